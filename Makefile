@@ -1,0 +1,69 @@
+# `make` alone lists what there is. Everything runs in a virtual environment, made when first needed:
+#   make test PYTHON=python3.12 VENV=.venv-3.12 ARGS="-k plane"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# In CI only warnings and errors; on a terminal pip shows what it downloads.
+INSTALL := $(PIP) install $(if $(CI),--quiet) --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-slow check format
+
+help:
+	@echo 'make demo       train a network that gets lost, scan around it, draw figures'
+	@echo 'make test       the tests, without the slow ones      (ARGS="..." goes to pytest)'
+	@echo 'make test-slow  the slow tests'
+	@echo 'make check      linter, formatting, types'
+	@echo 'make format     format the code and mend what the linter can'
+	@echo
+	@echo 'PYTHON=$(PYTHON)  VENV=$(VENV)'
+
+demo: $(VENV)/.installed
+	$(BIN)/landscape train --model cnn --data digits --depth 4 --lr 0.1 --momentum 0.9 \
+	    --epochs 40 --seed 0 -o runs/demo --overwrite
+	$(BIN)/landscape scan runs/demo --overwrite
+
+test: $(VENV)/.installed-test
+	$(BIN)/pytest -m 'not slow' $(ARGS)
+
+# pytest exits with 5 when it finds no test to run: there may be no slow ones.
+test-slow: $(VENV)/.installed-test
+	$(BIN)/pytest -m slow $(ARGS) || test $$? -eq 5
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+# Stamps: a step is done again only if what it depends on changed.
+
+$(VENV)/.created: constraints.txt
+	@command -v '$(PYTHON)' >/dev/null || { \
+	    echo 'make: $(PYTHON) not found: install Python 3.11 or newer, or name one: PYTHON=python3.12' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "make: landscape needs Python 3.11 or newer, $(PYTHON) is $$('$(PYTHON)' -V 2>&1): name another one: PYTHON=python3.12" >&2; exit 1; }
+	@'$(PYTHON)' -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo 'make: $(PYTHON) lacks the venv module: install it (Debian, Ubuntu: apt-get install python3-venv)' >&2; exit 1; }
+	@echo 'Making a virtual environment in $(VENV)'
+	@'$(PYTHON)' -m venv '$(VENV)'
+	@$(INSTALL) setuptools
+	@touch $@
+
+# Editable, so that changed sources need no new install; without build isolation, so that
+# setuptools too is the pinned one.
+$(VENV)/.installed: EXTRAS :=
+$(VENV)/.installed-test: EXTRAS := [test]
+$(VENV)/.installed-dev: EXTRAS := [dev]
+$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev: $(VENV)/.created setup.cfg constraints.txt
+	@echo 'Installing landscape$(EXTRAS) into $(VENV) (the first time, PyTorch makes this a large download)'
+	@$(INSTALL) --no-build-isolation --editable '.$(EXTRAS)'
+	@touch $@

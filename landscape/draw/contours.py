@@ -1,0 +1,180 @@
+"""A plane from above: colours, contour lines, the path across it."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from landscape.draw import inset, labels, marks, page, paths, raster, scale, theme, words
+from landscape.draw.marks import Window
+from landscape.draw.page import Page
+from landscape.draw.raster import Raster
+from landscape.draw.scale import Scale
+from landscape.errors import LandscapeError
+from landscape.store.records import Floats, Scan
+
+WIDTH = 7.0
+SINGLE = 4.2
+LEFT, GAP, RIGHT, TOP, BENEATH = 0.76, 0.2, 0.14, 0.27, 0.6
+PIXELS = 900
+
+
+def contour(scan: Scan) -> Figure:
+    """Draw the losses of a plane from above, training beside validation on one scale.
+
+    7 inches wide with validation losses, else 4.2. Axes are to one scale unless that would make a
+    ribbon of the plane; then the small print says so.
+
+    Raises:
+        LandscapeError: the scan is a line or has fewer than 2 × 2 points.
+    """
+    check(scan, "contour")
+    names = losses(scan)
+    width = WIDTH if len(names) > 1 else SINGLE
+    across = (width - LEFT - RIGHT - GAP * (len(names) - 1)) / len(names)
+    aspect, equal = shape(scan)
+    colours = scale.of(scan)
+    rasters = [_raster(scan, name, colours) for name in names]
+    steps = paths.steps(scan)
+    kinds = {int(kind) for picture in rasters for kind in np.unique(picture.kind)}
+    foot = page.footer(
+        scan, colours, steps, marks.entries(scan, colours, names, kinds), width - LEFT - RIGHT,
+        further=() if equal else ("the axes are not to one scale",),
+    )  # fmt: skip
+    sheet = page.blank(width, TOP + across * aspect + BENEATH + foot.height)
+    for k, name in enumerate(names):
+        axes = sheet.axes(LEFT + k * (across + GAP), TOP, across, across * aspect)
+        panel(axes, scan, name, rasters[k], colours)
+        dress(axes, scan, name, first=k == 0, size=(across, across * aspect))
+    foot.draw(sheet, LEFT, TOP + across * aspect + BENEATH, width - LEFT - RIGHT)
+    return sheet.figure
+
+
+def check(scan: Scan, figure: str) -> None:
+    """Refuse a scan that is no plane.
+
+    Raises:
+        LandscapeError: the scan is a line or has fewer than 2 × 2 points.
+    """
+    if scan.is_line:
+        raise LandscapeError(
+            f"a {figure} figure needs a scan of a plane, got one along a line: draw its curve"
+        )
+    if min(len(scan.x), len(scan.y)) < 2:
+        raise LandscapeError(
+            f"a {figure} figure needs at least 2 × 2 points, got {len(scan.x)} × {len(scan.y)}"
+        )
+
+
+def losses(scan: Scan) -> tuple[str, ...]:
+    """Return the losses a scan has a panel for: training, and validation where it was measured."""
+    validation = scan.measures.get("validation_loss")
+    if validation is None or np.isnan(validation).all():
+        return ("train_loss",)
+    return ("train_loss", "validation_loss")
+
+
+def shape(scan: Scan) -> tuple[float, bool]:
+    """Return a panel's height over its width, and whether that makes the axes' scales equal."""
+    share = float((scan.y[-1] - scan.y[0]) / (scan.x[-1] - scan.x[0]))
+    return (share, True) if 0.4 <= share <= 1.6 else (float(np.clip(share, 0.55, 1.25)), False)
+
+
+def _raster(scan: Scan, name: str, colours: Scale) -> Raster:
+    return raster.of(scan.x, scan.y, scan.measures[name], scan.measured, colours, PIXELS)
+
+
+def panel(axes: Axes, scan: Scan, name: str, picture: Raster, colours: Scale) -> None:
+    """Draw one measure: ground, contour lines, path, marks, and the inset on training losses."""
+    where = marks.window(scan)
+    extent = (where.low[0], where.high[0], where.low[1], where.high[1])
+    axes.imshow(
+        picture.picture(), origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0
+    )
+    axes.set(xlim=extent[:2], ylim=extent[2:])
+    _hatch(axes, picture)
+    small = paths.tiny(scan)
+    steps = paths.steps(scan)
+    if not small:
+        for path in scan.paths:
+            paths.draw(axes, path, steps)
+        marks.draw(axes, scan.points, where)
+    least = marks.lowest(scan, name)
+    if least:
+        axes.plot(*least[1], theme.LOWEST.marker, ms=theme.LOWEST.size, mfc=theme.LOWEST.colour,
+                  mec=theme.INK, mew=0.8, zorder=7, clip_on=False)  # fmt: skip
+    _lines(axes, scan, name, colours, where, _obstacles(scan, name, where, small))
+    if small and name == "train_loss":
+        inset.draw(axes, scan, colours, where)
+    elif small:
+        inset.ring(axes, scan)
+
+
+def _lines(
+    axes: Axes, scan: Scan, name: str, colours: Scale, where: Window, obstacles: Floats
+) -> None:
+    levels = colours.levels()
+    position = colours.position(np.where(np.isfinite(scan.measures[name]), scan.measures[name], np.nan))
+    inside = [
+        level
+        for level in levels
+        if np.nanmin(position, initial=np.inf) < colours.position(level) < np.nanmax(position, initial=-np.inf)
+    ]
+    if not inside:
+        return
+    places = colours.position(np.array(inside))
+    lines = axes.contour(
+        scan.x, scan.y, np.ma.masked_invalid(position).T, levels=places, colors=[theme.INK],
+        linewidths=0.55, alpha=0.75, zorder=2, negative_linestyles="solid",
+    )  # fmt: skip
+    labels.place(axes, lines, where, obstacles, lambda place: words.number(float(colours.loss(place))))
+
+
+def _obstacles(scan: Scan, name: str, where: Window, small: bool) -> Floats:
+    least = marks.lowest(scan, name)
+    points = [least[1][None]] if least else []
+    points += [np.array(point.xy)[None] for point in scan.points if np.isfinite(point.xy).all()]
+    if not small:
+        return np.concatenate([*points, *(path.xy for path in scan.paths), np.empty((0, 2))])
+    if name == "train_loss":
+        left, bottom, width, height = inset.rectangle(inset.corner(scan, where))
+        u, v = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
+        points.append(where.at(np.stack([left + width * u.ravel(), bottom + height * v.ravel()], axis=1)))
+    return np.concatenate([*points, np.empty((0, 2))])
+
+
+def _hatch(axes: Axes, picture: Raster) -> None:
+    beyond = np.nan_to_num(picture.position, nan=-1.0, posinf=2.0) > 1
+    patterns = [("////", beyond)]
+    patterns += [(hatch, picture.kind == kind) for kind, hatch in raster.HATCHES.items() if hatch]
+    for hatch, mask in patterns:
+        if not mask.any():
+            continue
+        # A frame of False closes the outline at the plane's edge.
+        filled = axes.contourf(
+            picture.x, picture.y, mask.T.astype(np.float64), levels=[0.5, 1.5], colors="none",
+            hatches=[hatch], zorder=1,
+        )  # fmt: skip
+        filled.set_edgecolor(theme.HATCH)
+        filled.set_linewidth(0.0)
+        filled.set_hatch_linewidth(0.6)
+
+
+def dress(axes: Axes, scan: Scan, name: str, *, first: bool, size: tuple[float, float]) -> None:
+    """Write a panel's title, axes' names and units."""
+    for coordinate in (axes.xaxis, axes.yaxis):
+        coordinate.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        coordinate.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.set_title(words.measure(scan, name), size=theme.TITLE, loc="left", pad=4)
+    axes.set_xlabel(_label(scan, 0, size[0]), size=theme.LETTERS, labelpad=2.5, linespacing=1.2)
+    if first:
+        axes.set_ylabel(_label(scan, 1, size[1]), size=theme.LETTERS, labelpad=2, linespacing=1.2)
+    else:
+        axes.tick_params(labelleft=False)
+
+
+def _label(scan: Scan, axis: int, room: float) -> str:
+    name, unit = words.axis(scan.plane, axis)
+    return "\n".join([*page.wrapped(name, room + 0.3, theme.LETTERS)[:2], unit])

@@ -1,0 +1,136 @@
+"""From losses to colours and heights: one scale for all panels of a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import MaxNLocator
+
+from landscape.store.records import Floats, Scan
+
+PERCENTILE = 95.0
+NARROW = 1.1
+"""A range below this ratio is widened: rounding noise should not look like mountains."""
+TICKS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Losses between ``low`` and ``high`` as positions between 0 and 1."""
+
+    low: float
+    high: float
+    log: bool
+    capped: bool
+    """Whether losses above ``high`` exist."""
+    rule: str
+    """Where the cap comes from, in words; empty without one."""
+    constant: float
+    """Loss of the best constant output, NaN where there is none."""
+
+    def position(self, loss: Floats) -> Floats:
+        """Return 0 at ``low``, 1 at ``high``, beyond them below 0 and above 1; NaN stays NaN."""
+        loss = np.asarray(loss, dtype=np.float64)
+        if not self.log:
+            return np.asarray((loss - self.low) / (self.high - self.low))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.log(loss / self.low) / np.log(self.high / self.low))
+
+    def loss(self, position: Floats) -> Floats:
+        """Return the loss at a position, the inverse of ``position``."""
+        position = np.asarray(position, dtype=np.float64)
+        if self.log:
+            return np.asarray(self.low * (self.high / self.low) ** position)
+        return np.asarray(self.low + (self.high - self.low) * position)
+
+    def norm(self) -> Normalize:
+        """Return the scale for matplotlib."""
+        return (LogNorm if self.log else Normalize)(self.low, self.high)
+
+    def levels(self, count: int = 12) -> Floats:
+        """Return about ``count`` losses for contour lines, evenly spaced, with short decimals."""
+        if not self.log or self.high / self.low < 1.6:
+            return _linear(self.low, self.high, count)
+        decades = np.log10(self.high / self.low)
+        a_decade = min((1, 2, 3, 5, 10, 20, 40), key=lambda n: abs(np.log(n * decades / count)))
+        every = max(1, round(decades / (1.5 * count)))
+        first, last = np.log10([self.low, self.high]) * a_decade / every
+        exponents = np.arange(np.ceil(first), np.floor(last) + 1) * every / a_decade
+        return self._inside(_rounded(10.0**exponents, 2 if a_decade <= 10 else 3))
+
+    def ticks(self, count: int = 8) -> Floats:
+        """Return at most ``count`` round losses for an axis."""
+        if not self.log or self.high / self.low < 1.6:
+            return _linear(self.low, self.high, count - 1)
+        decades = np.arange(np.floor(np.log10(self.low)), np.ceil(np.log10(self.high)) + 1)
+        for digits in reversed(TICKS):
+            ticks = self._inside(np.outer(10.0**decades, digits).ravel())
+            if len(ticks) <= count:
+                return ticks
+        powers = self._inside(10.0**decades)
+        return powers[:: -(-len(powers) // count)]
+
+    def _inside(self, losses: Floats) -> Floats:
+        # A tick may sit on an end of the scale in spite of rounding.
+        position = self.position(losses)
+        return np.asarray(losses[(position >= -1e-9) & (position <= 1 + 1e-9)])
+
+
+def of(scan: Scan, *, paths: bool = False) -> Scale:
+    """Return the scale for all losses of a scan; with ``paths`` the paths' true losses fit too."""
+    losses = [scan.measures[name] for name in scan.measures if name.endswith("_loss")]
+    if paths:
+        losses += [path.true_loss for path in scan.paths]
+    return through(losses, constant=scan.constant_loss)
+
+
+def through(losses: Iterable[Floats], *, constant: float) -> Scale:
+    """Return a scale for ``losses``, logarithmic where all are positive.
+
+    It ends at twice ``constant``; without a constant, or where the whole plane lies above that, at
+    the 95th percentile unless the maximum is near it; below the cap, at the data.
+    """
+    every = np.concatenate([np.ravel(loss) for loss in losses] or [np.empty(0)])
+    finite = every[np.isfinite(every)]
+    log = not bool((every <= 0).any())
+    if not len(finite):
+        return Scale(0.1, 1.0, log=True, capped=False, rule="", constant=constant)
+    low, top = float(finite.min()), float(finite.max())
+    cap, rule = _cap(finite, low, top, constant)
+    capped = top > cap
+    low, high = _widened(low, min(top, cap), log=log)
+    if capped:
+        high = max(cap, low * (1 + 1e-9))
+    return Scale(low, high, log, capped, rule if capped else "", constant)
+
+
+def _cap(finite: Floats, low: float, top: float, constant: float) -> tuple[float, str]:
+    if np.isfinite(constant) and 2 * constant > low and constant > 0:
+        return 2 * constant, "twice the best constant output's loss"
+    cap = float(np.percentile(finite, PERCENTILE))
+    if top - low <= 1.5 * (cap - low) or cap <= low:
+        return top, ""
+    return cap, f"the {PERCENTILE:.0f}th percentile"
+
+
+def _widened(low: float, high: float, *, log: bool) -> tuple[float, float]:
+    if log and high / low < NARROW:
+        middle = float(np.sqrt(low) * np.sqrt(high))
+        return middle / NARROW**0.5, middle * NARROW**0.5
+    if not log and high - low <= 1e-9 * max(abs(low), abs(high), 1e-300):
+        margin = 0.05 * abs(low) or 0.5
+        return low - margin, high + margin
+    return low, high
+
+
+def _linear(low: float, high: float, count: int) -> Floats:
+    ticks = MaxNLocator(max(count, 1), steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    margin = 1e-9 * (high - low)
+    return np.asarray(ticks[(ticks >= low - margin) & (ticks <= high + margin)], dtype=np.float64)
+
+
+def _rounded(values: Floats, digits: int) -> Floats:
+    return np.array([float(f"{value:.{digits}g}") for value in values])

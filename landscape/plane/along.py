@@ -1,0 +1,80 @@
+"""A plane that holds the run's own movement on one axis."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.plane.directions import gaussian, normalized
+from landscape.plane.principal import components
+from landscape.store.records import Floats, Plane
+from landscape.store.trajectory import Trajectory
+
+RISE = 0.25
+"""Share of (L0 - L_best) by which the end must lie above the best to be called a rise."""
+
+
+def along(
+    trajectory: Trajectory,
+    *,
+    constant_loss: float,
+    at: str | int = "final",
+    seed: int = 0,
+    normalize: str = "filter",
+    include_1d: bool = False,
+) -> Plane:
+    """The plane through w_at along the run's movement and a random direction orthogonal to it.
+
+    The movement is w_end - w_best if the loss rose, L_end - L_best > 0.25 (L0 - L_best), where
+    L0 = ``constant_loss`` is the best constant output's; else the first principal component of
+    the recorded rows. Both directions have length 1: coordinates are distances in weight space.
+
+    Raises:
+        LandscapeError: the weights never moved.
+    """
+    row = trajectory.row(at)
+    origin = trajectory.row_weights(row)
+    movement, label = _movement(trajectory, constant_loss)
+    [draw] = gaussian(trajectory.size, seed=seed, count=1)
+    other = normalized(
+        draw, origin, trajectory.parameters, normalize=normalize, include_1d=include_1d
+    )
+    other -= (other @ movement) * movement
+    length = np.linalg.norm(other)
+    if length == 0:
+        raise LandscapeError(
+            "a plane's directions must not be zero, the random one is; "
+            "normalize in another way, or include 1-D tensors"
+        )
+    return Plane(
+        kind="along",
+        origin=origin,
+        directions=np.stack([movement, other / length]).astype(np.float32),
+        labels=(label, "random direction"),
+        unit="distance in weight space",
+        buffers=trajectory.buffers(row),
+        seed=seed,
+        normalization=normalize,
+        ignored="none" if include_1d else "1-D",
+        origin_step=int(trajectory.step[row]),
+        origin_name=str(at),
+        batchnorm="recompute",
+    )
+
+
+def _movement(trajectory: Trajectory, constant_loss: float) -> tuple[Floats, str]:
+    end, best = trajectory.row("final"), trajectory.row("best")
+    losses = trajectory.measures["train_loss"]
+    if losses[end] - losses[best] > RISE * (constant_loss - losses[best]) > 0:
+        w_end, w_best = (trajectory.row_weights(r).astype(np.float64) for r in (end, best))
+        movement = w_end - w_best
+        return movement / np.linalg.norm(movement), "best → end"
+    directions, shares = components(trajectory, count=1)
+    if len(directions) == 0:
+        raise LandscapeError("plane along needs weights that moved, these never did")
+    first = directions[0]
+    # An eigenvector's sign is arbitrary: let training go to the right.
+    ends = trajectory.row_weights(end) - trajectory.row_weights(0).astype(np.float64)
+    if ends @ first < 0:
+        first = -first
+    return first, f"first principal component, {shares[0]:.0%} of the path's variance"

@@ -1,0 +1,46 @@
+"""Principal components of a trajectory, by way of its Gram matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landscape.store.records import Floats
+from landscape.store.trajectory import CADENCE, Trajectory
+
+CHUNK_BYTES = 64 * 2**20
+
+
+def components(trajectory: Trajectory, *, count: int) -> tuple[Floats, Floats]:
+    """Leading principal directions (k, P), orthonormal, and each one's share of the variance.
+
+    Of the cadence rows with finite weights, about their mean. k is ``count`` or, where the rows
+    span less, fewer. The Gram matrix of differences to a reference row is double-centred:
+    without the reference, float32 weights would lose the small differences between them. Memory:
+    T x T and 64 MB of columns; the weights are read twice.
+    """
+    rows = np.flatnonzero(trajectory.kind & CADENCE)
+    step = max(1, CHUNK_BYTES // (8 * len(rows)))
+    chunks = [slice(at, at + step) for at in range(0, trajectory.size, step)]
+    gram = np.zeros((len(rows), len(rows)))
+    for columns in chunks:
+        block = _differences(trajectory, rows, columns)
+        gram += block @ block.T
+    finite = np.isfinite(np.diag(gram))
+    rows, gram = rows[finite], gram[np.ix_(finite, finite)]
+    centre = np.eye(len(rows)) - 1 / len(rows)
+    values, vectors = np.linalg.eigh(centre @ gram @ centre)
+    # Ascending order; below rounding there is no direction any more.
+    kept = [k for k in range(len(rows) - 1, -1, -1) if values[k] > 1e-12 * values[-1]][:count]
+    directions = np.empty((len(kept), trajectory.size))
+    for columns in chunks:
+        block = _differences(trajectory, rows, columns)
+        directions[:, columns] = (vectors[:, kept].T @ (block - block.mean(0))) / np.sqrt(
+            values[kept]
+        )[:, None]
+    return directions, values[kept] / values.sum()
+
+
+def _differences(trajectory: Trajectory, rows: np.ndarray, columns: slice) -> Floats:
+    block = trajectory.weights(slice(None), columns)[rows].astype(np.float64)
+    differences: Floats = block - block[-1]
+    return differences

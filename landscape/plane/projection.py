@@ -1,0 +1,72 @@
+"""A trajectory projected onto a plane by least squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.errors import LandscapeError
+from landscape.store.records import Floats, Plane
+from landscape.store.trajectory import Trajectory
+
+CHUNK_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where a trajectory's T rows lie relative to a plane of D directions."""
+
+    xy: Floats
+    """(T, D) least-squares coordinates."""
+    distance_from_plane: Floats
+    """(T,) Euclidean distance between the weights and their projection."""
+    share_in_plane: float
+    """Share of the path's variance (squared distance from its mean) that lies in the plane."""
+    chance: float
+    """What a random plane holds of it on average: D / P."""
+
+
+def coordinates(displacements: Floats, directions: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """Least-squares coordinates (n, D) of displacements (n, P), and their residuals' norms (n,).
+
+    Solves the directions' Gram matrix, so they need be neither unit vectors nor orthogonal.
+
+    Raises:
+        LandscapeError: the directions (D, P) are linearly dependent.
+    """
+    basis = directions.astype(np.float64)
+    gram = basis @ basis.T
+    if np.linalg.cond(gram) > 1e12:
+        raise LandscapeError(
+            "a plane's directions must be linearly independent and not zero, these aren't; "
+            "take another seed"
+        )
+    xy = np.linalg.solve(gram, basis @ displacements.T).T
+    return xy, np.linalg.norm(displacements - xy @ basis, axis=1)
+
+
+def project(trajectory: Trajectory, plane: Plane) -> Projection:
+    """Project all recorded rows; reads the weights some rows at a time (64 MB)."""
+    origin = plane.origin.astype(np.float64)
+    rows = max(1, CHUNK_BYTES // (8 * len(origin)))
+    parts, distances = [], []
+    total = np.zeros_like(origin)
+    squares = 0.0
+    for start in range(0, len(trajectory.step), rows):
+        displacements = trajectory.weights(slice(start, start + rows)) - origin
+        xy, distance = coordinates(displacements, plane.directions)
+        parts.append(xy)
+        distances.append(distance)
+        total += displacements.sum(0)
+        squares += float(np.einsum("tp,tp->", displacements, displacements))
+    xy = np.concatenate(parts)
+    count = len(xy)
+    # Variance about the mean: it doesn't depend on where the plane's origin lies.
+    variance = squares - float(total @ total) / count
+    basis = plane.directions.astype(np.float64)
+    centred = xy - xy.mean(0)
+    inside = float(np.einsum("td,de,te->", centred, basis @ basis.T, centred))
+    share = inside / variance if variance > 0 else float("nan")
+    return Projection(xy, np.concatenate(distances), share, len(basis) / len(origin))

@@ -1,0 +1,75 @@
+"""Planes and lines along random directions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landscape.plane.directions import gaussian, normalized
+from landscape.store.records import Plane
+from landscape.store.trajectory import Trajectory
+
+UNITS = {
+    "filter": "filter-normalized units",
+    "layer": "layer-normalized units",
+    "weight": "weight-normalized units",
+    "none": "standard deviations",
+}
+
+
+def random(
+    trajectory: Trajectory,
+    *,
+    at: str | int = "final",
+    seed: int = 0,
+    normalize: str = "filter",
+    include_1d: bool = False,
+) -> Plane:
+    """The plane through w_at along two random directions, scaled to the weights.
+
+    Nearly orthogonal, as random directions are in many dimensions; `Plane.cosine` tells.
+    """
+    return _random(trajectory, "random", 2, at, seed, normalize, include_1d)
+
+
+def line(
+    trajectory: Trajectory,
+    *,
+    at: str | int = "final",
+    seed: int = 0,
+    normalize: str = "filter",
+    include_1d: bool = False,
+) -> Plane:
+    """The line through w_at along one random direction, the first of `random`'s."""
+    return _random(trajectory, "line", 1, at, seed, normalize, include_1d)
+
+
+def _random(
+    trajectory: Trajectory,
+    kind: str,
+    count: int,
+    at: str | int,
+    seed: int,
+    normalize: str,
+    include_1d: bool,
+) -> Plane:
+    row = trajectory.row(at)
+    origin = trajectory.row_weights(row)
+    directions = [
+        normalized(draw, origin, trajectory.parameters, normalize=normalize, include_1d=include_1d)
+        for draw in gaussian(trajectory.size, seed=seed, count=count)
+    ]
+    labels = ("random direction",) if count == 1 else ("random direction 1", "random direction 2")
+    return Plane(
+        kind=kind,
+        origin=origin,
+        directions=np.stack(directions).astype(np.float32),
+        labels=labels,
+        unit=UNITS[normalize],
+        buffers=trajectory.buffers(row),
+        seed=seed,
+        normalization=normalize,
+        ignored="none" if include_1d else "1-D",
+        origin_step=int(trajectory.step[row]),
+        origin_name=str(at),
+        batchnorm="saved",
+    )

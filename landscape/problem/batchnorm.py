@@ -1,0 +1,106 @@
+"""BatchNorm's statistics, estimated anew for weights that they don't belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from landscape.problem.evaluate import evaluating
+from landscape.problem.samples import Samples
+
+BATCH = 256
+
+
+def has_statistics(model: nn.Module) -> bool:
+    """Whether the model holds BatchNorm layers with running statistics."""
+    return any(_layers(model))
+
+
+def recompute(model: nn.Module, samples: Samples, *, batch_size: int = BATCH) -> None:
+    """Re-estimate running means and variances over all samples, in place.
+
+    Every layer normalizes by the batch while its statistics are gathered, everything else is in
+    eval mode. Over the batches they are pooled exactly (means, and variances with the spread of
+    the batch means), weighted by size. The batches are always ``batch_size`` samples in their
+    order, so the result doesn't depend on how a scan is tiled. One forward pass.
+    """
+    layers = list(_layers(model))
+    gathered = [_Moments(layer) for layer in layers]
+    with evaluating(model), torch.inference_mode():
+        for layer in layers:
+            layer.train()
+        # Layers update their running averages in train mode; momentum 0 leaves them alone.
+        with _momentum(layers, 0.0), _hooked(layers, gathered):
+            for inputs, _ in samples.batches(batch_size):
+                model(inputs)
+        for layer, moments in zip(layers, gathered, strict=True):
+            moments.store(layer)
+
+
+def _layers(model: nn.Module) -> Iterator[_BatchNorm]:
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.running_mean is not None:
+            yield module
+
+
+class _Moments:
+    """Count, sum and sum of squares by channel, of what goes into one layer."""
+
+    def __init__(self, layer: _BatchNorm) -> None:
+        assert layer.running_mean is not None
+        # Apple's GPUs have no float64.
+        dtype = torch.float32 if layer.running_mean.device.type == "mps" else torch.float64
+        self.count = 0
+        self.shift = torch.zeros_like(layer.running_mean, dtype=dtype)
+        self.sum = torch.zeros_like(self.shift)
+        self.squares = torch.zeros_like(self.shift)
+
+    def add(self, inputs: Tensor) -> None:
+        values = inputs.detach().transpose(0, 1).flatten(1).to(self.sum.dtype)
+        if self.count == 0:
+            # Squares about a typical value: about zero, a large mean would eat the variance.
+            self.shift = values.mean(1)
+        centred = values - self.shift[:, None]
+        self.count += values.shape[1]
+        self.sum += centred.sum(1)
+        self.squares += centred.square().sum(1)
+
+    def store(self, layer: _BatchNorm) -> None:
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        if self.count == 0:  # a layer that the model doesn't use
+            return
+        offset = self.sum / self.count
+        # Unbiased, as PyTorch keeps it.
+        variance = (self.squares - self.count * offset.square()) / max(self.count - 1, 1)
+        layer.running_mean.copy_(self.shift + offset)
+        layer.running_var.copy_(variance.clamp(min=0))
+
+
+@contextmanager
+def _momentum(layers: list[_BatchNorm], value: float) -> Iterator[None]:
+    kept = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = value
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, kept, strict=True):
+            layer.momentum = momentum
+
+
+@contextmanager
+def _hooked(layers: list[_BatchNorm], gathered: list[_Moments]) -> Iterator[None]:
+    handles = [
+        layer.register_forward_pre_hook(lambda _, inputs, moments=moments: moments.add(inputs[0]))
+        for layer, moments in zip(layers, gathered, strict=True)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,142 @@
+"""The door that every problem comes through, built-in ones too: a function and its settings."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from landscape.errors import LandscapeError
+from landscape.problem.problem import Problem, verify
+from landscape.problem.source import Source
+
+BUILTIN = "landscape.problem.builtin:make"
+
+
+def load(spec: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0) -> Problem:
+    """Make a problem by calling ``path/to/file.py:function`` or ``package.module:function``.
+
+    The function is called with ``settings`` as keyword arguments while torch, numpy and random
+    are seeded; their states are put back afterwards.
+
+    Raises:
+        LandscapeError: no such file, module or function, settings that it doesn't take, a result
+            that isn't a Problem, or a loss that isn't one value a sample.
+    """
+    settings = dict(settings or {})
+    function, source = _find(spec)
+    _check_settings(function, settings, spec)
+    with seeded(seed):
+        problem = function(**settings)
+    if not isinstance(problem, Problem):
+        raise LandscapeError(
+            f"{spec} must return a landscape.problem.Problem, got {type(problem).__name__}"
+        )
+    verify(problem)
+    return replace(problem, source=replace(source, settings=settings, seed=seed))
+
+
+def builtin(model: str = "cnn", data: str = "digits", *, seed: int = 0, **options: Any) -> Problem:
+    """A built-in problem: ``builtin("mlp", "moons", depth=3)``; see ``landscape train --help``."""
+    return load(BUILTIN, {"model": model, "data": data, **options}, seed=seed)
+
+
+def file_hash(source: Source) -> str:
+    """SHA-256 of the file that holds a source's function now; empty for built-in problems."""
+    return _find(source.function)[1].sha256
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch, numpy and random inside; put their states back afterwards."""
+    kept_numpy, kept_random = np.random.get_state(), random.getstate()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(kept_numpy)
+            random.setstate(kept_random)
+
+
+def _find(spec: str) -> tuple[Callable[..., Any], Source]:
+    place, colon, name = spec.rpartition(":")
+    if not colon or not place or not name:
+        raise LandscapeError(
+            f"a problem must be given as FILE.py:function or module:function, got {spec}"
+        )
+    is_file = place.endswith(".py")
+    module = _from_file(Path(place)) if is_file else _from_name(place)
+    function = getattr(module, name, None)
+    if not callable(function):
+        known = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        raise LandscapeError(f"{place} must hold a function {name}, found {', '.join(known) or 'none'}")
+    if spec == BUILTIN:
+        return function, Source("builtin", spec)
+    path = Path(module.__file__) if module.__file__ else None
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+    if is_file:
+        return function, Source("file", f"{Path(place).resolve()}:{name}", sha256=sha256)
+    return function, Source("module", spec, sha256=sha256)
+
+
+def _from_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise LandscapeError(f"a problem's file must exist, got {path}")
+    path = path.resolve()
+    name = f"landscape_problem_{hashlib.sha256(bytes(path)).hexdigest()[:8]}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickling look a module up by its name.
+    sys.modules[name] = module
+    # Its neighbours can be imported, as if it had been started as a script.
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def _from_name(name: str) -> ModuleType:
+    # The console script doesn't have the current folder on its path; `python -m` would.
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise LandscapeError(
+            f"a problem's module must be importable, got {name}; "
+            "install it, or give its file: path/to/file.py:function"
+        ) from error
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def _check_settings(function: Callable[..., Any], settings: Mapping[str, Any], spec: str) -> None:
+    try:
+        inspect.signature(function).bind(**settings)
+    except TypeError as error:
+        takes = ", ".join(inspect.signature(function).parameters) or "nothing"
+        raise LandscapeError(f"{spec} takes {takes}; {error}") from error

@@ -1,0 +1,151 @@
+"""The built-in models: a name, an input shape and a number of classes make a network."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+
+from landscape.errors import LandscapeError
+from landscape.problem.resnet import resnet
+
+Shape = tuple[int, ...]
+"""One input's shape: (channels, height, width) for images."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A model's constructor and what may be chosen about it."""
+
+    build: Callable[..., nn.Module]
+    """``build(shape, classes, width=...)``, with ``depth`` and ``shortcut`` where they apply."""
+    width: int
+    """The default width."""
+    depth: int | None = None
+    """The default depth; None where the depth is fixed."""
+    shortcut: bool = False
+    """Whether there are skip connections to remove."""
+    least_side: int | None = None
+    """The smallest height and width of an image; None where inputs of any shape will do."""
+
+
+def make(
+    name: str,
+    shape: Shape,
+    classes: int,
+    *,
+    depth: int | None = None,
+    width: int | None = None,
+    shortcut: bool = True,
+    data: str | None = None,
+) -> nn.Module:
+    """A freshly initialized model; its random draws are torch's.
+
+    Args:
+        name: A key of ``MODELS``.
+        shape: The shape of one input, without the batch's dimension.
+        classes: The number of outputs.
+        depth: Hidden layers of an mlp, convolutions of a cnn.
+        width: Units of an mlp's hidden layers, channels of a cnn's convolutions, channels of a
+            ResNet's first third.
+        shortcut: Whether a ResNet has its skip connections.
+        data: Where the inputs come from, for the error message.
+
+    Raises:
+        LandscapeError: no such model, an option that it doesn't take, or inputs that don't fit.
+    """
+    check_options(name, depth=depth, width=width, shortcut=shortcut)
+    architecture = MODELS[name]
+    _check_shape(name, shape, data)
+    options: dict[str, int | bool] = {"width": architecture.width if width is None else width}
+    if architecture.depth is not None:
+        options["depth"] = architecture.depth if depth is None else depth
+    if architecture.shortcut:
+        options["shortcut"] = shortcut
+    return architecture.build(shape, classes, **options)
+
+
+def check_options(name: str, *, depth: int | None, width: int | None, shortcut: bool) -> None:
+    """Refuse an unknown model and options that it doesn't take; needs no data."""
+    if name not in MODELS:
+        raise LandscapeError(f"model must be one of {', '.join(MODELS)}, got {name}")
+    architecture = MODELS[name]
+    if depth is not None and architecture.depth is None:
+        raise LandscapeError(
+            f"model {name} has a fixed depth, got depth {depth}; "
+            f"leave --depth out or use --model cnn"
+        )
+    for option, value, default in (
+        ("depth", depth, architecture.depth),
+        ("width", width, architecture.width),
+    ):
+        if value is not None and value < 1:
+            raise LandscapeError(
+                f"{option} must be at least 1, got {value}; "
+                f"leave --{option} out for the {default} of model {name}"
+            )
+    if not shortcut and not architecture.shortcut:
+        able = " and ".join(key for key, value in MODELS.items() if value.shortcut)
+        raise LandscapeError(
+            f"only {able} have shortcuts to remove, got model {name}; leave --no-shortcut out"
+        )
+
+
+def _check_shape(name: str, shape: Shape, data: str | None) -> None:
+    side = MODELS[name].least_side
+    if side is None:
+        return
+    origin = "" if data is None else f" from data {data}"
+    if len(shape) != 3:
+        raise LandscapeError(
+            f"model {name} needs images (channels, height, width), "
+            f"got inputs of shape {shape}{origin}; use --model mlp"
+        )
+    if min(shape[1:]) < side:
+        raise LandscapeError(
+            f"model {name} needs images of at least {side}×{side} pixels, "
+            f"got {shape[1]}×{shape[2]}{origin}; use --model mlp"
+        )
+
+
+def mlp(shape: Shape, classes: int, *, depth: int, width: int) -> nn.Sequential:
+    """``depth`` hidden layers of ``width`` units with ReLU; inputs of any shape are flattened."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    features = math.prod(shape)
+    for index in range(1, depth + 1):
+        layers[f"hidden{index}"] = nn.Linear(features, width)
+        layers[f"relu{index}"] = nn.ReLU()
+        features = width
+    layers["output"] = nn.Linear(features, classes)
+    return nn.Sequential(layers)
+
+
+def cnn(shape: Shape, classes: int, *, depth: int, width: int) -> nn.Sequential:
+    """``depth`` 3×3 convolutions at full resolution, one 2×2 max-pool, one hidden layer of 64."""
+    channels, height, breadth = shape
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for index in range(1, depth + 1):
+        layers[f"conv{index}"] = nn.Conv2d(channels, width, kernel_size=3, padding=1)
+        layers[f"relu{index}"] = nn.ReLU()
+        channels = width
+    layers["pool"] = nn.MaxPool2d(2)
+    layers["flatten"] = nn.Flatten()
+    layers["hidden"] = nn.Linear(width * (height // 2) * (breadth // 2), 64)
+    layers["relu"] = nn.ReLU()
+    layers["output"] = nn.Linear(64, classes)
+    return nn.Sequential(layers)
+
+
+# A ResNet halves the side twice; from 5 pixels on more than one is left, so that BatchNorm can
+# train on a batch of a single sample, which the last batch of an epoch may be.
+MODELS: dict[str, Architecture] = {
+    "mlp": Architecture(mlp, width=64, depth=2),
+    "cnn": Architecture(cnn, width=16, depth=4, least_side=2),
+    "resnet20": Architecture(partial(resnet, blocks=3), width=16, shortcut=True, least_side=5),
+    "resnet56": Architecture(partial(resnet, blocks=9), width=16, shortcut=True, least_side=5),
+}
+"""The built-in models by name."""

@@ -1,0 +1,128 @@
+"""A problem: a model, its data and its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from landscape.errors import LandscapeError
+from landscape.problem import samples
+from landscape.problem.losses import Loss, cross_entropy, exact
+from landscape.problem.samples import Data, Samples
+from landscape.problem.source import Source
+
+Augment: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
+"""``augment(inputs, generator)``: inputs (B, ...) as the model sees them in training."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is minimised: the mean of ``loss(model(inputs), targets)`` over the training data.
+
+    Nothing here changes the model that is handed over: whoever trains or scans copies it.
+
+    Raises:
+        LandscapeError: the model has no parameters, or the data is empty or of unequal length.
+    """
+
+    model: nn.Module
+    train: Data
+    """A pair (inputs, targets) of tensors with equal first dimension, or a Dataset of pairs."""
+    validation: Data | None = None
+    loss: Loss = cross_entropy
+    """``loss(outputs, targets)``: one loss a sample, shape (B,); outputs come in float64."""
+    augment: Augment | None = None
+    """Applied to training batches only, never when a loss is measured."""
+    source: Source | None = field(default=None, compare=False)
+    """How to make this problem again; ``load`` and ``builtin`` set it."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, nn.Module):
+            raise LandscapeError(
+                f"a problem's model must be a torch.nn.Module, got {type(self.model).__name__}"
+            )
+        if next(self.model.parameters(), None) is None:
+            raise LandscapeError("a problem's model must have parameters, got a model without any")
+        samples.check(self.train, "training")
+        if self.validation is not None:
+            samples.check(self.validation, "validation")
+
+
+def verify(problem: Problem) -> None:
+    """Run two samples through model and loss and see that the loss is one value a sample.
+
+    Raises:
+        LandscapeError: the loss has another shape.
+    """
+    two = torch.arange(min(2, samples.length(problem.train)))
+    inputs, targets = Samples(problem.train).take(two)
+    modes = {module: module.training for module in problem.model.modules()}
+    device = next(problem.model.parameters()).device
+    try:
+        problem.model.eval()
+        with torch.inference_mode():
+            outputs = problem.model(inputs.to(device))
+            losses = problem.loss(*exact(outputs, targets.to(device)))
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    if not isinstance(losses, Tensor) or losses.shape != (len(two),):
+        shape = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+        raise LandscapeError(
+            f"a loss must return one value a sample, shape ({len(two)},) for {len(two)} samples, "
+            f'got {shape}; use reduction="none"'
+        )
+
+
+def vary(problem: Problem, *, train_samples: int | None = None, label_noise: float = 0.0) -> Problem:
+    """The problem with fewer training samples, or with a share of its training labels wrong.
+
+    The choice doesn't depend on a run's seed, so that runs with other seeds share their data.
+    """
+    if train_samples is not None:
+        problem = _fewer(problem, train_samples)
+    if label_noise:
+        problem = _noisy(problem, label_noise)
+    if problem.source is None:
+        return problem
+    source = replace(problem.source, train_samples=train_samples, label_noise=label_noise)
+    return replace(problem, source=source)
+
+
+def _fewer(problem: Problem, count: int) -> Problem:
+    available = samples.length(problem.train)
+    if not 1 <= count <= available:
+        raise LandscapeError(
+            f"train samples must be between 1 and the {available} there are, got {count}"
+        )
+    order = torch.randperm(available, generator=torch.Generator().manual_seed(0))
+    return replace(problem, train=samples.subset(problem.train, order[:count].sort().values))
+
+
+def _noisy(problem: Problem, rate: float) -> Problem:
+    if not 0 <= rate <= 1:
+        raise LandscapeError(f"label noise must be a share between 0 and 1, got {rate}")
+    if not isinstance(problem.train, tuple):
+        raise LandscapeError(
+            "label noise needs training data in tensors, got a Dataset; change its labels yourself"
+        )
+    inputs, targets = problem.train
+    if targets.ndim != 1 or targets.is_floating_point():
+        raise LandscapeError(
+            f"label noise needs one integer class a sample, got targets of {targets.dtype} "
+            f"and shape {tuple(targets.shape)}"
+        )
+    generator = torch.Generator().manual_seed(0)
+    classes = int(targets.max()) + 1
+    if classes < 2:
+        raise LandscapeError(f"label noise needs at least 2 classes, got {classes}")
+    chosen = torch.randperm(len(targets), generator=generator)[: round(rate * len(targets))]
+    # A shift of 1 to C - 1 always lands on another class: the share of wrong labels is exact.
+    shift = torch.randint(1, classes, (len(chosen),), generator=generator)
+    noisy = targets.clone()
+    noisy[chosen] = (targets[chosen] + shift) % classes
+    return replace(problem, train=(inputs, noisy))

@@ -1,0 +1,127 @@
+"""A problem's entry in run.json, and the problem made again from it, checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from landscape.errors import LandscapeError
+from landscape.problem.load import load
+from landscape.problem.problem import Problem, vary
+from landscape.problem.samples import fingerprint
+from landscape.problem.weights import Layout
+
+OVERRIDE = "--accept-changes"
+
+
+def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
+    """What run.json says of a problem: where it comes from, and fingerprints to know it by.
+
+    A file's path is kept absolute and relative to ``folder`` (the run's), so that it is found
+    when both move together or only the run does.
+    """
+    layout = Layout.of(problem.model)
+    record: dict[str, Any] = {
+        "kind": "python",
+        "layout": layout.fingerprint,
+        "parameters": layout.to_records(),
+        "data": fingerprint(problem.train),
+        "validation_data": (
+            fingerprint(problem.validation) if problem.validation is not None else None
+        ),
+    }
+    source = problem.source
+    if source is None:
+        return record
+    record |= {
+        "kind": source.kind,
+        "function": source.function,
+        "settings": dict(source.settings),
+        "sha256": source.sha256,
+        "seed": source.seed,
+        "train_samples": source.train_samples,
+        "label_noise": source.label_noise,
+    }
+    if source.kind == "file":
+        path, _, function = source.function.rpartition(":")
+        record |= {
+            "function": function,
+            "path": path,
+            "relative_path": os.path.relpath(path, folder.resolve()),
+        }
+    return record
+
+
+def from_record(
+    record: Mapping[str, Any],
+    folder: Path,
+    *,
+    problem: Problem | None = None,
+    accept_changes: bool = False,
+) -> Problem:
+    """The problem a run was trained with, made again; or ``problem``, if it is the same one.
+
+    Raises:
+        LandscapeError: the problem was made in Python and none is given, its file changed, its
+            data changed (both unless ``accept_changes``), or its parameters have another layout.
+    """
+    if problem is None:
+        problem = _made_again(record, folder, accept_changes)
+    difference = Layout.of(problem.model).difference(Layout.from_records(record["parameters"]))
+    if difference:
+        raise LandscapeError(
+            f"the problem must have the parameters that run {folder} was trained with, "
+            f"got {difference}; give that problem with --problem FILE.py:function"
+        )
+    if not accept_changes:
+        _check_data(problem, record, folder)
+    return problem
+
+
+def _made_again(record: Mapping[str, Any], folder: Path, accept_changes: bool) -> Problem:
+    kind = record["kind"]
+    if kind == "python":
+        raise LandscapeError(
+            f"run {folder} was recorded from Python and can't make its problem again; "
+            "give it with --problem FILE.py:function"
+        )
+    spec = _file(record, folder) if kind == "file" else record["function"]
+    problem = load(spec, record["settings"], seed=record["seed"])
+    source = problem.source
+    assert source is not None
+    if source.sha256 != record["sha256"] and not accept_changes:
+        raise LandscapeError(
+            f"{spec.rpartition(':')[0]} must be as it was when run {folder} was trained, "
+            f"got sha256 {source.sha256[:12]} instead of {record['sha256'][:12]}; "
+            f"put it back, or accept the changes with {OVERRIDE}"
+        )
+    return vary(
+        problem, train_samples=record["train_samples"], label_noise=record["label_noise"]
+    )
+
+
+def _file(record: Mapping[str, Any], folder: Path) -> str:
+    places = [folder.resolve() / record["relative_path"], Path(record["path"])]
+    for place in places:
+        if place.is_file():
+            return f"{place.resolve()}:{record['function']}"
+    raise LandscapeError(
+        f"the file of run {folder}'s problem must exist, {places[1]} doesn't; "
+        "give it with --problem FILE.py:function"
+    )
+
+
+def _check_data(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:
+    pairs = [("training", problem.train, record["data"])]
+    if problem.validation is not None and record["validation_data"] is not None:
+        pairs.append(("validation", problem.validation, record["validation_data"]))
+    for name, data, expected in pairs:
+        found = fingerprint(data)
+        if found != expected:
+            raise LandscapeError(
+                f"the problem's {name} data must be what run {folder} was trained with, "
+                f"got fingerprint {found[:12]} instead of {expected[:12]}; "
+                f"put the data back, or accept the changes with {OVERRIDE}"
+            )

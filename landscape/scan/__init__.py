@@ -1,0 +1,6 @@
+"""The loss at the points of a grid on a plane."""
+
+from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.scanning import empty, fill, grid, marks, trace
+
+__all__ = ["PointEvaluator", "empty", "fill", "grid", "marks", "trace"]

@@ -1,0 +1,141 @@
+"""Losses at points of a plane, one point at a time: the weights change in place."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from landscape.problem.batchnorm import has_statistics, recompute
+from landscape.problem.device import resolve
+from landscape.problem.evaluate import Evaluator, measure
+from landscape.problem.problem import Problem
+from landscape.problem.weights import Buffers, load_buffers, tied
+from landscape.store.records import Plane, Weights
+
+BATCHES = (64, 128, 256, 512, 1024, 2048, 8192)
+TRIAL_SAMPLES = 8192
+TRIALS = 2
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How points are evaluated; what a resumed scan must not choose again."""
+
+    name: str
+    batch_size: int
+    threads: int
+    dtype: str
+    device: str
+
+
+class PointEvaluator:
+    """A copy of a problem's model whose weights are set to points of a plane.
+
+    Eval mode, `torch.inference_mode`, data in memory, sums in float64. Memory: the data, the
+    model, four vectors of P numbers in float64 and one batch's activations.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        plane: Plane,
+        *,
+        device: str = "auto",
+        batch_size: int | None = None,
+    ) -> None:
+        place = resolve(device)
+        self.model, self._vector = tied(problem.model, place)
+        self.data = Evaluator(problem, place)
+        # Apple's GPUs have no float64.
+        dtype = torch.float32 if place.type == "mps" else torch.float64
+        self._origin = torch.from_numpy(plane.origin).to(place, dtype)
+        self._directions = torch.from_numpy(plane.directions).to(place, dtype)
+        self._recompute = plane.batchnorm == "recompute" and has_statistics(self.model)
+        self.set(plane.origin, plane.buffers)
+        started = time.perf_counter()
+        self.data.batch_size = batch_size or self._fastest_batch()
+        self.choosing_seconds = time.perf_counter() - started
+        self.strategy = Strategy(
+            "sequential", self.data.batch_size, torch.get_num_threads(), "float32", str(place)
+        )
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """How many samples are behind each value."""
+        found = {"train": len(self.data.train)}
+        if self.data.validation is not None:
+            found["validation"] = len(self.data.validation)
+        return found
+
+    @property
+    def passes(self) -> int:
+        """Forward passes of single samples that one point takes."""
+        return sum(self.samples.values()) + (len(self.data.train) if self._recompute else 0)
+
+    def at(self, xy: NDArray[np.float64]) -> dict[str, float]:
+        """All measures at one point of the plane, given its D coordinates."""
+        self._move(xy)
+        train = self.data.on_train(self.model)
+        found = {"train_loss": train.loss, "train_accuracy": train.accuracy}
+        if self.data.validation is not None:
+            validation = self.data.on_validation(self.model)
+            found |= {
+                "validation_loss": validation.loss,
+                "validation_accuracy": validation.accuracy,
+            }
+        return found
+
+    def train_loss_at(self, xy: NDArray[np.float64]) -> float:
+        """The training loss alone at one point of the plane."""
+        self._move(xy)
+        return self.data.on_train(self.model).loss
+
+    def train_loss_of(self, weights: Weights, buffers: Buffers) -> float:
+        """The training loss at any weights (P,), in the plane's BatchNorm mode.
+
+        ``saved`` means the weights' own statistics here.
+        """
+        self.set(weights, buffers)
+        if self._recompute:
+            recompute(self.model, self.data.train)
+        return self.data.on_train(self.model).loss
+
+    @property
+    def true_loss_is_recorded(self) -> bool:
+        """Whether a trajectory's recorded loss is what `train_loss_of` would give."""
+        return not self._recompute
+
+    def set(self, weights: Weights, buffers: Mapping[str, NDArray[Any]]) -> None:
+        """Put the model at some weights with their buffers."""
+        self._vector.copy_(torch.from_numpy(weights))
+        load_buffers(self.model, buffers)
+
+    def _move(self, xy: NDArray[np.float64]) -> None:
+        # From the origin each time: nothing accumulates, and at (0, 0) the weights are exact.
+        point = self._origin
+        for coordinate, direction in zip(xy.tolist(), self._directions, strict=True):
+            point = torch.add(point, direction, alpha=coordinate)
+        self._vector.copy_(point)
+        if self._recompute:
+            recompute(self.model, self.data.train)
+
+    def _fastest_batch(self) -> int:
+        """Time a few batch sizes at the origin; caches make a factor of four between them."""
+        count = min(len(self.data.train), TRIAL_SAMPLES)
+        sizes = [size for size in BATCHES if size < count] + [count]
+        seconds = {size: math.inf for size in sizes}
+        for size in sizes:
+            for _ in range(TRIALS):
+                started = time.perf_counter()
+                measure(
+                    self.model, self.data.train, self.data.loss, batch_size=size, at_most=count
+                )
+                seconds[size] = min(seconds[size], time.perf_counter() - started)
+        return min(seconds, key=seconds.__getitem__)

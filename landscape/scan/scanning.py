@@ -1,0 +1,162 @@
+"""Filling a grid on a plane with losses, and projecting the path onto it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.plane.extent import axes, parse
+from landscape.plane.projection import Projection, project
+from landscape.problem.problem import Problem
+from landscape.scan.evaluator import PointEvaluator
+from landscape.store.records import Floats, Path, Plane, Point, Scan
+from landscape.store.trajectory import MEASURES, Trajectory
+
+MOST_PATH_POINTS = 200
+"""So many of a path's rows get their true loss and the loss at their projection."""
+
+
+def empty(plane: Plane, x: Floats, y: Floats, *, validation: bool, **about: Any) -> Scan:
+    """A scan with nothing measured yet; ``about`` are further fields of `Scan`."""
+    shape = (len(x), len(y)) if len(plane.directions) > 1 else (len(x),)
+    names = [name for name in MEASURES if validation or not name.startswith("validation")]
+    return Scan(
+        plane=plane,
+        x=x,
+        y=y,
+        measures={name: np.full(shape, np.nan) for name in names},
+        measured=np.zeros(shape, bool),
+        **about,
+    )
+
+
+def fill(scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
+    """Measure the points that aren't yet, yielding the scan after each one.
+
+    The scans share their arrays, which fill up: save one, or keep the last.
+    """
+    before, started = scan.evaluation_seconds, time.perf_counter()
+    spent = scan.samples_evaluated
+    strategy = asdict(evaluator.strategy)
+    for index in zip(*np.nonzero(~scan.measured), strict=True):
+        xy = np.array([axis[i] for axis, i in zip((scan.x, scan.y), index, strict=False)])
+        for name, value in evaluator.at(xy).items():
+            scan.measures[name][index] = value
+        scan.measured[index] = True
+        spent += evaluator.passes
+        yield replace(
+            scan,
+            strategy=strategy,
+            samples=evaluator.samples,
+            samples_evaluated=spent,
+            evaluation_seconds=before + time.perf_counter() - started,
+            choosing_seconds=evaluator.choosing_seconds,
+        )
+
+
+def trace(
+    trajectory: Trajectory,
+    plane: Plane,
+    projection: Projection,
+    evaluator: PointEvaluator,
+    *,
+    name: str,
+    run_id: str = "",
+) -> Iterator[Path]:
+    """Measure the path's true and plane losses, yielding the path after each row measured.
+
+    The arrays fill up as `fill`'s do. The last path has them at all rows, or at 200 spread
+    evenly over them with start, best and end among them.
+    """
+    recorded = trajectory.measures["train_loss"]
+    count = len(trajectory.step)
+    path = Path(
+        name=name,
+        run_id=run_id,
+        step=trajectory.step,
+        xy=projection.xy,
+        distance_from_plane=projection.distance_from_plane,
+        true_loss=np.full(count, np.nan),
+        plane_loss=np.full(count, np.nan),
+        share_in_plane=projection.share_in_plane,
+        chance=projection.chance,
+    )
+    evaluator.set(plane.origin, plane.buffers)
+    rows = measured_rows(trajectory)
+    for row in rows:
+        path.plane_loss[row] = evaluator.train_loss_at(projection.xy[row])
+        yield path
+    for row in rows:
+        if evaluator.true_loss_is_recorded and not np.isnan(recorded[row]):
+            path.true_loss[row] = recorded[row]
+        else:
+            weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)
+            path.true_loss[row] = evaluator.train_loss_of(weights, buffers)
+    yield path
+
+
+def measured_rows(trajectory: Trajectory) -> list[int]:
+    """The at most 200 rows of a path that get losses: spread evenly, start, best and end in."""
+    marked = {0, *(trajectory.row(name) for name in ("best", "final"))}
+    room = MOST_PATH_POINTS - len(marked)
+    count = len(trajectory.step)
+    if count <= MOST_PATH_POINTS:
+        return list(range(count))
+    return sorted(marked | set(np.linspace(0, count - 1, room).round().astype(int).tolist()))
+
+
+def marks(trajectory: Trajectory, projection: Projection) -> tuple[Point, ...]:
+    """Start, best and end of a path as points of the plane."""
+    rows = {"start": 0, "best": trajectory.row("best"), "end": trajectory.row("final")}
+    return tuple(
+        Point(name, tuple(map(float, projection.xy[row])), int(trajectory.step[row]))
+        for name, row in rows.items()
+    )
+
+
+def grid(
+    problem: Problem,
+    plane: Plane,
+    trajectory: Trajectory | None = None,
+    *,
+    size: str | int = 51,
+    extent: str | float = "1.0",
+    device: str = "auto",
+    name: str = "",
+    **about: Any,
+) -> Scan:
+    """Measure a plane in one go, with the path across it if a trajectory is given.
+
+    ``size`` and ``extent`` are those of ``landscape scan``: ``"51x31"``, ``"auto"``. ``about``
+    are further fields of `Scan`, such as ``constant_loss``.
+
+    Raises:
+        LandscapeError: a size or extent that can't be, or ``auto`` without a trajectory.
+    """
+    projection = project(trajectory, plane) if trajectory is not None else None
+    if projection is None and extent == "auto":
+        raise LandscapeError("extent auto needs a trajectory, got none; give a number")
+    xy = projection.xy if projection is not None else np.zeros((1, len(plane.directions)))
+    coordinates: Mapping[int, Floats] = dict(enumerate(axes(str(size), parse(str(extent), xy))))
+    evaluator = PointEvaluator(problem, plane, device=device)
+    scan = empty(
+        plane,
+        coordinates[0],
+        coordinates.get(1, np.empty(0)),
+        validation=problem.validation is not None,
+        **about,
+    )
+    for scan in fill(scan, evaluator):  # noqa: B020  # each is the one before, further filled
+        pass
+    if trajectory is None or projection is None:
+        return scan
+    path = None
+    for path in trace(trajectory, plane, projection, evaluator, name=name):
+        pass
+    assert path is not None
+    return replace(scan, paths=(path,), points=marks(trajectory, projection))

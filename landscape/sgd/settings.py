@@ -1,0 +1,83 @@
+"""How to train: SGD's settings, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from landscape.errors import LandscapeError
+from landscape.problem.device import DEVICES
+
+
+def _cosine(done: float) -> float:
+    return (1 + math.cos(math.pi * done)) / 2
+
+
+def _step(done: float) -> float:
+    return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,
+    "step": _step,
+    "cosine": _cosine,
+}
+"""Factor on the learning rate, given the share of the training that is done, 0 to 1.
+
+``step`` divides by ten at one half and at three quarters; ``cosine`` falls to zero.
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """SGD's settings; the defaults train every built-in model.
+
+    Raises:
+        LandscapeError: a value is out of its range.
+    """
+
+    lr: float = 0.05
+    """Learning rate."""
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    """Added to the gradient times the weights, of every parameter (as torch.optim.SGD does)."""
+    batch_size: int = 32
+    epochs: int = 40
+    steps: int | None = None
+    """Number of SGD steps, instead of ``epochs``."""
+    seed: int = 0
+    schedule: str = "constant"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _ask(self.lr > 0 and math.isfinite(self.lr), "lr must be above 0", self.lr)
+        _ask(0 <= self.momentum < 1, "momentum must be at least 0 and below 1", self.momentum)
+        _ask(self.weight_decay >= 0, "weight decay must be at least 0", self.weight_decay)
+        _ask(self.batch_size >= 1, "batch size must be at least 1", self.batch_size)
+        _ask(self.epochs >= 1, "epochs must be at least 1", self.epochs)
+        _ask(self.steps is None or self.steps >= 1, "steps must be at least 1", self.steps)
+        _ask(0 <= self.seed < 2**63, "seed must be between 0 and 2**63 - 1", self.seed)
+        choices = ", ".join(SCHEDULES)
+        _ask(self.schedule in SCHEDULES, f"schedule must be one of {choices}", self.schedule)
+        _ask(self.device in DEVICES, f"device must be one of {', '.join(DEVICES)}", self.device)
+        if self.nesterov and self.momentum == 0:
+            raise LandscapeError("nesterov needs a momentum above 0, got 0.0; set --momentum 0.9")
+
+    def total_steps(self, samples: int) -> int:
+        """How many steps the training takes on that many samples."""
+        return self.steps if self.steps is not None else self.epochs * self.steps_per_epoch(samples)
+
+    def steps_per_epoch(self, samples: int) -> int:
+        """How many steps go through all samples once; the last batch may be smaller."""
+        return math.ceil(samples / self.batch_size)
+
+    def learning_rate(self, step: int, total: int) -> float:
+        """The learning rate of the step from w_t to w_{t+1}, t = ``step``."""
+        return self.lr * SCHEDULES[self.schedule](step / total)
+
+
+def _ask(holds: bool, rule: str, value: object) -> None:
+    if not holds:
+        raise LandscapeError(f"{rule}, got {value}")

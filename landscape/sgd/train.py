@@ -1,0 +1,136 @@
+"""Training by SGD, a step at a time; whoever iterates records, shows progress and stops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from landscape.errors import LandscapeError
+from landscape.problem.device import resolve
+from landscape.problem.losses import exact
+from landscape.problem.problem import Problem
+from landscape.problem.samples import Samples
+from landscape.problem.weights import tied
+from landscape.sgd.scalars import Meter
+from landscape.sgd.settings import Settings
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a training is: at w_t, t = ``step``."""
+
+    step: int
+    model: nn.Module
+    """Live: it changes with the next step."""
+    weights: Tensor
+    """(P,), live: copy it before you keep it."""
+    scalars: Mapping[str, float] | None
+    """Of the step that led here, from w_{t-1} to w_t (of the failed one from w_t where not
+    ``finite``); None at step 0."""
+    finite: bool = True
+    """False if the next step's loss or gradient wasn't finite: the training ends at w_t."""
+
+
+def steps(problem: Problem, settings: Settings) -> Iterator[Step]:
+    """Train, yielding step 0 (the initialization) first and every step after it.
+
+    The problem's model is copied, never changed. The same seed, machine and number of threads
+    give the same weights to the bit. Seeds torch's global generator, which dropout draws from.
+
+    The update is that of ``torch.optim.SGD``: v = momentum v + g, w = w - lr v (Nesterov:
+    w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight decay
+    times w.
+    """
+    training = _Training(problem, settings)
+    total = settings.total_steps(len(training.samples))
+    torch.manual_seed(settings.seed)
+    yield Step(0, training.model, training.weights, None)
+    for step in range(total):
+        lr = settings.learning_rate(step, total)
+        scalars = training.step(step, lr)
+        if not math.isfinite(scalars["batch_loss"] + scalars["gradient_norm"]):
+            yield Step(step, training.model, training.weights, scalars, finite=False)
+            return
+        yield Step(step + 1, training.model, training.weights, scalars)
+
+
+class _Training:
+    """The live state: weights, gradient and velocity as flat vectors."""
+
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        device = resolve(settings.device)
+        self.settings = settings
+        self.loss, self.augment = problem.loss, problem.augment
+        self.model, self.weights = tied(problem.model, device)
+        self.model.train()
+        self.samples = Samples(problem.train, device, channels_last=True)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        if len(self.parameters) != len(list(self.model.parameters())):
+            self.trained = torch.cat(
+                [torch.full((p.numel(),), p.requires_grad) for p in self.model.parameters()]
+            ).to(device)
+        else:
+            self.trained = None
+        self.velocity = torch.zeros_like(self.weights)
+        self.update = torch.zeros_like(self.weights)
+        self.meter = Meter(len(self.weights), device)
+        self.generator = torch.Generator(device="cpu")
+        self.generator.manual_seed(settings.seed)
+        self.order = torch.empty(0, dtype=torch.int64)
+
+    def step(self, step: int, lr: float) -> dict[str, float]:
+        """Move the weights one step and give its scalars; a step that isn't finite isn't taken."""
+        inputs, targets = self.samples.take(self._batch(step))
+        if self.augment is not None:
+            inputs = self.augment(inputs, self.generator)
+        losses = self.loss(*exact(self.model(inputs), targets))
+        if losses.shape != (len(inputs),):
+            raise LandscapeError(
+                f"a loss must return one value a sample, shape ({len(inputs)},), "
+                f'got {tuple(losses.shape)}; use reduction="none"'
+            )
+        loss = losses.mean()
+        gradient = self._gradient(loss)
+        self._set_update(gradient, lr)
+        scalars = self.meter.scalars(
+            self.weights, gradient, self.update, batch_loss=float(loss.detach()), lr=lr
+        )
+        if math.isfinite(scalars["batch_loss"] + scalars["gradient_norm"]):
+            self.weights.add_(self.update)
+        return scalars
+
+    def _batch(self, step: int) -> Tensor:
+        per_epoch = self.settings.steps_per_epoch(len(self.samples))
+        epoch, at = divmod(step, per_epoch)
+        if at == 0 or len(self.order) == 0:
+            # Seeded by the epoch, so that it can be drawn again from any step.
+            generator = np.random.Generator(np.random.PCG64([self.settings.seed, epoch, 0]))
+            self.order = torch.from_numpy(generator.permutation(len(self.samples)))
+        size = self.settings.batch_size
+        return self.order[at * size : (at + 1) * size]
+
+    def _gradient(self, loss: Tensor) -> Tensor:
+        parts = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+        found = torch.cat([part.reshape(-1) for part in parts])
+        if self.trained is None:
+            gradient = found
+        else:  # frozen parameters keep their place in the vector, with a gradient of zero
+            gradient = torch.zeros_like(self.weights)
+            gradient[self.trained] = found
+        if self.settings.weight_decay:
+            decayed = self.weights if self.trained is None else self.weights * self.trained
+            gradient = gradient.add(decayed, alpha=self.settings.weight_decay)
+        return gradient
+
+    def _set_update(self, gradient: Tensor, lr: float) -> None:
+        self.velocity.mul_(self.settings.momentum).add_(gradient)
+        if self.settings.nesterov:
+            direction = gradient.add(self.velocity, alpha=self.settings.momentum)
+        else:
+            direction = self.velocity
+        torch.mul(direction, -lr, out=self.update)

@@ -1,0 +1,77 @@
+"""HDF5 files written complete and renamed, and read with errors a user can act on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from landscape.errors import LandscapeError
+
+
+def write(path: Path, fill: Callable[[h5py.File], None]) -> None:
+    """Write an HDF5 file that is there in full or not at all.
+
+    The image is built in memory: h5py aborts the process at exit after a full disk. The memory
+    it takes is the file's size.
+
+    Raises:
+        LandscapeError: the disk is full or the folder can't be written; an existing file at
+            ``path`` is left as it was.
+    """
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        fill(file)
+        file.flush()
+        image = file.id.get_file_image()
+    write_bytes(path, image)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, flush it to the disk and rename it.
+
+    Raises:
+        LandscapeError: as for `write`.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise LandscapeError(
+            f"{path} must be writable, got: {error.strerror}; "
+            f"{'it is as it was before' if path.exists() else 'nothing was written'}"
+        ) from error
+
+
+@contextmanager
+def reading(path: Path, format_name: str, version: int) -> Iterator[h5py.File]:
+    """An HDF5 file of ours, open for reading.
+
+    Raises:
+        LandscapeError: it isn't there, isn't HDF5, or has another format or a newer version.
+    """
+    if not path.is_file():
+        raise LandscapeError(f"file {path} must exist, found none")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise LandscapeError(
+            f"{path} must be an HDF5 file, got one that can't be read as such: {error}"
+        ) from error
+    with file:
+        found = file.attrs.get("format")
+        if found != format_name:
+            raise LandscapeError(f"{path} must be of format {format_name}, got {found}")
+        if file.attrs["version"] > version:
+            raise LandscapeError(
+                f"{path} must be of version {version} or older, got {file.attrs['version']}; "
+                "install a newer landscape"
+            )
+        yield file

@@ -1,0 +1,139 @@
+"""What a scan consists of, as frozen records of NumPy arrays; ``scanfile`` puts them on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Weights = NDArray[np.float32]
+
+FORMAT = "landscape-scan"
+VERSION = 1
+MEASURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+
+
+@dataclass(frozen=True)
+class Plane:
+    """An origin in weight space and two directions (one: a line).
+
+    ``origin`` has shape (P,), ``directions`` (2, P) or (1, P): the point (x, y) of the plane is
+    ``origin + x * directions[0] + y * directions[1]``. Directions are neither unit vectors nor
+    orthogonal unless their maker says so.
+    """
+
+    kind: str
+    """random, along or line."""
+    origin: Weights
+    directions: Weights
+    labels: tuple[str, ...]
+    """What each axis is, in words: ``("best → end", "random direction")``."""
+    unit: str
+    """What 1 on an axis means: ``filter-normalized units`` or ``distance in weight space``."""
+    buffers: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """The model's buffers at the origin, by name (BatchNorm's running statistics)."""
+    seed: int = 0
+    normalization: str = "filter"
+    ignored: str = "1-D"
+    """Which tensors have zero in a random direction: ``1-D`` or ``none``."""
+    origin_step: int = 0
+    origin_name: str = "final"
+    """What was asked for: final, best or a step."""
+    batchnorm: str = "saved"
+    """Which BatchNorm statistics hold at a point: ``saved`` (the origin's) or ``recompute``."""
+
+    @property
+    def norms(self) -> tuple[float, ...]:
+        """Each direction's length: the distance in weight space that 1 on its axis stands for."""
+        lengths = np.sqrt(np.einsum("dp,dp->d", self.directions, self.directions, dtype=np.float64))
+        return tuple(float(length) for length in lengths)
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the angle between the two directions; 0 for a line."""
+        if len(self.directions) < 2:
+            return 0.0
+        u, v = self.directions.astype(np.float64)
+        return float(u @ v / (np.linalg.norm(u) * np.linalg.norm(v)))
+
+
+@dataclass(frozen=True)
+class Point:
+    """A marked point of the plane: the start, the end, the best recorded weights."""
+
+    name: str
+    xy: tuple[float, ...]
+    """Coordinates, one a direction."""
+    step: int
+
+
+@dataclass(frozen=True)
+class Path:
+    """A trajectory projected onto a plane by least squares."""
+
+    name: str
+    run_id: str
+    step: NDArray[np.int64]
+    """(T,) the recorded steps."""
+    xy: Floats
+    """(T, D) coordinates of the projections."""
+    distance_from_plane: Floats
+    """(T,) Euclidean distance in weight space between the weights and their projection."""
+    true_loss: Floats
+    """(T,) training loss at the weights themselves; NaN where it was not evaluated."""
+    plane_loss: Floats
+    """(T,) training loss at the projection; NaN where it was not evaluated."""
+    share_in_plane: float
+    """Share of the path's variance (squared distance from its mean) that lies in the plane."""
+    chance: float
+    """What a random plane would hold of it: D / P."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Losses on a grid on a plane, and the path across it.
+
+    Every measure, like ``measured``, has shape (nx, ny), a line's (nx,): ``measures[name][i, j]``
+    is the value at ``origin + x[i] * directions[0] + y[j] * directions[1]``. Not evaluated yet:
+    NaN and not measured. A loss that *is* NaN or infinite: measured.
+    """
+
+    plane: Plane
+    x: Floats
+    y: Floats
+    """(ny,); empty for a line."""
+    measures: Mapping[str, Floats]
+    """train_loss, train_accuracy and, with validation data, validation_loss and
+    validation_accuracy; an accuracy is NaN throughout where the problem has none."""
+    measured: NDArray[np.bool_]
+    points: tuple[Point, ...] = ()
+    paths: tuple[Path, ...] = ()
+    constant_loss: float = float("nan")
+    """Training loss of the best constant output; NaN where none was found."""
+    run_id: str = ""
+    run_name: str = ""
+    samples: Mapping[str, int] = field(default_factory=dict)
+    """Samples behind each value, by data set: ``{"train": 1437, "validation": 360}``."""
+    strategy: Mapping[str, Any] = field(default_factory=dict)
+    """How the points were evaluated: name, batch size, threads, dtype, device."""
+    evaluation_seconds: float = 0.0
+    """Wall time of evaluating the grid, summed over resumes."""
+    choosing_seconds: float = 0.0
+    samples_evaluated: int = 0
+    """Forward passes of single samples spent on the grid."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Command and versions, for captions."""
+
+    @property
+    def is_line(self) -> bool:
+        """Whether this is a scan along a line instead of a plane."""
+        return len(self.plane.directions) == 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether every grid point was measured."""
+        return bool(self.measured.all())

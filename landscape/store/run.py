@@ -1,0 +1,149 @@
+"""A run's folder: run.json and where everything else of the run lies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landscape.errors import LandscapeError
+from landscape.store import provenance
+from landscape.store.hdf5 import write_bytes
+from landscape.store.trajectory import Trajectory
+
+FORMAT = "landscape-run"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training's folder; ``record`` is what run.json holds."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.resolve().name
+
+    @property
+    def id(self) -> str:
+        """Unique to this training, whatever its folder is called."""
+        return str(self.record["id"])
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """Everything recorded so far, opened anew."""
+        return Trajectory.open(self.folder / "trajectory.h5")
+
+    def scan(self, name: str) -> Path:
+        """Where the scan of that name lies."""
+        return self.folder / "scans" / f"{name}.h5"
+
+    @property
+    def figures(self) -> Path:
+        """The folder for figures."""
+        return self.folder / "figures"
+
+    def update(self, **changes: Any) -> Run:
+        """The run with changed entries in run.json, written."""
+        record = {**self.record, **changes}
+        _write(self.folder, record)
+        return Run(self.folder, record)
+
+
+def read(folder: Path) -> Run:
+    """Open a run's folder.
+
+    Raises:
+        LandscapeError: there is no folder, or it is no run.
+    """
+    if not folder.is_dir():
+        raise LandscapeError(
+            f"a run must be a folder, got {folder}, which doesn't exist; "
+            "make one with `landscape train -o FOLDER`"
+        )
+    try:
+        record = json.loads((folder / "run.json").read_text())
+        is_run = record["format"] == FORMAT
+    except FileNotFoundError:
+        is_run = False
+    except (ValueError, KeyError, TypeError) as error:
+        raise LandscapeError(f"{folder / 'run.json'} must be a run's JSON, got: {error}") from error
+    if not is_run:
+        raise LandscapeError(
+            f"a run's folder must hold run.json, {folder} doesn't; "
+            "give a folder made by `landscape train`"
+        )
+    if record["version"] > VERSION:
+        raise LandscapeError(
+            f"{folder / 'run.json'} must be of version {VERSION} or older, "
+            f"got {record['version']}; install a newer landscape"
+        )
+    return Run(folder, record)
+
+
+def check_free(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that holds a run already, or anything else.
+
+    Raises:
+        LandscapeError: a run is there and ``overwrite`` isn't set, or it isn't a run.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / "run.json").is_file():
+        raise LandscapeError(
+            f"a new run needs a new folder, {folder} exists and is no run; "
+            "give another one with --output"
+        )
+    if not overwrite:
+        raise LandscapeError(
+            f"a new run needs a new folder, {folder} holds a run already; "
+            "give another one with --output, or replace it with --overwrite"
+        )
+
+
+def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) -> Run:
+    """Make a new run's folder with its run.json, in one step that is done in full or not at all.
+
+    A run that it replaces is moved aside first and deleted last: the two never mix.
+
+    Raises:
+        LandscapeError: as for `check_free`, or the folder can't be made.
+    """
+    check_free(folder, overwrite=overwrite)
+    full = {
+        "format": FORMAT,
+        "version": VERSION,
+        "id": uuid.uuid4().hex,
+        "created": provenance.now(),
+        "command": provenance.command(),
+        "versions": provenance.versions(),
+        "status": "running",
+        **record,
+    }
+    incoming = folder.with_name(f".{folder.name}.incoming-{os.getpid()}")
+    outgoing = folder.with_name(f".{folder.name}.replaced-{os.getpid()}")
+    try:
+        incoming.mkdir(parents=True)
+        for part in ("shards", "scans", "figures"):
+            (incoming / part).mkdir()
+        _write(incoming, full)
+        if folder.exists():
+            folder.rename(outgoing)
+        incoming.rename(folder)
+    except OSError as error:
+        raise LandscapeError(f"{folder} must be writable, got: {error.strerror}") from error
+    if outgoing.exists():
+        shutil.rmtree(outgoing)
+    return Run(folder, full)
+
+
+def _write(folder: Path, record: Mapping[str, Any]) -> None:
+    write_bytes(folder / "run.json", (json.dumps(record, indent=2) + "\n").encode())

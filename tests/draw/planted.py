@@ -1,0 +1,152 @@
+"""Scans with known answers: a bowl, an escape onto a plateau, a random plane with a dot of a path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from landscape.store.records import Floats, Path, Plane, Point, Scan
+
+PLATEAU = 2.302585
+P = 24_218
+PROVENANCE = {
+    "command": "landscape scan runs/high-lr",
+    "versions": {"landscape": "0.1.0", "torch": "2.13.0", "numpy": "2.4.6"},
+}
+
+
+def plane(kind: str, labels: tuple[str, ...], unit: str, norms: tuple[float, ...]) -> Plane:
+    directions = np.zeros((len(norms), P), dtype=np.float32)
+    for axis, norm in enumerate(norms):
+        directions[axis, axis] = norm
+    return Plane(
+        kind, np.zeros(P, np.float32), directions, labels, unit, seed=3, origin_step=4500,
+    )  # fmt: skip
+
+
+def path(xy: Floats, loss: Floats, plane_loss: Floats, away: Floats, **more: Any) -> Path:
+    values: dict[str, Any] = {
+        "name": "path", "run_id": "1f2e", "step": np.arange(len(xy), dtype=np.int64) * 45, "xy": xy,
+        "distance_from_plane": away, "true_loss": loss, "plane_loss": plane_loss,
+        "share_in_plane": 0.62, "chance": 2 / P,
+    }  # fmt: skip
+    return Path(**(values | more))
+
+
+def scan(where: Plane, x: Floats, y: Floats, f: Callable[..., Floats], **more: Any) -> Scan:
+    """Return a scan of the loss f(x, y) and a validation loss that grows faster."""
+    train = f(x[:, None], y[None, :]) * np.ones((len(x), len(y)))
+    measures = {
+        "train_loss": train,
+        "train_accuracy": np.exp(-train),
+        "validation_loss": 1.15 * train + 0.1,
+        "validation_accuracy": np.exp(-1.15 * train - 0.1),
+    }
+    values: dict[str, Any] = {
+        "measures": measures, "measured": np.ones_like(train, dtype=np.bool_),
+        "constant_loss": PLATEAU, "run_id": "1f2e", "run_name": "high-lr",
+        "samples": {"train": 1437, "validation": 360}, "provenance": PROVENANCE,
+    }  # fmt: skip
+    return Scan(plane=where, x=x, y=y, **(values | more))
+
+
+def bowl_loss(x: Floats, y: Floats) -> Floats:
+    r2 = x**2 + 1.2 * (y + 0.05) ** 2 + 0.25 * x * y
+    bumps = 0.12 * np.exp(-((x + 0.35) ** 2 + (y - 0.2) ** 2) * 9) * np.sin(5 * x)
+    dip = -0.5 * np.exp(-((x + 0.69) ** 2 + (y - 0.12) ** 2) * 22)
+    wave = 0.08 * np.sin(6 * x + 2) * np.cos(5 * y) * np.sqrt(r2)
+    return 0.0199 * np.exp(7.2 * np.sqrt(np.maximum(r2 * 0.9, 0)) ** 0.72 + 6 * bumps + dip + 3 * wave)
+
+
+def bowl(nx: int = 51, ny: int = 51, **more: Any) -> Scan:
+    t = np.linspace(0, 1, 101)
+    x = -0.86 * (1 - t) ** 1.6 + 0.07 * np.sin(7 * t) * (1 - t)
+    y = 0.78 * (1 - t) ** 2.2 - 0.05 * t - 0.12 * np.sin(3.1 * t) * t * (1 - t) * 4
+    xy = np.stack([x, y], axis=1)
+    on_plane = bowl_loss(x, y)
+    away = 9 * (1 - t)
+    true = on_plane * (1 + 0.25 * (1 - t) ** 6)
+    return scan(
+        plane("random", ("random direction 1", "random direction 2"), "filter-normalized units", (3.21, 3.18)),
+        np.linspace(-1, 1, nx), np.linspace(-1, 1, ny), bowl_loss, constant_loss=10.0,
+        paths=(path(xy, true, on_plane, away),),
+        points=(Point("start", (float(x[0]), float(y[0])), 0), Point("end", (float(x[-1]), float(y[-1])), 4500),
+                Point("best", (float(x[88]), float(y[88])), 88 * 45)),
+        **more,
+    )  # fmt: skip
+
+
+def escape_loss(x: Floats, y: Floats) -> Floats:
+    valley = 0.5 + 0.22 * x**2 + 0.012 * y**2 + 0.06 * np.sin(0.9 * y) * np.exp(-(x**2) / 4)
+    wall = PLATEAU + 3.0 * np.exp(-((x - 2.4) ** 2) / 1.5 - y**2 / 40)
+    right = 1 / (1 + np.exp(-3.5 * (x - 2.3)))
+    left = 0.9 * np.maximum(-x - 1, 0) ** 1.25
+    return (1 - right) * (valley + left) + right * (wall + 1e-4 * np.abs(y))
+
+
+def escape(nx: int = 51, ny: int = 31, **more: Any) -> Scan:
+    rng = np.random.default_rng(0)
+    a = np.linspace(0, 1, 40)
+    first = np.stack([-5.5 * (1 - a) ** 1.5, 9 * (1 - a) ** 1.2], axis=1)
+    b = np.linspace(0, 1, 80)
+    second = np.stack([38.2 * b**0.7, 2.5 * np.sin(2 * b) * b], axis=1)
+    xy = np.concatenate([first, second]) + rng.normal(size=(120, 2)) * [0.2, 0.25]
+    on_plane = escape_loss(xy[:, 0], xy[:, 1])
+    away = np.concatenate([7 * (1 - a) + 0.3, 3 * b])
+    true = on_plane * (1 + 0.03 * away)
+    return scan(
+        plane("along", ("best → end", "random direction, orthogonal to it"), "distance in weight space", (1.0, 1.0)),
+        np.linspace(-8, 45, nx), np.linspace(-15, 15, ny), escape_loss,
+        paths=(path(xy, true, on_plane, away, share_in_plane=0.931),),
+        points=(Point("start", (float(xy[0, 0]), float(xy[0, 1])), 0), Point("best", (0.0, 0.0), 1800),
+                Point("end", (float(xy[-1, 0]), float(xy[-1, 1])), 5355)),
+        **more,
+    )  # fmt: skip
+
+
+def random_loss(x: Floats, y: Floats) -> Floats:
+    return 0.45 + 1.9 * (1 - np.exp(-2.2 * (x**2 + 0.8 * y**2))) + 0.25 * np.abs(x * y) ** 1.5 + 0.15 * x**3
+
+
+def random(nx: int = 51, ny: int = 51, **more: Any) -> Scan:
+    rng = np.random.default_rng(1)
+    t = np.linspace(0, 1, 300)
+    xy = np.cumsum(rng.normal(size=(300, 2)), axis=0)
+    xy = (xy - xy[-1]) * [0.012, 0.016] / np.ptp(xy, axis=0)
+    on_plane = random_loss(xy[:, 0], xy[:, 1])
+    true = 0.45 + 1.85 * np.exp(-4 * t) + 0.03 * rng.normal(size=300)
+    known = np.full(300, np.nan)
+    known[::2] = true[::2]
+    known[-1] = on_plane[-1]
+    return scan(
+        plane("random", ("random direction 1", "random direction 2"), "filter-normalized units", (3.21, 3.18)),
+        np.linspace(-1, 1, nx), np.linspace(-1, 1, ny), random_loss,
+        paths=(path(xy, known, np.where(np.isnan(known), np.nan, on_plane), 44 * (1 - t) ** 0.5, share_in_plane=4e-5),),
+        points=(Point("start", (float(xy[0, 0]), float(xy[0, 1])), 0), Point("end", (0.0, 0.0), 13455),
+                Point("best", (float(xy[270, 0]), float(xy[270, 1])), 270 * 45)),
+        **more,
+    )  # fmt: skip
+
+
+def line(n: int = 51, **more: Any) -> Scan:
+    where = plane("line", ("best → end",), "distance in weight space", (1.0,))
+    x = np.linspace(-8, 45, n)
+    train = escape_loss(x, np.zeros(n))
+    values: dict[str, Any] = {
+        "measures": {
+            "train_loss": train, "train_accuracy": np.exp(-train),
+            "validation_loss": 1.15 * train + 0.1, "validation_accuracy": np.exp(-1.15 * train - 0.1),
+        },
+        "measured": np.ones(n, np.bool_), "constant_loss": PLATEAU, "run_id": "1f2e", "run_name": "high-lr",
+        "samples": {"train": 1437, "validation": 360}, "provenance": PROVENANCE,
+        "points": (Point("best", (0.0,), 1800), Point("end", (38.2,), 5355)),
+    }  # fmt: skip
+    return Scan(plane=where, x=x, y=np.empty(0), **(values | more))
+
+
+def with_losses(base: Scan, train: Floats, **more: Any) -> Scan:
+    """Return ``base`` with another training loss and without validation."""
+    return replace(base, measures={"train_loss": train}, **more)
