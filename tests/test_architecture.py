@@ -226,4 +226,5 @@ def test_stage_does_without_torch(stage: str) -> None:
         for file in FILES
         if file.startswith(f"landscape/{stage}/")
     ]
+    assert modules
     assert "torch" not in loaded_by("\n".join(f"import {module}" for module in modules))

@@ -31,7 +31,7 @@ def contour(scan: Scan) -> Figure:
         LandscapeError: the scan is a line or has fewer than 2 × 2 points.
     """
     check(scan, "contour")
-    names = losses(scan)
+    names = marks.losses(scan)
     width = WIDTH if len(names) > 1 else SINGLE
     across = (width - LEFT - RIGHT - GAP * (len(names) - 1)) / len(names)
     aspect, equal = shape(scan)
@@ -66,14 +66,6 @@ def check(scan: Scan, figure: str) -> None:
         raise LandscapeError(
             f"a {figure} figure needs at least 2 × 2 points, got {len(scan.x)} × {len(scan.y)}"
         )
-
-
-def losses(scan: Scan) -> tuple[str, ...]:
-    """Return the losses a scan has a panel for: training, and validation where it was measured."""
-    validation = scan.measures.get("validation_loss")
-    if validation is None or np.isnan(validation).all():
-        return ("train_loss",)
-    return ("train_loss", "validation_loss")
 
 
 def shape(scan: Scan) -> tuple[float, bool]:

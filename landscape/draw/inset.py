@@ -84,10 +84,11 @@ def _ground(axes: Axes, scan: Scan, scale: Scale, close: Window) -> str:
     )  # fmt: skip
     axes.set_facecolor(theme.UNMEASURED)
     ink = theme.INK if picture[..., :3].mean() > 110 else "white"
-    text = "path at its own scale; ground\n"
+    text = "path at its own scale,\nground "
     if known:
-        low, high = (words.number(float(loss)) for loss in scale.loss(np.array([position.min(), position.max()])))
-        text += f"interpolated, {low}" + (f" to {high}" if low != high else "")
+        ends = scale.loss(np.array([position.min(), position.max()]))
+        low, high = (words.number(float(loss), 2) for loss in ends)
+        text += f"interpolated: {low}" + (f" to {high}" if low != high else "")
     else:
         text += "not measured"
     axes.text(

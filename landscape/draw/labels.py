@@ -15,7 +15,7 @@ from landscape.store.records import Floats
 ROOM = 0.085
 """Half a label's width as a share of the axes: what it keeps from everything else."""
 SPREAD = 3
-"""Every so many contour lines carry a label."""
+"""One of so many contour lines carries a label, the one with the shortest number."""
 
 
 def place(
@@ -25,7 +25,7 @@ def place(
     obstacles: Floats,
     words: Callable[[float], str],
 ) -> None:
-    """Label every third contour line at its freest spot.
+    """Label about every third contour line at its freest spot.
 
     ``obstacles`` (N, 2) are points to keep away from; ``words`` writes a level. A line without a free spot goes unlabelled.
     """
@@ -35,7 +35,7 @@ def place(
     paths = lines.get_paths()
     drawn = [k for k, path in enumerate(paths) if len(path.vertices)]
     wanted = []
-    for k in _spread(drawn):
+    for k in _spread(drawn, [words(float(level)) for level in lines.levels]):
         line = where.share(np.asarray(paths[k].vertices))
         spot = _freest(line, taken, square)
         if spot is not None:
@@ -56,9 +56,10 @@ def place(
         text.set_zorder(4)
 
 
-def _spread(drawn: list[int]) -> list[int]:
-    offset = (len(drawn) - 1) % SPREAD // 2
-    return drawn[offset::SPREAD] if len(drawn) > 4 else drawn[::2]
+def _spread(drawn: list[int], texts: list[str]) -> list[int]:
+    every = SPREAD if len(drawn) > 4 else 2
+    groups = [drawn[k : k + every] for k in range(0, len(drawn), every)]
+    return [min(group, key=lambda k: len(texts[k])) for group in groups]
 
 
 def _freest(line: Floats, taken: Floats, square: Floats) -> Floats | None:

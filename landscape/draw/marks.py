@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -54,6 +54,18 @@ def lowest(scan: Scan, measure: str = "train_loss") -> tuple[float, Floats] | No
     return float(loss[i, j]), np.array([scan.x[i], scan.y[j]])
 
 
+def known(scan: Scan, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the measures that a scan has anywhere."""
+    return tuple(
+        name for name in names if name in scan.measures and not np.isnan(scan.measures[name]).all()
+    )
+
+
+def losses(scan: Scan) -> tuple[str, ...]:
+    """Return the losses a scan has a panel for: training, and validation where it was measured."""
+    return ("train_loss", *known(scan, ("validation_loss",)))
+
+
 def draw(axes: Axes, points: tuple[Point, ...], where: Window, *, scale: float = 1.0) -> None:
     """Draw marked points; one outside stands at the edge with an arrow towards it."""
     # Large marks first: where two coincide, the smaller one stays visible on the larger.
@@ -90,8 +102,11 @@ def _arrow(axes: Axes, share: Floats, target: Floats, colour: str) -> None:
         )  # fmt: skip
 
 
-def entries(scan: Scan, scale: Scale, measures: tuple[str, ...], kinds: set[int]) -> list[Artist]:
-    """Return the legend of a plane: its points, the path where it fades, what isn't a loss."""
+def entries(
+    scan: Scan, scale: Scale, measures: tuple[str, ...], kinds: set[int], *,
+    solid: bool = False,
+) -> list[Artist]:
+    """Return the legend of a plane or, ``solid``, of a surface: its points, the path where it fades, what isn't a loss."""
     where = window(scan)
     handles: list[Artist] = []
     for point in scan.points:
@@ -99,9 +114,9 @@ def entries(scan: Scan, scale: Scale, measures: tuple[str, ...], kinds: set[int]
         text = words.marked(point)
         if len(point.xy) == 2 and not where.holds(np.array(point.xy)):
             text = f"{text[:-1]}; outside, at {words.number(point.xy[0])}, {words.number(point.xy[1])})"
-        handles.append(_marker(look, text))
+        handles.append(_marker(replace(look, marker="o", size=7.0) if solid else look, text))
     least = [(name, found[0]) for name in measures if (found := lowest(scan, name))]
-    if least:
+    if least and not solid:
         values = ", ".join(
             words.number(loss) if name == "train_loss" else f"validation {words.number(loss)}"
             for name, loss in least
@@ -112,7 +127,8 @@ def entries(scan: Scan, scale: Scale, measures: tuple[str, ...], kinds: set[int]
         handles.append(Line2D([], [], color=theme.faded(theme.STEP(np.array([0.6])))[0], lw=2.4, label=text,
                               path_effects=[Stroke(linewidth=3.6, foreground=theme.PALE), Normal()]))
     if scale.capped:
-        text = f"loss above {words.number(scale.high)}: {scale.rule}"
+        what = "cut at" if solid else "loss above"
+        text = f"{what} {words.number(scale.high)}: {scale.rule}"
         handles.append(_patch(theme.LOSS(1.0), text, "/////"))
     for kind in sorted(kinds - {raster.FINITE}):
         handles.append(_patch(raster.COLOURS[kind], raster.NAMES[kind], raster.HATCHES[kind]))

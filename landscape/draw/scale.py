@@ -50,7 +50,7 @@ class Scale:
         """Return the scale for matplotlib."""
         return (LogNorm if self.log else Normalize)(self.low, self.high)
 
-    def levels(self, count: int = 12) -> Floats:
+    def levels(self, count: int = 14) -> Floats:
         """Return about ``count`` losses for contour lines, evenly spaced, with short decimals."""
         if not self.log or self.high / self.low < 1.6:
             return _linear(self.low, self.high, count)

@@ -18,7 +18,8 @@ def _filters(direction: Floats, weights: Floats) -> Floats:
     target = np.linalg.norm(weights.reshape(len(weights), -1), axis=1)
     norms = np.linalg.norm(rows, axis=1)
     scale = np.divide(target, norms, out=np.zeros_like(target), where=norms > 0)
-    return (rows * scale[:, None]).reshape(direction.shape)
+    scaled: Floats = (rows * scale[:, None]).reshape(direction.shape)
+    return scaled
 
 
 def _layer(direction: Floats, weights: Floats) -> Floats:
@@ -64,7 +65,9 @@ def normalized(
         LandscapeError: no such normalization.
     """
     if normalize not in NORMALIZATIONS:
-        raise LandscapeError(f"normalize must be one of {', '.join(NORMALIZATIONS)}, got {normalize}")
+        raise LandscapeError(
+            f"normalize must be one of {', '.join(NORMALIZATIONS)}, got {normalize}"
+        )
     scaled = np.zeros(len(weights))
     for parameter in parameters:
         shape = tuple(parameter["shape"])

@@ -81,6 +81,8 @@ def _around(xy: Floats) -> tuple[Range, ...]:
     low, high = np.minimum(low, 0), np.maximum(high, 0)
     width = float((high - low).max())
     if width == 0:
-        raise LandscapeError("extent auto needs a path that moved, this one is a point; give a number")
+        raise LandscapeError(
+            "extent auto needs a path that moved, this one is a point; give a number"
+        )
     middle, half = (low + high) / 2, width * (0.5 + MARGIN)
     return tuple((float(m - half), float(m + half)) for m in middle)

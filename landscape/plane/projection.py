@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class Projection:
     """What a random plane holds of it on average: D / P."""
 
 
-def coordinates(displacements: Floats, directions: NDArray[np.floating]) -> tuple[Floats, Floats]:
+def coordinates(displacements: Floats, directions: NDArray[Any]) -> tuple[Floats, Floats]:
     """Least-squares coordinates (n, D) of displacements (n, P), and their residuals' norms (n,).
 
     Solves the directions' Gram matrix, so they need be neither unit vectors nor orthogonal.
@@ -36,15 +37,16 @@ def coordinates(displacements: Floats, directions: NDArray[np.floating]) -> tupl
     Raises:
         LandscapeError: the directions (D, P) are linearly dependent.
     """
-    basis = directions.astype(np.float64)
+    basis: Floats = directions.astype(np.float64)
     gram = basis @ basis.T
     if np.linalg.cond(gram) > 1e12:
         raise LandscapeError(
             "a plane's directions must be linearly independent and not zero, these aren't; "
             "take another seed"
         )
-    xy = np.linalg.solve(gram, basis @ displacements.T).T
-    return xy, np.linalg.norm(displacements - xy @ basis, axis=1)
+    xy: Floats = np.linalg.solve(gram, basis @ displacements.T).T.astype(np.float64)
+    residuals = displacements - xy @ basis
+    return xy, np.sqrt(np.einsum("np,np->n", residuals, residuals))
 
 
 def project(trajectory: Trajectory, plane: Plane) -> Projection:

@@ -54,7 +54,7 @@ def _optimized(output: Tensor, samples: Samples, loss: Loss) -> float:
             total += part.detach()
         return total
 
-    optimizer.step(mean_loss)  # type: ignore[no-untyped-call, arg-type]
+    optimizer.step(mean_loss)  # type: ignore[no-untyped-call]
     best = float(mean_loss())
     gradient = constant.grad
     settled = gradient is not None and float(gradient.norm()) < 1e-5 * max(1.0, abs(best))

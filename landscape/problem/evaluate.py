@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from landscape.errors import LandscapeError
-from landscape.problem.losses import Loss, correct, exact
+from landscape.problem.losses import Loss, correct, per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 
@@ -44,17 +43,13 @@ def measure(
     total = torch.zeros(2, dtype=torch.float64)
     with evaluating(model), torch.inference_mode():
         for inputs, targets in samples.batches(batch_size, count):
-            outputs, targets = exact(model(inputs), targets)
-            losses = loss(outputs, targets)
-            if losses.shape != (len(outputs),):
-                raise LandscapeError(
-                    f"a loss must return one value a sample, shape ({len(outputs)},), "
-                    f'got {tuple(losses.shape)}; use reduction="none"'
-                )
-            sums = torch.stack([losses.double().sum(), correct(outputs, targets).sum()])
+            outputs = model(inputs)
+            losses = per_sample(loss, outputs, targets)
+            hits = correct(outputs, targets).to(losses.device)
+            sums = torch.stack([losses.double().sum(), hits.sum()])
             total = total.to(sums.device) + sums
-    loss_sum, hits = (total / count).tolist()
-    return Measures(loss_sum, hits)
+    mean_loss, accuracy = (total / count).tolist()
+    return Measures(mean_loss, accuracy)
 
 
 class Evaluator:

@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import random
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem, verify
 from landscape.problem.source import Source
 
-BUILTIN = "landscape.problem.builtin:make"
+BUILTIN = "landscape.problem.presets:make"
 
 
 def load(spec: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0) -> Problem:
@@ -38,7 +39,7 @@ def load(spec: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0)
     settings = dict(settings or {})
     function, source = _find(spec)
     _check_settings(function, settings, spec)
-    with seeded(seed):
+    with seeded(seed), _blamed(spec):
         problem = function(**settings)
     if not isinstance(problem, Problem):
         raise LandscapeError(
@@ -50,6 +51,11 @@ def load(spec: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0)
 
 def builtin(model: str = "cnn", data: str = "digits", *, seed: int = 0, **options: Any) -> Problem:
     """A built-in problem: ``builtin("mlp", "moons", depth=3)``; see ``landscape train --help``."""
+    # Absolute, so that the problem can be made again from any folder.
+    if data.startswith("npz:"):
+        data = f"npz:{Path(data.removeprefix('npz:')).expanduser().resolve()}"
+    if "data_root" in options:
+        options["data_root"] = str(Path(options["data_root"]).expanduser().resolve())
     return load(BUILTIN, {"model": model, "data": data, **options}, seed=seed)
 
 
@@ -84,7 +90,9 @@ def _find(spec: str) -> tuple[Callable[..., Any], Source]:
     function = getattr(module, name, None)
     if not callable(function):
         known = [key for key, value in vars(module).items() if inspect.isfunction(value)]
-        raise LandscapeError(f"{place} must hold a function {name}, found {', '.join(known) or 'none'}")
+        raise LandscapeError(
+            f"{place} must hold a function {name}, found {', '.join(known) or 'none'}"
+        )
     if spec == BUILTIN:
         return function, Source("builtin", spec)
     path = Path(module.__file__) if module.__file__ else None
@@ -108,10 +116,26 @@ def _from_file(path: Path) -> ModuleType:
     # Its neighbours can be imported, as if it had been started as a script.
     sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        with _blamed(str(path)):
+            spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(path.parent))
     return module
+
+
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """Say in one line what went wrong in somebody's code, and where."""
+    try:
+        yield
+    except LandscapeError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise LandscapeError(
+            f"{what} must run without an error, got {type(error).__name__}: {error} "
+            f"({place.filename}:{place.lineno}); LANDSCAPE_DEBUG=1 shows the traceback"
+        ) from error
 
 
 def _from_name(name: str) -> ModuleType:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from landscape.errors import LandscapeError
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """``loss(outputs, targets)`` with outputs (B, ...) in float64: one loss a sample, shape (B,)."""
 
@@ -41,6 +43,22 @@ def exact(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return outputs.double(), targets
 
 
+def per_sample(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
+    """A loss on outputs in float64, checked to be one value a sample: shape (B,).
+
+    Raises:
+        LandscapeError: it has another shape, or isn't a tensor.
+    """
+    losses = loss(*exact(outputs, targets))
+    if not isinstance(losses, Tensor) or losses.shape != (len(outputs),):
+        got = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+        raise LandscapeError(
+            f"a loss must return one value a sample, shape ({len(outputs)},) for {len(outputs)} "
+            f'samples, got {got}; use reduction="none"'
+        )
+    return losses
+
+
 def has_accuracy(outputs: Tensor, targets: Tensor) -> bool:
     """Whether outputs (B, C, ...) are logits for integer classes (B, ...)."""
     classes = not (targets.is_floating_point() or targets.is_complex())
@@ -48,7 +66,7 @@ def has_accuracy(outputs: Tensor, targets: Tensor) -> bool:
 
 
 def correct(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Share of right predictions a sample, shape (B,), in float64; NaN where there are no classes."""
+    """Share of right predictions a sample, (B,) in float64; NaN where there are no classes."""
     if not has_accuracy(outputs, targets):
         return torch.full((len(outputs),), torch.nan, dtype=torch.float64, device=outputs.device)
     hits = (outputs.argmax(1) == targets).double()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.problem import samples
-from landscape.problem.losses import Loss, cross_entropy, exact
+from landscape.problem.losses import Loss, cross_entropy, per_sample
 from landscape.problem.samples import Data, Samples
 from landscape.problem.source import Source
 
@@ -53,32 +53,33 @@ class Problem:
 
 
 def verify(problem: Problem) -> None:
-    """Run two samples through model and loss and see that the loss is one value a sample.
+    """Run two samples through model and loss, leaving the model as it is.
 
     Raises:
-        LandscapeError: the loss has another shape.
+        LandscapeError: the model can't take the data, or the loss isn't one value a sample.
     """
     two = torch.arange(min(2, samples.length(problem.train)))
     inputs, targets = Samples(problem.train).take(two)
-    modes = {module: module.training for module in problem.model.modules()}
     device = next(problem.model.parameters()).device
+    modes = [(module, module.training) for module in problem.model.modules()]
+    problem.model.eval()
     try:
-        problem.model.eval()
         with torch.inference_mode():
             outputs = problem.model(inputs.to(device))
-            losses = problem.loss(*exact(outputs, targets.to(device)))
-    finally:
-        for module, training in modes.items():
-            module.training = training
-    if not isinstance(losses, Tensor) or losses.shape != (len(two),):
-        shape = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+            per_sample(problem.loss, outputs, targets.to(device))
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise LandscapeError(
-            f"a loss must return one value a sample, shape ({len(two)},) for {len(two)} samples, "
-            f'got {shape}; use reduction="none"'
-        )
+            f"a problem's model and loss must run on its data, "
+            f"got {type(error).__name__} on two samples: {error}"
+        ) from error
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
-def vary(problem: Problem, *, train_samples: int | None = None, label_noise: float = 0.0) -> Problem:
+def vary(
+    problem: Problem, *, train_samples: int | None = None, label_noise: float = 0.0
+) -> Problem:
     """The problem with fewer training samples, or with a share of its training labels wrong.
 
     The choice doesn't depend on a run's seed, so that runs with other seeds share their data.

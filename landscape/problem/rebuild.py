@@ -97,9 +97,7 @@ def _made_again(record: Mapping[str, Any], folder: Path, accept_changes: bool) -
             f"got sha256 {source.sha256[:12]} instead of {record['sha256'][:12]}; "
             f"put it back, or accept the changes with {OVERRIDE}"
         )
-    return vary(
-        problem, train_samples=record["train_samples"], label_noise=record["label_noise"]
-    )
+    return vary(problem, train_samples=record["train_samples"], label_noise=record["label_noise"])
 
 
 def _file(record: Mapping[str, Any], folder: Path) -> str:

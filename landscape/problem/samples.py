@@ -82,10 +82,14 @@ def check(data: Data, name: str) -> None:
     """Refuse data that no training could use: empty, of unequal length, of another kind."""
     if isinstance(data, tuple):
         if len(data) != 2 or not all(isinstance(part, Tensor) for part in data):
-            raise LandscapeError(f"{name} data must be a pair of tensors (inputs, targets) or a Dataset")
+            raise LandscapeError(
+                f"{name} data must be a pair of tensors (inputs, targets) or a Dataset"
+            )
         inputs, targets = data
         if inputs.ndim == 0 or targets.ndim == 0:
-            raise LandscapeError(f"{name} inputs and targets must have a first dimension of samples")
+            raise LandscapeError(
+                f"{name} inputs and targets must have a first dimension of samples"
+            )
         if len(inputs) != len(targets):
             raise LandscapeError(
                 f"{name} inputs and targets must be of equal length, "
@@ -108,7 +112,7 @@ def subset(data: Data, indices: Tensor) -> Data:
 
 
 def fingerprint(data: Data) -> str:
-    """SHA-256 of the data: all of two tensors, of a Dataset its length and 64 items spread over it."""
+    """SHA-256 of all of two tensors; of a Dataset's length and 64 items spread over it."""
     digest = hashlib.sha256(str(length(data)).encode())
     if isinstance(data, tuple):
         parts = list(data)
@@ -118,5 +122,5 @@ def fingerprint(data: Data) -> str:
     for part in parts:
         plain = part.detach().cpu().contiguous()
         digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
-        digest.update(plain.view(torch.uint8).numpy() if plain.ndim else plain.numpy().tobytes())
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

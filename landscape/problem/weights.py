@@ -61,7 +61,9 @@ class Layout:
 
     def to_records(self) -> list[dict[str, Any]]:
         """As the trajectory file lists it: name, shape, offset."""
-        return [{**asdict(parameter), "shape": list(parameter.shape)} for parameter in self.parameters]
+        return [
+            {**asdict(parameter), "shape": list(parameter.shape)} for parameter in self.parameters
+        ]
 
     @classmethod
     def from_records(cls, records: Sequence[Mapping[str, Any]]) -> Layout:

@@ -130,12 +130,10 @@ class PointEvaluator:
         """Time a few batch sizes at the origin; caches make a factor of four between them."""
         count = min(len(self.data.train), TRIAL_SAMPLES)
         sizes = [size for size in BATCHES if size < count] + [count]
-        seconds = {size: math.inf for size in sizes}
+        seconds = dict.fromkeys(sizes, math.inf)
         for size in sizes:
             for _ in range(TRIALS):
                 started = time.perf_counter()
-                measure(
-                    self.model, self.data.train, self.data.loss, batch_size=size, at_most=count
-                )
+                measure(self.model, self.data.train, self.data.loss, batch_size=size, at_most=count)
                 seconds[size] = min(seconds[size], time.perf_counter() - started)
         return min(seconds, key=seconds.__getitem__)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from landscape.problem.problem import Problem
 from landscape.scan.evaluator import PointEvaluator
 from landscape.store.records import Floats, Path, Plane, Point, Scan
 from landscape.store.trajectory import MEASURES, Trajectory
+
+T = TypeVar("T")
 
 MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""
@@ -151,12 +154,12 @@ def grid(
         validation=problem.validation is not None,
         **about,
     )
-    for scan in fill(scan, evaluator):  # noqa: B020  # each is the one before, further filled
-        pass
+    filled = _last(fill(scan, evaluator))
     if trajectory is None or projection is None:
-        return scan
-    path = None
-    for path in trace(trajectory, plane, projection, evaluator, name=name):
-        pass
-    assert path is not None
-    return replace(scan, paths=(path,), points=marks(trajectory, projection))
+        return filled
+    path = _last(trace(trajectory, plane, projection, evaluator, name=name))
+    return replace(filled, paths=(path,), points=marks(trajectory, projection))
+
+
+def _last(iterator: Iterator[T]) -> T:
+    return deque(iterator, maxlen=1)[0]

@@ -138,7 +138,9 @@ class Recorder:
         if self.evaluator is None:
             self.evaluator = Evaluator(self.problem, step.weights.device)
         train = self.evaluator.on_train(step.model)
-        validation = self.evaluator.on_validation(step.model) if self.problem.validation else NOTHING
+        validation = (
+            self.evaluator.on_validation(step.model) if self.problem.validation else NOTHING
+        )
         self._writer.add_row(
             step.step,
             CADENCE,
@@ -206,7 +208,9 @@ class Watch:
 
 
 def _by_parameter(optimizer: torch.optim.Optimizer, key: str) -> Mapping[Tensor, float]:
-    return {p: float(group.get(key, 0.0)) for group in optimizer.param_groups for p in group["params"]}
+    return {
+        p: float(group.get(key, 0.0)) for group in optimizer.param_groups for p in group["params"]
+    }
 
 
 def _epoch(record: str, steps_per_epoch: int | None) -> int:

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
 from landscape.problem.device import resolve
-from landscape.problem.losses import exact
+from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import tied
@@ -70,12 +69,7 @@ class _Training:
         self.model.train()
         self.samples = Samples(problem.train, device, channels_last=True)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        if len(self.parameters) != len(list(self.model.parameters())):
-            self.trained = torch.cat(
-                [torch.full((p.numel(),), p.requires_grad) for p in self.model.parameters()]
-            ).to(device)
-        else:
-            self.trained = None
+        self.trained = _trained(self.model)
         self.velocity = torch.zeros_like(self.weights)
         self.update = torch.zeros_like(self.weights)
         self.meter = Meter(len(self.weights), device)
@@ -88,13 +82,7 @@ class _Training:
         inputs, targets = self.samples.take(self._batch(step))
         if self.augment is not None:
             inputs = self.augment(inputs, self.generator)
-        losses = self.loss(*exact(self.model(inputs), targets))
-        if losses.shape != (len(inputs),):
-            raise LandscapeError(
-                f"a loss must return one value a sample, shape ({len(inputs)},), "
-                f'got {tuple(losses.shape)}; use reduction="none"'
-            )
-        loss = losses.mean()
+        loss = per_sample(self.loss, self.model(inputs), targets).mean()
         gradient = self._gradient(loss)
         self._set_update(gradient, lr)
         scalars = self.meter.scalars(
@@ -134,3 +122,12 @@ class _Training:
         else:
             direction = self.velocity
         torch.mul(direction, -lr, out=self.update)
+
+
+def _trained(model: nn.Module) -> Tensor | None:
+    """Which entries of the flat vector are trained, (P,) bool; None if all are."""
+    if all(p.requires_grad for p in model.parameters()):
+        return None
+    return torch.cat(
+        [torch.full((p.numel(),), p.requires_grad, device=p.device) for p in model.parameters()]
+    )

@@ -55,7 +55,9 @@ def load(path: FilePath) -> Scan:
         try:
             return _scan(file)
         except KeyError as error:
-            raise LandscapeError(f"{path} must be a whole scan, a part is missing: {error}") from error
+            raise LandscapeError(
+                f"{path} must be a whole scan, a part is missing: {error}"
+            ) from error
 
 
 def _fill(file: h5py.File, scan: Scan) -> None:

@@ -123,9 +123,7 @@ class Writer:
         file.attrs["shards"] = json.dumps([asdict(shard) for shard in self.shards])
         file.create_group("buffers")
         with h5py.File(self.folder / self.shards[0].file, "r") as sample:
-            shapes = {
-                key: (sample[key].shape[1:], sample[key].dtype) for key in _datasets(sample)
-            }
+            shapes = {key: (sample[key].shape[1:], sample[key].dtype) for key in _datasets(sample)}
         # The first flush may come before the first step.
         shapes |= {f"steps/{name}": ((), np.dtype(np.float64)) for name in SCALARS}
         for key, (shape, dtype) in shapes.items():
@@ -143,7 +141,9 @@ class Writer:
 
 def _datasets(file: h5py.File) -> list[str]:
     names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
     return names
 
 

@@ -76,7 +76,8 @@ class Trajectory:
 
     def row_weights(self, row: int) -> NDArray[np.float32]:
         """One row's weights, (P,)."""
-        return self.weights(slice(row, row + 1))[0]
+        weights: NDArray[np.float32] = self.weights(slice(row, row + 1))[0]
+        return weights
 
     def buffers(self, row: int) -> dict[str, NDArray[Any]]:
         """One row's buffers by name."""
@@ -121,7 +122,9 @@ class Trajectory:
         for row in range(len(self.step) - 1, -1, -1):
             if np.isfinite(self.row_weights(row)).all():
                 return row
-        raise LandscapeError(f"{self.path} must hold finite weights, all {len(self.step)} rows aren't")
+        raise LandscapeError(
+            f"{self.path} must hold finite weights, all {len(self.step)} rows aren't"
+        )
 
     def _file(self) -> h5py.File:
         return h5py.File(self.path, "r")

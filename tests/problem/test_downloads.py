@@ -135,7 +135,7 @@ def test_fashion_mnist_of_the_system_is_found(tmp_path, no_torchvision):
 
 def test_the_folder_of_debians_package_is_known():
     # As `dpkg -L dataset-fashion-mnist` lists it.
-    assert SYSTEM_FOLDERS == (Path("/usr/share/datasets/fashion-mnist"),)
+    assert [str(folder) for folder in SYSTEM_FOLDERS] == ["/usr/share/datasets/fashion-mnist"]
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.problem import datasets, losses
-from landscape.problem.builtin import make
+from landscape.problem.presets import make
 from landscape.problem.load import load
 
 
 def test_the_default_is_the_cnn_on_digits():
     problem = make()
     assert sum(tensor.numel() for tensor in problem.model.parameters()) == 24_218
-    inputs, targets = problem.train
+    inputs = problem.train[0]
     assert inputs.shape == (1437, 1, 8, 8)
     assert problem.validation[0].shape == (360, 1, 8, 8)
     assert problem.augment is None
@@ -41,7 +41,7 @@ def test_models_take_their_shape_from_the_data(model, data, options, inputs, cla
 def test_the_same_door_makes_the_same_problem():
     settings = {"model": "mlp", "data": "moons", "depth": 1}
     first, again, other = (
-        load("landscape.problem.builtin:make", json.loads(json.dumps(settings)), seed=seed)
+        load("landscape.problem.presets:make", json.loads(json.dumps(settings)), seed=seed)
         for seed in (3, 3, 4)
     )
     assert torch.equal(first.model.hidden1.weight, again.model.hidden1.weight)

@@ -1,0 +1,71 @@
+"""The ``landscape`` command: its subcommands, and how errors reach a user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import landscape
+from landscape.errors import LandscapeError
+
+from .scan import scan
+from .train import train
+
+
+class _Reporting(TyperGroup):
+    """Turns a user's mistake into one line and exit code 1, Ctrl-C into 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        if os.environ.get("LANDSCAPE_DEBUG"):
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except LandscapeError as error:
+            _complain(str(error))
+            raise typer.Exit(1) from error
+        except OSError as error:
+            place = f" {error.filename}" if error.filename else ""
+            _complain(f"{error.strerror or error}{place}; set LANDSCAPE_DEBUG=1 for the traceback")
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            typer.echo("landscape: interrupted; what was recorded is saved", err=True)
+            raise typer.Exit(130) from error
+
+
+app = typer.Typer(
+    cls=_Reporting,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(scan)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"landscape {landscape.__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="First `landscape train`, then `landscape scan RUN`. "
+    "LANDSCAPE_DEBUG=1 shows tracebacks of errors."
+)
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """See and explain what SGD does in a neural network's loss landscape."""
+
+
+def _complain(message: str) -> None:
+    # One line, whatever the message was made of.
+    sys.stderr.write(f"landscape: error: {' '.join(message.split())}\n")

@@ -1,0 +1,58 @@
+"""Options that say which problem is meant, shared by the commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from landscape.errors import LandscapeError
+
+if TYPE_CHECKING:
+    from landscape.problem import Problem
+
+SpecOption = Annotated[
+    str | None,
+    typer.Option(
+        "--problem",
+        metavar="FILE.py:function",
+        help="Your own problem: a function that returns a landscape.problem.Problem; "
+        "also module:function.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Keyword argument for the problem's function, read as JSON or else as text. "
+        "Give it several times for several.",
+    ),
+]
+
+
+def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """``name=value`` pairs as keyword arguments: JSON where it is, else text."""
+    found = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise LandscapeError(f"--set must be NAME=VALUE, got {pair}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def given(spec: str | None, pairs: Sequence[str] | None, *, seed: int) -> Problem | None:
+    """The problem that ``--problem`` and ``--set`` name; None if there is none."""
+    from landscape.problem import load
+
+    if spec is not None:
+        return load(spec, settings(pairs), seed=seed)
+    if pairs:
+        raise LandscapeError(f"--set needs --problem, got --set {pairs[0]} alone")
+    return None

@@ -1,0 +1,106 @@
+"""What a paper must say about a scan, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from landscape.draw import marks, words
+from landscape.store.records import Path, Scan
+
+BATCHNORM = {
+    "saved": "BatchNorm layers use the origin's running statistics.",
+    "recompute": "BatchNorm statistics were estimated anew at every point.",
+    "interpolate": "BatchNorm statistics were interpolated along the axes.",
+}
+
+
+def caption(scan: Scan) -> str:
+    """Return the caption: what was measured where and how, and how much it shows of the path."""
+    sentences = [_subject(scan), _axes(scan), _grid(scan)]
+    sentences += [text for text in (_centre(scan), _constant(scan)) if text]
+    sentences += [_path(path) for path in scan.paths]
+    sentences += [_batchnorm(scan), *_provenance(scan.provenance)]
+    return " ".join(text for text in sentences if text)
+
+
+def _subject(scan: Scan) -> str:
+    plane = scan.plane
+    run = f"run {scan.run_name}" if scan.run_name else "a run"
+    identity = f" ({scan.run_id})" if scan.run_id else ""
+    samples = ", ".join(
+        f"{count:,} {'training' if name == 'train' else name} samples"
+        for name, count in scan.samples.items()
+    )
+    where = "along a line" if scan.is_line else "on a plane"
+    mean = f", mean over {samples}," if samples else ""
+    return (
+        f"Loss{mean} {where} ({plane.kind}) through the {words.origin(plane)}, "
+        f"of {run}{identity}."
+    )
+
+
+def _axes(scan: Scan) -> str:
+    plane = scan.plane
+    names = "; ".join(
+        f"{letter}: {plane.labels[k]} ({words.unit(plane, k)})"
+        for k, letter in zip(range(len(plane.directions)), "xy", strict=False)
+    )
+    made = f"seed {plane.seed}, {words.directions(plane)}"
+    crooked = words.angle(plane)
+    return f"Axes: {names}; {made}{'; ' + crooked if crooked else ''}."
+
+
+def _grid(scan: Scan) -> str:
+    size, extents = f"{len(scan.x)}", f"x {words.extent(scan.x)}"
+    if not scan.is_line:
+        size, extents = f"{size} × {len(scan.y)}", f"{extents}, y {words.extent(scan.y)}"
+    done = int(scan.measured.sum())
+    left = "" if scan.complete else f", {done:,} of {scan.measured.size:,} of them measured"
+    return f"Grid: {size} points, {extents}{left}."
+
+
+def _centre(scan: Scan) -> str:
+    # Half a rounding error off zero is still the origin.
+    i = np.flatnonzero(np.isclose(scan.x, 0, atol=1e-12))
+    j = np.array([0]) if scan.is_line else np.flatnonzero(np.isclose(scan.y, 0, atol=1e-12))
+    if not len(i) or not len(j):
+        return ""
+    at = (i[0],) if scan.is_line else (i[0], j[0])
+    texts = [
+        f"{name.split('_', maxsplit=1)[0].replace('train', 'training')} "
+        f"{words.number(float(scan.measures[name][at]))}"
+        for name in marks.losses(scan)
+    ]
+    return f"Loss at the origin: {', '.join(texts)}."
+
+
+def _constant(scan: Scan) -> str:
+    if not np.isfinite(scan.constant_loss):
+        return ""
+    return f"The best constant output has training loss {words.number(scan.constant_loss, 4)}."
+
+
+def _path(path: Path) -> str:
+    text = words.share(path)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _batchnorm(scan: Scan) -> str:
+    if not scan.plane.buffers:
+        return ""
+    mode = scan.plane.batchnorm
+    return BATCHNORM.get(mode, f"BatchNorm statistics: {mode}.")
+
+
+def _provenance(provenance: Mapping[str, Any]) -> list[str]:
+    sentences = []
+    if provenance.get("command"):
+        sentences.append(f"Command: {provenance['command']}.")
+    versions = provenance.get("versions")
+    if isinstance(versions, Mapping) and versions:
+        listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+        sentences.append(f"Versions: {listed}.")
+    return sentences

@@ -1,0 +1,196 @@
+"""A scan along a line: losses, and accuracies beneath."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from landscape.draw import marks, page, theme, words
+from landscape.errors import LandscapeError
+from landscape.store.records import Floats, Scan
+
+WIDTH, LEFT, RIGHT, TOP = 5.0, 0.68, 0.2, 0.36
+LOSSES, ACCURACIES, BETWEEN, BENEATH = 2.3, 1.05, 0.12, 0.55
+STYLES = {
+    "train": (theme.TRAIN, "-", "training"),
+    "validation": (theme.VALIDATION, (0, (4, 1.6)), "validation"),
+}
+"""Colour, dashes and name of each data set: dashes tell them apart in grey."""
+
+
+def curve(scan: Scan) -> Figure:
+    """Draw losses and accuracies along a line.
+
+    The loss axis is logarithmic where all losses are positive. Points that are NaN leave a gap;
+    infinite ones stand as triangles at the upper edge.
+
+    Raises:
+        LandscapeError: the scan is a plane or has fewer than 2 points.
+    """
+    if not scan.is_line:
+        raise LandscapeError(
+            "a curve figure needs a scan along a line, got one of a plane: draw its contour"
+        )
+    if len(scan.x) < 2:
+        raise LandscapeError(f"a curve figure needs at least 2 points, got {len(scan.x)}")
+    accuracies = marks.known(scan, ("train_accuracy", "validation_accuracy"))
+    beneath = ACCURACIES + BETWEEN if accuracies else 0.0
+    lines = [
+        line
+        for text in words.small_print(scan)
+        for line in page.wrapped(text, WIDTH - LEFT - RIGHT, theme.SMALL)
+    ]
+    height = TOP + LOSSES + beneath + BENEATH + page.LINE * len(lines) + 0.08
+    sheet = page.blank(WIDTH, height)
+    across = WIDTH - LEFT - RIGHT
+    upper = sheet.axes(LEFT, TOP, across, LOSSES)
+    _losses(upper, scan)
+    lowest = upper
+    if accuracies:
+        lowest = sheet.axes(LEFT, TOP + LOSSES + BETWEEN, across, ACCURACIES)
+        upper.tick_params(labelbottom=False)
+        _accuracies(lowest, scan, accuracies)
+    name, unit = words.axis(scan.plane, 0)
+    lowest.set_xlabel(f"{name}\n{unit}", size=theme.LETTERS, labelpad=2, linespacing=1.2)
+    bottom = TOP + LOSSES + beneath + BENEATH
+    sheet.text(LEFT, bottom, "\n".join(lines), theme.SMALL, colour="#444444")
+    return sheet.figure
+
+
+def _losses(axes: Axes, scan: Scan) -> None:
+    names = marks.losses(scan)
+    values = np.concatenate([scan.measures[name] for name in names])
+    finite = values[np.isfinite(values)]
+    log = bool(len(finite)) and not bool((values <= 0).any())
+    _frame(axes, scan)
+    low, high = _limits(finite, scan.constant_loss, log=log)
+    axes.set_yscale("log" if log else "linear")
+    axes.set_ylim(low, high)
+    _ticks(axes, low, high, log=log)
+    for name in names:
+        _line(axes, scan.x, scan.measures[name], name)
+        _infinite(axes, scan.x, scan.measures[name], name)
+    _constant(axes, scan)
+    _marked(axes, scan)
+    what = "loss (log scale)" if log else "loss"
+    axes.set_ylabel(what, size=theme.LETTERS, labelpad=3)
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.005), ncols=4, fontsize=theme.TICKS,
+        frameon=False, borderaxespad=0.1, columnspacing=1.4, handlelength=1.9, handletextpad=0.5,
+    )  # fmt: skip
+    if not len(finite):
+        axes.text(0.5, 0.5, "no finite loss was measured", transform=axes.transAxes, ha="center",
+                  size=theme.LETTERS, color=theme.PALE)  # fmt: skip
+
+
+def _accuracies(axes: Axes, scan: Scan, names: tuple[str, ...]) -> None:
+    _frame(axes, scan)
+    axes.set_ylim(-0.03, 1.03)
+    axes.yaxis.set_major_locator(MaxNLocator(2, steps=[5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    for name in names:
+        _line(axes, scan.x, scan.measures[name], name)
+    for point in scan.points:
+        if len(point.xy) == 1 and scan.x[0] <= point.xy[0] <= scan.x[-1]:
+            axes.axvline(point.xy[0], color=theme.PALE, lw=0.6, zorder=1)
+    axes.set_ylabel("accuracy", size=theme.LETTERS, labelpad=3)
+
+
+def _frame(axes: Axes, scan: Scan) -> None:
+    margin = 0.015 * (scan.x[-1] - scan.x[0])
+    axes.set_xlim(scan.x[0] - margin, scan.x[-1] + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.grid(True, color="#e6e6e6", lw=0.5)
+    axes.set_axisbelow(True)
+
+
+def _limits(finite: Floats, constant: float, *, log: bool) -> tuple[float, float]:
+    every = np.append(finite, constant) if np.isfinite(constant) else finite
+    if log:
+        every = every[every > 0]
+    if not len(every):
+        return (0.1, 1.0) if log else (0.0, 1.0)
+    low, high = float(every.min()), float(every.max())
+    if log:
+        room = max((high / low) ** 0.07, 1.05)
+        return low / room, high * room
+    room = 0.07 * (high - low) or 0.05 * abs(high) or 0.5
+    return low - room, high + room
+
+
+def _ticks(axes: Axes, low: float, high: float, *, log: bool) -> None:
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    if not log:
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+        return
+    decades = np.log10(high / low)
+    if decades < 0.7:
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+    else:
+        subs = (1.0, 2.0, 5.0) if decades < 3 else (1.0,)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
+    axes.yaxis.set_minor_locator(NullLocator() if decades < 0.7 else LogLocator(subs="all"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _line(axes: Axes, x: Floats, values: Floats, name: str) -> None:
+    colour, dashes, label = STYLES[name.split("_", maxsplit=1)[0]]
+    shown = np.where(np.isfinite(values), values, np.nan)
+    axes.plot(x, shown, color=colour, ls=dashes, lw=1.5, label=label, zorder=3)
+    # A finite point between gaps has no line to it.
+    gap = np.isnan(np.concatenate([[np.nan], shown, [np.nan]]))
+    alone = ~gap[1:-1] & gap[:-2] & gap[2:]
+    axes.plot(x[alone], shown[alone], ".", color=colour, ms=3.5, zorder=3)
+
+
+def _infinite(axes: Axes, x: Floats, values: Floats, name: str) -> None:
+    colour = STYLES[name.split("_", maxsplit=1)[0]][0]
+    for sign, place, marker in ((1, 0.97, "^"), (-1, 0.03, "v")):
+        where = x[np.isinf(values) & (np.sign(values) == sign)]
+        if len(where):
+            axes.plot(where, np.full(len(where), place), marker, transform=axes.get_xaxis_transform(),
+                      color=colour, ms=3.5, label="infinite", zorder=3)  # fmt: skip
+
+
+def _constant(axes: Axes, scan: Scan) -> None:
+    loss = scan.constant_loss
+    if not np.isfinite(loss) or (axes.get_yscale() == "log" and loss <= 0):
+        return
+    axes.axhline(loss, color=theme.INK, lw=0.9, ls=(0, (1.2, 1.6)), zorder=2)
+    text = f"{page.exact(loss)} best constant output"
+    left = _emptier(scan, loss)
+    axes.annotate(
+        text, (0.012 if left else 0.988, loss), (0, 2.5), xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points", size=theme.SMALL, ha="left" if left else "right", va="bottom",
+        path_effects=theme.halo(2.2), zorder=6,
+    )  # fmt: skip
+
+
+def _emptier(scan: Scan, loss: float) -> bool:
+    # The end of the line whose losses are farther from the label.
+    third = max(1, len(scan.x) // 3)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.abs(np.log(scan.measures["train_loss"] / loss))
+    gap = np.where(np.isfinite(gap), gap, 9.0)
+    return bool(gap[:third].min() >= gap[-third:].min())
+
+
+def _marked(axes: Axes, scan: Scan) -> None:
+    loss = np.where(np.isfinite(scan.measures["train_loss"]), scan.measures["train_loss"], np.nan)
+    places = [(0.0, theme.Mark("|", theme.INK, 9.0), "origin")] if not scan.points else []
+    places += [(point.xy[0], theme.mark(point.name), words.marked(point)) for point in scan.points]
+    for x, look, text in places:
+        if not scan.x[0] <= x <= scan.x[-1]:
+            continue
+        axes.axvline(x, color=theme.PALE, lw=0.6, zorder=1)
+        height = np.interp(x, scan.x, loss)
+        axes.plot(x, height, look.marker, ms=look.size, mfc=look.colour, mec="white", mew=0.9, zorder=5,
+                  path_effects=theme.halo(2.4, theme.INK))  # fmt: skip
+        axes.annotate(
+            text, (x, 0.0), (3, 3), xycoords=axes.get_xaxis_transform(), rotation=90,
+            textcoords="offset points", size=theme.SMALL, ha="left", va="bottom",
+            path_effects=theme.halo(2.2), zorder=4,
+        )  # fmt: skip

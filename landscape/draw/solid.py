@@ -1,0 +1,178 @@
+"""The geometry of a surface, drawn by VTK without a screen and without a letter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import ListedColormap, to_rgb
+from numpy.typing import NDArray
+from PIL import Image
+
+from landscape.draw import meshes, opengl, paths, ribbon, stage, theme
+from landscape.draw.camera import ANGLE, Camera
+from landscape.draw.meshes import Frame, Mesh
+from landscape.draw.scale import Scale
+from landscape.store.records import Floats, Scan
+
+if TYPE_CHECKING:
+    import pyvista
+
+SUPERSAMPLED = 2
+"""Drawn so many times larger and reduced: multisampling leaves thin lines dashed."""
+LIFT = 0.0022
+"""How far contour lines stand off the surface: unlifted they turn into dashes."""
+TUBE, BALL, MARK = 0.0075, 0.0115, 0.02
+PALE = ListedColormap(0.5 * theme.LOSS(np.linspace(0, 1, 256)) + 0.5)
+
+
+def picture(
+    scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera, *, path: bool
+) -> NDArray[np.uint8]:
+    """Return the scene in RGB as the camera sees it, the path only if asked for."""
+    opengl.prepare()
+    import pyvista
+
+    size = [SUPERSAMPLED * seen.width, SUPERSAMPLED * seen.height]
+    plotter = pyvista.Plotter(off_screen=True, window_size=size, lighting="none")
+    try:
+        plotter.set_background("white")
+        _aim(plotter, seen)
+        _light(plotter, seen)
+        _segments(plotter, stage.walls(box, seen, scale), "#c9c9c9", 1.0)
+        if len(mesh.faces):
+            _surface(plotter, mesh)
+            _floor(plotter, mesh)
+            _contours(plotter, mesh, scale)
+        for one in scan.paths:
+            shadow = stage.shadow(one.xy, box) + [0, 0, 2 * LIFT]
+            _segments(plotter, shadow, theme.INK, 1.5)
+        if path:
+            _path(plotter, scan, scale, box)
+            _marks(plotter, scan, scale, box)
+        plotter.renderer.reset_camera_clipping_range()
+        drawn = plotter.screenshot(return_img=True)
+    finally:
+        # An unclosed plotter keeps over a hundred megabytes.
+        plotter.close()
+    reduced = Image.fromarray(np.asarray(drawn)[..., :3]).resize(
+        (seen.width, seen.height), Image.Resampling.LANCZOS
+    )
+    return np.asarray(reduced, dtype=np.uint8)
+
+
+def _aim(plotter: pyvista.Plotter, seen: Camera) -> None:
+    plotter.camera.position = tuple(seen.eye)
+    plotter.camera.focal_point = tuple(seen.target)
+    plotter.camera.up = (0.0, 0.0, 1.0)
+    plotter.camera.view_angle = ANGLE
+
+
+def _light(plotter: pyvista.Plotter, seen: Camera) -> None:
+    import pyvista
+
+    right, up, back = seen.axes
+    far = 4.0
+    for place, intensity in (
+        (right * -1.2 + up * 1.5 + back * 0.5, 0.62),
+        (right * 1.6 + up * 0.7 - back * 0.2, 0.34),
+        (back, 0.42),
+    ):
+        plotter.add_light(
+            pyvista.Light(
+                position=tuple(seen.target + far * place), focal_point=tuple(seen.target),
+                color="white", intensity=intensity, light_type="scene light",
+            )
+        )  # fmt: skip
+
+
+def _data(mesh: Mesh, points: Floats | None = None) -> pyvista.PolyData:
+    import pyvista
+
+    faces = np.column_stack([np.full(len(mesh.faces), 3), mesh.faces])
+    data = pyvista.PolyData(mesh.points if points is None else points, faces.ravel())
+    data.point_data["position"] = mesh.position
+    return data
+
+
+def _surface(plotter: pyvista.Plotter, mesh: Mesh) -> None:
+    data = _data(mesh)
+    data.point_data["Normals"] = mesh.normals.astype(np.float32)
+    data.point_data.active_normals_name = "Normals"
+    plotter.add_mesh(
+        data, scalars="position", cmap=theme.LOSS, clim=(0, 1), show_scalar_bar=False,
+        smooth_shading=None, interpolate_before_map=True, ambient=0.42, diffuse=0.68, specular=0.16,
+        specular_power=18, copy_mesh=False,
+    )  # fmt: skip
+    edges = mesh.points[meshes.rim(mesh)]
+    _segments(plotter, edges, "#2b2b2b", 1.5)
+
+
+def _floor(plotter: pyvista.Plotter, mesh: Mesh) -> None:
+    plotter.add_mesh(
+        _data(mesh, stage.flat(mesh.points)), scalars="position", cmap=PALE, clim=(0, 1), show_scalar_bar=False,
+        lighting=False, interpolate_before_map=True,
+    )  # fmt: skip
+
+
+def _contours(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale) -> None:
+    lifted, flat = [], []
+    for place in scale.position(scale.levels(15)):
+        points, normals = meshes.lines(mesh, float(place))
+        # One copy a side: the rims' outer faces show them as well.
+        lifted += [points + LIFT * normals, points - LIFT * normals]
+        flat.append(stage.flat(points) + [0, 0, LIFT])
+    _segments(plotter, np.concatenate(lifted), "#1c1c1c", 1.0, opacity=0.7)
+    _segments(plotter, np.concatenate(flat), "#3c3c3c", 0.9, opacity=0.45)
+
+
+def _segments(
+    plotter: pyvista.Plotter, segments: Floats, colour: str, width: float, opacity: float = 1.0
+) -> None:
+    import pyvista
+
+    if not len(segments):
+        return
+    count = len(segments)
+    cells = np.column_stack([np.full(count, 2), np.arange(2 * count).reshape(-1, 2)])
+    data = pyvista.PolyData(segments.reshape(-1, 3), lines=cells.ravel())
+    plotter.add_mesh(
+        data, color=colour, line_width=SUPERSAMPLED * width * 1.3, lighting=False, opacity=opacity
+    )
+
+
+def _path(plotter: pyvista.Plotter, scan: Scan, scale: Scale, box: Frame) -> None:
+    import pyvista
+
+    steps = paths.steps(scan)
+    for one in scan.paths:
+        ribbons = ribbon.of(scan, one, scale, box, steps)
+        for part in ribbons:
+            cells = np.concatenate([[len(part.points)], np.arange(len(part.points))])
+            line = pyvista.PolyData(part.points, lines=cells)
+            line.point_data["colours"] = np.round(255 * part.colours[:, :3]).astype(np.uint8)
+            plotter.add_mesh(
+                line.tube(radius=TUBE, n_sides=20, capping=True), scalars="colours", rgb=True,
+                smooth_shading=True, **_matter(),
+            )  # fmt: skip
+        drops = ribbon.drops(ribbons, scan, scale, box, paths.BALLS)
+        for drop in drops:
+            _ball(plotter, drop.ball, BALL, "white")
+        feet = [[drop.ball, drop.foot] for drop in drops if np.isfinite(drop.foot).all()]
+        _segments(plotter, np.array(feet).reshape(-1, 2, 3), theme.INK, 1.2)
+
+
+def _marks(plotter: pyvista.Plotter, scan: Scan, scale: Scale, box: Frame) -> None:
+    for point, place in stage.places(scan, scale, box):
+        _ball(plotter, place, MARK, theme.mark(point.name).colour)
+
+
+def _ball(plotter: pyvista.Plotter, place: Floats, radius: float, colour: str) -> None:
+    import pyvista
+
+    ball = pyvista.Sphere(radius=radius, center=tuple(place), theta_resolution=32, phi_resolution=32)
+    plotter.add_mesh(ball, color=to_rgb(colour), smooth_shading=True, **_matter())
+
+
+def _matter() -> dict[str, Any]:
+    return {"ambient": 0.5, "diffuse": 0.6, "specular": 0.25, "specular_power": 25}
