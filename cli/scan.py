@@ -162,6 +162,8 @@ def _draw(run: Run, name: str, scan: Scan, *, quiet: bool) -> None:
     kinds = draw.kinds(scan)
     with progress(f"drawing {name}", len(kinds), quiet=quiet) as report:
         for done, kind in enumerate(kinds, start=1):
-            for file in draw.save(kind, scan, run.figures / f"{name}-{kind}"):
+            figure = draw.KINDS[kind](scan)
+            stem = run.figures / f"{name}-{kind}"
+            for file in draw.save(figure, stem, caption=draw.caption(scan)):
                 typer.echo(f"  {file}")
             report(done, kind)

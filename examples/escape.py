@@ -31,7 +31,8 @@ def main(folder: Path, *, epochs: int = 40, size: int = 51) -> None:
     )
     scanfile.save(recorder.run.scan("along"), result)
     for kind in draw.kinds(result):
-        for file in draw.save(kind, result, recorder.run.figures / f"along-{kind}"):
+        figure, stem = draw.KINDS[kind](result), recorder.run.figures / f"along-{kind}"
+        for file in draw.save(figure, stem, caption=draw.caption(result)):
             print(file)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from landscape.store.records import Floats
 
-ELEVATION = 38.0
 ANGLE = 24.0
 """Vertical view angle in degrees: narrow enough that far edges don't shrink much."""
 
@@ -39,13 +38,18 @@ class Camera:
 
 
 def fitted(
-    corners: Floats, azimuth: float, size: tuple[int, int], margins: tuple[float, float, float, float]
+    corners: Floats,
+    azimuth: float,
+    elevation: float,
+    size: tuple[int, int],
+    margins: tuple[float, float, float, float],
 ) -> Camera:
-    """Return the camera at ``azimuth`` degrees that sees ``corners`` (N, 3) as large as it can.
+    """Return the camera from which ``corners`` (N, 3) are seen as large as the picture allows.
 
+    ``azimuth`` and ``elevation`` are in degrees;
     ``margins`` are shares of the picture's width and height to leave: left, right, bottom, top.
     """
-    a, e = np.radians([azimuth, ELEVATION])
+    a, e = np.radians([azimuth, elevation])
     back = np.array([np.cos(a) * np.cos(e), np.sin(a) * np.cos(e), np.sin(e)])
     target = corners.mean(axis=0)
     camera = Camera(target + 5 * back, target, *size)

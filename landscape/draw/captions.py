@@ -30,16 +30,13 @@ def _subject(scan: Scan) -> str:
     plane = scan.plane
     run = f"run {scan.run_name}" if scan.run_name else "a run"
     identity = f" ({scan.run_id})" if scan.run_id else ""
-    samples = ", ".join(
-        f"{count:,} {'training' if name == 'train' else name} samples"
+    samples = " and ".join(
+        f"{count:,} {'training' if name == 'train' else name}"
         for name, count in scan.samples.items()
     )
-    where = "along a line" if scan.is_line else "on a plane"
-    mean = f", mean over {samples}," if samples else ""
-    return (
-        f"Loss{mean} {where} ({plane.kind}) through the {words.origin(plane)}, "
-        f"of {run}{identity}."
-    )
+    where = "a line" if scan.is_line else f"a plane of kind {plane.kind}"
+    mean = f" over {samples} samples" if samples else ""
+    return f"Mean loss{mean} on {where} through the {words.origin(plane)} of {run}{identity}."
 
 
 def _axes(scan: Scan) -> str:
@@ -48,9 +45,9 @@ def _axes(scan: Scan) -> str:
         f"{letter}: {plane.labels[k]} ({words.unit(plane, k)})"
         for k, letter in zip(range(len(plane.directions)), "xy", strict=False)
     )
-    made = f"seed {plane.seed}, {words.directions(plane)}"
+    made = f"seed {plane.seed}, {words.directions(plane)}" if words.directions(plane) else ""
     crooked = words.angle(plane)
-    return f"Axes: {names}; {made}{'; ' + crooked if crooked else ''}."
+    return f"Axes: {'; '.join(text for text in (names, made, crooked) if text)}."
 
 
 def _grid(scan: Scan) -> str:
@@ -89,7 +86,7 @@ def _path(path: Path) -> str:
 
 
 def _batchnorm(scan: Scan) -> str:
-    if not scan.plane.buffers:
+    if not words.normalizes(scan.plane):
         return ""
     mode = scan.plane.batchnorm
     return BATCHNORM.get(mode, f"BatchNorm statistics: {mode}.")

@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from landscape.draw import inset, labels, marks, page, paths, raster, scale, theme, words
+from landscape.draw import footer, inset, labels, marks, page, paths, raster, scale, theme, words
 from landscape.draw.marks import Window
-from landscape.draw.page import Page
 from landscape.draw.raster import Raster
 from landscape.draw.scale import Scale
 from landscape.errors import LandscapeError
@@ -39,10 +38,14 @@ def contour(scan: Scan) -> Figure:
     rasters = [_raster(scan, name, colours) for name in names]
     steps = paths.steps(scan)
     kinds = {int(kind) for picture in rasters for kind in np.unique(picture.kind)}
-    foot = page.footer(
-        scan, colours, steps, marks.entries(scan, colours, names, kinds), width - LEFT - RIGHT,
+    foot = footer.under(
+        scan,
+        colours,
+        steps,
+        marks.entries(scan, colours, names, kinds),
+        width - LEFT - RIGHT,
         further=() if equal else ("the axes are not to one scale",),
-    )  # fmt: skip
+    )
     sheet = page.blank(width, TOP + across * aspect + BENEATH + foot.height)
     for k, name in enumerate(names):
         axes = sheet.axes(LEFT + k * (across + GAP), TOP, across, across * aspect)
@@ -95,8 +98,16 @@ def panel(axes: Axes, scan: Scan, name: str, picture: Raster, colours: Scale) ->
         marks.draw(axes, scan.points, where)
     least = marks.lowest(scan, name)
     if least:
-        axes.plot(*least[1], theme.LOWEST.marker, ms=theme.LOWEST.size, mfc=theme.LOWEST.colour,
-                  mec=theme.INK, mew=0.8, zorder=7, clip_on=False)  # fmt: skip
+        axes.plot(
+            *least[1],
+            theme.LOWEST.marker,
+            ms=theme.LOWEST.size,
+            mfc=theme.LOWEST.colour,
+            mec=theme.INK,
+            mew=0.8,
+            zorder=7,
+            clip_on=False,
+        )
     _lines(axes, scan, name, colours, where, _obstacles(scan, name, where, small))
     if small and name == "train_loss":
         inset.draw(axes, scan, colours, where)
@@ -108,20 +119,37 @@ def _lines(
     axes: Axes, scan: Scan, name: str, colours: Scale, where: Window, obstacles: Floats
 ) -> None:
     levels = colours.levels()
-    position = colours.position(np.where(np.isfinite(scan.measures[name]), scan.measures[name], np.nan))
+    position = colours.position(
+        np.where(np.isfinite(scan.measures[name]), scan.measures[name], np.nan)
+    )
     inside = [
         level
         for level in levels
-        if np.nanmin(position, initial=np.inf) < colours.position(level) < np.nanmax(position, initial=-np.inf)
+        if np.nanmin(position, initial=np.inf)
+        < colours.position(level)
+        < np.nanmax(position, initial=-np.inf)
     ]
     if not inside:
         return
     places = colours.position(np.array(inside))
     lines = axes.contour(
-        scan.x, scan.y, np.ma.masked_invalid(position).T, levels=places, colors=[theme.INK],
-        linewidths=0.55, alpha=0.75, zorder=2, negative_linestyles="solid",
-    )  # fmt: skip
-    labels.place(axes, lines, where, obstacles, lambda place: words.number(float(colours.loss(place))))
+        scan.x,
+        scan.y,
+        np.ma.masked_invalid(position).T,
+        levels=places,
+        colors=[theme.INK],
+        linewidths=0.55,
+        alpha=0.75,
+        zorder=2,
+        negative_linestyles="solid",
+    )
+    labels.place(
+        axes,
+        lines,
+        where,
+        obstacles,
+        lambda place: words.number(float(colours.loss(np.array(place)))),
+    )
 
 
 def _obstacles(scan: Scan, name: str, where: Window, small: bool) -> Floats:
@@ -133,7 +161,9 @@ def _obstacles(scan: Scan, name: str, where: Window, small: bool) -> Floats:
     if name == "train_loss":
         left, bottom, width, height = inset.rectangle(inset.corner(scan, where))
         u, v = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
-        points.append(where.at(np.stack([left + width * u.ravel(), bottom + height * v.ravel()], axis=1)))
+        points.append(
+            where.at(np.stack([left + width * u.ravel(), bottom + height * v.ravel()], axis=1))
+        )
     return np.concatenate([*points, np.empty((0, 2))])
 
 
@@ -146,9 +176,14 @@ def _hatch(axes: Axes, picture: Raster) -> None:
             continue
         # A frame of False closes the outline at the plane's edge.
         filled = axes.contourf(
-            picture.x, picture.y, mask.T.astype(np.float64), levels=[0.5, 1.5], colors="none",
-            hatches=[hatch], zorder=1,
-        )  # fmt: skip
+            picture.x,
+            picture.y,
+            mask.T.astype(np.float64),
+            levels=[0.5, 1.5],
+            colors="none",
+            hatches=[hatch],
+            zorder=1,
+        )
         filled.set_edgecolor(theme.HATCH)
         filled.set_linewidth(0.0)
         filled.set_hatch_linewidth(0.6)

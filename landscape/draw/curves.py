@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from landscape.draw import marks, page, theme, words
+from landscape.draw import footer, marks, page, theme, words
 from landscape.errors import LandscapeError
 from landscape.store.records import Floats, Scan
 
-WIDTH, LEFT, RIGHT, TOP = 5.0, 0.68, 0.2, 0.36
+WIDTH, LEFT, RIGHT, TOP = 5.0, 0.68, 0.2, 0.58
 LOSSES, ACCURACIES, BETWEEN, BENEATH = 2.3, 1.05, 0.12, 0.55
 STYLES = {
     "train": (theme.TRAIN, "-", "training"),
@@ -42,7 +42,7 @@ def curve(scan: Scan) -> Figure:
         for text in words.small_print(scan)
         for line in page.wrapped(text, WIDTH - LEFT - RIGHT, theme.SMALL)
     ]
-    height = TOP + LOSSES + beneath + BENEATH + page.LINE * len(lines) + 0.08
+    height = TOP + LOSSES + beneath + BENEATH + footer.LINE * len(lines) + 0.08
     sheet = page.blank(WIDTH, height)
     across = WIDTH - LEFT - RIGHT
     upper = sheet.axes(LEFT, TOP, across, LOSSES)
@@ -77,12 +77,26 @@ def _losses(axes: Axes, scan: Scan) -> None:
     what = "loss (log scale)" if log else "loss"
     axes.set_ylabel(what, size=theme.LETTERS, labelpad=3)
     axes.legend(
-        loc="lower right", bbox_to_anchor=(1.0, 1.005), ncols=4, fontsize=theme.TICKS,
-        frameon=False, borderaxespad=0.1, columnspacing=1.4, handlelength=1.9, handletextpad=0.5,
-    )  # fmt: skip
+        loc="upper left",
+        bbox_to_anchor=(-0.01, 1 + (TOP - 0.06) / LOSSES),
+        ncols=4,
+        fontsize=theme.TICKS,
+        frameon=False,
+        borderaxespad=0.1,
+        columnspacing=1.4,
+        handlelength=1.9,
+        handletextpad=0.5,
+    )
     if not len(finite):
-        axes.text(0.5, 0.5, "no finite loss was measured", transform=axes.transAxes, ha="center",
-                  size=theme.LETTERS, color=theme.PALE)  # fmt: skip
+        axes.text(
+            0.5,
+            0.5,
+            "no finite loss was measured",
+            transform=axes.transAxes,
+            ha="center",
+            size=theme.LETTERS,
+            color=theme.PALE,
+        )
 
 
 def _accuracies(axes: Axes, scan: Scan, names: tuple[str, ...]) -> None:
@@ -151,8 +165,16 @@ def _infinite(axes: Axes, x: Floats, values: Floats, name: str) -> None:
     for sign, place, marker in ((1, 0.97, "^"), (-1, 0.03, "v")):
         where = x[np.isinf(values) & (np.sign(values) == sign)]
         if len(where):
-            axes.plot(where, np.full(len(where), place), marker, transform=axes.get_xaxis_transform(),
-                      color=colour, ms=3.5, label="infinite", zorder=3)  # fmt: skip
+            axes.plot(
+                where,
+                np.full(len(where), place),
+                marker,
+                transform=axes.get_xaxis_transform(),
+                color=colour,
+                ms=3.5,
+                label="infinite",
+                zorder=3,
+            )
 
 
 def _constant(axes: Axes, scan: Scan) -> None:
@@ -160,37 +182,81 @@ def _constant(axes: Axes, scan: Scan) -> None:
     if not np.isfinite(loss) or (axes.get_yscale() == "log" and loss <= 0):
         return
     axes.axhline(loss, color=theme.INK, lw=0.9, ls=(0, (1.2, 1.6)), zorder=2)
-    text = f"{page.exact(loss)} best constant output"
-    left = _emptier(scan, loss)
+    text = f"{words.exact(loss)} best constant output"
+    width = page.inches(text, theme.SMALL) / (WIDTH - LEFT - RIGHT)
+    place, above = _free(axes, scan, loss, width)
     axes.annotate(
-        text, (0.012 if left else 0.988, loss), (0, 2.5), xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points", size=theme.SMALL, ha="left" if left else "right", va="bottom",
-        path_effects=theme.halo(2.2), zorder=6,
-    )  # fmt: skip
+        text,
+        (place, loss),
+        (0, 2.2 if above else -2.2),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        size=theme.SMALL,
+        ha="center",
+        va="bottom" if above else "top",
+        path_effects=theme.halo(2.2),
+        zorder=6,
+    )
 
 
-def _emptier(scan: Scan, loss: float) -> bool:
-    # The end of the line whose losses are farther from the label.
-    third = max(1, len(scan.x) // 3)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = np.abs(np.log(scan.measures["train_loss"] / loss))
-    gap = np.where(np.isfinite(gap), gap, 9.0)
-    return bool(gap[:third].min() >= gap[-third:].min())
+def _free(axes: Axes, scan: Scan, loss: float, width: float) -> tuple[float, bool]:
+    """Return the label's middle as a share of the axes, and whether it stands above the line."""
+    to_share = axes.transData + axes.transAxes.inverted()
+    curves = [
+        to_share.transform(np.column_stack([scan.x, np.where(np.isfinite(v), v, np.nan)]))
+        for v in (scan.measures[name] for name in marks.losses(scan))
+    ]
+    level = float(to_share.transform((scan.x[0], loss))[1])
+    fine = np.linspace(0, 1, 201)
+    heights = np.array([np.interp(fine, curve[:, 0], curve[:, 1]) for curve in curves]) - level
+    best = (-1.0, 0.5, True)
+    for middle in np.linspace(width / 2 + 0.015, 1 - width / 2 - 0.015, 25):
+        beneath = heights[:, np.abs(fine - middle) <= width / 2 + 0.01]
+        for above in (True, False):
+            band = 0.035 if above else -0.035
+            gap = float(np.nan_to_num(np.abs(beneath - band), nan=1.0).min())
+            # The habit unless another place is clearly freer: far gaps are all the same.
+            if min(gap, 0.12) > best[0] + 1e-6:
+                best = (min(gap, 0.12), float(middle), above)
+    return best[1], best[2]
 
 
 def _marked(axes: Axes, scan: Scan) -> None:
     loss = np.where(np.isfinite(scan.measures["train_loss"]), scan.measures["train_loss"], np.nan)
-    places = [(0.0, theme.Mark("|", theme.INK, 9.0), "origin")] if not scan.points else []
-    places += [(point.xy[0], theme.mark(point.name), words.marked(point)) for point in scan.points]
-    for x, look, text in places:
-        if not scan.x[0] <= x <= scan.x[-1]:
-            continue
+    taken = [-np.inf, -np.inf]
+    for x, look, text in _places(scan):
         axes.axvline(x, color=theme.PALE, lw=0.6, zorder=1)
-        height = np.interp(x, scan.x, loss)
-        axes.plot(x, height, look.marker, ms=look.size, mfc=look.colour, mec="white", mew=0.9, zorder=5,
-                  path_effects=theme.halo(2.4, theme.INK))  # fmt: skip
-        axes.annotate(
-            text, (x, 0.0), (3, 3), xycoords=axes.get_xaxis_transform(), rotation=90,
-            textcoords="offset points", size=theme.SMALL, ha="left", va="bottom",
-            path_effects=theme.halo(2.2), zorder=4,
-        )  # fmt: skip
+        axes.plot(
+            x,
+            np.interp(x, scan.x, loss),
+            look.marker,
+            ms=look.size,
+            mfc=look.colour,
+            mec="white",
+            mew=0.9,
+            zorder=5,
+            path_effects=theme.halo(2.4, theme.INK),
+        )
+        share = float((axes.transData + axes.transAxes.inverted()).transform((x, 1.0))[0])
+        half = page.inches(text, theme.SMALL) / (WIDTH - LEFT - RIGHT) / 2
+        middle = float(np.clip(share, half, 1 - half)) if half < 0.5 else 0.5
+        row = next((row for row, end in enumerate(taken) if middle - half > end + 0.02), 1)
+        taken[row] = middle + half
+        axes.text(
+            middle,
+            1.015 + 0.055 * row,
+            text,
+            transform=axes.transAxes,
+            size=theme.SMALL,
+            ha="center",
+            va="bottom",
+        )
+
+
+def _places(scan: Scan) -> list[tuple[float, theme.Mark, str]]:
+    """Return what is marked on the line, from left to right; the origin where nothing else is."""
+    places = [(point.xy[0], theme.mark(point.name), words.marked(point)) for point in scan.points]
+    places = places or [(0.0, theme.OTHER, "origin")]
+    return sorted(
+        (place for place in places if scan.x[0] <= place[0] <= scan.x[-1]), key=lambda p: p[0]
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,7 +20,7 @@ METADATA: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "pdf": lambda title, caption: {"Title": title, "Subject": caption, "CreationDate": None},
     "svg": lambda title, caption: {"Title": title, "Description": caption, "Date": None},
 }
-SETTINGS = {"pdf.fonttype": 42, "svg.hashsalt": "landscape", "svg.fonttype": "path"}
+SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "landscape", "svg.fonttype": "path"}
 """TrueType, as journals ask for; salted names in SVG, which are random otherwise."""
 _settings_are_global = Lock()
 
@@ -46,13 +47,14 @@ def save(
         for name in formats:
             target = _beside(stem, f".{name}")
             metadata = METADATA[name](stem.name, caption)
-            _atomically(target, lambda path, n=name, m=metadata: _picture(figure, path, n, m))
+            _atomically(target, partial(_picture, figure, name, metadata))
             written.append(target)
         target = _beside(stem, ".caption.txt")
-        _atomically(target, lambda path: path.write_text(caption + "\n", encoding="utf-8"))
+        _atomically(target, lambda path: path.write_text(caption + "\n", "utf-8"))
     except OSError as error:
         raise LandscapeError(
-            f"can't write figures to {stem.parent}: {error.strerror or error}; choose another folder"
+            f"figures can't be written to {stem.parent}: {error.strerror or error}; "
+            "choose another folder"
         ) from error
     return [*written, target]
 
@@ -62,7 +64,7 @@ def _beside(stem: Path, ending: str) -> Path:
     return stem.parent / (stem.name + ending)
 
 
-def _picture(figure: Figure, path: Path, name: str, metadata: dict[str, Any]) -> None:
+def _picture(figure: Figure, name: str, metadata: dict[str, Any], path: Path) -> None:
     with _settings_are_global, matplotlib.rc_context(SETTINGS):
         figure.savefig(path, format=name, dpi=theme.DPI, metadata=metadata)
 

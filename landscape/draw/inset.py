@@ -49,7 +49,9 @@ def draw(panel: Axes, scan: Scan, scale: Scale, where: Window) -> Axes:
     stretch = (scan.y[-1] - scan.y[0]) / (scan.x[-1] - scan.x[0])
     close = view(scan, float(stretch))
     ink = _ground(axes, scan, scale, close)
-    axes.set(xlim=(close.low[0], close.high[0]), ylim=(close.low[1], close.high[1]), xticks=[], yticks=[])
+    axes.set(
+        xlim=(close.low[0], close.high[0]), ylim=(close.low[1], close.high[1]), xticks=[], yticks=[]
+    )
     for spine in axes.spines.values():
         spine.set(edgecolor=theme.INK, linewidth=0.9)
     norm = paths.steps(scan)
@@ -68,9 +70,7 @@ def _centre(scan: Scan) -> Floats:
 
 
 def _ground(axes: Axes, scan: Scan, scale: Scale, close: Window) -> str:
-    columns, rows = (
-        np.linspace(close.low[k], close.high[k], 120) for k in (0, 1)
-    )
+    columns, rows = (np.linspace(close.low[k], close.high[k], 120) for k in (0, 1))
     inside = (columns >= scan.x[0]) & (columns <= scan.x[-1])
     upright = (rows >= scan.y[0]) & (rows <= scan.y[-1])
     columns, rows = columns[inside], rows[upright]
@@ -79,9 +79,13 @@ def _ground(axes: Axes, scan: Scan, scale: Scale, close: Window) -> str:
     kind = np.full(position.shape, raster.FINITE if known else raster.UNMEASURED, dtype=np.int8)
     picture = raster.Raster(columns, rows, position, kind).picture()
     axes.imshow(
-        picture, origin="lower", aspect="auto",
-        extent=(columns[0], columns[-1], rows[0], rows[-1]), rasterized=True, zorder=0,
-    )  # fmt: skip
+        picture,
+        origin="lower",
+        aspect="auto",
+        extent=(columns[0], columns[-1], rows[0], rows[-1]),
+        rasterized=True,
+        zorder=0,
+    )
     axes.set_facecolor(theme.UNMEASURED)
     ink = theme.INK if picture[..., :3].mean() > 110 else "white"
     text = "path at its own scale,\nground "
@@ -92,9 +96,16 @@ def _ground(axes: Axes, scan: Scan, scale: Scale, close: Window) -> str:
     else:
         text += "not measured"
     axes.text(
-        0.04, 0.965, text, transform=axes.transAxes, size=theme.SMALL - 1.3, va="top", zorder=10,
-        color=ink, linespacing=1.2,
-    )  # fmt: skip
+        0.04,
+        0.965,
+        text,
+        transform=axes.transAxes,
+        size=theme.SMALL - 1.3,
+        va="top",
+        zorder=10,
+        color=ink,
+        linespacing=1.2,
+    )
     return ink
 
 
@@ -102,13 +113,25 @@ def _bar(axes: Axes, close: Window, ink: str) -> None:
     width = float(close.high[0] - close.low[0])
     length = _round(0.35 * width)
     axes.plot(
-        [0.06, 0.06 + length / width], [0.06, 0.06], transform=axes.transAxes, lw=1.2, color=ink,
-        solid_capstyle="butt", zorder=10,
-    )  # fmt: skip
+        [0.06, 0.06 + length / width],
+        [0.06, 0.06],
+        transform=axes.transAxes,
+        lw=1.2,
+        color=ink,
+        solid_capstyle="butt",
+        zorder=10,
+    )
     axes.text(
-        0.06 + length / width / 2, 0.075, words.number(length), transform=axes.transAxes,
-        size=theme.SMALL - 0.6, ha="center", va="bottom", zorder=10, color=ink,
-    )  # fmt: skip
+        0.06 + length / width / 2,
+        0.075,
+        words.number(length),
+        transform=axes.transAxes,
+        size=theme.SMALL - 0.6,
+        ha="center",
+        va="bottom",
+        zorder=10,
+        color=ink,
+    )
 
 
 def _round(length: float) -> float:
@@ -127,7 +150,14 @@ def _connect(panel: Axes, axes: Axes, centre: Floats, at: tuple[int, int]) -> No
     for corner in ((at[0], 1 - at[1]), (1 - at[0], at[1])):
         for thick, colour, alpha in ((1.8, "white", 0.7), (0.7, theme.INK, 1.0)):
             line = ConnectionPatch(
-                tuple(centre), corner, panel.transData, axes.transAxes, lw=thick, color=colour,
-                alpha=alpha, zorder=8.5, shrinkA=2.9,
-            )  # fmt: skip
+                tuple(centre),
+                corner,
+                panel.transData,
+                axes.transAxes,
+                lw=thick,
+                color=colour,
+                alpha=alpha,
+                zorder=8.5,
+                shrinkA=2.9,
+            )
             panel.add_artist(line)

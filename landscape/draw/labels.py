@@ -27,13 +27,16 @@ def place(
 ) -> None:
     """Label about every third contour line at its freest spot.
 
-    ``obstacles`` (N, 2) are points to keep away from; ``words`` writes a level. A line without a free spot goes unlabelled.
+    ``obstacles`` (N, 2) are points to keep away from; ``words`` writes a level. A line without a
+    free spot goes unlabelled.
     """
     taken = where.share(obstacles) if len(obstacles) else np.empty((0, 2))
     width, height = axes.get_window_extent().size
     square = np.array([1.0, height / width])
     paths = lines.get_paths()
-    drawn = [k for k, path in enumerate(paths) if len(path.vertices)]
+    drawn = [
+        k for k, path in enumerate(paths) if path.vertices is not None and np.size(path.vertices)
+    ]
     wanted = []
     for k in _spread(drawn, [words(float(level)) for level in lines.levels]):
         line = where.share(np.asarray(paths[k].vertices))

@@ -15,8 +15,10 @@ from landscape.draw import paths, raster, theme, words
 from landscape.draw.scale import Scale
 from landscape.store.records import Floats, Point, Scan
 
-MARGIN = 0.045
+MARGIN = 0.08
 """How far from the edge an outside point's mark stands, as a share of the axes."""
+ARROW = 14.0
+"""Length of the arrow towards an outside point, in points."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,16 @@ def draw(axes: Axes, points: tuple[Point, ...], where: Window, *, scale: float =
         if not inside:
             _arrow(axes, share, where.share(xy), look.colour)
         axes.plot(
-            *where.at(share), look.marker, ms=look.size * scale, mfc=look.colour, mec="white",
-            mew=1.0, zorder=8, clip_on=False, path_effects=theme.halo(2.6 * scale, theme.INK),
-        )  # fmt: skip
+            *where.at(share),
+            look.marker,
+            ms=look.size * scale,
+            mfc=look.colour,
+            mec="white",
+            mew=1.0,
+            zorder=8,
+            clip_on=False,
+            path_effects=theme.halo(2.6 * scale, theme.INK),
+        )
 
 
 def clamped(share: Floats) -> Floats:
@@ -91,56 +100,87 @@ def clamped(share: Floats) -> Floats:
 
 
 def _arrow(axes: Axes, share: Floats, target: Floats, colour: str) -> None:
-    box = axes.get_window_extent()
-    towards = (target - share) * [box.width, box.height]
-    towards = towards / np.linalg.norm(towards) * 14
-    for width, shade in ((2.6, "white"), (1.3, colour)):
+    size = axes.get_window_extent().size
+    towards = (target - share) * size
+    length = ARROW / 72 * axes.get_figure(root=True).dpi
+    tip = share + towards / np.linalg.norm(towards) * length / size
+    for width, shade in ((4.0, "white"), (3.0, theme.INK), (1.6, colour)):
         axes.annotate(
-            "", towards, share, xycoords="offset points", textcoords="axes fraction",
-            arrowprops={"arrowstyle": "-|>", "lw": width, "color": shade, "shrinkA": 0, "shrinkB": 0},
-            annotation_clip=False, zorder=7,
-        )  # fmt: skip
+            "",
+            tuple(tip),
+            tuple(share),
+            xycoords="axes fraction",
+            arrowprops={"arrowstyle": "-|>", "lw": width, "color": shade, "shrinkA": 0},
+            annotation_clip=False,
+            zorder=7,
+        )
 
 
 def entries(
-    scan: Scan, scale: Scale, measures: tuple[str, ...], kinds: set[int], *,
-    solid: bool = False,
+    scan: Scan, scale: Scale, measures: tuple[str, ...], kinds: set[int], *, solid: bool = False
 ) -> list[Artist]:
-    """Return the legend of a plane or, ``solid``, of a surface: its points, the path where it fades, what isn't a loss."""
-    where = window(scan)
-    handles: list[Artist] = []
-    for point in scan.points:
-        look = theme.mark(point.name)
-        text = words.marked(point)
-        if len(point.xy) == 2 and not where.holds(np.array(point.xy)):
-            text = f"{text[:-1]}; outside, at {words.number(point.xy[0])}, {words.number(point.xy[1])})"
-        handles.append(_marker(replace(look, marker="o", size=7.0) if solid else look, text))
-    least = [(name, found[0]) for name in measures if (found := lowest(scan, name))]
-    if least and not solid:
-        values = ", ".join(
-            words.number(loss) if name == "train_loss" else f"validation {words.number(loss)}"
-            for name, loss in least
-        )
-        handles.append(_marker(theme.LOWEST, f"lowest on the grid: {values}"))
+    """Return the legend: points, the path where it fades, what isn't drawn as a loss.
+
+    ``solid`` is for a surface, where all points are balls and peaks are cut.
+    """
+    handles: list[Artist] = [_point(scan, point, solid=solid) for point in scan.points]
+    if not solid:
+        handles += _least(scan, measures)
     if any(paths.faded(path).any() for path in scan.paths):
-        text = "pale path: its loss is over 10 % off the plane's"
-        handles.append(Line2D([], [], color=theme.faded(theme.STEP(np.array([0.6])))[0], lw=2.4, label=text,
-                              path_effects=[Stroke(linewidth=3.6, foreground=theme.PALE), Normal()]))
+        handles.append(_pale())
     if scale.capped:
         what = "cut at" if solid else "loss above"
         text = f"{what} {words.number(scale.high)}: {scale.rule}"
         handles.append(_patch(theme.LOSS(1.0), text, "/////"))
-    for kind in sorted(kinds - {raster.FINITE}):
-        handles.append(_patch(raster.COLOURS[kind], raster.NAMES[kind], raster.HATCHES[kind]))
+    handles += [
+        _patch(raster.COLOURS[kind], raster.NAMES[kind], raster.HATCHES[kind])
+        for kind in sorted(kinds - {raster.FINITE})
+    ]
     return handles
+
+
+def _point(scan: Scan, point: Point, *, solid: bool) -> Line2D:
+    look = theme.mark(point.name)
+    text = words.marked(point)
+    if len(point.xy) == 2 and not window(scan).holds(np.array(point.xy)):
+        text = f"{text[:-1]}; outside, at {', '.join(words.number(x) for x in point.xy)})"
+    return _marker(replace(look, marker="o", size=7.0) if solid else look, text)
+
+
+def _least(scan: Scan, measures: tuple[str, ...]) -> list[Line2D]:
+    least = [(name, found[0]) for name in measures if (found := lowest(scan, name))]
+    values = ", ".join(
+        words.number(loss) if name == "train_loss" else f"validation {words.number(loss)}"
+        for name, loss in least
+    )
+    return [_marker(theme.LOWEST, f"lowest on the grid: {values}")] if least else []
+
+
+def _pale() -> Line2D:
+    return Line2D(
+        [],
+        [],
+        color=theme.faded(theme.STEP(np.array([0.6])))[0],
+        lw=2.4,
+        label="pale path: its loss is over 10 % off the plane's",
+        path_effects=[Stroke(linewidth=3.6, foreground=theme.PALE), Normal()],
+    )
 
 
 def _marker(look: theme.Mark, text: str) -> Line2D:
     rim = (theme.INK, None) if look is theme.LOWEST else ("white", theme.halo(1.6, theme.INK))
     return Line2D(
-        [], [], marker=look.marker, ms=look.size * 0.85, mfc=look.colour, mec=rim[0], mew=0.8,
-        ls="", label=text, path_effects=rim[1],
-    )  # fmt: skip
+        [],
+        [],
+        marker=look.marker,
+        ms=look.size * 0.85,
+        mfc=look.colour,
+        mec=rim[0],
+        mew=0.8,
+        ls="",
+        label=text,
+        path_effects=rim[1],
+    )
 
 
 def _patch(colour: object, text: str, hatch: str) -> Patch:

@@ -57,7 +57,7 @@ def surface(x: Floats, y: Floats, loss: Floats, scale: Scale, frame: Frame) -> M
     faces = faces[np.isfinite(position)[faces].all(axis=1)]
     # Beyond the cap heights may be a hundred times the box: they would tilt the rim's normals.
     bent = frame.place(xy, np.clip(safe, -0.3, 1.3))
-    normals = _normals(bent, faces)
+    normals = _upright(bent, faces, np.isfinite(loss))
     return cut(Mesh(points, faces, safe, normals), 1.0)
 
 
@@ -113,6 +113,18 @@ def _faces(nx: int, ny: int, position: Floats) -> Faces:
     first = np.where(slash[:, None], np.stack([a, b, c], 1), np.stack([a, b, d], 1))
     second = np.where(slash[:, None], np.stack([a, c, d], 1), np.stack([b, c, d], 1))
     return np.concatenate([first, second])
+
+
+def _upright(points: Floats, faces: Faces, finite: NDArray[np.bool_]) -> Floats:
+    # Central differences know nothing of diagonals, which would show as creases in the light.
+    x, y = (points[:, k].reshape(finite.shape) for k in (0, 1))
+    z = np.where(finite, points[:, 2].reshape(finite.shape), np.nan)
+    along_x, along_y = np.gradient(z, x[:, 0], axis=0), np.gradient(z, y[0], axis=1)
+    normals = np.stack([-along_x, -along_y, np.ones_like(z)], axis=-1).reshape(-1, 3)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    beside_gap = np.isnan(normals).any(axis=1)
+    normals[beside_gap] = _normals(points, faces)[beside_gap]
+    return normals
 
 
 def _normals(points: Floats, faces: Faces) -> Floats:

@@ -38,7 +38,9 @@ class Strokes:
             # The seams between antialiased triangles would show without an edge.
             self._add(corner, tuple(colour), tuple(colour), 0.35)
 
-    def lines(self, segments: Floats, colours: Floats, width: float, nearer: float = NEARER) -> None:
+    def lines(
+        self, segments: Floats, colours: Floats, width: float, nearer: float = NEARER
+    ) -> None:
         """Add segments (K, 2, 3), one colour each."""
         for segment, colour in zip(segments, colours, strict=True):
             self._add(segment, (0.0, 0.0, 0.0, 0.0), tuple(colour), width, nearer)
@@ -73,10 +75,14 @@ class Strokes:
                 facecolors=[self.faces[k] for k in ranks],
                 edgecolors=[self.edges[k] for k in ranks],
                 linewidths=[self.widths[k] for k in ranks],
-                capstyle="round", joinstyle="round", closed=False, rasterized=True, zorder=order,
+                capstyle="round",
+                joinstyle="round",
+                closed=False,
+                rasterized=True,
+                zorder=order,
             ),
             autolim=False,
-        )  # fmt: skip
+        )
 
 
 def paint(
@@ -98,9 +104,7 @@ def paint(
     scene.paint(axes, 2)
 
 
-def _ground(
-    axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera
-) -> None:
+def _ground(axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera) -> None:
     below = Strokes(seen)
     flat = Mesh(stage.flat(mesh.points), mesh.faces, mesh.position, mesh.normals)
     below.triangles(flat, 0.5 * _coloured(mesh) + 0.5)
@@ -120,7 +124,7 @@ def _ground(
 def _path(scene: Strokes, scan: Scan, scale: Scale, box: Frame) -> None:
     steps = paths.steps(scan)
     for one in scan.paths:
-        ribbons = ribbon.of(scan, one, scale, box, steps)
+        ribbons = ribbon.of(one, scale, box, steps)
         for part in ribbons:
             segments = np.stack([part.points[:-1], part.points[1:]], axis=1)
             scene.lines(segments, _same(to_rgba(theme.INK), segments), 3.0, nearer=2 * NEARER)

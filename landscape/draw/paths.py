@@ -100,8 +100,11 @@ def _strokes(
     for layer, (thick, colour) in enumerate(layers if len(segments) else ()):
         axes.add_collection(
             LineCollection(
-                list(segments), colors=colour, linewidths=thick, capstyle="round",
+                list(segments),
+                colors=colour,
+                linewidths=thick,
+                capstyle="round",
                 zorder=order + 0.1 * layer,
             ),
             autolim=False,
-        )  # fmt: skip
+        )

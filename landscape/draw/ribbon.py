@@ -32,7 +32,7 @@ class Drop:
     """NaN where the surface has no loss or is cut there."""
 
 
-def of(scan: Scan, path: Path, scale: Scale, frame: Frame, steps: Normalize | None) -> list[Ribbon]:
+def of(path: Path, scale: Scale, frame: Frame, steps: Normalize | None) -> list[Ribbon]:
     """Return the stretches of a path within the box, of the points with a known true loss."""
     position = scale.position(path.true_loss)
     known = np.isfinite(position) & np.isfinite(path.xy).all(axis=1)
@@ -43,7 +43,9 @@ def of(scan: Scan, path: Path, scale: Scale, frame: Frame, steps: Normalize | No
     stretches = inside(np.column_stack([share, colours]))
     size = np.array(frame.size)
     return [
-        Ribbon(np.column_stack([(part[:, :2] - 0.5) * size, frame.height * part[:, 2]]), part[:, 3:])
+        Ribbon(
+            np.column_stack([(part[:, :2] - 0.5) * size, frame.height * part[:, 2]]), part[:, 3:]
+        )
         for part in stretches
     ]
 
@@ -53,7 +55,9 @@ def inside(rows: Floats) -> list[Floats]:
 
     Further columns are interpolated along with the points. Points at one place are merged.
     """
-    rows = rows[np.concatenate([[True], (np.diff(rows[:, :3], axis=0) != 0).any(axis=1)])[: len(rows)]]
+    rows = rows[
+        np.concatenate([[True], (np.diff(rows[:, :3], axis=0) != 0).any(axis=1)])[: len(rows)]
+    ]
     start, move = rows[:-1], np.diff(rows, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         walls = np.stack([-start[:, :3] / move[:, :3], (1 - start[:, :3]) / move[:, :3]])

@@ -100,10 +100,9 @@ def through(losses: Iterable[Floats], *, constant: float) -> Scale:
         return Scale(0.1, 1.0, log=True, capped=False, rule="", constant=constant)
     low, top = float(finite.min()), float(finite.max())
     cap, rule = _cap(finite, low, top, constant)
-    capped = top > cap
-    low, high = _widened(low, min(top, cap), log=log)
-    if capped:
-        high = max(cap, low * (1 + 1e-9))
+    # Not by a rounding error.
+    capped = top > cap * (1 + 1e-9)
+    low, high = (low, cap) if capped else _widened(low, top, log=log)
     return Scale(low, high, log, capped, rule if capped else "", constant)
 
 
@@ -127,9 +126,10 @@ def _widened(low: float, high: float, *, log: bool) -> tuple[float, float]:
 
 
 def _linear(low: float, high: float, count: int) -> Floats:
-    ticks = MaxNLocator(max(count, 1), steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    found = MaxNLocator(max(count, 1), steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    ticks = np.asarray(found, dtype=np.float64)
     margin = 1e-9 * (high - low)
-    return np.asarray(ticks[(ticks >= low - margin) & (ticks <= high + margin)], dtype=np.float64)
+    return np.asarray(ticks[(ticks >= low - margin) & (ticks <= high + margin)])
 
 
 def _rounded(values: Floats, digits: int) -> Floats:

@@ -22,6 +22,7 @@ SUPERSAMPLED = 2
 """Drawn so many times larger and reduced: multisampling leaves thin lines dashed."""
 LIFT = 0.0022
 """How far contour lines stand off the surface: unlifted they turn into dashes."""
+UP = np.array([0.0, 0.0, 1.0])
 TUBE, BALL, MARK = 0.0075, 0.0115, 0.02
 PALE = ListedColormap(0.5 * theme.LOSS(np.linspace(0, 1, 256)) + 0.5)
 
@@ -36,7 +37,7 @@ def picture(
     size = [SUPERSAMPLED * seen.width, SUPERSAMPLED * seen.height]
     plotter = pyvista.Plotter(off_screen=True, window_size=size, lighting="none")
     try:
-        plotter.set_background("white")
+        plotter.renderer.set_background("white")
         _aim(plotter, seen)
         _light(plotter, seen)
         _segments(plotter, stage.walls(box, seen, scale), "#c9c9c9", 1.0)
@@ -45,13 +46,13 @@ def picture(
             _floor(plotter, mesh)
             _contours(plotter, mesh, scale)
         for one in scan.paths:
-            shadow = stage.shadow(one.xy, box) + [0, 0, 2 * LIFT]
+            shadow = stage.shadow(one.xy, box) + UP * 2 * LIFT
             _segments(plotter, shadow, theme.INK, 1.5)
         if path:
             _path(plotter, scan, scale, box)
             _marks(plotter, scan, scale, box)
         plotter.renderer.reset_camera_clipping_range()
-        drawn = plotter.screenshot(return_img=True)
+        drawn = plotter.screenshot(None, return_img=True)
     finally:
         # An unclosed plotter keeps over a hundred megabytes.
         plotter.close()
@@ -76,14 +77,17 @@ def _light(plotter: pyvista.Plotter, seen: Camera) -> None:
     for place, intensity in (
         (right * -1.2 + up * 1.5 + back * 0.5, 0.62),
         (right * 1.6 + up * 0.7 - back * 0.2, 0.34),
-        (back, 0.42),
+        (back, 0.58),
     ):
         plotter.add_light(
             pyvista.Light(
-                position=tuple(seen.target + far * place), focal_point=tuple(seen.target),
-                color="white", intensity=intensity, light_type="scene light",
+                position=tuple(seen.target + far * place),
+                focal_point=tuple(seen.target),
+                color="white",
+                intensity=intensity,
+                light_type="scene light",
             )
-        )  # fmt: skip
+        )
 
 
 def _data(mesh: Mesh, points: Floats | None = None) -> pyvista.PolyData:
@@ -100,19 +104,33 @@ def _surface(plotter: pyvista.Plotter, mesh: Mesh) -> None:
     data.point_data["Normals"] = mesh.normals.astype(np.float32)
     data.point_data.active_normals_name = "Normals"
     plotter.add_mesh(
-        data, scalars="position", cmap=theme.LOSS, clim=(0, 1), show_scalar_bar=False,
-        smooth_shading=None, interpolate_before_map=True, ambient=0.42, diffuse=0.68, specular=0.16,
-        specular_power=18, copy_mesh=False,
-    )  # fmt: skip
+        data,
+        scalars="position",
+        cmap=theme.LOSS,
+        clim=(0, 1),
+        show_scalar_bar=False,
+        smooth_shading=None,
+        interpolate_before_map=True,
+        ambient=0.42,
+        diffuse=0.68,
+        specular=0.16,
+        specular_power=18,
+        copy_mesh=False,
+    )
     edges = mesh.points[meshes.rim(mesh)]
     _segments(plotter, edges, "#2b2b2b", 1.5)
 
 
 def _floor(plotter: pyvista.Plotter, mesh: Mesh) -> None:
     plotter.add_mesh(
-        _data(mesh, stage.flat(mesh.points)), scalars="position", cmap=PALE, clim=(0, 1), show_scalar_bar=False,
-        lighting=False, interpolate_before_map=True,
-    )  # fmt: skip
+        _data(mesh, stage.flat(mesh.points)),
+        scalars="position",
+        cmap=PALE,
+        clim=(0, 1),
+        show_scalar_bar=False,
+        lighting=False,
+        interpolate_before_map=True,
+    )
 
 
 def _contours(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale) -> None:
@@ -121,7 +139,7 @@ def _contours(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale) -> None:
         points, normals = meshes.lines(mesh, float(place))
         # One copy a side: the rims' outer faces show them as well.
         lifted += [points + LIFT * normals, points - LIFT * normals]
-        flat.append(stage.flat(points) + [0, 0, LIFT])
+        flat.append(stage.flat(points) + UP * LIFT)
     _segments(plotter, np.concatenate(lifted), "#1c1c1c", 1.0, opacity=0.7)
     _segments(plotter, np.concatenate(flat), "#3c3c3c", 0.9, opacity=0.45)
 
@@ -146,15 +164,18 @@ def _path(plotter: pyvista.Plotter, scan: Scan, scale: Scale, box: Frame) -> Non
 
     steps = paths.steps(scan)
     for one in scan.paths:
-        ribbons = ribbon.of(scan, one, scale, box, steps)
+        ribbons = ribbon.of(one, scale, box, steps)
         for part in ribbons:
             cells = np.concatenate([[len(part.points)], np.arange(len(part.points))])
             line = pyvista.PolyData(part.points, lines=cells)
             line.point_data["colours"] = np.round(255 * part.colours[:, :3]).astype(np.uint8)
             plotter.add_mesh(
-                line.tube(radius=TUBE, n_sides=20, capping=True), scalars="colours", rgb=True,
-                smooth_shading=True, **_matter(),
-            )  # fmt: skip
+                line.tube(radius=TUBE, n_sides=20, capping=True),
+                scalars="colours",
+                rgb=True,
+                smooth_shading=True,
+                **_matter(),
+            )
         drops = ribbon.drops(ribbons, scan, scale, box, paths.BALLS)
         for drop in drops:
             _ball(plotter, drop.ball, BALL, "white")
@@ -170,7 +191,9 @@ def _marks(plotter: pyvista.Plotter, scan: Scan, scale: Scale, box: Frame) -> No
 def _ball(plotter: pyvista.Plotter, place: Floats, radius: float, colour: str) -> None:
     import pyvista
 
-    ball = pyvista.Sphere(radius=radius, center=tuple(place), theta_resolution=32, phi_resolution=32)
+    ball = pyvista.Sphere(
+        radius=radius, center=tuple(place), theta_resolution=32, phi_resolution=32
+    )
     plotter.add_mesh(ball, color=to_rgb(colour), smooth_shading=True, **_matter())
 
 

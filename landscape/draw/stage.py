@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,9 @@ from landscape.store.records import Floats, Point, Scan
 HEIGHT = 0.46
 FLOOR = -0.27
 """Where the flat copy lies beneath the surface."""
-AZIMUTHS = (-125.0, -55.0, -145.0, -35.0, 125.0, 55.0, 145.0, 35.0)
-"""Views to choose from, the first being the habit: axes run to the right and into the picture."""
+AZIMUTHS = (-125.0, -55.0, -145.0, -35.0, -110.0, -70.0, 125.0, 55.0, 110.0, 70.0)
+ELEVATIONS = (38.0, 50.0)
+"""Views to choose from, the first ones being the habit."""
 BETTER = 0.08
 """Another view must show so much more of what matters before it replaces the habit."""
 
@@ -60,9 +62,11 @@ def view(scan: Scan, scale: Scale, box: Frame, size: tuple[int, int]) -> Camera:
     heights = box.height * np.clip(position, -1, 1)
     targets = _targets(scan, scale, box, position)
     best, most = None, -np.inf
-    for azimuth in AZIMUTHS:
-        seen = camera.fitted(corners(box), azimuth, size, (0.13, 0.06, 0.12, 0.02))
-        score = float(camera.visible(seen, targets, heights, box.size).mean()) if len(targets) else 0
+    for elevation, azimuth in itertools.product(ELEVATIONS, AZIMUTHS):
+        seen = camera.fitted(corners(box), azimuth, elevation, size, (0.13, 0.06, 0.12, 0.02))
+        score = (
+            float(camera.visible(seen, targets, heights, box.size).mean()) if len(targets) else 0
+        )
         if best is None or score > most + BETTER:
             best, most = seen, score
     if best is None:
@@ -94,8 +98,15 @@ def edges(box: Frame, seen: Camera, scale: Scale) -> tuple[Edge, Edge, Edge]:
     z_edge = np.stack([left * [1, 1, 0], left * [1, 1, 0] + [0, 0, box.height]])
     x, y = (_plane_ticks(box, k, edge) for k, edge in ((0, x_edge), (1, y_edge)))
     losses = scale.ticks(6)
-    z = [Tick(z_edge[0] + [0, 0, box.height * float(scale.position(np.array(loss)))], float(loss)) for loss in losses]
-    return Edge(*x_edge, x), Edge(*y_edge, y), Edge(*z_edge, z)
+    heights = box.height * scale.position(losses)
+    z = [
+        Tick(z_edge[0] + [0, 0, height], float(loss))
+        for height, loss in zip(heights, losses, strict=True)
+    ]
+    found = [
+        Edge(edge[0], edge[1], ticks) for edge, ticks in ((x_edge, x), (y_edge, y), (z_edge, z))
+    ]
+    return found[0], found[1], found[2]
 
 
 def _plane_ticks(box: Frame, axis: int, edge: Floats) -> list[Tick]:
@@ -128,17 +139,22 @@ def walls(box: Frame, seen: Camera, scale: Scale) -> Floats:
 
 
 def places(scan: Scan, scale: Scale, box: Frame) -> list[tuple[Point, Floats]]:
-    """Return marked points with their places in the box, at the true loss of their step's row.
+    """Return marked points with their places in the box, at the true loss of their path's row.
 
-    Left out: points outside the plane, above the cap, or without a known true loss.
+    A point of which no path knows the loss stands on the surface. Left out: points outside the
+    plane or above the cap.
     """
     found = []
     for point in scan.points:
-        loss = _true_loss(scan, point)
         xy = np.array(point.xy)
-        position = float(scale.position(np.array(loss)))
-        if np.isfinite(position) and position <= 1 and box.window.holds(xy):
-            found.append((point, box.place(xy[None], np.array([position]))[0]))
+        if len(xy) != 2 or not box.window.holds(xy):
+            continue
+        position = float(scale.position(np.array(_true_loss(scan, point))))
+        place = box.place(xy[None], np.array([position]))[0]
+        if np.isnan(position):
+            place = ribbon.foot(place, scan, scale, box)
+        if np.isfinite(place).all() and place[2] <= box.height:
+            found.append((point, place))
     return found
 
 

@@ -9,12 +9,26 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
-from landscape.draw import contours, marks, meshes, opengl, page, painter, paths, raster, solid, stage
+from landscape.draw import (
+    contours,
+    footer,
+    marks,
+    meshes,
+    opengl,
+    page,
+    painter,
+    paths,
+    raster,
+    solid,
+    stage,
+    theme,
+    words,
+)
 from landscape.draw import scale as scales
-from landscape.draw import theme, words
 from landscape.draw.camera import Camera
-from landscape.draw.meshes import Frame, Mesh
+from landscape.draw.meshes import Frame
 from landscape.draw.page import Page
 from landscape.draw.scale import Scale
 from landscape.draw.stage import Edge
@@ -43,8 +57,13 @@ def surface(scan: Scan, *, renderer: Renderer = "auto") -> Figure:
     width = WIDTH if len(names) > 1 else SINGLE
     across = (width - 2 * SIDE) / len(names)
     tall = round(across * 0.86, 2)
-    foot = page.footer(
-        scan, scale, paths.steps(scan), _entries(scan, scale, names), width - 2 * SIDE - 0.5, _axes(scan)
+    foot = footer.under(
+        scan,
+        scale,
+        paths.steps(scan),
+        _entries(scan, scale, names),
+        width - 2 * SIDE - 0.5,
+        _axes(scan),
     )
     sheet = page.blank(width, TOP + tall + foot.height + 0.1)
     box = stage.frame(scan)
@@ -82,7 +101,7 @@ def page_title(sheet: Page, left: float, text: str) -> None:
     sheet.text(left, 0.1, text, theme.TITLE)
 
 
-def show(axes: Axes, picture: np.ndarray) -> None:
+def show(axes: Axes, picture: NDArray[np.uint8]) -> None:
     """Fill axes with a picture, in coordinates of its pixels from the lower left corner."""
     tall, wide = picture.shape[:2]
     axes.imshow(picture, extent=(0, wide, 0, tall), aspect="auto", rasterized=True)
@@ -114,14 +133,26 @@ def _along(axes: Axes, edge: Edge, seen: Camera, middle: Floats, text: str) -> N
         at = seen.project(tick.place)[0]
         # The two axes meet in front: there their numbers step aside.
         aside = 0.05 * PIXELS_PER_INCH * (np.linalg.norm(at - front) < 5)
-        at = at + outward * off + (ends.mean(axis=0) - front) / np.linalg.norm(ends.mean(axis=0) - front) * aside
-        axes.text(*at, written, size=theme.TICKS, ha="center", va="center")
+        inward = (ends.mean(axis=0) - front) / np.linalg.norm(ends.mean(axis=0) - front)
+        at = at + outward * off + inward * aside
+        axes.text(at[0], at[1], written, size=theme.TICKS, ha="center", va="center")
     angle = (float(np.degrees(np.arctan2(along[1], along[0]))) + 90) % 180 - 90
     room = float(np.linalg.norm(ends[1] - ends[0])) / PIXELS_PER_INCH
-    lines = page.wrapped(text, room, theme.LETTERS)
+    # What follows a comma explains the name; the small print has it whole.
+    lines = page.wrapped(text.split(",")[0], 1.15 * room, theme.LETTERS)
     at = ends.mean(axis=0) + outward * (reach + (0.03 + 0.065 * len(lines)) * PIXELS_PER_INCH)
-    axes.text(*at, "\n".join(lines), size=theme.LETTERS, ha="center", va="center",
-              rotation=angle, rotation_mode="anchor", linespacing=1.1)  # fmt: skip
+    axes.text(
+        at[0],
+        at[1],
+        "\n".join(lines),
+        size=theme.LETTERS,
+        ha="center",
+        va="center",
+        rotation=angle,
+        rotation_mode="anchor",
+        linespacing=1.1,
+        multialignment="center",
+    )
 
 
 def _upright(axes: Axes, edge: Edge, seen: Camera, text: str) -> None:
@@ -135,11 +166,18 @@ def _upright(axes: Axes, edge: Edge, seen: Camera, text: str) -> None:
         if at[1] - last < 0.115 * inch:
             continue
         last = float(at[1])
-        axes.text(at[0] - 0.05 * inch, at[1], words.number(tick.value), size=theme.TICKS - 0.5,
-                  ha="right", va="center")  # fmt: skip
+        axes.text(
+            at[0] - 0.05 * inch,
+            at[1],
+            words.number(tick.value),
+            size=theme.TICKS - 0.5,
+            ha="right",
+            va="center",
+        )
     at = (low + high) / 2
-    axes.text(at[0] - 0.36 * inch, at[1], text, size=theme.LETTERS, ha="center", va="center",
-              rotation=90)  # fmt: skip
+    axes.text(
+        at[0] - 0.36 * inch, at[1], text, size=theme.LETTERS, ha="center", va="center", rotation=90
+    )
 
 
 def names_of_marks(axes: Axes, scan: Scan, scale: Scale, box: Frame, seen: Camera) -> None:
@@ -155,27 +193,46 @@ def names_of_marks(axes: Axes, scan: Scan, scale: Scale, box: Frame, seen: Camer
     for at, names in groups:
         left = at[0] > 0.8 * seen.width
         axes.text(
-            at[0] + (-1 if left else 1) * 0.075 * PIXELS_PER_INCH, at[1] + 0.03 * PIXELS_PER_INCH,
-            ", ".join(names), size=theme.TICKS, ha="right" if left else "left", va="bottom",
+            at[0] + (-1 if left else 1) * 0.075 * PIXELS_PER_INCH,
+            at[1] + 0.03 * PIXELS_PER_INCH,
+            ", ".join(names),
+            size=theme.TICKS,
+            ha="right" if left else "left",
+            va="bottom",
             path_effects=theme.halo(2.0),
-        )  # fmt: skip
+        )
 
 
 def _entries(scan: Scan, scale: Scale, names: tuple[str, ...]) -> list[Artist]:
-    kinds = {int(kind) for name in names for kind in np.unique(raster.kinds(scan.measures[name], scan.measured))}
+    kinds = {
+        int(kind)
+        for name in names
+        for kind in np.unique(raster.kinds(scan.measures[name], scan.measured))
+    }
     handles = marks.entries(scan, scale, names, kinds, solid=True)
     if scan.paths:
         handles.append(
-            Line2D([], [], color=theme.STEP(0.6), marker="o", mfc="white", mec=theme.INK, mew=0.6, ms=3.5, lw=2.4,
-                   label="path at its true training loss")
-        )  # fmt: skip
+            Line2D(
+                [],
+                [],
+                color=theme.STEP(0.6),
+                marker="o",
+                mfc="white",
+                mec=theme.INK,
+                mew=0.6,
+                ms=3.5,
+                lw=2.4,
+                label="path at its true training loss",
+            )
+        )
     return handles
 
 
 def _axes(scan: Scan) -> list[str]:
     plane = scan.plane
     scaled = "" if contours.shape(scan)[1] else "; not to one scale"
+    names = " and ".join(plane.labels)
     if plane.unit == words.DISTANCE:
-        return [f"axes: {words.DISTANCE}{scaled}"]
+        return [f"axes: {names}; both in {words.DISTANCE}{scaled}"]
     lengths = " and ".join(words.number(norm) for norm in plane.norms)
-    return [f"axes: {plane.unit}; 1 = {lengths} in weight space{scaled}"]
+    return [f"axes: {names}; {plane.unit}: 1 = {lengths} in weight space{scaled}"]

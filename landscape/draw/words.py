@@ -45,6 +45,11 @@ def number(value: float, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
+def exact(loss: float) -> str:
+    """Write a loss with three digits, zeros at the end included: 2.30."""
+    return f"{loss:#.3g}" if 1e-3 <= abs(loss) < 1000 else number(loss)
+
+
 def percent(share: float) -> str:
     """Write a share as a percentage with two digits: ``0.0041 %``."""
     return f"{number(100 * share, 2)} %"
@@ -93,11 +98,18 @@ def origin(plane: Plane) -> str:
 
 
 def directions(plane: Plane) -> str:
-    """Say how random directions were scaled and which tensors they leave alone."""
+    """Say how random directions were scaled and what they leave alone; empty without any."""
+    if not any("random" in label for label in plane.labels):
+        return ""
     scaled = NORMALIZATION.get(
         plane.normalization, f"random directions {plane.normalization}-normalized"
     )
     return f"{scaled}, {plane.ignored} tensors left out" if plane.ignored != "none" else scaled
+
+
+def normalizes(plane: Plane) -> bool:
+    """Whether the model has running statistics, as BatchNorm layers do."""
+    return any("running_" in name for name in plane.buffers)
 
 
 def angle(plane: Plane) -> str:
@@ -111,8 +123,10 @@ def angle(plane: Plane) -> str:
 def small_print(scan: Scan) -> list[str]:
     """Return what a figure says in small letters beneath its panels, a line each."""
     plane = scan.plane
-    facts = [f"origin: {origin(plane)}", directions(plane)]
-    facts += [BATCHNORM.get(plane.batchnorm, f"BatchNorm statistics: {plane.batchnorm}")]
+    facts = [f"origin: {origin(plane)}"]
+    facts += [text for text in (directions(plane),) if text]
+    if normalizes(plane):
+        facts.append(BATCHNORM.get(plane.batchnorm, f"BatchNorm statistics: {plane.batchnorm}"))
     facts += [text for text in (angle(plane),) if text]
     return [*(share(path) for path in scan.paths), "; ".join(facts)]
 

@@ -26,17 +26,17 @@ def recompute(model: nn.Module, samples: Samples, *, batch_size: int = BATCH) ->
     Every layer normalizes by the batch while its statistics are gathered, everything else is in
     eval mode. Over the batches they are pooled exactly (means, and variances with the spread of
     the batch means), weighted by size. The batches are always ``batch_size`` samples in their
-    order, so the result doesn't depend on how a scan is tiled. One forward pass.
+    order (a single one left over joins the batch before it), so the result doesn't depend on how
+    a scan is tiled. One forward pass.
     """
     layers = list(_layers(model))
     gathered = [_Moments(layer) for layer in layers]
     with evaluating(model), torch.inference_mode():
         for layer in layers:
             layer.train()
-        # Layers update their running averages in train mode; momentum 0 leaves them alone.
-        with _momentum(layers, 0.0), _hooked(layers, gathered):
-            for inputs, _ in samples.batches(batch_size):
-                model(inputs)
+        with _kept(layers), _hooked(layers, gathered):
+            for indices in _batches(len(samples), batch_size):
+                model(samples.take(indices)[0])
         for layer, moments in zip(layers, gathered, strict=True):
             moments.store(layer)
 
@@ -81,16 +81,26 @@ class _Moments:
         layer.running_var.copy_(variance.clamp(min=0))
 
 
+def _batches(count: int, size: int) -> list[Tensor]:
+    batches = list(torch.arange(count).split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        # BatchNorm refuses to normalize a single row by itself.
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
 @contextmanager
-def _momentum(layers: list[_BatchNorm], value: float) -> Iterator[None]:
-    kept = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = value
+def _kept(layers: list[_BatchNorm]) -> Iterator[None]:
+    """In train mode layers update their averages, which momentum 0 prevents, and count batches."""
+    kept = [(layer, layer.momentum, layer.num_batches_tracked) for layer in layers]
+    for layer, _, count in kept:
+        layer.momentum = 0.0
+        layer.num_batches_tracked = None if count is None else count.clone()
     try:
         yield
     finally:
-        for layer, momentum in zip(layers, kept, strict=True):
-            layer.momentum = momentum
+        for layer, momentum, count in kept:
+            layer.momentum, layer.num_batches_tracked = momentum, count
 
 
 @contextmanager

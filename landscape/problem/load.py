@@ -29,23 +29,29 @@ BUILTIN = "landscape.problem.presets:make"
 def load(spec: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0) -> Problem:
     """Make a problem by calling ``path/to/file.py:function`` or ``package.module:function``.
 
-    The function is called with ``settings`` as keyword arguments while torch, numpy and random
-    are seeded; their states are put back afterwards.
+    The file is run and the function called, with ``settings`` as keyword arguments, while torch,
+    numpy and random are seeded and the file's neighbours can be imported; all is put back
+    afterwards.
 
     Raises:
         LandscapeError: no such file, module or function, settings that it doesn't take, a result
             that isn't a Problem, or a loss that isn't one value a sample.
     """
     settings = dict(settings or {})
-    function, source = _find(spec)
-    _check_settings(function, settings, spec)
-    with seeded(seed), _blamed(spec):
-        problem = function(**settings)
-    if not isinstance(problem, Problem):
-        raise LandscapeError(
-            f"{spec} must return a landscape.problem.Problem, got {type(problem).__name__}"
-        )
-    verify(problem)
+    place, _ = _parts(spec)
+    with _importable(place):
+        with seeded(seed):
+            function, source = _find(spec)
+        _check_settings(function, settings, spec)
+        # Seeded again: a module draws only when it is imported for the first time.
+        with seeded(seed):
+            with _blamed(spec):
+                problem = function(**settings)
+            if not isinstance(problem, Problem):
+                raise LandscapeError(
+                    f"{spec} must return a landscape.problem.Problem, got {type(problem).__name__}"
+                )
+            verify(problem)  # where lazy layers draw their weights
     return replace(problem, source=replace(source, settings=settings, seed=seed))
 
 
@@ -59,9 +65,16 @@ def builtin(model: str = "cnn", data: str = "digits", *, seed: int = 0, **option
     return load(BUILTIN, {"model": model, "data": data, **options}, seed=seed)
 
 
-def file_hash(source: Source) -> str:
-    """SHA-256 of the file that holds a source's function now; empty for built-in problems."""
-    return _find(source.function)[1].sha256
+def file_hash(spec: str) -> str:
+    """SHA-256 of the file that holds a problem's function now; empty for built-in problems.
+
+    A file isn't run for it; a module is imported.
+    """
+    place, _ = _parts(spec)
+    if place.endswith(".py"):
+        return hashlib.sha256(Path(place).read_bytes()).hexdigest()
+    with _importable(place):
+        return _find(spec)[1].sha256
 
 
 @contextmanager
@@ -79,12 +92,31 @@ def seeded(seed: int) -> Iterator[None]:
             random.setstate(kept_random)
 
 
-def _find(spec: str) -> tuple[Callable[..., Any], Source]:
-    place, colon, name = spec.rpartition(":")
-    if not colon or not place or not name:
+def _parts(spec: str) -> tuple[str, str]:
+    place, _, name = spec.rpartition(":")
+    if not place or not name:
         raise LandscapeError(
             f"a problem must be given as FILE.py:function or module:function, got {spec}"
         )
+    return place, name
+
+
+@contextmanager
+def _importable(place: str) -> Iterator[None]:
+    """A file's folder first on the path, as if the file had been started as a script.
+
+    For a module the current folder, as with ``python -m``; the console script doesn't have it.
+    """
+    folder = str(Path(place).resolve().parent if place.endswith(".py") else Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def _find(spec: str) -> tuple[Callable[..., Any], Source]:
+    place, name = _parts(spec)
     is_file = place.endswith(".py")
     module = _from_file(Path(place)) if is_file else _from_name(place)
     function = getattr(module, name, None)
@@ -95,7 +127,8 @@ def _find(spec: str) -> tuple[Callable[..., Any], Source]:
         )
     if spec == BUILTIN:
         return function, Source("builtin", spec)
-    path = Path(module.__file__) if module.__file__ else None
+    file = getattr(module, "__file__", None)  # absent from those compiled into the interpreter
+    path = Path(file) if file else None
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
     if is_file:
         return function, Source("file", f"{Path(place).resolve()}:{name}", sha256=sha256)
@@ -109,17 +142,12 @@ def _from_file(path: Path) -> ModuleType:
     name = f"landscape_problem_{hashlib.sha256(bytes(path)).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # Dataclasses and pickling look a module up by its name.
     sys.modules[name] = module
-    # Its neighbours can be imported, as if it had been started as a script.
-    sys.path.insert(0, str(path.parent))
-    try:
-        with _blamed(str(path)):
-            spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(path.parent))
+    # Not by the loader: its cache takes a file of the same second and size for an unchanged one.
+    with _blamed(str(path)):
+        exec(compile(path.read_bytes(), path, "exec"), vars(module))
     return module
 
 

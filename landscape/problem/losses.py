@@ -62,7 +62,9 @@ def per_sample(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
 def has_accuracy(outputs: Tensor, targets: Tensor) -> bool:
     """Whether outputs (B, C, ...) are logits for integer classes (B, ...)."""
     classes = not (targets.is_floating_point() or targets.is_complex())
-    return classes and outputs.ndim >= 2 and outputs.shape[:1] + outputs.shape[2:] == targets.shape
+    # A single output (C = 1) is no choice between classes: a logit for yes or no, a count.
+    logits = outputs.ndim >= 2 and outputs.shape[1] > 1
+    return classes and logits and outputs.shape[:1] + outputs.shape[2:] == targets.shape
 
 
 def correct(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -90,8 +90,12 @@ def vary(
         problem = _noisy(problem, label_noise)
     if problem.source is None:
         return problem
-    source = replace(problem.source, train_samples=train_samples, label_noise=label_noise)
-    return replace(problem, source=source)
+    changes: dict[str, Any] = {}
+    if train_samples is not None:
+        changes["train_samples"] = train_samples
+    if label_noise:
+        changes["label_noise"] = label_noise
+    return replace(problem, source=replace(problem.source, **changes))
 
 
 def _fewer(problem: Problem, count: int) -> Problem:

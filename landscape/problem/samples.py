@@ -102,6 +102,16 @@ def check(data: Data, name: str) -> None:
         )
     if length(data) == 0:
         raise LandscapeError(f"{name} data must hold at least one sample, got 0")
+    # Lists and tensors have a length and items too, but not these.
+    if not isinstance(data, tuple) and not _is_pair(item := data[0]):
+        raise LandscapeError(
+            f"{name} data must hold pairs (input, target), "
+            f"got a {type(data).__name__} of {type(item).__name__}"
+        )
+
+
+def _is_pair(item: object) -> bool:
+    return isinstance(item, (tuple, list)) and len(item) == 2
 
 
 def subset(data: Data, indices: Tensor) -> Data:
@@ -118,7 +128,7 @@ def fingerprint(data: Data) -> str:
         parts = list(data)
     else:
         spread = torch.linspace(0, length(data) - 1, min(FINGERPRINT_ITEMS, length(data))).long()
-        parts = [torch.as_tensor(part) for index in spread.tolist() for part in data[index][:2]]
+        parts = [torch.as_tensor(part) for index in spread.tolist() for part in data[index]]
     for part in parts:
         plain = part.detach().cpu().contiguous()
         digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())

@@ -169,7 +169,7 @@ class Watch:
         self.recorder, self.model, self.optimizer = recorder, model, optimizer
         self._step = 0
         weights = flat(model)
-        self._meter = Meter(len(weights), weights.device)
+        self._meter = Meter(weights)
         self._before: tuple[Tensor, Tensor, float] | None = None
         optimizer.register_step_pre_hook(self._remember)
         recorder.record(Step(0, model, weights, None))

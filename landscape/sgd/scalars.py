@@ -15,10 +15,11 @@ class Meter:
     with weight decay, before the step.
     """
 
-    def __init__(self, size: int, device: torch.device) -> None:
-        self._dtype = torch.float32 if device.type == "mps" else torch.float64
-        self._gradient = torch.zeros(size, device=device)
-        self._update = torch.zeros(size, device=device)
+    def __init__(self, weights: Tensor) -> None:
+        """Make ready for vectors like ``weights`` (P,)."""
+        self._dtype = torch.float32 if weights.device.type == "mps" else torch.float64
+        self._gradient = torch.zeros_like(weights)
+        self._update = torch.zeros_like(weights)
         self._norms = (0.0, 0.0)
 
     def scalars(

@@ -52,9 +52,10 @@ class Settings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        _ask(self.lr > 0 and math.isfinite(self.lr), "lr must be above 0", self.lr)
+        _ask(0 < self.lr < math.inf, "lr must be above 0 and finite", self.lr)
         _ask(0 <= self.momentum < 1, "momentum must be at least 0 and below 1", self.momentum)
-        _ask(self.weight_decay >= 0, "weight decay must be at least 0", self.weight_decay)
+        decay = self.weight_decay
+        _ask(0 <= decay < math.inf, "weight decay must be at least 0 and finite", decay)
         _ask(self.batch_size >= 1, "batch size must be at least 1", self.batch_size)
         _ask(self.epochs >= 1, "epochs must be at least 1", self.epochs)
         _ask(self.steps is None or self.steps >= 1, "steps must be at least 1", self.steps)

@@ -32,7 +32,7 @@ class Step:
     """Of the step that led here, from w_{t-1} to w_t (of the failed one from w_t where not
     ``finite``); None at step 0."""
     finite: bool = True
-    """False if the next step's loss or gradient wasn't finite: the training ends at w_t."""
+    """False if the next step's loss, gradient or weights weren't: the training ends at w_t."""
 
 
 def steps(problem: Problem, settings: Settings) -> Iterator[Step]:
@@ -51,8 +51,8 @@ def steps(problem: Problem, settings: Settings) -> Iterator[Step]:
     yield Step(0, training.model, training.weights, None)
     for step in range(total):
         lr = settings.learning_rate(step, total)
-        scalars = training.step(step, lr)
-        if not math.isfinite(scalars["batch_loss"] + scalars["gradient_norm"]):
+        scalars, taken = training.step(step, lr)
+        if not taken:
             yield Step(step, training.model, training.weights, scalars, finite=False)
             return
         yield Step(step + 1, training.model, training.weights, scalars)
@@ -69,16 +69,21 @@ class _Training:
         self.model.train()
         self.samples = Samples(problem.train, device, channels_last=True)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise LandscapeError(
+                "a model must have parameters to train, got all of them with requires_grad=False"
+            )
         self.trained = _trained(self.model)
         self.velocity = torch.zeros_like(self.weights)
         self.update = torch.zeros_like(self.weights)
-        self.meter = Meter(len(self.weights), device)
+        self.meter = Meter(self.weights)
         self.generator = torch.Generator(device="cpu")
         self.generator.manual_seed(settings.seed)
         self.order = torch.empty(0, dtype=torch.int64)
 
-    def step(self, step: int, lr: float) -> dict[str, float]:
-        """Move the weights one step and give its scalars; a step that isn't finite isn't taken."""
+    def step(self, step: int, lr: float) -> tuple[dict[str, float], bool]:
+        """Move the weights one step; give its scalars, and whether it was finite and so taken."""
+        buffers = [buffer.clone() for buffer in self.model.buffers()]
         inputs, targets = self.samples.take(self._batch(step))
         if self.augment is not None:
             inputs = self.augment(inputs, self.generator)
@@ -88,9 +93,15 @@ class _Training:
         scalars = self.meter.scalars(
             self.weights, gradient, self.update, batch_loss=float(loss.detach()), lr=lr
         )
-        if math.isfinite(scalars["batch_loss"] + scalars["gradient_norm"]):
+        # Norms that are finite and small enough that no entry of the sum can overflow.
+        reach = scalars["weight_norm"] + scalars["update_norm"]
+        largest = torch.finfo(self.weights.dtype).max
+        if taken := math.isfinite(scalars["batch_loss"]) and reach < largest:
             self.weights.add_(self.update)
-        return scalars
+        else:  # the statistics of this batch went with weights that won't be
+            for buffer, before in zip(self.model.buffers(), buffers, strict=True):
+                buffer.copy_(before)
+        return scalars, taken
 
     def _batch(self, step: int) -> Tensor:
         per_epoch = self.settings.steps_per_epoch(len(self.samples))

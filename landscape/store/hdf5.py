@@ -43,11 +43,12 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise LandscapeError(
             f"{path} must be writable, got: {error.strerror}; "
             f"{'it is as it was before' if path.exists() else 'nothing was written'}"
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -95,6 +95,10 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
     Raises:
         LandscapeError: a run is there and ``overwrite`` isn't set, or it isn't a run.
     """
+    if not folder.name:
+        raise LandscapeError(
+            f"a new run needs a folder of its own, got {folder}; give another one with --output"
+        )
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / "run.json").is_file():
@@ -135,14 +139,28 @@ def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) 
         for part in ("shards", "scans", "figures"):
             (incoming / part).mkdir()
         _write(incoming, full)
-        if folder.exists():
-            folder.rename(outgoing)
-        incoming.rename(folder)
+        _put_in_place(incoming, folder, outgoing, overwrite=overwrite)
     except OSError as error:
         raise LandscapeError(f"{folder} must be writable, got: {error.strerror}") from error
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
     if outgoing.exists():
         shutil.rmtree(outgoing)
     return Run(folder, full)
+
+
+def _put_in_place(incoming: Path, folder: Path, outgoing: Path, *, overwrite: bool) -> None:
+    if folder.exists():
+        if overwrite:
+            folder.rename(outgoing)
+        else:
+            folder.rmdir()  # refuses a run that another process has made there meanwhile
+    try:
+        incoming.rename(folder)
+    except OSError:
+        if outgoing.exists():
+            outgoing.rename(folder)
+        raise
 
 
 def _write(folder: Path, record: Mapping[str, Any]) -> None:

@@ -102,7 +102,8 @@ def _scan(file: h5py.File) -> Scan:
         measures={name: grid[name][:] for name in grid if name not in fixed},
         measured=grid["measured"][:],
         points=_points(file["points"]),
-        paths=tuple(_path(group) for group in file.get("path", {}).values()),
+        # HDF5 lists them by name: 10 before 2.
+        paths=tuple(_path(file["path"][name]) for name in sorted(file.get("path", ()), key=int)),
         **{name: _plain(file.attrs[name]) for name in SCAN_ATTRIBUTES},
         **{name: json.loads(file.attrs[name]) for name in JSON_ATTRIBUTES},
     )

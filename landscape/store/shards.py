@@ -49,6 +49,8 @@ class Writer:
         self._rows: list[dict[str, Any]] = []
         self._steps: list[Mapping[str, float]] = []
         self._written = 0
+        self._indexed: list[Shard] = []
+        self._obsolete: list[Shard] = []
 
     def add_row(
         self,
@@ -73,8 +75,20 @@ class Writer:
         Raises:
             LandscapeError: the disk is full; everything up to the last flush stays readable.
         """
-        if not self._rows and not self._steps:
+        if self._rows or self._steps:
+            self._write_added()
+        # After a full disk there may be more than one too many, and shards that no index shows.
+        while len(self.shards) > MOST_SHARDS:
+            self._merge_smallest()
+        if self.shards == self._indexed:
             return
+        write(self.folder / "trajectory.h5", self._index)
+        self._indexed = list(self.shards)
+        # Only now does nothing refer to them any more.
+        while self._obsolete:
+            (self.folder / self._obsolete.pop().file).unlink()
+
+    def _write_added(self) -> None:
         content = {
             name: np.stack([row[name] for row in self._rows])
             for name in (self._rows[0] if self._rows else ())
@@ -86,11 +100,6 @@ class Writer:
             }
         self.shards.append(self._write_shard(content, len(self._rows), len(self._steps)))
         self._rows, self._steps = [], []
-        merged = self._merge_smallest() if len(self.shards) > MOST_SHARDS else ()
-        write(self.folder / "trajectory.h5", self._index)
-        # Only now does nothing refer to them any more.
-        for shard in merged:
-            (self.folder / shard.file).unlink()
 
     def _write_shard(self, content: Mapping[str, NDArray[Any]], rows: int, steps: int) -> Shard:
         name = f"shards/{self._written:08d}.h5"
@@ -103,7 +112,7 @@ class Writer:
         write(self.folder / name, fill)
         return Shard(name, rows, steps, (self.folder / name).stat().st_size)
 
-    def _merge_smallest(self) -> tuple[Shard, Shard]:
+    def _merge_smallest(self) -> None:
         sizes = [a.bytes + b.bytes for a, b in zip(self.shards, self.shards[1:], strict=False)]
         at = int(np.argmin(sizes))
         first, second = self.shards[at : at + 2]
@@ -114,7 +123,7 @@ class Writer:
         }
         rows, steps = first.rows + second.rows, first.steps + second.steps
         self.shards[at : at + 2] = [self._write_shard(content, rows, steps)]
-        return first, second
+        self._obsolete += first, second
 
     def _index(self, file: h5py.File) -> None:
         file.attrs["format"] = FORMAT

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,7 @@ class Trajectory:
         Raises:
             LandscapeError: no such file, no trajectory, or one of its shards is missing or short.
         """
-        with reading(path, FORMAT, VERSION) as file:
-            _check_shards(path, json.loads(file.attrs["shards"]))
+        with _opened(path) as file:
             return cls(
                 path,
                 file["step"][:],
@@ -126,8 +126,15 @@ class Trajectory:
             f"{self.path} must hold finite weights, all {len(self.step)} rows aren't"
         )
 
-    def _file(self) -> h5py.File:
-        return h5py.File(self.path, "r")
+    def _file(self) -> AbstractContextManager[h5py.File]:
+        return _opened(self.path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    with reading(path, FORMAT, VERSION) as file:
+        _check_shards(path, json.loads(file.attrs["shards"]))
+        yield file
 
 
 def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:

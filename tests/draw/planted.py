@@ -1,4 +1,4 @@
-"""Scans with known answers: a bowl, an escape onto a plateau, a random plane with a dot of a path."""
+"""Scans with known answers: a bowl, an escape onto a plateau, a plane with a dot of a path."""
 
 from __future__ import annotations
 
@@ -23,16 +23,28 @@ def plane(kind: str, labels: tuple[str, ...], unit: str, norms: tuple[float, ...
     for axis, norm in enumerate(norms):
         directions[axis, axis] = norm
     return Plane(
-        kind, np.zeros(P, np.float32), directions, labels, unit, seed=3, origin_step=4500,
-    )  # fmt: skip
+        kind,
+        np.zeros(P, np.float32),
+        directions,
+        labels,
+        unit,
+        seed=3,
+        origin_step=4500,
+    )
 
 
 def path(xy: Floats, loss: Floats, plane_loss: Floats, away: Floats, **more: Any) -> Path:
     values: dict[str, Any] = {
-        "name": "path", "run_id": "1f2e", "step": np.arange(len(xy), dtype=np.int64) * 45, "xy": xy,
-        "distance_from_plane": away, "true_loss": loss, "plane_loss": plane_loss,
-        "share_in_plane": 0.62, "chance": 2 / P,
-    }  # fmt: skip
+        "name": "path",
+        "run_id": "1f2e",
+        "step": np.arange(len(xy), dtype=np.int64) * 45,
+        "xy": xy,
+        "distance_from_plane": away,
+        "true_loss": loss,
+        "plane_loss": plane_loss,
+        "share_in_plane": 0.62,
+        "chance": 2 / P,
+    }
     return Path(**(values | more))
 
 
@@ -46,10 +58,14 @@ def scan(where: Plane, x: Floats, y: Floats, f: Callable[..., Floats], **more: A
         "validation_accuracy": np.exp(-1.15 * train - 0.1),
     }
     values: dict[str, Any] = {
-        "measures": measures, "measured": np.ones_like(train, dtype=np.bool_),
-        "constant_loss": PLATEAU, "run_id": "1f2e", "run_name": "high-lr",
-        "samples": {"train": 1437, "validation": 360}, "provenance": PROVENANCE,
-    }  # fmt: skip
+        "measures": measures,
+        "measured": np.ones_like(train, dtype=np.bool_),
+        "constant_loss": PLATEAU,
+        "run_id": "1f2e",
+        "run_name": "high-lr",
+        "samples": {"train": 1437, "validation": 360},
+        "provenance": PROVENANCE,
+    }
     return Scan(plane=where, x=x, y=y, **(values | more))
 
 
@@ -58,7 +74,9 @@ def bowl_loss(x: Floats, y: Floats) -> Floats:
     bumps = 0.12 * np.exp(-((x + 0.35) ** 2 + (y - 0.2) ** 2) * 9) * np.sin(5 * x)
     dip = -0.5 * np.exp(-((x + 0.69) ** 2 + (y - 0.12) ** 2) * 22)
     wave = 0.08 * np.sin(6 * x + 2) * np.cos(5 * y) * np.sqrt(r2)
-    return 0.0199 * np.exp(7.2 * np.sqrt(np.maximum(r2 * 0.9, 0)) ** 0.72 + 6 * bumps + dip + 3 * wave)
+    return 0.0199 * np.exp(
+        7.2 * np.sqrt(np.maximum(r2 * 0.9, 0)) ** 0.72 + 6 * bumps + dip + 3 * wave
+    )
 
 
 def bowl(nx: int = 51, ny: int = 51, **more: Any) -> Scan:
@@ -70,13 +88,24 @@ def bowl(nx: int = 51, ny: int = 51, **more: Any) -> Scan:
     away = 9 * (1 - t)
     true = on_plane * (1 + 0.25 * (1 - t) ** 6)
     return scan(
-        plane("random", ("random direction 1", "random direction 2"), "filter-normalized units", (3.21, 3.18)),
-        np.linspace(-1, 1, nx), np.linspace(-1, 1, ny), bowl_loss, constant_loss=10.0,
+        plane(
+            "random",
+            ("random direction 1", "random direction 2"),
+            "filter-normalized units",
+            (3.21, 3.18),
+        ),
+        np.linspace(-1, 1, nx),
+        np.linspace(-1, 1, ny),
+        bowl_loss,
+        constant_loss=10.0,
         paths=(path(xy, true, on_plane, away),),
-        points=(Point("start", (float(x[0]), float(y[0])), 0), Point("end", (float(x[-1]), float(y[-1])), 4500),
-                Point("best", (float(x[88]), float(y[88])), 88 * 45)),
+        points=(
+            Point("start", (float(x[0]), float(y[0])), 0),
+            Point("end", (float(x[-1]), float(y[-1])), 4500),
+            Point("best", (float(x[88]), float(y[88])), 88 * 45),
+        ),
         **more,
-    )  # fmt: skip
+    )
 
 
 def escape_loss(x: Floats, y: Floats) -> Floats:
@@ -94,21 +123,38 @@ def escape(nx: int = 51, ny: int = 31, **more: Any) -> Scan:
     b = np.linspace(0, 1, 80)
     second = np.stack([38.2 * b**0.7, 2.5 * np.sin(2 * b) * b], axis=1)
     xy = np.concatenate([first, second]) + rng.normal(size=(120, 2)) * [0.2, 0.25]
+    xy[40] = 0.0
     on_plane = escape_loss(xy[:, 0], xy[:, 1])
     away = np.concatenate([7 * (1 - a) + 0.3, 3 * b])
     true = on_plane * (1 + 0.03 * away)
+    true[:12] = np.linspace(2.31, 2.0, 12)
     return scan(
-        plane("along", ("best → end", "random direction, orthogonal to it"), "distance in weight space", (1.0, 1.0)),
-        np.linspace(-8, 45, nx), np.linspace(-15, 15, ny), escape_loss,
+        plane(
+            "along",
+            ("best → end", "random direction, orthogonal to it"),
+            "distance in weight space",
+            (1.0, 1.0),
+        ),
+        np.linspace(-8, 45, nx),
+        np.linspace(-15, 15, ny),
+        escape_loss,
         paths=(path(xy, true, on_plane, away, share_in_plane=0.931),),
-        points=(Point("start", (float(xy[0, 0]), float(xy[0, 1])), 0), Point("best", (0.0, 0.0), 1800),
-                Point("end", (float(xy[-1, 0]), float(xy[-1, 1])), 5355)),
+        points=(
+            Point("start", (float(xy[0, 0]), float(xy[0, 1])), 0),
+            Point("best", (0.0, 0.0), 1800),
+            Point("end", (float(xy[-1, 0]), float(xy[-1, 1])), 5355),
+        ),
         **more,
-    )  # fmt: skip
+    )
 
 
 def random_loss(x: Floats, y: Floats) -> Floats:
-    return 0.45 + 1.9 * (1 - np.exp(-2.2 * (x**2 + 0.8 * y**2))) + 0.25 * np.abs(x * y) ** 1.5 + 0.15 * x**3
+    return (
+        0.45
+        + 1.9 * (1 - np.exp(-2.2 * (x**2 + 0.8 * y**2)))
+        + 0.25 * np.abs(x * y) ** 1.5
+        + 0.15 * x**3
+    )
 
 
 def random(nx: int = 51, ny: int = 51, **more: Any) -> Scan:
@@ -122,13 +168,31 @@ def random(nx: int = 51, ny: int = 51, **more: Any) -> Scan:
     known[::2] = true[::2]
     known[-1] = on_plane[-1]
     return scan(
-        plane("random", ("random direction 1", "random direction 2"), "filter-normalized units", (3.21, 3.18)),
-        np.linspace(-1, 1, nx), np.linspace(-1, 1, ny), random_loss,
-        paths=(path(xy, known, np.where(np.isnan(known), np.nan, on_plane), 44 * (1 - t) ** 0.5, share_in_plane=4e-5),),
-        points=(Point("start", (float(xy[0, 0]), float(xy[0, 1])), 0), Point("end", (0.0, 0.0), 13455),
-                Point("best", (float(xy[270, 0]), float(xy[270, 1])), 270 * 45)),
+        plane(
+            "random",
+            ("random direction 1", "random direction 2"),
+            "filter-normalized units",
+            (3.21, 3.18),
+        ),
+        np.linspace(-1, 1, nx),
+        np.linspace(-1, 1, ny),
+        random_loss,
+        paths=(
+            path(
+                xy,
+                known,
+                np.where(np.isnan(known), np.nan, on_plane),
+                44 * (1 - t) ** 0.5,
+                share_in_plane=4e-5,
+            ),
+        ),
+        points=(
+            Point("start", (float(xy[0, 0]), float(xy[0, 1])), 0),
+            Point("end", (0.0, 0.0), 13455),
+            Point("best", (float(xy[270, 0]), float(xy[270, 1])), 270 * 45),
+        ),
         **more,
-    )  # fmt: skip
+    )
 
 
 def line(n: int = 51, **more: Any) -> Scan:
@@ -137,13 +201,19 @@ def line(n: int = 51, **more: Any) -> Scan:
     train = escape_loss(x, np.zeros(n))
     values: dict[str, Any] = {
         "measures": {
-            "train_loss": train, "train_accuracy": np.exp(-train),
-            "validation_loss": 1.15 * train + 0.1, "validation_accuracy": np.exp(-1.15 * train - 0.1),
+            "train_loss": train,
+            "train_accuracy": np.exp(-train),
+            "validation_loss": 1.15 * train + 0.1,
+            "validation_accuracy": np.exp(-1.15 * train - 0.1),
         },
-        "measured": np.ones(n, np.bool_), "constant_loss": PLATEAU, "run_id": "1f2e", "run_name": "high-lr",
-        "samples": {"train": 1437, "validation": 360}, "provenance": PROVENANCE,
+        "measured": np.ones(n, np.bool_),
+        "constant_loss": PLATEAU,
+        "run_id": "1f2e",
+        "run_name": "high-lr",
+        "samples": {"train": 1437, "validation": 360},
+        "provenance": PROVENANCE,
         "points": (Point("best", (0.0,), 1800), Point("end", (38.2,), 5355)),
-    }  # fmt: skip
+    }
     return Scan(plane=where, x=x, y=np.empty(0), **(values | more))
 
 

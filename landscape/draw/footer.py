@@ -1,0 +1,206 @@
+"""What stands beneath a figure's panels: colour bars, legend, small print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from landscape.draw import theme, words
+from landscape.draw.page import Page, inches, wrapped
+from landscape.draw.scale import Scale
+from landscape.store.records import Floats, Scan
+
+LINE = 0.135
+ROW = 0.16
+BAR = 0.10
+BARS = 0.72
+"""Height of the row of colour bars: a note above, ticks and a name beneath."""
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What stands beneath the panels: colour bars, legend, small print."""
+
+    scale: Scale
+    steps: Normalize | None
+    handles: Sequence[Artist]
+    columns: int
+    lines: Sequence[str]
+
+    @property
+    def height(self) -> float:
+        """Inches it takes."""
+        rows = -(-len(self.handles) // self.columns) if self.handles else 0
+        return BARS + ROW * rows + (0.06 if rows else 0) + LINE * len(self.lines) + 0.1
+
+    def draw(self, page: Page, left: float, top: float, width: float) -> None:
+        """Place it at ``top`` inches, from ``left`` over ``width``."""
+        share = 0.66 if self.steps else 1.0
+        loss_bar(page, self.scale, left, top, share * width - (0.3 if self.steps else 0.45))
+        if self.steps:
+            step_bar(page, self.steps, left + share * width + 0.3, top, (1 - share) * width - 0.35)
+        top += BARS
+        if self.handles:
+            legend = page.figure.legend(
+                handles=list(self.handles),
+                loc="upper left",
+                bbox_to_anchor=((left - 0.03) / page.width, 1 - top / page.height),
+                ncols=self.columns,
+                fontsize=theme.TICKS,
+                frameon=False,
+                borderpad=0,
+                borderaxespad=0,
+                labelspacing=0.45,
+                columnspacing=1.6,
+                handletextpad=0.5,
+            )
+            for text in legend.get_texts():
+                text.set_parse_math(False)
+            top += ROW * -(-len(self.handles) // self.columns) + 0.06
+        page.text(left, top, "\n".join(self.lines), theme.SMALL, colour="#444444")
+
+
+def under(
+    scan: Scan,
+    scale: Scale,
+    steps: Normalize | None,
+    handles: Sequence[Artist],
+    width: float,
+    further: Sequence[str] = (),
+) -> Footer:
+    """Arrange what stands beneath the panels within ``width`` inches."""
+    lines = [
+        line
+        for text in [*words.small_print(scan), *further]
+        for line in wrapped(text, width, theme.SMALL)
+    ]
+    return Footer(scale, steps, handles, _columns(handles, width), lines)
+
+
+def _columns(handles: Sequence[Artist], width: float) -> int:
+    entries = [inches(str(handle.get_label()), theme.TICKS) + 0.48 for handle in handles]
+    for columns in range(len(entries), 1, -1):
+        # As matplotlib does: column by column, the first ones one longer where it doesn't divide.
+        if sum(float(part.max()) for part in np.array_split(entries, columns)) <= width:
+            return columns
+    return 1
+
+
+def loss_bar(page: Page, scale: Scale, left: float, top: float, width: float) -> None:
+    """Draw the losses' colour bar with the best constant output marked above it."""
+    axes = page.axes(left, top + 0.19, width, BAR)
+    bar = page.figure.colorbar(
+        ScalarMappable(scale.norm(), theme.LOSS), cax=axes, orientation="horizontal"
+    )
+    bar.outline.set_linewidth(0.6)
+    ticks = scale.ticks(max(3, int(width / 0.42)))
+    bar.set_ticks(FixedLocator(list(ticks)), minor=False)
+    bar.ax.xaxis.set_minor_locator(NullLocator())
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda loss, _: words.number(loss)))
+    bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
+    kind = "log scale" if scale.log else "linear scale: losses ≤ 0 have no logarithm"
+    bar.set_label(f"loss ({kind})", size=theme.LETTERS, labelpad=1.5)
+    if scale.capped:
+        beyond = Rectangle(
+            (1.012, 0),
+            0.2 / width,
+            1,
+            transform=axes.transAxes,
+            clip_on=False,
+            facecolor=theme.LOSS(1.0),
+            edgecolor=theme.INK,
+            linewidth=0.6,
+            hatch="/////",
+        )
+        beyond.set_hatch_linewidth(0.6)
+        axes.add_patch(beyond)
+        axes.annotate(
+            f"> {words.number(scale.high)}",
+            (1.012 + 0.1 / width, 0),
+            (0, -4.2),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            size=theme.TICKS,
+            ha="center",
+            va="top",
+            annotation_clip=False,
+        )
+        _drop_last(axes, ticks, scale, width)
+    mark_constant(axes, scale, width)
+
+
+def _drop_last(axes: Axes, ticks: Floats, scale: Scale, width: float) -> None:
+    # The label of what is beyond the cap needs the room of a tick within 0.3 inches of the end.
+    kept = ticks[(1 - scale.position(ticks)) * width > 0.3]
+    axes.xaxis.set_major_locator(FixedLocator(list(kept)))
+
+
+def mark_constant(axes: Axes, scale: Scale, width: float) -> None:
+    """Mark the best constant output's loss on a colour bar, or beside it where it is outside."""
+    if not np.isfinite(scale.constant):
+        return
+    text = f"{words.exact(scale.constant)} best constant output"
+    place = float(scale.position(np.array(scale.constant)))
+    if not 0 <= place <= 1:
+        beyond = "above" if place > 1 else "below"
+        text = f"best constant output {words.number(scale.constant)}: {beyond} this scale"
+        axes.set_title(text, size=theme.SMALL, loc="right", pad=3, color=theme.INK)
+        return
+    for colour, thick in (("white", 2.4), (theme.INK, 1.1)):
+        axes.plot(
+            [scale.constant] * 2,
+            [0, 1],
+            color=colour,
+            lw=thick,
+            transform=axes.get_xaxis_transform(),
+        )
+    half = inches(text, theme.TICKS) / 2
+    shift = float(np.clip(place * width, half, max(half, width + 0.2 - half)) - place * width)
+    axes.annotate(
+        "▾",
+        (scale.constant, 1),
+        (0, -0.6),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        size=6,
+        ha="center",
+        va="bottom",
+    )
+    axes.annotate(
+        text,
+        (scale.constant, 1),
+        (72 * shift, 4.5),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        size=theme.TICKS,
+        ha="center",
+        va="bottom",
+    )
+
+
+def step_bar(page: Page, steps: Normalize, left: float, top: float, width: float) -> None:
+    """Draw the training steps' colour bar."""
+    axes = page.axes(left, top + 0.19, width, BAR)
+    bar = page.figure.colorbar(
+        ScalarMappable(steps, theme.STEP), cax=axes, orientation="horizontal"
+    )
+    bar.outline.set_linewidth(0.6)
+    bar.set_ticks(FixedLocator(step_ticks(steps)), minor=False)
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
+    bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
+    bar.set_label("training step", size=theme.LETTERS, labelpad=1.5)
+
+
+def step_ticks(steps: Normalize) -> list[float]:
+    """Return three to four round steps."""
+    low, high = float(steps.vmin or 0), float(steps.vmax or 1)
+    ticks = MaxNLocator(3, integer=True).tick_values(low, high)
+    return [float(tick) for tick in ticks if low <= tick <= high]

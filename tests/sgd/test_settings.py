@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from landscape.errors import LandscapeError
+from landscape.sgd import Settings
+
+
+def test_steps_of_an_epoch_count_the_smaller_last_batch():
+    settings = Settings(batch_size=16, epochs=3)
+    assert [settings.steps_per_epoch(n) for n in (1, 16, 17, 50)] == [1, 1, 2, 4]
+    assert settings.total_steps(50) == 12
+
+
+def test_steps_replace_epochs():
+    assert Settings(batch_size=16, epochs=3, steps=7).total_steps(50) == 7
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", [1] * 8),
+        ("step", [1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]),
+        ("cosine", [math.cos(math.pi * t / 16) ** 2 for t in range(8)]),
+    ],
+)
+def test_schedule(schedule, factors):
+    settings = Settings(lr=0.2, schedule=schedule)
+    found = [settings.learning_rate(step, 8) for step in range(8)]
+    assert found == pytest.approx([0.2 * factor for factor in factors], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"lr": 0.0}, "lr must be above 0 and finite, got 0.0"),
+        ({"lr": -0.1}, "lr must be above 0 and finite, got -0.1"),
+        ({"lr": math.nan}, "lr must be above 0 and finite, got nan"),
+        ({"lr": math.inf}, "lr must be above 0 and finite, got inf"),
+        ({"momentum": -0.1}, "momentum must be at least 0 and below 1, got -0.1"),
+        ({"momentum": 1.0}, "momentum must be at least 0 and below 1, got 1.0"),
+        ({"momentum": math.nan}, "momentum must be at least 0 and below 1, got nan"),
+        ({"weight_decay": -1e-9}, "weight decay must be at least 0 and finite, got -1e-09"),
+        ({"weight_decay": math.inf}, "weight decay must be at least 0 and finite, got inf"),
+        ({"batch_size": 0}, "batch size must be at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"seed": -1}, "seed must be between 0 and 2**63 - 1, got -1"),
+        ({"seed": 2**63}, "seed must be between 0 and 2**63 - 1, got 9223372036854775808"),
+        ({"schedule": "linear"}, "schedule must be one of constant, step, cosine, got linear"),
+        ({"device": "tpu"}, "device must be one of auto, cpu, cuda, mps, got tpu"),
+        (
+            {"nesterov": True},
+            "nesterov needs a momentum above 0, got 0.0; set --momentum 0.9",
+        ),
+    ],
+)
+def test_out_of_range_is_refused(values, message):
+    with pytest.raises(LandscapeError) as caught:
+        Settings(**values)
+    assert str(caught.value) == message
