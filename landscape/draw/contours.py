@@ -15,7 +15,7 @@ from landscape.errors import LandscapeError
 from landscape.store.records import Floats, Scan
 
 WIDTH = 7.0
-SINGLE = 4.2
+SINGLE = 4.4
 LEFT, GAP, RIGHT, TOP, BENEATH = 0.76, 0.2, 0.14, 0.27, 0.6
 PIXELS = 900
 
@@ -23,7 +23,7 @@ PIXELS = 900
 def contour(scan: Scan) -> Figure:
     """Draw the losses of a plane from above, training beside validation on one scale.
 
-    7 inches wide with validation losses, else 4.2. Axes are to one scale unless that would make a
+    7 inches wide with validation losses, else 4.4. Axes are to one scale unless that would make a
     ribbon of the plane; then the small print says so.
 
     Raises:

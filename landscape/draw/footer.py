@@ -43,7 +43,7 @@ class Footer:
 
     def draw(self, page: Page, left: float, top: float, width: float) -> None:
         """Place it at ``top`` inches, from ``left`` over ``width``."""
-        share = 0.66 if self.steps else 1.0
+        share = 0.64 if self.steps else 1.0
         loss_bar(page, self.scale, left, top, share * width - (0.3 if self.steps else 0.45))
         if self.steps:
             step_bar(page, self.steps, left + share * width + 0.3, top, (1 - share) * width - 0.35)
@@ -193,14 +193,14 @@ def step_bar(page: Page, steps: Normalize, left: float, top: float, width: float
         ScalarMappable(steps, theme.STEP), cax=axes, orientation="horizontal"
     )
     bar.outline.set_linewidth(0.6)
-    bar.set_ticks(FixedLocator(step_ticks(steps)), minor=False)
+    bar.set_ticks(FixedLocator(step_ticks(steps, int(width / 0.45))), minor=False)
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
     bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
     bar.set_label("training step", size=theme.LETTERS, labelpad=1.5)
 
 
-def step_ticks(steps: Normalize) -> list[float]:
-    """Return three to four round steps."""
+def step_ticks(steps: Normalize, count: int) -> list[float]:
+    """Return about ``count`` round steps."""
     low, high = float(steps.vmin or 0), float(steps.vmax or 1)
-    ticks = MaxNLocator(3, integer=True).tick_values(low, high)
+    ticks = MaxNLocator(max(1, min(count - 1, 4)), integer=True).tick_values(low, high)
     return [float(tick) for tick in ticks if low <= tick <= high]

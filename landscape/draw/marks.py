@@ -48,9 +48,10 @@ def window(scan: Scan) -> Window:
 
 
 def lowest(scan: Scan, measure: str = "train_loss") -> tuple[float, Floats] | None:
-    """Return the lowest finite loss of the grid and where it is; None without one."""
-    loss = np.where(np.isfinite(scan.measures[measure]), scan.measures[measure], np.inf)
-    if not np.isfinite(loss).any():
+    """Return the lowest finite loss of the grid and where; None without one, or if all are it."""
+    finite = np.isfinite(scan.measures[measure])
+    loss = np.where(finite, scan.measures[measure], np.inf)
+    if not finite.any() or loss[finite].min() == loss[finite].max():
         return None
     i, j = np.unravel_index(int(loss.argmin()), loss.shape)
     return float(loss[i, j]), np.array([scan.x[i], scan.y[j]])
@@ -102,7 +103,7 @@ def clamped(share: Floats) -> Floats:
 def _arrow(axes: Axes, share: Floats, target: Floats, colour: str) -> None:
     size = axes.get_window_extent().size
     towards = (target - share) * size
-    length = ARROW / 72 * axes.get_figure(root=True).dpi
+    length = ARROW / 72 * theme.DPI
     tip = share + towards / np.linalg.norm(towards) * length / size
     for width, shade in ((4.0, "white"), (3.0, theme.INK), (1.6, colour)):
         axes.annotate(
@@ -132,10 +133,15 @@ def entries(
         what = "cut at" if solid else "loss above"
         text = f"{what} {words.number(scale.high)}: {scale.rule}"
         handles.append(_patch(theme.LOSS(1.0), text, "/////"))
-    handles += [
-        _patch(raster.COLOURS[kind], raster.NAMES[kind], raster.HATCHES[kind])
-        for kind in sorted(kinds - {raster.FINITE})
-    ]
+    missing = sorted(kinds - {raster.FINITE})
+    if solid and missing:
+        text = " or ".join(raster.NAMES[kind] for kind in missing)
+        handles.append(_patch("white", f"hole: {text}", ""))
+    elif missing:
+        handles += [
+            _patch(raster.COLOURS[kind], raster.NAMES[kind], raster.HATCHES[kind])
+            for kind in missing
+        ]
     return handles
 
 

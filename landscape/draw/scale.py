@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,36 +82,45 @@ class Scale:
 def of(scan: Scan, *, paths: bool = False) -> Scale:
     """Return the scale for all losses of a scan; with ``paths`` the paths' true losses fit too."""
     losses = [scan.measures[name] for name in scan.measures if name.endswith("_loss")]
-    if paths:
-        losses += [path.true_loss for path in scan.paths]
-    return through(losses, constant=scan.constant_loss)
+    true = [path.true_loss for path in scan.paths] if paths else []
+    return through(losses, constant=scan.constant_loss, further=true)
 
 
-def through(losses: Iterable[Floats], *, constant: float) -> Scale:
+def through(losses: Sequence[Floats], *, constant: float, further: Sequence[Floats] = ()) -> Scale:
     """Return a scale for ``losses``, logarithmic where all are positive.
 
     It ends at twice ``constant``; without a constant, or where the whole plane lies above that, at
-    the 95th percentile unless the maximum is near it; below the cap, at the data.
+    the 95th percentile unless the maximum is near it; below the cap, at the data. ``further``
+    losses lie on it as well, except above a cap.
     """
-    every = np.concatenate([np.ravel(loss) for loss in losses] or [np.empty(0)])
-    finite = every[np.isfinite(every)]
-    log = not bool((every <= 0).any())
-    if not len(finite):
+    plane, every = _finite(losses), _finite([*losses, *further])
+    if not len(plane):
         return Scale(0.1, 1.0, log=True, capped=False, rule="", constant=constant)
-    low, top = float(finite.min()), float(finite.max())
-    cap, rule = _cap(finite, low, top, constant)
+    log = not bool((every <= 0).any()) and not _minus_infinite(losses)
+    low, top = float(every.min()), float(every.max())
+    cap, rule = _cap(plane, constant)
     # Not by a rounding error.
     capped = top > cap * (1 + 1e-9)
     low, high = (low, cap) if capped else _widened(low, top, log=log)
     return Scale(low, high, log, capped, rule if capped else "", constant)
 
 
-def _cap(finite: Floats, low: float, top: float, constant: float) -> tuple[float, str]:
+def _finite(losses: Iterable[Floats]) -> Floats:
+    every = np.concatenate([np.empty(0), *(np.ravel(loss) for loss in losses)])
+    return np.asarray(every[np.isfinite(every)])
+
+
+def _minus_infinite(losses: Iterable[Floats]) -> bool:
+    return any(bool(np.isneginf(loss).any()) for loss in losses)
+
+
+def _cap(plane: Floats, constant: float) -> tuple[float, str]:
+    low, top = float(plane.min()), float(plane.max())
     if np.isfinite(constant) and 2 * constant > low and constant > 0:
         return 2 * constant, "twice the best constant output's loss"
-    cap = float(np.percentile(finite, PERCENTILE))
+    cap = float(np.percentile(plane, PERCENTILE))
     if top - low <= 1.5 * (cap - low) or cap <= low:
-        return top, ""
+        return np.inf, ""
     return cap, f"the {PERCENTILE:.0f}th percentile"
 
 

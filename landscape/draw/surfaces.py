@@ -38,7 +38,8 @@ from landscape.store.records import Floats, Scan
 Renderer = Literal["auto", "pyvista", "matplotlib"]
 RENDERERS = ("auto", "pyvista", "matplotlib")
 WIDTH, SINGLE, SIDE, TOP = 7.2, 5.0, 0.12, 0.3
-PIXELS_PER_INCH = 450
+PIXELS_PER_INCH = theme.DPI
+"""A pixel of the rendering is a pixel of the PNG, not resampled."""
 
 
 def surface(scan: Scan, *, renderer: Renderer = "auto") -> Figure:
@@ -65,7 +66,7 @@ def surface(scan: Scan, *, renderer: Renderer = "auto") -> Figure:
         width - 2 * SIDE - 0.5,
         _axes(scan),
     )
-    sheet = page.blank(width, TOP + tall + foot.height + 0.1)
+    sheet = page.blank(width, round(TOP + tall + foot.height + 0.1, 2))
     box = stage.frame(scan)
     size = round(across * PIXELS_PER_INCH), round(tall * PIXELS_PER_INCH)
     seen = stage.view(scan, scale, box, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.store.records import Floats
 from landscape.store.trajectory import CADENCE, Trajectory
@@ -19,11 +20,12 @@ def components(trajectory: Trajectory, *, count: int) -> tuple[Floats, Floats]:
     T x T and 64 MB of columns; the weights are read twice.
     """
     rows = np.flatnonzero(trajectory.kind & CADENCE)
+    reference = trajectory.row("final")
     step = max(1, CHUNK_BYTES // (8 * len(rows)))
     chunks = [slice(at, at + step) for at in range(0, trajectory.size, step)]
     gram = np.zeros((len(rows), len(rows)))
     for columns in chunks:
-        block = _differences(trajectory, rows, columns)
+        block = _differences(trajectory, rows, reference, columns)
         gram += block @ block.T
     finite = np.isfinite(np.diag(gram))
     rows, gram = rows[finite], gram[np.ix_(finite, finite)]
@@ -33,14 +35,18 @@ def components(trajectory: Trajectory, *, count: int) -> tuple[Floats, Floats]:
     kept = [k for k in range(len(rows) - 1, -1, -1) if values[k] > 1e-12 * values[-1]][:count]
     directions = np.empty((len(kept), trajectory.size))
     for columns in chunks:
-        block = _differences(trajectory, rows, columns)
+        block = _differences(trajectory, rows, reference, columns)
         directions[:, columns] = (vectors[:, kept].T @ (block - block.mean(0))) / np.sqrt(
             values[kept]
         )[:, None]
     return directions, values[kept] / values.sum()
 
 
-def _differences(trajectory: Trajectory, rows: np.ndarray, columns: slice) -> Floats:
-    block = trajectory.weights(slice(None), columns)[rows].astype(np.float64)
-    differences: Floats = block - block[-1]
+def _differences(
+    trajectory: Trajectory, rows: NDArray[np.int64], reference: int, columns: slice
+) -> Floats:
+    block = trajectory.weights(slice(None), columns).astype(np.float64)
+    differences: Floats = block[rows] - block[reference]
+    # Products of infinities would warn; either way the row drops out.
+    differences[np.isinf(differences)] = np.nan
     return differences

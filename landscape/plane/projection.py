@@ -20,11 +20,14 @@ class Projection:
     """Where a trajectory's T rows lie relative to a plane of D directions."""
 
     xy: Floats
-    """(T, D) least-squares coordinates."""
+    """(T, D) least-squares coordinates; NaN where the weights aren't finite."""
     distance_from_plane: Floats
     """(T,) Euclidean distance between the weights and their projection."""
     share_in_plane: float
-    """Share of the path's variance (squared distance from its mean) that lies in the plane."""
+    """Share of the path's variance (squared distance from its mean) that lies in the plane.
+
+    Of the rows with finite weights; NaN where the path is a point.
+    """
     chance: float
     """What a random plane holds of it on average: D / P."""
 
@@ -39,7 +42,9 @@ def coordinates(displacements: Floats, directions: NDArray[Any]) -> tuple[Floats
     """
     basis: Floats = directions.astype(np.float64)
     gram = basis @ basis.T
-    if np.linalg.cond(gram) > 1e12:
+    lengths = np.linalg.norm(basis, axis=1)
+    # Cosines, not products: a short direction is as independent as a long one.
+    if not lengths.all() or np.linalg.cond(gram / np.outer(lengths, lengths)) > 1e12:
         raise LandscapeError(
             "a plane's directions must be linearly independent and not zero, these aren't; "
             "take another seed"
@@ -58,17 +63,19 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
     squares = 0.0
     for start in range(0, len(trajectory.step), rows):
         displacements = trajectory.weights(slice(start, start + rows)) - origin
+        displacements[~np.isfinite(displacements).all(1)] = np.nan
         xy, distance = coordinates(displacements, plane.directions)
         parts.append(xy)
         distances.append(distance)
-        total += displacements.sum(0)
-        squares += float(np.einsum("tp,tp->", displacements, displacements))
+        finite = displacements[np.isfinite(distance)]
+        total += finite.sum(0)
+        squares += float(np.einsum("tp,tp->", finite, finite))
     xy = np.concatenate(parts)
-    count = len(xy)
+    measured = xy[np.isfinite(xy).all(1)]
     # Variance about the mean: it doesn't depend on where the plane's origin lies.
-    variance = squares - float(total @ total) / count
+    variance = squares - float(total @ total) / len(measured)
     basis = plane.directions.astype(np.float64)
-    centred = xy - xy.mean(0)
+    centred = measured - measured.mean(0)
     inside = float(np.einsum("td,de,te->", centred, basis @ basis.T, centred))
     share = inside / variance if variance > 0 else float("nan")
     return Projection(xy, np.concatenate(distances), share, len(basis) / len(origin))

@@ -3,59 +3,103 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from landscape.problem.evaluate import evaluating
-from landscape.problem.losses import Loss, cross_entropy, exact
+from landscape.problem.losses import Loss, cross_entropy, exact, has_accuracy
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 
-ITERATIONS = 200
 CHUNK = 4096
+ITERATIONS = 50
+ROUNDS = 20
+TOLERANCE = 1e-9
+"""Share of the starting loss; a round of L-BFGS that gains less has found the minimum."""
+FAR = 1e6
+"""A constant this many times the targets' spread away is on its way to infinity."""
 
 
 def constant_loss(problem: Problem) -> float:
     """Training loss L0 of the best output that is the same for every sample.
 
     For cross-entropy the entropy of the class frequencies, -sum pi ln pi; for any other loss a
-    constant is optimized (L-BFGS in float64). NaN where that fails to converge to a finite loss.
+    constant is optimized (L-BFGS in float64, started anew until it gains nothing, which losses
+    with kinks need). NaN where no minimum is found: the loss isn't finite or isn't bounded.
     """
     samples = Samples(problem.train)
     device = next(problem.model.parameters()).device
     with evaluating(problem.model), torch.inference_mode():
         inputs, targets = samples.take(torch.zeros(1, dtype=torch.int64))
-        output = exact(problem.model(inputs.to(device)), targets.to(device))[0][0].cpu()
-    if problem.loss is cross_entropy and output.ndim == 1:
-        return _entropy(samples)
-    return _optimized(output.clone(), samples, problem.loss)
+        outputs, _ = exact(problem.model(inputs.to(device)), targets.to(device))
+    every = torch.cat([part for _, part in samples.batches(CHUNK)])
+    if (
+        problem.loss is cross_entropy
+        and outputs.ndim == 2
+        and has_accuracy(outputs, targets)
+        and int(every.min()) >= 0  # others, such as -100, say that there is no class
+    ):
+        return _entropy(every)
+    return _optimized(outputs.shape[1:], every, problem.loss)
 
 
-def _entropy(samples: Samples) -> float:
-    counts = torch.cat([targets for _, targets in samples.batches(CHUNK)]).bincount()
+def _entropy(classes: Tensor) -> float:
+    counts = classes.bincount()
     frequencies = counts[counts > 0].double() / counts.sum()
     return float(-(frequencies * frequencies.log()).sum())
 
 
-def _optimized(output: Tensor, samples: Samples, loss: Loss) -> float:
-    constant = torch.zeros_like(output).requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [constant], max_iter=ITERATIONS, tolerance_grad=1e-10, line_search_fn="strong_wolfe"
-    )
+def _optimized(shape: torch.Size, targets: Tensor, loss: Loss) -> float:
+    centre, spread = _scale(shape, targets)
+    # Not at 0, where a symmetric loss may have a maximum and no gradient.
+    start = torch.arange(1, shape.numel() + 1, dtype=torch.float64).sin() / 1000
+    position = start.reshape(shape).requires_grad_()
 
     def mean_loss() -> Tensor:
-        optimizer.zero_grad()
+        """The loss, detached; its gradient is added to the position's, in bounded memory."""
         total = torch.zeros((), dtype=torch.float64)
-        for _, targets in samples.batches(CHUNK):
-            repeated = constant.expand(len(targets), *constant.shape)
-            part = loss(repeated, targets).double().sum() / len(samples)
-            part.backward()  # type: ignore[no-untyped-call]  # chunk by chunk: bounded memory
-            total += part.detach()
+        for part in torch.split(targets, CHUNK):
+            constant = (centre + spread * position).expand(len(part), *shape)
+            share = loss(constant, part).double().sum() / (len(targets) * unit)
+            share.backward()  # type: ignore[no-untyped-call]
+            total += share.detach()
         return total
 
-    optimizer.step(mean_loss)  # type: ignore[no-untyped-call]
-    best = float(mean_loss())
-    gradient = constant.grad
-    settled = gradient is not None and float(gradient.norm()) < 1e-5 * max(1.0, abs(best))
-    return best if math.isfinite(best) and settled else math.nan
+    unit = 1.0
+    unit = abs(float(mean_loss())) or 1.0
+    best = math.inf
+    for _ in range(ROUNDS):
+        found = _descend(position, mean_loss)
+        if not (math.isfinite(found) and float(position.detach().abs().max()) < FAR):
+            return math.nan
+        if best - found <= TOLERANCE:
+            return unit * min(found, best)
+        best = found
+    return math.nan
+
+
+def _scale(shape: torch.Size, targets: Tensor) -> tuple[Tensor, float]:
+    """Where outputs that imitate the targets lie; 0 and 1 where the targets aren't like outputs."""
+    if targets.shape[1:] != shape or not targets.is_floating_point():
+        return torch.zeros(shape, dtype=torch.float64), 1.0
+    centre = targets.double().mean(0)
+    return centre, float((targets.double() - centre).square().mean().sqrt()) or 1.0
+
+
+def _descend(position: Tensor, mean_loss: Callable[[], Tensor]) -> float:
+    optimizer = torch.optim.LBFGS(
+        [position],
+        max_iter=ITERATIONS,
+        tolerance_grad=1e-12,
+        tolerance_change=1e-15,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        return float(mean_loss())
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return closure()

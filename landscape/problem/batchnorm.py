@@ -82,7 +82,7 @@ class _Moments:
 
 
 def _batches(count: int, size: int) -> list[Tensor]:
-    batches = list(torch.arange(count).split(size))
+    batches = list(torch.split(torch.arange(count), size))
     if len(batches) > 1 and len(batches[-1]) == 1:
         # BatchNorm refuses to normalize a single row by itself.
         batches[-2:] = [torch.cat(batches[-2:])]

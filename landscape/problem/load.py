@@ -167,23 +167,16 @@ def _blamed(what: str) -> Iterator[None]:
 
 
 def _from_name(name: str) -> ModuleType:
-    # The console script doesn't have the current folder on its path; `python -m` would.
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
-        raise LandscapeError(
-            f"a problem's module must be importable, got {name}; "
-            "install it, or give its file: path/to/file.py:function"
-        ) from error
-    finally:
-        if added:
-            sys.path.remove(here)
+    with _blamed(name):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise
+            raise LandscapeError(
+                f"a problem's module must be importable, got {name}; "
+                "install it, or give its file: path/to/file.py:function"
+            ) from error
 
 
 def _check_settings(function: Callable[..., Any], settings: Mapping[str, Any], spec: str) -> None:

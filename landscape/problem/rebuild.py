@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.problem.load import load
+from landscape.problem.load import file_hash, load
 from landscape.problem.problem import Problem, vary
 from landscape.problem.samples import fingerprint
 from landscape.problem.weights import Layout
@@ -88,27 +88,29 @@ def _made_again(record: Mapping[str, Any], folder: Path, accept_changes: bool) -
             "give it with --problem FILE.py:function"
         )
     spec = _file(record, folder) if kind == "file" else record["function"]
-    problem = load(spec, record["settings"], seed=record["seed"])
-    source = problem.source
-    assert source is not None
-    if source.sha256 != record["sha256"] and not accept_changes:
+    # Before it is called: changed code may also fail, and not say why.
+    found = file_hash(spec)
+    if found != record["sha256"] and not accept_changes:
         raise LandscapeError(
             f"{spec.rpartition(':')[0]} must be as it was when run {folder} was trained, "
-            f"got sha256 {source.sha256[:12]} instead of {record['sha256'][:12]}; "
+            f"got sha256 {found[:12]} instead of {record['sha256'][:12]}; "
             f"put it back, or accept the changes with {OVERRIDE}"
         )
+    problem = load(spec, record["settings"], seed=record["seed"])
     return vary(problem, train_samples=record["train_samples"], label_noise=record["label_noise"])
 
 
 def _file(record: Mapping[str, Any], folder: Path) -> str:
     places = [folder.resolve() / record["relative_path"], Path(record["path"])]
-    for place in places:
-        if place.is_file():
-            return f"{place.resolve()}:{record['function']}"
-    raise LandscapeError(
-        f"the file of run {folder}'s problem must exist, {places[1]} doesn't; "
-        "give it with --problem FILE.py:function"
-    )
+    specs = [f"{place.resolve()}:{record['function']}" for place in places if place.is_file()]
+    if not specs:
+        raise LandscapeError(
+            f"the file of run {folder}'s problem must exist, {places[1]} doesn't; "
+            "give it with --problem FILE.py:function"
+        )
+    # Where a run was moved, another file may lie at the same relative path.
+    same = (spec for spec in specs if file_hash(spec) == record["sha256"])
+    return next(same, specs[0])
 
 
 def _check_data(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:

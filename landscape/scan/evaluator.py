@@ -58,6 +58,7 @@ class PointEvaluator:
         self._origin = torch.from_numpy(plane.origin).to(place, dtype)
         self._directions = torch.from_numpy(plane.directions).to(place, dtype)
         self._recompute = plane.batchnorm == "recompute" and has_statistics(self.model)
+        self._buffers = plane.buffers
         self.set(plane.origin, plane.buffers)
         started = time.perf_counter()
         self.data.batch_size = batch_size or self._fastest_batch()
@@ -103,9 +104,12 @@ class PointEvaluator:
         ``saved`` means the weights' own statistics here.
         """
         self.set(weights, buffers)
-        if self._recompute:
-            recompute(self.model, self.data.train)
-        return self.data.on_train(self.model).loss
+        try:
+            if self._recompute:
+                recompute(self.model, self.data.train)
+            return self.data.on_train(self.model).loss
+        finally:  # the plane's points need their own
+            load_buffers(self.model, self._buffers)
 
     @property
     def true_loss_is_recorded(self) -> bool:

@@ -43,22 +43,26 @@ def fill(scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
 
     The scans share their arrays, which fill up: save one, or keep the last.
     """
-    before, started = scan.evaluation_seconds, time.perf_counter()
-    spent = scan.samples_evaluated
+    seconds, spent = scan.evaluation_seconds, scan.samples_evaluated
+    choosing = scan.choosing_seconds + evaluator.choosing_seconds
     strategy = asdict(evaluator.strategy)
     for index in zip(*np.nonzero(~scan.measured), strict=True):
         xy = np.array([axis[i] for axis, i in zip((scan.x, scan.y), index, strict=False)])
-        for name, value in evaluator.at(xy).items():
+        started = time.perf_counter()
+        found = evaluator.at(xy)
+        # Not what whoever iterates does between two points.
+        seconds += time.perf_counter() - started
+        spent += evaluator.passes
+        for name, value in found.items():
             scan.measures[name][index] = value
         scan.measured[index] = True
-        spent += evaluator.passes
         yield replace(
             scan,
             strategy=strategy,
             samples=evaluator.samples,
             samples_evaluated=spent,
-            evaluation_seconds=before + time.perf_counter() - started,
-            choosing_seconds=evaluator.choosing_seconds,
+            evaluation_seconds=seconds,
+            choosing_seconds=choosing,
         )
 
 
@@ -89,18 +93,14 @@ def trace(
         share_in_plane=projection.share_in_plane,
         chance=projection.chance,
     )
-    evaluator.set(plane.origin, plane.buffers)
-    rows = measured_rows(trajectory)
-    for row in rows:
+    for row in measured_rows(trajectory):
         path.plane_loss[row] = evaluator.train_loss_at(projection.xy[row])
-        yield path
-    for row in rows:
         if evaluator.true_loss_is_recorded and not np.isnan(recorded[row]):
             path.true_loss[row] = recorded[row]
         else:
             weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)
             path.true_loss[row] = evaluator.train_loss_of(weights, buffers)
-    yield path
+        yield path
 
 
 def measured_rows(trajectory: Trajectory) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +18,7 @@ from landscape.problem.evaluate import NOTHING, Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
-from landscape.problem.weights import Layout, buffers, flat
+from landscape.problem.weights import Layout, buffers, flat, tied
 from landscape.sgd.cadence import DEFAULT, Cadence
 from landscape.sgd.scalars import Meter
 from landscape.sgd.settings import Settings
@@ -93,8 +93,11 @@ class Recorder:
     def record(self, step: Step) -> None:
         """Take in one step: its scalars, and its weights if the cadence wants them.
 
-        The first must be step 0.
+        Raises:
+            LandscapeError: the first one isn't step 0.
         """
+        if self._last is None and step.step != 0:
+            raise LandscapeError(f"record must be given step 0 first, got {step.step}")
         if step.scalars is not None:
             self._writer.add_step(step.scalars)
         self._last, self._finite = step, step.finite
@@ -114,13 +117,15 @@ class Recorder:
     def close(self, status: str = "finished") -> None:
         """Record the last weights, write everything and say how it ended."""
         if self._last is not None and self._last.step != self._recorded:
-            self._snapshot(self._last)
+            self._snapshot(_settled(self._last))
         self._writer.flush()
         changes: dict[str, Any] = {"status": status}
         if self._last is not None:
             changes["steps"] = self._last.step
-        if status == "finished" and not self._finite:
-            changes["status"] = "non-finite"
+            # Somebody's own loop may go on after its weights became NaN.
+            finite = self._finite and bool(torch.isfinite(self._last.weights).all())
+            if status == "finished" and not finite:
+                changes["status"] = "non-finite"
         self.run = self.run.update(**changes)
 
     def __enter__(self) -> Self:
@@ -207,6 +212,15 @@ class Watch:
         self._before = weights, gradient, float(optimizer.param_groups[0]["lr"])
 
 
+def _settled(step: Step) -> Step:
+    """The step with a model at its weights: somebody's own loop may have moved on since."""
+    if torch.equal(flat(step.model), step.weights):
+        return step
+    model, vector = tied(step.model, step.weights.device)
+    vector.copy_(step.weights)
+    return replace(step, model=model)
+
+
 def _by_parameter(optimizer: torch.optim.Optimizer, key: str) -> Mapping[Tensor, float]:
     return {
         p: float(group.get(key, 0.0)) for group in optimizer.param_groups for p in group["params"]
@@ -215,8 +229,10 @@ def _by_parameter(optimizer: torch.optim.Optimizer, key: str) -> Mapping[Tensor,
 
 def _epoch(record: str, steps_per_epoch: int | None) -> int:
     if steps_per_epoch is not None:
+        if steps_per_epoch < 1:
+            raise LandscapeError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}")
         return steps_per_epoch
-    if {"epoch", "random"} & set(record.split("+")):
+    if {"epoch", "random"} & {term.strip() for term in record.split("+")}:
         raise LandscapeError(
             f"record={record!r} needs steps_per_epoch, got none; "
             'give it, or record by steps, as in record="log+100"'

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from landscape.errors import LandscapeError
 from landscape.problem.device import resolve
 from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem

@@ -56,8 +56,7 @@ class Spy:
         """Tell which training samples each batch held: no two samples are alike."""
         inputs, _ = problem.train
         return [
-            [int((inputs == sample).all(1).nonzero()) for sample in batch]
-            for batch in self.batches
+            [int((inputs == sample).all(1).nonzero()) for sample in batch] for batch in self.batches
         ]
 
 

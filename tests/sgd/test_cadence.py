@@ -29,7 +29,7 @@ def test_due_steps(text, steps):
 
 def test_log_goes_on_twice_each_doubling():
     found = due("log", until=2**12)
-    assert found == [0] + sorted({round(2 ** (half / 2)) for half in range(24)})
+    assert found == [0, *sorted({round(2 ** (half / 2)) for half in range(24)})]
     assert all(2**power in found for power in range(12))
 
 

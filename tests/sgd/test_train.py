@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_every_epoch_visits_each_sample_once(problem, spy):
     list(steps(seen, Settings(batch_size=16, epochs=3)))
     batches = spy.indices(seen)
     assert [len(batch) for batch in batches] == [16, 16, 16, 2] * 3
-    epochs = [sum(batches[at : at + 4], []) for at in (0, 4, 8)]
+    epochs = [list(chain(*batches[at : at + 4])) for at in (0, 4, 8)]
     assert all(sorted(epoch) == list(range(50)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
 
@@ -169,7 +170,8 @@ def test_a_loss_of_another_shape_is_refused(problem):
     with pytest.raises(LandscapeError) as caught:
         next(made)
     assert str(caught.value) == (
-        'a loss must return one value a sample, shape (16,), got (); use reduction="none"'
+        "a loss must return one value a sample, shape (16,) for 16 samples, got (); "
+        'use reduction="none"'
     )
 
 

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+
+from landscape.store import read
+
+
+def test_help_lists_the_commands(landscape):
+    result = landscape("--help")
+    assert result.code == 0
+    assert "train" in result.out
+    assert "scan" in result.out
+
+
+@pytest.mark.parametrize("command", ["train", "scan"])
+def test_every_option_has_help(command, landscape):
+    from landscape_cli import main
+
+    commands = {info.callback.__name__: info.callback for info in main.app.registered_commands}
+    annotations = commands[command].__annotations__
+    scope = {**vars(sys.modules[commands[command].__module__])}
+    for name, annotation in annotations.items():
+        if name == "return":
+            continue
+        [option] = eval(annotation, scope).__metadata__
+        assert option.help, name
+
+
+def test_version(landscape):
+    import landscape as package
+
+    assert landscape("--version").out == f"landscape {package.__version__}\n"
+
+
+def test_an_unknown_option_exits_with_2(landscape):
+    assert landscape("train", "--foo").code == 2
+
+
+def test_ctrl_c_exits_with_130_and_keeps_what_was_recorded(tmp_path):
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "landscape_cli", "train", "--epochs", "10000", "-o", str(folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts jobs in the background with SIGINT ignored; Python then never sees it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "trajectory.h5").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "landscape: interrupted; what was recorded is saved"
+    run = read(folder)
+    assert run.record["status"] == "interrupted"
+    assert run.trajectory.step[-1] == run.record["steps"]
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_one_line(landscape, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = landscape("train", "--epochs", 1, "-o", tmp_path / "file" / "run")
+    assert result.code == 1
+    assert result.err == (
+        f"landscape: error: {tmp_path}/file/run must be writable, got: Not a directory\n"
+    )
+
+
+def test_a_trajectory_that_is_no_hdf5(landscape, trained, tmp_path):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    (copy / "trajectory.h5").write_bytes(b"not HDF5 at all")
+    result = landscape("scan", copy)
+    assert result.code == 1
+    assert result.err.startswith(
+        f"landscape: error: {copy}/trajectory.h5 must be an HDF5 file, "
+        "got one that can't be read as such: "
+    )
+    assert result.err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    environment = {**os.environ, "LANDSCAPE_DEBUG": "1"}
+    result = subprocess.run(
+        [sys.executable, "-m", "landscape_cli", "scan", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+
+
+def test_the_trajectory_opens_in_plain_h5py(trained: Path):
+    with h5py.File(trained / "trajectory.h5") as file:
+        assert file.attrs["format"] == "landscape-trajectory"
+        assert file["step"][0] == 0
+        assert file["weights"].shape == (len(file["step"]), 8 * 3 + 8 * 9 + 2 * 9)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from landscape.store import read, scanfile
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    return copy
+
+
+def names(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_scans_two_planes_and_draws_them(landscape, run):
+    result = landscape("scan", run, "--size", 5)
+    assert result.code == 0
+    assert names(run / "scans") == ["along-final-0.h5", "random-final-0.h5"]
+    kinds, endings = ("contour", "surface"), ("caption.txt", "pdf", "png")
+    assert names(run / "figures") == [
+        f"{plane}-final-0-{kind}.{ending}"
+        for plane in ("along", "random")
+        for kind in kinds
+        for ending in endings
+    ]
+    for file in (run / "figures").iterdir():
+        assert str(file) in result.out
+
+
+def test_the_centre_is_the_loss_of_the_saved_weights(landscape, run):
+    landscape("scan", run, "--plane", "random", "--size", "5x3", "--at", "best", "--quiet")
+    scan = scanfile.load(run / "scans" / "random-best-0.h5")
+    recorded = read(run).trajectory
+    row = recorded.row("best")
+    assert scan.measures["train_loss"].shape == (5, 3)
+    for name, values in scan.measures.items():
+        expected = recorded.measures[name][row]
+        assert abs(values[2, 1] - expected) <= 1e-5 * abs(expected) + 1e-9, name
+
+
+def test_a_line(landscape, run):
+    result = landscape("scan", run, "--plane", "line", "--size", 7, "--extent", "-1:2")
+    assert result.code == 0
+    scan = scanfile.load(run / "scans" / "line-final-0.h5")
+    assert scan.x.tolist() == [-1, -0.5, 0, 0.5, 1, 1.5, 2]
+    assert scan.measures["train_loss"].shape == (7,)
+    assert "line-final-0-curve.png" in names(run / "figures")
+
+
+def test_an_own_problem_that_moved_with_its_run(landscape, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "own.py").write_text(
+        "import torch\n"
+        "from landscape.problem import Problem, half_square\n"
+        "def line():\n"
+        "    x = torch.randn(20, 1)\n"
+        "    return Problem(torch.nn.Linear(1, 1), (x, x), loss=half_square)\n"
+    )
+    options = ("--epochs", 1, "-o", tmp_path / "a" / "run")
+    assert landscape("train", "--problem", f"{tmp_path}/a/own.py:line", *options).code == 0
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert landscape("scan", tmp_path / "b" / "run", "--plane", "line", "--size", 3).code == 0
+
+
+def test_an_existing_scan_is_refused_resumed_or_overwritten(landscape, run):
+    options = ("scan", run, "--plane", "line", "--size", 3)
+    landscape(*options)
+    file = run / "scans" / "line-final-0.h5"
+    written = file.read_bytes()
+    refused = landscape(*options)
+    assert refused.code == 1
+    assert refused.err == (
+        f"landscape: error: a new scan needs a new name, {file} exists; go on with --resume, "
+        "replace it with --overwrite, or give another --name\n"
+    )
+    assert landscape(*options, "--name", "another").code == 0
+    resumed = landscape(*options, "--resume")
+    assert resumed.code == 0
+    assert f"{file} is complete: only drawn again" in resumed.err
+    assert file.read_bytes() == written
+    assert landscape(*options, "--overwrite").code == 0
+    assert names(run / "scans") == ["another.h5", "line-final-0.h5"]
+
+
+def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypatch):
+    from landscape.scan.evaluator import PointEvaluator
+
+    options = ("scan", run, "--plane", "random", "--size", 4, "--quiet")
+    landscape(*options, "--name", "whole")
+    whole = scanfile.load(run / "scans" / "whole.h5")
+
+    original, calls = PointEvaluator.at, []
+
+    def interrupted(self, xy):
+        calls.append(xy)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return original(self, xy)
+
+    monkeypatch.setattr(PointEvaluator, "at", interrupted)
+    assert landscape(*options).code == 130
+    part = scanfile.load(run / "scans" / "random-final-0.h5")
+    assert part.measured.sum() == 5
+    assert landscape(*options, "--resume").code == 0
+    resumed = scanfile.load(run / "scans" / "random-final-0.h5")
+    assert len(calls) == 6 + 11
+    for name, values in resumed.measures.items():
+        np.testing.assert_allclose(values, whole.measures[name], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--plane", "pca"), "plane must be one of random, along, line, got pca"),
+        (("--size", "1"), "size must be at least 2 and at most 501, got 1"),
+        (("--size", "502"), "size must be at least 2 and at most 501, got 502"),
+        (("--size", "a"), "size must be a number or NXxNY, as in 51x31, got a"),
+        (
+            ("--extent", "1:-1:0:1"),
+            "extent must have its minimum below its maximum, got 1:-1:0:1",
+        ),
+        (("--extent", "wide"), "extent must be a number, xmin:xmax:ymin:ymax or auto, got wide"),
+        (("--at", "middle"), "weights must be final, best or a step, got middle"),
+        (("--at", "9"), "step 9 must be a recorded one, the nearest are 8 and 11"),
+        (("--normalize", "max"), "normalize must be one of filter, layer, weight, none, got max"),
+        (("--name", "x"), "name needs a single plane, got random, along; choose one with --plane"),
+    ],
+)
+def test_a_mistake_is_one_line(options, message, landscape, run):
+    result = landscape("scan", run, *options)
+    assert result.code == 1
+    assert result.err == f"landscape: error: {message}\n"
+    assert names(run / "scans") == []
+
+
+def test_a_folder_that_is_no_run(landscape, tmp_path):
+    assert landscape("scan", tmp_path / "nowhere").err == (
+        f"landscape: error: a run must be a folder, got {tmp_path}/nowhere, which doesn't exist; "
+        "make one with `landscape train -o FOLDER`\n"
+    )
+    assert landscape("scan", tmp_path).err == (
+        f"landscape: error: a run's folder must hold run.json, {tmp_path} doesn't; "
+        "give a folder made by `landscape train`\n"
+    )
+
+
+def test_another_problem_is_refused(landscape, run, tmp_path):
+    (tmp_path / "own.py").write_text(
+        "import torch\n"
+        "from landscape.problem import Problem, half_square\n"
+        "def line():\n"
+        "    x = torch.randn(20, 1)\n"
+        "    return Problem(torch.nn.Linear(1, 1), (x, x), loss=half_square)\n"
+    )
+    result = landscape("scan", run, "--problem", f"{tmp_path}/own.py:line")
+    assert result.code == 1
+    assert result.err == (
+        f"landscape: error: the problem must have the parameters that run {run} was trained "
+        "with, got weight (1, 1) against hidden1.weight (8, 2); "
+        "give that problem with --problem FILE.py:function\n"
+    )

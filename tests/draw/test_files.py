@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from landscape import draw
+from landscape.errors import LandscapeError
+
+CAPTION = "Loss at the origin: 0.45 → a caption with “letters” beyond Latin-1."
+
+
+def test_files_their_names_and_what_they_carry(planted, tmp_path):
+    figure = draw.contour(planted.bowl(9, 9))
+    files = draw.save(figure, tmp_path / "new" / "random-0.5", caption=CAPTION)
+    assert [file.name for file in files] == [
+        "random-0.5.png",
+        "random-0.5.pdf",
+        "random-0.5.caption.txt",
+    ]
+    assert sorted(files) == sorted((tmp_path / "new").iterdir())
+    assert files[2].read_text(encoding="utf-8") == CAPTION + "\n"
+    with Image.open(files[0]) as picture:
+        assert picture.info["Description"] == CAPTION
+        assert picture.info["Title"] == "random-0.5"
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        assert picture.width == 2100
+    pdf = files[1].read_bytes()
+    assert b"random-0.5" in pdf
+    assert b"CreationDate" not in pdf
+    assert b"/FontFile2" in pdf  # TrueType, as journals ask for
+
+
+def test_the_same_scan_gives_the_same_bytes(planted, tmp_path, gl):
+    scan = planted.random(11, 11)
+    for folder in ("first", "second"):
+        for kind in draw.kinds(scan):
+            draw.save(
+                draw.KINDS[kind](scan),
+                tmp_path / folder / kind,
+                formats=("png", "pdf", "svg"),
+                caption=draw.caption(scan),
+            )
+    files = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert len(files) == 8
+    for name in files:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_another_process_gives_the_same_bytes(planted, tmp_path):
+    code = (
+        "import importlib.util, sys; from pathlib import Path; from landscape import draw\n"
+        f"spec = importlib.util.spec_from_file_location('planted', {planted.__file__!r})\n"
+        "planted = importlib.util.module_from_spec(spec); spec.loader.exec_module(planted)\n"
+        "scan = planted.bowl(9, 9)\n"
+        "draw.save(draw.contour(scan), Path(sys.argv[1]), formats=('svg', 'png'), caption='c')"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "there")], check=True)
+    draw.save(
+        draw.contour(planted.bowl(9, 9)), tmp_path / "here", formats=("svg", "png"), caption="c"
+    )
+    there, here = ((tmp_path / f"{stem}.png").read_bytes() for stem in ("there", "here"))
+    assert re.sub(b"there|here", b"", there[:200]) == re.sub(b"there|here", b"", here[:200])
+    pictures = [np.asarray(Image.open(tmp_path / f"{stem}.png")) for stem in ("there", "here")]
+    np.testing.assert_array_equal(*pictures)
+    vectors = [(tmp_path / f"{stem}.svg").read_bytes() for stem in ("there", "here")]
+    assert vectors[0].replace(b"there", b"here") == vectors[1]
+
+
+def test_a_failure_leaves_the_old_file_and_no_litter(planted, tmp_path, monkeypatch):
+    figure = draw.curve(planted.line(5))
+    (tmp_path / "a.png").write_bytes(b"old")
+
+    def fails(path, **_):
+        path.write_bytes(b"half")
+        raise ValueError("no more")
+
+    monkeypatch.setattr(figure, "savefig", fails)
+    with pytest.raises(ValueError, match=r"^no more$"):
+        draw.save(figure, tmp_path / "a", caption="c")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"old"
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(planted, tmp_path):
+    with pytest.raises(LandscapeError) as refused:
+        draw.save(draw.curve(planted.line(5)), tmp_path / "a", formats=("png", "bmp"), caption="c")
+    assert str(refused.value) == "a figure's format must be one of png, pdf, svg, got 'bmp'"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_is_refused(planted, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LandscapeError) as refused:
+        draw.save(draw.curve(planted.line(5)), tmp_path / "file" / "a", caption="c")
+    assert str(refused.value) == (
+        f"figures can't be written to {tmp_path / 'file'}: File exists; choose another folder"
+    )
+
+
+def test_matplotlib_s_settings_are_as_before(planted, tmp_path):
+    before = dict(matplotlib.rcParams)
+    draw.save(draw.contour(planted.bowl(5, 5)), tmp_path / "a", caption="c")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_threads_draw_at_once(planted, tmp_path):
+    def work(name):
+        scan = planted.bowl(9, 9)
+        draw.save(draw.contour(scan), tmp_path / name, formats=("png",), caption="c")
+
+    threads = [threading.Thread(target=work, args=(f"{k}/a",)) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({(tmp_path / f"{k}/a.png").read_bytes() for k in range(3)}) == 1
+
+
+def test_the_kinds_of_a_scan(planted):
+    assert draw.kinds(planted.bowl(3, 3)) == ("contour", "surface")
+    assert draw.kinds(planted.line(3)) == ("curve",)
+    assert list(draw.KINDS) == ["contour", "surface", "curve"]

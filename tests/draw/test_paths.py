@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from landscape.draw import paths, ribbon
+from landscape.draw.marks import Window
+from landscape.draw.meshes import Frame
+from landscape.draw.scale import Scale
+
+NAN = np.nan
+FRAME = Frame(Window(np.array([0.0, 0.0]), np.array([1.0, 1.0])), (1.0, 1.0), 1.0)
+LINEAR = Scale(0.0, 1.0, log=False, capped=True, rule="", constant=NAN)
+
+
+def path(planted, true, plane):
+    true, plane = np.array(true), np.array(plane)
+    xy = np.stack([np.linspace(0.1, 0.9, len(true)), np.full(len(true), 0.5)], axis=1)
+    return planted.path(xy, true, plane, np.zeros(len(true)))
+
+
+def test_ten_percent_of_the_true_loss_is_the_limit(planted):
+    one = path(planted, [1.0, 1.0, 1.0, 0.0, 0.0], [1.09, 1.11, 0.89, 0.0, 0.01])
+    assert paths.faded(one).tolist() == [False, True, True, False, True]
+
+
+def test_points_without_losses_follow_the_nearest_that_has_them(planted):
+    one = path(planted, [1.0, NAN, NAN, NAN, 1.0], [1.0, NAN, NAN, NAN, 2.0])
+    assert paths.faded(one).tolist() == [False, False, False, True, True]
+
+
+def test_infinite_losses_agree_with_infinite_ones_only(planted):
+    one = path(planted, [np.inf, 1.0, np.inf], [2.0, np.inf, np.inf])
+    assert paths.faded(one).tolist() == [True, True, True]
+    nothing = path(planted, [NAN, NAN], [NAN, NAN])
+    assert paths.faded(nothing).tolist() == [False, False]
+
+
+def test_beads_are_at_even_arc_length():
+    corner = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 1.0]])
+    np.testing.assert_allclose(paths.even(corner, 3), [[1, 0], [2, 0], [3, 0]])
+    assert paths.even(corner[:1]).shape == (0, 2)
+    assert paths.even(np.zeros((4, 2))).shape == (0, 2)
+
+
+def test_only_a_small_path_within_the_plane_gets_an_inset(planted):
+    assert paths.tiny(planted.random())
+    assert not paths.tiny(planted.bowl())
+    assert not paths.tiny(replace(planted.random(), paths=()))
+    scan = planted.random()
+    away = replace(scan.paths[0], xy=scan.paths[0].xy + 5)
+    assert not paths.tiny(replace(scan, paths=(away,)))
+
+
+def test_a_polyline_is_cut_at_the_cube_with_its_further_columns():
+    rows = np.array(
+        [[-1, 0.5, 0.5, 0], [1, 0.5, 0.5, 10], [1, 0.5, 1.5, 20], [0.5, 0.5, 0.5, 30.0]]
+    )
+    first, second = ribbon.inside(rows)
+    np.testing.assert_allclose(first, [[0, 0.5, 0.5, 5], [1, 0.5, 0.5, 10], [1, 0.5, 1, 15]])
+    np.testing.assert_allclose(second, [[0.75, 0.5, 1, 25], [0.5, 0.5, 0.5, 30]])
+    assert ribbon.inside(rows[:1]) == []
+    assert ribbon.inside(np.tile(rows[:1], (3, 1))) == []
+
+
+def test_the_path_is_at_its_true_loss_and_ends_at_the_cap(planted):
+    one = path(planted, [2.0, 0.5, NAN, 0.25], [0.5, 0.5, NAN, 0.25])
+    [part] = ribbon.of(one, LINEAR, FRAME, None)
+    np.testing.assert_allclose(part.points[1:, 2], [0.5, 0.25])
+    assert part.points[0, 2] == pytest.approx(1.0)
+    np.testing.assert_allclose(part.points[1:, 0] + 0.5, [0.1 + 0.8 / 3, 0.9])
+
+
+def test_a_foot_is_on_the_surface(planted):
+    scan = planted.scan(
+        planted.plane("along", ("a", "b"), "distance in weight space", (1.0, 1.0)),
+        np.linspace(0, 1, 5),
+        np.linspace(0, 1, 3),
+        lambda x, y: 0.2 + 0.5 * x * y,
+    )
+    found = ribbon.foot(np.array([0.1, -0.2, 0.9]), scan, LINEAR, FRAME)
+    np.testing.assert_allclose(found, [0.1, -0.2, 0.2 + 0.5 * 0.6 * 0.3])

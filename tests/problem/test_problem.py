@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from landscape.errors import LandscapeError
+from landscape.problem import Problem, Source, half_square, vary
+from landscape.problem.problem import verify
+from landscape.problem.samples import Samples, length
+
+
+def test_model_must_be_a_module(images):
+    with pytest.raises(LandscapeError) as caught:
+        Problem(functional.relu, images)
+    assert str(caught.value) == "a problem's model must be a torch.nn.Module, got function"
+
+
+def test_model_must_have_parameters(images):
+    with pytest.raises(LandscapeError) as caught:
+        Problem(nn.Flatten(), images)
+    assert str(caught.value) == ("a problem's model must have parameters, got a model without any")
+
+
+def test_verify_leaves_the_model(problem, untouched):
+    holds = untouched(problem.model)
+    verify(problem)
+    assert holds()
+
+
+@pytest.mark.parametrize("count", [1, 23])
+def test_verify_refuses_a_loss_that_is_a_mean(net, images, count):
+    data = (images[0][:count], images[1][:count])
+    size = min(count, 2)
+    with pytest.raises(LandscapeError) as caught:
+        verify(Problem(net, data, loss=functional.cross_entropy))
+    assert str(caught.value) == (
+        f"a loss must return one value a sample, shape ({size},) for {size} samples, got (); "
+        'use reduction="none"'
+    )
+
+
+def test_verify_refuses_data_the_model_cannot_take(untouched):
+    model = nn.Linear(2, 1).train()
+    holds = untouched(model)
+    with pytest.raises(LandscapeError) as caught:
+        verify(Problem(model, (torch.zeros(5, 3), torch.zeros(5, 1)), loss=half_square))
+    assert str(caught.value) == (
+        "a problem's model and loss must run on its data, got RuntimeError on two samples: "
+        "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x1)"
+    )
+    assert holds()
+
+
+def test_verify_passes_on_what_a_loss_says():
+    problem = Problem(nn.Linear(2, 1), (torch.zeros(5, 2), torch.zeros(5)), loss=half_square)
+    with pytest.raises(LandscapeError) as caught:
+        verify(problem)
+    assert str(caught.value) == (
+        "a problem's model and loss must run on its data, got ValueError on two samples: "
+        "half_square wants outputs and targets of one shape, got (2, 1) and (2,)"
+    )
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.25, 1.0])
+def test_label_noise_has_its_share_exactly(rate):
+    targets = torch.randint(0, 7, (1000,), generator=torch.Generator().manual_seed(1))
+    problem = Problem(nn.Linear(1, 7), (torch.zeros(1000, 1), targets))
+    noisy = vary(problem, label_noise=rate).train[1]
+    assert (noisy != targets).sum() == rate * 1000
+    assert noisy.min() >= 0
+    assert noisy.max() <= 6
+    assert noisy.dtype == targets.dtype
+
+
+def test_label_noise_spreads_over_the_other_classes():
+    targets = torch.full((6000,), 2)
+    targets[0] = 3  # Four classes; nearly all are of class 2.
+    noisy = vary(Problem(nn.Linear(1, 4), (torch.zeros(6000, 1), targets)), label_noise=1.0)
+    counts = noisy.train[1].bincount().tolist()
+    assert counts[2] <= 1
+    for other in (0, 1, 3):
+        assert counts[other] == pytest.approx(2000, abs=150)  # Four standard deviations.
+
+
+def test_variations_are_the_same_at_every_call(problem):
+    torch.manual_seed(1)
+    first = vary(problem, train_samples=11, label_noise=0.5)
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    second = vary(problem, train_samples=11, label_noise=0.5)
+    assert torch.equal(first.train[0], second.train[0])
+    assert torch.equal(first.train[1], second.train[1])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_problem_itself_does_not_change(problem, images):
+    kept = images[1].clone()
+    varied = vary(problem, train_samples=20, label_noise=0.5)
+    assert torch.equal(problem.train[1], kept)
+    assert varied.validation is problem.validation
+    assert varied.model is problem.model
+
+
+@pytest.mark.parametrize("count", [1, 9, 23])
+def test_fewer_training_samples(net, images, as_dataset, count):
+    fewer = vary(Problem(net, images), train_samples=count)
+    from_dataset = vary(Problem(net, as_dataset(images)), train_samples=count)
+    assert length(fewer.train) == length(from_dataset.train) == count
+    inputs, targets = Samples(from_dataset.train).take(torch.arange(count))
+    assert torch.equal(inputs, fewer.train[0])
+    # Each is one of the images, with its own class, in their order.
+    places = [int((images[0] == image).flatten(1).all(1).nonzero()) for image in inputs]
+    assert places == sorted(set(places))
+    assert torch.equal(targets, images[1][places])
+    if count == 9:
+        assert places != list(range(9))
+
+
+def test_source_remembers_the_variation(net, images):
+    problem = Problem(net, images, source=Source("builtin", "a:b"))
+    varied = vary(problem, train_samples=9, label_noise=0.25)
+    assert varied.source == Source("builtin", "a:b", train_samples=9, label_noise=0.25)
+    assert vary(problem).source == problem.source
+    # One after the other too.
+    assert vary(vary(problem, train_samples=9), label_noise=0.25).source == varied.source
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"train_samples": 0}, "train samples must be between 1 and the 23 there are, got 0"),
+        ({"train_samples": 24}, "train samples must be between 1 and the 23 there are, got 24"),
+        ({"label_noise": -0.1}, "label noise must be a share between 0 and 1, got -0.1"),
+        ({"label_noise": 1.5}, "label noise must be a share between 0 and 1, got 1.5"),
+        (
+            {"label_noise": float("nan")},
+            "label noise must be a share between 0 and 1, got nan",
+        ),
+    ],
+)
+def test_unfit_variations_are_refused(problem, options, message):
+    with pytest.raises(LandscapeError) as caught:
+        vary(problem, **options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (
+            torch.zeros(4, 1),
+            "label noise needs one integer class a sample, "
+            "got targets of torch.float32 and shape (4, 1)",
+        ),
+        (torch.zeros(4, dtype=torch.int64), "label noise needs at least 2 classes, got 1"),
+    ],
+)
+def test_label_noise_needs_classes(targets, message):
+    with pytest.raises(LandscapeError) as caught:
+        vary(Problem(nn.Linear(1, 2), (torch.zeros(4, 1), targets)), label_noise=0.5)
+    assert str(caught.value) == message
+
+
+def test_label_noise_needs_tensors(net, images, as_dataset):
+    with pytest.raises(LandscapeError) as caught:
+        vary(Problem(net, as_dataset(images)), label_noise=0.5)
+    assert str(caught.value) == (
+        "label noise needs training data in tensors, got a Dataset; change its labels yourself"
+    )

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+from landscape.errors import LandscapeError
+from landscape.problem import Problem, builtin, flat, load, vary
+from landscape.problem.load import file_hash
+from landscape.problem.rebuild import from_record, to_record
+
+CODE = """
+import torch
+from landscape.problem import Problem
+
+def make(width=3):
+    model = torch.nn.Linear(4, width)
+    inputs, classes = torch.randn(30, 4), torch.arange(30) % width
+    return Problem(model, (inputs[:20], classes[:20]), (inputs[20:], classes[20:]))
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a problem's file and a run in it."""
+    folder = tmp_path / "project"
+    (folder / "runs" / "one").mkdir(parents=True)
+    (folder / "my_problem.py").write_text(CODE)
+    return folder
+
+
+def recorded(project, **options):
+    """A problem from the file, and its record as run.json gives it back."""
+    problem = load(f"{project / 'my_problem.py'}:make", {"width": 4}, seed=7)
+    problem = vary(problem, **options)
+    return problem, json.loads(json.dumps(to_record(problem, project / "runs" / "one")))
+
+
+def assert_same(problem: Problem, other: Problem) -> None:
+    assert torch.equal(flat(problem.model), flat(other.model))
+    for mine, theirs in zip(problem.train, other.train, strict=True):
+        assert torch.equal(mine, theirs)
+    assert torch.equal(problem.validation[0], other.validation[0])
+
+
+def refused(record, folder, **options) -> str:
+    with pytest.raises(LandscapeError) as caught:
+        from_record(record, folder, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"train_samples": 9, "label_noise": 0.5}])
+def test_builtin(tmp_path, options):
+    problem = vary(builtin("mlp", "moons", width=4, seed=3), **options)
+    record = json.loads(json.dumps(to_record(problem, tmp_path)))
+    assert record["kind"] == "builtin"
+    again = from_record(record, tmp_path / "elsewhere")
+    assert_same(problem, again)
+    assert again.source == problem.source
+
+
+@pytest.mark.parametrize("options", [{}, {"train_samples": 9, "label_noise": 0.5}])
+def test_file(project, options):
+    problem, record = recorded(project, **options)
+    assert record["kind"] == "file"
+    assert record["function"] == "make"
+    assert record["path"] == str(project / "my_problem.py")
+    assert record["relative_path"] == "../../my_problem.py"
+    again = from_record(record, project / "runs" / "one")
+    assert_same(problem, again)
+    assert again.source == problem.source
+
+
+def test_module(project, monkeypatch):
+    (project / "a_module_of_mine.py").write_text(CODE)
+    monkeypatch.chdir(project)
+    problem = load("a_module_of_mine:make")
+    record = to_record(problem, project)
+    assert_same(problem, from_record(record, project))
+
+
+def test_file_and_run_moved_together(project, tmp_path):
+    problem, record = recorded(project)
+    moved = project.rename(tmp_path / "moved")
+    assert_same(problem, from_record(record, moved / "runs" / "one"))
+
+
+def test_only_the_run_moved(project, tmp_path):
+    problem, record = recorded(project)
+    moved = tmp_path / "deep" / "down" / "there"
+    moved.mkdir(parents=True)
+    assert_same(problem, from_record(record, moved))
+
+
+def test_run_moved_to_where_another_file_has_the_name(project, tmp_path):
+    problem, record = recorded(project)
+    other = tmp_path / "other"
+    shutil.copytree(project, other)
+    (other / "my_problem.py").write_text("raise SystemExit")
+    assert_same(problem, from_record(record, other / "runs" / "one"))
+
+
+def test_file_is_gone(project):
+    _, record = recorded(project)
+    path = project / "my_problem.py"
+    path.unlink()
+    assert refused(record, project) == (
+        f"the file of run {project}'s problem must exist, {path} doesn't; "
+        "give it with --problem FILE.py:function"
+    )
+
+
+def test_changed_file(project):
+    problem, record = recorded(project)
+    path = project / "my_problem.py"
+    path.write_text(CODE + "# Looks harmless.\n")
+    new = file_hash(f"{path}:make")
+    assert refused(record, project / "runs" / "one") == (
+        f"{path} must be as it was when run {project / 'runs' / 'one'} was trained, "
+        f"got sha256 {new[:12]} instead of {record['sha256'][:12]}; "
+        "put it back, or accept the changes with --accept-changes"
+    )
+    assert_same(problem, from_record(record, project / "runs" / "one", accept_changes=True))
+
+
+def test_changed_file_is_not_run(project):
+    _, record = recorded(project)
+    flag = project / "was-run"
+    (project / "my_problem.py").write_text(f"open({str(flag)!r}, 'w')\n1 / 0\n")
+    assert "got sha256" in refused(record, project / "runs" / "one")
+    assert not flag.exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [("inputs[:20]", "training"), ("inputs[20:]", "validation")]
+)
+def test_changed_data(project, part, name):
+    """As from a file of data: the code is the same, what it finds isn't."""
+    scale = project / "scale.txt"
+    code = CODE.replace(part, f"{part} * float(open({str(scale)!r}).read())", 1)
+    (project / "my_problem.py").write_text(code)
+    scale.write_text("1.0")
+    _, record = recorded(project)
+    from_record(record, project)
+    scale.write_text("1.001")
+    message = refused(record, project)
+    key = "data" if name == "training" else "validation_data"
+    start = (
+        f"the problem's {name} data must be what run {project} was trained with, got fingerprint "
+    )
+    end = (
+        f" instead of {record[key][:12]}; "
+        "put the data back, or accept the changes with --accept-changes"
+    )
+    assert message.startswith(start)
+    assert message.endswith(end)
+    assert len(message) == len(start) + 12 + len(end)
+    from_record(record, project, accept_changes=True)
+
+
+@pytest.mark.parametrize("accept_changes", [False, True])
+def test_changed_layout(project, accept_changes):
+    _, record = recorded(project)
+    other, _ = recorded(project)
+    other = Problem(torch.nn.Linear(4, 4, bias=False), other.train)
+    assert refused(record, project, problem=other, accept_changes=accept_changes) == (
+        f"the problem must have the parameters that run {project} was trained with, "
+        "got 1 tensors against 2; give that problem with --problem FILE.py:function"
+    )
+
+
+def test_made_in_python(problem, tmp_path):
+    record = json.loads(json.dumps(to_record(problem, tmp_path)))
+    assert record["kind"] == "python"
+    assert record["validation_data"] is None
+    assert refused(record, tmp_path) == (
+        f"run {tmp_path} was recorded from Python and can't make its problem again; "
+        "give it with --problem FILE.py:function"
+    )
+    assert from_record(record, tmp_path, problem=problem) is problem
+
+
+def test_given_problem_is_checked_too(problem, tmp_path):
+    record = to_record(problem, tmp_path)
+    inputs, targets = problem.train
+    other = Problem(problem.model, (inputs + 1, targets))
+    assert "training data must be what" in refused(record, tmp_path, problem=other)
+    assert from_record(record, tmp_path, problem=other, accept_changes=True) is other
+
+
+def test_dataset(net, images, tmp_path):
+    problem = Problem(net, TensorDataset(*images))
+    record = to_record(problem, tmp_path)
+    again = Problem(net, TensorDataset(*images))
+    assert from_record(record, tmp_path, problem=again) is again
+    images[1][0] = (images[1][0] + 1) % 3
+    assert "training data must be what" in refused(record, tmp_path, problem=again)

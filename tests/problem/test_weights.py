@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parameters_to_vector
+
+from landscape.errors import LandscapeError
+from landscape.problem.weights import Layout, buffers, flat, load_buffers, tied
+
+
+class Shared(nn.Module):
+    """An output layer that uses the embedding's weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(7, 4)
+        self.output = nn.Linear(4, 7)
+        self.output.weight = self.embedding.weight
+
+    def forward(self, tokens):
+        return self.output(self.embedding(tokens))
+
+
+def test_layout_by_hand():
+    layout = Layout.of(nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1, bias=False)))
+    assert layout.to_records() == [
+        {"name": "0.weight", "shape": [2, 3], "offset": 0},
+        {"name": "0.bias", "shape": [2], "offset": 6},
+        {"name": "2.weight", "shape": [1, 2], "offset": 8},
+    ]
+    assert layout.size == 10
+    assert layout.parameters[1].slice == slice(6, 8)
+    assert Layout.from_records(layout.to_records()) == layout
+
+
+def test_flat_is_pytorchs_own_order(net):
+    assert torch.equal(flat(net), parameters_to_vector(net.parameters()))
+
+
+def test_flat_is_a_copy(net, untouched):
+    holds = untouched(net)
+    flat(net).zero_()
+    assert holds()
+
+
+def test_shared_tensor_counts_once():
+    model = Shared()
+    assert Layout.of(model).size == 7 * 4 + 7
+    twin, vector = tied(model)
+    assert len(vector) == 35
+    assert twin.output.weight is twin.embedding.weight
+    vector.fill_(0.5)
+    # 4 products of a half with a half, and the bias.
+    assert torch.equal(twin(torch.tensor([[3]])), torch.full((1, 1, 7), 1.5))
+
+
+def test_vector_is_live(net, images):
+    twin, vector = tied(net.eval())
+    assert torch.equal(twin(images[0]), net(images[0]))
+    vector.zero_()
+    assert torch.equal(twin(images[0]), torch.zeros(23, 3))
+    with torch.no_grad():
+        twin.linear.bias.fill_(2.0)
+    assert torch.equal(vector, torch.tensor([0.0] * (len(vector) - 3) + [2.0] * 3))
+
+
+def test_recurrent_layers_follow_the_vector():
+    model = nn.LSTM(3, 4)
+    inputs = torch.randn(5, 1, 3)
+    twin, vector = tied(model)
+    vector.mul_(0.5)
+    with torch.no_grad():
+        for tensor in model.parameters():
+            tensor.mul_(0.5)
+    torch.testing.assert_close(twin(inputs)[0], model(inputs)[0])
+
+
+def test_weights_in_channels_last_are_read_in_logical_order(net):
+    expected = flat(net)
+    assert torch.equal(flat(net.to(memory_format=torch.channels_last)), expected)
+    assert torch.equal(tied(net)[1], expected)
+
+
+def test_model_stays_as_it_was(net, untouched):
+    holds = untouched(net)
+    twin, vector = tied(net)
+    vector.zero_()
+    twin.eval()
+    for buffer in twin.buffers():
+        buffer.zero_()
+    assert holds()
+
+
+def test_copy_keeps_modes_and_frozen_tensors(net):
+    twin, _ = tied(net)
+    assert [m.training for m in twin.modules()] == [m.training for m in net.modules()]
+    assert [p.requires_grad for p in twin.parameters()] == [
+        p.requires_grad for p in net.parameters()
+    ]
+    assert not twin.conv.bias.requires_grad
+
+
+def test_mixed_dtypes_are_refused():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
+    with pytest.raises(LandscapeError) as caught:
+        tied(model)
+    assert str(caught.value) == (
+        "a model's parameters must be of one dtype, got torch.float32, torch.float64"
+    )
+
+
+def test_model_that_cannot_be_copied_is_refused():
+    model = nn.Linear(2, 2)
+    model.kept = model.weight * 2
+    with pytest.raises(LandscapeError) as caught:
+        tied(model)
+    start, _, end = str(caught.value).partition("got: ")
+    assert start == "a model must be copyable with copy.deepcopy, "
+    assert end.endswith("; don't keep tensors with a history as attributes")
+
+
+def test_buffers_round_trip(net, images):
+    net.bn.train()
+    net(images[0])
+    kept = buffers(net)
+    assert {name: (value.dtype.name, value.shape) for name, value in kept.items()} == {
+        "bn.running_mean": ("float32", (5,)),
+        "bn.running_var": ("float32", (5,)),
+        "bn.num_batches_tracked": ("int64", ()),
+    }
+    expected = {name: value.copy() for name, value in kept.items()}
+    net(images[0])
+    np.testing.assert_equal(kept, expected)  # A copy.
+    assert net.bn.num_batches_tracked == 2
+
+    places = [buffer.data_ptr() for buffer in net.buffers()]
+    load_buffers(net, kept)
+    np.testing.assert_equal(buffers(net), expected)
+    assert [buffer.data_ptr() for buffer in net.buffers()] == places
+
+
+def test_buffers_outside_the_state_are_left_out():
+    model = nn.Linear(1, 1)
+    model.register_buffer("mask", torch.ones(2), persistent=False)
+    model.register_buffer("none", None)
+    assert buffers(model) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "bn.running_mean",
+            np.zeros(4),
+            "buffer bn.running_mean of shape (4,) must be one of the model's, got a model (5,)",
+        ),
+        (
+            "bn2.running_mean",
+            np.zeros(4),
+            "buffer bn2.running_mean of shape (4,) must be one of the model's, "
+            "got a model without it",
+        ),
+    ],
+)
+def test_foreign_buffers_are_refused(net, name, value, message):
+    with pytest.raises(LandscapeError) as caught:
+        load_buffers(net, {name: value})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        (nn.Sequential(nn.Linear(3, 2)), ""),
+        (nn.Sequential(nn.Linear(2, 3)), "0.weight (2, 3) against 0.weight (3, 2)"),
+        (nn.Linear(3, 2), "0.weight (2, 3) against weight (2, 3)"),
+        (nn.Sequential(nn.Linear(3, 2, bias=False)), "2 tensors against 1"),
+    ],
+)
+def test_differences_in_words(other, difference):
+    mine = Layout.of(nn.Sequential(nn.Linear(3, 2)))
+    assert mine.difference(Layout.of(other)) == difference
+    assert (mine.fingerprint == Layout.of(other).fingerprint) is (difference == "")
