@@ -158,8 +158,13 @@ def _summarize(path: Path, scan: Scan) -> None:
 
 def _draw(run: Run, name: str, scan: Scan, *, quiet: bool) -> None:
     from landscape import draw
+    from landscape.draw import opengl
 
     kinds = draw.kinds(scan)
+    if "surface" in kinds and not opengl.probe().ok:
+        typer.echo(
+            f"landscape: surfaces are drawn by matplotlib: {opengl.probe().reason}", err=True
+        )
     with progress(f"drawing {name}", len(kinds), quiet=quiet) as report:
         for done, kind in enumerate(kinds, start=1):
             figure = draw.KINDS[kind](scan)

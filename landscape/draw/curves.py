@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from landscape.draw import footer, marks, page, theme, words
+from landscape.draw.scale import Scale
 from landscape.errors import LandscapeError
 from landscape.store.records import Floats, Scan
 
@@ -130,24 +131,16 @@ def _limits(finite: Floats, constant: float, *, log: bool) -> tuple[float, float
     low, high = float(every.min()), float(every.max())
     if log:
         room = max((high / low) ** 0.07, 1.05)
-        return low / room, high * room
+        return max(low / room, 1e-307), min(high * room, 1e307)
     room = 0.07 * (high - low) or 0.05 * abs(high) or 0.5
     return low - room, high + room
 
 
 def _ticks(axes: Axes, low: float, high: float, *, log: bool) -> None:
+    scale = Scale(low, high, log, capped=False, rule="", constant=float("nan"))
+    axes.yaxis.set_major_locator(FixedLocator(list(scale.ticks(7))))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
-    if not log:
-        axes.yaxis.set_major_locator(MaxNLocator(6))
-        return
-    decades = np.log10(high / low)
-    if decades < 0.7:
-        axes.yaxis.set_major_locator(MaxNLocator(6))
-    else:
-        subs = (1.0, 2.0, 5.0) if decades < 3 else (1.0,)
-        axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
-    axes.yaxis.set_minor_locator(NullLocator() if decades < 0.7 else LogLocator(subs="all"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _line(axes: Axes, x: Floats, values: Floats, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,13 +119,19 @@ def _arrow(axes: Axes, share: Floats, target: Floats, colour: str) -> None:
 
 
 def entries(
-    scan: Scan, scale: Scale, measures: tuple[str, ...], kinds: set[int], *, solid: bool = False
+    scan: Scan,
+    scale: Scale,
+    measures: tuple[str, ...],
+    kinds: set[int],
+    *,
+    shown: Collection[str] | None = None,
 ) -> list[Artist]:
     """Return the legend: points, the path where it fades, what isn't drawn as a loss.
 
-    ``solid`` is for a surface, where all points are balls and peaks are cut.
+    ``shown`` is for a surface, where peaks are cut: the names of the points it could show.
     """
-    handles: list[Artist] = [_point(scan, point, solid=solid) for point in scan.points]
+    solid = shown is not None
+    handles: list[Artist] = [_point(scan, point, shown) for point in scan.points]
     if not solid:
         handles += _least(scan, measures)
     if any(paths.faded(path).any() for path in scan.paths):
@@ -145,12 +152,14 @@ def entries(
     return handles
 
 
-def _point(scan: Scan, point: Point, *, solid: bool) -> Line2D:
+def _point(scan: Scan, point: Point, shown: Collection[str] | None) -> Line2D:
     look = theme.mark(point.name)
     text = words.marked(point)
     if len(point.xy) == 2 and not window(scan).holds(np.array(point.xy)):
         text = f"{text[:-1]}; outside, at {', '.join(words.number(x) for x in point.xy)})"
-    return _marker(replace(look, marker="o", size=7.0) if solid else look, text)
+    elif shown is not None and point.name not in shown:
+        text = f"{text[:-1]}; above the cut or over a hole)"
+    return _marker(look if shown is None else replace(look, marker="o", size=7.0), text)
 
 
 def _least(scan: Scan, measures: tuple[str, ...]) -> list[Line2D]:

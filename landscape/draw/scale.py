@@ -37,7 +37,10 @@ class Scale:
         if not self.log:
             return np.asarray((loss - self.low) / (self.high - self.low))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.log(loss / self.low) / np.log(self.high / self.low))
+            # Differences of logarithms: the quotient of far losses would overflow.
+            return np.asarray(
+                (np.log(loss) - np.log(self.low)) / (np.log(self.high) - np.log(self.low))
+            )
 
     def loss(self, position: Floats) -> Floats:
         """Return the loss at a position, the inverse of ``position``."""
@@ -76,7 +79,7 @@ class Scale:
     def _inside(self, losses: Floats) -> Floats:
         # A tick may sit on an end of the scale in spite of rounding.
         position = self.position(losses)
-        return np.asarray(losses[(position >= -1e-9) & (position <= 1 + 1e-9)])
+        return _rounded(losses[(position >= -1e-9) & (position <= 1 + 1e-9)], 12)
 
 
 def of(scan: Scan, *, paths: bool = False) -> Scale:

@@ -62,13 +62,12 @@ def reduced(picture: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Reduce a picture (height, width, 3) by a whole factor with Lanczos' filter of width 3."""
     if factor == 1:
         return picture
-    # Source pixels' distances from the middle of the target pixel, in target pixels.
-    away = (np.arange(6 * factor) + 0.5) / factor - 3
+    # The filter reaches back so many source pixels from the first one in the target pixel.
+    back = 3 * factor - factor // 2
+    away = (np.arange(6 * factor) - back + 0.5) / factor - 0.5
     weights = (np.sinc(away) * np.sinc(away / 3)).astype(np.float32)
     weights /= weights.sum()
     small = picture.astype(np.float32)
-    # Half of the filter reaches back from the first of the target pixel's own pixels.
-    back = 3 * factor - factor // 2 - factor % 2
     for axis in (0, 1):
         count = small.shape[axis] // factor
         pad = [(0, 0)] * 3

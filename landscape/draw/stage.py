@@ -58,8 +58,8 @@ def corners(box: Frame) -> Floats:
 
 def view(scan: Scan, scale: Scale, box: Frame, size: tuple[int, int]) -> Camera:
     """Choose the view in which most of the path and of the lowest tenth of the plane is seen."""
-    position = np.nan_to_num(scale.position(scan.measures["train_loss"]), nan=0.0, posinf=1.0)
-    heights = box.height * np.clip(position, -1, 1)
+    position = scale.position(scan.measures["train_loss"])
+    heights = box.height * np.clip(np.nan_to_num(position), 0, 1)
     targets = _targets(scan, scale, box, position)
     best, most = None, -np.inf
     for elevation, azimuth in itertools.product(ELEVATIONS, AZIMUTHS):
@@ -75,7 +75,10 @@ def view(scan: Scan, scale: Scale, box: Frame, size: tuple[int, int]) -> Camera:
 
 
 def _targets(scan: Scan, scale: Scale, box: Frame, position: Floats) -> Floats:
-    low = np.argwhere(position <= np.quantile(position, 0.1))[:400]
+    finite = np.isfinite(position)
+    deepest = np.quantile(position[finite], 0.1) if finite.any() else -np.inf
+    low = np.argwhere(finite & (position <= deepest))
+    low = low[:: max(1, len(low) // 400)]
     xy = np.column_stack([scan.x[low[:, 0]], scan.y[low[:, 1]]])
     parts = [box.place(xy, position[low[:, 0], low[:, 1]] + 0.01)]
     for path in scan.paths:

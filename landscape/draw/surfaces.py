@@ -210,7 +210,8 @@ def _entries(scan: Scan, scale: Scale, names: tuple[str, ...]) -> list[Artist]:
         for name in names
         for kind in np.unique(raster.kinds(scan.measures[name], scan.measured))
     }
-    handles = marks.entries(scan, scale, names, kinds, solid=True)
+    shown = {point.name for point, _ in stage.places(scan, scale, stage.frame(scan))}
+    handles = marks.entries(scan, scale, names, kinds, shown=shown)
     if scan.paths:
         handles.append(
             Line2D(

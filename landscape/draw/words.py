@@ -92,9 +92,10 @@ def share(path: Path) -> str:
 
 
 def origin(plane: Plane) -> str:
-    """Say where the plane's origin is: ``final weights, step 4,500``."""
+    """Say where the plane's origin is: ``final weights (step 4,500)``."""
+    step = f"step {plane.origin_step:,}"
     name = plane.origin_name
-    return f"{name} weights, step {plane.origin_step:,}" if not name.isdigit() else f"step {name}"
+    return f"weights at {step}" if name.isdigit() else f"{name} weights ({step})"
 
 
 def directions(plane: Plane) -> str:

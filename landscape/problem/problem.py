@@ -64,7 +64,8 @@ def verify(problem: Problem) -> None:
     modes = [(module, module.training) for module in problem.model.modules()]
     problem.model.eval()
     try:
-        with torch.inference_mode():
+        # Lazy layers draw their weights here; inference mode would make them unfit for training.
+        with torch.no_grad():
             outputs = problem.model(inputs.to(device))
             per_sample(problem.loss, outputs, targets.to(device))
     except (RuntimeError, ValueError, TypeError, IndexError) as error:

@@ -90,7 +90,7 @@ class Job:
             points = marks(self.trajectory, self.projection)
             about = {"name": scan.run_name, "run_id": scan.run_id}
             current = scan
-            for path in trace(self.trajectory, scan.plane, self.projection, evaluator, **about):
+            for path in trace(self.trajectory, self.projection, evaluator, **about):
                 current = replace(scan, paths=(path,), points=points)
                 yield current
             # A path that isn't measured to its end isn't kept.

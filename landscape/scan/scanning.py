@@ -68,7 +68,6 @@ def fill(scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
 
 def trace(
     trajectory: Trajectory,
-    plane: Plane,
     projection: Projection,
     evaluator: PointEvaluator,
     *,
@@ -157,7 +156,7 @@ def grid(
     filled = _last(fill(scan, evaluator))
     if trajectory is None or projection is None:
         return filled
-    path = _last(trace(trajectory, plane, projection, evaluator, name=name))
+    path = _last(trace(trajectory, projection, evaluator, name=name))
     return replace(filled, paths=(path,), points=marks(trajectory, projection))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Writer:
     """Collects rows and steps in memory; `flush` makes them permanent.
 
     In memory are the rows since the last flush, and for a moment the shard as HDF5; where shards
-    are merged, the two smallest neighbours.
+    are merged, two small neighbours (a tenth of the whole or so).
     """
 
     def __init__(self, folder: Path, parameters: Sequence[Mapping[str, Any]]) -> None:
@@ -79,7 +80,7 @@ class Writer:
             self._write_added()
         # After a full disk there may be more than one too many, and shards that no index shows.
         while len(self.shards) > MOST_SHARDS:
-            self._merge_smallest()
+            self._merge_two()
         if self.shards == self._indexed:
             return
         write(self.folder / "trajectory.h5", self._index)
@@ -112,9 +113,8 @@ class Writer:
         write(self.folder / name, fill)
         return Shard(name, rows, steps, (self.folder / name).stat().st_size)
 
-    def _merge_smallest(self) -> None:
-        sizes = [a.bytes + b.bytes for a, b in zip(self.shards, self.shards[1:], strict=False)]
-        at = int(np.argmin(sizes))
+    def _merge_two(self) -> None:
+        at = pair_to_merge([shard.bytes for shard in self.shards])
         first, second = self.shards[at : at + 2]
         parts = [_content(self.folder / shard.file) for shard in (first, second)]
         content = {
@@ -146,6 +146,17 @@ class Writer:
                 start += count
             fill = np.nan if dtype.kind == "f" else -1 if dtype.kind == "i" else None
             file.create_virtual_dataset(key, layout, fillvalue=fill)
+
+
+def pair_to_merge(sizes: Sequence[int]) -> int:
+    """Which shard is best merged with its successor: the smallest pair of about equal ones.
+
+    The smallest pair alone would often be a grown shard and the newest, and each flush would copy
+    the former: 42 times everything in 3600 flushes, against 8 times (the logarithm grows slowly).
+    """
+    pairs = list(pairwise(sizes))
+    equal = [at for at, pair in enumerate(pairs) if max(pair) <= 2 * min(pair)]
+    return min(equal or range(len(pairs)), key=lambda at: sum(pairs[at]))
 
 
 def _datasets(file: h5py.File) -> list[str]:

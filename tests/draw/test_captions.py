@@ -12,7 +12,7 @@ from landscape.draw import words
 def test_the_caption_of_a_random_plane(planted):
     assert draw.caption(planted.random()) == (
         "Mean loss over 1,437 training and 360 validation samples on a plane of kind random "
-        "through the final weights, step 4,500, of run high-lr (1f2e). "
+        "through the final weights (step 4,500) of run high-lr (1f2e). "
         "Axes: x: random direction 1 (filter-normalized units; 1 = 3.21 in weight space); "
         "y: random direction 2 (filter-normalized units; 1 = 3.18 in weight space); "
         "seed 3, random directions filter-normalized, 1-D tensors left out. "
@@ -33,7 +33,7 @@ def test_the_caption_of_half_a_line(planted):
         scan, plane=plane, measured=np.arange(51) < 20, provenance={}, run_id="", samples={}
     )
     assert draw.caption(scan) == (
-        "Mean loss on a line through the final weights, step 4,500, of run high-lr. "
+        "Mean loss on a line through the final weights (step 4,500) of run high-lr. "
         "Axes: x: best → end (distance in weight space). "
         "Grid: 51 points, x −8 to 45, 20 of 51 of them measured. "
         "The best constant output has training loss 2.303. "
@@ -52,7 +52,8 @@ def test_a_crooked_plane_is_said(planted):
 
 def test_an_origin_at_a_step_is_named_once(planted):
     plane = planted.bowl(3, 3).plane
-    assert words.origin(replace(plane, origin_name="300", origin_step=300)) == "step 300"
+    there = replace(plane, origin_name="300", origin_step=300)
+    assert words.origin(there) == "weights at step 300"
 
 
 def test_a_path_that_stays_says_so(planted):

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import threading
 
 import matplotlib
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -38,17 +36,16 @@ def test_files_their_names_and_what_they_carry(planted, tmp_path):
 
 
 def test_the_same_scan_gives_the_same_bytes(planted, tmp_path, gl):
-    scan = planted.random(11, 11)
+    scan = planted.random(9, 9)
     for folder in ("first", "second"):
         for kind in draw.kinds(scan):
             draw.save(
                 draw.KINDS[kind](scan),
                 tmp_path / folder / kind,
-                formats=("png", "pdf", "svg"),
                 caption=draw.caption(scan),
             )
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert len(files) == 8
+    assert len(files) == 6
     for name in files:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
@@ -61,16 +58,15 @@ def test_another_process_gives_the_same_bytes(planted, tmp_path):
         "scan = planted.bowl(9, 9)\n"
         "draw.save(draw.contour(scan), Path(sys.argv[1]), formats=('svg', 'png'), caption='c')"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "there")], check=True)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "there" / "a")], check=True)
     draw.save(
-        draw.contour(planted.bowl(9, 9)), tmp_path / "here", formats=("svg", "png"), caption="c"
+        draw.contour(planted.bowl(9, 9)),
+        tmp_path / "here" / "a",
+        formats=("svg", "png"),
+        caption="c",
     )
-    there, here = ((tmp_path / f"{stem}.png").read_bytes() for stem in ("there", "here"))
-    assert re.sub(b"there|here", b"", there[:200]) == re.sub(b"there|here", b"", here[:200])
-    pictures = [np.asarray(Image.open(tmp_path / f"{stem}.png")) for stem in ("there", "here")]
-    np.testing.assert_array_equal(*pictures)
-    vectors = [(tmp_path / f"{stem}.svg").read_bytes() for stem in ("there", "here")]
-    assert vectors[0].replace(b"there", b"here") == vectors[1]
+    for name in ("a.svg", "a.png"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 
 def test_a_failure_leaves_the_old_file_and_no_litter(planted, tmp_path, monkeypatch):

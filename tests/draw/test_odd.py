@@ -76,6 +76,7 @@ ODD = {
 def test_it_is_drawn_from_above_and_captioned(planted, name):
     scan = ODD[name](planted)
     figure = draw.contour(scan)
+    figure.set_dpi(60)
     figure.canvas.draw()
     assert np.ptp(np.asarray(figure.canvas.buffer_rgba())[..., :3]) > 100
     assert draw.caption(scan).startswith("Mean loss")
@@ -84,6 +85,7 @@ def test_it_is_drawn_from_above_and_captioned(planted, name):
 @pytest.mark.parametrize("name", ODD)
 def test_it_is_painted_as_a_surface(planted, name):
     figure = draw.surface(ODD[name](planted), renderer="matplotlib")
+    figure.set_dpi(60)
     figure.canvas.draw()
     assert np.ptp(np.asarray(figure.canvas.buffer_rgba())[..., :3]) > 100
 

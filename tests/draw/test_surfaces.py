@@ -66,10 +66,13 @@ def test_peaks_are_cut_not_flattened(planted, gl):
     scan = replace(planted.bowl(31, 31), paths=(), points=())
     picture, colours, box, seen = rendered(scan, path=False)
     assert colours.capped
-    for corner in ((-0.97, -0.97), (0.97, 0.97), (-0.97, 0.97), (0.97, -0.97)):
-        at = box.place(np.array([corner]), np.array([1.0]))
-        spread = np.ptp(near(picture, seen.project(at)[0], 1), axis=1)
-        assert spread.max() < 12  # white or the grey of the box's lines
+    corners = box.place(
+        np.array([[a, b] for a in (-0.95, 0.95) for b in (-0.95, 0.95)]), np.ones(4)
+    )
+    pixels = seen.project(corners)
+    # Behind the farthest corner there is nothing but the walls' grey lines.
+    spread = np.ptp(near(picture, pixels[pixels[:, 1].argmax()], 2), axis=1)
+    assert spread.max() < 12
 
 
 @pytest.mark.parametrize("renderer", ["pyvista", "matplotlib"])
@@ -150,16 +153,34 @@ def test_marks_stand_at_true_losses(planted):
     assert places["end"][2] == pytest.approx(box.height * colours.position(np.array(0.45)))
 
 
+def test_a_point_that_is_cut_off_is_said_to_be(planted):
+    figure = draw.surface(planted.bowl(21, 21), renderer="matplotlib")
+    assert "start (step 0; above the cut or over a hole)" in texts(figure)
+    assert "end (step 4,500)" in texts(figure)
+
+
 def test_the_view_is_chosen_to_show_a_valley_behind_a_ridge(planted):
     ridge = planted.scan(
         planted.plane("along", ("a", "b"), "distance in weight space", (1.0, 1.0)),
         np.linspace(-1, 1, 41),
         np.linspace(-1, 1, 41),
-        lambda x, y: 0.1 + 4 * np.exp(-((y + 0.5) ** 2) * 30) + 0.5 * (y + 0 * x < -0.5),
+        lambda x, y: (
+            1 + 3.5 * np.exp(-(((y + 0.5) / 0.1) ** 2)) - 0.9 * np.exp(-(((y + 0.25) / 0.1) ** 2))
+        ),
     )
     colours, box = scale.of(ridge), stage.frame(ridge)
     seen = stage.view(ridge, colours, box, (400, 340))
     assert seen.eye[1] > 0
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_reduced_pictures_keep_level_and_place(factor):
+    ramp = np.broadcast_to(np.arange(20, 200, dtype=np.uint8)[:, None, None], (180, 60, 3))
+    small = solid.reduced(ramp, factor)
+    assert small.shape == (180 // factor, 60 // factor, 3)
+    middles = ramp[:, 0, 0].reshape(-1, factor).mean(axis=1)
+    np.testing.assert_allclose(small[5:-5, 3, 0], middles[5:-5], atol=0.51)
+    assert (solid.reduced(np.full((12, 12, 3), 255, np.uint8), factor) == 255).all()
 
 
 def test_pixels_of_the_rendering_are_pixels_of_the_png():

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+import pytest
+
+from landscape.errors import LandscapeError
+from landscape.scan import PointEvaluator
+from landscape.scan.jobs import Request, prepare
+from landscape.store import scanfile
+from landscape.store.records import Scan
+
+SMALL = Request(kinds=("random",), size="5x3")
+
+
+def assert_same(first: Scan, second: Scan) -> None:
+    assert first.measures.keys() == second.measures.keys()
+    for name, values in first.measures.items():
+        np.testing.assert_array_equal(values, second.measures[name])
+    np.testing.assert_array_equal(first.measured, second.measured)
+    for one, other in zip(first.paths, second.paths, strict=True):
+        for name in ("step", "xy", "distance_from_plane", "true_loss", "plane_loss"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert first.points == second.points
+
+
+@contextmanager
+def evaluating_at_most(count: int, monkeypatch) -> Iterator[list[float]]:
+    """Interrupt the evaluator, grid and path, when it has done so many points."""
+    done: list[float] = []
+
+    def counted(name: str):
+        measure = getattr(PointEvaluator, name)
+
+        def measured(self, xy):
+            if len(done) == count:
+                raise KeyboardInterrupt
+            done.append(xy)
+            return measure(self, xy)
+
+        return measured
+
+    with monkeypatch.context() as patch:
+        for name in ("at", "train_loss_at"):
+            patch.setattr(PointEvaluator, name, counted(name))
+        yield done
+
+
+@pytest.mark.parametrize("done", [0, 1, 7, 14])
+@pytest.mark.parametrize("model", ["dense", "normalized"])
+def test_an_interrupted_grid_is_resumed(problem, trained, monkeypatch, model, done, finish):
+    made = problem(model)
+    run = trained(made)
+    [whole] = prepare(run, made, SMALL, name="whole")
+    uninterrupted = finish(whole)
+    [job] = prepare(run, made, SMALL)
+    with evaluating_at_most(done, monkeypatch), pytest.raises(KeyboardInterrupt):
+        finish(job)
+
+    with h5py.File(job.path) as file:
+        assert not file.attrs["complete"]
+        measured = file["grid/measured"][:]
+        losses = file["grid/train_loss"][:]
+        assert "path" not in file
+    assert measured.ravel().tolist() == [True] * done + [False] * (15 - done)
+    np.testing.assert_array_equal(np.isnan(losses), ~measured)
+
+    [resumed] = prepare(run, made, SMALL, resume=True)
+    assert resumed.total == 15 - done + len(run.trajectory.step)
+    scan = finish(resumed)
+    assert_same(scan, uninterrupted)
+    assert scan.samples_evaluated == uninterrupted.samples_evaluated == 15 * 70
+
+
+def test_a_consumer_that_stops_leaves_what_was_measured(problem, trained):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    going = job.run()
+    for _ in range(4):
+        next(going)
+    going.close()
+    assert scanfile.load(job.path).measured.sum() == 4
+
+
+def test_an_interrupted_path_is_measured_again(problem, trained, monkeypatch, finish):
+    made = problem("normalized")
+    run = trained(made)
+    request = Request(kinds=("along",), size="3")
+    [whole] = prepare(run, made, request, name="whole")
+    uninterrupted = finish(whole)
+    [job] = prepare(run, made, request)
+    with evaluating_at_most(12, monkeypatch), pytest.raises(KeyboardInterrupt):
+        finish(job)
+    stopped = scanfile.load(job.path)
+    assert stopped.complete
+    assert stopped.paths == ()
+    [resumed] = prepare(run, made, request, resume=True)
+    assert not resumed.finished
+    assert resumed.total == len(run.trajectory.step)
+    assert_same(finish(resumed), uninterrupted)
+
+
+def test_a_complete_scan_is_not_evaluated_again(problem, trained, monkeypatch, finish):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    finish(job)
+    before = job.path.read_bytes()
+    [again] = prepare(run, made, SMALL, resume=True)
+    assert again.finished
+    assert again.total == 0
+    with evaluating_at_most(0, monkeypatch) as done:
+        assert list(again.run()) == []
+    assert done == []
+    assert job.path.read_bytes() == before
+
+
+def test_resuming_nothing_starts_anew(problem, trained, finish):
+    made = problem()
+    [job] = prepare(trained(made), made, SMALL, resume=True)
+    assert job.total == 15 + 11
+    assert finish(job).complete
+
+
+def test_resuming_keeps_values_that_are_not_finite_and_zeros(problem, trained, finish):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    going = job.run()
+    for _ in range(3):
+        scan = next(going)
+    losses = scan.measures["train_loss"]
+    losses[0] = [math.nan, 0.0, math.inf]
+    going.close()
+    [resumed] = prepare(run, made, SMALL, resume=True)
+    found = finish(resumed).measures["train_loss"]
+    np.testing.assert_array_equal(found[0], [math.nan, 0.0, math.inf])
+    assert np.isfinite(found[1:]).all()
+
+
+def test_a_resumed_scan_keeps_its_strategy_and_adds_up_its_time(
+    problem, trained, monkeypatch, finish
+):
+    made = problem("dense", 300)
+    run = trained(made)
+    monkeypatch.setattr(PointEvaluator, "_fastest_batch", lambda self: 17)
+    [job] = prepare(run, made, SMALL)
+    with evaluating_at_most(7, monkeypatch), pytest.raises(KeyboardInterrupt):
+        finish(job)
+    monkeypatch.setattr(PointEvaluator, "_fastest_batch", lambda self: 64)
+    stopped = scanfile.load(job.path)
+    [resumed] = prepare(run, made, SMALL, resume=True)
+    scan = finish(resumed)
+    assert scan.strategy["batch_size"] == stopped.strategy["batch_size"] == 17
+    assert scan.evaluation_seconds > stopped.evaluation_seconds > 0
+    assert scan.choosing_seconds >= stopped.choosing_seconds
+
+
+def test_the_stored_directions_are_authoritative(problem, trained, monkeypatch, finish):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    with evaluating_at_most(7, monkeypatch), pytest.raises(KeyboardInterrupt):
+        finish(job)
+    stopped = scanfile.load(job.path)
+    # Another machine's draw of the same seed.
+    other = stopped.plane.directions[::-1] * np.float32(2)
+    with h5py.File(job.path, "r+") as file:
+        file["plane/directions"][:] = other
+    [resumed] = prepare(run, made, SMALL, resume=True)
+    scan = finish(resumed)
+    np.testing.assert_array_equal(scan.plane.directions, other)
+    direct = PointEvaluator(made, scan.plane)
+    corner = direct.at(np.array([1.0, 1.0]))["train_loss"]
+    assert scan.measures["train_loss"][4, 2] == pytest.approx(corner, rel=1e-6)
+    displacement = scan.paths[0].xy[0] @ other.astype(np.float64)
+    beside = run.trajectory.row_weights(0).astype(np.float64) - scan.plane.origin - displacement
+    assert scan.paths[0].distance_from_plane[0] == pytest.approx(np.linalg.norm(beside), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"kinds": ("along",)}, "kind is random, got along"),
+        ({"seed": 1}, "seed is 0, got 1"),
+        ({"normalize": "layer"}, "normalization is filter, got layer"),
+        ({"include_1d": True}, "ignored is 1-D, got none"),
+        ({"at": "6"}, "origin_step is 30, got 6"),
+        ({"size": "5"}, "size is 5x3, got 5x5"),
+        ({"extent": "2"}, "extent is -1:1:-1:1, got -2:2:-2:2"),
+        ({"extent": "-1:1:-1:0.5"}, "extent is -1:1:-1:1, got -1:1:-1:0.5"),
+    ],
+)
+def test_resuming_with_other_settings_is_refused(
+    problem, trained, monkeypatch, changes, difference, finish
+):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, SMALL, name="mine")
+    with evaluating_at_most(7, monkeypatch), pytest.raises(KeyboardInterrupt):
+        finish(job)
+    before = job.path.read_bytes()
+    request = Request(**({"kinds": ("random",), "size": "5x3"} | changes))
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, made, request, name="mine", resume=True)
+    assert str(caught.value) == (
+        f"resume needs the settings that {job.path} was started with, its {difference}; "
+        "drop --resume and give another --name"
+    )
+    assert job.path.read_bytes() == before
+
+
+def test_resuming_another_runs_scan_is_refused(problem, trained, finish):
+    made = problem()
+    first, second = trained(made), trained(made)
+    [job] = prepare(first, made, SMALL)
+    finish(job)
+    moved = second.folder / "scans" / job.path.name
+    moved.write_bytes(job.path.read_bytes())
+    with pytest.raises(LandscapeError) as caught:
+        prepare(second, made, SMALL, resume=True)
+    assert str(caught.value) == (
+        f"resume needs the settings that {moved} was started with, "
+        f"its run is {first.id}, got {second.id}; drop --resume and give another --name"
+    )

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from landscape.errors import LandscapeError
+from landscape.store.hdf5 import reading, write, write_bytes
+
+
+def fill(value: float):
+    def into(file: h5py.File) -> None:
+        file["a"] = np.full(1000, value)
+        file.attrs.update({"format": "landscape-test", "version": 2})
+
+    return into
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def refused(path: Path, version: int = 2) -> str:
+    with pytest.raises(LandscapeError) as caught, reading(path, "landscape-test", version):
+        pass
+    return str(caught.value)
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path, fill(1.5))
+    with reading(path, "landscape-test", 2) as file:
+        np.testing.assert_array_equal(file["a"][:], np.full(1000, 1.5))
+    with reading(path, "landscape-test", 3):
+        pass  # A newer landscape reads it.
+    assert names(tmp_path) == ["a.h5"]
+
+
+@pytest.mark.parametrize("old", [None, 1.5])
+def test_full_disk_leaves_what_was_there(tmp_path, full_disk, old):
+    path = tmp_path / "a.h5"
+    if old is not None:
+        write(path, fill(old))
+    before = path.read_bytes() if path.exists() else None
+    with full_disk(), pytest.raises(LandscapeError) as caught:
+        write(path, fill(2.5))
+    told = "nothing was written" if old is None else "it is as it was before"
+    assert str(caught.value) == f"{path} must be writable, got: No space left on device; {told}"
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert names(tmp_path) == ([] if old is None else ["a.h5"])
+
+
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+def test_interrupt_leaves_what_was_there(tmp_path, monkeypatch, moment):
+    path = tmp_path / "a.h5"
+    write_bytes(path, b"old")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*((os, "fsync") if moment == "fsync" else (Path, "replace")), interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.h5"]
+
+
+def test_error_while_filling_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path, fill(1.5))
+    before = path.read_bytes()
+    with pytest.raises(ZeroDivisionError):
+        write(path, lambda file: 1 / 0)
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["a.h5"]
+
+
+def test_folder_that_is_not_there(tmp_path):
+    path = tmp_path / "none" / "a.h5"
+    with pytest.raises(LandscapeError) as caught:
+        write_bytes(path, b"")
+    assert str(caught.value) == (
+        f"{path} must be writable, got: {os.strerror(errno.ENOENT)}; nothing was written"
+    )
+
+
+def test_missing_file(tmp_path):
+    assert refused(tmp_path / "a.h5") == f"file {tmp_path}/a.h5 must exist, found none"
+    assert refused(tmp_path) == f"file {tmp_path} must exist, found none"
+
+
+@pytest.mark.parametrize("content", [b"", b"not HDF5", "half"])
+def test_file_that_is_not_hdf5(tmp_path, content):
+    path = tmp_path / "a.h5"
+    write(path, fill(1.5))
+    path.write_bytes(path.read_bytes()[:3000] if content == "half" else content)
+    start = f"{path} must be an HDF5 file, got one that can't be read as such: "
+    assert refused(path).startswith(start)  # What follows are HDF5's words.
+    assert "\n" not in refused(path)
+
+
+def test_other_format(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path, lambda file: file.attrs.update({"format": "landscape-other", "version": 1}))
+    assert refused(path) == f"{path} must be of format landscape-test, got landscape-other"
+    write(path, lambda file: None)
+    assert refused(path) == f"{path} must be of format landscape-test, got None"
+
+
+def test_newer_version(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path, fill(1.5))
+    assert refused(path, version=1) == (
+        f"{path} must be of version 1 or older, got 2; install a newer landscape"
+    )
