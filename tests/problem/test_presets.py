@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.problem import datasets, losses
-from landscape.problem.presets import make
 from landscape.problem.load import load
+from landscape.problem.presets import make
 
 
 def test_the_default_is_the_cnn_on_digits():

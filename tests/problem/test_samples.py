@@ -76,12 +76,23 @@ def test_fingerprint_depends_on_values_only(images):
         lambda x, y: (x + torch.eye(4) * 1e-6, y),
         lambda x, y: (x, torch.where(torch.arange(23) == 22, (y + 1) % 3, y)),
         lambda x, y: (x.double(), y),
+        lambda x, y: (x.view(torch.int32), y),
         lambda x, y: (x, y.int()),
         lambda x, y: (x.flatten(2), y),
         lambda x, y: (x[:22], y[:22]),
         lambda x, y: (x.flip(0), y.flip(0)),
     ],
-    ids=["one input", "a little", "one target", "dtype", "class dtype", "shape", "fewer", "order"],
+    ids=[
+        "one input",
+        "a little",
+        "one target",
+        "dtype",
+        "same bytes",
+        "class dtype",
+        "shape",
+        "fewer",
+        "order",
+    ],
 )
 def test_fingerprint_tells_changes(data, images, change):
     changed = change(*images)
