@@ -14,19 +14,23 @@ from landscape.draw.captions import caption
 from landscape.draw.contours import contour
 from landscape.draw.curves import curve
 from landscape.draw.files import save
+from landscape.draw.measured import measured
+from landscape.draw.measured import names as further
 from landscape.draw.surfaces import surface
 from landscape.store.records import Scan
 
-KINDS: dict[str, Callable[[Scan], Figure]] = {
+KINDS: dict[str, Callable[..., Figure]] = {
     "contour": contour,
     "surface": surface,
     "curve": curve,
+    "measures": measured,
 }
 
 
 def kinds(scan: Scan) -> tuple[str, ...]:
     """Return the names of the figures that a scan is drawn as."""
-    return ("curve",) if scan.is_line else ("contour", "surface")
+    found = ("curve",) if scan.is_line else ("contour", "surface")
+    return (*found, "measures") if further(scan) else found
 
 
-__all__ = ["KINDS", "caption", "contour", "curve", "kinds", "save", "surface"]
+__all__ = ["KINDS", "caption", "contour", "curve", "kinds", "measured", "save", "surface"]

@@ -65,24 +65,6 @@ def fitted(
         closer = float(((last - first) / (high - low)).max())
         target = camera.target + shift
         camera = replace(camera, target=target, eye=target + distance * closer * back)
+        if abs(closer - 1) < 1e-9 and np.abs(shift).max() < 1e-9:
+            break
     return camera
-
-
-def visible(camera: Camera, points: Floats, heights: Floats, size: tuple[float, float]) -> Floats:
-    """Say of each point (N, 3) whether no part of a height field stands between it and the eye.
-
-    ``heights`` (nx, ny) spans ``size`` around the origin. Marches in forty steps: a score for
-    choosing a view, not a rendering.
-    """
-    nx, ny = heights.shape
-    # Beyond the box nothing stands in the way.
-    along = np.linspace(0.01, 1.0, 40)[:, None, None] * 1.6
-    towards = camera.eye - points
-    towards = towards / np.linalg.norm(towards, axis=1, keepdims=True)
-    places = points + along * towards
-    share = places[..., :2] / size + 0.5
-    inside = ((share >= 0) & (share <= 1)).all(axis=-1)
-    i = np.clip(np.round(share[..., 0] * (nx - 1)), 0, nx - 1).astype(int)
-    j = np.clip(np.round(share[..., 1] * (ny - 1)), 0, ny - 1).astype(int)
-    hidden = inside & (heights[i, j] > places[..., 2] + 0.01)
-    return np.asarray(~hidden.any(axis=0))

@@ -22,6 +22,7 @@ def caption(scan: Scan) -> str:
     sentences = [_subject(scan), _axes(scan), _grid(scan)]
     sentences += [text for text in (_centre(scan), _constant(scan)) if text]
     sentences += [_path(path) for path in scan.paths]
+    sentences += scan.remarks
     sentences += [_batchnorm(scan), *_provenance(scan.provenance)]
     return " ".join(text for text in sentences if text)
 
@@ -35,8 +36,21 @@ def _subject(scan: Scan) -> str:
         for name, count in scan.samples.items()
     )
     where = "a line" if scan.is_line else f"a plane of kind {plane.kind}"
+    if not plane.origin.size:
+        return _imported(scan)
     mean = f" over {samples} samples" if samples else ""
     return f"Mean loss{mean} on {where} through the {words.origin(plane)} of {run}{identity}."
+
+
+def _imported(scan: Scan) -> str:
+    where = "a line" if scan.is_line else "a plane"
+    source = scan.provenance.get("imported", "")
+    directions = scan.provenance.get("directions", "")
+    known = f" along the directions of {directions}" if directions else ""
+    return (
+        f"Mean loss on {where}{known}, imported{f' from {source}' if source else ''}: "
+        "its weights are not in that file."
+    )
 
 
 def _axes(scan: Scan) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,11 +22,12 @@ LEFT, GAP, RIGHT, TOP, BENEATH = 0.76, 0.2, 0.14, 0.27, 0.6
 PIXELS = 900
 
 
-def contour(scan: Scan) -> Figure:
+def contour(scan: Scan, *, like: Sequence[Scan] = ()) -> Figure:
     """Draw the losses of a plane from above, training beside validation on one scale.
 
     7 inches wide with validation losses, else 4.4. Axes are to one scale unless that would make a
-    ribbon of the plane; then the small print says so.
+    ribbon of the plane; then the small print says so. Colours and levels are those that the scans
+    ``like`` it have too.
 
     Raises:
         LandscapeError: the scan is a line or has fewer than 2 × 2 points.
@@ -34,7 +37,7 @@ def contour(scan: Scan) -> Figure:
     width = WIDTH if len(names) > 1 else SINGLE
     across = (width - LEFT - RIGHT - GAP * (len(names) - 1)) / len(names)
     aspect, equal = shape(scan)
-    colours = scale.of(scan)
+    colours = scale.of(scan, like=like)
     rasters = [_raster(scan, name, colours) for name in names]
     steps = paths.steps(scan)
     kinds = {int(kind) for picture in rasters for kind in np.unique(picture.kind)}
@@ -92,23 +95,13 @@ def panel(axes: Axes, scan: Scan, name: str, picture: Raster, colours: Scale) ->
     _hatch(axes, picture)
     small = paths.tiny(scan)
     steps = paths.steps(scan)
+    least = marks.lowest(scan, name)
     if not small:
         for path in scan.paths:
             paths.draw(axes, path, steps)
-        marks.draw(axes, scan.points, where)
-    least = marks.lowest(scan, name)
-    if least:
-        axes.plot(
-            *least[1],
-            theme.LOWEST.marker,
-            ms=theme.LOWEST.size,
-            mfc=theme.LOWEST.colour,
-            mec=theme.INK,
-            mew=0.8,
-            zorder=7,
-            clip_on=False,
-        )
-    _lines(axes, scan, name, colours, where, _obstacles(scan, name, where, small))
+    shown = () if small else scan.points
+    stand = marks.draw(axes, shown, where, _lengthwise(scan), least=least[1] if least else None)
+    _lines(axes, scan, name, colours, where, _obstacles(scan, name, where, small, stand))
     if small and name == "train_loss":
         inset.draw(axes, scan, colours, where)
     elif small:
@@ -152,19 +145,24 @@ def _lines(
     )
 
 
-def _obstacles(scan: Scan, name: str, where: Window, small: bool) -> Floats:
-    least = marks.lowest(scan, name)
-    points = [least[1][None]] if least else []
-    points += [np.array(point.xy)[None] for point in scan.points if np.isfinite(point.xy).all()]
+def _lengthwise(scan: Scan) -> Floats:
+    """Return points along the paths so close that nothing fits between two of them."""
+    lines = [path.xy[np.isfinite(path.xy).all(axis=1)] for path in scan.paths]
+    return np.concatenate([*(paths.even(line, 300) for line in lines), np.empty((0, 2))])
+
+
+def _obstacles(scan: Scan, name: str, where: Window, small: bool, marked: Floats) -> Floats:
+    points = [marked, np.empty((0, 2))]
     if not small:
-        return np.concatenate([*points, *(path.xy for path in scan.paths), np.empty((0, 2))])
+        return np.concatenate([*points, *(path.xy for path in scan.paths)])
+    points += [np.array(point.xy)[None] for point in scan.points if np.isfinite(point.xy).all()]
     if name == "train_loss":
         left, bottom, width, height = inset.rectangle(inset.corner(scan, where))
         u, v = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
         points.append(
             where.at(np.stack([left + width * u.ravel(), bottom + height * v.ravel()], axis=1))
         )
-    return np.concatenate([*points, np.empty((0, 2))])
+    return np.concatenate(points)
 
 
 def _hatch(axes: Axes, picture: Raster) -> None:

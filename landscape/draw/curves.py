@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw import footer, marks, page, theme, words
+from landscape.draw import bands, footer, leaders, marks, page, theme, words
 from landscape.draw.scale import Scale
 from landscape.errors import LandscapeError
 from landscape.store.records import Floats, Scan
 
-WIDTH, LEFT, RIGHT, TOP = 5.0, 0.68, 0.2, 0.58
+WIDTH, LEFT, RIGHT, LEGEND = 5.0, 0.68, 0.2, 0.3
 LOSSES, ACCURACIES, BETWEEN, BENEATH = 2.3, 1.05, 0.12, 0.55
+ROW = 0.127
+"""Height of a row of names above the losses."""
 STYLES = {
     "train": (theme.TRAIN, "-", "training"),
     "validation": (theme.VALIDATION, (0, (4, 1.6)), "validation"),
@@ -21,11 +26,12 @@ STYLES = {
 """Colour, dashes and name of each data set: dashes tell them apart in grey."""
 
 
-def curve(scan: Scan) -> Figure:
+def curve(scan: Scan, *, like: Sequence[Scan] = ()) -> Figure:
     """Draw losses and accuracies along a line.
 
     The loss axis is logarithmic where all losses are positive. Points that are NaN leave a gap;
-    infinite ones stand as triangles at the upper edge.
+    infinite ones stand as triangles at the upper edge. Along several random directions: medians,
+    with the quartiles as a band. The loss axis is that of the scans ``like`` it too.
 
     Raises:
         LandscapeError: the scan is a plane or has fewer than 2 points.
@@ -36,6 +42,7 @@ def curve(scan: Scan) -> Figure:
         )
     if len(scan.x) < 2:
         raise LandscapeError(f"a curve figure needs at least 2 points, got {len(scan.x)}")
+    scan = bands.median(scan)
     accuracies = marks.known(scan, ("train_accuracy", "validation_accuracy"))
     beneath = ACCURACIES + BETWEEN if accuracies else 0.0
     lines = [
@@ -43,26 +50,31 @@ def curve(scan: Scan) -> Figure:
         for text in words.small_print(scan)
         for line in page.wrapped(text, WIDTH - LEFT - RIGHT, theme.SMALL)
     ]
-    height = TOP + LOSSES + beneath + BENEATH + footer.LINE * len(lines) + 0.08
+    names = _names(scan)
+    top = LEGEND + ROW * (1 + max((name.row for name in names), default=0))
+    height = top + LOSSES + beneath + BENEATH + footer.LINE * len(lines) + 0.08
     sheet = page.blank(WIDTH, height)
     across = WIDTH - LEFT - RIGHT
-    upper = sheet.axes(LEFT, TOP, across, LOSSES)
-    _losses(upper, scan)
+    upper = sheet.axes(LEFT, top, across, LOSSES)
+    _losses(upper, scan, names, [bands.median(one) for one in like if one is not scan])
+    _legend(upper, top)
     lowest = upper
     if accuracies:
-        lowest = sheet.axes(LEFT, TOP + LOSSES + BETWEEN, across, ACCURACIES)
+        lowest = sheet.axes(LEFT, top + LOSSES + BETWEEN, across, ACCURACIES)
         upper.tick_params(labelbottom=False)
         _accuracies(lowest, scan, accuracies)
-    name, unit = words.axis(scan.plane, 0)
-    lowest.set_xlabel(f"{name}\n{unit}", size=theme.LETTERS, labelpad=2, linespacing=1.2)
-    bottom = TOP + LOSSES + beneath + BENEATH
+    label, unit = words.axis(scan.plane, 0)
+    lowest.set_xlabel(f"{label}\n{unit}", size=theme.LETTERS, labelpad=2, linespacing=1.2)
+    bottom = top + LOSSES + beneath + BENEATH
     sheet.text(LEFT, bottom, "\n".join(lines), theme.SMALL, colour="#444444")
     return sheet.figure
 
 
-def _losses(axes: Axes, scan: Scan) -> None:
+def _losses(axes: Axes, scan: Scan, marked: list[Name], like: Sequence[Scan]) -> None:
     names = marks.losses(scan)
-    values = np.concatenate([scan.measures[name] for name in names])
+    further = [values for name in names for values in bands.quartiles(scan, name)]
+    further += [one.measures[name] for one in like for name in marks.losses(one)]
+    values = np.concatenate([*(scan.measures[name] for name in names), *further])
     finite = values[np.isfinite(values)]
     log = bool(len(finite)) and not bool((values <= 0).any())
     _frame(axes, scan)
@@ -72,22 +84,12 @@ def _losses(axes: Axes, scan: Scan) -> None:
     _ticks(axes, low, high, log=log)
     for name in names:
         _line(axes, scan.x, scan.measures[name], name)
+        bands.draw(axes, scan, name, STYLES[name.split("_", maxsplit=1)[0]][0])
         _infinite(axes, scan.x, scan.measures[name], name)
     _constant(axes, scan)
-    _marked(axes, scan)
+    _marked(axes, scan, marked)
     what = "loss (log scale)" if log else "loss"
     axes.set_ylabel(what, size=theme.LETTERS, labelpad=3)
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(-0.01, 1 + (TOP - 0.06) / LOSSES),
-        ncols=4,
-        fontsize=theme.TICKS,
-        frameon=False,
-        borderaxespad=0.1,
-        columnspacing=1.4,
-        handlelength=1.9,
-        handletextpad=0.5,
-    )
     if not len(finite):
         axes.text(
             0.5,
@@ -98,6 +100,20 @@ def _losses(axes: Axes, scan: Scan) -> None:
             size=theme.LETTERS,
             color=theme.PALE,
         )
+
+
+def _legend(axes: Axes, top: float) -> None:
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(-0.01, 1 + (top - 0.06) / LOSSES),
+        ncols=4,
+        fontsize=theme.TICKS,
+        frameon=False,
+        borderaxespad=0.1,
+        columnspacing=1.4,
+        handlelength=1.9,
+        handletextpad=0.5,
+    )
 
 
 def _accuracies(axes: Axes, scan: Scan, names: tuple[str, ...]) -> None:
@@ -114,8 +130,7 @@ def _accuracies(axes: Axes, scan: Scan, names: tuple[str, ...]) -> None:
 
 
 def _frame(axes: Axes, scan: Scan) -> None:
-    margin = 0.015 * (scan.x[-1] - scan.x[0])
-    axes.set_xlim(scan.x[0] - margin, scan.x[-1] + margin)
+    axes.set_xlim(*_span(scan))
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
     axes.grid(True, color="#e6e6e6", lw=0.5)
@@ -214,42 +229,67 @@ def _free(axes: Axes, scan: Scan, loss: float, width: float) -> tuple[float, boo
     return best[1], best[2]
 
 
-def _marked(axes: Axes, scan: Scan) -> None:
+def _marked(axes: Axes, scan: Scan, names: list[Name]) -> None:
     loss = np.where(np.isfinite(scan.measures["train_loss"]), scan.measures["train_loss"], np.nan)
-    taken = [-np.inf, -np.inf]
-    for x, look, text in _places(scan):
-        axes.axvline(x, color=theme.PALE, lw=0.6, zorder=1)
-        axes.plot(
-            x,
-            np.interp(x, scan.x, loss),
-            look.marker,
-            ms=look.size,
-            mfc=look.colour,
-            mec="white",
-            mew=0.9,
-            zorder=5,
-            path_effects=theme.halo(2.4, theme.INK),
-        )
-        share = float((axes.transData + axes.transAxes.inverted()).transform((x, 1.0))[0])
-        half = page.inches(text, theme.SMALL) / (WIDTH - LEFT - RIGHT) / 2
-        middle = float(np.clip(share, half, 1 - half)) if half < 0.5 else 0.5
-        row = next((row for row, end in enumerate(taken) if middle - half > end + 0.02), 1)
-        taken[row] = middle + half
+    homes = np.array([[name.x, np.interp(name.x, scan.x, loss)] for name in names]).reshape(-1, 2)
+    for name in names:
+        axes.axvline(name.x, color=theme.PALE, lw=0.6, zorder=1)
         axes.text(
-            middle,
-            1.015 + 0.055 * row,
-            text,
+            name.middle,
+            1 + (0.035 + ROW * name.row) / LOSSES,
+            name.text,
             transform=axes.transAxes,
             size=theme.SMALL,
             ha="center",
             va="bottom",
         )
+    known = np.isfinite(homes).all(axis=1)
+    looks = [name.look for name, there in zip(names, known, strict=True) if there]
+    box = axes.get_window_extent()
+    at = axes.transData.transform(homes[known]) - box.p0
+    line = axes.transData.transform(np.column_stack([scan.x, loss])) - box.p0
+    radii = np.array([look.size / 72 * theme.DPI / 2 for look in looks])
+    near = line[np.isfinite(line).all(axis=1)]
+    moved = leaders.spread(at, radii, near, np.array(box.size), sideways=True)
+    stand = axes.transData.inverted().transform(moved + box.p0)
+    leaders.draw(axes, homes[known], stand)
+    for look, xy in zip(looks, stand, strict=True):
+        marks.stamp(axes, xy, look)
 
 
-def _places(scan: Scan) -> list[tuple[float, theme.Mark, str]]:
+@dataclass(frozen=True)
+class Name:
+    """What is written above a marked point, and where."""
+
+    x: float
+    look: theme.Mark
+    text: str
+    middle: float
+    """As a share of the axes' width."""
+    row: int
+    """Rows above the axes, so that neighbours don't cover each other."""
+
+
+def _names(scan: Scan) -> list[Name]:
     """Return what is marked on the line, from left to right; the origin where nothing else is."""
     places = [(point.xy[0], theme.mark(point.name), words.marked(point)) for point in scan.points]
     places = places or [(0.0, theme.OTHER, "origin")]
-    return sorted(
-        (place for place in places if scan.x[0] <= place[0] <= scan.x[-1]), key=lambda p: p[0]
-    )
+    ends: list[float] = []
+    found = []
+    low, high = _span(scan)
+    for x, look, text in sorted(places, key=lambda place: place[0]):
+        if not scan.x[0] <= x <= scan.x[-1]:
+            continue
+        half = page.inches(text, theme.SMALL) / (WIDTH - LEFT - RIGHT) / 2
+        share = (x - low) / (high - low)
+        middle = float(np.clip(share, half, 1 - half)) if half < 0.5 else 0.5
+        free = (row for row, end in enumerate(ends) if middle - half > end + 0.02)
+        row = next(free, len(ends))
+        ends[row : row + 1] = [middle + half]
+        found.append(Name(x, look, text, middle, row))
+    return found
+
+
+def _span(scan: Scan) -> tuple[float, float]:
+    margin = 0.015 * float(scan.x[-1] - scan.x[0])
+    return float(scan.x[0]) - margin, float(scan.x[-1]) + margin

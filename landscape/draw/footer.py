@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw import theme, words
+from landscape.draw import swatches, theme, words
 from landscape.draw.page import Page, inches, wrapped
 from landscape.draw.scale import Scale
 from landscape.store.records import Floats, Scan
@@ -51,6 +51,7 @@ class Footer:
         if self.handles:
             legend = page.figure.legend(
                 handles=list(self.handles),
+                handler_map=swatches.HANDLERS,
                 loc="upper left",
                 bbox_to_anchor=((left - 0.03) / page.width, 1 - top / page.height),
                 ncols=self.columns,
@@ -77,9 +78,10 @@ def under(
     further: Sequence[str] = (),
 ) -> Footer:
     """Arrange what stands beneath the panels within ``width`` inches."""
+    *first, last = words.small_print(scan)
     lines = [
         line
-        for text in [*words.small_print(scan), *further]
+        for text in [*first, "; ".join([last, *further])]
         for line in wrapped(text, width, theme.SMALL)
     ]
     return Footer(scale, steps, handles, _columns(handles, width), lines)

@@ -57,7 +57,9 @@ def draw(panel: Axes, scan: Scan, scale: Scale, where: Window) -> Axes:
     norm = paths.steps(scan)
     for path in scan.paths:
         paths.draw(axes, path, norm, width=1.3, balls=0)
-    marks.draw(axes, tuple(p for p in scan.points if close.holds(np.array(p.xy))), close, scale=0.8)
+    held = tuple(p for p in scan.points if close.holds(np.array(p.xy)))
+    lines = [path.xy[np.isfinite(path.xy).all(axis=1)] for path in scan.paths]
+    marks.draw(axes, held, close, np.concatenate(lines), scale=0.8)
     _bar(axes, close, ink)
     ring(panel, scan)
     _connect(panel, axes, _centre(scan), at)
@@ -88,11 +90,11 @@ def _ground(axes: Axes, scan: Scan, scale: Scale, close: Window) -> str:
     )
     axes.set_facecolor(theme.UNMEASURED)
     ink = theme.INK if picture[..., :3].mean() > 110 else "white"
-    text = "path at its own scale,\nground "
+    text = "path at its own scale, ground\n"
     if known:
         ends = scale.loss(np.array([position.min(), position.max()]))
         low, high = (words.number(float(loss), 2) for loss in ends)
-        text += f"interpolated: {low}" + (f" to {high}" if low != high else "")
+        text += f"interpolated: {low}" + (f"–{high}" if low != high else "")
     else:
         text += "not measured"
     axes.text(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.patheffects import Normal, Stroke
 
-from landscape.draw import paths, raster, theme, words
+from landscape.draw import leaders, paths, raster, theme, words
 from landscape.draw.scale import Scale
+from landscape.draw.swatches import Swatch
 from landscape.store.records import Floats, Point, Scan
 
 MARGIN = 0.08
@@ -70,29 +70,55 @@ def losses(scan: Scan) -> tuple[str, ...]:
     return ("train_loss", *known(scan, ("validation_loss",)))
 
 
-def draw(axes: Axes, points: tuple[Point, ...], where: Window, *, scale: float = 1.0) -> None:
-    """Draw marked points; one outside stands at the edge with an arrow towards it."""
-    # Large marks first: where two coincide, the smaller one stays visible on the larger.
-    for point in sorted(points, key=lambda point: -theme.mark(point.name).size):
-        if len(point.xy) != 2 or not np.isfinite(point.xy).all():
-            continue
-        xy = np.array(point.xy)
-        look = theme.mark(point.name)
-        inside = where.holds(xy)
-        share = where.share(xy) if inside else clamped(where.share(xy))
-        if not inside:
-            _arrow(axes, share, where.share(xy), look.colour)
-        axes.plot(
-            *where.at(share),
-            look.marker,
-            ms=look.size * scale,
-            mfc=look.colour,
-            mec="white",
-            mew=1.0,
-            zorder=8,
-            clip_on=False,
-            path_effects=theme.halo(2.6 * scale, theme.INK),
-        )
+def draw(
+    axes: Axes,
+    points: tuple[Point, ...],
+    where: Window,
+    lines: Floats,
+    *,
+    least: Floats | None = None,
+    scale: float = 1.0,
+) -> Floats:
+    """Draw marked points, and the grid's lowest one if given; return where their marks stand.
+
+    A point outside stands at the edge with an arrow towards it. Marks that would cover each other
+    are moved aside, clear of ``lines`` (N, 2), and joined to their place by a line.
+    """
+    shown = [(np.array(point.xy), theme.mark(point.name)) for point in points]
+    shown = [(xy, look) for xy, look in shown if len(xy) == 2 and np.isfinite(xy).all()]
+    shown += [(least, theme.LOWEST)] if least is not None else []
+    size = np.array(axes.get_window_extent().size)
+    outside = [not where.holds(xy) for xy, _ in shown]
+    shares = [where.share(xy) for xy, _ in shown]
+    stand = [clamped(s) if out else s for s, out in zip(shares, outside, strict=True)]
+    at = np.array(stand).reshape(-1, 2)
+    radii = np.array([look.size * scale / 72 * theme.DPI / 2 for _, look in shown])
+    moved = leaders.spread(at * size, radii, where.share(lines) * size, size) / size
+    leaders.draw(axes, where.at(at), where.at(moved))
+    for k, (_, look) in enumerate(shown):
+        if outside[k]:
+            _arrow(axes, moved[k], shares[k], look.colour)
+        stamp(axes, where.at(moved[k]), look, scale=scale)
+    return where.at(moved)
+
+
+def stamp(
+    axes: Axes, at: Floats, look: theme.Mark, *, scale: float = 1.0, ghost: bool = False
+) -> None:
+    """Draw one mark, a ghost without the white rim that lifts the others off their ground."""
+    rim = theme.INK if ghost or look is theme.LOWEST else "white"
+    axes.plot(
+        *at,
+        look.marker,
+        ms=look.size * scale,
+        mfc=look.colour,
+        mec=rim,
+        mew=0.5 if ghost else 0.8,
+        zorder=8,
+        clip_on=False,
+        alpha=0.8 if ghost else 1.0,
+        path_effects=None if rim == theme.INK else theme.halo(2.6 * scale, theme.INK),
+    )
 
 
 def clamped(share: Floats) -> Floats:
@@ -135,7 +161,7 @@ def entries(
     if not solid:
         handles += _least(scan, measures)
     if any(paths.faded(path).any() for path in scan.paths):
-        handles.append(_pale())
+        handles.append(_pale(scan))
     if scale.capped:
         what = "cut at" if solid else "loss above"
         text = f"{what} {words.number(scale.high)}: {scale.rule}"
@@ -159,7 +185,7 @@ def _point(scan: Scan, point: Point, shown: Collection[str] | None) -> Line2D:
         text = f"{text[:-1]}; outside, at {', '.join(words.number(x) for x in point.xy)})"
     elif shown is not None and point.name not in shown:
         text = f"{text[:-1]}; above the cut or over a hole)"
-    return _marker(look if shown is None else replace(look, marker="o", size=7.0), text)
+    return _marker(look, text)
 
 
 def _least(scan: Scan, measures: tuple[str, ...]) -> list[Line2D]:
@@ -171,14 +197,16 @@ def _least(scan: Scan, measures: tuple[str, ...]) -> list[Line2D]:
     return [_marker(theme.LOWEST, f"lowest on the grid: {values}")] if least else []
 
 
-def _pale() -> Line2D:
-    return Line2D(
-        [],
-        [],
-        color=theme.faded(theme.STEP(np.array([0.6])))[0],
-        lw=2.4,
-        label="pale path: its loss is over 10 % off the plane's",
-        path_effects=[Stroke(linewidth=3.6, foreground=theme.PALE), Normal()],
+def _pale(scan: Scan) -> Swatch:
+    norm = paths.steps(scan)
+    steps = np.concatenate([path.step[paths.faded(path)] for path in scan.paths])
+    ends = np.array([steps.min(), steps.max()], dtype=np.float64)
+    first, last = norm(ends) if norm else (0.0, 0.0)
+    return Swatch(
+        "pale: over 10 % off the plane's loss",
+        paths.layers(pale=True),
+        (float(first), float(last)),
+        pale=True,
     )
 
 

@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 
-from landscape.draw import meshes, paths, ribbon, stage, theme
+from landscape.draw import meshes, stage, theme
 from landscape.draw.camera import Camera
 from landscape.draw.meshes import Frame, Mesh
 from landscape.draw.scale import Scale
+from landscape.draw.trail import Trail
 from landscape.store.records import Floats, Scan
 
-NEARER = 0.012
+NEARER = 0.02
 """How far lines are moved towards the eye in the order of painting, so that their surface does not
 cover them."""
 
@@ -86,9 +87,9 @@ class Strokes:
 
 
 def paint(
-    axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera, *, path: bool
+    axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera, trail: Trail | None
 ) -> None:
-    """Paint the scene into axes of the camera's pixels, the path only if asked for."""
+    """Paint the scene into axes of the camera's pixels, without marked points."""
     axes.set(xlim=(0, seen.width), ylim=(0, seen.height))
     axes.set_axis_off()
     _ground(axes, scan, mesh, scale, box, seen)
@@ -99,8 +100,8 @@ def paint(
         scene.lines(segments, _same((*to_rgba(theme.INK)[:3], 0.6), segments), 0.45)
     edges = mesh.points[meshes.rim(mesh)]
     scene.lines(edges, _same(to_rgba(theme.INK), edges), 0.6)
-    if path:
-        _path(scene, scan, scale, box)
+    if trail:
+        _path(scene, trail)
     scene.paint(axes, 2)
 
 
@@ -121,21 +122,20 @@ def _ground(axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: 
     drawn.paint(axes, 1)
 
 
-def _path(scene: Strokes, scan: Scan, scale: Scale, box: Frame) -> None:
-    steps = paths.steps(scan)
-    for one in scan.paths:
-        ribbons = ribbon.of(one, scale, box, steps)
-        for part in ribbons:
-            segments = np.stack([part.points[:-1], part.points[1:]], axis=1)
-            scene.lines(segments, _same(to_rgba(theme.INK), segments), 3.0, nearer=2 * NEARER)
-            scene.lines(segments, part.colours[1:], 2.0, nearer=3 * NEARER)
-        for drop in ribbon.drops(ribbons, scan, scale, box, paths.BALLS):
-            if np.isfinite(drop.foot).all():
-                segment = np.stack([drop.ball, drop.foot])[None]
-                scene.lines(segment, _same(to_rgba(theme.INK), segment), 0.6)
-            scene.ball(drop.ball, 0.010, "white")
-    for point, place in stage.places(scan, scale, box):
-        scene.ball(place, 0.018, theme.mark(point.name).colour)
+def _path(scene: Strokes, trail: Trail) -> None:
+    for part in trail.tracks:
+        segments = np.stack([part.points[:-1], part.points[1:]], axis=1)
+        scene.lines(segments, _same(to_rgba(theme.INK), segments), 1.8)
+        scene.lines(segments, part.colours[1:], 1.0, nearer=1.5 * NEARER)
+    for part in trail.tubes:
+        segments = np.stack([part.points[:-1], part.points[1:]], axis=1)
+        scene.lines(segments, _same(to_rgba(theme.INK), segments), 3.0, nearer=2 * NEARER)
+        scene.lines(segments, part.colours[1:], 2.0, nearer=3 * NEARER)
+    for drop in trail.drops:
+        if np.isfinite(drop.foot).all():
+            segment = np.stack([drop.ball, drop.foot])[None]
+            scene.lines(segment, _same(to_rgba(theme.INK), segment), 0.6)
+        scene.ball(drop.ball, 0.010, "white")
 
 
 def _coloured(mesh: Mesh) -> Floats:

@@ -86,22 +86,31 @@ def draw(
     segments = np.stack([xy[:-1], xy[1:]], axis=1)
     light = pale[:-1] | pale[1:]
     colours = theme.STEP(norm((step[:-1] + step[1:]) / 2))
-    _strokes(axes, segments[light], theme.faded(colours[light]), width * 0.75, theme.PALE, 5.0)
-    _strokes(axes, segments[~light], colours[~light], width, theme.INK, 5.5)
+    _strokes(axes, segments[light], theme.faded(colours[light]), layers(width, pale=True), 5.0)
+    _strokes(axes, segments[~light], colours[~light], layers(width), 5.5)
     beads = even(xy, balls)
     edge = theme.PALE if light.all() else theme.INK
     axes.plot(*beads.T, "o", ms=2.6, mfc="white", mec=edge, mew=0.5, ls="", zorder=6)
 
 
+def layers(width: float = 1.7, *, pale: bool = False) -> list[tuple[float, str | None]]:
+    """Return the widths and colours a path is drawn in, the last being that of its steps."""
+    casing = theme.PALE if pale else theme.INK
+    return [(width + 2.0, "white"), (width + 1.1, casing), (width, None)]
+
+
 def _strokes(
-    axes: Axes, segments: Floats, colours: Floats, width: float, casing: str, order: float
+    axes: Axes,
+    segments: Floats,
+    colours: Floats,
+    layers: list[tuple[float, str | None]],
+    order: float,
 ) -> None:
-    layers = [(width + 2.0, "white"), (width + 1.1, casing), (width, colours)]
     for layer, (thick, colour) in enumerate(layers if len(segments) else ()):
         axes.add_collection(
             LineCollection(
                 list(segments),
-                colors=colour,
+                colors=colours if colour is None else colour,
                 linewidths=thick,
                 capstyle="round",
                 zorder=order + 0.1 * layer,

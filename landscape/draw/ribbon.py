@@ -9,8 +9,12 @@ from matplotlib.colors import Normalize
 
 from landscape.draw import paths, theme
 from landscape.draw.meshes import Frame
+from landscape.draw.relief import Relief
 from landscape.draw.scale import Scale
-from landscape.store.records import Floats, Path, Scan
+from landscape.store.records import Floats, Path
+
+FINE = 1 / 300
+"""Between points of a track over the surface, as a share of the plane."""
 
 
 @dataclass(frozen=True)
@@ -77,24 +81,47 @@ def inside(rows: Floats) -> list[Floats]:
     return [np.stack(stretch) for stretch in stretches]
 
 
-def drops(ribbons: list[Ribbon], scan: Scan, scale: Scale, frame: Frame, count: int) -> list[Drop]:
+def drops(ribbons: list[Ribbon], relief: Relief, count: int) -> list[Drop]:
     """Return balls at even arc length with the surface's points on their verticals."""
     if not ribbons:
         return []
     longest = max(ribbons, key=lambda ribbon: float(np.linalg.norm(np.diff(ribbon.points, axis=0))))
     balls = paths.even(longest.points, count)
-    return [Drop(ball, foot(ball, scan, scale, frame)) for ball in balls]
+    return [Drop(ball, foot) for ball, foot in zip(balls, feet(balls, relief), strict=True)]
 
 
-def foot(ball: Floats, scan: Scan, scale: Scale, frame: Frame) -> Floats:
-    """Return the surface's point on a vertical, bilinear between the grid's; NaN without one."""
-    xy = frame.window.at(ball[:2] / np.array(frame.size) + 0.5)
-    position = scale.position(scan.measures["train_loss"])
-    i = int(np.clip(np.searchsorted(scan.x, xy[0], side="right") - 1, 0, len(scan.x) - 2))
-    j = int(np.clip(np.searchsorted(scan.y, xy[1], side="right") - 1, 0, len(scan.y) - 2))
-    u = (xy[0] - scan.x[i]) / (scan.x[i + 1] - scan.x[i])
-    v = (xy[1] - scan.y[j]) / (scan.y[j + 1] - scan.y[j])
-    with np.errstate(invalid="ignore"):
-        z = np.array([1 - u, u]) @ position[i : i + 2, j : j + 2] @ np.array([1 - v, v])
-    height = frame.height * z if np.isfinite(z) and z <= 1 else np.nan
-    return np.array([ball[0], ball[1], height])
+def feet(points: Floats, relief: Relief) -> Floats:
+    """Return the surface's points (N, 3) on the verticals of points, heights NaN without one."""
+    return np.column_stack([points[:, :2], relief.height(points)])
+
+
+def track(path: Path, relief: Relief, frame: Frame, steps: Normalize | None) -> list[Ribbon]:
+    """Return a path's projection as it runs over the surface, in as many stretches as are drawn.
+
+    Every recorded step has its place on the plane, whether or not its true loss is known.
+    """
+    finite = np.isfinite(path.xy).all(axis=1)
+    share = np.column_stack([frame.window.share(path.xy[finite]), np.full(finite.sum(), 0.5)])
+    step = path.step[finite].astype(np.float64)
+    found = []
+    for part in inside(np.column_stack([share, step])):
+        rows = _fine(part)
+        flat = (rows[:, :2] - 0.5) * np.array(frame.size)
+        points = np.column_stack([flat, relief.height(flat)])
+        colours = theme.STEP(steps(rows[:, 3])) if steps else theme.STEP(np.zeros(len(rows)))
+        drawn = np.isfinite(points[:, 2])
+        runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(drawn)) + 1)
+        found += [
+            Ribbon(points[run], np.asarray(colours)[run])
+            for run in runs
+            if drawn[run[0]] and len(run) > 1
+        ]
+    return found
+
+
+def _fine(rows: Floats) -> Floats:
+    """Insert points, evenly within each segment, so that none is longer than ``FINE``."""
+    counts = np.ceil(np.linalg.norm(np.diff(rows[:, :2], axis=0), axis=1) / FINE).astype(int)
+    counts = np.maximum(counts, 1)
+    at = np.concatenate([np.arange(n) / n + k for k, n in enumerate(counts)] + [[len(counts)]])
+    return np.stack([np.interp(at, np.arange(len(rows)), column) for column in rows.T], axis=1)

@@ -82,10 +82,16 @@ class Scale:
         return _rounded(losses[(position >= -1e-9) & (position <= 1 + 1e-9)], 12)
 
 
-def of(scan: Scan, *, paths: bool = False) -> Scale:
-    """Return the scale for all losses of a scan; with ``paths`` the paths' true losses fit too."""
-    losses = [scan.measures[name] for name in scan.measures if name.endswith("_loss")]
-    true = [path.true_loss for path in scan.paths] if paths else []
+def of(scan: Scan, *, paths: bool = False, like: Sequence[Scan] = ()) -> Scale:
+    """Return the scale for all losses of a scan; with ``paths`` the paths' true losses fit too.
+
+    And for those of the scans it is compared with, which get the same scale so.
+    """
+    scans = [scan, *(other for other in like if other is not scan)]
+    losses = [
+        one.measures[name] for one in scans for name in one.measures if name.endswith("_loss")
+    ]
+    true = [path.true_loss for one in scans for path in one.paths] if paths else []
     return through(losses, constant=scan.constant_loss, further=true)
 
 
@@ -120,7 +126,7 @@ def _minus_infinite(losses: Iterable[Floats]) -> bool:
 def _cap(plane: Floats, constant: float) -> tuple[float, str]:
     low, top = float(plane.min()), float(plane.max())
     if np.isfinite(constant) and 2 * constant > low and constant > 0:
-        return 2 * constant, "twice the best constant output's loss"
+        return 2 * constant, "twice the best constant output"
     cap = float(np.percentile(plane, PERCENTILE))
     if top - low <= 1.5 * (cap - low) or cap <= low:
         return np.inf, ""

@@ -8,20 +8,33 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from landscape.draw import camera, contours, marks, ribbon
+from landscape.draw import camera, contours, marks, ribbon, theme
 from landscape.draw.camera import Camera
 from landscape.draw.meshes import Frame
 from landscape.draw.scale import Scale
-from landscape.store.records import Floats, Point, Scan
+from landscape.draw.trail import Trail
+from landscape.store.records import Floats, Scan
 
-HEIGHT = 0.46
-FLOOR = -0.27
+HEIGHT = 0.55
+FLOOR = -0.22
 """Where the flat copy lies beneath the surface."""
-AZIMUTHS = (-125.0, -55.0, -145.0, -35.0, -110.0, -70.0, 125.0, 55.0, 110.0, 70.0)
-ELEVATIONS = (38.0, 50.0)
+AZIMUTHS = (-125.0, -55.0, -145.0, -35.0, -110.0, -70.0, 125.0, 55.0, 145.0, 35.0, 110.0, 70.0)
+ELEVATIONS = (36.0, 44.0, 52.0)
 """Views to choose from, the first ones being the habit."""
-BETTER = 0.08
+BETTER = 0.02
 """Another view must show so much more of what matters before it replaces the habit."""
+RIGHTWARDS = 0.015
+"""What it counts for that the path runs from left to right, and against it that it doesn't."""
+WEIGHTS = (1.0, 1.0, 1.0, 3.0)
+"""How much it counts that the surface, its lowest tenth, the path, the marked points are seen."""
+LEFT, RIGHT, TOP, NUMBERS, LETTERS = 0.46, 0.13, 0.04, 0.2, 0.46
+"""Room for letters around the box, in inches; beneath an edge for its numbers and its name."""
+OBLIQUE = 0.35
+"""Cosine from which on a slope counts as well seen."""
+SPACING = 0.1
+"""Between the numbers of the loss axis, in inches."""
+TALLEST = 1.1
+"""Height over width from which on a box is seen smaller instead."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +69,19 @@ def corners(box: Frame) -> Floats:
     )
 
 
-def view(scan: Scan, scale: Scale, box: Frame, size: tuple[int, int]) -> Camera:
-    """Choose the view in which most of the path and of the lowest tenth of the plane is seen."""
-    position = scale.position(scan.measures["train_loss"])
-    heights = box.height * np.clip(np.nan_to_num(position), 0, 1)
-    targets = _targets(scan, scale, box, position)
+def view(box: Frame, trail: Trail, width: int) -> Camera:
+    """Choose the view in which most of the path, the lowest tenth and the whole surface is seen.
+
+    The picture is ``width`` pixels wide and as high as the box then needs. Among views that show
+    as much, the path runs from left to right.
+    """
+    targets, weights = _targets(trail)
     best, most = None, -np.inf
     for elevation, azimuth in itertools.product(ELEVATIONS, AZIMUTHS):
-        seen = camera.fitted(corners(box), azimuth, elevation, size, (0.13, 0.06, 0.12, 0.02))
-        score = (
-            float(camera.visible(seen, targets, heights, box.size).mean()) if len(targets) else 0
-        )
+        seen = fitted(box, azimuth, elevation, width)
+        shown = [_seen(points, normals, trail, seen) for points, normals in targets]
+        score = float(np.average(shown, weights=weights)) if targets else 0.0
+        score += RIGHTWARDS * _rightwards(trail, seen)
         if best is None or score > most + BETTER:
             best, most = seen, score
     if best is None:
@@ -74,42 +89,102 @@ def view(scan: Scan, scale: Scale, box: Frame, size: tuple[int, int]) -> Camera:
     return best
 
 
-def _targets(scan: Scan, scale: Scale, box: Frame, position: Floats) -> Floats:
-    finite = np.isfinite(position)
-    deepest = np.quantile(position[finite], 0.1) if finite.any() else -np.inf
-    low = np.argwhere(finite & (position <= deepest))
-    low = low[:: max(1, len(low) // 400)]
-    xy = np.column_stack([scan.x[low[:, 0]], scan.y[low[:, 1]]])
-    parts = [box.place(xy, position[low[:, 0], low[:, 1]] + 0.01)]
-    for path in scan.paths:
-        height = scale.position(path.true_loss)
-        points = box.place(path.xy, height + 0.01)
-        shown = np.isfinite(points).all(axis=1) & (height <= 1)
-        parts.append(points[shown][:200])
-    return np.concatenate(parts)
+def fitted(box: Frame, azimuth: float, elevation: float, width: int) -> Camera:
+    """Return the camera whose picture the box fills between room for letters."""
+    left, right, top = (theme.DPI * room for room in (LEFT, RIGHT, TOP))
+    margins = left / width, right / width
+    # Twice as high as wide, so that the width decides.
+    seen = camera.fitted(corners(box), azimuth, elevation, (width, 2 * width), (*margins, 0, 0))
+    for _ in range(2):
+        tall = float(np.ptp(seen.project(corners(box))[:, 1]))
+        bottom = _beneath(box, seen)
+        height = min(round(bottom + tall + top), round(TALLEST * width))
+        room = (*margins, bottom / height, top / height)
+        seen = camera.fitted(corners(box), azimuth, elevation, (width, height), room)
+    return seen
 
 
-def edges(box: Frame, seen: Camera, scale: Scale) -> tuple[Edge, Edge, Edge]:
-    """Return the edges for the letters of x, y and the loss: the front ones and the leftmost."""
+def _beneath(box: Frame, seen: Camera) -> float:
+    """Return how far, in pixels, letters reach below the box."""
+    lowest = seen.project(corners(box))[:, 1].min()
+    reach = NUMBERS
+    for start, end in base(box, seen):
+        ends = seen.project(np.stack([start, end]))
+        across = abs(ends[1, 0] - ends[0, 0]) / np.linalg.norm(ends[1] - ends[0])
+        reach = max(reach, LETTERS * across - (ends[:, 1].mean() - lowest) / theme.DPI)
+    return reach * theme.DPI
+
+
+def _seen(points: Floats, normals: Floats, trail: Trail, seen: Camera) -> float:
+    """Return the share of points that are seen; those seen from the side count less."""
+    facing = np.clip(normals @ seen.axes[2] / OBLIQUE, 0, 1)
+    return float((trail.relief.shows(seen, points, 50) * facing).mean())
+
+
+def _targets(trail: Trail) -> tuple[list[tuple[Floats, Floats]], list[float]]:
+    """Return what is to be seen with its normals: surface, lowest tenth, path, marked points.
+
+    And how much each counts.
+    """
+    surface = trail.relief
+    x, y = np.meshgrid(surface.x, surface.y, indexing="ij")
+    whole = np.stack([x, y, surface.heights], axis=-1).reshape(-1, 3)
+    whole = whole[surface.heights.ravel() <= surface.top]
+    low = whole[whole[:, 2] <= np.quantile(whole[:, 2], 0.1)] if len(whole) else whole
+    path = np.concatenate([*(track.points for track in trail.tracks), np.empty((0, 3))])
+    marked = np.array([place for _, place in trail.places]).reshape(-1, 3)
+    # What lies beneath the surface is looked for on it.
+    marked[:, 2] = np.fmax(marked[:, 2], surface.height(marked))
+    parts = [
+        (part[:: max(1, len(part) // 300)], weight)
+        for part, weight in zip((whole, low, path, marked), WEIGHTS, strict=True)
+        if len(part)
+    ]
+    up = np.array([0.0, 0.0, 0.01])
+    return [(part + up, surface.normal(part)) for part, _ in parts], [weight for _, weight in parts]
+
+
+def _rightwards(trail: Trail, seen: Camera) -> float:
+    """Return 1 where the path is seen to run well to the right, −1 to the left."""
+    if not trail.tracks:
+        return 0.0
+    ends = np.stack([trail.tracks[0].points[0], trail.tracks[-1].points[-1]])
+    return float(np.clip(np.diff(seen.project(ends)[:, 0])[0] / seen.width / 0.2, -1, 1))
+
+
+def base(box: Frame, seen: Camera) -> tuple[Floats, Floats]:
+    """Return the ends (2, 3) of the floor's two front edges, along x and along y."""
     w, d = box.size[0] / 2, box.size[1] / 2
     front_x, front_y = (float(np.sign(part)) or 1.0 for part in (seen.eye - seen.target)[:2])
     ends = np.array([-1.0, 1.0])
     x_edge = np.column_stack([ends * w, [front_y * d] * 2, [FLOOR] * 2])
-    y_edge = np.column_stack([[front_x * w] * 2, ends * d, [FLOOR] * 2])
-    base = corners(box)[:4]
-    left = base[int(seen.project(base)[:, 0].argmin())]
+    return x_edge, np.column_stack([[front_x * w] * 2, ends * d, [FLOOR] * 2])
+
+
+def edges(box: Frame, seen: Camera, scale: Scale) -> tuple[Edge, Edge, Edge]:
+    """Return the edges for the letters of x, y and the loss: the front ones and the leftmost."""
+    x_edge, y_edge = base(box, seen)
+    floor = corners(box)[:4]
+    left = floor[int(seen.project(floor)[:, 0].argmin())]
     z_edge = np.stack([left * [1, 1, 0], left * [1, 1, 0] + [0, 0, box.height]])
     x, y = (_plane_ticks(box, k, edge) for k, edge in ((0, x_edge), (1, y_edge)))
-    losses = scale.ticks(6)
-    heights = box.height * scale.position(losses)
-    z = [
-        Tick(z_edge[0] + [0, 0, height], float(loss))
-        for height, loss in zip(heights, losses, strict=True)
-    ]
+    z = _upright_ticks(box, scale, z_edge, seen)
     found = [
         Edge(edge[0], edge[1], ticks) for edge, ticks in ((x_edge, x), (y_edge, y), (z_edge, z))
     ]
     return found[0], found[1], found[2]
+
+
+def _upright_ticks(box: Frame, scale: Scale, edge: Floats, seen: Camera) -> list[Tick]:
+    """Return the most ticks whose numbers keep a line's distance: from above the axis is short."""
+    for count in range(9, 1, -1):
+        losses = scale.ticks(count)
+        heights = box.height * scale.position(losses)
+        places = edge[0] + np.column_stack([np.zeros((len(losses), 2)), heights])
+        rows = seen.project(places)[:, 1] if len(places) else np.empty(0)
+        if (np.diff(rows) >= SPACING * theme.DPI).all():
+            break
+    return [Tick(place, float(loss)) for place, loss in zip(places, losses, strict=True)]
 
 
 def _plane_ticks(box: Frame, axis: int, edge: Floats) -> list[Tick]:
@@ -139,35 +214,6 @@ def walls(box: Frame, seen: Camera, scale: Scale) -> Floats:
     for at in [*(float(tick.place[2]) for tick in z.ticks), box.height]:
         parts += [[(-w, far_y, at), (w, far_y, at)], [(far_x, -d, at), (far_x, d, at)]]
     return np.array(parts, dtype=np.float64)
-
-
-def places(scan: Scan, scale: Scale, box: Frame) -> list[tuple[Point, Floats]]:
-    """Return marked points with their places in the box, at the true loss of their path's row.
-
-    A point of which no path knows the loss stands on the surface. Left out: points outside the
-    plane or above the cap.
-    """
-    found = []
-    for point in scan.points:
-        xy = np.array(point.xy)
-        if len(xy) != 2 or not box.window.holds(xy):
-            continue
-        position = float(scale.position(np.array(_true_loss(scan, point))))
-        place = box.place(xy[None], np.array([position]))[0]
-        if np.isnan(position):
-            place = ribbon.foot(place, scan, scale, box)
-        if np.isfinite(place).all() and place[2] <= box.height:
-            found.append((point, place))
-    return found
-
-
-def _true_loss(scan: Scan, point: Point) -> float:
-    for path in scan.paths:
-        rows = np.flatnonzero((path.step == point.step) & np.isfinite(path.true_loss))
-        rows = rows[np.isclose(path.xy[rows], point.xy).all(axis=1)] if len(rows) else rows
-        if len(rows):
-            return float(path.true_loss[rows[0]])
-    return float("nan")
 
 
 def flat(points: Floats) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 LOSS: Colormap = matplotlib.colormaps["viridis"]
 """Even in lightness, so that it reads in grey and by the colour-blind."""
 STEP: Colormap = ListedColormap(
-    matplotlib.colormaps["YlOrRd"]([0.02 + 0.93 * i / 255 for i in range(256)]), name="step"
+    matplotlib.colormaps["YlOrRd"]([0.1 + 0.85 * i / 255 for i in range(256)]), name="step"
 )
 """Training steps, light to dark: no hue of it occurs among the losses but yellow, hence casings."""
 
@@ -32,7 +32,7 @@ TICKS = 7.5
 SMALL = 6.8
 
 DPI = 300
-FADED = 0.4
+FADED = 0.55
 """How much of its colour a path keeps where the plane does not show its loss; the rest is white.
 
 Not opacity: a path that winds about would darken where it crosses itself."""

@@ -62,10 +62,9 @@ def extent(values: Floats) -> str:
 
 def unit(plane: Plane, axis: int) -> str:
     """Say what 1 on an axis is: its unit, and the distance in weight space where it differs."""
-    length = plane.norms[axis]
-    if plane.unit == DISTANCE:
-        return DISTANCE
-    return f"{plane.unit}; 1 = {number(length)} in weight space"
+    if plane.unit == DISTANCE or not plane.directions.size:
+        return plane.unit
+    return f"{plane.unit}; 1 = {number(plane.norms[axis])} in weight space"
 
 
 def axis(plane: Plane, axis: int) -> tuple[str, str]:
@@ -93,13 +92,17 @@ def share(path: Path) -> str:
 
 def origin(plane: Plane) -> str:
     """Say where the plane's origin is: ``final weights (step 4,500)``."""
+    if not plane.origin.size:
+        return "not in the imported file, nor are the directions"
     step = f"step {plane.origin_step:,}"
     name = plane.origin_name
     return f"weights at {step}" if name.isdigit() else f"{name} weights ({step})"
 
 
 def directions(plane: Plane) -> str:
-    """Say how random directions were scaled and what they leave alone; empty without any."""
+    """Say how directions were scaled and what they leave alone; empty where there is nothing to."""
+    if plane.kind == "imported" and plane.origin.size:
+        return "" if plane.ignored == "none" else f"ignored of the directions: {plane.ignored}"
     if not any("random" in label for label in plane.labels):
         return ""
     scaled = NORMALIZATION.get(
@@ -114,8 +117,11 @@ def normalizes(plane: Plane) -> bool:
 
 
 def angle(plane: Plane) -> str:
-    """Say that two axes drawn at right angles aren't; empty where they are within half a degree."""
-    if abs(plane.cosine) < np.sin(np.radians(0.5)):
+    """Say that two axes drawn at right angles aren't; empty where they are within half a degree.
+
+    Empty as well where nobody knows the angle.
+    """
+    if not abs(plane.cosine) >= np.sin(np.radians(0.5)):
         return ""
     degrees = np.degrees(np.arccos(np.clip(plane.cosine, -1, 1)))
     return f"directions at {number(float(degrees), 3)}°, drawn at right angles"
@@ -129,9 +135,10 @@ def small_print(scan: Scan) -> list[str]:
     if normalizes(plane):
         facts.append(BATCHNORM.get(plane.batchnorm, f"BatchNorm statistics: {plane.batchnorm}"))
     facts += [text for text in (angle(plane),) if text]
-    return [*(share(path) for path in scan.paths), "; ".join(facts)]
+    return [*(share(path) for path in scan.paths), *scan.remarks, "; ".join(facts)]
 
 
 def marked(point: Point) -> str:
     """Return a marked point's legend entry: ``best (step 900)``."""
-    return f"{point.name} (step {point.step:,})"
+    step = f"step {point.step:,}"
+    return point.name if point.name == step else f"{point.name} ({step})"

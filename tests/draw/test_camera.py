@@ -41,12 +41,3 @@ def test_points_are_where_vtk_puts_them(gl):
     finally:
         plotter.close()
     np.testing.assert_allclose(seen.project(CORNERS), found, atol=1e-3)
-
-
-def test_a_wall_hides_what_is_behind_it():
-    heights = np.zeros((41, 41))
-    heights[10] = 0.5
-    seen = camera.fitted(CORNERS, 180.0, 38.0, SIZE, MARGINS)
-    behind, before = [-0.15, 0.0, 0.0], [-0.45, 0.0, 0.0]
-    points = np.array([behind, before])
-    assert camera.visible(seen, points, heights, (1.0, 1.0)).tolist() == [False, True]

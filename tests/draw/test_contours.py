@@ -125,8 +125,8 @@ def test_the_legend_names_all_that_is_drawn(planted):
         "end (step 4,500)",
         "best (step 3,960)",
         "lowest on the grid: 0.0261, validation 0.13",
-        "pale path: its loss is over 10 % off the plane's",
-        "loss above 20: twice the best constant output's loss",
+        "pale: over 10 % off the plane's loss",
+        "loss above 20: twice the best constant output",
     ]
 
 
@@ -166,7 +166,7 @@ def test_a_tiny_path_has_an_inset_in_a_corner(planted):
     box = inset.get_window_extent().transformed(figure.axes[0].transAxes.inverted())
     assert box.x0 > 0.5
     assert box.y0 > 0.5
-    assert any("path at its own scale,\nground interpolated" in text for text in texts(figure))
+    assert any("path at its own scale, ground\ninterpolated" in text for text in texts(figure))
     assert figure.axes[1].child_axes == []
     assert draw.contour(planted.bowl()).axes[0].child_axes == []
 
@@ -176,6 +176,29 @@ def test_the_lowest_point_is_the_grid_s(planted):
     loss, at = marks.lowest(bowl)
     i, j = np.argwhere(bowl.measures["train_loss"] == loss)[0]
     assert at.tolist() == [bowl.x[i], bowl.y[j]]
+
+
+def test_marks_at_one_place_are_all_seen(planted):
+    bowl = planted.bowl()
+    least = marks.lowest(bowl)[1]
+    points = tuple(replace(p, xy=(float(least[0]), float(least[1]) + 0.01)) for p in bowl.points)
+    axes = draw.contour(replace(bowl, points=points)).axes[0]
+    looks = [theme.MARKS[point.name] for point in points] + [theme.LOWEST]
+    stamps = [
+        next(
+            line
+            for line in axes.lines
+            if line.get_marker() == look.marker and look.size == line.get_markersize()
+        )
+        for look in looks
+    ]
+    at = np.array([axes.transData.transform(line.get_xydata()[0]) for line in stamps])
+    gaps = np.linalg.norm(at[:, None] - at[None], axis=2) + 1e9 * np.eye(4)
+    radii = np.array([look.size for look in looks]) / 72 * theme.DPI / 2
+    assert (gaps >= 0.89 * (radii[:, None] + radii[None])).all()
+    # A leader joins each moved mark to its place.
+    dots = [line.get_xydata()[0] for line in axes.lines if line.get_markersize() == 2.6]
+    assert any(np.allclose(dot, least) for dot in dots)
 
 
 def test_an_end_outside_stands_at_the_edge_and_is_said(planted):

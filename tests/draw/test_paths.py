@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw import paths, ribbon
+from landscape.draw import paths, relief, ribbon
 from landscape.draw.marks import Window
 from landscape.draw.meshes import Frame
 from landscape.draw.scale import Scale
@@ -73,12 +73,43 @@ def test_the_path_is_at_its_true_loss_and_ends_at_the_cap(planted):
     np.testing.assert_allclose(part.points[1:, 0] + 0.5, [0.1 + 0.8 / 3, 0.9])
 
 
-def test_a_foot_is_on_the_surface(planted):
-    scan = planted.scan(
+def slope(planted, x, y):
+    return planted.scan(
         planted.plane("along", ("a", "b"), "distance in weight space", (1.0, 1.0)),
         np.linspace(0, 1, 5),
         np.linspace(0, 1, 3),
-        lambda x, y: 0.2 + 0.5 * x * y,
+        lambda a, b: 0.2 + x * a + y * b,
     )
-    found = ribbon.foot(np.array([0.1, -0.2, 0.9]), scan, LINEAR, FRAME)
-    np.testing.assert_allclose(found, [0.1, -0.2, 0.2 + 0.5 * 0.6 * 0.3])
+
+
+def test_a_foot_is_on_the_surface(planted):
+    surface = relief.of(slope(planted, 0.3, 0.2), "train_loss", LINEAR, FRAME)
+    balls = np.array([[0.1, -0.2, 0.9], [0.7, 0.0, 0.9]])
+    found = ribbon.feet(balls, surface)
+    np.testing.assert_allclose(found[0], [0.1, -0.2, 0.2 + 0.3 * 0.6 + 0.2 * 0.3])
+    assert np.isnan(found[1, 2])
+
+
+def test_a_track_follows_the_surface_at_every_recorded_step(planted):
+    one = path(planted, [NAN, NAN, 0.9], [NAN, NAN, 0.1])
+    surface = relief.of(slope(planted, 0.3, 0.2), "train_loss", LINEAR, FRAME)
+    [track] = ribbon.track(one, surface, FRAME, None)
+    x, y, z = np.add(track.points, [0.5, 0.5, 0]).T
+    np.testing.assert_allclose(z, 0.2 + 0.3 * x + 0.2 * y)
+    assert (x[0], x[-1]) == (pytest.approx(0.1), pytest.approx(0.9))
+    assert np.diff(x).max() <= ribbon.FINE * 1.001
+    # The kinks of the path are kept.
+    assert np.isclose(x, 0.5).any()
+
+
+def test_a_track_is_broken_where_the_surface_is_cut(planted):
+    one = path(planted, [0.5, 0.5], [0.5, 0.5])
+    scan = slope(planted, 0.0, 0.0)
+    loss = scan.measures["train_loss"].copy()
+    loss[2] = 9.0
+    surface = relief.of(planted.with_losses(scan, loss), "train_loss", LINEAR, FRAME)
+    first, second = ribbon.track(one, surface, FRAME, None)
+    # From 0.2 at a quarter to 9 at a half: cut at 1 after a share of 0.8 / 8.8 of the cell.
+    edge = 0.25 + 0.25 * 0.8 / 8.8
+    assert first.points[-1, 0] + 0.5 == pytest.approx(edge, abs=ribbon.FINE)
+    assert second.points[0, 0] + 0.5 == pytest.approx(1 - edge, abs=ribbon.FINE)

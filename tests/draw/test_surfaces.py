@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw import meshes, scale, solid, stage, surfaces
+from landscape.draw import ghosts, meshes, scale, solid, stage, surfaces, theme, trail
+from landscape.draw.marks import Window
+from landscape.draw.meshes import Frame
 from landscape.errors import LandscapeError
+from landscape.store.records import Point
 
 
 def texts(figure: Figure) -> list[str]:
@@ -21,11 +25,13 @@ def pixels(figure: Figure) -> np.ndarray:
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
 
 
-def rendered(scan, *, path=True, size=(400, 340)):
+def rendered(scan, *, path=True, width=400):
     colours, box = scale.of(scan, paths=True), stage.frame(scan)
-    seen = stage.view(scan, colours, box, size)
+    laid = trail.of(scan, colours, box)
+    seen = stage.view(box, laid, width)
     mesh = meshes.surface(scan.x, scan.y, scan.measures["train_loss"], colours, box)
-    return solid.picture(scan, mesh, colours, box, seen, path=path).astype(int), colours, box, seen
+    picture = solid.picture(scan, mesh, colours, box, seen, laid if path else None).astype(int)
+    return picture, colours, box, seen, laid
 
 
 def near(picture, pixel, reach=3):
@@ -37,34 +43,50 @@ def near(picture, pixel, reach=3):
 
 
 def test_vtk_draws_surface_path_and_balls_where_the_camera_says(planted, gl):
-    scan = planted.random(31, 31)
-    picture, colours, box, seen = rendered(scan)
-    places = {point.name: place for point, place in stage.places(scan, colours, box)}
-    green = near(picture, seen.project(places["start"])[0], 2).mean(axis=0)
-    assert green[1] > green[0] + 40
-    assert green[1] > green[2] + 40
-    # Far corners are high: yellow-green, so little blue.
-    corner = box.place(np.array([[-0.97, 0.97]]), np.array([0.0]))
-    corner[0, 2] = box.height * float(
-        colours.position(planted.random_loss(np.array(-0.97), np.array(0.97)))
-    )
-    high = near(picture, seen.project(corner)[0]).mean(axis=0)
-    assert min(high[0], high[1]) > high[2] + 40
+    scan = planted.escape()
+    picture, _, box, seen, laid = rendered(scan, width=700)
+    # On the plateau nothing stands before the path, which runs above it.
+    balls = np.array([drop.ball for drop in laid.drops if drop.ball[0] > -0.1])
+    assert len(balls) >= 3
+    for ball in balls:
+        white = near(picture, seen.project(ball)[0], 1).mean(axis=0)
+        assert white.min() > 215
+    # Beside the path the plateau has the colour of its loss: green, little blue.
+    beside = box.place(np.array([[30.0, -12.0]]), np.array([0.0]))
+    beside[0, 2] = laid.relief.height(beside)[0]
+    green = near(picture, seen.project(beside)[0]).mean(axis=0)
+    wanted = 255 * np.array(theme.LOSS(beside[0, 2] / box.height)[:3])
+    assert np.abs(green / green.sum() - wanted / wanted.sum()).max() < 0.05
     assert (picture[0, 0] > 250).all()
+
+
+def test_the_projection_runs_over_the_surface_in_the_colours_of_its_steps(planted, gl):
+    scan = planted.escape()
+    path = scan.paths[0]
+    # Without true losses there is no tube, but every step has its place on the plane.
+    unknown = replace(path, true_loss=np.full(len(path.step), np.nan))
+    picture, _, _, seen, laid = rendered(replace(scan, paths=(unknown,)), width=700)
+    assert laid.tubes == []
+    [track] = laid.tracks
+    shown = track.points[:, 0] > -0.1
+    for point, colour in zip(track.points[shown][5::60], track.colours[shown][5::60], strict=True):
+        drawn = near(picture, seen.project(point)[0], 0)[0]
+        assert np.abs(drawn - 255 * colour[:3]).max() < 40
 
 
 def test_the_path_is_left_out_where_its_losses_are_not(planted, gl):
     scan = planted.random(31, 31)
-    with_path, _, _, _ = rendered(scan)
-    without, colours, box, seen = rendered(scan, path=False)
-    at = seen.project(stage.places(scan, colours, box)[0][1])[0]
+    with_path, _, _, seen, laid = rendered(scan)
+    without, *_ = rendered(scan, path=False)
+    tube = max(laid.tubes, key=lambda tube: len(tube.points))
+    at = seen.project(tube.points[np.ptp(tube.points[:, 2]) / 2 < tube.points[:, 2]][0])[0]
     assert np.abs(near(with_path, at) - near(without, at)).max() > 60
 
 
 def test_peaks_are_cut_not_flattened(planted, gl):
     """Above the cap there is nothing: the background is seen in place of a plateau."""
     scan = replace(planted.bowl(31, 31), paths=(), points=())
-    picture, colours, box, seen = rendered(scan, path=False)
+    picture, colours, box, seen, _ = rendered(scan, path=False)
     assert colours.capped
     corners = box.place(
         np.array([[a, b] for a in (-0.95, 0.95) for b in (-0.95, 0.95)]), np.ones(4)
@@ -89,8 +111,10 @@ def test_both_renderers_carry_the_same_letters(planted, gl, renderer):
         "best",
         "end",
         "2.30 best constant output",
-        "cut at 4.61: twice the best constant output's loss",
+        "cut at 4.61: twice the best constant output",
         "path at its true training loss",
+        "its projection onto the surface",
+        "beneath or behind the surface",
     ):
         assert wanted in found
     picture = pixels(figure)
@@ -141,16 +165,55 @@ def test_plotters_are_closed_when_drawing_fails(planted, gl, monkeypatch):
     assert closed
 
 
+def places(scan):
+    colours, box = scale.of(scan, paths=True), stage.frame(scan)
+    found = trail.of(scan, colours, box).places
+    return {point.name: place for point, place in found}, colours, box
+
+
 def test_marks_stand_at_true_losses(planted):
     scan = planted.random()
-    colours, box = scale.of(scan, paths=True), stage.frame(scan)
-    places = {point.name: place for point, place in stage.places(scan, colours, box)}
+    at, colours, box = places(scan)
     start = scan.paths[0].true_loss[0]
-    assert places["start"][2] == pytest.approx(box.height * colours.position(start))
+    assert at["start"][2] == pytest.approx(box.height * colours.position(start))
     # No path knows a loss there: the point stands on the surface.
-    lone = replace(scan, paths=())
-    places = {point.name: place for point, place in stage.places(lone, colours, box)}
-    assert places["end"][2] == pytest.approx(box.height * colours.position(np.array(0.45)))
+    at, colours, box = places(replace(scan, paths=()))
+    assert at["end"][2] == pytest.approx(box.height * colours.position(np.array(0.45)))
+
+
+@pytest.mark.parametrize("renderer", ["pyvista", "matplotlib"])
+def test_marks_have_the_shapes_of_the_contour(planted, gl, renderer):
+    panel = draw.surface(planted.escape(21, 13), renderer=renderer).axes[0]
+    found = {line.get_marker(): line.get_markerfacecolor() for line in panel.lines}
+    for name in ("start", "end", "best"):
+        assert found[theme.MARKS[name].marker] == theme.MARKS[name].colour
+
+
+@pytest.mark.parametrize("renderer", ["pyvista", "matplotlib"])
+def test_a_path_beneath_the_surface_shines_through_in_dashes(planted, gl, renderer):
+    scan = planted.escape(31, 19)
+    path = scan.paths[0]
+    over = replace(path, true_loss=np.full(len(path.step), 4.5))
+    under = replace(path, true_loss=0.8 * path.plane_loss)
+    points = (Point("end", (float(path.xy[80, 0]), float(path.xy[80, 1])), int(path.step[80])),)
+    found = {}
+    for name, one in (("over", over), ("under", under)):
+        figure = draw.surface(replace(scan, paths=(one,), points=points), renderer=renderer)
+        said = "beneath or behind the surface" in texts(figure)
+        dashes = [c for c in figure.axes[0].collections if isinstance(c, LineCollection)]
+        [mark] = [
+            line for line in figure.axes[0].lines if line.get_marker() == theme.MARKS["end"].marker
+        ]
+        found[name] = said, sum(len(c.get_segments()) for c in dashes) > 20, mark.get_alpha() < 1
+    assert found["under"] == (True, True, True)
+    assert not found["over"][2]
+
+
+def test_dashes_are_even_and_only_where_a_line_is_hidden():
+    line = np.column_stack([np.linspace(0, 100, 401), np.zeros(401)])
+    unseen = line[:, 0] < 60
+    found = [line[run, 0] for run in ghosts.dashes(line, unseen, 6, 4)]
+    assert [(run[0], run[-1]) for run in found] == [(10.0 * k, 10.0 * k + 6) for k in range(6)]
 
 
 def test_a_point_that_is_cut_off_is_said_to_be(planted):
@@ -165,12 +228,46 @@ def test_the_view_is_chosen_to_show_a_valley_behind_a_ridge(planted):
         np.linspace(-1, 1, 41),
         np.linspace(-1, 1, 41),
         lambda x, y: (
-            1 + 3.5 * np.exp(-(((y + 0.5) / 0.1) ** 2)) - 0.9 * np.exp(-(((y + 0.25) / 0.1) ** 2))
+            1 + 3.5 * np.exp(-(((y + 0.5) / 0.1) ** 2)) - 0.9 * np.exp(-(((y + 0.2) / 0.25) ** 2))
         ),
     )
     colours, box = scale.of(ridge), stage.frame(ridge)
-    seen = stage.view(ridge, colours, box, (400, 340))
+    seen = stage.view(box, trail.of(ridge, colours, box), 400)
     assert seen.eye[1] > 0
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_path_runs_from_left_to_right_where_nothing_is_hidden(planted, mirrored):
+    flat = planted.scan(
+        planted.plane("along", ("a", "b"), "distance in weight space", (1.0, 1.0)),
+        np.linspace(-1, 1, 21),
+        np.linspace(-1, 1, 21),
+        lambda x, y: 1 + 0.1 * x + 0.1 * y,
+    )
+    x = np.linspace(-0.8, 0.8, 9) * (-1 if mirrored else 1)
+    loss = 1 + 0.1 * x
+    along = planted.path(np.column_stack([x, 0 * x]), loss, loss, 0 * x)
+    flat = replace(flat, paths=(along,))
+    colours, box = scale.of(flat), stage.frame(flat)
+    laid = trail.of(flat, colours, box)
+    ends = stage.view(box, laid, 400).project(laid.tracks[0].points[[0, -1]])
+    assert ends[1, 0] > ends[0, 0]
+
+
+@pytest.mark.parametrize("share", [0.4, 1.0, 1.6])
+@pytest.mark.parametrize("azimuth", [-125.0, -35.0, 70.0])
+def test_the_box_fills_the_panel(share, azimuth):
+    """No room is left but for letters, whatever the plane's shape."""
+    longer = max(1.0, share)
+    box = Frame(Window(np.zeros(2), np.ones(2)), (1 / longer, share / longer), stage.HEIGHT)
+    seen = stage.fitted(box, azimuth, 44.0, 1000)
+    pixels = seen.project(stage.corners(box))
+    inch = theme.DPI
+    low, high = pixels.min(axis=0), [seen.width, seen.height] - pixels.max(axis=0)
+    assert low[0] == pytest.approx(stage.LEFT * inch, abs=0.06 * seen.width)
+    assert high[0] == pytest.approx(stage.RIGHT * inch, abs=0.06 * seen.width)
+    assert high[1] == pytest.approx(stage.TOP * inch, abs=3)
+    assert stage.NUMBERS * inch - 3 <= low[1] <= stage.LETTERS * inch + 3
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3])

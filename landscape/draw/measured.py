@@ -1,0 +1,170 @@
+"""What was measured beside losses and accuracies: a panel a measure, each on its own scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from landscape.draw import contours, footer, page, paths, raster, theme, words
+from landscape.draw import scale as scales
+from landscape.draw.marks import Window, window
+from landscape.draw.page import Page
+from landscape.draw.scale import Scale
+from landscape.errors import LandscapeError
+from landscape.store.records import Scan
+
+TITLES = {
+    "gradient_norm": "gradient norm",
+    "sharpness": "sharpness λ_max",
+    "convexity": "|λ_min / λ_max|",
+}
+"""The measures there are, in the order of the panels."""
+WIDTH, SINGLE = 7.0, 4.0
+LEFT, GAP, RIGHT, TOP, BENEATH, BAR = 0.76, 0.25, 0.14, 0.27, 0.6, 0.62
+HIGH = 1.5
+"""Height of a line's panel."""
+
+
+def names(scan: Scan) -> tuple[str, ...]:
+    """Return those of the further measures that a scan has anywhere."""
+    return tuple(
+        name
+        for name in TITLES
+        if name in scan.measures and bool(np.isfinite(scan.measures[name]).any())
+    )
+
+
+def measured(scan: Scan, *, like: Sequence[Scan] = ()) -> Figure:
+    """Draw gradient norm, sharpness and convexity, those that were measured.
+
+    Each has its own scale, logarithmic where all values are positive; the scans ``like`` it share
+    them. A plane's panels stand side by side, a line's beneath each other.
+
+    Raises:
+        LandscapeError: none of them was measured.
+    """
+    shown = names(scan)
+    if not shown:
+        raise LandscapeError(
+            "a measures figure needs gradient-norm, sharpness or convexity, none was measured; "
+            "scan with --measure"
+        )
+    return _curves(scan, shown) if scan.is_line else _maps(scan, shown, like)
+
+
+def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan]) -> Figure:
+    contours.check(scan, "measures")
+    width = WIDTH if len(shown) > 1 else SINGLE
+    across = (width - LEFT - RIGHT - GAP * (len(shown) - 1)) / len(shown)
+    aspect, _ = contours.shape(scan)
+    tall = across * aspect
+    lines = _small_print(scan, width - LEFT - RIGHT)
+    sheet = page.blank(width, TOP + tall + BENEATH + BAR + footer.LINE * len(lines) + 0.12)
+    for k, name in enumerate(shown):
+        left = LEFT + k * (across + GAP)
+        axes = sheet.axes(left, TOP, across, tall)
+        values = [one.measures[name] for one in [scan, *like] if name in one.measures]
+        scale = scales.through(values, constant=float("nan"))
+        _panel(axes, scan, name, scale)
+        contours.dress(axes, scan, name, first=k == 0, size=(across, tall))
+        axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=4)
+        _bar(sheet, scale, left, TOP + tall + BENEATH, across)
+    sheet.text(LEFT, TOP + tall + BENEATH + BAR, "\n".join(lines), theme.SMALL, colour="#444444")
+    return sheet.figure
+
+
+def _panel(axes: Axes, scan: Scan, name: str, scale: Scale) -> None:
+    where: Window = window(scan)
+    picture = raster.of(scan.x, scan.y, scan.measures[name], scan.measured, scale, 600)
+    extent = (where.low[0], where.high[0], where.low[1], where.high[1])
+    axes.imshow(
+        picture.picture(), origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0
+    )
+    axes.set(xlim=extent[:2], ylim=extent[2:])
+    position = scale.position(scan.measures[name])
+    finite = position[np.isfinite(position)]
+    levels = [at for at in scale.position(scale.levels(8)) if finite.min() < at < finite.max()]
+    if levels:
+        axes.contour(
+            scan.x,
+            scan.y,
+            np.ma.masked_invalid(position).T,
+            levels=levels,
+            colors=[theme.INK],
+            linewidths=0.5,
+            alpha=0.7,
+        )
+    if not paths.tiny(scan):
+        for path in scan.paths:
+            xy = path.xy[np.isfinite(path.xy).all(axis=1)]
+            axes.plot(*xy.T, color="white", lw=1.6, zorder=3)
+            axes.plot(*xy.T, color=theme.INK, lw=0.7, zorder=3)
+    for point in scan.points:
+        if where.holds(np.array(point.xy)):
+            look = theme.mark(point.name)
+            axes.plot(
+                *point.xy,
+                look.marker,
+                ms=0.75 * look.size,
+                mfc=look.colour,
+                mec=theme.INK,
+                zorder=4,
+            )
+
+
+def _bar(sheet: Page, scale: Scale, left: float, top: float, width: float) -> None:
+    axes = sheet.axes(left, top, width, footer.BAR)
+    bar = sheet.figure.colorbar(
+        ScalarMappable(scale.norm(), theme.LOSS), cax=axes, orientation="horizontal"
+    )
+    bar.outline.set_linewidth(0.6)
+    bar.set_ticks(FixedLocator(list(scale.ticks(max(3, int(width / 0.5))))), minor=False)
+    bar.ax.xaxis.set_minor_locator(NullLocator())
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
+    kind = "log scale" if scale.log else "linear scale"
+    cut = f", cut at {words.number(scale.high)}" if scale.capped else ""
+    bar.set_label(f"{kind}{cut}", size=theme.SMALL, labelpad=1.5)
+
+
+def _curves(scan: Scan, shown: Sequence[str]) -> Figure:
+    width = 5.0
+    across = width - LEFT - RIGHT
+    lines = _small_print(scan, across)
+    below = TOP + len(shown) * (HIGH + 0.3)
+    sheet = page.blank(width, below + 0.3 + footer.LINE * len(lines) + 0.12)
+    for k, name in enumerate(shown):
+        axes = sheet.axes(LEFT, TOP + k * (HIGH + 0.3), across, HIGH)
+        values = scan.measures[name]
+        finite = values[np.isfinite(values)]
+        axes.plot(scan.x, np.where(np.isfinite(values), values, np.nan), color=theme.TRAIN, lw=1.4)
+        if bool((finite > 0).all()) and finite.max() > 30 * finite.min():
+            axes.set_yscale("log")
+        else:
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+        axes.set_xlim(scan.x[0], scan.x[-1])
+        axes.grid(True, color="#e6e6e6", lw=0.5)
+        axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=3)
+        for point in scan.points:
+            axes.axvline(point.xy[0], color=theme.PALE, lw=0.6, zorder=1)
+        if k < len(shown) - 1:
+            axes.tick_params(labelbottom=False)
+        else:
+            axes.set_xlabel("\n".join(words.axis(scan.plane, 0)), size=theme.LETTERS, labelpad=2)
+    sheet.text(LEFT, below + 0.25, "\n".join(lines), theme.SMALL, colour="#444444")
+    return sheet.figure
+
+
+def _small_print(scan: Scan, width: float) -> list[str]:
+    count = scan.samples.get("train")
+    what = "gradient and Hessian of the mean training loss, without weight decay"
+    if "convexity" in names(scan):
+        what += "; |λ_min / λ_max| is 0 where the loss is convex"
+    texts = [f"{what}{f' ({count:,} samples)' if count else ''}", *words.small_print(scan)]
+    return [line for text in texts for line in page.wrapped(text, width, theme.SMALL)]
