@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,12 +24,34 @@ MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""
 
 
-def empty(plane: Plane, x: Floats, y: Floats, *, validation: bool, **about: Any) -> Scan:
+class Further(Protocol):
+    """Measures beside losses and accuracies, such as curvature."""
+
+    def at(self, xy: Floats) -> Mapping[str, float]:
+        """Their values at a point (D,) of the plane."""
+
+
+def empty(
+    plane: Plane,
+    x: Floats,
+    y: Floats,
+    *,
+    validation: bool,
+    further: Sequence[str] = (),
+    **about: Any,
+) -> Scan:
     """A scan with nothing measured yet; ``about`` are further fields of `Scan`."""
     shape = (len(x), len(y)) if len(plane.directions) > 1 else (len(x),)
     names = [name for name in MEASURES if validation or not name.startswith("validation")]
+    names += further
+    if plane.kind == "line" and len(plane.points) == 2:
+        # Where the two weights lie that a barrier is between.
+        between = [point.xy[0] for point in plane.points]
+        about["settings"] = {**about.get("settings", {}), "between": between}
     return Scan(
-        plane=plane,
+        # The marked points are the scan's: a file has them once.
+        plane=replace(plane, points=()),
+        points=plane.points,
         x=x,
         y=y,
         measures={name: np.full(shape, np.nan) for name in names},
@@ -38,7 +60,7 @@ def empty(plane: Plane, x: Floats, y: Floats, *, validation: bool, **about: Any)
     )
 
 
-def fill(scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
+def fill(scan: Scan, evaluator: PointEvaluator, further: Further | None = None) -> Iterator[Scan]:
     """Measure the points that aren't yet, yielding the scan after each one.
 
     The scans share their arrays, which fill up: save one, or keep the last.
@@ -50,6 +72,8 @@ def fill(scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
         xy = np.array([axis[i] for axis, i in zip((scan.x, scan.y), index, strict=False)])
         started = time.perf_counter()
         found = evaluator.at(xy)
+        if further is not None:
+            found |= further.at(xy)
         # Not what whoever iterates does between two points.
         seconds += time.perf_counter() - started
         spent += evaluator.passes
@@ -91,6 +115,8 @@ def trace(
         plane_loss=np.full(count, np.nan),
         share_in_plane=projection.share_in_plane,
         chance=projection.chance,
+        walk=projection.walk,
+        arc=projection.arc,
     )
     for row in measured_rows(trajectory):
         path.plane_loss[row] = evaluator.train_loss_at(projection.xy[row])
