@@ -35,11 +35,9 @@ class Cost:
 
     name: str
     milliseconds: float
-    """A step: median over the blocks."""
+    """A step: lower quartile over the blocks; what else the machine does only adds."""
     overhead: float
-    """Share of a step of `BASE`, more than that: median over blocks run one after the other."""
-    spread: float
-    """Half the distance between the overheads' quartiles."""
+    """How much more than `BASE`, as a share of it."""
 
 
 BASE = "training, nothing recorded"
@@ -110,11 +108,8 @@ def recorder(
 
 
 def _cost(name: str, times: dict[str, list[float]]) -> Cost:
-    pairs = zip(times[name], times[BASE], strict=True)
-    overheads = sorted(mine / base - 1 for mine, base in pairs)
-    low, _, high = statistics.quantiles(overheads, n=4)
-    median = statistics.median(times[name])
-    return Cost(name, median, statistics.median(overheads), (high - low) / 2)
+    mine, base = (statistics.quantiles(times[way], n=4)[0] for way in (name, BASE))
+    return Cost(name, mine, mine / base - 1)
 
 
 def _plain(problem: Problem, settings: Settings, block: int) -> Block:

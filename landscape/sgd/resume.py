@@ -52,6 +52,7 @@ def resume(run: Run, problem: Problem) -> tuple[Recorder, Iterator[Step]]:
     check(run)
     held = lock.acquire(run.folder)
     try:
+        resumefile.tidy(run.folder)
         run = read(run.folder)  # another process may have been at it meanwhile
         check(run)
         record = run.record

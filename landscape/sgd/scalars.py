@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,10 +20,10 @@ class Meter:
         """Make ready for vectors like ``weights`` (P,)."""
         size, device = len(weights), weights.device
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        # Two of each, in turn the last one and this one.
-        self._gradients = torch.zeros(2, size, dtype=dtype, device=device)
-        self._updates = torch.zeros(2, size, dtype=dtype, device=device)
-        self._weights = torch.zeros(size, dtype=dtype, device=device)
+        # Two of each, in turn the last one and this one. Not as rows of one tensor: the last bit of
+        # a sum depends on how its vectors lie in memory, and a training may go on elsewhere.
+        made = [torch.zeros(size, dtype=dtype, device=device) for _ in range(5)]
+        self._weights, self._gradients, self._updates = made[0], made[1:3], made[3:]
         self._turn = 0
         self.norms: tuple[float, ...] = (0.0, 0.0)
         """Of the last gradient and the last update."""
@@ -60,12 +59,13 @@ class Meter:
 
 
 def _dots(pairs: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
-    if pairs[0][0].device.type == "cpu":
-        # Not by BLAS: its threads wait for each other, milliseconds where the machine is busy.
-        with np.errstate(all="ignore"):  # infinities are the caller's to see
-            return [float(np.einsum("i,i->", a.numpy(), b.numpy())) for a, b in pairs]
-    found: list[float] = torch.stack([torch.dot(a, b) for a, b in pairs]).tolist()
-    return found
+    # Not by NumPy: the threads of its BLAS stall for milliseconds where the machine is busy.
+    found = [torch.dot(a, b) for a, b in pairs]
+    if found[0].device.type == "cpu":
+        return [float(value) for value in found]
+    # One synchronization with the device.
+    together: list[float] = torch.stack(found).tolist()
+    return together
 
 
 def _root(square: float) -> float:

@@ -57,3 +57,11 @@ def load(folder: Path) -> tuple[int, dict[str, NDArray[Any]], dict[str, Any]]:
         names = datasets(group) if group is not None else []
         arrays = {name: np.asarray(group[name][()]) for name in names}
         return int(file.attrs["step"]), arrays, json.loads(file["info"].asstr()[()])
+
+
+def tidy(folder: Path) -> None:
+    """Remove the unfinished files that a kill left in a run's folder."""
+    for name in ("run.json", "trajectory.h5", NAME, "shards/*.h5"):
+        place, pattern = (folder / name).parent, (folder / name).name
+        for path in place.glob(f".{pattern}.*"):
+            path.unlink(missing_ok=True)
