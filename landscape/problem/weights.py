@@ -90,11 +90,14 @@ def flat(model: nn.Module) -> Tensor:
     return torch.cat([tensor.detach().reshape(-1) for tensor in model.parameters()])
 
 
-def tied(model: nn.Module, device: torch.device | str = "cpu") -> tuple[nn.Module, Tensor]:
+def tied(
+    model: nn.Module, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> tuple[nn.Module, Tensor]:
     """A copy of the model whose parameters are views of one flat vector, and that vector.
 
     Writing to the vector (P,) changes the copy's weights in place and copies nothing; the model
-    that was handed over stays as it was.
+    that was handed over stays as it was. ``dtype`` is that of all the copy's numbers, if not the
+    model's own.
 
     Raises:
         LandscapeError: the model can't be copied, or its parameters differ in dtype.
@@ -107,6 +110,8 @@ def tied(model: nn.Module, device: torch.device | str = "cpu") -> tuple[nn.Modul
             "don't keep tensors with a history as attributes"
         ) from error
     twin.to(device)
+    if dtype is not None:
+        twin.to(dtype)
     dtypes = sorted({str(tensor.dtype) for tensor in twin.parameters()})
     if len(dtypes) > 1:
         raise LandscapeError(f"a model's parameters must be of one dtype, got {', '.join(dtypes)}")
