@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 import landscape
 from landscape.errors import LandscapeError
 
+from .bench import bench
 from .scan import scan
 from .train import train
 
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(scan)
+app.add_typer(bench)
 
 
 def _version(wanted: bool) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PLANE = "The plane"
 GRID = "The grid"
+SPEED = "Evaluation"
 FILES = "Files"
 
 
@@ -68,6 +69,26 @@ def scan(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=GRID)
     ] = "auto",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="How points are evaluated: auto tries and takes the fastest; sequential (one at a "
+            "time), batched (several at once), shared (the first layer once for all points), "
+            "folded (BatchNorm folded, less memory touched) or compiled (torch.compile).",
+            rich_help_panel=SPEED,
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of the model's numbers: float32 or float64.", rich_help_panel=SPEED)
+    ] = "float32",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Most that evaluating may take beside model, data and plane: 500MB, 2GB.",
+            show_default="1GiB",
+            rich_help_panel=SPEED,
+        ),
+    ] = None,
     problem: SpecOption = None,
     set_: SetOption = None,
     accept_changes: Annotated[
@@ -114,6 +135,9 @@ def scan(
         normalize=normalize,
         include_1d=include_1d,
         device=device,
+        strategy=strategy,
+        precision=precision,
+        memory=memory,
     )
     rebuilt = from_record(
         opened.record["problem"],
@@ -145,15 +169,22 @@ def _summarize(path: Path, scan: Scan) -> None:
     losses = scan.measures["train_loss"]
     typer.echo(
         f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
-        f"{scan.evaluation_seconds:.0f} s ({scan.strategy['name']}, "
-        f"batches of {scan.strategy['batch_size']})"
+        f"{scan.evaluation_seconds:.0f} s ({_how(scan)})"
     )
+    if note := scan.strategy.get("note"):
+        typer.echo(f"  {note}")
     for track in scan.paths:
         typer.echo(
             f"  {track.share_in_plane:.2%} of the path's variance lies in this plane "
             f"(chance {track.chance:.2%}); its points are up to "
             f"{track.distance_from_plane.max():.3g} away from it"
         )
+
+
+def _how(scan: Scan) -> str:
+    chosen = scan.strategy
+    points = f"{chosen['points']} points at once, " if chosen.get("points", 1) > 1 else ""
+    return f"{chosen['name']}, {points}batches of {chosen['batch_size']}"
 
 
 def _draw(run: Run, name: str, scan: Scan, *, quiet: bool) -> None:

@@ -5,22 +5,19 @@ Pooling and ReLU stay in it; everything else gets plain tensors back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-Shapes = Mapping[fx.Node, tuple[torch.Size, torch.dtype]]
-
 
 def possible(inputs: Tensor, dtype: torch.dtype) -> bool:
     """Whether these inputs are images on a processor that has the layout."""
     images = inputs.ndim == 4 and inputs.device.type == "cpu" and dtype == torch.float32
-    return images and torch.backends.mkldnn.is_available()
+    return images and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
-def convert(model: fx.GraphModule, shapes: Shapes, layer_of: type[nn.Module]) -> int:
+def convert(model: fx.GraphModule, layer_of: type[nn.Module]) -> int:
     """Insert the conversions into a graph whose convolutions are wrapped as ``layer_of``.
 
     Returns how many of its operations work in blocks.

@@ -17,8 +17,8 @@ from landscape.problem.problem import Problem
 from landscape.scan import memory as sizes
 from landscape.scan import strategies
 from landscape.scan.engine import Engine, Plan, even
-from landscape.scan.strategies import AUTO, Strategy, Unsuitable
-from landscape.scan.strategies.base import Pointless, example
+from landscape.scan.strategies import AUTO, Strategy, UnsuitableError
+from landscape.scan.strategies.base import PointlessError, example
 from landscape.scan.totals import totals
 from landscape.store.records import Floats, Plane
 
@@ -26,6 +26,8 @@ MOST_SECONDS, MOST_SHARE = 5.0, 0.03
 """Choosing takes the smaller one: seconds, or the share of what the scan will take by the best
 strategy known so far."""
 FORCED_SECONDS = 1.0
+PLAIN = 256
+"""The plain loop's batch until another one is seen to be faster."""
 WORTH = 1.0
 """A scan of fewer seconds isn't worth choosing for."""
 WORTH_COMPILING = 1800.0
@@ -36,9 +38,18 @@ CHECKED = 128
 """Samples on which a candidate must agree with the plain loop, at three of the points."""
 AGREE, AGREE_ABSOLUTE = 1e-5, 1e-9
 TIMED = 3
+"""Batches; a single one where what is prepared of them takes memory."""
 FIRST = {True: (8, 512), False: (1, 128)}
-"""The first tile tried (points, samples), of strategies that take several points at once and not."""
-ORDER = ("folded+blocked", "shared+batched", "folded", "shared", "sequential", "batched", "compiled")
+"""The first tile tried, (points, samples): of strategies that take several points, and others."""
+ORDER = (
+    "folded+blocked",
+    "shared+batched",
+    "folded",
+    "shared",
+    "sequential",
+    "batched",
+    "compiled",
+)
 """The most promising first: time may run out."""
 
 
@@ -70,7 +81,7 @@ def engine(
             plan = Plan(stored["name"], int(stored.get("points", 1)), int(stored["batch_size"]))
             try:
                 way = strategies.make(plan.name, made)
-            except Unsuitable as error:
+            except UnsuitableError as error:
                 raise LandscapeError(
                     f"a resumed scan must go on by its strategy {plan.name}, "
                     f"which isn't possible here: {error}"
@@ -97,7 +108,7 @@ class Choice:
     def choose(self, names: Sequence[str]) -> None:
         """Try the strategies ``names``, and have the engine adopt the best."""
         self._bytes = sizes.per_sample(self.engine.model, example(self.engine))
-        plain = self._within(Plan("sequential", 1, 256))
+        plain = self._within(Plan("sequential", 1, PLAIN))
         self.ways["sequential"] = strategies.make("sequential", self.engine)
         whole = self._time(plain, self.ways["sequential"]) * len(self.xy)
         if whole < WORTH and not self.forced:
@@ -136,10 +147,10 @@ class Choice:
                 self._time(plan, way)
             else:
                 self.refused[name] = f"it differs from the plain loop by {off:.2g} tolerances"
-        except Pointless as error:
+        except PointlessError as error:
             if self.forced:
                 self.refused[name] = str(error)
-        except Unsuitable as error:
+        except UnsuitableError as error:
             self.refused[name] = str(error)
         except Exception as error:
             # The user's model on torch's transformations of it: it may raise anything.
@@ -175,7 +186,9 @@ class Choice:
         weights = 12 * len(self.engine.vector)
         if points > 1:
             points = max(1, min(points, self.engine.memory // (4 * weights)))
-        room = self.engine.memory // 2 // (self._bytes * points)
+        # Three responses beside what the layers take, and their parts while they are made.
+        takes = self._bytes * points + (3 * self._bytes if plan.name.startswith("shared") else 0)
+        room = self.engine.memory // 2 // takes
         return replace(plan, points=points, batch_size=max(1, min(plan.batch_size, count, room)))
 
     def _time(self, plan: Plan, way: Strategy) -> float:
@@ -184,7 +197,9 @@ class Choice:
         xy = self._probes(plan.points)
         samples = engine.data.train
         size = even(len(samples), plan.batch_size)
-        batches = list(samples.batches(size, min(len(samples), TIMED * size)))
+        batches = list(
+            samples.batches(size, min(len(samples), (1 if way.prepares else TIMED) * size))
+        )
         total = sum(math.ceil(len(part) / plan.batch_size) for part in engine.sets.values())
         prepared = [(way.prepare(inputs), targets) for inputs, targets in batches]
         for tiles in (prepared[:1], prepared, prepared):
@@ -227,7 +242,8 @@ class Choice:
 
     def _probes(self, count: int) -> Floats:
         """Points spread over the grid, its corners among them; some twice if there are fewer."""
-        return self.xy[np.linspace(0, len(self.xy) - 1, count).round().astype(int)]
+        chosen = np.linspace(0, len(self.xy) - 1, count).round().astype(int)
+        return np.asarray(self.xy[chosen])
 
 
 def difference(found: Floats, plain: Floats) -> float:

@@ -159,22 +159,22 @@ class Engine(PointEvaluator):
     def _fits(self) -> bool:
         """Whether all prepared batches may be kept; they take no more than half the memory."""
         if "train" not in self._kept:
-            first = next(self._prepared("train", self.data.train))
+            first = next(self._prepared(self.data.train))
             total = sum(len(samples) for samples in self.sets.values())
             takes = _bytes(first[0]) * total / len(first[1])
             if takes > self.memory / 2:
                 return False
             for name, samples in self.sets.items():
-                self._kept[name] = list(self._prepared(name, samples))
+                self._kept[name] = list(self._prepared(samples))
         return True
 
     def _tiles(self, sets: Mapping[str, Samples]) -> Iterator[tuple[str, Any, Tensor]]:
         for name, samples in sets.items():
-            tiles: Iterable[tuple[Any, Tensor]] = self._kept.get(name) or self._prepared(name, samples)
+            tiles: Iterable[tuple[Any, Tensor]] = self._kept.get(name) or self._prepared(samples)
             for batch, targets in tiles:
                 yield name, batch, targets
 
-    def _prepared(self, name: str, samples: Samples) -> Iterator[tuple[Any, Tensor]]:
+    def _prepared(self, samples: Samples) -> Iterator[tuple[Any, Tensor]]:
         with torch.inference_mode():
             for inputs, targets in samples.batches(even(len(samples), self.plan.batch_size)):
                 yield self._way.prepare(inputs), targets

@@ -85,7 +85,7 @@ class Graph:
         shapes = _Shapes(self.model)
         shapes.run(inputs)
         self._work_in_place(shapes.found)
-        self.blocks = blocked.convert(self.model, shapes.found, Folded) if in_blocks else 0
+        self.blocks = blocked.convert(self.model, Folded) if in_blocks else 0
         graph.lint()
         self.model.recompile()
         self.refresh()
@@ -97,7 +97,7 @@ class Graph:
 
     def _fold(self, shapes: dict[fx.Node, Any]) -> list[Folded]:
         modules = dict(self.model.named_modules())
-        found = []
+        found: list[Folded] = []
         for node in list(self.model.graph.nodes):
             layer = _module(node, modules)
             if type(layer) not in (*CONVOLUTIONS, nn.Linear) or _hooked(layer):
@@ -142,7 +142,9 @@ class Graph:
                 fresh.add(new)
                 self.changes += 1
 
-    def _insert(self, node: fx.Node, function: Callable[..., Any], args: tuple[Any, ...]) -> fx.Node:
+    def _insert(
+        self, node: fx.Node, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> fx.Node:
         with self.model.graph.inserting_before(node):
             new = self.model.graph.call_function(function, args)
         node.replace_all_uses_with(new)

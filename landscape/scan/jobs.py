@@ -15,9 +15,12 @@ from landscape.errors import LandscapeError
 from landscape.plane.extent import AUTO, axes, parse
 from landscape.plane.projection import Projection, project
 from landscape.problem.baseline import constant_loss
+from landscape.problem.device import resolve
 from landscape.problem.problem import Problem
-from landscape.scan.evaluator import PointEvaluator
-from landscape.scan.scanning import empty, fill, marks, measured_rows, trace
+from landscape.scan import choose, strategies
+from landscape.scan.evaluator import dtype_of
+from landscape.scan.memory import parse as parse_memory
+from landscape.scan.scanning import coordinates, empty, fill, marks, measured_rows, trace
 from landscape.store import provenance, scanfile
 from landscape.store.records import Plane, Scan
 from landscape.store.run import Run
@@ -42,6 +45,10 @@ class Request:
     normalize: str = "filter"
     include_1d: bool = False
     device: str = "auto"
+    strategy: str = strategies.AUTO
+    precision: str = "float32"
+    memory: str | None = None
+    """Most that a tile may take, such as 500MB."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,9 @@ class Job:
     projection: Projection
     scan: Scan
     device: str
+    strategy: str = strategies.AUTO
+    precision: str = "float32"
+    memory: str | None = None
 
     @property
     def total(self) -> int:
@@ -75,9 +85,15 @@ class Job:
         scan = self.scan
         if self.finished:
             return
-        batch_size = scan.strategy.get("batch_size")
-        evaluator = PointEvaluator(
-            self.problem, scan.plane, device=self.device, batch_size=batch_size
+        evaluator = choose.engine(
+            self.problem,
+            scan.plane,
+            coordinates(scan),
+            strategy=self.strategy,
+            stored=scan.strategy,
+            device=self.device,
+            precision=self.precision,
+            memory=self.memory,
         )
         saved = time.monotonic()
         try:
@@ -121,6 +137,10 @@ def prepare(
         raise LandscapeError(
             f"name needs a single plane, got {', '.join(request.kinds)}; choose one with --plane"
         )
+    strategies.fitting(request.strategy)
+    if request.memory is not None:
+        parse_memory(request.memory)
+    dtype_of(request.precision, resolve(request.device))
     names = {kind: name or f"{kind}-{request.at}-{request.seed}" for kind in request.kinds}
     for scan_name in names.values():
         path = run.scan(scan_name)
@@ -163,7 +183,17 @@ def _job(
         run_name=run.name,
         provenance={"command": provenance.command(), "versions": provenance.versions()},
     )
-    return Job(run.scan(name), problem, trajectory, projection, scan, request.device)
+    return Job(
+        run.scan(name),
+        problem,
+        trajectory,
+        projection,
+        scan,
+        request.device,
+        request.strategy,
+        request.precision,
+        request.memory,
+    )
 
 
 def _plane(kind: str, trajectory: Trajectory, request: Request, best_constant: float) -> Plane:
@@ -186,6 +216,7 @@ def _resumed(job: Job) -> Job:
     ]
     settings += [("run", old.run_id, job.scan.run_id), ("size", _size(old), _size(job.scan))]
     settings.append(("extent", _extent(old), _extent(job.scan)))
+    settings += _evaluation(old, job)
     for name, was, is_now in settings:
         if was != is_now:
             raise LandscapeError(
@@ -195,6 +226,16 @@ def _resumed(job: Job) -> Job:
     # The stored directions are authoritative: projected onto them, not onto a second draw.
     projection = project(job.trajectory, old.plane)
     return replace(job, scan=old, projection=projection)
+
+
+def _evaluation(old: Scan, job: Job) -> list[tuple[str, Any, Any]]:
+    """How points were and are to be evaluated, where that is asked for and was chosen already."""
+    if not old.strategy:
+        return []
+    precision = ("precision", old.strategy["dtype"], job.precision)
+    if job.strategy == strategies.AUTO or old.strategy["name"] in strategies.fitting(job.strategy):
+        return [precision]
+    return [precision, ("strategy", old.strategy["name"], job.strategy)]
 
 
 def _size(scan: Scan) -> str:

@@ -11,7 +11,7 @@ from landscape.errors import LandscapeError
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 DEFAULT = 2**30
 ALIVE = 3
-"""So many of the largest layer's outputs are there at once: its input, itself, a sum's other part."""
+"""So many of the largest layer's outputs are there at once: its input, itself, another summand."""
 
 
 def parse(text: str) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.scan import PointEvaluator
+from landscape.scan import PointEvaluator, choose
 from landscape.scan.jobs import Request, prepare
 from landscape.store import scanfile
 from landscape.store.records import Scan
@@ -148,11 +148,11 @@ def test_a_resumed_scan_keeps_its_strategy_and_adds_up_its_time(
 ):
     made = problem("dense", 300)
     run = trained(made)
-    monkeypatch.setattr(PointEvaluator, "_fastest_batch", lambda self: 17)
+    monkeypatch.setattr(choose, "PLAIN", 17)
     [job] = prepare(run, made, SMALL)
     with evaluating_at_most(7, monkeypatch), pytest.raises(KeyboardInterrupt):
         finish(job)
-    monkeypatch.setattr(PointEvaluator, "_fastest_batch", lambda self: 64)
+    monkeypatch.setattr(choose, "PLAIN", 64)
     stopped = scanfile.load(job.path)
     [resumed] = prepare(run, made, SMALL, resume=True)
     scan = finish(resumed)

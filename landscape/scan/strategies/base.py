@@ -10,11 +10,11 @@ from landscape.scan.evaluator import PointEvaluator
 from landscape.store.records import Floats
 
 
-class Unsuitable(Exception):
+class UnsuitableError(Exception):
     """A strategy can't do this model; the message says why, in a few words."""
 
 
-class Pointless(Unsuitable):
+class PointlessError(UnsuitableError):
     """There is nothing in the model that the strategy would make faster: no reason to say so."""
 
 
@@ -68,4 +68,3 @@ def example(evaluator: PointEvaluator, count: int = 2) -> Tensor:
     count = min(count, len(evaluator.data.train))
     inputs, _ = next(evaluator.data.train.batches(count, count))
     return inputs
-

@@ -12,7 +12,7 @@ from torch.func import functional_call, vmap
 
 from landscape.problem.weights import Layout, Parameter
 from landscape.scan.evaluator import PointEvaluator
-from landscape.scan.strategies.base import Unsuitable
+from landscape.scan.strategies.base import UnsuitableError
 from landscape.store.records import Floats
 
 
@@ -35,7 +35,7 @@ class Stack:
         """Tensors (K, ...) by the parameters' names, at the points ``xy`` (K, D)."""
         place = torch.from_numpy(xy).to(self._directions)
         flat = torch.addmm(self._origin, place, self._directions).to(self._dtype)
-        parts = flat.split([part.size for part in self._parameters], 1)
+        parts = torch.split(flat, [part.size for part in self._parameters], 1)
         return {
             part.name: values.reshape(len(xy), *part.shape)
             for part, values in zip(self._parameters, parts, strict=True)
@@ -76,10 +76,10 @@ def refuse_moving_buffers(evaluator: PointEvaluator) -> None:
     """Refuse BatchNorm statistics that differ from point to point: they are set one at a time.
 
     Raises:
-        Unsuitable: they do.
+        UnsuitableError: they do.
     """
     if not evaluator.buffers_stay:
-        raise Unsuitable("BatchNorm's statistics are another point by point")
+        raise UnsuitableError("BatchNorm's statistics are another point by point")
 
 
 def _columns(rows: Tensor, chosen: list[Parameter], layout: Layout) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from landscape.scan import blocked
 from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.fold import Graph
-from landscape.scan.strategies.base import Pointless, Unsuitable, example
+from landscape.scan.strategies.base import PointlessError, UnsuitableError, example
 from landscape.store.records import Floats
 
 
@@ -57,12 +57,12 @@ class Compiled(Folded):
 
     def __init__(self, evaluator: PointEvaluator) -> None:
         if not has_compiler():
-            raise Unsuitable("there is no C++ compiler")
+            raise UnsuitableError("there is no C++ compiler")
         self._evaluator = evaluator
         self._graph: Graph | None  # type: ignore[assignment]
         try:
             self._graph = traced(evaluator, in_blocks=False)
-        except Unsuitable:
+        except UnsuitableError:
             self._graph = None
         model: nn.Module = evaluator.model if self._graph is None else self._graph.model
         self._model = torch.compile(model, dynamic=False)
@@ -88,19 +88,19 @@ def traced(evaluator: PointEvaluator, *, in_blocks: bool) -> Graph:
     """The evaluator's model as a rewritten graph.
 
     Raises:
-        Unsuitable: it can't be traced, or the rewriting changes nothing.
+        UnsuitableError: it can't be traced, or the rewriting changes nothing.
     """
     inputs = example(evaluator)
     if in_blocks and not blocked.possible(inputs, evaluator.vector.dtype):
-        raise Pointless("blocks of channels need images in float32 on a processor")
+        raise PointlessError("blocks of channels need images in float32 on a processor")
     try:
         graph = Graph(evaluator.model, inputs, in_blocks=in_blocks)
     except Exception as error:
         # Tracing runs the user's code on symbols: it may raise anything.
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise Unsuitable(f"the model can't be traced: {reason[0]}") from error
+        raise UnsuitableError(f"the model can't be traced: {reason[0]}") from error
     if in_blocks and not graph.blocks:
-        raise Pointless("there are no convolutions to run in blocks of channels")
+        raise PointlessError("there are no convolutions to run in blocks of channels")
     return graph
 
 

@@ -11,7 +11,7 @@ from torch.func import functional_call, vmap
 
 from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.first_layer import Responses, answering, find
-from landscape.scan.strategies.base import Pointless, example
+from landscape.scan.strategies.base import PointlessError, example
 from landscape.scan.strategies.batched import Stack, refuse_moving_buffers
 from landscape.store.records import Floats
 
@@ -87,12 +87,12 @@ def first_layers(evaluator: PointEvaluator) -> list[str]:
     """Names of the layers that can be shared; the model is back at the origin afterwards.
 
     Raises:
-        Pointless: there are none.
+        PointlessError: there are none.
     """
     names = find(evaluator, example(evaluator))
     evaluator.move(np.zeros(len(evaluator.directions)))
     if not names:
-        raise Pointless("no linear, convolution or embedding layer sees the inputs themselves")
+        raise PointlessError("no linear, convolution or embedding layer sees the inputs themselves")
     return names
 
 

@@ -45,6 +45,6 @@ def make(name: str, evaluator: PointEvaluator) -> Strategy:
     """A strategy for an evaluator's model, which is at the origin afterwards.
 
     Raises:
-        Unsuitable: it can't do this model.
+        UnsuitableError: it can't do this model.
     """
     return STRATEGIES[name](evaluator)
