@@ -51,6 +51,15 @@ def test_a_short_scan_is_not_worth_choosing():
     assert (found.strategy.name, found.strategy.note) == ("sequential", "")
 
 
+def test_a_scan_worth_choosing_for(monkeypatch):
+    monkeypatch.setattr(choose, "WORTH", 0.0)
+    made, xy = networks.problem("cnn"), networks.points()
+    found = engine(made, networks.plane(made), xy)
+    assert found.strategy.name in choose.strategies.STRATEGIES
+    wanted = networks.expected(made, networks.plane(made), xy)
+    np.testing.assert_allclose(found.at_many(xy)["train_loss"], wanted["train_loss"], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("strategy", "names"),
     [
