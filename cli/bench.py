@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from .bench_scan import bench_scan
+from .progress import progress
+
+if TYPE_CHECKING:
+    from landscape.sgd.bench import Report
 
 bench = typer.Typer(
     name="bench",
@@ -12,9 +18,58 @@ bench = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
 bench.command("scan")(bench_scan)
 
 
 @bench.callback()
 def _bench() -> None:
     """Measure what things cost on this machine."""
+
+
+@bench.command()
+def recorder(
+    model: Annotated[str, typer.Option(help="mlp, cnn, resnet20 or resnet56.")] = "cnn",
+    data: Annotated[str, typer.Option(help="As for train.")] = "digits",
+    batch_size: Annotated[int, typer.Option(help="Samples a step.")] = 32,
+    block: Annotated[int, typer.Option(help="Steps of one way at a time.", min=1)] = 20,
+    rounds: Annotated[
+        int, typer.Option(help="Blocks of each way, one after the other.", min=2)
+    ] = 60,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Time a training with and without recording, in turn, within one run.
+
+    The built-in CNN takes about a minute and a half on two cores.
+    """
+    from landscape.problem import builtin
+    from landscape.sgd import Settings
+    from landscape.sgd import bench as library
+
+    problem = builtin(model, data)
+    # Small steps: nothing happens that the flight recorder would write.
+    settings = Settings(lr=0.01, momentum=0.9, batch_size=batch_size, epochs=10**6)
+    with progress("timing", rounds, quiet=quiet) as report:
+        for found in library.recorder(problem, settings, block=block, rounds=rounds):
+            if isinstance(found, int):
+                report(found, "")
+            else:
+                _print(found)
+
+
+def _print(report: Report) -> None:
+    from landscape.sgd.bench import BASE
+
+    typer.echo(
+        f"{report.parameters:,} parameters, {report.threads} threads, "
+        f"{report.steps_per_epoch} steps an epoch"
+    )
+    typer.echo(f"{'':34}{'ms a step':>12}{'more':>10}")
+    for cost in report.costs:
+        more = "" if cost.name == BASE else f"{cost.overhead:.1%}"
+        typer.echo(f"{cost.name:34}{cost.milliseconds:>12.3f}{more:>10}")
+    typer.echo(
+        f"apart from that: a full-data evaluation {report.evaluation:.0f} ms "
+        f"({report.evaluation_share:.0%} of the time, one an epoch), a flush {report.flush:.0f} ms"
+    )

@@ -13,7 +13,12 @@ import landscape
 from landscape.errors import LandscapeError
 
 from .bench import bench
+from .export import export
+from .importing import import_
+from .info import info
+from .render import render
 from .scan import scan
+from .sweep import SweepCommand
 from .train import train
 
 
@@ -44,8 +49,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
+app.command(cls=SweepCommand)(train)
 app.command()(scan)
+app.command()(render)
+app.command()(export)
+app.command()(info)
+app.command("import")(import_)
 app.add_typer(bench)
 
 
@@ -66,6 +75,12 @@ def main(
     ] = False,
 ) -> None:
     """See and explain what SGD does in a neural network's loss landscape."""
+
+
+def command(name: str) -> Any:
+    """A subcommand, to be called from Python with a command line's words."""
+    group: Any = typer.main.get_command(app)
+    return group.commands[name]
 
 
 def _complain(message: str) -> None:

@@ -7,17 +7,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Report = Callable[[int, str], None]
+from landscape import cluster
+
+Report = Callable[[float, str], None]
 """``report(done, note)``: how many are done by now, and a few words beside it."""
 
 PLAIN_SECONDS = 5.0
 FIRST_PLAIN_SECONDS = 1.0
+TASK_SECONDS = 0.2
 
 
 @contextmanager
 def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Report]:
-    """Show how far something is, with the time left."""
-    if quiet:
+    """Show how far something is, with the time left; inside a task say so to who runs it."""
+    if cluster.reporting():
+        yield _to_runner(total)
+    elif quiet:
         yield lambda done, note: None
     elif sys.stderr.isatty():
         with _bar(label, total) as report:
@@ -40,31 +45,43 @@ def _bar(label: str, total: int) -> Iterator[Report]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.completed:.12g}/{task.total}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
         task = bar.add_task(label, total=total, note="")
         yield lambda done, note: bar.update(task, completed=done, note=note)
 
 
+def _to_runner(total: int) -> Report:
+    told = time.monotonic()
+
+    def report(done: float, _note: str) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TASK_SECONDS:
+            told = time.monotonic()
+            cluster.report(done / total)
+
+    return report
+
+
 def _plain(label: str, total: int) -> Report:
-    started = time.monotonic()
+    started, stream = time.monotonic(), sys.stderr
     # The first line after a second, so that quick work prints none.
     due = started + FIRST_PLAIN_SECONDS
 
-    def report(done: int, note: str) -> None:
+    def report(done: float, note: str) -> None:
         nonlocal due
         now = time.monotonic()
         if now < due or not done:
             return
         due = now + PLAIN_SECONDS
         left = (now - started) / done * (total - done)
-        line = f"{label}: {done}/{total}, {done / total:.0%}, {left:.0f} s left"
-        sys.stderr.write(f"{line}, {note}\n" if note else f"{line}\n")
-        sys.stderr.flush()
+        line = f"{label}: {done:.12g}/{total}, {done / total:.0%}, {left:.0f} s left"
+        stream.write(f"{line}, {note}\n" if note else f"{line}\n")
+        stream.flush()
 
     return report

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from .problems import SetOption, SpecOption, given
-from .progress import progress
+from landscape.errors import LandscapeError
 
-if TYPE_CHECKING:
-    from landscape.scan.jobs import Job
-    from landscape.store import Run, Scan
+from .problems import SetOption, SpecOption, given
 
 PLANE = "The plane"
 GRID = "The grid"
@@ -21,12 +18,20 @@ FILES = "Files"
 
 
 def scan(
-    run: Annotated[Path, typer.Argument(help="The run's folder.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="The run's folder. Of several, each is scanned, and drawn on one scale.",
+            show_default=False,
+        ),
+    ],
     plane: Annotated[
         str | None,
         typer.Option(
             help="random (two random directions), along (the run's own movement and a random "
-            "direction) or line (one random direction).",
+            "one), pca, through:A,B,C, hessian, gradient, event (best, peak and end of an escape), "
+            "line (a random one) or line:A,B. A, B, C: [RUN@]STEP, best or final.",
             show_default="random and along",
             rich_help_panel=PLANE,
         ),
@@ -38,7 +43,45 @@ def scan(
             rich_help_panel=PLANE,
         ),
     ] = "final",
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="STEP", help="First step of pca's rows.", rich_help_panel=PLANE
+        ),
+    ] = None,
+    last: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="STEP", help="Last step of pca's rows.", rich_help_panel=PLANE
+        ),
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RUN",
+            help="Show the path of another run of the same problem too. Give it several times "
+            "for several.",
+            rich_help_panel=PLANE,
+        ),
+    ] = None,
+    planes: Annotated[
+        int,
+        typer.Option(
+            help="So many sets of random directions, of consecutive seeds, for the median and "
+            "quartiles of losses and widths; with --plane line or random.",
+            rich_help_panel=PLANE,
+        ),
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Of the random directions.", rich_help_panel=PLANE)] = 0,
+    directions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.h5",
+            help="Along the directions of a direction file of Li et al.'s scripts instead.",
+            show_default=False,
+            rich_help_panel=PLANE,
+        ),
+    ] = None,
     normalize: Annotated[
         str,
         typer.Option(
@@ -61,8 +104,42 @@ def scan(
     extent: Annotated[
         str | None,
         typer.Option(
-            help="How far it reaches: a number, xmin:xmax:ymin:ymax, or auto (all of the path).",
-            show_default="1.0, along auto",
+            help="How far it reaches: a number, xmin:xmax:ymin:ymax, or auto (all of the path, or "
+            "to where the loss has risen).",
+            show_default="random and line 1.0, others auto",
+            rich_help_panel=GRID,
+        ),
+    ] = None,
+    rise: Annotated[
+        float,
+        typer.Option(
+            help="Extent auto without a path: to where the loss is so many times the origin's.",
+            rich_help_panel=GRID,
+        ),
+    ] = 10.0,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            help="What 1 on an axis is: own (as the directions are made), distance (in weight "
+            "space) or equal (own, but equal in distance on both axes).",
+            show_default="own",
+            rich_help_panel=GRID,
+        ),
+    ] = None,
+    measure: Annotated[
+        str,
+        typer.Option(
+            help="What to measure beside loss and accuracy, comma-separated: gradient-norm, "
+            "sharpness (top Hessian eigenvalue), convexity (|smallest / largest|).",
+            rich_help_panel=GRID,
+        ),
+    ] = "loss,accuracy",
+    batchnorm: Annotated[
+        str | None,
+        typer.Option(
+            help="BatchNorm statistics: saved (the origin's), recompute (at every point) or "
+            "interpolate (between the weights of through, event, line:A,B).",
+            show_default="random, line, hessian, gradient saved, others recompute",
             rich_help_panel=GRID,
         ),
     ] = None,
@@ -116,16 +193,20 @@ def scan(
         bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=FILES)
     ] = False,
 ) -> None:
-    """Measure the loss on planes through a run's weights and draw them.
+    """Measure the loss on planes or lines through a run's weights and draw them.
 
     Training and validation loss and accuracy at each grid point go into RUN/scans/NAME.h5, the
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
-    from landscape.problem.rebuild import from_record
-    from landscape.scan.jobs import DEFAULT_KINDS, Request, prepare
+    from landscape.scan.jobs import DEFAULT_KINDS, Request, alike
     from landscape.store import read
 
-    opened = read(run)
+    from .scanning import announce, draw_all, evaluate, prepared, summarize
+
+    if plane is not None and directions is not None:
+        raise LandscapeError(
+            f"--directions makes the plane, got --plane {plane} too; drop one of them"
+        )
     request = Request(
         kinds=(plane,) if plane is not None else DEFAULT_KINDS,
         at=at,
@@ -135,71 +216,39 @@ def scan(
         normalize=normalize,
         include_1d=include_1d,
         device=device,
+        directions=directions,
+        first=first,
+        last=last,
+        unit=unit,
+        batchnorm=batchnorm,
+        rise=rise,
+        planes=planes,
+        measures=tuple(part.strip() for part in measure.split(",")),
         strategy=strategy,
         precision=precision,
         memory=memory,
     )
-    rebuilt = from_record(
-        opened.record["problem"],
-        opened.folder,
-        problem=given(problem, set_, seed=opened.record["problem"].get("seed", 0)),
-        accept_changes=accept_changes,
-    )
-    jobs = prepare(opened, rebuilt, request, name=name, resume=resume, overwrite=overwrite)
-    for job in jobs:
-        finished = _evaluate(job, quiet=quiet)
-        _summarize(job.path, finished)
-        _draw(opened, job.path.stem, finished, quiet=quiet)
-
-
-def _evaluate(job: Job, *, quiet: bool) -> Scan:
-    scan = job.scan
-    if job.finished:
-        typer.echo(f"{job.path} is complete: only drawn again", err=True)
-        return scan
-    with progress(f"scanning {job.path.stem}", job.total, quiet=quiet) as report:
-        for done, current in enumerate(job.run(), start=1):
-            scan = current
-            report(done, "")
-    return scan
-
-
-def _summarize(path: Path, scan: Scan) -> None:
-    shape = " x ".join(map(str, scan.measured.shape))
-    losses = scan.measures["train_loss"]
-    typer.echo(
-        f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
-        f"{scan.evaluation_seconds:.0f} s ({_how(scan)})"
-    )
-    if note := scan.strategy.get("note"):
-        typer.echo(f"  {note}")
-    for track in scan.paths:
-        typer.echo(
-            f"  {track.share_in_plane:.2%} of the path's variance lies in this plane "
-            f"(chance {track.chance:.2%}); its points are up to "
-            f"{track.distance_from_plane.max():.3g} away from it"
+    opened = [read(run) for run in runs]
+    others = [read(run) for run in also or ()]
+    jobs = [
+        prepared(
+            run,
+            request,
+            others,
+            lambda seed: given(problem, set_, seed=seed),
+            accept_changes=accept_changes,
+            name=name,
+            resume=resume,
+            overwrite=overwrite,
         )
-
-
-def _how(scan: Scan) -> str:
-    chosen = scan.strategy
-    points = f"{chosen['points']} points at once, " if chosen.get("points", 1) > 1 else ""
-    return f"{chosen['name']}, {points}batches of {chosen['batch_size']}"
-
-
-def _draw(run: Run, name: str, scan: Scan, *, quiet: bool) -> None:
-    from landscape import draw
-    from landscape.draw import opengl
-
-    kinds = draw.kinds(scan)
-    if "surface" in kinds and not opengl.probe().ok:
-        typer.echo(
-            f"landscape: surfaces are drawn by matplotlib: {opengl.probe().reason}", err=True
-        )
-    with progress(f"drawing {name}", len(kinds), quiet=quiet) as report:
-        for done, kind in enumerate(kinds, start=1):
-            figure = draw.KINDS[kind](scan)
-            stem = run.figures / f"{name}-{kind}"
-            for file in draw.save(figure, stem, caption=draw.caption(scan)):
-                typer.echo(f"  {file}")
-            report(done, kind)
+        for run in opened
+    ]
+    # Plane by plane: scans of several runs share extent and colours.
+    for same in zip(*jobs, strict=True):
+        together = alike(same) if len(same) > 1 else list(same)
+        for job in together:
+            announce(job)
+        scans = [evaluate(job, quiet=quiet) for job in together]
+        for run, job, scan in zip(opened, together, scans, strict=True):
+            summarize(job.path, scan)
+            draw_all(run, job.path.stem, scan, scans, quiet=quiet)

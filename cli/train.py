@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +11,27 @@ import typer
 from landscape.errors import LandscapeError
 
 from .problems import SetOption, SpecOption, given
-from .progress import progress
+from .recording import (
+    DenseOption,
+    FlightMadsOption,
+    FlightMemoryOption,
+    FlightOption,
+    FlightRangeOption,
+    FlightRiseOption,
+    FlightWindowsOption,
+    LimitOption,
+    NoSketchOption,
+    ParametersOption,
+    RecordOption,
+    ResumeOption,
+    options,
+    reopened,
+)
+from .training import record_all, summarize
 
 if TYPE_CHECKING:
     from landscape.problem import Problem
-    from landscape.sgd import Settings
+    from landscape.sgd import Options, Settings
     from landscape.store import Run
 
 MODEL = "What to train"
@@ -23,6 +40,7 @@ RUN = "The run"
 
 
 def train(
+    ctx: typer.Context,
     model: Annotated[
         str | None,
         typer.Option(
@@ -121,14 +139,18 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = None,
-    record: Annotated[
-        str,
-        typer.Option(
-            help="When to record the weights: epoch, log (two each doubling), random (one step in "
-            "each epoch) and numbers of steps, combined with +. Step 0 and the last always are.",
-            rich_help_panel=RUN,
-        ),
-    ] = "epoch+log+random",
+    record: RecordOption = "epoch+log+random",
+    dense: DenseOption = None,
+    record_parameters: ParametersOption = None,
+    flight: FlightOption = 64,
+    flight_memory: FlightMemoryOption = "256MB",
+    flight_range: FlightRangeOption = 64,
+    flight_mads: FlightMadsOption = 8.0,
+    flight_rise: FlightRiseOption = 0.1,
+    flight_windows: FlightWindowsOption = 8,
+    no_sketch: NoSketchOption = False,
+    disk_limit: LimitOption = None,
+    resume: ResumeOption = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there.", rich_help_panel=RUN),
@@ -141,11 +163,34 @@ def train(
 
     Writes a run's folder: run.json, trajectory.h5 (weights at the recorded steps, scalars at
     every step) and its shards. Scan it next: landscape scan RUN.
+
+    Several values of a numeric option, of --model or of --data (--lr 0.01,0.1), or --seeds, make
+    a sweep: a folder with a run for each combination. The same command goes on with it.
     """
     from landscape.problem import builtin, vary
     from landscape.sgd import Settings
     from landscape.store.run import check_free
 
+    if resume is not None:
+        typed = {
+            name: value
+            for name, value in ctx.params.items()
+            if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"
+        }
+        summarize(_resume(resume, typed, quiet=quiet))
+        return
+    extra = options(
+        dense=dense,
+        parameters=record_parameters,
+        flight=flight,
+        flight_memory=flight_memory,
+        flight_range=flight_range,
+        flight_mads=flight_mads,
+        flight_rise=flight_rise,
+        flight_windows=flight_windows,
+        no_sketch=no_sketch,
+        disk_limit=disk_limit,
+    )
     settings = Settings(
         lr=lr,
         momentum=momentum,
@@ -172,25 +217,36 @@ def train(
         )
     made = own if own is not None else builtin(**chosen, seed=seed)
     varied = vary(made, train_samples=train_samples, label_noise=label_noise)
-    _summarize(_train(folder, varied, settings, record, overwrite=overwrite, quiet=quiet))
+    summarize(_train(folder, varied, settings, record, extra, overwrite=overwrite, quiet=quiet))
 
 
 def _train(
-    folder: Path, problem: Problem, settings: Settings, record: str, *, overwrite: bool, quiet: bool
+    folder: Path,
+    problem: Problem,
+    settings: Settings,
+    record: str,
+    extra: Options,
+    *,
+    overwrite: bool,
+    quiet: bool,
 ) -> Run:
     from landscape.problem.samples import length
     from landscape.sgd import Recorder, steps
 
     total = settings.total_steps(length(problem.train))
-    with (
-        Recorder(folder, problem, settings, record=record, overwrite=overwrite) as recorder,
-        progress("training", total, quiet=quiet) as report,
-    ):
-        for step in steps(problem, settings):
-            recorder.record(step)
-            if step.scalars is not None:
-                report(step.step, f"batch loss {step.scalars['batch_loss']:.4g}")
-    return recorder.run
+    recorder = Recorder(
+        folder, problem, settings, record=record, options=extra, overwrite=overwrite
+    )
+    return record_all(recorder, steps(problem, settings), total, quiet=quiet)
+
+
+def _resume(folder: Path, typed: Mapping[str, Any], *, quiet: bool) -> Run:
+    from landscape.sgd import Settings, resume
+
+    run, problem = reopened(folder, typed)
+    total = Settings(**run.record["settings"]).total_steps(run.record["samples"])
+    recorder, rest = resume(run, problem)
+    return record_all(recorder, rest, total, quiet=quiet)
 
 
 def _name(problem: str | None, chosen: dict[str, Any], settings: Settings) -> str:
@@ -201,24 +257,3 @@ def _name(problem: str | None, chosen: dict[str, Any], settings: Settings) -> st
         subject = f"{chosen.get('model', 'cnn')}-{data}"
     momentum = f"-m{settings.momentum:g}" if settings.momentum else ""
     return f"{subject}-lr{settings.lr:g}{momentum}-seed{settings.seed}"
-
-
-def _summarize(run: Run) -> None:
-    trajectory = run.trajectory
-    best, end = trajectory.row("best"), trajectory.row("final")
-    typer.echo(
-        f"{run.folder}: {run.record['steps']} steps, {run.record['parameters']:,} parameters, "
-        f"{len(trajectory.step)} snapshots"
-    )
-    places = {"start": 0, f"best (step {trajectory.step[best]})": best, "end": end}
-    typer.echo(f"{'':20}" + "".join(f"{place:>20}" for place in places))
-    for name, values in trajectory.measures.items():
-        cells = "".join(f"{values[row]:>20.4g}" for row in places.values())
-        typer.echo(f"{name.replace('_', ' '):20}{cells}")
-    if run.record["status"] == "non-finite":
-        typer.echo(
-            f"landscape: warning: the loss or its gradient became NaN or infinite at step "
-            f"{run.record['steps']}; the run is recorded up to there",
-            err=True,
-        )
-    typer.echo(f"next: landscape scan {run.folder}")

@@ -35,8 +35,7 @@ def main(folder: Path, *, steps: int = 500, size: int = 31) -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     inputs, targets = problem.train
 
-    with sgd.Recorder(folder, problem, record="log+50") as recorder:
-        watch = recorder.watch(model, optimizer)
+    with sgd.watch(folder, problem, optimizer, record="log+50") as watch:
         for _ in range(steps):
             loss = (model(inputs) - targets).square().mean() / 2
             optimizer.zero_grad()
@@ -44,7 +43,7 @@ def main(folder: Path, *, steps: int = 500, size: int = 31) -> None:
             optimizer.step()
             watch.record(loss)
 
-    trajectory = recorder.run.trajectory
+    trajectory = watch.run.trajectory
     result = scan.grid(problem, plane.random(trajectory), trajectory, size=size)
     losses = result.measures["train_loss"]
     print(f"loss {losses[size // 2, size // 2]:.4g} at the centre, {losses.max():.4g} at most")

@@ -32,7 +32,7 @@ def draw(axes: Axes, scan: Scan, name: str, colour: str) -> None:
 
 def quartiles(scan: Scan, name: str) -> tuple[Floats, Floats]:
     """Return a measure's quartiles over the random directions at each point of the line."""
-    if scan.spread is None:
+    if scan.spread is None or name not in scan.spread.measures:
         return scan.measures[name], scan.measures[name]
     values = scan.spread.measures[name]
     return _quantile(values, 0.25), _quantile(values, 0.75)

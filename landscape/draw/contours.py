@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from landscape.draw import footer, inset, labels, marks, page, paths, raster, scale, theme, words
+from landscape.draw.levels import resolvable
 from landscape.draw.marks import Window
 from landscape.draw.raster import Raster
 from landscape.draw.scale import Scale
@@ -99,6 +100,7 @@ def panel(axes: Axes, scan: Scan, name: str, picture: Raster, colours: Scale) ->
     if not small:
         for path in scan.paths:
             paths.draw(axes, path, steps)
+        paths.names(axes, scan)
     shown = () if small else scan.points
     stand = marks.draw(axes, shown, where, _lengthwise(scan), least=least[1] if least else None)
     _lines(axes, scan, name, colours, where, _obstacles(scan, name, where, small, stand))
@@ -111,7 +113,7 @@ def panel(axes: Axes, scan: Scan, name: str, picture: Raster, colours: Scale) ->
 def _lines(
     axes: Axes, scan: Scan, name: str, colours: Scale, where: Window, obstacles: Floats
 ) -> None:
-    levels = colours.levels()
+    levels = resolvable(scan, name, colours.levels())
     position = colours.position(
         np.where(np.isfinite(scan.measures[name]), scan.measures[name], np.nan)
     )

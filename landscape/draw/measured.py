@@ -73,9 +73,17 @@ def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan]) -> Figure:
         _panel(axes, scan, name, scale)
         contours.dress(axes, scan, name, first=k == 0, size=(across, tall))
         axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=4)
+        # Three panels have no room for the unit: it is in the small print.
+        axes.set_xlabel(_name(scan, 0, across), size=theme.LETTERS, labelpad=2.5)
+        if k == 0:
+            axes.set_ylabel(_name(scan, 1, tall), size=theme.LETTERS, labelpad=2)
         _bar(sheet, scale, left, TOP + tall + BENEATH, across)
     sheet.text(LEFT, TOP + tall + BENEATH + BAR, "\n".join(lines), theme.SMALL, colour="#444444")
     return sheet.figure
+
+
+def _name(scan: Scan, axis: int, room: float) -> str:
+    return "\n".join(page.wrapped(scan.plane.labels[axis], room, theme.LETTERS)[:2])
 
 
 def _panel(axes: Axes, scan: Scan, name: str, scale: Scale) -> None:
@@ -166,5 +174,9 @@ def _small_print(scan: Scan, width: float) -> list[str]:
     what = "gradient and Hessian of the mean training loss, without weight decay"
     if "convexity" in names(scan):
         what += "; |λ_min / λ_max| is 0 where the loss is convex"
-    texts = [f"{what}{f' ({count:,} samples)' if count else ''}", *words.small_print(scan)]
+    texts = [f"{what}{f' ({count:,} samples)' if count else ''}"]
+    if not scan.is_line:
+        units = dict.fromkeys(words.unit(scan.plane, axis) for axis in (0, 1))
+        texts.append(f"axes: {' and '.join(units)}")
+    texts += words.small_print(scan)
     return [line for text in texts for line in page.wrapped(text, width, theme.SMALL)]

@@ -93,6 +93,29 @@ def draw(
     axes.plot(*beads.T, "o", ms=2.6, mfc="white", mec=edge, mew=0.5, ls="", zorder=6)
 
 
+def names(axes: Axes, scan: Scan) -> None:
+    """Write each run's name where its path ends, if there are several."""
+    for path in scan.paths if len(scan.paths) > 1 else ():
+        inside = path.xy[np.isfinite(path.xy).all(axis=1)]
+        limits = np.array([axes.get_xlim(), axes.get_ylim()]).T
+        inside = inside[((inside >= limits[0]) & (inside <= limits[1])).all(axis=1)]
+        if not len(inside):
+            continue
+        share = (inside[-1] - limits[0]) / (limits[1] - limits[0])
+        axes.annotate(
+            path.name,
+            tuple(inside[-1]),
+            (-7 if share[0] > 0.7 else 7, 5),
+            textcoords="offset points",
+            size=theme.SMALL,
+            ha="right" if share[0] > 0.7 else "left",
+            va="bottom",
+            path_effects=theme.halo(2.2),
+            zorder=9,
+            parse_math=False,
+        )
+
+
 def layers(width: float = 1.7, *, pale: bool = False) -> list[tuple[float, str | None]]:
     """Return the widths and colours a path is drawn in, the last being that of its steps."""
     casing = theme.PALE if pale else theme.INK

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.plane.basis import DISTANCE, forward
 from landscape.plane.directions import gaussian, normalized
 from landscape.plane.principal import components
+from landscape.plane.rise import stayed
 from landscape.store.records import Floats, Plane
 from landscape.store.trajectory import Trajectory
-
-RISE = 0.25
-"""Share of (L0 - L_best) by which the end must lie above the best to be called a rise."""
 
 
 def along(
@@ -51,7 +50,7 @@ def along(
         origin=origin,
         directions=np.stack([movement, other / length]).astype(np.float32),
         labels=(label, "random direction"),
-        unit="distance in weight space",
+        unit=DISTANCE,
         buffers=trajectory.buffers(row),
         seed=seed,
         normalization=normalize,
@@ -64,17 +63,14 @@ def along(
 
 def _movement(trajectory: Trajectory, constant_loss: float) -> tuple[Floats, str]:
     end, best = trajectory.row("final"), trajectory.row("best")
-    losses = trajectory.measures["train_loss"]
-    if losses[end] - losses[best] > RISE * (constant_loss - losses[best]) > 0:
+    if stayed(trajectory, constant_loss):
         w_end, w_best = (trajectory.row_weights(r).astype(np.float64) for r in (end, best))
         movement = w_end - w_best
         return movement / np.linalg.norm(movement), "best → end"
     directions, shares = components(trajectory, count=1)
     if len(directions) == 0:
         raise LandscapeError("plane along needs weights that moved, these never did")
-    first = directions[0]
     # An eigenvector's sign is arbitrary: let training go to the right.
-    ends = trajectory.row_weights(end) - trajectory.row_weights(0).astype(np.float64)
-    if ends @ first < 0:
-        first = -first
+    ends = trajectory.row_weights(end).astype(np.float64) - trajectory.row_weights(0)
+    first = forward(directions[0], ends)
     return first, f"first principal component, {shares[0]:.0%} of the path's variance"

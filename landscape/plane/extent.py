@@ -26,7 +26,7 @@ def parse(text: str, xy: Floats) -> tuple[Range, ...]:
     """
     dimensions = xy.shape[1]
     if text == AUTO:
-        return _around(xy)
+        return around(xy)
     try:
         numbers = [float(part) for part in text.split(":")]
     except ValueError:
@@ -74,7 +74,12 @@ def _axis(low: float, high: float, count: int) -> Floats:
     return inner
 
 
-def _around(xy: Floats) -> tuple[Range, ...]:
+def around(xy: Floats) -> tuple[Range, ...]:
+    """Ranges that hold all points (n, D) and the origin, with a margin, as wide on every axis.
+
+    Raises:
+        LandscapeError: they are the origin alone.
+    """
     finite = xy[np.isfinite(xy).all(1)]
     low, high = finite.min(0), finite.max(0)
     # The origin is the picture's subject: it is always inside.

@@ -5,23 +5,47 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.errors import LandscapeError
 from landscape.store.records import Floats
 from landscape.store.trajectory import CADENCE, Trajectory
 
 CHUNK_BYTES = 64 * 2**20
 
 
-def components(trajectory: Trajectory, *, count: int) -> tuple[Floats, Floats]:
+def rows_between(
+    trajectory: Trajectory, first: str | int | None = None, last: str | int | None = None
+) -> NDArray[np.int64]:
+    """The cadence rows from one step to another, both included and recorded; None: all of them.
+
+    Raises:
+        LandscapeError: no such step, or the two in the wrong order.
+    """
+    ends = [
+        trajectory.step[trajectory.row(where)] if where is not None else default
+        for where, default in ((first, 0), (last, trajectory.step[-1]))
+    ]
+    if ends[0] >= ends[1]:
+        raise LandscapeError(
+            f"--from must be a step before --to, got {ends[0]} and {ends[1]}; swap them"
+        )
+    inside = (trajectory.step >= ends[0]) & (trajectory.step <= ends[1])
+    return np.flatnonzero((trajectory.kind & CADENCE > 0) & inside)
+
+
+def components(
+    trajectory: Trajectory, *, count: int, rows: NDArray[np.int64] | None = None
+) -> tuple[Floats, Floats]:
     """Leading principal directions (k, P), orthonormal, and each one's share of the variance.
 
-    Of the cadence rows with finite weights, about their mean. k is ``count`` or, where the rows
-    span less, fewer. The Gram matrix of differences to a reference row is double-centred:
-    without the reference, float32 weights would lose the small differences between them. Memory:
-    T x T and 64 MB of columns; the weights are read twice.
+    Of the cadence rows (or ``rows``) with finite weights, about their mean. k is ``count`` or,
+    where the rows span less, fewer. The Gram matrix of differences to a reference row is
+    double-centred: without the reference, float32 weights would lose the small differences
+    between them. Memory: T x T and 64 MB of columns; the weights are read twice.
     """
-    rows = np.flatnonzero(trajectory.kind & CADENCE)
+    if rows is None:
+        rows = rows_between(trajectory)
     reference = trajectory.row("final")
-    step = max(1, CHUNK_BYTES // (8 * len(rows)))
+    step = max(1, CHUNK_BYTES // (8 * len(trajectory.step)))
     chunks = [slice(at, at + step) for at in range(0, trajectory.size, step)]
     gram = np.zeros((len(rows), len(rows)))
     for columns in chunks:

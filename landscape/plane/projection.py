@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+from landscape.plane import walk
 from landscape.store.records import Floats, Plane
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectory import CADENCE, Trajectory
 
 CHUNK_BYTES = 64 * 2**20
 
@@ -30,6 +31,10 @@ class Projection:
     """
     chance: float
     """What a random plane holds of it on average: D / P."""
+    walk: float = float("nan")
+    """What the first D principal components hold of a random walk of these cadence rows."""
+    arc: float = float("nan")
+    """How nearly the cadence rows' coordinates are a random walk's scores; see `walk.arc`."""
 
 
 def coordinates(displacements: Floats, directions: NDArray[Any]) -> tuple[Floats, Floats]:
@@ -78,4 +83,13 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
     centred = measured - measured.mean(0)
     inside = float(np.einsum("td,de,te->", centred, basis @ basis.T, centred))
     share = inside / variance if variance > 0 else float("nan")
-    return Projection(xy, np.concatenate(distances), share, len(basis) / len(origin))
+    cadence = trajectory.kind & CADENCE > 0
+    steps = trajectory.step[cadence]
+    return Projection(
+        xy,
+        np.concatenate(distances),
+        share,
+        chance=len(basis) / len(origin),
+        walk=walk.share(steps, len(basis)),
+        arc=walk.arc(steps, xy[cadence]),
+    )

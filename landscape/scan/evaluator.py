@@ -18,6 +18,7 @@ from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator, measure
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Buffers, load_buffers, tied
+from landscape.scan.statistics import Between
 from landscape.store.records import Plane, Weights
 
 BATCHES = (64, 128, 256, 512, 1024, 2048, 8192)
@@ -80,7 +81,10 @@ class PointEvaluator:
         dtype = torch.float32 if place.type == "mps" else torch.float64
         self.origin = torch.from_numpy(plane.origin).to(place, dtype)
         self.directions = torch.from_numpy(plane.directions).to(place, dtype)
-        self._recompute = plane.batchnorm == "recompute" and has_statistics(self.model)
+        normalizes = has_statistics(self.model)
+        self._recompute = plane.batchnorm == "recompute" and normalizes
+        interpolates = plane.batchnorm == "interpolate" and normalizes
+        self._between = Between(plane.anchors) if interpolates else None
         self._buffers = plane.buffers
         self.set(plane.origin, plane.buffers)
         started = time.perf_counter()
@@ -93,7 +97,7 @@ class PointEvaluator:
     @property
     def buffers_stay(self) -> bool:
         """Whether the same buffers hold at every point of the plane."""
-        return not self._recompute
+        return not self._recompute and self._between is None
 
     @property
     def block(self) -> int:
@@ -143,7 +147,7 @@ class PointEvaluator:
     def train_loss_of(self, weights: Weights, buffers: Buffers) -> float:
         """The training loss at any weights (P,), in the plane's BatchNorm mode.
 
-        ``saved`` means the weights' own statistics here.
+        ``saved`` and ``interpolate`` mean the weights' own statistics here.
         """
         self.set(weights, buffers)
         try:
@@ -170,6 +174,8 @@ class PointEvaluator:
         for coordinate, direction in zip(xy.tolist(), self.directions, strict=True):
             point = torch.add(point, direction, alpha=coordinate)
         self.vector.copy_(point)
+        if self._between is not None:
+            load_buffers(self.model, self._between.at(xy))
         if self._recompute:
             recompute(self.model, self.data.train)
 

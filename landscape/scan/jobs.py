@@ -2,117 +2,57 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any
 
 import numpy as np
 
-from landscape import plane as planes
 from landscape.errors import LandscapeError
-from landscape.plane.extent import AUTO, axes, parse
-from landscape.plane.projection import Projection, project
+from landscape.plane import kinds
+from landscape.plane.extent import AUTO, Range, axes, parse
+from landscape.plane.kinds import KINDS, Given
+from landscape.plane.places import check_layout
+from landscape.plane.projection import project
+from landscape.plane.units import scaled
 from landscape.problem.baseline import constant_loss
-from landscape.problem.device import resolve
 from landscape.problem.problem import Problem
-from landscape.scan import choose, strategies
-from landscape.scan.evaluator import dtype_of
-from landscape.scan.memory import parse as parse_memory
-from landscape.scan.scanning import coordinates, empty, fill, marks, measured_rows, trace
-from landscape.store import provenance, scanfile
-from landscape.store.records import Plane, Scan
+from landscape.scan import spread as spreads
+from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.job import Job, Track
+from landscape.scan.measures import stored
+from landscape.scan.reach import between, ranges
+from landscape.scan.request import DEFAULT_KINDS, Request
+from landscape.scan.resume import resumed
+from landscape.scan.scanning import empty
+from landscape.store import provenance
+from landscape.store.records import Floats, Plane, Scan
 from landscape.store.run import Run
-from landscape.store.trajectory import Trajectory
 
-KINDS: Mapping[str, str] = {"random": "1.0", "along": AUTO, "line": "1.0"}
-"""The planes there are, with each one's extent if none is given."""
-DEFAULT_KINDS = ("random", "along")
-SAVE_SECONDS = 10.0
+__all__ = ["DEFAULT_KINDS", "Job", "Request", "alike", "prepare"]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What to scan; the same for each of the planes."""
+class _Planned:
+    """One plane of a request, checked."""
 
-    kinds: Sequence[str] = DEFAULT_KINDS
-    at: str = "final"
-    size: str = "51"
-    extent: str | None = None
-    """None: each kind's own default."""
-    seed: int = 0
-    normalize: str = "filter"
-    include_1d: bool = False
-    device: str = "auto"
-    strategy: str = strategies.AUTO
-    precision: str = "float32"
-    memory: str | None = None
-    """Most that a tile may take, such as 500MB."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One plane's scan, ready to be evaluated or complete already."""
-
+    spec: str
+    key: str
+    given: Given
     path: FilePath
-    problem: Problem
-    trajectory: Trajectory
-    projection: Projection
-    scan: Scan
-    device: str
-    strategy: str = strategies.AUTO
-    precision: str = "float32"
-    memory: str | None = None
+    request: Request
 
-    @property
-    def total(self) -> int:
-        """How many points are to be evaluated, those of the path among them."""
-        if self.finished:
-            return 0
-        return int((~self.scan.measured).sum()) + len(measured_rows(self.trajectory))
+    def plane(self, seed: int | None = None) -> tuple[Plane, Floats]:
+        """The plane in the unit asked for, and what 1 in its own unit is there (D,)."""
+        given = self.given if seed is None else replace(self.given, seed=seed)
+        own = kinds.make(self.key, given, batchnorm=self.request.batchnorm)
+        plane = scaled(own, self.request.unit)
+        return plane, np.array(own.norms) / np.array(plane.norms)
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.scan.complete and bool(self.scan.paths)
-
-    def run(self) -> Iterator[Scan]:
-        """Evaluate, yielding the scan after each point and saving it every ten seconds.
-
-        However it ends, what was measured is saved.
-        """
-        scan = self.scan
-        if self.finished:
-            return
-        evaluator = choose.engine(
-            self.problem,
-            scan.plane,
-            coordinates(scan),
-            strategy=self.strategy,
-            stored=scan.strategy,
-            device=self.device,
-            precision=self.precision,
-            memory=self.memory,
-        )
-        saved = time.monotonic()
-        try:
-            for current in fill(scan, evaluator):
-                scan = current
-                yield scan
-                if time.monotonic() - saved >= SAVE_SECONDS:
-                    scanfile.save(self.path, scan)
-                    saved = time.monotonic()
-            points = marks(self.trajectory, self.projection)
-            about = {"name": scan.run_name, "run_id": scan.run_id}
-            current = scan
-            for path in trace(self.trajectory, self.projection, evaluator, **about):
-                current = replace(scan, paths=(path,), points=points)
-                yield current
-            # A path that isn't measured to its end isn't kept.
-            scan = current
-        finally:
-            scanfile.save(self.path, scan)
+    def others(self) -> list[Plane]:
+        """The planes of the seeds after the first."""
+        seeds = range(self.given.seed + 1, self.given.seed + self.request.planes)
+        return [self.plane(seed)[0] for seed in seeds]
 
 
 def prepare(
@@ -120,128 +60,137 @@ def prepare(
     problem: Problem,
     request: Request,
     *,
+    also: Sequence[Run] = (),
     name: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> list[Job]:
     """Make the planes of a request, and refuse all of it before anything is evaluated.
 
+    The paths of ``also`` are projected onto the same planes. For planes of curvature, and where
+    the extent is found by how the loss rises, some products and losses are computed here.
+
     Raises:
-        LandscapeError: an option that can't be, weights that weren't recorded, a scan that is
-            there already (without ``resume`` or ``overwrite``) or was made with other settings.
+        LandscapeError: an option that can't be, weights that weren't recorded, a run of another
+            model, a scan that is there already (without ``resume`` or ``overwrite``) or was made
+            with other settings.
     """
-    for kind in request.kinds:
-        if kind not in KINDS:
-            raise LandscapeError(f"plane must be one of {', '.join(KINDS)}, got {kind}")
-    if name is not None and len(request.kinds) > 1:
+    request.check()
+    if name is not None and len(request.specs) > 1:
         raise LandscapeError(
-            f"name needs a single plane, got {', '.join(request.kinds)}; choose one with --plane"
+            f"name needs a single plane, got {', '.join(request.specs)}; choose one with --plane"
         )
-    strategies.fitting(request.strategy)
-    if request.memory is not None:
-        parse_memory(request.memory)
-    dtype_of(request.precision, resolve(request.device))
-    names = {kind: name or f"{kind}-{request.at}-{request.seed}" for kind in request.kinds}
-    for scan_name in names.values():
-        path = run.scan(scan_name)
+    trajectory = run.trajectory
+    for other in also:
+        check_layout(trajectory, other.trajectory, str(other.folder))
+    best_constant = constant_loss(problem)
+    planned = []
+    for spec in request.specs:
+        key, given = request.given(spec, problem, trajectory, best_constant)
+        path = run.scan(name or kinds.file_name(key, given))
         if path.exists() and not (resume or overwrite):
             raise LandscapeError(
                 f"a new scan needs a new name, {path} exists; go on with --resume, "
                 "replace it with --overwrite, or give another --name"
             )
-    trajectory = run.trajectory
-    best_constant = constant_loss(problem)
-    jobs = []
-    for kind, scan_name in names.items():
-        job = _job(run, problem, trajectory, request, kind, scan_name, best_constant)
-        if resume and job.path.exists():
-            job = _resumed(job)
-        jobs.append(job)
-    return jobs
+        planned.append(_Planned(spec, key, given, path, request))
+    return [_job(plan, [run, *also], problem, resume=resume) for plan in planned]
 
 
-def _job(
-    run: Run,
-    problem: Problem,
-    trajectory: Trajectory,
-    request: Request,
-    kind: str,
-    name: str,
-    best_constant: float,
-) -> Job:
-    plane = _plane(kind, trajectory, request, best_constant)
-    projection = project(trajectory, plane)
-    ranges = parse(request.extent or KINDS[kind], projection.xy)
-    x, *rest = axes(request.size, ranges)
-    scan = empty(
-        plane,
-        x,
-        rest[0] if rest else np.empty(0),
-        validation=problem.validation is not None,
-        constant_loss=best_constant,
-        run_id=run.id,
-        run_name=run.name,
-        provenance={"command": provenance.command(), "versions": provenance.versions()},
-    )
+def alike(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs with one extent: the smallest that holds each one's own.
+
+    For scans of several runs that are to be compared. Those that have begun keep theirs.
+
+    Raises:
+        LandscapeError: their grids differ in size.
+    """
+    shapes = {job.scan.measured.shape for job in jobs}
+    if len(shapes) > 1:
+        raise LandscapeError(f"scans to be compared must be of one size, got {shapes}")
+    dimensions = jobs[0].scan.measured.ndim
+    both = [[axis[[0, -1]] for axis in (job.scan.x, job.scan.y)[:dimensions]] for job in jobs]
+    low, high = np.min(both, axis=0)[:, 0], np.max(both, axis=0)[:, 1]
+    size = "x".join(map(str, jobs[0].scan.measured.shape))
+    common = axes(size, tuple(zip(low.tolist(), high.tolist(), strict=True)))
+    return [job if _begun(job.scan) else _moved(job, common) for job in jobs]
+
+
+def _begun(scan: Scan) -> bool:
+    return bool(scan.measured.any())
+
+
+def _moved(job: Job, common: Sequence[Floats]) -> Job:
+    x, *rest = common
+    return replace(job, scan=replace(job.scan, x=x, y=rest[0] if rest else np.empty(0)))
+
+
+def _job(plan: _Planned, runs: Sequence[Run], problem: Problem, *, resume: bool) -> Job:
+    run, request = runs[0], plan.request
+    if resume and plan.path.exists():
+        scan = resumed(plan.path, run.id, request, plan.spec, plan.key, plan.given)
+        tracks = _tracks(runs, scan.plane)
+    else:
+        plane, factors = plan.plane()
+        tracks = _tracks(runs, plane)
+        placed, reason = _ranges(plan, plane, factors, tracks, problem)
+        x, *rest = axes(request.size, placed)
+        settings = request.settings(plan.spec, plan.key) | {"extent_reason": reason}
+        scan = empty(
+            plane,
+            x,
+            rest[0] if rest else np.empty(0),
+            validation=problem.validation is not None,
+            further=stored(request.measures),
+            constant_loss=plan.given.constant_loss,
+            run_id=run.id,
+            run_name=run.name,
+            provenance={"command": provenance.command(), "versions": provenance.versions()},
+            settings=settings,
+        )
+        if request.planes > 1:
+            scan = replace(scan, spread=spreads.empty(scan, [plane, *plan.others()]))
     return Job(
-        run.scan(name),
+        plan.path,
         problem,
-        trajectory,
-        projection,
+        tracks,
         scan,
         request.device,
+        plan.others,
         request.strategy,
         request.precision,
         request.memory,
     )
 
 
-def _plane(kind: str, trajectory: Trajectory, request: Request, best_constant: float) -> Plane:
-    common: dict[str, Any] = {
-        "at": request.at,
-        "seed": request.seed,
-        "normalize": request.normalize,
-        "include_1d": request.include_1d,
-    }
-    if kind == "along":
-        return planes.along(trajectory, constant_loss=best_constant, **common)
-    return {"random": planes.random, "line": planes.line}[kind](trajectory, **common)
+def _tracks(runs: Sequence[Run], plane: Plane) -> list[Track]:
+    opened = [(run, run.trajectory) for run in runs]
+    return [Track(run.name, run.id, path, project(path, plane)) for run, path in opened]
 
 
-def _resumed(job: Job) -> Job:
-    old = scanfile.load(job.path)
-    settings = [
-        (name, getattr(old.plane, name), getattr(job.scan.plane, name))
-        for name in ("kind", "seed", "normalization", "ignored", "origin_step", "batchnorm")
-    ]
-    settings += [("run", old.run_id, job.scan.run_id), ("size", _size(old), _size(job.scan))]
-    settings.append(("extent", _extent(old), _extent(job.scan)))
-    settings += _evaluation(old, job)
-    for name, was, is_now in settings:
-        if was != is_now:
-            raise LandscapeError(
-                f"resume needs the settings that {job.path} was started with, "
-                f"its {name} is {was}, got {is_now}; drop --resume and give another --name"
+def _ranges(
+    plan: _Planned, plane: Plane, factors: Floats, tracks: Sequence[Track], problem: Problem
+) -> tuple[tuple[Range, ...], str]:
+    """Each axis' range, and where it comes from in words; empty where it was asked for."""
+    request, dimensions = plan.request, len(plane.directions)
+    default = KINDS[plan.key].extent
+    text = request.extent or default
+    if text != AUTO:
+        asked = parse(text, np.zeros((1, dimensions)))
+        if request.extent is None:  # in the directions' own unit
+            asked = tuple(
+                (f * low, f * high) for f, (low, high) in zip(factors, asked, strict=True)
             )
-    # The stored directions are authoritative: projected onto them, not onto a second draw.
-    projection = project(job.trajectory, old.plane)
-    return replace(job, scan=old, projection=projection)
+        return asked, ""
+    if plan.key == "line:A,B":
+        return (between(plane.points[1].xy[0], len(axes(request.size, ((0, 1),))[0])),), ""
+    marked = np.array([point.xy for point in plane.points]).reshape(-1, dimensions)
+    paths = np.concatenate([track.projection.xy for track in tracks] + [marked])
+    evaluator: list[PointEvaluator] = []
 
+    def loss_at(xy: Floats) -> float:
+        if not evaluator:  # not needed where the path says it all
+            evaluator.append(PointEvaluator(problem, plane, device=request.device))
+        return evaluator[0].train_loss_at(xy)
 
-def _evaluation(old: Scan, job: Job) -> list[tuple[str, Any, Any]]:
-    """How points were and are to be evaluated, where that is asked for and was chosen already."""
-    if not old.strategy:
-        return []
-    precision = ("precision", old.strategy["dtype"], job.precision)
-    if job.strategy == strategies.AUTO or old.strategy["name"] in strategies.fitting(job.strategy):
-        return [precision]
-    return [precision, ("strategy", old.strategy["name"], job.strategy)]
-
-
-def _size(scan: Scan) -> str:
-    return "x".join(map(str, scan.measured.shape))
-
-
-def _extent(scan: Scan) -> str:
-    axes_there = (scan.x, scan.y)[: scan.measured.ndim]
-    return ":".join(f"{end:.6g}" for axis in axes_there for end in axis[[0, -1]])
+    return ranges(plane, paths, loss_at, subject=KINDS[plan.key].subject, rise=request.rise)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,34 @@ MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""
 
 
-def empty(plane: Plane, x: Floats, y: Floats, *, validation: bool, **about: Any) -> Scan:
+class Further(Protocol):
+    """Measures beside losses and accuracies, such as curvature."""
+
+    def at(self, xy: Floats) -> Mapping[str, float]:
+        """Their values at a point (D,) of the plane."""
+
+
+def empty(
+    plane: Plane,
+    x: Floats,
+    y: Floats,
+    *,
+    validation: bool,
+    further: Sequence[str] = (),
+    **about: Any,
+) -> Scan:
     """A scan with nothing measured yet; ``about`` are further fields of `Scan`."""
     shape = (len(x), len(y)) if len(plane.directions) > 1 else (len(x),)
     names = [name for name in MEASURES if validation or not name.startswith("validation")]
+    names += further
+    if plane.kind == "line" and len(plane.points) == 2:
+        # Where the two weights lie that a barrier is between.
+        between = [point.xy[0] for point in plane.points]
+        about["settings"] = {**about.get("settings", {}), "between": between}
     return Scan(
-        plane=plane,
+        # The marked points are the scan's: a file has them once.
+        plane=replace(plane, points=()),
+        points=plane.points,
         x=x,
         y=y,
         measures={name: np.full(shape, np.nan) for name in names},
@@ -40,7 +62,7 @@ def empty(plane: Plane, x: Floats, y: Floats, *, validation: bool, **about: Any)
     )
 
 
-def fill(scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
+def fill(scan: Scan, evaluator: PointEvaluator, further: Further | None = None) -> Iterator[Scan]:
     """Measure the points that aren't yet, yielding the scan after each one.
 
     The scans share their arrays, which fill up: save one, or keep the last.
@@ -51,7 +73,8 @@ def fill(scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
     shape, share = scan.measured.shape, evaluator.passes
     for block in blocks(scan, evaluator.block):
         started = time.perf_counter()
-        found = evaluator.at_many(coordinates(scan, block))
+        points = coordinates(scan, block)
+        found = evaluator.at_many(points)
         # Not what whoever iterates does between two points.
         seconds += time.perf_counter() - started
         spent += share * len(block)
@@ -60,6 +83,11 @@ def fill(scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
                 continue
             for name, values in found.items():
                 scan.measures[name][index] = values[number]
+            if further is not None:
+                started = time.perf_counter()
+                for name, value in further.at(points[number]).items():
+                    scan.measures[name][index] = value
+                seconds += time.perf_counter() - started
             scan.measured[index] = True
             yield replace(
                 scan,
@@ -115,6 +143,8 @@ def trace(
         plane_loss=np.full(count, np.nan),
         share_in_plane=projection.share_in_plane,
         chance=projection.chance,
+        walk=projection.walk,
+        arc=projection.arc,
     )
     rows = measured_rows(trajectory)
     for number, row in enumerate(rows):

@@ -1,8 +1,10 @@
-"""When to record the weights: ``epoch+log+random+100``."""
+"""When to record the weights: ``epoch+log+random+100+at:10,20``."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,43 +30,55 @@ class Cadence:
     """One step at a random offset in each epoch."""
     steps_per_epoch: int
     seed: int
+    given: frozenset[int] = frozenset()
+    """These steps."""
 
     @classmethod
     def parse(cls, text: str, *, steps_per_epoch: int, seed: int) -> Cadence:
-        """Read ``epoch``, ``log``, ``random`` and numbers of steps, combined with ``+``.
+        """Read ``epoch``, ``log``, ``random``, ``100``, ``at:10,20``, combined with ``+``.
 
         Raises:
             LandscapeError: another word, or a number below 1.
         """
         every: list[int] = []
+        given: set[int] = set()
         terms = [term.strip() for term in text.split("+")]
         for term in terms:
             if term == "epoch":
                 every.append(steps_per_epoch)
             elif term.isdecimal() and int(term) >= 1:
                 every.append(int(term))
+            elif re.fullmatch(r"at:\d+(,\d+)*", term):
+                given |= {int(number) for number in term.removeprefix("at:").split(",")}
             elif term not in WORDS:
                 raise LandscapeError(
-                    f"record must combine {', '.join(WORDS)} and numbers of steps with +, "
-                    f"got {term or 'nothing'} in {text!r}"
+                    f"record must combine {', '.join(WORDS)}, numbers of steps and at:STEP,STEP "
+                    f"with +, got {term or 'nothing'} in {text!r}"
                 )
-        return cls(tuple(every), "log" in terms, "random" in terms, steps_per_epoch, seed)
+        words = "log" in terms, "random" in terms
+        return cls(tuple(every), *words, steps_per_epoch, seed, frozenset(given))
 
     def due(self, step: int) -> bool:
         """Whether w_t with t = ``step`` is to be recorded."""
         return (
             step == 0
+            or step in self.given
             or any(step % interval == 0 for interval in self.every)
             or (self.log and _logarithmic(step))
             or (self.random and step % self.steps_per_epoch == self._offset(step))
         )
 
     def _offset(self, step: int) -> int:
-        # Seeded by the epoch: which steps are recorded doesn't depend on where one starts.
-        epoch = step // self.steps_per_epoch
-        generator = np.random.Generator(np.random.PCG64([self.seed, epoch, 1]))
-        return int(generator.integers(self.steps_per_epoch))
+        return _offset(self.seed, step // self.steps_per_epoch, self.steps_per_epoch)
+
+
+@lru_cache(maxsize=4)
+def _offset(seed: int, epoch: int, steps: int) -> int:
+    # Seeded by the epoch: which steps are recorded doesn't depend on where one starts.
+    generator = np.random.Generator(np.random.PCG64([seed, epoch, 1]))
+    return int(generator.integers(steps))
 
 
 def _logarithmic(step: int) -> bool:
-    return step in {round(2 ** (half / 2)) for half in range(2 * step.bit_length() + 1)}
+    half = 2 * step.bit_length()
+    return any(step == round(2 ** (power / 2)) for power in (half - 2, half - 1, half))

@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from filelock import FileLock
+from torch import nn
 
 from landscape.errors import LandscapeError
-from landscape.problem.evaluate import NOTHING, Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
-from landscape.problem.weights import Layout, buffers, flat, tied
-from landscape.sgd.cadence import DEFAULT, Cadence
-from landscape.sgd.scalars import Meter
+from landscape.sgd import lock
+from landscape.sgd.cadence import DEFAULT
+from landscape.sgd.intake import Intake
+from landscape.sgd.options import Options
+from landscape.sgd.plan import Plan
 from landscape.sgd.settings import Settings
+from landscape.sgd.state import State
 from landscape.sgd.train import Step
+from landscape.sgd.watching import Watch
+from landscape.store import resumefile
 from landscape.store import run as run_folder
 from landscape.store.run import Run
 from landscape.store.shards import Writer
-from landscape.store.trajectory import CADENCE
 
+DONE = ("finished", "non-finite")
+"""A run of this status is at its end."""
 FLUSH_SECONDS = 1.0
-"""A kill loses at most this much of the recording, or the time since the last snapshot."""
+"""A snapshot is flushed, with what came before it, unless the last flush was less than this ago."""
+SHARE = 20
+"""Or less than so many times as long as that flush took: flushing takes 5 % of the time."""
+LATEST_SECONDS = 60.0
+"""Without a snapshot, a flush comes after this long anyway."""
+PENDING_BYTES = 64 * 2**20
+"""Rows that may wait in memory for a flush."""
+RING_BYTES = 64 * 2**20
+"""A larger flight recorder isn't written into resume.h5: its first steps are lost by a kill."""
 
 
 class Recorder:
-    """Writes steps into a new run's folder; a context manager that closes what it opened.
+    """Writes steps into a run's folder; a context manager that closes what it opened.
 
     On leaving, the last weights are recorded with their losses and run.json says how it ended:
-    finished, non-finite, interrupted or failed.
+    finished, non-finite, interrupted or failed. ``sgd.resume`` makes one for a run that stopped.
     """
 
     def __init__(
@@ -46,6 +60,7 @@ class Recorder:
         settings: Settings | None = None,
         *,
         record: str = DEFAULT,
+        options: Options | None = None,
         steps_per_epoch: int | None = None,
         overwrite: bool = False,
     ) -> None:
@@ -56,56 +71,73 @@ class Recorder:
             problem: what is trained; its data is what the full-data losses are measured on.
             settings: of the training, for run.json; None for somebody's own loop.
             record: when to record weights, see `Cadence`.
+            options: what else to record, and the limits; see `Options`.
             steps_per_epoch: what an epoch means to ``record``; known from ``settings``.
             overwrite: replace a run that is there.
         """
-        folder = Path(folder)
+        folder, options = Path(folder), options or Options()
         run_folder.check_free(folder, overwrite=overwrite)
-        layout = Layout.of(problem.model)
         samples = length(problem.train)
         if settings is not None:
             steps_per_epoch = settings.steps_per_epoch(samples)
-        seed = settings.seed if settings is not None else 0
-        self.cadence = Cadence.parse(
-            record, steps_per_epoch=_epoch(record, steps_per_epoch), seed=seed
-        )
-        self.evaluator: Evaluator | None = None
-        self.problem = problem
+        plan = Plan.of(problem, settings, record, options, steps_per_epoch)
+        # A run that is being trained isn't replaced.
+        old = lock.acquire(folder) if (folder / "run.json").is_file() else None
         self.run: Run = run_folder.create(
             folder,
             {
                 "settings": asdict(settings) if settings is not None else None,
                 "record": record,
+                "options": asdict(options),
                 "steps_per_epoch": steps_per_epoch,
                 "samples": samples,
-                "parameters": layout.size,
+                "parameters": plan.layout.size,
                 "threads": torch.get_num_threads(),
                 "problem": to_record(problem, folder),
             },
             overwrite=overwrite,
         )
-        self._writer = Writer(folder, layout.to_records())
-        self._recorded = -1
-        self._last: Step | None = None
-        self._finite = True
-        self._flushed = -math.inf
+        if old is not None:
+            old.release()
+        self._lock = lock.acquire(folder)
+        self._set_up(problem, plan, None)
+
+    @classmethod
+    def reopen(
+        cls, run: Run, problem: Problem, plan: Plan, state: State | None, held: FileLock
+    ) -> Self:
+        """Go on recording a run, where ``state`` was captured; what `sgd.resume` does."""
+        recorder = cls.__new__(cls)
+        recorder._lock, recorder.run = held, run
+        recorder._set_up(problem, plan, state)
+        return recorder
+
+    def _set_up(self, problem: Problem, plan: Plan, state: State | None) -> None:
+        self.problem = problem
+        self._plan, self._state = plan, state
+        self._intake: Intake | None = None
+        self._flushed, self._gap = -math.inf, FLUSH_SECONDS
 
     def record(self, step: Step) -> None:
-        """Take in one step: its scalars, and its weights if the cadence wants them.
+        """Take in one step: its scalars, and its weights if they are wanted.
 
         Raises:
             LandscapeError: the first one isn't step 0.
         """
-        if self._last is None and step.step != 0:
-            raise LandscapeError(f"record must be given step 0 first, got {step.step}")
-        if step.scalars is not None:
-            self._writer.add_step(step.scalars)
-        self._last, self._finite = step, step.finite
-        if step.finite and self.cadence.due(step.step):
-            self._snapshot(step)
-            if time.monotonic() - self._flushed >= FLUSH_SECONDS:
-                self._writer.flush()
-                self._flushed = time.monotonic()
+        if self._intake is None:
+            self._intake = self._begin(step)
+            if self._state is not None:
+                return  # the step that is gone on from: all of it is there
+        added = self._intake.take(step)
+        waited = time.monotonic() - self._flushed
+        full = added and self._intake.writer.pending_bytes > PENDING_BYTES
+        if (added and waited >= self._gap) or waited >= LATEST_SECONDS or full:
+            self._flush(self._intake, step.capture)
+
+    def flush(self) -> None:
+        """Bring what was recorded to the disk now."""
+        if self._intake is not None:
+            self._flush(self._intake, self._intake.last.capture)
 
     def watch(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Watch:
         """Record somebody's own loop: every ``optimizer.step()`` becomes a step of this run.
@@ -116,17 +148,19 @@ class Recorder:
 
     def close(self, status: str = "finished") -> None:
         """Record the last weights, write everything and say how it ended."""
-        if self._last is not None and self._last.step != self._recorded:
-            self._snapshot(_settled(self._last))
-        self._writer.flush()
-        changes: dict[str, Any] = {"status": status}
-        if self._last is not None:
-            changes["steps"] = self._last.step
-            # Somebody's own loop may go on after its weights became NaN.
-            finite = self._finite and bool(torch.isfinite(self._last.weights).all())
-            if status == "finished" and not finite:
-                changes["status"] = "non-finite"
-        self.run = self.run.update(**changes)
+        try:
+            changes: dict[str, Any] = {"status": status}
+            if self._intake is not None:
+                finite = self._intake.end()
+                self._flush(self._intake, None)
+                changes |= {"steps": self._intake.last.step, "notes": self._intake.notes()}
+                if status == "finished" and not finite:
+                    changes["status"] = "non-finite"
+            self.run = self.run.update(**changes)
+            if changes["status"] in DONE:
+                (self.run.folder / resumefile.NAME).unlink(missing_ok=True)
+        finally:
+            lock.release(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -139,102 +173,28 @@ class Recorder:
         else:
             self.close("interrupted" if issubclass(kind, KeyboardInterrupt) else "failed")
 
-    def _snapshot(self, step: Step) -> None:
-        if self.evaluator is None:
-            self.evaluator = Evaluator(self.problem, step.weights.device)
-        train = self.evaluator.on_train(step.model)
-        validation = (
-            self.evaluator.on_validation(step.model) if self.problem.validation else NOTHING
+    def _begin(self, step: Step) -> Intake:
+        first = self._state.step if self._state is not None else 0
+        if step.step != first:
+            raise LandscapeError(f"record must be given step {first} first, got {step.step}")
+        if self._state is not None:
+            return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
+        plan = self._plan
+        writer = Writer(
+            self.run.folder,
+            plan.layout.to_records(),
+            recorded=plan.recorded.to_records() if plan.recorded is not None else None,
+            sketching=plan.sketching,
         )
-        self._writer.add_row(
-            step.step,
-            CADENCE,
-            step.weights.detach().cpu().numpy().astype("float32"),
-            buffers(step.model),
-            {
-                "train_loss": train.loss,
-                "train_accuracy": train.accuracy,
-                "validation_loss": validation.loss,
-                "validation_accuracy": validation.accuracy,
-            },
-        )
-        self._recorded = step.step
+        return Intake(writer, self.problem, plan, step)
 
-
-class Watch:
-    """Turns somebody's own loop into steps, by hooks on the optimizer."""
-
-    def __init__(
-        self, recorder: Recorder, model: nn.Module, optimizer: torch.optim.Optimizer
-    ) -> None:
-        expected = Layout.of(recorder.problem.model)
-        difference = expected.difference(Layout.of(model))
-        if difference:
-            raise LandscapeError(f"the model must be the problem's, got {difference}")
-        self.recorder, self.model, self.optimizer = recorder, model, optimizer
-        self._step = 0
-        weights = flat(model)
-        self._meter = Meter(weights)
-        self._before: tuple[Tensor, Tensor, float] | None = None
-        optimizer.register_step_pre_hook(self._remember)
-        recorder.record(Step(0, model, weights, None))
-
-    def record(self, loss: Tensor | float) -> None:
-        """Record the step that ``optimizer.step()`` has just taken, with its batch loss.
-
-        Raises:
-            LandscapeError: no step was taken since the last call.
-        """
-        if self._before is None:
-            raise LandscapeError("record must follow optimizer.step(), no step was taken since")
-        weights, gradient, lr = self._before
-        self._before = None
-        after = flat(self.model)
-        batch_loss = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
-        scalars = self._meter.scalars(
-            weights, gradient, after - weights, batch_loss=batch_loss, lr=lr
-        )
-        self._step += 1
-        self.recorder.record(Step(self._step, self.model, after, scalars))
-
-    def _remember(self, optimizer: torch.optim.Optimizer, _: Any, __: Any) -> None:
-        weights = flat(self.model)
-        # Only SGD adds its weight decay to the gradient; AdamW's is a step of its own.
-        coupled = isinstance(optimizer, torch.optim.SGD)
-        decay = _by_parameter(optimizer, "weight_decay") if coupled else {}
-        gradient = torch.cat(
-            [
-                (torch.zeros_like(p) if p.grad is None else p.grad.detach()).reshape(-1)
-                + decay.get(p, 0.0) * p.detach().reshape(-1)
-                for p in self.model.parameters()
-            ]
-        )
-        self._before = weights, gradient, float(optimizer.param_groups[0]["lr"])
-
-
-def _settled(step: Step) -> Step:
-    """The step with a model at its weights: somebody's own loop may have moved on since."""
-    if torch.equal(flat(step.model), step.weights):
-        return step
-    model, vector = tied(step.model, step.weights.device)
-    vector.copy_(step.weights)
-    return replace(step, model=model)
-
-
-def _by_parameter(optimizer: torch.optim.Optimizer, key: str) -> Mapping[Tensor, float]:
-    return {
-        p: float(group.get(key, 0.0)) for group in optimizer.param_groups for p in group["params"]
-    }
-
-
-def _epoch(record: str, steps_per_epoch: int | None) -> int:
-    if steps_per_epoch is not None:
-        if steps_per_epoch < 1:
-            raise LandscapeError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}")
-        return steps_per_epoch
-    if {"epoch", "random"} & {term.strip() for term in record.split("+")}:
-        raise LandscapeError(
-            f"record={record!r} needs steps_per_epoch, got none; "
-            'give it, or record by steps, as in record="log+100"'
-        )
-    return 1
+    def _flush(self, intake: Intake, capture: Callable[[], State] | None) -> None:
+        started = time.monotonic()
+        intake.writer.events = intake.events()
+        intake.writer.flush()
+        if capture is not None:
+            # After the trajectory: a kill in between leaves rows too many, not too few.
+            state = intake.state(capture(), most=RING_BYTES)
+            resumefile.save(self.run.folder, state.step, state.arrays, state.info)
+        self._flushed = time.monotonic()
+        self._gap = max(FLUSH_SECONDS, SHARE * (self._flushed - started))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from landscape.problem.samples import Samples
 from landscape.problem.weights import tied
 from landscape.sgd.scalars import Meter
 from landscape.sgd.settings import Settings
+from landscape.sgd.state import State, from_array, random_state, set_random_state, to_array
 
 
 @dataclass(frozen=True)
@@ -34,37 +36,56 @@ class Step:
     ``finite``); None at step 0."""
     finite: bool = True
     """False if the next step's loss, gradient or weights weren't: the training ends at w_t."""
+    velocity: Callable[[], Tensor | None] = lambda: None
+    """(P,): v in w = w - lr v, where the optimizer has one."""
+    capture: Callable[[], State] | None = None
+    """The training's state here, to go on from in another process; only before the next step."""
 
 
-def steps(problem: Problem, settings: Settings) -> Iterator[Step]:
+def steps(problem: Problem, settings: Settings, *, start: State | None = None) -> Iterator[Step]:
     """Train, yielding step 0 (the initialization) first and every step after it.
 
+    With ``start``, what `Step.capture` gave, the step it was captured at comes first and what
+    follows is the same to the bit as without the interruption.
+
     The problem's model is copied, never changed. The same seed, machine and number of threads
-    give the same weights to the bit. Seeds torch's global generator, which dropout draws from.
+    give the same weights to the bit. Seeds the global generators of torch, NumPy and Python,
+    which dropout and augmentations draw from.
 
     The update is that of ``torch.optim.SGD``: v = momentum v + g, w = w - lr v (Nesterov:
     w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight decay
     times w.
     """
-    training = _Training(problem, settings)
+    training = Training(problem, settings)
     total = settings.total_steps(len(training.samples))
-    torch.manual_seed(settings.seed)
-    yield Step(0, training.model, training.weights, None)
-    for step in range(total):
+    if start is None:
+        _seed(settings.seed)
+    else:
+        training.restore(start)
+    first = start.step if start is not None else 0
+    yield training.at(first, None)
+    for step in range(first, total):
         lr = settings.learning_rate(step, total)
         scalars, taken = training.step(step, lr)
         if not taken:
-            yield Step(step, training.model, training.weights, scalars, finite=False)
+            yield training.at(step, scalars, finite=False)
             return
-        yield Step(step + 1, training.model, training.weights, scalars)
+        yield training.at(step + 1, scalars)
 
 
-class _Training:
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+class Training:
     """The live state: weights, gradient and velocity as flat vectors."""
 
-    def __init__(self, problem: Problem, settings: Settings) -> None:
+    def __init__(self, problem: Problem, settings: Settings, *, measured: bool = True) -> None:
+        """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
         device = resolve(settings.device)
-        self.settings = settings
+        self.settings, self.measured = settings, measured
         self.loss, self.augment = problem.loss, problem.augment
         self.model, self.weights = tied(problem.model, device)
         self.model.train()
@@ -75,6 +96,7 @@ class _Training:
                 "a model must have parameters to train, got all of them with requires_grad=False"
             )
         self.trained = _trained(self.model)
+        self.buffered = measured and next(self.model.buffers(), None) is not None
         self.velocity = torch.zeros_like(self.weights)
         self.update = torch.zeros_like(self.weights)
         self.meter = Meter(self.weights)
@@ -82,15 +104,55 @@ class _Training:
         self.generator.manual_seed(settings.seed)
         self.order = torch.empty(0, dtype=torch.int64)
 
+    def at(self, step: int, scalars: Mapping[str, float] | None, *, finite: bool = True) -> Step:
+        """Where the training is now."""
+        return Step(
+            step,
+            self.model,
+            self.weights,
+            scalars,
+            finite,
+            lambda: self.velocity,
+            (lambda: self.capture(step)) if finite else None,
+        )
+
+    def capture(self, step: int) -> State:
+        """Everything that the next step depends on, apart from problem and settings."""
+        vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
+        arrays = {f"training/{name}": to_array(vector) for name, vector in vectors.items()}
+        for name, buffer in self.model.named_buffers():
+            arrays[f"buffers/{name}"] = to_array(buffer)
+        arrays["random/generator"] = to_array(self.generator.get_state())
+        generators, info = random_state()
+        arrays |= {f"random/{name}": value for name, value in generators.items()}
+        return State(step, arrays, {"random": info, "norms": self.meter.norms})
+
+    def restore(self, state: State) -> None:
+        """Be where `capture` was."""
+        found = state.part("training")
+        vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
+        for name, vector in vectors.items():
+            from_array(vector, found[name])
+        held = state.part("buffers")
+        for name, buffer in self.model.named_buffers():
+            from_array(buffer, held[name])
+        self.meter.norms = tuple(state.info["norms"])
+        generators = state.part("random")
+        self.generator.set_state(torch.from_numpy(np.array(generators["generator"])))
+        set_random_state(generators, state.info["random"])
+
     def step(self, step: int, lr: float) -> tuple[dict[str, float], bool]:
         """Move the weights one step; give its scalars, and whether it was finite and so taken."""
-        buffers = [buffer.clone() for buffer in self.model.buffers()]
-        inputs, targets = self.samples.take(self._batch(step))
+        buffers = [buffer.clone() for buffer in self.model.buffers()] if self.buffered else []
+        inputs, targets = self.samples.take(self.batch(step))
         if self.augment is not None:
             inputs = self.augment(inputs, self.generator)
         loss = per_sample(self.loss, self.model(inputs), targets).mean()
         gradient = self._gradient(loss)
         self._set_update(gradient, lr)
+        if not self.measured:
+            self.weights.add_(self.update)
+            return {}, True
         scalars = self.meter.scalars(
             self.weights, gradient, self.update, batch_loss=float(loss.detach()), lr=lr
         )
@@ -104,7 +166,8 @@ class _Training:
                 buffer.copy_(before)
         return scalars, taken
 
-    def _batch(self, step: int) -> Tensor:
+    def batch(self, step: int) -> Tensor:
+        """Which samples the step takes."""
         per_epoch = self.settings.steps_per_epoch(len(self.samples))
         epoch, at = divmod(step, per_epoch)
         if at == 0 or len(self.order) == 0:

@@ -15,18 +15,22 @@ from landscape.errors import LandscapeError
 def write(path: Path, fill: Callable[[h5py.File], None]) -> None:
     """Write an HDF5 file that is there in full or not at all.
 
-    The image is built in memory: h5py aborts the process at exit after a full disk. The memory
-    it takes is the file's size.
+    The memory it takes is the file's size.
 
     Raises:
         LandscapeError: the disk is full or the folder can't be written; an existing file at
             ``path`` is left as it was.
     """
-    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+    write_bytes(path, image(path.name, fill))
+
+
+def image(name: str, fill: Callable[[h5py.File], None]) -> bytes:
+    """An HDF5 file's bytes, built in memory: h5py aborts the process at exit after a full disk."""
+    with h5py.File(name, "w", driver="core", backing_store=False) as file:
         fill(file)
         file.flush()
-        image = file.id.get_file_image()
-    write_bytes(path, image)
+        content: bytes = file.id.get_file_image()
+    return content
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -52,11 +56,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def reading(path: Path, format_name: str, version: int) -> Iterator[h5py.File]:
-    """An HDF5 file of ours, open for reading.
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Any HDF5 file, open for reading.
 
     Raises:
-        LandscapeError: it isn't there, isn't HDF5, or has another format or a newer version.
+        LandscapeError: it isn't there or isn't HDF5.
     """
     if not path.is_file():
         raise LandscapeError(f"file {path} must exist, found none")
@@ -67,6 +71,17 @@ def reading(path: Path, format_name: str, version: int) -> Iterator[h5py.File]:
             f"{path} must be an HDF5 file, got one that can't be read as such: {error}"
         ) from error
     with file:
+        yield file
+
+
+@contextmanager
+def reading(path: Path, format_name: str, version: int) -> Iterator[h5py.File]:
+    """An HDF5 file of ours, open for reading.
+
+    Raises:
+        LandscapeError: it isn't there, isn't HDF5, or has another format or a newer version.
+    """
+    with opened(path) as file:
         found = file.attrs.get("format")
         if found != format_name:
             raise LandscapeError(f"{path} must be of format {format_name}, got {found}")

@@ -18,6 +18,24 @@ MEASURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accur
 
 
 @dataclass(frozen=True)
+class Point:
+    """A marked point of the plane: the start, the end, the best recorded weights."""
+
+    name: str
+    xy: tuple[float, ...]
+    """Coordinates, one a direction."""
+    step: int
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A point of a plane with the buffers that were recorded there."""
+
+    xy: tuple[float, ...]
+    buffers: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
 class Plane:
     """An origin in weight space and two directions (one: a line).
 
@@ -27,7 +45,7 @@ class Plane:
     """
 
     kind: str
-    """random, along or line."""
+    """random, along, pca, through, hessian, gradient, line, event or imported."""
     origin: Weights
     directions: Weights
     labels: tuple[str, ...]
@@ -44,7 +62,12 @@ class Plane:
     origin_name: str = "final"
     """What was asked for: final, best or a step."""
     batchnorm: str = "saved"
-    """Which BatchNorm statistics hold at a point: ``saved`` (the origin's) or ``recompute``."""
+    """Which BatchNorm statistics hold at a point: ``saved`` (the origin's), ``recompute`` or
+    ``interpolate`` (from the anchors', affine in means and logarithms of variances)."""
+    points: tuple[Point, ...] = ()
+    """What the plane was made from; a scan marks these. A file has them among the scan's."""
+    anchors: tuple[Anchor, ...] = ()
+    """Where ``interpolate`` takes its statistics from: D + 1 points that span the plane."""
 
     @property
     def norms(self) -> tuple[float, ...]:
@@ -54,21 +77,13 @@ class Plane:
 
     @property
     def cosine(self) -> float:
-        """Cosine of the angle between the two directions; 0 for a line."""
+        """Cosine of the angle between the two directions; 0 for a line, NaN without weights."""
         if len(self.directions) < 2:
             return 0.0
+        if not self.directions.size:
+            return float("nan")
         u, v = self.directions.astype(np.float64)
         return float(u @ v / (np.linalg.norm(u) * np.linalg.norm(v)))
-
-
-@dataclass(frozen=True)
-class Point:
-    """A marked point of the plane: the start, the end, the best recorded weights."""
-
-    name: str
-    xy: tuple[float, ...]
-    """Coordinates, one a direction."""
-    step: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,28 @@ class Path:
     """Share of the path's variance (squared distance from its mean) that lies in the plane."""
     chance: float
     """What a random plane would hold of it: D / P."""
+    walk: float = float("nan")
+    """What the plane of its own principal components would hold of a random walk as long.
+
+    NaN where that isn't what the plane is made from."""
+    arc: float = float("nan")
+    """How nearly the path is the arc that a random walk's components show: the smaller one of
+    its two coordinates' correlations with cosines. NaN where it wasn't computed."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The losses of a scan along further random directions, to know how much one of them says.
+
+    Every measure has shape (K, nx, ny), of lines (K, nx): ``measures[name][k]`` lies on the plane
+    through the same origin along the directions of ``seeds[k]``. The scan's own is k = 0.
+    """
+
+    seeds: NDArray[np.int64]
+    measures: Mapping[str, Floats]
+    measured: NDArray[np.bool_]
+    lengths: Floats
+    """(K, D) of the directions: the distance that 1 on an axis stands for."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +164,14 @@ class Scan:
     """Forward passes of single samples spent on the grid."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Command and versions, for captions."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked for, such as plane, unit and extent: what a resumed scan is compared with."""
+    spread: Spread | None = None
+    """The same along further random directions."""
+    findings: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers that sum the scan up, JSON values: ``width`` and ``barrier``."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know to read the figure, a sentence each."""
 
     @property
     def is_line(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -11,7 +12,16 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading, write
-from landscape.store.records import FORMAT, VERSION, Path, Plane, Point, Scan
+from landscape.store.records import (
+    FORMAT,
+    VERSION,
+    Anchor,
+    Path,
+    Plane,
+    Point,
+    Scan,
+    Spread,
+)
 
 PLANE_ATTRIBUTES = (
     "kind",
@@ -32,7 +42,11 @@ SCAN_ATTRIBUTES = (
     "samples_evaluated",
 )
 JSON_ATTRIBUTES = ("samples", "strategy", "provenance")
+LATER_JSON_ATTRIBUTES = ("settings", "findings")
+"""Absent from the first files."""
 PATH_ATTRIBUTES = ("name", "run_id", "share_in_plane", "chance")
+LATER_PATH_ATTRIBUTES = ("walk", "arc")
+SPREAD_DATASETS = ("seeds", "measured", "lengths")
 PATH_DATASETS = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss")
 
 
@@ -66,14 +80,22 @@ def _fill(file: h5py.File, scan: Scan) -> None:
     file.attrs.update({"cosine": scan.plane.cosine, "tolerance": 0.0})
     file.attrs.update({name: getattr(scan.plane, name) for name in PLANE_ATTRIBUTES})
     file.attrs.update({name: getattr(scan, name) for name in SCAN_ATTRIBUTES})
-    file.attrs.update({name: json.dumps(dict(getattr(scan, name))) for name in JSON_ATTRIBUTES})
+    file.attrs.update(
+        {
+            name: json.dumps(dict(getattr(scan, name)))
+            for name in (*JSON_ATTRIBUTES, *LATER_JSON_ATTRIBUTES)
+        }
+    )
+    file.attrs["remarks"] = list(scan.remarks)
     plane = file.create_group("plane")
     plane["origin"] = scan.plane.origin
     plane["directions"] = scan.plane.directions
     plane.attrs["labels"] = list(scan.plane.labels)
-    buffers = plane.create_group("buffers")
-    for name, value in scan.plane.buffers.items():
-        buffers[name] = value
+    _fill_buffers(plane, scan.plane.buffers)
+    for number, anchor in enumerate(scan.plane.anchors):
+        group = plane.create_group(f"anchors/{number}")
+        group["xy"] = np.array(anchor.xy, np.float64)
+        _fill_buffers(group, anchor.buffers)
     grid = file.create_group("grid")
     grid["x"] = scan.x
     grid["y"] = scan.y
@@ -87,9 +109,26 @@ def _fill(file: h5py.File, scan: Scan) -> None:
         points[letter] = np.array([point.xy[axis] for point in scan.points], np.float64)
     for number, path in enumerate(scan.paths):
         group = file.create_group(f"path/{number}")
-        group.attrs.update({name: getattr(path, name) for name in PATH_ATTRIBUTES})
+        group.attrs.update(
+            {name: getattr(path, name) for name in (*PATH_ATTRIBUTES, *LATER_PATH_ATTRIBUTES)}
+        )
         for name in PATH_DATASETS:
             group[name] = getattr(path, name)
+    if scan.spread is not None:
+        _fill_spread(file.create_group("spread"), scan.spread)
+
+
+def _fill_buffers(group: h5py.Group, buffers: Mapping[str, Any]) -> None:
+    inner = group.create_group("buffers")
+    for name, value in buffers.items():
+        inner[name] = value
+
+
+def _fill_spread(group: h5py.Group, spread: Spread) -> None:
+    for name in SPREAD_DATASETS:
+        group[name] = getattr(spread, name)
+    for name, values in spread.measures.items():
+        group[name] = values
 
 
 def _scan(file: h5py.File) -> Scan:
@@ -106,6 +145,9 @@ def _scan(file: h5py.File) -> Scan:
         paths=tuple(_path(file["path"][name]) for name in sorted(file.get("path", ()), key=int)),
         **{name: _plain(file.attrs[name]) for name in SCAN_ATTRIBUTES},
         **{name: json.loads(file.attrs[name]) for name in JSON_ATTRIBUTES},
+        **{name: json.loads(file.attrs.get(name, "{}")) for name in LATER_JSON_ATTRIBUTES},
+        spread=_spread(file["spread"]) if "spread" in file else None,
+        remarks=tuple(map(str, file.attrs.get("remarks", ()))),
     )
 
 
@@ -115,7 +157,11 @@ def _plane(file: h5py.File) -> Plane:
         origin=group["origin"][:],
         directions=group["directions"][:],
         labels=tuple(group.attrs["labels"]),
-        buffers={name: np.asarray(value[()]) for name, value in group["buffers"].items()},
+        buffers=_buffers(group),
+        anchors=tuple(
+            Anchor(tuple(map(float, anchor["xy"])), _buffers(anchor))
+            for _, anchor in sorted(group.get("anchors", {}).items())
+        ),
         **{name: _plain(file.attrs[name]) for name in PLANE_ATTRIBUTES},
     )
 
@@ -132,8 +178,20 @@ def _points(group: h5py.Group) -> tuple[Point, ...]:
 def _path(group: h5py.Group) -> Path:
     return Path(
         **{name: _plain(group.attrs[name]) for name in PATH_ATTRIBUTES},
+        **{
+            name: _plain(group.attrs[name]) for name in LATER_PATH_ATTRIBUTES if name in group.attrs
+        },
         **{name: group[name][:] for name in PATH_DATASETS},
     )
+
+
+def _buffers(group: h5py.Group) -> dict[str, Any]:
+    return {name: np.asarray(value[()]) for name, value in group["buffers"].items()}
+
+
+def _spread(group: h5py.Group) -> Spread:
+    measures = {name: group[name][:] for name in group if name not in SPREAD_DATASETS}
+    return Spread(measures=measures, **{name: group[name][:] for name in SPREAD_DATASETS})
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,18 @@ SCALARS = (
 
 
 @dataclass(frozen=True)
+class Event:
+    """A stretch of steps with a name."""
+
+    name: str
+    """spike, escape, plateau, recovery or non-finite."""
+    first: int
+    last: int
+    trigger: str
+    """What was seen, in words: ``batch_loss 2.9 > 1.1 at step 480``."""
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """The weights w_t at T recorded steps, with what was measured there."""
 
@@ -46,6 +58,11 @@ class Trajectory:
     """(T,) each of MEASURES over the full data; NaN where not evaluated."""
     parameters: Sequence[Mapping[str, Any]]
     """name, shape and offset of each tensor in the flat vector."""
+    recorded: Sequence[Mapping[str, Any]] = ()
+    """Those of them that rows hold, with their offset in a row."""
+    events: tuple[Event, ...] = ()
+    velocity_step: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The steps at which the optimizer's velocity was recorded."""
 
     @classmethod
     def open(cls, path: Path) -> Trajectory:
@@ -54,13 +71,18 @@ class Trajectory:
         Raises:
             LandscapeError: no such file, no trajectory, or one of its shards is missing or short.
         """
-        with _opened(path) as file:
+        with opened(path) as file:
+            recorded = json.loads(file.attrs["parameters"])
+            everything = file.attrs.get("all_parameters")
             return cls(
                 path,
                 file["step"][:],
                 file["kind"][:],
                 {name: file[name][:] for name in MEASURES},
-                json.loads(file.attrs["parameters"]),
+                json.loads(everything) if everything is not None else recorded,
+                recorded,
+                _events(file),
+                file["velocity_step"][:] if "velocity_step" in file else np.empty(0, np.int64),
             )
 
     @property
@@ -68,8 +90,26 @@ class Trajectory:
         """P, the number of parameters."""
         return sum(int(np.prod(parameter["shape"])) for parameter in self.parameters)
 
+    @property
+    def partial(self) -> bool:
+        """Whether rows hold some of the parameters only."""
+        return bool(self.recorded) and len(self.recorded) < len(self.parameters)
+
     def weights(self, rows: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
-        """Some rows' weights, or some of their columns; only these are read."""
+        """Some rows' weights, or some of their columns; only these are read.
+
+        Raises:
+            LandscapeError: rows hold some of the parameters only; `part` reads these.
+        """
+        if self.partial:
+            raise LandscapeError(
+                f"all weights are needed, {self.path} holds {len(self.recorded)} of "
+                f"{len(self.parameters)} tensors; train again without --record-parameters"
+            )
+        return self.part(rows, columns)
+
+    def part(self, rows: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
+        """Some rows' weights of the recorded parameters, or some of their columns."""
         with self._file() as file:
             block: NDArray[np.float32] = file["weights"][rows, columns]
         return block
@@ -83,6 +123,34 @@ class Trajectory:
         """One row's buffers by name."""
         with self._file() as file:
             return {name: np.asarray(data[row]) for name, data in file["buffers"].items()}
+
+    def velocity(self, step: int) -> NDArray[np.float32] | None:
+        """The optimizer's velocity at a step, of the recorded parameters; None where it has none.
+
+        It is v in w = w - lr v, as torch.optim.SGD keeps it.
+        """
+        places = np.flatnonzero(self.velocity_step == step)
+        if len(places) == 0:
+            return None
+        with self._file() as file:
+            found: NDArray[np.float32] = file["velocity"][places[0]]
+        return found
+
+    def sketches(self, steps: slice = slice(None)) -> NDArray[np.float32]:
+        """(S, m) sketches of w_t - w_0, one an SGD step; (0, 0) where none were recorded."""
+        with self._file() as file:
+            if "sketch" not in file["steps"]:
+                return np.empty((0, 0), np.float32)
+            block: NDArray[np.float32] = file["steps/sketch"][steps]
+        return block
+
+    def sketch_seed(self) -> tuple[int, str] | None:
+        """Seed and method of the sketches; None where there are none."""
+        with self._file() as file:
+            if "sketch" not in file["steps"]:
+                return None
+            attributes = file["steps/sketch"].attrs
+            return int(attributes["seed"]), str(attributes["method"])
 
     def scalars(self) -> dict[str, NDArray[np.float64]]:
         """(S,) each of SCALARS; row t is the step from w_t to w_{t+1}."""
@@ -120,21 +188,45 @@ class Trajectory:
 
     def _last_finite(self) -> int:
         for row in range(len(self.step) - 1, -1, -1):
-            if np.isfinite(self.row_weights(row)).all():
+            if np.isfinite(self.part(slice(row, row + 1))).all():
                 return row
         raise LandscapeError(
             f"{self.path} must hold finite weights, all {len(self.step)} rows aren't"
         )
 
     def _file(self) -> AbstractContextManager[h5py.File]:
-        return _opened(self.path)
+        return opened(self.path)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
+    """trajectory.h5, open for reading, its shards all there.
+
+    Raises:
+        LandscapeError: it isn't, or what is read inside is damaged.
+    """
     with reading(path, FORMAT, VERSION) as file:
         _check_shards(path, json.loads(file.attrs["shards"]))
-        yield file
+        try:
+            yield file
+        except OSError as error:
+            raise LandscapeError(
+                f"{path} must be whole, a part of it can't be read: {error}; "
+                f"`landscape info {path.parent} --check` says which"
+            ) from error
+
+
+def _events(file: h5py.File) -> tuple[Event, ...]:
+    if "events" not in file or len(file["events/name"]) == 0:
+        return ()
+    group = file["events"]
+    names, triggers = (group[key].asstr()[:] for key in ("name", "trigger"))
+    return tuple(
+        Event(str(name), int(first), int(last), str(trigger))
+        for name, first, last, trigger in zip(
+            names, group["first"][:], group["last"][:], triggers, strict=True
+        )
+    )
 
 
 def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:

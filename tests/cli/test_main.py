@@ -20,7 +20,7 @@ def test_help_lists_the_commands(landscape):
     assert "scan" in result.out
 
 
-@pytest.mark.parametrize("command", ["train", "scan"])
+@pytest.mark.parametrize("command", ["train", "scan", "info", "import_"])
 def test_every_option_has_help(command, landscape):
     from landscape_cli import main
 
@@ -28,7 +28,7 @@ def test_every_option_has_help(command, landscape):
     annotations = commands[command].__annotations__
     scope = {**vars(sys.modules[commands[command].__module__])}
     for name, annotation in annotations.items():
-        if name == "return":
+        if name in ("ctx", "return"):
             continue
         [option] = eval(annotation, scope).__metadata__
         assert option.help, name

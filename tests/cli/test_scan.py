@@ -118,7 +118,11 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--plane", "pca"), "plane must be one of random, along, line, got pca"),
+        (
+            ("--plane", "pcb"),
+            "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
+            "line:A,B, event, got pcb",
+        ),
         (("--size", "1"), "size must be at least 2 and at most 501, got 1"),
         (("--size", "502"), "size must be at least 2 and at most 501, got 502"),
         (("--size", "a"), "size must be a number or NXxNY, as in 51x31, got a"),
@@ -165,4 +169,46 @@ def test_another_problem_is_refused(landscape, run, tmp_path):
         f"landscape: error: the problem must have the parameters that run {run} was trained "
         "with, got weight (1, 1) against hidden1.weight (8, 2); "
         "give that problem with --problem FILE.py:function\n"
+    )
+
+
+def test_other_runs_and_several_runs(landscape, run, tmp_path):
+    second = tmp_path / "second"
+    shutil.copytree(run, second)
+    result = landscape(
+        "scan", run, "--plane", "pca", "--also", second, "--size", 3, "--measure", "gradient-norm"
+    )
+    assert result.code == 0, result.err
+    scan = scanfile.load(run / "scans" / "pca-final-0.h5")
+    assert [path.name for path in scan.paths] == ["run", "second"]
+    assert "gradient_norm" in scan.measures
+    assert "pca-final-0-measures.png" in names(run / "figures")
+    assert "of the path's variance of second lies in this plane" in result.out
+
+    result = landscape("scan", run, second, "--plane", "line", "--planes", 3, "--size", 5)
+    assert result.code == 0, result.err
+    first, other = (scanfile.load(f / "scans" / "line-final-0.h5") for f in (run, second))
+    np.testing.assert_array_equal(first.x, other.x)
+    np.testing.assert_array_equal(first.spread.seeds, other.spread.seeds)
+    assert result.out.count("Width r₀.₁") == 2
+
+
+def test_a_barrier_is_printed(landscape, run):
+    result = landscape("scan", run, "--plane", "line:0,final", "--size", 7)
+    assert result.code == 0
+    assert "Barrier of the training loss along the line:" in result.out
+    assert "Barrier of the training loss along the line:" in (
+        run / "figures" / "line-0-final-0-curve.caption.txt"
+    ).read_text("utf-8")
+
+
+def test_runs_on_other_data_are_refused(landscape, run, tmp_path):
+    other = tmp_path / "other"
+    options = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 1)
+    assert landscape("train", *options, "--train-samples", 100, "-o", other).code == 0
+    result = landscape("scan", run, "--plane", "pca", "--also", other)
+    mine, theirs = (read(folder).record["problem"]["data"][:12] for folder in (run, other))
+    assert result.err == (
+        f"landscape: error: --also needs runs trained on the same data, {other} wasn't "
+        f"(fingerprint {theirs} instead of {mine}); accept that with --accept-changes\n"
     )

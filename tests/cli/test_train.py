@@ -142,7 +142,7 @@ def mistake(landscape, tmp_path, *options):
         ),
         (
             ("--record", "weekly"),
-            "record must combine epoch, log, random and numbers of steps with +, "
+            "record must combine epoch, log, random, numbers of steps and at:STEP,STEP with +, "
             "got weekly in 'weekly'",
         ),
         (

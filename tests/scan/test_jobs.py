@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.scan import jobs
+from landscape.scan import job as jobs
 from landscape.scan.jobs import Request, prepare
 from landscape.store import scanfile
 
@@ -96,9 +96,10 @@ def test_an_existing_scan_is_refused_or_replaced(problem, trained, finish):
     ("changes", "name", "message"),
     [
         (
-            {"kinds": ("random", "pca")},
+            {"kinds": ("random", "pcb")},
             None,
-            "plane must be one of random, along, line, got pca",
+            "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
+            "line:A,B, event, got pcb",
         ),
         (
             {"kinds": ("random", "along")},

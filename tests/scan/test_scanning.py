@@ -219,9 +219,10 @@ def test_at_most_200_rows_of_a_path_are_measured(problem, planted):
     start = torch.nn.utils.parameters_to_vector(made.model.parameters()).detach().numpy()
     # Worse and worse but for one row, which must not be missed.
     weights = start * (1 + 0.01 * np.arange(451))[:, None]
-    weights[222] = 0
+    weights[223] = 0
     trajectory = planted(made, weights).trajectory
     best = trajectory.row("best")
+    assert best == 223
     where = plane.random(trajectory)
     rows = measured_rows(trajectory)
     assert len(rows) == len(set(rows)) <= 200

@@ -71,6 +71,6 @@ def test_another_word_is_refused(text, term):
     with pytest.raises(LandscapeError) as caught:
         Cadence.parse(text, steps_per_epoch=10, seed=0)
     assert str(caught.value) == (
-        "record must combine epoch, log, random and numbers of steps with +, "
+        "record must combine epoch, log, random, numbers of steps and at:STEP,STEP with +, "
         f"got {term} in {text!r}"
     )

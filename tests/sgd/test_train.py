@@ -195,6 +195,20 @@ def test_divergence_ends_at_finite_weights(problem, lr):
     assert before == [(step, True) for step in range(last + 1)]
 
 
+def test_weights_do_not_overflow_where_loss_and_update_are_finite(problem):
+    # The loss is minus the weight: steps of 2e38, the second of which ends beyond float32.
+    ones = torch.ones(8, 1)
+    made = problem(
+        nn.Linear(1, 1, bias=False),
+        train=(ones, ones),
+        validation=None,
+        loss=lambda outputs, _: -outputs[:, 0],
+    )
+    found = [(s.step, s.finite, s.weights.item()) for s in steps(made, Settings(lr=2e38))]
+    assert [(step, finite) for step, finite, _ in found] == [(0, True), (1, True), (1, False)]
+    assert found[-1][2] == pytest.approx(2e38)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_ends_the_training(problem, spy, bad):
     clean = problem()

@@ -97,6 +97,8 @@ def assert_equal(found: object, expected: object) -> None:
         assert len(found) == len(expected)
         for mine, theirs in zip(found, expected, strict=True):
             assert_equal(mine, theirs)
+    elif expected != expected:  # NaN
+        assert found != found
     else:
         assert found == expected
 

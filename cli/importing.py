@@ -1,0 +1,89 @@
+"""``landscape import``: a run out of another program's checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from landscape.errors import LandscapeError
+
+from .problems import SetOption, SpecOption, given
+from .progress import progress
+
+
+def import_(
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CHECKPOINT...",
+            help="State dicts: .pt, .pth, .ckpt, .bin, .safetensors, .npz, .npy, or folders with "
+            "model.safetensors.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the run to make.", show_default=False)
+    ],
+    problem: SpecOption = None,
+    set_: SetOption = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0,100,...",
+            help="The checkpoints' steps, in the order in which they are given.",
+            show_default="from their names",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="Where in a checkpoint the weights are, as in ema or checkpoint.model.",
+            show_default="where they are found",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The problem's function is called with.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run that is there.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Make a run of checkpoints that another program saved, to be scanned like any other.
+
+    The weights are checked against the problem's model and evaluated on its data. No code in a
+    checkpoint is run: one that can't be read without is refused.
+    """
+    from landscape.sgd import imported
+    from landscape.store import read
+
+    made = given(problem, set_, seed=seed)
+    if made is None:
+        raise LandscapeError(
+            "import needs the problem that the checkpoints are of, got none; "
+            "give it with --problem FILE.py:function"
+        )
+    files = imported.order(checkpoints, None if steps is None else _numbers(steps))
+    with progress("importing", 2 * len(files), quiet=quiet) as report:
+        for done in imported.record(
+            output, made, files, key=key, device=device, overwrite=overwrite
+        ):
+            report(done, "reading" if done <= len(files) else "evaluating")
+    run = read(output)
+    losses = run.trajectory.measures["train_loss"]
+    typer.echo(f"{output}: {len(files)} snapshots, {run.record['parameters']:,} parameters")
+    places = ", ".join(place or "the top" for place in run.record["found_in"])
+    typer.echo(f"  weights from {places} of the checkpoints")
+    for file, loss in zip(files, losses, strict=True):
+        typer.echo(f"  step {file.step:<8} train loss {loss:<10.4g} {file.file}")
+    typer.echo(f"next: landscape scan {output}")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise LandscapeError(
+            f"steps must be whole numbers with commas between them, got {text}"
+        ) from None

@@ -1,0 +1,158 @@
+"""``landscape info``: what a folder or file holds, in words or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from landscape.errors import LandscapeError
+
+from . import strict_json
+
+
+def info(
+    path: Annotated[
+        Path,
+        typer.Argument(help="A run's or a sweep's folder, or a scan's file.", show_default=False),
+    ],
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Read all of it and say what is damaged; exit 1 if any is."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Say what a run, a sweep or a scan holds.
+
+    Of a run: settings, status, snapshots, losses at the start, at the best and at the end, and the
+    scans there; of a sweep: a table of its runs; of a scan: its plane, grid and losses.
+    """
+    found, words = _about(path)
+    damages = _damages(path, found) if check else None
+    if check:
+        found["damages"] = damages
+    if json:
+        strict_json.echo(found)
+    else:
+        for line in words:
+            typer.echo(line)
+        for damage in damages or ():
+            typer.echo(f"damaged: {damage}")
+        if check and not damages:
+            typer.echo("checked: nothing is damaged")
+    if damages:
+        raise LandscapeError(
+            f"{path} must be whole, {len(damages)} of its parts are damaged: {damages[0]}"
+        )
+    if found.get("error"):
+        raise LandscapeError(found["error"])
+
+
+def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
+    """What is there, and lines of words that say it."""
+    from landscape.store import run, scanfile, summary, sweep
+
+    from .sweep_table import lines
+
+    if path.is_file():
+        from landscape.scan.words import describe
+
+        scan = scanfile.load(path)
+        about = summary.of_scan(path, scan)
+        words = iter([f"{path}: a scan, {_done(scan.complete)}", *describe(scan)])
+        return about, words
+    if sweep.is_sweep(path):
+        opened = sweep.read(path)
+        return summary.of_sweep(opened), lines(opened)
+    about = summary.of_run(run.read(path))
+    return about, _run(about)
+
+
+def _damages(path: Path, about: Mapping[str, Any]) -> list[str]:
+    """What a thorough check finds."""
+    from landscape.store.check import verify
+
+    if about["kind"] == "scan":  # it was read in full just now
+        return []
+    if about["kind"] == "run":
+        return list(verify(path))
+    names = (run["name"] for run in about["runs"] if (path / run["name"]).is_dir())
+    return [f"{name}: {damage}" for name in names for damage in verify(path / name)]
+
+
+def _run(about: Mapping[str, Any]) -> Iterator[str]:
+    versions = about["versions"]
+    yield f"{about['folder']}: a run, {about['status']}"
+    yield f"  made by        {about['command']}"
+    yield (
+        f"                 {about['created']}, landscape {versions.get('landscape')}, "
+        f"torch {versions.get('torch')}, {about['threads']} threads"
+    )
+    yield f"  problem        {_problem(about['problem'])}"
+    yield f"                 {about['parameters']:,} parameters, {about['samples']:,} samples"
+    yield f"  settings       {_settings(about)}"
+    yield from _recorded(about)
+    for number, scan in enumerate(about["scans"]):
+        yield f"  {'' if number else 'scans':15}{_scan_line(scan)}"
+    if not about["scans"]:
+        yield "  scans          none"
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    if problem["kind"] == "python":
+        return "made in Python"
+    settings = problem["settings"] or {}
+    words = [f"{name}={value}" for name, value in settings.items()]
+    varied = [name for name in ("train_samples", "label_noise") if problem[name]]
+    words += [f"{name.replace('_', ' ')} {problem[name]}" for name in varied]
+    function = "built in" if problem["kind"] == "builtin" else problem["function"]
+    return ", ".join([function, *words, f"seed {problem['seed']}"])
+
+
+def _settings(about: Mapping[str, Any]) -> str:
+    if about["settings"] is None:
+        return "of another program, not known"
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in about["settings"].items()
+        if value is not None and value is not False
+    )
+
+
+def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
+    snapshots, losses = about["snapshots"], about["losses"]
+    taken = about["steps"]
+    yield f"  steps          {'not ended yet' if taken is None else f'{taken:,}'}"
+    if about["error"] is not None:
+        yield f"  trajectory     can't be read: {about['error']}"
+        return
+    if snapshots is None:
+        yield "  snapshots      none yet"
+        return
+    yield (
+        f"  snapshots      {snapshots['count']:,}, steps {snapshots['first']:,} to "
+        f"{snapshots['last']:,}, {_size(snapshots['bytes'])} of weights"
+    )
+    places = [f"{name} (step {at['step']:,})" for name, at in losses.items()]
+    yield f"  {'':22}" + "".join(f"{place:>22}" for place in places)
+    for name in ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy"):
+        values = [at[name] for at in losses.values()]
+        cells = "".join(f"{'-' if value is None else f'{value:.4g}':>22}" for value in values)
+        yield f"  {name.replace('_', ' '):22}{cells}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
+
+
+def _scan_line(scan: Mapping[str, Any]) -> str:
+    if scan["error"] is not None:
+        return f"{scan['name']}: can't be read: {scan['error']}"
+    shape = " x ".join(map(str, scan["size"]))
+    return f"{scan['name']}: {scan['plane']}, {shape}{'' if scan['complete'] else ', not complete'}"
+
+
+def _done(complete: bool) -> str:
+    return "complete" if complete else "not complete"

@@ -1,0 +1,48 @@
+"""A sweep as a table: a run a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from landscape.store.summary import of_sweep
+from landscape.store.sweep import Sweep
+
+LOSSES = {
+    "best_train_loss": "best train",
+    "last_train_loss": "last train",
+    "best_validation_loss": "best valid.",
+    "last_validation_loss": "last valid.",
+}
+
+
+def lines(sweep: Sweep) -> Iterator[str]:
+    """The table; below it what went wrong in the runs that failed."""
+    found = of_sweep(sweep)
+    head = [*found["varied"], *LOSSES.values(), "steps", "status"]
+    rows = [
+        [
+            *(_cell(run["values"].get(name)) for name in found["varied"]),
+            *(_cell(run[name]) for name in (*LOSSES, "steps", "status")),
+        ]
+        for run in found["runs"]
+    ]
+    yield from table(head, rows)
+    for run in found["runs"]:
+        if run["error"] is not None:
+            yield f"{run['name']} failed: {run['error']}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of columns aligned to the right, the last one to the left."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        *cells, last = row
+        aligned = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=False))
+        yield "  ".join([*aligned, last])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,42 @@
+"""Work on Dask workers, in processes of this machine, or here: one call for all three.
+
+::
+
+    with cluster.workers(4) as pool:
+        for outcome in pool.run(function, tasks):
+            ...
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from landscape.cluster.local import Here, Processes
+from landscape.cluster.tasks import Listener, Outcome, Workers, report, reporting
+from landscape.errors import LandscapeError
+
+__all__ = ["Listener", "Outcome", "Workers", "report", "reporting", "workers"]
+
+
+@contextlib.contextmanager
+def workers(count: int = 1, scheduler: str | None = None) -> Iterator[Workers]:
+    """Workers: here (``count`` 1), that many local processes, or a Dask scheduler's.
+
+    Raises:
+        LandscapeError: both are given, less than one process, no Dask, nobody at that address.
+    """
+    if count < 1:
+        raise LandscapeError(f"workers must be at least 1, got {count}")
+    if scheduler is None:
+        yield Here() if count == 1 else Processes(count)
+        return
+    if count != 1:
+        raise LandscapeError(
+            f"workers are those of the scheduler where one is given, got --workers {count} too; "
+            "drop one of them"
+        )
+    from landscape.cluster.dask import Dask, connected
+
+    with connected(scheduler) as client:
+        yield Dask(client)

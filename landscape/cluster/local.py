@@ -1,0 +1,155 @@
+"""Tasks in this process, one after another, or in processes of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from landscape.cluster.tasks import Listener, Outcome, R, T, Workers, attempt, to
+
+STOP_SECONDS = 30.0
+"""How long processes may take to put away what they have when they are told to stop."""
+AGAIN_SECONDS = 10.0
+
+
+class Here(Workers):
+    """This process."""
+
+    count = 1
+
+    def threads(self, available: int) -> int:
+        """See `Workers`."""
+        return available
+
+    def run(
+        self, function: Callable[[T], R], tasks: Sequence[T], listener: Listener | None = None
+    ) -> Iterator[Outcome[R]]:
+        """See `Workers`."""
+        for index, task in enumerate(tasks):
+            yield attempt(index, partial(function, task), to(listener, index))
+
+
+class Processes(Workers):
+    """New processes (not forks: torch's threads don't survive one), each kept for many tasks."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def threads(self, available: int) -> int:
+        """See `Workers`."""
+        return max(1, available // self.count)
+
+    def run(
+        self, function: Callable[[T], R], tasks: Sequence[T], listener: Listener | None = None
+    ) -> Iterator[Outcome[R]]:
+        """See `Workers`."""
+        waiting = deque(enumerate(tasks))
+        idle: list[_Process] = []
+        running: dict[Connection, tuple[_Process, int]] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.count:
+                    index, task = waiting.popleft()
+                    content = pickle.dumps((function, task))
+                    process = idle.pop() if idle else _Process()
+                    running[process.pipe] = process, index
+                    process.pipe.send((index, content))
+                for pipe in wait(list(running)):
+                    assert isinstance(pipe, Connection)
+                    process, index = running[pipe]
+                    message = process.receive(index)
+                    if not isinstance(message, Outcome):
+                        to(listener, index)(message)
+                        continue
+                    del running[pipe]
+                    if process.alive:
+                        idle.append(process)
+                    yield message
+        finally:
+            _end(idle, [process for process, _ in running.values()])
+
+
+class _Process:
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,))
+        # Blocked until it can take it: a Ctrl-C while it starts would print a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()  # so that its death is the end of the pipe
+        self.alive = True
+
+    def receive(self, index: int) -> Any:
+        """The next message; an `Outcome` that says so if the process died."""
+        try:
+            return self.pipe.recv()
+        except (EOFError, ConnectionError):
+            self.process.join()
+            self.alive = False
+            code = self.process.exitcode or 0
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            return Outcome[Any](index, error=f"its process {how}")
+
+
+def _serve(pipe: Connection) -> None:
+    """What a process does: tasks from the pipe until it ends."""
+    # Ctrl-C reaches a terminal's whole group; when this process stops is for the parent to say.
+    os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # As SIGINT, which is held off where an exception would get lost (inside of HDF5's calls).
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, KeyboardInterrupt, ConnectionError):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        while True:
+            index, content = pipe.recv()
+            outcome = attempt(index, partial(_call, content), pipe.send)
+            try:
+                pipe.send(outcome)
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                pipe.send(Outcome[Any](index, error=f"its result can't be sent: {error}"))
+
+
+def _call(content: bytes) -> Any:
+    function, task = pickle.loads(content)
+    return function(task)
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end(idle: Sequence[_Process], running: Sequence[_Process]) -> None:
+    """Let idle processes go, and stop the others once they have put away what they did."""
+    try:
+        for process in idle:
+            process.pipe.close()
+        deadline = time.monotonic() + STOP_SECONDS
+        # Told again if need be: an exception raised inside of a destructor is lost.
+        for until in (deadline - STOP_SECONDS + AGAIN_SECONDS, deadline):
+            for process in running:
+                process.process.terminate()
+            for process in (*idle, *running):
+                process.process.join(max(0.0, until - time.monotonic()))
+    finally:
+        for process in (*idle, *running):
+            process.process.kill()
+            process.process.join()
+            process.pipe.close()

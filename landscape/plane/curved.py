@@ -1,0 +1,121 @@
+"""Planes along the directions in which the loss curves most, and down the gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.plane.basis import DISTANCE, orthonormal
+from landscape.plane.places import Place, find
+from landscape.problem.hvp import Hessian
+from landscape.problem.problem import Problem
+from landscape.problem.spectrum import top
+from landscape.store.records import Floats, Plane, Point
+from landscape.store.trajectory import Trajectory
+
+TOLERANCE = 1e-3
+"""Residual relative to an eigenvalue. The curvature along a direction is off by its square; in a
+cluster of equal eigenvalues, as on a plateau, less would mean telling apart what is alike."""
+
+
+def hessian(
+    problem: Problem,
+    trajectory: Trajectory,
+    *,
+    at: str | int = "final",
+    seed: int = 0,
+    device: str = "auto",
+) -> Plane:
+    """The plane through w_at along the Hessian's two eigenvectors of largest eigenvalue.
+
+    Of the full training loss in eval mode, with the recorded BatchNorm statistics. Both have
+    length 1; the sign is the one that makes an eigenvector's largest entry positive. ``seed`` is
+    where the iteration starts. Costs some fifty Hessian-vector products.
+
+    Raises:
+        LandscapeError: no such weights, or curvature can't be had.
+    """
+    place = find(trajectory, at)
+    found = top(_at(problem, place, device), 2, tolerance=TOLERANCE, seed=seed)
+    labels = tuple(
+        f"Hessian eigenvector {k}, λ = {value:.3g}" for k, value in enumerate(found.values, start=1)
+    )
+    return _plane("hessian", place, found.vectors, labels, seed)
+
+
+def gradient(
+    problem: Problem,
+    trajectory: Trajectory,
+    *,
+    at: str | int = "final",
+    seed: int = 0,
+    device: str = "auto",
+) -> Plane:
+    """The plane through w_at down the gradient (x) and along the sharpest direction (y).
+
+    x is minus the full training loss's gradient, y the Hessian's top eigenvector made orthogonal
+    to it; both have length 1. Where the learning rate was recorded, a step of plain gradient
+    descent, which ends at x = η‖g‖, is a point of the plane.
+
+    Raises:
+        LandscapeError: as for `hessian`, or the gradient is zero.
+    """
+    place = find(trajectory, at)
+    matrix = _at(problem, place, device)
+    _, slope = matrix.gradient()
+    length = float(np.linalg.norm(slope))
+    if not np.isfinite(length) or length == 0:
+        raise LandscapeError(
+            f"plane gradient needs a gradient that isn't zero, ‖g‖ is {length:g} at {place.name}; "
+            "take plane hessian or random"
+        )
+    pair = top(matrix, 1, tolerance=TOLERANCE, seed=seed)
+    [sharpest] = pair.vectors
+    cosine = abs(float(sharpest @ slope)) / length
+    directions = orthonormal([-slope, sharpest], what="the gradient and the top eigenvector")
+    sharp = f"λ = {pair.values[0]:.3g}, |cos| to x {cosine:.2f}"
+    labels = (
+        f"descent (−gradient), ‖g‖ = {length:.3g}",
+        f"top eigenvector, at a right angle to x, {sharp}",
+    )
+    points: tuple[Point, ...] = ()
+    rate = _learning_rate(trajectory, place.step) if "@" not in place.name else float("nan")
+    if np.isfinite(rate) and rate > 0:
+        points = (Point("one step, η‖g‖", (rate * length, 0.0), place.step),)
+    return _plane("gradient", place, directions, labels, seed, points)
+
+
+def _learning_rate(trajectory: Trajectory, step: int) -> float:
+    rates = trajectory.scalars()["learning_rate"]
+    return float(rates[min(step, len(rates) - 1)]) if len(rates) else float("nan")
+
+
+def _at(problem: Problem, place: Place, device: str) -> Hessian:
+    found = Hessian(problem, device=device)
+    found.move(place.weights, place.buffers)
+    return found
+
+
+def _plane(
+    kind: str,
+    place: Place,
+    directions: Floats,
+    labels: tuple[str, ...],
+    seed: int,
+    points: tuple[Point, ...] = (),
+) -> Plane:
+    return Plane(
+        kind=kind,
+        origin=place.weights,
+        directions=directions.astype(np.float32),
+        labels=labels,
+        unit=DISTANCE,
+        buffers=place.buffers,
+        seed=seed,
+        normalization="none",
+        ignored="none",
+        origin_step=place.step,
+        origin_name=place.name,
+        batchnorm="saved",
+        points=points,
+    )

@@ -1,0 +1,61 @@
+"""The plane of a path's first two principal components."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.plane.basis import DISTANCE, forward
+from landscape.plane.principal import components, rows_between
+from landscape.store.records import Plane
+from landscape.store.trajectory import Trajectory
+
+
+def pca(
+    trajectory: Trajectory,
+    *,
+    at: str | int = "final",
+    first: str | int | None = None,
+    last: str | int | None = None,
+) -> Plane:
+    """The plane through w_at along the first two principal components of the recorded weights.
+
+    Of the cadence rows from step ``first`` to ``last`` (all of them by default), about their
+    mean. Both directions have length 1 and point the way that training went from the first of
+    these rows to the last: coordinates are distances in weight space.
+
+    Raises:
+        LandscapeError: no such steps, or the weights moved along a line at most.
+    """
+    rows = rows_between(trajectory, first, last)
+    directions, shares = components(trajectory, count=2, rows=rows)
+    if len(directions) < 2:
+        raise LandscapeError(
+            "plane pca needs recorded weights that span a plane, "
+            f"these {len(rows)} rows span {'a line' if len(directions) else 'a point'}; "
+            "record more often, or take plane along"
+        )
+    row = trajectory.row(at)
+    ends = [trajectory.row_weights(int(r)).astype(np.float64) for r in rows[[0, -1]]]
+    movement = np.nan_to_num(ends[1] - ends[0])
+    span = "" if first is None and last is None else f", steps {_span(trajectory, rows)}"
+    return Plane(
+        kind="pca",
+        origin=trajectory.row_weights(row),
+        directions=np.stack([forward(d, movement) for d in directions]).astype(np.float32),
+        labels=tuple(
+            f"principal component {k}, {share:.0%} of the path's variance{span}"
+            for k, share in enumerate(shares, start=1)
+        ),
+        unit=DISTANCE,
+        buffers=trajectory.buffers(row),
+        normalization="none",
+        ignored="none",
+        origin_step=int(trajectory.step[row]),
+        origin_name=str(at),
+        batchnorm="recompute",
+    )
+
+
+def _span(trajectory: Trajectory, rows: np.ndarray) -> str:
+    return f"{trajectory.step[rows[0]]:,} to {trajectory.step[rows[-1]]:,}"

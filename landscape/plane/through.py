@@ -1,0 +1,129 @@
+"""Planes through three recorded weights, and lines through two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.plane.basis import DISTANCE, orthonormal, point
+from landscape.plane.places import Place, Where, find
+from landscape.plane.rise import stayed
+from landscape.store.records import Anchor, Plane
+from landscape.store.trajectory import Trajectory
+
+STANDS_OUT = 1.1
+"""A peak is so many times the loss at the end; below that it is noise on a plateau."""
+
+
+def through(trajectory: Trajectory, first: Where, second: Where, third: Where) -> Plane:
+    """The plane through three weights, such as ``through(trajectory, "best", 450, "final")``.
+
+    Its origin is the first; the second lies on the x axis, the third above it (y > 0). Both
+    directions have length 1: coordinates are distances in weight space. Weights of other runs of
+    the same model are named ``RUN@STEP``.
+
+    Raises:
+        LandscapeError: no such weights, or the three lie on one line.
+    """
+    return _through([find(trajectory, where) for where in (first, second, third)], "through")
+
+
+def line_through(trajectory: Trajectory, first: Where, second: Where) -> Plane:
+    """The line from one weight (at 0) through another (at their distance), of unit length.
+
+    Raises:
+        LandscapeError: no such weights, or the two coincide.
+    """
+    return _through([find(trajectory, where) for where in (first, second)], "line")
+
+
+def event(trajectory: Trajectory, *, constant_loss: float) -> Plane:
+    """The plane through the best weights, the highest loss after them, and a run's end.
+
+    For a run whose loss rose and stayed there: L_end - L_best > 0.25 (L0 - L_best), where L0 =
+    ``constant_loss`` is the best constant output's. The peak is the row with the highest finite
+    full-data loss that was recorded during the escape, or, where none is recorded of that,
+    between the two; where nothing stands 10 % above the end's, the row that first came within
+    10 % of it.
+
+    Raises:
+        LandscapeError: the loss at the end isn't that high, or nothing was recorded in between.
+    """
+    best, end = trajectory.row("best"), trajectory.row("final")
+    losses = trajectory.measures["train_loss"]
+    if not stayed(trajectory, constant_loss):
+        raise LandscapeError(
+            f"plane event needs a run whose loss rose and stayed, this one ends at "
+            f"{losses[end]:.3g} with {losses[best]:.3g} at best; take plane along or pca"
+        )
+    peak = _peak(trajectory, best, end)
+    found = [
+        replace(find(trajectory, where), name=name)
+        for where, name in (
+            ("best", "best"),
+            (int(trajectory.step[peak]), "peak"),
+            ("final", "end"),
+        )
+    ]
+    return _through(found, "event")
+
+
+def _peak(trajectory: Trajectory, best: int, end: int) -> int:
+    rows = np.arange(best + 1, end)
+    losses = trajectory.measures["train_loss"]
+    rows = rows[np.isfinite(losses[rows])]
+    if len(rows) == 0:
+        raise LandscapeError(
+            f"plane event needs a recorded loss between the best weights "
+            f"(step {trajectory.step[best]}) and the end (step {trajectory.step[end]}), found "
+            "none; take plane along"
+        )
+    steps = trajectory.step[rows]
+    for escape in (one for one in reversed(trajectory.events) if one.name == "escape"):
+        during = rows[(steps >= escape.first) & (steps <= escape.last)]
+        if len(during):
+            rows = during
+            break
+    highest = int(rows[losses[rows].argmax()])
+    if losses[highest] > STANDS_OUT * losses[end]:
+        return highest
+    arrived = rows[losses[rows] >= losses[end] / STANDS_OUT]
+    return int(arrived[0]) if len(arrived) else highest
+
+
+def _through(places: list[Place], kind: str) -> Plane:
+    origin, *others = places
+    start = origin.weights.astype(np.float64)
+    names = [_words(place) for place in places]
+    labels = [f"{names[0]} → {names[1]}"]
+    if len(others) > 1:
+        labels.append(f"towards {names[2]}, at a right angle to x")
+    directions = orthonormal(
+        [other.weights.astype(np.float64) - start for other in others],
+        what=f"the weights {', '.join(place.name for place in places)}",
+    )
+    plane = Plane(
+        kind=kind,
+        origin=origin.weights,
+        directions=directions.astype(np.float32),
+        labels=tuple(labels),
+        unit=DISTANCE,
+        buffers=origin.buffers,
+        normalization="none",
+        ignored="none",
+        origin_step=origin.step,
+        origin_name=origin.name,
+        batchnorm="recompute",
+    )
+    points = [
+        point(plane, name, place.step, place.weights)
+        for name, place in zip(names, places, strict=True)
+    ]
+    anchors = [Anchor(p.xy, place.buffers) for p, place in zip(points, places, strict=True)]
+    return replace(plane, points=tuple(points), anchors=tuple(anchors))
+
+
+def _words(place: Place) -> str:
+    return f"step {place.step:,}" if place.name.isdigit() else place.name

@@ -1,0 +1,102 @@
+"""What is measured at a point beside loss and accuracy: slope and curvature."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.problem.hvp import Hessian
+from landscape.problem.problem import Problem
+from landscape.problem.spectrum import ends, top
+from landscape.scan.statistics import Between
+from landscape.store.records import Floats, Plane
+
+TOLERANCE = 1e-3
+"""Of the sharpness, relative. The smallest eigenvalue gets a tenth of it, of the largest."""
+
+
+def _gradient_norm(hessian: Hessian) -> dict[str, float]:
+    return {"gradient_norm": float(np.linalg.norm(hessian.gradient()[1]))}
+
+
+def _sharpness(hessian: Hessian) -> dict[str, float]:
+    return {"sharpness": float(top(hessian, 1, tolerance=TOLERANCE).values[0])}
+
+
+def _convexity(hessian: Hessian) -> dict[str, float]:
+    lowest, highest = ends(hessian, tolerance=TOLERANCE / 10)
+    ratio = abs(lowest / highest) if highest else float("nan")
+    return {"convexity": ratio, "sharpness": highest}
+
+
+FURTHER: Mapping[str, Callable[[Hessian], dict[str, float]]] = {
+    "gradient-norm": _gradient_norm,
+    "sharpness": _sharpness,
+    "convexity": _convexity,
+}
+"""By name, as functions of the Hessian at a point. ``gradient-norm``: of the full training loss.
+``sharpness``: the Hessian's largest eigenvalue. ``convexity``: |smallest / largest eigenvalue|,
+0 where the loss is convex (Li et al., 2018)."""
+MEASURES = ("loss", "accuracy", *FURTHER)
+
+
+def check(names: Sequence[str]) -> None:
+    """Refuse a measure that there isn't.
+
+    Raises:
+        LandscapeError: it names those there are.
+    """
+    for name in names:
+        if name not in MEASURES:
+            raise LandscapeError(f"measure must be one of {', '.join(MEASURES)}, got {name}")
+
+
+def stored(names: Sequence[str]) -> tuple[str, ...]:
+    """What further measures are called in a scan: ``gradient_norm``."""
+    return tuple(name.replace("-", "_") for name in FURTHER if name in names)
+
+
+class Curvature:
+    """Slope and curvature of the training loss at points of a plane, in its BatchNorm mode."""
+
+    def __init__(
+        self, problem: Problem, plane: Plane, names: Sequence[str], *, device: str = "auto"
+    ) -> None:
+        self.names = stored(names)
+        # Convexity brings the largest eigenvalue with it.
+        asked = [name for name in FURTHER if name in names]
+        self._asked = [n for n in asked if n != "sharpness" or "convexity" not in asked]
+        self._hessian = Hessian(problem, device=device)
+        self._plane = plane
+        self._between = Between(plane.anchors) if plane.batchnorm == "interpolate" else None
+
+    def at(self, xy: Floats) -> dict[str, float]:
+        """The measures at a point (D,); NaN where the loss isn't finite or nothing converges."""
+        weights = self._plane.origin + xy @ self._plane.directions.astype(np.float64)
+        buffers = self._between.at(xy) if self._between else self._plane.buffers
+        self._hessian.move(weights, buffers)
+        if self._plane.batchnorm == "recompute":
+            self._hessian.recompute()
+        found = dict.fromkeys(self.names, float("nan"))
+        for name in self._asked:
+            try:
+                values = FURTHER[name](self._hessian)
+            except LandscapeError:
+                if not np.any(xy):  # at the origin it is the model's fault, elsewhere the place's
+                    raise
+                continue
+            found |= {key: value for key, value in values.items() if key in found}
+        return found
+
+    def seconds(self) -> float:
+        """Seconds that the origin takes: what every point of the plane will, about.
+
+        Raises:
+            LandscapeError: curvature can't be had from this model.
+        """
+        started = time.perf_counter()
+        self.at(np.zeros(len(self._plane.directions)))
+        return time.perf_counter() - started

@@ -1,0 +1,36 @@
+"""One process at a time writes a run; the lock dies with its owner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from landscape.errors import LandscapeError
+
+NAME = ".lock"
+
+
+def acquire(folder: Path) -> FileLock:
+    """Lock a run's folder for this process.
+
+    Raises:
+        LandscapeError: another process has it, or the folder can't be written.
+    """
+    lock = FileLock(folder / NAME, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LandscapeError(
+            f"a run must be trained by one process at a time, another one is at work on {folder}; "
+            "wait for it, or end it first"
+        ) from error
+    except OSError as error:
+        raise LandscapeError(f"{folder} must be writable, got: {error.strerror}") from error
+    return lock
+
+
+def release(lock: FileLock) -> None:
+    """Let others have it, and leave nothing behind."""
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()

@@ -1,0 +1,91 @@
+"""Going on with a training that stopped: with the same weights, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from landscape.errors import LandscapeError
+from landscape.problem.problem import Problem
+from landscape.sgd import lock
+from landscape.sgd.options import Options
+from landscape.sgd.plan import Plan
+from landscape.sgd.recorder import DONE, Recorder
+from landscape.sgd.settings import Settings
+from landscape.sgd.state import State
+from landscape.sgd.train import Step, steps
+from landscape.store import resumefile
+from landscape.store.run import Run, read
+
+
+def check(run: Run) -> None:
+    """Refuse a run that can't go on.
+
+    Raises:
+        LandscapeError: it is at its end, or was recorded from somebody's own loop.
+    """
+    status = run.record["status"]
+    if run.record["settings"] is None:
+        raise LandscapeError(
+            f"a run must have been trained by `landscape train` to go on, {run.folder} was "
+            "recorded from a loop of your own; that loop must go on by itself"
+        )
+    if status in DONE:
+        raise LandscapeError(
+            f"a run must have stopped early to go on, {run.folder} is {status} after "
+            f"{run.record['steps']} steps; train a new one with --output"
+        )
+
+
+def resume(run: Run, problem: Problem) -> tuple[Recorder, Iterator[Step]]:
+    """A recorder that goes on with a run, and the steps that it lacks; the first is a repeat.
+
+    Sets the number of threads to what the run began with. What was recorded after the last flush
+    is recorded again.
+
+    Raises:
+        LandscapeError: the run can't go on, another process is at work on it, or what is needed
+            is damaged.
+    """
+    check(run)
+    held = lock.acquire(run.folder)
+    try:
+        run = read(run.folder)  # another process may have been at it meanwhile
+        check(run)
+        record = run.record
+        settings, options = Settings(**record["settings"]), options_of(record)
+        torch.set_num_threads(record["threads"])
+        plan = Plan.of(problem, settings, record["record"], options, record["steps_per_epoch"])
+        state = _state(run)
+        first = state.step if state is not None else 0
+        run = run.update(status="running", resumed=[*record.get("resumed", []), first])
+    except BaseException:
+        lock.release(held)
+        raise
+    recorder = Recorder.reopen(run, problem, plan, state, held)
+    return recorder, steps(problem, settings, start=state)
+
+
+def options_of(record: Mapping[str, Any]) -> Options:
+    """The options that a run was recorded with, from its run.json."""
+    found = record.get("options", {})
+    lists = {name: tuple(found[name]) for name in ("dense", "parameters") if name in found}
+    return Options(**{**found, **lists})
+
+
+def _state(run: Run) -> State | None:
+    folder = run.folder
+    if (folder / resumefile.NAME).exists():
+        return State(*resumefile.load(folder))
+    if (folder / "trajectory.h5").exists() and run.trajectory.step[-1] > 0:
+        raise LandscapeError(
+            f"{folder / resumefile.NAME} must exist to go on, found none; "
+            "put it back from a copy, or train anew with --overwrite"
+        )
+    # Killed before the first flush was done: nothing is lost by beginning anew.
+    (folder / "trajectory.h5").unlink(missing_ok=True)
+    for shard in (folder / "shards").glob("*.h5"):
+        shard.unlink()
+    return None

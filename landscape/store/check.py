@@ -1,0 +1,165 @@
+"""Checking a run's files against their checksums: what is damaged, and what can still be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.store import run as run_folder
+from landscape.store import stream
+from landscape.store.trajectory import FORMAT
+
+BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
+"""What h5py raises where bytes aren't what they were."""
+
+
+def verify(folder: Path) -> list[str]:
+    """Read every file of a run and say what is damaged, a line each; empty if it is whole.
+
+    Reads everything once. Of a damaged shard it tells which recorded steps are lost; the others
+    can be read as before.
+    """
+    findings: list[str] = []
+    imported = False
+    try:
+        # A run of checkpoints begins with the first of them.
+        imported = run_folder.read(folder).record.get("record") == "imported"
+    except LandscapeError as error:
+        findings.append(str(error))
+    trajectory = folder / "trajectory.h5"
+    if trajectory.is_file():
+        findings += _trajectory(trajectory, from_zero=not imported)
+    else:
+        findings.append(f"{trajectory} is missing")
+    others = [folder / "resume.h5", *sorted((folder / "scans").glob("*.h5"))]
+    return findings + [line for path in others if path.is_file() for line in _single(path)]
+
+
+def _trajectory(path: Path, *, from_zero: bool) -> list[str]:
+    if problem := _checksum(path):
+        return [f"{path} {problem}; its shards are checked one by one", *_loose(path.parent)]
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                return [f"{path} must be of format {FORMAT}, got {file.attrs.get('format')}"]
+            shards = json.loads(file.attrs["shards"])
+    except BROKEN as error:
+        return [f"{path} can't be read: {error}", *_loose(path.parent)]
+    findings = [line for shard in shards for line in _shard(path.parent, shard)]
+    try:
+        with h5py.File(path, "r") as file:
+            steps = file["step"][:]
+    except BROKEN:
+        return findings  # a shard's steps can't be read, and that was said
+    starts = len(steps) > 0 and (steps[0] == 0 or not from_zero)
+    if not findings and not (starts and (np.diff(steps) > 0).all()):
+        findings.append(f"{path} must have steps that increase from 0, got others")
+    return findings
+
+
+def _shard(folder: Path, shard: Mapping[str, Any]) -> list[str]:
+    path = folder / shard["file"]
+    held = f"it held {shard['rows']} snapshots and {shard['steps']} steps"
+    if not path.is_file():
+        return [f"{path} is missing; {held}"]
+    if path.stat().st_size != shard["bytes"]:
+        return [f"{path} must have {shard['bytes']} bytes, got {path.stat().st_size}; {held}"]
+    problem = _checksum(path, shard.get("sha256", ""))
+    return [f"{path} {problem}; {_lost(path)}"] if problem else []
+
+
+def _single(path: Path) -> list[str]:
+    """A file that stands for itself."""
+    if problem := _checksum(path):
+        return [f"{path} {problem}"]
+    try:
+        with h5py.File(path, "r") as file:
+            _read_all(file)
+    except BROKEN as error:
+        return [f"{path} can't be read: {error}"]
+    return []
+
+
+def _loose(folder: Path) -> list[str]:
+    """Shards without an index to compare them with."""
+    return [line for path in sorted((folder / "shards").glob("*.h5")) for line in _single(path)]
+
+
+def _checksum(path: Path, expected: str = "") -> str:
+    """What is wrong with a file's bytes, in words; empty if nothing is."""
+    promised = stream.promised(path)
+    if not promised and not expected:
+        return ""  # a file without a checksum
+    if stream.digest(path) != (promised or expected):
+        return "isn't as it was written: its checksum differs"
+    if expected and promised != expected:
+        return "isn't the one that was written: its checksum is another"
+    return ""
+
+
+def _lost(path: Path) -> str:
+    """Which of a damaged shard's rows can't be read."""
+    try:
+        with h5py.File(path, "r") as file:
+            if "step" not in file:
+                return f"of its steps' scalars, {_unreadable(file['steps'])}"
+            steps = file["step"][:]
+            bad = [int(step) for row, step in enumerate(steps) if not _readable(file, row)]
+            if bad:
+                return (
+                    f"{len(bad)} of its {len(steps)} snapshots can't be read, "
+                    f"{_listed(bad)}; the others can"
+                )
+            scalars = _unreadable(file["steps"]) if "steps" in file else ""
+            return f"all its {len(steps)} snapshots can be read" + (
+                f"; of its steps' scalars, {scalars}" if scalars else ""
+            )
+    except BROKEN as error:
+        return f"nothing of it can be read: {error}"
+
+
+def _readable(file: h5py.File, row: int) -> bool:
+    try:
+        for name in ("weights", "kind", "train_loss"):
+            file[name][row]
+        for data in file.get("buffers", {}).values():
+            data[row]
+    except BROKEN:
+        return False
+    return True
+
+
+def _unreadable(group: h5py.Group) -> str:
+    bad = []
+    for name, data in group.items():
+        try:
+            data[()]
+        except BROKEN:
+            bad.append(name)
+    return f"{', '.join(bad)} can't be read" if bad else ""
+
+
+def _listed(steps: Sequence[int]) -> str:
+    shown = ", ".join(map(str, steps[:5]))
+    return f"steps {shown}" + (f" and {len(steps) - 5} more" if len(steps) > 5 else "")
+
+
+def _read_all(group: h5py.Group) -> None:
+    def read(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            if item.ndim == 0:
+                item[()]
+                return
+            step = max(
+                1, stream.PIECE // max(1, item.dtype.itemsize * int(np.prod(item.shape[1:])))
+            )
+            for start in range(0, item.shape[0], step):
+                item[start : start + step]
+
+    group.visititems(read)

@@ -1,0 +1,184 @@
+"""Large HDF5 files, written in bounded memory, complete or not at all, with their own checksum.
+
+HDF5 never sees a write fail: after a full disk h5py would abort the process at its exit. Its
+writes go through an object that remembers the failure, and what came of it is deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from landscape.errors import LandscapeError
+
+BLOCK = 512
+"""Bytes of the user block that HDF5 skips; it holds the checksum of everything after it."""
+MARK = b"landscape sha256 "
+NONSENSE = "nonsense"
+PIECE = 2**20
+ROWS_PER_CHUNK_BYTES = 2**17
+
+
+def write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
+    """Write an HDF5 file under a temporary name, rename it; its size and its checksum.
+
+    The checksum is the SHA-256 of the bytes after the first 512, in hexadecimal digits; it stands
+    in those 512 bytes too. Ctrl-C waits until the file is there.
+
+    Raises:
+        LandscapeError: the disk is full or the folder can't be written; an existing file at
+            ``path`` is left as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with uninterrupted():
+        try:
+            written = _write(temporary, fill)
+            temporary.replace(path)
+        except OSError as error:
+            raise LandscapeError(
+                f"{path} must be writable, got: {error.strerror or error}; "
+                f"{'it is as it was before' if path.exists() else 'nothing was written'}"
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+    return written
+
+
+def digest(path: Path) -> str:
+    """The checksum of a file as it is now."""
+    with path.open("rb") as stream:
+        stream.seek(BLOCK)
+        found = hashlib.sha256()
+        while piece := stream.read(PIECE):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def promised(path: Path) -> str:
+    """The checksum that stands in a file; empty in one without, `NONSENSE` in a damaged one."""
+    with path.open("rb") as stream:
+        first = stream.read(BLOCK)
+    if first.startswith(b"\x89HDF\r\n\x1a\n"):
+        return ""
+    found = first[len(MARK) :][:64]
+    return found.decode("latin-1") if first == _block(found) else NONSENSE
+
+
+def create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any) -> h5py.Dataset:
+    """A dataset with checksums: reading a damaged part of it raises instead of lying."""
+    return group.create_dataset(name, shape, dtype, chunks=_chunk(shape, dtype), fletcher32=True)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C inside takes effect afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is ever interrupted
+        return
+    received: list[tuple[Any, ...]] = []
+    previous = signal.signal(signal.SIGINT, lambda *arguments: received.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if previous is None else previous)
+        if received and callable(previous):
+            previous(*received[0])
+
+
+def _write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        target = _Target(descriptor)
+        try:
+            # From version 1.10 on, HDF5 keeps checksums of its own structures too.
+            with h5py.File(target, "w", userblock_size=BLOCK, libver=("v110", "v110")) as file:
+                fill(file)
+        except Exception:
+            if target.error is None:
+                raise
+        if target.error is not None:
+            raise target.error
+        found = digest(path)
+        os.pwrite(descriptor, _block(found.encode()), 0)
+        os.fsync(descriptor)
+        return os.fstat(descriptor).st_size, found
+    finally:
+        os.close(descriptor)
+
+
+def _block(checksum: bytes) -> bytes:
+    return (MARK + checksum + b"\n").ljust(BLOCK, b"\0")
+
+
+def _chunk(shape: tuple[int, ...], dtype: Any) -> tuple[int, ...]:
+    """About 128 kB: some whole rows, or an equal part of a long one."""
+    rows, *inside = shape
+    row = h5py.h5t.py_create(dtype).get_size()
+    for length in inside:
+        row *= length
+    most = max(1, ROWS_PER_CHUNK_BYTES // max(1, row))
+    if len(inside) == 1 and row > ROWS_PER_CHUNK_BYTES:
+        parts = -(-row // ROWS_PER_CHUNK_BYTES)
+        return 1, -(-inside[0] // parts)
+    # Equal parts of all rows: HDF5 stores the last chunk in full, however little is in it.
+    chunks = max(1, -(-rows // most))
+    return max(1, -(-rows // chunks)), *inside
+
+
+class _Target:
+    """A file for HDF5 to write to that never fails; ``error`` is what went wrong."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.position = 0
+        self.error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = (0, self.position, os.fstat(self.descriptor).st_size)[whence]
+        self.position = start + offset
+        return self.position
+
+    def tell(self) -> int:
+        return self.position
+
+    def write(self, content: Any) -> int:
+        rest = memoryview(content).cast("B")
+        length = len(rest)
+        try:
+            while len(rest) and self.error is None:
+                written = os.pwrite(self.descriptor, rest, self.position)
+                self.position += written
+                rest = rest[written:]
+        except OSError as error:
+            self.error = error
+        return length
+
+    def readinto(self, into: Any) -> int:
+        found = os.pread(self.descriptor, len(into), self.position)
+        into[: len(found)] = found
+        self.position += len(found)
+        return len(found)
+
+    def read(self, count: int = -1) -> bytes:
+        found = os.pread(self.descriptor, count, self.position)
+        self.position += len(found)
+        return found
+
+    def truncate(self, size: int | None = None) -> int:
+        size = self.position if size is None else size
+        try:
+            os.ftruncate(self.descriptor, size)
+        except OSError as error:
+            self.error = self.error or error
+        return size
+
+    def flush(self) -> None:
+        pass

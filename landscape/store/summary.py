@@ -1,0 +1,170 @@
+"""What a run, a sweep or a scan holds, as plain values; NaN stays NaN, missing is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.store import run as run_folder
+from landscape.store import scanfile
+from landscape.store.records import Scan
+from landscape.store.run import Run
+from landscape.store.sweep import Sweep
+from landscape.store.trajectory import MEASURES, Trajectory
+
+COPIED = (
+    *("id", "created", "command", "versions", "status", "settings", "record", "steps_per_epoch"),
+    *("samples", "parameters", "threads", "steps"),
+)
+OF_THE_PROBLEM = ("kind", "function", "settings", "seed", "train_samples", "label_noise")
+
+
+def of_run(run: Run) -> dict[str, Any]:
+    """Settings, status, snapshots, losses at start, best and end, events and scans of a run.
+
+    ``error`` says why the trajectory can't be read, if it can't.
+    """
+    record = run.record
+    found: dict[str, Any] = {"kind": "run", "folder": str(run.folder), "name": run.name}
+    found |= {name: record.get(name) for name in COPIED}
+    problem = record.get("problem", {})
+    found["problem"] = {name: problem.get(name) for name in OF_THE_PROBLEM}
+    found |= {"snapshots": None, "losses": None, "error": None}
+    try:
+        found |= _recorded(run)
+    except LandscapeError as error:
+        found["error"] = str(error)
+    found["scans"] = [_scan(run, path.stem) for path in sorted((run.folder / "scans").glob("*.h5"))]
+    return found
+
+
+def _recorded(run: Run) -> dict[str, Any]:
+    if not (run.folder / "trajectory.h5").is_file() and run.record["status"] == "running":
+        return {}
+    trajectory = run.trajectory
+    steps = trajectory.step
+    return {
+        "snapshots": {
+            "count": len(steps),
+            "first": int(steps[0]),
+            "last": int(steps[-1]),
+            "bytes": int(trajectory.size) * 4 * len(steps),
+        },
+        "losses": {name: at(trajectory, row, run) for name, row in _places(trajectory).items()},
+    }
+
+
+def _places(trajectory: Trajectory) -> dict[str, int]:
+    places = {"start": 0}
+    for name, where in (("best", "best"), ("end", "final")):
+        try:
+            places[name] = trajectory.row(where)
+        except LandscapeError:  # nothing finite, nothing evaluated
+            continue
+    return places
+
+
+def at(trajectory: Trajectory, row: int, run: Run) -> dict[str, Any]:
+    """Step and full-data measures of one row; what the problem doesn't have is None."""
+    found: dict[str, Any] = {"step": int(trajectory.step[row])}
+    validated = run.record["problem"].get("validation_data") is not None
+    for name in MEASURES:
+        value = float(trajectory.measures[name][row])
+        missing = np.isnan(value) and (
+            name.endswith("accuracy") or (name.startswith("validation") and not validated)
+        )
+        found[name] = None if missing else value
+    return found
+
+
+def _scan(run: Run, name: str) -> dict[str, Any]:
+    try:
+        scan = scanfile.load(run.scan(name))
+    except LandscapeError as error:
+        return {"name": name, "error": str(error)}
+    return {
+        "name": name,
+        "plane": scan.plane.kind,
+        "size": list(scan.measured.shape),
+        "complete": scan.complete,
+        "error": None,
+    }
+
+
+def of_sweep(sweep: Sweep) -> dict[str, Any]:
+    """A sweep's runs: values, best and last losses, steps and status."""
+    return {
+        "kind": "sweep",
+        "folder": str(sweep.folder),
+        "created": sweep.record["created"],
+        "command": sweep.record["command"],
+        "threads": sweep.record["threads"],
+        "varied": list(sweep.record["varied"]),
+        "runs": [_member(sweep, entry) for entry in sweep.runs],
+    }
+
+
+def _member(sweep: Sweep, entry: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {**entry, "status": "waiting", "steps": None}
+    found |= {f"{which}_{name}": None for which in ("best", "last") for name in MEASURES[:2]}
+    folder = sweep.folder / str(entry["name"])
+    if (folder / "run.json").is_file():
+        try:
+            run = run_folder.read(folder)
+            found |= {"status": run.record["status"], "steps": run.record.get("steps")}
+            found |= _losses(run)
+        except LandscapeError as error:
+            found["error"] = found["error"] or str(error)
+    if found["error"] is not None:
+        found["status"] = "failed"
+    return found
+
+
+def _losses(run: Run) -> dict[str, Any]:
+    if not (run.folder / "trajectory.h5").is_file():
+        return {}
+    trajectory = run.trajectory
+    found: dict[str, Any] = {}
+    end = at(trajectory, trajectory.row("final"), run)
+    for name in MEASURES[:2]:
+        values = trajectory.measures[name]
+        known = values[~np.isnan(values)]
+        found[f"best_{name}"] = float(known.min()) if len(known) else None
+        found[f"last_{name}"] = end[name]
+    return found
+
+
+def of_scan(file: Path, scan: Scan) -> dict[str, Any]:
+    """Plane, grid, range of losses and paths of a scan."""
+    plane = scan.plane
+    losses = scan.measures["train_loss"][scan.measured]
+    losses = losses[np.isfinite(losses)]
+    axes = [axis for axis in (scan.x, scan.y) if len(axis)]
+    return {
+        "kind": "scan",
+        "file": str(file),
+        "complete": scan.complete,
+        "plane": plane.kind,
+        "origin_name": plane.origin_name,
+        "origin_step": plane.origin_step,
+        "seed": plane.seed,
+        "normalization": plane.normalization,
+        "batchnorm": plane.batchnorm,
+        "unit": plane.unit,
+        "size": list(scan.measured.shape),
+        "measured": int(scan.measured.sum()),
+        "extent": [[float(axis[0]), float(axis[-1])] for axis in axes],
+        "lowest": float(losses.min()) if len(losses) else None,
+        "highest": float(losses.max()) if len(losses) else None,
+        "run_id": scan.run_id,
+        "run_name": scan.run_name,
+        "evaluation_seconds": scan.evaluation_seconds,
+        "paths": [
+            {"name": path.name, "run_id": path.run_id, "share_in_plane": path.share_in_plane}
+            for path in scan.paths
+        ],
+    }

@@ -1,0 +1,144 @@
+"""A sweep's folder: sweep.json and a run's folder for each combination of values."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landscape.errors import LandscapeError
+from landscape.store import provenance
+from landscape.store.hdf5 import write_bytes
+
+FORMAT = "landscape-sweep"
+VERSION = 1
+FILE = "sweep.json"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Runs that differ in a few settings; ``record`` is what sweep.json holds."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def runs(self) -> Sequence[Mapping[str, Any]]:
+        """name, values and error (null if there was none) of each run."""
+        runs: Sequence[Mapping[str, Any]] = self.record["runs"]
+        return runs
+
+    def with_error(self, name: str, error: str | None) -> Sweep:
+        """The sweep with what went wrong in a run, written."""
+        runs = [{**run, "error": error} if run["name"] == name else run for run in self.runs]
+        return _write(Sweep(self.folder, {**self.record, "runs": runs}))
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder holds a sweep."""
+    return (folder / FILE).is_file()
+
+
+def read(folder: Path) -> Sweep:
+    """Open a sweep's folder.
+
+    Raises:
+        LandscapeError: sweep.json isn't there, isn't a sweep's, or is newer than this.
+    """
+    place = folder / FILE
+    try:
+        record = json.loads(place.read_text(encoding="utf-8"))
+        found, version = record["format"], record["version"]
+    except OSError as error:
+        raise LandscapeError(f"{place} must be readable, got: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise LandscapeError(f"{place} must be a sweep's JSON, got: {error}") from error
+    if found != FORMAT:
+        raise LandscapeError(f"{place} must be of format {FORMAT}, got {found}")
+    if version > VERSION:
+        raise LandscapeError(
+            f"{place} must be of version {VERSION} or older, got {version}; "
+            "install a newer landscape"
+        )
+    return Sweep(folder, record)
+
+
+def create(
+    folder: Path,
+    *,
+    varied: Sequence[str],
+    arguments: Sequence[str],
+    threads: int,
+    runs: Sequence[Mapping[str, Any]],
+    overwrite: bool = False,
+) -> Sweep:
+    """Make a sweep's folder, or take up the one that is there and add the runs it lacks.
+
+    Args:
+        folder: where.
+        varied: the names of the settings in which the runs differ.
+        arguments: the command line that they share.
+        threads: of each run; a sweep that is there keeps its own.
+        runs: ``name`` and ``values`` of each.
+        overwrite: take away the runs of a sweep that is there, and nothing else.
+
+    Raises:
+        LandscapeError: the folder holds something else, or a sweep with other settings.
+    """
+    if is_sweep(folder) and overwrite:
+        for run in read(folder).runs:
+            if (folder / run["name"] / "run.json").is_file():
+                shutil.rmtree(folder / run["name"])
+    elif is_sweep(folder):
+        return _joined(read(folder), varied, arguments, runs)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "a run already" if (folder / "run.json").is_file() else "something else"
+        raise LandscapeError(
+            f"a new sweep needs a new folder, {folder} holds {what}; give another one with --output"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LandscapeError(f"{folder} must be writable, got: {error.strerror}") from error
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "id": uuid.uuid4().hex,
+        "created": provenance.now(),
+        "command": provenance.command(),
+        "versions": provenance.versions(),
+        "varied": list(varied),
+        "arguments": list(arguments),
+        "threads": threads,
+        "runs": [{**run, "error": None} for run in runs],
+    }
+    return _write(Sweep(folder, record))
+
+
+def _joined(
+    old: Sweep, varied: Sequence[str], arguments: Sequence[str], runs: Sequence[Mapping[str, Any]]
+) -> Sweep:
+    for name, was, is_now in (
+        ("varied settings", old.record["varied"], list(varied)),
+        ("shared options", old.record["arguments"], list(arguments)),
+    ):
+        if was != is_now:
+            raise LandscapeError(
+                f"a sweep goes on with the settings that {old.folder} was started with, its "
+                f"{name} are {' '.join(was) or 'none'}, got {' '.join(is_now) or 'none'}; "
+                "give another folder with --output, or replace it with --overwrite"
+            )
+    there = {run["name"] for run in old.runs}
+    added = [{**run, "error": None} for run in runs if run["name"] not in there]
+    if not added:
+        return old
+    return _write(Sweep(old.folder, {**old.record, "runs": [*old.runs, *added]}))
+
+
+def _write(sweep: Sweep) -> Sweep:
+    write_bytes(sweep.folder / FILE, (json.dumps(sweep.record, indent=2) + "\n").encode())
+    return sweep

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from landscape.store import read, scanfile
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    return copy
+
+
+def strict(text):
+    """Parse as JSON without NaN and Infinity."""
+
+    def never(constant):
+        raise AssertionError(constant)
+
+    return json.loads(text, parse_constant=never)
+
+
+def test_a_run_in_words(landscape, run):
+    result = landscape("info", run)
+    assert result.code == 0
+    lines = result.out.splitlines()
+    record, trajectory = read(run).record, read(run).trajectory
+    assert lines[0] == f"{run}: a run, finished"
+    assert lines[1] == f"  made by        {record['command']}"
+    assert lines[3] == "  problem        built in, model=mlp, data=moons, width=8, seed 0"
+    assert lines[4] == "                 114 parameters, 1,000 samples"
+    assert lines[5] == (
+        "  settings       lr 0.3, momentum 0.0, weight decay 0.0, batch size 32, epochs 2, seed 0, "
+        "schedule constant, device auto"
+    )
+    assert lines[6] == "  steps          64"
+    count = len(trajectory.step)
+    size = f"{count * 114 * 4 / 1e3:.1f} kB"
+    assert lines[7] == f"  snapshots      {count}, steps 0 to 64, {size} of weights"
+    best, end = trajectory.row("best"), trajectory.row("final")
+    for line, name in zip(lines[9:13], trajectory.measures, strict=True):
+        values = trajectory.measures[name]
+        assert line.split()[2:] == [f"{values[row]:.4g}" for row in (0, best, end)]
+    assert lines[-1] == "  scans          none"
+
+
+def test_a_run_as_json(landscape, run):
+    landscape("scan", run, "--plane", "line", "--size", 3, "-q")
+    found = strict(landscape("info", run, "--json").out)
+    trajectory = read(run).trajectory
+    assert found["kind"] == "run"
+    assert found["settings"]["lr"] == 0.3
+    end = found["losses"]["end"]
+    assert end["step"] == 64
+    assert end["train_loss"] == trajectory.measures["train_loss"][-1]
+    assert found["snapshots"]["count"] == len(trajectory.step)
+    [scan] = found["scans"]
+    assert (scan["name"], scan["size"], scan["complete"]) == ("line-final-0", [3], True)
+
+
+OWN = """
+import torch
+from torch import nn
+from landscape.problem import Problem
+
+def steep():
+    inputs = torch.ones(40, 1)
+    loss = lambda outputs, targets: torch.exp(1e6 * (outputs - targets).flatten() ** 2)
+    return Problem(nn.Linear(1, 1), (inputs, 5 * inputs), loss=loss)
+"""
+
+
+def test_infinite_losses_are_strings_and_missing_ones_null(landscape, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    landscape("train", "--problem", f"{tmp_path}/own.py:steep", "-o", tmp_path / "run")
+    found = strict(landscape("info", tmp_path / "run", "--json").out)
+    assert found["status"] == "non-finite"
+    start = found["losses"]["start"]
+    assert start["train_loss"] == "inf"
+    assert start["validation_loss"] is None
+    assert start["train_accuracy"] is None
+
+
+def test_a_scan(landscape, run):
+    landscape("scan", run, "--plane", "random", "--size", "3x5", "-q")
+    file = run / "scans" / "random-final-0.h5"
+    words = landscape("info", file).out.splitlines()
+    assert words[0] == f"{file}: a scan, complete"
+    assert len(words) > 3
+    found = strict(landscape("info", file, "--json").out)
+    scan = scanfile.load(file)
+    assert (found["kind"], found["plane"], found["size"]) == ("scan", "random", [3, 5])
+    assert found["lowest"] == scan.measures["train_loss"].min()
+    assert found["highest"] == scan.measures["train_loss"].max()
+
+
+def test_a_run_that_has_only_begun(landscape, run):
+    record = json.loads((run / "run.json").read_text())
+    del record["steps"]
+    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
+    (run / "trajectory.h5").unlink()
+    result = landscape("info", run)
+    assert result.code == 0
+    assert "  steps          not ended yet" in result.out.splitlines()
+    assert "  snapshots      none yet" in result.out.splitlines()
+
+
+def test_what_is_readable_of_a_damaged_run_is_said(landscape, run):
+    (run / "trajectory.h5").write_bytes(b"not HDF5")
+    result = landscape("info", run)
+    assert result.code == 1
+    assert result.out.splitlines()[0] == f"{run}: a run, finished"
+    start = f"{run}/trajectory.h5 must be an HDF5 file"
+    assert any(
+        line.startswith(f"  trajectory     can't be read: {start}")
+        for line in result.out.splitlines()
+    )
+    assert result.err.startswith(f"landscape: error: {start}")
+    found = strict(landscape("info", run, "--json").out)
+    assert found["error"].startswith(start)
+    assert found["losses"] is None
+
+
+def test_a_check_of_a_whole_run(landscape, run):
+    result = landscape("info", run, "--check")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[-1] == "checked: nothing is damaged"
+    assert strict(landscape("info", run, "--check", "--json").out)["damages"] == []
+
+
+@pytest.mark.parametrize("of_sweep", [False, True])
+def test_a_check_finds_a_flipped_byte(landscape, run, of_sweep, tmp_path):
+    if of_sweep:
+        options = ("--model", "mlp", "--data", "moons", "--width", 4, "--epochs", 1, "--seeds", 1)
+        folder = tmp_path / "sweep"
+        landscape("train", *options, "-o", folder)
+        damaged = folder / "seed0"
+    else:
+        folder = damaged = run
+    shard = sorted((damaged / "shards").iterdir())[0]
+    content = bytearray(shard.read_bytes())
+    at = content.find(np.float32(read(damaged).trajectory.row_weights(0)[0]).tobytes())
+    content[at if at >= 0 else len(content) // 2] ^= 0xFF
+    shard.write_bytes(bytes(content))
+    result = landscape("info", folder, "--check")
+    assert result.code == 1
+    said = [line for line in result.out.splitlines() if line.startswith("damaged: ")]
+    assert said
+    assert result.err == (
+        f"landscape: error: {folder} must be whole, {len(said)} of its parts are damaged: "
+        f"{said[0].removeprefix('damaged: ')}\n"
+    )
+    found = landscape("info", folder, "--check", "--json")
+    assert found.code == 1
+    assert strict(found.out)["damages"] == [line.removeprefix("damaged: ") for line in said]
+
+
+def test_nothing_there(landscape, tmp_path):
+    assert landscape("info", tmp_path / "none").err == (
+        f"landscape: error: a run must be a folder, got {tmp_path}/none, which doesn't exist; "
+        "make one with `landscape train -o FOLDER`\n"
+    )
+    (tmp_path / "file").write_text("text")
+    result = landscape("info", tmp_path / "file")
+    assert result.code == 1
+    assert result.err.startswith(f"landscape: error: {tmp_path}/file must be an HDF5 file")
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        (-math.inf, "-inf"),
+        (np.float64(1.5), 1.5),
+        (np.int64(3), 3),
+        (np.array([1.0, math.nan]), [1.0, "nan"]),
+        ({"a": (math.inf, None)}, {"a": ["inf", None]}),
+        (True, True),
+    ],
+)
+def test_strict_json(value, plain):
+    from landscape_cli import strict_json
+
+    assert strict_json.plain(value) == plain
+    assert type(strict_json.plain(value)) is type(plain)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from landscape import draw
+from landscape.draw import bands, levels, scale
+from landscape.errors import LandscapeError
+from landscape.store.records import Spread
+
+
+def measured(base, **more):
+    shape = base.measured.shape
+    values = np.linspace(1, 50, base.measured.size).reshape(shape)
+    further = {"gradient_norm": values, "sharpness": values - 20, "convexity": values / 100}
+    return replace(base, measures={**base.measures, **further, **more})
+
+
+@pytest.mark.parametrize(("kind", "size"), [("bowl", (9, 7)), ("line", (11,))])
+def test_a_panel_for_every_further_measure(planted, kind, size):
+    base = getattr(planted, kind)(*size)
+    scan = measured(base)
+    assert "measures" in draw.kinds(scan)
+    assert "measures" not in draw.kinds(base)
+    figure = draw.KINDS["measures"](scan)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title for title in titles if title] == [
+        "gradient norm",
+        "sharpness λ_max",
+        "|λ_min / λ_max|",
+    ]
+
+
+def test_holes_and_missing_measures(planted):
+    values = np.full((9, 7), np.nan)
+    values[2:5, 2:5] = 3
+    scan = replace(planted.bowl(9, 7), measures={"train_loss": values, "sharpness": values})
+    figure = draw.measured(scan)
+    assert [a.get_title(loc="left") for a in figure.axes if a.get_title(loc="left")] == [
+        "sharpness λ_max"
+    ]
+
+
+def test_nothing_to_draw(planted):
+    with pytest.raises(LandscapeError) as caught:
+        draw.measured(planted.bowl(5, 5))
+    assert str(caught.value) == (
+        "a measures figure needs gradient-norm, sharpness or convexity, none was measured; "
+        "scan with --measure"
+    )
+
+
+def spread(scan, factors):
+    losses = np.array(factors)[:, None] * scan.measures["train_loss"]
+    return replace(
+        scan,
+        spread=Spread(
+            np.arange(len(factors)),
+            {"train_loss": losses},
+            np.ones(losses.shape, bool),
+            np.ones((len(factors), 1)),
+        ),
+    )
+
+
+def test_medians_and_quartiles_over_directions(planted):
+    base = planted.line(11)
+    scan = spread(base, [1, 2, 3, 4, np.inf])
+    loss = base.measures["train_loss"]
+    np.testing.assert_allclose(bands.median(scan).measures["train_loss"], 3 * loss)
+    low, high = bands.quartiles(scan, "train_loss")
+    np.testing.assert_allclose(low, 2 * loss)
+    np.testing.assert_allclose(high, 4 * loss)
+    assert bands.median(base) is base
+    figure = draw.curve(scan)
+    assert len(figure.axes[0].collections) >= 1
+
+
+def test_scans_that_are_compared_share_their_scale(planted):
+    low, high = planted.bowl(7, 7), planted.bowl(7, 7)
+    high = replace(high, measures={name: 3 * v for name, v in high.measures.items()})
+    shared = scale.of(low, like=[low, high])
+    assert shared == scale.of(high, like=[low, high])
+    assert shared.low == scale.of(low).low
+    draw.contour(low, like=[low, high])
+
+
+def test_no_lines_finer_than_two_standard_errors(planted):
+    base = planted.bowl(21, 21)
+    lines = np.array([0.5, 0.6, 0.75, 1.0, 2.0, 2.1])
+    assert levels.resolvable(base, "train_loss", lines).tolist() == lines.tolist()
+    errors = np.full((21, 21), 0.1)
+    noisy = replace(base, measures={**base.measures, "train_loss_error": errors})
+    assert levels.resolvable(noisy, "train_loss", lines).tolist() == [0.5, 0.75, 1.0, 2.0]
+
+
+def test_runs_on_one_plane_are_named(planted):
+    base = planted.bowl(7, 7)
+    first = replace(base.paths[0], name="slow")
+    second = replace(base.paths[0], name="fast", xy=-base.paths[0].xy)
+    figure = draw.contour(replace(base, paths=(first, second)))
+    texts = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert {"slow", "fast"} <= texts

@@ -1,0 +1,99 @@
+"""Events in planted losses."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from landscape.sgd.events import detect, joined, thresholds
+from landscape.sgd.flight import Window
+from landscape.store.trajectory import Event
+
+L0 = math.log(10)
+
+
+def found(losses, *, every=10, **options):
+    losses = np.array(losses)
+    steps = every * np.arange(len(losses))
+    options = {"constant_loss": L0, "steps_per_epoch": every, **options}
+    return [(e.name, e.first, e.last) for e in detect(steps, losses, **options)]
+
+
+LEARNING = [2.30, 1.8, 1.2, 0.8, 0.6, 0.55, 0.5, 0.5, 0.5, 0.5]
+
+
+def test_learning_is_no_event():
+    assert found(LEARNING) == []
+
+
+def test_spike_and_recovery():
+    losses = [*LEARNING, 1.5, 2.0, 1.2, 0.6, 0.5, 0.5]
+    assert found(losses) == [("spike", 100, 120), ("recovery", 110, 130)]
+
+
+def test_escape_to_a_plateau():
+    assert found([*LEARNING, 1.5, *[2.31] * 20]) == [
+        ("escape", 100, 300),
+        ("plateau", 110, 300),
+    ]
+
+
+def test_an_escape_is_five_rows_long_and_three_times_the_longest_before():
+    short = [*LEARNING, *[2.0] * 4]
+    assert found(short) == [("spike", 100, 130)]
+    assert found([*short, 2.0]) == [("escape", 100, 140)]
+    twice = [*LEARNING, *[2.0] * 4, 0.5, 0.5, *[2.0] * 11]
+    assert ("spike", 160, 260) in found(twice)
+    assert ("escape", 160, 270) in found([*twice, 2.0])
+
+
+def test_what_never_learned_has_no_excursion():
+    assert found([2.30, 2.31, 2.29, 2.32, 2.30, 2.9, 2.30]) == [("plateau", 0, 40)]
+    assert found([2.3, *[2.30, 2.31] * 10]) == [("plateau", 0, 200)]
+
+
+def test_initial_plateau_ends():
+    assert found([*[2.30] * 8, *LEARNING[1:]]) == [("plateau", 0, 70)]
+
+
+def test_noise_is_no_onset():
+    rng = np.random.default_rng(0)
+    noisy = [*LEARNING, *(0.5 + 0.15 * np.abs(rng.standard_normal(100)))]
+    assert found(noisy) == []
+
+
+def test_thresholds_by_hand():
+    limits = thresholds(0.3, 2.3, [0.01, -0.02, 0.03])
+    assert (limits.level, limits.onset) == pytest.approx((0.8, 0.8))
+    limits = thresholds(0.3, 2.3, [0.1, -0.1, 0.1])
+    assert (limits.level, limits.onset) == pytest.approx((0.8, 1.1))
+    limits = thresholds(0.3, 2.3, [1.0, -1.0, 1.0])
+    assert (limits.level, limits.onset) == pytest.approx((0.8, 1.3))
+
+
+def test_losses_that_are_not_finite_are_left_out():
+    assert found([*LEARNING, math.nan, math.inf]) == []
+    assert found([math.nan, 1.0]) == found([]) == []
+
+
+def test_without_a_constant_output_the_first_loss_stands_for_it():
+    losses = [*LEARNING, *[2.31] * 20]
+    assert ("escape", 100, 290) in found(losses, constant_loss=math.nan)
+
+
+def test_joined_with_what_the_flight_recorder_saw():
+    seen = [
+        Window("spike", 95, 400, "batch_loss 2.9 > 1.1 at step 95", 2.0),
+        Window("spike", 500, 501, "batch_loss 3 > 1 at step 500", 2.0),
+        Window("non-finite", 600, 600, "batch_loss nan at step 600", math.inf),
+    ]
+    events = [Event("escape", 100, 390, "train_loss 2 > 1 at step 100")]
+    events.append(Event("plateau", 110, 390, "flat"))
+    assert joined(events, seen) == [
+        Event("escape", 95, 400, "batch_loss 2.9 > 1.1 at step 95; train_loss 2 > 1 at step 100"),
+        Event("plateau", 110, 390, "flat"),
+        Event("spike", 500, 501, "batch_loss 3 > 1 at step 500"),
+        Event("non-finite", 600, 600, "batch_loss nan at step 600"),
+    ]

@@ -1,0 +1,134 @@
+"""VTK's own reader, by way of pyvista, on the files we write."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import pyvista
+
+from landscape.store import vtk
+from landscape.store.records import Path, Plane, Scan
+
+NAN, INF = float("nan"), float("inf")
+X, Y = np.linspace(-1, 1, 5), np.array([-0.5, 0.25, 0.75])
+
+
+def loss(x, y=0.0):
+    return 3 + x + 2 * y**2
+
+
+def scan(*, line: bool = False) -> Scan:
+    """5 by 3 points (a line: 5); one infinite, one not measured; two paths, one with a gap."""
+    rng = np.random.default_rng(1)
+    count = 1 if line else 2
+    plane = Plane(
+        kind="along",
+        origin=rng.normal(size=7).astype(np.float32),
+        directions=rng.normal(size=(count, 7)).astype(np.float32),
+        labels=("best → end", "random direction")[:count],
+        unit="distance in weight space",
+    )
+    train = loss(X) if line else loss(X[:, None], Y[None, :])
+    train.flat[1] = INF
+    measured = np.ones(train.shape, bool)
+    measured.flat[2], train.flat[2] = False, NAN
+    measures = {"train_loss": train, "train_accuracy": train / 7}
+    paths = tuple(
+        Path(
+            name=name,
+            run_id="abc",
+            step=np.array([0, 3, 9, 12]) + number,
+            xy=rng.normal(size=(4, count)),
+            distance_from_plane=rng.uniform(size=4),
+            true_loss=np.array([4.0, NAN, 1.0, 2.0]),
+            plane_loss=np.array([4.5, 1 / 3, NAN, 2.0]),
+            share_in_plane=0.25,
+            chance=2 / 7,
+        )
+        for number, name in enumerate(("run", "twin, other"))
+    )
+    paths[1].xy[2] = NAN
+    return Scan(
+        plane=plane,
+        x=X,
+        y=np.empty(0) if line else Y,
+        measures=measures,
+        measured=measured,
+        paths=paths,
+    )
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write a file's content and read it with VTK."""
+
+    def reading(content: bytes, name: str):
+        (tmp_path / name).write_bytes(content)
+        return pyvista.read(tmp_path / name)
+
+    return reading
+
+
+def test_the_surface_in_vtk(read):
+    grid = read(vtk.surface(scan()), "s.vts")
+    expected = scan()
+    assert grid.dimensions == (5, 3, 1)
+    assert grid.active_scalars_name == "train_loss"
+    for point, value, there in zip(grid.points, grid["train_loss"], grid["measured"], strict=True):
+        i, j = (int(np.argmin(np.abs(a - c))) for a, c in zip((X, Y), point[:2], strict=True))
+        assert tuple(point[:2]) == (X[i], Y[j])
+        np.testing.assert_equal(value, expected.measures["train_loss"][i, j])
+        assert there == expected.measured[i, j]
+        if np.isfinite(value):
+            assert point[2] == np.log10(loss(X[i], Y[j]))
+    assert np.isfinite(grid.points).all()
+    assert grid.points[:, 2].max() == np.log10(loss(X[4], Y[2]))  # Where infinity stands too.
+    assert set(grid.point_data) == {"train_loss", "train_accuracy", "measured"}
+    assert grid["train_accuracy"].dtype == np.float64
+    assert list(grid.field_data["height"]) == ["log10 of train_loss"]
+
+
+def test_the_paths_in_vtk(read):
+    found = read(vtk.paths(scan()), "p.vtp")
+    first, second = scan().paths
+    kept = [0, 1, 3]  # The row of NaN coordinates is left out.
+    assert found.lines.tolist() == [4, 0, 1, 2, 3, 3, 4, 5, 6]
+    assert found.cell_data["path"].tolist() == [0, 1]
+    np.testing.assert_array_equal(found.points[:, :2], np.concatenate([first.xy, second.xy[kept]]))
+    np.testing.assert_array_equal(found["step"], [0, 3, 9, 12, 1, 4, 13])
+    for name in ("true_loss", "plane_loss", "distance_from_plane"):
+        expected = np.concatenate([getattr(first, name), getattr(second, name)[kept]])
+        np.testing.assert_array_equal(found[name], expected)
+    heights = [np.log10(4), np.log10(4) / 2, 0, np.log10(2)]  # Interpolated where not known.
+    np.testing.assert_allclose(found.points[:4, 2], heights, atol=1e-15)
+
+
+def test_losses_that_are_not_positive_have_linear_heights(read):
+    content = scan()
+    content.measures["train_loss"][:] = loss(X[:, None], Y[None, :]) - 3
+    grid = read(vtk.surface(content), "s.vts")
+    np.testing.assert_array_equal(grid.points[:, 2], grid["train_loss"])
+    assert list(grid.field_data["height"]) == ["train_loss"]
+
+
+def test_a_line_in_vtk(read):
+    grid = read(vtk.surface(scan(line=True)), "s.vts")
+    assert grid.dimensions == (5, 1, 1)
+    np.testing.assert_array_equal(grid.points[:, 0], X)
+    np.testing.assert_array_equal(grid["train_loss"], scan(line=True).measures["train_loss"])
+    path = read(vtk.paths(scan(line=True)), "p.vtp")
+    np.testing.assert_array_equal(path.points[:4, 0], scan(line=True).paths[0].xy[:, 0])
+    assert not path.points[:, 1].any()
+
+
+def test_names_that_xml_would_take_for_its_own(read):
+    content = scan()
+    content.measures['a < b & "c"'] = content.measures["train_loss"] + 1
+    assert 'a < b & "c"' in read(vtk.surface(content), "s.vts").point_data
+    path = content.paths[0]
+    few = Path(**{**vars(path), **{n: getattr(path, n)[:1] for n in ROWS}})
+    alone = read(vtk.paths(Scan(**{**vars(content), "paths": (few,)})), "p.vtp")
+    assert alone["step"].tolist() == [0]
+
+
+ROWS = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss")
