@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .bench_scan import bench_scan
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ bench = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+bench.command("scan")(bench_scan)
 
 
 @bench.callback()

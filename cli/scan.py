@@ -13,6 +13,7 @@ from .problems import SetOption, SpecOption, given
 
 PLANE = "The plane"
 GRID = "The grid"
+SPEED = "Evaluation"
 FILES = "Files"
 
 
@@ -145,6 +146,26 @@ def scan(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=GRID)
     ] = "auto",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="How points are evaluated: auto tries and takes the fastest; sequential (one at a "
+            "time), batched (several at once), shared (the first layer once for all points), "
+            "folded (BatchNorm folded, less memory touched) or compiled (torch.compile).",
+            rich_help_panel=SPEED,
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of the model's numbers: float32 or float64.", rich_help_panel=SPEED)
+    ] = "float32",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Most that evaluating may take beside model, data and plane: 500MB, 2GB.",
+            show_default="1GiB",
+            rich_help_panel=SPEED,
+        ),
+    ] = None,
     problem: SpecOption = None,
     set_: SetOption = None,
     accept_changes: Annotated[
@@ -203,6 +224,9 @@ def scan(
         rise=rise,
         planes=planes,
         measures=tuple(part.strip() for part in measure.split(",")),
+        strategy=strategy,
+        precision=precision,
+        memory=memory,
     )
     opened = [read(run) for run in runs]
     others = [read(run) for run in also or ()]

@@ -92,9 +92,10 @@ def summarize(path: Path, scan: Scan) -> None:
     losses = scan.measures["train_loss"]
     typer.echo(
         f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
-        f"{scan.evaluation_seconds:.0f} s ({scan.strategy['name']}, "
-        f"batches of {scan.strategy['batch_size']})"
+        f"{scan.evaluation_seconds:.0f} s ({_how(scan)})"
     )
+    if note := scan.strategy.get("note"):
+        typer.echo(f"  {note}")
     if scan.plane.kind == "imported" and scan.plane.ignored != "none":
         typer.echo(
             f"  {scan.plane.ignored} of the direction file ignored: directions move parameters only"
@@ -109,6 +110,12 @@ def summarize(path: Path, scan: Scan) -> None:
         )
     for remark in scan.remarks:
         typer.echo(f"  {remark}")
+
+
+def _how(scan: Scan) -> str:
+    chosen = scan.strategy
+    points = f"{chosen['points']} points at once, " if chosen.get("points", 1) > 1 else ""
+    return f"{chosen['name']}, {points}batches of {chosen['batch_size']}"
 
 
 def draw_all(run: Run, name: str, scan: Scan, compared: Sequence[Scan], *, quiet: bool) -> None:

@@ -56,14 +56,19 @@ class Evaluator:
     """A problem's training and validation data on a device, ready to measure models on them."""
 
     def __init__(
-        self, problem: Problem, device: torch.device | str = "cpu", *, batch_size: int = 256
+        self,
+        problem: Problem,
+        device: torch.device | str = "cpu",
+        *,
+        batch_size: int = 256,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self.batch_size = batch_size
         self.loss = problem.loss
         # Images in channels_last: see `Samples`.
-        self.train = Samples(problem.train, device, channels_last=True)
+        self.train = Samples(problem.train, device, channels_last=True, dtype=dtype)
         self.validation = (
-            Samples(problem.validation, device, channels_last=True)
+            Samples(problem.validation, device, channels_last=True, dtype=dtype)
             if problem.validation is not None
             else None
         )

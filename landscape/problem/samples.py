@@ -24,13 +24,20 @@ class Samples:
 
     Two tensors are moved to the device once; a Dataset is read item by item and moved batch by
     batch. With ``channels_last``, batches of images (B, C, H, W) come in that memory format, in
-    which convolutions run two to three times as fast on a processor.
+    which convolutions run two to three times as fast on a processor. With ``dtype``, inputs that
+    are floating-point come in it.
     """
 
     def __init__(
-        self, data: Data, device: torch.device | str = "cpu", *, channels_last: bool = False
+        self,
+        data: Data,
+        device: torch.device | str = "cpu",
+        *,
+        channels_last: bool = False,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self.device = torch.device(device)
+        self.dtype = dtype
         self.channels_last = channels_last
         if isinstance(data, tuple):
             self._tensors: Pair | None = (self._placed(data[0]), data[1].to(self.device))
@@ -41,11 +48,17 @@ class Samples:
     def __len__(self) -> int:
         return length(self._data)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether all samples lie in two tensors."""
+        return self._tensors is not None
+
     def take(self, indices: Tensor) -> Pair:
         """Inputs and targets at ``indices``, an int64 tensor on the CPU."""
         if self._tensors is not None:
             chosen = indices.to(self.device)
-            return self._placed(self._tensors[0][chosen]), self._tensors[1][chosen]
+            inputs, targets = self._tensors
+            return self._typed(self._placed(inputs[chosen])), targets[chosen]
         return self._read(indices.tolist())
 
     def batches(self, size: int, count: int | None = None) -> Iterator[Pair]:
@@ -54,7 +67,8 @@ class Samples:
         for start in range(0, end, size):
             stop = min(start + size, end)
             if self._tensors is not None:
-                yield self._tensors[0][start:stop], self._tensors[1][start:stop]
+                inputs, targets = self._tensors
+                yield self._typed(inputs[start:stop]), targets[start:stop]
             else:
                 yield self._read(list(range(start, stop)))
 
@@ -63,12 +77,18 @@ class Samples:
         items = [self._data[index] for index in indices]
         inputs = torch.stack([torch.as_tensor(item[0]) for item in items])
         targets = torch.stack([torch.as_tensor(item[1]) for item in items])
-        return self._placed(inputs), targets.to(self.device)
+        return self._typed(self._placed(inputs)), targets.to(self.device)
 
     def _placed(self, inputs: Tensor) -> Tensor:
         if self.channels_last and inputs.ndim == 4:
             return inputs.to(self.device, memory_format=torch.channels_last)
         return inputs.to(self.device)
+
+    def _typed(self, inputs: Tensor) -> Tensor:
+        # Batch by batch: all the data in float64 would take twice the memory.
+        if self.dtype is not None and inputs.is_floating_point():
+            return inputs.to(self.dtype)
+        return inputs
 
 
 def length(data: Data) -> int:

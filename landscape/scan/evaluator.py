@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from landscape.errors import LandscapeError
 from landscape.problem.batchnorm import has_statistics, recompute
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator, measure
@@ -34,6 +35,26 @@ class Strategy:
     threads: int
     dtype: str
     device: str
+    points: int = 1
+    """K: so many points are evaluated at once."""
+    note: str = ""
+    """What a user should know about the choice, in one line."""
+
+
+PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
+
+
+def dtype_of(precision: str, device: torch.device) -> torch.dtype | None:
+    """The dtype called float32 or float64; None for float32, which leaves a model its own.
+
+    Raises:
+        LandscapeError: another name, or float64 on a device that has none.
+    """
+    if precision not in PRECISIONS:
+        raise LandscapeError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision}")
+    if precision == "float64" and device.type == "mps":
+        raise LandscapeError("precision float64 needs a device that has it, got mps; use cpu")
+    return torch.float64 if precision == "float64" else None
 
 
 class PointEvaluator:
@@ -50,14 +71,16 @@ class PointEvaluator:
         *,
         device: str = "auto",
         batch_size: int | None = None,
+        precision: str = "float32",
     ) -> None:
         place = resolve(device)
-        self.model, self._vector = tied(problem.model, place)
-        self.data = Evaluator(problem, place)
+        self.model, self.vector = tied(problem.model, place, dtype_of(precision, place))
+        self.model.eval()
+        self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
         # Apple's GPUs have no float64.
         dtype = torch.float32 if place.type == "mps" else torch.float64
-        self._origin = torch.from_numpy(plane.origin).to(place, dtype)
-        self._directions = torch.from_numpy(plane.directions).to(place, dtype)
+        self.origin = torch.from_numpy(plane.origin).to(place, dtype)
+        self.directions = torch.from_numpy(plane.directions).to(place, dtype)
         normalizes = has_statistics(self.model)
         self._recompute = plane.batchnorm == "recompute" and normalizes
         interpolates = plane.batchnorm == "interpolate" and normalizes
@@ -68,8 +91,27 @@ class PointEvaluator:
         self.data.batch_size = batch_size or self._fastest_batch()
         self.choosing_seconds = time.perf_counter() - started
         self.strategy = Strategy(
-            "sequential", self.data.batch_size, torch.get_num_threads(), "float32", str(place)
+            "sequential", self.data.batch_size, torch.get_num_threads(), precision, str(place)
         )
+
+    @property
+    def buffers_stay(self) -> bool:
+        """Whether the same buffers hold at every point of the plane."""
+        return not self._recompute and self._between is None
+
+    @property
+    def block(self) -> int:
+        """So many points, in the grid's order, are best asked for at once, always the same ones."""
+        return 1
+
+    def at_many(self, xy: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """All measures at points (n, D), each of shape (n,)."""
+        found = [self.at(point) for point in xy]
+        return {name: np.array([values[name] for values in found]) for name in found[0]}
+
+    def train_losses_at(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The training losses (n,) alone at points (n, D)."""
+        return np.array([self.train_loss_at(point) for point in xy])
 
     @property
     def samples(self) -> dict[str, int]:
@@ -86,7 +128,7 @@ class PointEvaluator:
 
     def at(self, xy: NDArray[np.float64]) -> dict[str, float]:
         """All measures at one point of the plane, given its D coordinates."""
-        self._move(xy)
+        self.move(xy)
         train = self.data.on_train(self.model)
         found = {"train_loss": train.loss, "train_accuracy": train.accuracy}
         if self.data.validation is not None:
@@ -99,7 +141,7 @@ class PointEvaluator:
 
     def train_loss_at(self, xy: NDArray[np.float64]) -> float:
         """The training loss alone at one point of the plane."""
-        self._move(xy)
+        self.move(xy)
         return self.data.on_train(self.model).loss
 
     def train_loss_of(self, weights: Weights, buffers: Buffers) -> float:
@@ -122,15 +164,16 @@ class PointEvaluator:
 
     def set(self, weights: Weights, buffers: Mapping[str, NDArray[Any]]) -> None:
         """Put the model at some weights with their buffers."""
-        self._vector.copy_(torch.from_numpy(weights))
+        self.vector.copy_(torch.from_numpy(weights))
         load_buffers(self.model, buffers)
 
-    def _move(self, xy: NDArray[np.float64]) -> None:
+    def move(self, xy: NDArray[np.float64]) -> None:
+        """Put the model at a point (D,) of the plane, with the statistics that hold there."""
         # From the origin each time: nothing accumulates, and at (0, 0) the weights are exact.
-        point = self._origin
-        for coordinate, direction in zip(xy.tolist(), self._directions, strict=True):
+        point = self.origin
+        for coordinate, direction in zip(xy.tolist(), self.directions, strict=True):
             point = torch.add(point, direction, alpha=coordinate)
-        self._vector.copy_(point)
+        self.vector.copy_(point)
         if self._between is not None:
             load_buffers(self.model, self._between.at(xy))
         if self._recompute:

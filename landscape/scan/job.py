@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path as FilePath
+from typing import Any
 
 from landscape.plane.projection import Projection
 from landscape.problem.problem import Problem
+from landscape.scan import choose
 from landscape.scan import spread as spreads
+from landscape.scan.engine import Engine
 from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, Curvature
-from landscape.scan.scanning import fill, marks, measured_rows, trace
+from landscape.scan.scanning import coordinates, fill, marks, measured_rows, trace
+from landscape.scan.strategies import AUTO
 from landscape.store import scanfile
 from landscape.store.records import Path, Plane, Point, Scan
 from landscape.store.trajectory import Trajectory
@@ -43,6 +47,9 @@ class Job:
     device: str
     others: Callable[[], Sequence[Plane]] = tuple
     """Makes the further planes of the scan's spread, in the order of its seeds."""
+    strategy: str = AUTO
+    precision: str = "float32"
+    memory: str | None = None
 
     @property
     def total(self) -> int:
@@ -81,10 +88,7 @@ class Job:
         scan = self.scan
         if self.finished:
             return
-        batch_size = scan.strategy.get("batch_size")
-        evaluator = PointEvaluator(
-            self.problem, scan.plane, device=self.device, batch_size=batch_size
-        )
+        evaluator = self._engine(scan.plane, scan.strategy)
         saved = time.monotonic()
         try:
             for current in self._grids(scan, evaluator):
@@ -113,10 +117,21 @@ class Job:
             sheet = spreads.sheet(scan, scan.spread, plane, number)
             if sheet.complete:
                 continue
-            size = evaluator.data.batch_size
-            other = PointEvaluator(self.problem, plane, device=self.device, batch_size=size)
-            for _ in fill(sheet, other):
+            # By the strategy of the first: nothing is chosen twice.
+            for _ in fill(sheet, self._engine(plane, asdict(evaluator.strategy))):
                 yield scan
+
+    def _engine(self, plane: Plane, stored: Mapping[str, Any]) -> Engine:
+        return choose.engine(
+            self.problem,
+            plane,
+            coordinates(self.scan),
+            strategy=self.strategy,
+            stored=stored,
+            device=self.device,
+            precision=self.precision,
+            memory=self.memory,
+        )
 
     def _paths(self, evaluator: PointEvaluator) -> Iterator[tuple[Path, ...]]:
         done: tuple[Path, ...] = ()

@@ -150,7 +150,17 @@ def _job(plan: _Planned, runs: Sequence[Run], problem: Problem, *, resume: bool)
         )
         if request.planes > 1:
             scan = replace(scan, spread=spreads.empty(scan, [plane, *plan.others()]))
-    return Job(plan.path, problem, tracks, scan, request.device, plan.others)
+    return Job(
+        plan.path,
+        problem,
+        tracks,
+        scan,
+        request.device,
+        plan.others,
+        request.strategy,
+        request.precision,
+        request.memory,
+    )
 
 
 def _tracks(runs: Sequence[Run], plane: Plane) -> list[Track]:

@@ -9,7 +9,10 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.plane.kinds import KINDS, Given, parse
+from landscape.problem.device import resolve
 from landscape.problem.problem import Problem
+from landscape.scan import memory, strategies
+from landscape.scan.evaluator import dtype_of
 from landscape.scan.measures import check
 from landscape.store.trajectory import Trajectory
 
@@ -47,6 +50,10 @@ class Request:
     planes: int = 1
     """So many sets of random directions, of consecutive seeds."""
     measures: Sequence[str] = ("loss", "accuracy")
+    strategy: str = strategies.AUTO
+    precision: str = "float32"
+    memory: str | None = None
+    """Most that evaluating may take, such as 500MB."""
 
     def check(self) -> None:
         """Refuse what can't be, whatever the run.
@@ -58,6 +65,10 @@ class Request:
             if spec != IMPORTED:
                 parse(spec)
         check(self.measures)
+        strategies.fitting(self.strategy)
+        dtype_of(self.precision, resolve(self.device))
+        if self.memory is not None:
+            memory.parse(self.memory)
         if self.planes < 1:
             raise LandscapeError(f"planes must be at least 1, got {self.planes}")
         if self.planes > 1 and not (len(self.specs) == 1 and self._is_random(self.specs[0])):

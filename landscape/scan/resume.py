@@ -13,6 +13,7 @@ from landscape.plane import kinds
 from landscape.plane.extent import AUTO, axes, parse
 from landscape.plane.kinds import KINDS, Given
 from landscape.scan.request import IMPORTED, Request
+from landscape.scan.strategies import fitting
 from landscape.store import scanfile
 from landscape.store.records import Scan
 
@@ -71,6 +72,11 @@ def _pairs(
             AUTO if old.settings["extent"] == AUTO else was,
             AUTO if extent == AUTO else was,
         )
+    if old.strategy:
+        yield "precision", old.strategy["dtype"], request.precision
+        used = old.strategy["name"]
+        forced = request.strategy != AUTO and used not in fitting(request.strategy)
+        yield "strategy", used, request.strategy if forced else used
     for name, is_now in settings.items():
         if name in old.settings:  # absent from the first files
             yield name, old.settings[name], is_now

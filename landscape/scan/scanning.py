@@ -9,11 +9,13 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.plane.extent import axes, parse
 from landscape.plane.projection import Projection, project
 from landscape.problem.problem import Problem
+from landscape.scan import choose
 from landscape.scan.evaluator import PointEvaluator
 from landscape.store.records import Floats, Path, Plane, Point, Scan
 from landscape.store.trajectory import MEASURES, Trajectory
@@ -68,26 +70,52 @@ def fill(scan: Scan, evaluator: PointEvaluator, further: Further | None = None) 
     seconds, spent = scan.evaluation_seconds, scan.samples_evaluated
     choosing = scan.choosing_seconds + evaluator.choosing_seconds
     strategy = asdict(evaluator.strategy)
-    for index in zip(*np.nonzero(~scan.measured), strict=True):
-        xy = np.array([axis[i] for axis, i in zip((scan.x, scan.y), index, strict=False)])
+    shape, share = scan.measured.shape, evaluator.passes
+    for block in blocks(scan, evaluator.block):
         started = time.perf_counter()
-        found = evaluator.at(xy)
-        if further is not None:
-            found |= further.at(xy)
+        points = coordinates(scan, block)
+        found = evaluator.at_many(points)
         # Not what whoever iterates does between two points.
         seconds += time.perf_counter() - started
-        spent += evaluator.passes
-        for name, value in found.items():
-            scan.measures[name][index] = value
-        scan.measured[index] = True
-        yield replace(
-            scan,
-            strategy=strategy,
-            samples=evaluator.samples,
-            samples_evaluated=spent,
-            evaluation_seconds=seconds,
-            choosing_seconds=choosing,
-        )
+        spent += share * len(block)
+        for number, index in enumerate(zip(*np.unravel_index(block, shape), strict=True)):
+            if scan.measured[index]:
+                continue
+            for name, values in found.items():
+                scan.measures[name][index] = values[number]
+            if further is not None:
+                started = time.perf_counter()
+                for name, value in further.at(points[number]).items():
+                    scan.measures[name][index] = value
+                seconds += time.perf_counter() - started
+            scan.measured[index] = True
+            yield replace(
+                scan,
+                strategy=strategy,
+                samples=evaluator.samples,
+                samples_evaluated=spent,
+                evaluation_seconds=seconds,
+                choosing_seconds=choosing,
+            )
+
+
+def blocks(scan: Scan, size: int) -> Iterator[NDArray[np.int64]]:
+    """Flat indices of the points to evaluate together: every ``size`` of the grid's order.
+
+    Those in which nothing is left to measure are left out. A block is whole even where some of
+    it is measured, so that a resumed scan's tiles are the uninterrupted one's.
+    """
+    left = np.flatnonzero(~scan.measured)
+    for number in np.unique(left // size):
+        yield np.arange(number * size, min((number + 1) * size, scan.measured.size))
+
+
+def coordinates(scan: Scan, block: NDArray[np.int64] | None = None) -> Floats:
+    """Coordinates (n, D) of grid points by their flat indices; of all of them if none are given."""
+    chosen = np.arange(scan.measured.size) if block is None else block
+    indices = np.unravel_index(chosen, scan.measured.shape)
+    axes_there = (scan.x, scan.y)[: scan.measured.ndim]
+    return np.stack([axis[i] for axis, i in zip(axes_there, indices, strict=True)], 1)
 
 
 def trace(
@@ -118,8 +146,12 @@ def trace(
         walk=projection.walk,
         arc=projection.arc,
     )
-    for row in measured_rows(trajectory):
-        path.plane_loss[row] = evaluator.train_loss_at(projection.xy[row])
+    rows = measured_rows(trajectory)
+    for number, row in enumerate(rows):
+        if number % evaluator.block == 0:
+            tile = rows[number : number + evaluator.block]
+            path_losses = evaluator.train_losses_at(projection.xy[tile])
+        path.plane_loss[row] = path_losses[number % evaluator.block]
         if evaluator.true_loss_is_recorded and not np.isnan(recorded[row]):
             path.true_loss[row] = recorded[row]
         else:
@@ -155,13 +187,17 @@ def grid(
     size: str | int = 51,
     extent: str | float = "1.0",
     device: str = "auto",
+    strategy: str = "auto",
+    precision: str = "float32",
+    memory: str | None = None,
     name: str = "",
     **about: Any,
 ) -> Scan:
     """Measure a plane in one go, with the path across it if a trajectory is given.
 
     ``size`` and ``extent`` are those of ``landscape scan``: ``"51x31"``, ``"auto"``. ``about``
-    are further fields of `Scan`, such as ``constant_loss``.
+    are further fields of `Scan`, such as ``constant_loss``. ``strategy``, ``precision`` and
+    ``memory`` are those of `choose.engine`.
 
     Raises:
         LandscapeError: a size or extent that can't be, or ``auto`` without a trajectory.
@@ -170,14 +206,22 @@ def grid(
     if projection is None and extent == "auto":
         raise LandscapeError("extent auto needs a trajectory, got none; give a number")
     xy = projection.xy if projection is not None else np.zeros((1, len(plane.directions)))
-    coordinates: Mapping[int, Floats] = dict(enumerate(axes(str(size), parse(str(extent), xy))))
-    evaluator = PointEvaluator(problem, plane, device=device)
+    x, *rest = axes(str(size), parse(str(extent), xy))
     scan = empty(
         plane,
-        coordinates[0],
-        coordinates.get(1, np.empty(0)),
+        x,
+        rest[0] if rest else np.empty(0),
         validation=problem.validation is not None,
         **about,
+    )
+    evaluator = choose.engine(
+        problem,
+        plane,
+        coordinates(scan),
+        strategy=strategy,
+        device=device,
+        precision=precision,
+        memory=memory,
     )
     filled = _last(fill(scan, evaluator))
     if trajectory is None or projection is None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.scan import PointEvaluator
+from landscape.scan import PointEvaluator, choose
 from landscape.scan.jobs import Request, prepare
 from landscape.store import scanfile
 from landscape.store.records import Scan
@@ -148,11 +149,11 @@ def test_a_resumed_scan_keeps_its_strategy_and_adds_up_its_time(
 ):
     made = problem("dense", 300)
     run = trained(made)
-    monkeypatch.setattr(PointEvaluator, "_fastest_batch", lambda self: 17)
+    monkeypatch.setattr(choose, "PLAIN", 17)
     [job] = prepare(run, made, SMALL)
     with evaluating_at_most(7, monkeypatch), pytest.raises(KeyboardInterrupt):
         finish(job)
-    monkeypatch.setattr(PointEvaluator, "_fastest_batch", lambda self: 64)
+    monkeypatch.setattr(choose, "PLAIN", 64)
     stopped = scanfile.load(job.path)
     [resumed] = prepare(run, made, SMALL, resume=True)
     scan = finish(resumed)
@@ -228,3 +229,43 @@ def test_resuming_another_runs_scan_is_refused(problem, trained, finish):
         f"resume needs the settings that {moved} was started with, "
         f"its run is {first.id}, got {second.id}; drop --resume and give another --name"
     )
+
+
+@pytest.mark.parametrize("strategy", ["batched", "shared", "folded"])
+@pytest.mark.parametrize("done", [0, 5, 8, 14])
+def test_tiles_are_resumed_whole(problem, trained, monkeypatch, strategy, done, finish):
+    # Five points at once on a grid of fifteen, stopped in the middle of some.
+    monkeypatch.setattr(choose, "FIRST", {True: (5, 16), False: (1, 16)})
+    monkeypatch.setattr(choose, "FORCED_SECONDS", 0.0)
+    made = problem("normalized")
+    run = trained(made)
+    request = replace(SMALL, strategy=strategy)
+    [job] = prepare(run, made, request)
+    going = job.run()
+    for _ in range(done):
+        next(going)
+    going.close()
+    assert scanfile.load(job.path).measured.sum() == done if done else True
+    [resumed] = prepare(run, made, replace(SMALL, strategy="auto"), resume=True)
+    scan = finish(resumed if done else job)
+    monkeypatch.setattr(choose, "Choice", None)
+    [whole] = prepare(run, made, request, name="whole")
+    whole = replace(whole, scan=replace(whole.scan, strategy=scan.strategy))
+    assert_same(finish(whole), scan)
+
+
+def test_another_strategy_or_precision_is_refused(problem, trained, finish):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    finish(job)
+    for change, was, now in (
+        ({"strategy": "folded"}, "strategy is sequential", "folded"),
+        ({"precision": "float64"}, "precision is float32", "float64"),
+    ):
+        with pytest.raises(LandscapeError) as caught:
+            prepare(run, made, replace(SMALL, **change), resume=True)
+        assert str(caught.value) == (
+            f"resume needs the settings that {job.path} was started with, "
+            f"its {was}, got {now}; drop --resume and give another --name"
+        )

@@ -125,6 +125,8 @@ def test_what_a_scan_says_of_its_making(problem, trained):
         "threads": torch.get_num_threads(),
         "dtype": "float32",
         "device": "cpu",
+        "points": 1,
+        "note": "",
     }
     assert scan.constant_loss == 1.5
     assert scan.paths == ()

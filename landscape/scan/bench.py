@@ -1,0 +1,206 @@
+"""What a scan costs beside a plain loop over its points, on three networks."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from landscape.plane.directions import gaussian, normalized
+from landscape.problem.problem import Problem
+from landscape.problem.resnet import resnet
+from landscape.problem.weights import Layout, buffers, flat, tied
+from landscape.scan.choose import engine
+from landscape.store.records import Plane, Weights
+
+SIZE = 51
+BATCHES = (32, 64, 128, 256, 512, 1024, 5000)
+ROUNDS = 4
+"""So many turns of plain loop and scan after each other, of which each one's fastest counts."""
+SECONDS = 4.0
+"""How long a turn of the scan takes at least, unless the scan ends before."""
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network on synthetic data."""
+
+    title: str
+    model: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    samples: int
+
+
+def _mlp() -> nn.Module:
+    widths = (784, 128, 64, CLASSES)
+    layers: list[nn.Module] = [nn.Flatten()]
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _cnn() -> nn.Module:
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((1, 16), (16, 32)):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * 7 * 7, CLASSES))
+
+
+CASES: Mapping[str, Case] = {
+    "mlp": Case("MLP 784-128-64-10", _mlp, (1, 28, 28), 5000),
+    "cnn": Case("CNN 1-16-32, 28×28", _cnn, (1, 28, 28), 5000),
+    "resnet": Case(
+        "ResNet-20, 32×32",
+        lambda: resnet((3, 32, 32), CLASSES, blocks=3, width=16),
+        (3, 32, 32),
+        1000,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """Milliseconds a point; the scan's hold all of a 51×51 grid's choosing and compiling."""
+
+    case: Case
+    plain: float
+    plain_how: str
+    scan: float
+    scan_how: str
+    choosing: float
+    """Seconds, of the whole grid."""
+    timed: int
+    """Points that the scan was timed on."""
+
+    @property
+    def ratio(self) -> float:
+        """The scan's time as a share of the plain loop's."""
+        return self.scan / self.plain
+
+
+def run(names: tuple[str, ...] = tuple(CASES)) -> Iterator[Result]:
+    """Measure the cases, one after the other."""
+    for name in names:
+        yield measured(CASES[name])
+
+
+def measured(case: Case) -> Result:
+    """Time plain loop and scan in turn; both are extrapolated from some of the grid's points.
+
+    The plain loop is `torch.inference_mode` over batches of data in memory with float64 losses,
+    at its best batch size and memory format.
+    """
+    problem = made(case)
+    plane = _plane(problem)
+    axis = np.linspace(-1, 1, SIZE)
+    xy = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
+    plain = Plain(problem, plane)
+    plain.choose()
+    scan = engine(problem, plane, xy, device="cpu")
+    block = scan.block
+    scan.at_many(xy[:block])
+    fastest = fastest_plain = math.inf
+    timed = 0
+    for _ in range(ROUNDS):
+        fastest_plain = min(fastest_plain, plain.seconds())
+        started, done = time.perf_counter(), 0
+        while time.perf_counter() - started < min(SECONDS, plain.best * SIZE) or not done:
+            first = done % (len(xy) - block)
+            scan.at_many(xy[first : first + block])
+            done += block
+        fastest = min(fastest, (time.perf_counter() - started) / done)
+        timed += done
+    how = scan.strategy
+    points = f"{how.points} points, " if how.points > 1 else ""
+    return Result(
+        case=case,
+        plain=1e3 * fastest_plain,
+        plain_how=f"batches of {plain.batch}, {plain.layout}",
+        scan=1e3 * (fastest + scan.choosing_seconds / len(xy)),
+        scan_how=f"{how.name}, {points}batches of {how.batch_size}",
+        choosing=scan.choosing_seconds,
+        timed=timed,
+    )
+
+
+class Plain:
+    """A loop over batches at one point, as one would write it."""
+
+    def __init__(self, problem: Problem, plane: Plane) -> None:
+        self.model, self.vector = tied(problem.model)
+        self.model.eval()
+        assert isinstance(problem.train, tuple)
+        inputs, self.targets = problem.train
+        self.inputs = {"contiguous": inputs.contiguous()}
+        if inputs.ndim == 4:
+            self.inputs["channels_last"] = inputs.to(memory_format=torch.channels_last)
+        self.origin = torch.from_numpy(plane.origin)
+        self.directions = torch.from_numpy(plane.directions)
+        self.batch, self.layout = 0, ""
+        self.best = math.inf
+
+    def choose(self) -> None:
+        """Find the best batch size and memory format."""
+        found = {}
+        for layout in self.inputs:
+            for batch in BATCHES:
+                if batch <= len(self.targets):
+                    self.batch, self.layout = batch, layout
+                    found[batch, layout] = min(self.seconds() for _ in range(2))
+        self.batch, self.layout = min(found, key=found.__getitem__)
+        self.best = found[self.batch, self.layout]
+
+    def seconds(self) -> float:
+        """How long one point takes: the best of three."""
+        times = []
+        for number in range(3):
+            started = time.perf_counter()
+            self.loss(0.1 * number, -0.2)
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    @torch.inference_mode()
+    def loss(self, x: float, y: float) -> float:
+        """The mean loss at a point."""
+        self.vector.copy_(self.origin + x * self.directions[0] + y * self.directions[1])
+        total = torch.zeros((), dtype=torch.float64)
+        for start in range(0, len(self.targets), self.batch):
+            outputs = self.model(self.inputs[self.layout][start : start + self.batch])
+            targets = self.targets[start : start + self.batch]
+            total += functional.cross_entropy(outputs.double(), targets, reduction="sum")
+        return float(total) / len(self.targets)
+
+
+def made(case: Case) -> Problem:
+    """The case's network, freshly initialized, on normal inputs with random classes."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = case.model()
+        inputs: Tensor = torch.randn(case.samples, *case.shape)
+        targets = torch.randint(CLASSES, (case.samples,))
+    return Problem(model, (inputs, targets))
+
+
+def _plane(problem: Problem) -> Plane:
+    origin: Weights = flat(problem.model).numpy()
+    records = Layout.of(problem.model).to_records()
+    directions = [
+        normalized(draw, origin, records, include_1d=False)
+        for draw in gaussian(len(origin), seed=0)
+    ]
+    return Plane(
+        kind="random",
+        origin=origin,
+        directions=np.stack(directions).astype(np.float32),
+        labels=("random direction", "random direction"),
+        unit="filter-normalized units",
+        buffers=buffers(problem.model),
+    )

@@ -1,0 +1,16 @@
+"""Ways to get the outputs of many points of a plane, by name."""
+
+from landscape.scan.strategies.base import Strategy, UnsuitableError
+from landscape.scan.strategies.rewritten import has_compiler
+from landscape.scan.strategies.table import ASKED, AUTO, STRATEGIES, fitting, make
+
+__all__ = [
+    "ASKED",
+    "AUTO",
+    "STRATEGIES",
+    "Strategy",
+    "UnsuitableError",
+    "fitting",
+    "has_compiler",
+    "make",
+]

@@ -1,0 +1,110 @@
+"""One point at a time on a rewritten model: BatchNorm folded, perhaps compiled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from landscape.scan import blocked
+from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.fold import Graph
+from landscape.scan.strategies.base import PointlessError, UnsuitableError, example
+from landscape.store.records import Floats
+
+
+class Folded:
+    """BatchNorm folded into the layer before it, ReLU and sums in place."""
+
+    at_once = False
+    prepares = False
+    in_blocks = False
+
+    def __init__(self, evaluator: PointEvaluator) -> None:
+        self._evaluator = evaluator
+        self._graph = traced(evaluator, in_blocks=self.in_blocks)
+        self._model: Any = self._graph.model
+
+    def move(self, xy: Floats) -> None:
+        """Take the weights of the one point ``xy`` (1, D), folded."""
+        self._evaluator.move(xy[0])
+        self._graph.refresh()
+
+    def prepare(self, inputs: Tensor) -> Any:
+        """The batch itself."""
+        return inputs
+
+    def outputs(self, prepared: Any) -> Tensor:
+        """Outputs (B, ...)."""
+        return torch.as_tensor(blocked.plain(self._model(prepared)))
+
+
+class Blocked(Folded):
+    """The same with convolutions in the processor's own memory layout."""
+
+    in_blocks = True
+
+
+class Compiled(Folded):
+    """``torch.compile`` of the folded model, or of the model itself where it can't be traced.
+
+    Every batch has the first one's shape, filled up where samples are missing: another shape
+    would be compiled anew.
+    """
+
+    def __init__(self, evaluator: PointEvaluator) -> None:
+        if not has_compiler():
+            raise UnsuitableError("there is no C++ compiler")
+        self._evaluator = evaluator
+        self._graph: Graph | None  # type: ignore[assignment]
+        try:
+            self._graph = traced(evaluator, in_blocks=False)
+        except UnsuitableError:
+            self._graph = None
+        model: nn.Module = evaluator.model if self._graph is None else self._graph.model
+        self._model = torch.compile(model, dynamic=False)
+        self._size = 0
+
+    def move(self, xy: Floats) -> None:
+        """Take the weights of the one point ``xy`` (1, D), folded."""
+        self._evaluator.move(xy[0])
+        if self._graph is not None:
+            self._graph.refresh()
+
+    def outputs(self, prepared: Any) -> Tensor:
+        """Outputs (B, ...)."""
+        count = len(prepared)
+        self._size = max(self._size, count)
+        if missing := self._size - count:
+            more = prepared[:1].expand(missing, *prepared.shape[1:])
+            prepared = torch.cat([prepared, more])
+        return super().outputs(prepared)[:count]
+
+
+def traced(evaluator: PointEvaluator, *, in_blocks: bool) -> Graph:
+    """The evaluator's model as a rewritten graph.
+
+    Raises:
+        UnsuitableError: it can't be traced, or the rewriting changes nothing.
+    """
+    inputs = example(evaluator)
+    if in_blocks and not blocked.possible(inputs, evaluator.vector.dtype):
+        raise PointlessError("blocks of channels need images in float32 on a processor")
+    try:
+        graph = Graph(evaluator.model, inputs, in_blocks=in_blocks)
+    except Exception as error:
+        # Tracing runs the user's code on symbols: it may raise anything.
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnsuitableError(f"the model can't be traced: {reason[0]}") from error
+    if in_blocks and not graph.blocks:
+        raise PointlessError("there are no convolutions to run in blocks of channels")
+    return graph
+
+
+def has_compiler() -> bool:
+    """Whether ``torch.compile`` finds a C++ compiler."""
+    names = (os.environ.get("CXX"), "g++", "clang++", "c++", "cl")
+    return any(name and shutil.which(name) for name in names)

@@ -1,0 +1,50 @@
+"""The strategies there are, and how one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from landscape.errors import LandscapeError
+from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.strategies.base import Sequential, Strategy
+from landscape.scan.strategies.batched import Batched
+from landscape.scan.strategies.rewritten import Blocked, Compiled, Folded
+from landscape.scan.strategies.shared import Shared, SharedBatched
+
+STRATEGIES: Mapping[str, Callable[[PointEvaluator], Strategy]] = {
+    "sequential": Sequential,
+    "batched": Batched,
+    "shared": Shared,
+    "shared+batched": SharedBatched,
+    "folded": Folded,
+    "folded+blocked": Blocked,
+    "compiled": Compiled,
+}
+"""By the name that a scan stores."""
+AUTO = "auto"
+ASKED = (AUTO, "sequential", "batched", "shared", "folded", "compiled")
+"""What ``--strategy`` takes; of those that a name fits, the fastest."""
+
+
+def fitting(asked: str) -> list[str]:
+    """The strategies that a choice leaves; compiling is for long scans, so not of ``auto``'s.
+
+    Raises:
+        LandscapeError: there is no such choice.
+    """
+    if asked not in ASKED:
+        raise LandscapeError(f"strategy must be one of {', '.join(ASKED)}, got {asked}")
+    if asked == AUTO:
+        return [name for name in STRATEGIES if name != "compiled"]
+    if asked == "batched":
+        return ["batched"]
+    return [name for name in STRATEGIES if name.split("+")[0] == asked]
+
+
+def make(name: str, evaluator: PointEvaluator) -> Strategy:
+    """A strategy for an evaluator's model, which is at the origin afterwards.
+
+    Raises:
+        UnsuitableError: it can't do this model.
+    """
+    return STRATEGIES[name](evaluator)

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from landscape.errors import LandscapeError
+from landscape.problem import Problem
+from landscape.scan import choose, memory
+from landscape.scan.choose import difference, engine
+
+spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
+networks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(networks)
+
+
+def test_a_stored_choice_is_taken_up_and_nothing_tried(monkeypatch):
+    made, xy = networks.problem("mlp"), networks.points()
+    where = networks.plane(made)
+    first = engine(made, where, xy, strategy="batched")
+    assert first.strategy.name == "batched"
+    stored = asdict(first.strategy)
+    monkeypatch.setattr(choose, "Choice", None)
+    again = engine(made, where, xy, stored=stored)
+    assert asdict(again.strategy) == stored
+    for name, values in first.at_many(xy).items():
+        np.testing.assert_array_equal(again.at_many(xy)[name], values)
+
+
+def test_threads_of_a_resumed_scan(monkeypatch):
+    made, xy = networks.problem("mlp"), networks.points()
+    stored = {"name": "sequential", "batch_size": 50, "points": 1, "threads": 1}
+    found = engine(made, networks.plane(made), xy, stored=stored)
+    before, used = torch.get_num_threads(), []
+    found.model.register_forward_hook(lambda *_: used.append(torch.get_num_threads()))
+    found.at_many(xy[:1])
+    assert set(used) == {1}
+    assert torch.get_num_threads() == before
+
+
+def test_a_short_scan_is_not_worth_choosing():
+    made = networks.problem("mlp")
+    found = engine(made, networks.plane(made), networks.points(2))
+    assert (found.strategy.name, found.strategy.note) == ("sequential", "")
+
+
+def test_a_scan_worth_choosing_for(monkeypatch):
+    monkeypatch.setattr(choose, "WORTH", 0.0)
+    made, xy = networks.problem("cnn"), networks.points()
+    found = engine(made, networks.plane(made), xy)
+    assert found.strategy.name in choose.strategies.STRATEGIES
+    wanted = networks.expected(made, networks.plane(made), xy)
+    np.testing.assert_allclose(found.at_many(xy)["train_loss"], wanted["train_loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "names"),
+    [
+        ("sequential", {"sequential"}),
+        ("batched", {"batched"}),
+        ("shared", {"shared", "shared+batched"}),
+        ("folded", {"folded", "folded+blocked"}),
+    ],
+)
+def test_a_forced_strategy(strategy, names):
+    made = networks.problem("cnn")
+    found = engine(made, networks.plane(made), networks.points(), strategy=strategy)
+    assert found.strategy.name in names
+    assert found.choosing_seconds > 0
+
+
+def test_a_candidate_that_disagrees_is_refused(monkeypatch):
+    class Wrong(choose.strategies.base.Sequential):
+        def outputs(self, prepared):
+            return super().outputs(prepared) * 1.001
+
+    table = {**choose.strategies.STRATEGIES, "folded": Wrong, "folded+blocked": Wrong}
+    monkeypatch.setattr(choose.strategies.table, "STRATEGIES", table)
+    made = networks.problem("cnn")
+    found = engine(made, networks.plane(made), networks.points(), strategy="folded")
+    assert found.strategy.name == "sequential"
+    assert "not folded: it differs from the plain loop by " in found.strategy.note
+
+
+def test_difference_in_tolerances():
+    plain = np.array([1.0, np.nan, np.inf, 0.0])
+    assert difference(plain, plain) == 0
+    assert difference(np.array([1 + 1e-5]), np.array([1.0])) == pytest.approx(1, rel=1e-3)
+    assert difference(np.array([2e-9]), np.array([0.0])) == pytest.approx(2)
+    assert difference(np.array([1.0]), np.array([np.nan])) == np.inf
+    assert difference(np.array([np.inf]), np.array([-np.inf])) == np.inf
+
+
+class Hidden(nn.Module):
+    """Uses its weights where tracing can't see them change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(36, 3)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs):
+        scale = torch.tensor(float(self.scale.detach()))
+        return self.layer(inputs.flatten(1)) * scale
+
+
+def test_weights_hidden_from_tracing():
+    made = networks.problem("mlp")
+    made = Problem(Hidden(), made.train, made.validation)
+    where, xy = networks.plane(made), networks.points()
+    wanted = networks.expected(made, where, xy)
+    for strategy in ("auto", "folded", "batched", "shared"):
+        found = engine(made, where, xy, strategy=strategy).at_many(xy)
+        np.testing.assert_allclose(found["train_loss"], wanted["train_loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"strategy": "fast"},
+            "strategy must be one of auto, sequential, batched, shared, folded, compiled, got fast",
+        ),
+        ({"precision": "half"}, "precision must be one of float32, float64, got half"),
+        ({"memory": "much"}, "memory must be a size such as 500MB or 2GB, got much"),
+        ({"memory": "0"}, "memory must be a size such as 500MB or 2GB, got 0"),
+    ],
+)
+def test_what_cannot_be(options, message):
+    made = networks.problem("mlp")
+    with pytest.raises(LandscapeError) as caught:
+        engine(made, networks.plane(made), networks.points(), **options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("500MB", 500_000_000), ("2GB", 2 * 10**9), ("1.5GiB", 3 * 2**29), ("64k", 64_000), ("7", 7)],
+)
+def test_sizes_of_memory(text, size):
+    assert memory.parse(text) == size
+
+
+CAPPED = """
+import resource, sys
+import torch
+from torch import nn
+from landscape.problem import Problem
+from landscape.scan.choose import engine
+sys.path.insert(0, {folder!r})
+import networks
+
+torch.manual_seed(0)
+inputs = torch.randn(1500, 1, 28, 28)
+model = nn.Sequential(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(25088, 3))
+made = Problem(model, (inputs, torch.randint(3, (1500,))))
+where, xy = networks.plane(made), networks.points()
+stored = dict(name="sequential", batch_size=8, points=1, threads=1)
+engine(made, where, xy, stored=stored).at_many(xy[:1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = engine(made, where, xy, strategy={strategy!r}, memory="60MB")
+found.at_many(xy[:4])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "shared", "folded"])
+def test_memory_is_capped(strategy):
+    # At once, the one layer takes 150 MB.
+    script = CAPPED.format(folder=str(Path(__file__).parent), strategy=strategy)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) * 1024 < 90e6

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from landscape.problem import Problem
+from landscape.scan import strategies
+from landscape.scan.choose import engine
+from landscape.scan.engine import Engine, Plan
+from landscape.scan.strategies import STRATEGIES, UnsuitableError
+
+# The tests aren't a package: a helper beside them is loaded by its path.
+spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
+networks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(networks)
+
+MODELS = ("mlp", "cnn", "residual", "transformer")
+QUICK = [name for name in STRATEGIES if name != "compiled"]
+# What a strategy has nothing to do for.
+WITHOUT = {("mlp", "folded+blocked"), ("transformer", "folded+blocked")}
+
+
+def adopted(made: Problem, name: str, points: int = 4, batch_size: int = 16, **options) -> Engine:
+    found = Engine(made, networks.plane(made), **options)
+    with torch.inference_mode():
+        way = strategies.make(name, found)
+    found.adopt(Plan(name, points if way.at_once else 1, batch_size), way)
+    return found
+
+
+def assert_close(found, wanted, *, relative, absolute=1e-9):
+    assert found.keys() == wanted.keys()
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, rtol=relative, atol=absolute, err_msg=name)
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("model", MODELS)
+def test_against_a_plain_loop(model, name):
+    made, xy = networks.problem(model), networks.points()
+    if (model, name) in WITHOUT:
+        with pytest.raises(UnsuitableError):
+            adopted(made, name)
+        return
+    before = {key: value.clone() for key, value in made.model.state_dict().items()}
+    evaluator = adopted(made, name)
+    wanted = networks.expected(made, networks.plane(made), xy)
+    assert_close(evaluator.at_many(xy), wanted, relative=1e-5)
+    np.testing.assert_allclose(evaluator.train_losses_at(xy), wanted["train_loss"], rtol=1e-5)
+    for key, value in made.model.state_dict().items():
+        assert torch.equal(value, before[key]), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_compiled_against_a_plain_loop(model):
+    made, xy = networks.problem(model), networks.points(3)
+    evaluator = adopted(made, "compiled")
+    wanted = networks.expected(made, networks.plane(made), xy)
+    assert_close(evaluator.at_many(xy), wanted, relative=1e-5)
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("model", MODELS)
+def test_precision_is_that_of_the_oracle(model, name):
+    made, xy = networks.problem(model), networks.points(3)
+    if (model, name) in WITHOUT or name == "folded+blocked":
+        return
+    evaluator = adopted(made, name, precision="float64")
+    assert evaluator.strategy.dtype == "float64"
+    wanted = networks.expected(made, networks.plane(made), xy)
+    assert_close(evaluator.at_many(xy), wanted, relative=1e-12, absolute=1e-14)
+
+
+@pytest.mark.parametrize("name", ["sequential", "folded", "shared", "shared+batched", "batched"])
+@pytest.mark.parametrize("model", ["mlp", "residual"])
+def test_results_do_not_depend_on_the_tiles(model, name):
+    made, xy = networks.problem(model), networks.points()
+    first = adopted(made, name, 4, 16).at_many(xy)
+    for points, batch_size in ((1, 50), (7, 3), (25, 64)):
+        found = adopted(made, name, points, batch_size).at_many(xy)
+        assert_close(found, first, relative=1e-6)
+    # What doesn't fit is prepared again for each block of points.
+    scarce = adopted(made, name, 4, 16, memory=1)
+    assert scarce.block in (1, 4, 64)
+    assert_close(scarce.at_many(xy), first, relative=1e-6)
+
+
+class Read(Dataset):
+    """Counts how often a sample is read."""
+
+    def __init__(self, pair) -> None:
+        self.pair, self.reads = pair, 0
+
+    def __len__(self) -> int:
+        return len(self.pair[0])
+
+    def __getitem__(self, index: int):
+        self.reads += 1
+        return self.pair[0][index], self.pair[1][index]
+
+
+@pytest.mark.parametrize("name", ["sequential", "folded", "shared", "shared+batched"])
+def test_data_that_does_not_fit_memory_is_read_once_a_block(name):
+    made, xy = networks.problem("mlp"), networks.points()
+    data = Read(made.train)
+    streamed = adopted(Problem(made.model, data, made.validation), name)
+    before = data.reads
+    found = streamed.at_many(xy)
+    assert data.reads - before == 50
+    assert streamed.block == 128
+    assert_close(found, adopted(made, name).at_many(xy), relative=1e-6)
+
+
+def test_statistics_recomputed_at_every_point():
+    made, xy = networks.problem("residual"), networks.points(3)
+    where = networks.plane(made, batchnorm="recompute")
+    plain, folded = Engine(made, where), Engine(made, where)
+    with torch.inference_mode():
+        folded.adopt(Plan("folded", 1, 16), strategies.make("folded", folded))
+        for name in ("batched", "shared+batched"):
+            with pytest.raises(UnsuitableError) as caught:
+                strategies.make(name, folded)
+            assert str(caught.value) == "BatchNorm's statistics are another point by point"
+    assert_close(folded.at_many(xy), plain.at_many(xy), relative=1e-5)
+
+
+@pytest.mark.parametrize("model", ["recurrent", "branching"])
+def test_any_model_works(model):
+    made, xy = networks.problem(model), networks.points()
+    wanted = networks.expected(made, networks.plane(made), xy)
+    for strategy in ("auto", "batched", "shared", "folded"):
+        found = engine(made, networks.plane(made), xy, strategy=strategy)
+        assert_close(found.at_many(xy), wanted, relative=1e-5)
+        assert found.strategy.name in STRATEGIES
+        if strategy not in ("auto", found.strategy.name):
+            assert f"not {strategy}: " in found.strategy.note
+            assert "\n" not in found.strategy.note
