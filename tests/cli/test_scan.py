@@ -93,6 +93,7 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
     from landscape.scan.evaluator import PointEvaluator
 
     options = ("scan", run, "--plane", "random", "--size", 4, "--quiet")
+    options += ("--strategy", "sequential")
     landscape(*options, "--name", "whole")
     whole = scanfile.load(run / "scans" / "whole.h5")
 

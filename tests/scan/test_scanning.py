@@ -136,8 +136,11 @@ def test_seconds_are_those_of_evaluating_alone(problem, trained):
     made = problem()
     where = plane.random(trained(made).trajectory)
     begun = empty(where, np.array([0.0, 1.0]), np.array([0.0, 1.0, 2.0]), validation=True)
-    *_, (scan, _) = ((scan, time.sleep(0.05)) for scan in fill(begun, PointEvaluator(made, where)))
-    assert 0 < scan.evaluation_seconds < 0.25
+    evaluator = PointEvaluator(made, where)
+    started = time.perf_counter()
+    *_, (scan, _) = ((scan, time.sleep(0.05)) for scan in fill(begun, evaluator))
+    # The six pauses of the caller don't count.
+    assert 0 < scan.evaluation_seconds <= time.perf_counter() - started - 6 * 0.05
     assert scan.choosing_seconds > 0
 
 
