@@ -44,10 +44,12 @@ class Sketch:
         count = len(reference)
         device = reference.device
         self.reference = reference.detach().float().clone()
-        self._order = torch.from_numpy(generator.permutation(count)).to(device)
+        # Half as wide as they come: this is mostly waiting for memory.
+        order = torch.from_numpy(generator.permutation(count))
+        self._order = (order.int() if count < 2**31 else order).to(device)
         signs = torch.from_numpy(2 * generator.integers(0, 2, count) - 1)
         self._signs = signs.to(device=device, dtype=torch.float32)
-        self._difference = torch.empty_like(self.reference)
+        self._start = -self.reference[self._order] * self._signs
         # Zeros at the end fill the last row.
         rows = -(-count // size)
         self._table = torch.zeros(rows * size, device=device)
@@ -56,9 +58,9 @@ class Sketch:
 
     def __call__(self, weights: Tensor) -> NDArray[np.float32]:
         """The sketch (m,) of ``weights`` - w_0."""
-        torch.sub(weights.detach(), self.reference, out=self._difference)
-        torch.index_select(self._difference, 0, self._order, out=self._filled)
-        self._filled.mul_(self._signs)
+        torch.index_select(weights.detach().float(), 0, self._order, out=self._filled)
+        # The difference, signed, in one pass; a sign makes no rounding.
+        torch.addcmul(self._start, self._filled, self._signs, out=self._filled)
         found: NDArray[np.float32] = self._table.view(self._shape).sum(0).cpu().numpy()
         return found
 
