@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from landscape.store.summary import of_sweep
@@ -14,16 +14,21 @@ LOSSES = {
     "best_validation_loss": "best valid.",
     "last_validation_loss": "last valid.",
 }
+WIDTH = "r0.1 (quartiles)"
 
 
 def lines(sweep: Sweep) -> Iterator[str]:
     """The table; below it what went wrong in the runs that failed."""
     found = of_sweep(sweep)
-    head = [*found["varied"], *LOSSES.values(), "steps", "status"]
+    # The radius at which the loss has risen by 0.1: a column where a scan has measured it.
+    widths = [WIDTH] if any(run["width"] for run in found["runs"]) else []
+    head = [*found["varied"], *LOSSES.values(), *widths, "steps", "status"]
     rows = [
         [
             *(_cell(run["values"].get(name)) for name in found["varied"]),
-            *(_cell(run[name]) for name in (*LOSSES, "steps", "status")),
+            *(_cell(run[name]) for name in LOSSES),
+            *(_width(run["width"]) for _ in widths),
+            *(_cell(run[name]) for name in ("steps", "status")),
         ]
         for run in found["runs"]
     ]
@@ -40,6 +45,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         *cells, last = row
         aligned = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=False))
         yield "  ".join([*aligned, last])
+
+
+def _width(width: Mapping[str, Any] | None) -> str:
+    if width is None:
+        return "-"
+    # What lies beyond the grid is null.
+    median, lower, upper = (
+        f">{width['reach']:.3g}" if width[name] is None else f"{width[name]:.3g}"
+        for name in ("median", "lower", "upper")
+    )
+    return f"{median} ({lower}-{upper})"
 
 
 def _cell(value: Any) -> str:

@@ -74,6 +74,17 @@ def load(path: FilePath) -> Scan:
             ) from error
 
 
+def findings(path: FilePath) -> dict[str, Any]:
+    """What was found in a scan, such as its width; only this is read.
+
+    Raises:
+        LandscapeError: no such file, not HDF5, or no scan.
+    """
+    with reading(path, FORMAT, VERSION) as file:
+        found: dict[str, Any] = json.loads(file.attrs.get("findings", "{}"))
+        return found
+
+
 def _fill(file: h5py.File, scan: Scan) -> None:
     file.attrs.update({"format": FORMAT, "version": VERSION, "complete": scan.complete})
     # No interpolation: every value is exact.

@@ -96,7 +96,7 @@ def _scan(run: Run, name: str) -> dict[str, Any]:
 
 
 def of_sweep(sweep: Sweep) -> dict[str, Any]:
-    """A sweep's runs: values, best and last losses, steps and status."""
+    """A sweep's runs: values, best and last losses, width r_0.1 where scanned, steps and status."""
     return {
         "kind": "sweep",
         "folder": str(sweep.folder),
@@ -109,7 +109,7 @@ def of_sweep(sweep: Sweep) -> dict[str, Any]:
 
 
 def _member(sweep: Sweep, entry: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {**entry, "status": "waiting", "steps": None}
+    found: dict[str, Any] = {**entry, "status": "waiting", "steps": None, "width": None}
     found |= {f"{which}_{name}": None for which in ("best", "last") for name in MEASURES[:2]}
     folder = sweep.folder / str(entry["name"])
     if (folder / "run.json").is_file():
@@ -117,11 +117,19 @@ def _member(sweep: Sweep, entry: Mapping[str, Any]) -> dict[str, Any]:
             run = run_folder.read(folder)
             found |= {"status": run.record["status"], "steps": run.record.get("steps")}
             found |= _losses(run)
+            found["width"] = _width(run)
         except LandscapeError as error:
             found["error"] = found["error"] or str(error)
     if found["error"] is not None:
         found["status"] = "failed"
     return found
+
+
+def _width(run: Run) -> dict[str, Any] | None:
+    """The width around the run's weights, of the scan with the most random directions."""
+    scans = sorted((run.folder / "scans").glob("[!.]*.h5"))
+    widths = [width for file in scans if (width := scanfile.findings(file).get("width"))]
+    return max(widths, key=lambda width: int(width["rays"]), default=None)
 
 
 def _losses(run: Run) -> dict[str, Any]:

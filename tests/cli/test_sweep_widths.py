@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from landscape.store import scanfile
+
+SMALL = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 2, "--quiet")
+
+
+def test_the_table_shows_the_width_of_runs_that_were_scanned(landscape, tmp_path):
+    sweep = tmp_path / "sweep"
+    assert landscape("train", *SMALL, "--lr", "0.1,0.3", "-o", sweep).code == 0
+    assert "r0.1" not in landscape("info", sweep).out
+    run = sweep / "lr0.3"
+    options = ("--plane", "line", "--planes", 3, "--size", 9, "--quiet")
+    assert landscape("scan", run, *options).code == 0
+    [file] = (run / "scans").glob("*.h5")
+    found = scanfile.load(file).findings["width"]
+    head, without, with_width = landscape("info", sweep).out.splitlines()[-3:]
+    assert "r0.1 (quartiles)" in head
+    cells = [
+        f">{found['reach']:.3g}" if found[name] is None else f"{found[name]:.3g}"
+        for name in ("median", "lower", "upper")
+    ]
+    assert "{} ({}-{})".format(*cells) in with_width
+    assert "  -  " in without
