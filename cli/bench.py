@@ -33,15 +33,15 @@ def recorder(
     model: Annotated[str, typer.Option(help="mlp, cnn, resnet20 or resnet56.")] = "cnn",
     data: Annotated[str, typer.Option(help="As for train.")] = "digits",
     batch_size: Annotated[int, typer.Option(help="Samples a step.")] = 32,
-    block: Annotated[int, typer.Option(help="Steps of one way at a time.", min=1)] = 20,
+    block: Annotated[int, typer.Option(help="Steps of one way at a time.", min=1)] = 3,
     rounds: Annotated[
         int, typer.Option(help="Blocks of each way, one after the other.", min=2)
-    ] = 60,
+    ] = 300,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Time a training with and without recording, in turn, within one run.
 
-    The built-in CNN takes about a minute and a half on two cores.
+    The built-in CNN takes about ten seconds.
     """
     from landscape.problem import builtin
     from landscape.sgd import Settings

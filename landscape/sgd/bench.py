@@ -64,7 +64,7 @@ class Report:
 
 
 def recorder(
-    problem: Problem, settings: Settings, *, block: int = 20, rounds: int = 60
+    problem: Problem, settings: Settings, *, block: int = 3, rounds: int = 300
 ) -> Iterator[int | Report]:
     """Measure; gives the number of rounds done, and the report last.
 

@@ -51,6 +51,8 @@ class Range:
         self.residuals: deque[float] = deque(maxlen=length)
         """Of these values, from the median of those before each."""
         self.start: list[float] = []
+        self.starting = math.nan
+        """Median of the first losses."""
         self._sorted: list[float] = []
 
     def add(self, value: float) -> None:
@@ -62,6 +64,7 @@ class Range:
         insort(self._sorted, value)
         if len(self.start) < FIRST:
             self.start.append(value)
+            self.starting = sorted(self.start)[len(self.start) // 2]
 
     @property
     def known(self) -> bool:
@@ -77,14 +80,10 @@ class Range:
         """Median of the absolute residuals; a loss that falls steadily leaves it small."""
         return float(np.median(np.abs(np.array(self.residuals))))
 
-    def starting(self) -> float:
-        """Median of the first losses."""
-        return sorted(self.start)[len(self.start) // 2]
-
     def limit(self, mads: float, rise: float, *, losses: int = 1) -> float:
         """What the median of so many losses must not exceed to be in the range."""
         noise = mads * self.mad() / math.sqrt(losses) if mads else 0.0
-        return self.median + max(noise, rise * abs(self.starting()))
+        return self.median + max(noise, rise * abs(self.starting))
 
 
 class Flight:
@@ -168,8 +167,11 @@ class Flight:
     def _trigger(self, step: int, loss: float) -> str:
         """How the losses have left their range, in words; empty if they haven't."""
         mads, share = self.options.flight_mads, self.options.flight_rise
+        lowest = self.range.limit(0, share)
+        if max(self._latest) <= lowest:  # the rest takes longer
+            return ""
         several = sorted(self._latest)[len(self._latest) // 2]
-        if max(loss, several) <= self.range.limit(0, share):  # the MAD takes longer
+        if max(loss, several) <= lowest:
             return ""
         if loss > (limit := self.range.limit(mads, share)):
             return f"batch_loss {loss:.4g} > {limit:.4g} at step {step}"
@@ -203,6 +205,7 @@ class Flight:
             "residuals": list(self.range.residuals),
             "latest": list(self._latest),
             "start": self.range.start,
+            "starting": self.range.starting,
             "at": self._at,
             "velocities": [step for step, _ in self._velocities],
         }
@@ -225,7 +228,7 @@ class Flight:
         self.until, self._back = info["until"], info["back"]
         for value in info["values"]:
             self.range.add(value)
-        self.range.start = list(info["start"])
+        self.range.start, self.range.starting = list(info["start"]), info["starting"]
         self.range.residuals.clear()  # `add` made others, of values without those before them
         self.range.residuals.extend(info["residuals"])
         self._latest.extend(info["latest"])

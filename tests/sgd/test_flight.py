@@ -40,7 +40,7 @@ def test_running_median_and_residuals():
         running.add(value)
     medians = [sorted(values[at - 50 : at])[25] for at in range(250, 300)]
     assert running.mad() == pytest.approx(np.median(np.abs(values[250:] - medians)), rel=1e-12)
-    assert running.starting() == sorted(values[:FIRST])[FIRST // 2]
+    assert running.starting == sorted(values[:FIRST])[FIRST // 2]
 
 
 def test_nothing_happens_in_a_calm_training():
