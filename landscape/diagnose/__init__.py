@@ -1,0 +1,1 @@
+"""What SGD did, with the evidence: distances, diffusion, symmetry, curvature, interventions, verdict."""
