@@ -22,6 +22,12 @@ def info(
         bool,
         typer.Option("--check", help="Read all of it and say what is damaged; exit 1 if any is."),
     ] = False,
+    salvage: Annotated[
+        Path | None,
+        typer.Option(
+            help="Copy what can be read of a damaged run into this new folder.", show_default=False
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """Say what a run, a sweep or a scan holds.
@@ -29,6 +35,9 @@ def info(
     Of a run: settings, status, snapshots, losses at the start, at the best and at the end, and the
     scans there; of a sweep: a table of its runs; of a scan: its plane, grid and losses.
     """
+    if salvage is not None:
+        _salvage(path, salvage)
+        return
     found, words = _about(path)
     damages = _damages(path, found) if check else None
     if check:
@@ -48,6 +57,17 @@ def info(
         )
     if found.get("error"):
         raise LandscapeError(found["error"])
+
+
+def _salvage(path: Path, into: Path) -> None:
+    from landscape.store.salvage import salvage
+
+    found = salvage(path, into)
+    typer.echo(
+        f"{into}: {found.rows:,} snapshots and the scalars of {found.steps:,} steps were saved; "
+        f"{found.lost_rows:,} snapshots, {found.lost_velocities:,} velocities and the scalars of "
+        f"{found.lost_steps:,} steps are lost"
+    )
 
 
 def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:

@@ -81,7 +81,7 @@ class Trajectory:
                 {name: file[name][:] for name in MEASURES},
                 json.loads(everything) if everything is not None else recorded,
                 recorded,
-                _events(file),
+                events_of(file),
                 file["velocity_step"][:] if "velocity_step" in file else np.empty(0, np.int64),
             )
 
@@ -216,7 +216,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
             ) from error
 
 
-def _events(file: h5py.File) -> tuple[Event, ...]:
+def events_of(file: h5py.File) -> tuple[Event, ...]:
+    """The events, which an index holds itself."""
     if "events" not in file or len(file["events/name"]) == 0:
         return ()
     group = file["events"]
@@ -231,12 +232,16 @@ def _events(file: h5py.File) -> tuple[Event, ...]:
 
 def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:
     # A virtual dataset whose source is missing silently reads fill values.
+    remedy = (
+        "put it back from a copy, or save the rest with "
+        f"`landscape info {path.parent} --salvage FOLDER`"
+    )
     for shard in shards:
         place = path.parent / shard["file"]
         if not place.is_file():
-            raise LandscapeError(f"{path} needs its shard {place}, which is missing; put it back")
+            raise LandscapeError(f"{path} needs its shard {place}, which is missing; {remedy}")
         if place.stat().st_size != shard["bytes"]:
             raise LandscapeError(
                 f"{path} needs its shard {place} whole, {shard['bytes']} bytes, "
-                f"got {place.stat().st_size}; put it back from a copy"
+                f"got {place.stat().st_size}; {remedy}"
             )

@@ -161,6 +161,21 @@ def test_a_check_finds_a_flipped_byte(landscape, run, of_sweep, tmp_path):
     assert strict(found.out)["damages"] == [line.removeprefix("damaged: ") for line in said]
 
 
+def test_the_rest_of_a_damaged_run(landscape, run, tmp_path):
+    steps = read(run).trajectory.step
+    shards = sorted((run / "shards").iterdir())
+    shards[-1].unlink()
+    assert f"`landscape info {run} --salvage FOLDER`" in landscape("scan", run).err
+    result = landscape("info", run, "--salvage", tmp_path / "rest")
+    assert result.code == 0, result.err
+    rest = read(tmp_path / "rest").trajectory.step
+    lost = len(steps) - len(rest)
+    assert lost > 0
+    assert result.out.startswith(f"{tmp_path / 'rest'}: {len(rest)} snapshots and the scalars of ")
+    assert f"; {lost} snapshots, " in result.out
+    assert landscape("info", tmp_path / "rest", "--check").code == 0
+
+
 def test_nothing_there(landscape, tmp_path):
     assert landscape("info", tmp_path / "none").err == (
         f"landscape: error: a run must be a folder, got {tmp_path}/none, which doesn't exist; "

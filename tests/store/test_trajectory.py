@@ -12,6 +12,9 @@ from landscape.store.trajectory import CADENCE, DENSE, MEASURES, SCALARS, Trajec
 NAN, INF = float("nan"), float("inf")
 
 
+REMEDY = "put it back from a copy, or save the rest with `landscape info {} --salvage FOLDER`"
+
+
 def refused(function, *args) -> str:
     with pytest.raises(LandscapeError) as caught:
         function(*args)
@@ -120,7 +123,9 @@ def test_missing_shard(three_rows):
     opened = Trajectory.open(three_rows.path)
     shard = three_rows.folder / "shards" / "00000001.h5"
     shard.unlink()
-    message = f"{three_rows.path} needs its shard {shard}, which is missing; put it back"
+    message = f"{three_rows.path} needs its shard {shard}, which is missing; {REMEDY}".format(
+        three_rows.folder
+    )
     assert refused(Trajectory.open, three_rows.path) == message
     # HDF5 itself would silently read fill values, also where the file was opened before.
     assert refused(opened.row_weights, 2) == message
@@ -135,7 +140,7 @@ def test_truncated_shard(three_rows):
     shard.write_bytes(whole[:-100])
     assert refused(Trajectory.open, three_rows.path) == (
         f"{three_rows.path} needs its shard {shard} whole, {len(whole)} bytes, "
-        f"got {len(whole) - 100}; put it back from a copy"
+        f"got {len(whole) - 100}; {REMEDY.format(three_rows.folder)}"
     )
 
 

@@ -1,0 +1,203 @@
+"""A damaged run's readable rest, written as a run of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.errors import LandscapeError
+from landscape.store import parts as shard_parts
+from landscape.store import run as run_folder
+from landscape.store.check import BROKEN, verify
+from landscape.store.parts import ROWS, VELOCITIES
+from landscape.store.shards import Sketching, Writer
+from landscape.store.trajectory import FORMAT, MEASURES, SCALARS, Event, events_of
+
+NOTHING = dict.fromkeys(SCALARS, math.nan)
+PENDING_BYTES = 64 * 2**20
+"""Weights that are held before they are written."""
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What came over."""
+
+    rows: int
+    lost_rows: int
+    steps: int
+    lost_steps: int
+    """SGD steps whose scalars and sketches are NaN now."""
+    lost_velocities: int
+
+
+def salvage(folder: Path, into: Path) -> Salvaged:
+    """Copy what can be read of a run's trajectory into a new run's folder.
+
+    Snapshots that can't be read are left out; scalars that can't be are NaN. Scans, figures and
+    analyses aren't copied: they can be made again. The damaged run is left as it is.
+
+    Raises:
+        LandscapeError: nothing is damaged, run.json or trajectory.h5 itself can't be read, or
+            ``into`` isn't free.
+    """
+    run = run_folder.read(folder)
+    damages = verify(folder)
+    if not damages:
+        raise LandscapeError(
+            f"a run must be damaged to be salvaged, nothing of {folder} is; use it as it is"
+        )
+    index = _Index.read(folder / "trajectory.h5")
+    if not any((folder / entry["file"]).is_file() for entry in index.shards):
+        raise LandscapeError(
+            f"{folder} must have a shard left to be salvaged, none of its {len(index.shards)} is "
+            "there; put them back from a copy"
+        )
+    dropped = ("format", "version", "id")
+    record = {name: value for name, value in run.record.items() if name not in dropped}
+    status = run.record["status"]
+    made = run_folder.create(
+        into,
+        {
+            **record,
+            "status": "interrupted" if status == "running" else status,
+            "salvaged": {"from": run.id, "damages": damages},
+        },
+    )
+    writer = Writer(
+        made.folder, index.parameters, recorded=index.recorded, sketching=index.sketching
+    )
+    counts = [_copy(folder, entry, index, writer) for entry in index.shards]
+    writer.events = index.events
+    writer.flush()
+    return Salvaged(*(sum(count) for count in zip(*counts, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Index:
+    """What trajectory.h5 says by itself, without its shards."""
+
+    shards: list[dict[str, Any]]
+    parameters: list[dict[str, Any]]
+    recorded: list[dict[str, Any]] | None
+    sketching: Sketching | None
+    events: tuple[Event, ...]
+    shown: dict[str, NDArray[np.int64] | None]
+    """The steps of rows and velocities that count; None where that can't be told."""
+
+    @classmethod
+    def read(cls, path: Path) -> _Index:
+        try:
+            with h5py.File(path, "r") as file:
+                if file.attrs.get("format") != FORMAT:
+                    raise ValueError(f"its format is {file.attrs.get('format')}")
+                recorded = json.loads(file.attrs["parameters"])
+                everything = file.attrs.get("all_parameters")
+                sketch = file.get("steps/sketch")
+                return cls(
+                    json.loads(file.attrs["shards"]),
+                    recorded if everything is None else json.loads(everything),
+                    None if everything is None else recorded,
+                    None
+                    if sketch is None
+                    else Sketching(
+                        sketch.shape[1], int(sketch.attrs["seed"]), str(sketch.attrs["method"])
+                    ),
+                    events_of(file),
+                    {ROWS: _shown(file, "step"), VELOCITIES: _shown(file, "velocity_step")},
+                )
+        except BROKEN as error:
+            raise LandscapeError(
+                f"{path} must be readable to salvage its shards, got: {error}; "
+                "put it back from a copy"
+            ) from error
+
+
+def _shown(file: h5py.File, name: str) -> NDArray[np.int64] | None:
+    if name not in file:
+        return np.empty(0, np.int64)
+    try:
+        steps: NDArray[np.int64] = file[name][:]
+    except BROKEN:
+        return None
+    return steps
+
+
+def _copy(
+    folder: Path, entry: Mapping[str, Any], index: _Index, writer: Writer
+) -> tuple[int, int, int, int, int]:
+    """Hand a shard's content to a writer; the counts of `Salvaged`."""
+    try:
+        file = h5py.File(folder / entry["file"], "r")
+        keys = shard_parts.read_keys(file, 0)
+    except BROKEN:
+        for _ in range(entry["steps"]):
+            writer.add_step(NOTHING, None)
+        return 0, entry["rows"], 0, entry["steps"], entry["velocities"]
+    with file:
+        wanted = _live(keys[ROWS], index.shown[ROWS])
+        rows = 0
+        for place in wanted:
+            rows += _copy_row(file, place, int(keys[ROWS][place]), writer)
+            if writer.pending_bytes > PENDING_BYTES:
+                writer.flush()
+        velocities = _live(keys[VELOCITIES], index.shown[VELOCITIES])
+        kept = sum(
+            _copy_velocity(file, place, int(keys[VELOCITIES][place]), writer)
+            for place in velocities
+        )
+        steps = _copy_steps(file, entry["steps"], writer)
+    writer.flush()
+    return rows, len(wanted) - rows, steps, entry["steps"] - steps, len(velocities) - kept
+
+
+def _live(keys: NDArray[np.int64], shown: NDArray[np.int64] | None) -> list[int]:
+    live = np.ones(len(keys), bool) if shown is None else np.isin(keys, shown)
+    return [int(place) for place in live.nonzero()[0]]
+
+
+def _copy_row(file: h5py.File, place: int, step: int, writer: Writer) -> bool:
+    try:
+        buffers = {name: data[place] for name, data in file.get("buffers", {}).items()}
+        measures = {name: float(file[name][place]) for name in MEASURES}
+        writer.add_row(step, int(file["kind"][place]), file["weights"][place], buffers, measures)
+    except BROKEN:
+        return False
+    return True
+
+
+def _copy_velocity(file: h5py.File, place: int, step: int, writer: Writer) -> bool:
+    try:
+        writer.add_velocity(step, file["velocity"][place])
+    except BROKEN:
+        return False
+    return True
+
+
+def _copy_steps(file: h5py.File, count: int, writer: Writer) -> int:
+    """How many steps' scalars came over whole."""
+    columns = {name: _column(file, f"steps/{name}", count) for name in SCALARS}
+    sketches = _column(file, "steps/sketch", count)
+    for place in range(count):
+        scalars = {
+            name: math.nan if values is None else float(values[place])
+            for name, values in columns.items()
+        }
+        writer.add_step(scalars, None if sketches is None else sketches[place])
+    lost = any(values is None for values in columns.values())
+    return 0 if lost else count
+
+
+def _column(file: h5py.File, name: str, count: int) -> NDArray[Any] | None:
+    try:
+        values: NDArray[Any] = file[name][:]
+    except BROKEN:
+        return None
+    return values if len(values) == count else None
