@@ -86,7 +86,11 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
     if sweep.is_sweep(path):
         opened = sweep.read(path)
         return summary.of_sweep(opened), lines(opened)
+    from landscape.sgd import lock
+
     about = summary.of_run(run.read(path))
+    # A process that was killed couldn't change what run.json says.
+    about["killed"] = about["status"] == "running" and not lock.held(path)
     return about, _run(about)
 
 
@@ -104,7 +108,7 @@ def _damages(path: Path, about: Mapping[str, Any]) -> list[str]:
 
 def _run(about: Mapping[str, Any]) -> Iterator[str]:
     versions = about["versions"]
-    yield f"{about['folder']}: a run, {about['status']}"
+    yield f"{about['folder']}: a run, {_status(about)}"
     yield f"  made by        {about['command']}"
     yield (
         f"                 {about['created']}, landscape {versions.get('landscape')}, "
@@ -118,6 +122,14 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {'' if number else 'scans':15}{_scan_line(scan)}"
     if not about["scans"]:
         yield "  scans          none"
+
+
+def _status(about: Mapping[str, Any]) -> str:
+    if not about["killed"]:
+        return str(about["status"])
+    if about["settings"] is None:
+        return "killed"
+    return f"killed; go on with `landscape train --resume {about['folder']}`"
 
 
 def _problem(problem: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
     source = problem.source
     if source is None:
         return record
+    _check_settings(source.settings)
     record |= {
         "kind": source.kind,
         "function": source.function,
@@ -52,6 +54,17 @@ def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
             "relative_path": os.path.relpath(path, folder.resolve()),
         }
     return record
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    for name, value in settings.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise LandscapeError(
+                f"a problem's setting must be JSON to be recorded, {name} is {value!r}, a "
+                f"{type(value).__name__}; give text or a number and convert it in the function"
+            ) from error
 
 
 def from_record(

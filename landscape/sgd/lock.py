@@ -34,3 +34,16 @@ def release(lock: FileLock) -> None:
     """Let others have it, and leave nothing behind."""
     Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()
+
+
+def held(folder: Path) -> bool:
+    """Whether a process is at work on a run's folder."""
+    if not (folder / NAME).exists():
+        return False
+    lock = FileLock(folder / NAME, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False

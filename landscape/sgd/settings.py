@@ -50,6 +50,8 @@ class Settings:
     seed: int = 0
     schedule: str = "constant"
     device: str = "auto"
+    order_from: int | None = None
+    """Batches are those that a training takes from this step on; for one that branches off it."""
 
     def __post_init__(self) -> None:
         _ask(0 < self.lr < math.inf, "lr must be above 0 and finite", self.lr)
@@ -60,6 +62,8 @@ class Settings:
         _ask(self.epochs >= 1, "epochs must be at least 1", self.epochs)
         _ask(self.steps is None or self.steps >= 1, "steps must be at least 1", self.steps)
         _ask(0 <= self.seed < 2**63, "seed must be between 0 and 2**63 - 1", self.seed)
+        begin = self.order_from
+        _ask(begin is None or begin >= 0, "order_from must be at least 0 steps", begin)
         choices = ", ".join(SCHEDULES)
         _ask(self.schedule in SCHEDULES, f"schedule must be one of {choices}", self.schedule)
         _ask(self.device in DEVICES, f"device must be one of {', '.join(DEVICES)}", self.device)

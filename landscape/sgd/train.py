@@ -42,11 +42,18 @@ class Step:
     """The training's state here, to go on from in another process; only before the next step."""
 
 
-def steps(problem: Problem, settings: Settings, *, start: State | None = None) -> Iterator[Step]:
+def steps(
+    problem: Problem,
+    settings: Settings,
+    *,
+    start: State | None = None,
+    velocity: Tensor | None = None,
+) -> Iterator[Step]:
     """Train, yielding step 0 (the initialization) first and every step after it.
 
     With ``start``, what `Step.capture` gave, the step it was captured at comes first and what
-    follows is the same to the bit as without the interruption.
+    follows is the same to the bit as without the interruption. ``velocity`` (P,) is what the
+    optimizer begins with instead of zero.
 
     The problem's model is copied, never changed. The same seed, machine and number of threads
     give the same weights to the bit. Seeds the global generators of torch, NumPy and Python,
@@ -60,6 +67,8 @@ def steps(problem: Problem, settings: Settings, *, start: State | None = None) -
     total = settings.total_steps(len(training.samples))
     if start is None:
         _seed(settings.seed)
+        if velocity is not None:
+            training.velocity.copy_(velocity)
     else:
         training.restore(start)
     first = start.step if start is not None else 0
@@ -147,7 +156,7 @@ class Training:
         inputs, targets = self.samples.take(self.batch(step))
         if self.augment is not None:
             inputs = self.augment(inputs, self.generator)
-        loss = per_sample(self.loss, self.model(inputs), targets).mean()
+        loss = per_sample(self.loss, self._outputs(inputs, len(targets)), targets).mean()
         gradient = self._gradient(loss)
         self._set_update(gradient, lr)
         if not self.measured:
@@ -166,10 +175,23 @@ class Training:
                 buffer.copy_(before)
         return scalars, taken
 
+    def _outputs(self, inputs: Tensor, count: int) -> Tensor:
+        try:
+            outputs: Tensor = self.model(inputs)
+        except ValueError as error:
+            if count > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise LandscapeError(
+                "BatchNorm needs batches of two samples or more, "
+                f"{len(self.samples)} samples in batches of {self.settings.batch_size} leave one "
+                "over; take another --batch-size"
+            ) from error
+        return outputs
+
     def batch(self, step: int) -> Tensor:
         """Which samples the step takes."""
         per_epoch = self.settings.steps_per_epoch(len(self.samples))
-        epoch, at = divmod(step, per_epoch)
+        epoch, at = divmod(step + (self.settings.order_from or 0), per_epoch)
         if at == 0 or len(self.order) == 0:
             # Seeded by the epoch, so that it can be drawn again from any step.
             generator = np.random.Generator(np.random.PCG64([self.settings.seed, epoch, 0]))

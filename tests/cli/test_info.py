@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from landscape.sgd import lock
 from landscape.store import read, scanfile
 
 
@@ -109,6 +110,19 @@ def test_a_run_that_has_only_begun(landscape, run):
     assert result.code == 0
     assert "  steps          not ended yet" in result.out.splitlines()
     assert "  snapshots      none yet" in result.out.splitlines()
+
+
+def test_a_killed_run_is_told_from_one_at_work(landscape, run):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
+    (run / lock.NAME).touch()  # what a killed process leaves
+    assert landscape("info", run).out.splitlines()[0] == (
+        f"{run}: a run, killed; go on with `landscape train --resume {run}`"
+    )
+    assert strict(landscape("info", run, "--json").out)["killed"]
+    held = lock.acquire(run)
+    assert landscape("info", run).out.splitlines()[0] == f"{run}: a run, running"
+    lock.release(held)
 
 
 def test_what_is_readable_of_a_damaged_run_is_said(landscape, run):

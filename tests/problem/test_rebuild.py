@@ -23,6 +23,17 @@ def make(width=3):
 """
 
 
+def test_settings_that_are_not_json_are_named(tmp_path):
+    (tmp_path / "own.py").write_text(CODE.replace("width=3", "width=3, root=None"))
+    problem = load(f"{tmp_path / 'own.py'}:make", {"root": tmp_path})
+    with pytest.raises(LandscapeError) as caught:
+        to_record(problem, tmp_path)
+    assert str(caught.value) == (
+        f"a problem's setting must be JSON to be recorded, root is {tmp_path!r}, a PosixPath; "
+        "give text or a number and convert it in the function"
+    )
+
+
 @pytest.fixture
 def project(tmp_path):
     """A folder with a problem's file and a run in it."""

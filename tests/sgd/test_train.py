@@ -163,6 +163,16 @@ def test_a_dataset_trains_like_its_tensors(problem, trajectory_of):
     )
 
 
+def test_a_batch_that_is_too_small_for_batchnorm_is_refused(problem):
+    small = problem(nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3)))
+    with pytest.raises(LandscapeError) as caught:
+        list(steps(small, Settings(epochs=1, batch_size=7)))
+    assert str(caught.value) == (
+        "BatchNorm needs batches of two samples or more, 50 samples in batches of 7 leave one "
+        "over; take another --batch-size"
+    )
+
+
 def test_a_loss_of_another_shape_is_refused(problem):
     wrong = problem(loss=lambda outputs, targets: functional.cross_entropy(outputs, targets))
     made = steps(wrong, Settings(batch_size=16))
