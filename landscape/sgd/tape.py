@@ -52,7 +52,8 @@ class Tape:
         better = math.isfinite(loss) and (ledger.best is None or loss < ledger.losses[ledger.best])
         if step not in ledger.kinds:
             fits, dropped = ledger.room_for(1, partly=True)
-            self.writer.drop(dropped) if dropped else None
+            if dropped:
+                self.writer.drop(dropped)
             if not (fits or always or better or kind & (FLIGHT | EVENT)):
                 ledger.refused += 1
                 ledger.losses[step] = loss
@@ -107,7 +108,8 @@ class Tape:
 
     def _make_room(self, flight: Flight, window: Window) -> bool:
         fits, dropped = self.ledger.room_for(2 * flight.steps)
-        self.writer.drop(dropped) if dropped else None
+        if dropped:
+            self.writer.drop(dropped)
         held = [other for other in flight.windows if other.end >= other.start]
         if len(held) < self.options.flight_windows:
             return fits
