@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from landscape.sgd import recorder as recorder_module
-from landscape.store import read, run
+from landscape.store import read
 from landscape.store.check import verify
 
 from .conftest import SMALL
@@ -261,15 +261,3 @@ def test_full_disk(landscape, trained, tmp_path):
     assert "Traceback" not in done.stderr
     assert verify(folder) == []
     assert len(read(folder).trajectory.step) >= 1
-
-
-def test_read_only_folder(landscape, tmp_path, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(run.Path, "mkdir", refuse)
-    result = landscape("train", *SMALL, "-o", tmp_path / "run")
-    assert result.code == 1
-    assert result.err == (
-        f"landscape: error: {tmp_path / 'run'} must be writable, got: Permission denied\n"
-    )
