@@ -20,6 +20,12 @@ def has_statistics(model: nn.Module) -> bool:
     return any(_layers(model))
 
 
+def normalize_by_batch(model: nn.Module) -> None:
+    """Put BatchNorm layers, and nothing else, into train mode; they then update their averages."""
+    for layer in _layers(model):
+        layer.train()
+
+
 def recompute(model: nn.Module, samples: Samples, *, batch_size: int = BATCH) -> None:
     """Re-estimate running means and variances over all samples, in place.
 

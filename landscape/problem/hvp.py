@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape.errors import LandscapeError
-from landscape.problem.batchnorm import has_statistics, recompute
+from landscape.problem.batchnorm import has_statistics, normalize_by_batch, recompute
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import evaluating
 from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Samples
+from landscape.problem.samples import Pair, Samples
 from landscape.problem.weights import Buffers, load_buffers, tied
 
 Floats = NDArray[np.float64]
 BATCH = 512
+KEPT = 2**30
+"""Bytes of graphs that are kept between products at the same weights."""
 
 
 class Hessian:
@@ -29,7 +34,9 @@ class Hessian:
 
     Eval mode, without augmentation or weight decay. BatchNorm's statistics are constants. A
     product is a double backward pass over all samples, batch by batch: about five forward passes,
-    and the memory of one batch's graph. Parameters with ``requires_grad=False`` have zeros.
+    and the memory of one batch's graph. From the second product at the same weights on it is three,
+    where the graphs of all samples take less than a gigabyte: they are kept until the next move.
+    Parameters with ``requires_grad=False`` have zeros.
     """
 
     def __init__(
@@ -40,8 +47,12 @@ class Hessian:
         device: str = "auto",
         dtype: torch.dtype | None = None,
         batch_size: int = BATCH,
+        batch_statistics: bool = False,
     ) -> None:
         """Copy the model; ``samples`` takes that many from the front instead of all of them.
+
+        With ``batch_statistics`` BatchNorm normalizes by the batch, as in training, and the
+        derivatives go through its mean and variance.
 
         ``dtype`` None is the model's own. Products in float32 are good to about 1e-6 of the top
         eigenvalue; in float64 they are exact for all purposes and, with convolutions on a
@@ -55,6 +66,10 @@ class Hessian:
         self._samples = Samples(problem.train, place)
         self._loss = problem.loss
         self._batch_size = batch_size
+        self._by_batch = batch_statistics
+        self._selected: Tensor | None = None
+        self._kept: list[Sequence[Tensor]] = []
+        self._here = 0
         self.samples = min(samples or len(self._samples), len(self._samples))
         self.products = 0
         """How many products were taken so far."""
@@ -69,11 +84,19 @@ class Hessian:
         with torch.no_grad():
             self._vector.copy_(torch.from_numpy(np.asarray(weights)))
         load_buffers(self.model, buffers or {})
+        self._forget()
+
+    def select(self, indices: Tensor) -> None:
+        """From now on take the mean over these training samples, by their indices (n,)."""
+        self._selected = indices
+        self.samples = len(indices)
+        self._forget()
 
     def recompute(self) -> None:
         """Estimate BatchNorm's statistics anew at the present weights, where there are any."""
         if has_statistics(self.model):
             recompute(self.model, _Cast(self._samples, self.dtype))  # type: ignore[arg-type]
+            self._forget()
 
     def gradient(self) -> tuple[float, Floats]:
         """The mean loss and its gradient (P,)."""
@@ -97,18 +120,56 @@ class Hessian:
             if parameter.requires_grad
         ]
         total = torch.zeros_like(self._vector)
-        for share in self._shares():
+        for slopes in self._slopes():
             check = self.products == 0
-            total += self._flat(_second(share, self._trained, parts, check=check))
+            again = bool(self._kept)
+            total += self._flat(_second(slopes, self._trained, parts, check=check, again=again))
         self.products += 1
+        self._here += 1
         return _floats(total)
 
-    def _shares(self) -> Iterator[Tensor]:
+    def _forget(self) -> None:
+        self._kept, self._here = [], 0
+
+    def _slopes(self) -> Iterator[Sequence[Tensor]]:
+        """Each batch's gradient, with its graph."""
+        if self._here == 1 and self._graph_bytes() <= KEPT:
+            self._kept = [_first(share, self._trained) for share in self._shares()]
+        if self._kept:
+            yield from self._kept
+        else:
+            yield from (_first(share, self._trained) for share in self._shares())
+
+    def _graph_bytes(self) -> float:
+        """About what the graphs of all samples take, from those of two and of four."""
+        if self.samples < 4:
+            return 0.0
+        sizes: list[int] = []
+        for count in (2, 4):
+            with _Allocations() as spent:
+                shares = self._shares(min(count, self._batch_size))
+                _first(next(shares), self._trained)
+                shares.close()
+            sizes.append(spent.bytes)
+        # What doesn't grow with the samples is there once a batch.
+        batches = math.ceil(self.samples / self._batch_size)
+        return self.samples * (sizes[1] - sizes[0]) / 2 + batches * sizes[0]
+
+    def _shares(self, size: int | None = None) -> Generator[Tensor]:
         """Each batch's contribution to the mean loss, with its graph."""
         with evaluating(self.model), torch.enable_grad(), _differentiable():
-            for inputs, targets in self._samples.batches(self._batch_size, self.samples):
+            if self._by_batch:
+                normalize_by_batch(self.model)
+            for inputs, targets in self._batches(size or self._batch_size):
                 outputs = self.model(_cast(inputs, self.dtype))
                 yield per_sample(self._loss, outputs, targets).sum() / self.samples
+
+    def _batches(self, size: int) -> Iterator[Pair]:
+        if self._selected is None:
+            yield from self._samples.batches(size, self.samples)
+        else:
+            for indices in torch.split(self._selected, size):
+                yield self._samples.take(indices)
 
     def _flat(self, parts: Sequence[Tensor]) -> Tensor:
         found = iter(parts)
@@ -120,9 +181,53 @@ class Hessian:
         )
 
 
-def _check_graph(slope: Tensor) -> None:
+class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the bytes of everything that is computed: more than a graph of it keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        outputs = func(*args, **(kwargs or {}))
+        for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
+            if isinstance(output, Tensor):
+                self.bytes += output.nbytes
+        return outputs
+
+
+def _first(share: Tensor, trained: Sequence[Tensor]) -> Sequence[Tensor]:
+    with _explained():
+        return torch.autograd.grad(share, list(trained), create_graph=True, materialize_grads=True)
+
+
+def _second(
+    slopes: Sequence[Tensor],
+    trained: Sequence[Tensor],
+    parts: Sequence[Tensor],
+    *,
+    check: bool,
+    again: bool,
+) -> Sequence[Tensor]:
+    # Slopes that don't depend on any weight have no graph.
+    curved = [(slope, part) for slope, part in zip(slopes, parts, strict=True) if slope.grad_fn]
+    if not curved:
+        return [torch.zeros_like(parameter) for parameter in trained]
+    with _explained():
+        if check:
+            _check_graph([slope for slope, _ in curved])
+        return torch.autograd.grad(
+            [slope for slope, _ in curved],
+            list(trained),
+            [part for _, part in curved],
+            retain_graph=again,
+            materialize_grads=True,
+        )
+
+
+def _check_graph(slopes: Sequence[Tensor]) -> None:
     """Refuse functions marked ``once_differentiable``, whose part PyTorch would leave out."""
-    seen, waiting = set(), [slope.grad_fn]
+    seen, waiting = set(), [slope.grad_fn for slope in slopes]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
@@ -133,20 +238,11 @@ def _check_graph(slope: Tensor) -> None:
         waiting += [following for following, _ in node.next_functions]
 
 
-def _second(
-    share: Tensor, trained: Sequence[Tensor], parts: Sequence[Tensor], *, check: bool
-) -> Sequence[Tensor]:
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Tell a user that the model or its loss has no second derivative."""
     try:
-        gradients = torch.autograd.grad(
-            share, list(trained), create_graph=True, materialize_grads=True
-        )
-        products = [(g * part).sum() for g, part in zip(gradients, parts, strict=True)]
-        slope = torch.stack(products).sum()
-        if not slope.requires_grad:  # the loss is linear in all of the weights
-            return [torch.zeros_like(parameter) for parameter in trained]
-        if check:
-            _check_graph(slope)
-        return torch.autograd.grad(slope, list(trained), materialize_grads=True)
+        yield
     except (RuntimeError, NotImplementedError) as error:
         # PyTorch: "derivative for aten::x is not implemented", "not differentiable twice".
         text = str(error).split("\n")[0]

@@ -77,6 +77,17 @@ def file_hash(spec: str) -> str:
         return _find(spec)[1].sha256
 
 
+def provide(source: Source) -> None:
+    """Make the module importable that a problem's function is in, so that it can be unpickled.
+
+    Raises:
+        LandscapeError: the file or module isn't there.
+    """
+    place, _ = _parts(source.function)
+    with _importable(place):
+        _ = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch, numpy and random inside; put their states back afterwards."""

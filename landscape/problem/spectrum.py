@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import eigh_tridiagonal
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from landscape.errors import LandscapeError
+from landscape.problem.lanczos import Floats, Products, finite, iterate
 
-Floats = NDArray[np.float64]
 DENSE = 24
 """Up to so many rows a matrix is built: Lanczos needs room between what it finds and the rest."""
 WIDE, NARROW = 40, 20
 """Vectors kept by the iteration; more of them mean fewer products."""
 LARGE = 2_000_000
 """Above so many rows forty vectors of float64 take more than 640 MB."""
-KEPT = 250_000_000
-"""Numbers that full orthogonalization keeps at most: 2 GB."""
-
-
-class Products(Protocol):
-    """A symmetric matrix of which only products are known; `Hessian` is one."""
-
-    @property
-    def size(self) -> int:
-        """Rows, and columns."""
-
-    def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
-        """The product with a vector (P,)."""
 
 
 @dataclass(frozen=True)
@@ -93,29 +77,12 @@ def ends(
         values = np.linalg.eigvalsh(_dense(matrix))
         return float(values[0]), float(values[-1])
     start = np.random.Generator(np.random.PCG64(seed)).standard_normal(matrix.size)
-    most = min(most, matrix.size, max(NARROW, KEPT // matrix.size))
-    basis = np.empty((most, matrix.size))  # touched, and so taken, row by row
-    diagonal: list[float] = []
-    beside: list[float] = []
-    vector = start / np.linalg.norm(start)
-    for step in range(most):
-        basis[step] = vector
-        known = basis[: step + 1]
-        rest = _finite(matrix @ vector)
-        diagonal.append(float(rest @ vector))
-        for _ in range(2):  # once leaves rounding errors of the size of what was subtracted
-            rest = rest - (known @ rest) @ known
-        length = float(np.linalg.norm(rest))
-        values, vectors = eigh_tridiagonal(diagonal, beside)
-        largest = float(np.abs(values).max())
-        residuals = length * np.abs(vectors[-1, [0, -1]])
-        exhausted = length <= 1e-12 * max(largest, 1e-300) or len(diagonal) == matrix.size
-        if exhausted or (len(diagonal) > 4 and residuals.max() <= tolerance * largest):
-            return float(values[0]), float(values[-1])
-        beside.append(length)
-        vector = rest / length
+    for steps, found in enumerate(iterate(matrix, start, most=most), start=1):
+        bound = tolerance * np.abs(found.values).max()
+        if found.exhausted or (steps > 4 and found.residuals[[0, -1]].max() <= bound):
+            return float(found.values[0]), float(found.values[-1])
     raise LandscapeError(
-        f"Lanczos iteration must converge, the ends of the spectrum didn't in {most} products; "
+        f"Lanczos iteration must converge, the ends of the spectrum didn't in {steps} products; "
         "ask for a larger tolerance"
     )
 
@@ -139,9 +106,9 @@ def _lanczos(
     matrix: Products, count: int, which: str, tolerance: float, seed: int, most: int
 ) -> tuple[Floats, Floats]:
     size = matrix.size
-    operator = LinearOperator((size, size), matvec=lambda v: _finite(matrix @ v), dtype=np.float64)
+    operator = LinearOperator((size, size), matvec=lambda v: finite(matrix @ v), dtype=np.float64)
     start = np.random.Generator(np.random.PCG64(seed)).standard_normal(size)
-    if not np.any(_finite(matrix @ start)):  # ARPACK refuses a matrix of zeros
+    if not np.any(finite(matrix @ start)):  # ARPACK refuses a matrix of zeros
         return np.zeros(count), np.eye(size, count)
     try:
         values, vectors = eigsh(
@@ -162,14 +129,5 @@ def _lanczos(
 
 
 def _dense(matrix: Products) -> Floats:
-    rows = np.stack([_finite(matrix @ row) for row in np.eye(matrix.size)])
+    rows = np.stack([finite(matrix @ row) for row in np.eye(matrix.size)])
     return np.asarray((rows + rows.T) / 2)
-
-
-def _finite(product: Floats) -> Floats:
-    if not np.isfinite(product).all():
-        raise LandscapeError(
-            "curvature needs finite second derivatives, got a Hessian-vector product that isn't; "
-            "take other weights"
-        )
-    return product

@@ -48,6 +48,54 @@ def test_equal_to_a_dense_hessian(batch_size):
     np.testing.assert_allclose(found, dense(problem), rtol=0, atol=1e-12)
 
 
+def repeated(hessian: Hessian, vector: np.ndarray) -> list[np.ndarray]:
+    """Three products: anew, keeping the graphs, and with the graphs that were kept."""
+    return [hessian @ vector for _ in range(3)]
+
+
+def test_further_products_at_the_same_weights_use_the_same_graphs(monkeypatch):
+    problem, other = small(), small(seed=1)
+    hessian = Hessian(problem, dtype=torch.float64, batch_size=7)
+    passes = []
+    forward = hessian.model.forward
+    monkeypatch.setattr(hessian.model, "forward", lambda x: (passes.append(len(x)), forward(x))[1])
+    vector = np.random.default_rng(0).standard_normal(hessian.size)
+    for found in repeated(hessian, vector):
+        np.testing.assert_allclose(found, dense(problem) @ vector, rtol=0, atol=1e-12)
+    # Twice through the data, and a look at the memory between.
+    assert passes == [7] * 5 + [5] + [2, 4] + [7] * 5 + [5]
+    hessian.move(flat(other.model).numpy())
+    expected = dense(Problem(other.model, problem.train)) @ vector
+    for found in repeated(hessian, vector):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_graphs_that_take_too_much_are_not_kept(monkeypatch):
+    monkeypatch.setattr("landscape.problem.hvp.KEPT", 1000)
+    problem = small()
+    hessian = Hessian(problem, dtype=torch.float64)
+    passes = []
+    forward = hessian.model.forward
+    monkeypatch.setattr(hessian.model, "forward", lambda x: (passes.append(len(x)), forward(x))[1])
+    first, *others = repeated(hessian, np.ones(hessian.size))
+    assert all(np.array_equal(first, other) for other in others)
+    assert passes.count(40) == 3
+
+
+def test_chosen_samples():
+    problem = small()
+    inputs, targets = problem.train
+    hessian = Hessian(problem, dtype=torch.float64, batch_size=4)
+    vector = np.ones(hessian.size)
+    repeated(hessian, vector)
+    chosen = torch.tensor([3, 1, 30, 22, 5])
+    hessian.select(chosen)
+    expected = dense(Problem(problem.model, (inputs[chosen], targets[chosen])))
+    for found in repeated(hessian, vector):
+        np.testing.assert_allclose(found, expected @ vector, rtol=0, atol=1e-12)
+    assert hessian.samples == 5
+
+
 def test_gradient_and_loss():
     problem = small()
     loss, found = Hessian(problem, dtype=torch.float64, batch_size=9).gradient()
