@@ -1,1 +1,1 @@
-"""What SGD did, with the evidence: distances, diffusion, symmetry, curvature, interventions, verdict."""
+"""What SGD did in a run, with the evidence and its uncertainty."""

@@ -45,11 +45,10 @@ def components(
     if rows is None:
         rows = rows_between(trajectory)
     reference = trajectory.row("final")
-    step = max(1, CHUNK_BYTES // (8 * len(trajectory.step)))
-    chunks = [slice(at, at + step) for at in range(0, trajectory.size, step)]
+    chunks = columns_of(trajectory)
     gram = np.zeros((len(rows), len(rows)))
     for columns in chunks:
-        block = _differences(trajectory, rows, reference, columns)
+        block = differences(trajectory, rows, reference, columns)
         gram += block @ block.T
     finite = np.isfinite(np.diag(gram))
     rows, gram = rows[finite], gram[np.ix_(finite, finite)]
@@ -59,18 +58,25 @@ def components(
     kept = [k for k in range(len(rows) - 1, -1, -1) if values[k] > 1e-12 * values[-1]][:count]
     directions = np.empty((len(kept), trajectory.size))
     for columns in chunks:
-        block = _differences(trajectory, rows, reference, columns)
+        block = differences(trajectory, rows, reference, columns)
         directions[:, columns] = (vectors[:, kept].T @ (block - block.mean(0))) / np.sqrt(
             values[kept]
         )[:, None]
     return directions, values[kept] / values.sum()
 
 
-def _differences(
+def columns_of(trajectory: Trajectory) -> list[slice]:
+    """Blocks of columns that are 64 MB at most in float64, all recorded rows of them."""
+    step = max(1, CHUNK_BYTES // (8 * len(trajectory.step)))
+    return [slice(at, at + step) for at in range(0, trajectory.size, step)]
+
+
+def differences(
     trajectory: Trajectory, rows: NDArray[np.int64], reference: int, columns: slice
 ) -> Floats:
+    """Some columns of w_row - w_reference in float64, (rows, columns); infinities become NaN."""
     block = trajectory.weights(slice(None), columns).astype(np.float64)
-    differences: Floats = block[rows] - block[reference]
+    found: Floats = block[rows] - block[reference]
     # Products of infinities would warn; either way the row drops out.
-    differences[np.isinf(differences)] = np.nan
-    return differences
+    found[np.isinf(found)] = np.nan
+    return found

@@ -126,14 +126,14 @@ def barrier(scan: Scan) -> dict[str, Any] | None:
         if f"{name}_loss" not in scan.measures:
             continue
         losses = scan.measures[f"{name}_loss"][inside]
-        height, at = _highest(t, losses)
+        height, at = highest(t, losses)
         larger = float(max(losses[0], losses[-1]))
         found |= {
             f"{name}_nats": height,
             f"{name}_at": at,
             f"{name}_ratio": _known(height / larger) if height is not None and larger > 0 else None,
         }
-        error, _ = _highest(t, 100 * (1 - scan.measures[f"{name}_accuracy"][inside]))
+        error, _ = highest(t, 100 * (1 - scan.measures[f"{name}_accuracy"][inside]))
         found[f"{name}_error_points"] = error
     return found
 
@@ -170,7 +170,11 @@ def _quantile(values: Floats, share: float) -> float:
     return float(np.quantile(values, share, method="inverted_cdf"))
 
 
-def _highest(t: Floats, values: Floats) -> tuple[float | None, float | None]:
+def highest(t: Floats, values: Floats) -> tuple[float | None, float | None]:
+    """The most by which values along t in [0, 1] exceed the line between the ends, and its t.
+
+    None for both where an end isn't finite, None for the first where something between isn't.
+    """
     if not np.isfinite(values[[0, -1]]).all():
         return None, None
     above = values - ((1 - t) * values[0] + t * values[-1])

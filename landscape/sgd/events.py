@@ -37,16 +37,36 @@ class Thresholds:
     onset: float
 
 
+@dataclass(frozen=True)
+class Excursion:
+    """Rows ``first`` to ``end`` - 1, all above ``limits.level``; ``onset`` may be none of them."""
+
+    first: int
+    end: int
+    onset: int | None
+    limits: Thresholds
+    best: float
+    """The best loss before it."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it lasts."""
+        return self.end - self.first
+
+
 def thresholds(
-    best: float, constant: float, residuals: Sequence[float] | NDArray[np.float64]
+    best: float,
+    constant: float,
+    residuals: Sequence[float] | NDArray[np.float64],
+    share: float = EXCURSION,
 ) -> Thresholds:
     """For a best loss so far, the constant output's, and residuals from a running median.
 
-    The onset is best + max(min(8 MAD, 0.5 (L0 - best)), 0.25 (L0 - best)).
+    The onset is best + max(min(8 MAD, 0.5 (L0 - best)), 0.25 (L0 - best)); ``share`` is the 0.25.
     """
     way = constant - best
     mad = float(np.median(np.abs(residuals))) if len(residuals) else 0.0
-    return Thresholds(best + EXCURSION * way, best + max(min(8 * mad, 0.5 * way), EXCURSION * way))
+    return Thresholds(best + share * way, best + max(min(8 * mad, 0.5 * way), share * way))
 
 
 def detect(
@@ -97,51 +117,60 @@ def joined(found: Sequence[Event], windows: Sequence[Window]) -> list[Event]:
     return sorted([*merged, *rest], key=lambda event: (event.first, event.last, event.name))
 
 
-def _excursions(
-    step: NDArray[np.int64], loss: NDArray[np.float64], constant: float, epoch: int
-) -> list[Event]:
-    learned = _learned(step, loss, constant, epoch)
-    if learned is None:
-        return []
-    found: list[Event] = []
-    longest = 0
-    at = learned
-    best = float(loss[: learned + 1].min())
-    residuals = _residuals(loss)
+def excursions(
+    loss: NDArray[np.float64],
+    constant: float,
+    *,
+    since: int,
+    residuals: NDArray[np.float64],
+    share: float = EXCURSION,
+) -> list[Excursion]:
+    """The stretches of rows after row ``since`` above L_best + ``share`` (L0 - L_best)."""
+    found: list[Excursion] = []
+    at = since
+    best = float(loss[: since + 1].min())
     while at < len(loss):
-        if loss[at] <= best + EXCURSION * (constant - best):
+        if loss[at] <= best + share * (constant - best):
             best = min(best, float(loss[at]))
             at += 1
             continue
-        limits = thresholds(best, constant, residuals[:at])
+        limits = thresholds(best, constant, residuals[:at], share)
         end = at
         while end < len(loss) and loss[end] > limits.level:
             end += 1
-        found += _excursion(step, loss, at, end, limits, longest)
-        longest = max(longest, end - at)
+        above = np.flatnonzero(loss[at:end] > limits.onset)
+        onset = at + int(above[0]) if len(above) else None
+        found.append(Excursion(at, end, onset, limits, best))
         at = end
     return found
 
 
-def _excursion(
-    step: NDArray[np.int64],
-    loss: NDArray[np.float64],
-    start: int,
-    end: int,
-    limits: Thresholds,
-    longest: int,
+def _excursions(
+    step: NDArray[np.int64], loss: NDArray[np.float64], constant: float, epoch: int
 ) -> list[Event]:
-    """The events of rows ``start`` to ``end`` - 1, all above the level."""
-    above = np.flatnonzero(loss[start:end] > limits.onset)
-    if not len(above):
+    start = learned(step, loss, constant, epoch)
+    if start is None:
         return []
-    onset = start + int(above[0])
+    found: list[Event] = []
+    longest = 0
+    for excursion in excursions(loss, constant, since=start, residuals=residuals(loss)):
+        found += _excursion(step, loss, excursion, longest)
+        longest = max(longest, excursion.rows)
+    return found
+
+
+def _excursion(
+    step: NDArray[np.int64], loss: NDArray[np.float64], excursion: Excursion, longest: int
+) -> list[Event]:
+    if excursion.onset is None:
+        return []
+    onset, end, limits = excursion.onset, excursion.end, excursion.limits
     trigger = f"train_loss {loss[onset]:.4g} > {limits.onset:.4g} at step {step[onset]}"
     first, last = int(step[onset]), int(step[end - 1])
     if end == len(loss):
-        lasting = end - start >= ROWS and end - start >= TIMES * longest
+        lasting = excursion.rows >= ROWS and excursion.rows >= TIMES * longest
         return [Event("escape" if lasting else "spike", first, last, trigger)]
-    peak = start + int(loss[start:end].argmax())
+    peak = excursion.first + int(loss[excursion.first : end].argmax())
     back = f"train_loss {loss[end]:.4g} <= {limits.level:.4g} at step {step[end]}"
     return [
         Event("spike", first, last, trigger),
@@ -149,16 +178,23 @@ def _excursion(
     ]
 
 
-def _learned(
-    step: NDArray[np.int64], loss: NDArray[np.float64], constant: float, epoch: int
+def learned(
+    step: NDArray[np.int64],
+    loss: NDArray[np.float64],
+    constant: float,
+    epoch: int,
+    above: float = LEARNED,
 ) -> int | None:
-    """The first row of a whole epoch in which the loss stays well below the constant's."""
+    """The first row of a whole epoch in which the loss stays well below the constant's.
+
+    (L0 - L) / L0, as a running median of three rows, is larger than ``above`` there. None: never.
+    """
     share = (constant - loss) / abs(constant) if constant else constant - loss
     padded = np.pad(share, 1, mode="edge")
     smooth = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
     start: int | None = None
     for at, value in enumerate(smooth):
-        if value <= LEARNED:
+        if value <= above:
             start = None
             continue
         start = at if start is None else start
@@ -167,7 +203,7 @@ def _learned(
     return None
 
 
-def _residuals(loss: NDArray[np.float64]) -> NDArray[np.float64]:
+def residuals(loss: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance of each row from the median of those before it; 0 at the first."""
     before = np.pad(loss[:-1], (BEFORE, 0), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(before, BEFORE)

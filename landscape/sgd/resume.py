@@ -85,6 +85,11 @@ def _state(run: Run) -> State | None:
             f"{folder / resumefile.NAME} must exist to go on, found none; "
             "put it back from a copy, or train anew with --overwrite"
         )
+    if "branch" in run.record:  # the problem's own weights aren't those that it began with
+        raise LandscapeError(
+            f"a run that branched off another needs {folder / resumefile.NAME} to go on, found "
+            "none; `landscape diagnose` of that run begins it anew"
+        )
     # Killed before the first flush was done: nothing is lost by beginning anew.
     (folder / "trajectory.h5").unlink(missing_ok=True)
     for shard in (folder / "shards").glob("*.h5"):

@@ -1,0 +1,96 @@
+"""What may mislead about this run, and only what applies to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from landscape.diagnose.estimates import is_sgd
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.motion import Motion
+from landscape.diagnose.outcome import Outcome
+
+STILL = ("confined", "mixed", "wandering-in-valley")
+
+
+def of(evidence: Evidence, outcome: Outcome, motion: Motion) -> tuple[str, ...]:
+    """The sentences, those on what was not measured first."""
+    return (*evidence.absent, *_on_loss(evidence), *_on_motion(evidence, outcome, motion))
+
+
+def _on_loss(evidence: Evidence) -> Iterator[str]:
+    if not math.isfinite(evidence.constant_loss):
+        yield "There is no best constant output for this loss: the first row's loss stands for L₀."
+    if not is_sgd(evidence):
+        what = "gradients were clipped" if evidence.setup.clipped else evidence.setup.optimizer
+        yield f"Criteria that are only plain SGD's (bounds, h*) are not applicable: {what}."
+    if evidence.setup.constant_from > int(evidence.rows.step[0]):
+        yield (
+            "The learning rate changed: motion and bounds are those of the last constant one, from "
+            f"step {evidence.setup.constant_from}."
+        )
+
+
+def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator[str]:
+    moved = evidence.diffusion
+    if outcome.name == "diverged":
+        return
+    if evidence.setup.cross_entropy and _is_separable(evidence):
+        yield (
+            "Every training sample is classified correctly: cross-entropy then has no finite "
+            "minimum and ‖w‖ grows like log t, a drift without noise."
+        )
+    if evidence.setup.scale_invariant:
+        yield "Normalization layers make the loss blind to scale: norms may grow without effect."
+    if moved is None:
+        return
+    if motion.name == "confined":
+        yield "A slow logarithmic drift beneath confinement can not be told from none here."
+    if motion.name in STILL and moved.growth == "logarithmic":
+        yield (
+            "Displacement grows like log lag; a broad spectrum of curvatures looks the same as "
+            "logarithmic diffusion."
+        )
+    if moved.source == "snapshots" and _only_whole_epochs(evidence):
+        yield (
+            "Snapshots lie at whole epochs only, over which noise without replacement sums to "
+            "zero: diffusion may be hidden."
+        )
+    if moved.source == "sketch":
+        yield (
+            f"Displacements are estimated from sketches: each has an error of "
+            f"{moved.distance_error:.1%}."
+        )
+    if evidence.setup.momentum > 0:
+        share = 1 / (1 - evidence.setup.momentum)
+        yield f"Momentum makes steps resemble each other over about {share:.0f} of them."
+    if evidence.replicas is None and motion.name != "still-descending":
+        yield "No replicas: whether noise or drift moves the weights rests on one run."
+    elif evidence.replicas is not None and 0 < evidence.replicas.steps < 0.75 * moved.steps:
+        yield (
+            f"Replicas ran for {evidence.replicas.steps} of the window's {moved.steps} steps: "
+            "their ratio is that of the shorter time."
+        )
+    if evidence.floors is None and motion.name != "still-descending":
+        yield "No floors: barriers between the places it visits are not known."
+    if not evidence.twin:
+        yield "No independently trained network to compare distances with."
+
+
+def _is_separable(evidence: Evidence) -> bool:
+    accuracy = evidence.rows.train_accuracy
+    if accuracy is None:
+        return False
+    finite = accuracy[np.isfinite(accuracy)]
+    return len(finite) > 0 and float(finite[-1]) == 1.0
+
+
+def _only_whole_epochs(evidence: Evidence) -> bool:
+    moved = evidence.diffusion
+    if moved is None:
+        return False
+    step = evidence.rows.step
+    inside = step[(step >= moved.first_step) & (step <= moved.last_step)]
+    return bool((inside % max(1, evidence.setup.steps_per_epoch) == 0).all())

@@ -1,0 +1,192 @@
+"""Slope and curvature of the training loss at a few recorded steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.diagnose.critical import critical_step
+from landscape.diagnose.landmarks import check, landmarks
+from landscape.diagnose.sampled import SAMPLES, sampled
+from landscape.diagnose.trace import search, trace
+from landscape.problem.evaluate import Evaluator
+from landscape.problem.lanczos import Floats
+from landscape.problem.problem import Problem
+from landscape.store.trajectory import Trajectory
+
+Listener = Callable[[int, int], None]
+"""``listener(done, total)``, in rows."""
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """What was measured at R recorded steps, of the full training loss without weight decay.
+
+    Loss, gradient and critical step are over all ``total`` training samples; eigenvalues and trace
+    over ``samples`` of them, the same ones at every step. Eval mode, recorded BatchNorm statistics.
+    """
+
+    step: NDArray[np.int64]
+    """(R,)"""
+    loss: Floats
+    """(R,)"""
+    gradient_norm: Floats
+    """(R,)"""
+    gradient_curvature: Floats
+    """(R,) g' H g / |g|^2 with the full data's g and the samples' H; NaN where g is zero."""
+    critical_step: Floats
+    """(R,) smallest eta > 0 with L(w - eta g) >= L(w); see `critical.critical_step`."""
+    eigenvalues: Floats
+    """(R, k) the largest ones, largest first; each at most the true one."""
+    eigenvalue_errors: Floats
+    """(R, k) an eigenvalue of the samples' Hessian lies within that."""
+    lowest: Floats
+    """(R,) the smallest eigenvalue, or somewhat above it."""
+    lowest_error: Floats
+    """(R,)"""
+    trace: Floats
+    """(R,)"""
+    trace_error: Floats
+    """(R,) standard error over the probes; NaN for one probe."""
+    products: NDArray[np.int64]
+    """(R,) Hessian-vector products that were spent."""
+    samples: int
+    total: int
+    parameters: int
+    """P; trace / P is the mean curvature along a random direction."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a measurement will take, before it is done."""
+
+    rows: int
+    products: int
+    """At most, over all rows."""
+    seconds: float
+    """At the speed of one product and one gradient, timed once."""
+
+
+def measure(
+    problem: Problem,
+    trajectory: Trajectory,
+    rows: Sequence[int] | None = None,
+    *,
+    count: int = 5,
+    products: int = 30,
+    probes: int = 6,
+    samples: int | None = SAMPLES,
+    seed: int = 0,
+    device: str = "auto",
+    listener: Listener = lambda done, total: None,
+) -> Curvature:
+    """Slope, the ends of the Hessian's spectrum, its trace and the critical step at some rows.
+
+    At each row one Lanczos iteration of at most ``products`` Hessian-vector products gives the
+    ``count`` largest eigenvalues and the smallest one, ``probes`` more the trace, some thirty
+    evaluations of the loss the critical step. It takes a few seconds a row on the built-in models;
+    `cost` says how long beforehand.
+
+    Args:
+        rows: of the trajectory; the `landmarks` unless given.
+        count: how many of the largest eigenvalues.
+        probes: random vectors for the trace, projected off what the iteration has seen.
+        samples: how many training samples, drawn once by ``seed``, the Hessian is the mean over;
+            None: all of them. Fewer cost accuracy: at a CNN's best weights on digits the largest
+            eigenvalue over 512 of 1437 samples was off by 5 to 40 %, the trace by 4 to 12 %.
+
+    Raises:
+        LandscapeError: no such row, or curvature can't be had.
+    """
+    rows = landmarks(trajectory) if rows is None else check(trajectory, rows)
+    parts = _Parts(problem, samples, seed, device)
+    found = []
+    for done, row in enumerate(rows):
+        listener(done, len(rows))
+        found.append(parts.at(trajectory, row, count, products, probes, seed))
+    listener(len(rows), len(rows))
+    columns = {name: np.array([one[name] for one in found]) for name in found[0]}
+    return Curvature(
+        step=trajectory.step[rows],
+        samples=parts.hessian.samples,
+        total=parts.full.samples,
+        parameters=parts.full.size,
+        **columns,
+    )
+
+
+def cost(
+    problem: Problem,
+    rows: int,
+    *,
+    products: int = 30,
+    probes: int = 6,
+    samples: int | None = SAMPLES,
+    device: str = "auto",
+) -> Cost:
+    """What `measure` will take, by timing one product, one gradient and one loss."""
+    parts = _Parts(problem, samples, 0, device)
+    vector = np.ones(parts.hessian.size)
+    product = _timed(lambda: parts.hessian @ vector)
+    slope = _timed(parts.full.gradient)
+    loss = _timed(parts.loss)
+    each = products + probes + 1
+    return Cost(rows, rows * each, rows * (each * product + 1.5 * slope + 30 * loss))
+
+
+class _Parts:
+    """The full loss, and the Hessian over some of its samples."""
+
+    def __init__(self, problem: Problem, samples: int | None, seed: int, device: str) -> None:
+        self.hessian = sampled(problem, samples, seed=seed, device=device)
+        self.full = sampled(problem, None, device=device)
+        place = next(self.full.model.parameters()).device
+        self._evaluator = Evaluator(problem, place)
+
+    def loss(self) -> float:
+        return self._evaluator.on_train(self.full.model).loss
+
+    def at(
+        self, trajectory: Trajectory, row: int, count: int, products: int, probes: int, seed: int
+    ) -> dict[str, float | Floats]:
+        weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)
+        before = self.hessian.products
+        self.full.move(weights, buffers)
+        self.hessian.move(weights, buffers)
+        _, slope = self.full.gradient()
+        norm = float(np.linalg.norm(slope))
+        krylov = search(self.hessian, count, products=products, seed=seed)
+        total, error = trace(self.hessian, krylov, probes=probes, seed=seed)
+        along = float(slope @ (self.hessian @ slope)) / norm**2 if norm > 0 else float("nan")
+
+        def loss_at(step: float) -> float:
+            self.full.move(weights.astype(np.float64) - step * slope)
+            return self.loss()
+
+        guess = 2 / along if along > 0 else 2 / max(abs(along), krylov.values[-1], 1e-12)
+        largest = slice(None, -min(count, len(krylov.values)) - 1, -1)
+        return {
+            "loss": loss_at(0.0),
+            "gradient_norm": norm,
+            "gradient_curvature": along,
+            "critical_step": critical_step(loss_at, guess) if norm > 0 else float("nan"),
+            "eigenvalues": krylov.values[largest],
+            "eigenvalue_errors": krylov.residuals[largest],
+            "lowest": float(krylov.values[0]),
+            "lowest_error": float(krylov.residuals[0]),
+            "trace": total,
+            "trace_error": error,
+            "products": self.hessian.products - before,
+        }
+
+
+def _timed(call: Callable[[], object]) -> float:
+    for _ in range(2):  # the first ones also plan, allocate and keep graphs
+        call()
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

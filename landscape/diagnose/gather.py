@@ -1,0 +1,165 @@
+"""What the parts measured, as the evidence that the verdict is read from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from landscape.diagnose import siblings
+from landscape.diagnose.connectivity import Connectivity, Pairs
+from landscape.diagnose.curvature import Curvature
+from landscape.diagnose.evidence import (
+    Barrier,
+    Branch,
+    Catapult,
+    Evidence,
+    Floors,
+    Spectrum,
+    State,
+)
+from landscape.diagnose.parts import Context, Interventions, has_returned
+from landscape.diagnose.quadrature import Density, count_below
+from landscape.diagnose.sharpness import Sharpness
+from landscape.diagnose.subspace import Jump
+from landscape.diagnose.units import Units
+
+CURVATURES = 25
+"""Curvatures at which eigenvalues are counted, evenly spaced in their logarithm."""
+DECADES = 8
+
+
+def evidence(context: Context, *, intervene: bool = True) -> Evidence:
+    """Fill in what is there; what isn't becomes a caveat."""
+    results = context.results
+    found: Interventions = results.get("interventions", Interventions())
+    branches: tuple[Branch, ...] = ()
+    if found.escape is not None:
+        branches = found.escape.branches
+    elif found.motion is not None and found.motion.lower is not None:
+        branches = (found.motion.lower,)
+    absent = [f"{sentence}." for sentence in _absent(context, intervene=intervene)]
+    copies = results.get("permutations")
+    return replace(
+        context.subject.evidence,
+        states=dict(_states(context)),
+        siblings_share=siblings.median_share(
+            context.siblings.runs, context.subject.evidence.constant_loss
+        ),
+        branches=branches,
+        catapult=_catapult(results.get("jump")),
+        diffusion=results.get("diffusion"),
+        replicas=found.motion.replicas if found.motion is not None else None,
+        floors=_floors(results.get("connectivity")),
+        spectrum=_spectrum(results.get("density")),
+        twin=copies is not None and copies.twin is not None,
+        absent=tuple(absent),
+    )
+
+
+def _absent(context: Context, *, intervene: bool) -> Iterator[str]:
+    yield from (f"Left out of the siblings: {reason}" for reason in context.siblings.unreadable)
+    for name, sentence in context.absent.items():
+        # These are asked for by some verdicts only.
+        if name in ("jump", "connectivity") and not _wanted(context, name):
+            continue
+        # The verdict says by itself what a lack of interventions means.
+        if name != "interventions" or intervene:
+            yield f"Not measured: {sentence}"
+
+
+def _wanted(context: Context, name: str) -> bool:
+    if name == "jump":
+        return has_returned(context.course)
+    found = context.results.get("interventions")
+    return found is not None and found.motion is not None
+
+
+def _states(context: Context) -> Iterator[tuple[str, State]]:
+    """What units, curvature and sharpness say of the start, the best row and the end."""
+    trajectory = context.subject.trajectory
+    places = {"start": 0, "best": trajectory.row("best"), "end": trajectory.row("final")}
+    for name, row in places.items():
+        step = int(trajectory.step[row])
+        state = State(step)
+        state = _with_units(state, context.results.get("units"))
+        state = _with_curvature(state, context.results.get("curvature"))
+        yield name, _with_sharpness(state, context.results.get("sharpness"))
+
+
+def _with_units(state: State, found: Units | None) -> State:
+    at = _place(state, found)
+    if found is None or at is None:
+        return state
+    return replace(
+        state,
+        gradient_norm=float(found.gradient_norm[at]),
+        dead=found.whole("dead", at),
+        saturated=found.whole("saturated", at),
+        partly_dead=found.partly("dead", at),
+        logit_spread=float(found.relative_spread[at]),
+    )
+
+
+def _with_curvature(state: State, found: Curvature | None) -> State:
+    at = _place(state, found)
+    if found is None or at is None:
+        return state
+    return replace(
+        state,
+        lambda_max=float(found.eigenvalues[at, 0]),
+        lambda_min=float(found.lowest[at]),
+    )
+
+
+def _with_sharpness(state: State, found: Sharpness | None) -> State:
+    at = _place(state, found)
+    if found is None or at is None or math.isnan(found.value[at]):
+        return state
+    return replace(
+        state,
+        batch_sharpness=float(found.value[at]),
+        batch_sharpness_error=float(found.error[at]),
+    )
+
+
+def _place(state: State, found: Units | Curvature | Sharpness | None) -> int | None:
+    if found is None:
+        return None
+    places = np.flatnonzero(np.asarray(found.step) == state.step)
+    return int(places[0]) if len(places) else None
+
+
+def _catapult(found: Jump | None) -> Catapult | None:
+    return None if found is None else Catapult(found.before, found.after, found.along_top)
+
+
+def _floors(found: Connectivity | None) -> Floors | None:
+    if found is None:
+        return None
+    return Floors(
+        count=len(found.train_loss),
+        line=_barrier(found.line),
+        polyline=_barrier(found.polyline),
+        matched=_barrier(found.matched) if found.matched is not None else None,
+        loss=float(np.median(found.train_loss)),
+    )
+
+
+def _barrier(pairs: Pairs) -> Barrier:
+    """Of each number the worst pair's."""
+    return Barrier(
+        error=float(np.max(pairs.error)),
+        ratio=float(np.max(pairs.ratio)),
+        loss=float(np.max(pairs.loss)),
+    )
+
+
+def _spectrum(found: Density | None) -> Spectrum | None:
+    if found is None or not found.highest > 0:
+        return None
+    curvature = np.geomspace(found.highest * 10.0**-DECADES, found.highest, CURVATURES)
+    below = [count_below(found, float(value)).value for value in curvature]
+    return Spectrum(curvature, np.array(below))

@@ -1,0 +1,240 @@
+"""How the weights move once the loss has settled: one name, by rules applied in a fixed order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from landscape.diagnose import edge, slope
+from landscape.diagnose.diffusion import Diffusion
+from landscape.diagnose.estimates import (
+    Pooled,
+    confined_cosine,
+    confined_error,
+    is_sgd,
+    pooled,
+    restoring_bound,
+    shares,
+)
+from landscape.diagnose.evidence import Barrier, Evidence
+from landscape.diagnose.items import Item, Items
+from landscape.diagnose.thresholds import Thresholds
+
+UNDETERMINED = "undetermined"
+NAMES = (
+    *("still-descending", "rising", "drifting", "confined", "mixed", "wandering-in-valley"),
+    *("hopping-basins", UNDETERMINED),
+)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The motion's name and what it rests on."""
+
+    name: str
+    """One of NAMES."""
+    also: tuple[str, ...] = ()
+    items: Items = field(default_factory=dict)
+    bound: float | None = None
+    """h*: restoring curvature along most of the movement is below it; None: no bound."""
+    dimension: float | None = None
+    """#{λ_i < h*}: the valley's dimension at that scale."""
+
+
+def decide(evidence: Evidence, thresholds: Thresholds) -> Motion:
+    """Apply the rules in their order: the loss's slope, then the movement."""
+    also, items = edge.judge(evidence, thresholds)
+    moved = evidence.diffusion
+    if moved is None:
+        return _unknown("diffusion was not measured", items, also)
+    items |= _numbers(evidence, moved, thresholds)
+    step, loss = evidence.rows.step, evidence.rows.train_loss
+    inside = (step >= moved.first_step) & (step <= moved.last_step)
+    change = slope.of_log_loss(step[inside], loss[inside])
+    state = slope.state(change, thresholds)
+    items["loss_change"] = Item(
+        change.total,
+        f"±{math.log(thresholds.descending):.3g}, ±{math.log(thresholds.settled):.3g}",
+        f"change of log loss over the window, ± {change.error:.2g} (two standard errors): {state}",
+    )
+    if state in (slope.DESCENDING, slope.RISING):
+        return Motion(state, also, items)
+    if state == slope.UNDETERMINED:
+        return _unknown("whether the loss has settled is not clear from its slope", items, also)
+    return replace(_settled(evidence, moved, thresholds, items), also=also)
+
+
+def _settled(evidence: Evidence, moved: Diffusion, thresholds: Thresholds, items: Items) -> Motion:
+    found, replicas = pooled(evidence, moved), evidence.replicas
+    cosine, error, ratio = found.cosine, found.error, found.ratio
+    connected = _connected(evidence, thresholds, items)
+    if connected is False:
+        return Motion("hopping-basins", items=items)
+    if cosine > thresholds.drift_cosine or ratio > thresholds.drift_ratio:
+        if replicas is None:
+            return _unknown("drift or one long correlation: no replicas were run", items)
+        if replicas.ratio < thresholds.drift_replicas:
+            return Motion("drifting", items=items)
+        return _unknown("it moves straight on, its replicas elsewhere", items)
+    if error**-2 < thresholds.dimension or found.ratio_dimension < thresholds.dimension:
+        return _unknown("too few effective dimensions to trust c½ and R; run replicas", items)
+    if ratio < thresholds.confined_ratio:
+        return _confined(found, connected, thresholds, items)
+    is_walk = thresholds.walk_ratio_low <= ratio <= thresholds.walk_ratio
+    if abs(cosine) < thresholds.walk_cosine and is_walk:
+        return _walking(evidence, moved, connected, thresholds, items)
+    return _mixed(found, thresholds, items)
+
+
+def _confined(
+    found: Pooled, connected: bool | None, thresholds: Thresholds, items: Items
+) -> Motion:
+    if abs(found.cosine + 0.5) > max(thresholds.confined_cosine, 2 * found.error):
+        return _unknown("R speaks for confinement, c½ doesn't", items)
+    if connected is None:
+        return _unknown(
+            "confined, or hopping between basins: only the barriers between floors tell", items
+        )
+    return Motion("confined", items=items)
+
+
+def _mixed(found: Pooled, thresholds: Thresholds, items: Items) -> Motion:
+    parts, doubt = shares(found.cosine, found.ratio), 2 * found.error
+    # Soft directions that are not yet confined have the same R as something beside confinement.
+    if found.cosine <= confined_cosine(found.ratio) + doubt:
+        return _unknown("confined, for few correlation times, or a walk or drift beside it", items)
+    if min(parts.walk, parts.drift) < -doubt:
+        return _unknown("no sum of confinement, walk and drift has its c½ and R", items)
+    least = max(thresholds.mixed_share, 2 * confined_error(found))
+    if least < parts.confined < 1 - thresholds.mixed_share:
+        return Motion("mixed", items=items)
+    return _unknown("its numbers are those of none of the plain motions", items)
+
+
+def _walking(
+    evidence: Evidence,
+    moved: Diffusion,
+    connected: bool | None,
+    thresholds: Thresholds,
+    items: Items,
+) -> Motion:
+    replicas = evidence.replicas
+    if replicas is None:
+        return _unknown(
+            "it moves as a walk does; whether others go elsewhere needs replicas", items
+        )
+    if replicas.ratio <= thresholds.walk_replicas:
+        return _unknown("it moves as a walk does, but its replicas resemble it", items)
+    if moved.hops >= thresholds.hops:
+        return _unknown("it moves as a walk does, in leaps", items)
+    if connected is None:
+        return _unknown("a walk in a valley, or between basins: no floors were measured", items)
+    bound = restoring_bound(evidence, moved)
+    dimension: float | None = None
+    if bound is not None:
+        items["restoring_below"] = Item(bound, None, BOUND)
+        if evidence.spectrum is not None:
+            count = evidence.spectrum.count(bound)
+            if not math.isnan(count):
+                dimension = count
+                items["valley_dimension"] = Item(
+                    count, None, "#{λ < h*}: Hessian eigenvalues below the bound"
+                )
+    return Motion("wandering-in-valley", items=items, bound=bound, dimension=dimension)
+
+
+BOUND = (
+    "h*: no confinement seen for most of the squared displacement over T steps, so restoring "
+    "curvature along it is below this"
+)
+
+
+def _connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool | None:
+    floors = evidence.floors
+    if floors is None:
+        return None
+    paths = {
+        "line": floors.line,
+        "polyline": floors.polyline,
+        "curve": floors.curve,
+        "matched": floors.matched,
+    }
+    found = False
+    for name, barrier in paths.items():
+        if barrier is None:
+            continue
+        items[f"barrier_{name}"] = Item(
+            barrier.error,
+            thresholds.barrier_error,
+            f"worst barrier between {floors.count} floors, error points, {_PATHS[name]}; "
+            f"loss ratio {barrier.ratio:.3g} against {thresholds.barrier_ratio:g}",
+        )
+        found = found or _is_low(barrier, thresholds)
+    return found
+
+
+_PATHS = {
+    "line": "along straight lines",
+    "polyline": "along the run's snapshots",
+    "curve": "along trained Bézier curves",
+    "matched": "along lines after weight matching",
+}
+
+
+def _is_low(barrier: Barrier, thresholds: Thresholds) -> bool:
+    # A problem without accuracies has no error points.
+    few = math.isnan(barrier.error) or barrier.error < thresholds.barrier_error
+    return few and barrier.ratio < thresholds.barrier_ratio
+
+
+def _numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Items:
+    found = pooled(evidence, moved)
+    cosine, error, ratio = found.cosine, found.error, found.ratio
+    items: Items = {
+        "window_share": Item(moved.window_share, None, "window of the motion, share of the run"),
+        "half_cosine": Item(cosine, None, f"c½ ± {error:.2g}: −½ confined, 0 a walk, 1 a drift"),
+        "dimension": Item(
+            error**-2 if error else math.nan,
+            thresholds.dimension,
+            "effective dimensions behind c½, replicas included",
+        ),
+        "ratio": Item(ratio, None, "R = MSD(T/2)/MSD(T/8): 1 confined, 4 a walk, 16 a drift"),
+        **_shares(found),
+        "exponent": Item(
+            moved.exponent, None, f"MSD ~ lag^α, ± {moved.exponent_error:.2g}, up to T/10"
+        ),
+        "hops": Item(
+            moved.hops, thresholds.hops, "largest over median squared displacement of 32 blocks"
+        ),
+    }
+    if is_sgd(evidence) and not math.isnan(moved.norm_balance):
+        items["norm_balance"] = Item(
+            moved.norm_balance,
+            None,
+            "2η⟨w·g⟩ over (1 + β)⟨‖Δw‖²⟩: 1 where ‖w‖ is stationary, confined or not",
+        )
+    if evidence.replicas is not None:
+        items["replicas_ratio"] = Item(
+            evidence.replicas.ratio,
+            f"{thresholds.drift_replicas:g}, {thresholds.walk_replicas:g}",
+            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.replicas.count} replicas: 0 drift, 1 walk",
+        )
+    return items
+
+
+def _shares(found: Pooled) -> Items:
+    parts = shares(found.cosine, found.ratio)
+    return {
+        "share_confined": Item(
+            parts.confined, None, "share of MSD(T/2) that is confined, from c½ and R"
+        ),
+        "share_walk": Item(parts.walk, None, "share of it that is a walk"),
+        "share_drift": Item(
+            parts.drift, None, "share of it that is a drift; below 0: not such a sum"
+        ),
+    }
+
+
+def _unknown(reason: str, items: Items, also: tuple[str, ...] = ()) -> Motion:
+    because = {"motion_undetermined_because": Item(reason, None, "why no motion is named")}
+    return Motion(UNDETERMINED, also, items | because)

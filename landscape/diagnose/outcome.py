@@ -1,0 +1,257 @@
+"""What the run did to its loss: one name, by rules applied in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from landscape.diagnose import landing, slope
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.excursions import Case, Course, read
+from landscape.diagnose.items import Item, Items
+from landscape.diagnose.thresholds import Thresholds
+
+UNDETERMINED = "undetermined"
+NAMES = (
+    *("diverged", "dead-plateau", "initial-plateau", "vanishing-signal", "too-slow", "bouncing"),
+    *("escaped", "catapult", "spike-recovered", "suboptimal-plateau", "noise-floor", "learned"),
+    UNDETERMINED,
+)
+LANDINGS = ("dead-plateau", "partial-collapse", "elsewhere", UNDETERMINED)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome's name and what it rests on."""
+
+    name: str
+    """One of NAMES."""
+    confidence: str = "observation"
+    landing: str | None = None
+    """Where an escape led, one of LANDINGS; None without an landing."""
+    layers: tuple[str, ...] = ()
+    """The layers that are dead, saturated or partly collapsed there."""
+    also: tuple[str, ...] = ()
+    items: Items = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+
+
+Rule = Callable[[Case], Outcome]
+"""An outcome, or one without a name where the rule doesn't apply, with what it looked at."""
+
+
+def decide(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """Apply the rules in their order; the first that speaks decides."""
+    if not evidence.weights_finite or np.isinf(evidence.rows.train_loss).any():
+        return Outcome("diverged", items={"finite": Item(False, True, "loss and weights finite")})
+    course = read(evidence, thresholds)
+    if course is None:
+        return _unknown("losses of two recorded steps are needed")
+    items = _stated(course, thresholds)
+    case = Case(evidence, course, thresholds)
+    for rule in RULES:
+        found = rule(case)
+        items |= found.items
+        if found.name:
+            return replace(found, items=items)
+    return Outcome("learned", items=items)
+
+
+def _never_learned(case: Case) -> Outcome:
+    course, thresholds = case.course, case.thresholds
+    if course.learned is not None:
+        return Outcome("")
+    end, start = case.evidence.states.get("end"), case.evidence.states.get("start")
+    layers = landing.dead_layers(end)
+    if layers and course.share(course.end) < thresholds.learned:
+        meaning = "layers whose units are all dead or saturated at the end, on all data"
+        return Outcome(
+            "dead-plateau",
+            layers=layers,
+            items={"dead_layers": Item(", ".join(layers), "", meaning)},
+        )
+    if end is None or end.dead is None:
+        return _unknown("it never learned, and whether units are dead was not measured")
+    also: tuple[str, ...] = ()
+    items: Items = {}
+    change = slope.of_log_loss(course.rows.step, course.loss)
+    falling = change.total + change.error < 0
+    if falling:
+        items["loss_change"] = Item(change.total, 0.0, "change of log loss over the run")
+    slow = _far_below_bound(case, items)
+    if falling and slow is not False:
+        also = ("too-slow",)
+    spread = end.logit_spread
+    if spread is not None and spread < thresholds.asleep:
+        items["logit_spread"] = Item(
+            spread,
+            thresholds.asleep,
+            "outputs' spread over the inputs, as a share of their scale",
+        )
+        at_start = start.logit_spread if start else None
+        asleep = at_start is not None and at_start < thresholds.asleep
+        name = "initial-plateau" if asleep else "vanishing-signal"
+        return Outcome(name, also=also, items=items)
+    jumps = course.noise / course.scale
+    items["noise"] = Item(
+        jumps, thresholds.jumping, "noise of the loss in the quieter half, as a share of L₀"
+    )
+    if jumps > thresholds.jumping:
+        return Outcome("bouncing", items=items)
+    if also:
+        unchecked = "No curvature was measured: that η is far below its bound is not checked."
+        caveats = () if slow else (unchecked,)
+        return Outcome("too-slow", items=items, caveats=caveats)
+    return _unknown("it never learned, is live, and neither falls nor jumps", items)
+
+
+def _bouncing(case: Case) -> Outcome:
+    course, thresholds = case.course, case.thresholds
+    count = len(course.ended)
+    share = sum(e.rows for e in course.ended) / (len(course.loss) - (course.learned or 0))
+    items = {
+        "excursions": Item(
+            count, thresholds.bouncing_excursions, "excursions above the best loss that ended"
+        ),
+        "excursion_share": Item(
+            share, thresholds.bouncing_share, "share of the rows after learning in excursions"
+        ),
+    }
+    if count >= thresholds.bouncing_excursions and share > thresholds.bouncing_share:
+        return Outcome("bouncing", items=items)
+    return Outcome("", items=items)
+
+
+def _escaped(case: Case) -> Outcome:
+    course, thresholds = case.course, case.thresholds
+    last = course.last
+    if last is None:
+        return Outcome("")
+    items: Items = {
+        "last_excursion_rows": Item(
+            last.rows,
+            max(thresholds.escape_rows, thresholds.escape_times * course.longest),
+            f"rows of the excursion to the end; the longest before lasted {course.longest}",
+        )
+    }
+    if not course.escaped:
+        if last.onset is None:
+            return Outcome("", items=items)
+        return _unknown("the run ends inside an excursion too short to be an escape", items)
+    place, layers = landing.place(case)
+    items |= landing.points(case.evidence) | landing.interventions(case)
+    tried = any(b.kind in ("lower-rate", "other-order") for b in case.evidence.branches)
+    also = ("unstable-at-rate",) if landing.is_unstable(case) else ()
+    return Outcome(
+        "escaped",
+        confidence="intervention" if tried else "observation",
+        landing=place,
+        layers=layers,
+        also=also,
+        items=items,
+        caveats=landing.caveats(case.evidence),
+    )
+
+
+def _lasting_rise(case: Case) -> Outcome:
+    course, thresholds = case.course, case.thresholds
+    best = float(course.loss[course.best])
+    rise = (course.end - best) / course.scale
+    meaning = "the end's median loss over the best"
+    ratio = course.end / best if best > 0 else float("inf")
+    items: Items = {
+        "end_over_best": Item(ratio, thresholds.rise_times, meaning),
+        "end_rise": Item(rise, thresholds.rise_share, "its rise above the best, over L₀"),
+    }
+    if ratio > thresholds.rise_times and rise > thresholds.rise_share:
+        return _unknown("lasting rise without an excursion that reaches the end", items)
+    return Outcome("", items=items)
+
+
+def _recovered(case: Case) -> Outcome:
+    thresholds = case.thresholds
+    spikes = case.course.spikes
+    if not spikes:
+        return Outcome("")
+    items: Items = {"spikes": Item(len(spikes), None, "excursions that came back")}
+    found = case.evidence.catapult
+    if found is None:
+        caveat = "Whether a spike was a catapult is open: curvature around it was not measured."
+        return Outcome("spike-recovered", items=items, caveats=(caveat,))
+    items["curvature_change"] = Item(
+        found.after / found.before, 1.0, "top eigenvalue after the spike over that before"
+    )
+    items["jump_along_top"] = Item(
+        found.along_top,
+        thresholds.along_top,
+        "share of the jump's squared length along the top eigenvector",
+    )
+    is_catapult = found.after < found.before and found.along_top > thresholds.along_top
+    return Outcome("catapult" if is_catapult else "spike-recovered", items=items)
+
+
+def _plateau(case: Case) -> Outcome:
+    course, thresholds = case.course, case.thresholds
+    u = course.share(course.end)
+    siblings = case.evidence.siblings_share
+    line = thresholds.alone if siblings is None else thresholds.siblings * siblings
+    meaning = "u = (L₀ − L)/L₀ at the end"
+    if siblings is not None:
+        meaning += f", against {thresholds.siblings:g} of the sweep's median {siblings:.3g}"
+    items: Items = {"end_share": Item(u, line, meaning)}
+    half = len(course.loss) // 2
+    change = slope.of_log_loss(course.rows.step[half:], course.loss[half:])
+    if u >= line or slope.state(change, case.thresholds) != slope.SETTLED:
+        return Outcome("", items=items)
+    end = case.evidence.states.get("end")
+    if end is None or end.dead is None or landing.dead_layers(end):
+        return _unknown("steady at a high loss; a live plateau needs units measured alive", items)
+    helped = [b for b in case.evidence.branches if b.start == "end" and b.kind == "lower-rate"]
+    if not helped:
+        return _unknown(
+            "steady at a high loss: suboptimal plateau or noise floor, which a lower rate from "
+            "the end would tell",
+            items,
+        )
+    after = course.share(float(np.median([b.end_loss for b in helped])))
+    items["lower_rate_share"] = Item(after, line, "u after η/10 from the end")
+    name = "noise-floor" if after >= line else "suboptimal-plateau"
+    return Outcome(name, confidence="intervention", items=items)
+
+
+RULES: tuple[Rule, ...] = (
+    *(_never_learned, _bouncing, _escaped, _lasting_rise, _recovered, _plateau),
+)
+
+
+def _stated(course: Course, thresholds: Thresholds) -> Items:
+    best = float(course.loss[course.best])
+    return {
+        "constant_loss": Item(course.constant, None, "L₀, the loss of the best constant output"),
+        "best_loss": Item(best, None, f"lowest full-data loss, at step {course.step(course.best)}"),
+        "end_loss": Item(course.end, None, "median full-data loss of the last rows"),
+        "best_share": Item(
+            course.share(best), thresholds.learned, "u = (L₀ − L)/L₀ at the best row"
+        ),
+    }
+
+
+def _far_below_bound(case: Case, items: Items) -> bool | None:
+    thresholds = case.thresholds
+    states = case.evidence.states.values()
+    curvature = max((s.lambda_max for s in states if s.lambda_max is not None), default=None)
+    setup = case.evidence.setup
+    if curvature is None or setup.optimizer != "SGD" or curvature <= 0:
+        return None
+    share = setup.learning_rate * curvature / (2 + 2 * setup.momentum)
+    items["rate_over_bound"] = Item(
+        share, thresholds.slow, "η λ_max/(2 + 2β): learning rate over its stability bound"
+    )
+    return share < thresholds.slow
+
+
+def _unknown(reason: str, items: Items | None = None) -> Outcome:
+    reasons = {"undetermined_because": Item(reason, None, "why no outcome is named")}
+    return Outcome(UNDETERMINED, confidence=UNDETERMINED, items=(items or {}) | reasons)

@@ -1,0 +1,280 @@
+"""The parts of a diagnosis: what each measures, what it depends on, and what it needs before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.diagnose import (
+    connectivity,
+    copies,
+    curvature,
+    density,
+    diffusion,
+    distances,
+    functions,
+    sharpness,
+    symmetry,
+    units,
+    window,
+)
+from landscape.diagnose import subspace as subspaces
+from landscape.diagnose.connectivity import Connectivity
+from landscape.diagnose.copies import Copies
+from landscape.diagnose.curvature import Curvature
+from landscape.diagnose.diffusion import Diffusion
+from landscape.diagnose.distances import Distances, LagCurve
+from landscape.diagnose.escape import Escape
+from landscape.diagnose.excursions import Course
+from landscape.diagnose.functions import Functions
+from landscape.diagnose.landmarks import landmarks
+from landscape.diagnose.quadrature import Density
+from landscape.diagnose.replicas import Motion
+from landscape.diagnose.sharpness import Sharpness
+from landscape.diagnose.siblings import Siblings
+from landscape.diagnose.subject import Subject
+from landscape.diagnose.subspace import Jump
+from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.trials import FOLDER
+from landscape.diagnose.units import Units
+from landscape.errors import LandscapeError
+from landscape.store.run import Run, read
+
+Told = Callable[[float], None]
+"""``told(share)``: how much of a part is done, 0 to 1."""
+LANDMARKS = 4
+"""Rows of the curvature: initialization, best, end, and before the longest event."""
+SOME = 256
+"""Samples behind the Hessians of density, jump and subspace, which take many products."""
+POSITIONS = 128
+"""Snapshots in the window that diffusion is read from rather than from sketches."""
+SUBSPACE = 5
+"""† Eigenvectors of the subspace that the movement is split by."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Distances between snapshots, and how they grow with the lag."""
+
+    distances: Distances
+    by_lag: LagCurve
+
+
+@dataclass(frozen=True)
+class Interventions:
+    """What the trainings from the run's snapshots came to; one of the two, or none and why."""
+
+    escape: Escape | None = None
+    motion: Motion | None = None
+    reason: str | None = None
+    failed: tuple[str, ...] = ()
+    """Trainings that could not be done, with the error of each."""
+
+
+@dataclass
+class Context:
+    """What parts are measured of, and what was measured so far."""
+
+    subject: Subject
+    limits: Thresholds
+    epochs: int
+    twin: Run | None
+    course: Course | None
+    siblings: Siblings
+    results: dict[str, Any] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    """Why a part has no result, by name."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part; its result is a frozen dataclass of plain values."""
+
+    kind: type[Any]
+    measure: Callable[[Context, Told], Any]
+    version: int = 1
+    """Raised when the same input gives another result."""
+    needs: tuple[str, ...] = ()
+    options: Callable[[Context], tuple[Any, ...]] = lambda context: ()
+    """What of the context it depends on beside the run and the problem."""
+
+
+def _distances(context: Context, _: Told) -> Spread:
+    found = distances.measure(context.subject.trajectory)
+    return Spread(found, distances.by_lag(found))
+
+
+def _units(context: Context, told: Told) -> Units:
+    subject = context.subject
+    return units.measure(subject.problem, subject.trajectory, listener=_share(told))
+
+
+def _functions(context: Context, told: Told) -> Functions:
+    subject = context.subject
+    return functions.measure(subject.problem, subject.trajectory, listener=_share(told))
+
+
+def _curvature(context: Context, told: Told) -> Curvature:
+    subject = context.subject
+    rows = landmarks(subject.trajectory, most=LANDMARKS)
+    return curvature.measure(subject.problem, subject.trajectory, rows, listener=_share(told))
+
+
+def _sharpness(context: Context, told: Told) -> Sharpness:
+    subject = context.subject
+    setup = subject.evidence.setup
+    rows = sorted({subject.trajectory.row("best"), subject.trajectory.row("final")})
+    return sharpness.measure(
+        subject.problem,
+        subject.trajectory,
+        rows,
+        batch_size=setup.batch_size,
+        batches=32,
+        weight_decay=setup.weight_decay,
+        listener=_share(told),
+    )
+
+
+def _density(context: Context, told: Told) -> Density:
+    subject = context.subject
+    return density.measure(
+        subject.problem,
+        subject.trajectory,
+        probes=2,
+        steps=30,
+        samples=SOME,
+        listener=_share(told),
+    )
+
+
+def _jump(context: Context, _: Told) -> Jump:
+    course, subject = context.course, context.subject
+    if not has_returned(course):
+        raise LandscapeError("the loss made no excursion that it came back from for good")
+    assert course is not None
+    ended = course.ended
+    longest = max(ended, key=lambda excursion: excursion.rows)
+    steps = [course.step(max(longest.first - 1, 0)), course.step(longest.end)]
+    first, last = (int(np.searchsorted(subject.trajectory.step, step)) for step in steps)
+    return subspaces.jump(
+        subject.problem, subject.trajectory, first, last, count=SUBSPACE, samples=SOME
+    )
+
+
+def has_returned(course: Course | None) -> bool:
+    """Whether the loss left and came back for good: what a catapult does."""
+    return course is not None and bool(course.ended) and course.last is None
+
+
+def _copies(context: Context, _: Told) -> Copies:
+    subject = context.subject
+    final = subject.trajectory.row("final")
+    twin = None
+    if context.twin is not None:
+        other = context.twin.trajectory
+        twin = other.row_weights(other.row("final"))
+    found = symmetry.find(subject.problem)
+    return copies.measure(
+        subject.problem, subject.trajectory.row_weights(final), twin, symmetry=found
+    )
+
+
+def _diffusion(context: Context, _: Told) -> Diffusion:
+    subject = context.subject
+    trajectory, evidence = subject.trajectory, subject.evidence
+    span = window.of_run(evidence, context.limits)
+    rows = _inside(subject, span.first, span.last)
+    momentum = evidence.setup.momentum
+    whole = int(trajectory.step[-1])
+    if len(rows) >= POSITIONS or trajectory.sketch_seed() is None:
+        found = distances.measure(trajectory, rows=rows)
+    else:
+        found = distances.sketched(trajectory, first=span.first, last=span.last)
+    moved = diffusion.measure(
+        found, run_steps=whole, scalars=trajectory.scalars(), momentum=momentum
+    )
+    return replace(moved, parts=_split(context, rows))
+
+
+def _split(context: Context, rows: NDArray[np.int64]) -> Mapping[str, Any]:
+    """The movement in the top Hessian subspace and in the bulk; empty with too few snapshots."""
+    subject = context.subject
+    escaped = context.course is None or context.course.escaped
+    if "curvature" not in context.results or escaped:
+        return {}
+    try:
+        pairs = subspaces.subspace(
+            subject.problem,
+            subject.trajectory,
+            subject.trajectory.row("final"),
+            count=SUBSPACE,
+            samples=SOME,
+        )
+        found = distances.measure(subject.trajectory, rows=rows, subspace=pairs.vectors)
+        return diffusion.measure(found).parts
+    except LandscapeError as error:
+        context.absent["split"] = f"movement in sharp directions and in the bulk: {error}"
+        return {}
+
+
+def _inside(subject: Subject, first: int, last: int) -> NDArray[np.int64]:
+    rows = subject.cadence
+    steps = subject.trajectory.step[rows]
+    return rows[(steps >= first) & (steps <= last)]
+
+
+def _connectivity(context: Context, _: Told) -> Connectivity:
+    motion = _motion(context)
+    if motion is None or len(motion.floors) < 2:
+        raise LandscapeError("fewer than two floors were reached")
+    subject = context.subject
+    runs = [read(subject.run.folder / FOLDER / name).trajectory for name in motion.floors]
+    networks = np.stack([t.row_weights(t.row("final")) for t in runs])
+    return connectivity.between(
+        subject.problem,
+        networks,
+        symmetry=symmetry.find(subject.problem),
+        thresholds=context.limits,
+    )
+
+
+def _motion(context: Context) -> Motion | None:
+    found = context.results.get("interventions")
+    return found.motion if found is not None else None
+
+
+def _share(told: Told) -> Callable[[int, int], None]:
+    return lambda done, total: told(done / total if total else 1.0)
+
+
+def _floors(context: Context) -> tuple[Any, ...]:
+    motion = _motion(context)
+    limits = (context.limits.barrier_error, context.limits.barrier_ratio)
+    return (list(motion.floors), list(motion.floor_losses), limits) if motion is not None else ()
+
+
+def _windowed(context: Context) -> tuple[Any, ...]:
+    span = window.of_run(context.subject.evidence, context.limits)
+    return (span.first, span.last, "curvature" in context.results)
+
+
+MEASURED: dict[str, Part] = {
+    "units": Part(Units, _units),
+    "functions": Part(Functions, _functions),
+    "distances": Part(Spread, _distances),
+    "permutations": Part(
+        Copies, _copies, options=lambda c: (c.twin.id if c.twin is not None else None,)
+    ),
+    "curvature": Part(Curvature, _curvature),
+    "sharpness": Part(Sharpness, _sharpness),
+    "density": Part(Density, _density),
+    "jump": Part(Jump, _jump),
+    "diffusion": Part(Diffusion, _diffusion, options=_windowed),
+    "connectivity": Part(Connectivity, _connectivity, needs=("interventions",), options=_floors),
+}
+"""By name; `interventions` come before those that need them."""
+NAMES = (*(n for n, p in MEASURED.items() if not p.needs), "interventions", "connectivity")

@@ -1,0 +1,255 @@
+"""Does a run stay or wander: trained on with other batch orders, without noise, and cooled down.
+
+Replicas are trainings from one snapshot w_N at the same learning rate with other batch orders. A
+deterministic drift carries all of them the same way, a random walk carries them apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.diagnose import diffusion, distances, window
+from landscape.diagnose.escape import LOWER, OTHER, branch
+from landscape.diagnose.evidence import Branch, Replicas
+from landscape.diagnose.grid import COARSE
+from landscape.diagnose.subject import Subject
+from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.trials import Trial, found
+from landscape.store.records import Floats
+from landscape.store.run import Run
+from landscape.store.trajectory import Trajectory
+
+COUNT = 4
+"""Replicas."""
+FLOORS = 10
+"""Snapshots that are cooled down."""
+FLOOR_EPOCHS = 5
+FULL_STEPS = 100
+"""Full-batch steps at most: each of them takes as long as an epoch."""
+SKIPPED = 16
+"""The first sixteenth of a replica isn't looked at: it may start off balance."""
+
+
+@dataclass(frozen=True)
+class FullBatch:
+    """The same number of steps at the same rate, without the batches' noise and with it."""
+
+    steps: int
+    displacement: float
+    """‖w − w_N‖ of the full batch."""
+    noisy_displacement: float
+    """Root mean square over the replicas."""
+    loss: float
+    noisy_loss: float
+    """Mean over the replicas."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What came of the trainings."""
+
+    start_step: int
+    """N."""
+    replicas: Replicas | None
+    full_batch: FullBatch | None
+    lower: Branch | None
+    """From the end at a tenth of the rate."""
+    floors: tuple[str, ...]
+    """Folders, in RUN/interventions, whose last weights are floors."""
+    floor_steps: tuple[int, ...]
+    """The steps of the snapshots that were cooled down."""
+    floor_losses: tuple[float, ...]
+
+
+def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Trial]:
+    """All trainings of the set, of ``epochs`` at most, from rows of the motion's window."""
+    settings = subject.settings
+    assert settings is not None
+    span = window.of_run(subject.evidence, limits)
+    last = subject.step(subject.end)
+    rows = subject.cadence[subject.cadence <= subject.end]
+    steps = subject.trajectory.step[rows]
+    inside = rows[steps >= span.first]
+    whole = epochs * subject.steps_per_epoch
+    step = subject.step(_latest(subject, inside, last - whole))
+    length = max(4, min(last - step, whole))
+    few = min(FULL_STEPS, length)
+    marks = sorted({length // SKIPPED, (length + length // SKIPPED) // 2, few})
+    plain = Trial(
+        "",
+        "",
+        "window",
+        step,
+        subject.evidence.setup.learning_rate,
+        length,
+        settings.batch_size,
+        settings.seed,
+        record=f"epoch+at:{','.join(map(str, marks))}",
+        sketch=256,
+    )
+    for number in range(1, COUNT + 1):
+        seed = (settings.seed + OTHER + number) % 2**63
+        yield replace(plain, name=f"replica{number}", kind="replica", seed=seed)
+    yield replace(
+        plain,
+        name="full-batch",
+        kind="full-batch",
+        batch_size=subject.samples,
+        steps=few,
+        record="10",
+        sketch=0,
+    )
+    still = replace(plain, record="epoch", sketch=0, lr=LOWER * plain.lr)
+    yield replace(
+        still,
+        name="end-lower-rate",
+        kind="lower-rate",
+        start="end",
+        step=last,
+        order_from=last,
+        steps=whole,
+    )
+    spread = np.unique(np.linspace(0, len(inside) - 1, FLOORS).round().astype(int))
+    for number, at in enumerate(inside[spread], start=1):
+        yield replace(
+            still,
+            name=f"floor{number}",
+            kind="floor",
+            step=subject.step(int(at)),
+            steps=min(FLOOR_EPOCHS, epochs) * subject.steps_per_epoch,
+            schedule="cosine",
+        )
+
+
+def _latest(subject: Subject, rows: NDArray[np.int64], enough: int) -> int:
+    """The latest row that leaves enough steps; the first if none does."""
+    early = rows[subject.trajectory.step[rows] <= enough]
+    return int(early[-1] if len(early) else rows[0])
+
+
+def read(subject: Subject, done: Sequence[Trial]) -> Motion:
+    """What came of the trainings that are done; others are left out."""
+    runs = [(trial, run) for trial in done if (run := found(subject.run, trial)) is not None]
+    chosen: dict[str, list[tuple[Trial, Run]]] = {}
+    for trial, run in runs:
+        chosen.setdefault(trial.kind, []).append((trial, run))
+    replicas = chosen.get("replica", [])
+    trajectories = [run.trajectory for _, run in replicas]
+    start: Floats | None = None
+    if replicas:
+        row = _row(subject, replicas[0][0].step)
+        start = subject.trajectory.row_weights(row).astype(np.float64)
+    floors = chosen.get("floor", [])
+    lower = chosen.get("lower-rate", [])
+    return Motion(
+        start_step=replicas[0][0].step if replicas else -1,
+        replicas=spread_of(trajectories, start)
+        if start is not None and len(replicas) > 1
+        else None,
+        full_batch=(
+            _compared(chosen["full-batch"][0][1].trajectory, trajectories, start)
+            if start is not None and "full-batch" in chosen
+            else None
+        ),
+        lower=branch(subject, *lower[0]) if lower else None,
+        floors=tuple(trial.name for trial, _ in floors),
+        floor_steps=tuple(trial.step for trial, _ in floors),
+        floor_losses=tuple(_last_loss(run.trajectory) for _, run in floors),
+    )
+
+
+def spread_of(trajectories: Sequence[Trajectory], start: Floats) -> Replicas:
+    """Ratio ‖w^a − w^b‖²/(2‖w − w_N‖²) at the end, and c½, each with its error over replicas.
+
+    The ratio is the mean over pairs divided by the mean over replicas: 0 where all drift the same
+    way, 1 where they walk independently; its error is a jackknife's.
+    """
+    ends = np.stack([t.row_weights(t.row("final")).astype(np.float64) for t in trajectories])
+    moves = ends - start
+    gram = moves @ moves.T
+    ratios = [_ratio(gram[np.ix_(keep, keep)]) for keep in _leaving_one_out(len(gram))]
+    count = len(gram)
+    cosines = np.array([_half_cosine(t) for t in trajectories])
+    return Replicas(
+        count=count,
+        ratio=_ratio(gram),
+        half_cosine=float(cosines.mean()),
+        half_cosine_error=float(cosines.std(ddof=1) / math.sqrt(count)),
+        ratio_error=(
+            math.sqrt(
+                (count - 1) / count * float(np.sum((np.array(ratios) - np.mean(ratios)) ** 2))
+            )
+            if count > 2
+            else math.nan
+        ),
+        lag_ratio=float(np.mean([_lag_ratio(t) for t in trajectories])),
+        steps=_looked_at(trajectories[0]),
+    )
+
+
+def _looked_at(trajectory: Trajectory) -> int:
+    last = int(trajectory.step[-1])
+    return last - last // SKIPPED
+
+
+def _lag_ratio(trajectory: Trajectory) -> float:
+    """R = MSD(T/2)/MSD(T/8) from the sketches; NaN without them or of too few steps."""
+    # The last weights have no sketch.
+    if trajectory.sketch_seed() is None or _looked_at(trajectory) < COARSE + 1:
+        return math.nan
+    first = int(trajectory.step[-1]) // SKIPPED
+    return diffusion.measure(distances.sketched(trajectory, first=first)).ratio
+
+
+def _leaving_one_out(count: int) -> Iterator[list[int]]:
+    for left in range(count):
+        yield [index for index in range(count) if index != left]
+
+
+def _ratio(gram: Floats) -> float:
+    count, squares = len(gram), np.diag(gram)
+    if count < 2 or not squares.sum() > 0:
+        return math.nan
+    pairs = count * squares.sum() * 2 - 2 * gram.sum()  # Σ over ordered pairs of ‖w^a − w^b‖²
+    return float(pairs / (count * (count - 1)) / (2 * squares.mean()))
+
+
+def _half_cosine(trajectory: Trajectory) -> float:
+    last = int(trajectory.step[-1])
+    first = last // SKIPPED
+    marks = [first, (last + first) // 2, last]
+    a, b, c = (trajectory.row_weights(trajectory.row(m)).astype(np.float64) for m in marks)
+    lengths = float(np.linalg.norm(b - a) * np.linalg.norm(c - b))
+    return float((b - a) @ (c - b)) / lengths if lengths > 0 else math.nan
+
+
+def _compared(full: Trajectory, replicas: Sequence[Trajectory], start: Floats) -> FullBatch | None:
+    row = full.row("final")
+    step = int(full.step[row])
+    rows = [t.row(step) for t in replicas if step in t.step]
+    if not rows:
+        return None
+    moved = [
+        float(np.linalg.norm(t.row_weights(r) - start)) for t, r in zip(replicas, rows, strict=True)
+    ]
+    losses = [float(t.measures["train_loss"][r]) for t, r in zip(replicas, rows, strict=True)]
+    return FullBatch(
+        steps=step,
+        displacement=float(np.linalg.norm(full.row_weights(row) - start)),
+        noisy_displacement=math.sqrt(float(np.mean(np.square(moved)))),
+        loss=float(full.measures["train_loss"][row]),
+        noisy_loss=float(np.mean(losses)),
+    )
+
+
+def _last_loss(trajectory: Trajectory) -> float:
+    return float(trajectory.measures["train_loss"][trajectory.row("final")])
+
+
+def _row(subject: Subject, step: int) -> int:
+    return int(np.flatnonzero(subject.trajectory.step == step)[0])

@@ -1,0 +1,126 @@
+"""Batch sharpness: the curvature that a step of SGD meets along its own batch's gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from landscape.diagnose.landmarks import check, landmarks
+from landscape.errors import LandscapeError
+from landscape.problem.hvp import Hessian
+from landscape.problem.lanczos import Floats
+from landscape.problem.problem import Problem
+from landscape.problem.samples import length
+from landscape.store.trajectory import Trajectory
+
+Listener = Callable[[int, int], None]
+"""``listener(done, total)``, in rows."""
+
+
+@dataclass(frozen=True)
+class Sharpness:
+    """E[g_B' H_B g_B] / E|g_B|^2 over random batches B at R recorded steps."""
+
+    step: NDArray[np.int64]
+    """(R,)"""
+    value: Floats
+    """(R,); NaN where every batch's gradient is zero."""
+    error: Floats
+    """(R,) standard error over the batches; 0 where the batch is all of the data, NaN for one
+    batch that isn't."""
+    noise: Floats
+    """(R,) share of E|g_B|^2 that is noise, 1 - |mean of g_B|^2 / E|g_B|^2, without its bias; 0
+    for the full batch, near 1 where noise dominates."""
+    batch_size: int
+    batches: int
+
+
+def measure(
+    problem: Problem,
+    trajectory: Trajectory,
+    rows: Sequence[int] | None = None,
+    *,
+    batch_size: int,
+    batches: int = 64,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    device: str = "auto",
+    dtype: torch.dtype | None = None,
+    listener: Listener = lambda done, total: None,
+) -> Sharpness:
+    """Batch sharpness (Andreyev & Beneventano, 2024) at some rows, the `landmarks` unless given.
+
+    g_B is what training steps along, weight decay included; H_B is the loss's Hessian without it,
+    as are the `bounds` that it is compared with. Batches are drawn without replacement within
+    each, the same ones at every row. BatchNorm normalizes by the batch, as in training; dropout is
+    off and nothing is augmented. Costs ``batches`` products and gradients of one batch each.
+
+    Raises:
+        LandscapeError: no such row, no batches, or curvature can't be had.
+    """
+    if batches < 1 or batch_size < 1:
+        raise LandscapeError(
+            f"batches and their size must be at least 1, got {batches} of {batch_size}"
+        )
+    rows = landmarks(trajectory) if rows is None else check(trajectory, rows)
+    total = length(problem.train)
+    batch_size = min(batch_size, total)
+    batches = 1 if batch_size == total else batches
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [torch.randperm(total, generator=generator)[:batch_size] for _ in range(batches)]
+    # One graph a batch: BatchNorm's statistics are the whole batch's.
+    hessian = Hessian(
+        problem, device=device, dtype=dtype, batch_size=batch_size, batch_statistics=True
+    )
+    found = []
+    for done, row in enumerate(rows):
+        listener(done, len(rows))
+        found.append(_at(hessian, trajectory, row, drawn, weight_decay, full=batch_size == total))
+    listener(len(rows), len(rows))
+    value, error, noise = np.array(found).T
+    return Sharpness(trajectory.step[rows], value, error, noise, batch_size, batches)
+
+
+def _at(
+    hessian: Hessian,
+    trajectory: Trajectory,
+    row: int,
+    drawn: Sequence[torch.Tensor],
+    weight_decay: float,
+    *,
+    full: bool,
+) -> tuple[float, float, float]:
+    weights = trajectory.row_weights(row).astype(np.float64)
+    buffers = trajectory.buffers(row)
+    curved, squares = np.empty(len(drawn)), np.empty(len(drawn))
+    mean = np.zeros(hessian.size)
+    for number, batch in enumerate(drawn):
+        hessian.move(weights, buffers)  # each batch updates BatchNorm's averages
+        hessian.select(batch)
+        slope = hessian.gradient()[1] + weight_decay * weights
+        curved[number] = slope @ (hessian @ slope)
+        squares[number] = slope @ slope
+        mean += slope / len(drawn)
+    return _summary(curved, squares, float(mean @ mean), full=full)
+
+
+def _summary(
+    curved: Floats, squares: Floats, mean_square: float, *, full: bool
+) -> tuple[float, float, float]:
+    """The ratio of the means, its error by linearization, and the share of noise."""
+    count, size = len(squares), float(squares.mean())
+    if size == 0:
+        return float("nan"), float("nan"), float("nan")
+    value = float(curved.mean()) / size
+    if full:
+        return value, 0.0, 0.0
+    if count == 1:
+        return value, float("nan"), float("nan")
+    deviation = float((curved - value * squares).std(ddof=1))
+    # The mean of n noisy gradients is longer than their expectation by the noise's n-th part.
+    signal = (count * mean_square - size) / (count - 1)
+    return value, deviation / np.sqrt(count) / size, min(1.0, 1 - signal / size)

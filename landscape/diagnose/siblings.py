@@ -1,0 +1,98 @@
+"""The other runs of a run's sweep: what a good run reaches, and an independently trained twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.store import sweep as sweeps
+from landscape.store.run import Run, read
+from landscape.store.sweep import Sweep
+
+ENDED = ("finished", "non-finite")
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """The other runs of a run's sweep that have ended; none where it belongs to no sweep."""
+
+    runs: tuple[Run, ...] = ()
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of the varied settings by name, the run's own too."""
+    unreadable: tuple[str, ...] = ()
+    """Why others can't be read, a sentence each."""
+
+
+def of(run: Run) -> Siblings:
+    """Look around in the folder above."""
+    folder = run.folder.resolve().parent
+    if not sweeps.is_sweep(folder):
+        return Siblings()
+    sweep = sweeps.read(folder)
+    values = {str(entry["name"]): entry["values"] for entry in sweep.runs}
+    if run.name not in values:
+        return Siblings()
+    found, unreadable = [], []
+    for other in ended(sweep, but=run.name):
+        try:
+            other.trajectory.row("final")
+        except LandscapeError as error:
+            unreadable.append(f"{other.name}: {error}")
+            continue
+        found.append(other)
+    return Siblings(tuple(found), values, tuple(unreadable))
+
+
+def ended(sweep: Sweep, *, but: str | None = None) -> Iterator[Run]:
+    """A sweep's runs that have ended, ``but`` one."""
+    for entry in sweep.runs:
+        folder = sweep.folder / str(entry["name"])
+        if entry["name"] != but and (folder / "run.json").is_file():
+            other = read(folder)
+            if other.record["status"] in ENDED:
+                yield other
+
+
+def median_share(runs: tuple[Run, ...], constant: float) -> float | None:
+    """Median u = (L₀ − L)/L₀ of the runs' last losses; None without any."""
+    shares = []
+    for run in runs:
+        trajectory = run.trajectory
+        loss = float(trajectory.measures["train_loss"][trajectory.row("final")])
+        share = (constant - loss) / abs(constant) if constant else -loss
+        # A loss that isn't a number any more is as bad as none can be.
+        shares.append(share if np.isfinite(share) else -np.inf)
+    return float(np.median(shares)) if shares else None
+
+
+def twin(run: Run, siblings: Siblings) -> Run | None:
+    """A sibling that differs in its seed alone; None if there is none."""
+    if not siblings.runs:
+        return None
+    mine = _but_seed(siblings.values[run.name])
+    return next((r for r in siblings.runs if _but_seed(siblings.values[r.name]) == mine), None)
+
+
+def check_twin(run: Run, other: Run) -> Run:
+    """The other run, if it is one of the same network trained otherwise.
+
+    Raises:
+        LandscapeError: it is the run itself, or its parameters are others.
+    """
+    if other.id == run.id:
+        raise LandscapeError(f"a twin must be another run, got {other.folder} itself")
+    mine, theirs = (r.record["problem"]["layout"] for r in (run, other))
+    if mine != theirs:
+        raise LandscapeError(
+            f"a twin must have the parameters of {run.folder}, {other.folder} has others; "
+            "train the same model with another --seed"
+        )
+    return other
+
+
+def _but_seed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "seed"}

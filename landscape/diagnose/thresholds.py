@@ -1,0 +1,94 @@
+"""Where the verdict draws its lines: conventions, every one an option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from landscape.errors import LandscapeError
+from landscape.sgd.events import EXCURSION, LEARNED, ROWS, TIMES
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Conventions of `outcome` and `motion`; the verdict prints them beside what was measured.
+
+    u is (L₀ − L)/L₀, L₀ the best constant output's loss.
+
+    Raises:
+        LandscapeError: one isn't a positive number.
+    """
+
+    learned: float = LEARNED
+    """u that counts as having learned, for a whole epoch."""
+    excursion: float = EXCURSION
+    """Share of the way from the best loss to L₀ above which an excursion begins."""
+    escape_rows: int = ROWS
+    """The fewest rows of an escape."""
+    escape_times: float = TIMES
+    """An escape lasts so many times the longest excursion before it."""
+    bouncing_excursions: int = 5
+    """So many excursions that ended are bouncing,"""
+    bouncing_share: float = 0.1
+    """if they cover more than this share of the rows after learning."""
+    rise_times: float = 3.0
+    """A lasting rise: the end's median loss above so many times the best,"""
+    rise_share: float = 0.05
+    """and more than this share of L₀ above it."""
+    along_top: float = 0.5
+    """A catapult's jump: share of its squared length along the top eigenvector."""
+    asleep: float = 1e-3
+    """Outputs' spread over the inputs, as a share of their scale, that counts as none."""
+    jumping: float = 0.05
+    """Noise of the loss, as a share of L₀, that counts as bouncing where nothing was learned."""
+    slow: float = 0.1
+    """Learning rate as a share of its bound that counts as far below."""
+    collapsed: float = 0.5
+    """Share of a layer's units whose death counts as its partial collapse."""
+    siblings: float = 0.8
+    """A plateau is suboptimal below this share of the siblings' median u,"""
+    alone: float = 0.5
+    """or without siblings below this u."""
+    certain: float = 0.5
+    """Unstable at η: the binomial lower bound of escaping again is above this."""
+    descending: float = 1.1
+    """Still descending (rising): the loss changes by more than this factor over the window."""
+    settled: float = 1.5
+    """Settled: the loss changes by less than this factor over the window."""
+    window: float = 0.5
+    """The window of the motion, as a share of the steps at the last constant learning rate."""
+    drift_cosine: float = 0.5
+    drift_ratio: float = 9.0
+    drift_replicas: float = 0.2
+    """Drifting: c½ above the first or R above the second, and replicas' ratio below the third."""
+    confined_cosine: float = 0.15
+    """Confined: c½ no farther than this from −½,"""
+    confined_ratio: float = 1.05
+    """and R below this (25 correlation times of one curvature)."""
+    mixed_share: float = 0.1
+    """Mixed: the confined share of the squared displacement is farther than this from 0 and 1."""
+    walk_cosine: float = 0.25
+    """Wandering: |c½| below this,"""
+    walk_ratio_low: float = 2.5
+    walk_ratio: float = 6.0
+    """R in between these,"""
+    walk_replicas: float = 0.8
+    """and replicas' ratio above this."""
+    hops: float = 3.0
+    """Largest over median squared displacement of 32 blocks that begins to look like hops."""
+    dimension: float = 15.0
+    """The fewest effective dimensions (pooled over replicas) that c½ is trusted with."""
+    barrier_error: float = 2.0
+    """Floors are connected below so many error points"""
+    barrier_ratio: float = 2.0
+    """and a barrier below so many times the larger end's loss."""
+    edge: float = 0.9
+    """At the edge of stability: sharpness above this share of its bound."""
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if not value > 0:
+                raise LandscapeError(
+                    f"threshold {option.name} must be above 0, got {value}; "
+                    f"the default is {option.default}"
+                )

@@ -1,0 +1,41 @@
+"""Which steps the motion is read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.excursions import read
+from landscape.diagnose.thresholds import Thresholds
+
+DROPPED = 16
+"""One part in so many is dropped at the start: a start far off or at the bottom biases the rest."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Steps ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+    share: float
+    """Of the run's steps."""
+
+
+def of_run(evidence: Evidence, thresholds: Thresholds | None = None) -> Window:
+    """The last part of the stretch with the last learning rate, after any escape or excursion.
+
+    By default its last half, less the first sixteenth of that.
+    """
+    limits = thresholds or Thresholds()
+    step = evidence.rows.step
+    total, last = int(step[-1] - step[0]), int(step[-1])
+    start = max(int(step[0]), evidence.setup.constant_from)
+    course = read(evidence, limits)
+    if course is not None:
+        last = course.step(-1)
+        if course.last is not None and course.escaped:
+            start = max(start, course.step(course.last.first))
+    length = round(min(1.0, limits.window) * (last - start))
+    first = last - length + length // DROPPED
+    return Window(first, last, (last - first) / total if total else 0.0)

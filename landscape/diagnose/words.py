@@ -1,0 +1,173 @@
+"""The verdict in plain sentences: what the run did, why it doesn't come back, whether it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from landscape.diagnose.items import Value
+from landscape.diagnose.verdict import Verdict
+from landscape.scan.words import number
+
+OUTCOMES = {
+    "diverged": "The loss or the weights became infinite: the run diverged.",
+    "dead-plateau": "It never learned. Every unit of {layers} is dead or saturated on all data.",
+    "initial-plateau": "It never left the plateau around its initialization: no layer is dead, but "
+    "the outputs hardly depend on the input.",
+    "vanishing-signal": "It never learned. No layer is dead, but the outputs have come to hardly "
+    "depend on the input.",
+    "too-slow": "It never learned in this time: the loss falls, far too slowly, and the learning "
+    "rate is small.",
+    "bouncing": "The loss jumps about and does not settle.",
+    "escaped": "It learned to a loss of {best_loss}, then left and stayed away, at {end_loss}.",
+    "catapult": "It was catapulted: along the sharpest direction the loss rose and came back at a "
+    "flatter place.",
+    "spike-recovered": "It learned to a loss of {best_loss}; the loss spiked and came back.",
+    "suboptimal-plateau": "It sits on a plateau at a loss of {end_loss}, alive, and a lower "
+    "learning rate doesn't help.",
+    "noise-floor": "It sits at a loss of {end_loss} that the noise of its batches keeps up: a "
+    "lower learning rate lowers it at once.",
+    "learned": "It learned, to a loss of {best_loss}.",
+    "undetermined": "What it did is undetermined: {undetermined_because}.",
+}
+DEAD = (
+    "A dead layer passes no gradient: but for the biases after it the gradient is exactly zero, "
+    "so no learning rate brings the run back."
+)
+LANDINGS = {
+    "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of "
+    "{layers} is dead or saturated.",
+    "partial-collapse": "It landed where much of {layers} is dead.",
+    "elsewhere": "Where it landed units are alive.",
+    "undetermined": "Whether units died where it landed was not measured.",
+}
+KINDS = {
+    "flat": "There the loss is flat: its curvature is next to nothing.",
+    "saddle": "There the loss still curves downwards along a direction: no minimum.",
+    "minimum": "There the loss curves upwards along every direction that was found.",
+}
+MOTIONS = {
+    "still-descending": "The loss still falls: what it does once settled can't be seen yet.",
+    "rising": "The loss rises over the last window.",
+    "drifting": "The weights drift: the same way whatever the order of batches.",
+    "confined": "The weights stay near one place: within the window their distance to where they "
+    "were no longer grows.",
+    "mixed": "Part of the movement is confined and part of it is not: of the squared displacement "
+    "over half the window about {share_confined} is confined, {share_walk} a walk and "
+    "{share_drift} a drift.",
+    "wandering-in-valley": "The weights wander through a connected valley: other batch orders "
+    "lead elsewhere, at no barrier.",
+    "hopping-basins": "The weights hop between basins: barriers remain between the places they "
+    "visit.",
+    "undetermined": "Whether it stays or wanders is undetermined: {motion_undetermined_because}.",
+}
+
+
+def answer(verdict: Verdict) -> tuple[str, ...]:
+    """What a person would want to be told, a sentence each; caveats are apart."""
+    return (*_outcome(verdict), *_motion(verdict))
+
+
+def _outcome(verdict: Verdict) -> Iterator[str]:
+    yield _filled(OUTCOMES[verdict.verdict], verdict)
+    if verdict.verdict == "dead-plateau":
+        yield DEAD
+    if verdict.verdict == "escaped":
+        yield from _escape(verdict)
+    if verdict.overfitting is not None and verdict.overfitting.rise > 0:
+        found = verdict.overfitting
+        side = "above" if found.gap >= 0 else "below"
+        yield (
+            f"Validation loss was lowest at step {found.step}, {number(found.validation_minimum)}; "
+            f"at the end it is {number(found.validation_end)}, {number(abs(found.gap))} {side} "
+            "training."
+        )
+
+
+def _escape(verdict: Verdict) -> Iterator[str]:
+    if verdict.landing is not None:
+        yield _filled(LANDINGS[verdict.landing], verdict)
+    if (norm := _value(verdict, "gradient_norm_end")) is not None:
+        text = f"The gradient there has norm {number(norm)}"
+        before = _value(verdict, "gradient_norm_best")
+        yield text + (f", {number(before)} at the best weights." if before is not None else ".")
+    kind = _item(verdict, "landing_kind")
+    if isinstance(kind, str):
+        yield KINDS[kind]
+    if verdict.landing == "dead-plateau":
+        yield DEAD
+    yield from _tried(verdict)
+
+
+def _tried(verdict: Verdict) -> Iterator[str]:
+    left = _value(verdict, "left_again")
+    if left is not None:
+        text = f"From the best weights, {left:.0%} of other batch orders leave again"
+        if "unstable-at-rate" in verdict.also:
+            yield f"{text}: that place is unstable at this learning rate."
+        else:
+            yield f"{text}: too few to say that the place is unstable at this learning rate."
+    back = _value(verdict, "lower_rate_from_best")
+    level = verdict.evidence["lower_rate_from_best"].threshold if back is not None else None
+    if back is not None and isinstance(level, int | float):
+        stays = "stays" if back <= level else "leaves as well"
+        yield f"With a tenth of the learning rate it {stays}: loss {number(back)}."
+    stuck = [
+        verdict.evidence[name]
+        for name in verdict.evidence
+        if name.startswith("rate_") and name.endswith("_from_landing")
+    ]
+    if stuck:
+        helped = [item for item in stuck if _below(item.value, item.threshold)]
+        yield (
+            f"From where it landed {len(helped)} of {len(stuck)} other learning rates "
+            "bring it back."
+        )
+    placed = _value(verdict, "stuck_from_plateau")
+    if placed is not None:
+        yield (
+            f"Initialized on that plateau, {placed:.0%} of the trainings, over learning "
+            "rates, stay there."
+        )
+
+
+def _motion(verdict: Verdict) -> Iterator[str]:
+    if verdict.verdict == "diverged":
+        return
+    yield _filled(MOTIONS[verdict.motion], verdict)
+    bound, count = _value(verdict, "restoring_below"), _value(verdict, "valley_dimension")
+    if bound is not None:
+        text = (
+            "No confinement was seen for most of the squared displacement: restoring curvature "
+            f"along it is below {number(bound)}"
+        )
+        if count is not None:
+            text += f", and about {number(count)} Hessian eigenvalues are"
+        yield text + "."
+    if "edge-of-stability" in verdict.also:
+        yield "It trains at the edge of stability: curvature is as high as the learning rate lets."
+
+
+def _filled(text: str, verdict: Verdict) -> str:
+    values = {name: _shown(name, item.value) for name, item in verdict.evidence.items()}
+    return text.format_map({"layers": " and ".join(verdict.layers), **values})
+
+
+def _shown(name: str, value: Value) -> str:
+    if isinstance(value, float):
+        return f"{max(value, 0.0):.0%}" if name.startswith("share_") else number(value)
+    return str(value)
+
+
+def _item(verdict: Verdict, name: str) -> Value:
+    item = verdict.evidence.get(name)
+    return None if item is None else item.value
+
+
+def _value(verdict: Verdict, name: str) -> float | None:
+    value = _item(verdict, name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _below(value: Value, threshold: Value) -> bool:
+    numbers = isinstance(value, int | float) and isinstance(threshold, int | float)
+    return numbers and float(value or 0) <= float(threshold or 0)

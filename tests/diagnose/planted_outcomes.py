@@ -1,0 +1,156 @@
+"""Losses with a known outcome, and what would be measured beside them.
+
+An epoch is 10 steps, with a row every 5; momentum enters where the rules look at it.
+"""
+
+import math
+
+import numpy as np
+
+from landscape.diagnose.evidence import Branch, Catapult, Evidence, Rows, Setup, State
+
+L0 = math.log(10)
+EPOCH, EVERY = 10, 5
+ALIVE = State(1, gradient_norm=0.1, dead=(), saturated=(), logit_spread=0.8, lambda_max=5.0)
+DEAD = State(
+    1,
+    gradient_norm=1e-3,
+    dead=("hidden",),
+    saturated=(),
+    logit_spread=0.0,
+    lambda_max=1e-6,
+    lambda_min=-1e-7,
+)
+
+
+def decay(rows: int, floor: float, scale: float = 8.0) -> np.ndarray:
+    return floor + (L0 - floor) * np.exp(-np.arange(rows) / scale)
+
+
+def noisy(loss: np.ndarray, seed: int, size: float = 0.05) -> np.ndarray:
+    return loss * np.exp(size * np.random.default_rng(seed).standard_normal(len(loss)))
+
+
+def run(
+    loss: np.ndarray, momentum: float, start: State = ALIVE, best: State = ALIVE, end: State = ALIVE
+) -> Evidence:
+    step = EVERY * np.arange(len(loss), dtype=np.int64)
+    return Evidence(
+        Rows(step, np.asarray(loss, float)),
+        Setup(0.1, EPOCH, momentum=momentum),
+        L0,
+        states={"start": start, "best": best, "end": end},
+    )
+
+
+def learned(seed: int, momentum: float) -> Evidence:
+    # Ends a thousand times lower than it began: quantiles of L differ by as much as in a bounce.
+    return run(noisy(decay(200, 0.002, 25), seed, 0.2), momentum)
+
+
+def noisy_learned(seed: int, momentum: float) -> Evidence:
+    return run(noisy(decay(200, 0.15), seed, 0.3), momentum)
+
+
+def diverged(seed: int, momentum: float) -> Evidence:
+    loss = decay(100, 0.3)
+    loss[50 + seed :] = np.inf
+    return run(loss, momentum)
+
+
+def dead_plateau(seed: int, momentum: float) -> Evidence:
+    return run(noisy(np.full(100, L0), seed, 0.003), momentum, end=DEAD)
+
+
+def dead_bounce(seed: int, momentum: float) -> Evidence:
+    """Learns for less than an epoch; then only the output bias moves, kicked by small batches."""
+    generator = np.random.default_rng(seed)
+    kicks = 0.05 * generator.standard_normal((200, 9))
+    loss = L0 + 4 * (kicks**2).sum(1)
+    loss[1:3] = 1.2 + 0.3 * generator.random(2)
+    return run(loss, momentum, end=DEAD)
+
+
+def asleep(seed: int, momentum: float) -> Evidence:
+    """At a deep network's initialization: live, but outputs hardly depend on the input."""
+    sleeping = State(0, dead=(), saturated=(), logit_spread=1e-5, lambda_max=0.01)
+    return run(noisy(np.full(100, L0 + 1e-4), seed, 1e-4), momentum, start=sleeping, end=sleeping)
+
+
+def vanishing(seed: int, momentum: float) -> Evidence:
+    faded = State(500, dead=(), saturated=(), logit_spread=1e-5, lambda_max=0.01)
+    return run(noisy(np.full(100, L0 + 1e-4), seed, 1e-4), momentum, end=faded)
+
+
+def too_slow(seed: int, momentum: float) -> Evidence:
+    slow = State(500, dead=(), saturated=(), logit_spread=0.1, lambda_max=0.1)
+    loss = L0 * (1 - 0.03 * np.linspace(0, 1, 100))
+    return run(noisy(loss, seed, 5e-4), momentum, start=slow, best=slow, end=slow)
+
+
+def bouncing(seed: int, momentum: float) -> Evidence:
+    generator = np.random.default_rng(seed)
+    loss = noisy(decay(200, 0.2), seed, 0.1)
+    for at in range(40, 195, 18):
+        loss[at : at + 1 + generator.integers(4, 8)] = 1.2 + generator.random()
+    loss[-3:] = 0.2
+    return run(loss, momentum)
+
+
+def restless(seed: int, momentum: float) -> Evidence:
+    """Never learns, alive, and jumps about above the constant output's loss."""
+    return run(L0 * (1 + 0.4 * np.random.default_rng(seed).random(200)), momentum)
+
+
+def escaped(seed: int, momentum: float) -> Evidence:
+    loss = noisy(decay(200, 0.5), seed)
+    onset = 60 + seed
+    loss[onset : onset + 3] = (1.3, 1.9, 2.5)
+    loss[onset + 3 :] = noisy(np.full(200 - onset - 3, L0), seed, 0.002)
+    return run(loss, momentum, end=DEAD)
+
+
+def escaped_after_spikes(seed: int, momentum: float) -> Evidence:
+    loss = noisy(decay(200, 0.3), seed)
+    loss[40:44], loss[70:73] = 1.8, 1.5
+    loss[110 + seed :] = noisy(np.full(90 - seed, 1.6), seed, 0.02)
+    return run(loss, momentum)
+
+
+def spike(seed: int, momentum: float) -> Evidence:
+    loss = noisy(decay(200, 0.3), seed)
+    loss[80 + seed : 84 + seed] = (1.0, 2.0, 1.5, 1.1)
+    return run(loss, momentum)
+
+
+def late_spike(seed: int, momentum: float) -> Evidence:
+    """The run ends inside an excursion: whether it comes back can not be known."""
+    loss = noisy(decay(200, 0.3), seed)
+    loss[-3:] = 2.0
+    return run(loss, momentum)
+
+
+def slow_rise(seed: int, momentum: float) -> Evidence:
+    """To six times the best, but never far enough for an excursion."""
+    loss = np.concatenate([decay(100, 0.03, 5), np.linspace(0.03, 0.4, 100)])
+    return run(noisy(loss, seed), momentum)
+
+
+def stuck(seed: int, momentum: float) -> Evidence:
+    found = run(noisy(np.maximum(decay(200, 1.6), 1.6), seed, 0.01), momentum)
+    return add(found, end_after=1.58)
+
+
+def noise_floor(seed: int, momentum: float) -> Evidence:
+    found = run(noisy(decay(200, 1.4), seed, 0.02), momentum)
+    return add(found, end_after=0.2)
+
+
+def catapult(seed: int, momentum: float) -> Evidence:
+    found = spike(seed, momentum)
+    return Evidence(**{**vars(found), "catapult": Catapult(30.0, 12.0, 0.9)})
+
+
+def add(evidence: Evidence, *, end_after: float) -> Evidence:
+    branch = Branch("lower-rate", "end", 1000, 0.01, float(evidence.rows.train_loss[-1]), end_after)
+    return Evidence(**{**vars(evidence), "branches": (*evidence.branches, branch)})

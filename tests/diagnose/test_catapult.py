@@ -1,0 +1,122 @@
+"""The catapult of two-layer linear networks (Lewkowycz et al., 2020): known steps, known edges."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from landscape.diagnose import curvature
+from landscape.diagnose.bounds import bounds
+from landscape.diagnose.subspace import jump
+from landscape.problem import Problem, flat, half_square
+from landscape.problem.hvp import Hessian
+from landscape.problem.spectrum import top
+from landscape.sgd.settings import Settings
+from landscape.sgd.train import steps
+
+
+class Linear(nn.Module):
+    """f(x) = v . u x / sqrt(n), with Gaussian u and v: lambda is |u|^2 / n + |v|^2 / n."""
+
+    def __init__(self, width: int, seed: int):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.u = nn.Parameter(torch.randn(width, generator=generator, dtype=torch.float64))
+        self.v = nn.Parameter(torch.randn(width, generator=generator, dtype=torch.float64))
+
+    def forward(self, inputs):
+        return inputs * (self.u @ self.v) / len(self.u) ** 0.5
+
+
+def made(width: int, seed: int) -> Problem:
+    """One sample, x = 1 and y = 0."""
+    one = torch.ones(1, 1, dtype=torch.float64)
+    return Problem(Linear(width, seed), (one, 0 * one), loss=half_square)
+
+
+def state(weights: np.ndarray) -> tuple[float, float]:
+    """Output f and the tangent kernel lambda."""
+    u, v = np.split(weights, 2)
+    return float(u @ v) / len(u) ** 0.5, float(u @ u + v @ v) / len(u)
+
+
+def descended(problem: Problem, rate: float, count: int) -> np.ndarray:
+    """Weights of every step (T + 1, P) of full-batch descent."""
+    settings = Settings(lr=rate, batch_size=1, steps=count)
+    return np.stack([step.weights.numpy().copy() for step in steps(problem, settings)])
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.5, 3.5])
+def test_steps_obey_the_closed_form(factor):
+    problem = made(100, 0)
+    _, start = state(flat(problem.model).numpy())
+    rate = factor / start
+    path = [state(weights) for weights in descended(problem, rate, 60)]
+    for (f, kernel), (after_f, after_kernel) in pairwise(path):
+        factor_f = 1 - rate * kernel + rate**2 * f**2 / 100
+        assert after_f == pytest.approx(f * factor_f, rel=1e-10, abs=1e-10)
+        moved = rate * f**2 / 100 * (rate * kernel - 4)
+        assert after_kernel == pytest.approx(kernel + moved, rel=1e-10)
+
+
+def test_it_leaves_along_the_top_eigenvector_and_lands_where_it_is_flatter(recorded):
+    problem = made(400, 1)
+    start = flat(problem.model).numpy()
+    rate = 3.0 / state(start)[1]
+    path = descended(problem, rate, 200)
+    losses = np.array([state(weights)[0] ** 2 / 2 for weights in path])
+    peak = int(losses.argmax())
+    assert losses[peak] > 20 * losses[0]
+    assert losses[-1] < 1e-6
+    # Rows: before the jump, while the loss grows on the way up, and where it landed.
+    trajectory = recorded(problem, [path[0], path[3], path[-1]], losses[[0, 3, -1]])
+    found = curvature.measure(problem, trajectory, [0, 2], count=1, products=30, samples=None)
+    limit = bounds(rate)
+    assert found.eigenvalues[0, 0] > limit.descent > found.eigenvalues[1, 0]
+    # At the minimum f = 0 the only eigenvalue that isn't zero is the kernel.
+    assert found.eigenvalues[1, 0] == pytest.approx(state(path[-1])[1], rel=1e-5)
+    leap = jump(problem, trajectory, 0, 1, count=1)
+    assert leap.along_top > 0.99
+    assert leap.chance == pytest.approx(1 / 800)
+    assert jump(problem, trajectory, 0, 2, count=1).after < limit.descent
+
+
+def test_curvature_of_the_whole_path_is_the_closed_form():
+    # H has on the diagonal blocks f' f'^T / n and couples u with v by f / sqrt(n).
+    problem = made(30, 2)
+    hessian = Hessian(problem, dtype=torch.float64)
+    f, kernel = state(flat(problem.model).numpy())
+    # In the plane of (v, u) and (u, v) it is 2 by 2; everywhere else +-f / sqrt(n).
+    u, v = np.split(flat(problem.model).numpy(), 2)
+    first = np.concatenate([v, u]) / 30**0.5
+    second = np.concatenate([u, v]) / 30**0.5
+    cross = f / 30**0.5
+    both = np.linalg.qr(np.stack([first, second]).T)[0]
+    swap = np.roll(np.eye(60), 30, axis=0)
+    small = both.T @ (np.outer(first, first) + cross * swap) @ both
+    exact = np.linalg.eigvalsh(small)[-1]
+    assert top(hessian, 1).values[0] == pytest.approx(exact, rel=1e-9)
+    assert kernel == pytest.approx(first @ first)
+
+
+def edge(factor: float, seed: int, width: int = 1000) -> bool:
+    """Whether descent at eta = factor / lambda_0 diverges."""
+    problem = made(width, seed)
+    _, start = state(flat(problem.model).numpy())
+    settings = Settings(lr=factor / start, batch_size=1, steps=400)
+    with np.errstate(over="ignore"):
+        for step in steps(problem, settings):
+            output, _ = state(step.weights.numpy())
+            if not abs(output) < 1e6:
+                return True
+    return False
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_diverges_above_four_over_the_kernel_alone(seed):
+    assert not edge(3.9, seed)
+    assert edge(4.1, seed)

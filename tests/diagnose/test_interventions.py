@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from landscape import cluster
+from landscape.cluster.local import Here
+from landscape.diagnose import escape, excursions, interventions, trials
+from landscape.diagnose.interventions import Failure
+from landscape.diagnose.subject import Subject
+from landscape.diagnose.thresholds import Thresholds
+from landscape.errors import LandscapeError
+from landscape.problem import Problem
+from landscape.sgd import Recorder, Settings, resume, steps
+from landscape.store import read
+
+
+def planned(run, problem, epochs=1):
+    subject = Subject(run, problem)
+    course = excursions.read(subject.evidence)
+    return subject, interventions.plan(subject, course, Thresholds(), epochs=epochs)
+
+
+def named(plan, name):
+    [found] = [trial for trial in plan.trials if trial.name == name]
+    return found
+
+
+def end(run):
+    return run.trajectory.row_weights(run.trajectory.row("final"))
+
+
+def perform(subject, *chosen, pool=None):
+    return list(interventions.perform_all(subject, chosen, pool or Here()))
+
+
+def test_an_escape_is_tried_again_from_before_it_and_from_the_end(escaped, monkeypatch):
+    # In this run the last good row is the best one, from where it is tried anyway.
+    assert not [t for t in planned(*escaped)[1].trials if t.start == "before-onset"]
+    monkeypatch.setattr(escape, "before_onset", lambda subject, course: 3)
+    plan = planned(*escaped)[1]
+    assert plan.kind == "escape"
+    kinds = {}
+    for trial in plan.trials:
+        kinds.setdefault((trial.start, trial.kind), []).append(trial)
+    assert {key: len(found) for key, found in kinds.items()} == {
+        **{("best", kind): 1 for kind in ("control", "lower-rate")},
+        **{("before-onset", kind): 1 for kind in ("control", "lower-rate")},
+        **{(start, "other-order"): 10 for start in ("best", "before-onset")},
+        ("end", "lower-rate"): 1,
+        ("end", "rate"): 4,
+        ("plateau", "plateau"): 5,
+    }
+    assert {t.lr for t in kinds["end", "rate"]} == {1e-4, 1e-3, 1e-2, 1.0}
+    seeds = [t.seed for t in kinds["best", "other-order"]]
+    assert len({*seeds, escaped[0].record["settings"]["seed"]}) == 11
+    [lower] = kinds["best", "lower-rate"]
+    assert lower.lr == pytest.approx(0.1)
+    assert len({trial.name for trial in plan.trials}) == len(plan.trials)
+
+
+def test_the_row_before_the_onset_is_the_last_good_one(escaped):
+    subject = Subject(*escaped)
+    course = excursions.read(subject.evidence)
+    row = escape.before_onset(subject, course)
+    losses = subject.trajectory.measures["train_loss"]
+    level = course.last.limits.level
+    later = subject.cadence[subject.cadence > row]
+    assert losses[row] <= level
+    assert (losses[later] > level).all()
+
+
+def test_the_control_is_the_runs_own_continuation_to_the_bit(escaped):
+    subject, plan = planned(*escaped, epochs=20)
+    control = named(plan, "best-control")
+    assert perform(subject, control) == [control]
+    run = trials.found(subject.run, control)
+    assert np.array_equal(end(run), end(subject.run))
+    [found] = escape.read(subject, [control], 0.0).controls
+    assert found.equal == found.steps == control.steps
+    assert found.difference == 0.0
+
+
+def test_another_order_is_not(escaped):
+    subject, plan = planned(*escaped)
+    other = named(plan, "best-order1")
+    perform(subject, other)
+    mine = subject.trajectory.scalars()["batch_loss"][other.step :]
+    theirs = trials.found(subject.run, other).trajectory.scalars()["batch_loss"]
+    assert not np.any(mine[: len(theirs)] == theirs)
+
+
+def test_a_run_on_the_plateau_stays_there_at_every_rate(escaped):
+    subject, plan = planned(*escaped)
+    placed = [trial for trial in plan.trials if trial.kind == "plateau"]
+    perform(subject, *placed)
+    for branch in escape.read(subject, placed, 0.5).branches:
+        # The output bias alone still moves: no less than the best constant's loss.
+        assert branch.end_loss >= subject.constant_loss - 1e-6
+
+
+def test_the_cost_counts_what_is_missing(escaped):
+    subject, plan = planned(*escaped)
+    cost = interventions.cost(subject, plan)
+    assert cost.runs == len(plan.trials)
+    assert cost.epochs == pytest.approx(sum(t.steps * 32 / 1000 for t in plan.trials), rel=0.05)
+    assert cost.seconds > 0
+    perform(subject, *plan.trials[:3])
+    subject, rest = planned(*escaped)
+    assert interventions.cost(subject, rest).runs == len(plan.trials) - 3
+    assert interventions.cost(subject, replace(rest, missing=())).seconds == 0
+
+
+def test_one_that_was_stopped_goes_on_to_the_same_weights(escaped, tmp_path):
+    subject, plan = planned(*escaped)
+    trial = named(plan, "best-order2")
+    perform(subject, trial)
+    expected = end(trials.found(subject.run, trial))
+    shutil.rmtree(trials.place(subject.run, trial))
+
+    class Stop(KeyboardInterrupt):
+        pass
+
+    def stop(_index, share):
+        if share > 0.4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        list(interventions.perform_all(subject, [trial], Here(), stop))
+    stopped = trials.found(subject.run, trial)
+    assert stopped.record["status"] == "interrupted"
+    assert not trials.done(subject.run, trial)
+    perform(subject, trial)
+    assert trials.found(subject.run, trial).record["resumed"]
+    assert np.array_equal(end(trials.found(subject.run, trial)), expected)
+
+
+def test_one_of_another_length_is_trained_anew(escaped):
+    subject, plan = planned(*escaped)
+    trial = named(plan, "end-lower-rate")
+    perform(subject, trial)
+    longer = replace(trial, steps=trial.steps + 5)
+    assert not trials.done(subject.run, longer)
+    perform(subject, longer)
+    assert trials.found(subject.run, longer).record["steps"] == trial.steps + 5
+
+
+def test_a_failing_one_does_not_stop_the_others(escaped):
+    subject, plan = planned(*escaped)
+    first, second = plan.trials[:2]
+    place = trials.place(subject.run, first)
+    place.mkdir(parents=True)
+    (place / "notes.txt").write_text("mine")
+    failed, done = perform(subject, first, second)
+    assert failed == Failure(
+        first.name,
+        f"a new run needs a new folder, {place.resolve()} exists and is no run; "
+        "give another one with --output",
+    )
+    assert done == second
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_weights(escaped):
+    subject, plan = planned(*escaped)
+    chosen = [named(plan, "best-control"), named(plan, "end-lr0.01")]
+    perform(subject, *chosen)
+    here = [end(trials.found(subject.run, trial)) for trial in chosen]
+    shutil.rmtree(subject.run.folder / "interventions")
+    with cluster.workers(2) as pool:
+        assert {t.name for t in perform(subject, *chosen, pool=pool)} == {t.name for t in chosen}
+    there = [end(trials.found(subject.run, trial)) for trial in chosen]
+    assert np.array_equal(here[0], there[0])
+    assert np.allclose(here[1], there[1], atol=1e-6)
+
+
+def test_branches_are_runs_like_any_other(escaped):
+    subject, plan = planned(*escaped)
+    trial = named(plan, "best-lower-rate")
+    perform(subject, trial)
+    run = read(subject.run.folder / "interventions" / "best-lower-rate")
+    assert run.record["branch"]["of"] == subject.run.id
+    assert run.record["velocity"] is True
+    assert np.array_equal(
+        run.trajectory.row_weights(0),
+        subject.trajectory.row_weights(subject.trajectory.row("best")),
+    )
+
+
+def test_one_without_its_state_is_not_begun_from_other_weights(escaped):
+    subject, plan = planned(*escaped)
+    trial = named(plan, "best-lower-rate")
+    perform(subject, trial)
+    run = read(trials.place(subject.run, trial)).update(status="running")
+    (run.folder / "trajectory.h5").unlink()
+    with pytest.raises(LandscapeError) as caught:
+        resume(run, subject.problem)
+    assert str(caught.value) == (
+        f"a run that branched off another needs {run.folder / 'resume.h5'} to go on, found none; "
+        "`landscape diagnose` of that run begins it anew"
+    )
+
+
+def record(folder, problem, **values):
+    settings = Settings(**values)
+    with Recorder(folder, problem, settings) as recorder:
+        for step in steps(problem, settings):
+            recorder.record(step)
+    return recorder.run
+
+
+def test_none_where_nothing_was_learned(tmp_path, escaped):
+    _, problem = escaped
+    run = record(tmp_path / "slow", problem, lr=1e-6, epochs=2)
+    plan = planned(run, problem)[1]
+    assert (plan.kind, plan.trials, plan.reason) == ("none", (), "the run never learned")
+
+
+def test_none_of_somebodys_own_loop(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(40, 2, generator=generator), torch.zeros(40, dtype=torch.int64)
+    problem = Problem(nn.Linear(2, 2), data)
+    optimizer = torch.optim.SGD(problem.model.parameters(), lr=0.1)
+    with Recorder(tmp_path / "own", problem, record="log", steps_per_epoch=4).watch(
+        problem.model, optimizer
+    ) as watch:
+        for _ in range(8):
+            loss = nn.functional.cross_entropy(problem.model(data[0]), data[1])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            watch.record(loss)
+    plan = planned(read(tmp_path / "own"), problem)[1]
+    assert plan.reason == (
+        "the run was recorded from a loop of your own, which can't be trained again from here"
+    )
+
+
+def test_epochs_must_be_positive(escaped):
+    with pytest.raises(LandscapeError) as caught:
+        planned(*escaped, epochs=0)
+    assert str(caught.value) == "epochs of an intervention must be at least 1, got 0"
+
+
+def test_the_record_is_json(escaped):
+    subject, plan = planned(*escaped)
+    perform(subject, plan.trials[0])
+    content = (trials.place(subject.run, plan.trials[0]) / "run.json").read_text()
+    assert json.loads(content)["branch"]["kind"] == plan.trials[0].kind

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from landscape.diagnose.landmarks import landmarks, spread
+from landscape.problem import Problem
+from landscape.store.trajectory import Event
+
+
+@pytest.fixture
+def run(recorded):
+    """Fifty rows at steps 0, 10, ... with the best loss at row 20, not finite in the last one."""
+    problem = Problem(nn.Linear(2, 2), (torch.zeros(3, 2), torch.zeros(3).long()))
+    weights = np.ones((50, 6))
+    weights[-1] = np.nan
+    losses = np.ones(50)
+    losses[20] = 0.5
+    return recorded(problem, weights, losses)
+
+
+def test_start_best_and_end(run):
+    assert landmarks(run) == [0, 20, 48]
+
+
+def test_events_come_after_them_the_longest_first(run):
+    events = Event("spike", 103, 130, ""), Event("escape", 205, 480, "")
+    found = replace(run, events=events)
+    # Step 200 is row 20, known already; the last rows in and before the spike are 13 and 10.
+    assert landmarks(found, most=4) == [0, 10, 20, 48]
+    assert landmarks(found, most=9) == [0, 10, 13, 20, 48]
+
+
+def test_without_losses_there_is_no_best(run):
+    nothing = {name: np.full(50, np.nan) for name in run.measures}
+    assert landmarks(replace(run, measures=nothing)) == [0, 48]
+
+
+def test_spread_evenly(run):
+    found = spread(run, most=7)
+    assert {0, 20, 48} <= set(found)
+    assert len(found) == 7
+    assert found == sorted(found)
+    assert spread(run, most=100) == list(range(49))

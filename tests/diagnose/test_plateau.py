@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from landscape.diagnose import plateau
+from landscape.diagnose.trials import Start, at
+from landscape.problem import Problem, builtin, flat
+from landscape.problem.hvp import Hessian
+from landscape.problem.weights import Layout, buffers
+
+
+def start_of(problem):
+    return Start(flat(problem.model).numpy(), buffers(problem.model), None)
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "resnet20"])
+def test_every_gradient_but_the_output_bias_is_exactly_zero(model):
+    problem = builtin(model=model, data="digits", width=4, seed=0)
+    inputs, targets = problem.train
+    small = Problem(problem.model, (inputs[:64], targets[:64]))
+    placed = plateau.place(small, start_of(small))
+    assert placed.reason == ""
+    hessian = Hessian(at(small, placed.start))
+    gradient = hessian.gradient()[1]
+    moving = {
+        p.name for p in Layout.of(small.model).parameters if np.abs(gradient[p.slice]).max() > 0
+    }
+    assert len(moving) == 1
+    assert next(iter(moving)).endswith("bias")
+
+
+def test_only_biases_of_one_layer_are_moved():
+    problem = builtin(model="mlp", data="moons", depth=2, width=6, seed=1)
+    start = start_of(problem)
+    placed = plateau.place(problem, start)
+    changed = {
+        p.name
+        for p in Layout.of(problem.model).parameters
+        if not np.array_equal(start.weights[p.slice], placed.start.weights[p.slice])
+    }
+    assert changed == {"hidden2.bias"} == {f"{placed.layer}.bias"}
+
+
+class Around(nn.Module):
+    """Its output reads the input beside the hidden layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.output = nn.Linear(2, 3), nn.Linear(5, 2)
+
+    def forward(self, inputs):
+        return self.output(torch.cat([self.hidden(inputs).relu(), inputs], 1))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Around(), "the output depends on the input however low hidden is put"),
+        (nn.Linear(2, 2), "no hidden layer with a bias comes before the output"),
+    ],
+)
+def test_says_why_there_is_no_plateau(model, reason):
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(20, 2, generator=generator), torch.zeros(20, dtype=torch.int64)
+    problem = Problem(model, data)
+    before = flat(model)
+    assert plateau.place(problem, start_of(problem)) == plateau.Placed(None, reason=reason)
+    assert torch.equal(flat(model), before)

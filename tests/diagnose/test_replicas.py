@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from landscape.cluster.local import Here
+from landscape.diagnose import excursions, interventions, replicas, trials, window
+from landscape.diagnose.subject import Subject
+from landscape.diagnose.thresholds import Thresholds
+from landscape.problem import Problem
+
+ROWS, SIZE, COUNT = 33, 600, 4
+
+
+@pytest.fixture
+def problem():
+    data = torch.zeros(4, SIZE), torch.zeros(4, dtype=torch.int64)
+    return Problem(nn.Linear(SIZE, 1, bias=False), data)
+
+
+def drift(rng):
+    """The same way every time, with a little of its own."""
+    return np.arange(ROWS)[:, None] * np.ones(SIZE) + 0.01 * rng.standard_normal((ROWS, SIZE))
+
+
+def walk(rng):
+    return np.cumsum(rng.standard_normal((ROWS, SIZE)), 0)
+
+
+def confined(rng):
+    return rng.standard_normal((ROWS, SIZE))
+
+
+@pytest.mark.parametrize(
+    ("motion", "ratio", "cosine"),
+    [(drift, 0.0, 1.0), (walk, 1.0, 0.0), (confined, 0.5, -0.5)],
+)
+def test_ratio_and_cosine_of_planted_motions(recorded, problem, motion, ratio, cosine):
+    paths = []
+    for seed in range(COUNT):
+        path = motion(np.random.default_rng(seed))
+        path[0] = 0 if motion is not confined else np.random.default_rng(99).standard_normal(SIZE)
+        paths.append(path)
+    runs = [recorded(problem, path) for path in paths]
+    found = replicas.spread_of(runs, paths[0][0].astype(np.float32).astype(float))
+    assert found.count == COUNT
+    assert found.ratio == pytest.approx(ratio, abs=0.08)
+    assert found.half_cosine == pytest.approx(cosine, abs=0.05)
+    assert found.ratio_error < 0.08
+    assert found.steps == 10 * (ROWS - 1) - 10 * (ROWS - 1) // 16
+
+
+def test_ratio_is_the_mean_over_pairs(recorded, problem):
+    rng = np.random.default_rng(5)
+    start = rng.standard_normal(SIZE)
+    ends = start + rng.standard_normal((3, SIZE)) * [[1.0], [2.0], [0.5]]
+    runs = [
+        recorded(problem, np.linspace(start, end, ROWS).astype(np.float32).astype(float))
+        for end in ends
+    ]
+    found = replicas.spread_of(runs, start)
+    pairs = [np.sum((ends[i] - ends[j]) ** 2) for i, j in ((0, 1), (0, 2), (1, 2))]
+    expected = np.mean(pairs) / (2 * np.mean(np.sum((ends - start) ** 2, 1)))
+    assert found.ratio == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_set_of_a_run_that_learned(learned):
+    subject = Subject(*learned)
+    course = excursions.read(subject.evidence)
+    limits = Thresholds()
+    plan = interventions.plan(subject, course, limits, epochs=3)
+    assert plan.kind == "motion"
+    kinds = {}
+    for trial in plan.trials:
+        kinds.setdefault(trial.kind, []).append(trial)
+    assert {kind: len(found) for kind, found in kinds.items()} == {
+        "replica": 4,
+        "full-batch": 1,
+        "lower-rate": 1,
+        "floor": 10,
+    }
+    span = window.of_run(subject.evidence, limits)
+    last = subject.step(subject.end)
+    start = kinds["replica"][0].step
+    assert last - start >= 3 * subject.steps_per_epoch
+    assert span.first <= start
+    assert len({t.seed for t in kinds["replica"]} | {0}) == 5
+    [full] = kinds["full-batch"]
+    assert full.batch_size == 1000
+    assert (full.step, full.lr) == (start, 0.3)
+    assert all(span.first <= t.step <= last for t in kinds["floor"])
+    assert [t.lr for t in kinds["floor"]] == pytest.approx([0.03] * 10)
+    assert {t.schedule for t in kinds["floor"]} == {"cosine"}
+
+
+def test_what_came_of_it(learned):
+    subject = Subject(*learned)
+    course = excursions.read(subject.evidence)
+    plan = interventions.plan(subject, course, Thresholds(), epochs=2)
+    failures = list(interventions.perform_all(subject, plan.trials, Here()))
+    assert failures == list(plan.trials)
+    found = replicas.read(subject, plan.trials)
+    assert found.replicas.count == 4
+    assert found.replicas.ratio > 0
+    full = found.full_batch
+    assert full.steps == min(replicas.FULL_STEPS, 2 * subject.steps_per_epoch)
+    assert 0 < full.displacement < 2 * full.noisy_displacement
+    # Descending below each snapshot can only help where the loss is smooth.
+    trajectory = subject.trajectory
+    snapshots = [trajectory.row(step) for step in found.floor_steps]
+    assert (found.floor_losses <= trajectory.measures["train_loss"][snapshots]).all()
+
+
+def test_without_momentum_and_noise_the_full_batch_is_gradient_descent(learned):
+    subject = Subject(*learned)
+    course = excursions.read(subject.evidence)
+    plan = interventions.plan(subject, course, Thresholds(), epochs=1)
+    [full] = [trial for trial in plan.trials if trial.kind == "full-batch"]
+    list(interventions.perform_all(subject, [full], Here()))
+    run = trials.found(subject.run, full)
+    model = subject.problem.model
+    inputs, targets = subject.problem.train
+    layout = list(model.parameters())
+    saved = [p.detach().clone() for p in layout]
+    try:
+        nn.utils.vector_to_parameters(torch.from_numpy(run.trajectory.row_weights(0)), layout)
+        for _ in range(full.steps):
+            loss = nn.functional.cross_entropy(model(inputs), targets)
+            gradients = torch.autograd.grad(loss, layout)
+            with torch.no_grad():
+                for p, g in zip(layout, gradients, strict=True):
+                    p -= 0.3 * g
+        expected = nn.utils.parameters_to_vector(layout).detach().numpy()
+    finally:
+        for p, before in zip(layout, saved, strict=True):
+            p.data.copy_(before)
+    trajectory = run.trajectory
+    found = trajectory.row_weights(trajectory.row("final"))
+    assert np.allclose(found, expected, atol=1e-5)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from landscape.diagnose import overfitting
+from landscape.diagnose.evidence import Branch, Evidence, Rows
+from landscape.diagnose.motion import NAMES as MOTIONS
+from landscape.diagnose.outcome import NAMES as OUTCOMES
+from landscape.diagnose.verdict import judge
+from landscape.diagnose.words import answer
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+outcomes, motions = load("planted_outcomes"), load("planted_motions")
+
+
+@pytest.fixture(scope="module")
+def settled() -> dict[str, Evidence]:
+    """A learned run with each motion."""
+    base = outcomes.learned(0, 0.0)
+    found = {}
+    for name in ("walk", "confined", "mixture", "drift", "wells"):
+        moved = motions.evidence(getattr(motions, name)(0.0), count=1)[0]
+        states = base.states
+        found[name] = replace(moved, states=states)
+    return found
+
+
+KEYS = (
+    *("format", "version", "verdict", "motion", "landing", "layers", "also", "confidence"),
+    *("events", "evidence", "overfitting", "caveats"),
+)
+
+
+@pytest.mark.parametrize("name", ["escaped", "learned", "diverged", "dead_bounce", "late_spike"])
+def test_the_record_has_the_fields_of_verdict_json(name):
+    found = judge(getattr(outcomes, name)(0, 0.9))
+    record = json.loads(json.dumps(found.record()))
+    assert tuple(record) == KEYS
+    assert record["verdict"] in OUTCOMES
+    assert record["motion"] in MOTIONS
+    assert record["confidence"] in ("intervention", "observation", "undetermined")
+    for item in record["evidence"].values():
+        assert set(item) == {"value", "threshold", "meaning"}
+        assert item["meaning"]
+
+
+def test_events():
+    found = judge(outcomes.escaped(4, 0.0))
+    assert [(each.name, each.first, each.last) for each in found.events] == [("escape", 320, 995)]
+    spike = judge(outcomes.spike(4, 0.0))
+    assert [(each.name, each.first, each.last) for each in spike.events] == [("spike", 420, 435)]
+    assert [each.name for each in judge(outcomes.late_spike(0, 0.0)).events] == ["rise"]
+    assert judge(outcomes.learned(0, 0.0)).events == ()
+
+
+def test_overfitting_whatever_the_outcome():
+    step = np.arange(100)
+    validation = 0.5 + 0.001 * np.abs(step - 30)
+    rows = Rows(step, np.full(100, 0.1), validation, np.full(100, 0.99), np.full(100, 0.9))
+    found = overfitting.measure(rows)
+    assert (found.step, found.validation_minimum) == (30, 0.5)
+    assert found.validation_end == pytest.approx(np.median(validation[-10:]))
+    assert found.rise == pytest.approx(found.validation_end - 0.5)
+    assert found.gap == pytest.approx(found.validation_end - 0.1)
+    assert found.accuracy_gap == pytest.approx(0.09)
+    assert overfitting.measure(Rows(step, validation)) is None
+    assert overfitting.measure(Rows(step, validation, np.full(100, np.nan))) is None
+
+
+def test_caveats_apply_to_this_run_and_no_other(settled):
+    confined = settled["confined"]
+    assert any("logarithmic drift beneath" in each for each in judge(confined).caveats)
+    walk = settled["walk"]
+    assert not any("logarithmic drift beneath" in each for each in judge(walk).caveats)
+    for change, word in (
+        ({"twin": False}, "independently trained"),
+        ({"replicas": None}, "No replicas"),
+        ({"floors": None}, "No floors"),
+        ({"constant_loss": math.nan}, "best constant output"),
+        ({"setup": replace(walk.setup, optimizer="Adam")}, "not applicable: Adam"),
+        ({"setup": replace(walk.setup, clipped=True)}, "gradients were clipped"),
+        ({"setup": replace(walk.setup, scale_invariant=True)}, "blind to scale"),
+        ({"setup": replace(walk.setup, momentum=0.9)}, "about 10 of them"),
+        ({"setup": replace(walk.setup, constant_from=32)}, "from step 32"),
+        ({"setup": replace(walk.setup, steps_per_epoch=16)}, "whole epochs only"),
+        ({"diffusion": replace(walk.diffusion, source="sketch", distance_error=0.044)}, "4.4%"),
+        ({"replicas": replace(walk.replicas, steps=100)}, "100 of the window's 2048 steps"),
+        ({"absent": ("The model can not be traced.",)}, "can not be traced"),
+    ):
+        complete = replace(walk, twin=True, setup=replace(walk.setup, steps_per_epoch=100))
+        assert not any(word in each for each in judge(complete).caveats)
+        assert sum(word in each for each in judge(replace(complete, **change)).caveats) == 1
+
+
+def test_separable_data():
+    walk = motions.evidence(motions.walk(0.0, 20), count=1)[0]
+    rows = replace(walk.rows, train_accuracy=np.ones(len(walk.rows.step)))
+    assert any("no finite minimum" in each for each in judge(replace(walk, rows=rows)).caveats)
+    squares = replace(walk, rows=rows, setup=replace(walk.setup, cross_entropy=False))
+    assert not any("no finite minimum" in each for each in judge(squares).caveats)
+
+
+def test_judging_changes_nothing_and_is_repeatable():
+    evidence = outcomes.escaped(0, 0.9)
+    before = evidence.rows.train_loss.copy()
+    assert judge(evidence) == judge(evidence)
+    np.testing.assert_array_equal(evidence.rows.train_loss, before)
+
+
+def test_words_for_an_escape():
+    branches = [Branch("lower-rate", "best", 100, 0.01, 0.5, 0.05)]
+    branches += [Branch("other-order", "best", 100, 0.1, 0.5, 2.3, order=k) for k in range(10)]
+    branches += [Branch("rate", "end", 995, rate, 2.3, 2.302) for rate in (1e-3, 0.1, 1.0)]
+    branches += [Branch("plateau", "plateau", 0, 0.1, 2.3, 2.3)]
+    said = answer(judge(replace(outcomes.escaped(0, 0.9), branches=tuple(branches))))
+    assert said[0].startswith("It learned to a loss of 0.")
+    assert said[0].endswith("then left and stayed away, at 2.3.")
+    for sentence in (
+        "It landed on the plateau of networks that ignore their input: every unit of hidden is "
+        "dead or saturated.",
+        "The gradient there has norm 0.001, 0.1 at the best weights.",
+        "There the loss is flat: its curvature is next to nothing.",
+        "A dead layer passes no gradient: but for the biases after it the gradient is exactly "
+        "zero, so no learning rate brings the run back.",
+        "From the best weights, 100% of other batch orders leave again: that place is unstable "
+        "at this learning rate.",
+        "With a tenth of the learning rate it stays: loss 0.05.",
+        "From where it landed 0 of 3 other learning rates bring it back.",
+        "Initialized on that plateau, 100% of the trainings, over learning rates, stay there.",
+    ):
+        assert sentence in said
+
+
+def test_words_for_every_outcome():
+    for name in ("learned", "diverged", "dead_plateau", "asleep", "vanishing", "too_slow"):
+        said = answer(judge(getattr(outcomes, name)(0, 0.0)))
+        assert len(said) >= 1
+        assert not any("{" in sentence or "None" in sentence for sentence in said)
+    for name in ("bouncing", "spike", "catapult", "stuck", "noise_floor", "slow_rise"):
+        said = answer(judge(getattr(outcomes, name)(0, 0.0)))
+        assert not any("{" in sentence or "None" in sentence for sentence in said)
+    assert "lasting rise" in answer(judge(outcomes.slow_rise(0, 0.0)))[0]
+
+
+def test_words_for_motions(settled):
+    expected = {
+        "walk": "wander through a connected valley",
+        "confined": "stay near one place",
+        "mixture": "Part of the movement is confined and part of it is not",
+        "drift": "drift: the same way",
+        "wells": "hop between basins",
+    }
+    for name, words in expected.items():
+        said = " ".join(answer(judge(settled[name])))
+        assert words in said
+        assert ("No confinement was seen" in said) == (name == "walk")
