@@ -130,6 +130,7 @@ def carried_out(diagnosis: Diagnosis, pool: cluster.Workers, *, quiet: bool) -> 
     folder = diagnosis.subject.run.folder
     weights = {name: WEIGHTS.get(name, 1) for name in NAMES}
     weights["interventions"] = max(1, len(diagnosis.plan.missing))
+    weights["connectivity"] = 4 if diagnosis.plan.kind == "motion" else 1
     before = dict(zip(NAMES, accumulate((0, *weights.values())), strict=False))
     try:
         with progress(f"diagnosing {folder.name}", sum(weights.values()), quiet=quiet) as report:
@@ -140,7 +141,8 @@ def carried_out(diagnosis: Diagnosis, pool: cluster.Workers, *, quiet: bool) -> 
             for _ in measure(diagnosis, pool, told):
                 pass
     except KeyboardInterrupt:
-        typer.echo(f"go on with: landscape diagnose {folder}", err=True)
+        if not cluster.reporting():
+            typer.echo(f"go on with: landscape diagnose {folder}", err=True)
         raise
     return conclude(diagnosis)
 

@@ -10,11 +10,21 @@ import typer
 from landscape.errors import LandscapeError
 
 from .problems import SetOption, SpecOption, given
+from .scan_options import (
+    FILES,
+    MemoryOption,
+    PrecisionOption,
+    PreviewOption,
+    SamplesOption,
+    SaveOption,
+    SchedulerOption,
+    StrategyOption,
+    ToleranceOption,
+    WorkersOption,
+)
 
 PLANE = "The plane"
 GRID = "The grid"
-SPEED = "Evaluation"
-FILES = "Files"
 
 
 def scan(
@@ -146,26 +156,13 @@ def scan(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=GRID)
     ] = "auto",
-    strategy: Annotated[
-        str,
-        typer.Option(
-            help="How points are evaluated: auto tries and takes the fastest; sequential (one at a "
-            "time), batched (several at once), shared (the first layer once for all points), "
-            "folded (BatchNorm folded, less memory touched) or compiled (torch.compile).",
-            rich_help_panel=SPEED,
-        ),
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="Of the model's numbers: float32 or float64.", rich_help_panel=SPEED)
-    ] = "float32",
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            help="Most that evaluating may take beside model, data and plane: 500MB, 2GB.",
-            show_default="1GiB",
-            rich_help_panel=SPEED,
-        ),
-    ] = None,
+    tolerance: ToleranceOption = 0.0,
+    samples: SamplesOption = None,
+    strategy: StrategyOption = "auto",
+    precision: PrecisionOption = "float32",
+    memory: MemoryOption = None,
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
     problem: SpecOption = None,
     set_: SetOption = None,
     accept_changes: Annotated[
@@ -189,6 +186,8 @@ def scan(
         bool,
         typer.Option("--overwrite", help="Replace a scan that is there.", rich_help_panel=FILES),
     ] = False,
+    preview: PreviewOption = False,
+    save_every: SaveOption = 10.0,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=FILES)
     ] = False,
@@ -198,6 +197,7 @@ def scan(
     Training and validation loss and accuracy at each grid point go into RUN/scans/NAME.h5, the
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
+    from landscape import cluster
     from landscape.scan.jobs import DEFAULT_KINDS, Request, alike
     from landscape.store import read
 
@@ -227,6 +227,9 @@ def scan(
         strategy=strategy,
         precision=precision,
         memory=memory,
+        tolerance=tolerance,
+        samples=samples,
+        save_seconds=save_every,
     )
     opened = [read(run) for run in runs]
     others = [read(run) for run in also or ()]
@@ -243,12 +246,16 @@ def scan(
         )
         for run in opened
     ]
-    # Plane by plane: scans of several runs share extent and colours.
-    for same in zip(*jobs, strict=True):
-        together = alike(same) if len(same) > 1 else list(same)
-        for job in together:
-            announce(job)
-        scans = [evaluate(job, quiet=quiet) for job in together]
-        for run, job, scan in zip(opened, together, scans, strict=True):
-            summarize(job.path, scan)
-            draw_all(run, job.path.stem, scan, scans, quiet=quiet)
+    with cluster.workers(workers, scheduler) as pool:
+        # Plane by plane: scans of several runs share extent and colours.
+        for same in zip(*jobs, strict=True):
+            together = alike(same) if len(same) > 1 else list(same)
+            for job in together:
+                announce(job)
+            scans = [
+                evaluate(job, pool, preview=run if preview else None, quiet=quiet)
+                for run, job in zip(opened, together, strict=True)
+            ]
+            for job, scan in zip(together, scans, strict=True):
+                summarize(job.path, scan)
+                draw_all(job.path, [other.path for other in together], quiet=quiet)

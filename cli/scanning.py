@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,10 +16,14 @@ from landscape.errors import LandscapeError
 from .progress import progress
 
 if TYPE_CHECKING:
+    from landscape.cluster import Workers
     from landscape.problem import Problem
+    from landscape.scan.evaluator import Strategy
     from landscape.scan.jobs import Job, Request
     from landscape.store import Run, Scan
 
+PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0
+"""A preview is drawn again after so many seconds, and so many times as long as drawing took."""
 MOMENT = 5.0
 """Seconds below which a measure's cost isn't worth a line."""
 
@@ -73,17 +80,51 @@ def announce(job: Job) -> None:
         )
 
 
-def evaluate(job: Job, *, quiet: bool) -> Scan:
-    """Evaluate a job with progress; a complete one is left as it is."""
-    scan = job.scan
+def evaluate(job: Job, pool: Workers, *, preview: Run | None, quiet: bool) -> Scan:
+    """Evaluate a job with progress; a complete one is left as it is.
+
+    With a run as ``preview`` its figure is drawn while the grid fills.
+    """
+    scan, name = job.scan, job.path.stem
     if job.finished:
         typer.echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
-    with progress(f"scanning {job.path.stem}", job.total, quiet=quiet) as report:
-        for done, current in enumerate(job.run(), start=1):
+
+    def chosen(strategy: Strategy) -> None:
+        if not quiet:
+            print(f"{name}: {_how(asdict(strategy))}", file=sys.stderr)
+
+    drawn = Preview(preview, name) if preview is not None else None
+    with progress(f"scanning {name}", job.total, quiet=quiet) as report:
+        for done, current in enumerate(job.run(pool, chosen=chosen), start=1):
             scan = current
             report(done, "")
+            if drawn is not None:
+                drawn.offer(scan)
+        report(job.total, "")
     return scan
+
+
+class Preview:
+    """The first figure of a scan, drawn again now and then while the scan fills."""
+
+    def __init__(self, run: Run, name: str) -> None:
+        self._run, self._name = run, name
+        self._due = 0.0
+
+    def offer(self, scan: Scan) -> None:
+        """Draw it if it is time to, and if there are points enough."""
+        from landscape import draw
+        from landscape.scan.preview import preview
+
+        started = time.monotonic()
+        if started < self._due or (guessed := preview(scan)) is None:
+            return
+        kind = draw.kinds(guessed)[0]
+        stem = self._run.figures / f"{self._name}-{kind}"
+        draw.save(draw.KINDS[kind](guessed), stem, formats=("png",), caption=draw.caption(guessed))
+        ended = time.monotonic()
+        self._due = ended + max(PREVIEW_SECONDS, PREVIEW_TIMES * (ended - started))
 
 
 def summarize(path: Path, scan: Scan) -> None:
@@ -92,7 +133,7 @@ def summarize(path: Path, scan: Scan) -> None:
     losses = scan.measures["train_loss"]
     typer.echo(
         f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
-        f"{scan.evaluation_seconds:.0f} s ({_how(scan)})"
+        f"{scan.evaluation_seconds:.0f} s ({_how(scan.strategy)})"
     )
     if note := scan.strategy.get("note"):
         typer.echo(f"  {note}")
@@ -112,23 +153,23 @@ def summarize(path: Path, scan: Scan) -> None:
         typer.echo(f"  {remark}")
 
 
-def _how(scan: Scan) -> str:
-    chosen = scan.strategy
+def _how(chosen: Mapping[str, Any]) -> str:
     points = f"{chosen['points']} points at once, " if chosen.get("points", 1) > 1 else ""
-    return f"{chosen['name']}, {points}batches of {chosen['batch_size']}"
+    lanes = f"{chosen['lanes']} side by side, " if chosen.get("lanes", 1) > 1 else ""
+    return f"{chosen['name']}, {points}{lanes}batches of {chosen['batch_size']}"
 
 
-def draw_all(run: Run, name: str, scan: Scan, compared: Sequence[Scan], *, quiet: bool) -> None:
+def draw_all(path: Path, compared: Sequence[Path], *, quiet: bool) -> None:
     """Draw a scan's figures, on one scale with those it is compared with."""
     from landscape import draw
 
-    kinds = draw.kinds(scan)
-    with progress(f"drawing {name}", len(kinds), quiet=quiet) as report:
+    work = draw.open_work(path)
+    like = [draw.open_work(other) for other in compared if other != path]
+    kinds = draw.kinds(work.subject)
+    with progress(f"drawing {path.stem}", len(kinds), quiet=quiet) as report:
         for done, kind in enumerate(kinds, start=1):
-            like = {"like": compared} if len(compared) > 1 else {}
-            figure = draw.KINDS[kind](scan, **like)
-            stem = run.figures / f"{name}-{kind}"
-            for file in draw.save(figure, stem, caption=draw.caption(scan)):
+            stem = work.home / "figures" / f"{path.stem}-{kind}"
+            for file in draw.make(kind, [work], stem, like=like):
                 typer.echo(f"  {file}")
             report(done, kind)
 

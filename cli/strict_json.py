@@ -1,29 +1,15 @@
-"""One strict JSON object on stdout: NaN and infinities as strings, missing values as null."""
+"""One strict JSON object on stdout."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import typer
 
 
 def echo(value: Mapping[str, Any]) -> None:
-    """Print it to stdout."""
-    typer.echo(json.dumps(plain(value), indent=2, allow_nan=False))
+    """Print it to stdout: NaN and infinities as strings, missing values as null."""
+    from landscape.store.strict import dumps
 
-
-def plain(value: Any) -> Any:
-    """The value as strict JSON can hold it: ``"nan"``, ``"inf"``, ``"-inf"``."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
-        return plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return str(value) if isinstance(value, Path) else value
+    typer.echo(dumps(value))

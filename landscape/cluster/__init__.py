@@ -13,10 +13,10 @@ import contextlib
 from collections.abc import Iterator
 
 from landscape.cluster.local import Here, Processes
-from landscape.cluster.tasks import Listener, Outcome, Workers, report, reporting
+from landscape.cluster.tasks import Listener, Outcome, Workers, report, reporting, shared
 from landscape.errors import LandscapeError
 
-__all__ = ["Listener", "Outcome", "Workers", "report", "reporting", "workers"]
+__all__ = ["Listener", "Outcome", "Workers", "report", "reporting", "shared", "workers"]
 
 
 @contextlib.contextmanager
@@ -29,7 +29,11 @@ def workers(count: int = 1, scheduler: str | None = None) -> Iterator[Workers]:
     if count < 1:
         raise LandscapeError(f"workers must be at least 1, got {count}")
     if scheduler is None:
-        yield Here() if count == 1 else Processes(count)
+        pool: Workers = Here() if count == 1 else Processes(count)
+        try:
+            yield pool
+        finally:
+            pool.close()
         return
     if count != 1:
         raise LandscapeError(

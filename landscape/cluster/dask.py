@@ -30,8 +30,17 @@ class Dask(Workers):
         """See `Workers`."""
         return int(min(self._threads.values()))
 
+    def share(self, content: bytes) -> Any:
+        """See `Workers`: scattered to every worker."""
+        return self._client.scatter(content, broadcast=True, hash=False)
+
     def run(
-        self, function: Callable[[T], R], tasks: Sequence[T], listener: Listener | None = None
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        listener: Listener | None = None,
+        *,
+        shared: Any = None,
     ) -> Iterator[Outcome[R]]:
         """See `Workers`."""
         from distributed import Event, Future
@@ -40,7 +49,7 @@ class Dask(Workers):
         messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._client.subscribe_topic(topic, lambda event: messages.put(event[1]))
         futures = {
-            self._client.submit(_on_dask, index, function, task, topic, pure=False): index
+            self._client.submit(_on_dask, index, function, task, topic, shared, pure=False): index
             for index, task in enumerate(tasks)
         }
         missing = set(futures)
@@ -65,8 +74,12 @@ def _dask_outcome(future: Any, index: int) -> Outcome[Any]:
     if future.status == "finished":
         outcome: Outcome[Any] = future.result()
         return outcome
+    from distributed import KilledWorker
+
     error = future.exception() if future.status == "error" else None
-    return Outcome(index, error=said(error) if error else f"the cluster says: {future.status}")
+    lost = error is None or isinstance(error, KilledWorker)
+    text = said(error) if error else f"the cluster says: {future.status}"
+    return Outcome(index, error=text, lost=lost)
 
 
 # A worker with several threads would run several tasks in one process, which share torch's
@@ -74,7 +87,9 @@ def _dask_outcome(future: Any, index: int) -> Outcome[Any]:
 _one_at_a_time = threading.Lock()
 
 
-def _on_dask(index: int, function: Callable[[T], R], task: T, topic: str) -> Outcome[R]:
+def _on_dask(
+    index: int, function: Callable[[T], R], task: T, topic: str, shared: bytes
+) -> Outcome[R]:
     from distributed import Event, get_client, get_worker
 
     worker, stop = get_worker(), Event(f"{topic}-stop", client=get_client())
@@ -91,7 +106,7 @@ def _on_dask(index: int, function: Callable[[T], R], task: T, topic: str) -> Out
 
     with _one_at_a_time:
         try:
-            return attempt(index, lambda: function(task), send)
+            return attempt(index, lambda: function(task), send, lambda: shared)
         except KeyboardInterrupt:  # let through, it would end the worker
             return Outcome(index, error="interrupted")
 

@@ -7,12 +7,15 @@ import multiprocessing
 import os
 import pickle
 import signal
+import tempfile
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from landscape.cluster.tasks import Listener, Outcome, R, T, Workers, attempt, to
@@ -31,12 +34,21 @@ class Here(Workers):
         """See `Workers`."""
         return available
 
+    def share(self, content: bytes) -> Any:
+        """See `Workers`."""
+        return content
+
     def run(
-        self, function: Callable[[T], R], tasks: Sequence[T], listener: Listener | None = None
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        listener: Listener | None = None,
+        *,
+        shared: Any = None,
     ) -> Iterator[Outcome[R]]:
         """See `Workers`."""
         for index, task in enumerate(tasks):
-            yield attempt(index, partial(function, task), to(listener, index))
+            yield attempt(index, partial(function, task), to(listener, index), lambda: shared)
 
 
 class Processes(Workers):
@@ -44,23 +56,43 @@ class Processes(Workers):
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self._idle: list[_Process] = []
+        self._running: dict[Connection, tuple[_Process, int]] = {}
+        self._files = tempfile.TemporaryDirectory(prefix="landscape-")
+
+    def share(self, content: bytes) -> Any:
+        """See `Workers`: a file that they read."""
+        file = Path(self._files.name, str(uuid.uuid4()))
+        file.write_bytes(content)
+        return file
+
+    def close(self) -> None:
+        """See `Workers`."""
+        _end(self._idle, [])
+        self._idle = []
+        self._files.cleanup()
 
     def threads(self, available: int) -> int:
         """See `Workers`."""
         return max(1, available // self.count)
 
     def run(
-        self, function: Callable[[T], R], tasks: Sequence[T], listener: Listener | None = None
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        listener: Listener | None = None,
+        *,
+        shared: Any = None,
     ) -> Iterator[Outcome[R]]:
-        """See `Workers`."""
+        """See `Workers`; processes stay until `close`."""
         waiting = deque(enumerate(tasks))
-        idle: list[_Process] = []
-        running: dict[Connection, tuple[_Process, int]] = {}
+        idle = self._idle
+        running = self._running = {}
         try:
             while waiting or running:
                 while waiting and len(running) < self.count:
                     index, task = waiting.popleft()
-                    content = pickle.dumps((function, task))
+                    content = pickle.dumps((function, task, shared))
                     process = idle.pop() if idle else _Process()
                     running[process.pipe] = process, index
                     process.pipe.send((index, content))
@@ -76,7 +108,7 @@ class Processes(Workers):
                         idle.append(process)
                     yield message
         finally:
-            _end(idle, [process for process, _ in running.values()])
+            _end([], [process for process, _ in running.values()])
 
 
 class _Process:
@@ -102,7 +134,7 @@ class _Process:
             self.alive = False
             code = self.process.exitcode or 0
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            return Outcome[Any](index, error=f"its process {how}")
+            return Outcome[Any](index, error=f"its process {how}", lost=True)
 
 
 def _serve(pipe: Connection) -> None:
@@ -117,16 +149,22 @@ def _serve(pipe: Connection) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         while True:
             index, content = pipe.recv()
-            outcome = attempt(index, partial(_call, content), pipe.send)
+            outcome = _attempted(index, content, pipe.send)
             try:
                 pipe.send(outcome)
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 pipe.send(Outcome[Any](index, error=f"its result can't be sent: {error}"))
 
 
-def _call(content: bytes) -> Any:
-    function, task = pickle.loads(content)
-    return function(task)
+def _attempted(index: int, content: bytes, send: Callable[[Any], None]) -> Outcome[Any]:
+    file: list[Path] = []
+
+    def call() -> Any:  # what can't be unpickled here is an error of the task
+        function, task, shared = pickle.loads(content)
+        file.append(shared)
+        return function(task)
+
+    return attempt(index, call, send, lambda: file[0].read_bytes())
 
 
 def _follow_parent() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from landscape.errors import LandscapeError
@@ -16,6 +16,7 @@ Listener = Callable[[int, Any], None]
 """``listener(index, value)``: what task ``index`` said with `report`."""
 
 _sender: ContextVar[Callable[[Any], None] | None] = ContextVar("_sender", default=None)
+_shared: ContextVar[Callable[[], bytes] | None] = ContextVar("_shared", default=None)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Outcome(Generic[R]):
     result: R | None = None
     error: str | None = None
     """What went wrong, in one line; None if nothing did."""
+    lost: bool = field(default=False, compare=False)
+    """Whether the worker was lost, which says nothing about the task: another may do it."""
 
 
 def report(value: Any) -> None:
@@ -42,6 +45,14 @@ def reporting() -> bool:
     return _sender.get() is not None
 
 
+def shared() -> bytes:
+    """What the running task shares with the others, as it was given to `Workers.share`."""
+    read = _shared.get()
+    if read is None:
+        raise RuntimeError("there is nothing shared outside of tasks that were run with it")
+    return read()
+
+
 class Workers(ABC):
     """Runs tasks; made by `landscape.cluster.workers`."""
 
@@ -53,26 +64,48 @@ class Workers(ABC):
         """How many threads each task may use, of so many ``available`` on this machine."""
 
     @abstractmethod
+    def share(self, content: bytes) -> Any:
+        """Put ``content`` where all workers have it, once; what `run` takes as ``shared``."""
+
+    def close(self) -> None:  # noqa: B027 (most have nothing to close)
+        """Let everything go that is kept between runs."""
+
+    @abstractmethod
     def run(
-        self, function: Callable[[T], R], tasks: Sequence[T], listener: Listener | None = None
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        listener: Listener | None = None,
+        *,
+        shared: Any = None,
     ) -> Iterator[Outcome[R]]:
         """Call ``function(task)`` for each task, yielding outcomes as they come.
 
         A task that fails, or whose process dies, gives an outcome with an error; the others go
         on. Leaving early stops the running ones with a KeyboardInterrupt. Elsewhere than here,
-        functions, tasks and results are pickled.
+        functions, tasks and results are pickled. ``shared`` comes from `share`; a task reads it
+        with `landscape.cluster.shared`.
         """
 
 
-def attempt(index: int, call: Callable[[], R], send: Callable[[Any], None]) -> Outcome[R]:
-    """Call it; an error becomes an outcome, a KeyboardInterrupt passes."""
-    token = _sender.set(send)
+def attempt(
+    index: int,
+    call: Callable[[], R],
+    send: Callable[[Any], None],
+    read: Callable[[], bytes] | None = None,
+) -> Outcome[R]:
+    """Call it; an error becomes an outcome, a KeyboardInterrupt passes.
+
+    ``read`` gets what the task shares with others.
+    """
+    token, other = _sender.set(send), _shared.set(read)
     try:
         return Outcome(index, call())
     except Exception as error:
         return Outcome(index, error=said(error))
     finally:
         _sender.reset(token)
+        _shared.reset(other)
 
 
 def said(error: BaseException) -> str:

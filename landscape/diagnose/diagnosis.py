@@ -17,9 +17,10 @@ The same in steps, for whoever shows progress and asks before it takes long::
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from landscape import cluster
@@ -27,7 +28,7 @@ from landscape.cluster.local import Here
 from landscape.cluster.tasks import said
 from landscape.diagnose import escape, excursions, gather, interventions, replicas, siblings
 from landscape.diagnose.interventions import Cost, Failure, Plan
-from landscape.diagnose.parts import MEASURED, NAMES, Context, Interventions
+from landscape.diagnose.parts import LEFT_OUT, MEASURED, NAMES, Context, Interventions
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trials import done
@@ -104,16 +105,23 @@ class Diagnosis:
         self.plan = self._plan(course)
 
     def _plan(self, course: excursions.Course | None) -> Plan:
-        if not self.intervene or "interventions" not in self.only:
-            return Plan("none", (), (), "interventions were left out")
         if course is None:
             return Plan("none", (), (), "the run has fewer than two finite losses")
-        return interventions.plan(self.subject, course, self.limits, epochs=self.context.epochs)
+        plan = interventions.plan(self.subject, course, self.limits, epochs=self.context.epochs)
+        if self.intervene and "interventions" in self.only:
+            return plan
+        # Those that were done before still tell.
+        ended = tuple(trial for trial in plan.trials if trial not in plan.missing)
+        if ended:
+            return replace(plan, trials=ended, missing=())
+        return Plan("none", (), (), plan.reason if plan.kind == "none" else LEFT_OUT)
 
 
 def cost(diagnosis: Diagnosis) -> Cost:
-    """What the interventions that are still missing take; a second or less."""
-    return interventions.cost(diagnosis.subject, diagnosis.plan)
+    """What the missing interventions take, and the barriers between their floors."""
+    return interventions.cost(
+        diagnosis.subject, diagnosis.plan, barriers="connectivity" in diagnosis.only
+    )
 
 
 def measure(
@@ -135,7 +143,7 @@ def measure(
 
 def conclude(diagnosis: Diagnosis) -> Verdict:
     """Judge by what was measured, and write RUN/verdict.json."""
-    evidence = gather.evidence(diagnosis.context, intervene=diagnosis.intervene)
+    evidence = gather.evidence(diagnosis.context)
     verdict = judge(evidence, diagnosis.limits)
     content = f"{dumps(verdict.record())}\n".encode()
     write_bytes(diagnosis.subject.run.folder / VERDICT, content)
@@ -179,11 +187,13 @@ def _measured(diagnosis: Diagnosis, base: str, name: str, listener: Listener) ->
     mark = analysis.fingerprint(base, name, part.version, list(part.options(context)))
     kept = analysis.load(folder, name)
     if kept is not None and kept.fingerprint == mark:
-        context.results[name] = rebuilt(part.kind, kept.values)
-        return Measured(name, kept.seconds, kept=True)
+        # What an older version measured may lack a field: it is measured anew.
+        with contextlib.suppress(KeyError):
+            context.results[name] = rebuilt(part.kind, kept.values)
+            return Measured(name, kept.seconds, kept=True)
     if name not in diagnosis.only:
-        context.absent[name] = f"{name}: left out"
-        return Measured(name, 0.0, reason="left out")
+        context.absent[name] = LEFT_OUT
+        return Measured(name, 0.0, reason=LEFT_OUT)
     began = time.monotonic()
     try:
         found = part.measure(context, lambda share: listener(name, share))
@@ -218,7 +228,8 @@ def _intervened(
     found = _came_of(context, plan, tuple(failed))
     context.results["interventions"] = found
     if plan.reason:
-        context.absent["interventions"] = f"interventions: {plan.reason}"
+        left = plan.reason == LEFT_OUT
+        context.absent["interventions"] = LEFT_OUT if left else f"interventions: {plan.reason}"
     for one in failed[:1]:
         context.absent["failed"] = f"{len(failed)} interventions failed, {one}"
     seconds = time.monotonic() - began

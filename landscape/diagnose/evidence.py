@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.diagnose.diffusion import Diffusion
+from landscape.diagnose.quadrature import Count
 from landscape.store.records import Floats
 
 
@@ -139,6 +140,10 @@ class Floors:
     """Median loss of the floors."""
 
 
+RESOLVED = 2.0
+"""† A number of eigenvalues is known if its limits, errors included, lie within this factor."""
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """How many Hessian eigenvalues lie below a curvature, at the window's end."""
@@ -146,11 +151,30 @@ class Spectrum:
     curvature: Floats
     """(K,) increasing."""
     below: Floats
-    """(K,) estimates of #{λ_i < curvature[k]}."""
+    """(K,) estimates of #{λ_i < curvature[k]};"""
+    error: Floats
+    """(K,) their standard errors,"""
+    lower: Floats
+    """(K,) and limits that hold whatever lies between the quadrature's nodes, as"""
+    upper: Floats
+    """`quadrature.Count` has them."""
+    samples: int = 0
+    """Training samples behind the Hessian,"""
+    total: int = 0
+    """and how many there are."""
 
-    def count(self, curvature: float) -> float:
-        """#{λ_i < curvature}, interpolated; NaN outside of the measured range."""
-        return float(np.interp(curvature, self.curvature, self.below, math.nan, math.nan))
+    def count(self, curvature: float) -> Count | None:
+        """#{λ_i < curvature}, interpolated; None outside of the measured range."""
+        if not self.curvature[0] <= curvature <= self.curvature[-1]:
+            return None
+        columns = (self.below, self.error, self.lower, self.upper)
+        return Count(*(float(np.interp(curvature, self.curvature, each)) for each in columns))
+
+
+def is_resolved(count: Count) -> bool:
+    """Whether its limits, widened by two standard errors, lie within a factor `RESOLVED`."""
+    spread = 2 * count.error
+    return 0 < count.upper + spread <= RESOLVED * (count.lower - spread)
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,19 @@ from landscape.diagnose.evidence import (
     Spectrum,
     State,
 )
-from landscape.diagnose.parts import Context, Interventions, has_returned
+from landscape.diagnose.parts import LEFT_OUT, Context, Interventions, has_returned
 from landscape.diagnose.quadrature import Density, count_below
 from landscape.diagnose.sharpness import Sharpness
 from landscape.diagnose.subspace import Jump
 from landscape.diagnose.units import Units
+from landscape.store.records import Floats
 
 CURVATURES = 25
 """Curvatures at which eigenvalues are counted, evenly spaced in their logarithm."""
 DECADES = 8
 
 
-def evidence(context: Context, *, intervene: bool = True) -> Evidence:
+def evidence(context: Context) -> Evidence:
     """Fill in what is there; what isn't becomes a caveat."""
     results = context.results
     found: Interventions = results.get("interventions", Interventions())
@@ -40,7 +41,7 @@ def evidence(context: Context, *, intervene: bool = True) -> Evidence:
         branches = found.escape.branches
     elif found.motion is not None and found.motion.lower is not None:
         branches = (found.motion.lower,)
-    absent = [f"{sentence}." for sentence in _absent(context, intervene=intervene)]
+    absent = [f"{sentence}." for sentence in _absent(context)]
     copies = results.get("permutations")
     return replace(
         context.subject.evidence,
@@ -59,15 +60,18 @@ def evidence(context: Context, *, intervene: bool = True) -> Evidence:
     )
 
 
-def _absent(context: Context, *, intervene: bool) -> Iterator[str]:
+def _absent(context: Context) -> Iterator[str]:
     yield from (f"Left out of the siblings: {reason}" for reason in context.siblings.unreadable)
+    left = [name for name, reason in context.absent.items() if reason == LEFT_OUT]
+    if left:
+        yield f"Left out: {', '.join(left)}"
     for name, sentence in context.absent.items():
         # These are asked for by some verdicts only.
-        if name in ("jump", "connectivity") and not _wanted(context, name):
+        if sentence == LEFT_OUT or (
+            name in ("jump", "connectivity") and not _wanted(context, name)
+        ):
             continue
-        # The verdict says by itself what a lack of interventions means.
-        if name != "interventions" or intervene:
-            yield f"Not measured: {sentence}"
+        yield f"Not measured: {sentence}"
 
 
 def _wanted(context: Context, name: str) -> bool:
@@ -149,17 +153,19 @@ def _floors(found: Connectivity | None) -> Floors | None:
 
 
 def _barrier(pairs: Pairs) -> Barrier:
-    """Of each number the worst pair's."""
-    return Barrier(
-        error=float(np.max(pairs.error)),
-        ratio=float(np.max(pairs.ratio)),
-        loss=float(np.max(pairs.loss)),
-    )
+    """Of each number the worst pair's; NaN where no pair has it, as without classes."""
+    return Barrier(error=_worst(pairs.error), ratio=_worst(pairs.ratio), loss=_worst(pairs.loss))
+
+
+def _worst(values: Floats) -> float:
+    between = values[~np.eye(len(values), dtype=bool)]
+    return float(np.nanmax(between)) if not np.isnan(between).all() else math.nan
 
 
 def _spectrum(found: Density | None) -> Spectrum | None:
     if found is None or not found.highest > 0:
         return None
     curvature = np.geomspace(found.highest * 10.0**-DECADES, found.highest, CURVATURES)
-    below = [count_below(found, float(value)).value for value in curvature]
-    return Spectrum(curvature, np.array(below))
+    counts = [count_below(found, float(value)) for value in curvature]
+    columns = np.array([(c.value, c.error, c.lower, c.upper) for c in counts]).T
+    return Spectrum(curvature, *columns, samples=found.samples, total=found.total)

@@ -18,7 +18,7 @@ import torch
 
 from landscape import cluster
 from landscape.cluster.local import Here
-from landscape.diagnose import escape, plateau, replicas
+from landscape.diagnose import connectivity, escape, plateau, replicas
 from landscape.diagnose.excursions import Course
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
@@ -105,8 +105,11 @@ def _against(subject: Subject, course: Course) -> str:
     return ""
 
 
-def cost(subject: Subject, chosen: Plan) -> Cost:
-    """What is missing of a plan, from a few timed steps and one timed evaluation."""
+def cost(subject: Subject, chosen: Plan, *, barriers: bool = False) -> Cost:
+    """What is missing of a plan, from a few timed steps and evaluations.
+
+    With ``barriers`` also measuring those between the floors, where there are any.
+    """
     missing = chosen.missing
     samples = subject.samples
     epochs = sum(trial.steps * trial.batch_size / samples for trial in missing)
@@ -116,8 +119,10 @@ def cost(subject: Subject, chosen: Plan) -> Cost:
     whole = sum(trial.steps for trial in missing if trial.batch_size >= samples)
     steps = sum(trial.steps for trial in missing) - whole
     rows = sum(trial.steps // subject.steps_per_epoch + 2 for trial in missing)
+    floors = sum(trial.kind == "floor" for trial in chosen.trials) if barriers else 0
+    passes = connectivity.cost(subject.problem, floors) / samples if floors > 1 else 0.0
     # A full-batch step is about three forward passes through all data.
-    return Cost(len(missing), epochs, step * steps + (3 * whole + rows) * evaluation)
+    return Cost(len(missing), epochs, step * steps + (3 * whole + rows + passes) * evaluation)
 
 
 def _timed(subject: Subject, trial: Trial) -> tuple[float, float]:

@@ -106,11 +106,16 @@ def interventions(case: Case) -> Items:
             _median(control), level, "median end loss with the same η and batch order"
         )
     if placed := [b for b in branches if b.kind == "plateau"]:
+        stuck = sum(_left(b, case) for b in placed)
+        low, high = binomial.interval(stuck, len(placed))
         found["stuck_from_plateau"] = Item(
-            sum(_left(b, case) for b in placed) / len(placed),
+            stuck / len(placed),
             None,
             f"share of {len(placed)} trainings, over learning rates, that stay on the plateau "
             "when their weights are initialized there",
+        )
+        found["stuck_at_least"] = Item(
+            low, None, f"where the 95 % interval of that share begins; it ends at {high:.2f}"
         )
     return found
 
@@ -147,7 +152,9 @@ def _kind(evidence: Evidence) -> str | None:
         scale = max(scale, best.lambda_max)
     if largest <= FLAT * scale:
         return "flat"
-    return "saddle" if end.lambda_min < -FLAT * scale else "minimum"
+    if end.lambda_min < -FLAT * scale:
+        return "saddle"
+    return "minimum" if end.lambda_min > FLAT * scale else "flat-valley"
 
 
 def _level(case: Case) -> float:

@@ -16,8 +16,9 @@ from landscape.diagnose.estimates import (
     restoring_bound,
     shares,
 )
-from landscape.diagnose.evidence import Barrier, Evidence
+from landscape.diagnose.evidence import Barrier, Evidence, Spectrum, is_resolved
 from landscape.diagnose.items import Item, Items
+from landscape.diagnose.quadrature import Count
 from landscape.diagnose.thresholds import Thresholds
 
 UNDETERMINED = "undetermined"
@@ -38,7 +39,7 @@ class Motion:
     bound: float | None = None
     """h*: restoring curvature along most of the movement is below it; None: no bound."""
     dimension: float | None = None
-    """#{λ_i < h*}: the valley's dimension at that scale."""
+    """#{λ_i < h*}: the valley's dimension at that scale; None: not resolved."""
 
 
 def decide(evidence: Evidence, thresholds: Thresholds) -> Motion:
@@ -135,12 +136,22 @@ def _walking(
         items["restoring_below"] = Item(bound, None, BOUND)
         if evidence.spectrum is not None:
             count = evidence.spectrum.count(bound)
-            if not math.isnan(count):
-                dimension = count
-                items["valley_dimension"] = Item(
-                    count, None, "#{λ < h*}: Hessian eigenvalues below the bound"
-                )
+            if count is not None:
+                dimension = count.value if is_resolved(count) else None
+                items["valley_dimension"] = _valley(count, evidence.spectrum)
     return Motion("wandering-in-valley", items=items, bound=bound, dimension=dimension)
+
+
+def _valley(count: Count, spectrum: Spectrum) -> Item:
+    meaning = (
+        f"#{{λ < h*}}: Hessian eigenvalues below the bound; {count.value:.0f} ± {count.error:.0f} "
+        f"over probes, {count.lower:.0f} to {count.upper:.0f} whatever lies between the nodes"
+    )
+    if spectrum.samples < spectrum.total:
+        meaning += (
+            f"; over {spectrum.samples} of {spectrum.total} samples, which makes more of it flat"
+        )
+    return Item(count.value if is_resolved(count) else UNDETERMINED, None, meaning)
 
 
 BOUND = (

@@ -46,6 +46,8 @@ from landscape.store.run import Run, read
 
 Told = Callable[[float], None]
 """``told(share)``: how much of a part is done, 0 to 1."""
+LEFT_OUT = "left out"
+"""Why a part has no result that nobody asked for."""
 LANDMARKS = 4
 """Rows of the curvature: initialization, best, end, and before the longest event."""
 SOME = 256
@@ -127,6 +129,8 @@ def _curvature(context: Context, told: Told) -> Curvature:
 def _sharpness(context: Context, told: Told) -> Sharpness:
     subject = context.subject
     setup = subject.evidence.setup
+    if subject.settings is None:
+        raise LandscapeError("the batch size of a training loop of your own isn't known")
     rows = sorted({subject.trajectory.row("best"), subject.trajectory.row("final")})
     return sharpness.measure(
         subject.problem,

@@ -111,13 +111,12 @@ class Subject:
 
     def _setup(self) -> Setup:
         rates = self.trajectory.scalars()["learning_rate"]
-        settings = self.settings
-        chosen: dict[str, Any] = {}
-        if settings is not None:
-            names = ("momentum", "nesterov", "weight_decay", "batch_size")
-            chosen = {name: getattr(settings, name) for name in names}
-        else:
-            chosen = {"optimizer": "unknown"}
+        known = self.run.record["settings"]
+        if known is None:  # a loop of somebody's own
+            known = dict(self.run.record.get("optimizer") or {"name": "unknown"})
+            known["optimizer"] = known.pop("name")
+        names = ("momentum", "nesterov", "weight_decay", "batch_size", "optimizer")
+        chosen: dict[str, Any] = {name: known[name] for name in names if name in known}
         return Setup(
             learning_rate=float(rates[-1]) if len(rates) else float("nan"),
             steps_per_epoch=self.steps_per_epoch,

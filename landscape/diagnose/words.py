@@ -42,6 +42,8 @@ LANDINGS = {
 }
 KINDS = {
     "flat": "There the loss is flat: its curvature is next to nothing.",
+    "flat-valley": "There the loss curves down along no direction that was found and is flat along "
+    "at least one: no strict minimum.",
     "saddle": "There the loss still curves downwards along a direction: no minimum.",
     "minimum": "There the loss curves upwards along every direction that was found.",
 }
@@ -124,9 +126,10 @@ def _tried(verdict: Verdict) -> Iterator[str]:
         )
     placed = _value(verdict, "stuck_from_plateau")
     if placed is not None:
+        least = _value(verdict, "stuck_at_least") or 0.0
         yield (
             f"Initialized on that plateau, {placed:.0%} of the trainings, over learning "
-            "rates, stay there."
+            f"rates, stay there (95 % interval from {least:.0%} on)."
         )
 
 
@@ -142,6 +145,8 @@ def _motion(verdict: Verdict) -> Iterator[str]:
         )
         if count is not None:
             text += f", and about {number(count)} Hessian eigenvalues are"
+        elif _item(verdict, "valley_dimension") is not None:
+            text += "; how many Hessian eigenvalues are is not resolved"
         yield text + "."
     if "edge-of-stability" in verdict.also:
         yield "It trains at the edge of stability: curvature is as high as the learning rate lets."

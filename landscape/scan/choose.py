@@ -63,17 +63,24 @@ def engine(
     device: str = "auto",
     precision: str = "float32",
     memory: str | None = None,
+    population: Mapping[str, int] | None = None,
+    threads: int | None = None,
 ) -> Engine:
     """An evaluator for a plane's points ``xy`` (n, D), by the fastest strategy that agrees.
 
     ``stored`` is a scan's `Scan.strategy`: it is taken up as it is and nothing is tried.
+    ``population`` is `Engine`'s; ``threads`` are those of the processes that evaluate, this
+    process's own unless given.
 
     Raises:
         LandscapeError: a strategy, precision or size of memory that can't be.
     """
     names = strategies.fitting(strategy)
     most = sizes.DEFAULT if memory is None else sizes.parse(memory)
-    made = Engine(problem, plane, device=device, precision=precision, memory=most)
+    made = Engine(
+        problem, plane, device=device, precision=precision, memory=most, population=population
+    )
+    made.threads = threads or made.threads
     started = time.perf_counter()
     with torch.inference_mode():
         if stored:
@@ -86,9 +93,11 @@ def engine(
                     f"a resumed scan must go on by its strategy {plan.name}, "
                     f"which isn't possible here: {error}"
                 ) from error
-            made.adopt(plan, way, note=stored.get("note", ""))
+            lanes = int(stored.get("lanes", 1))
+            made.adopt(plan, way, lanes=lanes, note=stored.get("note", ""))
         else:
-            Choice(made, xy, forced=strategy != AUTO).choose(names)
+            with made.threaded(1 if made.divisible else made.threads):
+                Choice(made, xy, forced=strategy != AUTO).choose(names)
     made.choosing_seconds = time.perf_counter() - started
     return made
 
@@ -107,30 +116,55 @@ class Choice:
 
     def choose(self, names: Sequence[str]) -> None:
         """Try the strategies ``names``, and have the engine adopt the best."""
+        self._lanes = self.engine.threads if self.engine.divisible else 1
         self._bytes = sizes.per_sample(self.engine.model, example(self.engine))
         plain = self._within(Plan("sequential", 1, PLAIN))
         self.ways["sequential"] = strategies.make("sequential", self.engine)
-        whole = self._time(plain, self.ways["sequential"]) * len(self.xy)
-        if whole < WORTH and not self.forced:
+        a_point = self._time(plain, self.ways["sequential"])
+        if a_point * len(self.xy) / self._lanes < WORTH and not self.forced:
             self.engine.adopt(plain, self.ways["sequential"])
+            self.engine.seconds = a_point
             return
         for name in sorted(set(names) - {"compiled"}, key=ORDER.index):
             if self._late and self.seconds.keys() - {plain}:
                 break  # late, but there is something else than the plain loop
             self._try(name)
-        long = min(self.seconds.values()) * len(self.xy) > WORTH_COMPILING
+        long = min(self.seconds.values()) * len(self.xy) / self._lanes > WORTH_COMPILING
         if "compiled" in names or (not self.forced and long and strategies.has_compiler()):
-            self._try("compiled")
+            with self.engine.threaded():  # it is compiled for so many
+                self._try("compiled")
+            for plan in [plan for plan in self.seconds if plan.name == "compiled"]:
+                self.seconds[plan] *= self._lanes  # the others' are those of one thread
         if "sequential" not in names and any(plan.name in names for plan in self.seconds):
             self.seconds.pop(plain)  # it was timed only to know the scan's length
         self._climb()
         best = min(self.seconds, key=self.seconds.__getitem__)
         note = "; ".join(f"not {name}: {reason}" for name, reason in self.refused.items())
-        self.engine.adopt(best, self.ways[best.name], note=note)
+        self._adopt(best, note)
+
+    def _adopt(self, best: Plan, note: str) -> None:
+        """Take a plan: side by side on one thread each, or on all threads, as is faster."""
+        engine, way = self.engine, self.ways[best.name]
+        if self._lanes == 1 or best.name == "compiled":
+            engine.adopt(best, way, note=note)
+            engine.seconds = self.seconds[best] / self._lanes
+            return
+        with engine.threaded():
+            self.seconds.pop(best)
+            together = self._time(best, way)
+        engine.adopt(best, way, lanes=self._lanes, note=note)
+        engine.seconds, count = math.inf, best.points * self._lanes
+        for _ in range(2):
+            started = time.perf_counter()
+            engine.at_many(self._probes(count))
+            engine.seconds = min(engine.seconds, (time.perf_counter() - started) / count)
+        if together < engine.seconds:
+            engine.adopt(best, way, note=note)
+            engine.seconds = together
 
     @property
     def _late(self) -> bool:
-        scan = min(self.seconds.values()) * len(self.xy)
+        scan = min(self.seconds.values()) * len(self.xy) / self._lanes
         allowed = min(MOST_SECONDS, MOST_SHARE * scan)
         if self.forced:
             allowed = max(allowed, FORCED_SECONDS)
@@ -188,7 +222,7 @@ class Choice:
             points = max(1, min(points, self.engine.memory // (4 * weights)))
         # Three responses beside what the layers take, and their parts while they are made.
         takes = self._bytes * points + (3 * self._bytes if plan.name.startswith("shared") else 0)
-        room = self.engine.memory // 2 // takes
+        room = self.engine.memory // 2 // self._lanes // takes
         return replace(plan, points=points, batch_size=max(1, min(plan.batch_size, count, room)))
 
     def _time(self, plan: Plan, way: Strategy) -> float:

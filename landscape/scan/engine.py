@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,10 @@ from torch import Tensor
 
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
+from landscape.problem.weights import tied
 from landscape.scan import evaluator, strategies
 from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.lanes import Lanes
 from landscape.scan.memory import DEFAULT
 from landscape.scan.totals import totals
 from landscape.store.records import Floats, Plane
@@ -26,6 +30,10 @@ PREPARED = 64
 """Points that share what is prepared of a batch, where all of it doesn't fit memory."""
 START = 128
 """Samples in a batch until something better is known."""
+
+
+Tile = tuple[str, Any, Tensor]
+"""The set's name, a prepared batch, its targets."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +62,32 @@ class Engine(PointEvaluator):
         device: str = "auto",
         precision: str = "float32",
         memory: int = DEFAULT,
+        population: Mapping[str, int] | None = None,
     ) -> None:
+        """Get ready; ``population``: how many samples, by set, the problem's are a subset of."""
         super().__init__(problem, plane, device=device, batch_size=START, precision=precision)
+        self.problem, self.plane = problem, plane
         self.precision = precision
         self.memory = memory
+        self.population = population
+        self.seconds = 0.0
+        """That a point takes, as far as that is known."""
         self.loss = problem.loss
         self.threads = torch.get_num_threads()
         self.plan = Plan("sequential", 1, START)
         self._way: strategies.Strategy = strategies.make("sequential", self)
+        self._count = 1
+        self._lanes: Lanes[strategies.Strategy] | None = None
         self._kept: dict[str, list[tuple[Any, Tensor]]] = {}
 
-    def adopt(self, plan: Plan, way: strategies.Strategy, *, note: str = "") -> None:
-        """Evaluate like this from now on."""
-        self.plan, self._way = plan, way
+    def adopt(
+        self, plan: Plan, way: strategies.Strategy, *, lanes: int = 1, note: str = ""
+    ) -> None:
+        """Evaluate like this from now on, in ``lanes`` threads side by side."""
+        self.plan, self._way, self._count = plan, way, lanes
         self._kept = {}
+        others = [self._another(plan.name) for _ in range(lanes - 1)]
+        self._lanes = Lanes([way, *others]) if others else None
         self.data.batch_size = plan.batch_size
         self.strategy = evaluator.Strategy(
             name=plan.name,
@@ -76,8 +96,25 @@ class Engine(PointEvaluator):
             dtype=self.precision,
             device=str(self.vector.device),
             points=plan.points,
+            lanes=lanes,
             note=note,
         )
+
+    @property
+    def divisible(self) -> bool:
+        """Whether points may be evaluated side by side: on a processor, from data in memory."""
+        in_memory = all(samples.in_memory for samples in self.sets.values())
+        return self.vector.device.type == "cpu" and in_memory and self.threads > 1
+
+    def _another(self, name: str) -> strategies.Strategy:
+        """The strategy on a copy of the model; the data is shared."""
+        other = copy.copy(self)
+        dtype = evaluator.dtype_of(self.precision, self.vector.device)
+        other.model, other.vector = tied(self.problem.model, self.vector.device, dtype)
+        other.model.eval()
+        other.set(self.plane.origin, self.plane.buffers)
+        with torch.inference_mode():
+            return strategies.make(name, other)
 
     @property
     def sets(self) -> Mapping[str, Samples]:
@@ -91,21 +128,22 @@ class Engine(PointEvaluator):
     def block(self) -> int:
         """So many points share a reading of the data: a multiple of K."""
         if not self._batches_first(self.sets):
-            return self.plan.points
+            # Of two tiles a lane, whoever is first takes the next.
+            return self.plan.points * (2 * self._count if self._count > 1 else 1)
         least = PREPARED if all(part.in_memory for part in self.sets.values()) else STREAMED
         return self.plan.points * math.ceil(least / self.plan.points)
 
     def at_many(self, xy: Floats) -> dict[str, Floats]:
         """All measures at points (n, D), each of shape (n,)."""
         if self._plain:
-            with self._threads():
+            with self.threaded():
                 return super().at_many(xy)
         return self._measure(self.sets, xy)
 
     def train_losses_at(self, xy: Floats) -> Floats:
         """The training losses (n,) alone at points (n, D)."""
         if self._plain:
-            with self._threads():
+            with self.threaded():
                 return super().train_losses_at(xy)
         size = self.block
         parts = [
@@ -116,34 +154,53 @@ class Engine(PointEvaluator):
 
     @property
     def _plain(self) -> bool:
-        return self.plan.name == "sequential" and not self._batches_first(self.sets)
+        alone = self.plan.name == "sequential" and self._count == 1 and self.population is None
+        return alone and not self._batches_first(self.sets)
 
     def _measure(self, sets: Mapping[str, Samples], xy: Floats) -> dict[str, Floats]:
         sums = {
-            name: torch.zeros(2, len(xy), dtype=self.origin.dtype, device=self.origin.device)
+            name: torch.zeros(3, len(xy), dtype=self.origin.dtype, device=self.origin.device)
             for name in sets
         }
-        with torch.inference_mode(), self._threads():
+        with torch.inference_mode(), self.threaded():
             if self._batches_first(sets):
-                for name, batch, targets in self._tiles(sets):
-                    for part in self._chunks(len(xy)):
-                        self._way.move(xy[part])
-                        self._add(sums[name], part, batch, targets)
+                for tile in self._tiles(sets):
+                    self._each(xy, partial(iter, [tile]), sums)
             else:
-                for part in self._chunks(len(xy)):
-                    self._way.move(xy[part])
-                    for name, batch, targets in self._tiles(sets):
-                        self._add(sums[name], part, batch, targets)
+                self._each(xy, lambda: self._tiles(sets), sums)
         found: dict[str, Floats] = {}
         for name, total in sums.items():
             # The one synchronization with the device.
-            losses, accuracies = (total / len(sets[name])).double().cpu().numpy()
+            losses, accuracies, squares = (total / len(sets[name])).double().cpu().numpy()
             found |= {f"{name}_loss": losses, f"{name}_accuracy": accuracies}
+            if self.population is not None:
+                # Of a mean over some of N samples, drawn without replacement.
+                count, of = len(sets[name]), self.population[name]
+                shrink = (1 - count / of) / max(1, count - 1)
+                with np.errstate(invalid="ignore"):
+                    spread = np.maximum(squares - losses**2, 0.0)
+                    found[f"{name}_loss_error"] = np.sqrt(spread * shrink)
+                    found[f"{name}_accuracy_error"] = np.sqrt(
+                        accuracies * (1 - accuracies) * shrink
+                    )
         return found
 
-    def _add(self, sums: Tensor, part: slice, batch: Any, targets: Tensor) -> None:
-        count = part.stop - part.start
-        sums[:, part] += totals(self.loss, self._way.outputs(batch), targets, count).to(sums)
+    def _each(
+        self, xy: Floats, tiles: Callable[[], Iterable[Tile]], sums: Mapping[str, Tensor]
+    ) -> None:
+        """Take K points after K points through the tiles, and add up."""
+
+        def through(way: strategies.Strategy, part: slice) -> None:
+            way.move(xy[part])
+            for name, batch, targets in tiles():
+                found = totals(self.loss, way.outputs(batch), targets, part.stop - part.start)
+                sums[name][:, part] += found.to(sums[name])
+
+        if self._lanes is not None:
+            self._lanes.each(through, self._chunks(len(xy)))
+            return
+        for part in self._chunks(len(xy)):
+            through(self._way, part)
 
     def _chunks(self, count: int) -> Iterator[slice]:
         for start in range(0, count, self.plan.points):
@@ -168,7 +225,7 @@ class Engine(PointEvaluator):
                 self._kept[name] = list(self._prepared(samples))
         return True
 
-    def _tiles(self, sets: Mapping[str, Samples]) -> Iterator[tuple[str, Any, Tensor]]:
+    def _tiles(self, sets: Mapping[str, Samples]) -> Iterator[Tile]:
         for name, samples in sets.items():
             tiles: Iterable[tuple[Any, Tensor]] = self._kept.get(name) or self._prepared(samples)
             for batch, targets in tiles:
@@ -180,14 +237,15 @@ class Engine(PointEvaluator):
                 yield self._way.prepare(inputs), targets
 
     @contextmanager
-    def _threads(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        if before != self.threads:
-            torch.set_num_threads(self.threads)
+    def threaded(self, count: int | None = None) -> Iterator[None]:
+        """Its number of threads inside, or another; the process's own afterwards."""
+        before, wanted = torch.get_num_threads(), count or self.threads
+        if before != wanted:
+            torch.set_num_threads(wanted)
         try:
             yield
         finally:
-            if before != self.threads:
+            if before != wanted:
                 torch.set_num_threads(before)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from landscape.problem.evaluate import Evaluator, measure
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.scan.statistics import Between
-from landscape.store.records import Plane, Weights
+from landscape.store.records import Floats, Plane, Weights
 
 BATCHES = (64, 128, 256, 512, 1024, 2048, 8192)
 TRIAL_SAMPLES = 8192
@@ -37,6 +37,8 @@ class Strategy:
     device: str
     points: int = 1
     """K: so many points are evaluated at once."""
+    lanes: int = 1
+    """So many such tiles side by side, each on one thread; 1: one, on all threads."""
     note: str = ""
     """What a user should know about the choice, in one line."""
 
@@ -103,6 +105,18 @@ class PointEvaluator:
     def block(self) -> int:
         """So many points, in the grid's order, are best asked for at once, always the same ones."""
         return 1
+
+    def stream(
+        self, blocks: Sequence[NDArray[np.int64]], place: Callable[[NDArray[np.int64]], Floats]
+    ) -> Iterator[tuple[NDArray[np.int64], dict[str, Floats], float]]:
+        """Each block of points with `at_many` of its coordinates, and the seconds it took.
+
+        In any order; ``place`` gives a block's coordinates (n, D).
+        """
+        for block in blocks:
+            started = time.perf_counter()
+            found = self.at_many(place(block))
+            yield block, found, time.perf_counter() - started
 
     def at_many(self, xy: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """All measures at points (n, D), each of shape (n,)."""

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
+import numpy as np
+
+from landscape.cluster import Workers
 from landscape.plane.projection import Projection
 from landscape.problem.problem import Problem
-from landscape.scan import choose
 from landscape.scan import spread as spreads
 from landscape.scan.engine import Engine
-from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.engines import Engines
+from landscape.scan.evaluator import PointEvaluator, Strategy
 from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, Curvature
-from landscape.scan.scanning import coordinates, fill, marks, measured_rows, trace
+from landscape.scan.refine import Refinement
+from landscape.scan.saving import SAVE_SECONDS, Saver, State
+from landscape.scan.scanning import beneath, coordinates, fill, marks, measured_rows, trace
 from landscape.scan.strategies import AUTO
-from landscape.store import scanfile
 from landscape.store.records import Path, Plane, Point, Scan
 from landscape.store.trajectory import Trajectory
 
-SAVE_SECONDS = 10.0
+FEW = 300
+"""A scan to a tolerance takes about so many points: a tenth of a 51 x 51 grid."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,20 @@ class Job:
     strategy: str = AUTO
     precision: str = "float32"
     memory: str | None = None
+    samples: int | None = None
+    """So many of the samples, at every point or, with a tolerance, where nothing is measured."""
+    save_seconds: float = SAVE_SECONDS
+    seen: State = None
+    """The file's state when this was made ready."""
 
     @property
     def total(self) -> int:
-        """How many points are to be evaluated, those of the paths among them."""
+        """How many points are to be evaluated at most, those of the paths among them."""
         if self.finished:
             return 0
-        points = int((~self.scan.measured).sum())
+        points = 0 if self.scan.complete else int((~self.scan.measured).sum())
+        if self.scan.subset:
+            points += int(np.isnan(self.scan.subset["train_loss"]).sum())
         if self.scan.spread is not None:
             points += int((~self.scan.spread.measured[1:]).sum())
         return points + sum(len(measured_rows(track.trajectory)) for track in self.tracks)
@@ -80,36 +91,78 @@ class Job:
         left = int((~self.scan.measured).sum())
         return self._curvature().seconds() * left if self.further and left else 0.0
 
-    def run(self) -> Iterator[Scan]:
-        """Evaluate, yielding the scan after each point and saving it every ten seconds.
+    def run(
+        self, pool: Workers | None = None, *, chosen: Callable[[Strategy], None] | None = None
+    ) -> Iterator[Scan]:
+        """Evaluate, yielding the scan after each point and saving it now and then.
 
-        However it ends, what was measured is saved.
+        However it ends, what was measured is saved. The grid is evaluated by ``pool``, or here;
+        ``chosen`` is told the strategy before the first point.
+
+        Raises:
+            LandscapeError: another process is at work on this scan, or it can't be evaluated.
         """
-        scan = self.scan
         if self.finished:
             return
-        evaluator = self._engine(scan.plane, scan.strategy)
-        saved = time.monotonic()
-        try:
-            for current in self._grids(scan, evaluator):
+        with Saver(self.path, self.save_seconds, self.seen) as saver:
+            xy = coordinates(self.scan)
+            # Choosing is worth a share of the scan, which a tolerance makes shorter.
+            few = xy[:: max(1, len(xy) // FEW)] if self.scan.tolerance else xy
+            engines = Engines(self.problem, few, self._options, pool)
+            scan, subset = self.scan, self.samples if not self.scan.tolerance else None
+            engine = engines.make(scan.plane, scan.strategy, samples=subset)
+            if scan.evaluation_seconds:
+                engine.seconds = scan.evaluation_seconds / max(1, int(scan.measured.sum()))
+            if chosen is not None:
+                chosen(engine.strategy)
+            try:
+                for current in self._grids(scan, engine, engines):
+                    scan = current
+                    yield scan
+                    saver.offer(scan)
+                if subset is not None:  # paths are compared with losses over all samples
+                    engine = engines.make(scan.plane, asdict(engine.strategy))
+                current, points = scan, self._points()
+                for paths in self._paths(engine):
+                    current = summed_up(replace(scan, paths=paths, points=points))
+                    yield current
+                # Paths that aren't measured to their end aren't kept.
+                scan = current
+            finally:
+                saver.save(scan)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "strategy": self.strategy,
+            "device": self.device,
+            "precision": self.precision,
+            "memory": self.memory,
+        }
+
+    def _grids(self, scan: Scan, engine: Engine, engines: Engines) -> Iterator[Scan]:
+        grid = engines.spread_out(engine)
+        further = self._curvature() if self.further else None
+        if not scan.tolerance:
+            for current in fill(scan, grid, further):
                 scan = current
                 yield scan
-                if time.monotonic() - saved >= SAVE_SECONDS:
-                    scanfile.save(self.path, scan)
-                    saved = time.monotonic()
-            current, points = scan, self._points()
-            for paths in self._paths(evaluator):
-                current = summed_up(replace(scan, paths=paths, points=points))
-                yield current
-            # Paths that aren't measured to their end aren't kept.
-            scan = current
-        finally:
-            scanfile.save(self.path, scan)
-
-    def _grids(self, scan: Scan, evaluator: PointEvaluator) -> Iterator[Scan]:
-        for current in fill(scan, evaluator, self._curvature() if self.further else None):
+            yield from self._sheets(scan, engine, engines)
+            return
+        if scan.complete:
+            return
+        if self.samples is not None:
+            few = engines.make(scan.plane, asdict(engine.strategy), samples=self.samples)
+            for current in beneath(scan, engines.spread_out(few)):
+                scan = current
+                yield scan
+        refinement = Refinement(scan, scan.tolerance, scan.subset)
+        for current in fill(scan, grid, further, refinement.batches()):
             scan = current
             yield scan
+        yield refinement.finish(scan)
+
+    def _sheets(self, scan: Scan, engine: Engine, engines: Engines) -> Iterator[Scan]:
         if scan.spread is None:
             return
         spreads.copy_own(scan, scan.spread)
@@ -118,20 +171,9 @@ class Job:
             if sheet.complete:
                 continue
             # By the strategy of the first: nothing is chosen twice.
-            for _ in fill(sheet, self._engine(plane, asdict(evaluator.strategy))):
+            other = engines.make(plane, asdict(engine.strategy))
+            for _ in fill(sheet, engines.spread_out(other)):
                 yield scan
-
-    def _engine(self, plane: Plane, stored: Mapping[str, Any]) -> Engine:
-        return choose.engine(
-            self.problem,
-            plane,
-            coordinates(self.scan),
-            strategy=self.strategy,
-            stored=stored,
-            device=self.device,
-            precision=self.precision,
-            memory=self.memory,
-        )
 
     def _paths(self, evaluator: PointEvaluator) -> Iterator[tuple[Path, ...]]:
         done: tuple[Path, ...] = ()

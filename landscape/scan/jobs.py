@@ -17,6 +17,7 @@ from landscape.plane.projection import project
 from landscape.plane.units import scaled
 from landscape.problem.baseline import constant_loss
 from landscape.problem.problem import Problem
+from landscape.scan import saving, subset
 from landscape.scan import spread as spreads
 from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.job import Job, Track
@@ -76,6 +77,8 @@ def prepare(
             with other settings.
     """
     request.check()
+    if request.samples is not None:
+        subset.check(problem, request.samples)
     if name is not None and len(request.specs) > 1:
         raise LandscapeError(
             f"name needs a single plane, got {', '.join(request.specs)}; choose one with --plane"
@@ -142,6 +145,8 @@ def _job(plan: _Planned, runs: Sequence[Run], problem: Problem, *, resume: bool)
             rest[0] if rest else np.empty(0),
             validation=problem.validation is not None,
             further=stored(request.measures),
+            tolerance=request.tolerance,
+            samples=request.samples,
             constant_loss=plan.given.constant_loss,
             run_id=run.id,
             run_name=run.name,
@@ -160,6 +165,9 @@ def _job(plan: _Planned, runs: Sequence[Run], problem: Problem, *, resume: bool)
         request.strategy,
         request.precision,
         request.memory,
+        request.samples,
+        request.save_seconds,
+        saving.state(plan.path),
     )
 
 

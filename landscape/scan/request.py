@@ -14,6 +14,7 @@ from landscape.problem.problem import Problem
 from landscape.scan import memory, strategies
 from landscape.scan.evaluator import dtype_of
 from landscape.scan.measures import check
+from landscape.scan.saving import SAVE_SECONDS
 from landscape.store.trajectory import Trajectory
 
 DEFAULT_KINDS = ("random", "along")
@@ -54,6 +55,12 @@ class Request:
     precision: str = "float32"
     memory: str | None = None
     """Most that evaluating may take, such as 500MB."""
+    tolerance: float = 0.0
+    """Interpolate where that is as near to the loss, relative; 0 measures every point."""
+    samples: int | None = None
+    """Measure on a random subset of so many samples."""
+    save_seconds: float = SAVE_SECONDS
+    """Save about as often; 0: after every point."""
 
     def check(self) -> None:
         """Refuse what can't be, whatever the run.
@@ -69,6 +76,7 @@ class Request:
         dtype_of(self.precision, resolve(self.device))
         if self.memory is not None:
             memory.parse(self.memory)
+        self._check_shortcuts()
         if self.planes < 1:
             raise LandscapeError(f"planes must be at least 1, got {self.planes}")
         if self.planes > 1 and not (len(self.specs) == 1 and self._is_random(self.specs[0])):
@@ -82,6 +90,19 @@ class Request:
         if bounded and [spec for spec in self.specs if spec != "pca"]:
             raise LandscapeError(
                 f"--from and --to are for plane pca, got {', '.join(self.specs)}; add --plane pca"
+            )
+
+    def _check_shortcuts(self) -> None:
+        if not 0 <= self.tolerance < 1:
+            raise LandscapeError(
+                f"tolerance must be from 0 (measure every point) to below 1, got {self.tolerance:g}"
+            )
+        if not self.save_seconds >= 0:
+            raise LandscapeError(f"save-every must be at least 0, got {self.save_seconds:g}")
+        if self.planes > 1 and (self.tolerance or self.samples is not None):
+            raise LandscapeError(
+                "tolerance and samples are for a single plane, "
+                f"got {self.planes} planes; drop --planes or these"
             )
 
     @property
@@ -121,6 +142,8 @@ class Request:
             "rise": self.rise,
             "planes": self.planes,
             "measures": list(self.measures),
+            "tolerance": self.tolerance,
+            "samples": self.samples,
         }
 
     @staticmethod

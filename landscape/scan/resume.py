@@ -77,9 +77,10 @@ def _pairs(
         used = old.strategy["name"]
         forced = request.strategy != AUTO and used not in fitting(request.strategy)
         yield "strategy", used, request.strategy if forced else used
+    first = {"tolerance": 0.0, "samples": None}
     for name, is_now in settings.items():
-        if name in old.settings:  # absent from the first files
-            yield name, old.settings[name], is_now
+        if name in old.settings or name in first:  # absent from the first files
+            yield name, old.settings.get(name, first.get(name)), is_now
 
 
 def _is_seeded(key: str) -> bool:

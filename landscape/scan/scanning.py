@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.plane.extent import axes, parse
 from landscape.plane.projection import Projection, project
 from landscape.problem.problem import Problem
 from landscape.scan import choose
-from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.evaluator import PointEvaluator, Strategy
+from landscape.scan.order import Rows, coarse_to_fine
 from landscape.store.records import Floats, Path, Plane, Point, Scan
 from landscape.store.trajectory import MEASURES, Trajectory
 
@@ -24,6 +25,35 @@ T = TypeVar("T")
 
 MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""
+
+
+class Source(Protocol):
+    """Where a grid's values come from: a `PointEvaluator` here, or a `Farm`."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """How points are evaluated."""
+
+    @property
+    def choosing_seconds(self) -> float:
+        """How long that took to find out."""
+
+    @property
+    def block(self) -> int:
+        """So many points are asked for at once."""
+
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """How many samples are behind each value, by set."""
+
+    @property
+    def passes(self) -> int:
+        """Forward passes of single samples that one point takes."""
+
+    def stream(
+        self, blocks: Sequence[Rows], place: Callable[[Rows], Floats]
+    ) -> Iterator[tuple[Rows, dict[str, Floats], float]]:
+        """Blocks of points with their measures and the seconds these took, as they come."""
 
 
 class Further(Protocol):
@@ -40,11 +70,17 @@ def empty(
     *,
     validation: bool,
     further: Sequence[str] = (),
+    tolerance: float = 0.0,
+    samples: int | None = None,
     **about: Any,
 ) -> Scan:
-    """A scan with nothing measured yet; ``about`` are further fields of `Scan`."""
+    """A scan with nothing measured yet; ``about`` are further fields of `Scan`.
+
+    With ``samples`` there is room for what a subset of that size gives.
+    """
     shape = (len(x), len(y)) if len(plane.directions) > 1 else (len(x),)
     names = [name for name in MEASURES if validation or not name.startswith("validation")]
+    unknown = {name: np.full(shape, np.nan) for name in names} if samples is not None else {}
     names += further
     if plane.kind == "line" and len(plane.points) == 2:
         # Where the two weights lie that a barrier is between.
@@ -58,59 +94,83 @@ def empty(
         y=y,
         measures={name: np.full(shape, np.nan) for name in names},
         measured=np.zeros(shape, bool),
+        tolerance=tolerance,
+        subset=unknown if tolerance else {},
+        errors={} if tolerance else unknown,
         **about,
     )
 
 
-def fill(scan: Scan, evaluator: PointEvaluator, further: Further | None = None) -> Iterator[Scan]:
+def fill(
+    scan: Scan,
+    evaluator: Source,
+    further: Further | None = None,
+    batches: Iterable[Rows] | None = None,
+) -> Iterator[Scan]:
     """Measure the points that aren't yet, yielding the scan after each one.
 
-    The scans share their arrays, which fill up: save one, or keep the last.
+    The scans share their arrays, which fill up: save one, or keep the last. ``batches`` are the
+    points to measure, each batch asked for when the one before is there; all of the grid, coarse
+    to fine, if none are given.
     """
     seconds, spent = scan.evaluation_seconds, scan.samples_evaluated
     choosing = scan.choosing_seconds + evaluator.choosing_seconds
     strategy = asdict(evaluator.strategy)
     shape, share = scan.measured.shape, evaluator.passes
-    for block in blocks(scan, evaluator.block):
-        started = time.perf_counter()
-        points = coordinates(scan, block)
-        found = evaluator.at_many(points)
-        # Not what whoever iterates does between two points.
-        seconds += time.perf_counter() - started
-        spent += share * len(block)
-        for number, index in enumerate(zip(*np.unravel_index(block, shape), strict=True)):
-            if scan.measured[index]:
-                continue
-            for name, values in found.items():
-                scan.measures[name][index] = values[number]
-            if further is not None:
-                started = time.perf_counter()
-                for name, value in further.at(points[number]).items():
-                    scan.measures[name][index] = value
-                seconds += time.perf_counter() - started
-            scan.measured[index] = True
-            yield replace(
-                scan,
-                strategy=strategy,
-                samples=evaluator.samples,
-                samples_evaluated=spent,
-                evaluation_seconds=seconds,
-                choosing_seconds=choosing,
-            )
+    arrays = {**scan.measures, **{f"{name}_error": kept for name, kept in scan.errors.items()}}
+    for batch in [coarse_to_fine(shape)] if batches is None else batches:
+        left = blocks(scan, batch, evaluator.block)
+        for block, found, took in evaluator.stream(left, partial(coordinates, scan)):
+            # Not what whoever iterates does between two points.
+            seconds += took
+            for number, index in enumerate(zip(*np.unravel_index(block, shape), strict=True)):
+                if scan.measured[index]:
+                    continue
+                for name in found.keys() & arrays.keys():
+                    arrays[name][index] = found[name][number]
+                if further is not None:
+                    started = time.perf_counter()
+                    point = coordinates(scan, block[number : number + 1])[0]
+                    for name, value in further.at(point).items():
+                        scan.measures[name][index] = value
+                    seconds += time.perf_counter() - started
+                scan.measured[index] = True
+                spent += share
+                yield replace(
+                    scan,
+                    strategy=strategy,
+                    samples=evaluator.samples,
+                    samples_evaluated=spent,
+                    evaluation_seconds=seconds,
+                    choosing_seconds=choosing,
+                )
 
 
-def blocks(scan: Scan, size: int) -> Iterator[NDArray[np.int64]]:
-    """Flat indices of the points to evaluate together: every ``size`` of the grid's order.
+def beneath(scan: Scan, few: Source) -> Iterator[Scan]:
+    """Measure a scan's ``subset`` of the samples at all points, yielding the scan after each."""
+    sheet = replace(
+        scan, measures=scan.subset, measured=~np.isnan(scan.subset["train_loss"]), errors={}
+    )
+    for current in fill(sheet, few):
+        yield replace(
+            scan,
+            samples_evaluated=current.samples_evaluated,
+            evaluation_seconds=current.evaluation_seconds,
+            choosing_seconds=current.choosing_seconds,
+        )
+
+
+def blocks(scan: Scan, batch: Rows, size: int) -> list[Rows]:
+    """The points of a batch to evaluate together: every ``size`` of them.
 
     Those in which nothing is left to measure are left out. A block is whole even where some of
     it is measured, so that a resumed scan's tiles are the uninterrupted one's.
     """
-    left = np.flatnonzero(~scan.measured)
-    for number in np.unique(left // size):
-        yield np.arange(number * size, min((number + 1) * size, scan.measured.size))
+    parts = [batch[start : start + size] for start in range(0, len(batch), size)]
+    return [part for part in parts if not scan.measured.flat[part].all()]
 
 
-def coordinates(scan: Scan, block: NDArray[np.int64] | None = None) -> Floats:
+def coordinates(scan: Scan, block: Rows | None = None) -> Floats:
     """Coordinates (n, D) of grid points by their flat indices; of all of them if none are given."""
     chosen = np.arange(scan.measured.size) if block is None else block
     indices = np.unravel_index(chosen, scan.measured.shape)
@@ -145,6 +205,7 @@ def trace(
         chance=projection.chance,
         walk=projection.walk,
         arc=projection.arc,
+        events=trajectory.events,
     )
     rows = measured_rows(trajectory)
     for number, row in enumerate(rows):

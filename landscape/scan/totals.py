@@ -12,9 +12,10 @@ IGNORED = -100
 
 
 def totals(loss: Loss, outputs: Tensor, targets: Tensor, points: int) -> Tensor:
-    """(2, K): sums of the losses and of the hits of outputs (K·B, ...) with targets (B, ...).
+    """(3, K): sums of the losses, of the hits and of the losses' squares.
 
-    On outputs in float64 and in float64, on the outputs' device.
+    Of outputs (K·B, ...) with targets (B, ...); on outputs in float64 and in float64, on the
+    outputs' device.
     """
     if points > 1:
         targets = targets.repeat(points, *(1,) * (targets.ndim - 1))
@@ -23,8 +24,9 @@ def totals(loss: Loss, outputs: Tensor, targets: Tensor, points: int) -> Tensor:
     else:
         losses = per_sample(loss, outputs, targets)
         hits = correct(*exact(outputs, targets))
-    both = torch.stack([losses.double(), hits.to(losses.device)])
-    return both.view(2, points, -1).sum(2)
+    losses = losses.double()
+    parts = [losses, hits.to(losses.device), losses * losses]
+    return torch.stack([part.view(points, -1).sum(1) for part in parts])
 
 
 def _classified(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

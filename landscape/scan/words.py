@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from landscape.scan.approximate import approximate
 from landscape.store.records import Floats, Path, Scan
 
 AGREES = 0.1
@@ -40,6 +41,7 @@ def remarks(scan: Scan) -> list[str]:
     found = []
     if reason := scan.settings.get("extent_reason"):
         found.append(f"The grid reaches {reason}.")
+    found += approximate(scan)
     if scan.spread is not None and scan.is_line:
         count = len(scan.spread.seeds)
         found.append(f"Curves: medians over {count} random directions; bands: their quartiles.")
@@ -101,7 +103,7 @@ def _axes(scan: Scan) -> list[str]:
 def _grid(scan: Scan) -> str:
     size = " × ".join(map(str, scan.measured.shape))
     ends = [f"{number(axis[0])} to {number(axis[-1])}" for axis in (scan.x, scan.y) if len(axis)]
-    left = int((~scan.measured).sum())
+    left = 0 if scan.complete else int((~scan.measured).sum())
     rest = f"; {left:,} points aren't measured yet" if left else ""
     return f"Grid: {size} points, {' by '.join(ends)}{rest}."
 
@@ -109,7 +111,8 @@ def _grid(scan: Scan) -> str:
 def _losses(scan: Scan) -> list[str]:
     found = []
     for name, title in (("train_loss", "Training loss"), ("validation_loss", "Validation loss")):
-        values = scan.measures[name][scan.measured] if name in scan.measures else np.empty(0)
+        there = scan.measured | (scan.certificate is not None)
+        values = scan.measures[name][there] if name in scan.measures else np.empty(0)
         if len(values) and not np.isnan(values).all():
             broken = int((~np.isfinite(values)).sum())
             rest = f", {broken:,} of {values.size:,} points not finite" if broken else ""

@@ -104,6 +104,11 @@ class Intake:
         tape.add_velocity((last.step, velocity) if velocity is not None else None)
         return self._finite and bool(torch.isfinite(last.weights).all())
 
+    @property
+    def constant_loss(self) -> float | None:
+        """The best constant output's loss; None where there is none."""
+        return self._constant if math.isfinite(self._constant) else None
+
     def events(self) -> list[Event]:
         """What happened so far."""
         steps, losses = self._tape.ledger.evaluated()

@@ -1,4 +1,4 @@
-"""One process at a time writes a run; the lock dies with its owner."""
+"""One process at a time writes a run or a scan; the lock dies with its owner."""
 
 from __future__ import annotations
 
@@ -17,16 +17,25 @@ def acquire(folder: Path) -> FileLock:
     Raises:
         LandscapeError: another process has it, or the folder can't be written.
     """
-    lock = FileLock(folder / NAME, timeout=0)
+    return hold(
+        folder / NAME,
+        f"a run must be trained by one process at a time, another one is at work on {folder}",
+    )
+
+
+def hold(file: Path, taken: str) -> FileLock:
+    """Lock by a file of that name for this process; ``taken`` says what it means if one can't.
+
+    Raises:
+        LandscapeError: another process has it, or its folder can't be written.
+    """
+    lock = FileLock(file, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
-        raise LandscapeError(
-            f"a run must be trained by one process at a time, another one is at work on {folder}; "
-            "wait for it, or end it first"
-        ) from error
+        raise LandscapeError(f"{taken}; wait for it, or end it first") from error
     except OSError as error:
-        raise LandscapeError(f"{folder} must be writable, got: {error.strerror}") from error
+        raise LandscapeError(f"{file.parent} must be writable, got: {error.strerror}") from error
     return lock
 
 

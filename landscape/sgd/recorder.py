@@ -154,6 +154,7 @@ class Recorder:
                 finite = self._intake.end()
                 self._flush(self._intake, None)
                 changes |= {"steps": self._intake.last.step, "notes": self._intake.notes()}
+                changes["constant_loss"] = self._intake.constant_loss
                 if status == "finished" and not finite:
                     changes["status"] = "non-finite"
             self.run = self.run.update(**changes)

@@ -83,6 +83,7 @@ class Watch:
             self._shown, self._vector = tied(recorder.problem.model, weights.device)
         self._before: tuple[Tensor, Tensor, float] | None = None
         self._hook = optimizer.register_step_pre_hook(self._remember)
+        recorder.run = recorder.run.update(optimizer=_described(optimizer))
         self._record(weights, None)
 
     @property
@@ -191,6 +192,13 @@ class Watch:
         return torch.cat(
             [(torch.zeros_like(p) if b is None else b).detach().reshape(-1) for b, p in pairs]
         )
+
+
+def _described(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Its name and the settings of its first group of parameters, for run.json."""
+    plain = (bool, int, float, str)
+    settings = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, plain)}
+    return {"name": type(optimizer).__name__, **settings}
 
 
 def _by_parameter(optimizer: torch.optim.Optimizer, key: str) -> Mapping[Tensor, float]:

@@ -98,7 +98,7 @@ def _fill(
         attributes = file["steps/sketch"].attrs
         attributes.update({"seed": about.sketching.seed, "method": about.sketching.method})
     if events is not None:
-        _write_events(file, events)
+        write_events(file, events)
 
 
 def _create(
@@ -153,7 +153,8 @@ def _shapes(
     return shapes
 
 
-def _write_events(file: h5py.File, events: Sequence[Event]) -> None:
+def write_events(file: h5py.Group, events: Sequence[Event]) -> None:
+    """Write events into a group of their own; ``trajectory.events_of`` reads them."""
     group = file.create_group("events")
     text = h5py.string_dtype()
     for name in ("name", "trigger"):

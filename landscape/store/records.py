@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.store.trajectory import Event
+
 Floats = NDArray[np.float64]
 Weights = NDArray[np.float32]
 
@@ -113,6 +115,8 @@ class Path:
     arc: float = float("nan")
     """How nearly the path is the arc that a random walk's components show: the smaller one of
     its two coordinates' correlations with cosines. NaN where it wasn't computed."""
+    events: tuple[Event, ...] = ()
+    """The run's spikes, escapes, plateaus and recoveries, as they were recorded."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +135,54 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """How far off interpolated values are, seen at random points that were measured afterwards.
+
+    It passes when the 95 % quantile of each loss's errors, relative to max(|loss|, 1e-6), is
+    within the tolerance and the largest within twice. Without points everything was measured.
+    """
+
+    tolerance: float
+    attempts: int
+    """The last of so many: after one that failed, more points were measured."""
+    xy: Floats
+    """(n, D) coordinates."""
+    predicted: Mapping[str, Floats]
+    """By measure (n,), as interpolated before."""
+    measured: Mapping[str, Floats]
+
+    def errors(self, name: str) -> Floats:
+        """(n,) of a measure: relative to max(|value|, 1e-6), of an accuracy absolute."""
+        found, exact = self.predicted[name], self.measured[name]
+        off = np.where(np.isfinite(exact), np.abs(found - exact), np.inf)
+        if name.endswith("_accuracy"):
+            return np.asarray(np.where(np.isnan(exact), np.nan, off))
+        return np.asarray(off / np.where(np.isfinite(exact), np.maximum(np.abs(exact), 1e-6), 1))
+
+    def summary(self, name: str) -> dict[str, float]:
+        """Mean, 95 % quantile and largest of a measure's errors."""
+        off = self.errors(name)
+        high = float(np.quantile(off, 0.95, method="higher"))
+        return {"mean": float(off.mean()), "quantile95": high, "largest": float(off.max())}
+
+    @property
+    def passed(self) -> bool:
+        """Whether every loss is as near as was asked for."""
+        found = [self.summary(name) for name in self.predicted if name.endswith("_loss")]
+        return all(
+            one["quantile95"] <= self.tolerance and one["largest"] <= 2 * self.tolerance
+            for one in found
+        )
+
+
+@dataclass(frozen=True)
 class Scan:
     """Losses on a grid on a plane, and the path across it.
 
     Every measure, like ``measured``, has shape (nx, ny), a line's (nx,): ``measures[name][i, j]``
     is the value at ``origin + x[i] * directions[0] + y[j] * directions[1]``. Not evaluated yet:
-    NaN and not measured. A loss that *is* NaN or infinite: measured.
+    NaN and not measured. Interpolated: a value and not measured. A loss that *is* NaN or infinite:
+    measured.
     """
 
     plane: Plane
@@ -172,6 +218,15 @@ class Scan:
     """Numbers that sum the scan up, JSON values: ``width`` and ``barrier``."""
     remarks: tuple[str, ...] = ()
     """What a reader must know to read the figure, a sentence each."""
+    tolerance: float = 0.0
+    """Of the losses that are interpolated, relative; 0: every value is measured."""
+    errors: Mapping[str, Floats] = field(default_factory=dict)
+    """By measure, absolute. Interpolated: to be expected, 95 % of fresh points are nearer.
+    Measured on a subset of the samples: the standard error. Else 0."""
+    certificate: Certificate | None = None
+    """There is one as soon as every point has a value to the tolerance."""
+    subset: Mapping[str, Floats] = field(default_factory=dict)
+    """Measures of a subset of the samples, at points whose exact values are interpolated."""
 
     @property
     def is_line(self) -> bool:
@@ -180,5 +235,15 @@ class Scan:
 
     @property
     def complete(self) -> bool:
-        """Whether every grid point was measured."""
-        return bool(self.measured.all())
+        """Whether every grid point was measured, or has an interpolated value."""
+        return self.certificate is not None or bool(self.measured.all())
+
+    @property
+    def uncertain(self) -> NDArray[np.bool_]:
+        """Where an interpolated loss may be further off than the tolerance."""
+        found = np.zeros(self.measured.shape, bool)
+        for name, errors in self.errors.items():
+            if name.endswith("_loss") and self.tolerance > 0:
+                size = np.maximum(np.abs(self.measures[name]), 1e-6)
+                found |= ~self.measured & (errors > self.tolerance * size)
+        return found

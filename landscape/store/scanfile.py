@@ -11,7 +11,9 @@ import h5py
 import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.store import certificates
 from landscape.store.hdf5 import reading, write
+from landscape.store.index import write_events
 from landscape.store.records import (
     FORMAT,
     VERSION,
@@ -22,6 +24,7 @@ from landscape.store.records import (
     Scan,
     Spread,
 )
+from landscape.store.trajectory import events_of
 
 PLANE_ATTRIBUTES = (
     "kind",
@@ -46,6 +49,7 @@ LATER_JSON_ATTRIBUTES = ("settings", "findings")
 """Absent from the first files."""
 PATH_ATTRIBUTES = ("name", "run_id", "share_in_plane", "chance")
 LATER_PATH_ATTRIBUTES = ("walk", "arc")
+ERROR = "_error"
 SPREAD_DATASETS = ("seeds", "measured", "lengths")
 PATH_DATASETS = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss")
 
@@ -87,8 +91,7 @@ def findings(path: FilePath) -> dict[str, Any]:
 
 def _fill(file: h5py.File, scan: Scan) -> None:
     file.attrs.update({"format": FORMAT, "version": VERSION, "complete": scan.complete})
-    # No interpolation: every value is exact.
-    file.attrs.update({"cosine": scan.plane.cosine, "tolerance": 0.0})
+    file.attrs.update({"cosine": scan.plane.cosine, "tolerance": scan.tolerance})
     file.attrs.update({name: getattr(scan.plane, name) for name in PLANE_ATTRIBUTES})
     file.attrs.update({name: getattr(scan, name) for name in SCAN_ATTRIBUTES})
     file.attrs.update(
@@ -113,6 +116,12 @@ def _fill(file: h5py.File, scan: Scan) -> None:
     grid["measured"] = scan.measured
     for name, values in scan.measures.items():
         grid[name] = values
+    for name, values in scan.errors.items():
+        grid[name + ERROR] = values
+    if scan.certificate is not None:
+        certificates.fill(file.create_group("certificate"), scan.certificate)
+    for name, values in scan.subset.items():
+        file[f"subset/{name}"] = values
     points = file.create_group("points")
     points["name"] = [point.name for point in scan.points]
     points["step"] = np.array([point.step for point in scan.points], np.int64)
@@ -125,6 +134,8 @@ def _fill(file: h5py.File, scan: Scan) -> None:
         )
         for name in PATH_DATASETS:
             group[name] = getattr(path, name)
+        if path.events:
+            write_events(group, path.events)
     if scan.spread is not None:
         _fill_spread(file.create_group("spread"), scan.spread)
 
@@ -149,7 +160,13 @@ def _scan(file: h5py.File) -> Scan:
         plane=_plane(file),
         x=grid["x"][:],
         y=grid["y"][:],
-        measures={name: grid[name][:] for name in grid if name not in fixed},
+        measures={
+            name: grid[name][:] for name in grid if name not in fixed and not name.endswith(ERROR)
+        },
+        errors={name.removesuffix(ERROR): grid[name][:] for name in grid if name.endswith(ERROR)},
+        tolerance=float(file.attrs.get("tolerance", 0.0)),
+        certificate=certificates.read(file["certificate"]) if "certificate" in file else None,
+        subset={name: values[:] for name, values in file.get("subset", {}).items()},
         measured=grid["measured"][:],
         points=_points(file["points"]),
         # HDF5 lists them by name: 10 before 2.
@@ -193,6 +210,7 @@ def _path(group: h5py.Group) -> Path:
             name: _plain(group.attrs[name]) for name in LATER_PATH_ATTRIBUTES if name in group.attrs
         },
         **{name: group[name][:] for name in PATH_DATASETS},
+        events=events_of(group),
     )
 
 

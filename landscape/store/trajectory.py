@@ -216,8 +216,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
             ) from error
 
 
-def events_of(file: h5py.File) -> tuple[Event, ...]:
-    """The events, which an index holds itself."""
+def events_of(file: h5py.Group) -> tuple[Event, ...]:
+    """The events, which an index holds itself, as does a path of a scan."""
     if "events" not in file or len(file["events/name"]) == 0:
         return ()
     group = file["events"]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 
 import numpy as np
@@ -199,23 +198,3 @@ def test_nothing_there(landscape, tmp_path):
     result = landscape("info", tmp_path / "file")
     assert result.code == 1
     assert result.err.startswith(f"landscape: error: {tmp_path}/file must be an HDF5 file")
-
-
-@pytest.mark.parametrize(
-    ("value", "plain"),
-    [
-        (math.nan, "nan"),
-        (math.inf, "inf"),
-        (-math.inf, "-inf"),
-        (np.float64(1.5), 1.5),
-        (np.int64(3), 3),
-        (np.array([1.0, math.nan]), [1.0, "nan"]),
-        ({"a": (math.inf, None)}, {"a": ["inf", None]}),
-        (True, True),
-    ],
-)
-def test_strict_json(value, plain):
-    from landscape_cli import strict_json
-
-    assert strict_json.plain(value) == plain
-    assert type(strict_json.plain(value)) is type(plain)

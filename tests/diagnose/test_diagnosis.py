@@ -134,7 +134,7 @@ def test_only_some_parts(learned):
     found, steps = measured(run, problem, only=("distances",))
     assert set(analysis.names(run.folder)) == {"distances"}
     assert steps["units"].reason == "left out"
-    assert found.plan.reason == "interventions were left out"
+    assert found.plan.reason == "left out"
     assert list(steps) == list(NAMES)
 
 
@@ -224,3 +224,26 @@ def test_too_few_losses_are_refused(tmp_path):
         f"a diagnosis needs at least 2 recorded losses, {tmp_path}/short has 1; "
         "train longer, or record more with --record"
     )
+
+
+def test_interventions_done_before_still_tell(escaped):
+    run, problem = escaped
+    first = Diagnosis(run, problem, epochs=1, only=("interventions",))
+    first.plan = replace(first.plan, missing=first.plan.missing[:2])
+    list(measure(first))
+    again = Diagnosis(run, problem, epochs=1, only=("units",), intervene=False)
+    assert [trial.name for trial in again.plan.trials] == [t.name for t in first.plan.missing]
+    assert not again.plan.missing
+    list(measure(again))
+    assert len(again.context.results["interventions"].escape.branches) == 2
+
+
+def test_a_part_of_an_older_version_is_measured_anew(copied):
+    run, problem = copied
+    kept = analysis.load(run.folder, "units")
+    values = {name: value for name, value in kept.values.items() if name != "tensors"}
+    analysis.save(run.folder, replace(kept, values=values))
+    _, steps = measured(run, problem, intervene=False, only=QUICK)
+    assert not steps["units"].kept
+    assert steps["distances"].kept
+    assert "tensors" in analysis.load(run.folder, "units").values

@@ -88,9 +88,16 @@ def test_landings():
         states = {**escaped.states, "end": state}
         found = decide(replace(escaped, states=states))
         assert (found.landing, found.layers) == (landing, layers)
-    assert decide(replace(escaped, states={"end": elsewhere})).items["landing_kind"].value == (
-        "saddle"
-    )
+
+
+@pytest.mark.parametrize(
+    ("lowest", "kind"),
+    [(-1.0, "saddle"), (-1e-3, "flat-valley"), (6e-36, "flat-valley"), (0.1, "minimum")],
+)
+def test_the_kind_of_point_landed_on(lowest, kind):
+    end = State(1, dead=(), saturated=(), lambda_max=3.0, lambda_min=lowest)
+    found = decide(replace(planted.escaped(0, 0.9), states={"end": end}))
+    assert found.items["landing_kind"].value == kind
 
 
 def test_interventions_after_an_escape():

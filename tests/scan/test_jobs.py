@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.scan import job as jobs
 from landscape.scan.jobs import Request, prepare
 from landscape.store import scanfile
 
@@ -139,11 +139,10 @@ def test_what_cannot_be_is_refused_before_anything_is_evaluated(
     assert list((run.folder / "scans").iterdir()) == []
 
 
-def test_progress_is_saved_on_the_way(problem, trained, monkeypatch):
+def test_progress_is_saved_on_the_way(problem, trained):
     made = problem()
     run = trained(made)
-    monkeypatch.setattr(jobs, "SAVE_SECONDS", 0.0)
-    [job] = prepare(run, made, SMALL)
+    [job] = prepare(run, made, replace(SMALL, save_seconds=0.0))
     counts = []
     for _ in job.run():
         there = job.path.exists()

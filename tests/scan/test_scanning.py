@@ -126,6 +126,7 @@ def test_what_a_scan_says_of_its_making(problem, trained):
         "dtype": "float32",
         "device": "cpu",
         "points": 1,
+        "lanes": 1,
         "note": "",
     }
     assert scan.constant_loss == 1.5

@@ -1,0 +1,85 @@
+"""Progress of a scan on the disk: one process at a time, now and then, complete each time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+from landscape.errors import LandscapeError
+from landscape.sgd import lock
+from landscape.store import scanfile
+from landscape.store.records import Scan
+
+SAVE_SECONDS = 10.0
+TIMES = 20
+"""Saving takes at most a twentieth of the time."""
+
+State = tuple[int, int] | None
+"""A file's time and size; None where there is none."""
+
+
+def state(path: Path) -> State:
+    """What tells a file from the same file written since."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+class Saver:
+    """Has the scan file to itself, and saves when it is time to: ``with Saver(...) as saver``.
+
+    Every ``seconds`` or 20 times as long as the last save took, whichever is longer; with 0 each
+    time it is asked. The lock dies with its process.
+    """
+
+    def __init__(self, path: Path, seconds: float, seen: State) -> None:
+        """``seen`` is the file's `state` when the scan was made ready."""
+        self._path, self._seconds, self._seen = path, seconds, seen
+
+    def __enter__(self) -> Saver:
+        """Lock the file.
+
+        Raises:
+            LandscapeError: another process has it, or has written it since it was read.
+        """
+        self._lock = lock.hold(
+            self._path.with_name(f".{self._path.name}.lock"),
+            f"a scan must be made by one process at a time, another one is at work on {self._path}",
+        )
+        if state(self._path) != self._seen:
+            lock.release(self._lock)
+            raise LandscapeError(
+                f"{self._path} must stay as it was read, another process has written it since; "
+                "go on with --resume"
+            )
+        self._saved, self._took = time.monotonic(), 0.0
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let others have it."""
+        lock.release(self._lock)
+
+    def offer(self, scan: Scan) -> None:
+        """Save if it is time to."""
+        due = max(self._seconds, TIMES * self._took) if self._seconds else 0.0
+        if time.monotonic() - self._saved >= due:
+            self.save(scan)
+
+    def save(self, scan: Scan) -> None:
+        """Save now.
+
+        Raises:
+            LandscapeError: the disk is full or the folder can't be written; what was there stays.
+        """
+        started = time.monotonic()
+        scanfile.save(self._path, scan)
+        self._saved = time.monotonic()
+        self._took = self._saved - started

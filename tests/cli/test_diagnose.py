@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from landscape.diagnose import parts
+from landscape.diagnose.parts import NAMES
+from landscape.store import analysis, read
+
+QUICK = ("--only", "units,distances,permutations", "--no-intervene")
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def escaped(landscape, tmp_path_factory):
+    """A run that learned, left and stayed away; tests must not change it."""
+    folder = tmp_path_factory.mktemp("escaped") / "run"
+    options = ("--depth", 2, "--width", 8, "--lr", 1, "--momentum", 0.9, "--epochs", 12)
+    result = landscape(
+        *("train", "--model", "mlp", "--data", "moons", *options, "--seed", 2, "-o", folder)
+    )
+    assert result.code == 0, result.err
+    return folder
+
+
+def strict(text):
+    def never(constant):
+        raise AssertionError(constant)
+
+    return json.loads(text, parse_constant=never)
+
+
+def test_the_page_answers_first(run, landscape):
+    result = landscape("diagnose", run, *QUICK)
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
+    assert str(run) in lines[0] or "run" in lines[0]
+    assert "outcome" in lines[1]
+    titles = [line for line in lines if line in ("What happened", "Evidence", "Mind that", "Files")]
+    assert titles == ["What happened", "Evidence", "Mind that", "Files"]
+    assert "nearest permuted copy" in result.out
+    assert f"{run}/verdict.json: this verdict, for programs" in lines
+    assert max(map(len, lines[: lines.index("Files")])) <= 100
+
+
+def test_json_is_the_verdict(run, landscape):
+    result = landscape("diagnose", run, *QUICK, "--json")
+    assert result.code == 0
+    assert strict(result.out) == strict((run / "verdict.json").read_text())
+    assert strict(result.out)["format"] == "landscape-verdict"
+
+
+def test_the_parts_are_in_a_file(run, landscape):
+    landscape("diagnose", run, *QUICK)
+    assert set(analysis.names(run)) == {"units", "distances", "permutations"}
+
+
+def test_a_twin(run, landscape, tmp_path):
+    small = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 1, "--seed", 5)
+    landscape("train", *small, "-o", tmp_path / "twin")
+    result = landscape("diagnose", run, *QUICK, "--twin", tmp_path / "twin")
+    assert "twin, units matched" in result.out
+    assert "No independently trained network" not in result.out
+
+
+@pytest.mark.slow
+def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
+    run = shutil.copytree(escaped, tmp_path / "run")
+    options = ("diagnose", run, "--only", "units,interventions", "--epochs", 1)
+    result = landscape(*options)
+    assert result.code == 0, result.err
+    first = result.err.splitlines()[0]
+    assert re.match(
+        r"interventions \(escape\): 22 trainings, 2\d epochs in all, about \d+ s; "
+        "--epochs shortens, --no-intervene skips them, Ctrl-C keeps what is done$",
+        first,
+    )
+    assert "a start on the plateau, η = 0.0001, 0.001, 0.01, 0.1, 1" in result.out
+    assert "control from the best weights: all " in result.out
+    assert len(list((run / "interventions").iterdir())) == 22
+    info = landscape("info", run / "interventions" / "best-control")
+    assert info.code == 0
+    again = landscape(*options)
+    assert "interventions (escape)" not in again.err
+    assert again.out == result.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--only", "unit"), f"only must name parts, {', '.join(NAMES)}, got unit"),
+        (("--epochs", 0), "epochs of an intervention must be at least 1, got 0"),
+        (("--threshold", "learned=much"), "threshold learned must be a number, got much"),
+        (("--threshold", "learned=-1"), "threshold learned must be above 0, got -1.0; "),
+        (("--workers", 0), "workers must be at least 1, got 0"),
+        (
+            ("--intervene", "--no-intervene"),
+            "--intervene and --no-intervene exclude each other; drop one of them",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(escaped, landscape, options, message):
+    result = landscape("diagnose", escaped, *options)
+    assert result.code == 1
+    assert result.out == ""
+    assert result.err.startswith(f"landscape: error: {message}")
+    assert result.err.count("\n") == 1
+    assert not (escaped / "analysis.h5").exists()
+
+
+def test_an_unknown_threshold_is_answered_with_the_known_ones(run, landscape):
+    result = landscape("diagnose", run, "--threshold", "learning=0.2")
+    assert result.code == 1
+    assert "--threshold must be NAME=VALUE with one of learned, excursion," in result.err
+
+
+def test_no_run(landscape, tmp_path):
+    result = landscape("diagnose", tmp_path / "none")
+    assert (result.code, result.err) == (
+        1,
+        f"landscape: error: a run must be a folder, got {tmp_path}/none, which doesn't exist; "
+        "make one with `landscape train -o FOLDER`\n",
+    )
+
+
+def test_ctrl_c_says_how_to_go_on(run, landscape, monkeypatch):
+    def stop(context, told):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(
+        parts.MEASURED, "distances", replace(parts.MEASURED["distances"], measure=stop)
+    )
+    result = landscape("diagnose", run, *QUICK)
+    assert result.code == 130
+    assert f"go on with: landscape diagnose {run}\n" in result.err
+    assert analysis.names(run) == ("units",)
+
+
+def test_the_run_itself_is_left_as_it_is(run, landscape):
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    landscape("diagnose", run, *QUICK)
+    assert {file: file.read_bytes() for file in before} == before
+    assert read(run).record["status"] == "finished"

@@ -1,0 +1,113 @@
+"""Options of ``landscape scan`` that make it do less, elsewhere, or show it on the way."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from landscape.store import scanfile
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    return copy
+
+
+def test_a_tolerance_is_printed_with_its_test(landscape, run):
+    options = ("scan", run, "--plane", "random", "--size", 15, "--tolerance", 0.1)
+    result = landscape(*options)
+    assert result.code == 0
+    scan = scanfile.load(run / "scans" / "random-final-0.h5")
+    assert 0.05 < scan.measured.mean() < 1
+    off = scan.certificate.summary("train_loss")
+    assert off["quantile95"] <= 0.1
+    assert (
+        f"  {scan.measured.mean():.1%} of the points are measured, the others interpolated to a "
+        "tolerance of 10.00%; at 64 fresh random points"
+    ) in result.out
+    assert f"training loss {off['mean']:.2%} off on average, 95 % of them below" in result.out
+    assert landscape(*options, "--resume").code == 0
+
+
+def test_the_strategy_is_printed_before_the_scan_starts(landscape, run):
+    result = landscape("scan", run, "--plane", "line", "--size", 3, "--strategy", "folded")
+    first, *_ = result.err.splitlines()
+    strategy = scanfile.load(run / "scans" / "line-final-0.h5").strategy
+    assert first == f"line-final-0: {strategy['name']}, " + (
+        f"{strategy['lanes']} side by side, " if strategy["lanes"] > 1 else ""
+    ) + (f"batches of {strategy['batch_size']}")
+    quiet = landscape("scan", run, "--plane", "line", "--size", 3, "--name", "b", "--quiet")
+    assert quiet.err == ""
+
+
+def test_samples_and_their_standard_error(landscape, run):
+    result = landscape("scan", run, "--plane", "random", "--size", 3, "--samples", 20)
+    assert result.code == 0
+    assert "Losses of 20 random samples, the same ones everywhere: standard error of " in result.out
+    scan = scanfile.load(run / "scans" / "random-final-0.h5")
+    assert (scan.errors["train_loss"] > 0).all()
+    assert scan.samples["train"] == 20
+
+
+def test_a_preview_is_drawn_while_the_scan_fills(landscape, run, monkeypatch):
+    from landscape.scan.evaluator import PointEvaluator
+
+    figure = run / "figures" / "random-final-0-contour.png"
+    seen, original = [], PointEvaluator.at
+
+    def at(self, xy):
+        seen.append(figure.exists())
+        return original(self, xy)
+
+    monkeypatch.setattr(PointEvaluator, "at", at)
+    options = ("--plane", "random", "--size", 9, "--strategy", "sequential", "--quiet")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert landscape("scan", run, *options, "--preview").code == 0
+    assert figure.exists()
+    if seen:  # one point at a time on one thread
+        assert seen[:49] == [False] * 49
+        assert all(seen[50:])
+
+
+def test_processes(landscape, run):
+    options = ("scan", run, "--plane", "random", "--size", 5, "--quiet")
+    assert landscape(*options, "--name", "here").code == 0
+    assert landscape(*options, "--workers", 2).code == 0
+    here, there = (
+        scanfile.load(run / "scans" / f"{name}.h5") for name in ("here", "random-final-0")
+    )
+    for name, values in here.measures.items():
+        np.testing.assert_allclose(there.measures[name], values, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--tolerance", 2),
+            "tolerance must be from 0 (measure every point) to below 1, got 2",
+        ),
+        (
+            ("--samples", 10**6),
+            "samples must be between 2 and the {count} there are for training, got 1000000",
+        ),
+        (("--workers", 0), "workers must be at least 1, got 0"),
+        (("--save-every", -1), "save-every must be at least 0, got -1"),
+        (
+            ("--planes", 3, "--tolerance", 0.1),
+            "tolerance and samples are for a single plane, got 3 planes; drop --planes or these",
+        ),
+    ],
+)
+def test_what_cannot_be(landscape, run, options, message):
+    from landscape.store import read
+
+    count = read(run).record["samples"]
+    result = landscape("scan", run, "--plane", "random", "--size", 3, *options)
+    assert result.code == 1
+    assert result.err == f"landscape: error: {message.format(count=count)}\n"
+    assert not (run / "scans" / "random-final-0.h5").exists()

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.interpolate import CubicSpline, RBFInterpolator
+
+from landscape.scan import interpolate
+from landscape.scan.between import UNKNOWN, Between
+from landscape.scan.interpolate import Scale
+
+
+def points(count: int, *, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0, 50, (count, 2))
+
+
+def test_weights_against_scipy():
+    measured, wanted = points(60), points(200, seed=1)
+    values = np.sin(measured[:, 0] / 9) + np.cos(measured[:, 1] / 7)
+    oracle = RBFInterpolator(
+        measured, values, kernel="cubic", degree=1, neighbors=interpolate.NEAREST
+    )
+    found = interpolate.weights(measured, wanted).of(values)
+    np.testing.assert_allclose(found, oracle(wanted), rtol=0, atol=1e-8)
+
+
+def test_on_a_line_it_is_the_natural_spline():
+    measured = np.linspace(0, 50, 11)
+    wanted = np.linspace(0, 50, 51)
+    values = np.exp(-measured / 10) + np.sin(measured / 5)
+    oracle = CubicSpline(measured, values, bc_type="natural")
+    found = interpolate.weights(measured[:, None], wanted[:, None]).of(values)
+    np.testing.assert_allclose(found, oracle(wanted), rtol=0, atol=1e-9)
+
+
+def test_affine_values_come_out_exactly_and_measured_ones_too():
+    measured, wanted = points(40), points(100, seed=1)
+    values = 3 + 2 * measured[:, 0] - measured[:, 1]
+    found = interpolate.weights(measured, wanted).of(values)
+    np.testing.assert_allclose(found, 3 + 2 * wanted[:, 0] - wanted[:, 1], rtol=1e-9)
+    rough = np.random.default_rng(2).standard_normal(40)
+    again = interpolate.weights(measured, measured)
+    np.testing.assert_allclose(again.of(rough), rough, atol=1e-8)
+    np.testing.assert_allclose(again.power, 0, atol=1e-3)
+
+
+def test_leaving_out_is_interpolation_from_the_others():
+    measured = points(20)
+    values = np.random.default_rng(3).standard_normal(20)
+    found = interpolate.weights(measured, measured, leave_out=True).of(values)
+    for row in range(20):
+        others = np.arange(20) != row
+        alone = RBFInterpolator(measured[others], values[others], kernel="cubic", degree=1)
+        np.testing.assert_allclose(found[row], alone(measured[[row]])[0], atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "losses", [[1e-9, 1e-6, 2.3, 1e30], [-5.0, -1e-9, 0.0, 0.3, 40.0], [-3.0, -2.0]]
+)
+def test_scales_go_back(losses):
+    losses = np.array(losses)
+    scale = Scale.of(losses)
+    np.testing.assert_allclose(scale.back(scale.to(losses)), losses, rtol=1e-9, atol=1e-15)
+    step = 1e-6
+    slope = (scale.back(scale.to(losses) + step) - scale.back(scale.to(losses) - step)) / (2 * step)
+    np.testing.assert_allclose(scale.slope(losses), slope, rtol=1e-4, atol=1e-9)
+
+
+def test_points_beside_a_loss_that_is_not_finite_must_be_measured():
+    grid = np.stack(np.meshgrid(np.arange(9.0), np.arange(9.0), indexing="ij"), -1).reshape(-1, 2)
+    known = np.flatnonzero((grid % 2 == 0).all(1))
+    loss = 1 + grid.sum(1)
+    loss[(grid == [0, 0]).all(1)] = np.nan
+    rows = np.setdiff1d(np.arange(81), known)
+    guess = Between(grid, known, {"train_loss": loss}).at(rows)["train_loss"]
+    beside = guess.error >= UNKNOWN
+    assert beside[(grid[rows] == [1, 1]).all(1)].all()
+    assert not beside[(grid[rows] > 4).all(1)].any()
+    assert np.isfinite(guess.values).all()
+
+
+def test_accuracies_are_linear():
+    grid = np.arange(5.0)[:, None]
+    known = np.array([0, 4])
+    accuracy = np.array([0.5, np.nan, np.nan, np.nan, 0.9])
+    loss = np.array([1.0, np.nan, np.nan, np.nan, 2.0])
+    # Some more, so that there is something to leave out.
+    grid = np.concatenate([grid, 8 + 4 * np.arange(6.0)[:, None]])
+    known = np.array([0, 4, *range(5, 11)])
+    more = np.linspace(1.0, 1.5, 6)
+    measures = {"train_loss": np.append(loss, more), "train_accuracy": np.append(accuracy, more)}
+    found = Between(grid, known, measures).at(np.array([1, 2, 3]))["train_accuracy"]
+    np.testing.assert_allclose(found.values, [0.6, 0.7, 0.8])
+
+
+def test_with_a_base_only_the_difference_is_interpolated():
+    grid = np.stack(np.meshgrid(np.arange(9.0), np.arange(9.0), indexing="ij"), -1).reshape(-1, 2)
+    rough = np.exp(np.random.default_rng(0).standard_normal(81))
+    exact = 1.1 * (rough + 1e-6) - 1e-6  # off by a constant on the scale
+    known = np.flatnonzero((grid % 4 == 0).all(1))
+    rows = np.setdiff1d(np.arange(81), known)
+    measured = np.where(np.isin(np.arange(81), known), exact, np.nan)
+    found = Between(grid, known, {"train_loss": measured}, {"train_loss": rough}).at(rows)
+    np.testing.assert_allclose(found["train_loss"].values, exact[rows], rtol=1e-9)

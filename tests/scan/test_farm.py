@@ -1,0 +1,189 @@
+"""Scans in processes of this machine and on a real Dask cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from torch import nn
+
+from landscape import cluster
+from landscape.errors import LandscapeError
+from landscape.problem import load
+from landscape.scan import farm
+from landscape.scan.jobs import Request, prepare
+from landscape.store import scanfile
+
+SMALL = Request(kinds=("random",), size="9x7", strategy="sequential")
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[cluster.Workers]:
+    with cluster.workers(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def expected(problem, trained, finish):
+    made = problem("normalized")
+    run = trained(made)
+    [job] = prepare(run, made, SMALL, name="here")
+    return made, run, finish(job)
+
+
+def run_on(pool, job, at=lambda number: None):
+    scan = job.scan
+    for number, current in enumerate(job.run(pool)):
+        scan = current
+        at(number)
+    np.testing.assert_array_equal(scanfile.load(job.path).measured, scan.measured)
+    return scan
+
+
+def assert_close(scan, wanted):
+    assert scan.complete
+    for name, values in wanted.measures.items():
+        np.testing.assert_allclose(scan.measures[name], values, rtol=1e-6, atol=1e-9)
+
+
+def test_processes_give_the_same_losses(expected, processes):
+    made, run, wanted = expected
+    [job] = prepare(run, made, SMALL)
+    scan = run_on(processes, job)
+    assert_close(scan, wanted)
+    assert scan.samples_evaluated == wanted.samples_evaluated
+    assert scan.strategy["threads"] == processes.threads(os.cpu_count()) or os.cpu_count() != 2
+
+
+def test_a_tolerance_on_processes(expected, processes, finish):
+    made, run, _ = expected
+    request = replace(SMALL, size="31", tolerance=0.1)
+    [here] = prepare(run, made, request, name="near-here")
+    wanted = finish(here)
+    [job] = prepare(run, made, request, name="near")
+    scan = run_on(processes, job)
+    assert_close(scan, wanted)
+    np.testing.assert_array_equal(scan.measured, wanted.measured)
+    assert not scan.measured.all()
+
+
+def test_a_process_that_dies_costs_its_batch(expected, processes, monkeypatch):
+    monkeypatch.setattr(farm, "BATCH_SECONDS", 0.0)  # many batches
+    made, run, wanted = expected
+    [job] = prepare(run, made, SMALL)
+    killed = []
+
+    def kill(number: int) -> None:
+        if number == 10:
+            [victim, *_] = [*_running(processes), *processes._idle]
+            os.kill(victim.process.pid, signal.SIGKILL)
+            killed.append(victim)
+
+    assert_close(run_on(processes, job, kill), wanted)
+    assert killed
+
+
+def _running(pool):
+    return [process for process, _ in pool._running.values()]
+
+
+class Own(nn.Module):
+    """A model that workers can't import."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, inputs):
+        return self.layer(inputs)
+
+
+def test_a_worker_without_the_problems_module(problem, trained, processes, monkeypatch):
+    only_here = types.ModuleType("only_here")
+    only_here.Own = Own
+    monkeypatch.setitem(sys.modules, "only_here", only_here)
+    monkeypatch.setattr(Own, "__module__", "only_here")
+    made = problem(Own())
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    with pytest.raises(LandscapeError) as caught:
+        list(job.run(processes))
+    assert str(caught.value) == (
+        "a worker failed: a worker must be able to import the problem's module, got: No module "
+        "named 'only_here'; install the module where the workers run, or start them where its "
+        "file is"
+    )
+    assert not scanfile.load(job.path).measured.any()
+
+
+def test_a_problem_from_a_file(trained, processes, tmp_path, finish):
+    file = tmp_path / "own.py"
+    file.write_text(
+        "import torch\n"
+        "from landscape.problem import Problem\n"
+        "class Net(torch.nn.Linear):\n"
+        "    pass\n"
+        "def make():\n"
+        "    x = torch.randn(40, 4)\n"
+        "    return Problem(Net(4, 3), (x, torch.randint(3, (40,))))\n"
+    )
+    made = load(f"{file}:make")
+    run = trained(made)
+    [here] = prepare(run, made, SMALL, name="here")
+    [job] = prepare(run, made, SMALL)
+    assert_close(run_on(processes, job), finish(here))
+    file.unlink()
+    [job] = prepare(run, made, SMALL, name="gone")
+    with pytest.raises(LandscapeError) as caught:
+        list(job.run(processes))
+    assert str(caught.value) == (
+        "a worker failed: a worker must be able to import the problem's module, got: a problem's "
+        f"file must exist, got {file}; install the module where the workers run, or start them "
+        "where its file is"
+    )
+
+
+def test_a_loss_that_cannot_be_pickled(problem, trained, processes):
+    made = problem(loss=lambda outputs, targets: outputs.square().mean(1))
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    with pytest.raises(LandscapeError) as caught:
+        list(job.run(processes))
+    assert str(caught.value).startswith("workers need a problem that can be pickled, got: ")
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[object]:
+    """A cluster of two workers in processes of their own, restarted when they die."""
+    if "CI" not in os.environ:
+        pytest.importorskip("distributed", reason="needs the extra [distributed]")
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as made:
+        yield made
+
+
+def test_a_worker_of_a_cluster_is_killed(expected, dask, monkeypatch):
+    monkeypatch.setattr(farm, "BATCH_SECONDS", 0.0)
+    made, run, wanted = expected
+    [job] = prepare(run, made, SMALL)
+    dead = []
+
+    def kill(number: int) -> None:
+        if number == 10:
+            dead.append(next(iter(dask.workers.values())).pid)
+            os.kill(dead[0], signal.SIGKILL)
+
+    with cluster.workers(scheduler=dask.scheduler_address) as pool:
+        assert_close(run_on(pool, job, kill), wanted)
+        [again] = prepare(run, made, SMALL, name="again")
+        assert_close(run_on(pool, again), wanted)
+    assert dead

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import importlib.util
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from landscape.scan import choose, strategies
+from landscape.scan.engine import Engine, Plan
+from landscape.scan.lanes import Lanes
+
+spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
+networks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(networks)
+
+
+def adopted(model: str, name: str, lanes: int) -> Engine:
+    made = networks.problem(model)
+    found = Engine(made, networks.plane(made))
+    with torch.inference_mode():
+        way = strategies.make(name, found)
+    found.adopt(Plan(name, 4 if way.at_once else 1, 16), way, lanes=lanes)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("mlp", "shared+batched"),
+        ("mlp", "batched"),
+        ("mlp", "shared"),
+        ("cnn", "folded+blocked"),
+        ("residual", "folded"),
+        ("residual", "sequential"),
+    ],
+)
+def test_side_by_side_against_a_plain_loop(model, name):
+    made, xy = networks.problem(model), networks.points()
+    found = adopted(model, name, 3)
+    assert found.strategy.lanes == 3
+    first = found.at_many(xy)
+    for measure, values in networks.expected(made, networks.plane(made), xy).items():
+        np.testing.assert_allclose(first[measure], values, rtol=1e-5, atol=1e-9)
+    # Whoever takes which points, to the bit.
+    for _ in range(3):
+        for measure, values in found.at_many(xy).items():
+            np.testing.assert_array_equal(values, first[measure])
+
+
+def test_a_stored_number_of_lanes_is_taken_up():
+    made, xy = networks.problem("mlp"), networks.points()
+    stored = {"name": "batched", "batch_size": 16, "points": 4, "threads": 2, "lanes": 2}
+    found = choose.engine(made, networks.plane(made), xy, stored=stored)
+    assert (found.strategy.lanes, found.block) == (2, 16)
+
+
+def test_each_thread_computes_on_one_core_and_this_one_as_before():
+    before = torch.get_num_threads()
+    seen: dict[str, list[int]] = {}
+    barrier = threading.Barrier(2, timeout=30)
+
+    def work(thing: str, part: int) -> None:
+        barrier.wait()  # both are there at a time
+        assert torch.is_inference_mode_enabled()
+        seen.setdefault(thing, []).append(torch.get_num_threads())
+
+    Lanes(["a", "b"]).each(work, range(4))
+    assert sorted(seen) == ["a", "b"]
+    assert {count for counts in seen.values() for count in counts} == {1}
+    assert torch.get_num_threads() == before
+
+
+def test_an_error_comes_out():
+    def work(thing: str, part: int) -> None:
+        raise ValueError(f"part {part}")
+
+    with pytest.raises(ValueError, match="part 0"):
+        Lanes(["a", "b"]).each(work, range(2))

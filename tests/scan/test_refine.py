@@ -1,0 +1,200 @@
+"""Interpolation to a tolerance on planted surfaces, where every value is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from landscape.scan.refine import HELD_OUT, Refinement
+from landscape.store.records import Plane, Scan
+
+Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def smooth(x, y):
+    """Four orders of magnitude, with a narrow valley."""
+    return 0.01 + 10 ** (2 * np.tanh(x**2 + 3 * (y - x**2 / 2) ** 2)) - 1
+
+
+def rugged(x, y):
+    return 2 + np.random.default_rng(7).uniform(-1, 1, np.broadcast(x, y).shape)
+
+
+def negative(x, y):
+    return smooth(x, y) - 40
+
+
+def half_rugged(x, y):
+    return np.where(x < 0, smooth(x, y), smooth(x, y) * (1 + 0.5 * rugged(x, y)))
+
+
+def beyond(x, y):
+    """Not finite in a corner."""
+    with np.errstate(over="ignore"):
+        return np.where(x + y > 1.3, np.inf, np.where(x + y < -1.5, np.nan, smooth(x, y)))
+
+
+def plane(dimensions: int = 2, seed: int = 0) -> Plane:
+    return Plane(
+        kind="random",
+        origin=np.zeros(3, np.float32),
+        directions=np.eye(3, dtype=np.float32)[:dimensions],
+        labels=("a", "b")[:dimensions],
+        unit="distance in weight space",
+        seed=seed,
+    )
+
+
+def empty(shape: tuple[int, ...], names: tuple[str, ...], seed: int = 0) -> Scan:
+    axes = [np.linspace(-1, 1, count) for count in shape]
+    return Scan(
+        plane=plane(len(shape), seed),
+        x=axes[0],
+        y=axes[1] if len(axes) > 1 else np.empty(0),
+        measures={name: np.full(shape, np.nan) for name in names},
+        measured=np.zeros(shape, bool),
+    )
+
+
+def exact(surface: Surface, shape: tuple[int, ...]) -> np.ndarray:
+    axes = [np.linspace(-1, 1, count) for count in shape]
+    grid = np.meshgrid(*axes, indexing="ij")
+    return surface(grid[0], grid[1] if len(grid) > 1 else np.zeros(shape))
+
+
+def refined(surface: Surface, shape=(51, 51), *, tolerance=0.01, seed=0, base=None):
+    """The scan, and the surface it should be."""
+    truth = exact(surface, shape)
+    names = ("train_loss", "train_accuracy")
+    scan = replace(empty(shape, names, seed), tolerance=tolerance)
+    accuracy = 1 / (1 + np.abs(np.nan_to_num(truth, posinf=1e9, neginf=0)))
+    made = Refinement(scan, tolerance, base or {})
+    for rows in made.batches():
+        scan.measures["train_loss"].flat[rows] = truth.flat[rows]
+        scan.measures["train_accuracy"].flat[rows] = accuracy.flat[rows]
+        assert not scan.measured.flat[rows].any()
+        scan.measured.flat[rows] = True
+    return made.finish(scan), truth
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_smooth_surface_takes_a_fraction_and_keeps_its_promise(seed):
+    scan, truth = refined(smooth, seed=seed)
+    assert scan.complete
+    assert scan.measured.mean() < 0.2
+    off = np.abs(scan.measures["train_loss"] - truth) / np.maximum(np.abs(truth), 1e-6)
+    assert np.quantile(off[~scan.measured], 0.95) <= 0.015
+    assert off.max() <= 0.04
+    np.testing.assert_array_equal(off[scan.measured], 0)
+
+
+def test_the_certificate_holds_what_was_guessed_before_it_was_measured():
+    scan, truth = refined(smooth)
+    found = scan.certificate
+    assert found.passed
+    assert found.xy.shape == (HELD_OUT, 2)
+    i, j = (np.rint((axis + 1) * 25).astype(int) for axis in found.xy.T)
+    np.testing.assert_array_equal(found.measured["train_loss"], truth[i, j])
+    assert scan.measured[i, j].all()
+    off = np.abs(found.predicted["train_loss"] - truth[i, j]) / truth[i, j]
+    assert off.min() > 0
+    assert found.summary("train_loss") == {
+        "mean": pytest.approx(off.mean()),
+        "quantile95": pytest.approx(np.quantile(off, 0.95, method="higher")),
+        "largest": pytest.approx(off.max()),
+    }
+    assert off.max() <= 0.02
+
+
+def test_the_errors_stated_are_those_there_are():
+    scan, truth = refined(smooth)
+    inside = ~scan.measured
+    off = np.abs(scan.measures["train_loss"] - truth)
+    share = (off <= scan.errors["train_loss"])[inside].mean()
+    assert share > 0.75
+    np.testing.assert_array_equal(scan.errors["train_loss"][scan.measured], 0)
+    typical = np.median((scan.errors["train_loss"] / truth)[inside])
+    assert 1e-5 < typical < 0.02
+    stated = scan.errors["train_loss"] > 0.01 * scan.measures["train_loss"]
+    np.testing.assert_array_equal(scan.uncertain, inside & stated)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_rugged_surface_is_measured_throughout(seed):
+    scan, truth = refined(rugged, seed=seed)
+    assert scan.measured.all()
+    assert len(scan.certificate.xy) == 0
+    np.testing.assert_array_equal(scan.measures["train_loss"], truth)
+
+
+def test_where_only_a_half_is_rugged_that_half_is_measured():
+    scan, truth = refined(half_rugged)
+    left, right = scan.measured[:25], scan.measured[25:]
+    assert right.mean() > 0.9
+    assert left.mean() < right.mean() - 0.2
+    off = np.abs(scan.measures["train_loss"] - truth) / np.abs(truth)
+    assert np.quantile(off, 0.95) <= 0.015
+
+
+def test_losses_that_are_not_finite_are_measured():
+    scan, truth = refined(beyond)
+    assert scan.complete
+    broken = ~np.isfinite(truth)
+    assert scan.measured[broken].all()
+    np.testing.assert_array_equal(scan.measures["train_loss"][broken], truth[broken])
+    assert np.isfinite(scan.measures["train_loss"][~broken]).all()
+
+
+def test_a_plane_without_finite_losses_is_measured():
+    scan, _ = refined(lambda x, y: np.full(np.broadcast(x, y).shape, np.nan), (15, 15))
+    assert scan.measured.all()
+    assert scan.complete
+
+
+def test_finite_losses_on_one_line_alone():
+    scan, truth = refined(lambda x, y: np.where(np.abs(x) < 1e-9, 1 + y**2, np.inf), (13, 21))
+    assert scan.complete
+    np.testing.assert_array_equal(scan.measures["train_loss"], truth)
+
+
+def test_losses_below_zero():
+    scan, truth = refined(negative, tolerance=0.02)
+    assert scan.complete
+    assert not scan.measured.all()
+    off = np.abs(scan.measures["train_loss"] - truth) / np.maximum(np.abs(truth), 1e-6)
+    assert np.quantile(off, 0.95) <= 0.03
+
+
+def test_a_long_line_and_a_short_one():
+    long, truth = refined(smooth, (501,))
+    assert long.measured.mean() < 0.4
+    off = np.abs(long.measures["train_loss"] - truth) / truth
+    assert off.max() <= 0.02
+    short, truth = refined(smooth, (51,))
+    assert short.measured.all()
+    assert short.complete
+
+
+def test_a_coarser_tolerance_takes_fewer_points():
+    counts = [refined(smooth, tolerance=value)[0].measured.sum() for value in (0.1, 0.01, 0.001)]
+    assert counts[0] < counts[1] < counts[2]
+
+
+def test_a_subset_guides_where_the_surface_is_rough():
+    rough = np.exp(0.3 * np.random.default_rng(1).standard_normal((51, 51)))
+
+    def of(x, y):
+        return smooth(x, y) * rough
+
+    def cheaper(x, y):  # off by up to a factor, smoothly
+        return of(x, y) * np.exp(0.2 * np.sin(x + y))
+
+    alone, _ = refined(of)
+    guided, truth = refined(of, base={"train_loss": exact(cheaper, (51, 51))})
+    assert alone.measured.all()
+    assert guided.measured.mean() < 0.2
+    off = np.abs(guided.measures["train_loss"] - truth) / truth
+    assert np.quantile(off, 0.95) <= 0.015
