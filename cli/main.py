@@ -13,6 +13,8 @@ import landscape
 from landscape.errors import LandscapeError
 
 from .bench import bench
+from .diagnose import diagnose
+from .doctor import doctor
 from .export import export
 from .importing import import_
 from .info import info
@@ -20,6 +22,7 @@ from .render import render
 from .scan import scan
 from .sweep import SweepCommand
 from .train import train
+from .view import view
 
 
 class _Reporting(TyperGroup):
@@ -51,10 +54,13 @@ app = typer.Typer(
 )
 app.command(cls=SweepCommand)(train)
 app.command()(scan)
+app.command()(diagnose)
+app.command()(view)
 app.command()(render)
 app.command()(export)
 app.command()(info)
 app.command("import")(import_)
+app.command()(doctor)
 app.add_typer(bench)
 
 

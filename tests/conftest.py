@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import importlib.util
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,3 +15,13 @@ def ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def planted() -> ModuleType:
+    """The builders of planted scans; tests are no package that could import them."""
+    file = Path(__file__).parent / "draw" / "planted.py"
+    spec = importlib.util.spec_from_file_location("planted", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -185,7 +185,12 @@ def test_imported_libraries_are_declared() -> None:
     listed += [extras[name] for name in extras if name not in ("test", "dev")]
     declared = {Requirement(line).name for part in listed for line in part.split("\n") if line}
     own = {"landscape", "cli", *sys.stdlib_module_names}
-    by_another = {"PIL": "pillow", "mpl_toolkits": "matplotlib", "vtk": "pyvista"}
+    by_another = {
+        "PIL": "pillow",
+        "mpl_toolkits": "matplotlib",
+        "vtk": "pyvista",
+        "imageio_ffmpeg": "imageio-ffmpeg",
+    }
     undeclared = {
         f"{file}, line {line}: {name}"
         for file in FILES

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from landscape.draw import marks, words
+from landscape.draw import episodes, marks, words
+from landscape.store.history import History
 from landscape.store.records import Path, Scan
 
 BATCHNORM = {
@@ -25,6 +26,39 @@ def caption(scan: Scan) -> str:
     sentences += scan.remarks
     sentences += [_batchnorm(scan), *_provenance(scan.provenance)]
     return " ".join(text for text in sentences if text)
+
+
+def of_run(history: History) -> str:
+    """Return a training's caption: which run it was, how it was trained, what happened."""
+    identity = f" ({history.run_id})" if history.run_id else ""
+    steps = f"{len(history.step):,} recorded steps, 0 to {history.step[-1]:,}"
+    sentences = [f"Losses of run {history.name}{identity} over the full data at {steps}."]
+    sentences += _training(history)
+    known = np.flatnonzero(np.isfinite(history.measures["train_loss"]))
+    if len(known):
+        losses = history.measures["train_loss"]
+        best = known[np.argmin(losses[known])]
+        sentences.append(
+            f"Training loss: {words.number(losses[known[0]])} at step "
+            f"{history.step[known[0]]:,}, lowest {words.number(losses[best])} at step "
+            f"{history.step[best]:,}, {words.number(losses[known[-1]])} at step "
+            f"{history.step[known[-1]]:,}."
+        )
+    if np.isfinite(history.constant_loss):
+        loss = words.number(history.constant_loss, 4)
+        sentences.append(f"The best constant output has training loss {loss}.")
+    sentences += [episodes.sentence(history.events), *_provenance(history.provenance)]
+    return " ".join(text for text in sentences if text)
+
+
+def made_from(history: History) -> str:
+    """Return what any figure of a run says at the end: how it was trained, and with what."""
+    return " ".join([*_training(history), *_provenance(history.provenance)])
+
+
+def _training(history: History) -> list[str]:
+    settings = words.training(history.settings)
+    return [f"Training: {settings}."] if settings else []
 
 
 def _subject(scan: Scan) -> str:
@@ -96,7 +130,8 @@ def _constant(scan: Scan) -> str:
 
 def _path(path: Path) -> str:
     text = words.share(path)
-    return f"{text[0].upper()}{text[1:]}."
+    happened = episodes.sentence(path.events)
+    return " ".join(part for part in (f"{text[0].upper()}{text[1:]}.", happened) if part)
 
 
 def _batchnorm(scan: Scan) -> str:

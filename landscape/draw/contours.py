@@ -6,14 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from landscape.draw import footer, inset, labels, marks, page, paths, raster, scale, theme, words
+from landscape.draw import (
+    footer,
+    inset,
+    labels,
+    marks,
+    page,
+    paths,
+    raster,
+    scale,
+    theme,
+    uncertain,
+    words,
+)
 from landscape.draw.levels import resolvable
 from landscape.draw.marks import Window
 from landscape.draw.raster import Raster
 from landscape.draw.scale import Scale
+from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.store.records import Floats, Scan
 
@@ -23,39 +37,49 @@ LEFT, GAP, RIGHT, TOP, BENEATH = 0.76, 0.2, 0.14, 0.27, 0.6
 PIXELS = 900
 
 
-def contour(scan: Scan, *, like: Sequence[Scan] = ()) -> Figure:
+@styled
+def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figure:
     """Draw the losses of a plane from above, training beside validation on one scale.
 
-    7 inches wide with validation losses, else 4.4. Axes are to one scale unless that would make a
+    7 inches wide with validation losses, else 4.4; on less than 5 inches the validation losses
+    stand beneath. Axes are to one scale unless that would make a
     ribbon of the plane; then the small print says so. Colours and levels are those that the scans
     ``like`` it have too.
 
     Raises:
-        LandscapeError: the scan is a line or has fewer than 2 × 2 points.
+        LandscapeError: the scan is a line or has fewer than 2 × 2 points, or its losses don't
+            fit the scale asked for.
     """
     check(scan, "contour")
+    scan = style.shown(scan)
     names = marks.losses(scan)
-    width = WIDTH if len(names) > 1 else SINGLE
-    across = (width - LEFT - RIGHT - GAP * (len(names) - 1)) / len(names)
+    width = style.inches(WIDTH if len(names) > 1 else SINGLE)
+    columns = style.columns(len(names), width)
+    across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
     aspect, equal = shape(scan)
-    colours = scale.of(scan, like=like)
-    rasters = [_raster(scan, name, colours) for name in names]
+    tall = TOP + across * aspect + BENEATH
+    colours = scale.of(scan, like=like, style=style)
+    rasters = [raster.of_scan(scan, name, colours, PIXELS) for name in names]
     steps = paths.steps(scan)
     kinds = {int(kind) for picture in rasters for kind in np.unique(picture.kind)}
+    # A column's legend needs all of its width.
+    beneath = LEFT if columns == len(names) and width >= SINGLE else 2 * RIGHT
     foot = footer.under(
         scan,
         colours,
         steps,
         marks.entries(scan, colours, names, kinds),
-        width - LEFT - RIGHT,
-        further=() if equal else ("the axes are not to one scale",),
+        width - beneath - RIGHT,
+        further=(*uncertain.note(scan), *(() if equal else ("the axes are not to one scale",))),
     )
-    sheet = page.blank(width, TOP + across * aspect + BENEATH + foot.height)
+    rows = -(-len(names) // columns)
+    sheet = page.blank(width, rows * tall + foot.height, title=style.title, left=LEFT)
     for k, name in enumerate(names):
-        axes = sheet.axes(LEFT + k * (across + GAP), TOP, across, across * aspect)
+        left, top = LEFT + k % columns * (across + GAP), k // columns * tall + TOP
+        axes = sheet.axes(left, top, across, across * aspect)
         panel(axes, scan, name, rasters[k], colours)
-        dress(axes, scan, name, first=k == 0, size=(across, across * aspect))
-    foot.draw(sheet, LEFT, TOP + across * aspect + BENEATH, width - LEFT - RIGHT)
+        dress(axes, scan, name, first=k % columns == 0, size=(across, across * aspect))
+    foot.draw(sheet, beneath, rows * tall, width - beneath - RIGHT)
     return sheet.figure
 
 
@@ -81,12 +105,20 @@ def shape(scan: Scan) -> tuple[float, bool]:
     return (share, True) if 0.4 <= share <= 1.6 else (float(np.clip(share, 0.55, 1.25)), False)
 
 
-def _raster(scan: Scan, name: str, colours: Scale) -> Raster:
-    return raster.of(scan.x, scan.y, scan.measures[name], scan.measured, colours, PIXELS)
+def panel(
+    axes: Axes,
+    scan: Scan,
+    name: str,
+    picture: Raster,
+    colours: Scale,
+    *,
+    steps: Normalize | None = None,
+    little: bool = False,
+) -> None:
+    """Draw one measure: ground, contour lines, path, marks, and the inset on training losses.
 
-
-def panel(axes: Axes, scan: Scan, name: str, picture: Raster, colours: Scale) -> None:
-    """Draw one measure: ground, contour lines, path, marks, and the inset on training losses."""
+    ``steps`` are the path's own unless given; a ``little`` panel has no inset and fewer letters.
+    """
     where = marks.window(scan)
     extent = (where.low[0], where.high[0], where.low[1], where.high[1])
     axes.imshow(
@@ -94,17 +126,22 @@ def panel(axes: Axes, scan: Scan, name: str, picture: Raster, colours: Scale) ->
     )
     axes.set(xlim=extent[:2], ylim=extent[2:])
     _hatch(axes, picture)
+    uncertain.draw(axes, scan)
     small = paths.tiny(scan)
-    steps = paths.steps(scan)
+    steps = steps or paths.steps(scan)
+    width, scaled = (1.2, 0.75) if little else (1.7, 1.0)
     least = marks.lowest(scan, name)
     if not small:
         for path in scan.paths:
-            paths.draw(axes, path, steps)
+            paths.draw(axes, path, steps, width=width, balls=0 if little else paths.BALLS)
         paths.names(axes, scan)
     shown = () if small else scan.points
-    stand = marks.draw(axes, shown, where, _lengthwise(scan), least=least[1] if least else None)
+    lowest = least[1] if least else None
+    stand = marks.draw(axes, shown, where, _lengthwise(scan), least=lowest, scale=scaled)
+    if not (small or little):
+        paths.episode_names(axes, scan, stand)
     _lines(axes, scan, name, colours, where, _obstacles(scan, name, where, small, stand))
-    if small and name == "train_loss":
+    if small and name == "train_loss" and not little:
         inset.draw(axes, scan, colours, where)
     elif small:
         inset.ring(axes, scan)
@@ -191,15 +228,20 @@ def _hatch(axes: Axes, picture: Raster) -> None:
 
 def dress(axes: Axes, scan: Scan, name: str, *, first: bool, size: tuple[float, float]) -> None:
     """Write a panel's title, axes' names and units."""
-    for coordinate in (axes.xaxis, axes.yaxis):
-        coordinate.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        coordinate.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    ticks(axes)
     axes.set_title(words.measure(scan, name), size=theme.TITLE, loc="left", pad=4)
     axes.set_xlabel(_label(scan, 0, size[0]), size=theme.LETTERS, labelpad=2.5, linespacing=1.2)
     if first:
         axes.set_ylabel(_label(scan, 1, size[1]), size=theme.LETTERS, labelpad=2, linespacing=1.2)
     else:
         axes.tick_params(labelleft=False)
+
+
+def ticks(axes: Axes) -> None:
+    """Set round ticks on both axes of a plane."""
+    for coordinate in (axes.xaxis, axes.yaxis):
+        coordinate.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        coordinate.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
 
 
 def _label(scan: Scan, axis: int, room: float) -> str:

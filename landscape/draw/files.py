@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,15 +11,32 @@ from threading import Lock
 from typing import Any
 
 import matplotlib
+from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
 from matplotlib.figure import Figure
 
-from landscape.draw import theme
+from landscape.draw.recipe import KEY
+from landscape.draw.style import PLAIN, Style
 from landscape.errors import LandscapeError
 
-METADATA: dict[str, Callable[[str, str], dict[str, Any]]] = {
-    "png": lambda title, caption: {"Title": title, "Description": caption, "Software": None},
-    "pdf": lambda title, caption: {"Title": title, "Subject": caption, "CreationDate": None},
-    "svg": lambda title, caption: {"Title": title, "Description": caption, "Date": None},
+METADATA: dict[str, Callable[[str, str, str], dict[str, Any]]] = {
+    "png": lambda title, caption, recipe: {
+        "Title": title,
+        "Description": caption,
+        "Software": None,
+        **({KEY: recipe} if recipe else {}),
+    },
+    "pdf": lambda title, caption, recipe: {
+        "Title": title,
+        "Subject": caption,
+        "Keywords": recipe or None,
+        "CreationDate": None,
+    },
+    "svg": lambda title, caption, recipe: {
+        "Title": title,
+        "Description": caption,
+        "Keywords": [recipe] if recipe else None,
+        "Date": None,
+    },
 }
 SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "landscape", "svg.fonttype": "path"}
 """TrueType, as journals ask for; salted names in SVG, which are random otherwise."""
@@ -26,11 +44,17 @@ _settings_are_global = Lock()
 
 
 def save(
-    figure: Figure, stem: Path, *, formats: Sequence[str] = ("png", "pdf"), caption: str
+    figure: Figure,
+    stem: Path,
+    *,
+    formats: Sequence[str] = ("png", "pdf"),
+    caption: str,
+    recipe: str = "",
+    style: Style = PLAIN,
 ) -> list[Path]:
     """Write ``stem.png``, ``stem.pdf`` and ``stem.caption.txt``; return their paths.
 
-    PNG at 300 dpi. Pictures carry the caption in their metadata and no time. Each file is written
+    Pictures carry the caption and the recipe in their metadata and no time. Each file is written
     under a temporary name beginning with a dot and renamed, so that none is ever half written.
 
     Raises:
@@ -46,8 +70,8 @@ def save(
         stem.parent.mkdir(parents=True, exist_ok=True)
         for name in formats:
             target = _beside(stem, f".{name}")
-            metadata = METADATA[name](stem.name, caption)
-            _atomically(target, partial(_picture, figure, name, metadata))
+            metadata = METADATA[name](stem.name, caption, recipe)
+            _atomically(target, partial(_picture, figure, name, metadata, style))
             written.append(target)
         target = _beside(stem, ".caption.txt")
         _atomically(target, lambda path: path.write_text(caption + "\n", "utf-8"))
@@ -64,9 +88,56 @@ def _beside(stem: Path, ending: str) -> Path:
     return stem.parent / (stem.name + ending)
 
 
-def _picture(figure: Figure, name: str, metadata: dict[str, Any], path: Path) -> None:
+def _picture(figure: Figure, name: str, metadata: dict[str, Any], style: Style, path: Path) -> None:
+    # The figure's own resolution counts pixels per inch of the layout, which may be enlarged.
+    more: dict[str, Any] = {"dpi": figure.dpi, "transparent": style.transparent}
+    if name == "png":
+        more["pil_kwargs"] = {"dpi": (style.dpi, style.dpi)}
     with _settings_are_global, matplotlib.rc_context(SETTINGS):
-        figure.savefig(path, format=name, dpi=theme.DPI, metadata=metadata)
+        if name == "pdf" and style.zoom != 1:
+            with _Enlarged(path, metadata, style.zoom) as file:
+                figure.savefig(file, format=name, **more)
+            return
+        figure.savefig(path, format=name, metadata=metadata, **more)
+    if name == "svg" and style.zoom != 1:
+        path.write_text(_enlarged(path.read_text("utf-8"), style.zoom), "utf-8")
+
+
+def _enlarged(svg: str, zoom: float) -> str:
+    """Return an SVG with a larger page and the same view box."""
+    head, tag, rest = svg.partition("<svg ")
+    tail = re.sub(
+        r'((?:width|height)=")([0-9.]+)pt"',
+        lambda match: f'{match[1]}{zoom * float(match[2]):.6g}pt"',
+        rest,
+        count=2,
+    )
+    return head + tag + tail
+
+
+class _Page(PdfFile):
+    """A PDF whose pages are larger than what is drawn on them by a factor."""
+
+    zoom = 1.0
+
+    def newPage(self, width: float, height: float) -> None:  # noqa: N802
+        super().newPage(self.zoom * width, self.zoom * height)  # type: ignore[no-untyped-call]
+        self.output(self.zoom, 0, 0, self.zoom, 0, 0, Op.concat_matrix)  # type: ignore[no-untyped-call]
+
+
+class _Enlarged(PdfPages):
+    """What ``savefig`` writes a page into."""
+
+    def __init__(self, path: Path, metadata: dict[str, Any], zoom: float) -> None:
+        super().__init__(path, metadata=metadata)
+        self._zoom = zoom
+
+    def _ensure_file(self) -> PdfFile:
+        if self._file is None:
+            page = _Page(self._filename, metadata=self._metadata)  # type: ignore[no-untyped-call]
+            page.zoom = self._zoom
+            self._file = page
+        return self._file
 
 
 def _atomically(target: Path, write: Callable[[Path], object]) -> None:

@@ -13,16 +13,18 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw import swatches, theme, words
+from landscape.draw import theme, words
+from landscape.draw.legend import Legend
 from landscape.draw.page import Page, inches, wrapped
 from landscape.draw.scale import Scale
 from landscape.store.records import Floats, Scan
 
 LINE = 0.135
-ROW = 0.16
 BAR = 0.10
 BARS = 0.72
 """Height of the row of colour bars: a note above, ticks and a name beneath."""
+ABREAST = 4.2
+"""Inches from which on the losses' and the steps' bars stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -31,42 +33,34 @@ class Footer:
 
     scale: Scale
     steps: Normalize | None
-    handles: Sequence[Artist]
-    columns: int
+    legend: Legend
     lines: Sequence[str]
+    abreast: bool = True
+    """Whether the two colour bars stand side by side."""
 
     @property
     def height(self) -> float:
         """Inches it takes."""
-        rows = -(-len(self.handles) // self.columns) if self.handles else 0
-        return BARS + ROW * rows + (0.06 if rows else 0) + LINE * len(self.lines) + 0.1
+        return self.bars + self.legend.height + LINE * len(self.lines) + 0.1
+
+    @property
+    def bars(self) -> float:
+        """Inches that the colour bars take."""
+        return BARS * (2 if self.steps and not self.abreast else 1)
 
     def draw(self, page: Page, left: float, top: float, width: float) -> None:
         """Place it at ``top`` inches, from ``left`` over ``width``."""
-        share = 0.64 if self.steps else 1.0
-        loss_bar(page, self.scale, left, top, share * width - (0.3 if self.steps else 0.45))
-        if self.steps:
+        split = self.steps is not None and self.abreast
+        share = 0.64 if split else 1.0
+        loss_bar(page, self.scale, left, top, share * width - (0.3 if split else 0.45))
+        if self.steps and split:
             step_bar(page, self.steps, left + share * width + 0.3, top, (1 - share) * width - 0.35)
-        top += BARS
-        if self.handles:
-            legend = page.figure.legend(
-                handles=list(self.handles),
-                handler_map=swatches.HANDLERS,
-                loc="upper left",
-                bbox_to_anchor=((left - 0.03) / page.width, 1 - top / page.height),
-                ncols=self.columns,
-                fontsize=theme.TICKS,
-                frameon=False,
-                borderpad=0,
-                borderaxespad=0,
-                labelspacing=0.45,
-                columnspacing=1.6,
-                handletextpad=0.5,
-            )
-            for text in legend.get_texts():
-                text.set_parse_math(False)
-            top += ROW * -(-len(self.handles) // self.columns) + 0.06
-        page.text(left, top, "\n".join(self.lines), theme.SMALL, colour="#444444")
+        elif self.steps:
+            step_bar(page, self.steps, left, top + BARS - 0.12, width - 0.45)
+        top += self.bars
+        self.legend.draw(page, left, top)
+        top += self.legend.height
+        page.text(left, top, "\n".join(self.lines), theme.SMALL, colour=theme.now().note)
 
 
 def under(
@@ -84,23 +78,15 @@ def under(
         for text in [*first, "; ".join([last, *further])]
         for line in wrapped(text, width, theme.SMALL)
     ]
-    return Footer(scale, steps, handles, _columns(handles, width), lines)
-
-
-def _columns(handles: Sequence[Artist], width: float) -> int:
-    entries = [inches(str(handle.get_label()), theme.TICKS) + 0.48 for handle in handles]
-    for columns in range(len(entries), 1, -1):
-        # As matplotlib does: column by column, the first ones one longer where it doesn't divide.
-        if sum(float(part.max()) for part in np.array_split(entries, columns)) <= width:
-            return columns
-    return 1
+    legend = Legend(handles, width)
+    return Footer(scale, steps, legend, lines, abreast=width >= ABREAST)
 
 
 def loss_bar(page: Page, scale: Scale, left: float, top: float, width: float) -> None:
     """Draw the losses' colour bar with the best constant output marked above it."""
     axes = page.axes(left, top + 0.19, width, BAR)
     bar = page.figure.colorbar(
-        ScalarMappable(scale.norm(), theme.LOSS), cax=axes, orientation="horizontal"
+        ScalarMappable(scale.norm(), theme.now().loss), cax=axes, orientation="horizontal"
     )
     bar.outline.set_linewidth(0.6)
     ticks = scale.ticks(max(3, int(width / 0.42)))
@@ -108,7 +94,8 @@ def loss_bar(page: Page, scale: Scale, left: float, top: float, width: float) ->
     bar.ax.xaxis.set_minor_locator(NullLocator())
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda loss, _: words.number(loss)))
     bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
-    kind = "log scale" if scale.log else "linear scale: losses ≤ 0 have no logarithm"
+    reason = "" if scale.low > 0 else ": losses ≤ 0 have no logarithm"
+    kind = "log scale" if scale.log else f"linear scale{reason}"
     bar.set_label(f"loss ({kind})", size=theme.LETTERS, labelpad=1.5)
     if scale.capped:
         beyond = Rectangle(
@@ -117,7 +104,7 @@ def loss_bar(page: Page, scale: Scale, left: float, top: float, width: float) ->
             1,
             transform=axes.transAxes,
             clip_on=False,
-            facecolor=theme.LOSS(1.0),
+            facecolor=theme.now().loss(1.0),
             edgecolor=theme.INK,
             linewidth=0.6,
             hatch="/////",

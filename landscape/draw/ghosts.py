@@ -67,7 +67,7 @@ def _dashes(axes: Axes, part: Ribbon, trail: Trail, seen: Camera, width: float) 
         for values in (part.points, part.colours)
     )
     line = seen.project(points)
-    unit = theme.DPI / 100
+    unit = theme.now().dpi / 100
     found = dashes(line, hidden(points, trail, seen), DASH * unit, SPACE * unit)
     strokes = [line[run] for run in found]
     shades = [tuple(colours[run[len(run) // 2]]) for run in found]
@@ -106,7 +106,7 @@ def _marks(axes: Axes, trail: Trail, seen: Camera) -> None:
     lines = [seen.project(part.points) for part in (*trail.tubes, *trail.tracks)]
     moved = leaders.spread(
         at,
-        np.array([look.size / 72 * theme.DPI / 2 for look in looks]),
+        np.array([look.size / 72 * theme.now().dpi / 2 for look in looks]),
         np.concatenate([*lines, np.empty((0, 2))]),
         np.array([seen.width, seen.height]),
         sideways=True,
@@ -114,4 +114,10 @@ def _marks(axes: Axes, trail: Trail, seen: Camera) -> None:
     leaders.draw(axes, at, moved)
     for look, xy, ghost in zip(looks, moved, unseen, strict=True):
         marks.stamp(axes, xy, look, ghost=bool(ghost))
-    leaders.names(axes, [point.name for point, _ in trail.places], moved, seen.width)
+    named = trail.episodes()
+    leaders.names(
+        axes,
+        [*(point.name for point, _ in trail.places), *(name for name, _ in named)],
+        np.concatenate([moved, *(seen.project(place) for _, place in named)]),
+        seen.width,
+    )

@@ -12,8 +12,6 @@ from landscape.draw.scale import Scale
 from landscape.draw.stage import Edge
 from landscape.store.records import Floats, Scan
 
-INCH = theme.DPI
-
 
 def draw(axes: Axes, scan: Scan, scale: Scale, box: Frame, seen: Camera, *, upright: bool) -> None:
     """Write ticks and names along the three edges; the loss's only where ``upright``."""
@@ -34,20 +32,20 @@ def _along(axes: Axes, edge: Edge, seen: Camera, middle: Floats, text: str) -> N
     reach = 0.0
     for tick in edge.ticks:
         written = words.number(tick.value)
-        half = np.array([page.inches(written, theme.TICKS), 0.09]) / 2 * INCH
-        off = 0.045 * INCH + float(half @ np.abs(outward))
+        half = np.array([page.inches(written, theme.TICKS), 0.09]) / 2 * theme.now().dpi
+        off = 0.045 * theme.now().dpi + float(half @ np.abs(outward))
         reach = max(reach, off + float(half @ np.abs(outward)))
         at = seen.project(tick.place)[0]
         # The two axes meet in front: there their numbers step aside.
-        aside = 0.05 * INCH * (np.linalg.norm(at - front) < 5)
+        aside = 0.05 * theme.now().dpi * (np.linalg.norm(at - front) < 5)
         inward = (ends.mean(axis=0) - front) / np.linalg.norm(ends.mean(axis=0) - front)
         at = at + outward * off + inward * aside
         axes.text(at[0], at[1], written, size=theme.TICKS, ha="center", va="center")
     angle = (float(np.degrees(np.arctan2(along[1], along[0]))) + 90) % 180 - 90
-    room = float(np.linalg.norm(ends[1] - ends[0])) / INCH
+    room = float(np.linalg.norm(ends[1] - ends[0])) / theme.now().dpi
     # What follows a comma explains the name; the small print has it whole.
     lines = page.wrapped(text.split(",")[0], 1.15 * room, theme.LETTERS)
-    at = ends.mean(axis=0) + outward * (reach + (0.03 + 0.065 * len(lines)) * INCH)
+    at = ends.mean(axis=0) + outward * (reach + (0.03 + 0.065 * len(lines)) * theme.now().dpi)
     axes.text(
         at[0],
         at[1],
@@ -68,7 +66,7 @@ def _upright(axes: Axes, edge: Edge, seen: Camera, text: str) -> None:
     for tick in edge.ticks:
         at = seen.project(tick.place)[0]
         axes.text(
-            at[0] - 0.05 * INCH,
+            at[0] - 0.05 * theme.now().dpi,
             at[1],
             words.number(tick.value),
             size=theme.TICKS - 0.5,
@@ -77,5 +75,11 @@ def _upright(axes: Axes, edge: Edge, seen: Camera, text: str) -> None:
         )
     at = (low + high) / 2
     axes.text(
-        at[0] - 0.36 * INCH, at[1], text, size=theme.LETTERS, ha="center", va="center", rotation=90
+        at[0] - 0.36 * theme.now().dpi,
+        at[1],
+        text,
+        size=theme.LETTERS,
+        ha="center",
+        va="center",
+        rotation=90,
     )

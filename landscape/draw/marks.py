@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from landscape.draw import leaders, paths, raster, theme, words
+from landscape.draw import episodes, leaders, paths, raster, theme, words
 from landscape.draw.scale import Scale
 from landscape.draw.swatches import Swatch
 from landscape.store.records import Floats, Point, Scan
@@ -92,7 +92,7 @@ def draw(
     shares = [where.share(xy) for xy, _ in shown]
     stand = [clamped(s) if out else s for s, out in zip(shares, outside, strict=True)]
     at = np.array(stand).reshape(-1, 2)
-    radii = np.array([look.size * scale / 72 * theme.DPI / 2 for _, look in shown])
+    radii = np.array([look.size * scale / 72 * theme.now().dpi / 2 for _, look in shown])
     moved = leaders.spread(at * size, radii, where.share(lines) * size, size) / size
     leaders.draw(axes, where.at(at), where.at(moved))
     for k, (_, look) in enumerate(shown):
@@ -130,7 +130,7 @@ def clamped(share: Floats) -> Floats:
 def _arrow(axes: Axes, share: Floats, target: Floats, colour: str) -> None:
     size = axes.get_window_extent().size
     towards = (target - share) * size
-    length = ARROW / 72 * theme.DPI
+    length = ARROW / 72 * theme.now().dpi
     tip = share + towards / np.linalg.norm(towards) * length / size
     for width, shade in ((4.0, "white"), (3.0, theme.INK), (1.6, colour)):
         axes.annotate(
@@ -157,15 +157,23 @@ def entries(
     ``shown`` is for a surface, where peaks are cut: the names of the points it could show.
     """
     solid = shown is not None
-    handles: list[Artist] = [_point(scan, point, shown) for point in scan.points]
+    handles: list[Artist] = [entry(scan, point, shown) for point in scan.points]
     if not solid:
         handles += _least(scan, measures)
+    if not (solid and paths.tiny(scan)):
+        handles += episodes.entries(scan)
     if any(paths.faded(path).any() for path in scan.paths):
-        handles.append(_pale(scan))
+        handles.append(pale(scan))
+    return handles + beyond(scale, kinds, solid=solid)
+
+
+def beyond(scale: Scale, kinds: set[int], *, solid: bool = False) -> list[Artist]:
+    """Return the legend's entries for what lies beyond the cap and what is no loss."""
+    handles: list[Artist] = []
     if scale.capped:
         what = "cut at" if solid else "loss above"
         text = f"{what} {words.number(scale.high)}: {scale.rule}"
-        handles.append(_patch(theme.LOSS(1.0), text, "/////"))
+        handles.append(_patch(theme.now().loss(1.0), text, "/////"))
     missing = sorted(kinds - {raster.FINITE})
     if solid and missing:
         text = " or ".join(raster.NAMES[kind] for kind in missing)
@@ -178,14 +186,15 @@ def entries(
     return handles
 
 
-def _point(scan: Scan, point: Point, shown: Collection[str] | None) -> Line2D:
+def entry(scan: Scan, point: Point, shown: Collection[str] | None = None) -> Line2D:
+    """Return a marked point's entry, which says where it is if it isn't shown."""
     look = theme.mark(point.name)
     text = words.marked(point)
     if len(point.xy) == 2 and not window(scan).holds(np.array(point.xy)):
         text = f"{text[:-1]}; outside, at {', '.join(words.number(x) for x in point.xy)})"
     elif shown is not None and point.name not in shown:
         text = f"{text[:-1]}; above the cut or over a hole)"
-    return _marker(look, text)
+    return sample(look, text)
 
 
 def _least(scan: Scan, measures: tuple[str, ...]) -> list[Line2D]:
@@ -194,10 +203,11 @@ def _least(scan: Scan, measures: tuple[str, ...]) -> list[Line2D]:
         words.number(loss) if name == "train_loss" else f"validation {words.number(loss)}"
         for name, loss in least
     )
-    return [_marker(theme.LOWEST, f"lowest on the grid: {values}")] if least else []
+    return [sample(theme.LOWEST, f"lowest on the grid: {values}")] if least else []
 
 
-def _pale(scan: Scan) -> Swatch:
+def pale(scan: Scan) -> Swatch:
+    """Return the entry for the parts of a path of which the plane says little."""
     norm = paths.steps(scan)
     steps = np.concatenate([path.step[paths.faded(path)] for path in scan.paths])
     ends = np.array([steps.min(), steps.max()], dtype=np.float64)
@@ -210,7 +220,8 @@ def _pale(scan: Scan) -> Swatch:
     )
 
 
-def _marker(look: theme.Mark, text: str) -> Line2D:
+def sample(look: theme.Mark, text: str) -> Line2D:
+    """Return a mark as an entry of a legend."""
     rim = (theme.INK, None) if look is theme.LOWEST else ("white", theme.halo(1.6, theme.INK))
     return Line2D(
         [],

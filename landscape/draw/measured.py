@@ -15,6 +15,7 @@ from landscape.draw import scale as scales
 from landscape.draw.marks import Window, window
 from landscape.draw.page import Page
 from landscape.draw.scale import Scale
+from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.store.records import Scan
 
@@ -26,6 +27,8 @@ TITLES = {
 """The measures there are, in the order of the panels."""
 WIDTH, SINGLE = 7.0, 4.0
 LEFT, GAP, RIGHT, TOP, BENEATH, BAR = 0.76, 0.25, 0.14, 0.27, 0.6, 0.62
+LINE = 5.0
+"""Width of a line's figure."""
 HIGH = 1.5
 """Height of a line's panel."""
 
@@ -39,7 +42,8 @@ def names(scan: Scan) -> tuple[str, ...]:
     )
 
 
-def measured(scan: Scan, *, like: Sequence[Scan] = ()) -> Figure:
+@styled
+def measured(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figure:
     """Draw gradient norm, sharpness and convexity, those that were measured.
 
     Each has its own scale, logarithmic where all values are positive; the scans ``like`` it share
@@ -54,31 +58,37 @@ def measured(scan: Scan, *, like: Sequence[Scan] = ()) -> Figure:
             "a measures figure needs gradient-norm, sharpness or convexity, none was measured; "
             "scan with --measure"
         )
-    return _curves(scan, shown) if scan.is_line else _maps(scan, shown, like)
+    scan = style.shown(scan)
+    return _curves(scan, shown, style) if scan.is_line else _maps(scan, shown, like, style)
 
 
-def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan]) -> Figure:
+def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) -> Figure:
     contours.check(scan, "measures")
-    width = WIDTH if len(shown) > 1 else SINGLE
-    across = (width - LEFT - RIGHT - GAP * (len(shown) - 1)) / len(shown)
+    width = style.inches(WIDTH if len(shown) > 1 else SINGLE)
+    columns = style.columns(len(shown), width)
+    across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
     aspect, _ = contours.shape(scan)
     tall = across * aspect
     lines = _small_print(scan, width - LEFT - RIGHT)
-    sheet = page.blank(width, TOP + tall + BENEATH + BAR + footer.LINE * len(lines) + 0.12)
+    row = TOP + tall + BENEATH + BAR
+    panels = row * -(-len(shown) // columns)
+    height = panels + footer.LINE * len(lines) + 0.12
+    sheet = page.blank(width, height, title=style.title, left=LEFT)
     for k, name in enumerate(shown):
-        left = LEFT + k * (across + GAP)
-        axes = sheet.axes(left, TOP, across, tall)
+        left, top = LEFT + k % columns * (across + GAP), k // columns * row + TOP
+        first = k % columns == 0
+        axes = sheet.axes(left, top, across, tall)
         values = [one.measures[name] for one in [scan, *like] if name in one.measures]
         scale = scales.through(values, constant=float("nan"))
         _panel(axes, scan, name, scale)
-        contours.dress(axes, scan, name, first=k == 0, size=(across, tall))
+        contours.dress(axes, scan, name, first=first, size=(across, tall))
         axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=4)
         # Three panels have no room for the unit: it is in the small print.
         axes.set_xlabel(_name(scan, 0, across), size=theme.LETTERS, labelpad=2.5)
-        if k == 0:
+        if first:
             axes.set_ylabel(_name(scan, 1, tall), size=theme.LETTERS, labelpad=2)
-        _bar(sheet, scale, left, TOP + tall + BENEATH, across)
-    sheet.text(LEFT, TOP + tall + BENEATH + BAR, "\n".join(lines), theme.SMALL, colour="#444444")
+        _bar(sheet, scale, left, top + tall + BENEATH, across)
+    sheet.text(LEFT, panels, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
 
@@ -128,7 +138,7 @@ def _panel(axes: Axes, scan: Scan, name: str, scale: Scale) -> None:
 def _bar(sheet: Page, scale: Scale, left: float, top: float, width: float) -> None:
     axes = sheet.axes(left, top, width, footer.BAR)
     bar = sheet.figure.colorbar(
-        ScalarMappable(scale.norm(), theme.LOSS), cax=axes, orientation="horizontal"
+        ScalarMappable(scale.norm(), theme.now().loss), cax=axes, orientation="horizontal"
     )
     bar.outline.set_linewidth(0.6)
     bar.set_ticks(FixedLocator(list(scale.ticks(max(3, int(width / 0.5))))), minor=False)
@@ -140,24 +150,28 @@ def _bar(sheet: Page, scale: Scale, left: float, top: float, width: float) -> No
     bar.set_label(f"{kind}{cut}", size=theme.SMALL, labelpad=1.5)
 
 
-def _curves(scan: Scan, shown: Sequence[str]) -> Figure:
-    width = 5.0
+def _curves(scan: Scan, shown: Sequence[str], style: Style) -> Figure:
+    width = style.inches(LINE)
     across = width - LEFT - RIGHT
     lines = _small_print(scan, across)
     below = TOP + len(shown) * (HIGH + 0.3)
-    sheet = page.blank(width, below + 0.3 + footer.LINE * len(lines) + 0.12)
+    height = below + 0.3 + footer.LINE * len(lines) + 0.12
+    sheet = page.blank(width, height, title=style.title, left=LEFT)
     for k, name in enumerate(shown):
         axes = sheet.axes(LEFT, TOP + k * (HIGH + 0.3), across, HIGH)
         values = scan.measures[name]
         finite = values[np.isfinite(values)]
-        axes.plot(scan.x, np.where(np.isfinite(values), values, np.nan), color=theme.TRAIN, lw=1.4)
-        if bool((finite > 0).all()) and finite.max() > 30 * finite.min():
+        axes.plot(
+            scan.x, np.where(np.isfinite(values), values, np.nan), color=theme.now().train, lw=1.4
+        )
+        spread = bool((finite > 0).all()) and finite.max() > 30 * finite.min()
+        if spread if style.log is None else style.log:
             axes.set_yscale("log")
         else:
             axes.yaxis.set_major_locator(MaxNLocator(4))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
         axes.set_xlim(scan.x[0], scan.x[-1])
-        axes.grid(True, color="#e6e6e6", lw=0.5)
+        axes.grid(True, color=theme.now().grid, lw=0.5)
         axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=3)
         for point in scan.points:
             axes.axvline(point.xy[0], color=theme.PALE, lw=0.6, zorder=1)
@@ -165,7 +179,7 @@ def _curves(scan: Scan, shown: Sequence[str]) -> Figure:
             axes.tick_params(labelbottom=False)
         else:
             axes.set_xlabel("\n".join(words.axis(scan.plane, 0)), size=theme.LETTERS, labelpad=2)
-    sheet.text(LEFT, below + 0.25, "\n".join(lines), theme.SMALL, colour="#444444")
+    sheet.text(LEFT, below + 0.25, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
 

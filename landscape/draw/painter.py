@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 
-from landscape.draw import meshes, stage, theme
+from landscape.draw import episodes, meshes, stage, theme
 from landscape.draw.camera import Camera
 from landscape.draw.meshes import Frame, Mesh
 from landscape.draw.scale import Scale
@@ -95,36 +95,52 @@ def paint(
     _ground(axes, scan, mesh, scale, box, seen)
     scene = Strokes(seen)
     scene.triangles(mesh, _shaded(mesh, seen))
-    for place in scale.position(scale.levels(15)):
+    for place in scale.position(scale.levels()):
         segments, _ = meshes.lines(mesh, float(place))
         scene.lines(segments, _same((*to_rgba(theme.INK)[:3], 0.6), segments), 0.45)
     edges = mesh.points[meshes.rim(mesh)]
     scene.lines(edges, _same(to_rgba(theme.INK), edges), 0.6)
+    _constant(scene, scale, box)
     if trail:
         _path(scene, trail)
     scene.paint(axes, 2)
 
 
+def _constant(scene: Strokes, scale: Scale, box: Frame) -> None:
+    """Draw the edge of the plane of the best constant output's loss, in short pieces to sort."""
+    corners = stage.pane(box, scale)
+    if corners is None:
+        return
+    at = np.linspace(0, 1, 41)[:, None]
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        points = start + at * (end - start)
+        pieces = np.stack([points[:-1], points[1:]], axis=1)
+        scene.lines(pieces, _same(to_rgba(theme.now().constant), pieces), 1.0)
+
+
 def _ground(axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera) -> None:
     below = Strokes(seen)
     flat = Mesh(stage.flat(mesh.points), mesh.faces, mesh.position, mesh.normals)
-    below.triangles(flat, 0.5 * _coloured(mesh) + 0.5)
+    below.triangles(flat, theme.blended(_coloured(mesh), 0.5))
     below.paint(axes, 0)
     drawn = Strokes(seen)
     walls = stage.walls(box, seen, scale)
-    drawn.lines(walls, _same(to_rgba("#cccccc"), walls), 0.5)
-    for place in scale.position(scale.levels(15)):
+    drawn.lines(walls, _same(to_rgba(theme.now().wall), walls), 0.5)
+    for place in scale.position(scale.levels()):
         segments = stage.flat(meshes.lines(mesh, float(place))[0])
         drawn.lines(segments, _same((0.2, 0.2, 0.2, 0.4), segments), 0.4)
     for one in scan.paths:
         segments = stage.shadow(one.xy, box)
-        drawn.lines(segments, _same(to_rgba(theme.INK), segments), 0.8, nearer=0.1)
+        drawn.lines(segments, _same(to_rgba(theme.now().ink), segments), 0.8, nearer=0.1)
     drawn.paint(axes, 1)
 
 
 def _path(scene: Strokes, trail: Trail) -> None:
     for part in trail.tracks:
         segments = np.stack([part.points[:-1], part.points[1:]], axis=1)
+        for kind in np.unique(part.episode[part.episode >= 0]):
+            band = segments[part.episode == kind]
+            scene.lines(band, _same(to_rgba(episodes.colour(kind)), band), 3.4)
         scene.lines(segments, _same(to_rgba(theme.INK), segments), 1.8)
         scene.lines(segments, part.colours[1:], 1.0, nearer=1.5 * NEARER)
     for part in trail.tubes:
@@ -139,7 +155,7 @@ def _path(scene: Strokes, trail: Trail) -> None:
 
 
 def _coloured(mesh: Mesh) -> Floats:
-    return np.asarray(theme.LOSS(mesh.position[mesh.faces].mean(axis=1)))
+    return np.asarray(theme.now().loss(mesh.position[mesh.faces].mean(axis=1)))
 
 
 def _shaded(mesh: Mesh, seen: Camera) -> Floats:

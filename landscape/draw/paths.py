@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from landscape.draw import theme
+from landscape.draw import episodes, leaders, theme
 from landscape.store.records import Floats, Path, Scan
 
 AGREES = 0.1
@@ -76,15 +76,29 @@ def even(xy: Floats, count: int = BALLS) -> Floats:
 
 
 def draw(
-    axes: Axes, path: Path, norm: Normalize | None, *, width: float = 1.7, balls: int = BALLS
+    axes: Axes,
+    path: Path,
+    norm: Normalize | None,
+    *,
+    width: float = 1.7,
+    balls: int = BALLS,
+    pale: bool = True,
 ) -> None:
-    """Draw a path coloured by step in a dark and a light casing, pale where it is ``faded``."""
+    """Draw a path coloured by step in a dark and a light casing, ``pale`` where it is ``faded``.
+
+    During an episode it lies in a band of that one's colour.
+    """
     finite = np.isfinite(path.xy).all(axis=1)
-    xy, step, pale = path.xy[finite], path.step[finite], faded(path)[finite]
+    xy, step, far = path.xy[finite], path.step[finite], faded(path)[finite] & pale
     if len(xy) < 2 or norm is None:
         return
     segments = np.stack([xy[:-1], xy[1:]], axis=1)
-    light = pale[:-1] | pale[1:]
+    kinds = episodes.along(step, path.events)
+    for kind in np.unique(kinds[kinds >= 0]):
+        # The path itself comes over them.
+        bands = episodes.layers(episodes.colour(kind), width)[:2]
+        _strokes(axes, segments[kinds == kind], np.empty((0, 4)), bands, 4.5)
+    light = far[:-1] | far[1:]
     colours = theme.STEP(norm((step[:-1] + step[1:]) / 2))
     _strokes(axes, segments[light], theme.faded(colours[light]), layers(width, pale=True), 5.0)
     _strokes(axes, segments[~light], colours[~light], layers(width), 5.5)
@@ -114,6 +128,27 @@ def names(axes: Axes, scan: Scan) -> None:
             zorder=9,
             parse_math=False,
         )
+
+
+def episode_names(axes: Axes, scan: Scan, marks: Floats) -> None:
+    """Write the name of each episode beside its longest stretch, clear of ``marks`` (M, 2)."""
+    low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
+    found = []
+    for path in scan.paths:
+        held = ((path.xy >= low) & (path.xy <= high)).all(axis=1)
+        found += episodes.places(path, held)
+    if not found:
+        return
+    box = axes.get_window_extent()
+    at = axes.transData.transform(np.array([xy for _, xy in found])) - box.p0
+    leaders.names(
+        axes,
+        [name for name, _ in found],
+        at,
+        float(box.width),
+        marks=axes.transData.transform(marks) - box.p0 if len(marks) else leaders.NOWHERE,
+        back=lambda pixel: np.asarray(axes.transData.inverted().transform(pixel + box.p0)),
+    )
 
 
 def layers(width: float = 1.7, *, pale: bool = False) -> list[tuple[float, str | None]]:

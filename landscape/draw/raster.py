@@ -11,7 +11,7 @@ from scipy.interpolate import RectBivariateSpline
 
 from landscape.draw import theme
 from landscape.draw.scale import Scale
-from landscape.store.records import Floats
+from landscape.store.records import Floats, Scan
 
 FINITE, UNMEASURED, NOT_A_NUMBER, INFINITE = range(4)
 COLOURS = {
@@ -36,7 +36,7 @@ class Raster:
 
     def picture(self) -> NDArray[np.uint8]:
         """Return RGBA with rows along y from the bottom, as imshow wants with origin="lower"."""
-        coloured = theme.LOSS(np.clip(np.nan_to_num(self.position), 0, 1))
+        coloured = theme.now().loss(np.clip(np.nan_to_num(self.position), 0, 1))
         for kind, colour in COLOURS.items():
             coloured[self.kind == kind] = to_rgba(colour)
         return np.asarray(np.round(255 * coloured).transpose(1, 0, 2), dtype=np.uint8)
@@ -73,6 +73,11 @@ def of(
     pixel_kind = np.where(broken, kind[nearest], FINITE).astype(np.int8)
     values[pixel_kind != FINITE] = np.nan
     return Raster(columns, rows, values, pixel_kind)
+
+
+def of_scan(scan: Scan, measure: str, scale: Scale, pixels: int) -> Raster:
+    """Rasterize one measure of a scan."""
+    return of(scan.x, scan.y, scan.measures[measure], scan.measured, scale, pixels)
 
 
 def between(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.colors import Normalize
+from numpy.typing import NDArray
 
-from landscape.draw import paths, theme
+from landscape.draw import episodes, paths, theme
 from landscape.draw.meshes import Frame
 from landscape.draw.relief import Relief
 from landscape.draw.scale import Scale
@@ -25,6 +26,8 @@ class Ribbon:
     """(T, 3), at the heights of the true losses."""
     colours: Floats
     """(T, 4) RGBA by training step, pale where the path is ``faded``."""
+    episode: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    """(T - 1,) which of ``episodes.NAMES`` each segment is; empty where nobody asked."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +106,19 @@ def track(path: Path, relief: Relief, frame: Frame, steps: Normalize | None) -> 
     finite = np.isfinite(path.xy).all(axis=1)
     share = np.column_stack([frame.window.share(path.xy[finite]), np.full(finite.sum(), 0.5)])
     step = path.step[finite].astype(np.float64)
+    kinds = np.append(episodes.along(path.step[finite], path.events), episodes.NONE)
     found = []
     for part in inside(np.column_stack([share, step])):
         rows = _fine(part)
+        # Of the row that its segment begins at, also where that lies outside the box.
+        begins = np.searchsorted(step, (rows[:-1, 3] + rows[1:, 3]) / 2, side="right") - 1
         flat = (rows[:, :2] - 0.5) * np.array(frame.size)
         points = np.column_stack([flat, relief.height(flat)])
         colours = theme.STEP(steps(rows[:, 3])) if steps else theme.STEP(np.zeros(len(rows)))
         drawn = np.isfinite(points[:, 2])
         runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(drawn)) + 1)
         found += [
-            Ribbon(points[run], np.asarray(colours)[run])
+            Ribbon(points[run], np.asarray(colours)[run], kinds[begins[run[:-1]]])
             for run in runs
             if drawn[run[0]] and len(run) > 1
         ]

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import MaxNLocator
 
+from landscape.draw.style import PLAIN, Style
+from landscape.errors import LandscapeError
 from landscape.store.records import Floats, Scan
 
 PERCENTILE = 95.0
@@ -30,6 +32,8 @@ class Scale:
     """Where the cap comes from, in words; empty without one."""
     constant: float
     """Loss of the best constant output, NaN where there is none."""
+    lines: int = 14
+    """About so many contour lines."""
 
     def position(self, loss: Floats) -> Floats:
         """Return 0 at ``low``, 1 at ``high``, beyond them below 0 and above 1; NaN stays NaN."""
@@ -53,8 +57,14 @@ class Scale:
         """Return the scale for matplotlib."""
         return (LogNorm if self.log else Normalize)(self.low, self.high)
 
-    def levels(self, count: int = 14) -> Floats:
-        """Return about ``count`` losses for contour lines, evenly spaced, with short decimals."""
+    def levels(self, count: int | None = None) -> Floats:
+        """Return about ``count`` losses for contour lines, evenly spaced, with short decimals.
+
+        None: as many as the scale has ``lines``.
+        """
+        count = self.lines if count is None else count
+        if not count:
+            return np.empty(0)
         if not self.log or self.high / self.low < 1.6:
             return _linear(self.low, self.high, count)
         decades = np.log10(self.high / self.low)
@@ -82,7 +92,9 @@ class Scale:
         return _rounded(losses[(position >= -1e-9) & (position <= 1 + 1e-9)], 12)
 
 
-def of(scan: Scan, *, paths: bool = False, like: Sequence[Scan] = ()) -> Scale:
+def of(
+    scan: Scan, *, paths: bool = False, like: Sequence[Scan] = (), style: Style = PLAIN
+) -> Scale:
     """Return the scale for all losses of a scan; with ``paths`` the paths' true losses fit too.
 
     And for those of the scans it is compared with, which get the same scale so.
@@ -92,26 +104,47 @@ def of(scan: Scan, *, paths: bool = False, like: Sequence[Scan] = ()) -> Scale:
         one.measures[name] for one in scans for name in one.measures if name.endswith("_loss")
     ]
     true = [path.true_loss for one in scans for path in one.paths] if paths else []
-    return through(losses, constant=scan.constant_loss, further=true)
+    return through(losses, constant=scan.constant_loss, further=true, style=style)
 
 
-def through(losses: Sequence[Floats], *, constant: float, further: Sequence[Floats] = ()) -> Scale:
+def through(
+    losses: Sequence[Floats],
+    *,
+    constant: float,
+    further: Sequence[Floats] = (),
+    style: Style = PLAIN,
+) -> Scale:
     """Return a scale for ``losses``, logarithmic where all are positive.
 
     It ends at twice ``constant``; without a constant, or where the whole plane lies above that, at
     the 95th percentile unless the maximum is near it; below the cap, at the data. ``further``
-    losses lie on it as well, except above a cap.
+    losses lie on it as well, except above a cap. What ``style`` says goes first.
+
+    Raises:
+        LandscapeError: a logarithmic scale was asked for and a loss isn't above 0, or a cap below
+            all losses.
     """
     plane, every = _finite(losses), _finite([*losses, *further])
     if not len(plane):
         return Scale(0.1, 1.0, log=True, capped=False, rule="", constant=constant)
-    log = not bool((every <= 0).any()) and not _minus_infinite(losses)
     low, top = float(every.min()), float(every.max())
-    cap, rule = _cap(plane, constant)
+    log = _is_log(low, losses, style)
+    cap, rule = _cap(plane, constant) if style.cap is None else (style.cap, "the cap asked for")
+    if cap <= low:
+        raise LandscapeError(f"cap must be above the lowest loss {low:.4g}, got {cap:g}")
     # Not by a rounding error.
     capped = top > cap * (1 + 1e-9)
     low, high = (low, cap) if capped else _widened(low, top, log=log)
-    return Scale(low, high, log, capped, rule if capped else "", constant)
+    return Scale(low, high, log, capped, rule if capped else "", constant, style.levels)
+
+
+def _is_log(low: float, losses: Iterable[Floats], style: Style) -> bool:
+    possible = low > 0 and not _minus_infinite(losses)
+    if style.log and not possible:
+        raise LandscapeError(
+            f"a logarithmic scale needs losses above 0, the lowest is {low:.4g}; take a linear one"
+        )
+    return possible if style.log is None else style.log
 
 
 def _finite(losses: Iterable[Floats]) -> Floats:

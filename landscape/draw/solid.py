@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap, to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
-from landscape.draw import meshes, opengl, stage, theme
+from landscape.draw import episodes, meshes, opengl, stage, theme
 from landscape.draw.camera import ANGLE, Camera
 from landscape.draw.meshes import Frame, Mesh
 from landscape.draw.scale import Scale
@@ -24,14 +24,14 @@ SUPERSAMPLED = 2
 LIFT = 0.0022
 """How far contour lines stand off the surface: unlifted they turn into dashes."""
 UP = np.array([0.0, 0.0, 1.0])
+NOTHING: Floats = np.empty((0, 2, 3))
 TUBE, BALL = 0.0075, 0.0115
-PALE = ListedColormap(0.5 * theme.LOSS(np.linspace(0, 1, 256)) + 0.5)
 
 
 def picture(
     scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera, trail: Trail | None
 ) -> NDArray[np.uint8]:
-    """Return the scene in RGB as the camera sees it, without marked points."""
+    """Return the scene in RGB as the camera sees it, without marked points; clear pages in RGBA."""
     opengl.prepare()
     import pyvista
 
@@ -41,35 +41,53 @@ def picture(
         # Reducing smooths as well, in half the time.
         if plotter.render_window:
             plotter.render_window.SetMultiSamples(0)
-        plotter.renderer.set_background("white")
-        _aim(plotter, seen)
-        _light(plotter, seen)
-        _segments(plotter, stage.walls(box, seen, scale), "#c9c9c9", 1.0)
-        if len(mesh.faces):
-            _surface(plotter, mesh)
-            _floor(plotter, mesh)
-            _contours(plotter, mesh, scale)
-        for one in scan.paths:
-            shadow = stage.shadow(one.xy, box) + UP * 2 * LIFT
-            _segments(plotter, shadow, theme.INK, 1.5)
-        if trail:
-            _path(plotter, trail, seen)
+        aim(plotter, seen)
+        ground(plotter, mesh, scale, box, seen)
+        walk(plotter, scan, box, seen, trail)
         plotter.renderer.reset_camera_clipping_range()
-        drawn = plotter.screenshot(None, return_img=True)
+        clear = theme.now().transparent
+        drawn = np.asarray(plotter.screenshot(None, transparent_background=clear, return_img=True))
     finally:
         # An unclosed plotter keeps over a hundred megabytes.
         plotter.close()
-    return reduced(np.asarray(drawn)[..., :3], SUPERSAMPLED)
+    return reduced(drawn if clear else drawn[..., :3], SUPERSAMPLED)
+
+
+def ground(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale, box: Frame, seen: Camera) -> None:
+    """Put everything but paths into a plotter without lights: surface, floor, lines, walls."""
+    plotter.renderer.set_background(theme.now().page)
+    _light(plotter, seen)
+    _segments(plotter, stage.walls(box, seen, scale), theme.now().wall, 1.0)
+    if len(mesh.faces):
+        _surface(plotter, mesh)
+        _floor(plotter, mesh)
+        _contours(plotter, mesh, scale)
+    _constant(plotter, scale, box)
+
+
+def walk(
+    plotter: pyvista.Plotter, scan: Scan, box: Frame, seen: Camera, trail: Trail | None
+) -> None:
+    """Put the paths' shadows, and with a trail the paths, into a plotter."""
+    for one in scan.paths:
+        shadow = stage.shadow(one.xy, box) + UP * 2 * LIFT
+        _segments(plotter, shadow, theme.now().ink, 1.5)
+    if trail:
+        _path(plotter, trail, seen)
 
 
 def reduced(picture: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Reduce a picture (height, width, 3) by a whole factor with Lanczos' filter of width 3."""
+    """Reduce a picture (height, width, 3 or 4) by a whole factor with Lanczos' filter of width 3.
+
+    Pillow weighs colours by their opacity, so that edges don't take on the background's.
+    """
     size = picture.shape[1] // factor, picture.shape[0] // factor
-    small = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(small)
+    whole = Image.fromarray(np.ascontiguousarray(picture))
+    return np.asarray(whole.resize(size, Image.Resampling.LANCZOS))
 
 
-def _aim(plotter: pyvista.Plotter, seen: Camera) -> None:
+def aim(plotter: pyvista.Plotter, seen: Camera) -> None:
+    """Look at the scene as the camera does."""
     plotter.camera.position = tuple(seen.eye)
     plotter.camera.focal_point = tuple(seen.target)
     plotter.camera.up = (0.0, 0.0, 1.0)
@@ -113,7 +131,7 @@ def _surface(plotter: pyvista.Plotter, mesh: Mesh) -> None:
     plotter.add_mesh(
         data,
         scalars="position",
-        cmap=theme.LOSS,
+        cmap=theme.now().loss,
         clim=(0, 1),
         show_scalar_bar=False,
         smooth_shading=True,
@@ -128,11 +146,28 @@ def _surface(plotter: pyvista.Plotter, mesh: Mesh) -> None:
     _segments(plotter, edges, "#2b2b2b", 1.5)
 
 
+def _constant(plotter: pyvista.Plotter, scale: Scale, box: Frame) -> None:
+    """Draw the best constant output's loss as a pane of glass with an edge."""
+    import pyvista
+
+    corners = stage.pane(box, scale)
+    if corners is None:
+        return
+    # Just above a plateau at that very loss, which would shine through in patches.
+    corners = corners + UP * LIFT
+    pane = pyvista.PolyData(corners, np.array([4, 0, 1, 2, 3]))
+    plotter.add_mesh(pane, color=theme.now().constant, opacity=0.08, lighting=False)
+    edges = np.stack([corners, np.roll(corners, -1, axis=0)], axis=1)
+    _segments(plotter, edges, theme.now().constant, 1.8)
+
+
 def _floor(plotter: pyvista.Plotter, mesh: Mesh) -> None:
+    look = theme.now()
+    pale = ListedColormap(theme.blended(look.loss(np.linspace(0, 1, 256)), 0.5))
     plotter.add_mesh(
         _data(mesh, stage.flat(mesh.points)),
         scalars="position",
-        cmap=PALE,
+        cmap=pale,
         clim=(0, 1),
         show_scalar_bar=False,
         lighting=False,
@@ -141,8 +176,8 @@ def _floor(plotter: pyvista.Plotter, mesh: Mesh) -> None:
 
 
 def _contours(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale) -> None:
-    lifted, flat = [], []
-    for place in scale.position(scale.levels(15)):
+    lifted, flat = [NOTHING], [NOTHING]
+    for place in scale.position(scale.levels()):
         points, normals = meshes.lines(mesh, float(place))
         # One copy a side: the rims' outer faces show them as well.
         lifted += [points + LIFT * normals, points - LIFT * normals]
@@ -162,7 +197,7 @@ def _segments(
     cells = np.column_stack([np.full(count, 2), np.arange(2 * count).reshape(-1, 2)])
     data = pyvista.PolyData(segments.reshape(-1, 3), lines=cells.ravel())
     plotter.add_mesh(
-        data, color=colour, line_width=SUPERSAMPLED * width * 1.3, lighting=False, opacity=opacity
+        data, color=colour, line_width=1.3 * _pixels(width), lighting=False, opacity=opacity
     )
 
 
@@ -171,7 +206,14 @@ def _path(plotter: pyvista.Plotter, trail: Trail, seen: Camera) -> None:
 
     for part in trail.tracks:
         points = part.points + 1.2 * LIFT * trail.relief.normal(part.points)
-        _polyline(plotter, points, None, 8.0)
+        found = np.unique(part.episode[part.episode >= 0])
+        for kind in found:
+            band = np.stack([points[:-1], points[1:]], axis=1)[part.episode == kind]
+            _segments(plotter, band, theme.INK, 13.5)
+            _segments(plotter, band + LIFT * seen.axes[2], episodes.colour(kind), 12.0)
+        # Over the bands, and no wider than leaves them to be seen.
+        points = points + LIFT * seen.axes[2] * (len(found) > 0)
+        _polyline(plotter, points, None, 6.0 if len(found) else 8.0)
         # Towards the eye, so that the casing shows on both sides.
         _polyline(plotter, points + 2 * LIFT * seen.axes[2], part.colours, 4.8)
     for part in trail.tubes:
@@ -186,9 +228,14 @@ def _path(plotter: pyvista.Plotter, trail: Trail, seen: Camera) -> None:
             **_matter(),
         )
     for drop in trail.drops:
-        _ball(plotter, drop.ball, BALL, "white")
+        ball(plotter, drop.ball, BALL, "white")
     feet = [[drop.ball, drop.foot] for drop in trail.drops if np.isfinite(drop.foot).all()]
     _segments(plotter, np.array(feet).reshape(-1, 2, 3), theme.INK, 1.2)
+
+
+def _pixels(width: float) -> float:
+    """Return how many pixels of the rendering a line has that is so many of 1/300 inch wide."""
+    return SUPERSAMPLED * width * theme.now().dpi / theme.DPI
 
 
 def _polyline(
@@ -201,10 +248,11 @@ def _polyline(
     if colours is not None:
         line.point_data["colours"] = np.round(255 * colours[:, :3]).astype(np.uint8)
         more = {"scalars": "colours", "rgb": True}
-    plotter.add_mesh(line, line_width=SUPERSAMPLED * width, lighting=False, **more)
+    plotter.add_mesh(line, line_width=_pixels(width), lighting=False, **more)
 
 
-def _ball(plotter: pyvista.Plotter, place: Floats, radius: float, colour: str) -> None:
+def ball(plotter: pyvista.Plotter, place: Floats, radius: float, colour: str) -> None:
+    """Put a ball into a plotter."""
     import pyvista
 
     ball = pyvista.Sphere(

@@ -12,6 +12,7 @@ from landscape.draw import camera, contours, marks, ribbon, theme
 from landscape.draw.camera import Camera
 from landscape.draw.meshes import Frame
 from landscape.draw.scale import Scale
+from landscape.draw.style import PLAIN, Style
 from landscape.draw.trail import Trail
 from landscape.store.records import Floats, Scan
 
@@ -69,12 +70,14 @@ def corners(box: Frame) -> Floats:
     )
 
 
-def view(box: Frame, trail: Trail, width: int) -> Camera:
+def view(box: Frame, trail: Trail, width: int, style: Style = PLAIN) -> Camera:
     """Choose the view in which most of the path, the lowest tenth and the whole surface is seen.
 
     The picture is ``width`` pixels wide and as high as the box then needs. Among views that show
-    as much, the path runs from left to right.
+    as much, the path runs from left to right. A camera that was asked for goes first.
     """
+    if style.camera is not None:
+        return fitted(box, *style.camera, width)
     targets, weights = _targets(trail)
     best, most = None, -np.inf
     for elevation, azimuth in itertools.product(ELEVATIONS, AZIMUTHS):
@@ -91,7 +94,7 @@ def view(box: Frame, trail: Trail, width: int) -> Camera:
 
 def fitted(box: Frame, azimuth: float, elevation: float, width: int) -> Camera:
     """Return the camera whose picture the box fills between room for letters."""
-    left, right, top = (theme.DPI * room for room in (LEFT, RIGHT, TOP))
+    left, right, top = (theme.now().dpi * room for room in (LEFT, RIGHT, TOP))
     margins = left / width, right / width
     # Twice as high as wide, so that the width decides.
     seen = camera.fitted(corners(box), azimuth, elevation, (width, 2 * width), (*margins, 0, 0))
@@ -111,8 +114,8 @@ def _beneath(box: Frame, seen: Camera) -> float:
     for start, end in base(box, seen):
         ends = seen.project(np.stack([start, end]))
         across = abs(ends[1, 0] - ends[0, 0]) / np.linalg.norm(ends[1] - ends[0])
-        reach = max(reach, LETTERS * across - (ends[:, 1].mean() - lowest) / theme.DPI)
-    return reach * theme.DPI
+        reach = max(reach, LETTERS * across - (ends[:, 1].mean() - lowest) / theme.now().dpi)
+    return reach * theme.now().dpi
 
 
 def _seen(points: Floats, normals: Floats, trail: Trail, seen: Camera) -> float:
@@ -182,7 +185,7 @@ def _upright_ticks(box: Frame, scale: Scale, edge: Floats, seen: Camera) -> list
         heights = box.height * scale.position(losses)
         places = edge[0] + np.column_stack([np.zeros((len(losses), 2)), heights])
         rows = seen.project(places)[:, 1] if len(places) else np.empty(0)
-        if (np.diff(rows) >= SPACING * theme.DPI).all():
+        if (np.diff(rows) >= SPACING * theme.now().dpi).all():
             break
     return [Tick(place, float(loss)) for place, loss in zip(places, losses, strict=True)]
 
@@ -214,6 +217,16 @@ def walls(box: Frame, seen: Camera, scale: Scale) -> Floats:
     for at in [*(float(tick.place[2]) for tick in z.ticks), box.height]:
         parts += [[(-w, far_y, at), (w, far_y, at)], [(far_x, -d, at), (far_x, d, at)]]
     return np.array(parts, dtype=np.float64)
+
+
+def pane(box: Frame, scale: Scale) -> Floats | None:
+    """Return the corners (4, 3) of the plane of the best constant output's loss, if it's inside."""
+    place = float(scale.position(np.array(scale.constant)))
+    if not 0 < place < 1:
+        return None
+    w, d = box.size[0] / 2, box.size[1] / 2
+    z = box.height * place
+    return np.array([[-w, -d, z], [w, -d, z], [w, d, z], [-w, d, z]])
 
 
 def flat(points: Floats) -> Floats:

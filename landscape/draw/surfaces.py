@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from landscape.draw import (
@@ -31,8 +33,8 @@ from landscape.draw import (
 )
 from landscape.draw import scale as scales
 from landscape.draw.camera import Camera
-from landscape.draw.page import Page
 from landscape.draw.scale import Scale
+from landscape.draw.style import PLAIN, Style, styled
 from landscape.draw.swatches import Swatch
 from landscape.draw.trail import Trail
 from landscape.errors import LandscapeError
@@ -41,55 +43,70 @@ from landscape.store.records import Scan
 Renderer = Literal["auto", "pyvista", "matplotlib"]
 RENDERERS = ("auto", "pyvista", "matplotlib")
 WIDTH, SINGLE, SIDE, TOP, SHARED = 7.2, 5.0, 0.1, 0.3, 0.3
-PIXELS_PER_INCH = theme.DPI
-"""A pixel of the rendering is a pixel of the PNG, not resampled."""
 
 
-def surface(scan: Scan, *, renderer: Renderer = "auto", like: Sequence[Scan] = ()) -> Figure:
+@styled
+def surface(
+    scan: Scan,
+    *,
+    renderer: Renderer | None = None,
+    like: Sequence[Scan] = (),
+    style: Style = PLAIN,
+) -> Figure:
     """Draw the losses of a plane as surfaces, training beside validation on one scale.
 
-    The path runs over the training loss, at its own true losses. ``auto`` takes VTK where OpenGL
-    works and matplotlib's plainer 3D elsewhere; ``opengl.probe().reason`` says what is missing.
+    The path runs over the training loss, at its own true losses; a pane stands at the best
+    constant output's loss. The renderer is ``style``'s unless given: ``auto`` takes VTK where
+    OpenGL works and matplotlib's plainer 3D elsewhere; ``opengl.probe().reason`` says what is
+    missing.
 
     Raises:
         LandscapeError: the scan is no plane, an unknown renderer, or pyvista without OpenGL.
     """
     contours.check(scan, "surface")
-    vtk = _uses_vtk(renderer)
+    vtk = _uses_vtk(renderer or style.renderer)
+    scan = style.shown(scan)
     names = marks.losses(scan)
-    scale = scales.of(scan, paths=True, like=like)
-    wide = WIDTH - 2 * SIDE if len(names) > 1 else SINGLE - 2 * SIDE
+    scale = scales.of(scan, paths=True, like=like, style=style)
+    width = style.inches(WIDTH if len(names) > 1 else SINGLE)
+    wide, columns = width - 2 * SIDE, style.columns(len(names), width)
+    dpi = theme.now().dpi
     box = stage.frame(scan)
     laid = trail.of(scan, scale, box)
     # The panels share the loss axis: the second one goes without its letters.
-    shared = SHARED if len(names) > 1 else 0.0
-    across = (wide + shared) / len(names)
-    seen = stage.view(box, laid, round(across * PIXELS_PER_INCH))
-    tall = seen.height / PIXELS_PER_INCH
+    shared = SHARED if columns > 1 else 0.0
+    across = (wide + shared) / columns
+    # A pixel of the rendering is a pixel of the PNG, not resampled.
+    seen = stage.view(box, laid, round(across * dpi), style)
+    tall = seen.height / dpi
+    indent = 0.25 if columns == len(names) and width >= contours.SINGLE else 0.1
     foot = footer.under(
         scan,
         scale,
         paths.steps(scan),
         _entries(scan, scale, names, laid, seen),
-        wide - 0.5,
+        wide - 2 * indent,
         [_axes(scan)],
     )
-    sheet = page.blank(wide + 2 * SIDE, round(TOP + tall + foot.height + 0.1, 2))
+    rows = -(-len(names) // columns)
+    height = round(rows * (TOP + tall) + foot.height + 0.1, 2)
+    sheet = page.blank(width, height, title=style.title, left=2 * SIDE)
     for k, name in enumerate(names):
-        hidden = shared if k else 0.0
-        left = SIDE + k * across
+        beside = k % columns > 0
+        hidden = shared if beside else 0.0
+        left, top = SIDE + k % columns * across, k // columns * (TOP + tall)
         mesh = meshes.surface(scan.x, scan.y, scan.measures[name], scale, box)
-        page_title(sheet, left + (0.05 if k else 0.1), words.measure(scan, name))
-        axes = sheet.axes(left, TOP, across - hidden, tall)
+        sheet.text(left + 0.05 * (2 - beside), top + 0.1, words.measure(scan, name), theme.TITLE)
+        axes = sheet.axes(left, top + TOP, across - hidden, tall)
         if vtk:
             show(axes, solid.picture(scan, mesh, scale, box, seen, None if k else laid))
         else:
             painter.paint(axes, scan, mesh, scale, box, seen, None if k else laid)
-        axes.set_xlim(hidden * PIXELS_PER_INCH, seen.width)
-        lettering.draw(axes, scan, scale, box, seen, upright=not k)
+        axes.set_xlim(hidden * dpi, seen.width)
+        lettering.draw(axes, scan, scale, box, seen, upright=not beside)
         if k == 0:
             ghosts.draw(axes, laid, seen)
-    foot.draw(sheet, SIDE + 0.25, TOP + tall + 0.05, wide - 0.5)
+    foot.draw(sheet, SIDE + indent, rows * (TOP + tall) + 0.05, wide - 2 * indent)
     return sheet.figure
 
 
@@ -102,11 +119,6 @@ def _uses_vtk(renderer: str) -> bool:
     if not found.ok and renderer == "pyvista":
         raise LandscapeError(f"renderer pyvista: {found.reason}, or take renderer matplotlib")
     return found.ok
-
-
-def page_title(sheet: Page, left: float, text: str) -> None:
-    """Write a panel's title."""
-    sheet.text(left, 0.1, text, theme.TITLE)
 
 
 def show(axes: Axes, picture: NDArray[np.uint8]) -> None:
@@ -138,7 +150,16 @@ def _entries(
             samples.append(Swatch("beneath or behind the surface", ghost, whole, dashed=True))
         place = len(scan.points)
         handles[place:place] = samples
+    if stage.pane(stage.frame(scan), scale) is not None:
+        handles.append(_pane())
     return handles
+
+
+def _pane() -> Patch:
+    colour = to_rgba(theme.now().constant, 0.25)
+    return Patch(
+        facecolor=colour, edgecolor=theme.now().constant, lw=0.9, label="best constant output"
+    )
 
 
 def _axes(scan: Scan) -> str:

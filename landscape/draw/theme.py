@@ -1,13 +1,22 @@
-"""Colours, letter sizes and marks that every figure shares."""
+"""Colours, letter sizes and marks that every figure shares, and the looks there are.
+
+A figure's own look (page, colour map, resolution) is ``now()``; what stands on a coloured ground,
+such as contour lines and marks, is the same in all of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.colors import Colormap, ListedColormap, to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 LOSS: Colormap = matplotlib.colormaps["viridis"]
@@ -23,8 +32,9 @@ HATCH = "#4d4a14"
 UNMEASURED = "#dedede"
 NOT_A_NUMBER = "#b0b0b0"
 INFINITE = "#6e6e6e"
-TRAIN = "#0072b2"
-VALIDATION = "#d55e00"
+
+CONSTANT = "#7a2f8f"
+"""The best constant output's loss as a plane."""
 
 TITLE = 9.0
 LETTERS = 8.0
@@ -36,6 +46,75 @@ FADED = 0.55
 """How much of its colour a path keeps where the plane does not show its loss; the rest is white.
 
 Not opacity: a path that winds about would darken where it crosses itself."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a page looks like."""
+
+    page: str = "white"
+    ink: str = INK
+    note: str = "#444444"
+    """Small print."""
+    grid: str = "#e6e6e6"
+    wall: str = "#c9c9c9"
+    """The grid around a surface."""
+    constant: str = CONSTANT
+    train: str = "#0072b2"
+    validation: str = "#d55e00"
+    loss: Colormap = field(default_factory=lambda: LOSS)
+    dpi: float = DPI
+    """Pixels per inch of the layout: letters keep their size in inches."""
+    transparent: bool = False
+
+
+LOOKS = {
+    "paper": Look(),
+    "talk": Look(),
+    "dark": Look(
+        page="#14161a",
+        ink="#ececec",
+        note="#b4b4b4",
+        grid="#33363c",
+        wall="#4a4d54",
+        constant="#d7a6ff",
+        train="#56b4e9",
+        validation="#e69f00",
+    ),
+}
+_look: ContextVar[Look] = ContextVar("look", default=LOOKS["paper"])
+
+
+def now() -> Look:
+    """Return the look of the figure that is being drawn."""
+    return _look.get()
+
+
+@contextmanager
+def wearing(look: Look) -> Iterator[None]:
+    """Draw figures in this look; each thread has its own."""
+    token = _look.set(look)
+    try:
+        yield
+    finally:
+        _look.reset(token)
+
+
+def inked(figure: Figure) -> None:
+    """Give letters that stand on the page, without a halo and a colour of their own, its ink."""
+    look = now()
+    if look.ink == INK:
+        return
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text.get_color() == "black" and not text.get_path_effects():
+            text.set_color(look.ink)
+
+
+def blended(colours: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Return RGBA colours (N, 4) of which ``share`` is left, the rest being the page."""
+    pale = share * colours + (1 - share) * np.array([*to_rgb(now().page), 1.0])
+    pale[:, 3] = 1.0
+    return np.asarray(pale)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landscape.draw import paths, relief, ribbon
+from landscape.draw import episodes, paths, relief, ribbon
 from landscape.draw.meshes import Frame
 from landscape.draw.relief import Relief
 from landscape.draw.ribbon import Drop, Ribbon
@@ -27,6 +27,30 @@ class Trail:
     drops: list[Drop]
     places: list[tuple[Point, Floats]]
     """Marked points and where they stand."""
+    tiny: bool = False
+    """Whether the paths are a dot on the plane."""
+
+    def episodes(self) -> list[tuple[str, Floats]]:
+        """Return each episode's name with the middle of its longest stretch over the surface.
+
+        None where the path is a dot: the names would stand in a heap.
+        """
+        found: list[tuple[str, Floats]] = []
+        if self.tiny:
+            return found
+        for kind, name in enumerate(episodes.NAMES):
+            stretches = [
+                track.points[run]
+                for track in self.tracks
+                for run in np.split(
+                    np.arange(len(track.episode)), np.flatnonzero(np.diff(track.episode)) + 1
+                )
+                if len(run) and track.episode[run[0]] == kind
+            ]
+            if stretches:
+                longest = max(stretches, key=len)
+                found.append((name, longest[len(longest) // 2]))
+        return found
 
 
 def of(scan: Scan, scale: Scale, box: Frame) -> Trail:
@@ -42,6 +66,7 @@ def of(scan: Scan, scale: Scale, box: Frame) -> Trail:
         [track for path in scan.paths for track in ribbon.track(path, surface, box, steps)],
         [drop for tubes in each for drop in ribbon.drops(tubes, surface, balls)],
         places(scan, scale, box, surface),
+        paths.tiny(scan),
     )
 
 

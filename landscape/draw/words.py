@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from landscape.store.records import Floats, Path, Plane, Point, Scan
@@ -142,3 +145,15 @@ def marked(point: Point) -> str:
     """Return a marked point's legend entry: ``best (step 900)``."""
     step = f"step {point.step:,}"
     return point.name if point.name == step else f"{point.name} ({step})"
+
+
+def training(settings: Mapping[str, Any]) -> str:
+    """Say how a run was trained: ``learning rate 0.1, momentum 0.9, batch 32, seed 0``."""
+    names = (
+        ("lr", "learning rate"),
+        ("momentum", "momentum"),
+        ("weight_decay", "weight decay"),
+        ("batch_size", "batch"),
+    )
+    parts = [f"{text} {number(float(settings[key]))}" for key, text in names if settings.get(key)]
+    return ", ".join(parts + ([f"seed {settings['seed']}"] if "seed" in settings else []))

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
 import shutil
 
 import h5py
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from PIL import Image
+
+from landscape.draw import KINDS
+from landscape.store import scanfile
 
 X, Y = np.linspace(-1, 1, 7), np.linspace(-0.5, 1, 4)
 
@@ -82,9 +87,7 @@ def test_draws_a_scan_of_ours_again(landscape, trained, tmp_path):
 
 def test_mistakes(landscape, theirs, tmp_path):
     for arguments, message in {
-        ("render", theirs, "--kind", "3d"): (
-            "--kind must be one of contour, surface, curve, measures, got 3d"
-        ),
+        ("render", theirs, "--kind", "3d"): (f"--kind must be one of {', '.join(KINDS)}, got 3d"),
         ("render", theirs, "--kind", "curve"): (
             "a curve figure needs a scan along a line, got one of a plane: draw its contour"
         ),
@@ -99,3 +102,129 @@ def test_mistakes(landscape, theirs, tmp_path):
             start = f"landscape: error: {__file__} must be an HDF5 file, got one that can't be read"
             assert result.err.startswith(start)
             assert result.err.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def scanned(landscape, trained, tmp_path_factory):
+    """A run with a plane and a line; tests must not change it."""
+    run = shutil.copytree(trained, tmp_path_factory.mktemp("scanned") / "first")
+    for plane in ("along", "line"):
+        result = landscape("scan", run, "--plane", plane, "--size", 5, "-q")
+        assert result.code == 0, result.err
+    shutil.rmtree(run / "figures")
+    return run
+
+
+def test_a_run_is_drawn_with_all_of_its_scans(landscape, scanned, tmp_path):
+    result = landscape("render", scanned, "-o", tmp_path, "--format", "png", "-q")
+    assert result.code == 0, result.err
+    assert [line for line in result.out.split() if line.endswith(".png")] == [
+        str(tmp_path / f"{name}.png")
+        for name in (
+            *("loss", "along-final-0-contour", "along-final-0-surface"),
+            "line-final-0-curve",
+        )
+    ]
+    assert "full data at" in (tmp_path / "loss.caption.txt").read_text()
+
+
+def test_of_a_run_a_kind_draws_the_scans_that_fit(landscape, scanned, tmp_path):
+    assert landscape("render", scanned, "-k", "path", "-o", tmp_path / "a", "-q").code == 0
+    assert names(tmp_path / "a") == [
+        f"along-final-0-path.{ending}" for ending in ("caption.txt", "pdf", "png")
+    ]
+    assert landscape("render", scanned, "-k", "curve", "-o", tmp_path / "b.svg", "-q").code == 0
+    assert names(tmp_path) == ["a", "b.caption.txt", "b.svg"]
+
+
+def test_runs_side_by_side(landscape, scanned, tmp_path):
+    runs = tmp_path / "runs"
+    for name in ("a", "b"):
+        shutil.copytree(scanned, runs / name)
+    result = landscape("render", runs / "a", runs / "b", "--kind", "map", "-q")
+    assert result.code == 0, result.err
+    figures = runs / "figures"
+    assert names(figures) == [
+        f"along-final-0-map.{ending}" for ending in ("caption.txt", "pdf", "png")
+    ]
+    again = landscape("render", "--reproduce", figures / "along-final-0-map.png", "-o", tmp_path)
+    assert again.code == 0, again.err
+    assert again.err == "the same bytes as before\n"
+
+
+def test_style_reaches_the_picture(landscape, scanned, tmp_path):
+    scan = scanned / "scans" / "along-final-0.h5"
+    options = ("--width", "3.25in", "--dpi", 100, "--theme", "dark", "--title", "A title")
+    scale = ("--linear", "--cap", 5, "--levels", 6, "--cmap", "cividis", "--no-path")
+    result = landscape("render", scan, "-o", tmp_path / "a.png", *options, *scale, "-q")
+    assert result.code == 0, result.err
+    assert result.out == f"{tmp_path / 'a.png'}\n{tmp_path / 'a.caption.txt'}\n"
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == 325
+        assert max(picture.convert("RGB").getpixel((1, 1))) < 40
+    before = (tmp_path / "a.png").read_bytes()
+    again = landscape("render", scanned, "--reproduce", tmp_path / "a.png")
+    assert (again.code, again.err) == (0, "the same bytes as before\n")
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_a_surface_in_its_own_view(landscape, scanned, tmp_path):
+    scan = scanned / "scans" / "along-final-0.h5"
+    for name, camera in (("a", "-60,35"), ("b", "40,60")):
+        file = tmp_path / f"{name}.png"
+        arguments = ("-k", "surface", f"--camera={camera}", "--dpi", 60, "--transparent", "-q")
+        result = landscape("render", scan, "-o", file, *arguments, "--renderer", "matplotlib")
+        assert result.code == 0, result.err
+    a, b = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "ab")
+    assert a[0, 0, 3] == 0
+    assert a.shape != b.shape or np.abs(a.astype(int) - b).max() > 50
+
+
+def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
+    plane = scanned / "scans" / "along-final-0.h5"
+    for arguments, message in {
+        (): (
+            "render needs a run or a scan, got none; give RUN, RUN/scans/NAME.h5 "
+            "or --reproduce FIGURE"
+        ),
+        (plane, "--width", "wide"): "a width must be a number with in, cm, mm or pt, got wide",
+        (plane, "--theme", "neon"): "theme must be one of paper, talk, dark, got neon",
+        (plane, "--format", "bmp"): "a contour's format must be one of png, pdf, svg, got bmp",
+        (plane, "-k", "loss"): f"a loss needs a run, got a scan: {plane}",
+        (trained, "-k", "contour"): (
+            f"a contour needs a scan of a plane, {trained} has none; "
+            f"make one with `landscape scan {trained}`"
+        ),
+        (scanned, "--scan", "other"): (
+            f"{scanned} must have a scan called other, it has along-final-0, line-final-0"
+        ),
+        (scanned, "-o", tmp_path / "a.png"): (
+            f"--output {tmp_path / 'a.png'} holds one figure, got 4; "
+            "choose with --kind and --scan, or give a folder"
+        ),
+        (plane, "-o", tmp_path / "a.png", "--format", "pdf"): (
+            f"--format is for folders, got --output {tmp_path / 'a.png'}; drop one of them"
+        ),
+        (trained, plane, "-k", "map"): (
+            f"a map needs a scan of a plane of each run, {trained} has none; "
+            f"make one with `landscape scan {trained}`"
+        ),
+        ("--reproduce", tmp_path / "a.png", "--dpi", 100): (
+            "--reproduce takes everything from the figure; leave out other options"
+        ),
+    }.items():
+        result = landscape("render", *arguments, "-q")
+        assert (result.code, result.err) == (1, f"landscape: error: {message}\n")
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
+def test_an_old_run_takes_the_constant_loss_from_a_scan(landscape, scanned, tmp_path):
+    run = shutil.copytree(scanned, tmp_path / "old")
+    record = json.loads((run / "run.json").read_text())
+    known = record.pop("constant_loss")
+    (run / "run.json").write_text(json.dumps(record))
+    scan = scanfile.load(run / "scans" / "along-final-0.h5")
+    assert known == pytest.approx(scan.constant_loss, rel=1e-12)
+    assert landscape("render", run, "-k", "loss", "-q").code == 0
+    caption = (run / "figures" / "loss.caption.txt").read_text()
+    assert f"The best constant output has training loss {known:.4g}" in caption

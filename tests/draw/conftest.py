@@ -1,22 +1,10 @@
 from __future__ import annotations
 
-import importlib.util
 import os
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from landscape.draw import opengl
-
-
-@pytest.fixture(scope="session")
-def planted() -> ModuleType:
-    """The builders of planted scans; tests are no package that could import them."""
-    spec = importlib.util.spec_from_file_location("planted", Path(__file__).parent / "planted.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -122,4 +122,3 @@ def test_threads_draw_at_once(planted, tmp_path):
 def test_the_kinds_of_a_scan(planted):
     assert draw.kinds(planted.bowl(3, 3)) == ("contour", "surface")
     assert draw.kinds(planted.line(3)) == ("curve",)
-    assert list(draw.KINDS) == ["contour", "surface", "curve", "measures"]

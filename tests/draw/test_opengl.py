@@ -66,3 +66,30 @@ def test_importing_draw_imports_neither_vtk_nor_torch():
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert child.stdout.strip() == ""
+
+
+def test_without_a_display_there_is_no_screen(monkeypatch):
+    opengl.screen.cache_clear()
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr(subprocess, "run", None)
+    assert opengl.screen() == opengl.Probe(False, "no screen: DISPLAY is not set")
+    assert opengl.by("window") == opengl.screen()
+    opengl.screen.cache_clear()
+
+
+def test_a_display_that_nobody_serves(monkeypatch):
+    opengl.screen.cache_clear()
+    monkeypatch.setenv("DISPLAY", ":987")
+    assert not opengl.screen().ok
+    opengl.screen.cache_clear()
+
+
+def test_another_way_than_the_one_asked_for_does_not_count(monkeypatch):
+    answers(monkeypatch, out="class vtkOSOpenGLRenderWindow\npixel 255 0 0\n")
+    taken = f"no OpenGL (VTK took vtkOSOpenGLRenderWindow instead): {REMEDY}"
+    assert opengl.by("egl") == opengl.Probe(False, taken)
+    assert opengl.by("osmesa").ok
+
+
+def test_the_renderer_is_named(gl):
+    assert opengl.probe().renderer

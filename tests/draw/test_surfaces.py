@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw import ghosts, meshes, scale, solid, stage, surfaces, theme, trail
+from landscape.draw import ghosts, meshes, scale, solid, stage, theme, trail
 from landscape.draw.marks import Window
 from landscape.draw.meshes import Frame
+from landscape.draw.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.records import Point
 
@@ -280,5 +281,38 @@ def test_reduced_pictures_keep_level_and_place(factor):
     assert (solid.reduced(np.full((12, 12, 3), 255, np.uint8), factor) == 255).all()
 
 
-def test_pixels_of_the_rendering_are_pixels_of_the_png():
-    assert surfaces.PIXELS_PER_INCH == 300
+@pytest.mark.parametrize(("dpi", "look"), [(300, "paper"), (80, "paper"), (100, "talk")])
+def test_pixels_of_the_rendering_are_pixels_of_the_png(planted, gl, monkeypatch, dpi, look):
+    drawn = []
+    monkeypatch.setattr(
+        solid, "picture", lambda *given: drawn.append(given) or np.zeros((9, 9, 3), np.uint8)
+    )
+    figure = draw.surface(planted.bowl(5, 5), style=Style(dpi=dpi, theme=look))
+    [seen] = {(given[4].width, given[4].height) for given in drawn}
+    # The second panel shows less than its rendering: the loss axis is the first one's.
+    axes = figure.axes[0].get_window_extent()
+    assert seen == (pytest.approx(axes.width, abs=1), pytest.approx(axes.height, abs=1))
+    wide = figure.get_figwidth() * figure.dpi
+    assert wide == pytest.approx(7.2 * dpi, abs=1)
+
+
+def test_the_constant_output_s_loss_is_a_pane(planted, gl):
+    """Where the ground is lower, the pane's edge is what is seen at that loss."""
+    scan = replace(planted.bowl(15, 15), paths=(), points=(), constant_loss=1.0)
+    colours, box = scale.of(scan), stage.frame(scan)
+    corners = stage.pane(box, colours)
+    np.testing.assert_allclose(colours.loss(corners[:, 2] / box.height), 1.0)
+    shown, without = (
+        rendered(replace(scan, constant_loss=loss), path=False, width=600)[0]
+        for loss in (1.0, np.nan)
+    )
+    assert (np.abs(shown - without).max(axis=2) > 40).sum() > 300
+    labels = texts(draw.surface(scan, renderer="matplotlib"))
+    assert "best constant output" in labels
+
+
+@pytest.mark.parametrize("loss", [np.nan, 1e6, 1e-9])
+def test_without_such_a_loss_in_the_box_there_is_no_pane(planted, loss):
+    scan = replace(planted.escape(9, 9), constant_loss=loss)
+    colours = scale.through([scan.measures["train_loss"]], constant=loss)
+    assert stage.pane(stage.frame(scan), colours) is None

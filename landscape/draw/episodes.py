@@ -1,0 +1,137 @@
+"""Spikes, escapes, plateaus and recoveries along a path: which parts they are, colours, words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from numpy.typing import NDArray
+
+from landscape.draw import theme
+from landscape.draw.swatches import Swatch
+from landscape.store.records import Floats, Path, Scan
+from landscape.store.trajectory import Event
+
+COLOURS = {
+    "escape": "#c2187f",
+    "recovery": "#a6dba0",
+    "spike": "#f2a5cf",
+    "plateau": "#4db8ff",
+    "non-finite": "#000000",
+}
+"""By name; where several overlap the later one is drawn.
+
+No hue of theirs occurs among the steps, and they differ in lightness."""
+NAMES = tuple(COLOURS)
+NONE = -1
+MOST = 2
+"""So many stretches are listed in a legend, more are counted."""
+
+
+def colour(kind: int) -> str:
+    """Return the colour of one of NAMES by its number."""
+    return COLOURS[NAMES[kind]]
+
+
+def along(step: NDArray[np.int64], events: Iterable[Event]) -> NDArray[np.intp]:
+    """Return which of NAMES each of the segments (T - 1,) between recorded steps is, or NONE."""
+    found = np.full(max(len(step) - 1, 0), NONE, dtype=np.intp)
+    for event in sorted(events, key=lambda event: _rank(event.name)):
+        overlap = np.minimum(step[1:], event.last) - np.maximum(step[:-1], event.first)
+        # A single step is a part of the segments that it ends and begins.
+        found[overlap >= 0 if event.first == event.last else overlap > 0] = _rank(event.name)
+    return found
+
+
+def names(events: Iterable[Event]) -> list[str]:
+    """Return the names that occur, in the order in which they first happened."""
+    ordered = sorted(events, key=lambda event: (event.first, _rank(event.name)))
+    return list(dict.fromkeys(event.name for event in ordered if event.name in COLOURS))
+
+
+def stretches(events: Iterable[Event]) -> list[tuple[str, int, int]]:
+    """Return name, first and last step of what is drawn of each episode, none over another.
+
+    A part of an episode that a later one of NAMES covers belongs to that one.
+    """
+    known = [event for event in events if event.name in COLOURS]
+    edges = np.unique([step for event in known for step in (event.first, event.last)])
+    kinds = along(edges.astype(np.int64), [event for event in known if event.last > event.first])
+    found: list[tuple[str, int, int]] = []
+    for kind, first, last in zip(kinds, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if kind == NONE:
+            continue
+        if found and found[-1][0] == NAMES[kind] and found[-1][2] == first:
+            first = found.pop()[1]
+        found.append((NAMES[kind], first, last))
+    return found + [(e.name, e.first, e.last) for e in known if e.first == e.last]
+
+
+def places(path: Path, held: NDArray[np.bool_]) -> list[tuple[str, Floats]]:
+    """Return where a path's episodes are named: the middle of the longest stretch of each.
+
+    ``held`` says of each recorded row whether it is in the picture.
+    """
+    kinds = along(path.step, path.events)
+    drawn = held[:-1] & held[1:] & np.isfinite(path.xy[:-1]).all(axis=1)
+    drawn &= np.isfinite(path.xy[1:]).all(axis=1)
+    lengths = np.where(drawn, np.linalg.norm(np.diff(path.xy, axis=0), axis=1), 0.0)
+    found = []
+    for name in names(path.events):
+        mine = (kinds == _rank(name)) & drawn
+        if not mine.any():
+            continue
+        runs = np.split(np.arange(len(mine)), np.flatnonzero(np.diff(mine)) + 1)
+        longest = max((run for run in runs if mine[run[0]]), key=lambda run: lengths[run].sum())
+        run_length = np.cumsum(lengths[longest])
+        middle = int(longest[np.searchsorted(run_length, run_length[-1] / 2)])
+        found.append((name, (path.xy[middle] + path.xy[middle + 1]) / 2))
+    return found
+
+
+def entries(scan: Scan) -> list[Artist]:
+    """Return the legend's entries: a sample in the steps' colours within each name's own."""
+    every = [event for path in scan.paths for event in path.events]
+    return [
+        Swatch(
+            listed(name, every) if len(scan.paths) == 1 else name,
+            layers(COLOURS[name], 1.5),
+            (0.0, 1.0),
+        )
+        for name in names(every)
+    ]
+
+
+def layers(colour: str, width: float) -> list[tuple[float, str | None]]:
+    """Return widths and colours of the strokes of a path during an episode."""
+    return [
+        (width + 5.0, theme.INK),
+        (width + 4.2, colour),
+        (width + 0.9, theme.INK),
+        (width, None),
+    ]
+
+
+def sentence(events: Sequence[Event]) -> str:
+    """Say in a sentence what happened when; empty without events."""
+    every = "; ".join(listed(name, events) for name in names(events))
+    return f"Events: {every}." if every else ""
+
+
+def listed(name: str, events: Iterable[Event]) -> str:
+    """Say when an episode of that name happened: ``plateau: steps 0–45, steps 743–1,800``."""
+    mine = sorted((event for event in events if event.name == name), key=lambda e: e.first)
+    if len(mine) > MOST:
+        return f"{len(mine)} × {name}: steps {mine[0].first:,} to {mine[-1].last:,}"
+    return f"{name}: " + ", ".join(_range(event) for event in mine)
+
+
+def _range(event: Event) -> str:
+    if event.first == event.last:
+        return f"step {event.first:,}"
+    return f"steps {event.first:,}–{event.last:,}"
+
+
+def _rank(name: str) -> int:
+    return NAMES.index(name) if name in COLOURS else NONE

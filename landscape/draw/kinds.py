@@ -1,0 +1,179 @@
+"""The kinds of pictures: one table, with what each needs and how it is made.
+
+A new kind is a file with its drawing function and a line in KINDS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from matplotlib.figure import Figure
+
+from landscape.draw import film
+from landscape.draw.atlas import atlas
+from landscape.draw.contours import contour
+from landscape.draw.curves import curve
+from landscape.draw.diagnosis import (
+    barriers,
+    distances,
+    msd,
+    outcomes,
+    replicas,
+    sharpness,
+    units,
+)
+from landscape.draw.measured import measured
+from landscape.draw.measured import names as further
+from landscape.draw.surfaces import surface
+from landscape.draw.times import loss
+from landscape.draw.wander import path
+from landscape.errors import LandscapeError
+from landscape.store import analysis
+from landscape.store.diagnosed import Diagnosed
+from landscape.store.history import History
+from landscape.store.outcomes import Outcomes
+from landscape.store.records import Scan
+
+Subject = Scan | History | Diagnosed | Outcomes | Sequence[Scan]
+Need = Literal["plane", "line", "scan", "planes", "run", "diagnosis", "sweep"]
+NEEDS: Mapping[Need, str] = {
+    "plane": "a scan of a plane",
+    "line": "a scan along a line",
+    "scan": "a scan",
+    "planes": "two scans of planes or more",
+    "run": "a run",
+    "diagnosis": "a run that was diagnosed",
+    "sweep": "a sweep that was diagnosed",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of picture needs and how it is made; called, it draws a figure."""
+
+    needs: Need
+    """What it shows: a scan, several of them, or a run's history (``store.history``)."""
+    draw: Callable[..., Figure] | None
+    """``draw(subject, *, style)``, for a scan also ``like=``; None: no figure but files."""
+    about: str
+    """What it shows, for a reader of the help."""
+    habit: Callable[[Scan], bool] = lambda scan: False
+    """Whether it is drawn of a scan that is rendered without a kind."""
+    write: Callable[..., Sequence[Path]] | None = None
+    """``write(subject, stem, *, formats, style, caption, report)`` for what isn't a figure, such as
+    films; returns the files. ``report(done, total)`` is called as it goes on."""
+    formats: tuple[str, ...] = ("png", "pdf", "svg")
+    """Endings there are, "." left out."""
+    default: tuple[str, ...] = ("png", "pdf")
+    caption: Callable[[Any], str] | None = None
+    """``caption(subject)``; None: what there is to say of any scan or run."""
+    parts: tuple[str, ...] = ()
+    """What `landscape diagnose` must have measured,"""
+    also: tuple[str, ...] = ()
+    """and what is shown too where it has."""
+
+    def __call__(self, subject: Any, **more: Any) -> Figure:
+        """Draw it.
+
+        Raises:
+            LandscapeError: the subject isn't what it needs, or this kind is no figure.
+        """
+        if self.draw is None:
+            raise LandscapeError(
+                f"{self.about} is no figure but {' or '.join(self.formats)}: write it to a file"
+            )
+        return self.draw(subject, **more)
+
+
+KINDS: dict[str, Kind] = {
+    "contour": Kind(
+        "plane", contour, "losses of a plane from above", lambda scan: not scan.is_line
+    ),
+    "surface": Kind("plane", surface, "losses of a plane in 3D", lambda scan: not scan.is_line),
+    "curve": Kind("line", curve, "losses along a line", lambda scan: scan.is_line),
+    "measures": Kind(
+        "scan", measured, "gradient norm, sharpness, convexity", lambda scan: bool(further(scan))
+    ),
+    "path": Kind("plane", path, "the path alone, its losses and its distance from the plane"),
+    "film": Kind(
+        "plane",
+        None,
+        "an orbit around the surface while the path grows",
+        write=film.write,
+        formats=film.FORMATS,
+        default=("mp4",),
+    ),
+    "map": Kind("planes", atlas, "several planes or runs on one scale"),
+    "loss": Kind("run", loss, "a training in time, with what happened"),
+    "distances": Kind(
+        "diagnosis",
+        distances.distances,
+        "how far weights are from each other, beside copies and a twin",
+        caption=distances.caption,
+        parts=("distances",),
+        also=("permutations",),
+    ),
+    "msd": Kind(
+        "diagnosis",
+        msd.msd,
+        "mean squared displacement by lag: confinement, walk or drift",
+        caption=msd.caption,
+        parts=("diffusion",),
+    ),
+    "barriers": Kind(
+        "diagnosis",
+        barriers.barriers,
+        "loss along paths between floors",
+        caption=barriers.caption,
+        parts=("connectivity",),
+        also=("interventions",),
+    ),
+    "sharpness": Kind(
+        "diagnosis",
+        sharpness.sharpness,
+        "curvature in time against the bounds of stability",
+        caption=sharpness.caption,
+        parts=("sharpness",),
+        also=("curvature",),
+    ),
+    "units": Kind(
+        "diagnosis",
+        units.units,
+        "dead units of each layer in time",
+        caption=units.caption,
+        parts=("units",),
+    ),
+    "replicas": Kind(
+        "diagnosis",
+        replicas.replicas,
+        "what trainings from the run's snapshots did",
+        caption=replicas.caption,
+        parts=("interventions",),
+    ),
+    "outcomes": Kind(
+        "sweep",
+        outcomes.outcomes,
+        "what became of runs by learning rate",
+        caption=outcomes.caption,
+    ),
+}
+
+
+def kinds(subject: Scan | History | Diagnosed | Outcomes) -> tuple[str, ...]:
+    """Return the figures that a scan or a run is drawn as; of its diagnosis see `diagnosed`."""
+    if not isinstance(subject, Scan):
+        return ("outcomes",) if isinstance(subject, Outcomes) else ("loss",)
+    return tuple(name for name, kind in KINDS.items() if kind.habit(subject))
+
+
+def diagnosed(folder: Path) -> tuple[str, ...]:
+    """Return the names of the figures that a run's diagnosis is drawn as: of what was measured."""
+    known = analysis.names(folder)
+    return tuple(
+        name
+        for name, kind in KINDS.items()
+        if kind.needs == "diagnosis" and all(part in known for part in kind.parts)
+    )

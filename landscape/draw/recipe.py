@@ -1,0 +1,149 @@
+"""What a figure was made from, kept in its metadata: enough to make it again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image
+
+import landscape
+from landscape.errors import LandscapeError
+from landscape.store.analysis import fingerprint
+from landscape.store.diagnosed import Diagnosed
+from landscape.store.history import History
+from landscape.store.outcomes import Outcomes
+from landscape.store.records import Scan
+
+FORMAT = "landscape-figure"
+VERSION = 1
+KEY = "landscape"
+"""Of a PNG's text; PDF and SVG have it among their keywords."""
+LIBRARIES = ("matplotlib", "numpy", "pillow", "pyvista")
+UNSEEN = {"evaluation_seconds", "choosing_seconds", "samples_evaluated", "strategy", "settings"}
+"""What a scan's figure doesn't show: two scans that differ in it give the same one."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scan or a run that a figure shows."""
+
+    file: str
+    """From its run's folder: ``scans/along-final-0.h5``; ``run.json`` for the run itself."""
+    run: str
+    """The run's name."""
+    run_id: str
+    fingerprint: str
+    """SHA-256 of what the figure shows of it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a figure was made from."""
+
+    kind: str
+    sources: tuple[Source, ...]
+    like: tuple[Source, ...]
+    """Scans that share its scale without being shown."""
+    style: Mapping[str, Any]
+    """What differs from the defaults."""
+    versions: Mapping[str, str]
+
+    def json(self) -> str:
+        """Return the recipe as one line of ASCII."""
+        return json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}, allow_nan=False)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a picture's pixels depend on."""
+    found = {"landscape": landscape.__version__}
+    return found | {name: metadata.version(name) for name in LIBRARIES}
+
+
+def identity(subject: Scan | History | Diagnosed | Outcomes) -> str:
+    """Return the fingerprint of everything that a figure may show of a scan or a run."""
+    shown = {name: value for name, value in vars(subject).items() if name not in UNSEEN}
+    return fingerprint(*_flat(shown))
+
+
+def _flat(value: Any) -> list[Any]:
+    """Return a nested record as a list of JSON values and arrays."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, Mapping):
+        return [part for name in sorted(value) for part in (name, *_flat(value[name]))]
+    if isinstance(value, list | tuple):
+        return [len(value), *(part for item in value for part in _flat(item))]
+    if hasattr(value, "__dataclass_fields__"):
+        return _flat(vars(value))
+    return [value.item() if isinstance(value, np.generic) else value]
+
+
+def read(figure: Path) -> Recipe:
+    """Return the recipe of a PNG, PDF or SVG.
+
+    Raises:
+        LandscapeError: no such file, or one without a recipe of this version.
+    """
+    try:
+        text = READERS[figure.suffix.lower()](figure)
+    except KeyError:
+        raise LandscapeError(
+            f"a figure must be one of {', '.join(READERS)}, got {figure.name}"
+        ) from None
+    except FileNotFoundError:
+        raise LandscapeError(f"figure {figure} must exist, found none") from None
+    except (OSError, SyntaxError, ElementTree.ParseError) as error:
+        raise LandscapeError(f"{figure} must be a picture, got: {error}") from error
+    try:
+        values = json.loads(text or "")
+        known = values["format"] == FORMAT
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise LandscapeError(
+            f"{figure} must be a figure of landscape's with its metadata, found none in it; "
+            "some programs drop it on saving"
+        )
+    if values["version"] > VERSION:
+        raise LandscapeError(
+            f"{figure} must be of version {VERSION} or older, got {values['version']}; "
+            "install a newer landscape"
+        )
+    return Recipe(
+        kind=values["kind"],
+        sources=tuple(Source(**source) for source in values["sources"]),
+        like=tuple(Source(**source) for source in values["like"]),
+        style=values["style"],
+        versions=values["versions"],
+    )
+
+
+def _png(path: Path) -> str | None:
+    with Image.open(path) as picture:
+        found = picture.info.get(KEY)
+    return None if found is None else str(found)
+
+
+def _pdf(path: Path) -> str | None:
+    # The dictionary with the document's information is never compressed.
+    match = re.search(rb"/Keywords \(((?:\\.|[^\\)])*)\)", path.read_bytes(), re.DOTALL)
+    if match is None:
+        return None
+    return re.sub(rb"\\(.)", rb"\1", match[1], flags=re.DOTALL).decode("latin-1")
+
+
+def _svg(path: Path) -> str | None:
+    space = "{http://purl.org/dc/elements/1.1/}"
+    subject = ElementTree.parse(path).getroot().find(f".//{space}subject")
+    return None if subject is None else "".join(subject.itertext()).strip()
+
+
+READERS = {".png": _png, ".pdf": _pdf, ".svg": _svg}

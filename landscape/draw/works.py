@@ -1,0 +1,228 @@
+"""Pictures from files into files: what is drawn, its caption, its recipe, and drawing it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from landscape.draw import captions, recipe
+from landscape.draw.diagnosis.outcomes import caption as of_outcomes
+from landscape.draw.files import save
+from landscape.draw.kinds import KINDS, NEEDS, Kind, Subject
+from landscape.draw.recipe import Recipe, Source
+from landscape.draw.style import PLAIN, Style, chosen
+from landscape.errors import LandscapeError
+from landscape.store import diagnosed, exchange, history, outcomes, sweep
+from landscape.store import run as runs
+from landscape.store.diagnosed import Diagnosed
+from landscape.store.history import History
+from landscape.store.outcomes import Outcomes
+from landscape.store.records import Scan
+
+Shown = Scan | History | Diagnosed | Outcomes
+FOLDERS = ("run.json", outcomes.NAME)
+"""Files that stand for the folder they are in."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A scan, a run's history or diagnosis, or a sweep's outcomes, and where it is from."""
+
+    path: Path
+    """The scan's file, the run's folder or the sweep's."""
+    subject: Shown
+
+    @property
+    def home(self) -> Path:
+        """The folder whose ``figures`` its pictures belong in."""
+        return exchange.home(self.path)
+
+    @cached_property
+    def source(self) -> Source:
+        """What a figure's recipe says of it."""
+        scan, swept = isinstance(self.subject, Scan), isinstance(self.subject, Outcomes)
+        file = Path(FOLDERS[swept])
+        if scan:
+            file = self.path.resolve().relative_to(self.home.resolve())
+        name = self.subject.run_name if isinstance(self.subject, Scan) else self.subject.name
+        identity = recipe.identity(self.subject)
+        return Source(file.as_posix(), name, self.subject.run_id, identity)
+
+
+@dataclass(frozen=True)
+class Again:
+    """A figure that was made again."""
+
+    files: tuple[Path, ...]
+    same: bool
+    """Whether it has the very bytes of the one that was there."""
+    versions: tuple[str, ...]
+    """Libraries that differ from the first one's, in words."""
+
+
+def open_work(path: Path, kind: str | None = None) -> Work:
+    """Read a scan's file, Li et al.'s surface, or a run's folder; of this what ``kind`` shows.
+
+    A kind that shows a sweep's outcomes takes the sweep's folder.
+
+    Raises:
+        LandscapeError: it is none of them, or what the kind shows was not measured.
+    """
+    entry = KINDS.get(kind or "")
+    if entry is not None and entry.needs == "sweep" and path.is_dir():
+        if not sweep.is_sweep(path):
+            raise LandscapeError(
+                f"{kind} are drawn of a sweep, got {path}; make one with several values, "
+                "`landscape train --lr 0.01,0.1`"
+            )
+        return Work(path, outcomes.of(path))
+    if entry is not None and entry.needs == "diagnosis" and path.is_dir():
+        return Work(path, diagnosed.of(runs.read(path), entry.parts, also=entry.also))
+    if path.is_dir():
+        return Work(path, history.of(runs.read(path)))
+    return Work(path, exchange.load(path))
+
+
+def make(
+    kind: str,
+    works: Sequence[Work],
+    stem: Path,
+    *,
+    formats: Sequence[str] | None = None,
+    style: Style = PLAIN,
+    like: Sequence[Work] = (),
+    report: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Draw one kind of picture and write it with its caption; return the files.
+
+    ``stem`` is their path without the ending. Scans ``like`` it share its scale. Films tell
+    ``report`` how many of how many frames are done.
+
+    Raises:
+        LandscapeError: no such kind or format, not what the kind needs, or nothing can be written.
+    """
+    if kind not in KINDS:
+        raise LandscapeError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
+    entry = KINDS[kind]
+    wanted = tuple(formats or entry.default)
+    for name in wanted:
+        if name not in entry.formats:
+            raise LandscapeError(
+                f"a {kind}'s format must be one of {', '.join(entry.formats)}, got {name}"
+            )
+    subject = _subject(kind, works)
+    text = "\n".join(_caption(entry, work.subject) for work in works)
+    if entry.write is not None:
+        return list(
+            entry.write(subject, stem, formats=wanted, style=style, caption=text, report=report)
+        )
+    others = [one for one in like if all(one is not work for work in works)]
+    more = {"like": [one.subject for one in others]} if others else {}
+    written = Recipe(
+        kind,
+        tuple(work.source for work in works),
+        tuple(one.source for one in others),
+        style.chosen(),
+        recipe.versions(),
+    )
+    figure = entry(subject, style=style, **more)
+    return save(figure, stem, formats=wanted, caption=text, recipe=written.json(), style=style)
+
+
+def caption(subject: Shown) -> str:
+    """Return the caption of a scan or a run."""
+    if isinstance(subject, Scan):
+        return captions.caption(subject)
+    if isinstance(subject, Outcomes):
+        return of_outcomes(subject)
+    return captions.of_run(subject.history if isinstance(subject, Diagnosed) else subject)
+
+
+def _caption(entry: Kind, subject: Shown) -> str:
+    if entry.caption is None:
+        return caption(subject)
+    text = entry.caption(subject)
+    if isinstance(subject, Diagnosed):
+        return f"{text} {captions.made_from(subject.history)}".strip()
+    return text
+
+
+def _subject(kind: str, works: Sequence[Work]) -> Subject:
+    needs = KINDS[kind].needs
+    wanted = {"run": History, "diagnosis": Diagnosed, "sweep": Outcomes}.get(needs, Scan)
+    for work in works:
+        if not isinstance(work.subject, wanted):
+            got = "a scan" if isinstance(work.subject, Scan) else "a run"
+            raise LandscapeError(f"a {kind} needs {NEEDS[needs]}, got {got}: {work.path}")
+    if needs == "planes":
+        return [work.subject for work in works if isinstance(work.subject, Scan)]
+    if len(works) != 1:
+        raise LandscapeError(f"a {kind} needs {NEEDS[needs]}, got {len(works)}")
+    return works[0].subject
+
+
+def reproduce(figure: Path, given: Sequence[Path] = (), folder: Path | None = None) -> Again:
+    """Make a figure again from its metadata, in its place or in ``folder``.
+
+    What it shows is looked for around the figure, or among what is ``given``: files of scans,
+    folders of runs or of several.
+
+    Raises:
+        LandscapeError: no metadata, or what it shows is missing or has changed.
+    """
+    made = recipe.read(figure)
+    every = (*made.sources, *made.like)
+    around = given or (figure.absolute().parent.parent, figure.absolute().parent)
+    works = [_found(source, _places(source, around), figure, made.kind) for source in every]
+    before = figure.read_bytes()
+    stem = (folder or figure.parent) / figure.stem
+    files = make(
+        made.kind,
+        works[: len(made.sources)],
+        stem,
+        formats=(figure.suffix.lower().lstrip("."),),
+        style=chosen(made.style),
+        like=works,
+    )
+    now = recipe.versions()
+    other = [
+        f"{name} {now.get(name, 'none')} instead of {version}"
+        for name, version in made.versions.items()
+        if now.get(name) != version
+    ]
+    return Again(tuple(files), files[0].read_bytes() == before, tuple(other))
+
+
+def _places(source: Source, around: Sequence[Path]) -> list[Path]:
+    """Return where a source may be: one of these files, in one of these folders or in its runs."""
+    part = Path(source.file).parent if source.file in FOLDERS else Path(source.file)
+    files = [place for place in around if place.is_file()]
+    folders = [place for place in around if not place.is_file()]
+    direct = [at for root in folders for at in (root / part, root / source.run / part)]
+    # A run's folder may have been renamed.
+    others = [at / part for root in folders if root.is_dir() for at in sorted(root.iterdir())]
+    return [*files, *direct, *others]
+
+
+def _found(source: Source, places: Sequence[Path], figure: Path, kind: str) -> Work:
+    changed = None
+    for place in places:
+        there = place / source.file if source.file in FOLDERS else place
+        if not there.is_file():
+            continue
+        work = open_work(place, kind)
+        if work.source.fingerprint == source.fingerprint:
+            return work
+        changed = place if work.source.run_id == source.run_id else changed
+    what = f"{source.file} of run {source.run}"
+    if changed is not None:
+        raise LandscapeError(
+            f"{figure.name} needs {what} as it was, {changed} has changed since; "
+            "draw it anew without --reproduce"
+        )
+    raise LandscapeError(
+        f"{figure.name} needs {what}, found none around it; "
+        "say where: landscape render SOURCE --reproduce FIGURE"
+    )

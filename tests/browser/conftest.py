@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from landscape.draw import explorer_page
+from landscape.draw.explorer_data import Entry
+
+FLAGS = (
+    "--no-sandbox",
+    # WebGL by the processor: there need be no GPU.
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser without a window; skipped where there is none, but not on the build server."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("the build server must have chromium")
+    if found is None:
+        pytest.skip("no chromium here: on Debian or Ubuntu: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+class Page:
+    """The explorer in a browser, with what went wrong in it and what it asked for."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda text: self._heard(text))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.set_default_timeout(90_000)
+
+    def _heard(self, text: Any) -> None:
+        if text.type == "error":
+            self.errors.append(text.text)
+
+    def open(self, file: Path) -> None:
+        """Load the page and wait for its first picture."""
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("body[data-ready=yes]")
+        self.settle()
+
+    def settle(self) -> None:
+        """Let the page draw."""
+        for _ in range(2):
+            self.page.evaluate("() => new Promise((done) => requestAnimationFrame(done))")
+
+    def picture(self) -> np.ndarray:
+        """What is seen of the plane or line, once it stands still."""
+        before = None
+        for _ in range(40):
+            self.settle()
+            taken = self.page.locator("#picture").screenshot()
+            if taken == before:
+                break
+            before = taken
+        return np.asarray(Image.open(BytesIO(taken)).convert("RGB")).astype(int)
+
+    def text(self, selector: str) -> str:
+        """What is written somewhere."""
+        return str(self.page.locator(selector).inner_text())
+
+
+@pytest.fixture(scope="session")
+def page_file(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs: one with two planes and a line, one with a plane that has holes."""
+    holes = planted.bowl(15, 15)
+    losses = holes.measures["train_loss"].copy()
+    losses[3:6, 3:6] = np.nan
+    losses[10, 10] = np.inf
+    entries = [
+        Entry("high-lr", "along-final-0", planted.escape(21, 15)),
+        Entry("high-lr", "random-final-0", planted.random(15, 15)),
+        Entry("high-lr", "line-final-0", planted.line(31)),
+        Entry("fine", "random-final-0", planted.with_losses(holes, losses)),
+    ]
+    return explorer_page.save(entries, tmp_path_factory.mktemp("page") / "explorer.html")
+
+
+@pytest.fixture(scope="module")
+def explorer(chromium: Any, page_file: Path) -> Iterator[Page]:
+    """The page, open in a browser that has no network."""
+    context = chromium.new_context(
+        viewport={"width": 1000, "height": 640}, offline=True, reduced_motion="reduce"
+    )
+    page = Page(context.new_page())
+    page.open(page_file)
+    yield page
+    context.close()

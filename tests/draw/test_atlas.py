@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from landscape import draw
+from landscape.draw.style import Style
+from landscape.errors import LandscapeError
+
+atlas = draw.KINDS["map"]
+
+
+def level(planted, loss, name):
+    """A plane with one loss but for its first point, which makes the scale the same."""
+    scan = replace(planted.bowl(5, 5), paths=(), points=(), run_name=name, run_id=name)
+    losses = np.full((5, 5), loss)
+    losses[0, 0], losses[0, 4] = 0.1, 4.0
+    return planted.with_losses(scan, losses)
+
+
+def middle(axes):
+    picture = axes.images[0].get_array()
+    return picture[picture.shape[0] // 2, picture.shape[1] // 2, :3].astype(int)
+
+
+def test_the_same_loss_has_the_same_colour_in_every_panel(planted):
+    alone = planted.with_losses(level(planted, 1.0, "c"), np.full((5, 5), 1.0))
+    figure = atlas([level(planted, 1.0, "a"), level(planted, 2.0, "b"), alone])
+    first, second, third = (middle(axes) for axes in figure.axes[:3])
+    np.testing.assert_array_equal(first, third)
+    assert np.abs(first - second).max() > 20
+
+
+def test_panels_bear_what_differs(planted):
+    runs = [replace(planted.bowl(5, 5), run_name=name, run_id=name) for name in ("a", "b")]
+    assert [axes.get_title(loc="left") for axes in atlas(runs).axes[:2]] == ["a", "b"]
+    one = [planted.bowl(5, 5), planted.escape(5, 5)]
+    assert [axes.get_title(loc="left") for axes in atlas(one).axes[:2]] == [
+        "random, final",
+        "along, final",
+    ]
+
+
+def test_each_path_s_share_is_said(planted):
+    figure = atlas([planted.bowl(5, 5), planted.escape(5, 5)])
+    written = " ".join(text.get_text() for text in figure.texts)
+    assert "62 % of its variance lies in this plane" in written
+    assert "93 % of its variance lies in this plane" in written
+
+
+def test_steps_have_one_scale(planted):
+    short = planted.escape(5, 5)
+    [path] = short.paths
+    short = replace(short, paths=(replace(path, step=path.step // 10),))
+    figure = atlas([short, planted.escape(5, 5)])
+    [bar] = [axes for axes in figure.axes if axes.get_xlabel() == "training step"]
+    assert bar.get_xlim() == (0, 119 * 45)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(2, 2), (4, 4), (5, 3), (6, 3), (9, 3)])
+def test_panels_stand_in_rows(planted, count, columns):
+    scan = replace(planted.bowl(5, 5), paths=(), points=())
+    figure = atlas([scan] * count, style=Style(width=10))
+    left = {round(axes.get_position().x0, 3) for axes in figure.axes[:count]}
+    assert len(left) == columns
+
+
+def test_in_a_column_they_stand_beneath_each_other(planted):
+    figure = atlas([planted.bowl(5, 5)] * 2, style=Style(width=3.25))
+    a, b = (axes.get_position() for axes in figure.axes[:2])
+    assert a.x0 == pytest.approx(b.x0)
+    assert a.y0 > b.y1
+
+
+def test_too_few_and_lines_are_refused(planted):
+    for scans, message in (
+        ([planted.bowl(5, 5)], "a map figure needs 2 to 24 scans of planes, got 1"),
+        (
+            [planted.bowl(5, 5), planted.line(5)],
+            "a map figure needs a scan of a plane, got one along a line: draw its curve",
+        ),
+    ):
+        with pytest.raises(LandscapeError) as refused:
+            atlas(scans)
+        assert str(refused.value) == message
+
+
+def test_letters_stay_within_the_page(planted):
+    figure = atlas([planted.escape(9, 9), planted.bowl(9, 9), planted.random(9, 9)])
+    figure.canvas.draw()
+    width, height = figure.canvas.get_width_height()
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            box = text.get_window_extent()
+            assert box.x0 >= -1
+            assert box.x1 <= width + 1
+            assert box.y0 >= -1
+            assert box.y1 <= height + 1

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
+from matplotlib.text import Text
+
+from landscape import draw
+from landscape.draw import episodes, scale, stage, trail
+from landscape.store.trajectory import Event
+
+EVENTS = (
+    Event("plateau", 0, 90, ""),
+    Event("spike", 300, 300, ""),
+    Event("spike", 900, 1170, ""),
+    Event("recovery", 1000, 1300, ""),
+    Event("escape", 2000, 5355, ""),
+    Event("plateau", 2500, 5355, ""),
+)
+
+
+def eventful(scan, events=EVENTS):
+    [path] = scan.paths
+    return replace(scan, paths=(replace(path, events=events),))
+
+
+def topmost(step, events):
+    """What covers the moment after ``step``, by looking at each event."""
+    there = [e for e in events if e.first <= step < e.last]
+    return max((episodes.NAMES.index(e.name) for e in there), default=episodes.NONE)
+
+
+def test_stretches_do_not_overlap_and_the_later_name_covers():
+    found = episodes.stretches(EVENTS)
+    assert ("spike", 300, 300) in found
+    lasting = [(name, first, last) for name, first, last in found if first < last]
+    for step in range(5400):
+        names = [n for n, first, last in lasting if first <= step < last]
+        assert len(names) <= 1
+        wanted = topmost(step, EVENTS)
+        assert names == ([] if wanted == episodes.NONE else [episodes.NAMES[wanted]])
+
+
+@pytest.mark.parametrize("every", [1, 7, 45])
+def test_segments_belong_to_what_happens_in_them(every):
+    step = np.arange(0, 5400, every)
+    kinds = episodes.along(step, EVENTS)
+    assert len(kinds) == len(step) - 1
+    for first, last, kind in zip(step[:-1], step[1:], kinds, strict=True):
+        inside = [topmost(moment, EVENTS) for moment in range(first, last)]
+        # The one step at 300 is a part of the segments that touch it.
+        inside += [episodes.NAMES.index("spike")] * int(first <= 300 <= last)
+        assert kind == max(inside)
+
+
+def test_unknown_names_and_nothing():
+    assert episodes.stretches([]) == []
+    assert episodes.stretches([Event("eclipse", 1, 5, "")]) == []
+    assert episodes.sentence(()) == ""
+    assert len(episodes.along(np.array([0]), EVENTS)) == 0
+
+
+def test_the_words():
+    assert episodes.sentence(EVENTS) == (
+        "Events: plateau: steps 0–90, steps 2,500–5,355; spike: step 300, steps 900–1,170; "
+        "recovery: steps 1,000–1,300; escape: steps 2,000–5,355."
+    )
+    many = [Event("spike", k, k + 5, "") for k in (10, 400, 90)]
+    assert episodes.listed("spike", many) == "3 × spike: steps 10 to 405"
+
+
+def test_a_path_lies_in_bands_of_their_colours(planted):
+    scan = eventful(planted.escape(15, 9))
+    figure = draw.contour(scan)
+    bands = {
+        tuple(collection.get_colors()[0]): collection.get_segments()
+        for collection in figure.axes[0].findobj(LineCollection)
+        if len(collection.get_colors()) == 1
+    }
+    kinds = episodes.along(scan.paths[0].step, EVENTS)
+    for kind in np.unique(kinds[kinds >= 0]):
+        drawn = bands[to_rgba(episodes.COLOURS[episodes.NAMES[kind]])]
+        xy = scan.paths[0].xy
+        wanted = [xy[k : k + 2] for k in np.flatnonzero(kinds == kind)]
+        np.testing.assert_array_equal(np.array(drawn), np.array(wanted))
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert {"plateau", "escape", "spike", "recovery"} <= set(written)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "escape: steps 2,000–5,355" in legend
+
+
+def test_names_stand_at_the_longest_stretch(planted):
+    scan = eventful(planted.escape(15, 9))
+    path = scan.paths[0]
+    held = np.ones(len(path.step), np.bool_)
+    places = dict(episodes.places(path, held))
+    kinds = episodes.along(path.step, EVENTS)
+    mine = path.xy[np.flatnonzero(kinds == episodes.NAMES.index("plateau"))]
+    # The plateau at the end is far longer than the one at the start.
+    assert mine[:, 0].min() < places["plateau"][0] < mine[:, 0].max()
+    assert places["plateau"][0] > 20
+    assert dict(episodes.places(path, ~held)) == {}
+
+
+def test_surfaces_carry_them_over_the_ground(planted):
+    scan = eventful(planted.escape(21, 13))
+    box, colours = stage.frame(scan), scale.of(scan, paths=True)
+    laid = trail.of(scan, colours, box)
+    path = scan.paths[0]
+    kinds = episodes.along(path.step, EVENTS)
+    for track in laid.tracks:
+        for k in range(0, len(track.episode), 40):
+            middle = (track.points[k, :2] + track.points[k + 1, :2]) / 2
+            xy = box.window.at(middle / box.size + 0.5)
+            # The recorded segment that passes there is of that kind.
+            a, b = path.xy[:-1], path.xy[1:]
+            along = np.clip(
+                ((xy - a) * (b - a)).sum(1) / np.maximum(((b - a) ** 2).sum(1), 1e-12), 0, 1
+            )
+            near = np.linalg.norm(a + along[:, None] * (b - a) - xy, axis=1)
+            assert track.episode[k] in kinds[near < 1e-6 + near.min()]
+    assert {name for name, _ in laid.episodes()} == {"plateau", "escape", "spike", "recovery"}
+
+
+def test_surfaces_name_them(planted, no_gl):
+    figure = draw.surface(eventful(planted.escape(15, 9)))
+    written = {text.get_text() for text in figure.axes[0].findobj(Text)}
+    assert {"plateau", "escape"} <= written
+
+
+def test_captions_tell_them(planted):
+    assert "escape: steps 2,000–5,355." in draw.caption(eventful(planted.escape(5, 5)))
+
+
+def test_on_a_dot_of_a_path_nothing_is_named(planted, no_gl):
+    scan = eventful(planted.random(9, 9), EVENTS[:1])
+    figure = draw.surface(scan)
+    assert "plateau" not in {text.get_text() for text in figure.axes[0].findobj(Text)}
+    assert not any("plateau" in text.get_text() for text in figure.legends[0].get_texts())

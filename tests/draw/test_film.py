@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from landscape.draw import film, film_frames
+from landscape.draw.style import Style
+from landscape.errors import LandscapeError
+
+
+@pytest.fixture
+def still(monkeypatch):
+    """Frames that need no rendering: one grey each, lighter and lighter."""
+    made = []
+
+    def frames(scan, count, style):
+        for number in range(count):
+            made.append(number)
+            yield np.full((720, 960, 3), 10 * number, np.uint8)
+
+    monkeypatch.setattr(film_frames, "frames", frames)
+    return made
+
+
+def pictures(path):
+    import imageio_ffmpeg
+
+    stream = imageio_ffmpeg.read_frames(str(path))
+    about = next(stream)
+    size = about["size"]
+    return about, [np.frombuffer(one, np.uint8).reshape(size[1], size[0], 3) for one in stream]
+
+
+def test_every_frame_is_in_both_films(planted, still, tmp_path):
+    told = []
+    files = film.write(
+        planted.bowl(5, 5),
+        tmp_path / "new" / "orbit",
+        formats=("mp4", "gif"),
+        frames=6,
+        caption="what a paper says",
+        report=lambda done, total: told.append((done, total)),
+    )
+    assert [file.name for file in files] == ["orbit.mp4", "orbit.gif", "orbit.caption.txt"]
+    assert sorted(file.name for file in files[0].parent.iterdir()) == sorted(
+        file.name for file in files
+    )
+    assert files[2].read_text() == "what a paper says\n"
+    assert told == [(number, 12) for number in range(1, 13)]
+    about, found = pictures(files[0])
+    assert (about["size"], about["fps"]) == ((960, 720), 24)
+    levels = [float(picture.mean()) for picture in found]
+    np.testing.assert_allclose(levels, 10 * np.arange(6), atol=3)
+    about, found = pictures(files[1])
+    assert about["size"] == (640, 480)
+    np.testing.assert_allclose(
+        [float(picture.mean()) for picture in found[:6]], 10 * np.arange(6), atol=6
+    )
+
+
+def test_frames_are_made_one_at_a_time(planted, still, tmp_path):
+    ahead = []
+    film.write(
+        planted.bowl(5, 5),
+        tmp_path / "orbit",
+        frames=8,
+        report=lambda done, total: ahead.append(len(still) - done),
+    )
+    assert set(ahead) == {0}
+
+
+def test_a_film_that_is_stopped_leaves_what_was_there(planted, still, tmp_path):
+    (tmp_path / "orbit.mp4").write_bytes(b"older")
+
+    def stop(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        film.write(planted.bowl(5, 5), tmp_path / "orbit", frames=8, report=stop)
+    assert [file.name for file in tmp_path.iterdir()] == ["orbit.mp4"]
+    assert (tmp_path / "orbit.mp4").read_bytes() == b"older"
+
+
+def test_without_the_encoder(planted, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(LandscapeError) as caught:
+        film.write(planted.bowl(5, 5), tmp_path / "orbit")
+    assert str(caught.value) == (
+        "a film needs the package imageio-ffmpeg, it is not installed: "
+        "pip install 'sgd-landscape[film]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"formats": ("avi",)}, "a film's format must be one of mp4, gif, got avi"),
+        ({"frames": 1}, "a film needs at least 2 frames, got 1"),
+    ],
+)
+def test_mistakes(planted, tmp_path, more, message):
+    with pytest.raises(LandscapeError) as caught:
+        film.write(planted.bowl(5, 5), tmp_path / "orbit", **more)
+    assert str(caught.value) == message
+
+
+def test_a_line_has_no_film(planted):
+    with pytest.raises(LandscapeError, match="needs a scan of a plane"):
+        next(film_frames.frames(planted.line(5), 4, Style()))
+
+
+def check(scan, style):
+    made = list(film_frames.frames(scan, 3, style))
+    assert [picture.shape for picture in made] == [(720, 960, 3)] * 3
+    # It turns: the scene changes, its title and colour bars don't.
+    assert np.mean(made[0][100:600, :600] != made[1][100:600, :600]) > 0.1
+    np.testing.assert_array_equal(made[0][:40, :600], made[2][:40, :600])
+    np.testing.assert_array_equal(made[0][-30:], made[2][-30:])
+    # The dot runs along the curve.
+    red = [np.argwhere((picture == [214, 39, 40]).all(axis=2)).mean(axis=0) for picture in made]
+    assert red[1][1] > red[0][1] + 30
+    return made
+
+
+def test_an_orbit_by_vtk(planted, gl):
+    made = check(planted.escape(21, 13), Style(renderer="pyvista"))
+    # Many colours: a surface, not a blank page.
+    assert len(np.unique(made[1][100:600, :600].reshape(-1, 3), axis=0)) > 2000
+
+
+def test_an_orbit_without_opengl(planted, no_gl):
+    check(planted.escape(13, 9), Style())
+
+
+def test_pyvista_without_opengl(planted, no_gl):
+    with pytest.raises(LandscapeError, match=r"^renderer pyvista: no OpenGL"):
+        next(film_frames.frames(planted.escape(5, 5), 3, Style(renderer="pyvista")))

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Polygon, Rectangle
+from matplotlib.text import Text
+
+from landscape import draw
+from landscape.draw import episodes
+from landscape.draw.captions import of_run
+from landscape.draw.style import Style
+from landscape.errors import LandscapeError
+from landscape.store.history import History
+from landscape.store.trajectory import Event
+
+STEP = np.array([0, 45, 90, 135, 180, 225])
+TRAIN = np.array([2.31, 1.2, np.nan, 0.4, 2.4, 2.3])
+
+
+@pytest.fixture
+def history() -> History:
+    return History(
+        "high-lr",
+        "1f2e",
+        STEP,
+        {
+            "train_loss": TRAIN,
+            "validation_loss": TRAIN + 0.1,
+            "train_accuracy": np.array([0.1, 0.6, np.nan, 0.9, 0.1, 0.1]),
+            "validation_accuracy": np.full(6, np.nan),
+        },
+        np.linspace(2.4, 0.3, 225),
+        (
+            Event("plateau", 0, 40, ""),
+            Event("escape", 140, 225, ""),
+            Event("plateau", 180, 225, ""),
+        ),
+        2.302585,
+        {"lr": 0.1, "momentum": 0.9, "batch_size": 32, "seed": 0, "weight_decay": 0.0},
+        {"train": 1437},
+    )
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def test_losses_over_steps_with_gaps_closed(history):
+    figure = draw.KINDS["loss"](history)
+    upper, lower = figure.axes[:2]
+    lines = {line.get_label(): line for line in upper.lines}
+    # Rows that weren't evaluated don't break the line.
+    np.testing.assert_array_equal(lines["training"].get_xdata(), [0, 45, 135, 180, 225])
+    np.testing.assert_array_equal(lines["training"].get_ydata(), [2.31, 1.2, 0.4, 2.4, 2.3])
+    np.testing.assert_allclose(lines["validation"].get_ydata()[:2], [2.41, 1.3])
+    assert upper.get_yscale() == "log"
+    assert lower.get_ylabel() == "accuracy"
+    assert len([line for line in lower.lines if len(line.get_xdata()) > 1]) == 1
+
+
+def test_what_happened_is_a_band_and_named(history):
+    figure = draw.KINDS["loss"](history)
+    spans = {
+        (tuple(np.round(patch.get_facecolor()[:3], 3)), patch.get_x(), patch.get_width())
+        for patch in figure.axes[0].patches
+        if isinstance(patch, Rectangle)
+    }
+    colour = {n: tuple(np.round(to_rgba(c)[:3], 3)) for n, c in episodes.COLOURS.items()}
+    # The plateau covers the rest of the escape.
+    assert spans == {
+        (colour["plateau"], 0, 40),
+        (colour["escape"], 140, 40),
+        (colour["plateau"], 180, 45),
+    }
+    written = texts(figure)
+    assert "escape: steps 140–225" in written
+    assert "plateau: steps 0–40, steps 180–225" in written
+    assert written.count("plateau") == 1
+    assert "2.30 best constant output" in written
+    assert "run high-lr, learning rate 0.1, momentum 0.9, batch 32, seed 0" in written
+
+
+def test_the_batches_range_is_theirs(history):
+    batch = np.tile([0.5, 1.5], 1000)
+    long = replace(history, batch_loss=batch, step=STEP * 10)
+    axes = draw.KINDS["loss"](long).axes[0]
+    [band] = [part for part in axes.collections if part.get_alpha() == 0.35]
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.min() == pytest.approx(0.5)
+    assert heights.max() == pytest.approx(1.5)
+
+
+def test_nothing_happened(history):
+    figure = draw.KINDS["loss"](replace(history, events=()))
+    assert len(figure.axes) == 2
+    assert not [p for p in figure.axes[0].patches if isinstance(p, Rectangle | Polygon)]
+
+
+def test_a_column_and_a_linear_scale(history):
+    figure = draw.KINDS["loss"](history, style=Style(width=3.25, log=False))
+    assert figure.get_figwidth() == pytest.approx(3.25)
+    assert figure.axes[0].get_yscale() == "linear"
+
+
+def test_a_diverged_run(history):
+    losses = np.array([2.3, 1.0, 9.0, np.inf, np.inf, np.inf])
+    figure = draw.KINDS["loss"](replace(history, measures={"train_loss": losses}))
+    [marks] = [line for line in figure.axes[0].lines if line.get_label() == "infinite"]
+    np.testing.assert_array_equal(marks.get_xdata(), [135, 180, 225])
+
+
+def test_too_little_to_draw(history):
+    bare = replace(history, measures={"train_loss": np.array([1.0] + [np.nan] * 5)})
+    with pytest.raises(LandscapeError) as refused:
+        draw.KINDS["loss"](bare)
+    assert str(refused.value) == (
+        "a loss figure needs full-data losses at two steps, run high-lr has fewer"
+    )
+
+
+def test_its_caption(history):
+    assert of_run(history) == (
+        "Losses of run high-lr (1f2e) over the full data at 6 recorded steps, 0 to 225. "
+        "Training: learning rate 0.1, momentum 0.9, batch 32, seed 0. "
+        "Training loss: 2.31 at step 0, lowest 0.4 at step 135, 2.3 at step 225. "
+        "The best constant output has training loss 2.303. "
+        "Events: plateau: steps 0–40, steps 180–225; escape: steps 140–225."
+    )

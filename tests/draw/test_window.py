@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from landscape.draw import window_scene
+from landscape.draw.explorer_data import Entry
+from landscape.draw.window import Window
+from landscape.errors import LandscapeError
+from landscape.store import scanfile
+
+
+def test_only_planes_have_a_window(planted):
+    plane, line = Entry("a", "plane", planted.bowl(5, 5)), Entry("a", "line", planted.line(5))
+    assert window_scene.planes([line, plane]) == [plane]
+    with pytest.raises(LandscapeError) as caught:
+        Window([line])
+    assert (
+        str(caught.value) == "a window shows scans of planes, got lines only; see them with --html"
+    )
+
+
+def test_a_path_up_to_a_step(planted):
+    scan = planted.escape(21, 13)
+    step = int(scan.paths[0].step[50])
+    part = window_scene.until(scan, step)
+    np.testing.assert_array_equal(part.paths[0].xy, scan.paths[0].xy[:51])
+    np.testing.assert_array_equal(part.paths[0].true_loss, scan.paths[0].true_loss[:51])
+    assert [point.name for point in part.points] == ["start", "best"]
+    assert window_scene.facts(scan, step)[0].startswith(f"step {step:,}, true loss ")
+
+
+def test_colours_are_those_of_the_whole_path(planted):
+    scan = planted.escape(21, 13)
+    scene = window_scene.of(scan, "train_loss", log=True)
+    whole = window_scene.laid(scene, int(scan.paths[0].step[-1]))
+    part = window_scene.laid(scene, int(scan.paths[0].step[60]))
+    count = len(part.tubes[0].points) - 1
+    assert count > 10
+    np.testing.assert_array_equal(part.tubes[0].colours[:count], whole.tubes[0].colours[:count])
+
+
+def test_another_measure_has_projections_only(planted):
+    scan = planted.escape(21, 13)
+    scene = window_scene.of(scan, "validation_accuracy", log=True)
+    assert not scene.scale.log
+    laid = window_scene.laid(scene, int(scan.paths[0].step[-1]))
+    assert laid.tubes == []
+    assert laid.tracks
+
+
+def test_steps_of_several_paths(planted):
+    scan = planted.escape(5, 5)
+    later = replace(scan.paths[0], step=scan.paths[0].step + 1)
+    both = window_scene.steps(replace(scan, paths=(scan.paths[0], later)))
+    assert both[:4] == [0, 1, 45, 46]
+
+
+SCRIPT = """
+    import sys
+    from pathlib import Path
+    import numpy as np
+    from landscape.draw.explorer_data import Entry
+    from landscape.draw.window import Window
+    from landscape.store import scanfile
+
+    entries = [Entry("run", name, scanfile.load(Path(name))) for name in sys.argv[1:3]]
+    window = Window(entries)
+    window.plotter.show(interactive_update=True, auto_close=False)
+    assert window.plotter.render_window.GetClassName() == "vtkXOpenGLRenderWindow"
+    drawn = []
+
+    def look(change):
+        change()
+        window.plotter.update()
+        picture = window.plotter.screenshot(None, return_img=True)
+        assert not drawn or np.mean(picture != drawn[-1]) > 0.001, len(drawn)
+        drawn.append(picture)
+
+    def drag():
+        interactor = window.plotter.iren.interactor
+        interactor.SetEventInformation(600, 400)
+        interactor.LeftButtonPressEvent()
+        interactor.SetEventInformation(760, 430)
+        interactor.MouseMoveEvent()
+        interactor.LeftButtonReleaseEvent()
+
+    def key(name):
+        interactor = window.plotter.iren.interactor
+        interactor.SetKeySym(name)
+        interactor.KeyPressEvent()
+
+    look(lambda: None)
+    look(drag)
+    view = window.plotter.camera.position
+    look(lambda: window.choose(step=30))
+    assert window.plotter.camera.position == view
+    for name in ("Left", "l", "m", "h", "n"):
+        look(lambda: key(name))
+    look(drag)
+    look(lambda: key("0"))
+    assert window.entry is entries[1]
+    window.plotter.close()
+    print("closed after", len(drawn))
+"""
+
+
+def test_a_window_opens_turns_and_closes(planted, gl, tmp_path):
+    if shutil.which("Xvfb") is None:
+        if os.environ.get("CI"):
+            pytest.fail("the build server must have Xvfb")
+        pytest.skip("Xvfb is not installed")
+    for name, scan in (("escape", planted.escape(15, 9)), ("bowl", planted.bowl(11, 11))):
+        scanfile.save(tmp_path / name, scan)
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        os.close(write)
+        with os.fdopen(read) as told:
+            display = told.readline().strip()
+        assert display, "Xvfb did not start"
+        environment = {**os.environ, "DISPLAY": f":{display}"}
+        environment.pop("VTK_DEFAULT_OPENGL_WINDOW", None)
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(SCRIPT), "escape", "bowl"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    finally:
+        server.terminate()
+        server.wait()
+    assert (done.returncode, done.stdout) == (0, "closed after 10\n"), done.stderr[-2000:]
