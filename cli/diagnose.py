@@ -31,7 +31,8 @@ def diagnose(
             metavar="A,B",
             help="Measure these parts: units (dead ones), functions (how outputs differ), "
             "distances, permutations (copies and twin), curvature, sharpness (of batches), "
-            "density (of the Hessian's spectrum), jump, diffusion, interventions, connectivity. "
+            "density (of the Hessian's spectrum), jump, diffusion, interventions, connectivity, "
+            "curves. "
             "Of others, what was measured before is used.",
             show_default="all",
             rich_help_panel=WHAT,
@@ -66,6 +67,15 @@ def diagnose(
         int,
         typer.Option(help="How long each of these trainings lasts at most.", rich_help_panel=TRAIN),
     ] = 15,
+    curve: Annotated[
+        bool,
+        typer.Option(
+            "--curve",
+            help="Where no straight line connects two floors, train a Bézier curve between them: "
+            "600 steps for each such pair, 45 pairs at most.",
+            rich_help_panel=TRAIN,
+        ),
+    ] = False,
     workers: Annotated[
         int,
         typer.Option(
@@ -121,6 +131,7 @@ def diagnose(
         intervene=not no_intervene,
         twin=twin,
         epochs=epochs,
+        curve=curve,
         workers=workers,
         scheduler=scheduler,
         thresholds=diagnosing.thresholds(threshold or ()),

@@ -35,6 +35,7 @@ class Choice:
     intervene: bool
     twin: Path | None
     epochs: int
+    curve: bool
     workers: int
     scheduler: str | None
     thresholds: Thresholds
@@ -100,6 +101,7 @@ def prepared(run: Run, choice: Choice) -> Diagnosis:
         intervene=choice.intervene,
         twin=read(choice.twin) if choice.twin is not None else None,
         epochs=choice.epochs,
+        curve=choice.curve,
         thresholds=choice.thresholds,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from landscape.diagnose.estimates import is_sgd
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.landing import dead_layers
 from landscape.diagnose.motion import Motion
 from landscape.diagnose.outcome import Outcome
 
@@ -17,7 +18,18 @@ STILL = ("confined", "mixed", "wandering-in-valley")
 
 def of(evidence: Evidence, outcome: Outcome, motion: Motion) -> tuple[str, ...]:
     """The sentences, those on what was not measured first."""
-    return (*evidence.absent, *_on_loss(evidence), *_on_motion(evidence, outcome, motion))
+    return (
+        *evidence.absent,
+        *_on_layers(evidence, outcome),
+        *_on_loss(evidence),
+        *_on_motion(evidence, outcome, motion),
+    )
+
+
+def _on_layers(evidence: Evidence, outcome: Outcome) -> Iterator[str]:
+    # Too late in the run for an escape, or one of several excursions.
+    if (layers := dead_layers(evidence.states.get("end"))) and not outcome.layers:
+        yield f"At the end every unit of {' and '.join(layers)} is dead or saturated."
 
 
 def _on_loss(evidence: Evidence) -> Iterator[str]:

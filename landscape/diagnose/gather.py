@@ -167,5 +167,6 @@ def _spectrum(found: Density | None) -> Spectrum | None:
         return None
     curvature = np.geomspace(found.highest * 10.0**-DECADES, found.highest, CURVATURES)
     counts = [count_below(found, float(value)) for value in curvature]
-    columns = np.array([(c.value, c.error, c.lower, c.upper) for c in counts]).T
-    return Spectrum(curvature, *columns, samples=found.samples, total=found.total)
+    columns = np.array([(c.value, c.error, c.lower, c.upper) for c in counts])
+    below, error, lower, upper = columns.T
+    return Spectrum(curvature, below, error, lower, upper, found.samples, found.total)

@@ -31,13 +31,13 @@ def landmarks(trajectory: Trajectory, *, most: int = MOST) -> list[int]:
 
 
 def spread(trajectory: Trajectory, *, most: int) -> list[int]:
-    """``most`` rows spread evenly over the recorded ones, landmarks among them."""
+    """``most`` rows spread over the recorded ones, landmarks among them: half at most."""
     last = trajectory.row("final")
-    chosen = set(landmarks(trajectory, most=most))
-    for row in np.linspace(0, last, max(most, 2)).round().astype(int).tolist():
-        if len(chosen) < most:
-            chosen.add(row)
-    return sorted(chosen)
+    chosen = landmarks(trajectory, most=min(most, max(MOST, most // 2)))
+    while len(chosen) < min(most, last + 1):
+        widest = int(np.argmax(np.diff(chosen)))
+        chosen.insert(widest + 1, (chosen[widest] + chosen[widest + 1]) // 2)
+    return chosen
 
 
 def check(trajectory: Trajectory, rows: Sequence[int]) -> list[int]:

@@ -18,7 +18,6 @@ from landscape.diagnose import (
     distances,
     functions,
     sharpness,
-    symmetry,
     units,
     window,
 )
@@ -31,7 +30,7 @@ from landscape.diagnose.distances import Distances, LagCurve
 from landscape.diagnose.escape import Escape
 from landscape.diagnose.excursions import Course
 from landscape.diagnose.functions import Functions
-from landscape.diagnose.landmarks import landmarks
+from landscape.diagnose.landmarks import landmarks, spread
 from landscape.diagnose.quadrature import Density
 from landscape.diagnose.replicas import Motion
 from landscape.diagnose.sharpness import Sharpness
@@ -50,8 +49,10 @@ LEFT_OUT = "left out"
 """Why a part has no result that nobody asked for."""
 LANDMARKS = 4
 """Rows of the curvature: initialization, best, end, and before the longest event."""
+IN_TIME, SHARPNESSES = 12, 6
+"""Rows over the whole run, landmarks among them, of what costs less: units, batch sharpness."""
 SOME = 256
-"""Samples behind the Hessians of density, jump and subspace, which take many products."""
+"""Samples behind the Hessians of jump and subspace, which take many products."""
 POSITIONS = 128
 """Snapshots in the window that diffusion is read from rather than from sketches."""
 SUBSPACE = 5
@@ -112,7 +113,8 @@ def _distances(context: Context, _: Told) -> Spread:
 
 def _units(context: Context, told: Told) -> Units:
     subject = context.subject
-    return units.measure(subject.problem, subject.trajectory, listener=_share(told))
+    rows = spread(subject.trajectory, most=IN_TIME)
+    return units.measure(subject.problem, subject.trajectory, rows, listener=_share(told))
 
 
 def _functions(context: Context, told: Told) -> Functions:
@@ -131,7 +133,7 @@ def _sharpness(context: Context, told: Told) -> Sharpness:
     setup = subject.evidence.setup
     if subject.settings is None:
         raise LandscapeError("the batch size of a training loop of your own isn't known")
-    rows = sorted({subject.trajectory.row("best"), subject.trajectory.row("final")})
+    rows = spread(subject.trajectory, most=SHARPNESSES)
     return sharpness.measure(
         subject.problem,
         subject.trajectory,
@@ -150,7 +152,6 @@ def _density(context: Context, told: Told) -> Density:
         subject.trajectory,
         probes=2,
         steps=30,
-        samples=SOME,
         listener=_share(told),
     )
 
@@ -181,10 +182,8 @@ def _copies(context: Context, _: Told) -> Copies:
     if context.twin is not None:
         other = context.twin.trajectory
         twin = other.row_weights(other.row("final"))
-    found = symmetry.find(subject.problem)
-    return copies.measure(
-        subject.problem, subject.trajectory.row_weights(final), twin, symmetry=found
-    )
+    weights = subject.trajectory.row_weights(final)
+    return copies.measure(subject.problem, weights, twin, symmetry=subject.symmetry)
 
 
 def _diffusion(context: Context, _: Told) -> Diffusion:
@@ -241,7 +240,7 @@ def _connectivity(context: Context, _: Told) -> Connectivity:
     return connectivity.between(
         subject.problem,
         networks,
-        symmetry=symmetry.find(subject.problem),
+        symmetry=subject.symmetry,
         thresholds=context.limits,
     )
 
@@ -267,15 +266,15 @@ def _windowed(context: Context) -> tuple[Any, ...]:
 
 
 MEASURED: dict[str, Part] = {
-    "units": Part(Units, _units),
-    "functions": Part(Functions, _functions),
+    "units": Part(Units, _units, version=2),
+    "functions": Part(Functions, _functions, version=2),
     "distances": Part(Spread, _distances),
     "permutations": Part(
         Copies, _copies, options=lambda c: (c.twin.id if c.twin is not None else None,)
     ),
     "curvature": Part(Curvature, _curvature),
-    "sharpness": Part(Sharpness, _sharpness),
-    "density": Part(Density, _density),
+    "sharpness": Part(Sharpness, _sharpness, version=2),
+    "density": Part(Density, _density, version=2),
     "jump": Part(Jump, _jump),
     "diffusion": Part(Diffusion, _diffusion, options=_windowed),
     "connectivity": Part(Connectivity, _connectivity, needs=("interventions",), options=_floors),

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from landscape.diagnose import symmetry
 from landscape.diagnose.evidence import Evidence, Rows, Setup
+from landscape.diagnose.groups import Symmetry
 from landscape.diagnose.trials import Start
 from landscape.errors import LandscapeError
 from landscape.problem.baseline import constant_loss
@@ -48,6 +50,11 @@ class Subject:
             return constant_loss(self.problem)
         except (RuntimeError, ValueError, TypeError, IndexError):  # a loss that wants other outputs
             return float("nan")
+
+    @cached_property
+    def symmetry(self) -> Symmetry:
+        """Which units may be permuted; traced once."""
+        return symmetry.find(self.problem)
 
     @cached_property
     def cadence(self) -> NDArray[np.int64]:

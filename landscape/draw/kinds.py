@@ -114,7 +114,7 @@ KINDS: dict[str, Kind] = {
         "how far weights are from each other, beside copies and a twin",
         caption=distances.caption,
         parts=("distances",),
-        also=("permutations",),
+        also=("permutations", "functions"),
     ),
     "msd": Kind(
         "diagnosis",

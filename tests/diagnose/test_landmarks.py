@@ -46,3 +46,10 @@ def test_spread_evenly(run):
     assert len(found) == 7
     assert found == sorted(found)
     assert spread(run, most=100) == list(range(49))
+
+
+def test_many_events_leave_room_for_other_rows(run):
+    events = tuple(Event("spike", at, at + 5, "") for at in range(13, 200, 20))
+    found = spread(replace(run, events=events), most=12)
+    assert len(found) == 12
+    assert max(np.diff(found)) < 15

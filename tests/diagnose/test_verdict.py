@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from landscape.diagnose import overfitting
-from landscape.diagnose.evidence import Branch, Evidence, Rows
+from landscape.diagnose.evidence import Branch, Evidence, Rows, State
 from landscape.diagnose.motion import NAMES as MOTIONS
 from landscape.diagnose.outcome import NAMES as OUTCOMES
 from landscape.diagnose.verdict import judge
@@ -141,7 +141,8 @@ def test_words_for_an_escape():
         "at this learning rate.",
         "With a tenth of the learning rate it stays: loss 0.05.",
         "From where it landed 0 of 3 other learning rates bring it back.",
-        "Initialized on that plateau, 100% of the trainings, over learning rates, stay there.",
+        "Initialized on that plateau, 100% of the trainings, over learning rates, stay there "
+        "(95 % interval from 3% on).",
     ):
         assert sentence in said
 
@@ -169,3 +170,18 @@ def test_words_for_motions(settled):
         said = " ".join(answer(judge(settled[name])))
         assert words in said
         assert ("No confinement was seen" in said) == (name == "walk")
+
+
+def test_a_layer_that_died_at_last_is_told_whatever_the_outcome():
+    learned = outcomes.learned(0, 0.0)
+    dead = State(1, dead=("hidden",), saturated=("output",))
+    found = judge(replace(learned, states={**learned.states, "end": dead}))
+    assert found.verdict == "learned"
+    assert any(
+        each.startswith("At the end every unit of hidden and output is dead or saturated")
+        for each in found.caveats
+    )
+    escaped = judge(outcomes.escaped(0, 0.9))
+    assert escaped.layers == ("hidden",)
+    for told in (escaped, judge(learned)):
+        assert not any(each.startswith("At the end every unit") for each in told.caveats)

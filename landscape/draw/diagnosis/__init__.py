@@ -1,0 +1,1 @@
+"""Figures of what `landscape diagnose` measured: a file for each kind."""

@@ -1,0 +1,200 @@
+"""How far a run's weights are from each other, beside distances to copies and a twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from landscape.draw import footer, page, theme, times, words
+from landscape.draw.diagnosis import panels
+from landscape.draw.style import COLUMN, PLAIN, Style, styled
+from landscape.store.diagnosed import Diagnosed
+from landscape.store.records import Floats
+
+WIDTH, LEFT, TOP, BENEATH = 7.0, 0.62, 0.27, 0.45
+STRIP = 0.11
+"""Width of the colour scale, in inches."""
+BETWEEN = 0.62
+"""From the matrix to the colour scale."""
+NAMES = 1.2
+"""Room for the names of the reference distances."""
+DECADES = 3.0
+"""The colour scale reaches so far down from the largest distance at most."""
+FLAT = 2.4
+"""Height of the curve in a narrow figure."""
+
+
+@styled
+def distances(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
+    """Draw the matrix of d(w_N, w_M) and d by the lag M − N, on one scale of distances.
+
+    On it stand those references that were measured: the nearest copy, the typical copy, and a
+    twin before and after matching. The scale is logarithmic unless asked otherwise.
+    """
+    part = found.parts["distances"]
+    step = np.asarray(part["distances"]["step"])
+    matrix = np.sqrt(part["distances"]["squared"])
+    width = style.inches(WIDTH)
+    wide = width >= COLUMN
+    references = list(_references(found.parts.get("permutations")))
+    names = NAMES if references else 0.14
+    if wide:
+        side = 0.47 * (width - LEFT - BETWEEN - STRIP - names)
+        across = width - LEFT - side - BETWEEN - STRIP - names
+        left, top, tall = LEFT + side + BETWEEN, TOP, side
+    else:
+        side = width - LEFT - 0.2
+        across = width - LEFT - STRIP - names
+        left, top, tall = LEFT, TOP + side + BENEATH + 0.3, FLAT
+    lines = [
+        line
+        for text in _small_print(found)
+        for line in page.wrapped(text, width - LEFT - 0.3, theme.SMALL)
+    ]
+    panels_end = top + tall + BENEATH
+    sheet = page.blank(
+        width, panels_end + footer.LINE * len(lines) + 0.12, title=style.title, left=LEFT
+    )
+    low, high, top_value = _limits(matrix, part["by_lag"], references, style)
+    norm = Normalize(low, high) if style.log is False else LogNorm(low, high)
+    _matrix(sheet.axes(LEFT, TOP, side, side), step, matrix, norm)
+    strip = sheet.axes(left, top, STRIP, tall)
+    curve = sheet.axes(left + STRIP, top, across, tall)
+    for axes in (strip, curve):
+        axes.set_yscale("linear" if style.log is False else "log")
+        axes.set_ylim(low, top_value)
+    _scale(strip, low, high, norm)
+    _by_lag(curve, part["by_lag"])
+    for value, _ in references:
+        look = theme.now()
+        strip.axhline(value, color=look.page, lw=2.2, zorder=3)
+        strip.axhline(value, color=look.ink, lw=1.0, zorder=3)
+        curve.axhline(value, color=look.ink, lw=0.9, ls=(0, (3.5, 1.4)), zorder=3)
+    panels.beside(curve, [(v, text, theme.now().ink) for v, text in references], names)
+    sheet.text(LEFT, panels_end, "\n".join(lines), theme.SMALL, colour=theme.now().note)
+    return sheet.figure
+
+
+def caption(found: Diagnosed) -> str:
+    """Say what is shown, with the reference distances."""
+    part = found.parts["distances"]["distances"]
+    matrix = np.sqrt(part["squared"])
+    sentences = [
+        f"Euclidean distances d(w_N, w_M) between the weights of run {found.name} "
+        f"({found.run_id}) at {len(matrix):,} recorded steps, up to "
+        f"{words.number(float(matrix.max()))}, and their root mean square and range by lag.",
+        *(f"{text[0].upper()}{text[1:]}." for text in _small_print(found)[1:]),
+    ]
+    return " ".join(sentences)
+
+
+def _references(copies: Mapping[str, Any] | None) -> Iterator[tuple[float, str]]:
+    """Yield the reference distances that were measured, and what they are called."""
+    if copies is None:
+        return
+    if copies["nearest"] is not None:
+        exact = "nearest copy" if copies["nearest_is_exact"] else "nearest single-layer copy"
+        yield float(copies["nearest"]), f"{exact} {words.number(copies['nearest'])}"
+    if copies["typical"] is not None:
+        mean = float(copies["typical"]["mean"])
+        yield mean, f"typical copy {words.number(mean)}"
+    for name, text in (("twin", "twin"), ("twin_matched", "twin, matched")):
+        if copies[name] is not None:
+            yield float(copies[name]), f"{text} {words.number(copies[name])}"
+
+
+def _limits(
+    matrix: Floats, by_lag: Mapping[str, Any], references: list[tuple[float, str]], style: Style
+) -> tuple[float, float, float]:
+    """Return the colour scale's ends and the top of the axis, which references may reach."""
+    high = float(matrix.max())
+    top = max([high, *(value for value, _ in references)])
+    if style.log is False:
+        return 0.0, high, 1.06 * top
+    positive = np.asarray(by_lag["low"])
+    positive = positive[positive > 0]
+    low = max(float(positive.min()) if len(positive) else 0.0, high / 10**DECADES)
+    return min(low, high / 1.01), high, top * (top / low) ** 0.05
+
+
+def _matrix(axes: Axes, step: Floats, matrix: Floats, norm: Normalize) -> None:
+    middle = (step[1:] + step[:-1]) / 2
+    edges = np.concatenate([[step[0]], middle, [step[-1]]]).astype(np.float64)
+    shown = np.maximum(matrix, norm.vmin or 0.0)
+    axes.pcolormesh(edges, edges, shown, norm=norm, cmap=theme.now().loss, rasterized=True)
+    axes.set_aspect("equal")
+    panels.steps(axes.xaxis, 5)
+    panels.steps(axes.yaxis, 5)
+    axes.set_xlabel("training step N", size=theme.LETTERS, labelpad=2)
+    axes.set_ylabel("training step M", size=theme.LETTERS, labelpad=2)
+    axes.set_title("between steps N and M", size=theme.TITLE, loc="left", pad=4)
+
+
+def _scale(axes: Axes, low: float, high: float, norm: Normalize) -> None:
+    """Fill the strip with the matrix's colours, as far up as they reach."""
+    log = axes.get_yscale() == "log"
+    edges = np.geomspace(low, high, 257) if log else np.linspace(low, high, 257)
+    middle = (edges[1:] + edges[:-1]) / 2
+    axes.pcolormesh(
+        [0, 1], edges, middle[:, None], norm=norm, cmap=theme.now().loss, rasterized=True
+    )
+    axes.set_xticks([])
+    axes.yaxis.set_major_locator(FixedLocator(list(panels.ticks(axes, 7))))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.set_ylabel("distance", size=theme.LETTERS, labelpad=2)
+
+
+def _by_lag(axes: Axes, by_lag: Mapping[str, Any]) -> None:
+    lag = np.asarray(by_lag["lag"])
+    look = theme.now()
+    axes.fill_between(lag, by_lag["low"], by_lag["high"], color=look.train, alpha=0.2, lw=0)
+    axes.plot(lag, by_lag["distance"], color=look.train, lw=1.5, zorder=4)
+    panels.log_steps(axes, 0.9 * float(lag[0]), 1.1 * float(lag[-1]), "lag M − N, training steps")
+    axes.tick_params(labelleft=False, left=False)
+    axes.yaxis.set_major_locator(FixedLocator(list(panels.ticks(axes, 7))))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_title("by lag: r.m.s. and range", size=theme.TITLE, loc="left", pad=4)
+
+
+def _predictions(functions: Mapping[str, Any] | None) -> list[str]:
+    """Say how far functions are from the last one's, at a few steps."""
+    if functions is None or not np.isfinite(functions["disagreement"]).all():
+        return []
+    step, differing = functions["step"], functions["disagreement"][-1]
+    rows = sorted({0, len(step) // 2, max(len(step) - 2, 0)})
+    shares = ", ".join(f"{words.percent(differing[k])} at step {step[k]:,}" for k in rows)
+    return [f"{functions['data']} predictions that differ from the last weights': {shares}"]
+
+
+def _small_print(found: Diagnosed) -> list[str]:
+    part, copies = found.parts["distances"]["distances"], found.parts.get("permutations")
+    texts = [times.trained(found.history)]
+    if part["source"] == "sketch":
+        texts.append(f"distances estimated from sketches, error {words.percent(part['error'])}")
+    if part["of"]:
+        texts.append(f"{len(part['step']):,} of {part['of']:,} recorded steps")
+    texts += _predictions(found.parts.get("functions"))
+    if copies is None:
+        texts.append("copies and a twin: not measured")
+        return texts
+    if copies["reason"] is not None:
+        texts.append(f"no permuted copies: {copies['reason']}")
+    else:
+        texts.append(
+            "copies of the last weights: the same network with its hidden units in another order; "
+            "nearest: the two most similar units of a layer exchanged"
+            + ("" if copies["nearest_is_exact"] else ", an upper bound on the nearest of all")
+            + "; typical: all units in random order"
+        )
+    if copies["twin"] is None:
+        texts.append("no independently trained twin was given")
+    else:
+        texts.append("twin: trained independently; matched: its units in the order that is closest")
+    return texts

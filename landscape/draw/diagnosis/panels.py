@@ -1,0 +1,201 @@
+"""What figures of a diagnosis share: panels beneath each other, the loss in time, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from landscape.draw import episodes, footer, page, plots, theme, times, words
+from landscape.draw.legend import Legend
+from landscape.draw.scale import Scale
+from landscape.draw.style import Style
+from landscape.store.history import History
+from landscape.store.records import Floats
+
+WIDTH, LEFT, RIGHT, TOP, GAP, BENEATH = 5.0, 0.68, 0.2, 0.14, 0.12, 0.42
+LOSS = 0.8
+"""Height of the panel with the training's loss, in inches."""
+GREEN, PURPLE, ORANGE, SKY = "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+"""Of Okabe and Ito's colours those that no data set has; with dashes or marks of their own."""
+
+
+def stack(
+    heights: Sequence[float],
+    *,
+    handles: Sequence[Artist],
+    texts: Sequence[str],
+    style: Style,
+    width: float = WIDTH,
+    right: float = RIGHT,
+    top: float = TOP,
+    beneath: float = BENEATH,
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels of these heights beneath each other, in inches, and its axes.
+
+    A legend of ``handles`` and small print of ``texts``, a paragraph each, stand below.
+    """
+    width = style.inches(width)
+    across = width - LEFT - right
+    lines = [line for text in texts for line in page.wrapped(text, width - LEFT - 0.3, theme.SMALL)]
+    foot = Legend(handles, width - 0.35)
+    panels = top + sum(heights) + GAP * (len(heights) - 1) + beneath
+    height = panels + foot.height + footer.LINE * len(lines) + 0.12
+    sheet = page.blank(width, height, title=style.title, left=LEFT)
+    found = []
+    for k, tall in enumerate(heights):
+        found.append(sheet.axes(LEFT, top + sum(heights[:k]) + GAP * k, across, tall))
+        if k < len(heights) - 1:
+            found[-1].tick_params(labelbottom=False)
+    foot.draw(sheet, 0.2, panels)
+    sheet.text(LEFT, panels + foot.height, "\n".join(lines), theme.SMALL, colour=theme.now().note)
+    return sheet.figure, found
+
+
+def loss(axes: Axes, history: History) -> None:
+    """Draw the run's training loss with what happened, to find one's way in time by."""
+    step, values = history.evaluated("train_loss")
+    finite = values[np.isfinite(values)]
+    plots.frame(axes, *times.span(history))
+    plots.upright(axes, finite, history.constant_loss, log=bool((values > 0).all()))
+    axes.yaxis.set_major_locator(FixedLocator(list(ticks(axes, 3))))
+    axes.set_ylabel("training\nloss", size=theme.LETTERS, labelpad=3)
+    plots.line(axes, step, values, "train_loss")
+    plots.infinite(axes, step, values, "train_loss")
+    if np.isfinite(history.constant_loss):
+        axes.axhline(history.constant_loss, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)))
+    times.bands(axes, history)
+
+
+def in_time(axes: Axes, history: History) -> None:
+    """Set the horizontal axis to the run's steps, with its episodes shaded."""
+    plots.frame(axes, *times.span(history))
+    times.bands(axes, history)
+
+
+def bottom(axes: Axes, text: str = "training step") -> None:
+    """Name the lowest panel's horizontal axis."""
+    axes.set_xlabel(text, size=theme.LETTERS, labelpad=2)
+
+
+def entries(history: History, *, constant: bool = True) -> list[Artist]:
+    """Return the legend's entries of the panel with the loss and of what happened."""
+    found: list[Artist] = []
+    if constant and np.isfinite(history.constant_loss):
+        text = f"best constant output, {words.exact(history.constant_loss)}"
+        found.append(Line2D([], [], color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)), label=text))
+    for name in episodes.names(history.events):
+        text = episodes.listed(name, history.events)
+        found.append(Patch(facecolor=episodes.COLOURS[name], alpha=0.4, lw=0, label=text))
+    return found
+
+
+def upright(axes: Axes, values: Floats, label: str, *, log: bool, count: int = 5) -> None:
+    """Set an upright axis that holds ``values``, with round ticks in words' numbers."""
+    finite = values[np.isfinite(values)]
+    finite = finite[finite > 0] if log else finite
+    low, high = plots.limits(finite, float("nan"), log=log)
+    axes.set_yscale("log" if log else "linear")
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(FixedLocator(list(ticks(axes, count))))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel(label, size=theme.LETTERS, labelpad=3)
+
+
+def ticks(axes: Axes, count: int) -> Floats:
+    """Return about ``count`` round values on an upright axis."""
+    low, high = axes.get_ylim()
+    log = axes.get_yscale() == "log"
+    scale = Scale(low, high, log, capped=False, rule="", constant=float("nan"))
+    return scale.ticks(count)
+
+
+def log_steps(axes: Axes, low: float, high: float, label: str) -> None:
+    """Set a horizontal axis to the logarithm of a number of steps."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(LogLocator(10, numticks=6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.xaxis.set_minor_locator(LogLocator(10, np.arange(2, 10).tolist(), numticks=6))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    axes.tick_params(which="minor", length=1.6, width=0.5, color=theme.now().ink)
+    axes.grid(True, color=theme.now().grid, lw=0.5)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(label, size=theme.LETTERS, labelpad=2)
+
+
+def steps(axis: Axis, count: int) -> None:
+    """Give an axis of steps at most ``count`` round ticks."""
+    axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 5, 10], integer=True))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value, 7)))
+
+
+def beside(axes: Axes, names: Sequence[tuple[float, str, str]], width: float) -> None:
+    """Name horizontal places at the axes' right edge: (value, text, colour) each.
+
+    Names keep clear of each other, with a line to their places; ``width`` inches are theirs.
+    """
+    dpi = theme.now().dpi
+    box = axes.get_window_extent()
+    tall, wide = box.height / dpi, box.width / dpi
+    kept = [
+        (value, "\n".join(page.wrapped(text, width - 0.16, theme.SMALL)), colour)
+        for value, text, colour in sorted(names)
+    ]
+    at = [axes.transData.transform((axes.get_xlim()[0], value))[1] for value, _, _ in kept]
+    homes = np.array([(y - box.y0) / dpi for y in at])
+    sizes = np.array([0.105 * (1 + text.count("\n")) + 0.03 for _, text, _ in kept])
+    for (_, text, colour), home, place in zip(kept, homes, _apart(homes, sizes, tall), strict=True):
+        axes.annotate(
+            text,
+            (1.0, home / tall),
+            (1 + 0.14 / wide, place / tall),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            size=theme.SMALL,
+            va="center",
+            ha="left",
+            linespacing=1.05,
+            color=theme.now().ink,
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "lw": 0.6,
+                "color": colour,
+                "shrinkA": 0.5,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
+        )
+
+
+def _apart(homes: Floats, sizes: Floats, tall: float) -> Floats:
+    """Return places (N,) nearest to ascending homes that are their sizes apart, within ``tall``."""
+    if not len(homes):
+        return homes
+    # Blocks that touch move together to the mean of where each would be by itself.
+    offsets = np.cumsum(np.append(0.0, (sizes[1:] + sizes[:-1]) / 2))
+    blocks: list[list[int]] = []
+    for k in range(len(homes)):
+        blocks.append([k])
+        while len(blocks) > 1 and _base(homes, offsets, blocks[-2]) >= _base(
+            homes, offsets, blocks[-1]
+        ):
+            last = blocks.pop()
+            blocks[-1] += last
+    bases = np.array([_base(homes, offsets, block) for block in blocks for _ in block])
+    # Never beyond the lower end, even where the upper one leaves too little room.
+    low, high = sizes[0] / 2, tall - sizes[-1] / 2 - offsets[-1]
+    return np.asarray(np.maximum(np.minimum(bases, high), low) + offsets)
+
+
+def _base(homes: Floats, offsets: Floats, block: Sequence[int]) -> float:
+    return float(np.mean([homes[k] - offsets[k] for k in block]))

@@ -1,0 +1,277 @@
+"""What trainings from a run's snapshots did: loss against step, a panel for each place they start.
+
+A panel has the run itself and, from one kind of snapshot, each training as a faint line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from landscape.draw import footer, page, plots, theme, times, words
+from landscape.draw.diagnosis import panels
+from landscape.draw.legend import Legend
+from landscape.draw.style import PLAIN, Style, styled
+from landscape.errors import LandscapeError
+from landscape.store.diagnosed import Branch, Diagnosed
+from landscape.store.records import Floats
+
+WIDTH, LEFT, RIGHT, TOP, BENEATH = 7.0, 0.68, 0.2, 0.27, 0.28
+HIGH, GAP, ROOM, LABEL = 1.45, 0.12, 0.42, 0.2
+"""Height of a panel, the gap between two, room for the learning rates beside lines and for the
+name of the axis."""
+MANY = 2
+"""More lines than that which end together have one name."""
+STARTS = {
+    "best": "from the best snapshot",
+    "before-onset": "from before the onset",
+    "window": "from a snapshot",
+    "end": "from the end",
+    "plateau": "from initializations on the plateau, own steps",
+}
+"""In the order of the panels."""
+KINDS = {
+    "control": "same rate and order",
+    "other-order": "same rate, other orders",
+    "lower-rate": "a tenth of the rate",
+    "rate": "other rates",
+    "plateau": "other rates",
+    "replica": "same rate, other orders",
+    "full-batch": "full batch, same rate",
+    "floor": "rate lowered to reach a floor",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Trainings that are drawn together."""
+
+    title: str
+    branches: tuple[Branch, ...]
+    own: bool
+    """Whether steps are the trainings' own rather than the run's: they start elsewhere."""
+
+
+@styled
+def replicas(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
+    """Draw the training loss of the run and of all trainings from its snapshots.
+
+    Panels share the loss axis, which is logarithmic where all losses are positive; what turned
+    non-finite ends in a triangle. Lines that differ in the learning rate alone have it beside.
+
+    Raises:
+        LandscapeError: none of the trainings has ended.
+    """
+    shown = list(_panels(found.branches))
+    if not shown:
+        raise LandscapeError(
+            f"a replicas figure needs trainings from the run's snapshots, run {found.name} has "
+            "none that ended; train them with `landscape diagnose RUN`"
+        )
+    width = style.inches(WIDTH)
+    columns = min(style.columns(2, width), len(shown))
+    across = (width - LEFT - RIGHT - (ROOM + GAP) * (columns - 1) - ROOM) / columns
+    rows = -(-len(shown) // columns)
+    row = TOP + HIGH + BENEATH
+    lines = page.wrapped(_small_print(found), width - LEFT - 0.3, theme.SMALL)
+    foot = Legend(_entries(found), width - 0.35)
+    bottom = rows * row + LABEL
+    height = bottom + foot.height + footer.LINE * len(lines) + 0.12
+    sheet = page.blank(width, height, title=style.title, left=LEFT)
+    values = np.concatenate([_shown(found), *(one.train_loss for one in found.branches)])
+    log = plots.is_log(values, style)
+    finite = values[np.isfinite(values)]
+    if style.cap is not None:
+        finite = np.minimum(finite, style.cap)
+    for k, panel in enumerate(shown):
+        left = LEFT + k % columns * (across + ROOM + GAP)
+        axes = sheet.axes(left, k // columns * row + TOP, across, HIGH)
+        _panel(axes, panel, found, finite, log=log)
+        if k % columns:
+            axes.set_ylabel("")
+            axes.tick_params(labelleft=False)
+        if k + columns >= len(shown):
+            axes.set_xlabel("training step", size=theme.LETTERS, labelpad=2)
+    foot.draw(sheet, 0.2, bottom)
+    sheet.text(LEFT, bottom + foot.height, "\n".join(lines), theme.SMALL, colour=theme.now().note)
+    return sheet.figure
+
+
+def caption(found: Diagnosed) -> str:
+    """Say how many trainings of each kind there were, and the range of their last losses."""
+    sentences = [
+        f"Training loss of run {found.name} ({found.run_id}) and of {len(found.branches)} "
+        "trainings from its snapshots."
+    ]
+    for panel in _panels(found.branches):
+        parts = []
+        for kind in dict.fromkeys(one.kind for one in panel.branches):
+            mine = [one for one in panel.branches if one.kind == kind]
+            last = [float(one.train_loss[-1]) for one in mine if len(one.train_loss)]
+            span = words.number(min(last)) + (
+                f" to {words.number(max(last))}" if len(last) > 1 else ""
+            )
+            parts.append(f"{len(mine)} × {KINDS.get(kind, kind)}: {span}")
+        title = panel.title[0].upper() + panel.title[1:]
+        sentences.append(f"{title}, last loss of {'; '.join(parts)}.")
+    return " ".join(sentences)
+
+
+def _panels(branches: Sequence[Branch]) -> Iterator[Panel]:
+    """Yield the panels: by the place of the start, floors by themselves."""
+    for start, title in STARTS.items():
+        mine = [one for one in branches if one.start == start]
+        steps = {one.start_step for one in mine if one.kind != "floor"}
+        for floors in (False, True):
+            some = tuple(one for one in mine if (one.kind == "floor") is floors)
+            if not some:
+                continue
+            alone = len(steps) == 1 and not floors and start != "plateau"
+            place = f" (step {min(steps):,})" if alone else ""
+            named = f"from {len(some)} snapshots to floors" if floors else f"{title}{place}"
+            yield Panel(named, some, own=start == "plateau")
+
+
+def _run(found: Diagnosed) -> tuple[Floats, Floats]:
+    return found.history.evaluated("train_loss")
+
+
+def _shown(found: Diagnosed) -> Floats:
+    """Return the run's losses from a little before the first training on."""
+    step, losses = _run(found)
+    starts = [one.start_step for one in found.branches if one.start != "plateau"]
+    return losses[step >= 0.9 * min(starts, default=0)]
+
+
+def _looks() -> dict[str, tuple[str, float, float]]:
+    """Return colour, width and opacity of each kind's lines."""
+    look = theme.now()
+    return {
+        "control": (look.ink, 2.6, 0.35),
+        "other-order": (look.validation, 1.0, 0.6),
+        "replica": (look.validation, 1.0, 0.8),
+        "lower-rate": (look.train, 1.6, 1.0),
+        "rate": (panels.PURPLE, 1.1, 1.0),
+        "plateau": (panels.PURPLE, 1.1, 1.0),
+        "full-batch": (panels.GREEN, 1.6, 1.0),
+        "floor": (look.train, 1.0, 0.8),
+    }
+
+
+def _panel(axes: Axes, panel: Panel, found: Diagnosed, finite: Floats, *, log: bool) -> None:
+    constant = _constant(found, finite)
+    first = 0 if panel.own else min(one.start_step for one in panel.branches)
+    ends = [
+        float(one.step[-1]) + (0 if panel.own else one.start_step)
+        for one in panel.branches
+        if len(one.step)
+    ]
+    step, losses = _run(found)
+    last = max([*ends, 0.0 if panel.own else min(float(step[-1]), max(ends))])
+    before = 0.0 if panel.own else 0.12 * (last - first)
+    low = max(first - before, 0.0)
+    room = 0.015 * (last - low)
+    plots.frame(axes, low - room, last + room)
+    panels.steps(axes.xaxis, 4)
+    plots.upright(axes, finite, constant, log=log)
+    axes.yaxis.get_major_locator().locs = panels.ticks(axes, 5)  # type: ignore[attr-defined]
+    axes.set_ylabel("training loss", size=theme.LETTERS, labelpad=3)
+    axes.set_title(panel.title, size=theme.LETTERS, loc="left", pad=4)
+    if np.isfinite(constant):
+        axes.axhline(constant, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)), zorder=2)
+    if not panel.own:
+        axes.plot(
+            step,
+            np.where(np.isfinite(losses), losses, np.nan),
+            color=theme.now().ink,
+            lw=1.2,
+            zorder=4,
+        )
+    for one in panel.branches:
+        _branch(axes, one, 0 if panel.own else one.start_step)
+    _rates(axes, panel)
+
+
+def _constant(found: Diagnosed, finite: Floats) -> float:
+    """Return L0 where losses come near it: elsewhere it would only squeeze them."""
+    constant = found.history.constant_loss
+    return constant if len(finite) and finite.max() > 0.3 * constant else float("nan")
+
+
+def _branch(axes: Axes, one: Branch, start: int) -> None:
+    colour, thick, alpha = _looks().get(one.kind, (theme.PALE, 1.0, 1.0))
+    known = np.isfinite(one.train_loss)
+    step = one.step + start
+    axes.plot(step[known], one.train_loss[known], color=colour, lw=thick, alpha=alpha, zorder=3)
+    if known.any() and not known.all():
+        axes.plot(
+            step[~known][:1],
+            [0.96],
+            "^",
+            transform=axes.get_xaxis_transform(),
+            color=colour,
+            ms=3.5,
+            zorder=5,
+        )
+
+
+def _rates(axes: Axes, panel: Panel) -> None:
+    """Write learning rates beside the last losses of lines that differ in them."""
+    low, high = axes.get_ylim()
+    ends: list[tuple[float, float, str]] = []
+    for one in panel.branches:
+        if one.kind in ("rate", "plateau", "lower-rate") and len(one.train_loss):
+            last = float(one.train_loss[-1])
+            at = float(np.clip(last, low, high)) if np.isfinite(last) else high
+            ends.append((at, one.learning_rate, _looks()[one.kind][0]))
+    named = []
+    for some in _together(axes, sorted(ends)):
+        # So many names for what looks like one line would push each other away from it.
+        if len(some) > MANY:
+            named.append((some[0][0], f"{len(some)} rates", some[0][2]))
+        else:
+            named += [(at, f"η {rate:g}", colour) for at, rate, colour in some]
+    panels.beside(axes, named, ROOM + GAP)
+
+
+def _together(
+    axes: Axes, ends: Sequence[tuple[float, float, str]]
+) -> list[list[tuple[float, float, str]]]:
+    """Return the lines' ends in groups that are closer than a name is tall."""
+    groups: list[list[tuple[float, float, str]]] = []
+    heights = [axes.transData.transform((axes.get_xlim()[0], at))[1] for at, _, _ in ends]
+    for k, end in enumerate(ends):
+        if k and heights[k] - heights[k - 1] < 0.06 * theme.now().dpi:
+            groups[-1].append(end)
+        else:
+            groups.append([end])
+    return groups
+
+
+def _entries(found: Diagnosed) -> list[Artist]:
+    ink = theme.now().ink
+    entries: list[Artist] = [Line2D([], [], color=ink, lw=1.2, label=f"run {found.name}")]
+    counts: dict[tuple[str, tuple[str, float, float]], int] = {}
+    for one in found.branches:
+        look = _looks().get(one.kind, (theme.PALE, 1.0, 1.0))
+        key = (KINDS.get(one.kind, one.kind), look)
+        counts[key] = counts.get(key, 0) + 1
+    for (text, (colour, thick, alpha)), count in counts.items():
+        entries.append(
+            Line2D([], [], color=colour, lw=thick, alpha=alpha, label=f"{text} ({count})")
+        )
+    every = np.concatenate([_shown(found), *(one.train_loss for one in found.branches)])
+    if np.isfinite(_constant(found, every[np.isfinite(every)])):
+        text = f"best constant output, {words.exact(found.history.constant_loss)}"
+        entries.append(Line2D([], [], color=ink, lw=0.7, ls=(0, (1.2, 1.6)), label=text))
+    return entries
+
+
+def _small_print(found: Diagnosed) -> str:
+    return f"{times.trained(found.history)}; over the full data at recorded steps"

@@ -1,0 +1,190 @@
+"""Curvature in time against what SGD's steps can bear: batch sharpness, top eigenvalue, bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from landscape.diagnose.bounds import bounds
+from landscape.draw import theme, times, words
+from landscape.draw.diagnosis import panels
+from landscape.draw.style import PLAIN, Style, styled
+from landscape.errors import LandscapeError
+from landscape.store.diagnosed import Diagnosed
+from landscape.store.records import Floats
+
+HIGH = 2.1
+NOISY, FULL = (0, (4, 1.6)), (0, (1.2, 1.2))
+"""Dashes of the bounds for small batches and for the full one."""
+
+
+@styled
+def sharpness(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
+    """Draw batch sharpness and λ_max over the steps between the bounds of small and full batches.
+
+    Bars are two standard errors. Below it the training loss. Between the bounds stability is
+    undetermined; runs whose step isn't SGD's plain one have none.
+
+    Raises:
+        LandscapeError: no curvature is a number above 0.
+    """
+    batch, top = found.parts["sharpness"], found.parts.get("curvature")
+    history = found.history
+    limits = _bounds(found)
+    figure, [upper, lower] = panels.stack(
+        [HIGH, panels.LOSS],
+        handles=[*_entries(found, limits), *panels.entries(history)],
+        texts=_small_print(found),
+        style=style,
+    )
+    panels.in_time(upper, history)
+    values = [np.asarray(batch["value"])]
+    values += [np.asarray(top["eigenvalues"])[:, 0]] if top is not None else []
+    values += [line for _, line in limits.values()]
+    every = np.concatenate(values)
+    shown = every[np.isfinite(every)]
+    if not (shown > 0).any():
+        raise LandscapeError(
+            f"a sharpness figure needs a curvature above 0, run {found.name} has none"
+        )
+    log = bool((shown > 0).all()) if style.log is None else style.log
+    panels.upright(upper, shown, "curvature", log=log, count=6)
+    _limits(upper, limits)
+    _measured(upper, batch, top)
+    panels.loss(lower, history)
+    panels.bottom(lower)
+    return figure
+
+
+def caption(found: Diagnosed) -> str:
+    """Say what is shown, with the values at the last step measured and the bounds there."""
+    batch, top = found.parts["sharpness"], found.parts.get("curvature")
+    sentences = [
+        f"Curvature of run {found.name} ({found.run_id}). Batch sharpness "
+        f"E[gᵀHg]/E|g|² over {batch['batches']} batches of {batch['batch_size']:,}, at step "
+        f"{batch['step'][-1]:,} {words.number(float(batch['value'][-1]))} ± "
+        f"{words.number(float(batch['error'][-1]), 2)}."
+    ]
+    if top is not None:
+        value = float(np.asarray(top["eigenvalues"])[-1, 0])
+        sentences.append(
+            f"Top eigenvalue of the training loss's Hessian: {words.number(value)} at step "
+            f"{top['step'][-1]:,}."
+        )
+    for text, line in _bounds(found).values():
+        sentences.append(f"Bound {text}: {words.number(float(line[-1]))}.")
+    return " ".join(sentences)
+
+
+def _bounds(found: Diagnosed) -> dict[str, tuple[str, Floats]]:
+    """Return both bounds, in words and at each step (S,); none where SGD's don't hold."""
+    settings, rates = found.history.settings, found.learning_rate
+    if "momentum" not in settings or not len(rates) or not (rates > 0).all():
+        return {}
+    known, inverse = np.unique(rates, return_inverse=True)
+    nesterov = bool(settings.get("nesterov", False))
+    made = [
+        bounds(
+            float(rate),
+            momentum=float(settings["momentum"]),
+            nesterov=nesterov,
+            weight_decay=float(settings.get("weight_decay") or 0.0),
+        )
+        for rate in known
+    ]
+    full = "(2 + 2β)/((1 + 2β)η)" if nesterov else "2(1 + β)/η"
+    return {
+        "noisy": (
+            "of small batches, 2(1 − β)/η",
+            np.array([one.noisy for one in made])[inverse],
+        ),
+        "full": (f"of the full batch, {full}", np.array([one.full_batch for one in made])[inverse]),
+    }
+
+
+def _limits(axes: Axes, limits: Mapping[str, tuple[str, Floats]]) -> None:
+    if not limits:
+        return
+    ink = theme.now().ink
+    low, high = limits["noisy"][1], limits["full"][1]
+    step = np.arange(len(low))
+    axes.fill_between(step, low, high, color=theme.PALE, alpha=0.22, lw=0, zorder=1.2)
+    for line, dashes in ((low, NOISY), (high, FULL)):
+        axes.plot(step, line, color=ink, ls=dashes, lw=1.1, zorder=2)
+
+
+def _measured(axes: Axes, batch: Mapping[str, Any], top: Mapping[str, Any] | None) -> None:
+    look = theme.now()
+    value = np.asarray(batch["value"])
+    error = 2 * np.nan_to_num(np.asarray(batch["error"]))
+    lower = np.minimum(error, 0.95 * np.abs(value))
+    axes.errorbar(
+        batch["step"],
+        value,
+        [lower, error],
+        fmt="o-",
+        color=look.validation,
+        ms=4.2,
+        lw=0.8,
+        elinewidth=0.9,
+        capsize=2,
+        zorder=5,
+    )
+    if top is not None:
+        lambdas = np.asarray(top["eigenvalues"])[:, 0]
+        axes.plot(top["step"], lambdas, "s-", color=look.train, ms=3.8, lw=0.8, zorder=4)
+
+
+def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list[Artist]:
+    look, batch = theme.now(), found.parts["sharpness"]
+    entries: list[Artist] = [
+        Line2D(
+            [],
+            [],
+            color=look.validation,
+            marker="o",
+            ms=4.2,
+            lw=0.8,
+            label=f"batch sharpness ± 2 errors (batches of {batch['batch_size']:,})",
+        )
+    ]
+    if "curvature" in found.parts:
+        entries.append(
+            Line2D([], [], color=look.train, marker="s", ms=3.8, lw=0.8, label="λ_max, full data")
+        )
+    for (text, _), dashes in zip(limits.values(), (NOISY, FULL), strict=False):
+        entries.append(Line2D([], [], color=look.ink, ls=dashes, lw=1.1, label=f"bound {text}"))
+    if found.history.settings.get("momentum"):
+        entries.append(Patch(facecolor=theme.PALE, alpha=0.3, lw=0, label="undetermined"))
+    return entries
+
+
+def _small_print(found: Diagnosed) -> list[str]:
+    texts = [times.trained(found.history)]
+    batch, top = found.parts["sharpness"], found.parts.get("curvature")
+    facts = [
+        f"batch sharpness E[gᵀHg]/E|g|² over {batch['batches']} batches",
+        "bound on batch sharpness where noise dominates, on λ_max with the full batch",
+    ]
+    noise = np.asarray(batch["noise"])
+    if np.isfinite(noise).any():
+        low, high = (words.percent(float(f(noise))) for f in (np.nanmin, np.nanmax))
+        facts.append(
+            f"{low} to {high} of a gradient's square is noise"
+            if low != high
+            else f"{low} of a gradient's square is noise"
+        )
+    if top is not None and top["samples"] < top["total"]:
+        facts.append(f"λ_max of {top['samples']:,} samples")
+    if top is None:
+        facts.append("λ_max: not measured")
+    if not _bounds(found):
+        facts.append("no bounds: not plain SGD")
+    return [*texts, "; ".join(facts)]

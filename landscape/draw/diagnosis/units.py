@@ -1,0 +1,220 @@
+"""Dead and saturated units of each layer in time, and what the outputs still tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from landscape.draw import page, theme, times, words
+from landscape.draw.diagnosis import panels
+from landscape.draw.style import PLAIN, Style, styled
+from landscape.store.diagnosed import Diagnosed
+from landscape.store.records import Floats
+
+ROW, TALLEST = 0.17, 2.2
+"""Height of a layer's row, and of all of them at most, in inches."""
+SPREAD = 1.0
+LEFT_NAMES = 11
+"""Letters of a layer's name at most."""
+SHADES = ListedColormap(
+    [(1 - 0.9 * t, 1 - 0.82 * t, 1 - 0.62 * t) for t in np.linspace(0, 1, 256) ** 0.8]
+)
+"""From no unit, white, to all of them, dark."""
+
+
+@styled
+def units(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
+    """Draw each layer's share of dead units over the steps, the outputs' spread, and the loss.
+
+    A row a layer, in the network's order; cells reach halfway to the next step measured, which
+    triangles mark, and hold the count where there is room. Beneath: the standard deviation of the
+    outputs over the inputs as a share of their size, and the gradient's norm. What is exactly zero
+    stands at the lower edge.
+    """
+    part, history = found.parts["units"], found.history
+    layers = len(part["layers"])
+    rows = [min(max(ROW * layers, ROW), TALLEST)] if layers else []
+    figure, axes = panels.stack(
+        [*rows, SPREAD, panels.LOSS],
+        handles=[*_entries(), *panels.entries(history)],
+        texts=_small_print(found),
+        style=style,
+        top=panels.TOP + 0.13,
+    )
+    if layers:
+        _layers(axes[0], part, times.span(history))
+    panels.in_time(axes[-2], history)
+    _spread(axes[-2], part)
+    panels.loss(axes[-1], history)
+    panels.bottom(axes[-1])
+    return figure
+
+
+def caption(found: Diagnosed) -> str:
+    """Say how many units were dead when, and what could still move at the last step."""
+    part = found.parts["units"]
+    sentences = [
+        f"Dead and saturated units of run {found.name} ({found.run_id}) on all training data at "
+        f"{len(part['step'])} steps."
+    ]
+    for name, kind, size, stuck in zip(
+        part["layers"], part["kinds"], part["sizes"], np.asarray(part["stuck"]).T, strict=True
+    ):
+        if stuck.any():
+            counts = ", ".join(f"{count:,}" for count in stuck)
+            sentences.append(f"{name}: {counts} of {size:,} {kind}.")
+    steps = ", ".join(f"{step:,}" for step in part["step"])
+    said = _moving(part)
+    return " ".join([*sentences, f"Steps: {steps}.", f"{said[0].upper()}{said[1:]}."])
+
+
+def _layers(axes: Axes, part: Mapping[str, Any], span: tuple[float, float]) -> None:
+    step, sizes = np.asarray(part["step"], float), np.asarray(part["sizes"])
+    stuck = np.asarray(part["stuck"])
+    middle = (step[1:] + step[:-1]) / 2
+    edges = np.concatenate([[span[0]], middle, [span[1]]])
+    count = len(sizes)
+    share = stuck / np.maximum(sizes, 1)
+    axes.pcolormesh(
+        edges, np.arange(count + 1) - 0.5, share.T, cmap=SHADES, norm=Normalize(0, 1), lw=0
+    )
+    axes.set(xlim=span, ylim=(count - 0.5, -0.5))
+    axes.hlines(np.arange(1, count) - 0.5, *span, color=theme.PALE, lw=0.3)
+    several = len(set(part["kinds"])) > 1
+    names = [
+        _short(name) + (f" ({kind})" if several else "")
+        for name, kind in zip(part["layers"], part["kinds"], strict=True)
+    ]
+    every = -(-count // max(1, int(TALLEST / 0.13)))
+    axes.yaxis.set_major_locator(FixedLocator(list(range(0, count, every))))
+    axes.set_yticklabels(names[::every], size=theme.SMALL)
+    axes.xaxis.set_major_locator(FixedLocator([]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.plot(
+        step,
+        np.full(len(step), 1.0),
+        "v",
+        transform=axes.get_xaxis_transform(),
+        color=theme.now().ink,
+        ms=3.2,
+        clip_on=False,
+    )
+    kind = " or ".join(dict.fromkeys(part["kinds"]))
+    axes.set_title(f"units {kind} on all data", size=theme.LETTERS, loc="left", pad=5)
+    if every == 1:
+        _counts(axes, edges, stuck, sizes)
+
+
+def _counts(axes: Axes, edges: Floats, stuck: Floats, sizes: Floats) -> None:
+    """Write count of size into the cells that hold some and have the room."""
+    wide = axes.get_window_extent().width / theme.now().dpi / (edges[-1] - edges[0])
+    for i, k in zip(*np.nonzero(stuck), strict=True):
+        for text in (f"{stuck[i, k]} of {sizes[k]}", f"{stuck[i, k]}"):
+            if (edges[i + 1] - edges[i]) * wide > page.inches(text, theme.SMALL) + 0.05:
+                axes.text(
+                    (edges[i] + edges[i + 1]) / 2,
+                    k,
+                    text,
+                    size=theme.SMALL,
+                    ha="center",
+                    va="center_baseline",
+                    color="white" if stuck[i, k] > 0.45 * sizes[k] else theme.INK,
+                )
+                break
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LEFT_NAMES else f"…{name[1 - LEFT_NAMES :]}"
+
+
+def _lines(part: Mapping[str, Any]) -> dict[str, Floats]:
+    """Return the outputs' relative spread and the gradient's norm, (R,) each."""
+    scale = np.asarray(part["scale"])
+    spread = np.asarray(part["spread"]) / np.where(scale > 0, scale, np.nan)
+    norms = np.asarray(part["gradient_norms"])
+    return {"spread": spread, "gradient": np.sqrt((norms**2).sum(1))}
+
+
+def _spread(axes: Axes, part: Mapping[str, Any]) -> None:
+    lines = _lines(part)
+    every = np.concatenate(list(lines.values()))
+    panels.upright(axes, every[np.isfinite(every)], "spread,\ngradient", log=True, count=4)
+    floor = axes.get_ylim()[0]
+    for name, values in lines.items():
+        colour, dashes, marker, _ = _looks()[name]
+        known = np.isfinite(values)
+        step, shown = np.asarray(part["step"])[known], values[known]
+        axes.plot(
+            step,
+            np.maximum(shown, floor),
+            color=colour,
+            ls=dashes,
+            lw=1.0,
+            marker=marker,
+            ms=3.6,
+            clip_on=False,
+        )
+        zero = step[shown == 0]
+        for at in zero:
+            axes.annotate(
+                "0",
+                (at, 0),
+                (-4, 3.5),
+                xycoords=axes.get_xaxis_transform(),
+                textcoords="offset points",
+                size=theme.SMALL,
+                ha="right",
+                color=theme.now().ink,
+                path_effects=theme.halo(2.0, theme.now().page),
+            )
+
+
+def _looks() -> dict[str, tuple[str, Any, str, str]]:
+    look = theme.now()
+    return {
+        "spread": (look.validation, "-", "o", "outputs' standard deviation over inputs / size"),
+        "gradient": (panels.GREEN, (0, (4, 1.6)), "D", "norm of the training loss's gradient"),
+    }
+
+
+def _entries() -> list[Artist]:
+    look = theme.now()
+    found: list[Artist] = [
+        Line2D([], [], color=look.ink, ls="", marker="v", ms=3.2, label="measured here")
+    ]
+    found += [
+        Line2D([], [], color=colour, ls=dashes, lw=1.0, marker=marker, ms=3.6, label=text)
+        for colour, dashes, marker, text in _looks().values()
+    ]
+    return found
+
+
+def _moving(part: Mapping[str, Any]) -> str:
+    """Say which parameters have a gradient at the last step measured."""
+    norms = np.asarray(part["gradient_norms"])[-1]
+    moving = [name for name, norm in zip(part["tensors"], norms, strict=True) if norm != 0]
+    step = f"step {part['step'][-1]:,}"
+    if len(moving) == len(norms):
+        return f"at {step} every parameter has a gradient"
+    if not moving:
+        return f"at {step} the gradient of every parameter is exactly 0"
+    if len(moving) <= 3:
+        return f"at {step} only {', '.join(moving)} has a gradient, all others' is exactly 0"
+    return f"at {step} {len(norms) - len(moving)} of {len(norms)} tensors have gradient exactly 0"
+
+
+def _small_print(found: Diagnosed) -> list[str]:
+    part = found.parts["units"]
+    if not len(part["layers"]):
+        seen = "no activation was seen whose units could be dead or saturated"
+        return [times.trained(found.history), f"{seen}; {_moving(part)}"]
+    start = words.number(float(part["start_spread"]), 2)
+    return [times.trained(found.history), f"{_moving(part)}; spread at the start {start}"]

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from landscape.diagnose.binomial import interval
+from landscape.diagnose.words import OUTCOMES
+from landscape.draw.diagnosis import shares
+from landscape.draw.diagnosis.outcomes import caption, outcomes
+from landscape.draw.style import Style
+from landscape.errors import LandscapeError
+from landscape.store.outcomes import Outcomes
+
+VERDICTS = {0.01: ["learned"] * 4, 0.1: ["learned", "escaped", "learned", "diverged"]}
+LOSSES = {"learned": 0.01, "escaped": 2.3, "diverged": "inf"}
+
+
+def swept(*momenta):
+    """As outcomes.json has it."""
+    runs, groups = [], []
+    for momentum, (lr, names) in itertools.product(momenta, VERDICTS.items()):
+        values = {"lr": lr, "momentum": momentum}
+        for seed, name in enumerate(names):
+            loss = LOSSES[name]
+            runs.append(
+                {
+                    "name": f"{lr}-{momentum}-{seed}",
+                    "values": {**values, "seed": seed},
+                    "learning_rate": lr,
+                    "verdict": name,
+                    "train_loss": loss,
+                    "validation_loss": None,
+                }
+            )
+        found = {}
+        for name, count in Counter(names).items():
+            low, high = interval(count, 4)
+            found[name] = {"count": count, "share": count / 4, "low": low, "high": high}
+        groups.append(
+            {
+                "values": values,
+                "learning_rate": lr,
+                "count": 4,
+                "outcomes": found,
+                "train_loss": {"median": 0.01 if lr == 0.01 else 1.155, "low": 0.01, "high": "inf"},
+                "validation_loss": None,
+            }
+        )
+    return Outcomes("rates", "ab12", groups, runs)
+
+
+def bars(axes):
+    return [
+        (round(float(np.log10(p.get_x() * (p.get_x() + p.get_width())) / 2), 3), p.get_height())
+        for p in axes.patches
+        if isinstance(p, Rectangle)
+    ]
+
+
+def words(figure):
+    return [text.get_text().replace("\n", " ") for text in figure.findobj(Text)]
+
+
+def test_shares_are_stacked_from_good_to_bad():
+    upper = outcomes(swept(0.9)).axes[0]
+    assert [height for _, height in bars(upper)] == [1.0, 0.5, 0.25, 0.25]
+    assert [p.get_y() for p in upper.patches] == [0, 0, 0.5, 0.75]
+    assert upper.get_xscale() == "log"
+    middles = [np.log10(p.get_x()) + np.log10(p.get_x() + p.get_width()) for p in upper.patches]
+    np.testing.assert_allclose(middles, 2 * np.log10([0.01, 0.1, 0.1, 0.1]))
+
+
+def test_whiskers_are_intervals_of_the_share_beneath():
+    upper = outcomes(swept(0.9)).axes[0]
+    ends = [tuple(line.get_ydata()) for line in upper.lines if line.get_linewidth() == 1.0]
+    # Clopper and Pearson: 4 of 4 from 2.5 % ** (1/4); 2 of 4; 3 of 4.
+    assert ends[0] == pytest.approx((0.025**0.25, 1))
+    assert ends[1] == pytest.approx((0.0676, 0.9324), abs=1e-4)
+    assert ends[2] == pytest.approx((0.1941, 0.9937), abs=1e-4)
+    places = [line.get_ydata()[0] for line in upper.lines if line.get_marker() == "o"]
+    assert places == [1, 0.5, 0.75]
+
+
+def test_losses_single_and_median():
+    lower = outcomes(swept(0.9)).axes[1]
+    [line] = [one for one in lower.lines if one.get_linestyle() == "-" and one.get_ms() == 4.2]
+    np.testing.assert_allclose(line.get_ydata(), [0.01, 1.155])
+    single = [list(one.get_ydata()) for one in lower.lines if one.get_ms() == 2.6]
+    assert sorted(single[1]) == [0.01, 0.01, 2.3]
+    assert [one for one in lower.lines if one.get_marker() == "^"]
+    assert "1 without a finite loss" in " ".join(words(lower.figure))
+
+
+def test_other_settings_have_panels_of_their_own():
+    wide = outcomes(swept(0.0, 0.9))
+    titles = [axes.get_title(loc="left") for axes in wide.axes[::2]]
+    assert titles == ["momentum 0", "momentum 0.9"]
+    column = outcomes(swept(0.0, 0.9), style=Style(width=3.25))
+    assert len({axes.get_position().x0 for axes in column.axes}) == 1
+
+
+def test_every_outcome_has_its_look():
+    assert set(shares.LOOKS) == set(OUTCOMES)
+    assert len(set(shares.LOOKS.values())) == len(shares.LOOKS)
+
+
+def test_its_caption():
+    text = caption(swept(0.9))
+    assert text.startswith("Outcomes of 8 runs of sweep rates by learning rate, with exact 95 %")
+    assert "lr 0.01, momentum 0.9: 4 learned (40 % to 100 %), median training loss 0.01." in text
+
+
+def test_nothing_to_show():
+    with pytest.raises(LandscapeError) as refused:
+        outcomes(Outcomes("rates", "ab12", [], []))
+    assert str(refused.value) == (
+        "an outcomes figure needs diagnosed runs, sweep rates has none; "
+        "diagnose it with `landscape diagnose SWEEP`"
+    )
+    bare = swept(0.9)
+    bare.groups[0]["learning_rate"] = None
+    with pytest.raises(LandscapeError) as refused:
+        outcomes(bare)
+    assert str(refused.value) == (
+        "an outcomes figure needs a learning rate of every run, sweep rates has runs without one; "
+        "train them with `landscape train`"
+    )

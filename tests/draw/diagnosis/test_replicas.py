@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from landscape.draw.diagnosis.replicas import caption, replicas
+from landscape.draw.style import Style
+from landscape.errors import LandscapeError
+from landscape.store.diagnosed import Branch
+
+
+def branch(name, kind, start, at, losses, lr=0.1):
+    losses = np.array(losses, float)
+    return Branch(name, kind, start, at, lr, 10 * np.arange(len(losses)), losses)
+
+
+ESCAPE = (
+    branch("best-order1", "other-order", "best", 120, [0.3, 2.0, 2.3]),
+    branch("best-order2", "other-order", "best", 120, [0.3, 0.2, 0.1]),
+    branch("best-lower-rate", "lower-rate", "best", 120, [0.3, 0.05, 0.01], 0.01),
+    branch("end-lr1", "rate", "end", 200, [2.3, 5.0, np.inf], 1.0),
+    branch("plateau-lr0.1", "plateau", "plateau", 0, [2.3, 2.3, 2.3]),
+)
+
+
+def words(figure):
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+def test_each_training_begins_where_it_began(found):
+    figure = replicas(found(ESCAPE))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == [
+        "from the best snapshot (step 120)",
+        "from the end (step 200)",
+        "from initializations on the plateau, own steps",
+    ]
+    best, end, plateau = figure.axes
+    drawn = {tuple(line.get_ydata()): tuple(line.get_xdata()) for line in best.lines}
+    assert drawn[0.3, 2.0, 2.3] == (120, 130, 140)
+    # The run itself is in every panel but the one of other initializations.
+    assert [sum(len(line.get_xdata()) == 11 for line in a.lines) for a in figure.axes] == [1, 1, 0]
+    assert tuple(plateau.lines[1].get_xdata()) == (0, 10, 20)
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    # Infinity is a triangle.
+    [mark] = [line for line in end.lines if line.get_marker() == "^"]
+    assert mark.get_xdata() == [220]
+
+
+def test_kinds_are_counted_and_rates_named(found):
+    written = words(replicas(found(ESCAPE)))
+    assert "same rate, other orders (2)" in written
+    assert "a tenth of the rate (1)" in written
+    assert {"η 0.01", "η 1", "η 0.1"} <= set(written)
+    assert "best constant output, 2.30" in written
+
+
+def test_lines_that_end_together_have_one_name(found):
+    many = [
+        branch(f"end-lr{k}", "rate", "end", 200, [2.3, 2.3 + 1e-4 * k], 10.0**-k) for k in range(4)
+    ]
+    written = words(replicas(found((*ESCAPE[:3], *many))))
+    assert "4 rates" in written
+    assert not {"η 0.001", "η 1"} & set(written)
+
+
+def test_floors_have_a_panel_of_their_own_in_a_column(found):
+    motion = (
+        branch("floor1", "floor", "window", 60, [0.7, 0.6]),
+        branch("floor2", "floor", "window", 100, [0.4, 0.3]),
+        branch("replica1", "replica", "window", 80, [0.5, 0.4]),
+        branch("full-batch", "full-batch", "window", 80, [0.5, 0.3]),
+    )
+    figure = replicas(found(motion), style=Style(width=3.25))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["from a snapshot (step 80)", "from 2 snapshots to floors"]
+    assert len({axes.get_position().x0 for axes in figure.axes}) == 1
+
+
+def test_its_caption(found):
+    assert caption(found(ESCAPE)) == (
+        "Training loss of run high-lr (1f2e) and of 5 trainings from its snapshots. "
+        "From the best snapshot (step 120), last loss of 2 × same rate, other orders: 0.1 to 2.3; "
+        "1 × a tenth of the rate: 0.01. From the end (step 200), last loss of 1 × other rates: ∞. "
+        "From initializations on the plateau, own steps, last loss of 1 × other rates: 2.3."
+    )
+
+
+def test_none_has_ended(found):
+    with pytest.raises(LandscapeError) as refused:
+        replicas(found())
+    assert str(refused.value) == (
+        "a replicas figure needs trainings from the run's snapshots, run high-lr has none that "
+        "ended; train them with `landscape diagnose RUN`"
+    )

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from landscape.diagnose.curvature import Curvature
+from landscape.diagnose.sharpness import Sharpness
+from landscape.draw.diagnosis.sharpness import caption, sharpness
+from landscape.draw.style import Style
+from landscape.errors import LandscapeError
+
+STEP = np.array([0, 120, 200])
+
+
+@pytest.fixture
+def batch():
+    return Sharpness(
+        STEP, np.array([5.0, 8.0, 0.5]), np.array([0.5, 1.0, 0.1]), np.full(3, 0.8), 32, 16
+    )
+
+
+@pytest.fixture
+def top():
+    eigenvalues = np.array([[3.0, 1.0], [9.0, 2.0], [0.1, 0.05]])
+    one, rows = np.ones(3), np.ones((3, 2))
+    return Curvature(
+        step=STEP,
+        loss=one,
+        gradient_norm=one,
+        gradient_curvature=one,
+        critical_step=one,
+        eigenvalues=eigenvalues,
+        eigenvalue_errors=0 * rows,
+        lowest=-one,
+        lowest_error=0 * one,
+        trace=one,
+        trace_error=one,
+        products=np.ones(3, int),
+        samples=256,
+        total=1437,
+        parameters=10,
+    )
+
+
+def words(figure):
+    return " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
+
+
+def flat(axes):
+    return [float(line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 200]
+
+
+def test_measured_values_and_both_bounds(found, batch, top):
+    figure = sharpness(found(sharpness=batch, curvature=top))
+    axes = figure.axes[0]
+    # 2 (1 - 0.9)/0.1 and 2 (1 + 0.9)/0.1.
+    assert flat(axes) == pytest.approx([2, 38])
+    lines = {tuple(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3}
+    assert {(5.0, 8.0, 0.5), (3.0, 9.0, 0.1)} <= lines
+    _, _, [bars] = axes.containers[0]
+    np.testing.assert_allclose([s[:, 1] for s in bars.get_segments()][1], [6, 10])
+    assert "bound of small batches, 2(1 − β)/η" in words(figure)
+    assert "λ_max of 256 samples" in words(figure)
+
+
+def test_bounds_follow_the_learning_rate(found, batch):
+    rates = np.repeat([0.1, 0.01], 100)
+    axes = sharpness(found(rates=rates, sharpness=batch)).axes[0]
+    [noisy] = [line for line in axes.lines if line.get_ydata()[0] == pytest.approx(2)]
+    np.testing.assert_allclose(noisy.get_ydata()[[0, 99, 100, 199]], [2, 2, 20, 20])
+    assert "λ_max: not measured" in words(axes.figure)
+
+
+def test_nesterovs_bound_is_another(found, batch):
+    subject = found(sharpness=batch, settings={"nesterov": True})
+    # (2 + 1.8)/(2.8 · 0.1)
+    assert flat(sharpness(subject).axes[0]) == pytest.approx([2, 3.8 / 0.28])
+    assert "Bound of the full batch, (2 + 2β)/((1 + 2β)η): 13.6." in caption(subject)
+
+
+def test_other_optimizers_have_no_bounds(found, batch):
+    subject = found(sharpness=batch)
+    subject.history.settings.pop("momentum")
+    figure = sharpness(subject, style=Style(width=3.25))
+    assert not flat(figure.axes[0])
+    assert "no bounds: not plain SGD" in words(figure)
+
+
+def test_nothing_curved(found):
+    nothing = np.full(3, np.nan)
+    bare = Sharpness(STEP, nothing, nothing, nothing, 32, 16)
+    subject = found(sharpness=bare)
+    subject.history.settings.pop("momentum")
+    with pytest.raises(LandscapeError) as refused:
+        sharpness(subject)
+    assert str(refused.value) == (
+        "a sharpness figure needs a curvature above 0, run high-lr has none"
+    )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from landscape.errors import LandscapeError
+from landscape.store import analysis, diagnosed, outcomes
+from landscape.store.analysis import Part
+from landscape.store.run import Run, create, read
+
+
+def recorded(folder, make, losses, **record: Any) -> Run:
+    """A run whose rows are a step apart."""
+    run = create(folder, {"settings": {"lr": 0.1}})
+    (folder / "shards").rmdir()  # a recording makes its own
+    recording = make(folder)
+    for step, loss in enumerate(losses):
+        recording.row(step, train_loss=loss)
+        if step < len(losses) - 1:
+            recording.step(step)
+    recording.writer.flush()
+    return run.update(**record)
+
+
+@pytest.fixture
+def run(tmp_path, recording):
+    return recorded(tmp_path / "escaped", type(recording), [2.3, 0.5, 2.3], status="finished")
+
+
+def branch(run, recording, name, losses, *, of=None, status="finished"):
+    about = {"of": of or run.id, "kind": "other-order", "start": "best", "step": 1, "lr": 0.01}
+    folder = run.folder / "interventions" / name
+    return recorded(folder, type(recording), losses, branch=about, status=status)
+
+
+def test_parts_that_are_needed_and_those_that_happen_to_be_there(run):
+    analysis.save(run.folder, Part("units", "f", 1.0, {"step": np.array([0, 2])}))
+    analysis.save(run.folder, Part("curvature", "f", 1.0, {"samples": 7}))
+    found = diagnosed.of(run, ("units",), also=("curvature", "density"))
+    assert set(found.parts) == {"units", "curvature"}
+    np.testing.assert_array_equal(found.parts["units"]["step"], [0, 2])
+    assert (found.name, found.run_id) == ("escaped", run.id)
+    np.testing.assert_allclose(found.history.measures["train_loss"], [2.3, 0.5, 2.3])
+    assert len(found.learning_rate) == 2
+    assert found.branches == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "only"),
+    [("units", "units"), ("connectivity", "interventions,connectivity")],
+)
+def test_what_was_not_measured_is_answered_with_the_command(run, part, only):
+    for there in ("nothing", "density"):
+        with pytest.raises(LandscapeError) as refused:
+            diagnosed.of(run, (part,))
+        assert str(refused.value) == (
+            f"{run.folder} must have {part} measured, its analysis has {there}; measure it with "
+            f"`landscape diagnose {run.folder} --only {only}`"
+        )
+        analysis.save(run.folder, Part("density", "f", 1.0, {"samples": 7}))
+
+
+def test_trainings_of_this_run_that_have_ended(run, recording):
+    branch(run, recording, "order10", [0.5, np.nan, np.inf], status="non-finite")
+    branch(run, recording, "order2", [0.5, 0.4])
+    branch(run, recording, "order3", [0.5, 0.4], status="running")
+    branch(run, recording, "order4", [0.5, 0.4], of="another run")
+    analysis.save(run.folder, Part("interventions", "f", 1.0, {"reason": None}))
+    second, tenth = diagnosed.of(read(run.folder), ("interventions",)).branches
+    assert (second.name, second.kind, second.start) == ("order2", "other-order", "best")
+    assert (second.start_step, second.learning_rate) == (1, 0.01)
+    np.testing.assert_array_equal(tenth.step, [0, 2])
+    np.testing.assert_array_equal(tenth.train_loss, [0.5, np.inf])
+
+
+def test_a_sweeps_outcomes(tmp_path):
+    group = {"values": {"lr": 0.1}, "count": 1, "train_loss": {"median": np.inf}}
+    outcomes.save(tmp_path, {"sweep": "ab12", "runs": [{"name": "a"}], "groups": [group]})
+    found = outcomes.of(tmp_path)
+    assert (found.name, found.run_id) == (tmp_path.name, "ab12")
+    assert [one["name"] for one in found.runs] == ["a"]
+    assert float(found.groups[0]["train_loss"]["median"]) == np.inf
