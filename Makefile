@@ -4,8 +4,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# Processes that the tests are shared out to; in each, a thread.
+JOBS ?= auto
 
 BIN := $(VENV)/bin
+# A file's tests stay together: they share what they were set up with.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # In CI only warnings and errors; on a terminal pip shows what it downloads.
 INSTALL := $(PIP) install $(if $(CI),--quiet) --constraint constraints.txt
@@ -29,11 +33,11 @@ demo: $(VENV)/.installed
 	$(BIN)/landscape scan runs/demo --overwrite
 
 test: $(VENV)/.installed-test
-	$(BIN)/pytest -m 'not slow' $(ARGS)
+	$(PYTEST) -m 'not slow' $(ARGS)
 
 # pytest exits with 5 when it finds no test to run: there may be no slow ones.
 test-slow: $(VENV)/.installed-test
-	$(BIN)/pytest -m slow $(ARGS) || test $$? -eq 5
+	$(PYTEST) -m slow $(ARGS) || test $$? -eq 5
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
