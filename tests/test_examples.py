@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import csv
 import runpy
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 from landscape.store import read, scanfile
 
@@ -19,6 +23,38 @@ def test_escape(tmp_path, capsys):
     printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert len(printed) == 6
     assert all(file.stat().st_size for file in printed)
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    """``experiment(script, trial, seeds)``: the table that it writes, of a few epochs."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+    def do(script, trial, seeds):
+        example(script)(tmp_path, seeds=seeds, only=[trial], quick=True)
+        with (tmp_path / "results.csv").open() as file:
+            return list(csv.DictReader(file))
+
+    return do
+
+
+def test_high_learning_rate(experiment, tmp_path):
+    rows = experiment("high_learning_rate.py", "jumping", 1)
+    losses = read(tmp_path / "jumping" / "seed0").trajectory.measures["train_loss"]
+    assert [row["trial"] for row in rows] == ["jumping"]
+    assert float(rows[0]["best_loss"]) == pytest.approx(np.nanmin(losses))
+
+
+def test_long_training_goes_on_where_it_stopped(experiment, tmp_path):
+    first = experiment("long_training.py", "plain", 1)
+    created = read(tmp_path / "plain" / "seed0").record["created"]
+    rows = experiment("long_training.py", "plain", 2)
+    assert read(tmp_path / "plain" / "seed0").record["created"] == created
+    assert {name: rows[0][name] for name in first[0]} == first[0]
+    ends = [read(tmp_path / "plain" / f"seed{seed}").trajectory for seed in range(2)]
+    a, b = (t.row_weights(t.row("final")).astype(float) for t in ends)
+    assert float(rows[1]["twin"]) == pytest.approx(np.linalg.norm(a - b))
+    assert float(rows[1]["twin_matched"]) <= float(rows[1]["twin"])
 
 
 def test_own_loop(tmp_path, capsys):

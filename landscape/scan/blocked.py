@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from landscape.scan.fold import Folded, add_
+
 
 def possible(inputs: Tensor, dtype: torch.dtype) -> bool:
     """Whether these inputs are images on a processor that has the layout."""
@@ -17,8 +19,8 @@ def possible(inputs: Tensor, dtype: torch.dtype) -> bool:
     return images and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
-def convert(model: fx.GraphModule, layer_of: type[nn.Module]) -> int:
-    """Insert the conversions into a graph whose convolutions are wrapped as ``layer_of``.
+def convert(model: fx.GraphModule) -> int:
+    """Insert the conversions into a folded graph.
 
     Returns how many of its operations work in blocks.
     """
@@ -28,7 +30,7 @@ def convert(model: fx.GraphModule, layer_of: type[nn.Module]) -> int:
         if node.op == "placeholder":
             continue
         module = modules[str(node.target)] if node.op == "call_module" else None
-        if _is_convolution(module, layer_of):
+        if _is_convolution(module):
             source = node.args[0]
             if source not in inside:
                 with model.graph.inserting_before(node):
@@ -41,8 +43,8 @@ def convert(model: fx.GraphModule, layer_of: type[nn.Module]) -> int:
     return len(inside)
 
 
-def _is_convolution(module: nn.Module | None, layer_of: type[nn.Module]) -> bool:
-    layer = module.__dict__["layer"] if isinstance(module, layer_of) else None
+def _is_convolution(module: nn.Module | None) -> bool:
+    layer = module.__dict__["layer"] if isinstance(module, Folded) else None
     return (
         isinstance(layer, nn.Conv2d)
         and layer.padding_mode == "zeros"
@@ -55,7 +57,7 @@ def _stays_inside(node: fx.Node, module: nn.Module | None, inside: set[fx.Node])
         return False
     if node.op == "call_function":
         # Written by the rewriting itself: in place, both of one shape.
-        return node.target is torch.relu_ or getattr(node.target, "__name__", "") == "_add_"
+        return node.target in (torch.relu_, add_)
     if type(module) is nn.MaxPool2d:
         return module.dilation in (1, (1, 1)) and not module.return_indices
     return type(module) is nn.ReLU

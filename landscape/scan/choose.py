@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.problem.evaluate import measure
 from landscape.problem.problem import Problem
 from landscape.scan import memory as sizes
 from landscape.scan import strategies
-from landscape.scan.engine import Engine, Plan, even
+from landscape.scan.agreement import disagreement
+from landscape.scan.engine import Engine, Plan
 from landscape.scan.strategies import AUTO, Strategy, UnsuitableError
 from landscape.scan.strategies.base import PointlessError, example
-from landscape.scan.totals import totals
+from landscape.scan.trial import Trial
 from landscape.store.records import Floats, Plane
 
 MOST_SECONDS, MOST_SHARE = 5.0, 0.03
@@ -34,14 +34,20 @@ WORTH_COMPILING = 1800.0
 """Compiling takes half a minute and may gain some per cent."""
 HOPELESS = 3.0
 """A candidate whose first tile is so many times slower than the best is timed no further."""
-CHECKED = 128
-"""Samples on which a candidate must agree with the plain loop, at three of the points."""
-AGREE, AGREE_ABSOLUTE = 1e-5, 1e-9
-TIMED = 3
-"""Batches; a single one where what is prepared of them takes memory."""
-FIRST = {True: (8, 512), False: (1, 128)}
+CLOSE = 1.3
+"""Candidates within this factor of each other are timed in turn; each one's fastest counts."""
+TURNS, FINAL_TURNS = 2, 4
+"""So often: a new candidate and the best one, and all close to the best at the end."""
+TRYING, CLIMBING = 0.5, 0.85
+"""The shares of the time after which no other strategies are tried, and no other tiles."""
+TILE_SHARE = 1 / 40
+"""Of the time for choosing, what a first tile may take, going by the plain loop."""
+FIRST = {True: (8, 512), False: (1, 64)}
 """The first tile tried, (points, samples): of strategies that take several points, and others."""
+SMALLEST = 8
+"""Batch that is tried."""
 ORDER = (
+    "folded+fused",
     "folded+blocked",
     "shared+batched",
     "folded",
@@ -120,13 +126,14 @@ class Choice:
         self._bytes = sizes.per_sample(self.engine.model, example(self.engine))
         plain = self._within(Plan("sequential", 1, PLAIN))
         self.ways["sequential"] = strategies.make("sequential", self.engine)
-        a_point = self._time(plain, self.ways["sequential"])
+        self._time(plain, self.ways["sequential"])
+        a_point = self.seconds[plain]
         if a_point * len(self.xy) / self._lanes < WORTH and not self.forced:
             self.engine.adopt(plain, self.ways["sequential"])
             self.engine.seconds = a_point
             return
         for name in sorted(set(names) - {"compiled"}, key=ORDER.index):
-            if self._late and self.seconds.keys() - {plain}:
+            if self._spent() >= TRYING and self.seconds.keys() - {plain}:
                 break  # late, but there is something else than the plain loop
             self._try(name)
         long = min(self.seconds.values()) * len(self.xy) / self._lanes > WORTH_COMPILING
@@ -138,7 +145,8 @@ class Choice:
         if "sequential" not in names and any(plan.name in names for plan in self.seconds):
             self.seconds.pop(plain)  # it was timed only to know the scan's length
         self._climb()
-        best = min(self.seconds, key=self.seconds.__getitem__)
+        self._final()
+        best = self._best
         note = "; ".join(f"not {name}: {reason}" for name, reason in self.refused.items())
         self._adopt(best, note)
 
@@ -149,33 +157,41 @@ class Choice:
             engine.adopt(best, way, note=note)
             engine.seconds = self.seconds[best] / self._lanes
             return
-        with engine.threaded():
-            self.seconds.pop(best)
-            together = self._time(best, way)
         engine.adopt(best, way, lanes=self._lanes, note=note)
-        engine.seconds, count = math.inf, best.points * self._lanes
-        for _ in range(2):
-            started = time.perf_counter()
-            engine.at_many(self._probes(count))
-            engine.seconds = min(engine.seconds, (time.perf_counter() - started) / count)
-        if together < engine.seconds:
+        trial = self._again(best)
+        together = apart = math.inf
+        for _ in range(TURNS):
+            apart = min(apart, max(engine.in_lanes(trial.seconds_in)) / self._lanes)
+            with engine.threaded():
+                together = min(together, trial.seconds_in(way))
+        if together < apart:
             engine.adopt(best, way, note=note)
-            engine.seconds = together
+        engine.seconds = min(together, apart)
 
     @property
-    def _late(self) -> bool:
+    def _best(self) -> Plan:
+        return min(self.seconds, key=self.seconds.__getitem__)
+
+    @property
+    def _allowed(self) -> float:
         scan = min(self.seconds.values()) * len(self.xy) / self._lanes
         allowed = min(MOST_SECONDS, MOST_SHARE * scan)
-        if self.forced:
-            allowed = max(allowed, FORCED_SECONDS)
-        return time.perf_counter() - self.started >= allowed
+        return max(allowed, FORCED_SECONDS) if self.forced else allowed
+
+    def _spent(self) -> float:
+        """The share of the allowed time that is over."""
+        return (time.perf_counter() - self.started) / self._allowed
 
     def _try(self, name: str) -> None:
         """Make a strategy, compare it with the plain loop and time its first tile."""
         try:
             way = self.ways.get(name) or strategies.make(name, self.engine)
-            plan = self._within(Plan(name, *FIRST[way.at_once]))
-            off = 0.0 if name == "sequential" else self._difference(way, plan)
+            plan = self._within(self._first(name, way))
+            off = (
+                0.0
+                if name == "sequential"
+                else disagreement(self.engine, way, self._probes(3), plan.batch_size)
+            )
             if off <= 1:
                 self.ways[name] = way
                 self._time(plan, way)
@@ -191,24 +207,33 @@ class Choice:
             reason = (str(error).strip().splitlines() or [""])[0]
             self.refused[name] = f"{type(error).__name__}: {reason}"[:200]
 
+    def _first(self, name: str, way: Strategy) -> Plan:
+        """The first tile, smaller where it would take too much of the time."""
+        points, batch_size = FIRST[way.at_once]
+        passes = sum(len(samples) for samples in self.engine.sets.values())
+        most = TILE_SHARE * self._allowed * passes / min(self.seconds.values()) / points
+        while batch_size > SMALLEST and batch_size > most:
+            batch_size //= 2
+        return Plan(name, points, batch_size)
+
     def _climb(self) -> None:
         """Vary the best tile by factors of two until nothing gets better or time runs out."""
-        while not self._late:
-            best = min(self.seconds, key=self.seconds.__getitem__)
+        while self._spent() < CLIMBING:
+            best = self._best
             if best.name == "compiled":
                 return  # another size would be compiled anew
             for plan in self._neighbours(best):
-                if self._late:
+                if self._spent() >= CLIMBING:
                     return
                 self._time(plan, self.ways[plan.name])
-            if min(self.seconds, key=self.seconds.__getitem__) == best:
+            if self._best == best:
                 return
 
     def _neighbours(self, plan: Plan) -> Iterator[Plan]:
         samples = [replace(plan, batch_size=n) for n in (plan.batch_size // 2, plan.batch_size * 2)]
         points = [replace(plan, points=n) for n in (plan.points * 2, plan.points // 2)]
         for other in samples + (points if self.ways[plan.name].at_once else []):
-            if other.points >= 1 and other.batch_size >= 8:
+            if other.points >= 1 and other.batch_size >= SMALLEST:
                 within = self._within(other)
                 if within not in self.seconds:
                     yield within
@@ -225,67 +250,46 @@ class Choice:
         room = self.engine.memory // 2 // self._lanes // takes
         return replace(plan, points=points, batch_size=max(1, min(plan.batch_size, count, room)))
 
-    def _time(self, plan: Plan, way: Strategy) -> float:
-        """Seconds that a point takes: a few tiles, the better one of two times."""
-        engine, best = self.engine, math.inf
-        xy = self._probes(plan.points)
-        samples = engine.data.train
-        size = even(len(samples), plan.batch_size)
-        batches = list(
-            samples.batches(size, min(len(samples), (1 if way.prepares else TIMED) * size))
-        )
-        total = sum(math.ceil(len(part) / plan.batch_size) for part in engine.sets.values())
-        prepared = [(way.prepare(inputs), targets) for inputs, targets in batches]
-        for tiles in (prepared[:1], prepared, prepared):
-            started = time.perf_counter()
-            way.move(xy)
-            moved = time.perf_counter()
-            for batch, targets in tiles:
-                sums = totals(engine.loss, way.outputs(batch), targets, len(xy))
-            sums.tolist()
-            ended = time.perf_counter()
-            seconds = (moved - started) + (ended - moved) * total / len(tiles)
-            best = min(best, seconds / len(xy))
-            # The first time is a cold one: it can only tell what is out of the question.
-            if best > HOPELESS * min(self.seconds.values(), default=math.inf):
-                break
-        self.seconds[plan] = best
-        return best
+    def _time(self, plan: Plan, way: Strategy) -> None:
+        """Time a plan; in turn with the best one so far where it is close to that."""
+        best = self._best if self.seconds else None
+        least = self.seconds[best] if best is not None else math.inf
+        trial = Trial(self.engine, plan, way, self._probes(plan.points))
+        self.seconds[plan] = found = trial.seconds(1)
+        # The first time is a cold one, but what takes long isn't timed again to see if it was that.
+        if found < HOPELESS * least or trial.tile_seconds < TILE_SHARE * self._allowed:
+            self.seconds[plan] = found = min(found, trial.seconds(1))
+        if found > HOPELESS * least:
+            return
+        trials = [trial]
+        # What is compiled has other threads, and another clock.
+        if best is not None and 1 / CLOSE < found / least < CLOSE and plan.name != "compiled":
+            trials.append(self._again(best))
+        self._in_turn(trials, TURNS)
 
-    def _difference(self, way: Strategy, plan: Plan) -> float:
-        """The largest difference to the plain loop, in units of what is tolerated."""
-        engine = self.engine
-        xy = self._probes(3)
-        count = min(CHECKED, plan.batch_size, len(engine.data.train))
-        plain = []
-        for point in xy:
-            engine.move(point)
-            plain.append(
-                measure(
-                    engine.model, engine.data.train, engine.loss, batch_size=count, at_most=count
-                ).loss
-            )
-        inputs, targets = next(engine.data.train.batches(count, count))
-        prepared = way.prepare(inputs)
-        found: list[float] = []
-        for part in [xy] if way.at_once else [point[None] for point in xy]:
-            way.move(part)
-            sums = totals(engine.loss, way.outputs(prepared), targets, len(part))
-            found += (sums[0] / count).tolist()
-        return difference(np.array(found), np.array(plain))
+    def _in_turn(self, trials: list[Trial], turns: int) -> None:
+        for trial in turns * trials:
+            self.seconds[trial.plan] = min(self.seconds[trial.plan], trial.seconds())
+
+    def _again(self, plan: Plan) -> Trial:
+        return Trial(self.engine, plan, self.ways[plan.name], self._probes(plan.points))
+
+    def _final(self) -> None:
+        """Time the best few in turn, so that no chance decides between them."""
+        last = CLOSE * self.seconds[self._best]
+        close = [
+            plan
+            for plan, seconds in sorted(self.seconds.items(), key=lambda item: item[1])
+            if seconds <= last and plan.name != "compiled"
+        ]
+        if len(close) < 2:
+            return
+        for plan in FINAL_TURNS * close:
+            if self._spent() >= 1:
+                return
+            self._in_turn([self._again(plan)], 1)
 
     def _probes(self, count: int) -> Floats:
         """Points spread over the grid, its corners among them; some twice if there are fewer."""
         chosen = np.linspace(0, len(self.xy) - 1, count).round().astype(int)
         return np.asarray(self.xy[chosen])
-
-
-def difference(found: Floats, plain: Floats) -> float:
-    """The largest of |Δ| / (1e-5 |L| + 1e-9); what isn't finite must be the same."""
-    same = (found == plain) | (np.isnan(found) & np.isnan(plain))
-    both = np.isfinite(found) & np.isfinite(plain)
-    if not (same | both).all():
-        return math.inf
-    with np.errstate(invalid="ignore"):
-        ratios = np.abs(found - plain) / (AGREE * np.abs(plain) + AGREE_ABSOLUTE)
-    return float(np.where(same, 0.0, ratios).max())

@@ -116,6 +116,14 @@ class Engine(PointEvaluator):
         with torch.inference_mode():
             return strategies.make(name, other)
 
+    def in_lanes(self, work: Callable[[strategies.Strategy], float]) -> list[float]:
+        """What ``work`` gives for the lanes' strategies, side by side; of a single one without."""
+        if self._lanes is None:
+            return [work(self._way)]
+        found: list[float] = []
+        self._lanes.each(lambda way, _: found.append(work(way)), range(self._count))
+        return found
+
     @property
     def sets(self) -> Mapping[str, Samples]:
         """The data by name: train and, if there is any, validation."""

@@ -15,8 +15,6 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from landscape.scan import blocked
-
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 RELU = {functional.relu, torch.relu, functional.relu_, torch.relu_, "relu", "relu_"}
 ADD = {operator.add, operator.iadd, torch.add, "add", "add_"}
@@ -68,24 +66,31 @@ class Folded(nn.Module):
 class Graph:
     """A traced and rewritten model: ``refresh`` after its weights changed, then ``model``."""
 
-    def __init__(self, model: nn.Module, inputs: Tensor, *, in_blocks: bool) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Tensor,
+        *,
+        finish: Callable[[fx.GraphModule], int] | None = None,
+    ) -> None:
         """Trace ``model``, in eval mode, with ``inputs`` of some samples to see the shapes.
+
+        ``finish`` rewrites the graph further; ``finished`` is what it returns.
 
         Raises:
             Exception: whatever tracing raises; the model can't be traced.
         """
         graph = fx.Tracer().trace(model)
         self.model = fx.GraphModule(model, graph)
-        self.norms = 0
-        self.changes = 0
         _drop_idle(self.model)
         before = _Shapes(self.model)
         before.run(inputs)
-        self._folded = self._fold(before.found)
+        self._fold(before.found)
         shapes = _Shapes(self.model)
         shapes.run(inputs)
         self._work_in_place(shapes.found)
-        self.blocks = blocked.convert(self.model, Folded) if in_blocks else 0
+        self.finished = finish(self.model) if finish is not None else 0
+        self._folded = [layer for layer in self.model.modules() if isinstance(layer, Folded)]
         graph.lint()
         self.model.recompile()
         self.refresh()
@@ -95,9 +100,9 @@ class Graph:
         for layer in self._folded:
             layer.refresh()
 
-    def _fold(self, shapes: dict[fx.Node, Any]) -> list[Folded]:
+    def _fold(self, shapes: dict[fx.Node, Any]) -> None:
         modules = dict(self.model.named_modules())
-        found: list[Folded] = []
+        count = 0
         for node in list(self.model.graph.nodes):
             layer = _module(node, modules)
             if type(layer) not in (*CONVOLUTIONS, nn.Linear) or _hooked(layer):
@@ -106,9 +111,9 @@ class Graph:
             norm = _module(after, modules) if after is not None else None
             if not _foldable(layer, norm, shapes[node][0]):
                 norm = None
-            folded = Folded(layer, norm)  # type: ignore[arg-type]
-            name = f"folded_{len(found)}"
-            self.model.add_module(name, folded)
+            name = f"folded_{count}"
+            count += 1
+            self.model.add_module(name, Folded(layer, norm))  # type: ignore[arg-type]
             with self.model.graph.inserting_before(node):
                 new = self.model.graph.call_module(name, node.args, node.kwargs)
             node.replace_all_uses_with(new)
@@ -116,9 +121,6 @@ class Graph:
             if norm is not None and after is not None:
                 after.replace_all_uses_with(new)
                 self.model.graph.erase_node(after)
-                self.norms += 1
-            found.append(folded)
-        return found
 
     def _work_in_place(self, shapes: dict[fx.Node, Any]) -> None:
         """Let ReLU and sums overwrite what nobody else reads."""
@@ -135,12 +137,11 @@ class Graph:
                 for target, other in ((first, second), (second, first)):
                     fits = shapes.get(target) is not None and shapes[target] == shapes.get(other)
                     if target is not other and target in fresh and _alone(target) and fits:
-                        new = self._insert(node, _add_, (target, other))
+                        new = self._insert(node, add_, (target, other))
                         break
             if new is not None:
                 shapes[new] = shapes[node]
                 fresh.add(new)
-                self.changes += 1
 
     def _insert(
         self, node: fx.Node, function: Callable[..., Any], args: tuple[Any, ...]
@@ -166,7 +167,8 @@ class _Shapes(fx.Interpreter):
         return value
 
 
-def _add_(target: Tensor, other: Tensor) -> Tensor:
+def add_(target: Tensor, other: Tensor) -> Tensor:
+    """The sum, which overwrites ``target``."""
     return target.add_(other)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,11 +15,16 @@ from torch import nn
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
 from landscape.scan import choose, memory
-from landscape.scan.choose import difference, engine
+from landscape.scan.agreement import difference
+from landscape.scan.choose import engine
+from landscape.scan.engine import Engine, Plan
 
 spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
 networks = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(networks)
+
+
+FOLDED = ("folded", "folded+blocked", "folded+fused")
 
 
 def test_a_stored_choice_is_taken_up_and_nothing_tried(monkeypatch):
@@ -66,7 +72,7 @@ def test_a_scan_worth_choosing_for(monkeypatch):
         ("sequential", {"sequential"}),
         ("batched", {"batched"}),
         ("shared", {"shared", "shared+batched"}),
-        ("folded", {"folded", "folded+blocked"}),
+        ("folded", set(FOLDED)),
     ],
 )
 def test_a_forced_strategy(strategy, names):
@@ -81,12 +87,42 @@ def test_a_candidate_that_disagrees_is_refused(monkeypatch):
         def outputs(self, prepared):
             return super().outputs(prepared) * 1.001
 
-    table = {**choose.strategies.STRATEGIES, "folded": Wrong, "folded+blocked": Wrong}
+    table = {**choose.strategies.STRATEGIES, **dict.fromkeys(FOLDED, Wrong)}
     monkeypatch.setattr(choose.strategies.table, "STRATEGIES", table)
     made = networks.problem("cnn")
     found = engine(made, networks.plane(made), networks.points(), strategy="folded")
     assert found.strategy.name == "sequential"
     assert "not folded: it differs from the plain loop by " in found.strategy.note
+
+
+def test_a_candidate_that_is_disturbed_two_times_out_of_three_is_still_chosen(monkeypatch):
+    monkeypatch.setattr(choose, "WORTH", 0.0)
+    monkeypatch.setattr(choose, "MOST_SHARE", 1e6)
+    costs = {"sequential": 2.0, "folded": 1.0, "folded+fused": 1.2, "folded+blocked": 1.25}
+    timed: dict[choose.Plan, int] = {}
+
+    def seconds(trial, tiles=3):
+        timed[trial.plan] = count = timed.get(trial.plan, 0) + 1
+        disturbed = trial.plan.name == "folded" and count % 3
+        return costs.get(trial.plan.name, 5.0) * (2.5 if disturbed else 1.0)
+
+    monkeypatch.setattr(choose.Trial, "seconds", seconds)
+    made = networks.problem("cnn")
+    found = engine(made, networks.plane(made), networks.points())
+    assert found.strategy.name == "folded"
+
+
+def test_a_sleep_is_not_counted_in_the_time_of_one_thread(monkeypatch):
+    made, xy = networks.problem("mlp"), networks.points(2)
+    made_for = Engine(made, networks.plane(made))
+    with torch.inference_mode():
+        way = choose.strategies.make("sequential", made_for)
+        move = way.move
+        monkeypatch.setattr(way, "move", lambda xy: (time.sleep(0.2), move(xy)))
+        trial = choose.Trial(made_for, Plan("sequential", 1, 50), way, xy[:1])
+        with made_for.threaded(1):
+            assert trial.seconds() < 0.1
+        assert trial.seconds_in(way) > 0.2
 
 
 def test_difference_in_tolerances():
@@ -154,6 +190,7 @@ import torch
 from torch import nn
 from landscape.problem import Problem
 from landscape.scan.choose import engine
+from landscape.scan.engine import Engine, Plan
 sys.path.insert(0, {folder!r})
 import networks
 

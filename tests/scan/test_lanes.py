@@ -34,6 +34,7 @@ def adopted(model: str, name: str, lanes: int) -> Engine:
         ("mlp", "shared"),
         ("cnn", "folded+blocked"),
         ("residual", "folded"),
+        ("residual", "folded+fused"),
         ("residual", "sequential"),
     ],
 )

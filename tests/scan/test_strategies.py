@@ -22,7 +22,8 @@ spec.loader.exec_module(networks)
 MODELS = ("mlp", "cnn", "residual", "transformer")
 QUICK = [name for name in STRATEGIES if name != "compiled"]
 # What a strategy has nothing to do for.
-WITHOUT = {("mlp", "folded+blocked"), ("transformer", "folded+blocked")}
+IMAGES = ("folded+blocked", "folded+fused")
+WITHOUT = {(model, name) for model in ("mlp", "transformer") for name in IMAGES}
 
 
 def adopted(made: Problem, name: str, points: int = 4, batch_size: int = 16, **options) -> Engine:
@@ -69,7 +70,7 @@ def test_compiled_against_a_plain_loop(model):
 @pytest.mark.parametrize("model", MODELS)
 def test_precision_is_that_of_the_oracle(model, name):
     made, xy = networks.problem(model), networks.points(3)
-    if (model, name) in WITHOUT or name == "folded+blocked":
+    if (model, name) in WITHOUT or name in IMAGES:
         return
     evaluator = adopted(made, name, precision="float64")
     assert evaluator.strategy.dtype == "float64"

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from landscape.scan import blocked
+from landscape.scan import blocked, fused
 from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.fold import Graph
 from landscape.scan.strategies.base import PointlessError, UnsuitableError, example
 from landscape.store.records import Floats
+
+
+class Layout(Protocol):
+    """Another memory layout for a folded graph's images: a module."""
+
+    def possible(self, inputs: Tensor, dtype: torch.dtype) -> bool:
+        """Whether inputs and machine are of its kind."""
+
+    def convert(self, model: fx.GraphModule) -> int:
+        """Rewrite the graph; return how many operations gain by it."""
 
 
 class Folded:
@@ -21,11 +31,11 @@ class Folded:
 
     at_once = False
     prepares = False
-    in_blocks = False
+    layout: Layout | None = None
 
     def __init__(self, evaluator: PointEvaluator) -> None:
         self._evaluator = evaluator
-        self._graph = traced(evaluator, in_blocks=self.in_blocks)
+        self._graph = traced(evaluator, self.layout)
         self._model: Any = self._graph.model
 
     def move(self, xy: Floats) -> None:
@@ -45,7 +55,13 @@ class Folded:
 class Blocked(Folded):
     """The same with convolutions in the processor's own memory layout."""
 
-    in_blocks = True
+    layout = blocked
+
+
+class Fused(Folded):
+    """The same with channels last, and convolutions that add and apply ReLU themselves."""
+
+    layout = fused
 
 
 class Compiled(Folded):
@@ -61,7 +77,7 @@ class Compiled(Folded):
         self._evaluator = evaluator
         self._graph: Graph | None  # type: ignore[assignment]
         try:
-            self._graph = traced(evaluator, in_blocks=False)
+            self._graph = traced(evaluator)
         except UnsuitableError:
             self._graph = None
         model: nn.Module = evaluator.model if self._graph is None else self._graph.model
@@ -84,23 +100,27 @@ class Compiled(Folded):
         return super().outputs(prepared)[:count]
 
 
-def traced(evaluator: PointEvaluator, *, in_blocks: bool) -> Graph:
+def traced(evaluator: PointEvaluator, layout: Layout | None = None) -> Graph:
     """The evaluator's model as a rewritten graph.
 
     Raises:
-        UnsuitableError: it can't be traced, or the rewriting changes nothing.
+        UnsuitableError: it can't be traced, or the layout changes nothing.
     """
     inputs = example(evaluator)
-    if in_blocks and not blocked.possible(inputs, evaluator.vector.dtype):
-        raise PointlessError("blocks of channels need images in float32 on a processor")
+    if layout is not None and not layout.possible(inputs, evaluator.vector.dtype):
+        raise PointlessError("it needs images in float32 on a processor, and oneDNN")
+    if layout is not None and not any(type(m) is nn.Conv2d for m in evaluator.model.modules()):
+        raise PointlessError("there are no convolutions of images")
     try:
-        graph = Graph(evaluator.model, inputs, in_blocks=in_blocks)
+        graph = Graph(
+            evaluator.model, inputs, finish=layout.convert if layout is not None else None
+        )
     except Exception as error:
         # Tracing runs the user's code on symbols: it may raise anything.
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UnsuitableError(f"the model can't be traced: {reason[0]}") from error
-    if in_blocks and not graph.blocks:
-        raise PointlessError("there are no convolutions to run in blocks of channels")
+    if layout is not None and not graph.finished:
+        raise PointlessError("there are no convolutions that it could make faster")
     return graph
 
 

@@ -8,7 +8,7 @@ from landscape.errors import LandscapeError
 from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.strategies.base import Sequential, Strategy
 from landscape.scan.strategies.batched import Batched
-from landscape.scan.strategies.rewritten import Blocked, Compiled, Folded
+from landscape.scan.strategies.rewritten import Blocked, Compiled, Folded, Fused
 from landscape.scan.strategies.shared import Shared, SharedBatched
 
 STRATEGIES: Mapping[str, Callable[[PointEvaluator], Strategy]] = {
@@ -18,6 +18,7 @@ STRATEGIES: Mapping[str, Callable[[PointEvaluator], Strategy]] = {
     "shared+batched": SharedBatched,
     "folded": Folded,
     "folded+blocked": Blocked,
+    "folded+fused": Fused,
     "compiled": Compiled,
 }
 """By the name that a scan stores."""

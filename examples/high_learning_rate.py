@@ -1,0 +1,39 @@
+"""What goes wrong at a high learning rate, why it doesn't come back, and can it happen at any?
+
+Trains a CNN on digits so that it escapes, escapes late, dies at once, learns, and is too slow, and
+diagnoses each: an escaped run is trained again from before, from after, and from a plateau.
+
+    python examples/high_learning_rate.py runs/high-learning-rate --seeds 5
+
+A minute or two for each escape; the same command goes on where it stopped. docs/science.md tells
+what came of it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiment import Trial, arguments, carry_out, chosen
+
+from landscape.sgd import Settings
+
+TRIALS = {
+    "escape": Trial(Settings(lr=0.1, momentum=0.9, batch_size=32, epochs=40), options={"depth": 4}),
+    "late-escape": Trial(
+        Settings(lr=0.1, momentum=0.9, batch_size=32, epochs=40), options={"depth": 2}
+    ),
+    "jumping": Trial(Settings(lr=0.1, momentum=0.9, batch_size=8, epochs=20), options={"depth": 2}),
+    "fine": Trial(Settings(lr=0.1, batch_size=32, epochs=40), options={"depth": 4}),
+    "too-slow": Trial(Settings(lr=0.001, batch_size=32, epochs=40), options={"depth": 4}),
+}
+
+
+def main(
+    folder: Path, *, seeds: int = 1, only: Sequence[str] | None = None, quick: bool = False
+) -> None:
+    trials = chosen(TRIALS, only, quick)
+    carry_out(folder, trials, seeds=seeds, epochs=1 if quick else 15)
+
+
+if __name__ == "__main__":
+    given = arguments("Trials at high learning rates.", "runs/high-learning-rate")
+    main(given.folder, seeds=given.seeds, only=given.only, quick=given.quick)
