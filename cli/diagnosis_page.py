@@ -14,8 +14,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from landscape.diagnose.connectivity import Connectivity
+    from landscape.diagnose.connectivity import Connectivity, Pairs
     from landscape.diagnose.copies import Copies
+    from landscape.diagnose.curved import Curved
     from landscape.diagnose.diagnosis import Diagnosis
     from landscape.diagnose.escape import Again, Control, Escape
     from landscape.diagnose.items import Value
@@ -92,7 +93,7 @@ def _evidence(verdict: Verdict, results: Mapping[str, Any]) -> RenderableType:
                 Text(item.meaning),
             )
     lines: list[RenderableType] = [Text("\nEvidence", style="bold"), table]
-    if units := results.get("units"):
+    if (units := results.get("units")) and "exactly_zero" not in verdict.evidence:
         moving = units.moving(len(units.step) - 1)
         if len(moving) < len(units.tensors):
             lines.append(
@@ -102,6 +103,14 @@ def _evidence(verdict: Verdict, results: Mapping[str, Any]) -> RenderableType:
                     f"{', '.join(moving) or 'none'}"
                 )
             )
+    if curvature := results.get("curvature"):
+        lines.append(
+            Text(
+                f"at step {curvature.step[-1]} the Hessian's trace is {cell(curvature.trace[-1])} "
+                f"and a step along the gradient, without momentum, lowers the loss up to a rate "
+                f"of {cell(curvature.critical_step[-1])}"
+            )
+        )
     return Group(*lines)
 
 
@@ -111,7 +120,7 @@ def _tried(results: Mapping[str, Any]) -> RenderableType | None:
         return None
     if found.escape is not None:
         return Group(Text("\nTrained again", style="bold"), _escape(found.escape))
-    return _motion(found.motion, results.get("connectivity"))
+    return _motion(found.motion, results.get("connectivity"), results.get("curves"))
 
 
 def _escape(found: Escape) -> RenderableType:
@@ -168,7 +177,9 @@ _KINDS = {
 }
 
 
-def _motion(found: Motion, between: Connectivity | None) -> RenderableType | None:
+def _motion(
+    found: Motion, between: Connectivity | None, curves: Curved | None
+) -> RenderableType | None:
     table = _table("", right=(1,), first="Trained on, from step " + str(found.start_step))
     replicas, full = found.replicas, found.full_batch
     if replicas is not None:
@@ -187,9 +198,14 @@ def _motion(found: Motion, between: Connectivity | None) -> RenderableType | Non
             f"floors below {len(found.floor_losses)} snapshots: loss", _range(found.floor_losses)
         )
     if between is not None:
-        paths = {"straight": between.line, "from floor to floor": between.polyline}
+        paths: dict[str, Pairs | Curved] = {
+            "straight": between.line,
+            "from floor to floor": between.polyline,
+        }
         if between.matched is not None:
             paths["straight, units matched"] = between.matched
+        if curves is not None:
+            paths[f"straight, and along {curves.trained} trained curves"] = curves
         for way, pairs in paths.items():
             table.add_row(
                 f"worst barrier between floors, {way}: error points, loss over the higher end's",
@@ -223,6 +239,15 @@ def _distances(results: Mapping[str, Any], copies: Copies) -> RenderableType:
     for name, value, meaning in rows:
         if value is not None:
             table.add_row(name, cell(value), copies.meanings[meaning])
+    if functions := results.get("functions"):
+        for row in (0, -2):
+            differ = float(functions.disagreement[row, -1])
+            if not math.isnan(differ):
+                table.add_row(
+                    f"w_{functions.step[row]} to w_{functions.step[-1]}",
+                    f"{differ:.1%}",
+                    f"share of {functions.data} predictions that differ, in function space",
+                )
     lines: list[RenderableType] = [Text(), table]
     lines += [Text(caveat) for caveat in copies.caveats]
     return Group(*lines)

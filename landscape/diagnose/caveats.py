@@ -14,6 +14,7 @@ from landscape.diagnose.motion import Motion
 from landscape.diagnose.outcome import Outcome
 
 STILL = ("confined", "mixed", "wandering-in-valley")
+PLACES = (*STILL, "hopping-basins")
 
 
 def of(evidence: Evidence, outcome: Outcome, motion: Motion) -> tuple[str, ...]:
@@ -49,7 +50,11 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
     moved = evidence.diffusion
     if outcome.name == "diverged":
         return
-    if evidence.setup.cross_entropy and _is_separable(evidence):
+    if (
+        evidence.setup.cross_entropy
+        and evidence.setup.weight_decay == 0
+        and _is_separable(evidence)
+    ):
         yield (
             "Every training sample is classified correctly: cross-entropy then has no finite "
             "minimum and ‖w‖ grows like log t, a drift without noise."
@@ -58,6 +63,13 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
         yield "Normalization layers make the loss blind to scale: norms may grow without effect."
     if moved is None:
         return
+    if motion.name in PLACES and evidence.setup.weight_decay == 0:
+        yield from _on_symmetries(evidence)
+    if motion.name == "mixed" and not motion.connected:
+        yield (
+            "Slow hops between basins would look like the walk in the mixture: the barriers "
+            "don't exclude them."
+        )
     if motion.name == "confined":
         yield "A slow logarithmic drift beneath confinement can not be told from none here."
     if motion.name in STILL and moved.growth == "logarithmic":
@@ -87,8 +99,25 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
         )
     if evidence.floors is None and motion.name != "still-descending":
         yield "No floors: barriers between the places it visits are not known."
+    if motion.name == "hopping-basins" and evidence.floors and evidence.floors.curve is None:
+        yield (
+            "Straight lines don't connect the floors; curves were not tried: --curve trains them."
+        )
     if not evidence.twin:
         yield "No independently trained network to compare distances with."
+
+
+def _on_symmetries(evidence: Evidence) -> Iterator[str]:
+    ways = []
+    if evidence.setup.rectified:
+        ways.append("scaling a ReLU unit's inputs up and its outputs down")
+    if evidence.setup.cross_entropy:
+        ways.append("adding the same to all logits")
+    if ways:
+        yield (
+            f"No minimum is isolated here: {' and '.join(ways)} changes no loss, so that places "
+            "are places up to that."
+        )
 
 
 def _is_separable(evidence: Evidence) -> bool:

@@ -27,8 +27,9 @@ from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.cluster.tasks import said
 from landscape.diagnose import escape, excursions, gather, interventions, replicas, siblings
+from landscape.diagnose.context import Context, Interventions
 from landscape.diagnose.interventions import Cost, Failure, Plan
-from landscape.diagnose.parts import LEFT_OUT, MEASURED, NAMES, Context, Interventions
+from landscape.diagnose.parts import LEFT_OUT, MEASURED, NAMES
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trials import done
@@ -75,6 +76,7 @@ class Diagnosis:
         intervene: bool = True,
         twin: Run | None = None,
         epochs: int = interventions.EPOCHS,
+        curve: bool = False,
         thresholds: Thresholds | None = None,
     ) -> None:
         """Read the run's losses and decide on the interventions; nothing is measured yet.
@@ -87,6 +89,7 @@ class Diagnosis:
             twin: a run of the same model trained independently; unless given, a sibling in the
                 run's sweep that differs in its seed alone.
             epochs: what an intervention lasts at most.
+            curve: whether to train Bézier curves between floors that no line connects.
             thresholds: where the verdict draws its lines.
 
         Raises:
@@ -101,7 +104,7 @@ class Diagnosis:
         others = siblings.of(run)
         other = siblings.check_twin(run, twin) if twin is not None else siblings.twin(run, others)
         course = excursions.read(self.subject.evidence, self.limits)
-        self.context = Context(self.subject, self.limits, epochs, other, course, others)
+        self.context = Context(self.subject, self.limits, epochs, other, course, others, curve)
         self.plan = self._plan(course)
 
     def _plan(self, course: excursions.Course | None) -> Plan:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from landscape.diagnose import plateau
 from landscape.diagnose.binomial import interval
 from landscape.diagnose.evidence import Branch
 from landscape.diagnose.excursions import Course
@@ -168,7 +169,15 @@ def branch(subject: Subject, trial: Trial, run: Run) -> Branch:
         order=trial.seed if settings is None or trial.seed != settings.seed else None,
         velocity=bool(run.record["velocity"]) or settings is None or settings.momentum == 0,
         epochs=trial.steps * trial.batch_size / subject.samples,
+        constant=_is_constant(subject, run) if trial.kind == "plateau" else None,
     )
+
+
+def _is_constant(subject: Subject, run: Run) -> bool:
+    trajectory = run.trajectory
+    row = trajectory.row("final")
+    start = Start(trajectory.row_weights(row), trajectory.buffers(row), None)
+    return plateau.is_constant(subject.problem, start)
 
 
 def _control(subject: Subject, trial: Trial, run: Run) -> Control:

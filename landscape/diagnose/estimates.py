@@ -35,7 +35,7 @@ def pooled(evidence: Evidence, moved: Diffusion) -> Pooled:
     """Average over the run and its replicas, if their lengths are about the same."""
     own = Pooled(moved.half_cosine, moved.half_cosine_error, moved.ratio, moved.dimension)
     replicas = evidence.replicas
-    if replicas is None or abs(replicas.steps - moved.steps) > SIMILAR * moved.steps:
+    if replicas is None or not _is_as_long(replicas.steps, moved):
         return own
     count, found = replicas.count, own
     if not math.isnan(replicas.half_cosine):
@@ -48,6 +48,26 @@ def pooled(evidence: Evidence, moved: Diffusion) -> Pooled:
         dimension = own.ratio_dimension * (count + 1)
         found = replace(found, ratio=ratio, ratio_dimension=dimension)
     return found
+
+
+def hint(evidence: Evidence, moved: Diffusion) -> str:
+    """What would give c½ and R more dimensions, as the end of a sentence."""
+    if "onset" in evidence.states:
+        return "; replicas are not run after an escape"
+    replicas = evidence.replicas
+    if replicas is None:
+        return "; run replicas"
+    if _is_as_long(replicas.steps, moved):
+        return ""
+    epochs = math.ceil(moved.steps / evidence.setup.steps_per_epoch)
+    return (
+        f"; replicas ran {replicas.steps} of the window's {moved.steps} steps, "
+        f"those of --epochs {epochs} could be pooled with it"
+    )
+
+
+def _is_as_long(steps: int, moved: Diffusion) -> bool:
+    return abs(steps - moved.steps) <= SIMILAR * moved.steps
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,10 @@ class Setup:
     scale_invariant: bool = False
     """Whether the model has normalization layers, which let norms grow."""
     cross_entropy: bool = True
+    rectified: bool = False
+    """Whether the model has ReLU modules, whose units can be rescaled."""
+    perturbed: bool = False
+    """Whether training sees other inputs or activations than the data's: augmentation, dropout."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ class State:
     """Share of dead units, of the layers that have some and not all."""
     logit_spread: float | None = None
     """Outputs' standard deviation over the inputs, as a share of their scale."""
+    moving: tuple[str, ...] | None = None
+    """Parameter tensors whose gradient isn't exactly zero; None: not measured."""
+    tensors: int = 0
+    """How many there are in all."""
     lambda_max: float | None = None
     lambda_min: float | None = None
     batch_sharpness: float | None = None
@@ -92,6 +100,8 @@ class Branch:
     velocity: bool = True
     """Whether it started with the velocity recorded there rather than with zero."""
     epochs: float = math.nan
+    constant: bool | None = None
+    """Whether its last outputs are the same for every sample; None: not looked at."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +141,11 @@ class Floors:
     count: int
     line: Barrier
     polyline: Barrier | None = None
-    """Along the run's own snapshots."""
+    """From floor to floor, in the order of their snapshots."""
     curve: Barrier | None = None
     """Along a trained Bézier curve."""
     matched: Barrier | None = None
-    """Along the line after weight matching; None: no permutation symmetry to remove."""
+    """Along the line after weight matching; None: not matched."""
     loss: float = math.nan
     """Median loss of the floors."""
 
@@ -199,9 +209,11 @@ class Evidence:
     weights_finite: bool = True
     """Whether the training ended without a non-finite loss, gradient or weight."""
     states: Mapping[str, State] = field(default_factory=dict)
-    """By name: ``start``, ``best``, ``end``."""
+    """By name: ``start``, ``best``, ``end``, and ``onset``, the last before an escape."""
+    sharpness: tuple[State, ...] = ()
+    """Curvature and batch sharpness at the steps where they were measured, in their order."""
     siblings_share: float | None = None
-    """Median u = (L₀ − L)/L₀ at the end of the sweep's other runs."""
+    """Median u = (L₀ − L)/L₀ at the end of those of the sweep's other runs that learned."""
     branches: tuple[Branch, ...] = ()
     catapult: Catapult | None = None
     diffusion: Diffusion | None = None
@@ -210,6 +222,6 @@ class Evidence:
     floors: Floors | None = None
     spectrum: Spectrum | None = None
     twin: bool = False
-    """Whether the distances include an independently trained network's."""
+    """Whether the distances include an independently trained network's, or were not asked for."""
     absent: tuple[str, ...] = ()
     """Parts that could not be measured, a sentence each; they become caveats."""

@@ -43,6 +43,8 @@ class Course:
     """The row with the lowest loss."""
     escaped: bool = False
     """Whether the last excursion reaches the end and is long enough for an escape."""
+    epoch: int = 1
+    """Steps of one."""
 
     @property
     def loss(self) -> Floats:
@@ -131,7 +133,16 @@ def read(evidence: Evidence, thresholds: Thresholds | None = None) -> Course | N
                 loss, constant, since=learned, residuals=residuals, share=limits.excursion
             )
         )
-    course = Course(rows, constant, noise, learned, found, residuals, int(loss.argmin()))
+    course = Course(
+        rows,
+        constant,
+        noise,
+        learned,
+        found,
+        residuals,
+        int(loss.argmin()),
+        epoch=evidence.setup.steps_per_epoch,
+    )
     last = course.last
     if last is None or last.onset is None:
         return course
@@ -140,13 +151,20 @@ def read(evidence: Evidence, thresholds: Thresholds | None = None) -> Course | N
 
 
 def names(course: Course) -> Iterator[tuple[str, int, int]]:
-    """Name, first and last step of every spike, and of the escape or rise that reaches the end."""
+    """Name, first and last step of spikes, recoveries, plateaus, and an escape at the end.
+
+    As `events.detect` has them, with the thresholds of the course.
+    """
     for spike in course.spikes:
+        peak = spike.first + int(course.loss[spike.first : spike.end].argmax())
         yield "spike", course.step(spike.onset or spike.first), course.step(spike.end - 1)
+        yield "recovery", course.step(peak), course.step(spike.end)
     last = course.last
     if last is not None and last.onset is not None:
-        name = "escape" if course.escaped else "rise"
+        name = "escape" if course.escaped else "spike"
         yield name, course.step(last.onset), course.step(last.end - 1)
+    for plateau in events.plateaus(course.rows.step, course.loss, course.constant, course.epoch):
+        yield plateau.name, plateau.first, plateau.last
 
 
 def _halves(values: Floats) -> tuple[Floats, Floats]:

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from landscape.diagnose import siblings
+from landscape.diagnose import escape, siblings
 from landscape.diagnose.connectivity import Connectivity, Pairs
+from landscape.diagnose.context import Context, Interventions
 from landscape.diagnose.curvature import Curvature
+from landscape.diagnose.curved import Curved
 from landscape.diagnose.evidence import (
     Barrier,
     Branch,
@@ -20,7 +22,7 @@ from landscape.diagnose.evidence import (
     Spectrum,
     State,
 )
-from landscape.diagnose.parts import LEFT_OUT, Context, Interventions, has_returned
+from landscape.diagnose.parts import LEFT_OUT, has_returned
 from landscape.diagnose.quadrature import Density, count_below
 from landscape.diagnose.sharpness import Sharpness
 from landscape.diagnose.subspace import Jump
@@ -46,16 +48,17 @@ def evidence(context: Context) -> Evidence:
     return replace(
         context.subject.evidence,
         states=dict(_states(context)),
+        sharpness=_sharpness(context),
         siblings_share=siblings.median_share(
-            context.siblings.runs, context.subject.evidence.constant_loss
+            context.siblings.runs, context.subject.evidence.constant_loss, context.limits.learned
         ),
         branches=branches,
         catapult=_catapult(results.get("jump")),
         diffusion=results.get("diffusion"),
         replicas=found.motion.replicas if found.motion is not None else None,
-        floors=_floors(results.get("connectivity")),
+        floors=_floors(results.get("connectivity"), results.get("curves")),
         spectrum=_spectrum(results.get("density")),
-        twin=copies is not None and copies.twin is not None,
+        twin=copies is None or copies.twin is not None,
         absent=tuple(absent),
     )
 
@@ -68,7 +71,7 @@ def _absent(context: Context) -> Iterator[str]:
     for name, sentence in context.absent.items():
         # These are asked for by some verdicts only.
         if sentence == LEFT_OUT or (
-            name in ("jump", "connectivity") and not _wanted(context, name)
+            name in ("jump", "connectivity", "curves") and not _wanted(context, name)
         ):
             continue
         yield f"Not measured: {sentence}"
@@ -77,6 +80,8 @@ def _absent(context: Context) -> Iterator[str]:
 def _wanted(context: Context, name: str) -> bool:
     if name == "jump":
         return has_returned(context.course)
+    if name == "curves":
+        return context.curve and "connectivity" in context.results
     found = context.results.get("interventions")
     return found is not None and found.motion is not None
 
@@ -85,12 +90,22 @@ def _states(context: Context) -> Iterator[tuple[str, State]]:
     """What units, curvature and sharpness say of the start, the best row and the end."""
     trajectory = context.subject.trajectory
     places = {"start": 0, "best": trajectory.row("best"), "end": trajectory.row("final")}
+    if context.course is not None and context.course.escaped:
+        places["onset"] = escape.before_onset(context.subject, context.course)
     for name, row in places.items():
-        step = int(trajectory.step[row])
-        state = State(step)
-        state = _with_units(state, context.results.get("units"))
-        state = _with_curvature(state, context.results.get("curvature"))
-        yield name, _with_sharpness(state, context.results.get("sharpness"))
+        yield name, _state(context, int(trajectory.step[row]))
+
+
+def _state(context: Context, step: int) -> State:
+    state = _with_units(State(step), context.results.get("units"))
+    state = _with_curvature(state, context.results.get("curvature"))
+    return _with_sharpness(state, context.results.get("sharpness"))
+
+
+def _sharpness(context: Context) -> tuple[State, ...]:
+    found = (context.results.get(name) for name in ("curvature", "sharpness"))
+    steps = {int(step) for part in found if part is not None for step in part.step}
+    return tuple(_state(context, step) for step in sorted(steps))
 
 
 def _with_units(state: State, found: Units | None) -> State:
@@ -103,7 +118,10 @@ def _with_units(state: State, found: Units | None) -> State:
         dead=found.whole("dead", at),
         saturated=found.whole("saturated", at),
         partly_dead=found.partly("dead", at),
-        logit_spread=float(found.relative_spread[at]),
+        # Outputs that are all zero don't depend on the input either.
+        logit_spread=float(found.relative_spread[at]) if found.scale[at] != 0 else 0.0,
+        moving=found.moving(at),
+        tensors=len(found.tensors),
     )
 
 
@@ -140,19 +158,20 @@ def _catapult(found: Jump | None) -> Catapult | None:
     return None if found is None else Catapult(found.before, found.after, found.along_top)
 
 
-def _floors(found: Connectivity | None) -> Floors | None:
+def _floors(found: Connectivity | None, curves: Curved | None) -> Floors | None:
     if found is None:
         return None
     return Floors(
         count=len(found.train_loss),
         line=_barrier(found.line),
         polyline=_barrier(found.polyline),
+        curve=_barrier(curves) if curves is not None else None,
         matched=_barrier(found.matched) if found.matched is not None else None,
         loss=float(np.median(found.train_loss)),
     )
 
 
-def _barrier(pairs: Pairs) -> Barrier:
+def _barrier(pairs: Pairs | Curved) -> Barrier:
     """Of each number the worst pair's; NaN where no pair has it, as without classes."""
     return Barrier(error=_worst(pairs.error), ratio=_worst(pairs.ratio), loss=_worst(pairs.loss))
 

@@ -10,9 +10,12 @@ from landscape.diagnose import binomial
 from landscape.diagnose.evidence import Branch, Evidence, State
 from landscape.diagnose.excursions import Case
 from landscape.diagnose.items import Item, Items
+from landscape.diagnose.thresholds import Thresholds
 
 FLAT = 1e-3
 """Curvature, as a share of that at the best weights, that counts as flat."""
+STEEP = 0.05
+"""† Gradient, as a share of that at the best weights, from which the landing is still a slope."""
 
 
 def dead_layers(state: State | None) -> tuple[str, ...]:
@@ -22,13 +25,20 @@ def dead_layers(state: State | None) -> tuple[str, ...]:
     return (state.dead or ()) + (state.saturated or ())
 
 
+def ignores_input(state: State | None, thresholds: Thresholds) -> bool:
+    """Whether the outputs are the same for all inputs, to a small share of their scale."""
+    spread = state.logit_spread if state is not None else None
+    return spread is not None and spread < thresholds.asleep
+
+
 def place(case: Case) -> tuple[str, tuple[str, ...]]:
-    """Where the run landed, and the layers to name."""
+    """Where the run landed, and the layers to name: those that were alive at the best weights."""
     end, best = case.evidence.states.get("end"), case.evidence.states.get("best")
     if end is None or end.dead is None:
         return "undetermined", ()
-    layers = dead_layers(end)
-    if layers and case.course.share(case.course.end) < case.thresholds.learned:
+    layers = tuple(name for name in dead_layers(end) if name not in dead_layers(best))
+    away = case.course.share(case.course.end) < case.thresholds.learned
+    if layers and away and ignores_input(end, case.thresholds):
         return "dead-plateau", layers
     before = best.partly_dead if best is not None else {}
     collapsed = tuple(
@@ -39,6 +49,34 @@ def place(case: Case) -> tuple[str, tuple[str, ...]]:
     if layers or collapsed:
         return "partial-collapse", layers + collapsed
     return "elsewhere", ()
+
+
+def standstill(evidence: Evidence) -> Items:
+    """How much of the gradient is exactly zero at the end, and whether that is for good.
+
+    With a layer dead on all data and nothing but an output's bias left moving, no step of any size
+    changes anything else, unless weight decay, augmentation, dropout or a normalization's batch
+    statistics move what the data doesn't.
+    """
+    end, setup = evidence.states.get("end"), evidence.setup
+    if end is None or end.moving is None or len(end.moving) == end.tensors:
+        return {}
+    bias_only = len(end.moving) <= 1 and all(name.endswith("bias") for name in end.moving)
+    unmoved = setup.weight_decay == 0 and not setup.perturbed and not setup.scale_invariant
+    return {
+        "exactly_zero": Item(
+            end.tensors - len(end.moving),
+            None,
+            "parameter tensors with a full-data gradient of exactly zero at the end, all but "
+            f"{', '.join(end.moving) or 'none'}",
+        ),
+        "tensors": Item(end.tensors, None, "parameter tensors in all"),
+        "no_way_back": Item(
+            bool(end.dead) and bias_only and unmoved,
+            None,
+            "whether nothing but an output's bias can move any more, whatever the learning rate",
+        ),
+    }
 
 
 def points(evidence: Evidence) -> Items:
@@ -63,74 +101,109 @@ def points(evidence: Evidence) -> Items:
     kind = _kind(evidence)
     if kind is not None:
         found["landing_kind"] = Item(
-            kind, None, f"curvature within {FLAT:g} of the best weights' is flat"
+            kind,
+            None,
+            f"curvature within {FLAT:g} of the best weights' is flat; a slope where the gradient "
+            f"is above {STEEP:g} of that there",
         )
-    return found
+    return found | standstill(evidence)
 
 
 def is_unstable(case: Case) -> bool:
-    """Unstable at η: the probability of leaving again is above one half with 95 % confidence."""
-    others = _others(case)
-    left = sum(_left(b, case) for b in others)
-    return binomial.interval(left, len(others))[0] > case.thresholds.certain
+    """Unstable at η: from one start, leaving again has a probability above ½ (95 % confidence)."""
+    return any(_is_unstable(case, start) for start in BEFORE)
+
+
+def is_tested(case: Case) -> bool:
+    """Whether an intervention tells why it left: the control left, and a contrast is clear."""
+    return any(
+        _repeats(case, start)
+        and (_is_unstable(case, start) or _stays(case, _from(case, start, "lower-rate")))
+        for start in BEFORE
+    )
 
 
 def interventions(case: Case) -> Items:
-    """What trainings from the run's own snapshots did."""
+    """What trainings from the run's own snapshots did, those from each start by themselves."""
     found: Items = {}
     level = _level(case)
-    if others := _others(case):
-        left = sum(_left(b, case) for b in others)
-        low, high = binomial.interval(left, len(others))
-        found["left_again"] = Item(
-            left / len(others),
-            case.thresholds.certain,
-            f"share of {len(others)} other batch orders at the same η that left again; its 95 % "
-            f"interval, {low:.2f} to {high:.2f}, must lie above",
-        )
-    branches = case.evidence.branches
     for start, (name, where) in _STARTS.items():
-        lower = [b for b in branches if b.kind == "lower-rate" and b.start == start]
-        if lower:
+        if control := _from(case, start, "control"):
+            found[f"control_from_{name}"] = Item(
+                _median(control), level, f"end loss with the same η and order from the {where}"
+            )
+        if others := _from(case, start, "other-order"):
+            left = sum(_left(b, case) for b in others)
+            low, high = binomial.interval(left, len(others))
+            found[f"left_again_from_{name}"] = Item(
+                left / len(others),
+                case.thresholds.certain,
+                f"share of {len(others)} other batch orders at the same η from the {where} that "
+                f"left again; 95 % interval {low:.2f} to {high:.2f}",
+            )
+            found[f"left_at_least_from_{name}"] = Item(
+                low,
+                case.thresholds.certain,
+                "where that interval begins; unstable above the line, if the control left too",
+            )
+        if lower := _from(case, start, "lower-rate"):
             found[f"lower_rate_from_{name}"] = Item(
                 _median(lower), level, f"median end loss with η/10 from the {where}"
             )
-    rates = [b for b in branches if b.kind == "rate" and b.start == "end"]
+            if not math.isnan(lower[0].epochs):
+                found[f"epochs_from_{name}"] = Item(
+                    lower[0].epochs, None, f"epochs of each training from the {where}"
+                )
+    rates = [b for b in _from(case, "end", "rate") if not _is_own(b, case)]
     for rate in sorted({b.learning_rate for b in rates}):
         same = [b for b in rates if b.learning_rate == rate]
         found[f"rate_{rate:g}_from_landing"] = Item(
             _median(same), level, f"median end loss with η = {rate:g} from the landing"
         )
-    if control := [b for b in branches if b.kind == "control"]:
-        found["control"] = Item(
-            _median(control), level, "median end loss with the same η and batch order"
+    if placed := _from(case, "plateau", "plateau"):
+        found["plateau_rates"] = Item(
+            len(placed), None, "learning rates tried, once each, from an initialized dead layer"
         )
-    if placed := [b for b in branches if b.kind == "plateau"]:
-        stuck = sum(_left(b, case) for b in placed)
-        low, high = binomial.interval(stuck, len(placed))
         found["stuck_from_plateau"] = Item(
-            stuck / len(placed),
+            sum(b.constant is True for b in placed) / len(placed),
             None,
-            f"share of {len(placed)} trainings, over learning rates, that stay on the plateau "
-            "when their weights are initialized there",
-        )
-        found["stuck_at_least"] = Item(
-            low, None, f"where the 95 % interval of that share begins; it ends at {high:.2f}"
+            "share of them at which the outputs still are the same for every sample at the end",
         )
     return found
 
 
-def caveats(evidence: Evidence) -> tuple[str, ...]:
+def caveats(case: Case) -> tuple[str, ...]:
     """What limits the interventions of this run."""
+    evidence = case.evidence
     found = []
     if not any(b.kind in ("lower-rate", "other-order") for b in evidence.branches):
         found.append("Why it does not come back is not tested: no interventions were run.")
     without = any(not b.velocity for b in evidence.branches if b.kind != "plateau")
     if without and evidence.setup.momentum > 0:
         found.append("Some interventions started with velocity zero: none was recorded there.")
+    for start in BEFORE:
+        found += _without_control(case, start)
     return tuple(found)
 
 
+def _without_control(case: Case, start: str) -> list[str]:
+    """Where the run's own order doesn't leave either, other orders that stay prove nothing."""
+    tried = _from(case, start, "other-order") + _from(case, start, "lower-rate")
+    if not tried or _repeats(case, start):
+        return []
+    where, epochs, last = _STARTS[start][1], tried[0].epochs, case.course.last
+    if not _from(case, start, "control"):
+        return [f"From the {where} no control was trained: why it left is not tested there."]
+    lasted = ""
+    if not math.isnan(epochs) and last is not None:
+        onset = case.course.step(last.onset if last.onset is not None else last.first)
+        took = (onset - tried[0].start_step) / case.evidence.setup.steps_per_epoch
+        lasted = f": trainings lasted {epochs:.3g} epochs, the run took {took:.3g} to leave"
+    return [f"From the {where} the control did not leave either{lasted}. Nothing follows there."]
+
+
+BEFORE = ("best", "before-onset")
+"""Starts from which the run itself left."""
 _STARTS = {
     "best": ("best", "best weights"),
     "before-onset": ("onset", "last weights before the onset"),
@@ -138,14 +211,38 @@ _STARTS = {
 }
 
 
-def _others(case: Case) -> list[Branch]:
-    return [b for b in case.evidence.branches if b.kind == "other-order"]
+def _from(case: Case, start: str, kind: str) -> list[Branch]:
+    return [b for b in case.evidence.branches if (b.start, b.kind) == (start, kind)]
+
+
+def _repeats(case: Case, start: str) -> bool:
+    """Whether the same rate and order left again from there, as the run did."""
+    control = _from(case, start, "control")
+    return bool(control) and all(_left(b, case) for b in control)
+
+
+def _is_unstable(case: Case, start: str) -> bool:
+    others = _from(case, start, "other-order")
+    left = sum(_left(b, case) for b in others)
+    low, _ = binomial.interval(left, len(others))
+    return _repeats(case, start) and low > case.thresholds.certain
+
+
+def _stays(case: Case, branches: list[Branch]) -> bool:
+    return bool(branches) and not any(_left(b, case) for b in branches)
+
+
+def _is_own(branch: Branch, case: Case) -> bool:
+    return math.isclose(branch.learning_rate, case.evidence.setup.learning_rate, rel_tol=1e-9)
 
 
 def _kind(evidence: Evidence) -> str | None:
     end, best = evidence.states.get("end"), evidence.states.get("best")
     if end is None or end.lambda_min is None or end.lambda_max is None:
         return None
+    norms = [s.gradient_norm for s in (end, best) if s is not None and s.gradient_norm is not None]
+    if len(norms) == 2 and norms[0] > STEEP * norms[1]:
+        return "slope"
     largest = max(end.lambda_max, -end.lambda_min)
     scale = largest
     if best is not None and best.lambda_max is not None:

@@ -11,13 +11,14 @@ from landscape.diagnose.estimates import (
     Pooled,
     confined_cosine,
     confined_error,
-    is_sgd,
+    hint,
     pooled,
     restoring_bound,
     shares,
 )
 from landscape.diagnose.evidence import Barrier, Evidence, Spectrum, is_resolved
 from landscape.diagnose.items import Item, Items
+from landscape.diagnose.motion_items import numbers
 from landscape.diagnose.quadrature import Count
 from landscape.diagnose.thresholds import Thresholds
 
@@ -40,6 +41,8 @@ class Motion:
     """h*: restoring curvature along most of the movement is below it; None: no bound."""
     dimension: float | None = None
     """#{λ_i < h*}: the valley's dimension at that scale; None: not resolved."""
+    connected: bool | None = None
+    """Whether floors below it are; None: not known."""
 
 
 def decide(evidence: Evidence, thresholds: Thresholds) -> Motion:
@@ -48,7 +51,7 @@ def decide(evidence: Evidence, thresholds: Thresholds) -> Motion:
     moved = evidence.diffusion
     if moved is None:
         return _unknown("diffusion was not measured", items, also)
-    items |= _numbers(evidence, moved, thresholds)
+    items |= numbers(evidence, moved, thresholds)
     step, loss = evidence.rows.step, evidence.rows.train_loss
     inside = (step >= moved.first_step) & (step <= moved.last_step)
     change = slope.of_log_loss(step[inside], loss[inside])
@@ -58,27 +61,36 @@ def decide(evidence: Evidence, thresholds: Thresholds) -> Motion:
         f"±{math.log(thresholds.descending):.3g}, ±{math.log(thresholds.settled):.3g}",
         f"change of log loss over the window, ± {change.error:.2g} (two standard errors): {state}",
     )
+    connected = _connected(evidence, thresholds, items)
     if state in (slope.DESCENDING, slope.RISING):
         return Motion(state, also, items)
     if state == slope.UNDETERMINED:
         return _unknown("whether the loss has settled is not clear from its slope", items, also)
-    return replace(_settled(evidence, moved, thresholds, items), also=also)
+    found = _settled(evidence, moved, connected, thresholds, items)
+    return replace(found, also=also, connected=connected)
 
 
-def _settled(evidence: Evidence, moved: Diffusion, thresholds: Thresholds, items: Items) -> Motion:
+def _settled(
+    evidence: Evidence,
+    moved: Diffusion,
+    connected: bool | None,
+    thresholds: Thresholds,
+    items: Items,
+) -> Motion:
     found, replicas = pooled(evidence, moved), evidence.replicas
     cosine, error, ratio = found.cosine, found.error, found.ratio
-    connected = _connected(evidence, thresholds, items)
-    if connected is False:
-        return Motion("hopping-basins", items=items)
     if cosine > thresholds.drift_cosine or ratio > thresholds.drift_ratio:
         if replicas is None:
             return _unknown("drift or one long correlation: no replicas were run", items)
         if replicas.ratio < thresholds.drift_replicas:
             return Motion("drifting", items=items)
         return _unknown("it moves straight on, its replicas elsewhere", items)
+    if connected is False:
+        return Motion("hopping-basins", items=items)
     if error**-2 < thresholds.dimension or found.ratio_dimension < thresholds.dimension:
-        return _unknown("too few effective dimensions to trust c½ and R; run replicas", items)
+        return _unknown(
+            f"too few effective dimensions to trust c½ and R{hint(evidence, moved)}", items
+        )
     if ratio < thresholds.confined_ratio:
         return _confined(found, connected, thresholds, items)
     is_walk = thresholds.walk_ratio_low <= ratio <= thresholds.walk_ratio
@@ -90,7 +102,12 @@ def _settled(evidence: Evidence, moved: Diffusion, thresholds: Thresholds, items
 def _confined(
     found: Pooled, connected: bool | None, thresholds: Thresholds, items: Items
 ) -> Motion:
-    if abs(found.cosine + 0.5) > max(thresholds.confined_cosine, 2 * found.error):
+    items["unconfined_share"] = Item(
+        max(0.0, 4 / 3 * (1 - 1 / found.ratio)),
+        None,
+        "(4/3)(1 − 1/R): the share of MSD(T/2) that may be an unconfined walk",
+    )
+    if abs(found.cosine + 0.5) > thresholds.confined_cosine:
         return _unknown("R speaks for confinement, c½ doesn't", items)
     if connected is None:
         return _unknown(
@@ -129,7 +146,8 @@ def _walking(
     if moved.hops >= thresholds.hops:
         return _unknown("it moves as a walk does, in leaps", items)
     if connected is None:
-        return _unknown("a walk in a valley, or between basins: no floors were measured", items)
+        what = "the barriers don't tell" if evidence.floors else "no floors were measured"
+        return _unknown(f"a walk in a valley, or between basins: {what}", items)
     bound = restoring_bound(evidence, moved)
     dimension: float | None = None
     if bound is not None:
@@ -161,6 +179,11 @@ BOUND = (
 
 
 def _connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool | None:
+    """Whether the floors are; None where it isn't known, as between low and high barriers.
+
+    One kind of path that is low connects them. Only where all are high, after matching too, do
+    they lie in different basins.
+    """
     floors = evidence.floors
     if floors is None:
         return None
@@ -170,7 +193,7 @@ def _connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool
         "curve": floors.curve,
         "matched": floors.matched,
     }
-    found = False
+    low = []
     for name, barrier in paths.items():
         if barrier is None:
             continue
@@ -180,70 +203,36 @@ def _connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool
             f"worst barrier between {floors.count} floors, error points, {_PATHS[name]}; "
             f"loss ratio {barrier.ratio:.3g} against {thresholds.barrier_ratio:g}",
         )
-        found = found or _is_low(barrier, thresholds)
-    return found
+        low.append(_is_low(barrier, _scale(evidence), thresholds))
+    if True in low:
+        return True
+    return False if floors.matched is not None and None not in low else None
 
 
 _PATHS = {
     "line": "along straight lines",
-    "polyline": "along the run's snapshots",
+    "polyline": "from floor to floor",
     "curve": "along trained Bézier curves",
     "matched": "along lines after weight matching",
 }
 
 
-def _is_low(barrier: Barrier, thresholds: Thresholds) -> bool:
-    # A problem without accuracies has no error points.
-    few = math.isnan(barrier.error) or barrier.error < thresholds.barrier_error
-    return few and barrier.ratio < thresholds.barrier_ratio
+def _is_low(barrier: Barrier, scale: float, thresholds: Thresholds) -> bool | None:
+    """Whether a barrier is low; None where it is neither low nor high, or not known."""
+    few = barrier.error < thresholds.barrier_error
+    flat = barrier.ratio < thresholds.barrier_ratio
+    if not math.isnan(barrier.error):
+        # Floors near zero loss make any ratio large: points of error alone are high.
+        return True if few and flat else None if few else False
+    if flat:
+        return True
+    high = barrier.ratio >= thresholds.barrier_ratio
+    return False if high and barrier.loss > thresholds.barrier_share * scale else None
 
 
-def _numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Items:
-    found = pooled(evidence, moved)
-    cosine, error, ratio = found.cosine, found.error, found.ratio
-    items: Items = {
-        "window_share": Item(moved.window_share, None, "window of the motion, share of the run"),
-        "half_cosine": Item(cosine, None, f"c½ ± {error:.2g}: −½ confined, 0 a walk, 1 a drift"),
-        "dimension": Item(
-            error**-2 if error else math.nan,
-            thresholds.dimension,
-            "effective dimensions behind c½, replicas included",
-        ),
-        "ratio": Item(ratio, None, "R = MSD(T/2)/MSD(T/8): 1 confined, 4 a walk, 16 a drift"),
-        **_shares(found),
-        "exponent": Item(
-            moved.exponent, None, f"MSD ~ lag^α, ± {moved.exponent_error:.2g}, up to T/10"
-        ),
-        "hops": Item(
-            moved.hops, thresholds.hops, "largest over median squared displacement of 32 blocks"
-        ),
-    }
-    if is_sgd(evidence) and not math.isnan(moved.norm_balance):
-        items["norm_balance"] = Item(
-            moved.norm_balance,
-            None,
-            "2η⟨w·g⟩ over (1 + β)⟨‖Δw‖²⟩: 1 where ‖w‖ is stationary, confined or not",
-        )
-    if evidence.replicas is not None:
-        items["replicas_ratio"] = Item(
-            evidence.replicas.ratio,
-            f"{thresholds.drift_replicas:g}, {thresholds.walk_replicas:g}",
-            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.replicas.count} replicas: 0 drift, 1 walk",
-        )
-    return items
-
-
-def _shares(found: Pooled) -> Items:
-    parts = shares(found.cosine, found.ratio)
-    return {
-        "share_confined": Item(
-            parts.confined, None, "share of MSD(T/2) that is confined, from c½ and R"
-        ),
-        "share_walk": Item(parts.walk, None, "share of it that is a walk"),
-        "share_drift": Item(
-            parts.drift, None, "share of it that is a drift; below 0: not such a sum"
-        ),
-    }
+def _scale(evidence: Evidence) -> float:
+    known = math.isfinite(evidence.constant_loss)
+    return abs(evidence.constant_loss if known else float(evidence.rows.train_loss[0]))
 
 
 def _unknown(reason: str, items: Items, also: tuple[str, ...] = ()) -> Motion:

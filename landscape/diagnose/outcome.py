@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from landscape.diagnose import landing, slope
+from landscape.diagnose.bounds import bounds
+from landscape.diagnose.estimates import is_sgd
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.excursions import Case, Course, read
 from landscape.diagnose.items import Item, Items
@@ -19,6 +21,8 @@ NAMES = (
     *("escaped", "catapult", "spike-recovered", "suboptimal-plateau", "noise-floor", "learned"),
     UNDETERMINED,
 )
+CLEARLY = 3
+"""A lower rate helps if it lowers the loss by so many times the noise."""
 LANDINGS = ("dead-plateau", "partial-collapse", "elsewhere", UNDETERMINED)
 
 
@@ -65,12 +69,14 @@ def _never_learned(case: Case) -> Outcome:
         return Outcome("")
     end, start = case.evidence.states.get("end"), case.evidence.states.get("start")
     layers = landing.dead_layers(end)
-    if layers and course.share(course.end) < thresholds.learned:
+    ignores = landing.ignores_input(end, thresholds)
+    if layers and ignores and course.share(course.end) < thresholds.learned:
         meaning = "layers whose units are all dead or saturated at the end, on all data"
         return Outcome(
             "dead-plateau",
             layers=layers,
-            items={"dead_layers": Item(", ".join(layers), "", meaning)},
+            items={"dead_layers": Item(", ".join(layers), None, meaning)}
+            | landing.standstill(case.evidence),
         )
     if end is None or end.dead is None:
         return _unknown("it never learned, and whether units are dead was not measured")
@@ -81,10 +87,10 @@ def _never_learned(case: Case) -> Outcome:
     if falling:
         items["loss_change"] = Item(change.total, 0.0, "change of log loss over the run")
     slow = _far_below_bound(case, items)
-    if falling and slow is not False:
+    if falling and slow:
         also = ("too-slow",)
     spread = end.logit_spread
-    if spread is not None and spread < thresholds.asleep:
+    if spread is not None and ignores and not layers:
         items["logit_spread"] = Item(
             spread,
             thresholds.asleep,
@@ -101,9 +107,9 @@ def _never_learned(case: Case) -> Outcome:
     if jumps > thresholds.jumping:
         return Outcome("bouncing", items=items)
     if also:
-        unchecked = "No curvature was measured: that η is far below its bound is not checked."
-        caveats = () if slow else (unchecked,)
-        return Outcome("too-slow", items=items, caveats=caveats)
+        return Outcome("too-slow", items=items)
+    if falling and slow is None:
+        return _unknown("it never learned and falls; η was not checked against its bound", items)
     return _unknown("it never learned, is live, and neither falls nor jumps", items)
 
 
@@ -142,16 +148,15 @@ def _escaped(case: Case) -> Outcome:
         return _unknown("the run ends inside an excursion too short to be an escape", items)
     place, layers = landing.place(case)
     items |= landing.points(case.evidence) | landing.interventions(case)
-    tried = any(b.kind in ("lower-rate", "other-order") for b in case.evidence.branches)
     also = ("unstable-at-rate",) if landing.is_unstable(case) else ()
     return Outcome(
         "escaped",
-        confidence="intervention" if tried else "observation",
+        confidence="intervention" if landing.is_tested(case) else "observation",
         landing=place,
         layers=layers,
         also=also,
         items=items,
-        caveats=landing.caveats(case.evidence),
+        caveats=landing.caveats(case),
     )
 
 
@@ -181,14 +186,23 @@ def _recovered(case: Case) -> Outcome:
         caveat = "Whether a spike was a catapult is open: curvature around it was not measured."
         return Outcome("spike-recovered", items=items, caveats=(caveat,))
     items["curvature_change"] = Item(
-        found.after / found.before, 1.0, "top eigenvalue after the spike over that before"
+        found.after / found.before,
+        thresholds.flatter,
+        "top eigenvalue after the spike over that before",
     )
     items["jump_along_top"] = Item(
         found.along_top,
         thresholds.along_top,
-        "share of the jump's squared length along the top eigenvector",
+        "share of the squared length of the move to the peak along the top eigenvector before it",
     )
-    is_catapult = found.after < found.before and found.along_top > thresholds.along_top
+    fell = found.after < thresholds.flatter * found.before
+    if fell and np.isnan(found.along_top):
+        caveat = (
+            "Whether a spike was a catapult is open: no weights were recorded close enough before "
+            "its peak to say along what it left."
+        )
+        return Outcome("spike-recovered", items=items, caveats=(caveat,))
+    is_catapult = fell and found.along_top > thresholds.along_top
     return Outcome("catapult" if is_catapult else "spike-recovered", items=items)
 
 
@@ -215,9 +229,18 @@ def _plateau(case: Case) -> Outcome:
             "the end would tell",
             items,
         )
-    after = course.share(float(np.median([b.end_loss for b in helped])))
+    loss = float(np.median([b.end_loss for b in helped]))
+    after = course.share(loss)
     items["lower_rate_share"] = Item(after, line, "u after η/10 from the end")
-    name = "noise-floor" if after >= line else "suboptimal-plateau"
+    way = course.constant - float(course.loss[course.best])
+    least = max(CLEARLY * course.noise, thresholds.helps * way)
+    items["lower_rate_gain"] = Item(
+        course.end - loss, least, "how far η/10 lowers the loss, and what would be clear"
+    )
+    does_help = course.end - loss > least
+    if does_help and after < line:
+        return _unknown("a lower rate helps, not up to the line", items)
+    name = "noise-floor" if does_help else "suboptimal-plateau"
     return Outcome(name, confidence="intervention", items=items)
 
 
@@ -243,11 +266,13 @@ def _far_below_bound(case: Case, items: Items) -> bool | None:
     states = case.evidence.states.values()
     curvature = max((s.lambda_max for s in states if s.lambda_max is not None), default=None)
     setup = case.evidence.setup
-    if curvature is None or setup.optimizer != "SGD" or curvature <= 0:
+    # Where the rate changed, an earlier one may have been large.
+    if curvature is None or curvature <= 0 or not is_sgd(case.evidence) or setup.constant_from:
         return None
-    share = setup.learning_rate * curvature / (2 + 2 * setup.momentum)
+    limits = bounds(setup.learning_rate, momentum=setup.momentum, nesterov=setup.nesterov)
+    share = curvature / limits.full_batch
     items["rate_over_bound"] = Item(
-        share, thresholds.slow, "η λ_max/(2 + 2β): learning rate over its stability bound"
+        share, thresholds.slow, "largest top eigenvalue over its full-batch bound at this η"
     )
     return share < thresholds.slow
 

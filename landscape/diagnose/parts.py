@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ from landscape.diagnose import (
     connectivity,
     copies,
     curvature,
+    curved,
     density,
     diffusion,
     distances,
+    escape,
     functions,
     sharpness,
     units,
@@ -23,32 +25,31 @@ from landscape.diagnose import (
 )
 from landscape.diagnose import subspace as subspaces
 from landscape.diagnose.connectivity import Connectivity
+from landscape.diagnose.context import Context
 from landscape.diagnose.copies import Copies
 from landscape.diagnose.curvature import Curvature
+from landscape.diagnose.curved import Curved
 from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.distances import Distances, LagCurve
-from landscape.diagnose.escape import Escape
 from landscape.diagnose.excursions import Course
 from landscape.diagnose.functions import Functions
-from landscape.diagnose.landmarks import landmarks, spread
+from landscape.diagnose.landmarks import spread
 from landscape.diagnose.quadrature import Density
 from landscape.diagnose.replicas import Motion
 from landscape.diagnose.sharpness import Sharpness
-from landscape.diagnose.siblings import Siblings
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.subspace import Jump
-from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trials import FOLDER
 from landscape.diagnose.units import Units
 from landscape.errors import LandscapeError
-from landscape.store.run import Run, read
+from landscape.store.run import read
 
 Told = Callable[[float], None]
 """``told(share)``: how much of a part is done, 0 to 1."""
 LEFT_OUT = "left out"
 """Why a part has no result that nobody asked for."""
 LANDMARKS = 4
-"""Rows of the curvature: initialization, best, end, and before the longest event."""
+"""Rows of the curvature: initialization, best, end, one more; and that before an escape."""
 IN_TIME, SHARPNESSES = 12, 6
 """Rows over the whole run, landmarks among them, of what costs less: units, batch sharpness."""
 SOME = 256
@@ -65,32 +66,6 @@ class Spread:
 
     distances: Distances
     by_lag: LagCurve
-
-
-@dataclass(frozen=True)
-class Interventions:
-    """What the trainings from the run's snapshots came to; one of the two, or none and why."""
-
-    escape: Escape | None = None
-    motion: Motion | None = None
-    reason: str | None = None
-    failed: tuple[str, ...] = ()
-    """Trainings that could not be done, with the error of each."""
-
-
-@dataclass
-class Context:
-    """What parts are measured of, and what was measured so far."""
-
-    subject: Subject
-    limits: Thresholds
-    epochs: int
-    twin: Run | None
-    course: Course | None
-    siblings: Siblings
-    results: dict[str, Any] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
-    """Why a part has no result, by name."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +99,7 @@ def _functions(context: Context, told: Told) -> Functions:
 
 def _curvature(context: Context, told: Told) -> Curvature:
     subject = context.subject
-    rows = landmarks(subject.trajectory, most=LANDMARKS)
+    rows = sorted({*spread(subject.trajectory, most=LANDMARKS), *_onset(context)})
     return curvature.measure(subject.problem, subject.trajectory, rows, listener=_share(told))
 
 
@@ -133,7 +108,7 @@ def _sharpness(context: Context, told: Told) -> Sharpness:
     setup = subject.evidence.setup
     if subject.settings is None:
         raise LandscapeError("the batch size of a training loop of your own isn't known")
-    rows = spread(subject.trajectory, most=SHARPNESSES)
+    rows = sorted({*spread(subject.trajectory, most=SHARPNESSES), *_onset(context)})
     return sharpness.measure(
         subject.problem,
         subject.trajectory,
@@ -143,6 +118,13 @@ def _sharpness(context: Context, told: Told) -> Sharpness:
         weight_decay=setup.weight_decay,
         listener=_share(told),
     )
+
+
+def _onset(context: Context) -> tuple[int, ...]:
+    """The last row before an escape, if there was one."""
+    if context.course is None or not context.course.escaped:
+        return ()
+    return (escape.before_onset(context.subject, context.course),)
 
 
 def _density(context: Context, told: Told) -> Density:
@@ -161,13 +143,17 @@ def _jump(context: Context, _: Told) -> Jump:
     if not has_returned(course):
         raise LandscapeError("the loss made no excursion that it came back from for good")
     assert course is not None
-    ended = course.ended
-    longest = max(ended, key=lambda excursion: excursion.rows)
-    steps = [course.step(max(longest.first - 1, 0)), course.step(longest.end)]
-    first, last = (int(np.searchsorted(subject.trajectory.step, step)) for step in steps)
+    steps = _jumped(course)
+    first, peak, last = subspaces.stretch(subject.trajectory, *steps)
     return subspaces.jump(
-        subject.problem, subject.trajectory, first, last, count=SUBSPACE, samples=SOME
+        subject.problem, subject.trajectory, first, last, peak=peak, count=SUBSPACE, samples=SOME
     )
+
+
+def _jumped(course: Course) -> tuple[int, int]:
+    """Steps before and after the longest spike."""
+    longest = max(course.spikes or course.ended, key=lambda excursion: excursion.rows)
+    return course.step(max(longest.first - 1, 0)), course.step(longest.end)
 
 
 def has_returned(course: Course | None) -> bool:
@@ -231,17 +217,35 @@ def _inside(subject: Subject, first: int, last: int) -> NDArray[np.int64]:
 
 
 def _connectivity(context: Context, _: Told) -> Connectivity:
+    subject = context.subject
+    return connectivity.between(
+        subject.problem,
+        _networks(context),
+        symmetry=subject.symmetry,
+        thresholds=context.limits,
+    )
+
+
+def _networks(context: Context) -> NDArray[np.float32]:
+    """The floors' weights (K, P)."""
     motion = _motion(context)
     if motion is None or len(motion.floors) < 2:
         raise LandscapeError("fewer than two floors were reached")
-    subject = context.subject
-    runs = [read(subject.run.folder / FOLDER / name).trajectory for name in motion.floors]
-    networks = np.stack([t.row_weights(t.row("final")) for t in runs])
-    return connectivity.between(
-        subject.problem,
-        networks,
-        symmetry=subject.symmetry,
+    folder = context.subject.run.folder / FOLDER
+    runs = [read(folder / name).trajectory for name in motion.floors]
+    return np.stack([t.row_weights(t.row("final")) for t in runs])
+
+
+def _curves(context: Context, told: Told) -> Curved:
+    lines = context.results.get("connectivity")
+    if not context.curve or lines is None:
+        raise LandscapeError("no curves were asked for, or there are no lines to replace")
+    return curved.between(
+        context.subject.problem,
+        _networks(context),
+        lines.line,
         thresholds=context.limits,
+        listener=_share(told),
     )
 
 
@@ -262,7 +266,8 @@ def _floors(context: Context) -> tuple[Any, ...]:
 
 def _windowed(context: Context) -> tuple[Any, ...]:
     span = window.of_run(context.subject.evidence, context.limits)
-    return (span.first, span.last, "curvature" in context.results)
+    escaped = context.course is None or context.course.escaped
+    return (span.first, span.last, "curvature" in context.results, escaped)
 
 
 MEASURED: dict[str, Part] = {
@@ -272,12 +277,19 @@ MEASURED: dict[str, Part] = {
     "permutations": Part(
         Copies, _copies, options=lambda c: (c.twin.id if c.twin is not None else None,)
     ),
-    "curvature": Part(Curvature, _curvature),
-    "sharpness": Part(Sharpness, _sharpness, version=2),
+    "curvature": Part(Curvature, _curvature, version=2, options=_onset),
+    "sharpness": Part(Sharpness, _sharpness, version=3, options=_onset),
     "density": Part(Density, _density, version=2),
-    "jump": Part(Jump, _jump),
+    "jump": Part(
+        Jump,
+        _jump,
+        version=2,
+        options=lambda c: _jumped(c.course) if c.course and has_returned(c.course) else (),
+    ),
     "diffusion": Part(Diffusion, _diffusion, options=_windowed),
     "connectivity": Part(Connectivity, _connectivity, needs=("interventions",), options=_floors),
+    "curves": Part(Curved, _curves, needs=("connectivity",), options=_floors),
 }
 """By name; `interventions` come before those that need them."""
-NAMES = (*(n for n, p in MEASURED.items() if not p.needs), "interventions", "connectivity")
+FIRST = tuple(name for name, part in MEASURED.items() if not part.needs)
+NAMES = (*FIRST, "interventions", *(name for name in MEASURED if name not in FIRST))

@@ -55,6 +55,13 @@ def place(problem: Problem, start: Start) -> Placed:
     return Placed(None, reason=f"the output depends on the input however low {name} is put")
 
 
+def is_constant(problem: Problem, start: Start) -> bool:
+    """Whether the output at these weights is the same, to the bit, for every training sample."""
+    model = at(problem, start).model
+    with evaluating(model), torch.no_grad():
+        return _constant(model, Samples(problem.train, channels_last=True))
+
+
 def _last_hidden(
     model: nn.Module, samples: Samples
 ) -> tuple[tuple[str, Tensor] | None, tuple[Tensor, Tensor]]:

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from landscape.diagnose.excursions import END_ROWS
 from landscape.errors import LandscapeError
 from landscape.store import sweep as sweeps
 from landscape.store.run import Run, read
 from landscape.store.sweep import Sweep
+from landscape.store.trajectory import CADENCE
 
 ENDED = ("finished", "non-finite")
 
@@ -57,16 +59,27 @@ def ended(sweep: Sweep, *, but: str | None = None) -> Iterator[Run]:
                 yield other
 
 
-def median_share(runs: tuple[Run, ...], constant: float) -> float | None:
-    """Median u = (L₀ − L)/L₀ of the runs' last losses; None without any."""
-    shares = []
-    for run in runs:
-        trajectory = run.trajectory
-        loss = float(trajectory.measures["train_loss"][trajectory.row("final")])
-        share = (constant - loss) / abs(constant) if constant else -loss
-        # A loss that isn't a number any more is as bad as none can be.
-        shares.append(share if np.isfinite(share) else -np.inf)
+def median_share(runs: tuple[Run, ...], constant: float, learned: float) -> float | None:
+    """Median u = (L₀ − L)/L₀ at the end of the runs that learned and stayed; None without any.
+
+    Only those tell what the problem allows: of a sweep, half may have been trained too fast.
+    """
+    found = (_end_share(run, constant) for run in runs)
+    shares = [share for share in found if share is not None and share > learned]
     return float(np.median(shares)) if shares else None
+
+
+def _end_share(run: Run, constant: float) -> float | None:
+    """u of the median of the last rows; None of a run that diverged or escaped."""
+    trajectory = run.trajectory
+    if run.record["status"] == "non-finite" or any(e.name == "escape" for e in trajectory.events):
+        return None
+    loss = trajectory.measures["train_loss"]
+    loss = loss[np.isfinite(loss) & (trajectory.kind & CADENCE > 0)]
+    if not len(loss):
+        return None
+    end = float(np.median(loss[-max(END_ROWS, len(loss) // 10) :]))
+    return (constant - end) / abs(constant) if constant else -end
 
 
 def twin(run: Run, siblings: Siblings) -> Run | None:

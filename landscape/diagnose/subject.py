@@ -133,6 +133,13 @@ class Subject:
                 isinstance(m, NORMALIZATIONS) for m in self.problem.model.modules()
             ),
             cross_entropy=self.problem.loss is cross_entropy,
+            rectified=any(
+                isinstance(m, (nn.ReLU, nn.LeakyReLU)) for m in self.problem.model.modules()
+            ),
+            perturbed=self.problem.augment is not None
+            or any(
+                isinstance(m, nn.modules.dropout._DropoutNd) for m in self.problem.model.modules()
+            ),
             **chosen,
         )
 

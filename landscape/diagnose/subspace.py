@@ -14,6 +14,9 @@ from landscape.store.trajectory import Trajectory
 
 TOLERANCE = 1e-3
 """Residuals that are good enough, as a share of the eigenvalue."""
+REACH = 20
+"""† Steps from before a jump to its peak beyond which its direction says nothing of the start's
+eigenvectors: they have turned since."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,16 @@ class Jump:
     """How the curvature changed over a stretch of a run, and where in the spectrum the move lay."""
 
     first: int
+    peak: int
     last: int
-    """Steps."""
+    """Steps: before it, where the loss was highest, and where it had come back."""
     before: float
     """Top eigenvalue at the first."""
     after: float
     """Top eigenvalue at the last."""
     along_top: float
-    """Share of the move's squared length along the top eigenvector at the first; NaN: no move."""
+    """Share of the squared length of the move from first to peak along the top eigenvector at the
+    first; NaN: no move, or more than `REACH` steps lie between the two."""
     along_subspace: float
     """Share of it in the span of the top ``count`` eigenvectors."""
     count: int
@@ -60,34 +65,56 @@ def subspace(
     return top(hessian, min(count, hessian.size), tolerance=TOLERANCE, seed=seed)
 
 
+def stretch(trajectory: Trajectory, first: int, last: int) -> tuple[int, int, int]:
+    """Rows of a jump that lies between two recorded steps: before it, its peak, and the last.
+
+    The peak has the highest full-data loss, or batch loss where only that is known, as of the
+    flight recorder's rows; before it is the earliest row within `REACH` steps.
+    """
+    low, high = (int(np.searchsorted(trajectory.step, step)) for step in (first, last))
+    step = trajectory.step[low : high + 1]
+    loss = trajectory.measures["train_loss"][low : high + 1].copy()
+    batch = trajectory.scalars()["batch_loss"]
+    blind = np.isnan(loss) & (step < len(batch))
+    loss[blind] = batch[step[blind]]
+    peak = low + int(np.nanargmax(loss))
+    near = np.flatnonzero(trajectory.step[low:peak] >= trajectory.step[peak] - REACH)
+    return low + int(near[0]) if len(near) else low, peak, high
+
+
 def jump(
     problem: Problem,
     trajectory: Trajectory,
     first: int,
     last: int,
     *,
+    peak: int | None = None,
     count: int = 5,
     samples: int | None = SAMPLES,
     seed: int = 0,
     device: str = "auto",
 ) -> Jump:
-    """Whether curvature fell from row ``first`` to ``last``, and along what the weights moved.
+    """Whether curvature fell from row ``first`` to ``last``, and along what the weights left.
 
-    A catapult leaves along the top eigenvector and lands where curvature is smaller.
+    A catapult leaves along the top eigenvector, to and fro: the move is looked at up to row
+    ``peak`` (``last`` unless given), since it cancels by the time the loss has come back.
 
     Raises:
         LandscapeError: no such rows, or no convergence.
     """
-    check(trajectory, [first, last])
+    peak = last if peak is None else peak
+    check(trajectory, [first, peak, last])
     pairs = subspace(
         problem, trajectory, first, count=count, samples=samples, seed=seed, device=device
     )
     after = subspace(problem, trajectory, last, count=1, samples=samples, seed=seed, device=device)
-    start, end = (trajectory.row_weights(row).astype(np.float64) for row in (first, last))
+    start, end = (trajectory.row_weights(row).astype(np.float64) for row in (first, peak))
     move = end - start
-    shares = (pairs.vectors @ move) ** 2 / (move @ move or np.nan)
+    is_near = trajectory.step[peak] - trajectory.step[first] <= REACH
+    shares = (pairs.vectors @ move) ** 2 / ((move @ move if is_near else 0) or np.nan)
     return Jump(
         first=int(trajectory.step[first]),
+        peak=int(trajectory.step[peak]),
         last=int(trajectory.step[last]),
         before=float(pairs.values[0]),
         after=float(after.values[0]),

@@ -34,8 +34,10 @@ class Thresholds:
     """A lasting rise: the end's median loss above so many times the best,"""
     rise_share: float = 0.05
     """and more than this share of L₀ above it."""
+    flatter: float = 0.9
+    """A catapult's top eigenvalue falls below this share of that before,"""
     along_top: float = 0.5
-    """A catapult's jump: share of its squared length along the top eigenvector."""
+    """and its jump has more than this share of its squared length along the top eigenvector."""
     asleep: float = 1e-3
     """Outputs' spread over the inputs, as a share of their scale, that counts as none."""
     jumping: float = 0.05
@@ -48,6 +50,9 @@ class Thresholds:
     """A plateau is suboptimal below this share of the siblings' median u,"""
     alone: float = 0.5
     """or without siblings below this u."""
+    helps: float = 0.1
+    """A lower rate helps if the loss falls by more than this share of the way from L₀ to the best,
+    and clear of the noise."""
     certain: float = 0.5
     """Unstable at η: the binomial lower bound of escaping again is above this."""
     descending: float = 1.1
@@ -80,9 +85,13 @@ class Thresholds:
     barrier_error: float = 2.0
     """Floors are connected below so many error points"""
     barrier_ratio: float = 2.0
-    """and a barrier below so many times the larger end's loss."""
+    """and a barrier below so many times the larger end's loss;"""
+    barrier_share: float = 0.01
+    """without classes, a barrier is high above this share of L₀ and that many times the loss."""
     edge: float = 0.9
-    """At the edge of stability: sharpness above this share of its bound."""
+    """At the edge of stability: sharpness above this share of its bound, errors included,"""
+    above_edge: float = 1.2
+    """and below this share of it."""
 
     def __post_init__(self) -> None:
         for option in fields(self):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from landscape.diagnose import caveats, motion, outcome, overfitting
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.excursions import names, read
@@ -20,7 +22,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Happening:
-    """A stretch of steps with a name: ``spike``, ``escape``, or ``rise`` (up to the end)."""
+    """Steps with a name: ``spike``, ``recovery``, ``plateau``, ``escape`` or ``non-finite``."""
 
     name: str
     first: int
@@ -59,7 +61,10 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     if found.name == "diverged":
         moved = motion.Motion(motion.UNDETERMINED, items=moved.items)
     course = read(evidence, limits)
-    happenings = tuple(Happening(*each) for each in names(course)) if course is not None else ()
+    happenings = [Happening(*each) for each in names(course)] if course is not None else []
+    if found.name == "diverged":
+        happenings.append(_non_finite(evidence))
+    happenings.sort(key=lambda each: (each.first, each.last, each.name))
     return Verdict(
         found.name,
         moved.name,
@@ -67,8 +72,16 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
         found.layers,
         (*found.also, *moved.also),
         found.confidence,
-        happenings,
+        tuple(happenings),
         found.items | moved.items,
         overfitting.measure(evidence.rows),
         (*found.caveats, *caveats.of(evidence, found, moved)),
     )
+
+
+def _non_finite(evidence: Evidence) -> Happening:
+    """The first row whose loss isn't finite; the last row where only weights aren't."""
+    rows = evidence.rows
+    lost = rows.step[np.isinf(rows.train_loss)]
+    step = int(lost[0] if len(lost) else rows.step[-1])
+    return Happening("non-finite", step, int(rows.step[-1]))

@@ -10,7 +10,8 @@ from landscape.scan.words import number
 
 OUTCOMES = {
     "diverged": "The loss or the weights became infinite: the run diverged.",
-    "dead-plateau": "It never learned. Every unit of {layers} is dead or saturated on all data.",
+    "dead-plateau": "It never learned. Every unit of {layers} is dead or saturated on all data, "
+    "and the outputs don't depend on the input.",
     "initial-plateau": "It never left the plateau around its initialization: no layer is dead, but "
     "the outputs hardly depend on the input.",
     "vanishing-signal": "It never learned. No layer is dead, but the outputs have come to hardly "
@@ -30,8 +31,8 @@ OUTCOMES = {
     "undetermined": "What it did is undetermined: {undetermined_because}.",
 }
 DEAD = (
-    "A dead layer passes no gradient: but for the biases after it the gradient is exactly zero, "
-    "so no learning rate brings the run back."
+    "A dead layer passes no gradient: nothing but an output's bias can move, so no learning rate "
+    "brings the run back."
 )
 LANDINGS = {
     "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of "
@@ -41,6 +42,7 @@ LANDINGS = {
     "undetermined": "Whether units died where it landed was not measured.",
 }
 KINDS = {
+    "slope": "The loss is still on a slope there, at no stationary point.",
     "flat": "There the loss is flat: its curvature is next to nothing.",
     "flat-valley": "There the loss curves down along no direction that was found and is flat along "
     "at least one: no strict minimum.",
@@ -72,7 +74,7 @@ def answer(verdict: Verdict) -> tuple[str, ...]:
 def _outcome(verdict: Verdict) -> Iterator[str]:
     yield _filled(OUTCOMES[verdict.verdict], verdict)
     if verdict.verdict == "dead-plateau":
-        yield DEAD
+        yield from _standstill(verdict)
     if verdict.verdict == "escaped":
         yield from _escape(verdict)
     if verdict.overfitting is not None and verdict.overfitting.rise > 0:
@@ -95,41 +97,83 @@ def _escape(verdict: Verdict) -> Iterator[str]:
     kind = _item(verdict, "landing_kind")
     if isinstance(kind, str):
         yield KINDS[kind]
-    if verdict.landing == "dead-plateau":
+    yield from _standstill(verdict)
+    yield from _onset(verdict)
+    for name, where in (("best", "best weights"), ("onset", "last weights before the onset")):
+        yield from _tried(verdict, name, where)
+    yield from _landed(verdict)
+
+
+def _standstill(verdict: Verdict) -> Iterator[str]:
+    zero, tensors = _item(verdict, "exactly_zero"), _item(verdict, "tensors")
+    if zero is not None:
+        yield f"There the gradient of {zero} of {tensors} parameter tensors is exactly zero."
+    if _item(verdict, "no_way_back") is True:
         yield DEAD
-    yield from _tried(verdict)
 
 
-def _tried(verdict: Verdict) -> Iterator[str]:
-    left = _value(verdict, "left_again")
-    if left is not None:
-        text = f"From the best weights, {left:.0%} of other batch orders leave again"
-        if "unstable-at-rate" in verdict.also:
-            yield f"{text}: that place is unstable at this learning rate."
-        else:
-            yield f"{text}: too few to say that the place is unstable at this learning rate."
-    back = _value(verdict, "lower_rate_from_best")
-    level = verdict.evidence["lower_rate_from_best"].threshold if back is not None else None
-    if back is not None and isinstance(level, int | float):
-        stays = "stays" if back <= level else "leaves as well"
-        yield f"With a tenth of the learning rate it {stays}: loss {number(back)}."
-    stuck = [
-        verdict.evidence[name]
-        for name in verdict.evidence
-        if name.startswith("rate_") and name.endswith("_from_landing")
-    ]
-    if stuck:
-        helped = [item for item in stuck if _below(item.value, item.threshold)]
-        yield (
-            f"From where it landed {len(helped)} of {len(stuck)} other learning rates "
-            "bring it back."
+def _onset(verdict: Verdict) -> Iterator[str]:
+    """Sharpness before it left, against the bounds of small and of full batches."""
+    batch = verdict.evidence.get("batch_sharpness_onset")
+    top = verdict.evidence.get("sharpness_onset")
+    if top is not None and isinstance(top.value, float) and isinstance(top.threshold, float):
+        text = (
+            f"Before it left, the top Hessian eigenvalue was {number(top.value)}, against "
+            f"{number(top.threshold)} that full batches bear"
         )
-    placed = _value(verdict, "stuck_from_plateau")
-    if placed is not None:
-        least = _value(verdict, "stuck_at_least") or 0.0
+        if batch is not None and isinstance(batch.value, float):
+            low = batch.threshold
+            text += f"; batch sharpness {number(batch.value)}"
+            if isinstance(low, float):
+                text += f", against {number(low)} to {number(top.threshold)} by noise"
+        yield text + "."
+
+
+def _tried(verdict: Verdict, name: str, where: str) -> Iterator[str]:
+    """What trainings from one start did; nothing follows where the control didn't leave."""
+    control = verdict.evidence.get(f"control_from_{name}")
+    if control is None or _below(control.value, control.threshold):
+        return
+    again = _value(verdict, f"left_again_from_{name}")
+    if again is not None:
+        least = verdict.evidence[f"left_at_least_from_{name}"]
+        few = _below(least.value, least.threshold)
+        follows = "too few to say that the place is" if few else "that place is"
         yield (
-            f"Initialized on that plateau, {placed:.0%} of the trainings, over learning "
-            f"rates, stay there (95 % interval from {least:.0%} on)."
+            f"From the {where}, {again:.0%} of other batch orders leave again: {follows} unstable "
+            "at this learning rate."
+        )
+    lower = verdict.evidence.get(f"lower_rate_from_{name}")
+    if lower is not None and isinstance(lower.value, float):
+        stays = "stays" if _below(lower.value, lower.threshold) else "leaves as well"
+        epochs = _value(verdict, f"epochs_from_{name}")
+        over = "" if epochs is None else f" over {number(epochs)} epochs"
+        yield (
+            f"From the {where}, with a tenth of the learning rate it {stays}{over}: "
+            f"loss {number(lower.value)}."
+        )
+
+
+def _landed(verdict: Verdict) -> Iterator[str]:
+    rates = [
+        item
+        for name, item in verdict.evidence.items()
+        if name == "lower_rate_from_landing"
+        or (name.startswith("rate_") and name.endswith("_from_landing"))
+    ]
+    if rates:
+        helped = [item for item in rates if _below(item.value, item.threshold)]
+        epochs = _value(verdict, "epochs_from_landing")
+        within = "" if epochs is None else f" within {number(epochs)} epochs"
+        yield (
+            f"From where it landed {len(helped)} of {len(rates)} other learning rates "
+            f"bring it back{within}."
+        )
+    stuck, count = _value(verdict, "stuck_from_plateau"), _value(verdict, "plateau_rates")
+    if stuck is not None and count is not None:
+        yield (
+            "From an initialization with the last hidden layer dead, the outputs still ignore the "
+            f"input at the end at {stuck * count:.0f} of {count:.0f} learning rates."
         )
 
 

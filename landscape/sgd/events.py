@@ -89,7 +89,7 @@ def detect(
         return []
     constant = constant_loss if math.isfinite(constant_loss) else float(loss[0])
     found = _excursions(step, loss, constant, steps_per_epoch)
-    found += _plateaus(step, loss, constant, steps_per_epoch)
+    found += plateaus(step, loss, constant, steps_per_epoch)
     return sorted(found, key=lambda event: (event.first, event.last, event.name))
 
 
@@ -213,9 +213,10 @@ def residuals(loss: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def _plateaus(
+def plateaus(
     step: NDArray[np.int64], loss: NDArray[np.float64], constant: float, epoch: int
 ) -> list[Event]:
+    """Stretches of an epoch and five rows at least, near the constant output's loss."""
     flat = np.abs(loss - constant) <= FLAT * abs(constant)
     found: list[Event] = []
     at = 0

@@ -51,6 +51,17 @@ def test_the_page_answers_first(run, landscape):
     assert max(map(len, lines[: lines.index("Files")])) <= 100
 
 
+def test_the_page_tells_what_no_rule_asks_for(run, landscape):
+    result = landscape("diagnose", run, "--only", "functions,permutations,curvature")
+    assert result.code == 0, result.err
+    values = {n: analysis.load(run, n).values for n in ("functions", "curvature")}
+    differ = values["functions"]["disagreement"]
+    assert f"{differ[0, -1]:.1%}" in result.out
+    assert "predictions that differ, in function space" in result.out
+    text = " ".join(result.out.split())
+    assert f"Hessian's trace is {values['curvature']['trace'][-1]:.3g}".replace("-", "−") in text
+
+
 def test_json_is_the_verdict(run, landscape):
     result = landscape("diagnose", run, *QUICK, "--json")
     assert result.code == 0

@@ -76,7 +76,7 @@ def evidence(world: World, *, seed: int = 0, count: int = SEEDS) -> list[Evidenc
                 L0,
                 diffusion=diffusion.measure(distances.between(w[:, run], step)),
                 replicas=replicas(others[:, run], start[run], world.steps),
-                floors=Floors(10, barrier),
+                floors=Floors(10, barrier, matched=barrier),
             )
         )
     return found

@@ -18,6 +18,8 @@ DEAD = State(
     dead=("hidden",),
     saturated=(),
     logit_spread=0.0,
+    moving=("output.bias",),
+    tensors=6,
     lambda_max=1e-6,
     lambda_min=-1e-7,
 )
@@ -149,6 +151,19 @@ def noise_floor(seed: int, momentum: float) -> Evidence:
 def catapult(seed: int, momentum: float) -> Evidence:
     found = spike(seed, momentum)
     return Evidence(**{**vars(found), "catapult": Catapult(30.0, 12.0, 0.9)})
+
+
+def tried(*, best: int, onset: int, control: float = 2.3, orders: int = 10) -> tuple[Branch, ...]:
+    """Trainings from before an escape, of which so many orders leave again from each start."""
+    found = []
+    for start, step, away in (("best", 100, best), ("before-onset", 310, onset)):
+        found.append(Branch("control", start, step, 0.1, 0.5, control, epochs=15))
+        found.append(Branch("lower-rate", start, step, 0.01, 0.5, 0.05, epochs=15))
+        found += [
+            Branch("other-order", start, step, 0.1, 0.5, loss, order=k, epochs=15)
+            for k, loss in enumerate([2.3] * away + [0.4] * (orders - away))
+        ]
+    return tuple(found)
 
 
 def add(evidence: Evidence, *, end_after: float) -> Evidence:

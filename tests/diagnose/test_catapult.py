@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose import curvature
+from landscape.diagnose import curvature, parts
 from landscape.diagnose.bounds import bounds
-from landscape.diagnose.subspace import jump
+from landscape.diagnose.evidence import Rows
+from landscape.diagnose.excursions import Course
+from landscape.diagnose.subspace import jump, stretch, subspace
 from landscape.problem import Problem, flat, half_square
 from landscape.problem.hvp import Hessian
 from landscape.problem.spectrum import top
+from landscape.sgd import events
 from landscape.sgd.settings import Settings
 from landscape.sgd.train import steps
 
@@ -83,6 +88,60 @@ def test_it_leaves_along_the_top_eigenvector_and_lands_where_it_is_flatter(recor
     assert leap.along_top > 0.99
     assert leap.chance == pytest.approx(1 / 800)
     assert jump(problem, trajectory, 0, 2, count=1).after < limit.descent
+
+
+@pytest.mark.parametrize("every", [1, 25])
+def test_the_part_looks_from_before_the_spike_to_its_peak(recorded, every, monkeypatch):
+    problem = made(200, 1)
+    rate = 3.0 / state(flat(problem.model).numpy())[1]
+    path = descended(problem, rate, 200)[::every]
+    losses = np.array([state(weights)[0] ** 2 / 2 for weights in path])
+    trajectory = recorded(problem, path, losses)
+    # The fixture's rows are ten steps apart; these are as many as they were trained.
+    trajectory = replace(trajectory, step=every * np.arange(len(path)))
+    none = {"batch_loss": np.empty(0)}
+    monkeypatch.setattr(type(trajectory), "scalars", lambda self: none)
+    step = trajectory.step
+    first = int(np.argmax(losses > losses[0])) if every == 1 else 1
+    end = first + int(np.argmax(losses[first:] < losses[0]))
+    limits = events.Thresholds(losses[0], losses[0])
+    excursion = events.Excursion(first, end, first, limits, losses[0])
+    rows = Rows(step, losses)
+    course = Course(rows, losses[0], 0.0, 0, (excursion,), 0 * losses, int(losses.argmin()))
+    context = SimpleNamespace(
+        course=course, subject=SimpleNamespace(problem=problem, trajectory=trajectory)
+    )
+    found = parts._jump(context, lambda share: None)
+    assert found.after < 0.9 * found.before
+    if every == 1:
+        assert found.peak == int(losses.argmax())
+        assert found.along_top > 0.5
+        # By the time it is back the move along the top eigenvector has cancelled.
+        back = jump(problem, trajectory, found.first, found.last, count=1, peak=None)
+        whole = trajectory.row_weights(found.last).astype(float)
+        whole -= trajectory.row_weights(found.first)
+        top_vector = subspace(problem, trajectory, found.first, count=1).vectors[0]
+        assert (top_vector @ whole) ** 2 / (whole @ whole) < 0.5
+        assert back.last == found.last
+    else:
+        assert np.isnan(found.along_top)
+
+
+def test_rows_of_the_flight_recorder_bring_the_start_nearer(recorded, monkeypatch):
+    problem = made(10, 0)
+    start = flat(problem.model).numpy()
+    losses = [1.0, np.nan, np.nan, np.nan, 2.0, 0.5]
+    trajectory = recorded(problem, [start] * 6, losses)
+    trajectory = replace(trajectory, step=np.array([0, 30, 40, 45, 100, 200]))
+    batch = np.ones(200)
+    batch[[30, 40, 45]] = 2.0, 3.0, 9.0
+    monkeypatch.setattr(type(trajectory), "scalars", lambda self: {"batch_loss": batch})
+    assert stretch(trajectory, 0, 200) == (1, 3, 5)
+    # Nothing lies within twenty steps before this peak.
+    batch[45] = 1.5
+    batch[40] = 1.5
+    batch[30] = 9.0
+    assert stretch(trajectory, 0, 200) == (0, 1, 5)
 
 
 def test_curvature_of_the_whole_path_is_the_closed_form():

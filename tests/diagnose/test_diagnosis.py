@@ -168,13 +168,20 @@ def test_floors_and_replicas_reach_the_verdict(learned):
     run, problem = learned
     verdict = diagnose(run, problem, epochs=2)
     assert verdict.verdict == "learned"
-    assert {"barrier_line", "replicas_ratio"} <= set(verdict.evidence) or (
-        verdict.motion == "still-descending"
-    )
+    assert {"barrier_line", "replicas_ratio", "growth"} <= set(verdict.evidence)
     assert "connectivity" in analysis.names(run.folder)
     losses = analysis.load(run.folder, "connectivity").values["train_loss"]
     stored = analysis.load(run.folder, "interventions").values["motion"]["floor_losses"]
     assert np.allclose(losses, stored, rtol=1e-4)
+
+
+def test_what_depends_on_an_escape_is_measured_anew_where_the_lines_make_it_none(copied):
+    run, problem = copied
+    _, steps = measured(run, problem, intervene=False, thresholds=Thresholds(escape_times=100))
+    kept = {name for name, part in steps.items() if part.kept}
+    assert {"units", "distances", "density"} <= kept
+    # Rows before the onset, and the movement in sharp directions, hang on it.
+    assert not kept & {"curvature", "sharpness", "diffusion"}
 
 
 def test_thresholds_draw_the_lines_elsewhere(copied):

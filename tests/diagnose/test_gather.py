@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from landscape.diagnose import gather
+from landscape.diagnose import escape, gather
+from landscape.diagnose.diagnosis import Diagnosis, measure
+from landscape.diagnose.evidence import State
 from landscape.diagnose.quadrature import Density, count_below
+from landscape.diagnose.verdict import judge
 
 
 @pytest.mark.parametrize("error", [[[0.0, 3.0], [3.0, 0.0]], [[math.nan, 3.0], [3.0, math.nan]]])
@@ -17,6 +20,53 @@ def test_the_worst_barrier_is_each_numbers_own(error):
     )
     found = gather._barrier(pairs)
     assert (found.error, found.ratio, found.loss) == (3.0, 0.5, 0.0)
+
+
+def test_states_say_what_moves_and_what_lay_before_an_escape(escaped):
+    run, problem = escaped
+    found = Diagnosis(
+        run, problem, intervene=False, only=("units", "curvature", "sharpness", "jump")
+    )
+    list(measure(found))
+    evidence = gather.evidence(found.context)
+    row = escape.before_onset(found.subject, found.context.course)
+    onset = evidence.states["onset"]
+    assert onset.step == found.subject.trajectory.step[row]
+    assert onset.lambda_max is not None
+    assert onset.batch_sharpness is not None
+    steps = [state.step for state in evidence.sharpness]
+    assert steps == sorted(set(steps))
+    assert onset.step in steps
+    end, units = evidence.states["end"], found.context.results["units"]
+    assert end.moving == units.moving(len(units.step) - 1)
+    assert end.tensors == len(list(problem.model.parameters()))
+    items = judge(evidence).evidence
+    assert "sharpness_onset" in items
+    assert "sharpness" not in items
+
+
+def test_a_twin_is_missed_only_where_one_was_looked_for(learned):
+    run, problem = learned
+    found = Diagnosis(run, problem, intervene=False, only=("distances",))
+    list(measure(found))
+    assert gather.evidence(found.context).twin
+    found = Diagnosis(run, problem, intervene=False, only=("permutations",))
+    list(measure(found))
+    assert not gather.evidence(found.context).twin
+
+
+def test_outputs_that_are_all_zero_ignore_the_input():
+    units = SimpleNamespace(
+        step=np.array([0]),
+        gradient_norm=np.zeros(1),
+        scale=np.zeros(1),
+        relative_spread=np.array([math.nan]),
+        tensors=("bias",),
+        whole=lambda kind, at: (),
+        partly=lambda kind, at: {},
+        moving=lambda at: (),
+    )
+    assert gather._with_units(State(0), units).logit_spread == 0.0
 
 
 def test_without_classes_a_barrier_has_no_error_points():

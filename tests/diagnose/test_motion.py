@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from landscape.diagnose import estimates, motion, slope
-from landscape.diagnose.bounds import bounds
-from landscape.diagnose.evidence import Barrier, Evidence, Floors, Replicas, Spectrum, State
+from landscape.diagnose.evidence import Barrier, Evidence, Floors, Replicas, State
 from landscape.diagnose.thresholds import Thresholds
 
 spec = importlib.util.spec_from_file_location(
@@ -53,7 +52,7 @@ def names(found: tuple[Evidence, ...]) -> Counter[str]:
 def test_planted_motion(world, expected, fewest, momentum):
     found = names(runs(world, momentum))
     assert found[expected] >= fewest
-    assert found[expected] + found[UNDETERMINED] >= 19
+    assert found[expected] + found[UNDETERMINED] == planted.SEEDS
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -172,36 +171,6 @@ def test_the_bound_is_its_formula():
     assert estimates.restoring_bound(adam, moved) is None
 
 
-def test_the_valleys_dimension_is_read_off_the_spectrum():
-    walk = runs("walk", 0.0)[0]
-    curvature = np.geomspace(1e-6, 1.0, 50)
-    below = 1000 * curvature**0.25
-    spectrum = Spectrum(curvature, below, 0 * below, 0.9 * below, 1.1 * below, 256, 256)
-    found = motion.decide(replace(walk, spectrum=spectrum), LIMITS)
-    assert found.dimension == pytest.approx(1000 * found.bound**0.25, rel=0.02)
-    item = found.items["valley_dimension"]
-    assert item.value == found.dimension
-    assert "samples" not in item.meaning
-    outside = replace(spectrum, curvature=curvature * 1e9)
-    assert motion.decide(replace(walk, spectrum=outside), LIMITS).dimension is None
-
-
-@pytest.mark.parametrize(
-    ("error", "lower", "upper"), [(0.0, 0.4, 1.0), (0.3, 0.9, 1.1), (0.6, 1.0, 1.0)]
-)
-def test_a_valley_whose_limits_lie_far_apart_has_no_dimension(error, lower, upper):
-    walk = runs("walk", 0.0)[0]
-    curvature, ones = np.geomspace(1e-6, 1.0, 50), np.full(50, 100.0)
-    spectrum = Spectrum(
-        curvature, ones, error * ones, lower * ones, upper * ones, samples=64, total=256
-    )
-    found = motion.decide(replace(walk, spectrum=spectrum), LIMITS)
-    item = found.items["valley_dimension"]
-    assert (found.dimension, item.value) == (None, "undetermined")
-    assert f"100 ± {100 * error:.0f} over probes" in item.meaning
-    assert item.meaning.endswith("over 64 of 256 samples, which makes more of it flat")
-
-
 def test_c_half_is_pooled_with_replicas_of_the_same_length_only():
     walk = runs("walk", 0.0)[0]
     moved = replace(walk.diffusion, half_cosine=0.2, half_cosine_error=0.3)
@@ -209,9 +178,14 @@ def test_c_half_is_pooled_with_replicas_of_the_same_length_only():
     pooled = estimates.pooled(replace(walk, replicas=others), moved)
     assert pooled.cosine == pytest.approx((0.2 + 4 * 0.1) / 5, rel=1e-12)
     assert pooled.error == pytest.approx(0.3 / math.sqrt(5), rel=1e-12)
-    shorter = replace(others, steps=moved.steps // 2)
-    alone = estimates.pooled(replace(walk, replicas=shorter), moved)
+    shorter = replace(walk, replicas=replace(others, steps=moved.steps // 2))
+    alone = estimates.pooled(shorter, moved)
     assert (alone.cosine, alone.error) == (0.2, 0.3)
+    assert "replicas ran 1024 of the window's 2048 steps" in estimates.hint(shorter, moved)
+    assert estimates.hint(shorter, moved).endswith("--epochs 32 could be pooled with it")
+    assert estimates.hint(replace(walk, replicas=None), moved) == "; run replicas"
+    after = replace(walk, replicas=None, states={"onset": State(0)})
+    assert estimates.hint(after, moved) == "; replicas are not run after an escape"
 
 
 def test_cosine_of_a_confinement_from_its_ratio():
@@ -254,25 +228,6 @@ def test_shares_of_planted_mixtures(world, expected, momentum):
         assert np.median(values) == pytest.approx(share, abs=0.08)
 
 
-@pytest.mark.parametrize(("share", "at_edge"), [(0.5, False), (0.95, True), (1.05, True)])
-@pytest.mark.parametrize("batch", [32, 1000])
-def test_edge_of_stability(share, at_edge, batch):
-    base = runs("confined", 0.0)[0]
-    limit = bounds(0.1).full_batch
-    setup = replace(base.setup, batch_size=batch, samples=1000)
-    full = batch == 1000
-    state = State(
-        0,
-        lambda_max=share * limit if full else 1.0,
-        batch_sharpness=1.0 if full else share * limit,
-    )
-    found = motion.decide(replace(base, setup=setup, states={"end": state}), LIMITS)
-    assert found.name == "confined"
-    assert found.also == (("edge-of-stability",) if at_edge else ())
-    clipped = replace(base, setup=replace(setup, clipped=True), states={"end": state})
-    assert motion.decide(clipped, LIMITS).also == ()
-
-
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
 @pytest.mark.parametrize(
     ("trend", "state"),
@@ -291,7 +246,7 @@ def test_slope_with_correlated_noise(trend, state, correlation):
         right += found == state
         wrong += found not in (state, slope.UNDETERMINED)
         assert change.rows == 400
-    assert right > 190 if correlation == 0 else right > 100
+    assert right > 190
     assert wrong <= 4
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from landscape.diagnose import excursions, outcome, window
-from landscape.diagnose.evidence import Branch, Evidence, State
+from landscape.diagnose.evidence import Catapult, Evidence
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 
@@ -71,65 +71,6 @@ def test_quantiles_would_call_a_good_run_bouncing():
     assert decide(planted.learned(0, 0.0)).name == "learned"
 
 
-def test_landings():
-    escaped = planted.escaped(0, 0.9)
-    dead = decide(escaped)
-    assert (dead.landing, dead.layers) == ("dead-plateau", ("hidden",))
-    assert dead.items["landing_kind"].value == "flat"
-    assert dead.items["gradient_norm_end"].value == 1e-3
-    collapsed = State(1, dead=(), saturated=(), partly_dead={"first": 0.9, "second": 0.2})
-    elsewhere = State(1, dead=(), saturated=(), lambda_max=3.0, lambda_min=-1.0)
-    unknown = State(1)
-    for state, landing, layers in (
-        (collapsed, "partial-collapse", ("first",)),
-        (elsewhere, "elsewhere", ()),
-        (unknown, "undetermined", ()),
-    ):
-        states = {**escaped.states, "end": state}
-        found = decide(replace(escaped, states=states))
-        assert (found.landing, found.layers) == (landing, layers)
-
-
-@pytest.mark.parametrize(
-    ("lowest", "kind"),
-    [(-1.0, "saddle"), (-1e-3, "flat-valley"), (6e-36, "flat-valley"), (0.1, "minimum")],
-)
-def test_the_kind_of_point_landed_on(lowest, kind):
-    end = State(1, dead=(), saturated=(), lambda_max=3.0, lambda_min=lowest)
-    found = decide(replace(planted.escaped(0, 0.9), states={"end": end}))
-    assert found.items["landing_kind"].value == kind
-
-
-def test_interventions_after_an_escape():
-    best, landing = 0.5, 2.3
-    branches = [Branch("lower-rate", "best", 100, 0.01, best, 0.05, velocity=False)]
-    branches += [Branch("other-order", "best", 100, 0.1, best, 2.3, order=k) for k in range(10)]
-    branches += [
-        Branch("rate", "end", 1000, rate, landing, 2.3) for rate in (1e-3, 1e-2, 1e-1, 1.0)
-    ]
-    found = decide(replace(planted.escaped(3, 0.9), branches=tuple(branches)))
-    assert found.confidence == "intervention"
-    assert found.also == ("unstable-at-rate",)
-    assert found.items["left_again"].value == 1.0
-    assert found.items["lower_rate_from_best"].value == 0.05
-    assert found.items["rate_1_from_landing"].value == 2.3
-    assert "velocity zero" in found.caveats[0]
-    # 7 of 10 is no proof: the interval reaches below one half.
-    mixed = [replace(b, end_loss=0.4) if b.order in (0, 1, 2) else b for b in branches]
-    again = decide(replace(planted.escaped(3, 0.9), branches=tuple(mixed)))
-    assert again.items["left_again"].value == 0.7
-    assert again.also == ()
-
-
-def test_a_training_that_diverged_has_left():
-    branches = tuple(
-        Branch("other-order", "best", 100, 0.1, 0.5, loss, order=k)
-        for k, loss in enumerate((np.inf, np.nan, 0.4))
-    )
-    found = decide(replace(planted.escaped(3, 0.9), branches=branches))
-    assert found.items["left_again"].value == pytest.approx(2 / 3)
-
-
 def test_what_was_not_measured_is_not_guessed():
     for name in ("dead_plateau", "asleep", "too_slow", "restless", "stuck"):
         found = decide(replace(getattr(planted, name)(0, 0.0), states={}))
@@ -142,6 +83,46 @@ def test_siblings_raise_the_line():
     found = planted.add(planted.run(planted.noisy(planted.decay(200, 0.9), 0), 0.0), end_after=0.89)
     assert decide(found).name == "learned"
     assert decide(replace(found, siblings_share=0.95)).name == "suboptimal-plateau"
+
+
+@pytest.mark.parametrize(
+    ("after", "name"),
+    [(1.58, "suboptimal-plateau"), (1.3, "undetermined"), (1.0, "noise-floor"), (np.inf, None)],
+)
+def test_a_lower_rate_may_help_a_little(after, name):
+    # At 1.6, with the line at L₀/2 = 1.15.
+    loss = planted.noisy(np.maximum(planted.decay(200, 1.6), 1.6), 0, 0.01)
+    found = decide(planted.add(planted.run(loss, 0.0), end_after=after))
+    assert found.name == (name or "suboptimal-plateau")
+    if after == 1.3:
+        assert "not up to the line" in str(found.items["undetermined_because"].value)
+
+
+@pytest.mark.parametrize(
+    ("change", "slow"),
+    [({}, True), ({"constant_from": 100}, False), ({"optimizer": "Adam"}, False)],
+)
+def test_too_slow_needs_a_rate_known_to_be_small(change, slow):
+    found = planted.too_slow(0, 0.0)
+    found = decide(replace(found, setup=replace(found.setup, **change)))
+    assert found.name == ("too-slow" if slow else "undetermined")
+    if not slow:
+        assert "η was not checked" in str(found.items["undetermined_because"].value)
+
+
+@pytest.mark.parametrize(
+    ("after", "along", "name"),
+    [
+        (12.0, 0.9, "catapult"),
+        (29.0, 0.9, "spike-recovered"),
+        (12.0, 0.3, "spike-recovered"),
+        (12.0, np.nan, "spike-recovered"),
+    ],
+)
+def test_a_catapult_needs_both(after, along, name):
+    found = decide(replace(planted.spike(0, 0.0), catapult=Catapult(30.0, after, along)))
+    assert found.name == name
+    assert bool(found.caveats) == np.isnan(along)
 
 
 def test_without_a_constant_output_the_first_loss_stands_for_it():

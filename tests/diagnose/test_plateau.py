@@ -44,6 +44,16 @@ def test_only_biases_of_one_layer_are_moved():
     assert changed == {"hidden2.bias"} == {f"{placed.layer}.bias"}
 
 
+def test_outputs_are_constant_on_the_plateau_alone():
+    problem = builtin(model="mlp", data="moons", depth=2, width=8)
+    start = start_of(problem)
+    assert not plateau.is_constant(problem, start)
+    placed = plateau.place(problem, start)
+    assert plateau.is_constant(problem, placed.start)
+    lost = Start(np.full_like(start.weights, np.nan), start.buffers, None)
+    assert not plateau.is_constant(problem, lost)
+
+
 class Around(nn.Module):
     """Its output reads the input beside the hidden layer."""
 

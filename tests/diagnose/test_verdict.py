@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from landscape.diagnose import overfitting
-from landscape.diagnose.evidence import Branch, Evidence, Rows, State
+from landscape.diagnose.evidence import Barrier, Branch, Evidence, Rows, State
 from landscape.diagnose.motion import NAMES as MOTIONS
 from landscape.diagnose.outcome import NAMES as OUTCOMES
 from landscape.diagnose.verdict import judge
@@ -61,10 +61,14 @@ def test_the_record_has_the_fields_of_verdict_json(name):
 
 def test_events():
     found = judge(outcomes.escaped(4, 0.0))
-    assert [(each.name, each.first, each.last) for each in found.events] == [("escape", 320, 995)]
+    told = [(each.name, each.first, each.last) for each in found.events]
+    assert told == [("escape", 320, 995), ("plateau", 335, 995)]
     spike = judge(outcomes.spike(4, 0.0))
-    assert [(each.name, each.first, each.last) for each in spike.events] == [("spike", 420, 435)]
-    assert [each.name for each in judge(outcomes.late_spike(0, 0.0)).events] == ["rise"]
+    told = [(each.name, each.first, each.last) for each in spike.events]
+    assert told == [("spike", 420, 435), ("recovery", 425, 440)]
+    lost = judge(outcomes.diverged(0, 0.0)).events
+    assert [(each.name, each.first, each.last) for each in lost] == [("non-finite", 250, 495)]
+    assert [each.name for each in judge(outcomes.late_spike(0, 0.0)).events] == ["spike"]
     assert judge(outcomes.learned(0, 0.0)).events == ()
 
 
@@ -111,8 +115,45 @@ def test_separable_data():
     walk = motions.evidence(motions.walk(0.0, 20), count=1)[0]
     rows = replace(walk.rows, train_accuracy=np.ones(len(walk.rows.step)))
     assert any("no finite minimum" in each for each in judge(replace(walk, rows=rows)).caveats)
+    decayed = replace(walk, rows=rows, setup=replace(walk.setup, weight_decay=1e-4))
+    assert not any("no finite minimum" in each for each in judge(decayed).caveats)
     squares = replace(walk, rows=rows, setup=replace(walk.setup, cross_entropy=False))
     assert not any("no finite minimum" in each for each in judge(squares).caveats)
+
+
+def test_no_minimum_is_isolated_where_the_loss_has_symmetries(settled):
+    def told(**setup: object) -> list[str]:
+        found = settled["confined"]
+        changed = replace(found, setup=replace(found.setup, **setup))
+        return [each for each in judge(changed).caveats if "No minimum is isolated" in each]
+
+    assert "adding the same to all logits changes no loss" in told()[0]
+    [both] = told(rectified=True)
+    assert "scaling a ReLU unit's inputs up" in both
+    assert "all logits" in both
+    assert "logits" not in told(rectified=True, cross_entropy=False)[0]
+    assert told(cross_entropy=False) == []
+    assert told(rectified=True, weight_decay=1e-4) == []
+    drift = judge(settled["drift"]).caveats
+    assert not any("isolated" in each for each in drift)
+
+
+def test_slow_hops_may_look_like_a_mixture(settled):
+    def told(found: Evidence) -> bool:
+        return any("Slow hops between basins" in each for each in judge(found).caveats)
+
+    assert not told(settled["mixture"])
+    assert told(replace(settled["mixture"], floors=None))
+
+
+def test_sharpness_before_the_onset_is_told():
+    escaped = outcomes.escaped(0, 0.9)
+    onset = State(295, lambda_max=45.0, batch_sharpness=3.0, batch_sharpness_error=0.1)
+    said = answer(judge(replace(escaped, states={**escaped.states, "onset": onset})))
+    assert (
+        "Before it left, the top Hessian eigenvalue was 45, against 38 that full batches bear; "
+        "batch sharpness 3, against 2 to 38 by noise." in said
+    )
 
 
 def test_judging_changes_nothing_and_is_repeatable():
@@ -123,10 +164,10 @@ def test_judging_changes_nothing_and_is_repeatable():
 
 
 def test_words_for_an_escape():
-    branches = [Branch("lower-rate", "best", 100, 0.01, 0.5, 0.05)]
-    branches += [Branch("other-order", "best", 100, 0.1, 0.5, 2.3, order=k) for k in range(10)]
+    branches = [*outcomes.tried(best=10, onset=8)]
     branches += [Branch("rate", "end", 995, rate, 2.3, 2.302) for rate in (1e-3, 0.1, 1.0)]
-    branches += [Branch("plateau", "plateau", 0, 0.1, 2.3, 2.3)]
+    branches += [Branch("lower-rate", "end", 995, 0.01, 2.3, 0.4, epochs=15)]
+    branches += [Branch("plateau", "plateau", 0, 0.1, 2.3, 2.3, constant=True)]
     said = answer(judge(replace(outcomes.escaped(0, 0.9), branches=tuple(branches))))
     assert said[0].startswith("It learned to a loss of 0.")
     assert said[0].endswith("then left and stayed away, at 2.3.")
@@ -135,16 +176,24 @@ def test_words_for_an_escape():
         "dead or saturated.",
         "The gradient there has norm 0.001, 0.1 at the best weights.",
         "There the loss is flat: its curvature is next to nothing.",
-        "A dead layer passes no gradient: but for the biases after it the gradient is exactly "
-        "zero, so no learning rate brings the run back.",
+        "There the gradient of 5 of 6 parameter tensors is exactly zero.",
+        "A dead layer passes no gradient: nothing but an output's bias can move, so no learning "
+        "rate brings the run back.",
         "From the best weights, 100% of other batch orders leave again: that place is unstable "
         "at this learning rate.",
-        "With a tenth of the learning rate it stays: loss 0.05.",
-        "From where it landed 0 of 3 other learning rates bring it back.",
-        "Initialized on that plateau, 100% of the trainings, over learning rates, stay there "
-        "(95 % interval from 3% on).",
+        "From the best weights, with a tenth of the learning rate it stays over 15 epochs: loss "
+        "0.05.",
+        "From the last weights before the onset, 80% of other batch orders leave again: too few "
+        "to say that the place is unstable at this learning rate.",
+        "From where it landed 1 of 3 other learning rates bring it back within 15 epochs.",
+        "From an initialization with the last hidden layer dead, the outputs still ignore the "
+        "input at the end at 1 of 1 learning rates.",
     ):
         assert sentence in said
+    blind = outcomes.tried(best=10, onset=10, control=0.4)
+    told = " ".join(answer(judge(replace(outcomes.escaped(0, 0.9), branches=blind))))
+    assert "other batch orders" not in told
+    assert "tenth" not in told
 
 
 def test_words_for_every_outcome():
@@ -185,3 +234,15 @@ def test_a_layer_that_died_at_last_is_told_whatever_the_outcome():
     assert escaped.layers == ("hidden",)
     for told in (escaped, judge(learned)):
         assert not any(each.startswith("At the end every unit") for each in told.caveats)
+
+
+def test_basins_that_no_curve_was_tried_between(settled):
+    def advice(evidence):
+        return [each for each in judge(evidence).caveats if "--curve" in each]
+
+    wells = settled["wells"]
+    assert judge(wells).motion == "hopping-basins"
+    assert len(advice(wells)) == 1
+    high = Barrier(error=9.0, ratio=9.0)
+    assert advice(replace(wells, floors=replace(wells.floors, curve=high))) == []
+    assert advice(settled["walk"]) == []

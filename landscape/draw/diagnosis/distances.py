@@ -76,7 +76,8 @@ def distances(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         strip.axhline(value, color=look.page, lw=2.2, zorder=3)
         strip.axhline(value, color=look.ink, lw=1.0, zorder=3)
         curve.axhline(value, color=look.ink, lw=0.9, ls=(0, (3.5, 1.4)), zorder=3)
-    panels.beside(curve, [(v, text, theme.now().ink) for v, text in references], names)
+    # Copies may be as near as dead units are alike: below the axis, its end stands for them.
+    panels.beside(curve, [(max(v, low), text, theme.now().ink) for v, text in references], names)
     sheet.text(LEFT, panels_end, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
 

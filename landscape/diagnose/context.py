@@ -1,0 +1,42 @@
+"""What a diagnosis passes from part to part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from landscape.diagnose.escape import Escape
+from landscape.diagnose.excursions import Course
+from landscape.diagnose.replicas import Motion
+from landscape.diagnose.siblings import Siblings
+from landscape.diagnose.subject import Subject
+from landscape.diagnose.thresholds import Thresholds
+from landscape.store.run import Run
+
+
+@dataclass(frozen=True)
+class Interventions:
+    """What the trainings from the run's snapshots came to; one of the two, or none and why."""
+
+    escape: Escape | None = None
+    motion: Motion | None = None
+    reason: str | None = None
+    failed: tuple[str, ...] = ()
+    """Trainings that could not be done, with the error of each."""
+
+
+@dataclass
+class Context:
+    """What parts are measured of, and what was measured so far."""
+
+    subject: Subject
+    limits: Thresholds
+    epochs: int
+    twin: Run | None
+    course: Course | None
+    siblings: Siblings
+    curve: bool = False
+    """Whether curves are trained between floors that no straight line connects."""
+    results: dict[str, Any] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    """Why a part has no result, by name."""

@@ -1,0 +1,72 @@
+"""What barriers between floors decide: connected, different basins, or neither."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from landscape.diagnose import motion
+from landscape.diagnose.evidence import Barrier, Evidence, Floors
+from landscape.diagnose.thresholds import Thresholds
+
+spec = importlib.util.spec_from_file_location(
+    "planted_motions", Path(__file__).with_name("planted_motions.py")
+)
+planted = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(planted)
+
+LOW, HIGH = Barrier(0.3, 0.2, 0.01), Barrier(20.0, 8.0, 1.0)
+UNSURE = Barrier(0.0, 3.0, 3e-5)
+"""No point of error, but floors so low that any barrier is many times their loss."""
+UNKNOWN = Barrier(math.nan, math.nan)
+
+
+@cache
+def run(world: str) -> Evidence:
+    return planted.evidence(getattr(planted, world)(0.0), count=1)[0]
+
+
+def named(world: str, *barriers: Barrier | None) -> str:
+    line, polyline, matched = barriers
+    floors = Floors(10, line, polyline, matched=matched)
+    return motion.decide(replace(run(world), floors=floors), Thresholds()).name
+
+
+@pytest.mark.parametrize(
+    ("barriers", "connected"),
+    [
+        ((LOW, HIGH, HIGH), True),
+        ((HIGH, LOW, HIGH), True),
+        ((HIGH, HIGH, LOW), True),
+        ((HIGH, HIGH, HIGH), False),
+        ((HIGH, None, HIGH), False),
+        ((HIGH, HIGH, None), None),
+        ((HIGH, UNSURE, HIGH), None),
+        ((UNSURE, UNSURE, UNSURE), None),
+        ((UNKNOWN, UNKNOWN, UNKNOWN), None),
+        ((Barrier(math.nan, 8.0, 1.0),) * 3, False),
+        ((Barrier(math.nan, 8.0, 1e-3),) * 3, None),
+        ((Barrier(math.nan, 8.0),) * 3, None),
+        ((Barrier(math.nan, 0.5, 1e-3), HIGH, HIGH), True),
+        ((Barrier(2.0, 0.5, 1e-3), HIGH, HIGH), False),
+    ],
+)
+def test_one_low_path_connects_and_only_high_ones_part(barriers, connected):
+    expected = {True: "confined", False: "hopping-basins", None: "undetermined"}[connected]
+    assert named("confined", *barriers) == expected
+
+
+def test_a_drift_stays_one_whatever_lies_between():
+    assert named("drift", HIGH, HIGH, HIGH) == "drifting"
+
+
+@pytest.mark.parametrize("world", ["descending", "rising"])
+def test_barriers_are_told_while_the_loss_moves(world):
+    items = motion.decide(run(world), Thresholds()).items
+    assert items["barrier_line"].value == 0.3
+    assert "from floor to floor" in motion._PATHS["polyline"]

@@ -1,0 +1,173 @@
+"""Where an escape led, and what trainings from before it tell."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landscape.diagnose import outcome
+from landscape.diagnose.evidence import Branch, Evidence, State
+from landscape.diagnose.thresholds import Thresholds
+
+spec = importlib.util.spec_from_file_location(
+    "planted_outcomes", Path(__file__).with_name("planted_outcomes.py")
+)
+planted = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(planted)
+
+
+def decide(evidence: Evidence) -> outcome.Outcome:
+    return outcome.decide(evidence, Thresholds())
+
+
+def test_landings():
+    escaped = planted.escaped(0, 0.9)
+    dead = decide(escaped)
+    assert (dead.landing, dead.layers) == ("dead-plateau", ("hidden",))
+    assert dead.items["landing_kind"].value == "flat"
+    assert dead.items["gradient_norm_end"].value == 1e-3
+    collapsed = State(1, dead=(), saturated=(), partly_dead={"first": 0.9, "second": 0.2})
+    elsewhere = State(1, dead=(), saturated=(), lambda_max=3.0, lambda_min=-1.0)
+    unknown = State(1)
+    for state, landing, layers in (
+        (collapsed, "partial-collapse", ("first",)),
+        (elsewhere, "elsewhere", ()),
+        (unknown, "undetermined", ()),
+    ):
+        states = {**escaped.states, "end": state}
+        found = decide(replace(escaped, states=states))
+        assert (found.landing, found.layers) == (landing, layers)
+
+
+@pytest.mark.parametrize(
+    ("lowest", "kind"),
+    [(-1.0, "saddle"), (-1e-3, "flat-valley"), (6e-36, "flat-valley"), (0.1, "minimum")],
+)
+def test_the_kind_of_point_landed_on(lowest, kind):
+    end = State(1, dead=(), saturated=(), lambda_max=3.0, lambda_min=lowest)
+    found = decide(replace(planted.escaped(0, 0.9), states={"end": end}))
+    assert found.items["landing_kind"].value == kind
+
+
+def escaped_with(branches: tuple[Branch, ...]) -> outcome.Outcome:
+    return decide(replace(planted.escaped(3, 0.9), branches=branches))
+
+
+def test_interventions_after_an_escape():
+    ends = tuple(Branch("rate", "end", 1000, rate, 2.3, 2.3) for rate in (1e-3, 1e-2, 1e-1, 1.0))
+    lower = Branch("lower-rate", "end", 1000, 0.01, 2.3, 2.3, velocity=False)
+    found = escaped_with((*planted.tried(best=10, onset=10), *ends, lower))
+    assert found.confidence == "intervention"
+    assert found.also == ("unstable-at-rate",)
+    for start in ("best", "onset"):
+        assert found.items[f"left_again_from_{start}"].value == 1.0
+        assert found.items[f"lower_rate_from_{start}"].value == 0.05
+    assert found.items["rate_1_from_landing"].value == 2.3
+    # The run's own rate is none of the others.
+    assert "rate_0.1_from_landing" not in found.items
+    assert "velocity zero" in found.caveats[0]
+    assert len(found.caveats) == 1
+
+
+@pytest.mark.parametrize(
+    ("best", "onset", "is_unstable"), [(8, 10, True), (8, 8, False), (9, 9, True), (0, 9, True)]
+)
+def test_each_start_has_its_own_probability(best, onset, is_unstable):
+    # 8 of 10 is no proof, the interval begins at 0.44; 16 of 20 would have been, at 0.56.
+    found = escaped_with(planted.tried(best=best, onset=onset))
+    assert found.items["left_again_from_best"].value == best / 10
+    assert found.items["left_again_from_onset"].value == onset / 10
+    assert (found.also == ("unstable-at-rate",)) == is_unstable
+
+
+def test_nothing_follows_where_the_control_does_not_leave():
+    found = escaped_with(planted.tried(best=10, onset=10, control=0.4))
+    assert (found.also, found.confidence) == ((), "observation")
+    [first, second] = found.caveats
+    # The onset is at row 63, step 315; an epoch is 10 steps.
+    assert first == (
+        "From the best weights the control did not leave either: trainings lasted 15 epochs, the "
+        "run took 21.5 to leave. Nothing follows there."
+    )
+    assert "the run took 0.5 to leave" in second
+    without = tuple(b for b in planted.tried(best=10, onset=10) if b.kind != "control")
+    found = escaped_with(without)
+    assert (found.also, found.confidence) == ((), "observation")
+    assert "no control was trained" in found.caveats[0]
+    # A control alone contrasts with nothing.
+    alone = tuple(b for b in planted.tried(best=10, onset=10) if b.kind == "control")
+    assert escaped_with(alone).confidence == "observation"
+
+
+def test_a_training_that_diverged_has_left():
+    branches = tuple(
+        Branch("other-order", "best", 100, 0.1, 0.5, loss, order=k)
+        for k, loss in enumerate((np.inf, np.nan, 0.4))
+    )
+    found = escaped_with(branches)
+    assert found.items["left_again_from_best"].value == pytest.approx(2 / 3)
+
+
+def test_a_network_initialized_dead_is_stuck_only_if_it_ignores_its_input():
+    branches = tuple(
+        Branch("plateau", "plateau", 0, rate, 2.3, 2.3, constant=constant)
+        for rate, constant in ((1e-3, True), (0.1, True), (1.0, False), (10.0, None))
+    )
+    found = escaped_with(branches)
+    assert found.items["stuck_from_plateau"].value == 0.5
+    assert found.items["plateau_rates"].value == 4
+
+
+def test_dead_layers_are_no_plateau_where_outputs_depend_on_the_input():
+    # A residual network goes around a dead block.
+    around = replace(planted.DEAD, logit_spread=0.4)
+    never = replace(planted.dead_plateau(0, 0.0), states={"end": around})
+    assert decide(never).name not in ("dead-plateau", "vanishing-signal", "initial-plateau")
+    escaped = planted.escaped(0, 0.9)
+    found = decide(replace(escaped, states={**escaped.states, "end": around}))
+    assert (found.landing, found.layers) == ("partial-collapse", ("hidden",))
+    unknown = replace(planted.DEAD, logit_spread=None)
+    assert decide(replace(never, states={"end": unknown})).name != "dead-plateau"
+
+
+def test_what_was_dead_at_the_best_weights_did_not_die_in_the_escape():
+    escaped = planted.escaped(0, 0.9)
+    before = replace(planted.ALIVE, dead=("first",))
+    both = replace(planted.DEAD, dead=("first", "hidden"))
+    found = decide(replace(escaped, states={"best": before, "end": both}))
+    assert (found.landing, found.layers) == ("dead-plateau", ("hidden",))
+
+
+@pytest.mark.parametrize(
+    ("end", "setup", "for_good"),
+    [
+        ({}, {}, True),
+        ({"moving": ()}, {}, True),
+        ({"moving": ("first.weight", "output.bias")}, {}, False),
+        ({"moving": ("output.weight",)}, {}, False),
+        ({"dead": (), "saturated": ("hidden",)}, {}, False),
+        ({}, {"weight_decay": 1e-4}, False),
+        ({}, {"perturbed": True}, False),
+        ({}, {"scale_invariant": True}, False),
+    ],
+)
+def test_no_way_back_only_where_it_is_a_theorem(end, setup, for_good):
+    for planted_run in (planted.escaped(0, 0.9), planted.dead_plateau(0, 0.0)):
+        states = {**planted_run.states, "end": replace(planted.DEAD, **end)}
+        changed = replace(planted_run, states=states, setup=replace(planted_run.setup, **setup))
+        found = decide(changed)
+        assert found.items["no_way_back"].value is for_good
+        assert found.items["exactly_zero"].value == 6 - len(states["end"].moving)
+        assert found.items["tensors"].value == 6
+
+
+def test_a_landing_with_a_large_gradient_is_a_slope():
+    escaped = planted.escaped(0, 0.9)
+    for norm, kind in ((0.004, "flat"), (0.006, "slope")):
+        state = replace(planted.DEAD, gradient_norm=norm)
+        found = decide(replace(escaped, states={**escaped.states, "end": state}))
+        assert found.items["landing_kind"].value == kind
