@@ -69,8 +69,12 @@ def planned(
 
 def draw_all(pictures: Sequence[Picture], style: Style, *, quiet: bool) -> None:
     """Draw them one by one and print the files."""
-    from landscape.draw import make
+    from landscape.draw import KINDS, make, opengl
 
+    if style.renderer == "auto" and any(KINDS[one.kind].solid for one in pictures):
+        found = opengl.probe()
+        if not found.ok:
+            typer.echo(f"{found.reason}; surfaces are drawn by matplotlib instead", err=True)
     with progress("drawing", len(pictures), quiet=quiet) as report:
         for done, one in enumerate(pictures, start=1):
             # A film takes as long as hundreds of figures: it tells how far it is itself.

@@ -74,6 +74,8 @@ class Kind:
     """What `landscape diagnose` must have measured,"""
     also: tuple[str, ...] = ()
     """and what is shown too where it has."""
+    solid: bool = False
+    """Whether it shows a surface in 3D: by OpenGL, or by matplotlib's plainer means without."""
 
     def __call__(self, subject: Any, **more: Any) -> Figure:
         """Draw it.
@@ -92,7 +94,9 @@ KINDS: dict[str, Kind] = {
     "contour": Kind(
         "plane", contour, "losses of a plane from above", lambda scan: not scan.is_line
     ),
-    "surface": Kind("plane", surface, "losses of a plane in 3D", lambda scan: not scan.is_line),
+    "surface": Kind(
+        "plane", surface, "losses of a plane in 3D", lambda scan: not scan.is_line, solid=True
+    ),
     "curve": Kind("line", curve, "losses along a line", lambda scan: scan.is_line),
     "measures": Kind(
         "scan", measured, "gradient norm, sharpness, convexity", lambda scan: bool(further(scan))
@@ -105,6 +109,7 @@ KINDS: dict[str, Kind] = {
         write=film.write,
         formats=film.FORMATS,
         default=("mp4",),
+        solid=True,
     ),
     "map": Kind("planes", atlas, "several planes or runs on one scale"),
     "loss": Kind("run", loss, "a training in time, with what happened"),

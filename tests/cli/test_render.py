@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 from PIL import Image
 
-from landscape.draw import KINDS
+from landscape.draw import KINDS, opengl
 from landscape.store import scanfile
 
 X, Y = np.linspace(-1, 1, 7), np.linspace(-0.5, 1, 4)
@@ -178,6 +178,16 @@ def test_a_surface_in_its_own_view(landscape, scanned, tmp_path):
     a, b = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "ab")
     assert a[0, 0, 3] == 0
     assert a.shape != b.shape or np.abs(a.astype(int) - b).max() > 50
+
+
+def test_without_opengl_a_line_says_so(landscape, scanned, tmp_path, monkeypatch):
+    failed = opengl.Probe(False, "no OpenGL: on Debian or Ubuntu: apt-get install libegl1")
+    monkeypatch.setattr(opengl, "probe", lambda: failed)
+    out = ("-o", tmp_path / "figures", "--scan", "along-final-0", "--quiet")
+    said = landscape("render", scanned, "--kind", "surface", *out)
+    assert said.code == 0
+    assert said.err == f"{failed.reason}; surfaces are drawn by matplotlib instead\n"
+    assert landscape("render", scanned, "--kind", "contour", *out).err == ""
 
 
 def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
