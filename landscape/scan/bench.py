@@ -22,9 +22,9 @@ from landscape.store.records import Plane, Weights
 
 SIZE = 51
 BATCHES = (32, 64, 128, 256, 512, 1024, 5000)
-ROUNDS = 4
+ROUNDS = 12
 """So many turns of plain loop and scan after each other, of which each one's fastest counts."""
-SECONDS = 4.0
+SECONDS = 2.0
 """How long a turn of the scan takes at least, unless the scan ends before."""
 CLASSES = 10
 

@@ -42,7 +42,7 @@ TRYING, CLIMBING = 0.5, 0.85
 """The shares of the time after which no other strategies are tried, and no other tiles."""
 TILE_SHARE = 1 / 40
 """Of the time for choosing, what a first tile may take, going by the plain loop."""
-FIRST = {True: (8, 512), False: (1, 64)}
+FIRST = {True: (16, 256), False: (1, 64)}
 """The first tile tried, (points, samples): of strategies that take several points, and others."""
 SMALLEST = 8
 """Batch that is tried."""
