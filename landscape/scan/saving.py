@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import time
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +56,10 @@ class Saver:
                 f"{self._path} must stay as it was read, another process has written it since; "
                 "go on with --resume"
             )
+        # Unfinished files that a kill left; nobody else writes here now.
+        for path in self._path.parent.glob(f".{glob.escape(self._path.name)}.*"):
+            if path.suffix[1:].isdigit():
+                path.unlink(missing_ok=True)
         self._saved, self._took = time.monotonic(), 0.0
         return self
 

@@ -119,6 +119,14 @@ def test_killed_at_random_moments_and_resumed(run, kills, tolerance):
     assert [file.name for file in run.folder.glob("scans/.*") if "lock" not in file.name] == []
 
 
+def test_what_a_kill_left_half_written_is_removed(tmp_path):
+    left, kept = tmp_path / ".mine.h5.4711", tmp_path / ".mine.h5.notes"
+    left.touch(), kept.touch()
+    with Saver(tmp_path / "mine.h5", 10.0, None):
+        assert not left.exists()
+        assert kept.exists()
+
+
 def test_a_second_scan_of_the_same_file_is_refused(run):
     process = started(run, "mine", 0.0)
     with pytest.raises(LandscapeError) as caught, Saver(run.scan("mine"), 10.0, None):
