@@ -106,14 +106,6 @@ def apply_to_buffers(
     return found
 
 
-def compose(first: Permutations, second: Permutations) -> dict[str, Indices]:
-    """The permutation that applies ``first``, then ``second``."""
-    found = {name: np.asarray(value) for name, value in first.items()}
-    for name, value in second.items():
-        found[name] = found[name][value] if name in found else np.asarray(value)
-    return found
-
-
 def inverse(permutations: Permutations) -> dict[str, Indices]:
     """The permutation that undoes another."""
     return {name: np.argsort(value) for name, value in permutations.items()}

@@ -63,20 +63,16 @@ def salvage(folder: Path, into: Path) -> Salvaged:
     dropped = ("format", "version", "id")
     record = {name: value for name, value in run.record.items() if name not in dropped}
     status = run.record["status"]
-    made = run_folder.create(
-        into,
-        {
-            **record,
-            "status": "interrupted" if status == "running" else status,
-            "salvaged": {"from": run.id, "damages": damages},
-        },
-    )
+    # A kill meanwhile must not leave what looks like a whole run.
+    salvaged = {"from": run.id, "damages": damages}
+    made = run_folder.create(into, {**record, "status": "running", "salvaged": salvaged})
     writer = Writer(
         made.folder, index.parameters, recorded=index.recorded, sketching=index.sketching
     )
     counts = [_copy(folder, entry, index, writer) for entry in index.shards]
     writer.events = index.events
     writer.flush()
+    made.update(status="interrupted" if status == "running" else status)
     return Salvaged(*(sum(count) for count in zip(*counts, strict=True)))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
+from landscape.store import salvage as salvaging
 from landscape.store.check import verify
 from landscape.store.salvage import salvage
 
@@ -66,6 +67,17 @@ def test_the_new_run_says_where_it_comes_from(whole, tmp_path):
     assert record["id"] != before.id
     assert record["status"] == "interrupted"
     assert verify(whole.folder) == damages
+
+
+def test_a_kill_meanwhile_leaves_no_run_that_looks_whole(whole, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    shard(whole, 2).unlink()
+    monkeypatch.setattr(salvaging, "_copy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        salvage(whole.folder, tmp_path / "rest")
+    assert run_folder.read(tmp_path / "rest").record["status"] == "running"
 
 
 def test_what_cannot_be_salvaged_is_refused(whole, tmp_path):

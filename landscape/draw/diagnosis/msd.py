@@ -24,7 +24,6 @@ NAMES = 0.82
 NULLS = (("confined", 0, (0, (1.2, 1.2))), ("walk ∝ τ", 1, (0, (4, 1.6))), ("drift ∝ τ²", 2, "-."))
 SHORT, LONG = 1 / 8, 1 / 2
 """Lags, as shares of the window, between which a null's growth is compared: R."""
-PLATEAU = {0: 1, 1: 4, 2: 16}
 
 
 @styled
