@@ -247,6 +247,7 @@ def scan(
         for run in opened
     ]
     with cluster.workers(workers, scheduler) as pool:
+        pool.start("landscape.scan.farm")
         # Plane by plane: scans of several runs share extent and colours.
         for same in zip(*jobs, strict=True):
             together = alike(same) if len(same) > 1 else list(same)

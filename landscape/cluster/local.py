@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import pickle
@@ -66,6 +67,11 @@ class Processes(Workers):
         file.write_bytes(content)
         return file
 
+    def start(self, module: str) -> None:
+        """See `Workers`."""
+        missing = self.count - len(self._idle) - len(self._running)
+        self._idle += [_Process(module) for _ in range(missing)]
+
     def close(self) -> None:
         """See `Workers`."""
         _end(self._idle, [])
@@ -112,10 +118,10 @@ class Processes(Workers):
 
 
 class _Process:
-    def __init__(self) -> None:
+    def __init__(self, module: str | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,))
+        self.process = context.Process(target=_serve, args=(theirs, module))
         # Blocked until it can take it: a Ctrl-C while it starts would print a traceback.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -137,8 +143,8 @@ class _Process:
             return Outcome[Any](index, error=f"its process {how}", lost=True)
 
 
-def _serve(pipe: Connection) -> None:
-    """What a process does: tasks from the pipe until it ends."""
+def _serve(pipe: Connection, module: str | None) -> None:
+    """What a process does: import a module, then tasks from the pipe until it ends."""
     # Ctrl-C reaches a terminal's whole group; when this process stops is for the parent to say.
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -147,6 +153,8 @@ def _serve(pipe: Connection) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
     with contextlib.suppress(EOFError, KeyboardInterrupt, ConnectionError):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if module is not None:
+            importlib.import_module(module)
         while True:
             index, content = pipe.recv()
             outcome = _attempted(index, content, pipe.send)

@@ -67,6 +67,9 @@ class Workers(ABC):
     def share(self, content: bytes) -> Any:
         """Put ``content`` where all workers have it, once; what `run` takes as ``shared``."""
 
+    def start(self, module: str) -> None:  # noqa: B027 (most are there already)
+        """Begin to start them, and to import ``module`` there, while other work is done here."""
+
     def close(self) -> None:  # noqa: B027 (most have nothing to close)
         """Let everything go that is kept between runs."""
 

@@ -13,8 +13,8 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
+from landscape.scan import heap, strategies
 from landscape.scan import memory as sizes
-from landscape.scan import strategies
 from landscape.scan.agreement import disagreement
 from landscape.scan.engine import Engine, Plan
 from landscape.scan.strategies import AUTO, Strategy, UnsuitableError
@@ -81,6 +81,7 @@ def engine(
     Raises:
         LandscapeError: a strategy, precision or size of memory that can't be.
     """
+    heap.keep()
     names = strategies.fitting(strategy)
     most = sizes.DEFAULT if memory is None else sizes.parse(memory)
     made = Engine(

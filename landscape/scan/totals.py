@@ -30,12 +30,11 @@ def totals(loss: Loss, outputs: Tensor, targets: Tensor, points: int) -> Tensor:
 
 
 def _classified(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """`cross_entropy` and `correct` of logits (N, C): the same in a third of PyTorch's time.
+    """`cross_entropy` and `correct` of logits (N, C): the same in a quarter of PyTorch's time.
 
-    Its softmax over a handful of classes isn't vectorized.
+    Its softmax is vectorized over samples, not over a handful of classes.
     """
-    spread = outputs - outputs.amax(1, keepdim=True)
+    by_class = outputs.t().contiguous()
     ignored = targets == IGNORED
-    chosen = spread.gather(1, targets.masked_fill(ignored, 0)[:, None])[:, 0]
-    losses = spread.exp().sum(1).log() - chosen
-    return losses.masked_fill(ignored, 0.0), (outputs.argmax(1) == targets).double()
+    logs = torch.log_softmax(by_class, 0).gather(0, targets.masked_fill(ignored, 0)[None])[0]
+    return -logs.masked_fill(ignored, 0.0), (outputs.max(1).indices == targets).double()

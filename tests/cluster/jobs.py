@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -33,6 +34,10 @@ def unpicklable(number: int) -> object:
 def process(_: int) -> int:
     time.sleep(0.2)
     return os.getpid()
+
+
+def imported(module: str) -> bool:
+    return module in sys.modules
 
 
 def talk(number: int) -> bool:

@@ -50,6 +50,16 @@ def test_processes_are_used_again_and_work_side_by_side():
     assert os.getpid() not in processes
 
 
+def test_processes_start_ahead_with_a_module():
+    with cluster.workers(2) as pool:
+        pool.start("colorsys")
+        pool.start("colorsys")  # they are there already
+        outcomes = list(pool.run(jobs.imported, ["colorsys"] * 6))
+    assert [outcome.result for outcome in outcomes] == [True] * 6
+    with cluster.workers(2) as pool:
+        assert [outcome.result for outcome in pool.run(jobs.imported, ["colorsys"])] == [False]
+
+
 def test_outcomes_come_as_they_are_ready_here():
     with cluster.workers() as pool:
         run = pool.run(jobs.square, [1, 2])

@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 
 from landscape.problem.weights import Layout, Parameter
 from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.recorded import Recorded
 from landscape.scan.strategies.base import UnsuitableError
 from landscape.store.records import Floats
 
@@ -31,15 +32,20 @@ class Stack:
         self._origin = _columns(evaluator.origin[None], self._parameters, layout)[0]
         self._directions = _columns(evaluator.directions, self._parameters, layout)
 
-    def at(self, xy: Floats) -> dict[str, Tensor]:
-        """Tensors (K, ...) by the parameters' names, at the points ``xy`` (K, D)."""
+    def at(self, xy: Floats) -> list[Tensor]:
+        """The parameters' tensors (K, ...) at the points ``xy`` (K, D)."""
         place = torch.from_numpy(xy).to(self._directions)
         flat = torch.addmm(self._origin, place, self._directions).to(self._dtype)
         parts = torch.split(flat, [part.size for part in self._parameters], 1)
-        return {
-            part.name: values.reshape(len(xy), *part.shape)
+        return [
+            values.reshape(len(xy), *part.shape)
             for part, values in zip(self._parameters, parts, strict=True)
-        }
+        ]
+
+    def named(self, tensors: list[Tensor]) -> dict[str, Tensor]:
+        """The same by the parameters' names."""
+        names = (part.name for part in self._parameters)
+        return dict(zip(names, tensors, strict=True))
 
 
 class Batched:
@@ -52,12 +58,12 @@ class Batched:
         refuse_moving_buffers(evaluator)
         self._model = evaluator.model
         self._stack = Stack(evaluator)
-        self._weights: dict[str, Tensor] = {}
         self._run = vmap(self._one, in_dims=(0, None))
+        self._recorded = Recorded(lambda weights, inputs: self._run(weights, *inputs))
 
     def move(self, xy: Floats) -> None:
         """Compute the weights of the points ``xy`` (K, D)."""
-        self._weights = self._stack.at(xy)
+        self._recorded.fix(self._stack.at(xy))
 
     def prepare(self, inputs: Tensor) -> Any:
         """The batch itself."""
@@ -65,11 +71,10 @@ class Batched:
 
     def outputs(self, prepared: Any) -> Tensor:
         """Outputs (K·B, ...)."""
-        found: Tensor = self._run(self._weights, prepared)
-        return found.flatten(0, 1)
+        return self._recorded([prepared]).flatten(0, 1)
 
-    def _one(self, weights: dict[str, Tensor], inputs: Tensor) -> Any:
-        return functional_call(self._model, weights, (inputs,))
+    def _one(self, weights: list[Tensor], inputs: Tensor) -> Any:
+        return functional_call(self._model, self._stack.named(weights), (inputs,))
 
 
 def refuse_moving_buffers(evaluator: PointEvaluator) -> None:

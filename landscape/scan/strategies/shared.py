@@ -11,6 +11,7 @@ from torch.func import functional_call, vmap
 
 from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.first_layer import Responses, answering, find
+from landscape.scan.recorded import Recorded
 from landscape.scan.strategies.base import PointlessError, example
 from landscape.scan.strategies.batched import Stack, refuse_moving_buffers
 from landscape.store.records import Floats
@@ -58,13 +59,16 @@ class SharedBatched:
         self._model = evaluator.model
         self._responses = Responses(evaluator, first_layers(evaluator))
         self._stack = Stack(evaluator, without=self._responses.parameters())
-        self._weights: dict[str, Tensor] = {}
         self._coordinates = torch.empty(0)
         self._run = vmap(self._one, in_dims=(0, 0, None))
+        self._recorded = Recorded(
+            lambda weights, moving: self._run(weights, moving[:-1], moving[-1]),
+            owned=len(self._responses.layers),
+        )
 
     def move(self, xy: Floats) -> None:
         """Compute the other layers' weights at the points ``xy`` (K, D)."""
-        self._weights = self._stack.at(xy)
+        self._recorded.fix(self._stack.at(xy))
         self._coordinates = _coordinates(xy, self._evaluator)
 
     def prepare(self, inputs: Tensor) -> Any:
@@ -75,12 +79,11 @@ class SharedBatched:
         """Outputs (K·B, ...)."""
         inputs, responses = prepared
         mixed = self._responses.at(self._coordinates, responses)
-        found: Tensor = self._run(self._weights, mixed, inputs)
-        return found.flatten(0, 1)
+        return self._recorded([*mixed, inputs]).flatten(0, 1)
 
-    def _one(self, weights: dict[str, Tensor], mixed: list[Tensor], inputs: Tensor) -> Any:
+    def _one(self, weights: list[Tensor], mixed: list[Tensor], inputs: Tensor) -> Any:
         with answering(self._responses.layers, mixed):
-            return functional_call(self._model, weights, (inputs,))
+            return functional_call(self._model, self._stack.named(weights), (inputs,))
 
 
 def first_layers(evaluator: PointEvaluator) -> list[str]:

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, sys
+import torch
+from landscape.scan import heap
+if sys.argv[1] == "kept":
+    assert heap.keep()
+def tile():
+    return [torch.full((2**20,), 1.0) for _ in range(8)]  # 4 MiB, 1,024 pages each
+tile()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    tile()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library isn't glibc")
+def test_freed_memory_is_used_again_without_page_faults():
+    def faults(how: str) -> int:
+        command = [sys.executable, "-c", FAULTS, how]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert faults("kept") < 3_000
+    assert faults("given back") > 10_000
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch):
+    from landscape.scan import heap
+
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
+    assert heap.keep() is False
