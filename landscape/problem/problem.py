@@ -15,6 +15,8 @@ from landscape.problem.losses import Loss, cross_entropy, per_sample
 from landscape.problem.samples import Data, Samples
 from landscape.problem.source import Source
 
+SAME = 1e-3
+"""Of 1 + |output|: by so much at most rounding changes it in another batch."""
 Augment: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
 """``augment(inputs, generator)``: inputs (B, ...) as the model sees them in training."""
 
@@ -56,7 +58,8 @@ def verify(problem: Problem) -> None:
     """Run two samples through model and loss, leaving the model as it is.
 
     Raises:
-        LandscapeError: the model can't take the data, or the loss isn't one value a sample.
+        LandscapeError: the model can't take the data, the loss isn't one value a sample, or a
+            sample's outputs depend on the others in its batch.
     """
     two = torch.arange(min(2, samples.length(problem.train)))
     inputs, targets = Samples(problem.train).take(two)
@@ -66,8 +69,10 @@ def verify(problem: Problem) -> None:
     try:
         # Lazy layers draw their weights here; inference mode would make them unfit for training.
         with torch.no_grad():
-            outputs = problem.model(inputs.to(device))
+            inputs = inputs.to(device)
+            outputs = problem.model(inputs)
             per_sample(problem.loss, outputs, targets.to(device))
+            alone = _alone(problem.model, inputs)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise LandscapeError(
             f"a problem's model and loss must run on its data, "
@@ -76,6 +81,21 @@ def verify(problem: Problem) -> None:
     finally:
         for module, training in modes:
             module.training = training
+    if alone is None or not torch.allclose(outputs[:1], alone, SAME, SAME, equal_nan=True):
+        raise LandscapeError(
+            "in eval mode a sample's outputs must not depend on the others in its batch, "
+            "these do: losses would depend on how samples are batched; "
+            "let normalization keep running statistics (track_running_stats=True)"
+        )
+
+
+def _alone(model: nn.Module, inputs: Tensor) -> Tensor | None:
+    """Outputs of the first sample by itself; None where the model won't take a single one."""
+    try:
+        found: Tensor = model(inputs[:1])
+    except ValueError:  # batch normalization by the batch's own statistics
+        return None
+    return found
 
 
 def vary(

@@ -169,3 +169,19 @@ def test_label_noise_needs_tensors(net, images, as_dataset):
     assert str(caught.value) == (
         "label noise needs training data in tensors, got a Dataset; change its labels yourself"
     )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, track_running_stats=False)),
+        nn.Sequential(
+            nn.Unflatten(1, (1, 1, 3)), nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten()
+        ),
+    ],
+)
+def test_verify_refuses_outputs_that_depend_on_the_batch(model):
+    inputs = torch.arange(15.0).reshape(5, 3)
+    with pytest.raises(LandscapeError, match="track_running_stats"):
+        verify(Problem(model, (inputs, torch.zeros(5, dtype=torch.int64))))
+    assert all(module.training for module in model.modules())
