@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from landscape.store.trajectory import Trajectory
 
 FORMAT = "landscape-run"
 VERSION = 1
+INCOMING, REPLACED = "incoming", "replaced"
+"""What lies beside a run's folder, hidden and with a process's number, while one replaces it."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ def read(folder: Path) -> Run:
         LandscapeError: there is no folder, or it is no run.
     """
     if not folder.is_dir():
+        if aside := sorted(_beside(folder, REPLACED)):
+            raise LandscapeError(
+                f"a run must be a folder, got {folder}, whose replacing was interrupted; "
+                f"the old run is in {aside[-1]}: rename it, or train anew"
+            )
         raise LandscapeError(
             f"a run must be a folder, got {folder}, which doesn't exist; "
             "make one with `landscape train -o FOLDER`"
@@ -132,8 +140,8 @@ def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) 
         "status": "running",
         **record,
     }
-    incoming = folder.with_name(f".{folder.name}.incoming-{os.getpid()}")
-    outgoing = folder.with_name(f".{folder.name}.replaced-{os.getpid()}")
+    incoming = folder.with_name(f".{folder.name}.{INCOMING}-{os.getpid()}")
+    outgoing = folder.with_name(f".{folder.name}.{REPLACED}-{os.getpid()}")
     try:
         incoming.mkdir(parents=True)
         for part in ("shards", "scans", "figures"):
@@ -146,6 +154,7 @@ def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) 
         shutil.rmtree(incoming, ignore_errors=True)
     if outgoing.exists():
         shutil.rmtree(outgoing)
+    _tidy(folder)
     return Run(folder, full)
 
 
@@ -161,6 +170,29 @@ def _put_in_place(incoming: Path, folder: Path, outgoing: Path, *, overwrite: bo
         if outgoing.exists():
             outgoing.rename(folder)
         raise
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what processes left beside a folder that were killed while they replaced it."""
+    for what in (INCOMING, REPLACED):
+        for left in _beside(folder, what):
+            number = left.name.rpartition("-")[2]
+            if number.isdigit() and not _runs(int(number)):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _beside(folder: Path, what: str) -> Iterator[Path]:
+    return folder.parent.glob(f".{glob.escape(folder.name)}.{what}-*")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 def _write(folder: Path, record: Mapping[str, Any]) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -252,3 +254,35 @@ def test_newer_version(tmp_path):
     assert refused(run.read, tmp_path / "one") == (
         f"{tmp_path}/one/run.json must be of version 1 or older, got 2; install a newer landscape"
     )
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from landscape.store import run
+rename, done = os.rename, []
+def dying(*args, **options):
+    if done:
+        os.kill(os.getpid(), 9)
+    done.append(rename(*args, **options))
+os.rename = dying
+run.create(Path(sys.argv[1]), {}, overwrite=True)
+"""
+
+
+def test_what_a_kill_leaves_while_replacing_is_said_and_tidied(tmp_path):
+    folder = tmp_path / "a[1]"
+    old = run.create(folder, {})
+    done = subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
+    assert done.returncode == -9
+    left = [path for path in tmp_path.iterdir() if path != folder]
+    assert len(left) == 2
+    [aside] = (path for path in left if "replaced" in path.name)
+    assert run.read(aside).id == old.id
+    assert refused(run.read, folder) == (
+        f"a run must be a folder, got {folder}, whose replacing was interrupted; "
+        f"the old run is in {aside}: rename it, or train anew"
+    )
+    new = run.create(folder, {})
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert run.read(folder).id == new.id
