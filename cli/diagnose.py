@@ -43,7 +43,7 @@ def diagnose(
         typer.Option(
             metavar="RUN",
             help="A run of the same model trained independently, to compare distances with.",
-            show_default="a run of the sweep with another seed",
+            show_default="that of the time before, else a run of the sweep with another seed",
             rich_help_panel=WHAT,
         ),
     ] = None,
@@ -116,7 +116,7 @@ def diagnose(
 
     Measures dead units, curvature, distances, diffusion and permutation symmetry; after an escape
     it trains again from before it, otherwise from the last weights, to see what would have been.
-    What that takes is said before. Ctrl-C keeps what is done; the same command goes on.
+    What takes long is announced. Ctrl-C keeps what is done; the same command goes on.
 
     Writes RUN/analysis.h5, RUN/verdict.json and RUN/interventions/NAME, runs of their own.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -18,13 +18,11 @@ from .problems import given
 from .progress import progress
 
 if TYPE_CHECKING:
-    from landscape.diagnose.diagnosis import Diagnosis
-    from landscape.diagnose.thresholds import Thresholds
-    from landscape.diagnose.verdict import Verdict
+    from landscape.diagnose import Diagnosis, Thresholds, Verdict
     from landscape.store import Run
 
-WEIGHTS = {"curvature": 6, "sharpness": 2, "density": 2, "diffusion": 2}
-"""How long parts take, roughly and for the progress only; others 1, each intervention 1."""
+ANNOUNCED_SECONDS = 60.0
+"""Measuring that takes longer is announced."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Choice:
 
 def thresholds(pairs: Sequence[str]) -> Thresholds:
     """The verdict's lines, with those that were given drawn elsewhere."""
-    from landscape.diagnose.thresholds import Thresholds
+    from landscape.diagnose import Thresholds
 
     known = asdict(Thresholds())
     chosen: dict[str, Any] = {}
@@ -67,23 +65,38 @@ def thresholds(pairs: Sequence[str]) -> Thresholds:
 
 def one(folder: Path, choice: Choice, *, json: bool) -> None:
     """Diagnose a run and print the page, or verdict.json."""
+    from landscape.diagnose import alone
     from landscape.store import read
 
     from .diagnosis_page import show
 
-    diagnosis = prepared(read(folder), choice)
-    with cluster.workers(choice.workers, choice.scheduler) as pool:
-        announce(diagnosis, pool)
-        verdict = carried_out(diagnosis, pool, quiet=choice.quiet)
+    run = read(folder)
+    with cluster.workers(choice.workers, choice.scheduler) as pool, alone(run):
+        diagnosis = prepared(run, choice)
+        expected = announce(diagnosis, pool)
+        verdict = carried_out(diagnosis, pool, expected, quiet=choice.quiet)
+    if lacking := unwritten(folder, verdict):
+        typer.echo(
+            f"{folder}/verdict.json stays as it is: it rests on {', '.join(lacking)} too; "
+            "without --only all is measured, or delete it",
+            err=True,
+        )
     if json:
         strict_json.echo(verdict.record())
     else:
         show(diagnosis, verdict)
 
 
+def unwritten(folder: Path, verdict: Verdict) -> tuple[str, ...]:
+    """What a fuller verdict rests on that was not overwritten."""
+    from landscape.diagnose.kept import lacking
+
+    return lacking(folder, verdict)
+
+
 def prepared(run: Run, choice: Choice) -> Diagnosis:
     """A run's diagnosis, nothing of it measured yet."""
-    from landscape.diagnose.diagnosis import Diagnosis
+    from landscape.diagnose import Diagnosis
     from landscape.problem.rebuild import from_record
     from landscape.store import read
 
@@ -106,13 +119,14 @@ def prepared(run: Run, choice: Choice) -> Diagnosis:
     )
 
 
-def announce(diagnosis: Diagnosis, pool: cluster.Workers) -> None:
-    """Say what the interventions will take, before they are begun."""
-    from landscape.diagnose.diagnosis import cost
+def announce(diagnosis: Diagnosis, pool: cluster.Workers) -> Mapping[str, float]:
+    """Say what measuring takes if that is long, and what interventions do; give seconds by part."""
+    from landscape.diagnose import cost, seconds
 
-    plan = diagnosis.plan
+    plan, parts = diagnosis.plan, seconds(diagnosis)
+    announce_measuring(parts)
     if not plan.missing:
-        return
+        return parts
     found = cost(diagnosis)
     begun = len(plan.trials) - len(plan.missing)
     typer.echo(
@@ -122,31 +136,52 @@ def announce(diagnosis: Diagnosis, pool: cluster.Workers) -> None:
         "them, Ctrl-C keeps what is done",
         err=True,
     )
+    return {**parts, "interventions": found.seconds / pool.count}
 
 
-def carried_out(diagnosis: Diagnosis, pool: cluster.Workers, *, quiet: bool) -> Verdict:
-    """Measure with progress, and judge."""
-    from landscape.diagnose.diagnosis import conclude, measure
-    from landscape.diagnose.parts import NAMES
+def announce_measuring(parts: Mapping[str, float], *, runs: int = 1, at_once: int = 1) -> None:
+    """Say what measuring parts, of these seconds each, takes of so many runs; if it is long."""
+    times = runs / at_once
+    total = sum(parts.values()) * times
+    if total < ANNOUNCED_SECONDS:
+        return
+    dearest = sorted(parts, key=lambda name: -parts[name])[:2]
+    most = ", ".join(f"{name} {duration(parts[name] * times)}" for name in dearest)
+    typer.echo(
+        f"measuring{f' {runs} runs' if runs > 1 else ''}: about {duration(total)} (most of it "
+        f"{most}); --only measures some parts, Ctrl-C keeps what is done",
+        err=True,
+    )
+
+
+def carried_out(
+    diagnosis: Diagnosis,
+    pool: cluster.Workers,
+    expected: Mapping[str, float],
+    *,
+    quiet: bool,
+) -> Verdict:
+    """Measure with progress, and judge; ``expected`` are seconds by part, others take none."""
+    from landscape.diagnose import NAMES, conclude, measure
 
     folder = diagnosis.subject.run.folder
-    weights = {name: WEIGHTS.get(name, 1) for name in NAMES}
-    weights["interventions"] = max(1, len(diagnosis.plan.missing))
-    weights["connectivity"] = 4 if diagnosis.plan.kind == "motion" else 1
-    before = dict(zip(NAMES, accumulate((0, *weights.values())), strict=False))
+    whole = sum(expected.values()) or 1.0
+    shares = [100 * expected.get(name, 0.0) / whole for name in NAMES]
+    before = dict(zip(NAMES, accumulate((0.0, *shares)), strict=False))
     try:
-        with progress(f"diagnosing {folder.name}", sum(weights.values()), quiet=quiet) as report:
+        with progress(f"diagnosing {folder.name}", 100, quiet=quiet) as report:
 
             def told(name: str, share: float) -> None:
-                report(round(before[name] + weights[name] * share, 2), name)
+                done = before[name] + share * shares[NAMES.index(name)]
+                report(round(done, 1), f"{name} {share:.0%}" if 0 < share < 1 else name)
 
             for _ in measure(diagnosis, pool, told):
                 pass
-    except KeyboardInterrupt:
+        return conclude(diagnosis)
+    except (KeyboardInterrupt, OSError, LandscapeError):
         if not cluster.reporting():
             typer.echo(f"go on with: landscape diagnose {folder}", err=True)
         raise
-    return conclude(diagnosis)
 
 
 def duration(seconds: float) -> str:

@@ -15,12 +15,21 @@ from landscape import cluster
 from landscape.errors import LandscapeError
 
 from . import strict_json
-from .diagnosing import Choice, carried_out, duration, prepared
+from .diagnosing import (
+    Choice,
+    announce_measuring,
+    carried_out,
+    duration,
+    prepared,
+    unwritten,
+)
 from .progress import progress
 from .sweep_table import table
 
 if TYPE_CHECKING:
+    from landscape.diagnose import Diagnosis
     from landscape.store import Run
+    from landscape.store.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -43,9 +52,7 @@ def all_of(folder: Path, choice: Choice, *, intervene: bool, json: bool) -> None
     Raises:
         LandscapeError: no run has ended, or one couldn't be diagnosed; the others were.
     """
-    import torch
-
-    from landscape.diagnose import outcomes, siblings
+    from landscape.diagnose import alone, outcomes, siblings
     from landscape.store import sweep as sweeps
 
     sweep = sweeps.read(folder)
@@ -54,52 +61,99 @@ def all_of(folder: Path, choice: Choice, *, intervene: bool, json: bool) -> None
         raise LandscapeError(
             f"a sweep needs runs that have ended, {folder} has none; train them first"
         )
+    _say_what_is_left_out(sweep, runs)
     asked = replace(choice, intervene=intervene)
     if not intervene and choice.intervene:
         typer.echo("interventions are left out; --intervene does them for each run", err=True)
-    with cluster.workers(choice.workers, choice.scheduler) as pool:
-        if intervene:
-            _announce(runs, asked, pool)
-        threads = pool.threads(torch.get_num_threads())
-        here = str(Path.cwd())
-        tasks = [Task(str(run.folder.resolve()), asked, threads, here) for run in runs]
-        failed = [
-            f"{runs[index].name}: {error}"
-            for index, error in _outcomes(folder, tasks, pool, quiet=choice.quiet)
-        ]
-    found = outcomes.write(sweep)
+    with cluster.workers(choice.workers, choice.scheduler) as pool, alone(sweep):
+        failed = _diagnosed(folder, runs, asked, pool)
+        found = outcomes.write(sweep)
     if json:
         strict_json.echo(found)
     else:
         for line in lines(found):
             typer.echo(line)
+        if found["runs"]:
+            one = folder / found["runs"][0]["name"]
+            typer.echo(f"next: landscape diagnose {one}, or landscape render {folder}")
     if failed:
         raise LandscapeError(
             f"{len(failed)} of {len(runs)} runs could not be diagnosed, {failed[0]}"
         )
 
 
-def diagnose_one(task: Task) -> str:
-    """Diagnose a run as the same command alone would; give its outcome."""
+def _say_what_is_left_out(sweep: Sweep, runs: Sequence[Run]) -> None:
+    ended = {run.name for run in runs}
+    left = [str(entry["name"]) for entry in sweep.runs if entry["name"] not in ended]
+    if left:
+        typer.echo(
+            f"{len(left)} of {len(sweep.runs)} runs are left out, they failed or have not ended: "
+            f"{', '.join(left[:3])}{', ...' if len(left) > 3 else ''}; "
+            "the sweep's own command trains them",
+            err=True,
+        )
+
+
+def _diagnosed(
+    folder: Path, runs: Sequence[Run], choice: Choice, pool: cluster.Workers
+) -> list[str]:
+    """Diagnose the runs; give those that could not be, with their errors."""
+    import torch
+
+    _announce(runs, choice, pool)
+    threads, here = pool.threads(torch.get_num_threads()), str(Path.cwd())
+    tasks = [Task(str(run.folder.resolve()), choice, threads, here) for run in runs]
+    failed, stays = [], []
+    for outcome in _outcomes(folder, tasks, pool, quiet=choice.quiet):
+        name = runs[outcome.index].name
+        if outcome.result is None:
+            failed.append(f"{name}: {outcome.error}")
+        elif outcome.result.lacking:
+            stays.append(name)
+    if stays:
+        typer.echo(
+            f"{len(stays)} of {len(runs)} verdicts stay as they are, they rest on more: "
+            f"{', '.join(stays[:3])}{', ...' if len(stays) > 3 else ''}; without --only all is "
+            "measured, or delete them",
+            err=True,
+        )
+    return failed
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of one run."""
+
+    outcome: str
+    lacking: tuple[str, ...]
+    """What a fuller verdict rests on that was not overwritten."""
+
+
+def diagnose_one(task: Task) -> Said:
+    """Diagnose a run as the same command alone would."""
     import torch
 
     from landscape.cluster.local import Here
+    from landscape.diagnose import alone, seconds
     from landscape.store import read
 
     threads = torch.get_num_threads()
     torch.set_num_threads(task.threads)
     try:
         with contextlib.chdir(task.here):
-            diagnosis = prepared(read(Path(task.folder)), task.choice)
-            return carried_out(diagnosis, Here(), quiet=True).verdict
+            run = read(Path(task.folder))
+            with alone(run):
+                diagnosis = prepared(run, task.choice)
+                verdict = carried_out(diagnosis, Here(), seconds(diagnosis), quiet=True)
+            return Said(verdict.verdict, unwritten(run.folder, verdict))
     finally:
         torch.set_num_threads(threads)
 
 
 def _outcomes(
     folder: Path, tasks: Sequence[Task], pool: cluster.Workers, *, quiet: bool
-) -> Iterator[tuple[int, str]]:
-    """Do the tasks with one line of progress; give those that failed, with their errors."""
+) -> Iterator[cluster.Outcome[Said]]:
+    """Do the tasks with one line of progress."""
     shares: dict[int, float] = {}
     counts: Counter[str] = Counter()
     with progress(f"diagnosing {folder.name}", len(tasks), quiet=quiet) as report:
@@ -110,24 +164,36 @@ def _outcomes(
             report(round(sum(shares.values()), 2), said)
 
         for outcome in pool.run(diagnose_one, tasks, show):
-            counts["failed" if outcome.error is not None else outcome.result or ""] += 1
+            counts["failed" if outcome.result is None else outcome.result.outcome] += 1
             show(outcome.index, 1.0)
-            if outcome.error is not None:
-                yield outcome.index, outcome.error
+            yield outcome
 
 
 def _announce(runs: Sequence[Run], choice: Choice, pool: cluster.Workers) -> None:
-    from landscape.diagnose.diagnosis import cost
+    from landscape.diagnose import cost, seconds
+    from landscape.diagnose.kept import VERDICT
 
-    costs = [cost(prepared(run, choice)) for run in runs]
+    new = [run for run in runs if not (run.folder / VERDICT).is_file()]
+    for first in _prepared(new[:1], choice):
+        announce_measuring(seconds(first), runs=len(new), at_once=min(pool.count, len(new)))
+    if not choice.intervene:
+        return
+    costs = [cost(diagnosis) for diagnosis in _prepared(runs, choice)]
     count, epochs = sum(one.runs for one in costs), sum(one.epochs for one in costs)
-    seconds = sum(one.seconds for one in costs) / pool.count
     if count:
         typer.echo(
             f"interventions: {count} trainings from {len(runs)} runs, {epochs:.0f} epochs in all, "
-            f"about {duration(seconds)}; Ctrl-C keeps what is done",
+            f"about {duration(sum(one.seconds for one in costs) / pool.count)}; "
+            "Ctrl-C keeps what is done",
             err=True,
         )
+
+
+def _prepared(runs: Sequence[Run], choice: Choice) -> Iterator[Diagnosis]:
+    for run in runs:
+        # One that can't be diagnosed says so when its turn comes.
+        with contextlib.suppress(LandscapeError):
+            yield prepared(run, choice)
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,7 +132,7 @@ def _single(
             yield from ((one, [open_work(source, one)]) for one in diagnosed(source))
         drawn = 0
         for path in () if _of_runs(kind) and source.is_dir() else scans:
-            work = open_work(path)
+            work = _without_holes(open_work(path))
             # Of a run's scans those are drawn that fit; of a single file its refusal is due.
             if kind is not None and source.is_dir() and not _fits(kind, work):
                 continue
@@ -146,6 +146,26 @@ def _single(
                 f"a {kind} needs {NEEDS[KINDS[kind].needs]}, {source} has none; "
                 f"make one with `landscape scan {source}`"
             )
+
+
+def _without_holes(work: Work) -> Work:
+    """Interpolate what an unfinished scan to a tolerance hasn't measured yet, and say so."""
+    from landscape.store import Scan
+
+    scan = work.subject
+    if not isinstance(scan, Scan) or scan.complete or not scan.tolerance:
+        return work
+    from landscape.scan.preview import preview
+
+    guessed = preview(scan)
+    if guessed is None:
+        return work
+    said = (
+        f"{scan.measured.mean():.1%} of the points are measured so far, the others interpolated "
+        "for this picture alone, with no estimate of their errors"
+    )
+    typer.echo(f"{work.path}: {said}; finish it with `landscape scan --resume`", err=True)
+    return replace(work, subject=replace(guessed, remarks=(*scan.remarks, f"Unfinished: {said}.")))
 
 
 def _fits(kind: str, work: Work) -> bool:

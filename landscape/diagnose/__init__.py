@@ -1,1 +1,60 @@
-"""What SGD did in a run, with the evidence and its uncertainty."""
+"""What SGD did in a run: what is measured of it, trainings from its snapshots, and a verdict."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from landscape.diagnose.diagnosis import (
+        Diagnosis,
+        conclude,
+        cost,
+        diagnose,
+        measure,
+        seconds,
+    )
+    from landscape.diagnose.evidence import Evidence
+    from landscape.diagnose.kept import alone
+    from landscape.diagnose.parts import NAMES
+    from landscape.diagnose.thresholds import Thresholds
+    from landscape.diagnose.verdict import Verdict, judge
+    from landscape.diagnose.words import answer
+
+__all__ = [
+    "NAMES",
+    "Diagnosis",
+    "Evidence",
+    "Thresholds",
+    "Verdict",
+    "alone",
+    "answer",
+    "conclude",
+    "cost",
+    "diagnose",
+    "judge",
+    "measure",
+    "seconds",
+]
+
+_HOMES = {
+    "NAMES": "parts",
+    "Evidence": "evidence",
+    "Thresholds": "thresholds",
+    "Verdict": "verdict",
+    "alone": "kept",
+    "answer": "words",
+    "judge": "verdict",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Only when asked for: figures take the formulas of this stage, but not torch.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    home = _HOMES.get(name, "diagnosis")
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -71,7 +71,11 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
             "don't exclude them."
         )
     if motion.name == "confined":
-        yield "A slow logarithmic drift beneath confinement can not be told from none here."
+        share = float(motion.items["drift_below"].value or 0)
+        yield (
+            f"A slow logarithmic drift beneath confinement, of up to {share:.0%} of MSD(T/2), can "
+            "not be told from none here."
+        )
     if motion.name in STILL and moved.growth == "logarithmic":
         yield (
             "Displacement grows like log lag; a broad spectrum of curvatures looks the same as "
@@ -102,6 +106,11 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
     if motion.name == "hopping-basins" and evidence.floors and evidence.floors.curve is None:
         yield (
             "Straight lines don't connect the floors; curves were not tried: --curve trains them."
+        )
+    if motion.name == "hopping-basins" and evidence.floors and evidence.floors.symmetric is False:
+        yield (
+            "No interchangeable units were found in the model, so that nothing was matched; one "
+            "basin may still be another's copy by a symmetry that wasn't found."
         )
     if not evidence.twin:
         yield "No independently trained network to compare distances with."

@@ -73,6 +73,9 @@ class Connectivity:
     points: int
     reason: str | None
     """Why nothing was matched; None where it was."""
+    symmetric: bool | None = None
+    """Whether units of the model are interchangeable; False: it was traced and none were found, so
+    that there is nothing to match; None: it could not be told."""
 
 
 def cost(problem: Problem, networks: int, *, points: int = POINTS, matched: bool = True) -> int:
@@ -136,6 +139,7 @@ def between(
         train_accuracy=np.array([accuracy for _, accuracy in ends]),
         points=points,
         reason="no symmetry was given" if symmetry is None else symmetry.reason,
+        symmetric=able if symmetry is not None and symmetry.traced else None,
     )
 
 

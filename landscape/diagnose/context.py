@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,9 @@ from landscape.diagnose.siblings import Siblings
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.run import Run
+
+Told = Callable[[float], None]
+"""``told(share)``: how much of a part is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,21 @@ class Context:
     siblings: Siblings
     curve: bool = False
     """Whether curves are trained between floors that no straight line connects."""
+    only: frozenset[str] = frozenset()
+    """Parts that are to be measured; of others what was measured before is used."""
+    fingerprint: str = ""
+    """Of what every part depends on."""
     results: dict[str, Any] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     """Why a part has no result, by name."""
+
+
+def share(told: Told) -> Callable[[int, int], None]:
+    """What hears of so many done of all, telling the share."""
+    return lambda done, total: told(done / total if total else 1.0)
+
+
+def counted(told: Told, expected: int) -> Callable[[], None]:
+    """What hears of each that is done, of so many or a few more."""
+    done = itertools.count(1)
+    return lambda: told(min(1.0, next(done) / expected))

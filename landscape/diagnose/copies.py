@@ -76,6 +76,8 @@ class Copies:
     """Why there are no groups; None where there are."""
     meanings: Mapping[str, str]
     caveats: tuple[str, ...]
+    twin_run: str | None = None
+    """The twin's folder seen from the run's; None where weights were given."""
 
 
 def measure(

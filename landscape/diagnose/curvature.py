@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -60,17 +59,6 @@ class Curvature:
     """P; trace / P is the mean curvature along a random direction."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a measurement will take, before it is done."""
-
-    rows: int
-    products: int
-    """At most, over all rows."""
-    seconds: float
-    """At the speed of one product and one gradient, timed once."""
-
-
 def measure(
     problem: Problem,
     trajectory: Trajectory,
@@ -89,7 +77,7 @@ def measure(
     At each row one Lanczos iteration of at most ``products`` Hessian-vector products gives the
     ``count`` largest eigenvalues and the smallest one, ``probes`` more the trace, some thirty
     evaluations of the loss the critical step. It takes a few seconds a row on the built-in models;
-    `cost` says how long beforehand.
+    `diagnosis.seconds` says how long beforehand.
 
     Args:
         rows: of the trajectory; the `landmarks` unless given.
@@ -117,25 +105,6 @@ def measure(
         parameters=parts.full.size,
         **columns,
     )
-
-
-def cost(
-    problem: Problem,
-    rows: int,
-    *,
-    products: int = 30,
-    probes: int = 6,
-    samples: int | None = SAMPLES,
-    device: str = "auto",
-) -> Cost:
-    """What `measure` will take, by timing one product, one gradient and one loss."""
-    parts = _Parts(problem, samples, 0, device)
-    vector = np.ones(parts.hessian.size)
-    product = _timed(lambda: parts.hessian @ vector)
-    slope = _timed(parts.full.gradient)
-    loss = _timed(parts.loss)
-    each = products + probes + 1
-    return Cost(rows, rows * each, rows * (each * product + 1.5 * slope + 30 * loss))
 
 
 class _Parts:
@@ -182,11 +151,3 @@ class _Parts:
             "trace_error": error,
             "products": self.hessian.products - before,
         }
-
-
-def _timed(call: Callable[[], object]) -> float:
-    for _ in range(2):  # the first ones also plan, allocate and keep graphs
-        call()
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started

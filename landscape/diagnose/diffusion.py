@@ -26,6 +26,10 @@ class Part:
     half_cosine: float
     ratio: float
     exponent: float
+    samples: int = 0
+    """Training samples behind the Hessian whose subspace it is,"""
+    total: int = 0
+    """and how many there are; 0: not a Hessian's, or not known."""
 
 
 @dataclass(frozen=True)

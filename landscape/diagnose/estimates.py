@@ -7,19 +7,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.stats import chi2
 
 from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.grid import COARSE
 
+LEAP = 4.9
+"""The least that planted leaps have as the largest over the median squared displacement."""
 SIMILAR = 0.3
-"""Replicas are pooled with the run if their length is within this share of the window's."""
+"""Replicas are pooled with the window if they are at most this share shorter."""
 RATIO_SPREAD = 0.8
 """Standard deviation of a walk's R, as a share of it, times √(its dimensions): measured."""
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Numbers of the run averaged with those of its replicas, where these are as long."""
+    """c½ and R over one time, averaged over all movements of that length that were measured."""
 
     cosine: float
     """c½."""
@@ -29,13 +33,27 @@ class Pooled:
     """R."""
     ratio_dimension: float
     """Effective dimensions behind R."""
+    steps: int
+    """T: the time that they are of."""
+    hops: float
+    """Largest over median squared displacement of 32 blocks,"""
+    hop_dimension: float
+    """and the effective dimensions of one such movement."""
 
 
 def pooled(evidence: Evidence, moved: Diffusion) -> Pooled:
-    """Average over the run and its replicas, if their lengths are about the same."""
-    own = Pooled(moved.half_cosine, moved.half_cosine_error, moved.ratio, moved.dimension)
+    """Over the window: the run's own, averaged with its replicas' if these are about as long."""
+    own = Pooled(
+        moved.half_cosine,
+        moved.half_cosine_error,
+        moved.ratio,
+        moved.dimension,
+        moved.steps,
+        moved.hops,
+        moved.dimension,
+    )
     replicas = evidence.replicas
-    if replicas is None or not _is_as_long(replicas.steps, moved):
+    if replicas is None or not is_as_long(replicas.steps, moved.steps):
         return own
     count, found = replicas.count, own
     if not math.isnan(replicas.half_cosine):
@@ -50,14 +68,54 @@ def pooled(evidence: Evidence, moved: Diffusion) -> Pooled:
     return found
 
 
+def over_replicas(evidence: Evidence, moved: Diffusion) -> Pooled | None:
+    """Over the length of replicas that are shorter than the window.
+
+    The mean over the replicas and the run's own stretches of that length, each counted once. They
+    are nearly independent (see `stretches`), so that effective dimensions add up; where the
+    cosines are spread more than these say, their spread is the error. None where replicas are as
+    long as the window, there are none, or neither has enough recorded positions.
+    """
+    replicas, own = evidence.replicas, evidence.stretches
+    if replicas is None or is_as_long(replicas.steps, moved.steps):
+        return None
+    rows = [(replicas.count, replicas.half_cosine, replicas.half_cosine_error)]
+    movement = [(replicas.count, replicas.lag_ratio, replicas.dimension)]
+    noise = 0.0
+    if own is not None:
+        rows.append((own.count, own.half_cosine, own.half_cosine_error))
+        movement.append((own.count, own.ratio, own.dimension))
+        noise = own.distance_error
+    movement = [row for row in movement if not any(map(math.isnan, row))]
+    rows = [row for row in rows if not math.isnan(row[1])]
+    if not movement or not rows:
+        return None
+    counts, ratios, dimensions = np.array(movement).T
+    dimension = float(counts @ dimensions)
+    number, cosines, errors = np.array(rows).T
+    total = float(number.sum())
+    spread = float(np.linalg.norm(number * np.nan_to_num(errors))) / total
+    # The mean of 1/D_eff; a sketch's inner product of unit vectors is off by √2 its distances'.
+    expected = math.sqrt((counts.sum() / dimension + 2 * noise**2) / total)
+    return Pooled(
+        cosine=float(number @ cosines) / total,
+        error=max(expected, spread),
+        ratio=float(counts @ ratios / counts.sum()),
+        ratio_dimension=dimension,
+        steps=replicas.steps,
+        hops=moved.hops if own is None else max(moved.hops, own.hops),
+        hop_dimension=float(dimension / counts.sum()),
+    )
+
+
 def hint(evidence: Evidence, moved: Diffusion) -> str:
     """What would give c½ and R more dimensions, as the end of a sentence."""
     if "onset" in evidence.states:
         return "; replicas are not run after an escape"
     replicas = evidence.replicas
     if replicas is None:
-        return "; run replicas"
-    if _is_as_long(replicas.steps, moved):
+        return "; no replicas were run"
+    if is_as_long(replicas.steps, moved.steps):
         return ""
     epochs = math.ceil(moved.steps / evidence.setup.steps_per_epoch)
     return (
@@ -66,8 +124,34 @@ def hint(evidence: Evidence, moved: Diffusion) -> str:
     )
 
 
-def _is_as_long(steps: int, moved: Diffusion) -> bool:
-    return abs(steps - moved.steps) <= SIMILAR * moved.steps
+def is_as_long(steps: int, window: int) -> bool:
+    """Whether replicas of so many steps are about as long as a window."""
+    return steps >= (1 - SIMILAR) * window
+
+
+def memory(momentum: float, steps: int) -> float:
+    """R of a walk with momentum β over T steps, as a multiple of 4: what β alone adds to it.
+
+    Steps are an autoregression, MSD(τ) ∝ τ (1 + β)/(1 − β) − 2β (1 − β^τ)/(1 − β)². Near 1 where
+    T/8 is far above 1/(1 − β) steps.
+    """
+
+    def msd(lag: float) -> float:
+        rest, kept = 1 - momentum, math.pow(momentum, lag)
+        return lag * (1 + momentum) / rest - 2 * momentum * (1 - kept) / rest**2
+
+    return msd(steps / 2) / msd(steps / 8) / 4
+
+
+def hops_line(found: Pooled, line: float) -> float:
+    """What hops have to reach: ``line``, or what one walk in twenty has in so few dimensions.
+
+    Of 32 blocks' squared displacements, each a χ² with D_eff degrees of freedom; at most `LEAP`.
+    """
+    if not found.hop_dimension > 0:
+        return line
+    likely = chi2.ppf(0.95 ** (1 / COARSE), found.hop_dimension) / chi2.median(found.hop_dimension)
+    return max(line, min(LEAP, float(likely)))
 
 
 @dataclass(frozen=True)
@@ -105,19 +189,18 @@ def confined_cosine(ratio: float) -> float:
     return -(1 - y**4) / 2
 
 
-def restoring_bound(evidence: Evidence, moved: Diffusion) -> float | None:
-    """h* = x (1 − β)/(η T) with x = max(1, −2 ln(1 + 2 (c½ − 2 e))), e the error of c½.
+def restoring_bound(evidence: Evidence, found: Pooled) -> float | None:
+    """h* = x (1 − β)/(η T) with x = max(1, −2 ln(1 + 2 (c½ − 2 e))), e the error of c½ over T.
 
     A coordinate of curvature h has c½ = −(1 − e^{−x/2})/2 with x = h η T/(1 − β). None where c½ is
     too uncertain for a bound, or the optimizer isn't plain SGD.
     """
     setup = evidence.setup
-    found = pooled(evidence, moved)
     inside = 1 + 2 * (found.cosine - 2 * found.error)
     if inside <= 0 or not is_sgd(evidence):
         return None
     x = max(1.0, -2 * math.log(inside))
-    return x * (1 - setup.momentum) / (setup.learning_rate * moved.steps)
+    return x * (1 - setup.momentum) / (setup.learning_rate * found.steps)
 
 
 def is_sgd(evidence: Evidence) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.quadrature import Count
 from landscape.store.records import Floats
+
+Pair: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,34 @@ class Replicas:
     ratio_error: float = math.nan
     lag_ratio: float = math.nan
     """R = MSD(T/2)/MSD(T/8) averaged over the replicas."""
+    dimension: float = math.nan
+    """D_eff of one replica, from displacements at an eighth of its length."""
     steps: int = 0
     """How long they ran; 0: not known, and c½ and R aren't pooled with the run's."""
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """The run's own movement in stretches of its window that are as long as its replicas.
+
+    They don't overlap, are spread over the window, and are read as the window is.
+    """
+
+    count: int
+    steps: int
+    """The length of one."""
+    half_cosine: float
+    """c½ averaged over them,"""
+    half_cosine_error: float
+    """and its standard error from their spread; NaN for one."""
+    ratio: float
+    """R = MSD(T/2)/MSD(T/8) averaged over them, T the length of one."""
+    dimension: float
+    """D_eff of one."""
+    hops: float
+    """Median over them of the largest over the median squared displacement of 32 blocks."""
+    distance_error: float = 0.0
+    """Standard error of a distance as a share of it; 0 from snapshots."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +177,12 @@ class Floors:
     """Along the line after weight matching; None: not matched."""
     loss: float = math.nan
     """Median loss of the floors."""
+    symmetric: bool | None = None
+    """Whether units of the model are interchangeable; False: none were found, so that there is
+    nothing to match; None: it could not be told, or nothing was matched."""
+    pairs: Mapping[Pair, Mapping[str, Barrier]] = field(default_factory=dict)
+    """Of floors i and j > i the barriers by kind of path (``line``, ``polyline``, ``curve``,
+    ``matched``), where there is one; empty: the worst of each kind, above, stand for one pair."""
 
 
 RESOLVED = 2.0
@@ -219,6 +254,8 @@ class Evidence:
     diffusion: Diffusion | None = None
     """Of the last window of constant learning rate, see `diffusion.measure`."""
     replicas: Replicas | None = None
+    stretches: Stretches | None = None
+    """Where replicas are shorter than the window."""
     floors: Floors | None = None
     spectrum: Spectrum | None = None
     twin: bool = False

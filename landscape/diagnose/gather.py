@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from landscape.diagnose.evidence import (
     Catapult,
     Evidence,
     Floors,
+    Pair,
     Spectrum,
     State,
 )
@@ -56,6 +58,7 @@ def evidence(context: Context) -> Evidence:
         catapult=_catapult(results.get("jump")),
         diffusion=results.get("diffusion"),
         replicas=found.motion.replicas if found.motion is not None else None,
+        stretches=found.motion.stretches if found.motion is not None else None,
         floors=_floors(results.get("connectivity"), results.get("curves")),
         spectrum=_spectrum(results.get("density")),
         twin=copies is None or copies.twin is not None,
@@ -75,6 +78,9 @@ def _absent(context: Context) -> Iterator[str]:
         ):
             continue
         yield f"Not measured: {sentence}"
+    done = context.results.get("interventions")
+    if done is not None and done.motion is not None and done.motion.reason:
+        yield f"Not measured: {done.motion.reason}"
 
 
 def _wanted(context: Context, name: str) -> bool:
@@ -168,7 +174,31 @@ def _floors(found: Connectivity | None, curves: Curved | None) -> Floors | None:
         curve=_barrier(curves) if curves is not None else None,
         matched=_barrier(found.matched) if found.matched is not None else None,
         loss=float(np.median(found.train_loss)),
+        symmetric=found.symmetric,
+        pairs=_pairs(found, curves),
     )
+
+
+def _pairs(found: Connectivity, curves: Curved | None) -> dict[Pair, dict[str, Barrier]]:
+    """The barriers of every pair of floors along each kind of path."""
+    kinds: dict[str, Pairs | Curved | None] = {
+        "line": found.line,
+        "polyline": found.polyline,
+        "curve": curves,
+        "matched": found.matched,
+    }
+    return {
+        (i, j): {
+            name: Barrier(
+                error=float(each.error[i, j]),
+                ratio=float(each.ratio[i, j]),
+                loss=float(each.loss[i, j]),
+            )
+            for name, each in kinds.items()
+            if each is not None
+        }
+        for i, j in itertools.combinations(range(len(found.train_loss)), 2)
+    }
 
 
 def _barrier(pairs: Pairs | Curved) -> Barrier:

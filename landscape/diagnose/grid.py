@@ -132,9 +132,10 @@ class Grid:
         return 1 / max(squares, 2 * distance_error**2, 1e-12)
 
     def hops(self) -> float:
-        """Largest over median squared displacement of 32 blocks."""
+        """Largest over median squared displacement of 32 blocks, each over its time."""
         ends = np.arange(COARSE + 1) * (self.count // COARSE)
-        moved = self.squared[ends[:-1], ends[1:]]
+        # Recorded steps that are nearest to an even grid may lie twice as far apart as others.
+        moved = self.squared[ends[:-1], ends[1:]] / np.diff(self.step[ends])
         median = float(np.median(moved))
         return float(moved.max()) / median if median else math.nan
 

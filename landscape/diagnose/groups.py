@@ -66,6 +66,9 @@ class Symmetry:
     """Why there are no groups, in one line; None where the model was traced and checked."""
     deviation: float = float("nan")
     """Of the outputs after a random permutation, relative to the largest, in float64."""
+    traced: bool = True
+    """Whether the model could be traced and the groups checked: if so and there are none, none were
+    found; otherwise there may be any."""
 
     def __getitem__(self, name: str) -> Group:
         return next(group for group in self.groups if group.name == name)

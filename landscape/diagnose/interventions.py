@@ -7,9 +7,10 @@ run that learned those of `replicas`, none where it diverged or never learned.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,16 @@ import torch
 
 from landscape import cluster
 from landscape.cluster.local import Here
-from landscape.diagnose import connectivity, escape, plateau, replicas
+from landscape.diagnose import escape, plateau, replicas
 from landscape.diagnose.excursions import Course
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.trials import Start, Trial, done, perform, settings
+from landscape.diagnose.trials import FOLDER, Start, Trial, done, perform, settings
 from landscape.errors import LandscapeError
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import from_record, to_record
+from landscape.sgd.recorder import DONE
 from landscape.sgd.train import Training
 from landscape.store.run import read
 
@@ -90,6 +92,39 @@ def plan(subject: Subject, course: Course, limits: Thresholds, *, epochs: int = 
     return Plan(kind, tuple(chosen), missing, reason)
 
 
+def ended(subject: Subject, course: Course, limits: Thresholds) -> Plan:
+    """Those trainings that were done before, however long they were asked to be; none is missing.
+
+    Raises:
+        LandscapeError: one of them can't be read.
+    """
+    lengths = _lengths(subject)
+    best = Plan("none", (), (), _against(subject, course))
+    for epochs in sorted(set(lengths), reverse=True):
+        before = plan(subject, course, limits, epochs=epochs)
+        there = tuple(trial for trial in before.trials if trial not in before.missing)
+        if len(there) > len(best.trials):
+            best = replace(before, trials=there, missing=())
+        if len(best.trials) >= len(lengths):
+            break
+    return best
+
+
+def _lengths(subject: Subject) -> list[int]:
+    """Epochs of each training from this run that has ended."""
+    places = (subject.run.folder / FOLDER).glob("*/run.json")
+    records = [read(place.parent).record for place in places]
+    branches = [record.get("branch") or {} for record in records if record["status"] in DONE]
+    mine = [branch for branch in branches if branch.get("of") == subject.run.id]
+    return [
+        # A full batch's steps are epochs of their own.
+        1
+        if branch["kind"] == "full-batch"
+        else math.ceil(branch["steps"] / subject.steps_per_epoch)
+        for branch in mine
+    ]
+
+
 def _against(subject: Subject, course: Course) -> str:
     record = subject.run.record
     if record["settings"] is None:
@@ -105,11 +140,8 @@ def _against(subject: Subject, course: Course) -> str:
     return ""
 
 
-def cost(subject: Subject, chosen: Plan, *, barriers: bool = False) -> Cost:
-    """What is missing of a plan, from a few timed steps and evaluations.
-
-    With ``barriers`` also measuring those between the floors, where there are any.
-    """
+def cost(subject: Subject, chosen: Plan) -> Cost:
+    """What is missing of a plan, from a few timed steps and evaluations."""
     missing = chosen.missing
     samples = subject.samples
     epochs = sum(trial.steps * trial.batch_size / samples for trial in missing)
@@ -119,10 +151,8 @@ def cost(subject: Subject, chosen: Plan, *, barriers: bool = False) -> Cost:
     whole = sum(trial.steps for trial in missing if trial.batch_size >= samples)
     steps = sum(trial.steps for trial in missing) - whole
     rows = sum(trial.steps // subject.steps_per_epoch + 2 for trial in missing)
-    floors = sum(trial.kind == "floor" for trial in chosen.trials) if barriers else 0
-    passes = connectivity.cost(subject.problem, floors) / samples if floors > 1 else 0.0
     # A full-batch step is about three forward passes through all data.
-    return Cost(len(missing), epochs, step * steps + (3 * whole + rows + passes) * evaluation)
+    return Cost(len(missing), epochs, step * steps + (3 * whole + rows) * evaluation)
 
 
 def _timed(subject: Subject, trial: Trial) -> tuple[float, float]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+
+import numpy as np
 
 from landscape.diagnose.diffusion import Diffusion
-from landscape.diagnose.estimates import Pooled, is_sgd, pooled, shares
+from landscape.diagnose.estimates import Pooled, hops_line, is_sgd, pooled, shares
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
@@ -17,6 +20,7 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
     cosine, error, ratio = found.cosine, found.error, found.ratio
     items: Items = {
         "window_share": Item(moved.window_share, None, "window of the motion, share of the run"),
+        "window_steps": Item(moved.steps, None, "T: its length"),
         "half_cosine": Item(
             cosine,
             _cosine_lines(thresholds),
@@ -38,7 +42,9 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
             moved.exponent, None, f"MSD ~ lag^α, ± {moved.exponent_error:.2g}, up to T/10"
         ),
         "hops": Item(
-            moved.hops, thresholds.hops, "largest over median squared displacement of 32 blocks"
+            moved.hops,
+            hops_line(found, thresholds.hops),
+            "largest over median squared displacement of 32 blocks",
         ),
     }
     if is_sgd(evidence) and not math.isnan(moved.norm_balance):
@@ -56,20 +62,77 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
         items["radial"] = Item(
             moved.radial, None, "share of MSD(T/2) that is a change of ‖w‖, the rest tangential"
         )
+    if (slowed := _aging(moved)) is not None:
+        items["aging"] = slowed
     for name, part in moved.parts.items():
         where = f"the top {part.dimensions} Hessian directions" if part.dimensions else "the bulk"
         items[f"part_{name}"] = Item(
             part.share,
             None,
-            f"share of MSD(T/2) in {where}; c½ {part.half_cosine:.2g}, R {part.ratio:.3g}",
+            f"share of MSD(T/2) in {where}; c½ {part.half_cosine:.2g}, R {part.ratio:.3g}"
+            + (
+                f"; the Hessian over {part.samples} of {part.total} samples"
+                if part.samples < part.total
+                else ""
+            ),
         )
     if evidence.replicas is not None:
         items["replicas_ratio"] = Item(
             evidence.replicas.ratio,
             f"{thresholds.drift_replicas:g}, {thresholds.walk_replicas:g}",
-            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.replicas.count} replicas: 0 drift, 1 walk",
+            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.replicas.count} replicas"
+            f"{_over(evidence.replicas.steps)}: 0 drift, 1 walk",
         )
     return items
+
+
+def over_shorter(evidence: Evidence, found: Pooled) -> Items:
+    """What is told of the movement over the length of replicas that are shorter than the window."""
+    replicas, own = evidence.replicas, evidence.stretches
+    sources = [f"{own.count} stretches of the window"] if own is not None else []
+    sources += [f"{replicas.count} replicas"] if replicas is not None else []
+    return {
+        "replicas_steps": Item(found.steps, None, "the replicas' length; over that time:"),
+        "replicas_half_cosine": Item(
+            found.cosine,
+            None,
+            f"c½ ± {found.error:.2g}, of {' and '.join(sources)}",
+        ),
+        "replicas_dimension": Item(
+            found.error**-2 if found.error else math.nan,
+            None,
+            "effective dimensions behind it",
+        ),
+        "replicas_lag_ratio": Item(
+            found.ratio,
+            None,
+            "R over it",
+        ),
+        **{
+            f"replicas_{name}": replace(item, meaning=f"{item.meaning}, over that time")
+            for name, item in _shares(found).items()
+        },
+    }
+
+
+def _aging(moved: Diffusion) -> Item | None:
+    """How the movement changes with waiting time, at lags up to T/8, half of a quarter."""
+    if not moved.aging.size:
+        return None
+    known = np.flatnonzero(np.isfinite(moved.aging).all(0) & (moved.lags <= moved.steps / 8))
+    if not len(known) or not moved.aging[0, known[-1]] > 0:
+        return None
+    first, last = moved.aging[[0, -1], known[-1]]
+    return Item(
+        float(last / first),
+        None,
+        f"MSD over {moved.lags[known[-1]]:.0f} steps in the window's last quarter over that in its "
+        "first: 1 where it doesn't age",
+    )
+
+
+def _over(steps: int) -> str:
+    return f" over {steps} steps" if steps else ""
 
 
 def _cosine_lines(thresholds: Thresholds) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from landscape.diagnose import siblings
 from landscape.diagnose.binomial import interval
-from landscape.diagnose.diagnosis import VERDICT
+from landscape.diagnose.kept import VERDICT
 from landscape.store import outcomes
 from landscape.store.run import Run
 from landscape.store.sweep import Sweep

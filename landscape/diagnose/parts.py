@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.diagnose import (
-    connectivity,
     copies,
     curvature,
-    curved,
     density,
     diffusion,
     distances,
     escape,
+    floors,
     functions,
+    kept,
     sharpness,
     units,
     window,
 )
 from landscape.diagnose import subspace as subspaces
 from landscape.diagnose.connectivity import Connectivity
-from landscape.diagnose.context import Context
+from landscape.diagnose.context import Context, Told, counted, share
 from landscape.diagnose.copies import Copies
 from landscape.diagnose.curvature import Curvature
 from landscape.diagnose.curved import Curved
@@ -35,25 +35,24 @@ from landscape.diagnose.excursions import Course
 from landscape.diagnose.functions import Functions
 from landscape.diagnose.landmarks import spread
 from landscape.diagnose.quadrature import Density
-from landscape.diagnose.replicas import Motion
+from landscape.diagnose.sampled import SAMPLES
 from landscape.diagnose.sharpness import Sharpness
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.subspace import Jump
-from landscape.diagnose.trials import FOLDER
 from landscape.diagnose.units import Units
 from landscape.errors import LandscapeError
-from landscape.store.run import read
 
-Told = Callable[[float], None]
-"""``told(share)``: how much of a part is done, 0 to 1."""
 LEFT_OUT = "left out"
 """Why a part has no result that nobody asked for."""
 LANDMARKS = 4
 """Rows of the curvature: initialization, best, end, one more; and that before an escape."""
 IN_TIME, SHARPNESSES = 12, 6
 """Rows over the whole run, landmarks among them, of what costs less: units, batch sharpness."""
-SOME = 256
-"""Samples behind the Hessians of jump and subspace, which take many products."""
+SHARP_BATCHES = 32
+DENSITY = 2, 30
+"""Probes, and Lanczos steps of each."""
+SOME = SAMPLES
+"""Samples behind the Hessians of jump and subspace: with fewer their top is another."""
 POSITIONS = 128
 """Snapshots in the window that diffusion is read from rather than from sketches."""
 SUBSPACE = 5
@@ -79,6 +78,10 @@ class Part:
     needs: tuple[str, ...] = ()
     options: Callable[[Context], tuple[Any, ...]] = lambda context: ()
     """What of the context it depends on beside the run and the problem."""
+    fuller: Callable[[Context], tuple[Any, ...]] | None = None
+    """Options of a result with more in it, which is as true,"""
+    poorer: Callable[[Context], tuple[Any, ...]] | None = None
+    """and of one with less, which will do where the part isn't asked for."""
 
 
 def _distances(context: Context, _: Told) -> Spread:
@@ -89,18 +92,18 @@ def _distances(context: Context, _: Told) -> Spread:
 def _units(context: Context, told: Told) -> Units:
     subject = context.subject
     rows = spread(subject.trajectory, most=IN_TIME)
-    return units.measure(subject.problem, subject.trajectory, rows, listener=_share(told))
+    return units.measure(subject.problem, subject.trajectory, rows, listener=share(told))
 
 
 def _functions(context: Context, told: Told) -> Functions:
     subject = context.subject
-    return functions.measure(subject.problem, subject.trajectory, listener=_share(told))
+    return functions.measure(subject.problem, subject.trajectory, listener=share(told))
 
 
 def _curvature(context: Context, told: Told) -> Curvature:
     subject = context.subject
     rows = sorted({*spread(subject.trajectory, most=LANDMARKS), *_onset(context)})
-    return curvature.measure(subject.problem, subject.trajectory, rows, listener=_share(told))
+    return curvature.measure(subject.problem, subject.trajectory, rows, listener=share(told))
 
 
 def _sharpness(context: Context, told: Told) -> Sharpness:
@@ -114,9 +117,9 @@ def _sharpness(context: Context, told: Told) -> Sharpness:
         subject.trajectory,
         rows,
         batch_size=setup.batch_size,
-        batches=32,
+        batches=SHARP_BATCHES,
         weight_decay=setup.weight_decay,
-        listener=_share(told),
+        listener=share(told),
     )
 
 
@@ -129,16 +132,17 @@ def _onset(context: Context) -> tuple[int, ...]:
 
 def _density(context: Context, told: Told) -> Density:
     subject = context.subject
+    probes, steps = DENSITY
     return density.measure(
         subject.problem,
         subject.trajectory,
-        probes=2,
-        steps=30,
-        listener=_share(told),
+        probes=probes,
+        steps=steps,
+        listener=share(told),
     )
 
 
-def _jump(context: Context, _: Told) -> Jump:
+def _jump(context: Context, told: Told) -> Jump:
     course, subject = context.course, context.subject
     if not has_returned(course):
         raise LandscapeError("the loss made no excursion that it came back from for good")
@@ -146,7 +150,14 @@ def _jump(context: Context, _: Told) -> Jump:
     steps = _jumped(course)
     first, peak, last = subspaces.stretch(subject.trajectory, *steps)
     return subspaces.jump(
-        subject.problem, subject.trajectory, first, last, peak=peak, count=SUBSPACE, samples=SOME
+        subject.problem,
+        subject.trajectory,
+        first,
+        last,
+        peak=peak,
+        count=SUBSPACE,
+        samples=SOME,
+        listener=counted(told, 2 * subspaces.PRODUCTS),
     )
 
 
@@ -169,10 +180,13 @@ def _copies(context: Context, _: Told) -> Copies:
         other = context.twin.trajectory
         twin = other.row_weights(other.row("final"))
     weights = subject.trajectory.row_weights(final)
-    return copies.measure(subject.problem, weights, twin, symmetry=subject.symmetry)
+    found = copies.measure(subject.problem, weights, twin, symmetry=subject.symmetry)
+    if context.twin is None:
+        return found
+    return replace(found, twin_run=kept.relative(subject.run, context.twin))
 
 
-def _diffusion(context: Context, _: Told) -> Diffusion:
+def _diffusion(context: Context, told: Told) -> Diffusion:
     subject = context.subject
     trajectory, evidence = subject.trajectory, subject.evidence
     span = window.of_run(evidence, context.limits)
@@ -186,10 +200,10 @@ def _diffusion(context: Context, _: Told) -> Diffusion:
     moved = diffusion.measure(
         found, run_steps=whole, scalars=trajectory.scalars(), momentum=momentum
     )
-    return replace(moved, parts=_split(context, rows))
+    return replace(moved, parts=_split(context, rows, told))
 
 
-def _split(context: Context, rows: NDArray[np.int64]) -> Mapping[str, Any]:
+def _split(context: Context, rows: NDArray[np.int64], told: Told) -> Mapping[str, Any]:
     """The movement in the top Hessian subspace and in the bulk; empty with too few snapshots."""
     subject = context.subject
     escaped = context.course is None or context.course.escaped
@@ -202,9 +216,14 @@ def _split(context: Context, rows: NDArray[np.int64]) -> Mapping[str, Any]:
             subject.trajectory.row("final"),
             count=SUBSPACE,
             samples=SOME,
+            listener=counted(told, subspaces.PRODUCTS),
         )
         found = distances.measure(subject.trajectory, rows=rows, subspace=pairs.vectors)
-        return diffusion.measure(found).parts
+        total = subject.samples
+        return {
+            name: replace(part, samples=min(SOME, total), total=total)
+            for name, part in diffusion.measure(found).parts.items()
+        }
     except LandscapeError as error:
         context.absent["split"] = f"movement in sharp directions and in the bulk: {error}"
         return {}
@@ -216,58 +235,11 @@ def _inside(subject: Subject, first: int, last: int) -> NDArray[np.int64]:
     return rows[(steps >= first) & (steps <= last)]
 
 
-def _connectivity(context: Context, _: Told) -> Connectivity:
-    subject = context.subject
-    return connectivity.between(
-        subject.problem,
-        _networks(context),
-        symmetry=subject.symmetry,
-        thresholds=context.limits,
-    )
-
-
-def _networks(context: Context) -> NDArray[np.float32]:
-    """The floors' weights (K, P)."""
-    motion = _motion(context)
-    if motion is None or len(motion.floors) < 2:
-        raise LandscapeError("fewer than two floors were reached")
-    folder = context.subject.run.folder / FOLDER
-    runs = [read(folder / name).trajectory for name in motion.floors]
-    return np.stack([t.row_weights(t.row("final")) for t in runs])
-
-
-def _curves(context: Context, told: Told) -> Curved:
-    lines = context.results.get("connectivity")
-    if not context.curve or lines is None:
-        raise LandscapeError("no curves were asked for, or there are no lines to replace")
-    return curved.between(
-        context.subject.problem,
-        _networks(context),
-        lines.line,
-        thresholds=context.limits,
-        listener=_share(told),
-    )
-
-
-def _motion(context: Context) -> Motion | None:
-    found = context.results.get("interventions")
-    return found.motion if found is not None else None
-
-
-def _share(told: Told) -> Callable[[int, int], None]:
-    return lambda done, total: told(done / total if total else 1.0)
-
-
-def _floors(context: Context) -> tuple[Any, ...]:
-    motion = _motion(context)
-    limits = (context.limits.barrier_error, context.limits.barrier_ratio)
-    return (list(motion.floors), list(motion.floor_losses), limits) if motion is not None else ()
-
-
-def _windowed(context: Context) -> tuple[Any, ...]:
+def _windowed(context: Context, is_split: bool | None = None) -> tuple[Any, ...]:
     span = window.of_run(context.subject.evidence, context.limits)
     escaped = context.course is None or context.course.escaped
-    return (span.first, span.last, "curvature" in context.results, escaped)
+    split = "curvature" in context.results if is_split is None else is_split
+    return (span.first, span.last, split, escaped)
 
 
 MEASURED: dict[str, Part] = {
@@ -283,12 +255,21 @@ MEASURED: dict[str, Part] = {
     "jump": Part(
         Jump,
         _jump,
-        version=2,
+        version=3,
         options=lambda c: _jumped(c.course) if c.course and has_returned(c.course) else (),
     ),
-    "diffusion": Part(Diffusion, _diffusion, options=_windowed),
-    "connectivity": Part(Connectivity, _connectivity, needs=("interventions",), options=_floors),
-    "curves": Part(Curved, _curves, needs=("connectivity",), options=_floors),
+    "diffusion": Part(
+        Diffusion,
+        _diffusion,
+        version=2,
+        options=_windowed,
+        fuller=lambda c: _windowed(c, is_split=True),
+        poorer=lambda c: _windowed(c, is_split=False),
+    ),
+    "connectivity": Part(
+        Connectivity, floors.measure, version=2, needs=("interventions",), options=floors.options
+    ),
+    "curves": Part(Curved, floors.curves, needs=("connectivity",), options=floors.options),
 }
 """By name; `interventions` come before those that need them."""
 FIRST = tuple(name for name, part in MEASURED.items() if not part.needs)

@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose import diffusion, distances, window
+from landscape.diagnose import stretches, window
 from landscape.diagnose.escape import LOWER, OTHER, branch
-from landscape.diagnose.evidence import Branch, Replicas
-from landscape.diagnose.grid import COARSE
+from landscape.diagnose.estimates import is_as_long
+from landscape.diagnose.evidence import Branch, Replicas, Stretches
+from landscape.diagnose.replica_spread import SKIPPED, spread_of
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trials import Trial, found
+from landscape.errors import LandscapeError
 from landscape.store.records import Floats
 from landscape.store.run import Run
 from landscape.store.trajectory import Trajectory
@@ -31,8 +33,6 @@ FLOORS = 10
 FLOOR_EPOCHS = 5
 FULL_STEPS = 100
 """Full-batch steps at most: each of them takes as long as an epoch."""
-SKIPPED = 16
-"""The first sixteenth of a replica isn't looked at: it may start off balance."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class Motion:
     floor_steps: tuple[int, ...]
     """The steps of the snapshots that were cooled down."""
     floor_losses: tuple[float, ...]
+    stretches: Stretches | None = None
+    """The run's own movement over their length, where that is shorter than the window."""
+    reason: str | None = None
+    """Why there are no stretches where replicas are shorter."""
 
 
 def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Trial]:
@@ -132,7 +136,7 @@ def _latest(subject: Subject, rows: NDArray[np.int64], enough: int) -> int:
     return int(early[-1] if len(early) else rows[0])
 
 
-def read(subject: Subject, done: Sequence[Trial]) -> Motion:
+def read(subject: Subject, done: Sequence[Trial], limits: Thresholds) -> Motion:
     """What came of the trainings that are done; others are left out."""
     runs = [(trial, run) for trial in done if (run := found(subject.run, trial)) is not None]
     chosen: dict[str, list[tuple[Trial, Run]]] = {}
@@ -146,11 +150,11 @@ def read(subject: Subject, done: Sequence[Trial]) -> Motion:
         start = subject.trajectory.row_weights(row).astype(np.float64)
     floors = chosen.get("floor", [])
     lower = chosen.get("lower-rate", [])
+    apart = spread_of(trajectories, start) if start is not None and len(replicas) > 1 else None
+    own, reason = _own(subject, apart, limits)
     return Motion(
         start_step=replicas[0][0].step if replicas else -1,
-        replicas=spread_of(trajectories, start)
-        if start is not None and len(replicas) > 1
-        else None,
+        replicas=apart,
         full_batch=(
             _compared(chosen["full-batch"][0][1].trajectory, trajectories, start)
             if start is not None and "full-batch" in chosen
@@ -160,72 +164,27 @@ def read(subject: Subject, done: Sequence[Trial]) -> Motion:
         floors=tuple(trial.name for trial, _ in floors),
         floor_steps=tuple(trial.step for trial, _ in floors),
         floor_losses=tuple(_last_loss(run.trajectory) for _, run in floors),
+        stretches=own,
+        reason=reason,
     )
 
 
-def spread_of(trajectories: Sequence[Trajectory], start: Floats) -> Replicas:
-    """Ratio ‖w^a − w^b‖²/(2‖w − w_N‖²) at the end, and c½, each with its error over replicas.
-
-    The ratio is the mean over pairs divided by the mean over replicas: 0 where all drift the same
-    way, 1 where they walk independently; its error is a jackknife's.
-    """
-    ends = np.stack([t.row_weights(t.row("final")).astype(np.float64) for t in trajectories])
-    moves = ends - start
-    gram = moves @ moves.T
-    ratios = [_ratio(gram[np.ix_(keep, keep)]) for keep in _leaving_one_out(len(gram))]
-    count = len(gram)
-    cosines = np.array([_half_cosine(t) for t in trajectories])
-    return Replicas(
-        count=count,
-        ratio=_ratio(gram),
-        half_cosine=float(cosines.mean()),
-        half_cosine_error=float(cosines.std(ddof=1) / math.sqrt(count)),
-        ratio_error=(
-            math.sqrt(
-                (count - 1) / count * float(np.sum((np.array(ratios) - np.mean(ratios)) ** 2))
-            )
-            if count > 2
-            else math.nan
-        ),
-        lag_ratio=float(np.mean([_lag_ratio(t) for t in trajectories])),
-        steps=_looked_at(trajectories[0]),
-    )
-
-
-def _looked_at(trajectory: Trajectory) -> int:
-    last = int(trajectory.step[-1])
-    return last - last // SKIPPED
-
-
-def _lag_ratio(trajectory: Trajectory) -> float:
-    """R = MSD(T/2)/MSD(T/8) from the sketches; NaN without them or of too few steps."""
-    # The last weights have no sketch.
-    if trajectory.sketch_seed() is None or _looked_at(trajectory) < COARSE + 1:
-        return math.nan
-    first = int(trajectory.step[-1]) // SKIPPED
-    return diffusion.measure(distances.sketched(trajectory, first=first)).ratio
-
-
-def _leaving_one_out(count: int) -> Iterator[list[int]]:
-    for left in range(count):
-        yield [index for index in range(count) if index != left]
-
-
-def _ratio(gram: Floats) -> float:
-    count, squares = len(gram), np.diag(gram)
-    if count < 2 or not squares.sum() > 0:
-        return math.nan
-    pairs = count * squares.sum() * 2 - 2 * gram.sum()  # Σ over ordered pairs of ‖w^a − w^b‖²
-    return float(pairs / (count * (count - 1)) / (2 * squares.mean()))
-
-
-def _half_cosine(trajectory: Trajectory) -> float:
-    last = int(trajectory.step[-1])
-    first = last // SKIPPED
-    marks = [first, (last + first) // 2, last]
-    a, b, c = (trajectory.row_weights(trajectory.row(m)).astype(np.float64) for m in marks)
-    lengths = float(np.linalg.norm(b - a) * np.linalg.norm(c - b))
-    return float((b - a) @ (c - b)) / lengths if lengths > 0 else math.nan
+def _own(
+    subject: Subject, apart: Replicas | None, limits: Thresholds
+) -> tuple[Stretches | None, str | None]:
+    """The run's own movement over the replicas' length, or why there is none."""
+    span = window.of_run(subject.evidence, limits)
+    if apart is None or is_as_long(apart.steps, span.last - span.first):
+        return None, None
+    steps = subject.trajectory.step[subject.cadence]
+    rows = subject.cadence[(steps >= span.first) & (steps <= span.last)]
+    try:
+        found = stretches.measure(
+            subject.trajectory, rows, first=span.first, last=span.last, steps=apart.steps
+        )
+    except LandscapeError as error:
+        return None, f"the run's own movement over the replicas' {apart.steps} steps: {error}"
+    return found, None
 
 
 def _compared(full: Trajectory, replicas: Sequence[Trajectory], start: Floats) -> FullBatch | None:

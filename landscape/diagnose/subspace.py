@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.diagnose.landmarks import check
 from landscape.diagnose.sampled import SAMPLES, sampled
+from landscape.problem.lanczos import Floats, Products
 from landscape.problem.problem import Problem
 from landscape.problem.spectrum import Pairs, top
 from landscape.store.trajectory import Trajectory
 
 TOLERANCE = 1e-3
 """Residuals that are good enough, as a share of the eigenvalue."""
+PRODUCTS = 45
+"""That `subspace` takes where the vectors it keeps are enough, as on the built-in models."""
+Listener = Callable[[], None]
+"""Hears of each product."""
 REACH = 20
 """† Steps from before a jump to its peak beyond which its direction says nothing of the start's
 eigenvectors: they have turned since."""
@@ -50,6 +57,7 @@ def subspace(
     samples: int | None = SAMPLES,
     seed: int = 0,
     device: str = "auto",
+    listener: Listener = lambda: None,
 ) -> Pairs:
     """The ``count`` largest eigenvalues and their eigenvectors (count, P), orthonormal.
 
@@ -62,7 +70,24 @@ def subspace(
     [row] = check(trajectory, [row])
     hessian = sampled(problem, samples, seed=seed, device=device)
     hessian.move(trajectory.row_weights(row), trajectory.buffers(row))
-    return top(hessian, min(count, hessian.size), tolerance=TOLERANCE, seed=seed)
+    told = _Told(hessian, listener)
+    return top(told, min(count, hessian.size), tolerance=TOLERANCE, seed=seed)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A matrix that says so when it is multiplied."""
+
+    matrix: Products
+    listener: Listener
+
+    @property
+    def size(self) -> int:
+        return self.matrix.size
+
+    def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
+        self.listener()
+        return self.matrix @ vector
 
 
 def stretch(trajectory: Trajectory, first: int, last: int) -> tuple[int, int, int]:
@@ -93,6 +118,7 @@ def jump(
     samples: int | None = SAMPLES,
     seed: int = 0,
     device: str = "auto",
+    listener: Listener = lambda: None,
 ) -> Jump:
     """Whether curvature fell from row ``first`` to ``last``, and along what the weights left.
 
@@ -104,10 +130,20 @@ def jump(
     """
     peak = last if peak is None else peak
     check(trajectory, [first, peak, last])
-    pairs = subspace(
-        problem, trajectory, first, count=count, samples=samples, seed=seed, device=device
-    )
-    after = subspace(problem, trajectory, last, count=1, samples=samples, seed=seed, device=device)
+
+    def leading(row: int, count: int) -> Pairs:
+        return subspace(
+            problem,
+            trajectory,
+            row,
+            count=count,
+            samples=samples,
+            seed=seed,
+            device=device,
+            listener=listener,
+        )
+
+    pairs, after = leading(first, count), leading(last, 1)
     start, end = (trajectory.row_weights(row).astype(np.float64) for row in (first, peak))
     move = end - start
     is_near = trajectory.step[peak] - trajectory.step[first] <= REACH

@@ -42,7 +42,8 @@ def find(problem: Problem) -> Symmetry:
     try:
         traced = trace(problem.model, inputs)
     except Untraceable as reason:
-        return Symmetry((), layout, f"the model's operations can't be traced: {reason}")
+        why = f"the model's operations can't be traced: {reason}"
+        return Symmetry((), layout, why, traced=False)
     found = Symmetry(tuple(_groups(traced, layout)), layout)
     if not found.groups:
         return replace(found, reason="no units of the model can be told to be interchangeable")
@@ -50,7 +51,8 @@ def find(problem: Problem) -> Symmetry:
         deviation = check(problem, found)
     except RuntimeError as error:  # a model that insists on float32
         [line, *_] = str(error).splitlines()
-        return Symmetry((), layout, f"the permutations can't be checked in float64: {line}")
+        why = f"the permutations can't be checked in float64: {line}"
+        return Symmetry((), layout, why, traced=False)
     if not deviation <= TOLERANCE:
         return Symmetry(
             (),
@@ -58,6 +60,7 @@ def find(problem: Problem) -> Symmetry:
             f"the permutations found must keep the outputs, they change them by {deviation:.1g} of "
             "their size: the model is random, or does what its trace doesn't show",
             deviation,
+            traced=False,
         )
     return replace(found, deviation=deviation)
 

@@ -30,6 +30,16 @@ class Happening:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What a verdict was read from."""
+
+    run: str
+    """Fingerprint of the run as it was, its model and its data."""
+    parts: tuple[str, ...]
+    """What was measured of it, in the order of `parts.NAMES`."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the run did. Fields are those of verdict.json."""
 
@@ -47,6 +57,8 @@ class Verdict:
     evidence: Mapping[str, Item] = field(default_factory=dict)
     overfitting: Overfitting | None = None
     caveats: tuple[str, ...] = ()
+    rests_on: Basis | None = None
+    """None where it was read from evidence alone."""
 
     def record(self) -> dict[str, Any]:
         """As verdict.json has it, plain values only."""

@@ -52,16 +52,16 @@ KINDS = {
 MOTIONS = {
     "still-descending": "The loss still falls: what it does once settled can't be seen yet.",
     "rising": "The loss rises over the last window.",
-    "drifting": "The weights drift: the same way whatever the order of batches.",
-    "confined": "The weights stay near one place: within the window their distance to where they "
-    "were no longer grows.",
-    "mixed": "Part of the movement is confined and part of it is not: of the squared displacement "
-    "over half the window about {share_confined} is confined, {share_walk} a walk and "
+    "drifting": "{over} the weights drift: the same way whatever the order of batches.",
+    "confined": "{over} the weights stay near one place: within that time their distance to where "
+    "they were no longer grows.",
+    "mixed": "{over} part of the movement is confined and part of it is not: of the squared "
+    "displacement over half that time about {share_confined} is confined, {share_walk} a walk and "
     "{share_drift} a drift.",
-    "wandering-in-valley": "The weights wander through a connected valley: other batch orders "
-    "lead elsewhere, at no barrier.",
-    "hopping-basins": "The weights hop between basins: barriers remain between the places they "
-    "visit.",
+    "wandering-in-valley": "{over} the weights wander through a connected valley: other batch "
+    "orders lead elsewhere, at no barrier.",
+    "hopping-basins": "{over} the weights hop between basins: barriers remain between the places "
+    "they visit.",
     "undetermined": "Whether it stays or wanders is undetermined: {motion_undetermined_because}.",
 }
 
@@ -180,7 +180,8 @@ def _landed(verdict: Verdict) -> Iterator[str]:
 def _motion(verdict: Verdict) -> Iterator[str]:
     if verdict.verdict == "diverged":
         return
-    yield _filled(MOTIONS[verdict.motion], verdict)
+    over = _steps(verdict, _value(verdict, "motion_steps"))
+    yield _filled(MOTIONS[verdict.motion], verdict, over=over)
     bound, count = _value(verdict, "restoring_below"), _value(verdict, "valley_dimension")
     if bound is not None:
         text = (
@@ -192,18 +193,41 @@ def _motion(verdict: Verdict) -> Iterator[str]:
         elif _item(verdict, "valley_dimension") is not None:
             text += "; how many Hessian eigenvalues are is not resolved"
         yield text + "."
+    yield from _otherwise(verdict)
     if "edge-of-stability" in verdict.also:
         yield "It trains at the edge of stability: curvature is as high as the learning rate lets."
 
 
-def _filled(text: str, verdict: Verdict) -> str:
+def _steps(verdict: Verdict, steps: float | None) -> str:
+    whole = _value(verdict, "window_steps")
+    if steps is None:
+        return ""
+    return f"Over the window's {steps:,.0f} steps" if steps == whole else f"Over {steps:,.0f} steps"
+
+
+def _otherwise(verdict: Verdict) -> Iterator[str]:
+    """What the movement is called over the other of two times, where there are two."""
+    for which, steps in (("window", "window_steps"), ("replicas", "replicas_steps")):
+        name = _item(verdict, f"over_{which}")
+        reason = _item(verdict, f"over_{which}_because")
+        if isinstance(name, str) and (name != verdict.motion or reason):
+            over = _steps(verdict, _value(verdict, steps))
+            yield f"{over} it is {name}" + (f": {reason}." if reason else ".")
+
+
+def _filled(text: str, verdict: Verdict, **more: str) -> str:
     values = {name: _shown(name, item.value) for name, item in verdict.evidence.items()}
-    return text.format_map({"layers": " and ".join(verdict.layers), **values})
+    if _item(verdict, "motion_steps") == _item(verdict, "replicas_steps"):
+        shares = [name for name in values if name.startswith("share_")]
+        values |= {
+            name: values[f"replicas_{name}"] for name in shares if f"replicas_{name}" in values
+        }
+    return text.format_map({"layers": " and ".join(verdict.layers), **values, **more})
 
 
 def _shown(name: str, value: Value) -> str:
     if isinstance(value, float):
-        return f"{max(value, 0.0):.0%}" if name.startswith("share_") else number(value)
+        return f"{max(value, 0.0):.0%}" if "share_" in name else number(value)
     return str(value)
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from landscape.errors import LandscapeError
+from landscape.problem import heap
 from landscape.problem.problem import Problem
-from landscape.scan import heap, strategies
 from landscape.scan import memory as sizes
+from landscape.scan import strategies
 from landscape.scan.agreement import disagreement
 from landscape.scan.engine import Engine, Plan
 from landscape.scan.strategies import AUTO, Strategy, UnsuitableError

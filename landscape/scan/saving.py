@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import time
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,7 @@ from types import TracebackType
 from landscape.errors import LandscapeError
 from landscape.sgd import lock
 from landscape.store import scanfile
+from landscape.store.hdf5 import remove_unfinished
 from landscape.store.records import Scan
 
 SAVE_SECONDS = 10.0
@@ -56,10 +56,7 @@ class Saver:
                 f"{self._path} must stay as it was read, another process has written it since; "
                 "go on with --resume"
             )
-        # Unfinished files that a kill left; nobody else writes here now.
-        for path in self._path.parent.glob(f".{glob.escape(self._path.name)}.*"):
-            if path.suffix[1:].isdigit():
-                path.unlink(missing_ok=True)
+        remove_unfinished(self._path)
         self._saved, self._took = time.monotonic(), 0.0
         return self
 

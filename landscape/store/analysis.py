@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Part:
     """Wall time of measuring it."""
     values: Mapping[str, Any]
     """Names to arrays, numbers, text, None, lists, and mappings of such."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """What of it could not be measured, and why."""
 
 
 def fingerprint(*inputs: Any) -> str:
@@ -71,6 +73,8 @@ def save(folder: Path, part: Part) -> None:
         group = file[part.name]
         group.attrs.update({"fingerprint": part.fingerprint, "seconds": part.seconds})
         group.attrs["created"] = provenance.now()
+        if part.absent:
+            group.attrs["absent"] = json.dumps(dict(part.absent))
 
     write(path, fill)
 
@@ -95,8 +99,9 @@ def load(folder: Path, name: str) -> Part | None:
         return None
     with _opened(folder / NAME) as file:
         group = file[name]
-        attributes = group.attrs
-        return Part(name, str(attributes["fingerprint"]), float(attributes["seconds"]), _get(group))
+        mark, seconds = str(group.attrs["fingerprint"]), float(group.attrs["seconds"])
+        absent = json.loads(group.attrs.get("absent", "{}"))
+        return Part(name, mark, seconds, _get(group), absent)
 
 
 @contextmanager

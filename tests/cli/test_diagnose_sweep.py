@@ -22,14 +22,18 @@ def swept(landscape, tmp_path_factory):
 
 
 def test_a_line_for_each_rate_and_each_run(swept):
-    _, result = swept
+    folder, result = swept
     lines = result.out.splitlines()
     head, slow, fast = lines[:3]
     assert head.split()[:2] == ["lr", "runs"]
     assert slow.split()[:2] == ["1e-05", "2"]
     assert fast.split()[:2] == ["0.3", "2"]
     assert lines[3] == ""
-    assert [line.split()[0] for line in lines[4:]] == [
+    assert (
+        lines[-1]
+        == f"next: landscape diagnose {folder}/lr1e-05-seed0, or landscape render {folder}"
+    )
+    assert [line.split()[0] for line in lines[4:-1]] == [
         *("run", "lr1e-05-seed0", "lr1e-05-seed1", "lr0.3-seed0", "lr0.3-seed1")
     ]
     assert "interventions are left out; --intervene does them for each run" in result.err

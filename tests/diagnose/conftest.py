@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landscape.diagnose.subject import Subject
 from landscape.problem import Layout, Problem, builtin
 from landscape.problem.weights import buffers
 from landscape.sgd import Recorder, Settings, steps
@@ -74,3 +75,15 @@ def learned(trained: Any, tmp_path: Path) -> tuple[Run, Problem]:
     """A run that learns well, without momentum. A copy."""
     run, problem = trained(lr=0.3, epochs=24)
     return read(shutil.copytree(run.folder, tmp_path / "learned")), problem
+
+
+@pytest.fixture(scope="session")
+def every_step(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """A run whose weights and sketches were recorded at every step."""
+    settings = Settings(lr=0.3, steps=640)
+    problem = builtin(model="mlp", data="moons", depth=1, width=32)
+    folder = tmp_path_factory.mktemp("every-step") / "run"
+    with Recorder(folder, problem, settings, record="1") as run:
+        for step in steps(problem, settings):
+            run.record(step)
+    return Subject(run.run, problem)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from landscape.diagnose import diffusion, distances
-from landscape.diagnose.evidence import Barrier, Evidence, Floors, Replicas, Rows, Setup
+from landscape.diagnose.evidence import Barrier, Evidence, Floors, Replicas, Rows, Setup, Stretches
+from landscape.diagnose.grid import Grid
+from landscape.diagnose.stretches import of_several
 
 SEEDS = 20
 POINTS = 128
@@ -51,15 +53,21 @@ def sgd(world: World, start: np.ndarray, steps: int, seed: int, *, every: int = 
     return np.array(kept)
 
 
-def evidence(world: World, *, seed: int = 0, count: int = SEEDS) -> list[Evidence]:
-    """The evidence of ``count`` runs in a world, replicas and floors included."""
-    every = world.steps // POINTS
+def evidence(world: World, *, seed: int = 0, count: int = SEEDS, share: int = 1) -> list[Evidence]:
+    """The evidence of ``count`` runs in a world, replicas and floors included.
+
+    Replicas are as long as the window and start with it, or last a ``share``-th of it and start in
+    its middle.
+    """
+    every = world.steps // (32 * share * max(1, POINTS // (32 * share)))
+    length = world.steps // share
     generator = np.random.default_rng(seed)
     start = world.start * generator.standard_normal((count, world.dimensions))
     start = sgd(world, start, WARM, seed + 1, every=WARM)[-1]
     w = sgd(world, start, world.steps, seed + 2, every=every)
-    again = np.repeat(start[:, None], 4, axis=1)
-    others = sgd(world, again, world.steps, seed + 3, every=world.steps // 32)
+    begin = start if share == 1 else w[len(w) // 2]
+    again = np.repeat(begin[:, None], 4, axis=1)
+    others = sgd(world, again, length, seed + 3, every=length // 32)
     step = every * np.arange(len(w), dtype=np.int64)
     noise = generator.standard_normal((count, len(w)))
     found = []
@@ -75,7 +83,8 @@ def evidence(world: World, *, seed: int = 0, count: int = SEEDS) -> list[Evidenc
                 Setup(world.lr, 64, momentum=world.momentum),
                 L0,
                 diffusion=diffusion.measure(distances.between(w[:, run], step)),
-                replicas=replicas(others[:, run], start[run], world.steps),
+                replicas=replicas(others[:, run], begin[run], length),
+                stretches=None if share == 1 else stretches(w[:, run], share, length),
                 floors=Floors(10, barrier, matched=barrier),
             )
         )
@@ -95,8 +104,29 @@ def replicas(w: np.ndarray, start: np.ndarray, steps: int) -> Replicas:
         float(cosines.mean()),
         float(cosines.std(ddof=1) / math.sqrt(count)),
         lag_ratio=float(np.mean(_msd(w, 16) / _msd(w, 4))),
+        dimension=of_several([_grid(w[:, k]).dimension() for k in range(count)]),
         steps=steps,
     )
+
+
+def stretches(w: np.ndarray, count: int, steps: int) -> Stretches:
+    """Of the positions (n count + 1, D) of a run."""
+    each = (len(w) - 1) // count
+    found = [_grid(w[each * k : each * (k + 1) + 1]) for k in range(count)]
+    cosines = np.array([grid.half_cosine() for grid in found])
+    return Stretches(
+        count,
+        steps,
+        float(cosines.mean()),
+        float(cosines.std(ddof=1) / math.sqrt(count)),
+        float(np.mean([grid.ratio() for grid in found])),
+        of_several([grid.dimension() for grid in found]),
+        float(np.median([grid.hops() for grid in found])),
+    )
+
+
+def _grid(w: np.ndarray) -> Grid:
+    return Grid.of(distances.between(w), None, None)
 
 
 def _msd(w: np.ndarray, lag: int) -> np.ndarray:
@@ -155,6 +185,28 @@ def drifting_mixture(momentum: float) -> World:
     noise = np.ones(200)
     noise[0] = 0.0
     return World(lambda w: h * w - slope, 200, momentum, noise=noise, start=spread(h, momentum))
+
+
+def drifting_walk(momentum: float) -> World:
+    """A walk, and a drift that has 0.6 of MSD(T/2), and 0.16 of MSD over a sixteenth of T."""
+    noise = np.ones(200)
+    noise[0] = 0.0
+    slope = np.zeros(200)
+    slope[0] = math.sqrt(0.6 / 0.4 * 199 / (STEPS / 2))
+    return World(lambda w: slope + 0.0 * w, 200, momentum, noise=noise)
+
+
+def slow_drift(momentum: float, share: float) -> list[Evidence]:
+    """Runs that are confined for 60 correlation times, and drift by a ``share`` of MSD(T/2)."""
+    h = np.full(201, rate(STEPS, 0.1, momentum, 60.0))
+    h[0] = 0.0
+    inside = 200 * 0.1 / (h[-1] * (1 - momentum))
+    slope = np.zeros(201)
+    slope[0] = math.sqrt(inside * share / (1 - share)) / (STEPS / 2) * (1 - momentum) / 0.1
+    noise = np.ones(201)
+    noise[0] = 0.0
+    start = spread(h, momentum)
+    return evidence(World(lambda w: h * w - slope, 201, momentum, noise=noise, start=start))
 
 
 def narrow_mixture(momentum: float) -> World:

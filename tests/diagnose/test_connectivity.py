@@ -182,6 +182,17 @@ def test_without_symmetry_nothing_is_matched():
     )
     assert found.matched is found.matched_distance is None
     assert found.reason.startswith("the model's operations can't be traced")
+    assert found.symmetric is None
+
+
+def test_a_model_without_hidden_units_has_nothing_to_match():
+    problem = models.problem(nn.Sequential(nn.Flatten(), nn.Linear(32, 3)))
+    weights = flat(problem.model).double().numpy()
+    networks = np.stack([weights, weights + 0.1])
+    found = connectivity.between(problem, networks, symmetry=symmetries.find(problem))
+    assert found.matched is None
+    assert found.symmetric is False
+    assert connectivity.between(problem, networks).symmetric is None
 
 
 def test_a_loss_that_is_not_finite():

@@ -207,14 +207,6 @@ def test_a_jump_along_the_top_eigenvector(recorded):
     assert math.isnan(jump(problem, trajectory, 0, 2, count=2).along_top)
 
 
-def test_cost_is_told_before(run):
-    problem, _ = run
-    found = curvature.cost(problem, 3, products=10, probes=2)
-    assert found.rows == 3
-    assert found.products == 39
-    assert 0 < found.seconds < 10
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -60,7 +60,7 @@ def test_the_verdict_is_strict_json(done):
     assert (found["verdict"], found["motion"]) == (verdict.verdict, verdict.motion)
     assert set(found) == {
         *("format", "version", "verdict", "motion", "landing", "layers", "also", "confidence"),
-        *("events", "evidence", "overfitting", "caveats"),
+        *("events", "evidence", "overfitting", "caveats", "rests_on"),
     }
     for item in found["evidence"].values():
         assert set(item) == {"value", "threshold", "meaning"}
@@ -129,6 +129,21 @@ def test_stopping_keeps_what_is_done(learned):
     assert not steps["distances"].kept
 
 
+def test_products_are_told_as_progress(trained, tmp_path):
+    long, problem = trained(lr=0.3, epochs=80)
+    run = read(shutil.copytree(long.folder, tmp_path / "run"))
+    heard = []
+    found = Diagnosis(run, problem, only=("curvature", "diffusion"))
+    for part in measure(found, listener=lambda *told: heard.append(told)):
+        assert part.reason in (None, "left out", "fewer than two floors were reached")
+    for name, count in (("curvature", 4), ("diffusion", 2)):
+        shares = [share for part, share in heard if part == name]
+        assert shares == sorted(shares)
+        assert shares[0] == 0
+        assert shares[-1] <= 1
+        assert len(shares) > count
+
+
 def test_only_some_parts(learned):
     run, problem = learned
     found, steps = measured(run, problem, only=("distances",))
@@ -166,7 +181,11 @@ def test_interventions_reach_the_verdict(escaped):
 @pytest.mark.slow
 def test_floors_and_replicas_reach_the_verdict(learned):
     run, problem = learned
-    verdict = diagnose(run, problem, epochs=2)
+    heard = []
+    verdict = diagnose(run, problem, epochs=2, listener=lambda *told: heard.append(told))
+    # Each pair of ten floors is told.
+    shares = [share for name, share in heard if name == "connectivity"]
+    assert np.allclose(shares, np.arange(46) / 45)
     assert verdict.verdict == "learned"
     assert {"barrier_line", "replicas_ratio", "growth"} <= set(verdict.evidence)
     assert "connectivity" in analysis.names(run.folder)

@@ -198,6 +198,10 @@ def test_radial_and_tangential():
     angle = np.linspace(0, 1, 257)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     assert measure(circle).radial == pytest.approx(0, abs=1e-9)
+    # Far from the origin a straight line at an angle θ to the radius: cos² θ.
+    direction = np.array([math.cos(1.1), math.sin(1.1)])
+    line = np.array([1e6, 0.0]) + np.outer(np.arange(257.0), direction)
+    assert measure(line).radial == pytest.approx(math.cos(1.1) ** 2, rel=1e-3)
     unknown = replace(distances.between(outwards), norm=None)
     assert math.isnan(diffusion.measure(unknown).radial)
 

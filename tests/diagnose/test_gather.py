@@ -88,3 +88,29 @@ def test_the_spectrum_keeps_the_limits_of_its_counts():
     assert counted == expected
     assert counted.lower < counted.value < counted.upper
     assert found.count(6.0) is None
+
+
+def test_barriers_are_kept_pair_by_pair():
+    def pairs(offset: float) -> SimpleNamespace:
+        values = offset + np.arange(9.0).reshape(3, 3)
+        symmetric = np.triu(values, 1) + np.triu(values, 1).T
+        return SimpleNamespace(error=symmetric, ratio=symmetric / 2, loss=symmetric / 4)
+
+    found = gather._floors(
+        SimpleNamespace(
+            train_loss=np.ones(3),
+            line=pairs(0),
+            polyline=pairs(10),
+            matched=None,
+            symmetric=False,
+        ),
+        pairs(20),
+    )
+    assert found.symmetric is False
+    assert found.line.error == 5
+    assert list(found.pairs) == [(0, 1), (0, 2), (1, 2)]
+    last = found.pairs[1, 2]
+    assert list(last) == ["line", "polyline", "curve"]
+    assert [barrier.error for barrier in last.values()] == [5, 15, 25]
+    assert (last["curve"].ratio, last["curve"].loss) == (12.5, 6.25)
+    assert found.pairs[0, 1]["line"].error == 1

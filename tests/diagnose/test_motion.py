@@ -143,12 +143,24 @@ def test_what_is_absent_is_not_guessed():
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("share", [0.01, 0.03])
+def test_a_drift_beneath_confinement_is_below_its_bound(share, momentum):
+    found = [motion.decide(each, LIMITS) for each in planted.slow_drift(momentum, share)]
+    bounds = [each.items["drift_below"].value for each in found if "drift_below" in each.items]
+    assert len(bounds) >= 15
+    assert np.mean(np.array(bounds) >= share) >= 0.9
+    assert np.median(bounds) < share + 0.1
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("times", [0.3, 1.0, 4.0])
 def test_the_bound_on_the_restoring_curvature_holds(momentum, times):
     world = planted.ornstein(momentum, times)
     true = planted.rate(world.steps, world.lr, momentum, times)
     found = planted.evidence(world)
-    limits = [estimates.restoring_bound(each, each.diffusion) for each in found]
+    limits = [
+        estimates.restoring_bound(each, estimates.pooled(each, each.diffusion)) for each in found
+    ]
     assert sum(limit is None or limit >= true for limit in limits) >= 19
     named = [motion.decide(each, LIMITS) for each in found]
     wandering = [each for each in named if each.name == "wandering-in-valley"]
@@ -157,16 +169,16 @@ def test_the_bound_on_the_restoring_curvature_holds(momentum, times):
 
 def test_the_bound_is_its_formula():
     walk = replace(runs("walk", 0.9)[0], replicas=None)
-    moved = replace(walk.diffusion, half_cosine=-0.1, half_cosine_error=0.1)
+    moved = replace(estimates.pooled(walk, walk.diffusion), cosine=-0.1, error=0.1)
     x = -2 * math.log(1 + 2 * -0.3)
     expected = x * (1 - 0.9) / (0.1 * planted.STEPS)
     assert estimates.restoring_bound(walk, moved) == pytest.approx(expected, rel=1e-12)
     # A cosine of 0, known exactly, still bounds no more than one correlation time.
-    sharp = replace(moved, half_cosine=0.0, half_cosine_error=0.0)
+    sharp = replace(moved, cosine=0.0, error=0.0)
     assert estimates.restoring_bound(walk, sharp) == pytest.approx(
         0.1 / (0.1 * planted.STEPS), rel=1e-12
     )
-    assert estimates.restoring_bound(walk, replace(moved, half_cosine_error=0.5)) is None
+    assert estimates.restoring_bound(walk, replace(moved, error=0.5)) is None
     adam = replace(walk, setup=replace(walk.setup, optimizer="Adam"))
     assert estimates.restoring_bound(adam, moved) is None
 
@@ -183,7 +195,7 @@ def test_c_half_is_pooled_with_replicas_of_the_same_length_only():
     assert (alone.cosine, alone.error) == (0.2, 0.3)
     assert "replicas ran 1024 of the window's 2048 steps" in estimates.hint(shorter, moved)
     assert estimates.hint(shorter, moved).endswith("--epochs 32 could be pooled with it")
-    assert estimates.hint(replace(walk, replicas=None), moved) == "; run replicas"
+    assert estimates.hint(replace(walk, replicas=None), moved) == "; no replicas were run"
     after = replace(walk, replicas=None, states={"onset": State(0)})
     assert estimates.hint(after, moved) == "; replicas are not run after an escape"
 

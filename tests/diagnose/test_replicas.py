@@ -9,61 +9,6 @@ from landscape.cluster.local import Here
 from landscape.diagnose import excursions, interventions, replicas, trials, window
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
-from landscape.problem import Problem
-
-ROWS, SIZE, COUNT = 33, 600, 4
-
-
-@pytest.fixture
-def problem():
-    data = torch.zeros(4, SIZE), torch.zeros(4, dtype=torch.int64)
-    return Problem(nn.Linear(SIZE, 1, bias=False), data)
-
-
-def drift(rng):
-    """The same way every time, with a little of its own."""
-    return np.arange(ROWS)[:, None] * np.ones(SIZE) + 0.01 * rng.standard_normal((ROWS, SIZE))
-
-
-def walk(rng):
-    return np.cumsum(rng.standard_normal((ROWS, SIZE)), 0)
-
-
-def confined(rng):
-    return rng.standard_normal((ROWS, SIZE))
-
-
-@pytest.mark.parametrize(
-    ("motion", "ratio", "cosine"),
-    [(drift, 0.0, 1.0), (walk, 1.0, 0.0), (confined, 0.5, -0.5)],
-)
-def test_ratio_and_cosine_of_planted_motions(recorded, problem, motion, ratio, cosine):
-    paths = []
-    for seed in range(COUNT):
-        path = motion(np.random.default_rng(seed))
-        path[0] = 0 if motion is not confined else np.random.default_rng(99).standard_normal(SIZE)
-        paths.append(path)
-    runs = [recorded(problem, path) for path in paths]
-    found = replicas.spread_of(runs, paths[0][0].astype(np.float32).astype(float))
-    assert found.count == COUNT
-    assert found.ratio == pytest.approx(ratio, abs=0.08)
-    assert found.half_cosine == pytest.approx(cosine, abs=0.05)
-    assert found.ratio_error < 0.08
-    assert found.steps == 10 * (ROWS - 1) - 10 * (ROWS - 1) // 16
-
-
-def test_ratio_is_the_mean_over_pairs(recorded, problem):
-    rng = np.random.default_rng(5)
-    start = rng.standard_normal(SIZE)
-    ends = start + rng.standard_normal((3, SIZE)) * [[1.0], [2.0], [0.5]]
-    runs = [
-        recorded(problem, np.linspace(start, end, ROWS).astype(np.float32).astype(float))
-        for end in ends
-    ]
-    found = replicas.spread_of(runs, start)
-    pairs = [np.sum((ends[i] - ends[j]) ** 2) for i, j in ((0, 1), (0, 2), (1, 2))]
-    expected = np.mean(pairs) / (2 * np.mean(np.sum((ends - start) ** 2, 1)))
-    assert found.ratio == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_set_of_a_run_that_learned(learned):
@@ -101,9 +46,13 @@ def test_what_came_of_it(learned):
     plan = interventions.plan(subject, course, Thresholds(), epochs=2)
     failures = list(interventions.perform_all(subject, plan.trials, Here()))
     assert failures == list(plan.trials)
-    found = replicas.read(subject, plan.trials)
+    found = replicas.read(subject, plan.trials, Thresholds())
     assert found.replicas.count == 4
     assert found.replicas.ratio > 0
+    span = window.of_run(subject.evidence, Thresholds())
+    assert found.stretches.steps == found.replicas.steps
+    assert found.stretches.count == (span.last - span.first) // found.replicas.steps
+    assert found.reason is None
     full = found.full_batch
     assert full.steps == min(replicas.FULL_STEPS, 2 * subject.steps_per_epoch)
     assert 0 < full.displacement < 2 * full.noisy_displacement

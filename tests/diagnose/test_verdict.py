@@ -42,7 +42,7 @@ def settled() -> dict[str, Evidence]:
 
 KEYS = (
     *("format", "version", "verdict", "motion", "landing", "layers", "also", "confidence"),
-    *("events", "evidence", "overfitting", "caveats"),
+    *("events", "evidence", "overfitting", "caveats", "rests_on"),
 )
 
 
@@ -211,7 +211,7 @@ def test_words_for_motions(settled):
     expected = {
         "walk": "wander through a connected valley",
         "confined": "stay near one place",
-        "mixture": "Part of the movement is confined and part of it is not",
+        "mixture": "part of the movement is confined and part of it is not",
         "drift": "drift: the same way",
         "wells": "hop between basins",
     }

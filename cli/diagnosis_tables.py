@@ -1,0 +1,224 @@
+"""Tables of a diagnosis's page: what trainings from the run's snapshots did, and distances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from landscape.diagnose import Verdict
+    from landscape.diagnose.connectivity import Connectivity, Pairs
+    from landscape.diagnose.copies import Copies
+    from landscape.diagnose.curved import Curved
+    from landscape.diagnose.escape import Again, Control, Escape
+    from landscape.diagnose.functions import Functions
+    from landscape.diagnose.items import Value
+    from landscape.diagnose.replicas import Motion
+
+
+def tables(verdict: Verdict, results: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Those there is something for, from top to bottom."""
+    found = results.get("interventions")
+    if found is not None and found.escape is not None:
+        yield Group(Text("\nTrained again", style="bold"), _escape(found.escape))
+    elif found is not None and found.motion is not None:
+        motion = _motion(found.motion, verdict, results)
+        if motion is not None:
+            yield motion
+    if copies := results.get("permutations"):
+        yield _distances(results, copies)
+    if functions := results.get("functions"):
+        yield from _functions(functions)
+
+
+def was_trained_again(results: Mapping[str, Any]) -> bool:
+    """Whether there is a table of what trainings after an escape did."""
+    found = results.get("interventions")
+    return found is not None and found.escape is not None
+
+
+def is_of_trainings(name: str) -> bool:
+    """Whether evidence of that name is in this table."""
+    return "_from_" in name or name == "plateau_rates"
+
+
+def _escape(found: Escape) -> RenderableType:
+    table = columns(
+        *("runs", "loss at the end", f"ended below {cell(found.level)}"),
+        right=(1, 2, 3),
+        first="from",
+    )
+    for start, words in _STARTS.items():
+        for kind, what in _KINDS.items():
+            same = [b for b in found.branches if (b.start, b.kind) == (start, kind)]
+            if same:
+                rates = ", ".join(f"{rate:g}" for rate in sorted({b.learning_rate for b in same}))
+                losses = [b.end_loss for b in same]
+                back = sum(loss <= found.level for loss in losses)
+                table.add_row(
+                    Text(f"{words}, η = {rates}{what}"),
+                    str(len(losses)),
+                    _range(losses),
+                    f"{back} of {len(losses)}",
+                )
+    lines: list[RenderableType] = [table]
+    lines += [Text(_again(one)) for one in found.again]
+    still = {b.start for b in found.branches if b.kind == "control" and not b.velocity}
+    lines += [Text(_control(one, has_velocity=one.start not in still)) for one in found.controls]
+    return Group(*lines)
+
+
+def _again(found: Again) -> str:
+    return (
+        f"from {_STARTS[found.start]}, same rate, other orders: {found.away} of {found.count} left "
+        f"(95 % interval of the probability: {found.low:.0%} to {found.high:.0%})"
+    )
+
+
+def _control(found: Control, *, has_velocity: bool) -> str:
+    where = f"control from {_STARTS[found.start]}"
+    if found.equal == found.steps:
+        return f"{where}: all {found.steps} batch losses are the run's to the bit"
+    why = (
+        "as on another machine or with other versions"
+        if has_velocity
+        else "since no velocity was recorded there to begin with"
+    )
+    return (
+        f"{where}: {found.equal} of {found.steps} batch losses are the run's to the bit, then they "
+        f"differ by up to {found.difference:.0%} within the first epoch, {why}"
+    )
+
+
+_STARTS = {
+    "best": "the best weights",
+    "before-onset": "before the onset",
+    "end": "the end",
+    "plateau": "a start on the plateau",
+}
+_KINDS = {
+    "control": ", same order (control)",
+    "other-order": ", other orders",
+    "lower-rate": "",
+    "rate": "",
+    "plateau": "",
+}
+
+
+def _motion(found: Motion, verdict: Verdict, results: Mapping[str, Any]) -> RenderableType | None:
+    """What isn't among the evidence."""
+    table = columns("", right=(1,), first="Trained on, from step " + str(found.start_step))
+    replicas, full = found.replicas, found.full_batch
+    if replicas is not None and "replicas_ratio" not in verdict.evidence:
+        table.add_row(
+            f"{replicas.count} replicas, other orders: distance between them against distance "
+            "covered (0 drift, 1 walk)",
+            f"{cell(replicas.ratio)} ± {cell(replicas.ratio_error)}",
+        )
+    if full is not None:
+        table.add_row(
+            f"distance after {full.steps} steps, full batch (no noise)", cell(full.displacement)
+        )
+        table.add_row("the same with the batches' noise", cell(full.noisy_displacement))
+    if found.floor_losses:
+        table.add_row(
+            f"floors below {len(found.floor_losses)} snapshots: loss", _range(found.floor_losses)
+        )
+    if "barrier_line" not in verdict.evidence:
+        for row in _barriers(results.get("connectivity"), results.get("curves")):
+            table.add_row(*row)
+    if found.lower is not None:
+        table.add_row(
+            "loss at the end of a tenth of the rate, from the end", cell(found.lower.end_loss)
+        )
+    return Group(Text(), table) if table.row_count else None
+
+
+def _barriers(between: Connectivity | None, curves: Curved | None) -> Iterator[tuple[str, str]]:
+    paths: dict[str, Pairs | Curved] = {}
+    if between is not None:
+        paths = {"straight": between.line, "from floor to floor": between.polyline}
+        if between.matched is not None:
+            paths["straight, units matched"] = between.matched
+    if curves is not None:
+        paths[f"straight, and along {curves.trained} trained curves"] = curves
+    for way, pairs in paths.items():
+        yield (
+            f"worst barrier between floors, {way}: error points, loss over the higher end's",
+            f"{cell(pairs.error.max().item())}, {cell(pairs.ratio.max().item())}",
+        )
+
+
+def _distances(results: Mapping[str, Any], copies: Copies) -> RenderableType:
+    table = columns("d", "what it is", right=(1,), first="distance in weight space")
+    spread = results.get("distances")
+    if spread is not None:
+        curve = spread.by_lag
+        for place in sorted({0, len(curve.lag) // 2, len(curve.lag) - 1}):
+            table.add_row(
+                f"w_N to w_(N + {curve.lag[place]:.0f})",
+                cell(float(curve.distance[place])),
+                "root mean square over N",
+            )
+    typical = copies.typical.mean if copies.typical is not None else None
+    rows = (
+        ("nearest permuted copy", copies.nearest, "nearest"),
+        ("typical permuted copy", typical, "typical"),
+        ("twin", copies.twin, "twin"),
+        ("twin, units matched", copies.twin_matched, "twin_matched"),
+    )
+    for name, value, meaning in rows:
+        if value is not None:
+            table.add_row(name, cell(value), copies.meanings[meaning])
+    lines: list[RenderableType] = [Text(), table]
+    lines += [Text(caveat) for caveat in copies.caveats]
+    return Group(*lines)
+
+
+def _functions(found: Functions) -> Iterator[RenderableType]:
+    table = columns(
+        "differ",
+        right=(1,),
+        first=f"predictions, of the {found.samples} {found.data} samples, in function space",
+    )
+    for row in (0, -2):
+        differ = float(found.disagreement[row, -1])
+        if not math.isnan(differ):
+            table.add_row(f"at step {found.step[row]} and at {found.step[-1]}", f"{differ:.1%}")
+    if table.row_count:
+        yield Group(Text(), table)
+
+
+def columns(*columns: str, right: Sequence[int] = (), first: str = "") -> Table:
+    """An empty table without lines; the columns ``right`` are aligned to the right."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+    for place, name in enumerate((first, *columns)):
+        table.add_column(
+            name, justify="right" if place in right else "left", no_wrap=place in right
+        )
+    return table
+
+
+def _range(losses: Sequence[float]) -> str:
+    low, high = min(losses), max(losses)
+    return cell(low) if low == high else f"{cell(low)} to {cell(high)}"
+
+
+def cell(value: Value, missing: str = "unknown") -> str:
+    """A value in a table: three digits, and words for what isn't a number."""
+    if value is None:
+        return missing
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return "unknown"
+    return f"{value:.3g}".replace("-", "−").replace("inf", "∞")

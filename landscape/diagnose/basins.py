@@ -1,0 +1,99 @@
+"""Whether the floors below a run's places are connected, from the barriers between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from landscape.diagnose.evidence import Barrier, Evidence, Floors, Pair
+from landscape.diagnose.items import Item, Items
+from landscape.diagnose.thresholds import Thresholds
+
+PATHS = {
+    "line": "along straight lines",
+    "polyline": "from floor to floor",
+    "curve": "along trained Bézier curves",
+    "matched": "along lines after weight matching",
+}
+
+
+def connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool | None:
+    """Whether the floors are; None where it isn't known, as between low and high barriers.
+
+    One kind of path that is low connects two floors, whatever kind it is for others. They lie in
+    different basins only where they fall into groups between which every path of every pair is
+    high, after matching too (unless the model has no units to match). Adds to ``items``.
+    """
+    floors = evidence.floors
+    if floors is None:
+        return None
+    for name, barrier in _worst(floors):
+        items[f"barrier_{name}"] = Item(
+            barrier.error,
+            thresholds.barrier_error,
+            f"worst barrier between {floors.count} floors, error points, {PATHS[name]}; "
+            f"loss ratio {barrier.ratio:.3g} against {thresholds.barrier_ratio:g}",
+        )
+    count = floors.count if floors.pairs else 2
+    pairs = floors.pairs or {(0, 1): dict(_worst(floors))}
+    scale = _scale(evidence)
+    found = {pair: _joined(paths, floors, scale, thresholds) for pair, paths in pairs.items()}
+    if _groups(count, [pair for pair, joined in found.items() if joined]) == 1:
+        return True
+    apart = _groups(count, [pair for pair, joined in found.items() if joined is not False])
+    if apart == 1:
+        return None
+    items["basins"] = Item(
+        apart,
+        None,
+        "groups of floors between which every path is high"
+        + (", after matching too" if floors.symmetric is not False else "; no units to match"),
+    )
+    return False
+
+
+def _worst(floors: Floors) -> Iterator[tuple[str, Barrier]]:
+    for name in PATHS:
+        barrier = getattr(floors, name)
+        if barrier is not None:
+            yield name, barrier
+
+
+def _joined(
+    paths: Mapping[str, Barrier], floors: Floors, scale: float, thresholds: Thresholds
+) -> bool | None:
+    """Whether two floors are; None where no path is low and not all are known to be high."""
+    low = [_is_low(barrier, scale, thresholds) for barrier in paths.values()]
+    if True in low:
+        return True
+    complete = "matched" in paths or floors.symmetric is False
+    return False if complete and None not in low else None
+
+
+def _groups(count: int, pairs: list[Pair]) -> int:
+    """Into how many groups pairs tie ``count`` floors."""
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    return int(connected_components(graph, directed=False, return_labels=False))
+
+
+def _is_low(barrier: Barrier, scale: float, thresholds: Thresholds) -> bool | None:
+    """Whether a barrier is low; None where it is neither low nor high, or not known."""
+    few = barrier.error < thresholds.barrier_error
+    flat = barrier.ratio < thresholds.barrier_ratio
+    if not math.isnan(barrier.error):
+        # Floors near zero loss make any ratio large: points of error alone are high.
+        return True if few and flat else None if few else False
+    if flat:
+        return True
+    high = barrier.ratio >= thresholds.barrier_ratio
+    return False if high and barrier.loss > thresholds.barrier_share * scale else None
+
+
+def _scale(evidence: Evidence) -> float:
+    known = math.isfinite(evidence.constant_loss)
+    return abs(evidence.constant_loss if known else float(evidence.rows.train_loss[0]))

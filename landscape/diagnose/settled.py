@@ -1,0 +1,158 @@
+"""What a movement over one time is called, from its numbers over that time alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from landscape.diagnose.estimates import (
+    Pooled,
+    confined_cosine,
+    confined_error,
+    hops_line,
+    memory,
+    restoring_bound,
+    shares,
+)
+from landscape.diagnose.evidence import Evidence, Replicas, Spectrum, is_resolved
+from landscape.diagnose.items import Item, Items
+from landscape.diagnose.quadrature import Count
+from landscape.diagnose.thresholds import Thresholds
+
+UNDETERMINED = "undetermined"
+DRIFTING, CONFINED, MIXED = "drifting", "confined", "mixed"
+WANDERING, HOPPING = "wandering-in-valley", "hopping-basins"
+
+
+@dataclass(frozen=True)
+class Named:
+    """The name over one time, or why there is none."""
+
+    name: str
+    reason: str = ""
+    """Of ``undetermined``."""
+    lacks: str = ""
+    """What it is undetermined for the lack of: ``replicas`` or ``dimensions``; else nothing."""
+    items: Items = field(default_factory=dict)
+    bound: float | None = None
+    dimension: float | None = None
+
+
+def judge(
+    evidence: Evidence,
+    found: Pooled,
+    replicas: Replicas | None,
+    connected: bool | None,
+    thresholds: Thresholds,
+) -> Named:
+    """Apply the rules in their order; ``replicas`` are None where none are of that length."""
+    cosine, ratio = found.cosine, found.ratio
+    least = thresholds.dimension
+    is_narrow = found.error**-2 < least or found.ratio_dimension < least
+    added = memory(evidence.setup.momentum, found.steps)
+    if cosine > thresholds.drift_cosine or ratio > added * thresholds.drift_ratio:
+        if replicas is None:
+            lacks = "dimensions" if is_narrow else "replicas"
+            return _unknown("drift or one long correlation", lacks=lacks)
+        if replicas.ratio < thresholds.drift_replicas:
+            return Named(DRIFTING)
+        return _unknown("it moves straight on, its replicas elsewhere")
+    if connected is False:
+        return Named(HOPPING)
+    if is_narrow:
+        return _unknown("too few effective dimensions to trust c½ and R", lacks="dimensions")
+    if ratio < thresholds.confined_ratio:
+        return _confined(found, connected, thresholds)
+    is_walk = thresholds.walk_ratio_low <= ratio <= added * thresholds.walk_ratio
+    if abs(cosine) < thresholds.walk_cosine and is_walk:
+        return _walking(evidence, found, replicas, connected, thresholds)
+    return _mixed(found, thresholds)
+
+
+def _confined(found: Pooled, connected: bool | None, thresholds: Thresholds) -> Named:
+    items = {
+        "unconfined_share": Item(
+            max(0.0, 4 / 3 * (1 - 1 / found.ratio)),
+            None,
+            "(4/3)(1 − 1/R): the share of MSD(T/2) that may be an unconfined walk",
+        )
+    }
+    items["drift_below"] = Item(
+        max(0.0, (found.cosine + 0.5 + 2 * found.error) / 1.5),
+        None,
+        "(2/3)(c½ + ½), two standard errors added: the share of MSD(T/2) that may be a drift",
+    )
+    if abs(found.cosine + 0.5) > thresholds.confined_cosine:
+        return _unknown("R speaks for confinement, c½ doesn't", items)
+    if connected is None:
+        return _unknown(
+            "confined, or hopping between basins: only the barriers between floors tell", items
+        )
+    return Named(CONFINED, items=items)
+
+
+def _mixed(found: Pooled, thresholds: Thresholds) -> Named:
+    parts, doubt = shares(found.cosine, found.ratio), 2 * found.error
+    # Soft directions that are not yet confined have the same R as something beside confinement.
+    if found.cosine <= confined_cosine(found.ratio) + doubt:
+        return _unknown("confined, for few correlation times, or a walk or drift beside it")
+    if min(parts.walk, parts.drift) < -doubt:
+        return _unknown("no sum of confinement, walk and drift has its c½ and R")
+    if found.hops >= hops_line(found, thresholds.hops):
+        return _unknown("confined, beside something that moves in leaps")
+    least = max(thresholds.mixed_share, 2 * confined_error(found))
+    if least < parts.confined < 1 - thresholds.mixed_share:
+        return Named(MIXED)
+    return _unknown("its numbers are those of none of the plain motions")
+
+
+def _walking(
+    evidence: Evidence,
+    found: Pooled,
+    replicas: Replicas | None,
+    connected: bool | None,
+    thresholds: Thresholds,
+) -> Named:
+    if replicas is None:
+        return _unknown(
+            "it moves as a walk does; whether others go elsewhere takes replicas", lacks="replicas"
+        )
+    if replicas.ratio <= thresholds.walk_replicas:
+        return _unknown("it moves as a walk does, but its replicas resemble it")
+    if found.hops >= hops_line(found, thresholds.hops):
+        return _unknown("it moves as a walk does, in leaps")
+    if connected is None:
+        what = "the barriers don't tell" if evidence.floors else "no floors were measured"
+        return _unknown(f"a walk in a valley, or between basins: {what}")
+    bound = restoring_bound(evidence, found)
+    items: Items = {}
+    dimension: float | None = None
+    if bound is not None:
+        items["restoring_below"] = Item(bound, None, BOUND.format(steps=found.steps))
+        if evidence.spectrum is not None:
+            count = evidence.spectrum.count(bound)
+            if count is not None:
+                dimension = count.value if is_resolved(count) else None
+                items["valley_dimension"] = _valley(count, evidence.spectrum)
+    return Named(WANDERING, items=items, bound=bound, dimension=dimension)
+
+
+def _valley(count: Count, spectrum: Spectrum) -> Item:
+    meaning = (
+        f"#{{λ < h*}}: Hessian eigenvalues below the bound; {count.value:.0f} ± {count.error:.0f} "
+        f"over probes, {count.lower:.0f} to {count.upper:.0f} whatever lies between the nodes"
+    )
+    if spectrum.samples < spectrum.total:
+        meaning += (
+            f"; over {spectrum.samples} of {spectrum.total} samples, which makes more of it flat"
+        )
+    return Item(count.value if is_resolved(count) else UNDETERMINED, None, meaning)
+
+
+BOUND = (
+    "h*: no confinement seen for most of the squared displacement over {steps} steps, so "
+    "restoring curvature along it is below this"
+)
+
+
+def _unknown(reason: str, items: Items | None = None, *, lacks: str = "") -> Named:
+    return Named(UNDETERMINED, reason, lacks, items or {})

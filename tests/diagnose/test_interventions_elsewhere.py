@@ -1,0 +1,89 @@
+"""Interventions on a real Dask cluster, and workers that die."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from landscape import cluster
+from landscape.cluster.local import Here
+from landscape.diagnose import Diagnosis, conclude, measure
+from landscape.store import read
+
+ONLY = ("interventions",)
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[object]:
+    """A cluster of two workers in processes of their own, restarted when they die."""
+    if "CI" not in os.environ:
+        pytest.importorskip("distributed", reason="needs the extra [distributed]")
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as made:
+        yield made
+
+
+class Loses(Here):
+    """Loses the worker of the second task, as a cluster does that gives up on it."""
+
+    def run(self, function, tasks, listener=None, *, shared=None):
+        for index, outcome in enumerate(super().run(function, tasks, listener, shared=shared)):
+            if index == 1:
+                shutil.rmtree(f"{tasks[1].folder}/interventions/{tasks[1].trial.name}")
+                yield cluster.Outcome(1, error="KilledWorker: it died", lost=True)
+            else:
+                yield outcome
+
+
+def told(run, problem, pool, listener=lambda name, share: None):
+    """What came of all trainings of an epoch."""
+    diagnosis = Diagnosis(run, problem, only=ONLY, epochs=1)
+    list(measure(diagnosis, pool, listener))
+    return diagnosis, conclude(diagnosis)
+
+
+def test_a_worker_that_is_lost_costs_its_training_only(escaped):
+    run, problem = escaped
+    diagnosis, verdict = told(run, problem, Loses())
+    lost = diagnosis.plan.trials[1].name
+    [said] = (caveat for caveat in verdict.caveats if "failed" in caveat)
+    assert said == f"Not measured: 1 intervention failed, {lost}: KilledWorker: it died."
+    count = len(diagnosis.plan.trials)
+    assert len(diagnosis.context.results["interventions"].escape.branches) == count - 1
+    again = Diagnosis(run, problem, only=ONLY, epochs=1)
+    assert [trial.name for trial in again.plan.missing] == [lost]
+
+
+@pytest.mark.slow
+def test_a_cluster_trains_the_same_though_a_worker_is_killed(escaped, dask, tmp_path):
+    run, problem = escaped
+    copy = read(shutil.copytree(run.folder, tmp_path / "here"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        _, expected = told(copy, problem, Here())
+    finally:
+        torch.set_num_threads(threads)
+    dead = []
+
+    def kill(name, share):
+        if name == "interventions" and share > 0.2 and not dead:
+            dead.append(next(iter(dask.workers.values())).pid)
+            os.kill(dead[0], signal.SIGKILL)
+
+    with cluster.workers(scheduler=dask.scheduler_address) as pool:
+        diagnosis, verdict = told(run, problem, pool, kill)
+    assert dead
+    assert diagnosis.context.results["interventions"].failed == ()
+    assert not Diagnosis(run, problem, only=ONLY, epochs=1).plan.missing
+    losses = {name: item.value for name, item in expected.evidence.items() if "from_" in name}
+    assert len(losses) > 5
+    assert {name: verdict.evidence[name].value for name in losses} == losses
