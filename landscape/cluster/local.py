@@ -97,11 +97,13 @@ class Processes(Workers):
         try:
             while waiting or running:
                 while waiting and len(running) < self.count:
-                    index, task = waiting.popleft()
+                    index, task = waiting[0]
                     content = pickle.dumps((function, task, shared))
                     process = idle.pop() if idle else _Process()
+                    if not process.send((index, content)):
+                        continue  # it died while it was idle
+                    waiting.popleft()
                     running[process.pipe] = process, index
-                    process.pipe.send((index, content))
                 for pipe in wait(list(running)):
                     assert isinstance(pipe, Connection)
                     process, index = running[pipe]
@@ -130,6 +132,16 @@ class _Process:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # so that its death is the end of the pipe
         self.alive = True
+
+    def send(self, message: Any) -> bool:
+        """Whether the process is there to take it."""
+        try:
+            self.pipe.send(message)
+        except OSError:
+            self.pipe.close()
+            self.process.join()
+            return False
+        return True
 
     def receive(self, index: int) -> Any:
         """The next message; an `Outcome` that says so if the process died."""

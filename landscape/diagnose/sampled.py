@@ -11,8 +11,6 @@ from landscape.problem.samples import length
 
 SAMPLES = 2048
 """Training samples behind a Hessian, unless told otherwise."""
-BATCH = 128
-"""Samples differentiated at once: on a processor larger graphs leave its cache."""
 
 
 def sampled(
@@ -31,7 +29,7 @@ def sampled(
     total = length(problem.train)
     if samples is not None and samples < 1:
         raise LandscapeError(f"samples must be at least 1, got {samples}")
-    hessian = Hessian(problem, device=device, dtype=dtype, batch_size=BATCH)
+    hessian = Hessian(problem, device=device, dtype=dtype)
     if samples is not None and samples < total:
         generator = torch.Generator().manual_seed(seed)
         hessian.select(torch.randperm(total, generator=generator)[:samples].sort().values)

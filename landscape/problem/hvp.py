@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape.errors import LandscapeError
+from landscape.problem import tuning
 from landscape.problem.batchnorm import has_statistics, normalize_by_batch, recompute
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import evaluating
@@ -58,6 +59,7 @@ class Hessian:
         eigenvalue; in float64 they are exact for all purposes and, with convolutions on a
         processor, fifty times slower.
         """
+        tuning.tune()
         place = resolve(device)
         self.model, self._vector = tied(problem.model, place, dtype)
         self.dtype = self._vector.dtype
@@ -187,6 +189,10 @@ class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # the only use of torch._dynamo, whose import takes two seconds
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         outputs = func(*args, **(kwargs or {}))

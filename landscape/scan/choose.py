@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.problem import heap
+from landscape.problem import tuning
 from landscape.problem.problem import Problem
 from landscape.scan import memory as sizes
 from landscape.scan import strategies
@@ -82,7 +82,7 @@ def engine(
     Raises:
         LandscapeError: a strategy, precision or size of memory that can't be.
     """
-    heap.keep()
+    tuning.tune()
     names = strategies.fitting(strategy)
     most = sizes.DEFAULT if memory is None else sizes.parse(memory)
     made = Engine(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -27,6 +27,10 @@ UNKNOWABLE = {
     torch.Tag.nondeterministic_seeded,
 }
 """What such an operation gave for these values it doesn't give for others."""
+UNTAGGED = {torch.ops.aten.where.default, torch.ops.aten.nonzero_numpy.default}
+"""Others of that kind; so are those that give numbers instead of tensors."""
+COMPARED = 1000
+"""So many batches of a shape at most."""
 _ONE_AT_A_TIME = threading.Lock()
 """Entering a dispatch mode changes flags of all threads, which are put back at its end."""
 ATEN = torch.ops.aten
@@ -38,9 +42,9 @@ class Recorded:
     """``function(fixed, moving)``, called again and again with the same ``fixed``.
 
     It is recorded for each set of shapes at the first call with them, and the recording compared
-    with it at the second. What depends on ``fixed`` alone is computed once after `fix`. Where the
-    function can't be recorded it is called itself. The first ``owned`` tensors of ``moving`` may
-    be overwritten.
+    with it once for each batch, which is told by the address of the last of ``moving``. What
+    depends on ``fixed`` alone is computed once after `fix`. Where the function can't be recorded
+    it is called itself. The first ``owned`` tensors of ``moving`` may be overwritten.
     """
 
     def __init__(self, function: Function, owned: int = 0) -> None:
@@ -57,7 +61,7 @@ class Recorded:
 
     def __call__(self, moving: list[Tensor]) -> Tensor:
         """The function's value."""
-        key = tuple((t.shape, t.stride(), t.dtype) for t in (*self._fixed, *moving))
+        key = tuple(_form(t) for t in (*self._fixed, *moving))
         if key not in self._tapes:
             with _ONE_AT_A_TIME, _Log() as log:
                 found = self._function(self._fixed, moving)
@@ -66,13 +70,14 @@ class Recorded:
         tape = self._tapes[key]
         if tape is None:
             return self._function(self._fixed, moving)
-        if not tape.compared:
-            wanted = self._function(self._fixed, moving)
-            tape.compared = True
-            if not torch.allclose(tape(self._fixed, moving), wanted, 1e-6, 1e-9, equal_nan=True):
-                self._tapes[key] = None  # it depends on values in a way that no operation shows
-            return wanted
-        return tape(self._fixed, moving)
+        batch = moving[-1].data_ptr()
+        if batch in tape.compared or len(tape.compared) == COMPARED:
+            return tape(self._fixed, moving)
+        tape.compared.add(batch)
+        wanted = self._function(self._fixed, moving)
+        if not tape.gives(wanted, self._fixed, moving):
+            self._tapes[key] = None
+        return wanted
 
 
 @dataclass
@@ -81,12 +86,22 @@ class _Tape:
     """What ``fixed`` alone decides, as far as `each` takes it."""
     each: Callable[..., Tensor]
     kept: Any = None
-    compared: bool = False
+    compared: set[int] = field(default_factory=set)
+    """Addresses of batches."""
 
     def __call__(self, fixed: list[Tensor], moving: list[Tensor]) -> Tensor:
         if self.kept is None:
             self.kept = self.before(*fixed)
         return self.each(*self.kept, *moving)
+
+    def gives(self, wanted: Tensor, fixed: list[Tensor], moving: list[Tensor]) -> bool:
+        """Whether it does: a function may depend on values in ways that no operation shows."""
+        try:
+            found = self(fixed, moving)
+        except (RuntimeError, IndexError, TypeError, ValueError):  # such as other shapes within
+            return False
+        same = found.shape == wanted.shape
+        return same and torch.allclose(found, wanted, 1e-6, 1e-9, equal_nan=True)
 
 
 @dataclass
@@ -127,9 +142,11 @@ class _Log(TorchDispatchMode):
         kwargs = kwargs or {}
         found = func(*args, **kwargs)
         step = _Step(func, args, kwargs, found)
+        leaves = [leaf for leaf in tree_iter(found) if leaf is not None]
+        known = UNKNOWABLE.isdisjoint(func.tags) and func not in UNTAGGED
         self._bytes += sum(t.nbytes for t in step.results)
-        pure = UNKNOWABLE.isdisjoint(func.tags) and not func._schema.is_mutable
-        self.complete &= pure and self._bytes <= LIMIT
+        pure = len(leaves) == len(step.results) and not func._schema.is_mutable
+        self.complete &= known and pure and self._bytes <= LIMIT
         if self.complete:
             self.steps.append(step)
         else:
@@ -179,12 +196,16 @@ def _overwrite(steps: list[_Step], spare: set[int]) -> None:
         if step.operation in IN_PLACE and not step.kwargs:
             for t in step.given:
                 free = _place(t) in spare and last[_place(t)] == number
-                alike = t.shape == step.found.shape and t.dtype == step.found.dtype
+                alike = _form(t) == _form(step.found)
                 if free and alike and places.count(_place(t)) == 1:
                     others = [other for other in step.args if other is not t]
                     step.operation, step.args = IN_PLACE[step.operation], (t, *others)
                     break
         spare |= {_place(t) for t in step.results} - set(places)
+
+
+def _form(t: Tensor) -> tuple[torch.Size, tuple[int, ...], torch.dtype]:
+    return t.shape, t.stride(), t.dtype
 
 
 def _place(t: Tensor) -> int:

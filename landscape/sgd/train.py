@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.problem import heap
+from landscape.problem import tuning
 from landscape.problem.device import resolve
 from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
@@ -64,7 +64,7 @@ def steps(
     w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight decay
     times w.
     """
-    heap.keep()
+    tuning.tune()
     training = Training(problem, settings)
     total = settings.total_steps(len(training.samples))
     if start is None:

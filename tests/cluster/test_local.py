@@ -60,6 +60,19 @@ def test_processes_start_ahead_with_a_module():
         assert [outcome.result for outcome in pool.run(jobs.imported, ["colorsys"])] == [False]
 
 
+def test_a_process_that_died_while_idle_is_replaced():
+    with cluster.workers(2) as pool:
+        pool.start("colorsys")
+        [first] = pool.run(jobs.process, [0])
+        os.kill(first.result, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while Path(f"/proc/{first.result}/stat").read_text().split(") ")[1][0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        outcomes = sorted(pool.run(jobs.square, range(4)), key=lambda outcome: outcome.index)
+    assert [outcome.result for outcome in outcomes] == [0, 1, 4, 9]
+
+
 def test_outcomes_come_as_they_are_ready_here():
     with cluster.workers() as pool:
         run = pool.run(jobs.square, [1, 2])

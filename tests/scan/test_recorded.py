@@ -67,16 +67,17 @@ def test_models_give_the_same_to_the_bit_without_being_run(name):
     function = over_points(model)
     counted = Counted(function)
     made = Recorded(counted)
+    batches = [random(6, 3, 4), random(6, 3, 4) + 1, random(2, 3, 4), random(6, 3, 4) - 1]
     for shift in range(3):
         fixed = [value + shift for value in stacked(model)]
         made.fix(fixed)
-        for batch in (random(6, 3, 4), random(6, 3, 4) + 1, random(2, 3, 4), random(6, 3, 4) - 1):
+        for batch in batches:
             before = batch.clone(), [value.clone() for value in fixed]
             assert torch.equal(made([batch]), function(fixed, [batch]))
             assert torch.equal(batch, before[0])
             assert all(map(torch.equal, fixed, before[1]))
-    # Twice for each of the two shapes.
-    assert counted.calls == 4
+    # Recorded for two shapes, and compared for each batch.
+    assert counted.calls == 6
 
 
 class Operations(TorchDispatchMode):
@@ -91,8 +92,8 @@ class Operations(TorchDispatchMode):
 
 def operations(made, *moving):
     with Operations() as seen:
-        made([t.clone() for t in moving])
-    return [name for name in seen.names if name != "aten::clone"]
+        made(list(moving))
+    return seen.names
 
 
 def test_what_only_the_fixed_ones_decide_is_done_once():
@@ -112,22 +113,22 @@ def test_what_nothing_needs_is_not_done():
         return moving[0] * fixed[0]
 
     made = Recorded(function)
+    x = random(3)
     made.fix([random(3)])
-    made([random(3)]), made([random(3)])
-    assert operations(made, random(3)) == ["aten::mul.Tensor"]
+    made([x]), made([x])
+    assert operations(made, x) == ["aten::mul.Tensor"]
 
 
 def in_place(function, *moving, owned=0):
     """The in-place operations of a recording, whose values are checked."""
-    fixed = [random(3), random(2, 3)]
+    fixed, batch = [random(3), random(2, 3)], torch.zeros(1)
     made = Recorded(function, owned)
     made.fix(fixed)
     for shift in (0.0, 0.1, 0.2):
         given = [t + shift for t in moving]
-        kept = [t.clone() for t in given]
-        wanted = function(fixed, kept)
-        assert torch.equal(made([t.clone() for t in given]), wanted)
-    return [name for name in operations(made, *moving) if name.split(".")[0].endswith("_")]
+        wanted = function(fixed, [t.clone() for t in given])
+        assert torch.equal(made([*given, batch]), wanted)
+    return [name for name in operations(made, *moving, batch) if name.split(".")[0].endswith("_")]
 
 
 def test_memory_that_nothing_else_needs_is_overwritten():
@@ -179,24 +180,83 @@ def by_sign(fixed, moving):
     return moving[0] * fixed[0] if moving[0].sum() > 0 else moving[0] - fixed[0]
 
 
+def by_position(fixed, moving):
+    return moving[0][moving[0] > 0].sum() * fixed[0]
+
+
+def by_count(fixed, moving):
+    return len(torch.where(moving[0] > 0)[0]) * fixed[0] + moving[0]
+
+
+def by_maximum(fixed, moving):
+    return moving[0] / 255 if bool((moving[0] > 2).any()) else moving[0] * fixed[0]
+
+
+@pytest.mark.parametrize("function", [by_sign, by_position, by_count, by_maximum])
+def test_what_depends_on_values_is_not_recorded(function):
+    counted = Counted(function)
+    made = Recorded(counted)
+    made.fix([random(3)])
+    ordinary, rare = random(3).abs().clamp(max=1), torch.tensor([-3.0, -1.0, 2.5])
+    for number, x in enumerate((ordinary, ordinary, ordinary, rare, ordinary, rare), start=1):
+        assert torch.equal(made([x]), function([random(3)], [x]))
+        assert counted.calls == number
+
+
 def by_hidden_sign(fixed, moving):
     sign = float(moving[0].numpy().sum()) > 0  # not an operation of torch's
     return moving[0] * fixed[0] if sign else moving[0] - fixed[0]
 
 
-def by_position(fixed, moving):
-    return moving[0][moving[0] > 0].sum() * fixed[0]
+def by_hidden_size(fixed, moving):
+    count = max(1, round(max(moving[0].tolist())))
+    return torch.cat([moving[0]] * count) + fixed[0][:1]
 
 
-@pytest.mark.parametrize("function", [by_sign, by_hidden_sign, by_position])
-def test_what_depends_on_values_is_not_recorded(function):
+@pytest.mark.parametrize("function", [by_hidden_sign, by_hidden_size])
+def test_every_batch_is_compared_with_the_function_once(function):
+    made = Recorded(function)
+    batches = [random(3).abs(), random(3).abs() + 1e-3, torch.tensor([1.0, -9.0, 3.0])]
+    for shift in range(4):
+        made.fix([random(3) + shift])
+        for x in batches:
+            assert torch.equal(made([x]), function([random(3) + shift], [x]))
+
+
+def shifted(model, count=3):
+    """A model's function over points, and their parameters."""
+    torch.manual_seed(0)
+    return over_points(model), stacked(model, count)
+
+
+class Cropped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.out = nn.Conv1d(3, 4, 3, padding=2), nn.Linear(4 * 4, 2)
+
+    def forward(self, x):
+        return self.out(self.layer(x)[:, :, :-2].relu().flatten(1))
+
+
+class Pooled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.out = nn.Linear(4, 5), nn.Linear(5, 2)
+
+    def forward(self, x):
+        h = self.layer(x)
+        return self.out((h.mean(1, keepdim=True).expand_as(h) + h.tanh()).amax(1))
+
+
+@pytest.mark.parametrize("model", [Cropped, Pooled])
+def test_strided_and_expanded_memory_is_not_overwritten(model):
+    function, fixed = shifted(model().eval())
     counted = Counted(function)
-    made = Recorded(counted)
-    made.fix([random(3)])
-    for number, sign in enumerate((1, -1, 1, -1, 1), start=1):
-        x = sign * random(3).abs()
-        assert torch.equal(made([x]), function([random(3)], [x]))
-        assert counted.calls == number
+    made, batch = Recorded(counted), random(6, 3, 4)
+    made.fix(fixed)
+    for _ in range(4):
+        assert torch.equal(made([batch]), function(fixed, [batch]))
+    assert counted.calls == 2
 
 
 def test_random_numbers_are_drawn_anew():

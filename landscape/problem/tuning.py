@@ -1,16 +1,34 @@
-"""Memory that a batch gave back stays with the process, for the next batch."""
+"""What costs torch time although it isn't torch's work: page faults, and NumPy's idle threads."""
 
 from __future__ import annotations
 
 import ctypes
 
+from threadpoolctl import ThreadpoolController
+
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
 LARGEST, LARGEST_OLD = 2**26, 2**25
 """Smaller blocks come from the heap (bytes); glibc before 2.36 takes no more than 32 MiB."""
+BUSY = ("numpy", "scipy")
+"""Packages with an OpenBLAS of their own, beside torch's threads."""
 
 
-def keep() -> bool:
+def tune() -> None:
+    """Leave the processor to torch: for whatever computes for long, called once it starts.
+
+    What freed tensors took stays with the process, and NumPy's and SciPy's linear algebra takes one
+    thread. Threads of torch are left as they are.
+    """
+    keep_freed()
+    for library in ThreadpoolController().lib_controllers:
+        if library.internal_api == "openblas" and any(name in library.filepath for name in BUSY):
+            # After each call its threads spin for a while; products of the Hessian, between which
+            # Lanczos orthogonalizes by NumPy, took twice as long.
+            library.set_num_threads(1)
+
+
+def keep_freed() -> bool:
     """Have the C library keep freed memory; return whether it is one that can be told to.
 
     By default glibc hands large blocks back to the system as soon as they are free, and each batch

@@ -5,13 +5,17 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from landscape.problem import tuning
 
 FAULTS = """
 import resource, sys
 import torch
-from landscape.problem import heap
+from landscape.problem import tuning
 if sys.argv[1] == "kept":
-    assert heap.keep()
+    assert tuning.keep_freed()
 def batch():
     torch.full((12 * 2**20,), 1.0)  # 48 MiB, 12,288 pages: by default never kept
 batch()
@@ -33,7 +37,18 @@ def test_freed_memory_is_used_again_without_page_faults():
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch):
-    from landscape.problem import heap
+    monkeypatch.setattr(tuning.ctypes, "CDLL", lambda _: object())
+    assert tuning.keep_freed() is False
 
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
-    assert heap.keep() is False
+
+def test_numpy_leaves_the_processor_to_torch():
+    threads = torch.get_num_threads()
+    with threadpool_limits(2, user_api="blas"):
+        tuning.tune()
+        others = [
+            library.num_threads
+            for library in ThreadpoolController().lib_controllers
+            if library.internal_api == "openblas"
+        ]
+    assert set(others) <= {1}
+    assert torch.get_num_threads() == threads
