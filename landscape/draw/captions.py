@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from landscape.draw import episodes, marks, words
+from landscape.draw import episodes, marks, uncertain, words
 from landscape.store.history import History
 from landscape.store.records import Path, Scan
 
@@ -23,7 +23,7 @@ def caption(scan: Scan) -> str:
     sentences = [_subject(scan), _axes(scan), _grid(scan)]
     sentences += [text for text in (_centre(scan), _constant(scan)) if text]
     sentences += [_path(path) for path in scan.paths]
-    sentences += scan.remarks
+    sentences += [*scan.remarks, uncertain.sentence(scan)]
     sentences += [_batchnorm(scan), *_provenance(scan.provenance)]
     return " ".join(text for text in sentences if text)
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from landscape.draw import bands, footer, leaders, marks, page, plots, theme, words
+from landscape.draw import bands, footer, leaders, marks, page, plots, theme, uncertain, words
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.store.records import Scan
@@ -25,7 +25,8 @@ def curve(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Fig
     """Draw losses and accuracies along a line.
 
     The loss axis is logarithmic where all losses are positive. Points that are NaN leave a gap;
-    infinite ones stand as triangles at the upper edge. Along several random directions: medians,
+    infinite ones stand as triangles at the upper edge. Losses of some of the samples have a band of
+    two standard errors. Along several random directions: medians,
     with the quartiles as a band. The loss axis is that of the scans ``like`` it too.
 
     Raises:
@@ -43,7 +44,9 @@ def curve(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Fig
     width = style.inches(WIDTH)
     across = width - LEFT - RIGHT
     lines = [
-        line for text in words.small_print(scan) for line in page.wrapped(text, across, theme.SMALL)
+        line
+        for text in (*words.small_print(scan), *uncertain.note(scan))
+        for line in page.wrapped(text, across, theme.SMALL)
     ]
     names = _names(scan, across)
     top = LEGEND + ROW * (1 + max((name.row for name in names), default=0))
@@ -67,6 +70,7 @@ def curve(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Fig
 def _losses(axes: Axes, scan: Scan, marked: list[Name], like: Sequence[Scan], style: Style) -> None:
     names = marks.losses(scan)
     further = [values for name in names for values in bands.quartiles(scan, name)]
+    further += [values for name in names for values in uncertain.band(scan, name)]
     further += [one.measures[name] for one in like for name in marks.losses(one)]
     values = np.concatenate([*(scan.measures[name] for name in names), *further])
     finite = values[np.isfinite(values)]
@@ -77,6 +81,7 @@ def _losses(axes: Axes, scan: Scan, marked: list[Name], like: Sequence[Scan], st
     for name in names:
         plots.line(axes, scan.x, scan.measures[name], name)
         bands.draw(axes, scan, name, plots.colour(name))
+        uncertain.draw_band(axes, scan, name, plots.colour(name))
         plots.infinite(axes, scan.x, scan.measures[name], name)
     lines = [(scan.x, scan.measures[name]) for name in names]
     plots.constant(axes, scan.constant_loss, lines, [name.x for name in marked])

@@ -161,6 +161,7 @@ def thinned(scan: Scan) -> tuple[Scan, int]:
         y=scan.y[::every],
         measures=values,
         measured=scan.measured[part],
+        errors={name: values[part] for name, values in scan.errors.items()},
         spread=spread,
     ), every
 
@@ -184,6 +185,7 @@ def measure(scan: Scan, name: str) -> dict[str, Any]:
         "levels": scale.levels().tolist(),
         "cap": f"cut at {words.number(scale.high)}: {scale.rule}" if scale.capped else "",
         "band": None,
+        "error": packed(scan.errors[name].ravel()) if name in scan.errors else None,
     }
     if scan.is_line and scan.spread is not None and name in scan.spread.measures:
         found["band"] = [packed(fitting(part)) for part in bands.quartiles(scan, name)]

@@ -25,10 +25,12 @@ from landscape.draw import (
     painter,
     paths,
     raster,
+    relief,
     solid,
     stage,
     theme,
     trail,
+    uncertain,
     words,
 )
 from landscape.draw import scale as scales
@@ -86,7 +88,7 @@ def surface(
         paths.steps(scan),
         _entries(scan, scale, names, laid, seen),
         wide - 2 * indent,
-        [_axes(scan)],
+        [_axes(scan), *uncertain.note(scan)],
     )
     rows = -(-len(names) // columns)
     height = round(rows * (TOP + tall) + foot.height + 0.1, 2)
@@ -102,6 +104,7 @@ def surface(
             show(axes, solid.picture(scan, mesh, scale, box, seen, None if k else laid))
         else:
             painter.paint(axes, scan, mesh, scale, box, seen, None if k else laid)
+        uncertain.on_surface(axes, scan, relief.of(scan, name, scale, box), seen)
         axes.set_xlim(hidden * dpi, seen.width)
         lettering.draw(axes, scan, scale, box, seen, upright=not beside)
         if k == 0:

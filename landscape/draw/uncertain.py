@@ -1,12 +1,17 @@
-"""Where an interpolated loss may be further off than the scan's tolerance."""
+"""How sure the drawn losses are: dots where they are interpolated and may be off, error bands."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from landscape.draw import theme
-from landscape.store.records import Scan
+from landscape.draw import theme, words
+from landscape.draw.camera import Camera
+from landscape.draw.relief import Relief
+from landscape.store.records import Floats, Scan
+
+TWICE = 2.0
+"""Half a band's width in standard errors: 95 % of means are nearer."""
 
 
 def draw(axes: Axes, scan: Scan) -> None:
@@ -16,8 +21,58 @@ def draw(axes: Axes, scan: Scan) -> None:
         axes.plot(scan.x[i], scan.y[j], ".", ms=1.6, mew=0, color=theme.INK, alpha=0.6, zorder=1)
 
 
+def on_surface(axes: Axes, scan: Scan, relief: Relief, seen: Camera) -> None:
+    """Put a dot on a surface at each such grid point that the camera sees."""
+    i, j = np.nonzero(scan.uncertain)
+    places = np.stack([relief.x[i], relief.y[j], relief.heights[i, j]], axis=-1)
+    places = places[np.isfinite(places).all(axis=1) & (places[:, 2] <= relief.top)]
+    places = places[relief.shows(seen, places + np.array([0.0, 0.0, 0.012]))]
+    if len(places):
+        axes.plot(*seen.project(places).T, ".", ms=1.4, mew=0, color=theme.INK, alpha=0.6, zorder=2)
+
+
+def band(scan: Scan, name: str) -> tuple[Floats, Floats]:
+    """Return the ends of a line's error band: where 95 % of the exact values would be."""
+    values = scan.measures[name]
+    if name not in scan.errors or scan.spread is not None:
+        return values, values
+    off = np.nan_to_num(scan.errors[name]) * np.where(scan.measured, TWICE, 1.0)
+    # Down to a tenth: a logarithmic axis has no place for less than nothing.
+    low = np.where(values > 0, np.maximum(values - off, 0.1 * values), values - off)
+    return low, values + off
+
+
+def draw_band(axes: Axes, scan: Scan, name: str, colour: str) -> None:
+    """Fill a line's error band; nothing where all is exact."""
+    low, high = band(scan, name)
+    if (high > low).any():
+        axes.fill_between(scan.x, low, high, color=colour, alpha=0.18, lw=0, zorder=2)
+
+
 def note(scan: Scan) -> tuple[str, ...]:
-    """What the dots mean, for the small print; nothing where there are none."""
+    """What dots and bands mean, for the small print; nothing where there are none."""
+    if scan.is_line:
+        return _band_note(scan)
     if not scan.uncertain.any():
         return ()
     return (f"dots: interpolated, may be off by more than {scan.tolerance:.2%}",)
+
+
+def _band_note(scan: Scan) -> tuple[str, ...]:
+    if scan.spread is not None or not any((error > 0).any() for error in scan.errors.values()):
+        return ()
+    if scan.tolerance:
+        return ("bands: where 95 % of the interpolated losses are",)
+    return ("bands: two standard errors of the mean over the samples",)
+
+
+def sentence(scan: Scan) -> str:
+    """Say for a caption how many points may be off; empty where none is."""
+    count = int(scan.uncertain.sum())
+    if not count:
+        return ""
+    points = "point" if count == 1 else "points"
+    return (
+        f"{count:,} interpolated {points} ({words.percent(count / scan.measured.size)} of all, "
+        f"dotted) may be off by more than {scan.tolerance:.2%}."
+    )

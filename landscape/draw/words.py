@@ -83,13 +83,14 @@ def measure(scan: Scan, name: str) -> str:
 
 
 def share(path: Path) -> str:
-    """Say how much of a path lies in the plane, beside what a random plane would hold."""
+    """Say how much of a path lies in the plane or on the line, beside what a random one holds."""
     name = f"path {path.name}" if path.name not in ("", "path") else "path"
+    where = "line" if path.xy.shape[1] == 1 else "plane"
     off = path.distance_from_plane[np.isfinite(path.distance_from_plane)]
     away = f", up to {number(float(off.max()), 2)} away from it" if len(off) else ""
     if not np.isfinite(path.share_in_plane):
-        return f"{name}: does not move, so has no share in this plane{away}"
-    held = f"{name}: {percent(path.share_in_plane)} of its variance lies in this plane"
+        return f"{name}: does not move, so has no share in this {where}{away}"
+    held = f"{name}: {percent(path.share_in_plane)} of its variance lies in this {where}"
     return f"{held} (chance {percent(path.chance)}){away}"
 
 

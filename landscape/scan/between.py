@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from landscape.scan import interpolate
-from landscape.scan.interpolate import FLOOR, Scale
+from landscape.scan.interpolate import FLOOR, Scale, Weights
 from landscape.scan.order import Rows
 from landscape.store.records import Floats
 
-AROUND = 8
+AROUND = 16
 """How rough a measure is at a point is seen at so many measured ones around it."""
 FEWEST = 8
 """Of fewer finite losses nothing is to be said about the points between."""
@@ -61,19 +61,41 @@ class Between:
         self._here = points[self._known]
         self._poor = len(self._here) < FEWEST
         if not self._poor:
-            self._left_out = interpolate.weights(self._here, self._here, leave_out=True)
+            self._left_out = interpolate.left_out(self._here)
+            self._tree = cKDTree(self._here)
 
     def at(self, rows: Rows) -> dict[str, Guess]:
         """Every measure at some unmeasured points."""
         if self._poor:
-            unknown = np.full(len(rows), np.nan)
-            must = Guess(np.ones(len(rows)), np.full(len(rows), UNKNOWN))
-            return {
-                name: Guess(unknown, unknown) if name.endswith("_accuracy") else must
-                for name in self._measures
-            }
+            return self._unknown(len(rows))
         wanted = self._points[rows]
         weights = interpolate.weights(self._here, wanted)
+        _, around = self._tree.query(wanted, k=min(AROUND, len(self._here)))
+        return self._guessed(rows, weights, around)
+
+    def left_out(self, rows: Rows) -> dict[str, Guess]:
+        """Every measure at some measured points, each from the other ones alone.
+
+        Accuracies: from the points that aren't among ``rows``.
+        """
+        if self._poor or np.isin(rows, self._broken).any():
+            return self._unknown(len(rows))
+        places = np.searchsorted(self._known, rows)
+        out = self._left_out
+        weights = Weights(out.nearest[places], out.weights[places], out.power[places])
+        _, around = self._tree.query(self._points[rows], k=min(AROUND + 1, len(self._here)))
+        return self._guessed(rows, weights, around[:, 1:])
+
+    def _unknown(self, count: int) -> dict[str, Guess]:
+        unknown = np.full(count, np.nan)
+        must = Guess(np.ones(count), np.full(count, UNKNOWN))
+        return {
+            name: Guess(unknown, unknown) if name.endswith("_accuracy") else must
+            for name in self._measures
+        }
+
+    def _guessed(self, rows: Rows, weights: Weights, around: Rows) -> dict[str, Guess]:
+        wanted = self._points[rows]
         beside = self._beside_broken(wanted)
         for values in self._base_losses:
             beside |= ~np.isfinite(values[rows])
@@ -84,8 +106,7 @@ class Between:
                 continue
             scale, known = self._scale(name)
             roughness = np.abs(self._left_out.of(known) - known) / self._left_out.power
-            around = roughness[weights.nearest[:, :AROUND]]
-            off = np.sqrt((around**2).mean(1)) * weights.power
+            off = np.sqrt((roughness[around] ** 2).mean(1)) * weights.power
             guess = weights.of(known)
             if name in self._base:
                 guess = guess + np.nan_to_num(scale.to(self._base[name][rows]), posinf=0.0)
@@ -110,14 +131,14 @@ class Between:
         # Curvature may be missing where the loss is finite.
         values = np.where(np.isfinite(values), values, np.nanmedian(values))
         if name not in self._base:
-            scale = Scale.of(values)
+            scale = Scale.best(values, self._left_out)
             return scale, scale.to(values)
         base = self._base[name]
         scale = Scale.of(np.concatenate([values, base[np.isfinite(base)]]))
         return scale, scale.to(values) - scale.to(base[self._known])
 
     def _linear(self, name: str, rows: Rows) -> Floats:
-        known = np.sort(np.concatenate([self._known, self._broken]))
+        known = np.setdiff1d(np.concatenate([self._known, self._broken]), rows)
         values, more = self._measures[name][known], np.zeros(len(rows))
         if name in self._base:
             values, more = values - self._base[name][known], self._base[name][rows]

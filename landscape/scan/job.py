@@ -18,15 +18,12 @@ from landscape.scan.engines import Engines
 from landscape.scan.evaluator import PointEvaluator, Strategy
 from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, Curvature
-from landscape.scan.refine import Refinement
 from landscape.scan.saving import SAVE_SECONDS, Saver, State
-from landscape.scan.scanning import beneath, coordinates, fill, marks, measured_rows, trace
+from landscape.scan.scanning import fill, marks, measured_rows, trace
 from landscape.scan.strategies import AUTO
+from landscape.scan.whole import engines_of, fill_all
 from landscape.store.records import Path, Plane, Point, Scan
 from landscape.store.trajectory import Trajectory
-
-FEW = 300
-"""A scan to a tolerance takes about so many points: a tenth of a 51 x 51 grid."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +102,7 @@ class Job:
         if self.finished:
             return
         with Saver(self.path, self.save_seconds, self.seen) as saver:
-            xy = coordinates(self.scan)
-            # Choosing is worth a share of the scan, which a tolerance makes shorter.
-            few = xy[:: max(1, len(xy) // FEW)] if self.scan.tolerance else xy
-            engines = Engines(self.problem, few, self._options, pool)
+            engines = engines_of(self.problem, self.scan, self._options, pool)
             scan, subset = self.scan, self.samples if not self.scan.tolerance else None
             engine = engines.make(scan.plane, scan.strategy, samples=subset)
             if scan.evaluation_seconds:
@@ -141,26 +135,11 @@ class Job:
         }
 
     def _grids(self, scan: Scan, engine: Engine, engines: Engines) -> Iterator[Scan]:
-        grid = engines.spread_out(engine)
         further = self._curvature() if self.further else None
-        if not scan.tolerance:
-            for current in fill(scan, grid, further):
-                scan = current
-                yield scan
-            yield from self._sheets(scan, engine, engines)
-            return
-        if scan.complete:
-            return
-        if self.samples is not None:
-            few = engines.make(scan.plane, asdict(engine.strategy), samples=self.samples)
-            for current in beneath(scan, engines.spread_out(few)):
-                scan = current
-                yield scan
-        refinement = Refinement(scan, scan.tolerance, scan.subset)
-        for current in fill(scan, grid, further, refinement.batches()):
+        for current in fill_all(scan, engine, engines, samples=self.samples, further=further):
             scan = current
             yield scan
-        yield refinement.finish(scan)
+        yield from self._sheets(scan, engine, engines)
 
     def _sheets(self, scan: Scan, engine: Engine, engines: Engines) -> Iterator[Scan]:
         if scan.spread is None:

@@ -14,12 +14,13 @@ Rows = NDArray[np.int64]
 """Flat indices of grid points."""
 
 
-def levels(shape: Sequence[int]) -> list[Rows]:
+def levels(shape: Sequence[int], coarsest: int = COARSEST) -> list[Rows]:
     """The points of a grid, level by level; each level halves the spacing of the one before.
 
-    The first holds the corners. Within a level the grid's own order.
+    The first has ``coarsest`` points an axis, the corners among them. Within a level the grid's
+    own order.
     """
-    axes = [first(count) for count in shape]
+    axes = [first(count, coarsest) for count in shape]
     taken = np.zeros(shape, bool)
     found = []
     while not taken.all():
@@ -36,9 +37,9 @@ def coarse_to_fine(shape: Sequence[int]) -> Rows:
     return np.concatenate(levels(shape))
 
 
-def first(count: int) -> Rows:
+def first(count: int, coarsest: int = COARSEST) -> Rows:
     """The first level's indices on an axis of ``count`` points, both ends among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, COARSEST)).round()).astype(np.int64)
+    return np.unique(np.linspace(0, count - 1, min(count, coarsest)).round()).astype(np.int64)
 
 
 def _halved(axis: Rows) -> Rows:

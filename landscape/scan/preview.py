@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from landscape.scan import order
+from landscape.scan import order, refine
 from landscape.scan.between import Between
 from landscape.store.records import Scan
 
@@ -14,9 +14,11 @@ from landscape.store.records import Scan
 def preview(scan: Scan) -> Scan | None:
     """The scan with a guess where nothing is measured yet; its own arrays stay as they are.
 
-    None until the coarsest level of the grid is measured (2 % of 51 x 51 points).
+    None until the coarsest level of the grid is measured (2 % of 51 x 51 points, with a tolerance
+    3 %).
     """
-    first = order.levels(scan.measured.shape)[0]
+    coarsest = refine.COARSEST if scan.tolerance else order.COARSEST
+    first = order.levels(scan.measured.shape, coarsest)[0]
     rows = np.flatnonzero(~scan.measured)
     if not scan.measured.flat[first].all() or not len(rows):
         return None

@@ -7,19 +7,31 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from landscape.errors import LandscapeError
 from landscape.scan import interpolate, order
 from landscape.scan.between import Between, Guess
 from landscape.scan.order import Rows
 from landscape.store.records import Certificate, Floats, Scan
 
 HELD_OUT = 64
-"""Fresh random points that a certificate is made from."""
-LEAST, SHARE, MOST = 16, 8, 4
-"""A round measures an eighth of the points that may be off by more than the tolerance: at least
-16, at most a quarter of as many as there are."""
-GROWTH = 1.1
-"""Between two attempts at a certificate so many times as many points are measured: who tries
-often enough passes by luck."""
+"""Random points that a certificate is made from."""
+COARSEST = 9
+"""Points an axis of the first grid: 3 % of 51 x 51."""
+LEAST, GROWTH = 12, 0.25
+"""A round measures at least 12 points, and a quarter of as many as there are where all others may
+be off by more than the tolerance: where half of them may, half of that."""
+
+
+def check(tolerance: float) -> None:
+    """Refuse a tolerance that can't be.
+
+    Raises:
+        LandscapeError: it is negative, or 1 or more.
+    """
+    if not 0 <= tolerance < 1:
+        raise LandscapeError(
+            f"tolerance must be from 0 (measure every point) to below 1, got {tolerance:g}"
+        )
 
 
 @dataclass
@@ -49,29 +61,37 @@ class Refinement:
     def batches(self) -> Iterator[Rows]:
         """Points to measure next, by flat index; their values are there when the next are asked.
 
-        Ends when a certificate passes, or when every point is measured.
+        The held-out points are measured first and have no say in where further ones are: at all
+        times they are a random sample of the rest. Ends when they pass, each guessed from all
+        others, or when every point is measured.
         """
-        yield self._take(order.levels(self.scan.measured.shape)[0])
+        yield self._take(order.levels(self.scan.measured.shape, COARSEST)[0])
         random = np.random.Generator(np.random.PCG64([self.scan.plane.seed, HELD_OUT]))
-        attempts, least = 0, 0
+        held, attempts = np.empty(0, np.int64), 1
         while np.count_nonzero(~self._known) > HELD_OUT:
-            rows, between = np.flatnonzero(~self._known), self._between()
-            guesses = between.at(rows)
-            expected = np.max([self._expected(guesses[name], name) for name in self._losses], 0)
-            if self._known.sum() >= least and self._good(expected):
-                attempts += 1
-                chosen = np.sort(random.choice(len(rows), HELD_OUT, replace=False))
-                yield self._take(rows[chosen])
-                self._compare(rows[chosen], guesses, chosen, attempts)
-                if self.certificate is not None and self.certificate.passed:
-                    return
-                least = int(GROWTH * self._known.sum())
-            else:
-                bad = np.count_nonzero(expected > self.tolerance)
-                count = max(LEAST, min(bad // SHARE, self._known.sum() // MOST))
-                points, spacing = self._points[rows], between.spacing(rows)
-                worst = interpolate.spread(expected, points, spacing, count)
-                yield self._take(rows[sorted(worst)])
+            rows = np.flatnonzero(~self._known)
+            free = np.setdiff1d(rows, held)
+            fresh = np.sort(random.choice(free, HELD_OUT - len(held), replace=False))
+            held = np.union1d(held, fresh)
+            yield fresh
+            if self._passes(held, attempts):
+                self._take(held)
+                return
+            between = self._between(np.flatnonzero(self._known))
+            expected = self._expected(between.at(rows))
+            if self._good(expected):
+                # The held-out points met what the others know nothing of: they must learn it,
+                # and the next test takes new ones.
+                self._take(held)
+                held, attempts = held[:0], attempts + 1
+                continue
+            bad = float((expected > self.tolerance).mean())
+            count = max(LEAST, int(GROWTH * bad * self._known.sum()))
+            points, spacing = self._points[rows], between.spacing(rows)
+            worst = rows[sorted(interpolate.spread(expected, points, spacing, count))]
+            # Those of them that were held out are measured already, and are replaced.
+            held = np.setdiff1d(held, worst)
+            yield self._take(worst)
         yield self._take(np.flatnonzero(~self._known))
         nothing = np.empty((0, self._points.shape[1]))
         self.certificate = Certificate(self.tolerance, attempts, nothing, {}, {})
@@ -80,7 +100,7 @@ class Refinement:
         """The scan, its arrays filled with interpolated values where nothing was measured."""
         rows = np.flatnonzero(~self._known)
         errors = {}
-        for name, guess in (self._between().at(rows) if len(rows) else {}).items():
+        for name, guess in self._guesses(rows).items():
             errors[name] = np.zeros(scan.measured.shape)
             linear = np.isnan(guess.error)
             errors[name].flat[rows] = self._wrong[name] * np.where(linear, 1.0, guess.error)
@@ -92,36 +112,47 @@ class Refinement:
         """The measures that the tolerance is of."""
         return [name for name in self.scan.measures if name.endswith("_loss")]
 
-    def _between(self) -> Between:
+    def _guesses(self, rows: Rows) -> Mapping[str, Guess]:
+        return self._between(np.flatnonzero(self._known)).at(rows) if len(rows) else {}
+
+    def _between(self, known: Rows) -> Between:
         flat = {name: values.ravel() for name, values in self.scan.measures.items()}
         base = {name: values.ravel() for name, values in self.base.items()}
-        return Between(self._points, np.flatnonzero(self._known), flat, base)
+        return Between(self._points, known, flat, base)
 
     def _take(self, rows: Rows) -> Rows:
         self._known[rows] = True
         return rows
 
-    def _expected(self, guess: Guess, name: str) -> Floats:
-        # A failed certificate has shown by how much it is worse than thought.
-        return np.asarray(max(1.0, self._wrong.get(name, 1.0)) * guess.relative)
+    def _expected(self, guesses: Mapping[str, Guess]) -> Floats:
+        """The relative error (M,) to be expected of the worst loss."""
+        return np.asarray(np.max([guesses[name].relative for name in self._losses], axis=0))
 
     def _good(self, expected: Floats) -> bool:
         high = float(np.quantile(expected, 0.95))
         return high <= self.tolerance and float(expected.max()) <= 2 * self.tolerance
 
-    def _compare(
-        self, rows: Rows, guesses: Mapping[str, Guess], chosen: Rows, attempts: int
-    ) -> None:
-        """Make the certificate of the points ``rows``, which were guessed before."""
+    def _passes(self, held: Rows, attempts: int) -> bool:
+        """Make the certificate of the held-out points, and say whether all is near enough.
+
+        That is where they pass and what is expected of all other points is within it too.
+        """
+        known = np.union1d(np.flatnonzero(self._known), held)
+        between = self._between(known)
+        guesses = between.left_out(held)
         axes = (self.scan.x, self.scan.y)[: self._points.shape[1]]
-        places = self._points[rows].astype(int).T
-        guessed = {name: guess.values[chosen] for name, guess in guesses.items()}
-        measured = {name: self.scan.measures[name].ravel()[rows] for name in guesses}
+        places = self._points[held].astype(int).T
         xy = np.stack([axis[place] for axis, place in zip(axes, places, strict=True)], 1)
+        guessed = {name: guess.values for name, guess in guesses.items()}
+        measured = {name: self.scan.measures[name].ravel()[held] for name in guesses}
         self.certificate = Certificate(self.tolerance, attempts, xy, guessed, measured)
+        if not self.certificate.passed:
+            return False
         for name, guess in guesses.items():
             off = np.abs(guessed[name] - measured[name])
             # What is interpolated linearly has one error everywhere.
-            error = np.where(np.isnan(guess.error[chosen]), 1.0, guess.error[chosen])
+            error = np.where(np.isnan(guess.error), 1.0, guess.error)
             ratio = (off / np.maximum(error, np.finfo(float).tiny))[np.isfinite(off)]
             self._wrong[name] = float(np.quantile(ratio, 0.95)) if len(ratio) else np.nan
+        rest = np.setdiff1d(np.arange(len(self._known)), known)
+        return not len(rest) or self._good(self._expected(between.at(rest)))

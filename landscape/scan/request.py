@@ -11,7 +11,7 @@ from landscape.errors import LandscapeError
 from landscape.plane.kinds import KINDS, Given, parse
 from landscape.problem.device import resolve
 from landscape.problem.problem import Problem
-from landscape.scan import memory, strategies
+from landscape.scan import memory, refine, strategies
 from landscape.scan.evaluator import dtype_of
 from landscape.scan.measures import check
 from landscape.scan.saving import SAVE_SECONDS
@@ -93,10 +93,7 @@ class Request:
             )
 
     def _check_shortcuts(self) -> None:
-        if not 0 <= self.tolerance < 1:
-            raise LandscapeError(
-                f"tolerance must be from 0 (measure every point) to below 1, got {self.tolerance:g}"
-            )
+        refine.check(self.tolerance)
         if not self.save_seconds >= 0:
             raise LandscapeError(f"save-every must be at least 0, got {self.save_seconds:g}")
         if self.planes > 1 and (self.tolerance or self.samples is not None):

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
-from landscape.errors import LandscapeError
-from landscape.plane.extent import axes, parse
-from landscape.plane.projection import Projection, project
-from landscape.problem.problem import Problem
-from landscape.scan import choose
+from landscape.plane.projection import Projection
 from landscape.scan.evaluator import PointEvaluator, Strategy
 from landscape.scan.order import Rows, coarse_to_fine
 from landscape.store.records import Floats, Path, Plane, Point, Scan
 from landscape.store.trajectory import MEASURES, Trajectory
-
-T = TypeVar("T")
 
 MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""
@@ -238,58 +231,3 @@ def marks(trajectory: Trajectory, projection: Projection) -> tuple[Point, ...]:
         Point(name, tuple(map(float, projection.xy[row])), int(trajectory.step[row]))
         for name, row in rows.items()
     )
-
-
-def grid(
-    problem: Problem,
-    plane: Plane,
-    trajectory: Trajectory | None = None,
-    *,
-    size: str | int = 51,
-    extent: str | float = "1.0",
-    device: str = "auto",
-    strategy: str = "auto",
-    precision: str = "float32",
-    memory: str | None = None,
-    name: str = "",
-    **about: Any,
-) -> Scan:
-    """Measure a plane in one go, with the path across it if a trajectory is given.
-
-    ``size`` and ``extent`` are those of ``landscape scan``: ``"51x31"``, ``"auto"``. ``about``
-    are further fields of `Scan`, such as ``constant_loss``. ``strategy``, ``precision`` and
-    ``memory`` are those of `choose.engine`.
-
-    Raises:
-        LandscapeError: a size or extent that can't be, or ``auto`` without a trajectory.
-    """
-    projection = project(trajectory, plane) if trajectory is not None else None
-    if projection is None and extent == "auto":
-        raise LandscapeError("extent auto needs a trajectory, got none; give a number")
-    xy = projection.xy if projection is not None else np.zeros((1, len(plane.directions)))
-    x, *rest = axes(str(size), parse(str(extent), xy))
-    scan = empty(
-        plane,
-        x,
-        rest[0] if rest else np.empty(0),
-        validation=problem.validation is not None,
-        **about,
-    )
-    evaluator = choose.engine(
-        problem,
-        plane,
-        coordinates(scan),
-        strategy=strategy,
-        device=device,
-        precision=precision,
-        memory=memory,
-    )
-    filled = _last(fill(scan, evaluator))
-    if trajectory is None or projection is None:
-        return filled
-    path = _last(trace(trajectory, projection, evaluator, name=name))
-    return replace(filled, paths=(path,), points=marks(trajectory, projection))
-
-
-def _last(iterator: Iterator[T]) -> T:
-    return deque(iterator, maxlen=1)[0]

@@ -57,6 +57,8 @@ def _csv(scan: Scan, name: str) -> Files:
         files[f"{name}-path.csv"] = partial(tables.paths, scan)
     if scan.points:
         files[f"{name}-points.csv"] = partial(tables.points, scan)
+    if scan.certificate is not None and len(scan.certificate.xy):
+        files[f"{name}-certificate.csv"] = partial(tables.certificate, scan.certificate)
     return files
 
 

@@ -33,6 +33,8 @@ TO_DO = -1.0
 TO_DO_OTHERWISE = {"min_eig": 1.0}
 """What their script of eigenvalues fills the lower one with."""
 UNKNOWN = "unknown"
+ERROR, MASK, TOLERANCE = "_error", "measured", "tolerance"
+"""What is ours in a surface: errors, which points were measured, what was interpolated to."""
 
 Direction = tuple[NDArray[Any], ...]
 """A direction as a list of tensors, in the order of the network's parameters or of its state."""
@@ -61,11 +63,22 @@ def read_surface(path: FilePath) -> Scan:
         axes = [_axis(path, file, name) for name in COORDINATES if name in file]
         found = _measures(path, file, tuple(len(axis) for axis in axes))
         directions = _text(file.get("dir_file"))
+        tolerance = float(file.attrs.get(TOLERANCE, 0.0))
+        ours = TOLERANCE in file.attrs
+    mask = found.pop(MASK) if ours and MASK in found else None
+    errors = {name: found.pop(name) for name in list(found) if ours and name.endswith(ERROR)}
     todo = _to_do(found)
+    # They and the measures are turned together.
+    todo |= {name: np.zeros(values.shape, bool) for name, values in errors.items()}
+    found |= errors
+    if mask is not None:
+        found[MASK], todo[MASK] = mask, np.zeros(mask.shape, bool)
     for axis, coordinates in enumerate(axes):
         order = np.argsort(coordinates, kind="stable")
         found = {name: values.take(order, axis) for name, values in found.items()}
         todo = {name: values.take(order, axis) for name, values in todo.items()}
+    mask = found.pop(MASK) if mask is not None else None
+    errors = {name.removesuffix(ERROR): found.pop(name) for name in errors}
     measures = {
         NAMES.get(name, name): np.where(todo[name], np.nan, _unit(name, values))
         for name, values in found.items()
@@ -76,7 +89,9 @@ def read_surface(path: FilePath) -> Scan:
         x=axes[0],
         y=axes[1] if len(axes) > 1 else np.empty(0),
         measures=measures,
-        measured=~todo["train_loss"],
+        measured=~todo["train_loss"] if mask is None else mask > 0,
+        errors={NAMES.get(name, name): _unit(name, values) for name, values in errors.items()},
+        tolerance=tolerance,
         run_name="",
         provenance={"imported": path.name, "directions": directions},
     )
@@ -167,6 +182,12 @@ def surface(scan: Scan, *, directions: str) -> bytes:
             todo = ~scan.measured & np.isnan(values)
             per_cent = values * 100 if name.endswith("_acc") else values
             file[name] = np.where(todo, TO_DO_OTHERWISE.get(name, TO_DO), per_cent).T
+        for ours, values in scan.errors.items():
+            name = theirs.get(ours, ours)
+            file[name + ERROR] = (values * 100 if name.endswith("_acc") else values).T
+        if scan.tolerance or scan.errors:
+            file[MASK] = scan.measured.astype(np.uint8).T
+            file.attrs[TOLERANCE] = scan.tolerance
 
     return image("surface.h5", fill)
 

@@ -239,6 +239,15 @@ class Scan:
         return self.certificate is not None or bool(self.measured.all())
 
     @property
+    def estimates(self) -> Mapping[str, Floats]:
+        """What goes with the measures, by the names that files have for it.
+
+        ``NAME_error`` and, where interpolation starts from fewer samples, ``subset_NAME``.
+        """
+        errors = {f"{name}_error": values for name, values in self.errors.items()}
+        return errors | {f"subset_{name}": values for name, values in self.subset.items()}
+
+    @property
     def uncertain(self) -> NDArray[np.bool_]:
         """Where an interpolated loss may be further off than the tolerance."""
         found = np.zeros(self.measured.shape, bool)

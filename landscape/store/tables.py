@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.records import Scan
+from landscape.store.certificates import MEASURED, PREDICTED
+from landscape.store.records import Certificate, Scan
 from landscape.store.scanfile import (
     JSON_ATTRIBUTES,
     LATER_JSON_ATTRIBUTES,
@@ -26,14 +27,15 @@ from landscape.store.trajectory import Trajectory
 
 
 def grid(scan: Scan) -> bytes:
-    """A long table of x, y, measured (1 or 0) and the measures; a line's without y."""
+    """A long table of x, y, measured (1 or 0), measures and their errors; a line's without y."""
     axes = [scan.x] if scan.is_line else [scan.x, scan.y]
     columns: dict[str, NDArray[Any]] = {
         name: values.ravel()
         for name, values in zip("xy", np.meshgrid(*axes, indexing="ij"), strict=False)
     }
     columns["measured"] = scan.measured.astype(int).ravel()
-    columns |= {name: values.ravel() for name, values in scan.measures.items()}
+    grids = {**scan.measures, **scan.estimates}
+    columns |= {name: values.ravel() for name, values in grids.items()}
     return _csv(list(columns), zip(*(column.tolist() for column in columns.values()), strict=True))
 
 
@@ -61,6 +63,18 @@ def points(scan: Scan) -> bytes:
     return _csv(["name", "step", *letters], rows)
 
 
+def certificate(found: Certificate) -> bytes:
+    """The held-out points: each measure as interpolated without it, and as measured."""
+    columns = _held_out(found)
+    return _csv(list(columns), zip(*(column.tolist() for column in columns.values()), strict=True))
+
+
+def _held_out(found: Certificate) -> dict[str, NDArray[Any]]:
+    columns = dict(zip("xy", found.xy.T, strict=False))
+    columns |= {f"{name}{PREDICTED}": values for name, values in found.predicted.items()}
+    return columns | {f"{name}{MEASURED}": values for name, values in found.measured.items()}
+
+
 def trajectory(recorded: Trajectory) -> bytes:
     """The recorded steps with their full-data measures; weights are in trajectory.h5."""
     columns = {"step": recorded.step, "kind": recorded.kind, **recorded.measures}
@@ -77,6 +91,10 @@ def steps(recorded: Trajectory) -> bytes:
 def scan_arrays(scan: Scan) -> bytes:
     """A whole scan as npz; ``about`` is JSON, as text."""
     arrays: dict[str, Any] = {"x": scan.x, "y": scan.y, "measured": scan.measured, **scan.measures}
+    arrays |= scan.estimates
+    if scan.certificate is not None:
+        held_out = _held_out(scan.certificate)
+        arrays |= {f"certificate_{name}": values for name, values in held_out.items()}
     arrays |= {"origin": scan.plane.origin, "directions": scan.plane.directions}
     arrays["points_name"] = np.array([point.name for point in scan.points], np.str_)
     arrays["points_step"] = np.array([point.step for point in scan.points], np.int64)
@@ -101,7 +119,8 @@ def trajectory_arrays(recorded: Trajectory) -> bytes:
 
 def _about(scan: Scan) -> dict[str, Any]:
     plane = {name: getattr(scan.plane, name) for name in (*PLANE_ATTRIBUTES, "labels", "cosine")}
-    whole = {name: getattr(scan, name) for name in (*SCAN_ATTRIBUTES, "remarks")}
+    further = ("remarks", "tolerance", "complete")
+    whole = {name: getattr(scan, name) for name in (*SCAN_ATTRIBUTES, *further)}
     others = {
         name: dict(getattr(scan, name)) for name in (*JSON_ATTRIBUTES, *LATER_JSON_ATTRIBUTES)
     }

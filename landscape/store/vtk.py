@@ -18,15 +18,16 @@ TYPES = {"f8": "Float64", "i8": "Int64", "u1": "UInt8"}
 def surface(scan: Scan) -> bytes:
     """A scan as a structured grid (``.vts``), a line as one of a single row.
 
-    Points are (x, y, height), ``height`` as of `heights`; all measures and ``measured`` are point
-    data, NaN and infinity among them.
+    Points are (x, y, height), ``height`` as of `heights`; all measures, their errors and
+    ``measured`` are point data, NaN and infinity among them.
     """
     shape = (len(scan.x), max(1, len(scan.y)))
     x, y = np.meshgrid(scan.x, scan.y if len(scan.y) else [0.0], indexing="ij")
     heights, meaning = _heights(scan)
     points = [part.reshape(shape).T.ravel() for part in (x, y, heights)]
     # VTK's points run along x first.
-    values: dict[str, NDArray[Any]] = {**scan.measures, "measured": scan.measured.astype(np.uint8)}
+    values: dict[str, NDArray[Any]] = {**scan.measures, **scan.estimates}
+    values["measured"] = scan.measured.astype(np.uint8)
     fields = {name: grid.reshape(shape).T.ravel() for name, grid in values.items()}
     extent = f'"0 {shape[0] - 1} 0 {shape[1] - 1} 0 0"'
     return _file(

@@ -75,7 +75,6 @@ def refined(surface: Surface, shape=(51, 51), *, tolerance=0.01, seed=0, base=No
     for rows in made.batches():
         scan.measures["train_loss"].flat[rows] = truth.flat[rows]
         scan.measures["train_accuracy"].flat[rows] = accuracy.flat[rows]
-        assert not scan.measured.flat[rows].any()
         scan.measured.flat[rows] = True
     return made.finish(scan), truth
 
@@ -91,7 +90,7 @@ def test_a_smooth_surface_takes_a_fraction_and_keeps_its_promise(seed):
     np.testing.assert_array_equal(off[scan.measured], 0)
 
 
-def test_the_certificate_holds_what_was_guessed_before_it_was_measured():
+def test_the_certificate_holds_what_the_other_points_say():
     scan, truth = refined(smooth)
     found = scan.certificate
     assert found.passed

@@ -189,3 +189,15 @@ def test_a_preview_shows_all_of_the_plane_after_a_few_per_cent(made):
     off = np.abs(first.measures["train_loss"] / exact.measures["train_loss"] - 1)
     assert np.median(off) < 0.1
     assert np.isnan(scanfile.load(job.path).measures["train_loss"]).sum() == 31 * 31 - 49
+
+
+def test_an_unfinished_tolerance_scan_has_a_preview_from_its_first_grid_on(made):
+    where, run, exact = made
+    [job] = prepare(run, where, NEAR, name="unfinished")
+    going = job.run()
+    seen = [preview(next(going)) for _ in range(81)]
+    going.close()
+    assert seen[:80] == [None] * 80
+    off = np.abs(seen[80].measures["train_loss"] / exact.measures["train_loss"] - 1)
+    assert np.median(off) < 0.1
+    assert np.isnan(scanfile.load(job.path).measures["train_loss"]).sum() == 31 * 31 - 81

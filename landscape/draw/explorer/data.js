@@ -15,6 +15,7 @@ function unpacked(one) {
   one.measured = unpack(one.measured, Uint8Array);
   for (const part of one.measures) {
     part.values = unpack(part.values);
+    part.error = unpack(part.error);
     part.band = part.band && part.band.map((side) => unpack(side));
   }
   for (const path of one.paths) {
@@ -68,6 +69,13 @@ const happening = (path, at) => path.events
 function absent(one, at, value) {
   if (Number.isNaN(value)) return one.measured && !one.measured[at] ? "not measured" : "NaN";
   return Number.isFinite(value) ? "" : value > 0 ? "infinite" : "minus infinite";
+}
+
+// How far off a value may be: interpolated, or a mean over some of the samples.
+function doubt(one, of, at) {
+  const error = of.error?.[at] ?? 0, measured = !one.measured || one.measured[at];
+  if (!(error > 0)) return measured ? "" : ", interpolated";
+  return measured ? `, standard error ${written(error, 2)}` : `, interpolated, ± ${written(error, 2)}`;
 }
 
 const lossKind = () => measure().name.endsWith("_loss");

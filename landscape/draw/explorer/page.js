@@ -71,7 +71,7 @@ function tell(point) {
     if (!whole_) rows.push([of.short, written(of.high)]);
     else for (const each of one.line ? [of] : one.measures) {
       const value = each.values[one.line ? at : Math.floor(at / wide) * wide + at % wide];
-      rows.push([each.short, absent(one, at, value) || written(value, 4)]);
+      rows.push([each.short, absent(one, at, value) || written(value, 4) + doubt(one, each, at)]);
     }
   }
   const table = rows.map(([what, value]) => element("tr", {},
