@@ -12,9 +12,10 @@ import time
 
 import pytest
 
-from landscape.diagnose import NAMES, alone
+from landscape.diagnose import NAMES, Thresholds, alone
 from landscape.diagnose.kept import VERDICT
 from landscape.store import analysis, read
+from landscape_cli.diagnosing import Choice, remedy
 
 from .conftest import SMALL
 from .mounts import script
@@ -44,18 +45,41 @@ def test_a_second_one_is_refused(run, landscape):
 
 
 def test_a_fuller_verdict_stays_and_that_is_said(run, landscape):
-    lines = ("--threshold", "descending=1.2")
     assert landscape("diagnose", run, "--only", "units,distances", "-q").code == 0
     before = (run / VERDICT).read_bytes()
     (run / analysis.NAME).unlink()
-    result = landscape("diagnose", run, "--only", "units", *lines)
+    result = landscape("diagnose", run, "--only", "units", "--no-intervene")
     assert result.code == 0
     assert result.err.splitlines()[-1] == (
-        f"{run}/verdict.json stays as it is: it rests on distances too; without --only all is "
-        "measured, or delete it"
+        f"{run}/verdict.json stays as it is: it rests on distances too; to replace it leave out "
+        "--only, or delete it"
     )
     assert "rests on    losses, units " in result.out
     assert (run / VERDICT).read_bytes() == before
+    # What the line says to do does it, and so do other thresholds.
+    assert "stays" not in landscape("diagnose", run, "--no-intervene").err
+    assert (fuller := (run / VERDICT).read_bytes()) != before
+    (run / analysis.NAME).unlink()
+    other = ("--only", "units", "--threshold", "descending=1.2")
+    assert "stays" not in landscape("diagnose", run, *other).err
+    assert (run / VERDICT).read_bytes() not in (before, fuller)
+
+
+def test_how_to_replace_a_fuller_verdict():
+    def said(lacking, only, intervene):
+        choice = Choice(
+            *(only, intervene, None, 1, False, 1, None),
+            *(Thresholds(), None, None, False, True),
+        )
+        return remedy(lacking, choice)
+
+    assert said(["units"], ("density",), True) == "leave out --only"
+    assert said(["units"], ("density",), False) == "leave out --only"
+    assert said(["interventions"], None, False) == "leave out --no-intervene"
+    assert said(["interventions"], ("interventions",), False) == "leave out --no-intervene"
+    assert said(["units", "interventions"], ("density",), False) == (
+        "leave out --only and leave out --no-intervene"
+    )
 
 
 def test_a_full_disk_and_on_after_making_room(run, landscape, tmp_path):

@@ -85,8 +85,8 @@ def test_fuller_verdicts_stay_and_that_is_said(swept, landscape):
     result = landscape("diagnose", swept, *QUICK)
     assert (swept / "lr0.3" / VERDICT).read_bytes() == before
     assert (
-        "1 of 3 verdicts stay as they are, they rest on more: lr0.3; without --only all is "
-        "measured, or delete them" in result.err
+        "1 of 3 verdicts stay as they are, they rest on more: lr0.3; to replace them leave out "
+        "--only, or delete them" in result.err
     )
 
 

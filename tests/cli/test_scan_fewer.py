@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from landscape.scan import order, refine
 from landscape.store import scanfile
 
 
@@ -31,6 +33,28 @@ def test_a_tolerance_is_printed_with_its_test(landscape, run):
     ) in result.out
     assert f"training loss {off['mean']:.2%} off on average, 95 % of them below" in result.out
     assert landscape(*options, "--resume").code == 0
+
+
+def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
+    options = ("scan", run, "--plane", "random", "--size", 15, "--tolerance", 0.1)
+    assert landscape(*options).code == 0
+    path = run / "scans" / "random-final-0.h5"
+    scan = scanfile.load(path)
+    there = np.zeros_like(scan.measured)
+    there.flat[order.levels(there.shape, refine.COARSEST)[0]] = True
+    measures = {name: np.where(there, m, np.nan) for name, m in scan.measures.items()}
+    cut = replace(scan, measured=there, measures=measures, errors={}, certificate=None)
+    scanfile.save(path, cut)
+    result = landscape("render", path, "--kind", "contour")
+    assert result.code == 0
+    said = (
+        f"{there.mean():.1%} of the points are measured so far, the others interpolated for this "
+        "picture alone, with no estimate of their errors"
+    )
+    assert f"{path}: {said}; finish it with `landscape scan --resume`" in result.err
+    caption = run / "figures" / "random-final-0-contour.caption.txt"
+    assert f"Unfinished: {said}." in caption.read_text()
+    assert np.isnan(scanfile.load(path).measures["train_loss"][~there]).all()
 
 
 def test_the_strategy_is_printed_before_the_scan_starts(landscape, run):
