@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -77,8 +77,8 @@ def one(folder: Path, choice: Choice, *, json: bool) -> None:
         verdict = carried_out(diagnosis, pool, expected, quiet=choice.quiet)
     if lacking := unwritten(folder, verdict):
         typer.echo(
-            f"{folder}/verdict.json stays as it is: it rests on {', '.join(lacking)} too; "
-            "without --only all is measured, or delete it",
+            f"{folder}/verdict.json stays as it is: it rests on {', '.join(lacking)} too; to "
+            f"replace it {remedy(lacking, choice)}, or delete it",
             err=True,
         )
     if json:
@@ -92,6 +92,18 @@ def unwritten(folder: Path, verdict: Verdict) -> tuple[str, ...]:
     from landscape.diagnose.kept import lacking
 
     return lacking(folder, verdict)
+
+
+def remedy(
+    lacking: Collection[str], choice: Choice, *, trains: str = "leave out --no-intervene"
+) -> str:
+    """What to ask for, for nothing of this to be left out; ``trains``: for interventions."""
+    wanted = []
+    if not set(lacking) <= set(choice.only if choice.only is not None else lacking):
+        wanted.append("leave out --only")
+    if "interventions" in lacking and not choice.intervene:
+        wanted.append(trains)
+    return " and ".join(wanted)
 
 
 def prepared(run: Run, choice: Choice) -> Diagnosis:

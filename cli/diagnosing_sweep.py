@@ -21,6 +21,7 @@ from .diagnosing import (
     carried_out,
     duration,
     prepared,
+    remedy,
     unwritten,
 )
 from .progress import progress
@@ -104,17 +105,19 @@ def _diagnosed(
     threads, here = pool.threads(torch.get_num_threads()), str(Path.cwd())
     tasks = [Task(str(run.folder.resolve()), choice, threads, here) for run in runs]
     failed, stays = [], []
+    lacking: set[str] = set()
     for outcome in _outcomes(folder, tasks, pool, quiet=choice.quiet):
         name = runs[outcome.index].name
         if outcome.result is None:
             failed.append(f"{name}: {outcome.error}")
         elif outcome.result.lacking:
             stays.append(name)
+            lacking.update(outcome.result.lacking)
     if stays:
         typer.echo(
             f"{len(stays)} of {len(runs)} verdicts stay as they are, they rest on more: "
-            f"{', '.join(stays[:3])}{', ...' if len(stays) > 3 else ''}; without --only all is "
-            "measured, or delete them",
+            f"{', '.join(stays[:3])}{', ...' if len(stays) > 3 else ''}; to replace them "
+            f"{remedy(lacking, choice, trains='give --intervene')}, or delete them",
             err=True,
         )
     return failed

@@ -11,6 +11,7 @@ from landscape import problem, sgd
 from landscape.diagnose.diagnosis import diagnose
 from landscape.diagnose.verdict import Verdict
 from landscape.diagnose.words import answer
+from landscape.errors import LandscapeError
 from landscape.problem import Problem
 from landscape.store import Run, analysis, read
 
@@ -23,44 +24,65 @@ class Trial:
 
     settings: sgd.Settings
     model: str = "cnn"
+    """A built-in one, or a problem of one's own, FILE.py:function."""
     data: str = "digits"
+    """Of a built-in model."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Of the model."""
+    """Of the model, or of the function."""
     samples: int | None = None
     label_noise: float = 0.0
+    again: int = 15
+    """Epochs that an intervention lasts at most."""
 
     def problem(self, seed: int) -> Problem:
         """With the weights that the seed draws."""
-        made = problem.builtin(self.model, self.data, seed=seed, **self.options)
+        if ":" in self.model:
+            made = problem.load(self.model, self.options, seed=seed)
+        else:
+            made = problem.builtin(self.model, self.data, seed=seed, **self.options)
         return problem.vary(made, train_samples=self.samples, label_noise=self.label_noise)
 
 
-def carry_out(folder: Path, trials: Mapping[str, Trial], *, seeds: int, epochs: int) -> None:
+def carry_out(
+    folder: Path, trials: Mapping[str, Trial], *, seeds: int, curve: bool = False
+) -> None:
     """Train and diagnose every trial with every seed, seeds outermost, and write results.csv.
 
-    What is there already isn't done again. ``epochs`` is the longest that an intervention lasts.
+    What is there already isn't done again, and other trials' lines of the table stay. With
+    ``curve`` floors that no line connects are tried with a bent path.
     """
-    rows = []
+    table = folder / "results.csv"
+    rows = {(row["trial"], int(row["seed"])): row for row in lines(table)}
     for seed in range(seeds):
         for name, trial in trials.items():
             place, subject = folder / name / f"seed{seed}", trial.problem(seed)
             done = trained(place, subject, replace(trial.settings, seed=seed))
             other = folder / name / f"seed{seed - 1}"
             twin = read(other) if seed else None
-            verdict = diagnose(done, subject, twin=twin, epochs=epochs)
-            print(f"{name}, seed {seed}: {verdict.verdict}, {verdict.motion}", *answer(verdict))
-            rows.append({"trial": name, "seed": seed, **row(place, verdict)})
-            write(folder / "results.csv", rows)
+            verdict = diagnose(done, subject, twin=twin, epochs=trial.again, curve=curve)
+            told = f"{name}, seed {seed}: {verdict.verdict}, {verdict.motion}"
+            print(told, *answer(verdict), flush=True)
+            rows[name, seed] = {"trial": name, "seed": seed, **row(place, verdict)}
+            write(table, list(rows.values()))
 
 
 def trained(folder: Path, subject: Problem, settings: sgd.Settings) -> Run:
-    """The run in a folder, trained to its end: begun, gone on with, or only read."""
+    """The run in a folder, trained to its end: begun, gone on with, or only read.
+
+    Raises:
+        LandscapeError: the folder holds a run with other settings.
+    """
     if not (folder / "run.json").is_file():
         recorder, steps = sgd.Recorder(folder, subject, settings), sgd.steps(subject, settings)
-    elif read(folder).record["status"] in ENDED:
-        return read(folder)
     else:
-        recorder, steps = sgd.resume(read(folder), subject)
+        there = read(folder)
+        if (found := sgd.Settings(**there.record["settings"])) != settings:
+            raise LandscapeError(
+                f"{folder} must hold a run with {settings}, got {found}; give another folder"
+            )
+        if there.record["status"] in ENDED:
+            return there
+        recorder, steps = sgd.resume(there, subject)
     with recorder:
         for step in steps:
             recorder.record(step)
@@ -105,6 +127,14 @@ def tried(folder: Path) -> dict[str, Any]:
     return found
 
 
+def lines(file: Path) -> list[dict[str, Any]]:
+    """A CSV file's rows; none without the file."""
+    if not file.is_file():
+        return []
+    with file.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """A CSV file with every column that any row has."""
     columns = dict.fromkeys(name for each in rows for name in each)
@@ -141,6 +171,7 @@ def chosen(
             settings=replace(trial.settings, epochs=3),
             options={**trial.options, "width": 4},
             samples=200,
+            again=1,
         )
         for name, trial in found.items()
     }

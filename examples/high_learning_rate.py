@@ -30,8 +30,7 @@ TRIALS = {
 def main(
     folder: Path, *, seeds: int = 1, only: Sequence[str] | None = None, quick: bool = False
 ) -> None:
-    trials = chosen(TRIALS, only, quick)
-    carry_out(folder, trials, seeds=seeds, epochs=1 if quick else 15)
+    carry_out(folder, chosen(TRIALS, only, quick), seeds=seeds)
 
 
 if __name__ == "__main__":

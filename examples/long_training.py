@@ -5,66 +5,73 @@ every run: how far it moves, beside how far copies with permuted units and other
 other batch orders lead; and whether the places it visits are connected.
 
     python examples/long_training.py runs/long-training --seeds 3
+    python examples/long_training.py runs/long-training --only longest,resnet,fashion-cnn
 
-A minute or two a regime; the same command goes on where it stopped. docs/science.md tells what came
-of it.
+One to four minutes a run; the same command goes on where it stopped. docs/science.md tells what
+came of it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from experiment import Trial, arguments, carry_out, chosen
 
 from landscape.sgd import Settings
 
-BASE = Trial(
-    Settings(lr=0.1, weight_decay=0.005, batch_size=32, epochs=400), model="mlp", label_noise=0.2
-)
-"""Noisy labels keep the gradients noisy, weight decay lets the norm settle."""
+EPOCHS = 400
 
 
-def base(**changes: float) -> Trial:
-    """The base with other settings of SGD."""
-    return replace(BASE, settings=replace(BASE.settings, **changes))
+def trial(settings: Settings, **changes: Any) -> Trial:
+    """Its interventions last as long as the window that the motion is read from, half the run."""
+    return Trial(settings, again=settings.epochs // 2, **changes)
 
 
+def base(*, noise: float = 0.2, **changes: Any) -> Trial:
+    """Noisy labels keep the gradients noisy, weight decay lets the norm settle."""
+    standard = {"lr": 0.1, "weight_decay": 0.005, "batch_size": 32, "epochs": EPOCHS}
+    return trial(Settings(**standard | changes), model="mlp", label_noise=noise)
+
+
+SLOW = 1000
+"""Epochs of those that take longer to settle: weights decay at a rate of lr times weight decay."""
 TRIALS: Mapping[str, Trial] = {
-    "noise-decay": BASE,
-    "plain": replace(base(weight_decay=0.0), label_noise=0.0),
-    "decay": replace(BASE, label_noise=0.0),
+    "noise-decay": base(epochs=SLOW),
+    "plain": base(weight_decay=0.0, noise=0.0),
+    "decay": base(noise=0.0, epochs=SLOW),
     "noise": base(weight_decay=0.0),
-    "momentum": base(lr=0.01, momentum=0.9),
-    "small-rate": base(lr=0.02),
+    "momentum": base(lr=0.01, momentum=0.9, epochs=SLOW),
+    "small-rate": base(lr=0.02, epochs=2 * SLOW),
     "large-rate": base(lr=0.4),
     "small-batch": base(batch_size=8),
-    "large-batch": base(batch_size=256),
+    "large-batch": base(batch_size=256, epochs=3 * SLOW),
     "momentum-same-rate": base(momentum=0.9),
 }
 OTHERS: Mapping[str, Trial] = {
-    "longest": base(lr=0.4, epochs=2000),
-    "digits-cnn": Trial(Settings(lr=0.1, epochs=80), options={"depth": 2}),
-    "resnet": Trial(
-        Settings(lr=0.1, weight_decay=0.005, epochs=60),
+    "longest": base(lr=0.4, epochs=2 * SLOW),
+    "resnet": trial(
+        Settings(lr=0.2, weight_decay=0.01, epochs=600),
         model="resnet20",
         options={"width": 4},
         samples=400,
+        label_noise=0.2,
     ),
-    "fashion-cnn": Trial(
-        Settings(lr=0.1, weight_decay=0.005, epochs=60),
-        data="fashion-mnist",
-        options={"depth": 2, "width": 8},
-        samples=500,
+    "fashion-cnn": trial(
+        Settings(lr=0.1, weight_decay=0.01, epochs=240),
+        model=f"{Path(__file__).parent / 'fashion.py'}:part",
+        options={"depth": 2, "width": 4},
+        samples=1000,
+        label_noise=0.2,
     ),
 }
-"""Longer ones, and one whose data must be there: with ``--only``."""
+"""A longer one, other architectures, and one whose data must be there: with ``--only``."""
 
 
 def main(
     folder: Path, *, seeds: int = 1, only: Sequence[str] | None = None, quick: bool = False
 ) -> None:
     trials = chosen({**TRIALS, **OTHERS}, only or list(TRIALS), quick)
-    carry_out(folder, trials, seeds=seeds, epochs=1 if quick else 15)
+    carry_out(folder, trials, seeds=seeds, curve=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import csv
+import re
 import runpy
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from landscape import problem, sgd
+from landscape.errors import LandscapeError
 from landscape.store import read, scanfile
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -57,6 +63,53 @@ def test_long_training_goes_on_where_it_stopped(experiment, tmp_path):
     assert float(rows[1]["twin_matched"]) <= float(rows[1]["twin"])
 
 
+def test_a_run_with_other_settings_is_not_taken_for_the_trial(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    experiment = import_module("experiment")
+    moons = problem.builtin("mlp", "moons", width=2, depth=1)
+    folder, settings = tmp_path / "run", sgd.Settings(lr=0.1, epochs=1)
+    done = experiment.trained(folder, moons, settings)
+    assert experiment.trained(folder, moons, settings).id == done.id
+    other = replace(settings, epochs=2)
+    message = f"{folder} must hold a run with {other}, got {settings}; give another folder"
+    with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+        experiment.trained(folder, moons, other)
+
+
+def test_the_table_keeps_other_trials_lines(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    experiment = import_module("experiment")
+    file = tmp_path / "results.csv"
+    assert experiment.lines(file) == []
+    experiment.write(file, [{"trial": "a", "seed": 0, "loss": 0.5}])
+    experiment.write(file, [*experiment.lines(file), {"trial": "b", "seed": 0, "kind": "x"}])
+    assert experiment.lines(file) == [
+        {"trial": "a", "seed": "0", "loss": "0.5", "kind": ""},
+        {"trial": "b", "seed": "0", "loss": "", "kind": "x"},
+    ]
+
+
+def test_part_of_fashion_is_validated_by_the_first_images_and_drawn_by_the_seed(monkeypatch):
+    digits = problem.builtin
+    monkeypatch.setattr(
+        problem, "builtin", lambda model, data, **options: digits(model, "digits", **options)
+    )
+    made = [
+        problem.load(f"{EXAMPLES / 'fashion.py'}:part", {"width": 2, "validation": 7}, seed=seed)
+        for seed in (0, 0, 1)
+    ]
+    whole = digits("cnn", "digits", width=2, depth=2).validation
+    assert made[0].validation is not None
+    assert whole is not None
+    assert [torch.equal(a, b[:7]) for a, b in zip(made[0].validation, whole, strict=True)] == [
+        True,
+        True,
+    ]
+    first, again, other = (next(each.model.parameters()) for each in made)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
 def test_own_loop(tmp_path, capsys):
     folder = tmp_path / "run"
     example("own_loop.py")(folder, steps=200, size=5)
@@ -66,7 +119,5 @@ def test_own_loop(tmp_path, capsys):
 
 
 def test_own_loop_is_a_problem_for_the_command_line(tmp_path):
-    from landscape.problem import load
-
-    problem = load(f"{EXAMPLES / 'own_loop.py'}:waves", {"width": 8})
-    assert sum(tensor.numel() for tensor in problem.model.parameters()) == 3 * 8 + 1
+    waves = problem.load(f"{EXAMPLES / 'own_loop.py'}:waves", {"width": 8})
+    assert sum(tensor.numel() for tensor in waves.model.parameters()) == 3 * 8 + 1

@@ -153,10 +153,15 @@ def measure(
 def conclude(diagnosis: Diagnosis) -> Verdict:
     """Judge by what was measured, and write RUN/verdict.json.
 
-    A verdict.json of the same run that rests on more stays: `kept.lacking` says on what.
+    A verdict.json of the same run stays if it rests on what was left out: see `kept.lacking`.
     """
-    evidence = gather.evidence(diagnosis.context)
-    basis = Basis(diagnosis.context.fingerprint, tuple(measuring.known(diagnosis.context)))
+    evidence, context = gather.evidence(diagnosis.context), diagnosis.context
+    basis = Basis(
+        context.fingerprint,
+        tuple(measuring.known(context)),
+        tuple(name for name in NAMES if context.absent.get(name) == LEFT_OUT),
+        diagnosis.limits,
+    )
     verdict = replace(judge(evidence, diagnosis.limits), rests_on=basis)
     kept.write(diagnosis.subject.run.folder, verdict)
     return verdict

@@ -79,8 +79,11 @@ def _absent(context: Context) -> Iterator[str]:
             continue
         yield f"Not measured: {sentence}"
     done = context.results.get("interventions")
-    if done is not None and done.motion is not None and done.motion.reason:
-        yield f"Not measured: {done.motion.reason}"
+    if done is not None and done.motion is not None:
+        if done.motion.diverged:
+            yield f"Diverged and left out: {done.motion.diverged}"
+        if done.motion.reason:
+            yield f"Not measured: {done.motion.reason}"
 
 
 def _wanted(context: Context, name: str) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from landscape.diagnose.subject import Subject
@@ -61,7 +62,7 @@ def fingerprint(subject: Subject) -> str:
 
 
 def write(folder: Path, verdict: Verdict) -> None:
-    """Write verdict.json, unless a fuller one of the same run is there: see `lacking`.
+    """Write verdict.json, unless one that rests on what was left out is there: see `lacking`.
 
     Raises:
         LandscapeError: the disk is full or the folder can't be written.
@@ -71,16 +72,22 @@ def write(folder: Path, verdict: Verdict) -> None:
 
 
 def lacking(folder: Path, verdict: Verdict) -> tuple[str, ...]:
-    """Parts that the verdict.json there rests on and this verdict of the same run doesn't."""
+    """What was left out of this verdict and not of the verdict.json of the same run there.
+
+    Nothing where that one has other thresholds: it says something else, not more. A part that was
+    asked for and couldn't be measured wasn't left out.
+    """
     try:
         there = json.loads((folder / VERDICT).read_text(encoding="utf-8"))["rests_on"]
-        run, parts = there["run"], there["parts"]
+        run, parts, thresholds = there["run"], there["parts"], there["thresholds"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return ()  # none, or one that doesn't say: nothing that could be lost
     basis = verdict.rests_on
     if basis is None or run != basis.run:
         return ()
-    return tuple(name for name in parts if name not in basis.parts)
+    if thresholds != json.loads(dumps(asdict(basis.thresholds))):
+        return ()
+    return tuple(name for name in parts if name in basis.left_out)
 
 
 def relative(run: Run, other: Run) -> str:

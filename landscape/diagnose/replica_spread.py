@@ -23,7 +23,8 @@ def spread_of(trajectories: Sequence[Trajectory], start: Floats) -> Replicas:
     """Ratio ‖w^a − w^b‖²/(2‖w − w_N‖²) at the end, and c½, each with its error over replicas.
 
     The ratio is the mean over pairs divided by the mean over replicas: 0 where all drift the same
-    way, 1 where they walk independently; its error is a jackknife's.
+    way, 1 where they walk independently; its error is a jackknife's. All are of the same length:
+    one that diverged is to be left out before.
     """
     ends = np.stack([t.row_weights(t.row("final")).astype(np.float64) for t in trajectories])
     moves = ends - start

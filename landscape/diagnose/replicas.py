@@ -7,7 +7,7 @@ deterministic drift carries all of them the same way, a random walk carries them
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +33,12 @@ FLOORS = 10
 FLOOR_EPOCHS = 5
 FULL_STEPS = 100
 """Full-batch steps at most: each of them takes as long as an epoch."""
+SEVERAL = {
+    "replica": "replicas (the run's learning rate, other batch orders)",
+    "full-batch": "full-batch trainings",
+    "floor": "trainings to floors",
+}
+"""Kinds that are read only where they came to their end."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Motion:
     """The run's own movement over their length, where that is shorter than the window."""
     reason: str | None = None
     """Why there are no stretches where replicas are shorter."""
+    diverged: str | None = None
+    """How many of the trainings diverged, in words; ``lower`` apart, nothing rests on those."""
 
 
 def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Trial]:
@@ -142,22 +150,22 @@ def read(subject: Subject, done: Sequence[Trial], limits: Thresholds) -> Motion:
     chosen: dict[str, list[tuple[Trial, Run]]] = {}
     for trial, run in runs:
         chosen.setdefault(trial.kind, []).append((trial, run))
-    replicas = chosen.get("replica", [])
+    complete = {kind: [pair for pair in chosen.get(kind, ()) if _ended(*pair)] for kind in SEVERAL}
+    replicas, full, floors = complete["replica"], complete["full-batch"], complete["floor"]
     trajectories = [run.trajectory for _, run in replicas]
     start: Floats | None = None
     if replicas:
         row = _row(subject, replicas[0][0].step)
         start = subject.trajectory.row_weights(row).astype(np.float64)
-    floors = chosen.get("floor", [])
     lower = chosen.get("lower-rate", [])
     apart = spread_of(trajectories, start) if start is not None and len(replicas) > 1 else None
     own, reason = _own(subject, apart, limits)
     return Motion(
-        start_step=replicas[0][0].step if replicas else -1,
+        start_step=chosen["replica"][0][0].step if "replica" in chosen else -1,
         replicas=apart,
         full_batch=(
-            _compared(chosen["full-batch"][0][1].trajectory, trajectories, start)
-            if start is not None and "full-batch" in chosen
+            _compared(full[0][1].trajectory, trajectories, start)
+            if start is not None and full
             else None
         ),
         lower=branch(subject, *lower[0]) if lower else None,
@@ -166,7 +174,25 @@ def read(subject: Subject, done: Sequence[Trial], limits: Thresholds) -> Motion:
         floor_losses=tuple(_last_loss(run.trajectory) for _, run in floors),
         stretches=own,
         reason=reason,
+        diverged=_diverged(chosen, complete),
     )
+
+
+def _ended(trial: Trial, run: Run) -> bool:
+    """Whether it came to its end: the last weights of one that diverged are of an earlier step."""
+    return run.record["status"] == "finished" and int(run.trajectory.step[-1]) == trial.steps
+
+
+def _diverged(
+    chosen: Mapping[str, Sequence[object]], complete: Mapping[str, Sequence[object]]
+) -> str | None:
+    counts = {kind: len(chosen.get(kind, ())) for kind in SEVERAL}
+    lost = [
+        f"{count - len(complete[kind])} of {count} {SEVERAL[kind]}"
+        for kind, count in counts.items()
+        if count > len(complete[kind])
+    ]
+    return " and ".join(lost) or None
 
 
 def _own(
@@ -190,13 +216,11 @@ def _own(
 def _compared(full: Trajectory, replicas: Sequence[Trajectory], start: Floats) -> FullBatch | None:
     row = full.row("final")
     step = int(full.step[row])
-    rows = [t.row(step) for t in replicas if step in t.step]
-    if not rows:
+    noisy = [(t, t.row(step)) for t in replicas if step in t.step]
+    if not noisy:
         return None
-    moved = [
-        float(np.linalg.norm(t.row_weights(r) - start)) for t, r in zip(replicas, rows, strict=True)
-    ]
-    losses = [float(t.measures["train_loss"][r]) for t, r in zip(replicas, rows, strict=True)]
+    moved = [float(np.linalg.norm(t.row_weights(r) - start)) for t, r in noisy]
+    losses = [float(t.measures["train_loss"][r]) for t, r in noisy]
     return FullBatch(
         steps=step,
         displacement=float(np.linalg.norm(full.row_weights(row) - start)),

@@ -37,6 +37,9 @@ class Basis:
     """Fingerprint of the run as it was, its model and its data."""
     parts: tuple[str, ...]
     """What was measured of it, in the order of `parts.NAMES`."""
+    left_out: tuple[str, ...] = ()
+    """What nobody asked for and wasn't measured before."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from landscape.diagnose import Diagnosis, alone, conclude, kept, measure
 from landscape.diagnose.kept import VERDICT, lacking
+from landscape.diagnose.parts import MEASURED, NAMES
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.store import analysis, read
@@ -95,20 +96,55 @@ def test_the_order_in_which_parts_are_measured_loses_none(trained, first, tmp_pa
     assert analysis.load(run.folder, "diffusion").values["parts"]
 
 
-def test_a_poorer_verdict_of_the_same_run_replaces_none(escaped):
-    run, problem = escaped
+def test_a_verdict_that_leaves_out_what_another_rests_on_does_not_replace_it(learned):
+    run, problem = learned
     diagnosed(run, problem, "units", "curvature")
     before = (run.folder / VERDICT).read_bytes()
-    # Without an escape the curvature at its onset isn't what is asked for.
-    other = Thresholds(escape_times=100)
-    poorer = diagnosed(run, problem, "units", thresholds=other)
-    assert poorer.verdict != "escaped"
+    (run.folder / analysis.NAME).unlink()
+    poorer = diagnosed(run, problem, "units")
     assert poorer.rests_on.parts == ("units",)
+    assert poorer.rests_on.left_out == tuple(name for name in NAMES if name != "units")
     assert (run.folder / VERDICT).read_bytes() == before
     assert lacking(run.folder, poorer) == ("curvature",)
-    fuller = diagnosed(run, problem, "units", "curvature", "distances", thresholds=other)
+    fuller = diagnosed(run, problem, "units", "curvature", "distances")
     assert written(run) == json.loads(json.dumps(fuller.record()))
     assert lacking(run.folder, fuller) == ()
+
+
+def test_trainings_that_are_left_out_count_as_such(learned):
+    run, problem = learned
+    diagnosed(run, problem, "interventions", epochs=1)
+    shutil.rmtree(run.folder / "interventions")
+    before = written(run)
+    assert before["rests_on"]["parts"] == ["interventions"]
+    poorer = diagnosed(run, problem, "units", "interventions", intervene=False)
+    assert lacking(run.folder, poorer) == ("interventions",)
+    assert written(run) == before
+
+
+def test_a_verdict_by_other_thresholds_is_replaced(escaped):
+    run, problem = escaped
+    diagnosed(run, problem, "units", "curvature", thresholds=Thresholds(escape_times=100))
+    mistaken = written(run)
+    assert mistaken["rests_on"]["thresholds"] == asdict(Thresholds(escape_times=100))
+    # After an escape the curvature at its onset is asked for, which wasn't measured.
+    right = diagnosed(run, problem, "units")
+    assert mistaken["verdict"] != right.verdict == "escaped"
+    assert right.rests_on.parts == ("units",)
+    assert written(run) == json.loads(json.dumps(right.record()))
+
+
+def test_a_part_that_was_asked_for_and_failed_keeps_no_older_verdict(learned, monkeypatch):
+    run, problem = learned
+    diagnosed(run, problem, "units", "distances")
+    (run.folder / analysis.NAME).unlink()
+
+    def fails(context, told):
+        raise LandscapeError("distances can't be measured any more")
+
+    monkeypatch.setitem(MEASURED, "distances", replace(MEASURED["distances"], measure=fails))
+    diagnosed(run, problem, "units", "distances")
+    assert written(run)["rests_on"]["parts"] == ["units"]
 
 
 def test_a_verdict_of_the_run_as_it_was_is_replaced(learned):

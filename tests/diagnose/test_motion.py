@@ -170,7 +170,7 @@ def test_the_bound_on_the_restoring_curvature_holds(momentum, times):
 def test_the_bound_is_its_formula():
     walk = replace(runs("walk", 0.9)[0], replicas=None)
     moved = replace(estimates.pooled(walk, walk.diffusion), cosine=-0.1, error=0.1)
-    x = -2 * math.log(1 + 2 * -0.3)
+    x = -2 * math.log(1 + 2 * (-0.3 - estimates.carried(0.9, planted.STEPS)))
     expected = x * (1 - 0.9) / (0.1 * planted.STEPS)
     assert estimates.restoring_bound(walk, moved) == pytest.approx(expected, rel=1e-12)
     # A cosine of 0, known exactly, still bounds no more than one correlation time.
@@ -219,14 +219,15 @@ def test_spread_of_a_walks_ratio():
 
 
 def test_shares_of_planted_sums():
+    plain = estimates.pooled(runs("walk", 0.0)[0], runs("walk", 0.0)[0].diffusion)
     for a, w, d in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.2, 0.3)):
         # MSD(τ) of the three at T/8, with MSD(T/2) = 1; a drift's halves go the same way.
         eighth = a + w / 4 + d / 16
-        found = estimates.shares(-a / 2 + d, 1 / eighth)
+        found = estimates.shares(replace(plain, cosine=-a / 2 + d, ratio=1 / eighth), 0.0)
         assert (found.confined, found.walk, found.drift) == pytest.approx((a, w, d), abs=1e-12)
     # One correlation time is no such sum, which a negative share shows.
     ratio, cosine = (1 - math.exp(-5)) / (1 - math.exp(-1.25)), -(1 - math.exp(-5)) / 2
-    assert estimates.shares(cosine, ratio).drift < -0.15
+    assert estimates.shares(replace(plain, cosine=cosine, ratio=ratio), 0.0).drift < -0.15
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

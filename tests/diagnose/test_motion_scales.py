@@ -55,7 +55,7 @@ def names(world: str, momentum: float) -> Counter[tuple[str, int | None]]:
         ("drifting_mixture", "mixed", WINDOW, 19),
         ("mixture", "mixed", WINDOW, 1),
         ("narrow_mixture", "mixed", WINDOW, 1),
-        ("half_done", "confined", WINDOW, 1),
+        ("half_done", "confined", WINDOW, 0),
     ],
 )
 def test_planted_motion(world, expected, steps, fewest, momentum):

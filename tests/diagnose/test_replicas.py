@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from landscape.cluster.local import Here
-from landscape.diagnose import excursions, interventions, replicas, trials, window
+from landscape.diagnose import (
+    Diagnosis,
+    conclude,
+    excursions,
+    interventions,
+    measure,
+    replicas,
+    trials,
+    window,
+)
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 
@@ -60,6 +71,58 @@ def test_what_came_of_it(learned):
     trajectory = subject.trajectory
     snapshots = [trajectory.row(step) for step in found.floor_steps]
     assert (found.floor_losses <= trajectory.measures["train_loss"][snapshots]).all()
+
+
+@pytest.fixture
+def diverging(monkeypatch):
+    """Have the replicas of these numbers diverge after a step."""
+
+    def break_off(numbers, step):
+        def broken(problem, settings, **options):
+            for each in trials_steps(problem, settings, **options):
+                yield each
+                is_other = settings.seed - replicas.OTHER in numbers
+                if is_other and settings.schedule == "constant" and each.step == step:
+                    with torch.no_grad():
+                        next(each.model.parameters()).fill_(torch.nan)
+
+        trials_steps = trials.steps
+        monkeypatch.setattr(trials, "steps", broken)
+
+    return break_off
+
+
+# Before the full batch's last step, at a recorded step of the replicas, and between such.
+@pytest.mark.parametrize("step", [5, 32, 41])
+def test_a_replica_that_diverged_is_left_out_and_counted(learned, diverging, step):
+    run, problem = learned
+    diverging([1], step)
+    found = Diagnosis(run, problem, only=("interventions",), epochs=2)
+    list(measure(found))
+    verdict = conclude(found)
+    motion = found.context.results["interventions"].motion
+    [gone] = [trial for trial in found.plan.trials if trial.name == "replica1"]
+    assert trials.found(run, gone).record["status"] == "non-finite"
+    others = [trial for trial in found.plan.trials if trial is not gone]
+    without = replicas.read(found.subject, others, found.limits)
+    assert motion.replicas.count == 3
+    assert replace(motion, diverged=None) == without
+    assert (motion.full_batch is not None, without.diverged) == (True, None)
+    [said] = [caveat for caveat in verdict.caveats if caveat.startswith("Diverged")]
+    assert said == (
+        "Diverged and left out: 1 of 4 replicas (the run's learning rate, other batch orders)."
+    )
+
+
+def test_replicas_that_all_diverged_are_counted(learned, diverging):
+    run, problem = learned
+    diverging(range(1, 5), 5)
+    found = Diagnosis(run, problem, only=("interventions",), epochs=1)
+    list(measure(found))
+    motion = found.context.results["interventions"].motion
+    assert motion.start_step == found.plan.trials[0].step
+    assert (motion.replicas, motion.full_batch) == (None, None)
+    assert any("left out: 4 of 4 replicas" in caveat for caveat in conclude(found).caveats)
 
 
 def test_without_momentum_and_noise_the_full_batch_is_gradient_descent(learned):
