@@ -19,6 +19,11 @@ SIMILAR = 0.3
 """Replicas are pooled with the window if they are at most this share shorter."""
 RATIO_SPREAD = 0.8
 """Standard deviation of a walk's R, as a share of it, times √(its dimensions): measured."""
+CONFINED_SPREAD = 0.3
+"""The same of a confined movement, at most: measured."""
+
+REMEMBERED = 4.0
+"""T(1 − β) from which the restoring bound holds with momentum, against exact autocovariances."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +141,27 @@ def memory(momentum: float, steps: int) -> float:
     T/8 is far above 1/(1 − β) steps.
     """
 
-    def msd(lag: float) -> float:
-        rest, kept = 1 - momentum, math.pow(momentum, lag)
-        return lag * (1 + momentum) / rest - 2 * momentum * (1 - kept) / rest**2
+    return _walked(momentum, steps / 2) / _walked(momentum, steps / 8) / 4
 
-    return msd(steps / 2) / msd(steps / 8) / 4
+
+def carried(momentum: float, steps: int) -> float:
+    """c½ of a walk with momentum β over T steps: c₀ = MSD(T)/(2 MSD(T/2)) − 1, 0 without."""
+    return _walked(momentum, steps) / (2 * _walked(momentum, steps / 2)) - 1
+
+
+def _walked(momentum: float, lag: float) -> float:
+    """MSD(τ) of such a walk, as a multiple of its step's."""
+    rest, kept = 1 - momentum, math.pow(momentum, lag)
+    return lag * (1 + momentum) / rest - 2 * momentum * (1 - kept) / rest**2
+
+
+def oscillation(momentum: float, steps: int) -> float:
+    """√β^{T/8}: what is left after T/8 of the amplitude of an oscillation in a bowl.
+
+    The heavy ball's w_{t+1} = (1 + β − ηh) w_t − β w_{t−1} has complex roots of modulus √β.
+    MSD(T/8) may be above its limit by as large a share, and R below 1 by it.
+    """
+    return math.pow(momentum, steps / 16)
 
 
 def hops_line(found: Pooled, line: float) -> float:
@@ -159,7 +180,8 @@ class Shares:
     """Shares of MSD(T/2) that a confined movement, a walk and a drift make up; their sum is 1.
 
     Independent movements add their MSD and their inner products: 1/R = a + w/4 + d/16 and
-    c½ = −a/2 + d, which is solved for the three. A negative share: it is no such sum.
+    c½ = −a/2 + d, which is solved for the three. A negative share: it is no such sum. With
+    momentum a walk's part of them is w/(4 `memory`) and w c₀ (see `carried`).
     """
 
     confined: float
@@ -167,11 +189,14 @@ class Shares:
     drift: float
 
 
-def shares(cosine: float, ratio: float) -> Shares:
+def shares(found: Pooled, momentum: float) -> Shares:
     """The three shares from c½ and R."""
-    confined = (1 / ratio - 1 / 4 + 3 / 16 * cosine) / (21 / 32) if ratio > 0 else math.nan
-    drift = cosine + confined / 2
-    return Shares(confined, 1 - confined - drift, drift)
+    if not found.ratio > 0:
+        return Shares(math.nan, math.nan, math.nan)
+    walked = 1 / (4 * memory(momentum, found.steps)), carried(momentum, found.steps)
+    sums = np.array([[1.0, 1.0, 1.0], [1.0, walked[0], 1 / 16], [-0.5, walked[1], 1.0]])
+    confined, walk, drift = np.linalg.solve(sums, [1.0, 1 / found.ratio, found.cosine])
+    return Shares(float(confined), float(walk), float(drift))
 
 
 def confined_error(found: Pooled) -> float:
@@ -190,17 +215,19 @@ def confined_cosine(ratio: float) -> float:
 
 
 def restoring_bound(evidence: Evidence, found: Pooled) -> float | None:
-    """h* = x (1 − β)/(η T) with x = max(1, −2 ln(1 + 2 (c½ − 2 e))), e the error of c½ over T.
+    """h* = x (1 − β)/(η T), x = max(1, −2 ln(1 + 2 (c½ − c₀ − 2 e))), e the error of c½ over T.
 
-    A coordinate of curvature h has c½ = −(1 − e^{−x/2})/2 with x = h η T/(1 − β). None where c½ is
-    too uncertain for a bound, or the optimizer isn't plain SGD.
+    A coordinate of curvature h has c½ = −(1 − e^{−x/2})/2 with x = h η T/(1 − β), and with
+    momentum at most c₀ above that (see `carried`), from T = `REMEMBERED`/(1 − β) on. None where T
+    is shorter, c½ is too uncertain for a bound, or the optimizer isn't plain SGD.
     """
     setup = evidence.setup
-    inside = 1 + 2 * (found.cosine - 2 * found.error)
-    if inside <= 0 or not is_sgd(evidence):
+    rest = 1 - setup.momentum
+    inside = 1 + 2 * (found.cosine - carried(setup.momentum, found.steps) - 2 * found.error)
+    if not inside > 0 or not is_sgd(evidence) or found.steps * rest < REMEMBERED:
         return None
     x = max(1.0, -2 * math.log(inside))
-    return x * (1 - setup.momentum) / (setup.learning_rate * found.steps)
+    return x * rest / (setup.learning_rate * found.steps)
 
 
 def is_sgd(evidence: Evidence) -> bool:

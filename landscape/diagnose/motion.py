@@ -88,7 +88,7 @@ def _settled(
         return _motion(named, moved.steps, items)
     other = settled.judge(evidence, shorter, found, connected, thresholds)
     items |= over_shorter(evidence, shorter)
-    is_growing = whole.ratio >= thresholds.walk_ratio_low
+    is_growing = not whole.ratio < thresholds.walk_ratio_low
     allowed = INSTEAD.get(named.lacks, ())
     if other.name in allowed and not (other.name == CONFINED and is_growing):
         items |= _over("window", named, f"the window's {moved.steps}")

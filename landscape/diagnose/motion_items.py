@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from landscape.diagnose.diffusion import Diffusion
-from landscape.diagnose.estimates import Pooled, hops_line, is_sgd, pooled, shares
+from landscape.diagnose.estimates import Pooled, carried, hops_line, is_sgd, pooled, shares
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
@@ -18,13 +18,15 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
     """What is told of any movement, whatever it is called."""
     found = pooled(evidence, moved)
     cosine, error, ratio = found.cosine, found.error, found.ratio
+    momentum = evidence.setup.momentum
+    walked = carried(momentum, found.steps)
     items: Items = {
         "window_share": Item(moved.window_share, None, "window of the motion, share of the run"),
         "window_steps": Item(moved.steps, None, "T: its length"),
         "half_cosine": Item(
             cosine,
             _cosine_lines(thresholds),
-            f"c½ ± {error:.2g}: −½ confined, 0 a walk, 1 a drift",
+            f"c½ ± {error:.2g}: −½ confined, {walked:.2g} a walk, 1 a drift",
         ),
         "dimension": Item(
             error**-2 if error else math.nan,
@@ -37,7 +39,7 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
             f"{thresholds.walk_ratio:g}, {thresholds.drift_ratio:g}",
             "R = MSD(T/2)/MSD(T/8): 1 confined, 4 a walk, 16 a drift",
         ),
-        **_shares(found),
+        **_shares(found, momentum),
         "exponent": Item(
             moved.exponent, None, f"MSD ~ lag^α, ± {moved.exponent_error:.2g}, up to T/10"
         ),
@@ -91,12 +93,15 @@ def over_shorter(evidence: Evidence, found: Pooled) -> Items:
     replicas, own = evidence.replicas, evidence.stretches
     sources = [f"{own.count} stretches of the window"] if own is not None else []
     sources += [f"{replicas.count} replicas"] if replicas is not None else []
+    momentum = evidence.setup.momentum
+    walked = carried(momentum, found.steps)
     return {
         "replicas_steps": Item(found.steps, None, "the replicas' length; over that time:"),
         "replicas_half_cosine": Item(
             found.cosine,
             None,
-            f"c½ ± {found.error:.2g}, of {' and '.join(sources)}",
+            f"c½ ± {found.error:.2g}, of {' and '.join(sources)}"
+            + (f"; {walked:.2g} in a walk with this momentum" if walked else ""),
         ),
         "replicas_dimension": Item(
             found.error**-2 if found.error else math.nan,
@@ -110,7 +115,7 @@ def over_shorter(evidence: Evidence, found: Pooled) -> Items:
         ),
         **{
             f"replicas_{name}": replace(item, meaning=f"{item.meaning}, over that time")
-            for name, item in _shares(found).items()
+            for name, item in _shares(found, momentum).items()
         },
     }
 
@@ -140,8 +145,8 @@ def _cosine_lines(thresholds: Thresholds) -> str:
     return f"−½ ± {near:g}, ±{thresholds.walk_cosine:g}, {thresholds.drift_cosine:g}"
 
 
-def _shares(found: Pooled) -> Items:
-    parts = shares(found.cosine, found.ratio)
+def _shares(found: Pooled, momentum: float) -> Items:
+    parts = shares(found, momentum)
     return {
         "share_confined": Item(
             parts.confined, None, "share of MSD(T/2) that is confined, from c½ and R"

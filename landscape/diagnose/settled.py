@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from landscape.diagnose.estimates import (
+    CONFINED_SPREAD,
+    RATIO_SPREAD,
     Pooled,
+    carried,
     confined_cosine,
     confined_error,
     hops_line,
     memory,
+    oscillation,
     restoring_bound,
     shares,
 )
@@ -45,44 +50,75 @@ def judge(
     thresholds: Thresholds,
 ) -> Named:
     """Apply the rules in their order; ``replicas`` are None where none are of that length."""
-    cosine, ratio = found.cosine, found.ratio
-    least = thresholds.dimension
-    is_narrow = found.error**-2 < least or found.ratio_dimension < least
-    added = memory(evidence.setup.momentum, found.steps)
+    # Comparisons with what isn't known (NaN) are false: every name asks for one that is true.
+    momentum, ratio = evidence.setup.momentum, found.ratio
+    cosine = found.cosine - carried(momentum, found.steps)
+    added = memory(momentum, found.steps)
+    is_wide = found.error**-2 >= thresholds.dimension <= found.ratio_dimension
     if cosine > thresholds.drift_cosine or ratio > added * thresholds.drift_ratio:
         if replicas is None:
-            lacks = "dimensions" if is_narrow else "replicas"
+            lacks = "replicas" if is_wide else "dimensions"
             return _unknown("drift or one long correlation", lacks=lacks)
         if replicas.ratio < thresholds.drift_replicas:
             return Named(DRIFTING)
+        if math.isnan(replicas.ratio):
+            return _unknown("it moves straight on; how far its replicas part isn't known")
         return _unknown("it moves straight on, its replicas elsewhere")
     if connected is False:
         return Named(HOPPING)
-    if is_narrow:
+    if not is_wide:
         return _unknown("too few effective dimensions to trust c½ and R", lacks="dimensions")
     if ratio < thresholds.confined_ratio:
-        return _confined(found, connected, thresholds)
+        return _confined(found, momentum, connected, thresholds)
     is_walk = thresholds.walk_ratio_low <= ratio <= added * thresholds.walk_ratio
     if abs(cosine) < thresholds.walk_cosine and is_walk:
         return _walking(evidence, found, replicas, connected, thresholds)
-    return _mixed(found, thresholds)
+    return _mixed(found, momentum, thresholds)
 
 
-def _confined(found: Pooled, connected: bool | None, thresholds: Thresholds) -> Named:
+def _confined(
+    found: Pooled, momentum: float, connected: bool | None, thresholds: Thresholds
+) -> Named:
+    at_most = max(1.0, found.ratio) * (1 + 2 * RATIO_SPREAD / math.sqrt(found.ratio_dimension))
+    unconfined = 4 / 3 * (1 - 1 / at_most)
     items = {
         "unconfined_share": Item(
             max(0.0, 4 / 3 * (1 - 1 / found.ratio)),
             None,
             "(4/3)(1 − 1/R): the share of MSD(T/2) that may be an unconfined walk",
-        )
+        ),
+        "unconfined_below": Item(
+            unconfined,
+            thresholds.unconfined,
+            "(4/3)(1 − 1/(R + 2e)): what that share may be up to, R's error e that of a walk",
+        ),
+        "drift_below": Item(
+            max(0.0, (found.cosine + 0.5 + 2 * found.error) / 1.5),
+            None,
+            "(2/3)(c½ + ½), two standard errors added: the share of MSD(T/2) that may be a drift",
+        ),
     }
-    items["drift_below"] = Item(
-        max(0.0, (found.cosine + 0.5 + 2 * found.error) / 1.5),
-        None,
-        "(2/3)(c½ + ½), two standard errors added: the share of MSD(T/2) that may be a drift",
-    )
-    if abs(found.cosine + 0.5) > thresholds.confined_cosine:
+    if not abs(found.cosine + 0.5) <= thresholds.confined_cosine:
         return _unknown("R speaks for confinement, c½ doesn't", items)
+    if oscillation(momentum, found.steps) > thresholds.oscillation:
+        return _unknown(
+            f"confined, or not: over {found.steps} steps oscillations from momentum aren't over, "
+            "which lowers R and may hide a slow part",
+            items,
+        )
+    doubt = 2 * CONFINED_SPREAD / math.sqrt(found.ratio_dimension)
+    if found.ratio < min(1 - doubt, 1 / thresholds.confined_ratio):
+        return _unknown(
+            "confined, or not: R is below 1 beyond its error, so it oscillates, which may hide a "
+            "slow part",
+            items,
+        )
+    if not unconfined <= thresholds.unconfined:
+        return _unknown(
+            f"confined, or not: in so few dimensions {unconfined:.0%} of it may be a walk",
+            items,
+            lacks="dimensions",
+        )
     if connected is None:
         return _unknown(
             "confined, or hopping between basins: only the barriers between floors tell", items
@@ -90,14 +126,15 @@ def _confined(found: Pooled, connected: bool | None, thresholds: Thresholds) -> 
     return Named(CONFINED, items=items)
 
 
-def _mixed(found: Pooled, thresholds: Thresholds) -> Named:
-    parts, doubt = shares(found.cosine, found.ratio), 2 * found.error
+def _mixed(found: Pooled, momentum: float, thresholds: Thresholds) -> Named:
+    parts, doubt = shares(found, momentum), 2 * found.error
     # Soft directions that are not yet confined have the same R as something beside confinement.
-    if found.cosine <= confined_cosine(found.ratio) + doubt:
+    cosine = found.cosine - carried(momentum, found.steps)
+    if cosine <= confined_cosine(found.ratio) + doubt:
         return _unknown("confined, for few correlation times, or a walk or drift beside it")
     if min(parts.walk, parts.drift) < -doubt:
         return _unknown("no sum of confinement, walk and drift has its c½ and R")
-    if found.hops >= hops_line(found, thresholds.hops):
+    if not found.hops < hops_line(found, thresholds.hops):
         return _unknown("confined, beside something that moves in leaps")
     least = max(thresholds.mixed_share, 2 * confined_error(found))
     if least < parts.confined < 1 - thresholds.mixed_share:
@@ -116,9 +153,11 @@ def _walking(
         return _unknown(
             "it moves as a walk does; whether others go elsewhere takes replicas", lacks="replicas"
         )
-    if replicas.ratio <= thresholds.walk_replicas:
+    if math.isnan(replicas.ratio):
+        return _unknown("it moves as a walk does; how far its replicas part isn't known")
+    if not replicas.ratio > thresholds.walk_replicas:
         return _unknown("it moves as a walk does, but its replicas resemble it")
-    if found.hops >= hops_line(found, thresholds.hops):
+    if not found.hops < hops_line(found, thresholds.hops):
         return _unknown("it moves as a walk does, in leaps")
     if connected is None:
         what = "the barriers don't tell" if evidence.floors else "no floors were measured"

@@ -68,7 +68,11 @@ class Thresholds:
     confined_cosine: float = 0.15
     """Confined: c½ no farther than this from −½,"""
     confined_ratio: float = 1.05
-    """and R below this (25 correlation times of one curvature)."""
+    """and R below this (25 correlation times of one curvature),"""
+    unconfined: float = 0.3
+    """at most this share of the squared displacement may be a walk, two errors of R added,"""
+    oscillation: float = 0.05
+    """and of an oscillation that momentum allows, at most this share is left after T/8."""
     mixed_share: float = 0.1
     """Mixed: the confined share of the squared displacement is farther than this from 0 and 1."""
     walk_cosine: float = 0.25
