@@ -13,7 +13,7 @@ ToleranceOption = Annotated[
     float,
     typer.Option(
         help="Measure only as many points as interpolating the others to this relative error "
-        "takes (0.01), tested at 64 fresh random points; 0 measures every point.",
+        "takes (0.01), tested at 64 held-out random points; 0 measures every point.",
         rich_help_panel=SPEED,
     ),
 ]

@@ -49,6 +49,6 @@ def _interpolated(scan: Scan, certificate: Certificate) -> str:
     tried = f", attempt {certificate.attempts}" if certificate.attempts > 1 else ""
     return (
         f"{share:.1%} of the points are measured, the others interpolated to a tolerance of "
-        f"{certificate.tolerance:.2%}; at {len(certificate.xy)} fresh random points{tried}: "
+        f"{certificate.tolerance:.2%}; at {len(certificate.xy)} held-out random points{tried}: "
         f"{'; '.join(parts)}."
     )

@@ -221,7 +221,7 @@ class Scan:
     tolerance: float = 0.0
     """Of the losses that are interpolated, relative; 0: every value is measured."""
     errors: Mapping[str, Floats] = field(default_factory=dict)
-    """By measure, absolute. Interpolated: to be expected, 95 % of fresh points are nearer.
+    """By measure, absolute. Interpolated: to be expected, 95 % of held-out points are nearer.
     Measured on a subset of the samples: the standard error. Else 0."""
     certificate: Certificate | None = None
     """There is one as soon as every point has a value to the tolerance."""

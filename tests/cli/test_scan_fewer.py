@@ -29,7 +29,7 @@ def test_a_tolerance_is_printed_with_its_test(landscape, run):
     assert off["quantile95"] <= 0.1
     assert (
         f"  {scan.measured.mean():.1%} of the points are measured, the others interpolated to a "
-        "tolerance of 10.00%; at 64 fresh random points"
+        "tolerance of 10.00%; at 64 held-out random points"
     ) in result.out
     assert f"training loss {off['mean']:.2%} off on average, 95 % of them below" in result.out
     assert landscape(*options, "--resume").code == 0

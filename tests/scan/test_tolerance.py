@@ -50,7 +50,7 @@ def test_a_tolerance_is_kept_and_stored(made, finish):
         assert not file["grid/measured"][:].all()
         assert (file["grid/train_loss_error"][:] > 0).sum() == (~scan.measured).sum()
     assert scan.samples_evaluated == scan.measured.sum() * 320
-    remark = next(line for line in scan.remarks if "fresh random points" in line)
+    remark = next(line for line in scan.remarks if "held-out random points" in line)
     assert remark.startswith(f"{scan.measured.mean():.1%} of the points are measured, the others ")
     [again] = prepare(run, where, NEAR, resume=True)
     assert again.finished
