@@ -57,9 +57,10 @@ class Grid:
                         None if distances.coordinates is None else distances.coordinates[chosen],
                     )
             count //= 2
+        how = ", unevenly" if len(inside) > COARSE else ""
         raise LandscapeError(
             f"diffusion needs at least {COARSE + 1} recorded steps spread evenly over its window, "
-            f"got {len(inside)}; record more often, or keep the sketch"
+            f"got {len(inside)}{how}; record more often, or keep the sketch"
         )
 
     @property

@@ -14,6 +14,7 @@ from landscape.diagnose.sampled import sampled
 from landscape.diagnose.subspace import jump, subspace
 from landscape.diagnose.trace import search, trace
 from landscape.errors import LandscapeError
+from landscape.plane.directions import gaussian
 from landscape.problem import Problem, flat, half_square
 from landscape.problem.hvp import Hessian
 
@@ -172,7 +173,7 @@ def test_mean_curvature_along_random_directions():
     # E u'Hu = tr H / P and E cos^2 = 1 / P for a random unit u.
     matrix = dense(problem := made(), flat(problem.model).numpy())
     size = len(matrix)
-    draws = np.random.default_rng(0).standard_normal((20_000, size))
+    draws = np.stack(gaussian(size, seed=0, count=20_000))
     draws /= np.linalg.norm(draws, axis=1, keepdims=True)
     curved = np.einsum("np,pq,nq->n", draws, matrix, draws, optimize=True)
     assert curved.mean() == pytest.approx(

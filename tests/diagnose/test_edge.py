@@ -45,7 +45,7 @@ def descended(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(12))
 def test_sharpness_hovers_at_the_bound(recorded, seed):
     problem = made(seed)
     path = descended(problem)

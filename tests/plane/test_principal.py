@@ -53,6 +53,17 @@ def test_random_walk_has_its_known_shares_and_cosines_for_scores(plant, walk):
         assert abs(np.corrcoef(scores[:, k], cosines)[0, 1]) > 0.99
 
 
+def test_a_walk_seen_from_its_last_point_has_its_known_shares(plant, walk):
+    weights = walk(300, 6000)
+    away = weights - weights[-1]
+    known = 8 / (np.pi * (2 * np.arange(1, 4) - 1)) ** 2
+    values = np.linalg.svd(away, compute_uv=False) ** 2
+    np.testing.assert_allclose(values[:3] / values.sum(), known, atol=0.015)
+    # With its mirror image the mean is the last point, and centring takes nothing away.
+    _, shares = components(plant(np.concatenate([away, -away])), count=3)
+    np.testing.assert_allclose(shares, known, atol=0.015)
+
+
 def test_chunks_of_columns_give_the_same(plant, walk, monkeypatch):
     trajectory = plant(walk(20, 301))
     whole, shares = components(trajectory, count=2)
