@@ -79,8 +79,8 @@ def standstill(evidence: Evidence) -> Items:
     }
 
 
-def points(evidence: Evidence) -> Items:
-    """Gradient and curvature at the best weights and at the landing."""
+def points(evidence: Evidence, thresholds: Thresholds) -> Items:
+    """Gradient, curvature and the outputs' spread at the best weights and at the landing."""
     found: Items = {}
     for name, where in (("best", "best weights"), ("end", "landing")):
         state = evidence.states.get(name)
@@ -97,6 +97,12 @@ def points(evidence: Evidence) -> Items:
         if state.lambda_max is not None:
             found[f"lambda_max_{name}"] = Item(
                 state.lambda_max, None, f"largest Hessian eigenvalue at the {where}"
+            )
+        if state.logit_spread is not None:
+            found[f"logit_spread_{name}"] = Item(
+                state.logit_spread,
+                thresholds.asleep,
+                f"outputs' spread over the inputs, as a share of their scale, at the {where}",
             )
     kind = _kind(evidence)
     if kind is not None:

@@ -39,6 +39,11 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
             f"{thresholds.walk_ratio:g}, {thresholds.drift_ratio:g}",
             "R = MSD(T/2)/MSD(T/8): 1 confined, 4 a walk, 16 a drift",
         ),
+        "variance_ratio": Item(
+            moved.variance_ratio,
+            None,
+            "Var(last half)/Var(all) of the window: 1 confined, ½ a walk, ¼ a drift",
+        ),
         **_shares(found, momentum),
         "exponent": Item(
             moved.exponent, None, f"MSD ~ lag^α, ± {moved.exponent_error:.2g}, up to T/10"

@@ -147,7 +147,7 @@ def _escaped(case: Case) -> Outcome:
             return Outcome("", items=items)
         return _unknown("the run ends inside an excursion too short to be an escape", items)
     place, layers = landing.place(case)
-    items |= landing.points(case.evidence) | landing.interventions(case)
+    items |= landing.points(case.evidence, case.thresholds) | landing.interventions(case)
     also = ("unstable-at-rate",) if landing.is_unstable(case) else ()
     return Outcome(
         "escaped",

@@ -251,7 +251,7 @@ def leaping(momentum: float) -> World:
 
 
 def wells(momentum: float, count: int = 100) -> World:
-    """Double wells (x² − 1)² that are hopped over, and wells that are connected by none."""
+    """Double wells (x² − 1)² that are hopped over so often that it looks like confinement."""
 
     def gradient(x: np.ndarray) -> np.ndarray:
         return 4 * x * (x**2 - 1)
@@ -267,5 +267,5 @@ def wells(momentum: float, count: int = 100) -> World:
         noise=7.5,
         start=1.0,
         connected=joined,
-        steps=2 * STEPS,
+        steps=4 * STEPS,
     )

@@ -26,10 +26,19 @@ def decide(evidence: Evidence) -> outcome.Outcome:
 
 def test_landings():
     escaped = planted.escaped(0, 0.9)
-    dead = decide(escaped)
+    best = replace(planted.ALIVE, lambda_min=-0.2)
+    dead = decide(replace(escaped, states={**escaped.states, "best": best}))
     assert (dead.landing, dead.layers) == ("dead-plateau", ("hidden",))
     assert dead.items["landing_kind"].value == "flat"
-    assert dead.items["gradient_norm_end"].value == 1e-3
+    planted_points = {
+        "gradient_norm_best": 0.1,
+        "gradient_norm_end": 1e-3,
+        "lambda_min_best": -0.2,
+        "lambda_min_end": -1e-7,
+        "logit_spread_best": 0.8,
+        "logit_spread_end": 0.0,
+    }
+    assert {name: dead.items[name].value for name in planted_points} == planted_points
     collapsed = State(1, dead=(), saturated=(), partly_dead={"first": 0.9, "second": 0.2})
     elsewhere = State(1, dead=(), saturated=(), lambda_max=3.0, lambda_min=-1.0)
     unknown = State(1)
@@ -41,6 +50,7 @@ def test_landings():
         states = {**escaped.states, "end": state}
         found = decide(replace(escaped, states=states))
         assert (found.landing, found.layers) == (landing, layers)
+        assert "logit_spread_end" not in found.items
 
 
 @pytest.mark.parametrize(

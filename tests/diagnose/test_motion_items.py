@@ -12,6 +12,7 @@ from landscape.diagnose.diffusion import Part
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.motion_items import numbers
 from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.verdict import judge
 
 spec = importlib.util.spec_from_file_location(
     "planted_motions", Path(__file__).with_name("planted_motions.py")
@@ -52,3 +53,16 @@ def test_the_samples_behind_the_sharp_directions_are_said(walk):
     whole = replace(some, samples=1437, total=1437)
     found = numbers(walk, replace(moved, parts={"subspace": whole}), Thresholds())
     assert "samples" not in found["part_subspace"].meaning
+
+
+@pytest.mark.parametrize(
+    ("world", "expected", "tolerance"),
+    [("confined", 1.0, 0.1), ("walk", 0.5, 0.15), ("drift", 0.25, 0.02)],
+)
+def test_the_variance_of_the_last_half_is_among_the_evidence(world, expected, tolerance):
+    found = planted.evidence(getattr(planted, world)(0.0), count=5)
+    told = [judge(each).evidence["variance_ratio"] for each in found]
+    assert np.mean([each.value for each in told]) == pytest.approx(expected, rel=tolerance)
+    assert [each.value for each in told] == [each.diffusion.variance_ratio for each in found]
+    assert all(each.threshold is None for each in told)
+    assert told[0].meaning.endswith("1 confined, ½ a walk, ¼ a drift")

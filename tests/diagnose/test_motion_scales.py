@@ -66,7 +66,7 @@ def test_planted_motion(world, expected, steps, fewest, momentum):
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_hopping_and_leaps(momentum):
-    assert names("wells", momentum) == {("hopping-basins", 2 * WINDOW): 20}
+    assert names("wells", momentum) == {("hopping-basins", 4 * WINDOW): 20}
     assert names("leaping", momentum) == {(UNDETERMINED, None): 20}
 
 

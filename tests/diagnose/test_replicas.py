@@ -51,6 +51,29 @@ def test_the_set_of_a_run_that_learned(learned):
     assert {t.schedule for t in kinds["floor"]} == {"cosine"}
 
 
+def test_a_short_window_has_a_floor_for_each_of_its_rows(learned):
+    """They are counted in what is said of the barriers."""
+    run, problem = learned
+    limits = Thresholds(window=0.12)
+    found = Diagnosis(
+        run,
+        problem,
+        only=("units", "distances", "diffusion", "interventions", "connectivity"),
+        epochs=1,
+        thresholds=limits,
+    )
+    list(measure(found))
+    subject = found.subject
+    span = window.of_run(subject.evidence, limits)
+    steps = subject.trajectory.step[subject.cadence]
+    inside = steps[(steps >= span.first) & (steps <= span.last)]
+    assert 2 <= len(inside) < replicas.FLOORS
+    motion = found.context.results["interventions"].motion
+    assert motion.floor_steps == tuple(inside)
+    evidence = conclude(found).evidence
+    assert f"between {len(inside)} floors" in evidence["barrier_line"].meaning
+
+
 def test_what_came_of_it(learned):
     subject = Subject(*learned)
     course = excursions.read(subject.evidence)
