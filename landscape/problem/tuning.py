@@ -10,7 +10,7 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
 LARGEST, LARGEST_OLD = 2**26, 2**25
 """Smaller blocks come from the heap (bytes); glibc before 2.36 takes no more than 32 MiB."""
-BUSY = ("numpy", "scipy")
+OWN_BLAS = ("numpy", "scipy")
 """Packages with an OpenBLAS of their own, beside torch's threads."""
 
 
@@ -22,7 +22,9 @@ def tune() -> None:
     """
     keep_freed()
     for library in ThreadpoolController().lib_controllers:
-        if library.internal_api == "openblas" and any(name in library.filepath for name in BUSY):
+        if library.internal_api == "openblas" and any(
+            name in library.filepath for name in OWN_BLAS
+        ):
             # After each call its threads spin for a while; products of the Hessian, between which
             # Lanczos orthogonalizes by NumPy, took twice as long.
             library.set_num_threads(1)
@@ -32,9 +34,9 @@ def keep_freed() -> bool:
     """Have the C library keep freed memory; return whether it is one that can be told to.
 
     By default glibc hands large blocks back to the system as soon as they are free, and each batch
-    gets its tensors as new pages, one fault every 4 kB: up to a third of a scan's time, 8 % of a
-    training's. Instead the process keeps what it needed at most, and a few blocks' size more: one
-    may not fit where one of its size was.
+    gets its tensors as new pages, one fault every 4 kB: up to a third of a scan's time, about a
+    tenth of a training's. Instead the process keeps what it needed at most, and a few blocks' size
+    more: one may not fit where one of its size was.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # not glibc: another allocator with habits of its own

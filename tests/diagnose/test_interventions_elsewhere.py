@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -16,19 +15,6 @@ from landscape.diagnose import Diagnosis, conclude, measure
 from landscape.store import read
 
 ONLY = ("interventions",)
-
-
-@pytest.fixture(scope="module")
-def dask() -> Iterator[object]:
-    """A cluster of two workers in processes of their own, restarted when they die."""
-    if "CI" not in os.environ:
-        pytest.importorskip("distributed", reason="needs the extra [distributed]")
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    ) as made:
-        yield made
 
 
 class Loses(Here):

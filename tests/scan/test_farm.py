@@ -158,19 +158,6 @@ def test_a_loss_that_cannot_be_pickled(problem, trained, processes):
     assert str(caught.value).startswith("workers need a problem that can be pickled, got: ")
 
 
-@pytest.fixture(scope="module")
-def dask() -> Iterator[object]:
-    """A cluster of two workers in processes of their own, restarted when they die."""
-    if "CI" not in os.environ:
-        pytest.importorskip("distributed", reason="needs the extra [distributed]")
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    ) as made:
-        yield made
-
-
 def test_a_worker_of_a_cluster_is_killed(expected, dask, monkeypatch):
     monkeypatch.setattr(farm, "BATCH_SECONDS", 0.0)
     made, run, wanted = expected
