@@ -3,10 +3,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 
 
@@ -39,3 +42,32 @@ def dask() -> Iterator[object]:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as made:
         yield made
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Callable[..., Any]:
+    """Write a trajectory of a problem's model with given weights (T, P) and losses."""
+    from landscape.problem import Layout  # torch, which most folders' tests do without
+    from landscape.problem.weights import buffers
+    from landscape.store.shards import Writer
+    from landscape.store.trajectory import CADENCE, MEASURES, Trajectory
+
+    numbers = count()
+
+    def make(problem: Any, weights: Any, losses: Any = None) -> Trajectory:
+        losses = np.arange(len(weights), 0, -1) if losses is None else losses
+        folder = tmp_path / f"recorded-{next(numbers)}"
+        (folder / "shards").mkdir(parents=True)
+        writer = Writer(folder, Layout.of(problem.model).to_records())
+        for row, vector in enumerate(weights):
+            writer.add_row(
+                10 * row,
+                CADENCE,
+                np.asarray(vector, np.float32),
+                buffers(problem.model),
+                dict.fromkeys(MEASURES, np.nan) | {"train_loss": float(losses[row])},
+            )
+        writer.flush()
+        return Trajectory.open(folder / "trajectory.h5")
+
+    return make

@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[1]
 # Each imports only from those before it. The single files come first: all may use them.
 ORDER = (
     *("errors", "cluster", "__init__"),
-    *("problem", "store", "sgd", "plane", "scan", "diagnose", "draw"),
+    *("problem", "store", "sgd", "curvature", "plane", "scan", "diagnose", "draw"),
 )
 STORE_NEEDS = {"landscape", "numpy", "h5py", *sys.stdlib_module_names}
 COMMAND_LINE = {"cli", "landscape_cli", "typer", "rich", "click"}
 SLOW_TO_IMPORT = {"torch", "scipy", "h5py", "matplotlib", "pyvista", "vtk"}
-LONGEST = 300
+LONGEST = 500
 
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -157,7 +157,7 @@ def test_another_violation_is_found(file: str, code: str, objection: str) -> Non
 def test_violations_of_a_whole_file_are_found() -> None:
     assert objections("cli/a.py", "") == ["has no docstring"]
     assert objections("tests/a.py", "") == []
-    assert objections("tests/a.py", "\n" * 301) == ["has 301 lines, at most 300: it is two files"]
+    assert objections("tests/a.py", "\n" * 501) == ["has 501 lines, at most 500: it is two files"]
     assert objections("landscape/misc/a.py", '"""."""') == [
         "is in misc, which has no place in ORDER"
     ]

@@ -1,24 +1,34 @@
-"""Slope and curvature of the training loss at a few recorded steps."""
+"""Slope, curvature and critical step of the training loss at a few recorded steps."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose.critical import critical_step
-from landscape.diagnose.landmarks import check, landmarks
-from landscape.diagnose.sampled import SAMPLES, sampled
-from landscape.diagnose.trace import search, trace
+from landscape.curvature.density import trace
+from landscape.curvature.hessian import SAMPLES, sampled
+from landscape.curvature.krylov import search
 from landscape.problem.evaluate import Evaluator
-from landscape.problem.lanczos import Floats
 from landscape.problem.problem import Problem
+from landscape.store.landmarks import check, landmarks
+from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
 """``listener(done, total)``, in rows."""
+FINER = 2**0.5
+"""Of the critical step: factor from one step that is tried to the next."""
+BELOW, ABOVE = 16.0, 1e6
+"""The search goes from a guess over the first to a guess times the second."""
+HALVINGS = 60
+PRECISION = 1e-3
+"""Of the critical step, relative."""
+ROUNDING = 3e-7
+"""Share of the loss that a difference of mean losses in float32 can't tell from nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ class Curvature:
     gradient_curvature: Floats
     """(R,) g' H g / |g|^2 with the full data's g and the samples' H; NaN where g is zero."""
     critical_step: Floats
-    """(R,) smallest eta > 0 with L(w - eta g) >= L(w); see `critical.critical_step`."""
+    """(R,) smallest eta > 0 with L(w - eta g) >= L(w); see `critical_step`."""
     eigenvalues: Floats
     """(R, k) the largest ones, largest first; each at most the true one."""
     eigenvalue_errors: Floats
@@ -105,6 +115,55 @@ def measure(
         parameters=parts.full.size,
         **columns,
     )
+
+
+def critical_step(
+    loss: Callable[[float], float], guess: float, *, rounding: float = ROUNDING
+) -> float:
+    """The smallest eta > 0 with loss(eta) >= loss(0), for ``loss(eta) = L(w - eta g)``.
+
+    On a quadratic it is 2/lambda where g is an eigenvector of lambda (Xing et al., 2018; Roulet et
+    al., 2023). Found among steps a factor of 1.41 apart, then by bisection to one part in a
+    thousand: a rise and fall between two of those steps is missed. Losses that aren't finite
+    count as higher. Some thirty losses.
+
+    Args:
+        guess: where to look first, such as 2 |g|^2 / (g' H g).
+        rounding: share of the loss that a difference has to exceed.
+
+    Returns:
+        The step; infinite where the loss stays lower up to a million guesses; NaN where no step
+        lowers the loss by more than rounding, so that there is nothing to find.
+    """
+    here = loss(0.0)
+    if not (math.isfinite(here) and 0 < guess < math.inf):
+        return math.nan
+    resolution = rounding * abs(here)
+
+    def drop(step: float) -> float:
+        value = loss(step)
+        return here - value if math.isfinite(value) else -math.inf
+
+    low = guess / BELOW
+    found = drop(low)
+    for _ in range(HALVINGS):
+        if found > 0:
+            break
+        low /= 2
+        found = drop(low)
+    deepest, high = found, low
+    while found > 0 and high <= guess * ABOVE:
+        low, high = high, high * FINER
+        found = drop(high)
+        deepest = max(deepest, found)
+    if deepest <= resolution:
+        return math.nan
+    if found > 0:
+        return math.inf
+    while high > low * (1 + PRECISION):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if drop(middle) > 0 else (low, middle)
+    return high
 
 
 class _Parts:

@@ -1,21 +1,77 @@
-"""The Hessian's spectral density by stochastic Lanczos quadrature."""
+"""A Hessian's spectral density and its trace, from random probes.
+
+A probe z sees the spectrum as μ(λ) = Σ (z'vᵢ)² δ(λ − λᵢ)/|z|² over eigenpairs (λᵢ, vᵢ), whose mean
+over Gaussian probes is the density (1/P) Σ δ(λ − λᵢ). A Lanczos iteration of m products from z
+makes a Gauss quadrature of μ: the eigenvalues θⱼ of its T as nodes, the squared first coordinates
+of their eigenvectors as weights, exact for polynomials up to degree 2 m − 1 (stochastic Lanczos
+quadrature, Golub & Welsch, 1969; Ghorbani et al., 2019). The trace is the mean of z'Hz over vectors
+of random signs (Hutchinson, 1989), within the rest of a space that is known already.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from landscape.diagnose.landmarks import check
-from landscape.diagnose.quadrature import Density
-from landscape.diagnose.sampled import SAMPLES, sampled
+from landscape.curvature.hessian import SAMPLES, sampled
+from landscape.curvature.krylov import Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
-from landscape.problem.lanczos import Products, iterate
 from landscape.problem.problem import Problem
+from landscape.store.landmarks import check
+from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
 """``listener(done, total)``, in products."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of P eigenvalues lie below a threshold."""
+
+    value: float
+    error: float
+    """Standard error over the probes; NaN for one probe."""
+    lower: float
+    upper: float
+    """Between these whatever the spectrum looks like between the nodes: the weights of the two
+    nodes about the threshold could lie on either side of it (Chebyshev, Markov, Stieltjes). Of
+    the probes' mean; the error comes on top."""
+
+
+@dataclass(frozen=True)
+class Density:
+    """Eigenvalues and their weights by stochastic Lanczos quadrature (Ghorbani et al., 2019).
+
+    ``weights[p, j]`` is the share of the spectrum that probe p sees at ``nodes[p, j]``, ascending
+    along j; each row sums to 1. Their mean over probes estimates the density without bias in its
+    first 2 m - 1 moments.
+    """
+
+    nodes: Floats
+    """(probes, m) ascending."""
+    weights: Floats
+    """(probes, m)."""
+    size: int
+    """P."""
+    samples: int = 0
+    """How many training samples the Hessian is the mean over."""
+    total: int = 0
+    """How many there are."""
+    step: int = 0
+    """Of the weights."""
+
+    @property
+    def lowest(self) -> float:
+        """The smallest node: the smallest eigenvalue is at most that."""
+        return float(self.nodes.min())
+
+    @property
+    def highest(self) -> float:
+        """The largest node: the largest eigenvalue is at least that."""
+        return float(self.nodes.max())
 
 
 def measure(
@@ -33,7 +89,7 @@ def measure(
     """The spectrum of the training loss's Hessian at a row, the last one unless given.
 
     Costs ``probes`` times ``steps`` Hessian-vector products over ``samples`` training samples;
-    `quadrature.count_below` then counts eigenvalues. Over fewer samples than all the Hessian has a
+    `count_below` then counts eigenvalues. Over fewer samples than all the Hessian has a
     smaller rank, so that more of it looks flat.
 
     Raises:
@@ -44,7 +100,7 @@ def measure(
     hessian = sampled(problem, samples, seed=seed, device=device)
     total = sampled(problem, None, device=device).samples
     hessian.move(trajectory.row_weights(row), trajectory.buffers(row))
-    return density(
+    return quadrature(
         hessian,
         probes=probes,
         steps=steps,
@@ -56,7 +112,7 @@ def measure(
     )
 
 
-def density(
+def quadrature(
     matrix: Products,
     *,
     probes: int,
@@ -89,3 +145,64 @@ def density(
         nodes.append(last.values)
         weights.append(last.coordinates[0] ** 2)
     return Density(np.array(nodes), np.array(weights), matrix.size, samples, total, step)
+
+
+def count_below(density: Density, threshold: float) -> Count:
+    """#{lambda_i < threshold}: the dimension of the valley that is flatter than that.
+
+    There are at least as many eigenvalues on either side as one probe has nodes there (Cauchy's
+    interlacing), which the limits and the value keep to.
+    """
+    below = density.nodes < threshold
+    above = density.nodes >= threshold
+    shares = np.where(below, density.weights, 0).sum(1)
+    probes = len(shares)
+    error = float(shares.std(ddof=1) / np.sqrt(probes)) if probes > 1 else float("nan")
+    # The last node below and the first above may each stand for mass on the other side.
+    last = np.where(below, density.nodes, -np.inf).max(1, keepdims=True)
+    first = np.where(above, density.nodes, np.inf).min(1, keepdims=True)
+    inner = np.where(density.nodes < last, density.weights, 0).sum(1).mean()
+    outer = np.where(density.nodes <= first, density.weights, 0).sum(1).mean()
+    if not above.any():
+        outer = 1.0
+    size = density.size
+    least, most = float(below.sum(1).max()), float(size - above.sum(1).max())
+    lower = min(max(float(size * inner), least), most)
+    upper = max(min(float(size * outer), most), least)
+    value = min(max(float(size * shares.mean()), lower), upper)
+    return Count(value=value, error=size * error, lower=lower, upper=upper)
+
+
+def curve(density: Density, at: Floats, *, width: float) -> Floats:
+    """The density at some values (K,), smoothed by a Gaussian of standard deviation ``width``.
+
+    Per unit of curvature; its integral is 1.
+    """
+    there = density.weights > 0
+    nodes, weights = density.nodes[there], density.weights[there] / len(density.weights)
+    spread = np.exp(-(((at[:, None] - nodes) / width) ** 2) / 2) / (width * np.sqrt(2 * np.pi))
+    return np.asarray(spread @ weights)
+
+
+def trace(matrix: Products, known: Krylov, *, probes: int, seed: int = 0) -> tuple[float, float]:
+    """The trace and its standard error over ``probes`` random vectors, a product each.
+
+    tr H = tr Q H Q' + tr (1 - Q'Q) H (1 - Q'Q): the first part, within the space that is known, is
+    the sum of its Ritz values; the second is Hutchinson's mean of z' H z over vectors z of random
+    signs, projected. Unbiased, and without the few large eigenvalues that would make up most of
+    the error (Meyer et al., 2021). NaN as the error of fewer than two probes, unless nothing is
+    left to estimate.
+    """
+    within = float(known.values.sum())
+    if len(known.values) == matrix.size:
+        return within, 0.0
+    generator = np.random.Generator(np.random.PCG64([seed, 2]))
+    found = np.empty(probes)
+    for probe in range(probes):
+        signs = generator.choice([-1.0, 1.0], matrix.size)
+        outside = signs - (known.basis @ signs) @ known.basis
+        found[probe] = outside @ finite(matrix @ outside)
+    if probes == 0:
+        return float("nan"), float("nan")
+    error = float(found.std(ddof=1) / np.sqrt(probes)) if probes > 1 else float("nan")
+    return within + float(found.mean()), error

@@ -1,4 +1,4 @@
-"""Gradients and Hessian-vector products of the training loss."""
+"""Gradients and Hessian-vector products of the training loss, over all of its samples or some."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from landscape.problem.device import resolve
 from landscape.problem.evaluate import evaluating
 from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Pair, Samples
+from landscape.problem.samples import Pair, Samples, length
 from landscape.problem.weights import Buffers, load_buffers, tied
+from landscape.store.records import Floats
 
-Floats = NDArray[np.float64]
 BATCH = 512
 KEPT = 2**30
 """Bytes of graphs that are kept between products at the same weights."""
+SAMPLES = 2048
+"""Training samples behind `sampled`, unless told otherwise: what curvature costs is its samples."""
 
 
 class Hessian:
@@ -181,6 +183,29 @@ class Hessian:
                 for p in self._parameters
             ]
         )
+
+
+def sampled(
+    problem: Problem,
+    samples: int | None = SAMPLES,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    dtype: torch.dtype | None = None,
+) -> Hessian:
+    """The Hessian over some training samples, drawn by ``seed``; None: over all of them.
+
+    Raises:
+        LandscapeError: fewer than one sample.
+    """
+    total = length(problem.train)
+    if samples is not None and samples < 1:
+        raise LandscapeError(f"samples must be at least 1, got {samples}")
+    hessian = Hessian(problem, device=device, dtype=dtype)
+    if samples is not None and samples < total:
+        generator = torch.Generator().manual_seed(seed)
+        hessian.select(torch.randperm(total, generator=generator)[:samples].sort().values)
+    return hessian
 
 
 class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]

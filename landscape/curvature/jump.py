@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose.landmarks import check
-from landscape.diagnose.sampled import SAMPLES, sampled
-from landscape.problem.lanczos import Floats, Products
+from landscape.curvature.hessian import SAMPLES, sampled
+from landscape.curvature.krylov import Eigenpairs, Products, top
 from landscape.problem.problem import Problem
-from landscape.problem.spectrum import Pairs, top
+from landscape.store.landmarks import check
+from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
 TOLERANCE = 1e-3
 """Residuals that are good enough, as a share of the eigenvalue."""
-PRODUCTS = 45
+PRODUCTS = 40
 """That `subspace` takes where the vectors it keeps are enough, as on the built-in models."""
 Listener = Callable[[], None]
 """Hears of each product."""
@@ -58,7 +58,7 @@ def subspace(
     seed: int = 0,
     device: str = "auto",
     listener: Listener = lambda: None,
-) -> Pairs:
+) -> Eigenpairs:
     """The ``count`` largest eigenvalues and their eigenvectors (count, P), orthonormal.
 
     Where diffusion is split into sharp directions and the bulk (Gur-Ari et al., 2018). Not for
@@ -131,7 +131,7 @@ def jump(
     peak = last if peak is None else peak
     check(trajectory, [first, peak, last])
 
-    def leading(row: int, count: int) -> Pairs:
+    def leading(row: int, count: int) -> Eigenpairs:
         return subspace(
             problem,
             trajectory,

@@ -1,4 +1,22 @@
-"""Lanczos iteration with full orthogonalization, a product at a time."""
+"""Lanczos iteration: what a few products with a symmetric matrix tell of its spectrum.
+
+From a start q₁ each product makes one more orthonormal vector,
+
+    βⱼ qⱼ₊₁ = H qⱼ − αⱼ qⱼ − βⱼ₋₁ qⱼ₋₁,    so that    Q H Q' = T,
+
+with the vectors as the m rows of Q, and T tridiagonal: α on its diagonal, β beside it. An eigenpair
+(θ, s) of T makes a Ritz pair (θ, v = Q's) of H with |H v − θ v| = βₘ |sₘ|, and an eigenvalue of H
+lies within that of θ. The ends of the spectrum come first, in tens of products however large H is.
+
+All of this stage uses this one iteration: the ends and the largest eigenvalues of `top` and
+`search`, the space that a trace is split by and the quadrature of a density, which needs T. Each
+vector is orthogonalized against all before it, since rounding would bring back copies of
+eigenvalues that are found already; m vectors of P numbers are kept for that. `top` bounds m and
+restarts from the best Ritz vectors once they fill it. `scipy.sparse.linalg.eigsh` restarts
+likewise, but has no T and no residuals to show on the way, and can't be asked for both ends at once
+or to stop after a product; ``lobpcg`` takes as many products a step as eigenvalues, and several
+times as many steps without a preconditioner. T's own eigenpairs are SciPy's.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +26,27 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh_tridiagonal
+from scipy.linalg import eigh_tridiagonal, hessenberg
 
 from landscape.errors import LandscapeError
+from landscape.store.records import Floats
 
-Floats = NDArray[np.float64]
+DENSE = 24
+"""Up to so many rows a matrix is built: Lanczos needs room between what it finds and the rest."""
+WIDE = 40
+"""Vectors kept by `top`, where memory allows; more of them mean fewer products."""
 FEWEST = 20
 """Vectors that are kept at least, however long they are."""
 KEPT = 250_000_000
 """Numbers that full orthogonalization keeps at most: 2 GB."""
 NOTHING = 1e-12
 """Share of the largest eigenvalue below which nothing is left of a product."""
+ZERO = float(np.finfo(np.float64).eps) ** (2 / 3)
+"""Eigenvalues smaller than this get residuals relative to it instead, as in ARPACK."""
+EVERY = 5
+"""Products between two looks of `search` at whether it has converged."""
+TOLERANCE = 1e-3
+"""Residuals that are good enough for `search`, as a share of the largest eigenvalue."""
 
 
 class Products(Protocol):
@@ -50,10 +78,98 @@ class Krylov:
     """(m,) |H v - theta v| of each Ritz pair: an eigenvalue lies within that of theta."""
     exhausted: bool
     """Whether the matrix maps the space into itself, so that the Ritz values are eigenvalues."""
+    outside: float | None = None
+    """The only eigenvalue that there is outside of the space, where that is known."""
 
     def vectors(self, chosen: NDArray[np.int64] | slice) -> Floats:
         """Some of the Ritz vectors (k, P), of length 1."""
         return np.asarray(self.coordinates[:, chosen].T @ self.basis)
+
+    def has_all(self, count: int, *, largest: bool = True) -> bool:
+        """Whether nothing outside belongs to the ``count`` largest eigenvalues, or smallest."""
+        if self.outside is None or count > len(self.values):
+            return False
+        slack = NOTHING * float(np.abs(self.values).max())
+        if largest:
+            return bool(self.values[-count] >= self.outside - slack)
+        return bool(self.values[count - 1] <= self.outside + slack)
+
+
+@dataclass(frozen=True)
+class Eigenpairs:
+    """Eigenvalues (k,) and their unit eigenvectors (k, P)."""
+
+    values: Floats
+    vectors: Floats
+
+
+class Lanczos:
+    """The iteration, from ``start`` (P,): a product and a vector of P numbers kept for each step.
+
+    Where the space is exhausted, it goes on in the rest of the whole space, from a random vector by
+    ``seed``, which finds eigenvalues that are there more than once.
+    """
+
+    def __init__(self, matrix: Products, start: Floats, *, room: int, seed: int = 0) -> None:
+        """Leave room for so many vectors, of which there are no more than rows."""
+        self._matrix = matrix
+        self._basis = np.empty((min(room, matrix.size), matrix.size))  # touched row by row
+        self._diagonal: list[float] = []
+        self._beside: list[float] = []
+        self._next = start / np.linalg.norm(start)
+        self._generator = np.random.Generator(np.random.PCG64([seed, 1]))
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another step."""
+        return len(self._diagonal) == len(self._basis)
+
+    def step(self) -> Krylov:
+        """Take a product more.
+
+        Raises:
+            LandscapeError: it isn't finite.
+        """
+        steps = len(self._diagonal) + 1
+        known = self._basis[:steps]
+        vector = known[-1] = self._next
+        rest = finite(self._matrix @ vector)
+        self._diagonal.append(float(rest @ vector))
+        rest = _orthogonal(rest, known)
+        length = float(np.linalg.norm(rest))
+        values, coordinates = eigh_tridiagonal(self._diagonal, self._beside)
+        scale = max(float(np.abs(values).max()), 1e-300)
+        exhausted = length <= NOTHING * scale or steps == self._matrix.size
+        # What a random vector of the rest is an eigenvector of has no other eigenvalues there.
+        alone = exhausted and steps > 1 and self._beside[-1] == 0
+        if exhausted:
+            length = 0.0
+            rest = _orthogonal(self._generator.standard_normal(self._matrix.size), known)
+        self._beside.append(length)
+        self._next = rest / (np.linalg.norm(rest) or 1.0)
+        residuals = length * np.abs(coordinates[-1])
+        outside = self._diagonal[-1] if alone else None
+        return Krylov(known, values, coordinates, residuals, exhausted, outside)
+
+    def restart(self, found: Krylov, kept: slice) -> None:
+        """Go on from the Ritz vectors ``kept`` of the last step alone, overwriting its basis.
+
+        With θ and V of them, H V' = V' diag(θ) + q s', where q is the next vector and sⱼ is βₘ
+        times the last coordinate of vⱼ (thick restart, Wu & Simon, 2000). An orthogonal Z that
+        makes Z' diag(θ) Z tridiagonal and Z's = (0, ..., 0, β) gives Z'V the form that the
+        iteration has, as if it had started from Z'V's first row (implicit restart, Sorensen, 1992).
+        """
+        coupling = self._beside[-1] * found.coordinates[-1, kept]
+        bordered = np.diag(np.concatenate([[0.0], found.values[kept]]))
+        bordered[0, 1:] = bordered[1:, 0] = coupling
+        # It leaves the first coordinate alone, from which on all is tridiagonal: here the last.
+        reduced, turned = hessenberg(bordered, calc_q=True)
+        mixed = (found.coordinates[:, kept] @ turned[1:, :0:-1]).T
+        for at in range(0, self._matrix.size, 2**16):  # a block at a time, within the same memory
+            columns = slice(at, at + 2**16)
+            self._basis[: len(mixed), columns] = mixed @ found.basis[:, columns]
+        self._diagonal = list(np.diag(reduced)[:0:-1])
+        self._beside = list(np.diag(reduced, -1)[::-1])
 
 
 def room(size: int, most: int) -> int:
@@ -64,37 +180,102 @@ def room(size: int, most: int) -> int:
 def iterate(matrix: Products, start: Floats, *, most: int, seed: int = 0) -> Iterator[Krylov]:
     """Search the space of ``start``, yielding after each product; at most ``most`` of them.
 
-    A product and a vector of P numbers kept for each step. Where the space is exhausted, the
-    iteration goes on in the rest of the whole space, from a random vector by ``seed``, which finds
-    eigenvalues that are there more than once.
-
     Raises:
         LandscapeError: a product that isn't finite.
     """
-    most = room(matrix.size, most)
-    basis = np.empty((most, matrix.size))  # touched, and so taken, row by row
-    diagonal: list[float] = []
-    beside: list[float] = []
-    vector = start / np.linalg.norm(start)
-    generator = np.random.Generator(np.random.PCG64([seed, 1]))
-    for step in range(most):
-        basis[step] = vector
-        known = basis[: step + 1]
-        rest = finite(matrix @ vector)
-        diagonal.append(float(rest @ vector))
-        rest = _orthogonal(rest, known)
-        length = float(np.linalg.norm(rest))
-        values, coordinates = eigh_tridiagonal(diagonal, beside)
-        scale = max(float(np.abs(values).max()), 1e-300)
-        exhausted = length <= NOTHING * scale or step + 1 == matrix.size
-        if exhausted:
-            length = 0.0
-        residuals = length * np.abs(coordinates[-1])
-        yield Krylov(known, values, coordinates, residuals, exhausted)
-        if exhausted and step + 1 < most:
-            rest = _orthogonal(generator.standard_normal(matrix.size), known)
-        beside.append(length)
-        vector = rest / (np.linalg.norm(rest) or 1.0)
+    iteration = Lanczos(matrix, start, room=room(matrix.size, most), seed=seed)
+    while not iteration.full:
+        yield iteration.step()
+
+
+def search(
+    matrix: Products, count: int, *, products: int, tolerance: float = TOLERANCE, seed: int = 0
+) -> Krylov:
+    """The ``count`` largest eigenvalues and the smallest one, by at most ``products`` products.
+
+    It ends early where their residuals are below ``tolerance`` of the largest eigenvalue, and where
+    they aren't at the end, the residuals say by how much the eigenvalues may be off.
+
+    Raises:
+        LandscapeError: fewer products than eigenvalues, or a product that isn't finite.
+    """
+    if not 1 <= count <= products:
+        raise LandscapeError(
+            f"eigenvalues must be between 1 and the {products} products, got {count}"
+        )
+    start = _random(matrix.size, seed)
+    for steps, found in enumerate(iterate(matrix, start, most=products, seed=seed), start=1):
+        if found.has_all(count):
+            break
+        if steps < count or steps % EVERY != 0:
+            continue
+        wanted = np.append(found.residuals[-count:], found.residuals[0])
+        # Where a space is exhausted every residual is 0, but what is outside of it is unknown.
+        if not found.exhausted and wanted.max() <= tolerance * np.abs(found.values).max():
+            break
+    return found
+
+
+def ends(
+    matrix: Products, *, tolerance: float = 1e-4, seed: int = 0, most: int = 200
+) -> tuple[float, float]:
+    """The smallest and the largest eigenvalue, with residuals below ``tolerance`` of the larger.
+
+    One iteration for both, of at most ``most`` products; some fifty usually do. Relative to itself
+    the smaller of the two may be less precise: at a minimum it lies at the edge of a dense bulk.
+
+    Raises:
+        LandscapeError: as for `top`.
+    """
+    if matrix.size <= DENSE:
+        values = np.linalg.eigvalsh(_dense(matrix))
+        return float(values[0]), float(values[-1])
+    start = _random(matrix.size, seed)
+    for steps, found in enumerate(iterate(matrix, start, most=most), start=1):
+        bound = tolerance * np.abs(found.values).max()
+        if found.exhausted or (steps > 4 and found.residuals[[0, -1]].max() <= bound):
+            return float(found.values[0]), float(found.values[-1])
+    raise LandscapeError(
+        f"Lanczos iteration must converge, the ends of the spectrum didn't in {steps} products; "
+        "ask for a larger tolerance"
+    )
+
+
+def top(
+    matrix: Products,
+    count: int = 1,
+    *,
+    tolerance: float = 1e-8,
+    seed: int = 0,
+    most: int = 100,
+) -> Eigenpairs:
+    """The ``count`` algebraically largest eigenvalues, largest first.
+
+    Largest, not largest in magnitude: sharpness is the top of the spectrum. Residuals are below
+    ``tolerance`` of each eigenvalue; ``most`` limits the restarts, each of some ten to twenty
+    products after the first forty. Up to forty vectors of P numbers are kept, in 2 GB where twenty
+    of them fit.
+
+    Each eigenvector's largest entry is positive, which fixes its sign; within an eigenvalue's
+    eigenspace the choice is arbitrary, by ``seed``.
+
+    Raises:
+        LandscapeError: fewer rows than eigenvalues asked for, products that aren't finite, or no
+            convergence.
+    """
+    return _extreme(matrix, count, tolerance, seed, most, largest=True)
+
+
+def bottom(
+    matrix: Products,
+    count: int = 1,
+    *,
+    tolerance: float = 1e-8,
+    seed: int = 0,
+    most: int = 100,
+) -> Eigenpairs:
+    """The ``count`` algebraically smallest eigenvalues, smallest first; otherwise as `top`."""
+    return _extreme(matrix, count, tolerance, seed, most, largest=False)
 
 
 def finite(product: Floats) -> Floats:
@@ -111,7 +292,64 @@ def finite(product: Floats) -> Floats:
     return product
 
 
+def _extreme(
+    matrix: Products, count: int, tolerance: float, seed: int, most: int, *, largest: bool
+) -> Eigenpairs:
+    if not 1 <= count <= matrix.size:
+        raise LandscapeError(
+            f"eigenvalues must be between 1 and the matrix's {matrix.size} rows, got {count}"
+        )
+    if matrix.size <= max(DENSE, 2 * count + 1):
+        values, vectors = np.linalg.eigh(_dense(matrix))
+        vectors = vectors.T
+    else:
+        values, vectors = _restarted(matrix, count, tolerance, seed, most, largest=largest)
+    order = np.argsort(-values if largest else values)[:count]
+    found = vectors[order]
+    signs = np.sign(found[np.arange(count), np.abs(found).argmax(1)])
+    return Eigenpairs(values[order], np.ascontiguousarray(found * signs[:, None]))
+
+
+def _restarted(
+    matrix: Products, count: int, tolerance: float, seed: int, most: int, *, largest: bool
+) -> tuple[Floats, Floats]:
+    """Eigenvalues (count,) and eigenvectors (count, P) of one end.
+
+    The space is filled before it is looked at: the eigenvalues become better than the residuals
+    have to be, and none of a cluster is missed.
+    """
+    space = max(2 * count + 1, room(matrix.size, WIDE))
+    iteration = Lanczos(matrix, _random(matrix.size, seed), room=space, seed=seed)
+
+    def end(size: int) -> slice:
+        return slice(-size, None) if largest else slice(size)
+
+    for _ in range(most + 1):
+        while not iteration.full:
+            found = iteration.step()
+            if found.has_all(count, largest=largest):
+                break
+        allowed = tolerance * np.maximum(np.abs(found.values), ZERO)
+        converged = int((found.residuals <= allowed)[end(count)].sum())
+        if converged == count:
+            return found.values[end(count)], found.vectors(end(count))
+        iteration.restart(found, end((space + count) // 2))
+    raise LandscapeError(
+        f"Lanczos iteration must converge, {converged} of {count} eigenvalues did "
+        f"in {most} restarts; ask for fewer, or a larger tolerance"
+    )
+
+
+def _random(size: int, seed: int) -> Floats:
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(size)
+
+
 def _orthogonal(vector: Floats, known: Floats) -> Floats:
     for _ in range(2):  # once leaves rounding errors of the size of what was subtracted
         vector = vector - (known @ vector) @ known
     return vector
+
+
+def _dense(matrix: Products) -> Floats:
+    rows = np.stack([finite(matrix @ row) for row in np.eye(matrix.size)])
+    return np.asarray((rows + rows.T) / 2)

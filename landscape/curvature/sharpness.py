@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landscape.diagnose.landmarks import check, landmarks
+from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
-from landscape.problem.hvp import Hessian
-from landscape.problem.lanczos import Floats
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
+from landscape.store.landmarks import check, landmarks
+from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]

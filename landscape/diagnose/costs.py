@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from landscape.diagnose import connectivity, curves, subspace
+from landscape.curvature import jump
+from landscape.curvature.hessian import SAMPLES, sampled
+from landscape.diagnose import connectivity, curves
 from landscape.diagnose.context import Context
 from landscape.diagnose.functions import ROWS as FUNCTIONS
 from landscape.diagnose.parts import (
@@ -20,7 +22,6 @@ from landscape.diagnose.parts import (
     has_returned,
 )
 from landscape.diagnose.replicas import FLOORS
-from landscape.diagnose.sampled import SAMPLES, sampled
 
 TIMED = 128
 """Samples behind the product that is timed."""
@@ -100,7 +101,7 @@ def _diffusion(context: Context) -> float:
 
 
 def _subspace(context: Context) -> float:
-    return subspace.PRODUCTS * min(SOME, context.subject.samples) * PRODUCT
+    return jump.PRODUCTS * min(SOME, context.subject.samples) * PRODUCT
 
 
 def _connectivity(context: Context) -> float:

@@ -5,7 +5,7 @@ Cohen et al., 2021; for small batches Andreyev and Beneventano, 2024.
 
 from __future__ import annotations
 
-from landscape.diagnose.bounds import Bounds, bounds
+from landscape.curvature.bounds import Bounds, bounds
 from landscape.diagnose.estimates import is_sgd
 from landscape.diagnose.evidence import Evidence, State
 from landscape.diagnose.items import Item, Items

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.curvature.density import Count
 from landscape.diagnose.diffusion import Diffusion
-from landscape.diagnose.quadrature import Count
 from landscape.store.records import Floats
 
 Pair: TypeAlias = tuple[int, int]

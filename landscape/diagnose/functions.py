@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landscape.diagnose.landmarks import check, spread
 from landscape.errors import LandscapeError
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import evaluating
-from landscape.problem.lanczos import Floats
 from landscape.problem.losses import exact, has_accuracy
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Data, Samples
 from landscape.problem.weights import load_buffers, tied
+from landscape.store.landmarks import check, spread
+from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]

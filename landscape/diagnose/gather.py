@@ -9,10 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from landscape.curvature.along_run import Curvature
+from landscape.curvature.density import Density, count_below
+from landscape.curvature.jump import Jump
+from landscape.curvature.sharpness import Sharpness
 from landscape.diagnose import escape, siblings
 from landscape.diagnose.connectivity import Connectivity, Pairs
 from landscape.diagnose.context import Context, Interventions
-from landscape.diagnose.curvature import Curvature
 from landscape.diagnose.curved import Curved
 from landscape.diagnose.evidence import (
     Barrier,
@@ -25,9 +28,6 @@ from landscape.diagnose.evidence import (
     State,
 )
 from landscape.diagnose.parts import LEFT_OUT, has_returned
-from landscape.diagnose.quadrature import Density, count_below
-from landscape.diagnose.sharpness import Sharpness
-from landscape.diagnose.subspace import Jump
 from landscape.diagnose.units import Units
 from landscape.store.records import Floats
 

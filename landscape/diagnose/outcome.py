@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from landscape.curvature.bounds import bounds
 from landscape.diagnose import landing, slope
-from landscape.diagnose.bounds import bounds
 from landscape.diagnose.estimates import is_sgd
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.excursions import Case, Course, read

@@ -9,38 +9,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.curvature import along_run, density, sharpness
+from landscape.curvature import jump as jumps
+from landscape.curvature.along_run import Curvature
+from landscape.curvature.density import Density
+from landscape.curvature.hessian import SAMPLES
+from landscape.curvature.jump import Jump
+from landscape.curvature.sharpness import Sharpness
 from landscape.diagnose import (
     copies,
-    curvature,
-    density,
     diffusion,
     distances,
     escape,
     floors,
     functions,
     kept,
-    sharpness,
     units,
     window,
 )
-from landscape.diagnose import subspace as subspaces
 from landscape.diagnose.connectivity import Connectivity
 from landscape.diagnose.context import Context, Told, counted, share
 from landscape.diagnose.copies import Copies
-from landscape.diagnose.curvature import Curvature
 from landscape.diagnose.curved import Curved
 from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.distances import Distances, LagCurve
 from landscape.diagnose.excursions import Course
 from landscape.diagnose.functions import Functions
-from landscape.diagnose.landmarks import spread
-from landscape.diagnose.quadrature import Density
-from landscape.diagnose.sampled import SAMPLES
-from landscape.diagnose.sharpness import Sharpness
 from landscape.diagnose.subject import Subject
-from landscape.diagnose.subspace import Jump
 from landscape.diagnose.units import Units
 from landscape.errors import LandscapeError
+from landscape.store.landmarks import spread
 
 LEFT_OUT = "left out"
 """Why a part has no result that nobody asked for."""
@@ -103,7 +101,7 @@ def _functions(context: Context, told: Told) -> Functions:
 def _curvature(context: Context, told: Told) -> Curvature:
     subject = context.subject
     rows = sorted({*spread(subject.trajectory, most=LANDMARKS), *_onset(context)})
-    return curvature.measure(subject.problem, subject.trajectory, rows, listener=share(told))
+    return along_run.measure(subject.problem, subject.trajectory, rows, listener=share(told))
 
 
 def _sharpness(context: Context, told: Told) -> Sharpness:
@@ -148,8 +146,8 @@ def _jump(context: Context, told: Told) -> Jump:
         raise LandscapeError("the loss made no excursion that it came back from for good")
     assert course is not None
     steps = _jumped(course)
-    first, peak, last = subspaces.stretch(subject.trajectory, *steps)
-    return subspaces.jump(
+    first, peak, last = jumps.stretch(subject.trajectory, *steps)
+    return jumps.jump(
         subject.problem,
         subject.trajectory,
         first,
@@ -157,7 +155,7 @@ def _jump(context: Context, told: Told) -> Jump:
         peak=peak,
         count=SUBSPACE,
         samples=SOME,
-        listener=counted(told, 2 * subspaces.PRODUCTS),
+        listener=counted(told, 2 * jumps.PRODUCTS),
     )
 
 
@@ -210,13 +208,13 @@ def _split(context: Context, rows: NDArray[np.int64], told: Told) -> Mapping[str
     if "curvature" not in context.results or escaped:
         return {}
     try:
-        pairs = subspaces.subspace(
+        pairs = jumps.subspace(
             subject.problem,
             subject.trajectory,
             subject.trajectory.row("final"),
             count=SUBSPACE,
             samples=SOME,
-            listener=counted(told, subspaces.PRODUCTS),
+            listener=counted(told, jumps.PRODUCTS),
         )
         found = distances.measure(subject.trajectory, rows=rows, subspace=pairs.vectors)
         total = subject.samples

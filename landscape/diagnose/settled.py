@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from landscape.curvature.density import Count
 from landscape.diagnose.estimates import (
     CONFINED_SPREAD,
     RATIO_SPREAD,
@@ -20,7 +21,6 @@ from landscape.diagnose.estimates import (
 )
 from landscape.diagnose.evidence import Evidence, Replicas, Spectrum, is_resolved
 from landscape.diagnose.items import Item, Items
-from landscape.diagnose.quadrature import Count
 from landscape.diagnose.thresholds import Thresholds
 
 UNDETERMINED = "undetermined"

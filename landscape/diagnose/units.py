@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from landscape.curvature.hessian import Hessian
 from landscape.diagnose.activations import Layer, Watch
-from landscape.diagnose.landmarks import check, landmarks
 from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import evaluating
-from landscape.problem.hvp import Hessian
-from landscape.problem.lanczos import Floats
 from landscape.problem.losses import exact, per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import Layout
+from landscape.store.landmarks import check, landmarks
+from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from landscape.curvature.hessian import Hessian
+from landscape.curvature.krylov import top
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal
 from landscape.plane.places import Place, find
-from landscape.problem.hvp import Hessian
 from landscape.problem.problem import Problem
-from landscape.problem.spectrum import top
 from landscape.store.records import Floats, Plane, Point
 from landscape.store.trajectory import Trajectory
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from landscape.curvature.hessian import Hessian
+from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
-from landscape.problem.hvp import Hessian
 from landscape.problem.problem import Problem
-from landscape.problem.spectrum import ends, top
 from landscape.scan.statistics import Between
 from landscape.store.records import Floats, Plane
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from landscape.diagnose.bounds import bounds
+from landscape.curvature.bounds import bounds
 from landscape.errors import LandscapeError
 
 RATE = 0.1

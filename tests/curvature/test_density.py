@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose import density
-from landscape.diagnose.quadrature import Density, count_below, curve
+from landscape.curvature import density
+from landscape.curvature.density import Density, count_below, curve, trace
+from landscape.curvature.hessian import Hessian
+from landscape.curvature.krylov import search
 from landscape.errors import LandscapeError
+from landscape.plane.directions import gaussian
 from landscape.problem import Problem, flat
-from landscape.problem.hvp import Hessian
 
 VALUES = np.sort(
     np.concatenate([np.random.default_rng(3).standard_normal(280) / 100, np.arange(1.0, 21)])
@@ -34,7 +36,7 @@ class Diagonal:
 def test_moments_of_a_probe_are_exact():
     # m nodes integrate polynomials of degree 2 m - 1 exactly against what the probe sees.
     values = np.random.default_rng(1).uniform(-1, 1, 80)
-    found = density.density(Diagonal(values), probes=3, steps=6, seed=4)
+    found = density.quadrature(Diagonal(values), probes=3, steps=6, seed=4)
     draws = np.random.Generator(np.random.PCG64([4, 3])).standard_normal((3, 80))
     seen = draws**2 / (draws**2).sum(1, keepdims=True)
     for power in range(12):
@@ -45,7 +47,7 @@ def test_moments_of_a_probe_are_exact():
 
 def test_with_as_many_steps_as_rows_the_weights_are_each_eigenvalues():
     values = np.arange(1.0, 13)
-    found = density.density(Diagonal(values), probes=2, steps=99, seed=1)
+    found = density.quadrature(Diagonal(values), probes=2, steps=99, seed=1)
     draws = np.random.Generator(np.random.PCG64([1, 3])).standard_normal((2, 12))
     np.testing.assert_allclose(found.nodes, [values, values], rtol=1e-10)
     np.testing.assert_allclose(
@@ -57,7 +59,7 @@ def test_with_as_many_steps_as_rows_the_weights_are_each_eigenvalues():
 def test_eigenvalues_below_a_threshold(threshold):
     exact = int((threshold > VALUES).sum())
     for seed in range(10):
-        found = density.density(Diagonal(VALUES), probes=8, steps=40, seed=seed)
+        found = density.quadrature(Diagonal(VALUES), probes=8, steps=40, seed=seed)
         count = count_below(found, threshold)
         assert count.lower <= count.value <= count.upper
         slack = 4 * count.error + 1e-9
@@ -71,7 +73,7 @@ def test_the_error_of_a_count_is_the_one_it_says():
     draws = np.random.default_rng(2).standard_normal(300) / 20
     halves = Diagonal(draws + np.repeat([0, 1], 150))
     found = [
-        count_below(density.density(halves, probes=6, steps=20, seed=seed), 0.5)
+        count_below(density.quadrature(halves, probes=6, steps=20, seed=seed), 0.5)
         for seed in range(60)
     ]
     assert np.mean([count.value for count in found]) == pytest.approx(150, abs=4)
@@ -80,7 +82,7 @@ def test_the_error_of_a_count_is_the_one_it_says():
 
 
 def test_one_probe_has_no_error():
-    found = density.density(Diagonal(VALUES), probes=1, steps=10)
+    found = density.quadrature(Diagonal(VALUES), probes=1, steps=10)
     assert math.isnan(count_below(found, 0.5).error)
 
 
@@ -123,5 +125,41 @@ def test_of_a_network(recorded):
 
 def test_no_probes_are_refused():
     with pytest.raises(LandscapeError) as caught:
-        density.density(Diagonal(VALUES), probes=0, steps=10)
+        density.quadrature(Diagonal(VALUES), probes=0, steps=10)
     assert str(caught.value) == "probes and steps must be at least 1, got 0 probes of 10 steps"
+
+
+SPECTRUM = np.concatenate(
+    [np.random.default_rng(5).standard_normal(390) / 50, 2.0 ** np.arange(10)]
+)
+
+
+def test_traces_error_is_the_one_it_says(matrix_of):
+    matrix = matrix_of(SPECTRUM)
+    known = search(matrix, 5, products=20)
+    found = np.array([trace(matrix, known, probes=8, seed=seed) for seed in range(200)])
+    apart = found[:, 0] - SPECTRUM.sum()
+    assert abs(apart.mean()) < 4 * apart.std() / np.sqrt(200)
+    assert np.sqrt((found[:, 1] ** 2).mean()) == pytest.approx(apart.std(), rel=0.2)
+    # Plain Hutchinson has sqrt(2 sum of squares off the diagonal / probes).
+    off = matrix.matrix - np.diag(np.diag(matrix.matrix))
+    assert apart.std() < 0.1 * np.sqrt(2 * (off**2).sum() / 8)
+
+
+def test_of_a_known_space_the_trace_is_exact(matrix_of):
+    matrix = matrix_of([3.0, 3.0, 2.0, *np.zeros(97)])
+    found = search(matrix, 4, products=50)
+    assert trace(matrix, found, probes=2) == pytest.approx((8, 0), abs=1e-10)
+
+
+def test_mean_curvature_along_random_directions(tanh, dense):
+    # E u'Hu = tr H / P and E cos^2 = 1 / P for a random unit u.
+    matrix = dense(tanh, flat(tanh.model).numpy())
+    size = len(matrix)
+    draws = np.stack(gaussian(size, seed=0, count=20_000))
+    draws /= np.linalg.norm(draws, axis=1, keepdims=True)
+    curved = np.einsum("np,pq,nq->n", draws, matrix, draws, optimize=True)
+    assert curved.mean() == pytest.approx(
+        np.trace(matrix) / size, abs=4 * curved.std() / np.sqrt(20_000)
+    )
+    assert (draws[:, 0] ** 2).mean() == pytest.approx(1 / size, rel=0.05)

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.func import functional_call, hessian
 
+from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.problem import Problem, flat, half_square
-from landscape.problem.hvp import Hessian
 
 
 def small(*, model=None, loss=None, samples=40, classes=3, seed=0, **more) -> Problem:
@@ -71,7 +71,7 @@ def test_further_products_at_the_same_weights_use_the_same_graphs(monkeypatch):
 
 
 def test_graphs_that_take_too_much_are_not_kept(monkeypatch):
-    monkeypatch.setattr("landscape.problem.hvp.KEPT", 1000)
+    monkeypatch.setattr("landscape.curvature.hessian.KEPT", 1000)
     problem = small()
     hessian = Hessian(problem, dtype=torch.float64)
     passes = []

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose import sharpness
+from landscape.curvature import sharpness
+from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.problem import Problem, flat, half_square
-from landscape.problem.hvp import Hessian
 
 DECAY = 0.3
 

@@ -2,44 +2,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from landscape.diagnose.subject import Subject
-from landscape.problem import Layout, Problem, builtin
-from landscape.problem.weights import buffers
+from landscape.problem import Problem, builtin
 from landscape.sgd import Recorder, Settings, steps
 from landscape.store import Run, read
-from landscape.store.shards import Writer
-from landscape.store.trajectory import CADENCE, MEASURES, Trajectory
-
-
-@pytest.fixture
-def recorded(tmp_path: Path) -> Callable[..., Trajectory]:
-    """Write a trajectory of a problem's model with given weights (T, P) and losses."""
-    numbers = count()
-
-    def make(problem: Problem, weights: Any, losses: Any = None) -> Trajectory:
-        losses = np.arange(len(weights), 0, -1) if losses is None else losses
-        folder = tmp_path / f"recorded-{next(numbers)}"
-        (folder / "shards").mkdir(parents=True)
-        writer = Writer(folder, Layout.of(problem.model).to_records())
-        for row, vector in enumerate(weights):
-            writer.add_row(
-                10 * row,
-                CADENCE,
-                np.asarray(vector, np.float32),
-                buffers(problem.model),
-                dict.fromkeys(MEASURES, np.nan) | {"train_loss": float(losses[row])},
-            )
-        writer.flush()
-        return Trajectory.open(folder / "trajectory.h5")
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from landscape.curvature.bounds import bounds
 from landscape.diagnose import edge
-from landscape.diagnose.bounds import bounds
 from landscape.diagnose.evidence import Evidence, State
 from landscape.diagnose.thresholds import Thresholds
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from landscape.curvature.density import Density, count_below
 from landscape.diagnose import escape, gather
 from landscape.diagnose.diagnosis import Diagnosis, measure
 from landscape.diagnose.evidence import State
-from landscape.diagnose.quadrature import Density, count_below
 from landscape.diagnose.verdict import judge
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from landscape.curvature.hessian import Hessian
 from landscape.diagnose import plateau
 from landscape.diagnose.trials import Start, at
 from landscape.problem import Problem, builtin, flat
-from landscape.problem.hvp import Hessian
 from landscape.problem.weights import Layout, buffers
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from landscape.curvature.jump import subspace
 from landscape.diagnose import diffusion, distances
-from landscape.diagnose.subspace import subspace
 from landscape.problem import Problem, half_square
 
 SIZE, ROWS, SHARP = 40, 257, 3

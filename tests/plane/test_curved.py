@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from landscape import plane
+from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.problem import Problem, flat
-from landscape.problem.hvp import Hessian
 
 SHAPES = {"0.weight": (6, 4), "0.bias": (6,), "2.weight": (3, 6), "2.bias": (3,)}
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from landscape import plane
+from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
-from landscape.problem.hvp import Hessian
 from landscape.scan import grid
 from landscape.scan.jobs import Request, alike, prepare
 from landscape.scan.reach import between, radius

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose.landmarks import landmarks, spread
 from landscape.problem import Problem
+from landscape.store.landmarks import landmarks, spread
 from landscape.store.trajectory import Event
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from landscape.diagnose.bounds import bounds
+from landscape.curvature.bounds import bounds
 from landscape.draw import theme, times, words
 from landscape.draw.diagnosis import panels
 from landscape.draw.style import PLAIN, Style, styled

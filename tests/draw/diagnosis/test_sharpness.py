@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from landscape.diagnose.curvature import Curvature
-from landscape.diagnose.sharpness import Sharpness
+from landscape.curvature.along_run import Curvature
+from landscape.curvature.sharpness import Sharpness
 from landscape.draw.diagnosis.sharpness import caption, sharpness
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
