@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from landscape.diagnose.escape import Escape
-from landscape.diagnose.excursions import Course
 from landscape.diagnose.replicas import Motion
 from landscape.diagnose.siblings import Siblings
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
+from landscape.sgd.events import Course
 from landscape.store.run import Run
 
 Told = Callable[[float], None]

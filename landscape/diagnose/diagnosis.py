@@ -42,6 +42,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import Basis, Verdict, judge
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
+from landscape.sgd.events import Course
 from landscape.store import analysis
 from landscape.store.run import Run
 
@@ -102,7 +103,7 @@ class Diagnosis:
         )
         self.plan = self._plan(course)
 
-    def _plan(self, course: excursions.Course | None) -> Plan:
+    def _plan(self, course: Course | None) -> Plan:
         if course is None:
             return Plan("none", (), (), "the run has fewer than two finite losses")
         if self.intervene and "interventions" in self.only:

@@ -15,9 +15,9 @@ import numpy as np
 from landscape.diagnose import plateau
 from landscape.diagnose.binomial import interval
 from landscape.diagnose.evidence import Branch
-from landscape.diagnose.excursions import Course
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.trials import Start, Trial, found
+from landscape.sgd.events import Course
 from landscape.sgd.settings import Settings
 from landscape.store.run import Run
 

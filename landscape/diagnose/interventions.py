@@ -20,7 +20,6 @@ import torch
 from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.diagnose import escape, plateau, replicas
-from landscape.diagnose.excursions import Course
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trials import FOLDER, Start, Trial, done, perform, settings
@@ -28,6 +27,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import from_record, to_record
+from landscape.sgd.events import Course
 from landscape.sgd.recorder import DONE
 from landscape.sgd.train import Training
 from landscape.store.run import read

@@ -8,7 +8,7 @@ import numpy as np
 
 from landscape.diagnose import binomial
 from landscape.diagnose.evidence import Branch, Evidence, State
-from landscape.diagnose.excursions import Case
+from landscape.diagnose.excursions import OutcomeCase
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
 
@@ -31,7 +31,7 @@ def ignores_input(state: State | None, thresholds: Thresholds) -> bool:
     return spread is not None and spread < thresholds.asleep
 
 
-def place(case: Case) -> tuple[str, tuple[str, ...]]:
+def place(case: OutcomeCase) -> tuple[str, tuple[str, ...]]:
     """Where the run landed, and the layers to name: those that were alive at the best weights."""
     end, best = case.evidence.states.get("end"), case.evidence.states.get("best")
     if end is None or end.dead is None:
@@ -115,12 +115,12 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
     return found | standstill(evidence)
 
 
-def is_unstable(case: Case) -> bool:
+def is_unstable(case: OutcomeCase) -> bool:
     """Unstable at η: from one start, leaving again has a probability above ½ (95 % confidence)."""
     return any(_is_unstable(case, start) for start in BEFORE)
 
 
-def is_tested(case: Case) -> bool:
+def is_tested(case: OutcomeCase) -> bool:
     """Whether an intervention tells why it left: the control left, and a contrast is clear."""
     return any(
         _repeats(case, start)
@@ -129,7 +129,7 @@ def is_tested(case: Case) -> bool:
     )
 
 
-def interventions(case: Case) -> Items:
+def interventions(case: OutcomeCase) -> Items:
     """What trainings from the run's own snapshots did, those from each start by themselves."""
     found: Items = {}
     level = _level(case)
@@ -178,7 +178,7 @@ def interventions(case: Case) -> Items:
     return found
 
 
-def caveats(case: Case) -> tuple[str, ...]:
+def caveats(case: OutcomeCase) -> tuple[str, ...]:
     """What limits the interventions of this run."""
     evidence = case.evidence
     found = []
@@ -192,7 +192,7 @@ def caveats(case: Case) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _without_control(case: Case, start: str) -> list[str]:
+def _without_control(case: OutcomeCase, start: str) -> list[str]:
     """Where the run's own order doesn't leave either, other orders that stay prove nothing."""
     tried = _from(case, start, "other-order") + _from(case, start, "lower-rate")
     if not tried or _repeats(case, start):
@@ -217,28 +217,28 @@ _STARTS = {
 }
 
 
-def _from(case: Case, start: str, kind: str) -> list[Branch]:
+def _from(case: OutcomeCase, start: str, kind: str) -> list[Branch]:
     return [b for b in case.evidence.branches if (b.start, b.kind) == (start, kind)]
 
 
-def _repeats(case: Case, start: str) -> bool:
+def _repeats(case: OutcomeCase, start: str) -> bool:
     """Whether the same rate and order left again from there, as the run did."""
     control = _from(case, start, "control")
     return bool(control) and all(_left(b, case) for b in control)
 
 
-def _is_unstable(case: Case, start: str) -> bool:
+def _is_unstable(case: OutcomeCase, start: str) -> bool:
     others = _from(case, start, "other-order")
     left = sum(_left(b, case) for b in others)
     low, _ = binomial.interval(left, len(others))
     return _repeats(case, start) and low > case.thresholds.certain
 
 
-def _stays(case: Case, branches: list[Branch]) -> bool:
+def _stays(case: OutcomeCase, branches: list[Branch]) -> bool:
     return bool(branches) and not any(_left(b, case) for b in branches)
 
 
-def _is_own(branch: Branch, case: Case) -> bool:
+def _is_own(branch: Branch, case: OutcomeCase) -> bool:
     return math.isclose(branch.learning_rate, case.evidence.setup.learning_rate, rel_tol=1e-9)
 
 
@@ -260,13 +260,12 @@ def _kind(evidence: Evidence) -> str | None:
     return "minimum" if end.lambda_min > FLAT * scale else "flat-valley"
 
 
-def _level(case: Case) -> float:
+def _level(case: OutcomeCase) -> float:
     """The loss above which a training has left, as for an excursion."""
-    best = float(case.course.loss[case.course.best])
-    return best + case.thresholds.excursion * (case.course.constant - best)
+    return case.course.level
 
 
-def _left(branch: Branch, case: Case) -> bool:
+def _left(branch: Branch, case: OutcomeCase) -> bool:
     # NaN and infinity have left as well.
     return not branch.end_loss <= _level(case)
 

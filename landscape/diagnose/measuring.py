@@ -125,9 +125,8 @@ def _came_of(context: Context, plan: Plan, failed: tuple[str, ...]) -> Intervent
     ended = [trial for trial in plan.trials if done(context.subject.run, trial)]
     course = context.course
     if plan.kind == "escape" and course is not None:
-        best = float(course.loss[course.best])
-        level = best + context.limits.excursion * (course.constant - best)
-        return Interventions(escape.read(context.subject, ended, level), None, reason, failed)
+        found = escape.read(context.subject, ended, course.level)
+        return Interventions(found, None, reason, failed)
     if plan.kind == "motion":
         return Interventions(
             None, replicas.read(context.subject, ended, context.limits), reason, failed

@@ -11,9 +11,10 @@ from landscape.curvature.bounds import bounds
 from landscape.diagnose import landing, slope
 from landscape.diagnose.estimates import is_sgd
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.excursions import Case, Course, read
+from landscape.diagnose.excursions import OutcomeCase, read
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
+from landscape.sgd.events import Course
 
 UNDETERMINED = "undetermined"
 NAMES = (
@@ -42,7 +43,7 @@ class Outcome:
     caveats: tuple[str, ...] = ()
 
 
-Rule = Callable[[Case], Outcome]
+Rule = Callable[[OutcomeCase], Outcome]
 """An outcome, or one without a name where the rule doesn't apply, with what it looked at."""
 
 
@@ -54,7 +55,7 @@ def decide(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if course is None:
         return _unknown("losses of two recorded steps are needed")
     items = _stated(course, thresholds)
-    case = Case(evidence, course, thresholds)
+    case = OutcomeCase(evidence, course, thresholds)
     for rule in RULES:
         found = rule(case)
         items |= found.items
@@ -63,7 +64,7 @@ def decide(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     return Outcome("learned", items=items)
 
 
-def _never_learned(case: Case) -> Outcome:
+def _never_learned(case: OutcomeCase) -> Outcome:
     course, thresholds = case.course, case.thresholds
     if course.learned is not None:
         return Outcome("")
@@ -82,7 +83,7 @@ def _never_learned(case: Case) -> Outcome:
         return _unknown("it never learned, and whether units are dead was not measured")
     also: tuple[str, ...] = ()
     items: Items = {}
-    change = slope.of_log_loss(course.rows.step, course.loss)
+    change = slope.of_log_loss(course.steps, course.loss)
     falling = change.total + change.error < 0
     if falling:
         items["loss_change"] = Item(change.total, 0.0, "change of log loss over the run")
@@ -113,7 +114,7 @@ def _never_learned(case: Case) -> Outcome:
     return _unknown("it never learned, is live, and neither falls nor jumps", items)
 
 
-def _bouncing(case: Case) -> Outcome:
+def _bouncing(case: OutcomeCase) -> Outcome:
     course, thresholds = case.course, case.thresholds
     count = len(course.ended)
     share = sum(e.rows for e in course.ended) / (len(course.loss) - (course.learned or 0))
@@ -130,7 +131,7 @@ def _bouncing(case: Case) -> Outcome:
     return Outcome("", items=items)
 
 
-def _escaped(case: Case) -> Outcome:
+def _escaped(case: OutcomeCase) -> Outcome:
     course, thresholds = case.course, case.thresholds
     last = course.last
     if last is None:
@@ -160,7 +161,7 @@ def _escaped(case: Case) -> Outcome:
     )
 
 
-def _lasting_rise(case: Case) -> Outcome:
+def _lasting_rise(case: OutcomeCase) -> Outcome:
     course, thresholds = case.course, case.thresholds
     best = float(course.loss[course.best])
     rise = (course.end - best) / course.scale
@@ -175,7 +176,7 @@ def _lasting_rise(case: Case) -> Outcome:
     return Outcome("", items=items)
 
 
-def _recovered(case: Case) -> Outcome:
+def _recovered(case: OutcomeCase) -> Outcome:
     thresholds = case.thresholds
     spikes = case.course.spikes
     if not spikes:
@@ -206,7 +207,7 @@ def _recovered(case: Case) -> Outcome:
     return Outcome("catapult" if is_catapult else "spike-recovered", items=items)
 
 
-def _plateau(case: Case) -> Outcome:
+def _plateau(case: OutcomeCase) -> Outcome:
     course, thresholds = case.course, case.thresholds
     u = course.share(course.end)
     siblings = case.evidence.siblings_share
@@ -216,7 +217,7 @@ def _plateau(case: Case) -> Outcome:
         meaning += f", against {thresholds.siblings:g} of the sweep's median {siblings:.3g}"
     items: Items = {"end_share": Item(u, line, meaning)}
     half = len(course.loss) // 2
-    change = slope.of_log_loss(course.rows.step[half:], course.loss[half:])
+    change = slope.of_log_loss(course.steps[half:], course.loss[half:])
     if u >= line or slope.state(change, case.thresholds) != slope.SETTLED:
         return Outcome("", items=items)
     end = case.evidence.states.get("end")
@@ -261,7 +262,7 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
     }
 
 
-def _far_below_bound(case: Case, items: Items) -> bool | None:
+def _far_below_bound(case: OutcomeCase, items: Items) -> bool | None:
     thresholds = case.thresholds
     states = case.evidence.states.values()
     curvature = max((s.lambda_max for s in states if s.lambda_max is not None), default=None)

@@ -33,11 +33,11 @@ from landscape.diagnose.copies import Copies
 from landscape.diagnose.curved import Curved
 from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.distances import Distances, LagCurve
-from landscape.diagnose.excursions import Course
 from landscape.diagnose.functions import Functions
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.units import Units
 from landscape.errors import LandscapeError
+from landscape.sgd.events import Course
 from landscape.store.landmarks import spread
 
 LEFT_OUT = "left out"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from landscape.diagnose.excursions import END_ROWS
 from landscape.errors import LandscapeError
+from landscape.sgd.events import END_ROWS
 from landscape.store import sweep as sweeps
 from landscape.store.run import Run, read
 from landscape.store.sweep import Sweep

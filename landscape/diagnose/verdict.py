@@ -11,10 +11,11 @@ import numpy as np
 
 from landscape.diagnose import caveats, motion, outcome, overfitting
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.excursions import names, read
+from landscape.diagnose.excursions import read
 from landscape.diagnose.items import Item
 from landscape.diagnose.overfitting import Overfitting
 from landscape.diagnose.thresholds import Thresholds
+from landscape.sgd.events import events_of
 
 FORMAT = "landscape-verdict"
 VERSION = 1
@@ -76,7 +77,8 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     if found.name == "diverged":
         moved = motion.Motion(motion.UNDETERMINED, items=moved.items)
     course = read(evidence, limits)
-    happenings = [Happening(*each) for each in names(course)] if course is not None else []
+    happened = events_of(course) if course is not None else []
+    happenings = [Happening(each.name, each.first, each.last) for each in happened]
     if found.name == "diverged":
         happenings.append(_non_finite(evidence))
     happenings.sort(key=lambda each: (each.first, each.last, each.name))

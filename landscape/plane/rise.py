@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from landscape.sgd.events import is_away
 from landscape.store.trajectory import Trajectory
-
-RISE = 0.25
-"""Share of (L0 - L_best) by which the end must lie above the best to be called a rise."""
 
 
 def stayed(trajectory: Trajectory, constant_loss: float) -> bool:
-    """Whether L_end - L_best > 0.25 (L0 - L_best), with L0 the best constant output's loss."""
+    """Whether L_end - L_best > 0.25 (L0 - L_best), with L0 the best constant output's loss.
+
+    The end alone decides, however little was learned and however short the rise: a plane is wanted
+    for any, and nothing is concluded from it.
+    """
     losses = trajectory.measures["train_loss"]
-    end, best = trajectory.row("final"), trajectory.row("best")
-    return bool(losses[end] - losses[best] > RISE * (constant_loss - losses[best]) > 0)
+    end, best = (float(losses[trajectory.row(name)]) for name in ("final", "best"))
+    return is_away(end, best, constant_loss, learned=0)

@@ -1,5 +1,10 @@
-"""Events: stretches of steps with a name, found in a run's losses.
+"""Where a run learned, left, and came back: its full-data losses read row by row.
 
+The one place that decides what an excursion, a spike and an escape is. A recording names its events
+by it, a plane whether the loss rose and stayed, a diagnosis its outcome; where they differ on
+purpose, `EventRules` says in what.
+
+L₀ is the loss of the best constant output, and u = (L₀ − L)/L₀ the share of the way from it to 0.
 Thresholds marked † are conventions.
 """
 
@@ -8,12 +13,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.sgd.flight import Window
+from landscape.store.records import Floats
 from landscape.store.trajectory import Event
+
+if TYPE_CHECKING:
+    from landscape.sgd.flight import Window
 
 LEARNED = 0.1
 """† Share of the way from the constant output's loss to 0 that counts as having learned."""
@@ -27,10 +36,36 @@ FLAT = 0.05
 """† A plateau's losses are within this share of the constant output's."""
 BEFORE = 5
 """Rows that the running median is taken over."""
+END_ROWS = 5
+"""The end's median is over the last tenth of the rows, and over at least so many."""
 
 
 @dataclass(frozen=True)
-class Thresholds:
+class EventRules:
+    """What counts as having learned, as an excursion, as a spike and as an escape.
+
+    As they stand, of a recording: all that rose gets a name, since an event only marks a place.
+    A diagnosis draws conclusions from them, so there what noise alone may do doesn't count.
+    """
+
+    learned: float = LEARNED
+    """u that counts as having learned, for a whole epoch,"""
+    learned_noise: float = 0.0
+    """and at least so many times the noise's MAD as a share of L₀."""
+    excursion: float = EXCURSION
+    """Share of the way from the best loss to L₀ above which an excursion begins."""
+    spike_noise: float = 0.0
+    """A spike rises so many MADs of the noise before it above the best loss,"""
+    spike_rows: int = 0
+    """which is known from so many rows: early the way to L₀ is short, and noise may go it."""
+    escape_rows: int = ROWS
+    """The fewest rows of an escape."""
+    escape_times: float = TIMES
+    """An escape lasts so many times the longest excursion before it."""
+
+
+@dataclass(frozen=True)
+class RiseLevels:
     """Where an excursion begins and how far a row must rise to be its onset."""
 
     level: float
@@ -44,7 +79,7 @@ class Excursion:
     first: int
     end: int
     onset: int | None
-    limits: Thresholds
+    limits: RiseLevels
     best: float
     """The best loss before it."""
 
@@ -54,19 +89,179 @@ class Excursion:
         return self.end - self.first
 
 
-def thresholds(
+@dataclass(frozen=True)
+class Course:
+    """A run's full-data training loss and the stretches that it falls into."""
+
+    steps: NDArray[np.int64]
+    """(T,) of the rows with a finite loss, and"""
+    loss: Floats
+    """(T,) their losses."""
+    constant: float
+    """L₀, or where there is none the first row's loss."""
+    residuals: Floats
+    """(T,) distance of each loss from the median of those before it."""
+    learned: int | None
+    """The row from which it had learned for a whole epoch; None: never."""
+    excursions: tuple[Excursion, ...]
+    rules: EventRules = EventRules()
+    epoch: int = 1
+    """Steps of one."""
+
+    @property
+    def best(self) -> int:
+        """The row with the lowest loss."""
+        return int(self.loss.argmin())
+
+    @property
+    def level(self) -> float:
+        """The loss above which the run, or a training from one of its rows, has left the best."""
+        return level(float(self.loss[self.best]), self.constant, self.rules.excursion)
+
+    @property
+    def end(self) -> float:
+        """Median loss of the last rows."""
+        return float(np.median(self.loss[-max(END_ROWS, len(self.loss) // 10) :]))
+
+    @property
+    def noise(self) -> float:
+        """MAD from a running median in the quieter half of the run."""
+        return _noise(self.residuals)
+
+    @property
+    def scale(self) -> float:
+        """|L₀|, which losses are measured by; 1 where it is 0."""
+        return abs(self.constant) or 1.0
+
+    def share(self, loss: float) -> float:
+        """The share u = (L₀ − L)/L₀ of the way from the constant output to a loss of 0."""
+        return (self.constant - loss) / self.scale
+
+    def step(self, row: int) -> int:
+        """The step of a row."""
+        return int(self.steps[row])
+
+    @property
+    def last(self) -> Excursion | None:
+        """The excursion that reaches the end, if one does."""
+        found = self.excursions[-1] if self.excursions else None
+        return found if found is not None and found.end == len(self.loss) else None
+
+    @property
+    def ended(self) -> tuple[Excursion, ...]:
+        """Those that came back."""
+        return self.excursions[:-1] if self.last else self.excursions
+
+    @property
+    def longest(self) -> int:
+        """Rows of the longest excursion that ended."""
+        return max((excursion.rows for excursion in self.ended), default=0)
+
+    @property
+    def spikes(self) -> tuple[Excursion, ...]:
+        """Those that came back and rose clear of the noise before them."""
+        return tuple(excursion for excursion in self.ended if self._is_spike(excursion))
+
+    def _is_spike(self, excursion: Excursion) -> bool:
+        if excursion.onset is None or excursion.first < self.rules.spike_rows:
+            return False
+        before = float(np.median(np.abs(self.residuals[: excursion.first])))
+        highest = self.loss[excursion.first : excursion.end].max()
+        return bool(highest > excursion.best + self.rules.spike_noise * before)
+
+    @property
+    def escaped(self) -> bool:
+        """Whether the last excursion reaches the end and is long enough for an escape."""
+        last = self.last
+        if last is None or last.onset is None:
+            return False
+        return last.rows >= max(self.rules.escape_rows, self.rules.escape_times * self.longest)
+
+
+def level(best: float, constant: float, share: float = EXCURSION) -> float:
+    """The loss above which an excursion begins: L_best + ``share`` (L₀ − L_best)."""
+    return best + share * (constant - best)
+
+
+def rise_levels(
     best: float,
     constant: float,
     residuals: Sequence[float] | NDArray[np.float64],
     share: float = EXCURSION,
-) -> Thresholds:
+) -> RiseLevels:
     """For a best loss so far, the constant output's, and residuals from a running median.
 
     The onset is best + max(min(8 MAD, 0.5 (L0 - best)), 0.25 (L0 - best)); ``share`` is the 0.25.
     """
     way = constant - best
     mad = float(np.median(np.abs(residuals))) if len(residuals) else 0.0
-    return Thresholds(best + share * way, best + max(min(8 * mad, 0.5 * way), share * way))
+    return RiseLevels(
+        level(best, constant, share), best + max(min(8 * mad, 0.5 * way), share * way)
+    )
+
+
+def is_away(loss: float, best: float, constant: float, *, learned: float = LEARNED) -> bool:
+    """Whether a single row's loss has left the best, which had learned: u above ``learned``.
+
+    What can be said of one row: as a run goes on, or of its end. NaN has not left.
+    """
+    share = (constant - best) / (abs(constant) or 1.0)
+    return share > learned and loss > level(best, constant)
+
+
+def read(
+    step: NDArray[np.int64],
+    loss: Floats,
+    *,
+    constant_loss: float,
+    steps_per_epoch: int = 1,
+    rules: EventRules | None = None,
+) -> Course | None:
+    """Follow the full-data losses of some rows; None where fewer than two of them are finite.
+
+    Where no constant output's loss is known (NaN) the first row's takes its place. Rows that are
+    not finite are left out.
+    """
+    rules = rules or EventRules()
+    finite = np.isfinite(loss)
+    step, loss = step[finite], loss[finite]
+    if len(step) < 2:
+        return None
+    constant = constant_loss if math.isfinite(constant_loss) else float(loss[0])
+    apart = residuals(loss)
+    above = max(rules.learned, rules.learned_noise * _noise(apart) / (abs(constant) or 1.0))
+    start = learned(step, loss, constant, steps_per_epoch, above)
+    found: list[Excursion] = []
+    if start is not None:
+        found = excursions(loss, constant, since=start, residuals=apart, share=rules.excursion)
+    return Course(step, loss, constant, apart, start, tuple(found), rules, steps_per_epoch)
+
+
+def events_of(course: Course) -> list[Event]:
+    """Spikes, recoveries, plateaus, and what reaches the end, in the order of their steps.
+
+    A spike is an excursion that ended, a recovery its way back from the highest row; an escape is
+    one that lasts to the end, at least five rows and three times as long as any before. An onset
+    that reaches the end and isn't long enough for an escape is a spike as well.
+    """
+    loss, step = course.loss, course.step
+    found: list[Event] = []
+    for each in (*course.spikes, course.last):
+        if each is None or each.onset is None:
+            continue
+        onset = each.onset
+        rise = f"train_loss {loss[onset]:.4g} > {each.limits.onset:.4g} at step {step(onset)}"
+        name = "escape" if each is course.last and course.escaped else "spike"
+        found.append(Event(name, step(onset), step(each.end - 1), rise))
+        if each is course.last:
+            continue
+        peak = each.first + int(loss[each.first : each.end].argmax())
+        back = (
+            f"train_loss {loss[each.end]:.4g} <= {each.limits.level:.4g} at step {step(each.end)}"
+        )
+        found.append(Event("recovery", step(peak), step(each.end), back))
+    found += plateaus(course.steps, loss, course.constant, course.epoch)
+    return sorted(found, key=lambda event: (event.first, event.last, event.name))
 
 
 def detect(
@@ -76,21 +271,9 @@ def detect(
     constant_loss: float,
     steps_per_epoch: int = 1,
 ) -> list[Event]:
-    """Spikes, recoveries, an escape and plateaus in the full-data losses of some rows.
-
-    A spike is an excursion that ended, a recovery its way back from the highest row; an escape is
-    one that lasts to the end, at least five rows and three times as long as any before. Where no
-    constant output's loss is known (NaN) the first row's takes its place. Rows that are not
-    finite are left out.
-    """
-    finite = np.isfinite(loss)
-    step, loss = step[finite], loss[finite]
-    if len(step) < 2:
-        return []
-    constant = constant_loss if math.isfinite(constant_loss) else float(loss[0])
-    found = _excursions(step, loss, constant, steps_per_epoch)
-    found += plateaus(step, loss, constant, steps_per_epoch)
-    return sorted(found, key=lambda event: (event.first, event.last, event.name))
+    """`events_of` the full-data losses of some rows, by a recording's rules."""
+    course = read(step, loss, constant_loss=constant_loss, steps_per_epoch=steps_per_epoch)
+    return events_of(course) if course is not None else []
 
 
 def joined(found: Sequence[Event], windows: Sequence[Window]) -> list[Event]:
@@ -130,11 +313,11 @@ def excursions(
     at = since
     best = float(loss[: since + 1].min())
     while at < len(loss):
-        if loss[at] <= best + share * (constant - best):
+        if loss[at] <= level(best, constant, share):
             best = min(best, float(loss[at]))
             at += 1
             continue
-        limits = thresholds(best, constant, residuals[:at], share)
+        limits = rise_levels(best, constant, residuals[:at], share)
         end = at
         while end < len(loss) and loss[end] > limits.level:
             end += 1
@@ -143,39 +326,6 @@ def excursions(
         found.append(Excursion(at, end, onset, limits, best))
         at = end
     return found
-
-
-def _excursions(
-    step: NDArray[np.int64], loss: NDArray[np.float64], constant: float, epoch: int
-) -> list[Event]:
-    start = learned(step, loss, constant, epoch)
-    if start is None:
-        return []
-    found: list[Event] = []
-    longest = 0
-    for excursion in excursions(loss, constant, since=start, residuals=residuals(loss)):
-        found += _excursion(step, loss, excursion, longest)
-        longest = max(longest, excursion.rows)
-    return found
-
-
-def _excursion(
-    step: NDArray[np.int64], loss: NDArray[np.float64], excursion: Excursion, longest: int
-) -> list[Event]:
-    if excursion.onset is None:
-        return []
-    onset, end, limits = excursion.onset, excursion.end, excursion.limits
-    trigger = f"train_loss {loss[onset]:.4g} > {limits.onset:.4g} at step {step[onset]}"
-    first, last = int(step[onset]), int(step[end - 1])
-    if end == len(loss):
-        lasting = excursion.rows >= ROWS and excursion.rows >= TIMES * longest
-        return [Event("escape" if lasting else "spike", first, last, trigger)]
-    peak = excursion.first + int(loss[excursion.first : end].argmax())
-    back = f"train_loss {loss[end]:.4g} <= {limits.level:.4g} at step {step[end]}"
-    return [
-        Event("spike", first, last, trigger),
-        Event("recovery", int(step[peak]), int(step[end]), back),
-    ]
 
 
 def learned(
@@ -232,3 +382,10 @@ def plateaus(
             found.append(Event("plateau", int(step[at]), int(step[end - 1]), trigger))
         at = max(end, at + 1)
     return found
+
+
+def _noise(residuals: Floats) -> float:
+    """The median of their sizes in the quieter half."""
+    middle = len(residuals) // 2
+    halves = [half for half in (residuals[:middle], residuals[middle:]) if len(half)]
+    return min((float(np.median(np.abs(half))) for half in halves), default=0.0)

@@ -203,8 +203,7 @@ class Intake:
             self._best = now
         if best is not None and math.isfinite(self._constant):
             lowest = self._tape.ledger.losses[best]
-            learned = lowest < (1 - events.LEARNED) * self._constant
-            away = learned and loss > events.thresholds(lowest, self._constant, ()).level
+            away = events.is_away(loss, lowest, self._constant)
             if away and not self._away:  # an onset: the row before it is where to rewind to
                 self._tape.add_onset(self._previous)
             self._away = away

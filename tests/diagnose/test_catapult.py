@@ -17,8 +17,6 @@ from landscape.curvature.hessian import Hessian
 from landscape.curvature.jump import jump, stretch, subspace
 from landscape.curvature.krylov import top
 from landscape.diagnose import parts
-from landscape.diagnose.evidence import Rows
-from landscape.diagnose.excursions import Course
 from landscape.problem import Problem, flat, half_square
 from landscape.sgd import events
 from landscape.sgd.settings import Settings
@@ -105,10 +103,10 @@ def test_the_part_looks_from_before_the_spike_to_its_peak(recorded, every, monke
     step = trajectory.step
     first = int(np.argmax(losses > losses[0])) if every == 1 else 1
     end = first + int(np.argmax(losses[first:] < losses[0]))
-    limits = events.Thresholds(losses[0], losses[0])
+    limits = events.RiseLevels(losses[0], losses[0])
     excursion = events.Excursion(first, end, first, limits, losses[0])
-    rows = Rows(step, losses)
-    course = Course(rows, losses[0], 0.0, 0, (excursion,), 0 * losses, int(losses.argmin()))
+    rules = events.EventRules(spike_rows=10)
+    course = events.Course(step, losses, losses[0], 0 * losses, 0, (excursion,), rules)
     context = SimpleNamespace(
         course=course, subject=SimpleNamespace(problem=problem, trajectory=trajectory)
     )

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from landscape.sgd.events import detect, joined, thresholds
+from landscape.sgd.events import EventRules, detect, is_away, joined, read, rise_levels
 from landscape.sgd.flight import Window
 from landscape.store.trajectory import Event
 
@@ -64,12 +64,12 @@ def test_noise_is_no_onset():
     assert found(noisy) == []
 
 
-def test_thresholds_by_hand():
-    limits = thresholds(0.3, 2.3, [0.01, -0.02, 0.03])
+def test_levels_by_hand():
+    limits = rise_levels(0.3, 2.3, [0.01, -0.02, 0.03])
     assert (limits.level, limits.onset) == pytest.approx((0.8, 0.8))
-    limits = thresholds(0.3, 2.3, [0.1, -0.1, 0.1])
+    limits = rise_levels(0.3, 2.3, [0.1, -0.1, 0.1])
     assert (limits.level, limits.onset) == pytest.approx((0.8, 1.1))
-    limits = thresholds(0.3, 2.3, [1.0, -1.0, 1.0])
+    limits = rise_levels(0.3, 2.3, [1.0, -1.0, 1.0])
     assert (limits.level, limits.onset) == pytest.approx((0.8, 1.3))
 
 
@@ -97,3 +97,35 @@ def test_joined_with_what_the_flight_recorder_saw():
         Event("spike", 500, 501, "batch_loss 3 > 1 at step 500"),
         Event("non-finite", 600, 600, "batch_loss nan at step 600"),
     ]
+
+
+def test_a_single_row_is_away_above_a_quarter_of_the_way_back():
+    # The best is 0.3 of 2.3: the level is 0.8.
+    assert is_away(0.81, 0.3, 2.3)
+    assert not is_away(0.79, 0.3, 2.3)
+    assert not is_away(math.nan, 0.3, 2.3)
+    # At 2.2 of 2.3 nothing was learned, whatever comes after.
+    assert not is_away(2.29, 2.2, 2.3)
+    assert is_away(2.29, 2.2, 2.3, learned=0)
+    assert not is_away(2.5, 2.4, 2.3, learned=0)
+
+
+def test_rules_may_ask_more_of_a_spike_and_of_learning():
+    losses = np.array([*LEARNING, 1.45, 0.5, 0.5, *[0.5, 0.6] * 4, 1.5, 0.5])
+    steps = 10 * np.arange(len(losses))
+
+    def course(**rules):
+        limits = EventRules(**rules)
+        return read(steps, losses, constant_loss=L0, steps_per_epoch=10, rules=limits)
+
+    firsts = [[spike.first for spike in course(spike_rows=rows).spikes] for rows in (0, 11, 22)]
+    assert firsts == [[10, 21], [21], []]
+    before = [float(np.median(np.abs(course().residuals[:row]))) for row in (10, 21)]
+    times = [(height - 0.5) / noise for height, noise in zip((1.45, 1.5), before, strict=True)]
+    for number in range(2):
+        for factor, expected in ((0.99, True), (1.01, False)):
+            spikes = course(spike_noise=factor * times[number]).spikes
+            assert (((10, 21)[number]) in [spike.first for spike in spikes]) == expected
+    quiet = course().noise / L0
+    assert course(learned_noise=0.9 / quiet).learned is None
+    assert course(learned_noise=0.5 / quiet).learned is not None
