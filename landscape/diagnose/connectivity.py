@@ -11,17 +11,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose.barriers import (
+from landscape.diagnose.groups import Symmetry
+from landscape.diagnose.matching import match
+from landscape.diagnose.profiles import (
     POINTS,
     Measure,
     Profile,
     chained,
     check,
+    connects,
     measurer,
     piece,
 )
-from landscape.diagnose.groups import Symmetry
-from landscape.diagnose.matching import match
 from landscape.diagnose.thresholds import Thresholds
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
@@ -160,7 +161,7 @@ def _pairs(profiles: Mapping[Pair, Profile], count: int, thresholds: Thresholds)
         return error, math.inf if math.isnan(found.loss) else found.loss
 
     worst = max(barriers, key=badness)
-    verdicts = [found.connects(thresholds) for found in barriers.values()]
+    verdicts = [connects(found, thresholds) for found in barriers.values()]
     known = None if None in verdicts else True
 
     def matrix(name: str) -> Floats:

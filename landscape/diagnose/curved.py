@@ -10,10 +10,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from landscape.diagnose import curves
-from landscape.diagnose.barriers import Barrier, measurer
 from landscape.diagnose.connectivity import Pair, Pairs
+from landscape.diagnose.profiles import connects, measurer
 from landscape.diagnose.thresholds import Thresholds
 from landscape.problem.problem import Problem
+from landscape.scan.barriers import Barrier
 from landscape.store.records import Floats
 
 
@@ -37,7 +38,7 @@ class Curved:
 def high(lines: Pairs, thresholds: Thresholds) -> list[Pair]:
     """The pairs that their straight line doesn't connect: `between` trains a curve for each."""
     pairs = itertools.combinations(range(len(lines.loss)), 2)
-    return [pair for pair in pairs if not _barrier(lines, pair).connects(thresholds)]
+    return [pair for pair in pairs if not connects(_barrier(lines, pair), thresholds)]
 
 
 def between(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from landscape.scan import words
+from landscape.scan import barriers, words
 from landscape.store.records import Floats, Scan
 
 RISE = 0.1
@@ -107,10 +107,9 @@ def radius(ray: Floats, losses: Floats, rise: float = RISE) -> float | None:
 def barrier(scan: Scan) -> dict[str, Any] | None:
     """The barrier between the two weights of a line: None for any other scan.
 
-    Max over t in [0, 1] of L(w_t) - [(1 - t) L(a) + t L(b)] at the grid points between, both ends
-    included: in nats, as a ratio to the larger end's loss, and in error points (percent), for
-    training and validation. Never below 0, which the ends have. None as well where these aren't
-    grid points; a value is None where a loss isn't finite.
+    A `barriers.Barrier` over the grid points between, both ends included, for training and
+    validation. None as well where the ends aren't grid points; a value is None where it isn't
+    finite.
     """
     ends = scan.settings.get("between")
     if not ends or not scan.complete:
@@ -125,16 +124,14 @@ def barrier(scan: Scan) -> dict[str, Any] | None:
     for name in ("train", "validation"):
         if f"{name}_loss" not in scan.measures:
             continue
-        losses = scan.measures[f"{name}_loss"][inside]
-        height, at = highest(t, losses)
-        larger = float(max(losses[0], losses[-1]))
+        columns = (scan.measures[f"{name}_{what}"][inside] for what in ("loss", "accuracy"))
+        above = barriers.barrier(t, *columns)
         found |= {
-            f"{name}_nats": height,
-            f"{name}_at": at,
-            f"{name}_ratio": _known(height / larger) if height is not None and larger > 0 else None,
+            f"{name}_nats": _known(above.loss),
+            f"{name}_at": _known(above.at),
+            f"{name}_ratio": _known(above.ratio),
+            f"{name}_error_points": _known(above.error),
         }
-        error, _ = highest(t, 100 * (1 - scan.measures[f"{name}_accuracy"][inside]))
-        found[f"{name}_error_points"] = error
     return found
 
 
@@ -168,19 +165,6 @@ def _rays(axis: Floats, losses: Floats, middle: int) -> list[tuple[Floats, Float
 def _quantile(values: Floats, share: float) -> float:
     # Between an infinite value and a finite one there is nothing to interpolate.
     return float(np.quantile(values, share, method="inverted_cdf"))
-
-
-def highest(t: Floats, values: Floats) -> tuple[float | None, float | None]:
-    """The most by which values along t in [0, 1] exceed the line between the ends, and its t.
-
-    None for both where an end isn't finite, None for the first where something between isn't.
-    """
-    if not np.isfinite(values[[0, -1]]).all():
-        return None, None
-    above = values - ((1 - t) * values[0] + t * values[-1])
-    above = np.where(np.isnan(above), np.inf, above)
-    k = int(above.argmax())
-    return _known(max(float(above[k]), 0.0)), float(t[k])
 
 
 def _known(value: float) -> float | None:

@@ -11,13 +11,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from landscape.diagnose import barriers, connectivity
+from landscape.diagnose import connectivity, profiles
 from landscape.diagnose import symmetry as symmetries
-from landscape.diagnose.barriers import Barrier
 from landscape.diagnose.groups import apply
+from landscape.diagnose.profiles import connects
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem import builtin, flat, vary
+from landscape.scan.barriers import Barrier
 from landscape.sgd import Settings, steps
 
 spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
@@ -38,10 +39,10 @@ def double_well(x):
 def test_a_quadratic_has_no_barrier():
     problem = models.landscape(5, quadratic)
     a, b = np.random.default_rng(0).standard_normal((2, 5))
-    found = barriers.line(problem, a, b).barrier
+    found = profiles.line(problem, a, b).barrier
     assert (found.loss, found.ratio, found.at) == (0, 0, 0)
     assert math.isnan(found.error)
-    assert found.connects(Thresholds())
+    assert connects(found, Thresholds())
 
 
 def test_a_double_well_has_one_between_its_floors():
@@ -75,7 +76,7 @@ def double_well_noise(point: np.ndarray) -> float:
 def test_the_formula_at_every_point():
     problem = models.landscape(2, double_well)
     a, b = np.array([-1.2, 0.4]), np.array([0.9, -0.3])
-    found = barriers.line(problem, a, b, points=9)
+    found = profiles.line(problem, a, b, points=9)
     t = np.linspace(0, 1, 9)
     points = torch.from_numpy(np.outer(1 - t, a) + np.outer(t, b))
     losses = double_well(points).numpy()
@@ -101,7 +102,7 @@ def test_a_polyline_goes_round_a_barrier():
     cut = (1 - math.cos(math.pi / 16)) ** 2  # how far a chord comes inside
     assert found.polyline.loss[0, 8] == pytest.approx(cut, rel=1e-3)
     assert found.polyline.loss[0, 1] == found.line.loss[0, 1]
-    around = barriers.path(problem, networks)
+    around = profiles.path(problem, networks)
     assert around.barrier.loss == found.polyline.loss[0, 8]
     np.testing.assert_allclose(around.t, np.linspace(0, 1, 81), atol=1e-9)
     np.testing.assert_array_equal(found.line.loss, found.line.loss.T)
@@ -113,7 +114,7 @@ def test_a_permuted_copy_lies_behind_a_barrier_and_the_aligned_one_does_not(name
     weights = flat(problem.model).double().numpy()
     found = symmetries.find(problem)
     other = apply(found, found.draw(np.random.default_rng(3)), weights)
-    exact = barriers.measurer(problem, precision="float64")
+    exact = profiles.measurer(problem, precision="float64")
     networks = np.stack([weights, other])
     between = connectivity.between(problem, networks, symmetry=found, measure=exact)
     assert between.line.worst.barrier.loss > 0.1
@@ -141,7 +142,7 @@ def test_batchnorm_is_recomputed_at_every_point():
     problem = fitted("convolutional")
     weights = flat(problem.model).double().numpy()
     other = weights + 0.3 * np.random.default_rng(0).standard_normal(len(weights))
-    found = barriers.line(problem, weights, other, points=5)
+    found = profiles.line(problem, weights, other, points=5)
     inputs, targets = problem.train
     model = models.made("convolutional").double()
     for t, loss in zip(found.t, found.train_loss, strict=True):
@@ -201,12 +202,12 @@ def test_a_loss_that_is_not_finite():
     def walled(x):
         return torch.where(x[:, 0].abs() < 0.1, torch.nan, x[:, 0] ** 2)
 
-    found = barriers.line(models.landscape(1, walled), np.array([-1.0]), np.array([1.0])).barrier
+    found = profiles.line(models.landscape(1, walled), np.array([-1.0]), np.array([1.0])).barrier
     assert (found.loss, found.ratio) == (math.inf, math.inf)
-    assert found.connects(Thresholds()) is False
-    found = barriers.line(models.landscape(1, walled), np.array([0.0]), np.array([1.0])).barrier
+    assert connects(found, Thresholds()) is False
+    found = profiles.line(models.landscape(1, walled), np.array([0.0]), np.array([1.0])).barrier
     assert math.isnan(found.loss)
-    assert found.connects(Thresholds()) is None
+    assert connects(found, Thresholds()) is None
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_a_loss_that_is_not_finite():
     ],
 )
 def test_the_thresholds(barrier, connected):
-    assert barrier.connects(Thresholds()) is connected
+    assert connects(barrier, Thresholds()) is connected
 
 
 def test_the_cost_counts_what_is_measured(monkeypatch):
@@ -233,7 +234,7 @@ def test_the_cost_counts_what_is_measured(monkeypatch):
             seen.append(len(inputs[0])) if type(module) is nn.Sequential else None
         )
     )
-    at = barriers.measurer(problem)
+    at = profiles.measurer(problem)
     seen.clear()
     connectivity.between(problem, weights, points=5, measure=at)
     handle.remove()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from landscape.diagnose.barriers import profile
 from landscape.diagnose.connectivity import Connectivity, Pairs
+from landscape.diagnose.profiles import profile
 from landscape.diagnose.thresholds import Thresholds
 from landscape.draw.diagnosis import barriers as figures
 from landscape.draw.diagnosis.barriers import barriers, caption

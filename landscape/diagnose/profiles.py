@@ -1,4 +1,4 @@
-"""How high the loss rises along a path between networks: a line or a polyline."""
+"""Loss and error along a path between networks, a line or a polyline, and its barrier."""
 
 from __future__ import annotations
 
@@ -14,35 +14,12 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem.batchnorm import has_statistics, recompute
 from landscape.problem.problem import Problem
+from landscape.scan.barriers import Barrier, barrier
 from landscape.scan.evaluator import PointEvaluator
-from landscape.scan.findings import highest
 from landscape.store.records import Floats, Plane
 
 POINTS = 11
 """Points on a line, ends included: an odd number, so that the middle is one of them."""
-
-
-@dataclass(frozen=True)
-class Barrier:
-    """How far a path between two networks rises above the straight line between their values.
-
-    Infinite where the loss between them isn't finite, NaN where it isn't defined.
-    """
-
-    loss: float
-    """max over t of L(w_t) − [(1 − t) L(a) + t L(b)], in nats for cross-entropy; at least 0."""
-    ratio: float
-    """``loss`` over the larger end's loss; NaN where that is negative."""
-    error: float
-    """The same of the training error, in points (percent); NaN where there are no classes."""
-    at: float
-    """The t of ``loss``: the share of the path's length."""
-
-    def connects(self, thresholds: Thresholds) -> bool | None:
-        """Whether error and ratio lie below their thresholds; None where neither is defined."""
-        limits = ((self.error, thresholds.barrier_error), (self.ratio, thresholds.barrier_ratio))
-        known = [value < limit for value, limit in limits if not math.isnan(value)]
-        return all(known) if known else None
 
 
 @dataclass(frozen=True)
@@ -60,6 +37,13 @@ class Profile:
 
 Measure = Callable[[NDArray[Any]], tuple[float, float]]
 """Training loss and accuracy at weights (P,)."""
+
+
+def connects(found: Barrier, thresholds: Thresholds) -> bool | None:
+    """Whether error and ratio lie below their thresholds; None where neither is defined."""
+    limits = ((found.error, thresholds.barrier_error), (found.ratio, thresholds.barrier_ratio))
+    known = [value < limit for value, limit in limits if not math.isnan(value)]
+    return all(known) if known else None
 
 
 def measurer(problem: Problem, *, device: str = "auto", precision: str = "float32") -> Measure:
@@ -120,10 +104,7 @@ def path(
 def profile(t: Floats, values: Sequence[tuple[float, float]]) -> Profile:
     """The profile of losses and accuracies at t, from 0 to 1."""
     losses, accuracies = (np.array(column) for column in zip(*values, strict=True))
-    height, at = _height(t, losses)
-    larger = float(max(losses[0], losses[-1]))
-    error, _ = _height(t, 100 * (1 - accuracies))
-    return Profile(t, losses, accuracies, Barrier(height, _over(height, larger), error, at))
+    return Profile(t, losses, accuracies, barrier(t, losses, accuracies))
 
 
 def chained(pieces: Sequence[Profile], lengths: Sequence[float]) -> Profile:
@@ -150,21 +131,6 @@ def piece(
     t = np.linspace(0, 1, points)
     inside = [measure((1 - s) * a + s * b) for s in t[1:-1]]
     return profile(t, [ends[0], *inside, ends[1]])
-
-
-def _height(t: Floats, values: Floats) -> tuple[float, float]:
-    height, at = highest(t, values)
-    if at is None:
-        return math.nan, math.nan
-    return math.inf if height is None else height, at
-
-
-def _over(height: float, larger: float) -> float:
-    if height == 0:
-        return 0.0
-    if larger > 0:
-        return height / larger
-    return math.inf if larger == 0 else math.nan
 
 
 def check(networks: int, points: int) -> None:
