@@ -1,4 +1,4 @@
-"""The one exception that carries a message for a user."""
+"""The one exception that carries a message for a user, and others in a line of such a message."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ class LandscapeError(Exception):
 
     The command line prints it as ``landscape: error: ...`` and exits with 1.
     """
+
+
+def one_line(error: BaseException) -> str:
+    """Another library's exception in one line, with its kind."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

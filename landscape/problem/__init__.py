@@ -4,8 +4,7 @@ from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import Evaluator, Measures
 from landscape.problem.load import builtin, load
 from landscape.problem.losses import cross_entropy, half_square
-from landscape.problem.problem import Problem, vary
-from landscape.problem.source import Source
+from landscape.problem.problem import Problem, Source, vary
 from landscape.problem.weights import Layout, flat
 
 __all__ = [

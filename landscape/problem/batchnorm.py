@@ -36,7 +36,7 @@ def recompute(model: nn.Module, samples: Samples, *, batch_size: int = BATCH) ->
     a scan is tiled. One forward pass.
     """
     layers = list(_layers(model))
-    gathered = [_Moments(layer) for layer in layers]
+    gathered = [_ChannelMoments(layer) for layer in layers]
     with evaluating(model), torch.inference_mode():
         for layer in layers:
             layer.train()
@@ -53,7 +53,7 @@ def _layers(model: nn.Module) -> Iterator[_BatchNorm]:
             yield module
 
 
-class _Moments:
+class _ChannelMoments:
     """Count, sum and sum of squares by channel, of what goes into one layer."""
 
     def __init__(self, layer: _BatchNorm) -> None:
@@ -110,7 +110,7 @@ def _kept(layers: list[_BatchNorm]) -> Iterator[None]:
 
 
 @contextmanager
-def _hooked(layers: list[_BatchNorm], gathered: list[_Moments]) -> Iterator[None]:
+def _hooked(layers: list[_BatchNorm], gathered: list[_ChannelMoments]) -> Iterator[None]:
     handles = [
         layer.register_forward_pre_hook(lambda _, inputs, moments=moments: moments.add(inputs[0]))
         for layer, moments in zip(layers, gathered, strict=True)

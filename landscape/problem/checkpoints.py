@@ -1,4 +1,8 @@
-"""Other programs' checkpoints: files of tensors, read without running any code of theirs."""
+"""A model's weights from another program's checkpoint.
+
+Files of tensors are read without running any code of theirs, and the model's weights found in them:
+nested, under a prefix, or as a vector.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,18 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
-from landscape.problem.downloads import one_line
+from landscape.errors import LandscapeError, one_line
+from landscape.problem.weights import Layout
 
 Tree: TypeAlias = Mapping[str, Any]
 """What a file holds: tensors by name, perhaps nested, perhaps with other things beside them."""
@@ -23,6 +29,25 @@ Tree: TypeAlias = Mapping[str, Any]
 IN_A_FOLDER = ("model.safetensors", "pytorch_model.bin", "diffusion_pytorch_model.safetensors")
 FLAT = "weights"
 """The name under which a lone vector of all parameters is handed on."""
+WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+"""What torch.compile and others put into the names."""
+PREFERRED = ("", "state_dict", "model_state_dict", "model", "module", "net", "network")
+"""Where several mappings hold the model, such as its moving average, the first of these."""
+DEEPEST = 3
+NAMED = 5
+"""So many tensors are named in a message; of the others there is the number."""
+OPTIONAL = "num_batches_tracked"
+"""A counter that old checkpoints lack and evaluation doesn't use."""
+
+
+@dataclass(frozen=True)
+class FoundWeights:
+    """A model's parameters as one vector (P,) in float32, and its buffers by name."""
+
+    weights: NDArray[np.float32]
+    buffers: Mapping[str, NDArray[Any]]
+    found_in: str
+    """Where in the file: the key and the prefix of the names, such as ``state_dict/model.``"""
 
 
 def read(path: Path) -> Tree:
@@ -44,6 +69,55 @@ def read(path: Path) -> Tree:
             "save its state_dict as one of these"
         )
     return reader(path)
+
+
+def find(tree: Tree, model: nn.Module, place: str, *, key: str | None = None) -> FoundWeights:
+    """A model's weights in what a checkpoint holds.
+
+    Looked for in the file itself and in the mappings inside it, under any prefix (``module.``,
+    ``model.``); the place where most of the model's tensors are is taken. ``key`` names the
+    mapping instead, as in ``ema`` or ``checkpoint.model``.
+
+    Args:
+        place: what the checkpoint is called in messages.
+
+    Raises:
+        LandscapeError: a tensor of the model is missing or of another shape, or there are others
+            beside them; all are named.
+    """
+    candidates = dict(_mappings(tree, ""))
+    if key is not None:
+        if key not in candidates:
+            known = ", ".join(name for name in candidates if name) or "none"
+            raise LandscapeError(f"key must be a mapping in {place}, got {key}; there are {known}")
+        candidates = {key: candidates[key]}
+    if not any(candidates.values()):
+        raise LandscapeError(f"a checkpoint must hold tensors by name, {place} holds none")
+    layout = Layout.of(model)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    for tensors in candidates.values():
+        if len(tensors) == 1 and not set(tensors) & set(expected) and key in (None, ""):
+            [vector] = tensors.values()
+            if FLAT in tensors or tuple(vector.shape) == (layout.size,):
+                return _from_vector(vector, layout, model, place)
+    best = max(
+        (
+            (_agreement(tensors, expected, old, new), _rank(where), where, old, new)
+            for where, tensors in candidates.items()
+            for old, new in dict.fromkeys(_renamings(tensors, expected))
+        ),
+        key=lambda candidate: candidate[:2],
+    )
+    _, _, where, old, new = best
+    tensors = _unshared(_renamed(candidates[where], old, new), model)
+    _check(tensors, expected, layout, set(_state_buffers(model)), place)
+    return FoundWeights(
+        weights=np.concatenate(
+            [_numbers(tensors[p.name], p.name, place).reshape(-1) for p in layout.parameters]
+        ),
+        buffers=_buffers(model, tensors),
+        found_in="/".join(part for part in (where, old) if part),
+    )
 
 
 def _file(path: Path) -> Path:
@@ -132,6 +206,124 @@ def _tensor(array: Any) -> Tensor:
         raise ValueError(f"an array of {array.dtype}")
     # Another byte order or a view's strides are nothing torch can take.
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
+
+
+def _mappings(tree: Tree, path: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Every mapping in a file, with the tensors directly in it."""
+    tensors = {}
+    for name, value in tree.items():
+        if isinstance(value, Tensor):
+            for wrapper in WRAPPERS:
+                name = str(name).replace(wrapper, "")
+            tensors[str(name)] = value
+    yield path, tensors
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and path.count(".") + 1 < DEEPEST:
+            yield from _mappings(value, f"{path}.{name}" if path else str(name))
+
+
+def _renamings(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Prefixes (theirs, the model's) that may stand for each other: the shortest ones first."""
+    first = min(expected, key=lambda name: name.count("."))
+    shared = first.split(".")[:-1]
+    yield "", ""
+    for count in range(len(shared) + 1):
+        mine = "".join(f"{part}." for part in shared[:count])
+        if not all(name.startswith(mine) for name in expected):
+            return
+        rest = first[len(mine) :]
+        for name in tensors:
+            if name == rest or name.endswith(f".{rest}"):
+                yield name[: len(name) - len(rest)], mine
+
+
+def _rank(where: str) -> int:
+    known = PREFERRED.index(where) if where in PREFERRED else len(PREFERRED) + len(where)
+    return -known
+
+
+def _unshared(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """A tensor shared by two modules under the name it has among the parameters, once."""
+    names = {id(tensor): name for name, tensor in model.named_parameters()}
+    state = model.state_dict(keep_vars=True)
+    for name, tensor in state.items():
+        first = names.get(id(tensor), name)
+        if first != name and name in tensors:
+            shared = tensors.pop(name)
+            tensors.setdefault(first, shared)
+    return tensors
+
+
+def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
+    return {new + k[len(old) :]: tensor for k, tensor in tensors.items() if k.startswith(old)}
+
+
+def _agreement(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], old: str, new: str
+) -> int:
+    return sum(
+        tuple(tensor.shape) == expected.get(name)
+        for name, tensor in _renamed(tensors, old, new).items()
+    )
+
+
+def _check(
+    tensors: Mapping[str, Tensor],
+    expected: Mapping[str, tuple[int, ...]],
+    layout: Layout,
+    buffers: set[str],
+    place: str,
+) -> None:
+    names = {parameter.name for parameter in layout.parameters} | buffers
+    needed = {name for name in expected if name in names and not name.endswith(OPTIONAL)}
+    faults = {
+        "missing": [f"{n} {shape}" for n, shape in expected.items() if n in needed - set(tensors)],
+        "unexpected": [f"{n} {tuple(t.shape)}" for n, t in tensors.items() if n not in expected],
+        "of another shape": [
+            f"{name} {tuple(tensor.shape)} instead of {expected[name]}"
+            for name, tensor in tensors.items()
+            if name in expected and tuple(tensor.shape) != expected[name]
+        ],
+    }
+    said = "; ".join(f"{what}: {_some(names)}" for what, names in faults.items() if names)
+    if said:
+        raise LandscapeError(f"a checkpoint must hold the model's tensors, {place} has {said}")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _from_vector(vector: Tensor, layout: Layout, model: nn.Module, place: str) -> FoundWeights:
+    if vector.numel() != layout.size or vector.ndim != 1:
+        raise LandscapeError(
+            f"a lone array must hold all {layout.size} parameters of the model as one vector, "
+            f"got shape {tuple(vector.shape)} in {place}"
+        )
+    return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}), FLAT)
+
+
+def _numbers(tensor: Tensor, name: str, place: str) -> NDArray[np.float32]:
+    if not tensor.is_floating_point():
+        raise LandscapeError(f"weights must be real numbers, {name} is {tensor.dtype} in {place}")
+    array: NDArray[np.float32] = tensor.detach().to(torch.float32).numpy()
+    return array
+
+
+def _buffers(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    """The checkpoint's buffers in the model's types; the model's own where it has none."""
+    return {
+        name: np.array(tensors.get(name, buffer).detach().to("cpu", buffer.dtype).numpy())
+        for name, buffer in _state_buffers(model).items()
+    }
+
+
+def _state_buffers(model: nn.Module) -> dict[str, Tensor]:
+    state = model.state_dict()
+    return {name: state[name] for name, _ in model.named_buffers() if name in state}
 
 
 READERS: Mapping[str, Callable[[Path], Tree]] = {

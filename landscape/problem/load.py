@@ -20,8 +20,7 @@ import numpy as np
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.problem.problem import Problem, verify
-from landscape.problem.source import Source
+from landscape.problem.problem import Problem, Source, verify
 
 BUILTIN = "landscape.problem.presets:make"
 

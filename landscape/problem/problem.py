@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -13,12 +13,29 @@ from landscape.errors import LandscapeError
 from landscape.problem import samples
 from landscape.problem.losses import Loss, cross_entropy, per_sample
 from landscape.problem.samples import Data, Samples
-from landscape.problem.source import Source
 
 SAME = 1e-3
 """Of 1 + |output|: by so much at most rounding changes it in another batch."""
 Augment: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
 """``augment(inputs, generator)``: inputs (B, ...) as the model sees them in training."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The function that made a problem, and its settings: enough to do so in another process."""
+
+    kind: str
+    """builtin, file or module."""
+    function: str
+    """``path/to/file.py:function`` or ``package.module:function``."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments; plain JSON values."""
+    sha256: str = ""
+    """Hash of the file that holds the function; empty for the built-in ones."""
+    seed: int = 0
+    """What torch, numpy and random were seeded with for the call."""
+    train_samples: int | None = None
+    label_noise: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from landscape.plane.directions import gaussian, normalized
+from landscape.problem.models import resnet
 from landscape.problem.problem import Problem
-from landscape.problem.resnet import resnet
 from landscape.problem.weights import Layout, buffers, flat, tied
 from landscape.scan.choose import engine
 from landscape.store.records import Plane, Weights

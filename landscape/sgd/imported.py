@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.problem import checkpoints, states
+from landscape.problem import checkpoints
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
@@ -188,5 +188,5 @@ def _about(
     }
 
 
-def _state(file: Checkpoint, problem: Problem, key: str | None) -> states.State:
-    return states.find(checkpoints.read(Path(file.file)), problem.model, file.file, key=key)
+def _state(file: Checkpoint, problem: Problem, key: str | None) -> checkpoints.FoundWeights:
+    return checkpoints.find(checkpoints.read(Path(file.file)), problem.model, file.file, key=key)

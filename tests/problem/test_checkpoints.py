@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import pickle
 import re
 
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from landscape.errors import LandscapeError
-from landscape.problem.checkpoints import read
+from landscape.problem.checkpoints import find, read
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(3)}
 
@@ -160,3 +161,158 @@ def test_another_format_or_no_file(tmp_path):
     assert refused(tmp_path / "none.pt") == (
         f"a checkpoint must be an existing file, got {tmp_path}/none.pt"
     )
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    net[1].running_mean.normal_()
+    return net
+
+
+@pytest.fixture
+def blank(model):
+    """The same with other numbers."""
+    net = copy.deepcopy(model)
+    for tensor in net.state_dict().values():
+        tensor.zero_()
+    return net
+
+
+def vector(model):
+    return nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
+
+
+def prefixed(state, prefix):
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+NESTINGS = {
+    "plain": (lambda s: s, ""),
+    "Lightning": (
+        lambda s: {
+            "epoch": 3,
+            "pytorch-lightning_version": "2.6",
+            "state_dict": prefixed(s, "net.") | {"metric.total": torch.zeros(1)},
+            "optimizer_states": [{"state": {0: {"momentum": torch.zeros(3)}}}],
+            "loops": {"fit": {"a": 1}},
+        },
+        "state_dict/net.",
+    ),
+    "DataParallel": (lambda s: {"model": prefixed(s, "module.")}, "model/module."),
+    "compiled": (lambda s: prefixed(s, "_orig_mod."), ""),
+    "compiled inside": (lambda s: prefixed(s, "net._orig_mod."), "net."),
+    "moving average beside it": (
+        lambda s: {"ema": {k: v * 0 for k, v in s.items()}, "model": s},
+        "model",
+    ),
+    "deep": (lambda s: {"checkpoint": {"model": s}}, "checkpoint.model"),
+    "half precision": (
+        lambda s: {k: v.half() if v.is_floating_point() else v for k, v in s.items()},
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NESTINGS)
+def test_found_wherever_it_is(name, model, blank):
+    nest, place = NESTINGS[name]
+    found = find(nest(model.state_dict()), blank, "file")
+    tolerance = 1e-3 if name == "half precision" else 0
+    np.testing.assert_allclose(found.weights, vector(model), rtol=tolerance, atol=tolerance)
+    assert found.weights.dtype == np.float32
+    running = model[1].running_mean.numpy()
+    np.testing.assert_allclose(found.buffers["1.running_mean"], running, rtol=tolerance)
+    assert found.buffers["1.num_batches_tracked"].shape == ()
+    assert found.found_in == place
+
+
+def test_a_key_chooses(model, blank):
+    tree = {"ema": {k: v * 2 for k, v in model.state_dict().items()}, "model": model.state_dict()}
+    np.testing.assert_array_equal(find(tree, blank, "f", key="ema").weights, 2 * vector(model))
+    with pytest.raises(LandscapeError) as caught:
+        find(tree, blank, "f.pt", key="best")
+    assert str(caught.value) == "key must be a mapping in f.pt, got best; there are ema, model"
+
+
+def test_the_problems_model_may_be_a_wrapper(model, blank):
+    class Wrapper(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.ModuleDict({"net": blank})
+
+    found = find(model.state_dict(), Wrapper(), "file")
+    np.testing.assert_array_equal(found.weights, vector(model))
+
+
+@pytest.mark.parametrize("name", ["weights", "anything"])
+def test_a_lone_vector(name, model, blank):
+    found = find({name: torch.from_numpy(vector(model)).double()}, blank, "file")
+    np.testing.assert_array_equal(found.weights, vector(model))
+    np.testing.assert_array_equal(found.buffers["1.running_mean"], np.zeros(3))
+
+
+def test_a_vector_of_another_length(blank):
+    with pytest.raises(LandscapeError) as caught:
+        find({"weights": torch.zeros(7)}, blank, "w.npy")
+    assert str(caught.value) == (
+        "a lone array must hold all 29 parameters of the model as one vector, got shape (7,) "
+        "in w.npy"
+    )
+
+
+def test_a_tensor_shared_by_two_modules():
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(5, 3)
+            self.head = nn.Linear(3, 5, bias=False)
+            self.head.weight = self.embed.weight
+
+    model, other = Tied(), Tied()
+    for keep in (["embed.weight", "head.weight"], ["embed.weight"], ["head.weight"]):
+        state = {name: model.state_dict()[name] for name in keep}
+        np.testing.assert_array_equal(find(state, other, "file").weights, vector(model))
+
+
+def test_an_old_checkpoint_without_the_counter(model, blank):
+    state = {k: v for k, v in model.state_dict().items() if "num_batches" not in k}
+    np.testing.assert_array_equal(find(state, blank, "file").weights, vector(model))
+
+
+def test_everything_that_does_not_fit_is_named(model):
+    state = dict(model.state_dict())
+    del state["0.bias"], state["1.running_var"]
+    state |= {"2.weight": torch.zeros(3, 2), "3.weight": torch.zeros(1), "3.bias": torch.zeros(2)}
+    with pytest.raises(LandscapeError) as caught:
+        find({"state_dict": prefixed(state, "net.")}, model, "old.ckpt")
+    assert str(caught.value) == (
+        "a checkpoint must hold the model's tensors, old.ckpt has missing: 0.bias (3,), "
+        "1.running_var (3,); unexpected: 3.weight (1,), 3.bias (2,); "
+        "of another shape: 2.weight (3, 2) instead of (2, 3)"
+    )
+
+
+def test_another_model_is_refused_with_the_first_few_names():
+    model = nn.Sequential(*(nn.Linear(1, 1) for _ in range(4)))
+    with pytest.raises(LandscapeError) as caught:
+        find({"x": torch.zeros(2)}, model, "file.pt")
+    assert str(caught.value) == (
+        "a checkpoint must hold the model's tensors, file.pt has missing: 0.weight (1, 1), "
+        "0.bias (1,), 1.weight (1, 1), 1.bias (1,), 2.weight (1, 1) and 3 more; "
+        "unexpected: x (2,)"
+    )
+
+
+def test_no_tensors(model):
+    with pytest.raises(LandscapeError) as caught:
+        find({"epoch": 3, "config": {"lr": 1}}, model, "file.pt")
+    assert str(caught.value) == "a checkpoint must hold tensors by name, file.pt holds none"
+
+
+def test_weights_that_are_no_real_numbers(model):
+    state = {k: v.to(torch.int8) for k, v in model.state_dict().items()}
+    with pytest.raises(LandscapeError) as caught:
+        find(state, model, "q.pt")
+    assert str(caught.value) == "weights must be real numbers, 0.weight is torch.int8 in q.pt"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from landscape.problem import Problem, flat
-from landscape.problem.resnet import ResNet
+from landscape.problem.models import ResNet
 from landscape.problem.weights import buffers
 from landscape.store.records import Floats, Plane
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.problem.resnet import ResNet
+from landscape.problem.models import ResNet
 from landscape.scan import fused
 from landscape.scan.fold import Graph
 

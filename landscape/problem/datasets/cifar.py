@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.problem.downloads import Collection, locate, read
+from landscape.problem.datasets.downloads import Collection, locate, read
 from landscape.problem.samples import Pair
 
 RECORD = 1 + 3 * 32 * 32

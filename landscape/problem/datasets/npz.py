@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landscape.errors import LandscapeError
-from landscape.problem.downloads import one_line
+from landscape.errors import LandscapeError, one_line
 from landscape.problem.samples import Pair
 
 Array: TypeAlias = NDArray[Any]

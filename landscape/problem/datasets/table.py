@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.problem import npz
-from landscape.problem.cifar import cifar10
-from landscape.problem.mnist import fashion_mnist, mnist
+from landscape.problem.datasets import npz
+from landscape.problem.datasets.cifar import cifar10
+from landscape.problem.datasets.mnist import fashion_mnist, mnist
 from landscape.problem.samples import Pair
 
-DIGITS = Path(__file__).parent / "data" / "digits.npz"
+DIGITS = Path(__file__).parents[1] / "data" / "digits.npz"
 
 
 def load(name: str, root: str | Path = "data") -> tuple[Pair, Pair | None]:

@@ -1,16 +1,20 @@
-"""MNIST and Fashion-MNIST, from their IDX files."""
+"""MNIST and Fashion-MNIST, from their IDX files: a magic number, the lengths, then plain bytes."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.problem import idx
-from landscape.problem.downloads import Collection, locate
+from landscape.problem.datasets.downloads import Collection, locate, read
 from landscape.problem.samples import Pair
+
+UNSIGNED_BYTES = 8
 
 
 def mnist(root: Path) -> tuple[Pair, Pair]:
@@ -37,7 +41,7 @@ def _load(collection: Collection, root: Path) -> tuple[Pair, Pair]:
 
 
 def _pair(images: Path, labels: Path) -> Pair:
-    pixels, classes = idx.load(images, dimensions=3), idx.load(labels, dimensions=1)
+    pixels, classes = read_idx(images, dimensions=3), read_idx(labels, dimensions=1)
     if len(pixels) != len(classes):
         raise LandscapeError(
             f"images and labels must be of equal number, "
@@ -45,6 +49,31 @@ def _pair(images: Path, labels: Path) -> Pair:
         )
     inputs = torch.from_numpy(pixels[:, None].astype(np.float32)).div_(255)
     return inputs, torch.from_numpy(classes.astype(np.int64))
+
+
+def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
+    """The array of unsigned bytes in an IDX file, gzipped or not.
+
+    Raises:
+        LandscapeError: another format or number of dimensions, or too few or too many bytes.
+    """
+    content = read(path)
+    magic = bytes([0, 0, UNSIGNED_BYTES, dimensions])
+    if content[:4] != magic:
+        raise LandscapeError(
+            f"an IDX file of bytes in {dimensions} dimensions must start with {magic.hex(' ')}, "
+            f"got {content[:4].hex(' ') or 'nothing'} in {path}; download it again"
+        )
+    start = 4 + 4 * dimensions
+    lengths = np.frombuffer(content[4:start].ljust(4 * dimensions, b"\0"), dtype=">u4")
+    shape: tuple[Any, ...] = tuple(lengths.tolist())
+    whole = start + math.prod(shape)
+    if len(content) != whole:
+        raise LandscapeError(
+            f"an IDX file must have the length that its header promises, {whole} bytes, "
+            f"got {len(content)} in {path}; download it again"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 
 def _fetch_mnist(root: str) -> None:

@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.problem import datasets, mnist
+from landscape.problem import datasets
+from landscape.problem.datasets import mnist
 
 IDX = {
     "train-images-idx3-ubyte": bytes.fromhex("00000803 00000001 00000001 00000001 ff"),

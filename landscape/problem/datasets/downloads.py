@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, one_line
 
 log = logging.getLogger("landscape")
 
@@ -72,11 +72,6 @@ def read(path: Path) -> bytes:
         ) from error
     except OSError as error:
         raise LandscapeError(f"a data file must be readable, got {one_line(error)}") from error
-
-
-def one_line(error: BaseException) -> str:
-    """An exception in one line, with its kind."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _places(collection: Collection, root: Path) -> list[Path]:
