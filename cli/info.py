@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from landscape.errors import LandscapeError
+from landscape.quantities import size
 
 from . import strict_json
 
@@ -165,7 +166,7 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
         return
     yield (
         f"  snapshots      {snapshots['count']:,}, steps {snapshots['first']:,} to "
-        f"{snapshots['last']:,}, {_size(snapshots['bytes'])} of weights"
+        f"{snapshots['last']:,}, {size(snapshots['bytes'])} of weights"
     )
     places = [f"{name} (step {at['step']:,})" for name, at in losses.items()]
     yield f"  {'':22}" + "".join(f"{place:>22}" for place in places)
@@ -173,10 +174,6 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
         values = [at[name] for at in losses.values()]
         cells = "".join(f"{'-' if value is None else f'{value:.4g}':>22}" for value in values)
         yield f"  {name.replace('_', ' '):22}{cells}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
 def _scan_line(scan: Mapping[str, Any]) -> str:

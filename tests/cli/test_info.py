@@ -41,7 +41,7 @@ def test_a_run_in_words(landscape, run):
     )
     assert lines[6] == "  steps          64"
     count = len(trajectory.step)
-    size = f"{count * 114 * 4 / 1e3:.1f} kB"
+    size = f"{count * 114 * 4 / 1e3:.3g} kB"
     assert lines[7] == f"  snapshots      {count}, steps 0 to 64, {size} of weights"
     best, end = trajectory.row("best"), trajectory.row("final")
     for line, name in zip(lines[9:13], trajectory.measures, strict=True):
