@@ -7,8 +7,11 @@ import re
 
 from landscape.errors import LandscapeError
 
-SIZES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-BINARY_SIZES = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+SIZES = {
+    **{"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12},
+    **{"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40},
+}
+"""Bytes, by what stands before the B."""
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -64,10 +67,7 @@ def parse_size(text: str, what: str = "a size") -> int:
         LandscapeError: anything else, or less than one byte.
     """
     match = re.fullmatch(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*([kmgt]i?)?b?\s*", text.lower())
-    count = 0
-    if match is not None:
-        unit = {None: 1, **SIZES, **BINARY_SIZES}[match[2]]
-        count = int(float(match[1]) * unit)
+    count = int(float(match[1]) * SIZES[match[2] or ""]) if match else 0
     if count < 1:
         raise LandscapeError(f"{what} must be a size such as 500MB, 2GB or 1.5GiB, got {text}")
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -47,10 +48,12 @@ def measured(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> 
     """Draw gradient norm, sharpness and convexity, those that were measured.
 
     Each has its own scale, logarithmic where all values are positive; the scans ``like`` it share
-    them. A plane's panels stand side by side, a line's beneath each other.
+    them. A plane's panels stand side by side, a line's beneath each other. A cap of the style is
+    one of losses: here it cuts nothing.
 
     Raises:
-        LandscapeError: none of them was measured.
+        LandscapeError: none of them was measured, or a logarithmic scale was asked for and a value
+            isn't above 0.
     """
     shown = names(scan)
     if not shown:
@@ -58,8 +61,21 @@ def measured(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> 
             "a measures figure needs gradient-norm, sharpness or convexity, none was measured; "
             "scan with --measure"
         )
+    if style.log:
+        _check_positive(scan, shown)
     scan = style.shown(scan)
     return _curves(scan, shown, style) if scan.is_line else _maps(scan, shown, like, style)
+
+
+def _check_positive(scan: Scan, shown: Sequence[str]) -> None:
+    for name in shown:
+        values = scan.measures[name]
+        low = float(values[np.isfinite(values)].min())
+        if low <= 0:
+            raise LandscapeError(
+                f"a logarithmic scale needs values above 0, the lowest {TITLES[name]} is "
+                f"{low:.4g}; take a linear one"
+            )
 
 
 def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) -> Figure:
@@ -79,7 +95,7 @@ def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) 
         first = k % columns == 0
         axes = sheet.axes(left, top, across, tall)
         values = [one.measures[name] for one in [scan, *like] if name in one.measures]
-        scale = scales.through(values, constant=float("nan"))
+        scale = scales.through(values, constant=float("nan"), style=replace(style, cap=None))
         _panel(axes, scan, name, scale)
         contours.dress(axes, scan, name, first=first, size=(across, tall))
         axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=4)

@@ -130,7 +130,9 @@ def _profiles(
 ) -> None:
     losses = np.concatenate([part[name]["worst"]["train_loss"] for name in names])
     finite = losses[np.isfinite(losses)]
-    log = plots.is_log(losses, style) and bool(finite.max() > 5 * finite.min())
+    log = plots.is_log(losses, style)
+    if style.log is None:
+        log = log and bool(finite.max() > 5 * finite.min())
     plots.frame(upper, -0.015, 1.015)
     panels.upright(upper, finite, "training loss", log=log)
     plots.frame(lower, -0.015, 1.015)
