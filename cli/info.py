@@ -79,6 +79,7 @@ def _salvage(path: Path, into: Path) -> None:
 def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
     """What is there, and lines of words that say it."""
     from landscape.store import Scan, summary
+    from landscape.store.sentences import describe
     from landscape.store.sources import open_source
     from landscape.store.sweep import Sweep
 
@@ -86,8 +87,6 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
 
     opened = open_source(path)
     if isinstance(opened, Scan):
-        from landscape.scan.words import describe
-
         about = summary.of_scan(path, opened)
         complete = "complete" if opened.complete else "not complete"
         return about, iter([f"{path}: a scan, {complete}", *describe(opened)])

@@ -8,8 +8,15 @@ import re
 from landscape.errors import LandscapeError
 
 SIZES = {
-    **{"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12},
-    **{"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40},
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
 }
 """Bytes, by what stands before the B."""
 

@@ -11,13 +11,15 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw import contours, footer, page, paths, raster, theme, words
+from landscape.draw import contours, footer, page, paths, raster, theme
 from landscape.draw import scale as scales
 from landscape.draw.marks import Window, window
 from landscape.draw.page import Page
 from landscape.draw.scale import Scale
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store import sentences
 from landscape.store.records import Scan
 
 TITLES = {
@@ -159,10 +161,10 @@ def _bar(sheet: Page, scale: Scale, left: float, top: float, width: float) -> No
     bar.outline.set_linewidth(0.6)
     bar.set_ticks(FixedLocator(list(scale.ticks(max(3, int(width / 0.5))))), minor=False)
     bar.ax.xaxis.set_minor_locator(NullLocator())
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
     kind = "log scale" if scale.log else "linear scale"
-    cut = f", cut at {words.number(scale.high)}" if scale.capped else ""
+    cut = f", cut at {number(scale.high)}" if scale.capped else ""
     bar.set_label(f"{kind}{cut}", size=theme.SMALL, labelpad=1.5)
 
 
@@ -185,7 +187,7 @@ def _curves(scan: Scan, shown: Sequence[str], style: Style) -> Figure:
             axes.set_yscale("log")
         else:
             axes.yaxis.set_major_locator(MaxNLocator(4))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         axes.set_xlim(scan.x[0], scan.x[-1])
         axes.grid(True, color=theme.now().grid, lw=0.5)
         axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=3)
@@ -194,7 +196,9 @@ def _curves(scan: Scan, shown: Sequence[str], style: Style) -> Figure:
         if k < len(shown) - 1:
             axes.tick_params(labelbottom=False)
         else:
-            axes.set_xlabel("\n".join(words.axis(scan.plane, 0)), size=theme.LETTERS, labelpad=2)
+            axes.set_xlabel(
+                "\n".join(sentences.axis(scan.plane, 0)), size=theme.LETTERS, labelpad=2
+            )
     sheet.text(LEFT, below + 0.25, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
@@ -206,7 +210,7 @@ def _small_print(scan: Scan, width: float) -> list[str]:
         what += "; |λ_min / λ_max| is 0 where the loss is convex"
     texts = [f"{what}{f' ({count:,} samples)' if count else ''}"]
     if not scan.is_line:
-        units = dict.fromkeys(words.unit(scan.plane, axis) for axis in (0, 1))
+        units = dict.fromkeys(sentences.unit(scan.plane, axis) for axis in (0, 1))
         texts.append(f"axes: {' and '.join(units)}")
-    texts += words.small_print(scan)
+    texts += sentences.small_print(scan)
     return [line for text in texts for line in page.wrapped(text, width, theme.SMALL)]

@@ -14,7 +14,7 @@ from landscape.draw.kinds import KINDS, NEEDS, Kind, Subject
 from landscape.draw.recipe import FigureSource, Recipe
 from landscape.draw.style import PLAIN, Style, chosen
 from landscape.errors import LandscapeError
-from landscape.store import diagnosed, history, outcomes, sweep
+from landscape.store import diagnosed, history, outcomes, sentences, sweep
 from landscape.store import run as runs
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
@@ -135,10 +135,10 @@ def make(
 def caption(subject: Shown) -> str:
     """Return the caption of a scan or a run."""
     if isinstance(subject, Scan):
-        return captions.caption(subject)
+        return sentences.caption(subject)
     if isinstance(subject, Outcomes):
         return of_outcomes(subject)
-    return captions.of_run(subject.history if isinstance(subject, Diagnosed) else subject)
+    return captions.caption_of_run(subject.history if isinstance(subject, Diagnosed) else subject)
 
 
 def _caption(entry: Kind, subject: Shown) -> str:
