@@ -12,6 +12,7 @@ import typer
 
 from landscape import cluster
 from landscape.errors import LandscapeError
+from landscape.quantities import duration
 
 from . import strict_json
 from .problems import given
@@ -194,10 +195,3 @@ def carried_out(
         if not cluster.reporting():
             typer.echo(f"go on with: landscape diagnose {folder}", err=True)
         raise
-
-
-def duration(seconds: float) -> str:
-    """As somebody would say it."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

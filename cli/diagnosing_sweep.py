@@ -13,13 +13,13 @@ import typer
 
 from landscape import cluster
 from landscape.errors import LandscapeError
+from landscape.quantities import duration
 
 from . import strict_json
 from .diagnosing import (
     Choice,
     announce_measuring,
     carried_out,
-    duration,
     prepared,
     remedy,
     unwritten,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from landscape.errors import LandscapeError
+from landscape.quantities import size
 
 from . import strict_json
 
@@ -36,6 +37,11 @@ def info(
     scans there; of a sweep: a table of its runs; of a scan: its plane, grid and losses.
     """
     if salvage is not None:
+        if check or json:
+            raise LandscapeError(
+                f"--salvage copies and shows nothing, got {'--check' if check else '--json'} too; "
+                "drop one of them"
+            )
         _salvage(path, salvage)
         return
     found, words = _about(path)
@@ -72,23 +78,23 @@ def _salvage(path: Path, into: Path) -> None:
 
 def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
     """What is there, and lines of words that say it."""
-    from landscape.store import run, scanfile, summary, sweep
+    from landscape.store import Scan, summary
+    from landscape.store.sentences import describe
+    from landscape.store.sources import open_source
+    from landscape.store.sweep import Sweep
 
     from .sweep_table import lines
 
-    if path.is_file():
-        from landscape.scan.words import describe
-
-        scan = scanfile.load(path)
-        about = summary.of_scan(path, scan)
-        words = iter([f"{path}: a scan, {_done(scan.complete)}", *describe(scan)])
-        return about, words
-    if sweep.is_sweep(path):
-        opened = sweep.read(path)
+    opened = open_source(path)
+    if isinstance(opened, Scan):
+        about = summary.of_scan(path, opened)
+        complete = "complete" if opened.complete else "not complete"
+        return about, iter([f"{path}: a scan, {complete}", *describe(opened)])
+    if isinstance(opened, Sweep):
         return summary.of_sweep(opened), lines(opened)
     from landscape.sgd import lock
 
-    about = summary.of_run(run.read(path))
+    about = summary.of_run(opened)
     # A process that was killed couldn't change what run.json says.
     about["killed"] = about["status"] == "running" and not lock.held(path)
     return about, _run(about)
@@ -165,7 +171,7 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
         return
     yield (
         f"  snapshots      {snapshots['count']:,}, steps {snapshots['first']:,} to "
-        f"{snapshots['last']:,}, {_size(snapshots['bytes'])} of weights"
+        f"{snapshots['last']:,}, {size(snapshots['bytes'])} of weights"
     )
     places = [f"{name} (step {at['step']:,})" for name, at in losses.items()]
     yield f"  {'':22}" + "".join(f"{place:>22}" for place in places)
@@ -175,16 +181,8 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {name.replace('_', ' '):22}{cells}"
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
-
-
 def _scan_line(scan: Mapping[str, Any]) -> str:
     if scan["error"] is not None:
         return f"{scan['name']}: can't be read: {scan['error']}"
     shape = " x ".join(map(str, scan["size"]))
     return f"{scan['name']}: {scan['plane']}, {shape}{'' if scan['complete'] else ', not complete'}"
-
-
-def _done(complete: bool) -> str:
-    return "complete" if complete else "not complete"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from landscape import cluster
+from landscape.quantities import duration
 
 Report = Callable[[float, str], None]
 """``report(done, note)``: how many are done by now, and a few words beside it."""
@@ -80,7 +81,7 @@ def _plain(label: str, total: int) -> Report:
             return
         due = now + PLAIN_SECONDS
         left = (now - started) / done * (total - done)
-        line = f"{label}: {done:.12g}/{total}, {done / total:.0%}, {left:.0f} s left"
+        line = f"{label}: {done:.12g}/{total}, {done / total:.0%}, {duration(left)} left"
         stream.write(f"{line}, {note}\n" if note else f"{line}\n")
         stream.flush()
 

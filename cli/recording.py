@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landscape.errors import LandscapeError
+from landscape.quantities import parse_size
 
 from .problems import given, settings
 
@@ -128,14 +129,14 @@ def options(
     **flight: Any,
 ) -> Options:
     """The library's options from the command's."""
-    from landscape.sgd.options import Options, size
+    from landscape.sgd.options import Options
 
     return Options(
         dense=tuple(dense or ()),
         parameters=tuple(parameters or ()),
-        flight_memory=size(flight_memory),
+        flight_memory=parse_size(flight_memory, "flight memory"),
         sketch=0 if no_sketch else Options.sketch,
-        disk_limit=None if disk_limit is None else size(disk_limit),
+        disk_limit=None if disk_limit is None else parse_size(disk_limit, "disk limit"),
         **flight,
     )
 
@@ -206,12 +207,10 @@ def _compare(run: Run, name: str, value: Any, known: Mapping[str, Any]) -> None:
 
 def _plain(name: str, value: Any) -> Any:
     """A value such that two ways to write the same thing are equal."""
-    from landscape.sgd.options import size
-
     if value is None:
         return None
     if name in ("flight_memory", "disk_limit"):
-        return size(str(value))
+        return parse_size(str(value), name.replace("_", " "))
     if name == "set_":
         return settings(value) if isinstance(value, Sequence) else dict(value)
     if name == "data_root":

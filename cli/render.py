@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from landscape.errors import LandscapeError
+
+from .progress import progress
+
+if TYPE_CHECKING:
+    from landscape.draw import Style
+    from landscape.draw.pictures import PlannedPicture
+    from landscape.store import Scan
 
 SCALE, PAGE = "Scale and view", "Page"
 
@@ -116,28 +126,77 @@ def render(
     Writes SCAN-KIND.png, .pdf and .caption.txt, over those that are there. Each figure holds what
     it was made from: --reproduce makes it again.
     """
+    from landscape.draw import pictures
     from landscape.draw import style as styles
 
-    from . import rendering
-
-    chosen: dict[str, Any] = {
-        "theme": theme,
-        "width": styles.length(width) if width is not None else None,
-        "dpi": dpi,
-        "cmap": cmap,
-        "log": log,
-        "cap": cap,
-        "levels": levels,
-        "camera": styles.angles(camera) if camera is not None else None,
-        "transparent": transparent,
-        "path": not no_path,
-        "title": title,
-        "renderer": renderer,
-    }
-    style = styles.Style(**chosen)
+    style = styles.Style(
+        theme=theme,
+        width=styles.length(width) if width is not None else None,
+        dpi=dpi,
+        cmap=cmap,
+        log=log,
+        cap=cap,
+        levels=levels,
+        camera=styles.angles(camera) if camera is not None else None,
+        transparent=transparent,
+        path=not no_path,
+        title=title,
+        renderer=renderer,
+    )
     if reproduce is not None:
-        rendering.again(reproduce, sources or (), output, style, kind)
+        if style != styles.PLAIN or any(given is not None for given in (kind, name, formats)):
+            raise LandscapeError(
+                "--reproduce takes everything from the figure; leave out other options"
+            )
+        _again(reproduce, sources or (), output)
         return
     wanted = tuple(part.strip() for part in formats.split(",")) if formats is not None else None
-    pictures = rendering.planned(sources or (), kind, name, output, wanted)
-    rendering.draw_all(pictures, style, quiet=quiet)
+    plan = pictures.plan_pictures(
+        sources or (),
+        kind=kind,
+        name=name,
+        output=output,
+        formats=wanted,
+        style=style,
+        guess=_guess,
+    )
+    for note in plan.notes:
+        typer.echo(note, err=True)
+    _draw(plan.pictures, style, quiet=quiet)
+
+
+def _guess(scan: Scan) -> Scan | None:
+    from landscape.scan.preview import preview  # imports torch, and few scans are unfinished
+
+    return preview(scan)
+
+
+def _draw(pictures: Sequence[PlannedPicture], style: Style, *, quiet: bool) -> None:
+    from landscape.draw import make
+
+    with progress("drawing", len(pictures), quiet=quiet) as report:
+        for done, one in enumerate(pictures, start=1):
+            # A film takes as long as hundreds of figures: it tells how far it is itself.
+            def frames(made: int, count: int, before: int = done - 1) -> None:
+                report(round(before + made / count, 2), f"frame {made} of {count}")
+
+            files = make(
+                one.kind, one.works, one.stem, formats=one.formats, style=style, report=frames
+            )
+            for file in files:
+                typer.echo(str(file))
+            report(done, one.kind)
+
+
+def _again(figure: Path, sources: Sequence[Path], output: Path | None) -> None:
+    """Make a figure again and say whether it is the same."""
+    from landscape.draw import reproduce
+
+    made = reproduce(figure, sources, output)
+    for file in made.files:
+        typer.echo(str(file))
+    if made.same:
+        typer.echo("the same bytes as before", err=True)
+    else:
+        why = f": {', '.join(made.versions)}" if made.versions else ", by the same versions"
+        typer.echo(f"not the same bytes as before{why}", err=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from landscape.errors import LandscapeError
+from landscape.quantities import duration
 
 from .progress import progress
 
@@ -74,7 +75,7 @@ def announce(job: Job) -> None:
     seconds = job.seconds()
     if seconds > MOMENT:
         typer.echo(
-            f"{', '.join(job.further)}: about {_duration(seconds)} for {job.path.stem}; "
+            f"{', '.join(job.further)}: about {duration(seconds)} for {job.path.stem}; "
             "Ctrl-C saves, --resume goes on",
             err=True,
         )
@@ -133,7 +134,7 @@ def summarize(path: Path, scan: Scan) -> None:
     losses = scan.measures["train_loss"]
     typer.echo(
         f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
-        f"{scan.evaluation_seconds:.0f} s ({_how(scan.strategy)})"
+        f"{duration(scan.evaluation_seconds)} ({_how(scan.strategy)})"
     )
     if note := scan.strategy.get("note"):
         typer.echo(f"  {note}")
@@ -172,9 +173,3 @@ def draw_all(path: Path, compared: Sequence[Path], *, quiet: bool) -> None:
             for file in draw.make(kind, [work], stem, like=like):
                 typer.echo(f"  {file}")
             report(done, kind)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from landscape.errors import LandscapeError
+from landscape.quantities import size
 
 if TYPE_CHECKING:
     from landscape.draw.explorer_data import Entry
@@ -67,11 +68,9 @@ def view(
     if target.suffix.lower() not in (".html", ".htm"):
         raise LandscapeError(f"--output must end in .html, got {target}")
     explorer_page.save(entries, target)
-    size = target.stat().st_size
-    if size > LARGE:
-        typer.echo(
-            f"the page is large, {size / 1e6:.0f} MB; choose scans with --scan NAME", err=True
-        )
+    count = target.stat().st_size
+    if count > LARGE:
+        typer.echo(f"the page is large, {size(count)}; choose scans with --scan NAME", err=True)
     typer.echo(str(target))
     if not no_open:
         _open(target)

@@ -15,13 +15,13 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 # Each imports only from those before it. The single files come first: all may use them.
 ORDER = (
-    *("errors", "cluster", "__init__"),
+    *("errors", "quantities", "cluster", "__init__"),
     *("problem", "store", "sgd", "curvature", "plane", "scan", "diagnose", "draw"),
 )
 STORE_NEEDS = {"landscape", "numpy", "h5py", *sys.stdlib_module_names}
 COMMAND_LINE = {"cli", "landscape_cli", "typer", "rich", "click"}
 SLOW_TO_IMPORT = {"torch", "scipy", "h5py", "matplotlib", "pyvista", "vtk"}
-LONGEST = 500
+LONGEST = 600
 
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -65,8 +65,8 @@ def library_import(stage: str, name: str) -> Iterator[str]:
     if package == "landscape" and other in ORDER and other != stage:
         if ORDER.index(other) > ORDER.index(stage):
             yield f"imports {name}, which comes after {stage}"
-        elif stage == "store" and other != "errors":
-            yield f"imports {name}: of landscape, store knows only errors"
+        elif stage == "store" and other not in ("errors", "quantities"):
+            yield f"imports {name}: of landscape, store knows only errors and quantities"
 
 
 def command_import(name: str, relative: bool) -> Iterator[str]:
@@ -136,7 +136,7 @@ def test_an_import_from_below_is_found(file: str, code: str, name: str) -> None:
         (
             "landscape/store/a.py",
             "from ..problem import b",
-            "imports landscape.problem.b: of landscape, store knows only errors",
+            "imports landscape.problem.b: of landscape, store knows only errors and quantities",
         ),
         (
             "cli/a.py",
@@ -157,7 +157,7 @@ def test_another_violation_is_found(file: str, code: str, objection: str) -> Non
 def test_violations_of_a_whole_file_are_found() -> None:
     assert objections("cli/a.py", "") == ["has no docstring"]
     assert objections("tests/a.py", "") == []
-    assert objections("tests/a.py", "\n" * 501) == ["has 501 lines, at most 500: it is two files"]
+    assert objections("tests/a.py", "\n" * 601) == ["has 601 lines, at most 600: it is two files"]
     assert objections("landscape/misc/a.py", '"""."""') == [
         "is in misc, which has no place in ORDER"
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from landscape.diagnose.items import Value
 from landscape.diagnose.verdict import Verdict
-from landscape.scan.words import number
+from landscape.quantities import number
 
 OUTCOMES = {
     "diverged": "The loss or the weights became infinite: the run diverged.",

@@ -6,7 +6,6 @@
 Figures don't touch pyplot's state. VTK is imported when a surface is drawn, not before.
 """
 
-from landscape.draw.captions import caption
 from landscape.draw.contours import contour
 from landscape.draw.curves import curve
 from landscape.draw.files import save
@@ -15,6 +14,7 @@ from landscape.draw.measured import measured
 from landscape.draw.style import Style
 from landscape.draw.surfaces import surface
 from landscape.draw.works import Work, make, open_work, reproduce
+from landscape.store.sentences import caption
 
 __all__ = [
     "KINDS",

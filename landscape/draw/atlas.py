@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from landscape.draw import contours, episodes, footer, marks, page, paths, raster, theme, words
+from landscape.draw import contours, episodes, footer, marks, page, paths, raster, theme
 from landscape.draw import scale as scales
 from landscape.draw.footer import Footer
 from landscape.draw.legend import Legend
@@ -17,6 +17,7 @@ from landscape.draw.scale import Scale
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.draw.swatches import Swatch
 from landscape.errors import LandscapeError
+from landscape.store import sentences
 from landscape.store.records import Scan
 
 WIDTH = 7.2
@@ -108,7 +109,7 @@ def _entries(scans: Sequence[Scan], colours: Scale, kinds: set[int]) -> list[Art
     events = [event for path in large for event in path.events]
     handles += [
         Swatch(name, episodes.layers(episodes.COLOURS[name], 1.5), (0.0, 1.0))
-        for name in episodes.names(events)
+        for name in sentences.event_names(events)
     ]
     faded = [scan for scan in scans if any(paths.faded(path).any() for path in scan.paths)]
     faded = [scan for scan in faded if not paths.tiny(scan)]
@@ -125,7 +126,7 @@ def _footer(
     width: float,
 ) -> Footer:
     texts = [
-        f"{title}: {'; '.join([*map(words.share, scan.paths), f'axes: {_unit(scan)}'])}"
+        f"{title}: {'; '.join([*map(sentences.share, scan.paths), f'axes: {_unit(scan)}'])}"
         for title, scan in zip(titles, scans, strict=True)
     ]
     lines = [line for text in texts for line in page.wrapped(text, width, theme.SMALL)]
@@ -133,6 +134,6 @@ def _footer(
 
 
 def _unit(scan: Scan) -> str:
-    units = dict.fromkeys(words.unit(scan.plane, axis) for axis in (0, 1))
+    units = dict.fromkeys(sentences.unit(scan.plane, axis) for axis in (0, 1))
     scaled = "" if contours.shape(scan)[1] else ", not to one scale"
     return " and ".join(units) + scaled

@@ -21,7 +21,6 @@ from landscape.draw import (
     scale,
     theme,
     uncertain,
-    words,
 )
 from landscape.draw.levels import resolvable
 from landscape.draw.marks import Window
@@ -29,6 +28,8 @@ from landscape.draw.raster import Raster
 from landscape.draw.scale import Scale
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store import sentences
 from landscape.store.records import Floats, Scan
 
 WIDTH = 7.0
@@ -70,7 +71,7 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
         steps,
         marks.entries(scan, colours, names, kinds),
         width - beneath - RIGHT,
-        further=(*uncertain.note(scan), *(() if equal else ("the axes are not to one scale",))),
+        further=(*sentences.bands(scan), *(() if equal else ("the axes are not to one scale",))),
     )
     rows = -(-len(names) // columns)
     sheet = page.blank(width, rows * tall + foot.height, title=style.title, left=LEFT)
@@ -180,7 +181,7 @@ def _lines(
         lines,
         where,
         obstacles,
-        lambda place: words.number(float(colours.loss(np.array(place)))),
+        lambda place: number(float(colours.loss(np.array(place)))),
     )
 
 
@@ -229,7 +230,7 @@ def _hatch(axes: Axes, picture: Raster) -> None:
 def dress(axes: Axes, scan: Scan, name: str, *, first: bool, size: tuple[float, float]) -> None:
     """Write a panel's title, axes' names and units."""
     ticks(axes)
-    axes.set_title(words.measure(scan, name), size=theme.TITLE, loc="left", pad=4)
+    axes.set_title(sentences.measure(scan, name), size=theme.TITLE, loc="left", pad=4)
     axes.set_xlabel(_label(scan, 0, size[0]), size=theme.LETTERS, labelpad=2.5, linespacing=1.2)
     if first:
         axes.set_ylabel(_label(scan, 1, size[1]), size=theme.LETTERS, labelpad=2, linespacing=1.2)
@@ -241,9 +242,9 @@ def ticks(axes: Axes) -> None:
     """Set round ticks on both axes of a plane."""
     for coordinate in (axes.xaxis, axes.yaxis):
         coordinate.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        coordinate.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+        coordinate.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def _label(scan: Scan, axis: int, room: float) -> str:
-    name, unit = words.axis(scan.plane, axis)
+    name, unit = sentences.axis(scan.plane, axis)
     return "\n".join([*page.wrapped(name, room + 0.3, theme.LETTERS)[:2], unit])

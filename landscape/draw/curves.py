@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from landscape.draw import bands, footer, leaders, marks, page, plots, theme, uncertain, words
+from landscape.draw import bands, footer, leaders, marks, page, plots, theme, uncertain
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.store import sentences
 from landscape.store.records import Scan
 
 WIDTH, LEFT, RIGHT, LEGEND = 5.0, 0.68, 0.2, 0.3
@@ -45,7 +46,7 @@ def curve(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Fig
     across = width - LEFT - RIGHT
     lines = [
         line
-        for text in (*words.small_print(scan), *uncertain.note(scan))
+        for text in (*sentences.small_print(scan), *sentences.bands(scan))
         for line in page.wrapped(text, across, theme.SMALL)
     ]
     names = _names(scan, across)
@@ -60,7 +61,7 @@ def curve(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Fig
         lowest = sheet.axes(LEFT, top + plots.LOSSES + plots.BETWEEN, across, plots.ACCURACIES)
         upper.tick_params(labelbottom=False)
         _accuracies(lowest, scan, accuracies)
-    label, unit = words.axis(scan.plane, 0)
+    label, unit = sentences.axis(scan.plane, 0)
     lowest.set_xlabel(f"{label}\n{unit}", size=theme.LETTERS, labelpad=2, linespacing=1.2)
     bottom = top + plots.LOSSES + beneath + BENEATH
     sheet.text(LEFT, bottom, "\n".join(lines), theme.SMALL, colour=theme.now().note)
@@ -141,7 +142,9 @@ class Name:
 
 def _names(scan: Scan, across: float) -> list[Name]:
     """Return what is marked on the line, from left to right; the origin where nothing else is."""
-    places = [(point.xy[0], theme.mark(point.name), words.marked(point)) for point in scan.points]
+    places = [
+        (point.xy[0], theme.mark(point.name), sentences.marked(point)) for point in scan.points
+    ]
     places = places or [(0.0, theme.OTHER, "origin")]
     ends: list[float] = []
     found = []

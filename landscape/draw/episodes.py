@@ -1,8 +1,8 @@
-"""Spikes, escapes, plateaus and recoveries along a path: which parts they are, colours, words."""
+"""Spikes, escapes, plateaus and recoveries along a path: which parts they are, and colours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from landscape.draw import theme
 from landscape.draw.swatches import Swatch
+from landscape.store import sentences
 from landscape.store.records import Floats, Path, Scan
 from landscape.store.trajectory import Event
 
@@ -20,13 +21,11 @@ COLOURS = {
     "plateau": "#4db8ff",
     "non-finite": "#000000",
 }
-"""By name; where several overlap the later one is drawn.
+"""By name; where several overlap the later one of NAMES is drawn.
 
 No hue of theirs occurs among the steps, and they differ in lightness."""
-NAMES = tuple(COLOURS)
+NAMES = sentences.EVENTS
 NONE = -1
-MOST = 2
-"""So many stretches are listed in a legend, more are counted."""
 
 
 def colour(kind: int) -> str:
@@ -42,12 +41,6 @@ def along(step: NDArray[np.int64], events: Iterable[Event]) -> NDArray[np.intp]:
         # A single step is a part of the segments that it ends and begins.
         found[overlap >= 0 if event.first == event.last else overlap > 0] = _rank(event.name)
     return found
-
-
-def names(events: Iterable[Event]) -> list[str]:
-    """Return the names that occur, in the order in which they first happened."""
-    ordered = sorted(events, key=lambda event: (event.first, _rank(event.name)))
-    return list(dict.fromkeys(event.name for event in ordered if event.name in COLOURS))
 
 
 def stretches(events: Iterable[Event]) -> list[tuple[str, int, int]]:
@@ -78,7 +71,7 @@ def places(path: Path, held: NDArray[np.bool_]) -> list[tuple[str, Floats]]:
     drawn &= np.isfinite(path.xy[1:]).all(axis=1)
     lengths = np.where(drawn, np.linalg.norm(np.diff(path.xy, axis=0), axis=1), 0.0)
     found = []
-    for name in names(path.events):
+    for name in sentences.event_names(path.events):
         mine = (kinds == _rank(name)) & drawn
         if not mine.any():
             continue
@@ -95,11 +88,11 @@ def entries(scan: Scan) -> list[Artist]:
     every = [event for path in scan.paths for event in path.events]
     return [
         Swatch(
-            listed(name, every) if len(scan.paths) == 1 else name,
+            sentences.episodes(name, every) if len(scan.paths) == 1 else name,
             layers(COLOURS[name], 1.5),
             (0.0, 1.0),
         )
-        for name in names(every)
+        for name in sentences.event_names(every)
     ]
 
 
@@ -111,26 +104,6 @@ def layers(colour: str, width: float) -> list[tuple[float, str | None]]:
         (width + 0.9, theme.INK),
         (width, None),
     ]
-
-
-def sentence(events: Sequence[Event]) -> str:
-    """Say in a sentence what happened when; empty without events."""
-    every = "; ".join(listed(name, events) for name in names(events))
-    return f"Events: {every}." if every else ""
-
-
-def listed(name: str, events: Iterable[Event]) -> str:
-    """Say when an episode of that name happened: ``plateau: steps 0–45, steps 743–1,800``."""
-    mine = sorted((event for event in events if event.name == name), key=lambda e: e.first)
-    if len(mine) > MOST:
-        return f"{len(mine)} × {name}: steps {mine[0].first:,} to {mine[-1].last:,}"
-    return f"{name}: " + ", ".join(_range(event) for event in mine)
-
-
-def _range(event: Event) -> str:
-    if event.first == event.last:
-        return f"step {event.first:,}"
-    return f"steps {event.first:,}–{event.last:,}"
 
 
 def _rank(name: str) -> int:

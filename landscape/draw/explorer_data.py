@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from landscape.draw import (
     bands,
-    captions,
     contours,
     episodes,
     marks,
@@ -21,12 +20,13 @@ from landscape.draw import (
     stage,
     theme,
     trail,
-    words,
 )
 from landscape.draw import scale as scales
 from landscape.draw.camera import Camera
 from landscape.draw.relief import Relief
 from landscape.draw.scale import Scale
+from landscape.quantities import number
+from landscape.store import sentences
 from landscape.store.records import Floats, Path, Scan
 
 MOST = 201
@@ -83,12 +83,12 @@ def of(scan: Scan) -> dict[str, Any]:
     Finite values beyond float32's range become its largest or smallest.
     """
     shown, every = thinned(scan)
-    caption = captions.caption(scan)
+    caption = sentences.caption(scan)
     if every > 1:
         caption += f" Shown here: 1 of every {every} grid points along each axis."
-    units = [words.unit(scan.plane, axis) for axis in range(len(scan.plane.directions))]
+    units = [sentences.unit(scan.plane, axis) for axis in range(len(scan.plane.directions))]
     return {
-        "title": f"{scan.plane.kind}, {words.origin(scan.plane)}",
+        "title": f"{scan.plane.kind}, {sentences.origin(scan.plane)}",
         "line": scan.is_line,
         "labels": list(scan.plane.labels),
         "units": units,
@@ -101,12 +101,12 @@ def of(scan: Scan) -> dict[str, Any]:
         "measures": [measure(shown, name) for name in names(shown)],
         "paths": [path(one) for one in scan.paths],
         "points": [
-            {"name": one.name, "text": words.marked(one), "xy": list(one.xy), "step": one.step}
+            {"name": one.name, "text": sentences.marked(one), "xy": list(one.xy), "step": one.step}
             for one in scan.points
             if np.isfinite(one.xy).all()
         ],
         "constant": scan.constant_loss if np.isfinite(scan.constant_loss) else None,
-        "facts": [f"{text[0].upper()}{text[1:]}" for text in words.small_print(scan) if text],
+        "facts": [f"{text[0].upper()}{text[1:]}" for text in sentences.small_print(scan) if text],
         "caption": caption,
     }
 
@@ -137,8 +137,8 @@ def _lowest(relief: Relief) -> Floats:
 
 def names(scan: Scan) -> list[str]:
     """Return the measures that can be chosen: losses, accuracies, then what else there is."""
-    first = marks.known(scan, tuple(words.MEASURES))
-    others = [name for name in scan.measures if name not in words.MEASURES]
+    first = marks.known(scan, tuple(sentences.MEASURES))
+    others = [name for name in scan.measures if name not in sentences.MEASURES]
     others = [name for name in others if not name.endswith("_error")]
     return ["train_loss", *(name for name in first if name != "train_loss"), *others]
 
@@ -172,8 +172,8 @@ def measure(scan: Scan, name: str) -> dict[str, Any]:
     values = bands.median(scan).measures[name]
     found: dict[str, Any] = {
         "name": name,
-        "title": words.measure(scan, name),
-        "short": words.MEASURES.get(name, name.replace("_", " ")),
+        "title": sentences.measure(scan, name),
+        "short": sentences.MEASURES.get(name, name.replace("_", " ")),
         "values": packed(fitting(values).ravel()),
         "low": scale.low,
         "high": scale.high,
@@ -183,7 +183,7 @@ def measure(scan: Scan, name: str) -> dict[str, Any]:
             "linear": ticks(replace(scale, log=False)),
         },
         "levels": scale.levels().tolist(),
-        "cap": f"cut at {words.number(scale.high)}: {scale.rule}" if scale.capped else "",
+        "cap": f"cut at {number(scale.high)}: {scale.rule}" if scale.capped else "",
         "band": None,
         "error": packed(scan.errors[name].ravel()) if name in scan.errors else None,
     }
@@ -203,7 +203,7 @@ def scale_of(scan: Scan, name: str) -> Scale:
 
 def ticks(scale: Scale) -> list[tuple[float, str]]:
     """Return values for an axis and how they are written."""
-    return [(float(value), words.number(float(value))) for value in scale.ticks(TICKS)]
+    return [(float(value), number(float(value))) for value in scale.ticks(TICKS)]
 
 
 def path(one: Path) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def path(one: Path) -> dict[str, Any]:
         "true": packed(fitting(one.true_loss)),
         "plane": packed(fitting(one.plane_loss)),
         "faded": packed(paths.faded(one), np.uint8),
-        "share": words.share(one),
+        "share": sentences.share(one),
         "events": [
             {"name": event.name, "first": event.first, "last": event.last}
             for event in one.events

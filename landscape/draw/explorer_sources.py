@@ -3,75 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from landscape.draw.explorer_data import Entry
-from landscape.errors import LandscapeError
-from landscape.store import exchange, run, sweep
+from landscape.store import sources, sweep
+from landscape.store.sources import ScanSource, home_of, load_scan
 
 PREFERRED = "along"
 """Shown first: the plane that has the run's own movement on an axis."""
 
 
-def gather(sources: Sequence[Path], *, name: str | None = None) -> list[Entry]:
+def gather(paths: Sequence[Path], *, name: str | None = None) -> list[Entry]:
     """Return the scans of runs, of the runs of sweeps and of single files; planes ``along`` first.
 
-    With ``name`` only those scans of runs that are called so.
+    With ``name`` only those scans of runs that are called so. Runs of a sweep that nobody has
+    scanned are left out.
 
     Raises:
         LandscapeError: a source has none, or isn't a run, a sweep or a scan.
     """
-    found: list[Entry] = []
-    for source in sources:
-        if source.is_file():
-            scan = exchange.load(source)
-            found.append(Entry(scan.run_name or exchange.home(source).name, source.stem, scan))
-        elif sweep.is_sweep(source):
-            # Runs of a sweep that nobody has scanned are left out.
-            rows = [source / str(one["name"]) for one in sweep.read(source).runs]
-            scanned = [row for row in rows if _scans(row, name)]
-            if not scanned:
-                raise _none(source, name)
-            found += [entry for row in scanned for entry in _of_run(row, name)]
-        else:
-            found += _of_run(source, name)
-    return _told_apart(found)
+    given = sources.expand(paths, needing="view", name=name, scanned=True)
+    return _told_apart([entry for source in given for entry in _entries(source)])
 
 
-def place(sources: Sequence[Path]) -> Path:
+def place(paths: Sequence[Path]) -> Path:
     """Return where ``explorer.html`` goes: the run, or the folder of the first source."""
-    first = exchange.home(sources[0])
-    alone = len(sources) == 1 and (first / "run.json").is_file()
-    return (first if alone else _beside(sources[0], first)) / "explorer.html"
+    first = home_of(paths[0])
+    alone = len(paths) == 1 and (first / "run.json").is_file()
+    return (first if alone else _beside(paths[0], first)) / "explorer.html"
 
 
-def _beside(source: Path, home: Path) -> Path:
-    return home if source.is_file() or sweep.is_sweep(source) else home.absolute().parent
+def _beside(path: Path, home: Path) -> Path:
+    return home if path.is_file() or sweep.is_sweep(path) else home.absolute().parent
 
 
-def _of_run(folder: Path, name: str | None) -> list[Entry]:
-    opened = run.read(folder)
-    files = _scans(folder, name)
-    if not files:
-        raise _none(folder, name)
-    loaded = [Entry(opened.name, file.stem, exchange.load(file)) for file in files]
+def _entries(source: ScanSource) -> list[Entry]:
+    if source.run is None:
+        scan = load_scan(source.path)
+        return [Entry(scan.run_name or home_of(source.path).name, source.path.stem, scan)]
+    loaded = [Entry(source.run.name, file.stem, load_scan(file)) for file in source.scans]
     return sorted(loaded, key=lambda entry: (entry.scan.is_line, not _first(entry)))
 
 
 def _first(entry: Entry) -> bool:
     return entry.scan.plane.kind == PREFERRED
-
-
-def _scans(folder: Path, name: str | None) -> list[Path]:
-    every = sorted((folder / "scans").glob("[!.]*.h5"))
-    return [file for file in every if name is None or file.stem == name]
-
-
-def _none(folder: Path, name: str | None) -> LandscapeError:
-    what = "a scan" if name is None else f"a scan called {name}"
-    return LandscapeError(
-        f"view needs {what}, {folder} has none; make one with `landscape scan {folder}`"
-    )
 
 
 def _told_apart(entries: list[Entry]) -> list[Entry]:
@@ -82,5 +58,5 @@ def _told_apart(entries: list[Entry]) -> list[Entry]:
         key = (entry.run, entry.name)
         seen[key] = seen.get(key, 0) + 1
         more = f" ({seen[key]})" if seen[key] > 1 else ""
-        found.append(Entry(entry.run, entry.name + more, entry.scan))
+        found.append(replace(entry, name=entry.name + more))
     return found

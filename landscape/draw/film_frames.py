@@ -28,7 +28,6 @@ from landscape.draw import (
     stage,
     theme,
     window_scene,
-    words,
 )
 from landscape.draw.camera import Camera
 from landscape.draw.page import Page
@@ -37,6 +36,7 @@ from landscape.draw.surfaces import show
 from landscape.draw.trail import Trail
 from landscape.draw.window_scene import Scene
 from landscape.errors import LandscapeError
+from landscape.store import sentences
 from landscape.store.records import Floats, Scan
 
 Picture = NDArray[np.uint8]
@@ -185,9 +185,9 @@ def _still(scene: Scene, style: Style) -> tuple[Picture, Cursor]:
     """Draw what doesn't change: title, colour bars, the loss curve, the path's share."""
     scan = scene.scan
     sheet = page.blank(WIDTH, HEIGHT)
-    title = style.title or f"{scan.run_name or 'scan'}: {words.measure(scan, 'train_loss')}"
+    title = style.title or f"{scan.run_name or 'scan'}: {sentences.measure(scan, 'train_loss')}"
     sheet.text(0.12, 0.1, title, theme.TITLE + 1)
-    below = "; ".join(words.share(path) for path in scan.paths)
+    below = "; ".join(sentences.share(path) for path in scan.paths)
     lines = page.wrapped(below, WIDTH - 0.25, theme.SMALL)[:1] if below else []
     sheet.text(0.12, 0.29, "\n".join(lines), theme.SMALL, theme.now().note)
     footer.loss_bar(sheet, scene.scale, 0.5, HEIGHT - BOTTOM, WIDTH - SIDE - 1.0)

@@ -13,10 +13,12 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw import theme, words
+from landscape.draw import theme
 from landscape.draw.legend import Legend
 from landscape.draw.page import Page, inches, wrapped
 from landscape.draw.scale import Scale
+from landscape.quantities import exact, number
+from landscape.store import sentences
 from landscape.store.records import Floats, Scan
 
 LINE = 0.135
@@ -72,7 +74,7 @@ def under(
     further: Sequence[str] = (),
 ) -> Footer:
     """Arrange what stands beneath the panels within ``width`` inches."""
-    *first, last = words.small_print(scan)
+    *first, last = sentences.small_print(scan)
     lines = [
         line
         for text in [*first, "; ".join([last, *further])]
@@ -92,7 +94,7 @@ def loss_bar(page: Page, scale: Scale, left: float, top: float, width: float) ->
     ticks = scale.ticks(max(3, int(width / 0.42)))
     bar.set_ticks(FixedLocator(list(ticks)), minor=False)
     bar.ax.xaxis.set_minor_locator(NullLocator())
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda loss, _: words.number(loss)))
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda loss, _: number(loss)))
     bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
     reason = "" if scale.low > 0 else ": losses ≤ 0 have no logarithm"
     kind = "log scale" if scale.log else f"linear scale{reason}"
@@ -112,7 +114,7 @@ def loss_bar(page: Page, scale: Scale, left: float, top: float, width: float) ->
         beyond.set_hatch_linewidth(0.6)
         axes.add_patch(beyond)
         axes.annotate(
-            f"> {words.number(scale.high)}",
+            f"> {number(scale.high)}",
             (1.012 + 0.1 / width, 0),
             (0, -4.2),
             xycoords="axes fraction",
@@ -136,11 +138,11 @@ def mark_constant(axes: Axes, scale: Scale, width: float) -> None:
     """Mark the best constant output's loss on a colour bar, or beside it where it is outside."""
     if not np.isfinite(scale.constant):
         return
-    text = f"{words.exact(scale.constant)} best constant output"
+    text = f"{exact(scale.constant)} best constant output"
     place = float(scale.position(np.array(scale.constant)))
     if not 0 <= place <= 1:
         beyond = "above" if place > 1 else "below"
-        text = f"best constant output {words.number(scale.constant)}: {beyond} this scale"
+        text = f"best constant output {number(scale.constant)}: {beyond} this scale"
         axes.set_title(text, size=theme.SMALL, loc="right", pad=3, color=theme.INK)
         return
     for colour, thick in (("white", 2.4), (theme.INK, 1.1)):

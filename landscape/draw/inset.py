@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import ConnectionPatch
 
-from landscape.draw import marks, paths, raster, theme, words
+from landscape.draw import marks, paths, raster, theme
 from landscape.draw.marks import Window
 from landscape.draw.scale import Scale
+from landscape.quantities import number
 from landscape.store.records import Floats, Scan
 
 SIZE = 0.4
@@ -93,7 +94,7 @@ def _ground(axes: Axes, scan: Scan, scale: Scale, close: Window) -> str:
     text = "path at its own scale, ground\n"
     if known:
         ends = scale.loss(np.array([position.min(), position.max()]))
-        low, high = (words.number(float(loss), 2) for loss in ends)
+        low, high = (number(float(loss), 2) for loss in ends)
         text += f"interpolated: {low}" + (f"–{high}" if low != high else "")
     else:
         text += "not measured"
@@ -126,7 +127,7 @@ def _bar(axes: Axes, close: Window, ink: str) -> None:
     axes.text(
         0.06 + length / width / 2,
         0.075,
-        words.number(length),
+        number(length),
         transform=axes.transAxes,
         size=theme.SMALL - 0.6,
         ha="center",

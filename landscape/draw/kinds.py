@@ -37,6 +37,8 @@ from landscape.store.history import History
 from landscape.store.outcomes import Outcomes
 from landscape.store.records import Scan
 
+PAGE = ("theme", "width", "dpi", "transparent", "title")
+"""The fields of `Style` that show in every figure; a film has a size of its own."""
 Subject = Scan | History | Diagnosed | Outcomes | Sequence[Scan]
 Need = Literal["plane", "line", "scan", "planes", "run", "diagnosis", "sweep"]
 NEEDS: Mapping[Need, str] = {
@@ -65,6 +67,8 @@ class Kind:
     write: Callable[..., Sequence[Path]] | None = None
     """``write(subject, stem, *, formats, style, caption, report)`` for what isn't a figure, such as
     films; returns the files. ``report(done, total)`` is called as it goes on."""
+    takes: tuple[str, ...] = PAGE
+    """The fields of `Style` that show in it; others are refused."""
     formats: tuple[str, ...] = ("png", "pdf", "svg")
     """Endings there are, "." left out."""
     default: tuple[str, ...] = ("png", "pdf")
@@ -92,31 +96,64 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "contour": Kind(
-        "plane", contour, "losses of a plane from above", lambda scan: not scan.is_line
+        "plane",
+        contour,
+        "losses of a plane from above",
+        lambda scan: not scan.is_line,
+        takes=(*PAGE, "cmap", "log", "cap", "levels", "path"),
     ),
     "surface": Kind(
-        "plane", surface, "losses of a plane in 3D", lambda scan: not scan.is_line, solid=True
+        "plane",
+        surface,
+        "losses of a plane in 3D",
+        lambda scan: not scan.is_line,
+        takes=(*PAGE, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
+        solid=True,
     ),
-    "curve": Kind("line", curve, "losses along a line", lambda scan: scan.is_line),
+    "curve": Kind(
+        "line",
+        curve,
+        "losses along a line",
+        lambda scan: scan.is_line,
+        takes=(*PAGE, "log", "cap", "path"),
+    ),
     "measures": Kind(
-        "scan", measured, "gradient norm, sharpness, convexity", lambda scan: bool(further(scan))
+        "scan",
+        measured,
+        "gradient norm, sharpness, convexity",
+        lambda scan: bool(further(scan)),
+        takes=(*PAGE, "cmap", "log", "path"),
     ),
-    "path": Kind("plane", path, "the path alone, its losses and its distance from the plane"),
+    "path": Kind(
+        "plane",
+        path,
+        "the path alone, its losses and its distance from the plane",
+        takes=(*PAGE, "log", "cap"),
+    ),
     "film": Kind(
         "plane",
         None,
         "an orbit around the surface while the path grows",
         write=film.write,
+        takes=("theme", "title", "cmap", "log", "path", "renderer"),
         formats=film.FORMATS,
         default=("mp4",),
         solid=True,
     ),
-    "map": Kind("planes", atlas, "several planes or runs on one scale"),
-    "loss": Kind("run", loss, "a training in time, with what happened"),
+    "map": Kind(
+        "planes",
+        atlas,
+        "several planes or runs on one scale",
+        takes=(*PAGE, "cmap", "log", "cap", "levels", "path"),
+    ),
+    "loss": Kind(
+        "run", loss, "a training in time, with what happened", takes=(*PAGE, "log", "cap")
+    ),
     "distances": Kind(
         "diagnosis",
         distances.distances,
         "how far weights are from each other, beside copies and a twin",
+        takes=(*PAGE, "cmap", "log"),
         caption=distances.caption,
         parts=("distances",),
         also=("permutations", "functions"),
@@ -132,6 +169,7 @@ KINDS: dict[str, Kind] = {
         "diagnosis",
         barriers.barriers,
         "loss along paths between floors",
+        takes=(*PAGE, "cmap", "log"),
         caption=barriers.caption,
         parts=("connectivity",),
         also=("interventions",),
@@ -140,6 +178,7 @@ KINDS: dict[str, Kind] = {
         "diagnosis",
         sharpness.sharpness,
         "curvature in time against the bounds of stability",
+        takes=(*PAGE, "log"),
         caption=sharpness.caption,
         parts=("sharpness",),
         also=("curvature",),
@@ -155,6 +194,7 @@ KINDS: dict[str, Kind] = {
         "diagnosis",
         replicas.replicas,
         "what trainings from the run's snapshots did",
+        takes=(*PAGE, "log", "cap"),
         caption=replicas.caption,
         parts=("interventions",),
     ),
@@ -162,6 +202,7 @@ KINDS: dict[str, Kind] = {
         "sweep",
         outcomes.outcomes,
         "what became of runs by learning rate",
+        takes=(*PAGE, "log"),
         caption=outcomes.caption,
     ),
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from landscape.draw import page, stage, theme, words
+from landscape.draw import page, stage, theme
 from landscape.draw.camera import Camera
 from landscape.draw.meshes import Frame
 from landscape.draw.scale import Scale
 from landscape.draw.stage import Edge
+from landscape.quantities import number
 from landscape.store.records import Floats, Scan
 
 
@@ -31,7 +32,7 @@ def _along(axes: Axes, edge: Edge, seen: Camera, middle: Floats, text: str) -> N
     front = ends[int(ends[:, 1].argmin())]
     reach = 0.0
     for tick in edge.ticks:
-        written = words.number(tick.value)
+        written = number(tick.value)
         half = np.array([page.inches(written, theme.TICKS), 0.09]) / 2 * theme.now().dpi
         off = 0.045 * theme.now().dpi + float(half @ np.abs(outward))
         reach = max(reach, off + float(half @ np.abs(outward)))
@@ -68,7 +69,7 @@ def _upright(axes: Axes, edge: Edge, seen: Camera, text: str) -> None:
         axes.text(
             at[0] - 0.05 * theme.now().dpi,
             at[1],
-            words.number(tick.value),
+            number(tick.value),
             size=theme.TICKS - 0.5,
             ha="right",
             va="center",

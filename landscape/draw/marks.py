@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from landscape.draw import episodes, leaders, paths, raster, theme, words
+from landscape.draw import episodes, leaders, paths, raster, theme
 from landscape.draw.scale import Scale
 from landscape.draw.swatches import Swatch
+from landscape.quantities import number
+from landscape.store import sentences
 from landscape.store.records import Floats, Point, Scan
 
 MARGIN = 0.08
@@ -172,7 +174,7 @@ def beyond(scale: Scale, kinds: set[int], *, solid: bool = False) -> list[Artist
     handles: list[Artist] = []
     if scale.capped:
         what = "cut at" if solid else "loss above"
-        text = f"{what} {words.number(scale.high)}: {scale.rule}"
+        text = f"{what} {number(scale.high)}: {scale.rule}"
         handles.append(_patch(theme.now().loss(1.0), text, "/////"))
     missing = sorted(kinds - {raster.FINITE})
     if solid and missing:
@@ -189,9 +191,9 @@ def beyond(scale: Scale, kinds: set[int], *, solid: bool = False) -> list[Artist
 def entry(scan: Scan, point: Point, shown: Collection[str] | None = None) -> Line2D:
     """Return a marked point's entry, which says where it is if it isn't shown."""
     look = theme.mark(point.name)
-    text = words.marked(point)
+    text = sentences.marked(point)
     if len(point.xy) == 2 and not window(scan).holds(np.array(point.xy)):
-        text = f"{text[:-1]}; outside, at {', '.join(words.number(x) for x in point.xy)})"
+        text = f"{text[:-1]}; outside, at {', '.join(number(x) for x in point.xy)})"
     elif shown is not None and point.name not in shown:
         text = f"{text[:-1]}; above the cut or over a hole)"
     return sample(look, text)
@@ -200,7 +202,7 @@ def entry(scan: Scan, point: Point, shown: Collection[str] | None = None) -> Lin
 def _least(scan: Scan, measures: tuple[str, ...]) -> list[Line2D]:
     least = [(name, found[0]) for name in measures if (found := lowest(scan, name))]
     values = ", ".join(
-        words.number(loss) if name == "train_loss" else f"validation {words.number(loss)}"
+        number(loss) if name == "train_loss" else f"validation {number(loss)}"
         for name, loss in least
     )
     return [sample(theme.LOWEST, f"lowest on the grid: {values}")] if least else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,13 +11,15 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw import contours, footer, page, paths, raster, theme, words
+from landscape.draw import contours, footer, page, paths, raster, theme
 from landscape.draw import scale as scales
 from landscape.draw.marks import Window, window
 from landscape.draw.page import Page
 from landscape.draw.scale import Scale
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store import sentences
 from landscape.store.records import Scan
 
 TITLES = {
@@ -47,10 +50,12 @@ def measured(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> 
     """Draw gradient norm, sharpness and convexity, those that were measured.
 
     Each has its own scale, logarithmic where all values are positive; the scans ``like`` it share
-    them. A plane's panels stand side by side, a line's beneath each other.
+    them. A plane's panels stand side by side, a line's beneath each other. A cap of the style is
+    one of losses: here it cuts nothing.
 
     Raises:
-        LandscapeError: none of them was measured.
+        LandscapeError: none of them was measured, or a logarithmic scale was asked for and a value
+            isn't above 0.
     """
     shown = names(scan)
     if not shown:
@@ -58,8 +63,21 @@ def measured(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> 
             "a measures figure needs gradient-norm, sharpness or convexity, none was measured; "
             "scan with --measure"
         )
+    if style.log:
+        _check_positive(scan, shown)
     scan = style.shown(scan)
     return _curves(scan, shown, style) if scan.is_line else _maps(scan, shown, like, style)
+
+
+def _check_positive(scan: Scan, shown: Sequence[str]) -> None:
+    for name in shown:
+        values = scan.measures[name]
+        low = float(values[np.isfinite(values)].min())
+        if low <= 0:
+            raise LandscapeError(
+                f"a logarithmic scale needs values above 0, the lowest {TITLES[name]} is "
+                f"{low:.4g}; take a linear one"
+            )
 
 
 def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) -> Figure:
@@ -79,7 +97,7 @@ def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) 
         first = k % columns == 0
         axes = sheet.axes(left, top, across, tall)
         values = [one.measures[name] for one in [scan, *like] if name in one.measures]
-        scale = scales.through(values, constant=float("nan"))
+        scale = scales.through(values, constant=float("nan"), style=replace(style, cap=None))
         _panel(axes, scan, name, scale)
         contours.dress(axes, scan, name, first=first, size=(across, tall))
         axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=4)
@@ -143,10 +161,10 @@ def _bar(sheet: Page, scale: Scale, left: float, top: float, width: float) -> No
     bar.outline.set_linewidth(0.6)
     bar.set_ticks(FixedLocator(list(scale.ticks(max(3, int(width / 0.5))))), minor=False)
     bar.ax.xaxis.set_minor_locator(NullLocator())
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
     kind = "log scale" if scale.log else "linear scale"
-    cut = f", cut at {words.number(scale.high)}" if scale.capped else ""
+    cut = f", cut at {number(scale.high)}" if scale.capped else ""
     bar.set_label(f"{kind}{cut}", size=theme.SMALL, labelpad=1.5)
 
 
@@ -169,7 +187,7 @@ def _curves(scan: Scan, shown: Sequence[str], style: Style) -> Figure:
             axes.set_yscale("log")
         else:
             axes.yaxis.set_major_locator(MaxNLocator(4))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         axes.set_xlim(scan.x[0], scan.x[-1])
         axes.grid(True, color=theme.now().grid, lw=0.5)
         axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=3)
@@ -178,7 +196,9 @@ def _curves(scan: Scan, shown: Sequence[str], style: Style) -> Figure:
         if k < len(shown) - 1:
             axes.tick_params(labelbottom=False)
         else:
-            axes.set_xlabel("\n".join(words.axis(scan.plane, 0)), size=theme.LETTERS, labelpad=2)
+            axes.set_xlabel(
+                "\n".join(sentences.axis(scan.plane, 0)), size=theme.LETTERS, labelpad=2
+            )
     sheet.text(LEFT, below + 0.25, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
@@ -190,7 +210,7 @@ def _small_print(scan: Scan, width: float) -> list[str]:
         what += "; |λ_min / λ_max| is 0 where the loss is convex"
     texts = [f"{what}{f' ({count:,} samples)' if count else ''}"]
     if not scan.is_line:
-        units = dict.fromkeys(words.unit(scan.plane, axis) for axis in (0, 1))
+        units = dict.fromkeys(sentences.unit(scan.plane, axis) for axis in (0, 1))
         texts.append(f"axes: {' and '.join(units)}")
-    texts += words.small_print(scan)
+    texts += sentences.small_print(scan)
     return [line for text in texts for line in page.wrapped(text, width, theme.SMALL)]

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw import page, theme, words
+from landscape.draw import page, theme
 from landscape.draw.scale import Scale
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
+from landscape.quantities import exact, number
 from landscape.store.records import Floats
 
 DASHES = {"train": ("-", "training"), "validation": ((0, (4, 1.6)), "validation")}
@@ -30,7 +31,7 @@ def frame(axes: Axes, low: float, high: float) -> None:
     """Set the horizontal axis, its round ticks and a grid."""
     axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.grid(True, color=theme.now().grid, lw=0.5)
     axes.set_axisbelow(True)
 
@@ -42,7 +43,7 @@ def upright(axes: Axes, finite: Floats, constant: float, *, log: bool) -> None:
     axes.set_ylim(low, high)
     scale = Scale(low, high, log, capped=False, rule="", constant=float("nan"))
     axes.yaxis.set_major_locator(FixedLocator(list(scale.ticks(7))))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("loss (log scale)" if log else "loss", size=theme.LETTERS, labelpad=3)
     if not len(finite):
@@ -105,7 +106,7 @@ def accuracies(axes: Axes) -> None:
     """Set the upright axis for accuracies."""
     axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_locator(MaxNLocator(2, steps=[5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.set_ylabel("accuracy", size=theme.LETTERS, labelpad=3)
 
 
@@ -135,7 +136,7 @@ def constant(
         return
     ink = theme.now().ink
     axes.axhline(loss, color=ink, lw=0.9, ls=(0, (1.2, 1.6)), zorder=2)
-    text = f"{words.exact(loss)} best constant output"
+    text = f"{exact(loss)} best constant output"
     width = page.inches(text, theme.SMALL) / axes.get_window_extent().width * theme.now().dpi
     place, above = _free(axes, lines, loss, width, marked)
     axes.annotate(

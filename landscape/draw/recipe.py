@@ -32,7 +32,7 @@ UNSEEN = {"evaluation_seconds", "choosing_seconds", "samples_evaluated", "strate
 
 
 @dataclass(frozen=True)
-class Source:
+class FigureSource:
     """A scan or a run that a figure shows."""
 
     file: str
@@ -49,8 +49,8 @@ class Recipe:
     """What a figure was made from."""
 
     kind: str
-    sources: tuple[Source, ...]
-    like: tuple[Source, ...]
+    sources: tuple[FigureSource, ...]
+    like: tuple[FigureSource, ...]
     """Scans that share its scale without being shown."""
     style: Mapping[str, Any]
     """What differs from the defaults."""
@@ -119,8 +119,8 @@ def read(figure: Path) -> Recipe:
         )
     return Recipe(
         kind=values["kind"],
-        sources=tuple(Source(**source) for source in values["sources"]),
-        like=tuple(Source(**source) for source in values["like"]),
+        sources=tuple(FigureSource(**source) for source in values["sources"]),
+        like=tuple(FigureSource(**source) for source in values["like"]),
         style=values["style"],
         versions=values["versions"],
     )

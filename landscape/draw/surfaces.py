@@ -31,7 +31,6 @@ from landscape.draw import (
     theme,
     trail,
     uncertain,
-    words,
 )
 from landscape.draw import scale as scales
 from landscape.draw.camera import Camera
@@ -40,6 +39,8 @@ from landscape.draw.style import PLAIN, Style, styled
 from landscape.draw.swatches import Swatch
 from landscape.draw.trail import Trail
 from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store import sentences
 from landscape.store.records import Scan
 
 Renderer = Literal["auto", "pyvista", "matplotlib"]
@@ -88,7 +89,7 @@ def surface(
         paths.steps(scan),
         _entries(scan, scale, names, laid, seen),
         wide - 2 * indent,
-        [_axes(scan), *uncertain.note(scan)],
+        [_axes(scan), *sentences.bands(scan)],
     )
     rows = -(-len(names) // columns)
     height = round(rows * (TOP + tall) + foot.height + 0.1, 2)
@@ -98,7 +99,9 @@ def surface(
         hidden = shared if beside else 0.0
         left, top = SIDE + k % columns * across, k // columns * (TOP + tall)
         mesh = meshes.surface(scan.x, scan.y, scan.measures[name], scale, box)
-        sheet.text(left + 0.05 * (2 - beside), top + 0.1, words.measure(scan, name), theme.TITLE)
+        sheet.text(
+            left + 0.05 * (2 - beside), top + 0.1, sentences.measure(scan, name), theme.TITLE
+        )
         axes = sheet.axes(left, top + TOP, across - hidden, tall)
         if vtk:
             show(axes, solid.picture(scan, mesh, scale, box, seen, None if k else laid))
@@ -170,7 +173,7 @@ def _axes(scan: Scan) -> str:
     # Along the axes there is no room for what follows a comma.
     names = [label for label in plane.labels if "," in label]
     unit = plane.unit
-    if unit != words.DISTANCE and plane.directions.size:
-        unit += f": 1 = {' and '.join(words.number(norm) for norm in plane.norms)} in weight space"
+    if unit != sentences.DISTANCE and plane.directions.size:
+        unit += f": 1 = {' and '.join(number(norm) for norm in plane.norms)} in weight space"
     scaled = [] if contours.shape(scan)[1] else ["not to one scale"]
     return f"axes: {'; '.join([*names, unit, *scaled])}"

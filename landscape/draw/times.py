@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from landscape.draw import episodes, footer, page, plots, theme, words
+from landscape.draw import episodes, footer, page, plots, theme
 from landscape.draw.legend import Legend
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.store import sentences
 from landscape.store.history import History
 from landscape.store.records import Floats
 
@@ -69,7 +70,7 @@ def loss(history: History, *, style: Style = PLAIN) -> Figure:
 
 def trained(history: History) -> str:
     """Say which run it is and how it was trained."""
-    parts = (f"run {history.name}", words.training(history.settings))
+    parts = (f"run {history.name}", sentences.training(history.settings))
     return ", ".join(part for part in parts if part)
 
 
@@ -145,7 +146,7 @@ def _strip(axes: Axes, history: History, across: float) -> None:
     for name, first, last in found:
         axes.axvspan(first, last, color=episodes.COLOURS[name], lw=0)
     whole = float(np.ptp(span(history)))
-    for name in episodes.names(history.events):
+    for name in sentences.event_names(history.events):
         mine = [(first, last) for other, first, last in found if other == name]
         first, last = max(mine, key=lambda ends: ends[1] - ends[0], default=(0.0, 0.0))
         if (last - first) / whole * across < page.inches(name, theme.SMALL) + 0.06:
@@ -172,7 +173,7 @@ def _entries(history: History, names: tuple[str, ...]) -> list[Line2D | Patch]:
         found.append(Line2D([], [], color=plots.colour(name), ls=dashes, lw=1.5, label=text))
     if np.isfinite(history.batch_loss).any():
         found.append(Patch(facecolor=theme.PALE, alpha=0.35, lw=0, label="range of the batches"))
-    for name in episodes.names(history.events):
-        text = episodes.listed(name, history.events)
+    for name in sentences.event_names(history.events):
+        text = sentences.episodes(name, history.events)
         found.append(Patch(facecolor=episodes.COLOURS[name], lw=0, label=text))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from landscape.draw import theme, words
+from landscape.draw import theme
 from landscape.draw.camera import Camera
 from landscape.draw.relief import Relief
 from landscape.store.records import Floats, Scan
@@ -47,32 +47,3 @@ def draw_band(axes: Axes, scan: Scan, name: str, colour: str) -> None:
     low, high = band(scan, name)
     if (high > low).any():
         axes.fill_between(scan.x, low, high, color=colour, alpha=0.18, lw=0, zorder=2)
-
-
-def note(scan: Scan) -> tuple[str, ...]:
-    """What dots and bands mean, for the small print; nothing where there are none."""
-    if scan.is_line:
-        return _band_note(scan)
-    if not scan.uncertain.any():
-        return ()
-    return (f"dots: interpolated, may be off by more than {scan.tolerance:.2%}",)
-
-
-def _band_note(scan: Scan) -> tuple[str, ...]:
-    if scan.spread is not None or not any((error > 0).any() for error in scan.errors.values()):
-        return ()
-    if scan.tolerance:
-        return ("bands: where 95 % of the interpolated losses are",)
-    return ("bands: two standard errors of the mean over the samples",)
-
-
-def sentence(scan: Scan) -> str:
-    """Say for a caption how many points may be off; empty where none is."""
-    count = int(scan.uncertain.sum())
-    if not count:
-        return ""
-    points = "point" if count == 1 else "points"
-    return (
-        f"{count:,} interpolated {points} ({words.percent(count / scan.measured.size)} of all, "
-        f"dotted) may be off by more than {scan.tolerance:.2%}."
-    )

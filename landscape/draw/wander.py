@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from landscape.draw import contours, episodes, footer, marks, page, paths, plots, theme, words
+from landscape.draw import contours, episodes, footer, marks, page, paths, plots, theme
 from landscape.draw.legend import Legend
 from landscape.draw.marks import Window
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store import sentences
 from landscape.store.records import Floats, Path, Scan
 
 WIDTH = 7.0
@@ -54,7 +56,7 @@ def path(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figu
     where, aspect, equal = _window(*box)
     tall = across * aspect
     printed = [
-        *words.small_print(scan),
+        *sentences.small_print(scan),
         *(() if equal else ("the path's axes are not to one scale",)),
     ]
     lines = [line for text in printed for line in page.wrapped(text, width - LEFT, theme.SMALL)]
@@ -143,7 +145,7 @@ def _distances(axes: Axes, drawn: Sequence[Path]) -> None:
         axes.plot(one.step, one.distance_from_plane, color=theme.now().ink, ls=dashes, lw=1.2)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def _frame(axes: Axes, drawn: Sequence[Path]) -> None:

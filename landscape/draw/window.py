@@ -18,12 +18,13 @@ from landscape.draw import (
     theme,
     window_controls,
     window_scene,
-    words,
 )
 from landscape.draw.camera import Camera
 from landscape.draw.explorer_data import Entry
 from landscape.draw.window_scene import Choice, Scene
 from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store import sentences
 from landscape.store.records import Floats
 
 SIZE = (1280, 860)
@@ -189,8 +190,8 @@ class Window:
         for edge, name in ((x, labels[0]), (y, labels[1]), (z, self.scene.measure)):
             places = np.array([tick.place for tick in edge.ticks]).reshape(-1, 3)
             if len(places):
-                self._say(places, [words.number(tick.value) for tick in edge.ticks], 11)
-            text = words.MEASURES.get(name, name).split(",")[0]
+                self._say(places, [number(tick.value) for tick in edge.ticks], 11)
+            text = sentences.MEASURES.get(name, name).split(",")[0]
             end = edge.end + (0.06 if edge is z else 0.0) * solid.UP
             middle = end if edge is z else (edge.start + edge.end) / 2 - 0.07 * solid.UP
             self._say(middle[None], [text], 13)
@@ -211,10 +212,10 @@ class Window:
     def _title(self) -> None:
         entry, scale = self.entry, self.scene.scale
         lines = [
-            f"{entry.run}, {entry.name}: {words.measure(entry.scan, self.scene.measure)}"
+            f"{entry.run}, {entry.name}: {sentences.measure(entry.scan, self.scene.measure)}"
             f"{' (log)' if scale.log else ' (linear)'}",
             *window_scene.facts(entry.scan, self.step),
-            *(words.share(path) for path in entry.scan.paths),
+            *(sentences.share(path) for path in entry.scan.paths),
         ]
         ink = theme.now().ink
         self.plotter.add_text(

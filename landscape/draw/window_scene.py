@@ -12,6 +12,7 @@ from landscape.draw.explorer_data import Entry
 from landscape.draw.meshes import Frame, Mesh
 from landscape.draw.scale import Scale
 from landscape.draw.trail import Trail
+from landscape.quantities import number
 from landscape.store.records import Path, Scan
 
 
@@ -113,8 +114,6 @@ def laid(scene: Scene, step: int) -> Trail:
 
 def facts(scan: Scan, step: int) -> list[str]:
     """Return what is known of each path at a step, a line each."""
-    from landscape.draw import words
-
     found = []
     for path in scan.paths:
         rows = np.flatnonzero(path.step <= step)
@@ -124,7 +123,7 @@ def facts(scan: Scan, step: int) -> list[str]:
         values = [
             f"true loss {_known(path.true_loss[k])}",
             f"plane's {_known(path.plane_loss[k])}",
-            f"distance {words.number(float(path.distance_from_plane[k]))}",
+            f"distance {number(float(path.distance_from_plane[k]))}",
         ]
         name = f"{path.name}: " if len(scan.paths) > 1 else ""
         found.append(f"{name}step {int(path.step[k]):,}, {', '.join(values)}")
@@ -132,6 +131,4 @@ def facts(scan: Scan, step: int) -> list[str]:
 
 
 def _known(value: float) -> str:
-    from landscape.draw import words
-
-    return "not evaluated" if np.isnan(value) else words.number(float(value), 4)
+    return "not evaluated" if np.isnan(value) else number(float(value), 4)

@@ -11,15 +11,16 @@ from landscape.draw import captions, recipe
 from landscape.draw.diagnosis.outcomes import caption as of_outcomes
 from landscape.draw.files import save
 from landscape.draw.kinds import KINDS, NEEDS, Kind, Subject
-from landscape.draw.recipe import Recipe, Source
+from landscape.draw.recipe import FigureSource, Recipe
 from landscape.draw.style import PLAIN, Style, chosen
 from landscape.errors import LandscapeError
-from landscape.store import diagnosed, exchange, history, outcomes, sweep
+from landscape.store import diagnosed, history, outcomes, sentences, sweep
 from landscape.store import run as runs
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.outcomes import Outcomes
 from landscape.store.records import Scan
+from landscape.store.sources import home_of, load_scan
 
 Shown = Scan | History | Diagnosed | Outcomes
 FOLDERS = ("run.json", outcomes.NAME)
@@ -37,10 +38,10 @@ class Work:
     @property
     def home(self) -> Path:
         """The folder whose ``figures`` its pictures belong in."""
-        return exchange.home(self.path)
+        return home_of(self.path)
 
     @cached_property
-    def source(self) -> Source:
+    def source(self) -> FigureSource:
         """What a figure's recipe says of it."""
         scan, swept = isinstance(self.subject, Scan), isinstance(self.subject, Outcomes)
         file = Path(FOLDERS[swept])
@@ -48,11 +49,11 @@ class Work:
             file = self.path.resolve().relative_to(self.home.resolve())
         name = self.subject.run_name if isinstance(self.subject, Scan) else self.subject.name
         identity = recipe.identity(self.subject)
-        return Source(file.as_posix(), name, self.subject.run_id, identity)
+        return FigureSource(file.as_posix(), name, self.subject.run_id, identity)
 
 
 @dataclass(frozen=True)
-class Again:
+class Reproduced:
     """A figure that was made again."""
 
     files: tuple[Path, ...]
@@ -82,7 +83,7 @@ def open_work(path: Path, kind: str | None = None) -> Work:
         return Work(path, diagnosed.of(runs.read(path), entry.parts, also=entry.also))
     if path.is_dir():
         return Work(path, history.of(runs.read(path)))
-    return Work(path, exchange.load(path))
+    return Work(path, load_scan(path))
 
 
 def make(
@@ -134,10 +135,10 @@ def make(
 def caption(subject: Shown) -> str:
     """Return the caption of a scan or a run."""
     if isinstance(subject, Scan):
-        return captions.caption(subject)
+        return sentences.caption(subject)
     if isinstance(subject, Outcomes):
         return of_outcomes(subject)
-    return captions.of_run(subject.history if isinstance(subject, Diagnosed) else subject)
+    return captions.caption_of_run(subject.history if isinstance(subject, Diagnosed) else subject)
 
 
 def _caption(entry: Kind, subject: Shown) -> str:
@@ -163,7 +164,7 @@ def _subject(kind: str, works: Sequence[Work]) -> Subject:
     return works[0].subject
 
 
-def reproduce(figure: Path, given: Sequence[Path] = (), folder: Path | None = None) -> Again:
+def reproduce(figure: Path, given: Sequence[Path] = (), folder: Path | None = None) -> Reproduced:
     """Make a figure again from its metadata, in its place or in ``folder``.
 
     What it shows is looked for around the figure, or among what is ``given``: files of scans,
@@ -192,10 +193,10 @@ def reproduce(figure: Path, given: Sequence[Path] = (), folder: Path | None = No
         for name, version in made.versions.items()
         if now.get(name) != version
     ]
-    return Again(tuple(files), files[0].read_bytes() == before, tuple(other))
+    return Reproduced(tuple(files), files[0].read_bytes() == before, tuple(other))
 
 
-def _places(source: Source, around: Sequence[Path]) -> list[Path]:
+def _places(source: FigureSource, around: Sequence[Path]) -> list[Path]:
     """Return where a source may be: one of these files, in one of these folders or in its runs."""
     part = Path(source.file).parent if source.file in FOLDERS else Path(source.file)
     files = [place for place in around if place.is_file()]
@@ -206,7 +207,7 @@ def _places(source: Source, around: Sequence[Path]) -> list[Path]:
     return [*files, *direct, *others]
 
 
-def _found(source: Source, places: Sequence[Path], figure: Path, kind: str) -> Work:
+def _found(source: FigureSource, places: Sequence[Path], figure: Path, kind: str) -> Work:
     changed = None
     for place in places:
         there = place / source.file if source.file in FOLDERS else place

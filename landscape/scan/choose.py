@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from landscape import quantities
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.problem import Problem
@@ -84,7 +85,7 @@ def engine(
     """
     tuning.tune()
     names = strategies.fitting(strategy)
-    most = sizes.DEFAULT if memory is None else sizes.parse(memory)
+    most = sizes.DEFAULT if memory is None else quantities.parse_size(memory, "memory")
     made = Engine(
         problem, plane, device=device, precision=precision, memory=most, population=population
     )

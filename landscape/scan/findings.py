@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from landscape.scan import barriers, words
+from landscape.scan import barriers
 from landscape.store.records import Floats, Scan
+from landscape.store.sentences import remarks
 
 RISE = 0.1
 """By so much the loss rises within the width r_0.1."""
@@ -143,7 +144,7 @@ def summed_up(scan: Scan) -> Scan:
     if (between := barrier(scan)) is not None:
         found["barrier"] = between
     summed = replace(scan, findings=found)
-    return replace(summed, remarks=tuple(words.remarks(summed)))
+    return replace(summed, remarks=tuple(remarks(summed)))
 
 
 def _sheets(scan: Scan) -> list[tuple[Floats, Floats]]:

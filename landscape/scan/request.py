@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from landscape import quantities
 from landscape.errors import LandscapeError
 from landscape.plane.kinds import KINDS, Given, parse
 from landscape.problem.device import resolve
 from landscape.problem.problem import Problem
-from landscape.scan import memory, refine, strategies
+from landscape.scan import refine, strategies
 from landscape.scan.evaluator import dtype_of
 from landscape.scan.measures import check
 from landscape.scan.saving import SAVE_SECONDS
@@ -75,7 +76,7 @@ class Request:
         strategies.fitting(self.strategy)
         dtype_of(self.precision, resolve(self.device))
         if self.memory is not None:
-            memory.parse(self.memory)
+            quantities.parse_size(self.memory, "memory")
         self._check_shortcuts()
         if self.planes < 1:
             raise LandscapeError(f"planes must be at least 1, got {self.planes}")

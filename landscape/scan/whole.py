@@ -17,12 +17,12 @@ from landscape.plane.extent import axes, parse
 from landscape.plane.projection import project
 from landscape.problem.problem import Problem
 from landscape.scan import refine, subset
-from landscape.scan.approximate import approximate
 from landscape.scan.engine import Engine
 from landscape.scan.engines import Engines
 from landscape.scan.refine import Refinement
 from landscape.scan.scanning import Further, beneath, coordinates, empty, fill, marks, trace
 from landscape.store.records import Plane, Scan
+from landscape.store.sentences import approximations
 from landscape.store.trajectory import Trajectory
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def grid(
         engines = engines_of(problem, scan, options, pool)
         engine = engines.make(plane, {}, samples=None if tolerance else samples)
         filled = _last(fill_all(scan, engine, engines, samples=samples))
-    filled = replace(filled, remarks=(*filled.remarks, *approximate(filled)))
+    filled = replace(filled, remarks=(*filled.remarks, *approximations(filled)))
     if trajectory is None or projection is None:
         return filled
     if samples is not None and not tolerance:  # paths are compared with losses over all samples

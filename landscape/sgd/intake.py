@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from landscape import quantities
 from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import NOTHING, Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.weights import buffers, flat, load_buffers, tied
 from landscape.sgd import events
 from landscape.sgd.flight import Flight
-from landscape.sgd.options import human
 from landscape.sgd.plan import Plan
 from landscape.sgd.sketch import Sketch
 from landscape.sgd.state import State, undisturbed
@@ -127,12 +127,12 @@ class Intake:
         if self._flight.steps < options.flight:
             found.append(
                 f"the flight recorder kept {self._flight.steps} steps instead of "
-                f"{options.flight}: {human(options.flight_memory)} hold no more"
+                f"{options.flight}: {quantities.size(options.flight_memory)} hold no more"
             )
         if options.disk_limit is not None and (ledger.dropped or ledger.refused):
             found.append(
                 f"{ledger.dropped + ledger.refused} snapshots were dropped to stay below "
-                f"{human(options.disk_limit)}, {len(ledger.kinds)} are left"
+                f"{quantities.size(options.disk_limit)}, {len(ledger.kinds)} are left"
             )
         return found
 

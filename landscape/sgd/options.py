@@ -9,8 +9,6 @@ from fnmatch import fnmatchcase
 from landscape.errors import LandscapeError
 from landscape.problem.weights import Layout, Parameter
 
-UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
 
 @dataclass(frozen=True)
 class Options:
@@ -87,28 +85,6 @@ def span(window: str) -> tuple[int, int]:
             "for example --dense 400:500"
         )
     return int(found[1]), int(found[2])
-
-
-def size(text: str) -> int:
-    """Bytes of ``2GB``, ``500 MB`` or a plain number; a GB is 10⁹ bytes.
-
-    Raises:
-        LandscapeError: it is something else, or zero.
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)?\s*", text, re.IGNORECASE)
-    unit = (found[2] or "").upper() if found else ""
-    count = int(float(found[1]) * UNITS["" if unit == "B" else unit]) if found else 0
-    if count <= 0:
-        raise LandscapeError(f"a size must be a number with KB, MB, GB or TB, got {text}")
-    return count
-
-
-def human(count: float) -> str:
-    """Bytes as somebody would write them: ``1.5 GB``."""
-    for unit in ("TB", "GB", "MB", "KB"):
-        if count >= UNITS[unit]:
-            return f"{count / UNITS[unit]:.3g} {unit}"
-    return f"{count:.0f} bytes"
 
 
 def _ask(holds: bool, rule: str, value: object) -> None:

@@ -37,7 +37,7 @@ def verify(folder: Path) -> list[str]:
         findings += _trajectory(trajectory, from_zero=not imported)
     else:
         findings.append(f"{trajectory} is missing")
-    others = [folder / "resume.h5", *sorted((folder / "scans").glob("*.h5"))]
+    others = [folder / "resume.h5", *run_folder.scans_in(folder)]
     return findings + [line for path in others if path.is_file() for line in _single(path)]
 
 

@@ -1,4 +1,4 @@
-"""Scans for other tools, and other tools' scans for us."""
+"""Scans and runs as files of other tools."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.store import li, scanfile, tables, vtk
-from landscape.store.hdf5 import opened, write_bytes
+from landscape.store import li, tables, vtk
+from landscape.store.hdf5 import write_bytes
 from landscape.store.records import Scan
-from landscape.store.run import read
+from landscape.store.run import read, scans_in
+from landscape.store.sources import home_of, load_scan, no_scan
 from landscape.store.trajectory import Trajectory
 
 Layout = Sequence[Mapping[str, Any]]
@@ -83,27 +84,6 @@ TRAJECTORIES: Mapping[str, Callable[[Trajectory], Files]] = {
 """The files of a run beside those of its scans."""
 
 
-def load(path: FilePath) -> Scan:
-    """Read a scan of ours, or a surface of Li et al.'s scripts as one of kind ``imported``.
-
-    Raises:
-        LandscapeError: no such file, or neither of them.
-    """
-    with opened(path) as file:
-        ours = "format" in file.attrs
-    return scanfile.load(path) if ours else li.read_surface(path)
-
-
-def home(source: FilePath) -> FilePath:
-    """The folder that figures and exports belong in: the run's, or the one of a file of no run."""
-    if source.is_dir():
-        return source
-    scans = source.absolute().parent
-    if scans.name != "scans" or not (scans.parent / "run.json").is_file():
-        return source.parent
-    return source.parent.parent if source.parent.name == "scans" else scans.parent
-
-
 def export(
     source: FilePath, *, to: str, folder: FilePath | None = None, overwrite: bool = False
 ) -> Export:
@@ -120,20 +100,17 @@ def export(
         raise LandscapeError(
             f"the format to export to must be one of {', '.join(FORMATS)}, got {to}"
         )
-    target = folder or home(source) / "exports"
+    target = folder or home_of(source) / "exports"
     recorded = _trajectory(source)
-    scans = sorted((source / "scans").glob("[!.]*.h5")) if source.is_dir() else [source]
+    scans = scans_in(source) if source.is_dir() else [source]
     further: Files = {}
     if source.is_dir() and recorded is not None and to in TRAJECTORIES:
         further = TRAJECTORIES[to](recorded)
     if not scans and not further:
-        raise LandscapeError(
-            f"an export to {to} needs a scan, {source} has none; "
-            f"make one with `landscape scan {source}`"
-        )
+        raise no_scan(f"an export to {to}", source)
     notes = []
     for path in scans:  # read twice: planes of many weights need not be in memory together
-        scan = load(path)
+        scan = load_scan(path)
         layout = _layout(scan, recorded)
         _check(target, FORMATS[to](scan, path.stem, layout), overwrite)
         if to == "li" and layout is None:
@@ -144,7 +121,7 @@ def export(
     _check(target, further, overwrite)
     written: list[FilePath] = []
     for path in scans:
-        scan = load(path)
+        scan = load_scan(path)
         written += _write(target, FORMATS[to](scan, path.stem, _layout(scan, recorded)))
     return Export((*written, *_write(target, further)), tuple(notes))
 
@@ -152,7 +129,7 @@ def export(
 def _trajectory(source: FilePath) -> Trajectory | None:
     if source.is_dir():
         return read(source).trajectory
-    path = home(source) / "trajectory.h5"
+    path = home_of(source) / "trajectory.h5"
     return Trajectory.open(path) if path.is_file() else None
 
 

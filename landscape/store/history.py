@@ -77,7 +77,7 @@ def constant_loss(run: Run) -> float:
     """Return L0 from run.json, for runs of older versions from a scan; NaN where unknown."""
     if run.record.get("constant_loss") is not None:
         return float(run.record["constant_loss"])
-    for path in sorted((run.folder / "scans").glob("[!.]*.h5")):
+    for path in run.scans:
         try:
             found = scanfile.load(path).constant_loss
         except LandscapeError:  # a scan that can't be read says nothing about the run's losses

@@ -50,6 +50,11 @@ class Run:
         return self.folder / "scans" / f"{name}.h5"
 
     @property
+    def scans(self) -> list[Path]:
+        """The files of all scans there are, by name."""
+        return scans_in(self.folder)
+
+    @property
     def figures(self) -> Path:
         """The folder for figures."""
         return self.folder / "figures"
@@ -59,6 +64,11 @@ class Run:
         record = {**self.record, **changes}
         _write(self.folder, record)
         return Run(self.folder, record)
+
+
+def scans_in(folder: Path) -> list[Path]:
+    """The files of the scans in a run's folder, by name; those still being written are left out."""
+    return sorted((folder / "scans").glob("[!.]*.h5"))
 
 
 def read(folder: Path) -> Run:

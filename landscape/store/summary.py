@@ -38,7 +38,7 @@ def of_run(run: Run) -> dict[str, Any]:
         found |= _recorded(run)
     except LandscapeError as error:
         found["error"] = str(error)
-    found["scans"] = [_scan(run, path.stem) for path in sorted((run.folder / "scans").glob("*.h5"))]
+    found["scans"] = [_scan(path) for path in run.scans]
     return found
 
 
@@ -81,13 +81,13 @@ def at(trajectory: Trajectory, row: int, run: Run) -> dict[str, Any]:
     return found
 
 
-def _scan(run: Run, name: str) -> dict[str, Any]:
+def _scan(file: Path) -> dict[str, Any]:
     try:
-        scan = scanfile.load(run.scan(name))
+        scan = scanfile.load(file)
     except LandscapeError as error:
-        return {"name": name, "error": str(error)}
+        return {"name": file.stem, "error": str(error)}
     return {
-        "name": name,
+        "name": file.stem,
         "plane": scan.plane.kind,
         "size": list(scan.measured.shape),
         "complete": scan.complete,
@@ -127,8 +127,7 @@ def _member(sweep: Sweep, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _width(run: Run) -> dict[str, Any] | None:
     """The width around the run's weights, of the scan with the most random directions."""
-    scans = sorted((run.folder / "scans").glob("[!.]*.h5"))
-    widths = [width for file in scans if (width := scanfile.findings(file).get("width"))]
+    widths = [width for file in run.scans if (width := scanfile.findings(file).get("width"))]
     return max(widths, key=lambda width: int(width["rays"]), default=None)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 
@@ -41,7 +42,7 @@ def test_a_run_in_words(landscape, run):
     )
     assert lines[6] == "  steps          64"
     count = len(trajectory.step)
-    size = f"{count * 114 * 4 / 1e3:.1f} kB"
+    size = f"{count * 114 * 4 / 1e3:.3g} kB"
     assert lines[7] == f"  snapshots      {count}, steps 0 to 64, {size} of weights"
     best, end = trajectory.row("best"), trajectory.row("final")
     for line, name in zip(lines[9:13], trajectory.measures, strict=True):
@@ -187,6 +188,32 @@ def test_the_rest_of_a_damaged_run(landscape, run, tmp_path):
     assert result.out.startswith(f"{tmp_path / 'rest'}: {len(rest)} snapshots and the scalars of ")
     assert f"; {lost} snapshots, " in result.out
     assert landscape("info", tmp_path / "rest", "--check").code == 0
+
+
+@pytest.mark.parametrize("option", ["--check", "--json"])
+def test_salvaging_shows_nothing(landscape, run, tmp_path, option):
+    result = landscape("info", run, "--salvage", tmp_path / "rest", option)
+    assert result.code == 1
+    assert result.err == (
+        f"landscape: error: --salvage copies and shows nothing, got {option} too; "
+        "drop one of them\n"
+    )
+    assert not (tmp_path / "rest").exists()
+
+
+def test_a_foreign_surface(landscape, tmp_path):
+    file = tmp_path / "theirs.h5"
+    with h5py.File(file, "w") as theirs:
+        theirs["dir_file"] = "weights.h5"
+        theirs["xcoordinates"] = np.linspace(-1, 1, 3)
+        theirs["train_loss"], theirs["train_acc"] = np.arange(1.0, 4), np.full(3, 90.0)
+    words = landscape("info", file).out.splitlines()
+    assert words[:2] == [
+        f"{file}: a scan, complete",
+        "A scan imported from a file that has no weights.",
+    ]
+    found = strict(landscape("info", file, "--json").out)
+    assert (found["plane"], found["highest"]) == ("imported", 3.0)
 
 
 def test_nothing_there(landscape, tmp_path):

@@ -206,7 +206,24 @@ def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
             f"make one with `landscape scan {trained}`"
         ),
         (scanned, "--scan", "other"): (
-            f"{scanned} must have a scan called other, it has along-final-0, line-final-0"
+            f"render needs a scan called other, {scanned} has along-final-0, line-final-0; "
+            f"choose one of them, or make it with `landscape scan {scanned}`"
+        ),
+        (scanned, "--kind", "loss", "--scan", "along-final-0"): (
+            "--scan is for figures of scans, got --kind loss; leave it out"
+        ),
+        (scanned, "--kind", "curve", "--camera", "20,70"): (
+            "--camera is for surface, got curve; leave it out"
+        ),
+        (scanned, "--scan", "line-final-0", "--levels", 5): (
+            "--levels is for contour, surface, map, got curve; leave it out"
+        ),
+        (scanned, "--kind", "path", "--no-path"): (
+            "--no-path is for contour, surface, curve, measures, film, map, got path; leave it out"
+        ),
+        (scanned, "--kind", "film", "--linear", "--cap", 5): (
+            "--cap is for contour, surface, curve, path, map, loss, replicas, got film; "
+            "leave it out"
         ),
         (scanned, "-o", tmp_path / "a.png"): (
             f"--output {tmp_path / 'a.png'} holds one figure, got 4; "
@@ -220,6 +237,9 @@ def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
             f"make one with `landscape scan {trained}`"
         ),
         ("--reproduce", tmp_path / "a.png", "--dpi", 100): (
+            "--reproduce takes everything from the figure; leave out other options"
+        ),
+        ("--reproduce", tmp_path / "a.png", "--format", "pdf"): (
             "--reproduce takes everything from the figure; leave out other options"
         ),
     }.items():

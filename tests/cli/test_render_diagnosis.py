@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from landscape import draw
+from landscape.draw import KINDS, Style
+from landscape.errors import LandscapeError
 from landscape.store import analysis
+from landscape.store.diagnosed import Diagnosed
 
 SWEEP = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 8, "--epochs", 2)
 PARTS = "units,distances,permutations,diffusion,sharpness,interventions,connectivity"
@@ -50,6 +55,44 @@ def test_each_kind_is_made_again_to_the_byte(landscape, diagnosed, tmp_path, kin
     assert made.code == 0, made.err
     result = landscape("render", diagnosed, "--reproduce", figure)
     assert (result.code, result.err) == (0, "the same bytes as before\n")
+
+
+CHANGED = (
+    ("theme", "dark"),
+    ("width", 6.1),
+    ("dpi", 77),
+    ("cmap", "magma"),
+    ("log", False),
+    ("log", True),
+    ("cap", 0.2),
+    ("levels", 5),
+    ("camera", (20.0, 70.0)),
+    ("transparent", True),
+    ("path", False),
+    ("title", "A title"),
+    ("renderer", "matplotlib"),
+)
+"""Values other than the default of each field of a style."""
+
+
+@pytest.mark.parametrize("kind", [*FIGURES, "outcomes", "loss"])
+def test_what_a_kind_says_it_takes_shows_and_nothing_else(diagnosed, swept, tmp_path, kind):
+    subject = draw.open_work(swept if kind == "outcomes" else diagnosed, kind).subject
+    if isinstance(subject, Diagnosed):  # losses below the constant output's: it would hide a cap
+        subject = replace(subject, history=replace(subject.history, constant_loss=float("nan")))
+
+    def pixels(**chosen) -> bytes:
+        style = Style(**chosen)
+        try:
+            figure = KINDS[kind](subject, style=style)
+        except LandscapeError as refused:
+            return str(refused).encode()
+        files = draw.save(figure, tmp_path / "a", formats=("png",), caption="", style=style)
+        return files[0].read_bytes()
+
+    plain = pixels()
+    shows = {name for name, value in CHANGED if pixels(**{name: value}) != plain}
+    assert shows == set(KINDS[kind].takes)
 
 
 def test_what_changed_since_is_refused(landscape, diagnosed, tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from landscape.quantities import percent
 from landscape.scan import order, refine
 from landscape.store import scanfile
 
@@ -28,10 +29,10 @@ def test_a_tolerance_is_printed_with_its_test(landscape, run):
     off = scan.certificate.summary("train_loss")
     assert off["quantile95"] <= 0.1
     assert (
-        f"  {scan.measured.mean():.1%} of the points are measured, the others interpolated to a "
-        "tolerance of 10.00%; at 64 held-out random points"
+        f"  {percent(scan.measured.mean())} of the points are measured, the others interpolated to a "
+        "tolerance of 10 %; at 64 held-out random points"
     ) in result.out
-    assert f"training loss {off['mean']:.2%} off on average, 95 % of them below" in result.out
+    assert f"training loss {percent(off['mean'])} off on average, 95 % of them below" in result.out
     assert landscape(*options, "--resume").code == 0
 
 
@@ -48,7 +49,7 @@ def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
     result = landscape("render", path, "--kind", "contour")
     assert result.code == 0
     said = (
-        f"{there.mean():.1%} of the points are measured so far, the others interpolated for this "
+        f"{percent(there.mean())} of the points are measured so far, the others interpolated for this "
         "picture alone, with no estimate of their errors"
     )
     assert f"{path}: {said}; finish it with `landscape scan --resume`" in result.err

@@ -112,8 +112,8 @@ def test_mistakes(landscape, trained, scanned, tmp_path, monkeypatch):
         "--window shows no page, got --html too; drop one of them"
     )
     assert error(scanned, "--scan", "pca-best-1") == (
-        f"view needs a scan called pca-best-1, {scanned} has none; "
-        f"make one with `landscape scan {scanned}`"
+        f"view needs a scan called pca-best-1, {scanned} has line-final-0, random-final-0; "
+        f"choose one of them, or make it with `landscape scan {scanned}`"
     )
     assert error(scanned, "-o", tmp_path / "page.pdf") == (
         f"--output must end in .html, got {tmp_path / 'page.pdf'}"

@@ -10,6 +10,7 @@ from matplotlib.text import Text
 
 from landscape import draw
 from landscape.draw import episodes, scale, stage, trail
+from landscape.store import sentences
 from landscape.store.trajectory import Event
 
 EVENTS = (
@@ -59,17 +60,17 @@ def test_segments_belong_to_what_happens_in_them(every):
 def test_unknown_names_and_nothing():
     assert episodes.stretches([]) == []
     assert episodes.stretches([Event("eclipse", 1, 5, "")]) == []
-    assert episodes.sentence(()) == ""
+    assert sentences.happened(()) == ""
     assert len(episodes.along(np.array([0]), EVENTS)) == 0
 
 
 def test_the_words():
-    assert episodes.sentence(EVENTS) == (
+    assert sentences.happened(EVENTS) == (
         "Events: plateau: steps 0–90, steps 2,500–5,355; spike: step 300, steps 900–1,170; "
         "recovery: steps 1,000–1,300; escape: steps 2,000–5,355."
     )
     many = [Event("spike", k, k + 5, "") for k in (10, 400, 90)]
-    assert episodes.listed("spike", many) == "3 × spike: steps 10 to 405"
+    assert sentences.episodes("spike", many) == "3 × spike: steps 10 to 405"
 
 
 def test_a_path_lies_in_bands_of_their_colours(planted):

@@ -52,6 +52,35 @@ def test_nothing_to_draw(planted):
     )
 
 
+@pytest.mark.parametrize(("kind", "size"), [("bowl", (9, 7)), ("line", (11,))])
+def test_a_scale_that_was_asked_for(planted, kind, size):
+    scan = measured(getattr(planted, kind)(*size))
+    scan = replace(scan, measures={**scan.measures, "sharpness": scan.measures["gradient_norm"]})
+
+    def scales(**chosen):
+        axes = draw.measured(scan, style=draw.Style(**chosen)).axes
+        if kind == "line":
+            return {one.get_yscale() for one in axes}
+        return {one.get_xlabel() for one in axes if "scale" in one.get_xlabel()}
+
+    log, linear = ("log", "linear") if kind == "line" else ("log scale", "linear scale")
+    assert scales() == {log}
+    assert scales(log=True) == {log}
+    assert scales(log=False) == {linear}
+    assert scales(cap=5.0) == {log}  # of losses: it cuts no curvature
+
+
+@pytest.mark.parametrize(("kind", "size"), [("bowl", (9, 7)), ("line", (11,))])
+def test_a_logarithmic_scale_needs_values_above_0(planted, kind, size):
+    scan = measured(getattr(planted, kind)(*size))
+    with pytest.raises(LandscapeError) as refused:
+        draw.measured(scan, style=draw.Style(log=True))
+    assert str(refused.value) == (
+        "a logarithmic scale needs values above 0, the lowest sharpness λ_max is -19; "
+        "take a linear one"
+    )
+
+
 def spread(scan, factors):
     losses = np.array(factors)[:, None] * scan.measures["train_loss"]
     return replace(

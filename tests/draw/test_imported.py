@@ -9,7 +9,7 @@ import pytest
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw import words
+from landscape.store import sentences
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -43,9 +43,11 @@ def imported(scan):
 
 def test_the_words(planted):
     scan = imported(planted.bowl(13, 11))
-    assert words.axis(scan.plane, 1) == ("y direction", "(unknown unit)")
-    assert words.angle(scan.plane) == ""
-    assert words.small_print(scan) == ["origin: not in the imported file, nor are the directions"]
+    assert sentences.axis(scan.plane, 1) == ("y direction", "(unknown unit)")
+    assert sentences.skew(scan.plane) == ""
+    assert sentences.small_print(scan) == [
+        "origin: not in the imported file, nor are the directions"
+    ]
     assert draw.caption(scan).startswith(
         "Mean loss on a plane along the directions of net_weights.h5, imported from theirs.h5: "
         "its weights are not in that file. Axes: x: x direction (unknown unit); "
@@ -55,8 +57,8 @@ def test_the_words(planted):
 
 def test_directions_that_left_buffers_out(planted):
     plane = replace(planted.bowl(5, 5).plane, kind="imported", ignored="2 buffers", labels=("", ""))
-    assert words.directions(plane) == "ignored of the directions: 2 buffers"
-    assert words.directions(replace(plane, ignored="none")) == ""
+    assert sentences.scaling(plane) == "ignored of the directions: 2 buffers"
+    assert sentences.scaling(replace(plane, ignored="none")) == ""
 
 
 @pytest.mark.parametrize("renderer", ["matplotlib", "pyvista"])

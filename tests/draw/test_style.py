@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from landscape import draw
-from landscape.draw import stage, style, theme
+from landscape.draw import film_frames, stage, style, theme
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
 
@@ -239,6 +239,55 @@ def test_scales_that_were_asked_for(planted):
     assert re.fullmatch(
         r"cap must be above the lowest loss 0\.0\d+, got 0\.001", str(refused.value)
     )
+
+
+def subject_of(kind, planted):
+    bowl = planted.bowl(9, 9)
+    values = np.linspace(1, 50, 81).reshape(9, 9)
+    return {
+        "curve": planted.line(9),
+        "measures": replace(bowl, measures={**bowl.measures, "sharpness": values}),
+        "map": [bowl, planted.escape(9, 7)],
+    }.get(kind, bowl)
+
+
+CHANGED = {
+    "theme": "dark",
+    "width": 6.1,
+    "dpi": 77,
+    "cmap": "magma",
+    "log": False,
+    "cap": 1.7,
+    "levels": 5,
+    "camera": (20.0, 70.0),
+    "transparent": True,
+    "path": False,
+    "title": "A title",
+    "renderer": "pyvista",
+}
+"""A value other than the default of each field of a style."""
+
+
+@pytest.mark.parametrize("kind", ["contour", "surface", "curve", "measures", "path", "map", "film"])
+def test_what_a_kind_says_it_takes_shows_and_nothing_else(planted, tmp_path, no_gl, kind):
+    subject = subject_of(kind, planted)
+
+    def drawn_as(**more) -> bytes:
+        chosen = Style(**more)
+        try:
+            if kind == "film":
+                frames = film_frames.frames(subject, 2, chosen)
+                return b"".join(frame.tobytes() for frame in frames)
+            figure = draw.KINDS[kind](subject, style=chosen)
+        except LandscapeError as refused:
+            return str(refused).encode()
+        [file, _] = draw.save(figure, tmp_path / "a", formats=("png",), caption="", style=chosen)
+        return file.read_bytes()
+
+    plain = drawn_as()
+    assert set(CHANGED) == {field.name for field in fields(Style)}
+    shows = {name for name, value in CHANGED.items() if drawn_as(**{name: value}) != plain}
+    assert shows == set(draw.KINDS[kind].takes)
 
 
 def test_a_look_is_worn_while_drawing_only(planted, tmp_path):

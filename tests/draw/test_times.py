@@ -10,7 +10,7 @@ from matplotlib.text import Text
 
 from landscape import draw
 from landscape.draw import episodes
-from landscape.draw.captions import of_run
+from landscape.draw.captions import caption_of_run
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.history import History
@@ -122,7 +122,7 @@ def test_too_little_to_draw(history):
 
 
 def test_its_caption(history):
-    assert of_run(history) == (
+    assert caption_of_run(history) == (
         "Losses of run high-lr (1f2e) over the full data at 6 recorded steps, 0 to 225. "
         "Training: learning rate 0.1, momentum 0.9, batch 32, seed 0. "
         "Training loss: 2.31 at step 0, lowest 0.4 at step 135, 2.3 at step 225. "

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from landscape.draw import uncertain
+from landscape.store import sentences
 from landscape.store.records import Plane, Scan
 
 
@@ -35,7 +36,7 @@ def test_dots_where_the_error_may_exceed_the_tolerance():
     uncertain.draw(axes, made)
     [dots] = axes.lines
     np.testing.assert_array_equal(dots.get_xydata(), [[-1, 1]])
-    assert uncertain.note(made) == ("dots: interpolated, may be off by more than 1.00%",)
+    assert sentences.bands(made) == ("dots: interpolated, may be off by more than 1.00%",)
 
 
 def test_nothing_where_all_is_near_enough():
@@ -43,4 +44,4 @@ def test_nothing_where_all_is_near_enough():
     axes = Figure().subplots()
     uncertain.draw(axes, made)
     assert not axes.lines
-    assert uncertain.note(made) == ()
+    assert sentences.bands(made) == ()

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 
 from landscape.draw import caption, curve, explorer_data, surface, uncertain
+from landscape.store import sentences
 from landscape.store.records import Certificate
 
 from . import planted
@@ -63,7 +64,7 @@ def test_a_line_s_band_is_two_standard_errors(few):
     finite = np.isfinite(loss)
     np.testing.assert_allclose(low[finite], 0.8 * loss[finite])
     np.testing.assert_allclose(high[finite], 1.2 * loss[finite])
-    [note] = uncertain.note(few)
+    [note] = sentences.bands(few)
     assert note == "bands: two standard errors of the mean over the samples"
     upper = curve(few).axes[0]
     assert [one for one in upper.collections if isinstance(one, PolyCollection)]

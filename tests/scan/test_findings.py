@@ -11,8 +11,7 @@ from landscape import plane
 from landscape.problem import Problem
 from landscape.scan import grid
 from landscape.scan.findings import barrier, radius, summed_up, width
-from landscape.scan.words import describe
-from landscape.store.records import Path, Plane, Point, Scan, Spread
+from landscape.store.records import Plane, Scan, Spread
 
 
 def line(x, losses, *, kind="line", label="random direction", **more) -> Scan:
@@ -149,70 +148,3 @@ def test_a_barrier_hides_between_noisy_iterates_and_shows_between_floors(planted
         heights.append(barrier(scan)["train_nats"])
     assert heights[0] == pytest.approx(0, abs=1e-6)
     assert heights[1] == pytest.approx(1, abs=1e-4)
-
-
-def path(**more) -> Path:
-    known = np.array([1.0, 2, np.nan])
-    values = {
-        "name": "a",
-        "run_id": "",
-        "step": np.arange(3),
-        "xy": np.zeros((3, 2)),
-        "distance_from_plane": np.array([0, 1, 2.0]),
-        "true_loss": known,
-        "plane_loss": known * [1, 1.5, 1],
-        "share_in_plane": 0.9,
-        "chance": 2e-5,
-    }
-    return Path(**(values | more))
-
-
-def test_a_scan_in_words():
-    base = line(X, 3 + 2.5 * X**2, constant_loss=2.302585, run_name="high-lr")
-    directions = np.eye(2, 100, dtype=np.float32)
-    where = replace(
-        base.plane,
-        kind="pca",
-        directions=directions,
-        labels=("principal component 1", "principal component 2"),
-        unit="distance in weight space",
-        buffers={"bn.running_mean": np.zeros(3)},
-        batchnorm="recompute",
-    )
-    losses = np.array([[1.0, np.inf], [2, 3]])
-    scan = Scan(
-        where,
-        np.array([0.0, 1]),
-        np.array([0.0, 2]),
-        {"train_loss": losses, "sharpness": np.array([[7.0, np.nan], [8, 9]])},
-        np.ones((2, 2), bool),
-        constant_loss=2.302585,
-        run_name="high-lr",
-        paths=(path(walk=0.7604, arc=0.97),),
-        points=(Point("end", (0, 0), 9),),
-    )
-    assert describe(scan) == [
-        "A plane of kind pca through the final weights (step 0) of run high-lr.",
-        "Axes: x: principal component 1; y: principal component 2; in distance in weight space.",
-        "Grid: 2 × 2 points, 0 to 1 by 0 to 2.",
-        "Training loss: 1 to 3 on the grid, 1 of 4 points not finite.",
-        "Sharpness (the Hessian's largest eigenvalue): 7 to 9.",
-        "The best constant output has training loss 2.303.",
-        "The path: 90 % of its variance lies in this plane; a random plane would hold 0.002 %.",
-        "Of a random walk as long, its first two principal components would hold 76 %; of a "
-        "straight drift, the first alone all.",
-        "Its points are up to 2 away from the plane.",
-        "At 1 of 2 points with both, the loss on the plane is over 10% off the loss of the weights "
-        "themselves (median difference 25 %): these are pale.",
-        "BatchNorm statistics: estimated anew at every point.",
-        "The path looks like an arc, as every random walk does on its first two principal "
-        "components: its coordinates correlate by 0.97 or more with a walk's cosines. The arc by "
-        "itself is no evidence of a turn or a valley.",
-    ]
-
-
-@pytest.mark.parametrize("changes", [{"arc": 0.94}, {"arc": np.nan}])
-def test_no_warning_of_an_arc(changes):
-    base = line(X, X**2)
-    scan = replace(base, plane=replace(base.plane, kind="pca"), paths=(path(**changes),))
-    assert not [text for text in describe(scan) if "arc" in text]

@@ -12,7 +12,6 @@ from landscape.errors import LandscapeError
 from landscape.problem.weights import Layout
 from landscape.sgd import Options, Recorder, Settings, steps
 from landscape.sgd.ledger import Ledger
-from landscape.sgd.options import human, size
 from landscape.store.trajectory import CADENCE, DENSE
 
 
@@ -68,23 +67,6 @@ def test_dense_windows_must_be_two_steps(window):
 )
 def test_values_out_of_range(values, message):
     assert refused(Options, **values) == message
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("2GB", 2 * 10**9), ("500 MB", 5 * 10**8), ("1.5kb", 1500), ("10", 10), ("7B", 7)],
-)
-def test_sizes(text, count):
-    assert size(text) == count
-
-
-@pytest.mark.parametrize("text", ["", "GB", "-1GB", "2GiB", "0", "two"])
-def test_other_sizes_are_refused(text):
-    assert refused(size, text) == f"a size must be a number with KB, MB, GB or TB, got {text}"
-
-
-def test_human_sizes():
-    assert [human(x) for x in (12, 1500, 2 * 10**9)] == ["12 bytes", "1.5 KB", "2 GB"]
 
 
 def test_recorded_parameters(tmp_path, problem, mlp, trajectory_of):
@@ -151,7 +133,7 @@ def test_disk_limit_thins_evenly(tmp_path, problem):
     assert np.median(gaps) >= 2
     dropped = 401 - len(trajectory.step)
     assert run.record["notes"] == [
-        f"{dropped} snapshots were dropped to stay below 60 KB, {len(trajectory.step)} are left"
+        f"{dropped} snapshots were dropped to stay below 60 kB, {len(trajectory.step)} are left"
     ]
     assert len(trajectory.scalars()["batch_loss"]) == 400
     # The best of all 401 is among them.

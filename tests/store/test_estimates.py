@@ -12,6 +12,7 @@ import pyvista
 
 from landscape.store import exchange, scanfile
 from landscape.store.records import Certificate, Scan
+from landscape.store.sources import load_scan
 
 from .planted import scan
 
@@ -94,7 +95,7 @@ def test_vtk(stored, tmp_path):
 def test_li_s_layout_and_back(stored, tmp_path):
     expected = interpolated()
     exchange.export(stored, to="li", folder=tmp_path)
-    found = exchange.load(tmp_path / "s-surface.h5")
+    found = load_scan(tmp_path / "s-surface.h5")
     np.testing.assert_array_equal(found.measured, expected.measured)
     assert found.tolerance == expected.tolerance
     assert not found.complete  # the certificate has no place there
@@ -113,7 +114,7 @@ def test_standard_errors_of_a_subset(tmp_path):
         exchange.export(tmp_path / "few.h5", to=to, folder=tmp_path)
     with (tmp_path / "few-grid.csv").open() as file:
         assert {row["train_loss_error"] for row in csv.DictReader(file)} == {"0.25"}
-    found = exchange.load(tmp_path / "few-surface.h5")
+    found = load_scan(tmp_path / "few-surface.h5")
     np.testing.assert_array_equal(found.errors["train_loss"], few.errors["train_loss"])
     np.testing.assert_array_equal(found.measured, few.measured)
     assert found.tolerance == 0

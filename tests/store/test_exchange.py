@@ -10,6 +10,7 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.store import exchange, li, scanfile
+from landscape.store.sources import load_scan
 
 from .planted import X, Y, scan
 
@@ -144,7 +145,7 @@ def test_a_run_s_trajectory(run, tmp_path):
 def test_li_s_layout_and_back(run, tmp_path, line):
     name, expected = ("line-0.5" if line else "plane"), scan(line=line)
     exchange.export(run / "scans" / f"{name}.h5", to="li", folder=tmp_path)
-    found = exchange.load(tmp_path / f"{name}-surface.h5")
+    found = load_scan(tmp_path / f"{name}-surface.h5")
     assert found.plane.kind == "imported"
     assert found.provenance["directions"] == f"{name}-directions.h5"
     np.testing.assert_array_equal(found.x, expected.x)
@@ -170,14 +171,6 @@ def test_a_foreign_surface_in_vtk_and_in_its_own_layout(run, tmp_path):
     with h5py.File(again) as file:
         assert file["dir_file"].asstr()[()] == "plane-directions.h5"
         assert file["train_loss"].shape == (3, 5)
-
-
-def test_where_it_belongs(run, tmp_path, monkeypatch):
-    assert exchange.home(run) == run
-    assert exchange.home(run / "scans" / "plane.h5") == run
-    assert exchange.home(tmp_path / "their.h5") == tmp_path
-    monkeypatch.chdir(run / "scans")
-    assert exchange.home(type(run)("plane.h5")) == run
 
 
 def test_files_that_are_there(run):

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from landscape.draw import footer, page, plots, theme, times, words
+from landscape.draw import footer, page, plots, theme, times
 from landscape.draw.diagnosis import panels
 from landscape.draw.legend import Legend
 from landscape.draw.style import COLUMN, PLAIN, Style, styled
+from landscape.quantities import number
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.records import Floats
 
@@ -130,7 +131,9 @@ def _profiles(
 ) -> None:
     losses = np.concatenate([part[name]["worst"]["train_loss"] for name in names])
     finite = losses[np.isfinite(losses)]
-    log = plots.is_log(losses, style) and bool(finite.max() > 5 * finite.min())
+    log = plots.is_log(losses, style)
+    if style.log is None:
+        log = log and bool(finite.max() > 5 * finite.min())
     plots.frame(upper, -0.015, 1.015)
     panels.upright(upper, finite, "training loss", log=log)
     plots.frame(lower, -0.015, 1.015)
@@ -187,9 +190,7 @@ def _matrix(axes: Axes, bar: Axes, part: Mapping[str, Any], steps: list[str]) ->
     drawn = axes.figure.colorbar(picture, cax=bar, orientation="horizontal")
     drawn.outline.set_linewidth(0.6)
     drawn.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
-    drawn.set_label(
-        f"{label}; connected below {words.number(limit)}", size=theme.LETTERS, labelpad=1.5
-    )
+    drawn.set_label(f"{label}; connected below {number(limit)}", size=theme.LETTERS, labelpad=1.5)
     for colour, thick in (("white", 2.4), (theme.INK, 1.1)):
         drawn.ax.axvline(limit, color=colour, lw=thick)
 
@@ -203,9 +204,9 @@ def _entries(part: Mapping[str, Any], names: list[str]) -> list[Artist]:
     for name in names:
         text, dashes, _ = PATHS[name]
         worst = part[name]["worst"]["barrier"]
-        barrier = f"{words.number(worst['loss'], 2)} in loss"
+        barrier = f"{number(worst['loss'], 2)} in loss"
         if _has_error(part):
-            barrier += f", {words.number(worst['error'], 2)} points"
+            barrier += f", {number(worst['error'], 2)} points"
         found.append(
             Line2D([], [], color=_colours()[name], ls=dashes, lw=1.5, label=f"{text}: {barrier}")
         )
@@ -218,9 +219,9 @@ def _found(part: Mapping[str, Any]) -> list[str]:
     for name, pairs in _kinds(part):
         worst = pairs["worst"]["barrier"]
         text = f"{PATHS[name][0]}: floors {said[pairs['connected']]}, worst barrier "
-        text += f"{words.number(worst['loss'], 2)} in loss"
+        text += f"{number(worst['loss'], 2)} in loss"
         if _has_error(part):
-            text += f" and {words.number(worst['error'], 2)} error points"
+            text += f" and {number(worst['error'], 2)} error points"
         texts.append(text[0].upper() + text[1:])
     return texts
 
@@ -231,8 +232,8 @@ def _small_print(found: Diagnosed) -> list[str]:
     texts = [times.trained(found.history)]
     texts.append(
         f"{len(loss)} floors, reached from snapshots at the steps given by a much smaller "
-        f"learning rate: training loss {words.number(float(loss.min()))} to "
-        f"{words.number(float(loss.max()))}; thin: the straight line between the ends' values, "
+        f"learning rate: training loss {number(float(loss.min()))} to "
+        f"{number(float(loss.max()))}; thin: the straight line between the ends' values, "
         "barriers are heights above it"
     )
     pairs = ", ".join(

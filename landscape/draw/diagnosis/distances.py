@@ -11,9 +11,10 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from landscape.draw import footer, page, theme, times, words
+from landscape.draw import footer, page, theme, times
 from landscape.draw.diagnosis import panels
 from landscape.draw.style import COLUMN, PLAIN, Style, styled
+from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.records import Floats
 
@@ -89,7 +90,7 @@ def caption(found: Diagnosed) -> str:
     sentences = [
         f"Euclidean distances d(w_N, w_M) between the weights of run {found.name} "
         f"({found.run_id}) at {len(matrix):,} recorded steps, up to "
-        f"{words.number(float(matrix.max()))}, and their root mean square and range by lag.",
+        f"{number(float(matrix.max()))}, and their root mean square and range by lag.",
         *(f"{text[0].upper()}{text[1:]}." for text in _small_print(found)[1:]),
     ]
     return " ".join(sentences)
@@ -101,13 +102,13 @@ def _references(copies: Mapping[str, Any] | None) -> Iterator[tuple[float, str]]
         return
     if copies["nearest"] is not None:
         exact = "nearest copy" if copies["nearest_is_exact"] else "nearest single-layer copy"
-        yield float(copies["nearest"]), f"{exact} {words.number(copies['nearest'])}"
+        yield float(copies["nearest"]), f"{exact} {number(copies['nearest'])}"
     if copies["typical"] is not None:
         mean = float(copies["typical"]["mean"])
-        yield mean, f"typical copy {words.number(mean)}"
+        yield mean, f"typical copy {number(mean)}"
     for name, text in (("twin", "twin"), ("twin_matched", "twin, matched")):
         if copies[name] is not None:
-            yield float(copies[name]), f"{text} {words.number(copies[name])}"
+            yield float(copies[name]), f"{text} {number(copies[name])}"
 
 
 def _limits(
@@ -148,7 +149,7 @@ def _scale(axes: Axes, low: float, high: float, norm: Normalize) -> None:
     axes.set_xticks([])
     axes.yaxis.set_major_locator(FixedLocator(list(panels.ticks(axes, 7))))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.set_ylabel("distance", size=theme.LETTERS, labelpad=2)
 
 
@@ -170,7 +171,7 @@ def _predictions(functions: Mapping[str, Any] | None) -> list[str]:
         return []
     step, differing = functions["step"], functions["disagreement"][-1]
     rows = sorted({0, len(step) // 2, max(len(step) - 2, 0)})
-    shares = ", ".join(f"{words.percent(differing[k])} at step {step[k]:,}" for k in rows)
+    shares = ", ".join(f"{percent(differing[k])} at step {step[k]:,}" for k in rows)
     return [f"{functions['data']} predictions that differ from the last weights': {shares}"]
 
 
@@ -178,7 +179,7 @@ def _small_print(found: Diagnosed) -> list[str]:
     part, copies = found.parts["distances"]["distances"], found.parts.get("permutations")
     texts = [times.trained(found.history)]
     if part["source"] == "sketch":
-        texts.append(f"distances estimated from sketches, error {words.percent(part['error'])}")
+        texts.append(f"distances estimated from sketches, error {percent(part['error'])}")
     if part["of"]:
         texts.append(f"{len(part['step']):,} of {part['of']:,} recorded steps")
     texts += _predictions(found.parts.get("functions"))

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from landscape.draw import theme, times, words
+from landscape.draw import theme, times
 from landscape.draw.diagnosis import panels
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.records import Floats
 
@@ -164,26 +165,25 @@ def _with_error(part: Mapping[str, Any], name: str) -> str:
     value, error = part[name], part[f"{name}_error"]
     if not np.isfinite(value):
         return "unknown"
-    return f"{words.number(value)} ± {words.number(error, 2)}"
+    return f"{number(value)} ± {number(error, 2)}"
 
 
 def _small_print(part: Mapping[str, Any]) -> list[str]:
     window = (
         f"window of T = {_window(part):,} steps, {part['first_step']:,} to {part['last_step']:,}, "
-        f"{words.percent(part['window_share'])} of the run"
+        f"{percent(part['window_share'])} of the run"
     )
     if part["source"] == "sketch":
-        window += f"; from sketches, error of a distance {words.percent(part['distance_error'])}"
+        window += f"; from sketches, error of a distance {percent(part['distance_error'])}"
     numbers = [
         f"c½ = {_with_error(part, 'half_cosine')} (−½ confined, 0 walk, 1 drift)",
-        f"R = MSD(T/2)/MSD(T/8) = {words.number(part['ratio'], 2)} (1, 4, 16)",
-        f"D_eff = {words.number(part['dimension'], 2)}",
+        f"R = MSD(T/2)/MSD(T/8) = {number(part['ratio'], 2)} (1, 4, 16)",
+        f"D_eff = {number(part['dimension'], 2)}",
         f"growth: {part['growth']}",
     ]
     for name, one in part["parts"].items():
         where = f"{one['dimensions']} sharpest directions" if name == "subspace" else "the bulk"
         numbers.append(
-            f"{where}: {words.percent(one['share'])} of MSD(T/2), "
-            f"R = {words.number(one['ratio'], 2)}"
+            f"{where}: {percent(one['share'])} of MSD(T/2), R = {number(one['ratio'], 2)}"
         )
     return [window, "; ".join(numbers)]

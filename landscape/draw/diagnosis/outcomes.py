@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from landscape.draw import footer, page, plots, theme, words
+from landscape.draw import footer, page, plots, theme
 from landscape.draw.diagnosis import panels, shares
 from landscape.draw.legend import Legend
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.quantities import number
 from landscape.store.outcomes import Outcomes
 
 WIDTH, LEFT, RIGHT, TOP, GAP, BENEATH = 5.0, 0.68, 0.2, 0.36, 0.12, 0.46
@@ -89,7 +90,7 @@ def caption(found: Outcomes) -> str:
         )
         settings = ", ".join(f"{name} {_said(value)}" for name, value in group["values"].items())
         train = group["train_loss"]
-        loss = f", median training loss {words.number(float(train['median']))}" if train else ""
+        loss = f", median training loss {number(float(train['median']))}" if train else ""
         sentences.append(f"{settings or 'all'}: {shares}{loss}.")
     return " ".join(sentences)
 

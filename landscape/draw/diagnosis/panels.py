@@ -13,10 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from landscape.draw import episodes, footer, page, plots, theme, times, words
+from landscape.draw import episodes, footer, page, plots, theme, times
 from landscape.draw.legend import Legend
 from landscape.draw.scale import Scale
 from landscape.draw.style import Style
+from landscape.quantities import exact, number
+from landscape.store import sentences
 from landscape.store.history import History
 from landscape.store.records import Floats
 
@@ -89,10 +91,10 @@ def entries(history: History, *, constant: bool = True) -> list[Artist]:
     """Return the legend's entries of the panel with the loss and of what happened."""
     found: list[Artist] = []
     if constant and np.isfinite(history.constant_loss):
-        text = f"best constant output, {words.exact(history.constant_loss)}"
+        text = f"best constant output, {exact(history.constant_loss)}"
         found.append(Line2D([], [], color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)), label=text))
-    for name in episodes.names(history.events):
-        text = episodes.listed(name, history.events)
+    for name in sentences.event_names(history.events):
+        text = sentences.episodes(name, history.events)
         found.append(Patch(facecolor=episodes.COLOURS[name], alpha=0.4, lw=0, label=text))
     return found
 
@@ -105,7 +107,7 @@ def upright(axes: Axes, values: Floats, label: str, *, log: bool, count: int = 5
     axes.set_yscale("log" if log else "linear")
     axes.set_ylim(low, high)
     axes.yaxis.set_major_locator(FixedLocator(list(ticks(axes, count))))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel(label, size=theme.LETTERS, labelpad=3)
 
@@ -123,7 +125,7 @@ def log_steps(axes: Axes, low: float, high: float, label: str) -> None:
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(LogLocator(10, numticks=6))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.xaxis.set_minor_locator(LogLocator(10, np.arange(2, 10).tolist(), numticks=6))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
     axes.tick_params(which="minor", length=1.6, width=0.5, color=theme.now().ink)
@@ -135,7 +137,7 @@ def log_steps(axes: Axes, low: float, high: float, label: str) -> None:
 def steps(axis: Axis, count: int) -> None:
     """Give an axis of steps at most ``count`` round ticks."""
     axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 5, 10], integer=True))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value, 7)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 7)))
 
 
 def beside(axes: Axes, names: Sequence[tuple[float, str, str]], width: float) -> None:

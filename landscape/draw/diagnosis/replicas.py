@@ -14,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from landscape.draw import footer, page, plots, theme, times, words
+from landscape.draw import footer, page, plots, theme, times
 from landscape.draw.diagnosis import panels
 from landscape.draw.legend import Legend
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.quantities import exact, number
 from landscape.store.diagnosed import Branch, Diagnosed
 from landscape.store.records import Floats
 
@@ -114,9 +115,7 @@ def caption(found: Diagnosed) -> str:
         for kind in dict.fromkeys(one.kind for one in panel.branches):
             mine = [one for one in panel.branches if one.kind == kind]
             last = [float(one.train_loss[-1]) for one in mine if len(one.train_loss)]
-            span = words.number(min(last)) + (
-                f" to {words.number(max(last))}" if len(last) > 1 else ""
-            )
+            span = number(min(last)) + (f" to {number(max(last))}" if len(last) > 1 else "")
             parts.append(f"{len(mine)} × {KINDS.get(kind, kind)}: {span}")
         title = panel.title[0].upper() + panel.title[1:]
         sentences.append(f"{title}, last loss of {'; '.join(parts)}.")
@@ -268,7 +267,7 @@ def _entries(found: Diagnosed) -> list[Artist]:
         )
     every = np.concatenate([_shown(found), *(one.train_loss for one in found.branches)])
     if np.isfinite(_constant(found, every[np.isfinite(every)])):
-        text = f"best constant output, {words.exact(found.history.constant_loss)}"
+        text = f"best constant output, {exact(found.history.constant_loss)}"
         entries.append(Line2D([], [], color=ink, lw=0.7, ls=(0, (1.2, 1.6)), label=text))
     return entries
 

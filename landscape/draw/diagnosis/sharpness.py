@@ -13,10 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from landscape.curvature.bounds import bounds
-from landscape.draw import theme, times, words
+from landscape.draw import theme, times
 from landscape.draw.diagnosis import panels
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
+from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.records import Floats
 
@@ -69,17 +70,17 @@ def caption(found: Diagnosed) -> str:
     sentences = [
         f"Curvature of run {found.name} ({found.run_id}). Batch sharpness "
         f"E[gᵀHg]/E|g|² over {batch['batches']} batches of {batch['batch_size']:,}, at step "
-        f"{batch['step'][-1]:,} {words.number(float(batch['value'][-1]))} ± "
-        f"{words.number(float(batch['error'][-1]), 2)}."
+        f"{batch['step'][-1]:,} {number(float(batch['value'][-1]))} ± "
+        f"{number(float(batch['error'][-1]), 2)}."
     ]
     if top is not None:
         value = float(np.asarray(top["eigenvalues"])[-1, 0])
         sentences.append(
-            f"Top eigenvalue of the training loss's Hessian: {words.number(value)} at step "
+            f"Top eigenvalue of the training loss's Hessian: {number(value)} at step "
             f"{top['step'][-1]:,}."
         )
     for text, line in _bounds(found).values():
-        sentences.append(f"Bound {text}: {words.number(float(line[-1]))}.")
+        sentences.append(f"Bound {text}: {number(float(line[-1]))}.")
     return " ".join(sentences)
 
 
@@ -175,7 +176,7 @@ def _small_print(found: Diagnosed) -> list[str]:
     ]
     noise = np.asarray(batch["noise"])
     if np.isfinite(noise).any():
-        low, high = (words.percent(float(f(noise))) for f in (np.nanmin, np.nanmax))
+        low, high = (percent(float(f(noise))) for f in (np.nanmin, np.nanmax))
         facts.append(
             f"{low} to {high} of a gradient's square is noise"
             if low != high

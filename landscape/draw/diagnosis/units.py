@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from landscape.draw import page, theme, times, words
+from landscape.draw import page, theme, times
 from landscape.draw.diagnosis import panels
 from landscape.draw.style import PLAIN, Style, styled
+from landscape.quantities import number
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.records import Floats
 
@@ -216,5 +217,5 @@ def _small_print(found: Diagnosed) -> list[str]:
     if not len(part["layers"]):
         seen = "no activation was seen whose units could be dead or saturated"
         return [times.trained(found.history), f"{seen}; {_moving(part)}"]
-    start = words.number(float(part["start_spread"]), 2)
+    start = number(float(part["start_spread"]), 2)
     return [times.trained(found.history), f"{_moving(part)}; spread at the start {start}"]

@@ -8,10 +8,10 @@ from matplotlib.text import Text
 
 from landscape.diagnose import diffusion
 from landscape.diagnose.distances import Distances
-from landscape.draw import words
 from landscape.draw.diagnosis.msd import caption, msd
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
+from landscape.quantities import number
 
 
 def moved(w):
@@ -65,8 +65,8 @@ def test_the_fitted_line_has_the_exponent(found, walk):
     assert slope == pytest.approx(walk.exponent)
     assert slope == pytest.approx(1, abs=0.1)
     written = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
-    assert f"exponent {words.number(walk.exponent)} ±" in written
-    assert f"D_eff = {words.number(walk.dimension, 2)}" in written
+    assert f"exponent {number(walk.exponent)} ±" in written
+    assert f"D_eff = {number(walk.dimension, 2)}" in written
     assert "(−½ confined, 0 walk, 1 drift)" in written
 
 

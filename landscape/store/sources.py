@@ -1,0 +1,125 @@
+"""What somebody gave to be shown: folders of runs and sweeps, files of scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landscape.errors import LandscapeError
+from landscape.store import li, run, scanfile, sweep
+from landscape.store.hdf5 import opened
+from landscape.store.records import Scan
+from landscape.store.run import Run
+from landscape.store.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class ScanSource:
+    """A run with its scans, or the file of one scan."""
+
+    path: Path
+    """The run's folder, or the scan's file."""
+    run: Run | None
+    """None: the file of a scan, of this program or another."""
+    scans: tuple[Path, ...]
+    """The files, those of a run in the order of their names."""
+
+
+def load_scan(path: Path) -> Scan:
+    """Read a scan of ours, or a surface of Li et al.'s scripts as one of kind ``imported``.
+
+    Raises:
+        LandscapeError: no such file, or neither of them.
+    """
+    with opened(path) as file:
+        ours = "format" in file.attrs
+    return scanfile.load(path) if ours else li.read_surface(path)
+
+
+def open_source(path: Path) -> Scan | Run | Sweep:
+    """Open what is there.
+
+    Raises:
+        LandscapeError: there is nothing, or it is neither a scan nor a run nor a sweep.
+    """
+    if _is_scan(path):
+        return load_scan(path)
+    return sweep.read(path) if sweep.is_sweep(path) else run.read(path)
+
+
+def expand(
+    paths: Sequence[Path], *, needing: str, name: str | None = None, scanned: bool = False
+) -> list[ScanSource]:
+    """Return the runs and the scans that were given, a sweep as those of its runs that have begun.
+
+    With a ``name`` runs have only their scan of that name. With a name, or if they must be
+    ``scanned``, a run that was given must have one, and of a sweep the runs that have none are left
+    out. What is ``needing`` them is for messages.
+
+    Raises:
+        LandscapeError: something is no run, sweep or scan, or has none of the scans.
+    """
+    found: list[ScanSource] = []
+    for path in paths:
+        if _is_scan(path):
+            found.append(ScanSource(path, None, (path,)))
+            continue
+        runs = _runs(path, needing)
+        chosen = [_of_run(one, name) for one in runs]
+        if name is not None or scanned:
+            chosen = [one for one in chosen if one.scans]
+            if not chosen:
+                raise _without(path, runs, needing, name)
+        found += chosen
+    return found
+
+
+def no_scan(needing: str, folder: Path, *, what: str = "a scan") -> LandscapeError:
+    """Return the error of a run that has no scan of the wanted kind."""
+    return LandscapeError(
+        f"{needing} needs {what}, {folder} has none; make one with `landscape scan {folder}`"
+    )
+
+
+def home_of(source: Path) -> Path:
+    """The folder that figures and exports belong in: the run's, or the one of a file of no run."""
+    if source.is_dir():
+        return source
+    scans = source.absolute().parent
+    if scans.name != "scans" or not (scans.parent / "run.json").is_file():
+        return source.parent
+    return source.parent.parent if source.parent.name == "scans" else scans.parent
+
+
+def _is_scan(path: Path) -> bool:
+    # Of what isn't there, its name says what was meant.
+    return path.is_file() or (not path.is_dir() and path.suffix == ".h5")
+
+
+def _runs(path: Path, needing: str) -> list[Run]:
+    if not sweep.is_sweep(path):
+        return [run.read(path)]
+    folders = [path / str(one["name"]) for one in sweep.read(path).runs]
+    begun = [run.read(folder) for folder in folders if (folder / "run.json").is_file()]
+    if not begun:
+        raise LandscapeError(
+            f"{needing} needs runs that have begun, the sweep {path} has none; "
+            "go on with it by the command that made it"
+        )
+    return begun
+
+
+def _of_run(one: Run, name: str | None) -> ScanSource:
+    scans = tuple(path for path in one.scans if name is None or path.stem == name)
+    return ScanSource(one.folder, one, scans)
+
+
+def _without(folder: Path, runs: Sequence[Run], needing: str, name: str | None) -> LandscapeError:
+    there = sorted({path.stem for one in runs for path in one.scans})
+    if name is None or not there:
+        return no_scan(needing, folder)
+    return LandscapeError(
+        f"{needing} needs a scan called {name}, {folder} has {', '.join(there)}; choose one of "
+        f"them, or make it with `landscape scan {folder}`"
+    )

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from landscape.store import sentences
+from landscape.store.records import Certificate, Path, Plane, Point, Scan
+from landscape.store.sentences import describe
+from landscape.store.trajectory import Event
+
+
+def test_the_caption_of_a_random_plane(planted):
+    assert sentences.caption(planted.random()) == (
+        "Mean loss over 1,437 training and 360 validation samples on a plane of kind random "
+        "through the final weights (step 4,500) of run high-lr (1f2e). "
+        "Axes: x: random direction 1 (filter-normalized units; 1 = 3.21 in weight space); "
+        "y: random direction 2 (filter-normalized units; 1 = 3.18 in weight space); "
+        "seed 3, random directions filter-normalized, 1-D tensors left out. "
+        "Grid: 51 × 51 points, x −1 to 1, y −1 to 1. "
+        "Loss at the origin: training 0.45, validation 0.617. "
+        "The best constant output has training loss 2.303. "
+        "Path: 0.004 % of its variance lies in this plane (chance 0.0083 %), "
+        "up to 44 away from it. "
+        "Command: landscape scan runs/high-lr. "
+        "Versions: landscape 0.1.0, torch 2.13.0, numpy 2.4.6."
+    )
+
+
+def test_the_caption_of_half_a_line(planted):
+    scan = planted.line()
+    plane = replace(scan.plane, buffers={"norm.running_mean": np.zeros(3)}, batchnorm="recompute")
+    scan = replace(
+        scan, plane=plane, measured=np.arange(51) < 20, provenance={}, run_id="", samples={}
+    )
+    assert sentences.caption(scan) == (
+        "Mean loss on a line through the final weights (step 4,500) of run high-lr. "
+        "Axes: x: best → end (distance in weight space). "
+        "Grid: 51 points, x −8 to 45, 20 of 51 of them measured. "
+        "The best constant output has training loss 2.303. "
+        "BatchNorm statistics were estimated anew at every point."
+    )
+
+
+def test_a_crooked_plane_is_said(planted):
+    plane = planted.bowl(3, 3).plane
+    directions = plane.directions.copy()
+    directions[1, 0] = directions[1, 1]
+    crooked = replace(plane, directions=directions)
+    assert sentences.skew(crooked) == "directions at 45°, drawn at right angles"
+    assert sentences.skew(plane) == ""
+
+
+def test_an_origin_at_a_step_is_named_once(planted):
+    plane = planted.bowl(3, 3).plane
+    there = replace(plane, origin_name="300", origin_step=300)
+    assert sentences.origin(there) == "weights at step 300"
+
+
+def test_a_path_that_stays_says_so(planted):
+    path = replace(planted.bowl(3, 3).paths[0], share_in_plane=float("nan"), name="other")
+    assert sentences.share(path) == (
+        "path other: does not move, so has no share in this plane, up to 9 away from it"
+    )
+
+
+def path(**more) -> Path:
+    known = np.array([1.0, 2, np.nan])
+    values = {
+        "name": "a",
+        "run_id": "",
+        "step": np.arange(3),
+        "xy": np.zeros((3, 2)),
+        "distance_from_plane": np.array([0, 1, 2.0]),
+        "true_loss": known,
+        "plane_loss": known * [1, 1.5, 1],
+        "share_in_plane": 0.9,
+        "chance": 2e-5,
+    }
+    return Path(**(values | more))
+
+
+def test_a_scan_in_words():
+    directions = np.eye(2, 100, dtype=np.float32)
+    where = Plane(
+        "pca",
+        np.zeros(100, np.float32),
+        directions,
+        ("principal component 1", "principal component 2"),
+        "distance in weight space",
+        buffers={"bn.running_mean": np.zeros(3)},
+        batchnorm="recompute",
+    )
+    losses = np.array([[1.0, np.inf], [2, 3]])
+    scan = Scan(
+        where,
+        np.array([0.0, 1]),
+        np.array([0.0, 2]),
+        {"train_loss": losses, "sharpness": np.array([[7.0, np.nan], [8, 9]])},
+        np.ones((2, 2), bool),
+        constant_loss=2.302585,
+        run_name="high-lr",
+        paths=(path(walk=0.7604, arc=0.97),),
+        points=(Point("end", (0, 0), 9),),
+    )
+    assert describe(scan) == [
+        "A plane of kind pca through the final weights (step 0) of run high-lr.",
+        "Axes: x: principal component 1; y: principal component 2; in distance in weight space.",
+        "Grid: 2 × 2 points, 0 to 1 by 0 to 2.",
+        "Training loss: 1 to 3 on the grid, 1 of 4 points not finite.",
+        "Sharpness (the Hessian's largest eigenvalue): 7 to 9.",
+        "The best constant output has training loss 2.303.",
+        "The path: 90 % of its variance lies in this plane; a random plane would hold 0.002 %.",
+        "Of a random walk as long, its first two principal components would hold 76 %; of a "
+        "straight drift, the first alone all.",
+        "Its points are up to 2 away from the plane.",
+        "At 1 of 2 points with both, the loss on the plane is over 10 % off the loss of the "
+        "weights themselves (median difference 25 %): these are pale.",
+        "BatchNorm statistics: estimated anew at every point.",
+        "The path looks like an arc, as every random walk does on its first two principal "
+        "components: its coordinates correlate by 0.97 or more with a walk's cosines. The arc by "
+        "itself is no evidence of a turn or a valley.",
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"arc": 0.94}, {"arc": np.nan}])
+def test_no_warning_of_an_arc(planted, changes):
+    base = planted.bowl(5, 5)
+    scan = replace(base, plane=replace(base.plane, kind="pca"), paths=(path(**changes),))
+    assert not [text for text in describe(scan) if "arc" in text]
+
+
+@pytest.mark.parametrize(
+    ("name", "figure", "described"),
+    [
+        ("final", "final weights (step 7)", "final weights (step 7)"),
+        ("7", "weights at step 7", "weights at step 7"),
+        ("other@best", "weights other@best (step 7)", "weights other@best (step 7)"),
+    ],
+)
+def test_an_origin_is_called_the_same_everywhere(planted, name, figure, described):
+    scan = planted.bowl(3, 3, run_name="r", run_id="")
+    scan = replace(scan, plane=replace(scan.plane, origin_name=name, origin_step=7))
+    assert sentences.origin(scan.plane) == figure
+    assert (
+        describe(scan)[0] == f"A plane of kind {scan.plane.kind} through the {described} of run r."
+    )
+    assert f"through the {described} of run r." in sentences.caption(scan)
+    assert sentences.small_print(scan)[-1].startswith(f"origin: {figure}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "figure", "caption", "described"),
+    [
+        (
+            "saved",
+            "BatchNorm statistics: the origin's",
+            "BatchNorm layers use the origin's running statistics.",
+            "BatchNorm statistics: the origin's at every point.",
+        ),
+        (
+            "interpolate",
+            "BatchNorm statistics: interpolated",
+            "BatchNorm statistics were interpolated along the axes.",
+            "BatchNorm statistics: between those of the weights the plane goes through: means "
+            "affine, variances in their logarithm.",
+        ),
+        (
+            "new",
+            "BatchNorm statistics: new",
+            "BatchNorm statistics: new.",
+            "BatchNorm statistics: new.",
+        ),
+    ],
+)
+def test_where_batchnorm_statistics_are_from(planted, mode, figure, caption, described):
+    base = planted.bowl(3, 3, provenance={})
+    buffers = {"norm.running_mean": np.zeros(3)}
+    scan = replace(base, plane=replace(base.plane, buffers=buffers, batchnorm=mode))
+    assert figure in sentences.small_print(scan)[-1].split("; ")
+    assert sentences.caption(scan).endswith(caption)
+    assert described in describe(scan)
+    assert not [text for text in describe(base) if "BatchNorm" in text]
+
+
+def interpolated(planted, **changes) -> Scan:
+    """A plane of 5 x 5 points of which the middle row is measured."""
+    measured = np.zeros((5, 5), bool)
+    measured[2] = True
+    held_out = {"train_loss": np.array([1.0, 2.0])}
+    values = {
+        "tolerance": 0.01,
+        "attempts": 2,
+        "xy": np.zeros((2, 2)),
+        "predicted": {"train_loss": np.array([1.01, 2.0])},
+        "measured": held_out,
+    }
+    made = Certificate(**(values | changes))
+    return planted.bowl(5, 5, measured=measured, tolerance=0.01, certificate=made)
+
+
+def test_interpolation_is_said_with_its_error(planted):
+    assert sentences.approximations(interpolated(planted)) == [
+        "20 % of the points are measured, the others interpolated to a tolerance of 1 %; at 2 "
+        "held-out random points, attempt 2: training loss 0.5 % off on average, 95 % of them below "
+        "1 %, all below 1 %."
+    ]
+    without = interpolated(planted, xy=np.empty((0, 2)))
+    assert sentences.approximations(without) == [
+        "Tolerance 1 %: interpolation was never near enough, or there were too few points to test "
+        "it; every point is measured."
+    ]
+
+
+def test_a_subset_is_said_with_its_error(planted):
+    base = planted.bowl(5, 5, settings={"samples": 200})
+    error = 0.0125 * base.measures["train_loss"]
+    assert sentences.approximations(replace(base, errors={"train_loss": error})) == [
+        "Losses of 200 random samples, the same ones everywhere: standard error of the training "
+        "loss 1.2 % (median)."
+    ]
+    unknown = replace(base, errors={"train_loss": np.full((5, 5), np.nan)})
+    assert sentences.approximations(unknown) == [
+        "Losses of 200 random samples, the same ones everywhere: standard error of the training "
+        "loss unknown (median)."
+    ]
+
+
+def test_a_width_and_a_barrier_in_numbers(planted):
+    width = {
+        "rise": 0.1,
+        "median": 1234.5,
+        "lower": 0.5,
+        "upper": None,
+        "reach": 2e-5,
+        "unit": "units",
+        "rays": 4,
+        "planes": 2,
+        "median_distance": 0.25,
+    }
+    barrier = {
+        "train_nats": 0.5,
+        "train_ratio": 2.0,
+        "train_error_points": 1.25,
+        "train_at": 0.5,
+        "validation_nats": None,
+    }
+    scan = planted.line(5, findings={"width": width, "barrier": barrier})
+    assert sentences.remarks(scan) == [
+        "Width r₀.₁, where the training loss has risen by 0.1: median 1,234, quartiles 0.5 and "
+        "beyond 2e−5 units, over 4 rays (2 random directions); the median is a distance of 0.25 "
+        "in weight space.",
+        "Barrier of the training loss along the line: 0.5, 2 times the larger end's loss, 1.2 "
+        "error points, highest at 50 % of the way.",
+        "Barrier of the validation loss: undetermined, a loss isn't finite.",
+    ]
+
+
+def test_a_loss_at_the_origin_that_is_nan_is_told_from_one_to_come(planted):
+    base = replace(planted.bowl(3, 3), x=np.array([-1.0, 0, 1]), y=np.array([-1.0, 0, 1]))
+    losses = base.measures["train_loss"].copy()
+    losses[1, 1] = np.nan
+    scan = planted.with_losses(base, losses)
+    assert "Loss at the origin: training NaN, validation " in sentences.caption(scan)
+    coming = scan.measured.copy()
+    coming[1, 1] = False
+    waiting = replace(scan, measured=coming)
+    assert "Loss at the origin: training unknown, validation " in sentences.caption(waiting)
+
+
+def test_events_in_words():
+    events = (Event("spike", 5, 5, ""), Event("unheard", 0, 9, ""), Event("escape", 5, 1200, ""))
+    assert sentences.event_names(events) == ["escape", "spike"]
+    assert sentences.happened(events) == "Events: escape: steps 5–1,200; spike: step 5."
