@@ -1,4 +1,4 @@
-"""Which pictures are drawn of what was given, and where to: all of it checked before the first."""
+"""Which pictures are drawn of what was given, and where to; said before the first is drawn."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def test_a_tolerance_is_printed_with_its_test(landscape, run):
     off = scan.certificate.summary("train_loss")
     assert off["quantile95"] <= 0.1
     assert (
-        f"  {percent(scan.measured.mean())} of the points are measured, the others interpolated to a "
-        "tolerance of 10 %; at 64 held-out random points"
+        f"  {percent(scan.measured.mean())} of the points are measured, the others interpolated "
+        "to a tolerance of 10 %; at 64 held-out random points"
     ) in result.out
     assert f"training loss {percent(off['mean'])} off on average, 95 % of them below" in result.out
     assert landscape(*options, "--resume").code == 0
@@ -49,8 +49,8 @@ def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
     result = landscape("render", path, "--kind", "contour")
     assert result.code == 0
     said = (
-        f"{percent(there.mean())} of the points are measured so far, the others interpolated for this "
-        "picture alone, with no estimate of their errors"
+        f"{percent(there.mean())} of the points are measured so far, the others interpolated for "
+        "this picture alone, with no estimate of their errors"
     )
     assert f"{path}: {said}; finish it with `landscape scan --resume`" in result.err
     caption = run / "figures" / "random-final-0-contour.caption.txt"

@@ -47,7 +47,7 @@ def test_a_surface_has_dots_where_they_are_seen(near):
 def test_the_caption_counts_them(near):
     count = int(near.uncertain.sum())
     assert f"{count} interpolated points (" in caption(near)
-    assert caption(near).count("dotted) may be off by more than 1.00%.") == 1
+    assert caption(near).count("dotted) may be off by more than 1 %.") == 1
     assert "may be off" not in caption(replace(near, errors={}))
 
 

@@ -262,11 +262,11 @@ def test_a_loss_at_the_origin_that_is_nan_is_told_from_one_to_come(planted):
     losses = base.measures["train_loss"].copy()
     losses[1, 1] = np.nan
     scan = planted.with_losses(base, losses)
-    assert "Loss at the origin: training NaN, validation " in sentences.caption(scan)
+    assert "Loss at the origin: training NaN." in sentences.caption(scan)
     coming = scan.measured.copy()
     coming[1, 1] = False
     waiting = replace(scan, measured=coming)
-    assert "Loss at the origin: training unknown, validation " in sentences.caption(waiting)
+    assert "Loss at the origin: training unknown." in sentences.caption(waiting)
 
 
 def test_events_in_words():

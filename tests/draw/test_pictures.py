@@ -1,0 +1,77 @@
+"""Which pictures are planned of what was given, and what is refused before any is drawn."""
+
+from __future__ import annotations
+
+import pytest
+
+from landscape.draw import opengl, pictures
+from landscape.draw.kinds import KINDS, Kind
+from landscape.draw.style import PLAIN, Style
+from landscape.errors import LandscapeError
+from landscape.store import scanfile
+
+
+@pytest.fixture
+def plane(planted, tmp_path):
+    scanfile.save(tmp_path / "a.h5", planted.bowl(5, 5))
+    return tmp_path / "a.h5"
+
+
+def never(scan):
+    raise AssertionError(scan)
+
+
+def planned(paths, *, style=PLAIN, **more):
+    return pictures.plan_pictures(paths, style=style, guess=never, **more)
+
+
+def refused(*args, **more) -> str:
+    with pytest.raises(LandscapeError) as caught:
+        planned(*args, **more)
+    return str(caught.value)
+
+
+def test_a_new_kind_is_a_row(plane, tmp_path, monkeypatch):
+    flip = Kind(
+        "plane",
+        None,
+        "a flip book",
+        lambda scan: True,
+        write=lambda *_, **__: [],
+        takes=("levels",),
+        formats=("flp",),
+        default=("flp",),
+    )
+    monkeypatch.setitem(KINDS, "flip", flip)
+    [one] = planned([plane], kind="flip", style=Style(levels=3)).pictures
+    assert (one.kind, one.stem) == ("flip", tmp_path / "figures" / "a-flip")
+    [one] = planned([plane], kind="flip", output=tmp_path / "b.flp").pictures
+    assert (one.stem, one.formats) == (tmp_path / "b", ("flp",))
+    assert [one.kind for one in planned([plane]).pictures] == ["contour", "surface", "flip"]
+    assert refused([plane], kind="flip", style=Style(title="A title")) == (
+        "--title is for contour, surface, curve, measures, path, film, map, loss, distances, msd, "
+        "barriers, sharpness, units, replicas, outcomes, got flip; leave it out"
+    )
+
+
+def test_an_option_must_show_in_one_of_the_pictures(plane):
+    style = Style(camera=(20.0, 70.0), renderer="matplotlib")
+    assert [one.kind for one in planned([plane], style=style).pictures] == ["contour", "surface"]
+    assert refused([plane], kind="contour", style=style) == (
+        "--camera is for surface, got contour; leave it out"
+    )
+
+
+@pytest.mark.parametrize(("log", "option"), [(True, "--log"), (False, "--linear")])
+def test_an_option_is_called_as_it_was_given(plane, monkeypatch, log, option):
+    monkeypatch.setitem(KINDS, "bare", Kind("plane", lambda scan, **_: None, "nothing"))
+    message = refused([plane], kind="bare", style=Style(log=log))
+    assert message.startswith(f"{option} is for contour, surface, ")
+    assert message.endswith(", got bare; leave it out")
+
+
+def test_without_opengl_surfaces_come_with_a_note(plane, no_gl):
+    assert planned([plane]).notes == [f"{no_gl}; surfaces are drawn by matplotlib instead"]
+    assert planned([plane], kind="contour").notes == []
+    assert planned([plane], style=Style(renderer="matplotlib")).notes == []
+    assert not opengl.probe().ok
