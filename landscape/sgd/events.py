@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.sgd.flight import Window
+from landscape.sgd.flight import FlightWindow
 from landscape.store.trajectory import Event
 
 LEARNED = 0.1
@@ -93,7 +93,7 @@ def detect(
     return sorted(found, key=lambda event: (event.first, event.last, event.name))
 
 
-def joined(found: Sequence[Event], windows: Sequence[Window]) -> list[Event]:
+def joined(found: Sequence[Event], windows: Sequence[FlightWindow]) -> list[Event]:
     """Events of the losses and those of the flight recorder, which knows the onset to the step.
 
     One that both saw has the name from the losses and the flight recorder's first step.
