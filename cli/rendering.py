@@ -233,8 +233,12 @@ def _expanded(sources: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for source in sources:
         if sweep.is_sweep(source):
-            runs = [source / one["name"] for one in sweep.read(source).runs]
-            found += [run for run in runs if (run / "run.json").is_file()]
+            runs, damaged = sweep.read(source).opened()
+            if damaged and not runs:
+                raise LandscapeError(next(iter(damaged.values())))
+            for name, why in damaged.items():
+                typer.echo(f"{name} is left out: {why}", err=True)
+            found += [run.folder for run in runs]
         else:
             found.append(source)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from landscape.draw.explorer_data import Entry
@@ -13,10 +13,16 @@ PREFERRED = "along"
 """Shown first: the plane that has the run's own movement on an axis."""
 
 
-def gather(sources: Sequence[Path], *, name: str | None = None) -> list[Entry]:
+def gather(
+    sources: Sequence[Path],
+    *,
+    name: str | None = None,
+    told: Callable[[str], object] = lambda said: None,
+) -> list[Entry]:
     """Return the scans of runs, of the runs of sweeps and of single files; planes ``along`` first.
 
-    With ``name`` only those scans of runs that are called so.
+    With ``name`` only those scans of runs that are called so. ``told`` hears of each damaged run
+    that is left out of a sweep.
 
     Raises:
         LandscapeError: a source has none, or isn't a run, a sweep or a scan.
@@ -27,9 +33,11 @@ def gather(sources: Sequence[Path], *, name: str | None = None) -> list[Entry]:
             scan = exchange.load(source)
             found.append(Entry(scan.run_name or exchange.home(source).name, source.stem, scan))
         elif sweep.is_sweep(source):
+            runs, damaged = sweep.read(source).opened()
+            for one, why in damaged.items():
+                told(f"{one} is left out: {why}")
             # Runs of a sweep that nobody has scanned are left out.
-            rows = [source / str(one["name"]) for one in sweep.read(source).runs]
-            scanned = [row for row in rows if _scans(row, name)]
+            scanned = [run.folder for run in runs if _scans(run.folder, name)]
             if not scanned:
                 raise _none(source, name)
             found += [entry for row in scanned for entry in _of_run(row, name)]

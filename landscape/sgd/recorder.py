@@ -30,8 +30,7 @@ from landscape.store import run as run_folder
 from landscape.store.run import Run
 from landscape.store.shards import Writer
 
-DONE = ("finished", "non-finite")
-"""A run of this status is at its end."""
+DONE = run_folder.DONE
 FLUSH_SECONDS = 1.0
 """A snapshot is flushed, with what came before it, unless the last flush was less than this ago."""
 SHARE = 20
