@@ -90,11 +90,10 @@ def test_update_on_a_full_disk_leaves_the_old_record(old, full_disk):
 
 
 def test_empty_folder_is_used(tmp_path):
-    folder = tmp_path / "one"
-    folder.mkdir()
-    run.create(folder, RECORD)
+    (tmp_path / "one").mkdir()
+    run.create(tmp_path / "one", RECORD)
     assert names(tmp_path) == ["one"]
-    assert run.read(folder).record["status"] == "running"
+    assert run.read(tmp_path / "one").record["status"] == "running"
 
 
 def test_existing_run_is_refused(old):
@@ -117,8 +116,7 @@ def test_overwrite_replaces_all_of_it(old):
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_folder_that_is_no_run_is_never_overwritten(tmp_path, overwrite):
-    folder = tmp_path / "thesis"
-    folder.mkdir()
+    (folder := tmp_path / "thesis").mkdir()
     (folder / "chapter1.tex").write_text("precious")
     message = (
         f"a new run needs a new folder, {folder} exists and is no run; "
