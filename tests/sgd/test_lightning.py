@@ -151,6 +151,6 @@ def test_several_optimizers_are_refused(fit, problem, mlp):
 
 
 def test_its_first_name_is_kept():
-    from landscape.sgd.lightning import RecordTrajectory
+    from landscape.sgd.lightning import LightningRecorder, RecordTrajectory
 
     assert RecordTrajectory is LightningRecorder
