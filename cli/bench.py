@@ -10,7 +10,7 @@ from .bench_scan import bench_scan
 from .progress import progress
 
 if TYPE_CHECKING:
-    from landscape.sgd.bench import Report
+    from landscape.sgd.bench import RecordingCosts
 
 bench = typer.Typer(
     name="bench",
@@ -58,7 +58,7 @@ def recorder(
                 _print(found)
 
 
-def _print(report: Report) -> None:
+def _print(report: RecordingCosts) -> None:
     from landscape.sgd.bench import BASE
 
     typer.echo(

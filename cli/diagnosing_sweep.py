@@ -53,21 +53,25 @@ def all_of(folder: Path, choice: Choice, *, intervene: bool, json: bool) -> None
     Raises:
         LandscapeError: no run has ended, or one couldn't be diagnosed; the others were.
     """
-    from landscape.diagnose import alone, outcomes, siblings
+    from landscape.diagnose import alone, outcomes
     from landscape.store import sweep as sweeps
 
     sweep = sweeps.read(folder)
-    runs = list(siblings.ended(sweep))
+    opened, damaged = sweep.opened()
+    runs = [run for run in opened if run.is_done]
+    unreadable = [f"{name}: {why}" for name, why in damaged.items()]
     if not runs:
+        if unreadable:
+            raise LandscapeError(f"a sweep needs runs that can be read, {unreadable[0]}")
         raise LandscapeError(
             f"a sweep needs runs that have ended, {folder} has none; train them first"
         )
-    _say_what_is_left_out(sweep, runs)
+    _say_what_is_left_out(sweep, [*damaged, *(run.name for run in runs)])
     asked = replace(choice, intervene=intervene)
     if not intervene and choice.intervene:
         typer.echo("interventions are left out; --intervene does them for each run", err=True)
     with cluster.workers(choice.workers, choice.scheduler) as pool, alone(sweep):
-        failed = _diagnosed(folder, runs, asked, pool)
+        failed = [*unreadable, *_diagnosed(folder, runs, asked, pool)]
         found = outcomes.write(sweep)
     if json:
         strict_json.echo(found)
@@ -79,13 +83,13 @@ def all_of(folder: Path, choice: Choice, *, intervene: bool, json: bool) -> None
             typer.echo(f"next: landscape diagnose {one}, or landscape render {folder}")
     if failed:
         raise LandscapeError(
-            f"{len(failed)} of {len(runs)} runs could not be diagnosed, {failed[0]}"
+            f"{len(failed)} of {len(runs) + len(damaged)} runs could not be diagnosed, {failed[0]}"
         )
 
 
-def _say_what_is_left_out(sweep: Sweep, runs: Sequence[Run]) -> None:
-    ended = {run.name for run in runs}
-    left = [str(entry["name"]) for entry in sweep.runs if entry["name"] not in ended]
+def _say_what_is_left_out(sweep: Sweep, known: Sequence[str]) -> None:
+    """Say which runs aren't ``known`` to be diagnosed, or to be damaged."""
+    left = [str(entry["name"]) for entry in sweep.runs if entry["name"] not in known]
     if left:
         typer.echo(
             f"{len(left)} of {len(sweep.runs)} runs are left out, they failed or have not ended: "

@@ -83,12 +83,6 @@ def main(
     """See and explain what SGD does in a neural network's loss landscape."""
 
 
-def command(name: str) -> Any:
-    """A subcommand, to be called from Python with a command line's words."""
-    group: Any = typer.main.get_command(app)
-    return group.commands[name]
-
-
 def _complain(message: str) -> None:
     # One line, whatever the message was made of.
     sys.stderr.write(f"landscape: error: {' '.join(message.split())}\n")

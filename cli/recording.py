@@ -1,4 +1,4 @@
-"""Options of ``landscape train`` that say what is recorded, and how to go on with a run."""
+"""The options of ``landscape train`` as the library's records, and how to go on with a run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from landscape.quantities import parse_size
 from .problems import given, settings
 
 if TYPE_CHECKING:
-    from landscape.problem import Problem
-    from landscape.sgd import Options
+    from landscape.sgd import TrainingSetup
+    from landscape.sgd.setup import Underway
     from landscape.store import Run
 
 PANEL = "What is recorded"
@@ -119,40 +119,64 @@ FREE = ("resume", "quiet", "output")
 """Options that may be given beside --resume, whatever the run began with."""
 
 
-def options(
-    *,
-    dense: Sequence[str] | None,
-    parameters: Sequence[str] | None,
-    flight_memory: str,
-    no_sketch: bool,
-    disk_limit: str | None,
-    **flight: Any,
-) -> Options:
-    """The library's options from the command's."""
-    from landscape.sgd.options import Options
+OF_MODEL = ("model", "data", "data_root", "depth", "width")
+OF_SETTINGS = (
+    *("lr", "momentum", "nesterov", "weight_decay", "batch_size", "epochs", "steps", "seed"),
+    *("schedule", "device"),
+)
+OF_FLIGHT = ("flight", "flight_range", "flight_mads", "flight_rise", "flight_windows")
 
-    return Options(
-        dense=tuple(dense or ()),
-        parameters=tuple(parameters or ()),
-        flight_memory=parse_size(flight_memory, "flight memory"),
-        sketch=0 if no_sketch else Options.sketch,
-        disk_limit=None if disk_limit is None else parse_size(disk_limit, "disk limit"),
-        **flight,
+
+def setup_of(params: Mapping[str, Any]) -> TrainingSetup:
+    """The training that the command's parameters ask for.
+
+    Raises:
+        LandscapeError: a value is out of its range, or two options contradict each other.
+    """
+    from landscape.sgd import Options, Settings, TrainingSetup
+
+    own, pairs = params["problem"], params["set_"]
+    limit = params["disk_limit"]
+    chosen = {name: params[name] for name in OF_MODEL if params[name] is not None}
+    if params["no_shortcut"]:
+        chosen["shortcut"] = False
+    if own is not None and chosen:
+        option = next(iter(chosen)).replace("_", "-").replace("shortcut", "no-shortcut")
+        raise LandscapeError(
+            f"--problem brings its own model and data, got --{option} too; drop one of them"
+        )
+    if own is None and pairs:
+        raise LandscapeError(f"--set needs --problem, got --set {pairs[0]} alone")
+    return TrainingSetup(
+        problem=own,
+        problem_settings=settings(pairs) if own is not None else chosen,
+        train_samples=params["train_samples"],
+        label_noise=params["label_noise"],
+        settings=Settings(**{name: params[name] for name in OF_SETTINGS}),
+        record=params["record"],
+        options=Options(
+            dense=tuple(params["dense"] or ()),
+            parameters=tuple(params["record_parameters"] or ()),
+            flight_memory=parse_size(params["flight_memory"], "flight memory"),
+            sketch=0 if params["no_sketch"] else Options.sketch,
+            disk_limit=None if limit is None else parse_size(limit, "disk limit"),
+            **{name: params[name] for name in OF_FLIGHT},
+        ),
     )
 
 
-def reopened(folder: Path, typed: Mapping[str, Any]) -> tuple[Run, Problem]:
-    """The run to go on with and its problem, if what was ``typed`` beside --resume agrees.
+def reopened(folder: Path, typed: Mapping[str, Any]) -> Underway:
+    """The run to go on with, if what was ``typed`` beside --resume agrees.
 
     Raises:
         LandscapeError: it is no run that can go on, or it began with other settings.
     """
-    from landscape.problem.rebuild import from_record
-    from landscape.sgd.resume import check
+    from landscape.sgd import go_on
+    from landscape.sgd.resume import check_unfinished
     from landscape.store import read
 
     run = read(folder)
-    check(run)
+    check_unfinished(run)
     known = _recorded(run)
     for name, value in typed.items():
         _compare(run, name, value, known)
@@ -161,7 +185,7 @@ def reopened(folder: Path, typed: Mapping[str, Any]) -> tuple[Run, Problem]:
         problem = given(
             typed.get("problem"), typed.get("set_"), seed=run.record["settings"]["seed"]
         )
-    return run, from_record(run.record["problem"], run.folder, problem=problem)
+    return go_on(run, problem)
 
 
 def _recorded(run: Run) -> dict[str, Any]:
@@ -179,8 +203,8 @@ def _recorded(run: Run) -> dict[str, Any]:
     elif problem["kind"] != "python":
         place = f"{problem['path']}:" if problem["kind"] == "file" else ""
         known["problem"] = place + problem["function"]
-    flight = ("flight", "flight_range", "flight_mads", "flight_rise", "flight_windows")
-    known |= {name: getattr(recorded, name) for name in (*flight, "flight_memory", "disk_limit")}
+    same = (*OF_FLIGHT, "flight_memory", "disk_limit")
+    known |= {name: getattr(recorded, name) for name in same}
     known |= {"dense": recorded.dense, "record_parameters": recorded.parameters}
     return known | {"no_sketch": recorded.sketch == 0}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -14,6 +15,11 @@ from typer.core import TyperCommand
 from landscape.errors import LandscapeError
 
 from .problems import settings
+from .recording import setup_of
+from .training import train_sweep
+
+if TYPE_CHECKING:
+    from landscape.sgd.sweep import SweepPlan
 
 PANEL = "A sweep"
 LISTS = ("model", "data")
@@ -21,6 +27,7 @@ LISTS = ("model", "data")
 MODEL_OPTIONS = ("model", "data", "data_root", "depth", "width", "no_shortcut")
 """Left to an own problem's settings of that name where there is one."""
 OF_THE_SWEEP = ("output", "overwrite", "quiet")
+NOT_VARIED = (*OF_THE_SWEEP, "resume", "problem", "set_", "ctx", "return")
 KEY = "landscape.sweep"
 
 
@@ -63,15 +70,11 @@ def options(
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepRequest:
     """A sweep as its command line asks for it."""
 
+    plan: SweepPlan
     folder: Path
-    varied: tuple[str, ...]
-    arguments: tuple[str, ...]
-    """What all runs share."""
-    runs: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]]
-    """Values and arguments of each, by name."""
     workers: int
     scheduler: str | None
     overwrite: bool
@@ -106,7 +109,7 @@ class SweepCommand(TyperCommand):
             lists["seed"] = [str(start + index) for index in range(seeds)]
             shared.pop("seed", None)
         if lists:
-            ctx.meta[KEY] = self._plan(ctx, shared, lists, typed)
+            ctx.meta[KEY] = self._request(ctx, shared, lists, typed)
         elif typed["workers"] is not None or typed["scheduler"] is not None:
             raise LandscapeError(
                 "workers and scheduler are for sweeps, got a single run; give an option several "
@@ -116,16 +119,23 @@ class SweepCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run once, or the sweep."""
-        if (plan := ctx.meta.get(KEY)) is None:
+        asked: SweepRequest | None = ctx.meta.get(KEY)
+        if asked is None:
             return super().invoke(ctx)
-        from .sweeping import train_all
+        train_sweep(
+            asked.plan,
+            asked.folder,
+            workers=asked.workers,
+            scheduler=asked.scheduler,
+            overwrite=asked.overwrite,
+            quiet=asked.quiet,
+        )
+        return None
 
-        return train_all(plan)
-
-    def _plan(
+    def _request(
         self, ctx: Any, shared: Mapping[str, Any], lists: Mapping[str, list[str]], typed: Any
-    ) -> Plan:
-        from landscape.sgd import sweep
+    ) -> SweepRequest:
+        from landscape.sgd.sweep import PlannedRun, SweepPlan, combinations, default_name
 
         if ctx.params.get("resume"):
             raise LandscapeError(
@@ -138,19 +148,23 @@ class SweepCommand(TyperCommand):
         names = [*known, *(name for name in lists if name not in known)]
         names.sort(key=lambda name: name == "seed")
         values = {name: self._typed(ctx, common, lists, name) for name in names}
-        found = sweep.members({_label(name): values[name] for name in names})
-        runs = {}
-        for member in found:
-            at = {name: values[name].index(member.values[_label(name)]) for name in names}
-            line = self._line(ctx, {**common, **{name: lists[name][at[name]] for name in names}})
-            _check(self._parsed(ctx, line))
-            runs[member.name] = member.values, tuple(line)
-        folder = ctx.params["output"] or Path("runs") / _folder(ctx.params, [*map(_label, names)])
-        return Plan(
-            folder=folder,
-            varied=tuple(map(_label, names)),
-            arguments=tuple(self._line(ctx, common)),
-            runs=runs,
+        lines: dict[str, list[str]] = {}
+        found = combinations({_label(name): values[name] for name in names})
+        for run, chosen in found.items():
+            at = {name: values[name].index(chosen[_label(name)]) for name in names}
+            texts = {name: lists[name][at[name]] for name in names}
+            lines[run] = self._line(ctx, {**common, **texts})
+        setups = {run: setup_of(self._parsed(ctx, line)) for run, line in lines.items()}
+        varied, arguments = tuple(map(_label, names)), tuple(self._line(ctx, common))
+        default = Path("runs") / default_name(next(iter(setups.values())), varied)
+        folder = Path(ctx.params["output"] or default)
+        runs = [
+            PlannedRun(run, found[run], setups[run], _command(line, folder.resolve() / run))
+            for run, line in lines.items()
+        ]
+        return SweepRequest(
+            SweepPlan(varied, arguments, tuple(runs)),
+            folder,
             workers=1 if typed["workers"] is None else typed["workers"],
             scheduler=typed["scheduler"],
             overwrite=ctx.params["overwrite"],
@@ -222,38 +236,16 @@ def _key(name: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     if option in hints and option != "set_" and not (own and option in MODEL_OPTIONS):
         return option
     if not own:
-        known = sorted(_label(key) for key in hints if key not in ("return", "set_", "problem"))
+        known = sorted(_label(key) for key in hints if key not in NOT_VARIED)
         raise LandscapeError(
             f"sweep must name an option ({', '.join(known)}), or a setting of --problem, got {name}"
         )
     return f"set.{name.removeprefix('set.')}"
 
 
-def _check(params: Mapping[str, Any]) -> None:
-    """Refuse what can't be, before anything is trained."""
-    from landscape.problem import datasets, models
-    from landscape.sgd import Settings
-
-    given = {field.name for field in fields(Settings)} & set(params)
-    Settings(**{name: params[name] for name in given})
-    if params["problem"] is None:
-        datasets.check_name(params["data"] or "digits")
-        models.check_options(
-            params["model"] or "cnn",
-            depth=params["depth"],
-            width=params["width"],
-            shortcut=not params["no_shortcut"],
-        )
-
-
-def _folder(params: Mapping[str, Any], labels: list[str]) -> str:
-    if params["problem"] is not None:
-        subject = [params["problem"].rpartition(":")[0].rpartition("/")[2].removesuffix(".py")]
-    else:
-        defaults = {"model": "cnn", "data": "digits"}
-        subject = [params[key] or word for key, word in defaults.items() if key not in labels]
-    words = [word.rpartition("/")[2].replace(":", "-") for word in subject]
-    return "-".join([*words, "by", *labels])
+def _command(line: list[str], folder: Path) -> str:
+    """What makes one run alone, as it could be typed."""
+    return shlex.join(["landscape", "train", *line, f"--output={folder}"])
 
 
 def _label(name: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from landscape.errors import LandscapeError
-
-from .problems import SetOption, SpecOption, given
+from .problems import SetOption, SpecOption
 from .recording import (
     DenseOption,
     FlightMadsOption,
@@ -24,15 +21,10 @@ from .recording import (
     ParametersOption,
     RecordOption,
     ResumeOption,
-    options,
     reopened,
+    setup_of,
 )
-from .training import record_all, summarize
-
-if TYPE_CHECKING:
-    from landscape.problem import Problem
-    from landscape.sgd import Options, Settings
-    from landscape.store import Run
+from .training import finish, summarize
 
 MODEL = "What to train"
 SGD = "SGD"
@@ -167,9 +159,7 @@ def train(
     Several values of a numeric option, of --model or of --data (--lr 0.01,0.1), or --seeds, make
     a sweep: a folder with a run for each combination. The same command goes on with it.
     """
-    from landscape.problem import builtin, vary
-    from landscape.sgd import Settings
-    from landscape.store.run import check_free
+    from landscape.sgd import begin
 
     if resume is not None:
         typed = {
@@ -177,83 +167,8 @@ def train(
             for name, value in ctx.params.items()
             if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"
         }
-        summarize(_resume(resume, typed, quiet=quiet))
-        return
-    extra = options(
-        dense=dense,
-        parameters=record_parameters,
-        flight=flight,
-        flight_memory=flight_memory,
-        flight_range=flight_range,
-        flight_mads=flight_mads,
-        flight_rise=flight_rise,
-        flight_windows=flight_windows,
-        no_sketch=no_sketch,
-        disk_limit=disk_limit,
-    )
-    settings = Settings(
-        lr=lr,
-        momentum=momentum,
-        nesterov=nesterov,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        epochs=epochs,
-        steps=steps,
-        seed=seed,
-        schedule=schedule,
-        device=device,
-    )
-    choices = {"model": model, "data": data, "data_root": data_root, "depth": depth, "width": width}
-    chosen: dict[str, Any] = {name: value for name, value in choices.items() if value is not None}
-    if no_shortcut:
-        chosen["shortcut"] = False
-    folder = output or Path("runs") / _name(problem, chosen, settings)
-    check_free(folder, overwrite=overwrite)
-    own = given(problem, set_, seed=seed)
-    if own is not None and chosen:
-        option = next(iter(chosen)).replace("_", "-").replace("shortcut", "no-shortcut")
-        raise LandscapeError(
-            f"--problem brings its own model and data, got --{option} too; drop one of them"
-        )
-    made = own if own is not None else builtin(**chosen, seed=seed)
-    varied = vary(made, train_samples=train_samples, label_noise=label_noise)
-    summarize(_train(folder, varied, settings, record, extra, overwrite=overwrite, quiet=quiet))
-
-
-def _train(
-    folder: Path,
-    problem: Problem,
-    settings: Settings,
-    record: str,
-    extra: Options,
-    *,
-    overwrite: bool,
-    quiet: bool,
-) -> Run:
-    from landscape.problem.samples import length
-    from landscape.sgd import Recorder, steps
-
-    total = settings.total_steps(length(problem.train))
-    recorder = Recorder(
-        folder, problem, settings, record=record, options=extra, overwrite=overwrite
-    )
-    return record_all(recorder, steps(problem, settings), total, quiet=quiet)
-
-
-def _resume(folder: Path, typed: Mapping[str, Any], *, quiet: bool) -> Run:
-    from landscape.sgd import Settings, resume
-
-    run, problem = reopened(folder, typed)
-    total = Settings(**run.record["settings"]).total_steps(run.record["samples"])
-    recorder, rest = resume(run, problem)
-    return record_all(recorder, rest, total, quiet=quiet)
-
-
-def _name(problem: str | None, chosen: dict[str, Any], settings: Settings) -> str:
-    if problem is not None:
-        subject = problem.rpartition(":")[0].rpartition("/")[2].removesuffix(".py")
+        underway = reopened(resume, typed)
     else:
-        data = str(chosen.get("data", "digits")).rpartition("/")[2].replace(":", "-")
-        subject = f"{chosen.get('model', 'cnn')}-{data}"
-    momentum = f"-m{settings.momentum:g}" if settings.momentum else ""
-    return f"{subject}-lr{settings.lr:g}{momentum}-seed{settings.seed}"
+        setup = setup_of(ctx.params)
+        underway = begin(output or Path("runs") / setup.name, setup, overwrite=overwrite)
+    summarize(finish(underway, quiet=quiet))

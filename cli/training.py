@@ -1,8 +1,9 @@
-"""A training under way: its progress on stderr, and what came of it."""
+"""Trainings under way: their progress on stderr, and what came of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,24 +13,66 @@ from landscape.errors import LandscapeError
 from .progress import progress
 
 if TYPE_CHECKING:
-    from landscape.sgd import Recorder, Step
+    from landscape.sgd import Step
+    from landscape.sgd.setup import Underway
+    from landscape.sgd.sweep import SweepPlan
     from landscape.store import Run
 
 MOST_EVENTS = 5
 
 
-def record_all(recorder: Recorder, rest: Iterator[Step], total: int, *, quiet: bool) -> Run:
-    """Record all steps; say how to go on where something comes between."""
+def finish(underway: Underway, *, quiet: bool) -> Run:
+    """Train to the end; say how to go on where something comes between."""
     try:
-        with recorder, progress("training", total, quiet=quiet) as report:
-            for step in rest:
-                recorder.record(step)
+        with progress("training", underway.total, quiet=quiet) as report:
+
+            def told(step: Step) -> None:
                 if step.scalars is not None:
                     report(step.step, f"batch loss {step.scalars['batch_loss']:.4g}")
+
+            return underway.finish(told)
     except (KeyboardInterrupt, OSError, LandscapeError):
-        typer.echo(f"go on with: landscape train --resume {recorder.run.folder}", err=True)
+        typer.echo(f"go on with: landscape train --resume {underway.run.folder}", err=True)
         raise
-    return recorder.run
+
+
+def train_sweep(
+    plan: SweepPlan,
+    folder: Path,
+    *,
+    workers: int,
+    scheduler: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Train the runs of a sweep that aren't done yet, and say how all of them are.
+
+    Raises:
+        LandscapeError: a run failed; the others were trained all the same.
+    """
+    from landscape.sgd.sweep import carry_out
+
+    from .sweep_table import lines
+
+    with progress(f"sweep {folder.name}", len(plan.runs), quiet=quiet) as report:
+
+        def told(done: float, counts: Mapping[str, int]) -> None:
+            said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+            report(round(done, 2), said)
+
+        made = carry_out(
+            plan, folder, workers=workers, scheduler=scheduler, overwrite=overwrite, told=told
+        )
+    for line in lines(made):
+        typer.echo(line)
+    names = [run.name for run in plan.runs]
+    failed = [run for run in made.runs if run["error"] is not None and run["name"] in names]
+    if failed:
+        raise LandscapeError(
+            f"{len(failed)} of {len(names)} runs failed, {failed[0]['name']} with: "
+            f"{failed[0]['error']}; the same command tries them again"
+        )
+    typer.echo(f"next: landscape scan {folder / names[0]}")
 
 
 def summarize(run: Run) -> None:

@@ -61,7 +61,9 @@ def view(
     if window and (html or output is not None or no_open):
         other = "--html" if html else "--no-open" if no_open else f"--output {output}"
         raise LandscapeError(f"--window shows no page, got {other} too; drop one of them")
-    entries = explorer_sources.gather(sources, name=name)
+    entries = explorer_sources.gather(
+        sources, name=name, told=lambda said: typer.echo(said, err=True)
+    )
     if not (html or output is not None or no_open) and _in_window(entries, forced=window):
         return
     target = output if output is not None else explorer_sources.place(sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,9 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.sgd.events import END_ROWS
 from landscape.store import sweep as sweeps
-from landscape.store.run import Run, read
+from landscape.store.run import Run
 from landscape.store.sweep import Sweep
 from landscape.store.trajectory import CADENCE
-
-ENDED = ("finished", "non-finite")
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,11 @@ def of(run: Run) -> Siblings:
     values = {str(entry["name"]): entry["values"] for entry in sweep.runs}
     if run.name not in values:
         return Siblings()
-    found, unreadable = [], []
-    for other in ended(sweep, but=run.name):
+    others, damaged = sweep.opened()
+    found, unreadable = [], [f"{name}: {why}" for name, why in damaged.items()]
+    for other in others:
+        if other.name == run.name or not other.is_done:
+            continue
         try:
             other.trajectory.row("final")
         except LandscapeError as error:
@@ -49,14 +50,9 @@ def of(run: Run) -> Siblings:
     return Siblings(tuple(found), values, tuple(unreadable))
 
 
-def ended(sweep: Sweep, *, but: str | None = None) -> Iterator[Run]:
-    """A sweep's runs that have ended, ``but`` one."""
-    for entry in sweep.runs:
-        folder = sweep.folder / str(entry["name"])
-        if entry["name"] != but and (folder / "run.json").is_file():
-            other = read(folder)
-            if other.record["status"] in ENDED:
-                yield other
+def ended(sweep: Sweep) -> list[Run]:
+    """A sweep's runs that have ended; without those that can't be read."""
+    return [run for run in sweep.opened()[0] if run.is_done]
 
 
 def median_share(runs: tuple[Run, ...], constant: float, learned: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +14,21 @@ PREFERRED = "along"
 """Shown first: the plane that has the run's own movement on an axis."""
 
 
-def gather(paths: Sequence[Path], *, name: str | None = None) -> list[Entry]:
+def gather(
+    paths: Sequence[Path],
+    *,
+    name: str | None = None,
+    told: Callable[[str], object] = lambda said: None,
+) -> list[Entry]:
     """Return the scans of runs, of the runs of sweeps and of single files; planes ``along`` first.
 
     With ``name`` only those scans of runs that are called so. Runs of a sweep that nobody has
-    scanned are left out.
+    scanned are left out; ``told`` hears of each that can't be read.
 
     Raises:
         LandscapeError: a source has none, or isn't a run, a sweep or a scan.
     """
-    given = sources.expand(paths, needing="view", name=name, scanned=True)
+    given = sources.expand(paths, needing="view", name=name, scanned=True, told=told)
     return _told_apart([entry for source in given for entry in _entries(source)])
 
 

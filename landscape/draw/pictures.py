@@ -90,7 +90,7 @@ def _shown(
     if kind == "outcomes":
         return [(kind, [open_work(path, kind)]) for path in paths]
     needing = "render" if kind is None else f"a {kind}"
-    given = sources.expand(paths, needing=needing, name=name)
+    given = sources.expand(paths, needing=needing, name=name, told=notes.append)
     if kind == "map":
         return [(kind, _planes(given))]
     shown: list[Shown] = []

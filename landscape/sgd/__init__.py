@@ -5,7 +5,9 @@ from landscape.sgd.options import Options
 from landscape.sgd.recorder import Recorder
 from landscape.sgd.resume import resume
 from landscape.sgd.settings import Settings
+from landscape.sgd.setup import TrainingSetup, begin, go_on
 from landscape.sgd.sketch import distance
+from landscape.sgd.sweep import sweep
 from landscape.sgd.train import Step, steps
 from landscape.sgd.watching import Watch, watch
 
@@ -15,9 +17,13 @@ __all__ = [
     "Recorder",
     "Settings",
     "Step",
+    "TrainingSetup",
     "Watch",
+    "begin",
     "distance",
+    "go_on",
     "resume",
     "steps",
+    "sweep",
     "watch",
 ]

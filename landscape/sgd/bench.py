@@ -30,7 +30,7 @@ Block = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Cost:
+class StepCost:
     """What one way to train takes."""
 
     name: str
@@ -44,10 +44,10 @@ BASE = "training, nothing recorded"
 
 
 @dataclass(frozen=True)
-class Report:
+class RecordingCosts:
     """The costs, and what a snapshot takes apart from them."""
 
-    costs: tuple[Cost, ...]
+    costs: tuple[StepCost, ...]
     evaluation: float
     """Milliseconds of one full-data evaluation, training and validation data."""
     flush: float
@@ -65,7 +65,7 @@ class Report:
 
 def recorder(
     problem: Problem, settings: Settings, *, block: int = 3, rounds: int = 300
-) -> Iterator[int | Report]:
+) -> Iterator[int | RecordingCosts]:
     """Measure; gives the number of rounds done, and the report last.
 
     Each round runs a block of ``block`` steps of every way to train, so that whatever else the
@@ -97,7 +97,7 @@ def recorder(
                 times[name].append((time.perf_counter() - started) / block * 1e3)
             yield done + 1
         evaluation, flush = _snapshot(made, problem, run)
-    yield Report(
+    yield RecordingCosts(
         tuple(_cost(name, times) for name in ways),
         evaluation,
         flush,
@@ -107,9 +107,9 @@ def recorder(
     )
 
 
-def _cost(name: str, times: dict[str, list[float]]) -> Cost:
+def _cost(name: str, times: dict[str, list[float]]) -> StepCost:
     mine, base = (statistics.quantiles(times[way], n=4)[0] for way in (name, BASE))
-    return Cost(name, mine, mine / base - 1)
+    return StepCost(name, mine, mine / base - 1)
 
 
 def _plain(problem: Problem, settings: Settings, block: int) -> Block:

@@ -22,7 +22,7 @@ from landscape.store.records import Floats
 from landscape.store.trajectory import Event
 
 if TYPE_CHECKING:
-    from landscape.sgd.flight import Window
+    from landscape.sgd.flight import FlightWindow
 
 LEARNED = 0.1
 """† Share of the way from the constant output's loss to 0 that counts as having learned."""
@@ -276,7 +276,7 @@ def detect(
     return events_of(course) if course is not None else []
 
 
-def joined(found: Sequence[Event], windows: Sequence[Window]) -> list[Event]:
+def joined(found: Sequence[Event], windows: Sequence[FlightWindow]) -> list[Event]:
     """Events of the losses and those of the flight recorder, which knows the onset to the step.
 
     One that both saw has the name from the losses and the flight recorder's first step.

@@ -29,7 +29,7 @@ VELOCITIES = 4
 
 
 @dataclass
-class Window:
+class FlightWindow:
     """One event seen by the flight recorder."""
 
     name: str
@@ -98,8 +98,8 @@ class Flight:
         per_step = 4 * len(like)
         self.steps = min(options.flight, options.flight_memory // per_step)
         self.range = Range(options.flight_range)
-        self.windows: list[Window] = []
-        self.open: Window | None = None
+        self.windows: list[FlightWindow] = []
+        self.open: FlightWindow | None = None
         self.until = -1
         """The last step to be written after a trigger."""
         self._back = 0
@@ -144,7 +144,7 @@ class Flight:
         oldest = min((step for step in self._at if step >= 0), default=0)
         return next((found for found in self._velocities if found[0] >= oldest), None)
 
-    def observe(self, step: int, loss: float, finite: bool) -> Window | None:
+    def observe(self, step: int, loss: float, finite: bool) -> FlightWindow | None:
         """Look at the batch loss of the step from w_t, t = ``step``; a new event, if it is one."""
         if not (finite and math.isfinite(loss)):
             if self.open is not None and self.open.name == "non-finite":
@@ -179,8 +179,8 @@ class Flight:
             return f"median of {SEVERAL} batch losses {several:.4g} > {limit:.4g} at step {step}"
         return ""
 
-    def _begin(self, name: str, step: int, trigger: str, rise: float) -> Window:
-        self.open = Window(name, step, step, trigger, rise)
+    def _begin(self, name: str, step: int, trigger: str, rise: float) -> FlightWindow:
+        self.open = FlightWindow(name, step, step, trigger, rise)
         self.windows.append(self.open)
         self._back = 0
         return self.open
@@ -223,7 +223,7 @@ class Flight:
 
     def restore(self, info: Mapping[str, Any], arrays: Arrays) -> None:
         """Go on from a state."""
-        self.windows = [Window(**window) for window in info["windows"]]
+        self.windows = [FlightWindow(**window) for window in info["windows"]]
         self.open = self.windows[-1] if info["open"] else None
         self.until, self._back = info["until"], info["back"]
         for value in info["values"]:

@@ -1,6 +1,6 @@
 """Recording what Hugging Face's Trainer trains.
 
-``Trainer(..., callbacks=[RecordTrajectory("runs/mine", problem)])``
+``Trainer(..., callbacks=[TrainerRecorder("runs/mine", problem)])``
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from landscape.sgd.session import Session
 from landscape.store.run import Run
 
 
-class RecordTrajectory(TrainerCallback):  # type: ignore[misc]
+class TrainerRecorder(TrainerCallback):  # type: ignore[misc]
     """Records ``Trainer.train()`` into a run's folder.
 
     A step is one step of the optimizer, under gradient accumulation one for several batches; its
@@ -82,3 +82,7 @@ class RecordTrajectory(TrainerCallback):  # type: ignore[misc]
             # Told how many items the whole step has, a model gives its share of the mean.
             self._mean = inputs.get("num_items_in_batch") is None
             self._session.add_loss(loss)
+
+
+RecordTrajectory = TrainerRecorder
+"""The name that it had first."""

@@ -19,9 +19,9 @@ from landscape.problem.problem import Problem
 from landscape.problem.weights import buffers, flat, load_buffers, tied
 from landscape.sgd import events
 from landscape.sgd.flight import Flight
-from landscape.sgd.plan import Plan
+from landscape.sgd.plan import RecordingPlan
 from landscape.sgd.sketch import Sketch
-from landscape.sgd.state import State, undisturbed
+from landscape.sgd.state import TrainingState, undisturbed
 from landscape.sgd.tape import Tape
 from landscape.sgd.train import Step
 from landscape.store.shards import Writer
@@ -33,7 +33,7 @@ Velocity = tuple[int, NDArray[np.float32]]
 class Intake:
     """Steps go in, rows come out; memory is the flight recorder's and a few weight vectors."""
 
-    def __init__(self, writer: Writer, problem: Problem, plan: Plan, step: Step) -> None:
+    def __init__(self, writer: Writer, problem: Problem, plan: RecordingPlan, step: Step) -> None:
         """Begin with step 0."""
         self.writer, self.problem, self.plan = writer, problem, plan
         self.last = step
@@ -54,7 +54,9 @@ class Intake:
         self._make_sketch(step)
 
     @classmethod
-    def restored(cls, folder: Path, problem: Problem, plan: Plan, step: Step, state: State) -> Self:
+    def restored(
+        cls, folder: Path, problem: Problem, plan: RecordingPlan, step: Step, state: TrainingState
+    ) -> Self:
         """Go on after ``step``, where ``state`` was captured."""
         info, held = state.info["recorder"], state.part("recorder")
         writer = Writer.reopen(
@@ -136,7 +138,7 @@ class Intake:
             )
         return found
 
-    def state(self, training: State, *, most: int) -> State:
+    def state(self, training: TrainingState, *, most: int) -> TrainingState:
         """The training's state with the recorder's; a ring above ``most`` bytes is left out."""
         ledger, tape = self._tape.state()
         arrays = {**training.arrays, "recorder/initial": self._initial.cpu().numpy()}
@@ -153,7 +155,7 @@ class Intake:
         for name, held in (("best", self._best), ("previous", self._previous)):
             if held is not None:
                 info[name], arrays[f"recorder/{name}"] = held
-        return State(training.step, arrays, {**training.info, "recorder": info})
+        return TrainingState(training.step, arrays, {**training.info, "recorder": info})
 
     def _observe(self, step: Step) -> bool:
         """Show the flight recorder the step that led here, or the one that failed."""

@@ -1,4 +1,6 @@
-"""Recording what Lightning trains: ``Trainer(callbacks=[RecordTrajectory("runs/mine", problem)])``.
+"""Recording what Lightning trains.
+
+``Trainer(callbacks=[LightningRecorder("runs/mine", problem)])``
 
 Works with ``lightning`` and with ``pytorch_lightning``; of two that are installed it takes the one
 that was imported first.
@@ -34,7 +36,7 @@ def _library() -> Any:
     )
 
 
-class RecordTrajectory(_library().Callback):  # type: ignore[misc]
+class LightningRecorder(_library().Callback):  # type: ignore[misc]
     """Records a ``fit`` into a run's folder.
 
     A step is one step of the optimizer, under gradient accumulation one for several batches; its
@@ -93,3 +95,7 @@ class RecordTrajectory(_library().Callback):  # type: ignore[misc]
         """Keep what was recorded."""
         interrupted = isinstance(exception, KeyboardInterrupt)
         self._session.end("interrupted" if interrupted else "failed")
+
+
+RecordTrajectory = LightningRecorder
+"""The name that it had first."""

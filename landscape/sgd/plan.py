@@ -15,12 +15,12 @@ from landscape.sgd.cadence import Cadence
 from landscape.sgd.options import Options, span
 from landscape.sgd.settings import Settings
 from landscape.sgd.sketch import METHOD, SEED
-from landscape.store.shards import Sketching
+from landscape.store.index import Sketching
 from landscape.store.trajectory import CADENCE, DENSE
 
 
 @dataclass(frozen=True)
-class Plan:
+class RecordingPlan:
     """Which steps are recorded, and which tensors."""
 
     cadence: Cadence
@@ -41,7 +41,7 @@ class Plan:
         record: str,
         options: Options,
         steps_per_epoch: int | None,
-    ) -> Plan:
+    ) -> RecordingPlan:
         """Read the options.
 
         Raises:

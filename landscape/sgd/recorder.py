@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import torch
 from filelock import FileLock
-from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
@@ -22,18 +21,16 @@ from landscape.sgd import lock
 from landscape.sgd.cadence import DEFAULT
 from landscape.sgd.intake import Intake
 from landscape.sgd.options import Options
-from landscape.sgd.plan import Plan
+from landscape.sgd.plan import RecordingPlan
 from landscape.sgd.settings import Settings
-from landscape.sgd.state import State
+from landscape.sgd.state import TrainingState
 from landscape.sgd.train import Step
-from landscape.sgd.watching import Watch
 from landscape.store import resumefile
 from landscape.store import run as run_folder
 from landscape.store.run import Run
 from landscape.store.shards import Writer
 
-DONE = ("finished", "non-finite")
-"""A run of this status is at its end."""
+DONE = run_folder.DONE
 FLUSH_SECONDS = 1.0
 """A snapshot is flushed, with what came before it, unless the last flush was less than this ago."""
 SHARE = 20
@@ -63,6 +60,7 @@ class Recorder:
         options: Options | None = None,
         steps_per_epoch: int | None = None,
         overwrite: bool = False,
+        command: str | None = None,
     ) -> None:
         """Make the run's folder.
 
@@ -74,18 +72,20 @@ class Recorder:
             options: what else to record, and the limits; see `Options`.
             steps_per_epoch: what an epoch means to ``record``; known from ``settings``.
             overwrite: replace a run that is there.
+            command: the command line for run.json; None: this process's.
         """
         folder, options = Path(folder), options or Options()
         run_folder.check_free(folder, overwrite=overwrite)
         samples = length(problem.train)
         if settings is not None:
             steps_per_epoch = settings.steps_per_epoch(samples)
-        plan = Plan.of(problem, settings, record, options, steps_per_epoch)
+        plan = RecordingPlan.of(problem, settings, record, options, steps_per_epoch)
         # A run that is being trained isn't replaced.
         old = lock.acquire(folder) if (folder / "run.json").is_file() else None
         self.run: Run = run_folder.create(
             folder,
             {
+                **({} if command is None else {"command": command}),
                 "settings": asdict(settings) if settings is not None else None,
                 "record": record,
                 "options": asdict(options),
@@ -104,7 +104,12 @@ class Recorder:
 
     @classmethod
     def reopen(
-        cls, run: Run, problem: Problem, plan: Plan, state: State | None, held: FileLock
+        cls,
+        run: Run,
+        problem: Problem,
+        plan: RecordingPlan,
+        state: TrainingState | None,
+        held: FileLock,
     ) -> Self:
         """Go on recording a run, where ``state`` was captured; what `sgd.resume` does."""
         recorder = cls.__new__(cls)
@@ -112,7 +117,7 @@ class Recorder:
         recorder._set_up(problem, plan, state)
         return recorder
 
-    def _set_up(self, problem: Problem, plan: Plan, state: State | None) -> None:
+    def _set_up(self, problem: Problem, plan: RecordingPlan, state: TrainingState | None) -> None:
         self.problem = problem
         self._plan, self._state = plan, state
         self._intake: Intake | None = None
@@ -138,13 +143,6 @@ class Recorder:
         """Bring what was recorded to the disk now."""
         if self._intake is not None:
             self._flush(self._intake, self._intake.last.capture)
-
-    def watch(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Watch:
-        """Record somebody's own loop: every ``optimizer.step()`` becomes a step of this run.
-
-        Records step 0 at once; after each ``optimizer.step()`` hand the loss to `Watch.record`.
-        """
-        return Watch(self, model, optimizer)
 
     def close(self, status: str = "finished") -> None:
         """Record the last weights, write everything and say how it ended."""
@@ -189,7 +187,7 @@ class Recorder:
         )
         return Intake(writer, self.problem, plan, step)
 
-    def _flush(self, intake: Intake, capture: Callable[[], State] | None) -> None:
+    def _flush(self, intake: Intake, capture: Callable[[], TrainingState] | None) -> None:
         started = time.monotonic()
         intake.writer.events = intake.events()
         intake.writer.flush()

@@ -11,16 +11,16 @@ from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.sgd import lock
 from landscape.sgd.options import Options
-from landscape.sgd.plan import Plan
+from landscape.sgd.plan import RecordingPlan
 from landscape.sgd.recorder import DONE, Recorder
 from landscape.sgd.settings import Settings
-from landscape.sgd.state import State
+from landscape.sgd.state import TrainingState
 from landscape.sgd.train import Step, steps
 from landscape.store import resumefile
 from landscape.store.run import Run, read
 
 
-def check(run: Run) -> None:
+def check_unfinished(run: Run) -> None:
     """Refuse a run that can't go on.
 
     Raises:
@@ -49,16 +49,18 @@ def resume(run: Run, problem: Problem) -> tuple[Recorder, Iterator[Step]]:
         LandscapeError: the run can't go on, another process is at work on it, or what is needed
             is damaged.
     """
-    check(run)
+    check_unfinished(run)
     held = lock.acquire(run.folder)
     try:
         resumefile.tidy(run.folder)
         run = read(run.folder)  # another process may have been at it meanwhile
-        check(run)
+        check_unfinished(run)
         record = run.record
         settings, options = Settings(**record["settings"]), options_of(record)
         torch.set_num_threads(record["threads"])
-        plan = Plan.of(problem, settings, record["record"], options, record["steps_per_epoch"])
+        plan = RecordingPlan.of(
+            problem, settings, record["record"], options, record["steps_per_epoch"]
+        )
         state = _state(run)
         first = state.step if state is not None else 0
         run = run.update(status="running", resumed=[*record.get("resumed", []), first])
@@ -76,10 +78,10 @@ def options_of(record: Mapping[str, Any]) -> Options:
     return Options(**{**found, **lists})
 
 
-def _state(run: Run) -> State | None:
+def _state(run: Run) -> TrainingState | None:
     folder = run.folder
     if (folder / resumefile.NAME).exists():
-        return State(*resumefile.load(folder))
+        return TrainingState(*resumefile.load(folder))
     if (folder / "trajectory.h5").exists() and run.trajectory.step[-1] > 0:
         raise LandscapeError(
             f"{folder / resumefile.NAME} must exist to go on, found none; "

@@ -1,4 +1,4 @@
-"""What is measured at every SGD step: norms, products and angles of weights and gradient."""
+"""Measuring what `landscape.store.scalars` lists, at every SGD step, from flat vectors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from landscape.store.scalars import SCALARS, Pair, StepNumbers
 
 
 class Meter:
@@ -27,6 +29,10 @@ class Meter:
         self._turn = 0
         self.norms: tuple[float, ...] = (0.0, 0.0)
         """Of the last gradient and the last update."""
+        self._scalars = dict(SCALARS)
+        asked = [pair for scalar in self._scalars.values() for pair in scalar.products]
+        own: list[Pair] = [(name, name) for name in ("weights", "gradient", "update")]
+        self._pairs = list(dict.fromkeys([*own, *asked]))
 
     @property
     def memory(self) -> dict[str, Tensor]:
@@ -38,24 +44,22 @@ class Meter:
     ) -> dict[str, float]:
         """The step's scalars, given w_t, g_t and w_{t+1} - w_t, each (P,); cosines NaN at first."""
         last, self._turn = self._turn, 1 - self._turn
-        w, (g, u) = self._weights, (self._gradients[self._turn], self._updates[self._turn])
-        for place, vector in ((w, weights), (g, gradient), (u, update)):
-            place.copy_(vector)
-        pairs = (w, w), (g, g), (u, u), (w, g), (g, self._gradients[last]), (u, self._updates[last])
-        ww, gg, uu, wg, g_before, u_before = _dots(pairs)
-        norms = (_root(gg), _root(uu))
-        found = {
-            "batch_loss": batch_loss,
-            "learning_rate": lr,
-            "gradient_norm": norms[0],
-            "update_norm": norms[1],
-            "weight_norm": _root(ww),
-            "weight_dot_gradient": wg,
-            "gradient_cosine": _cosine(g_before, norms[0], self.norms[0]),
-            "update_cosine": _cosine(u_before, norms[1], self.norms[1]),
+        vectors = {
+            "weights": self._weights,
+            "gradient": self._gradients[self._turn],
+            "update": self._updates[self._turn],
+            "last_gradient": self._gradients[last],
+            "last_update": self._updates[last],
         }
-        self.norms = norms
-        return found
+        for name, vector in (("weights", weights), ("gradient", gradient), ("update", update)):
+            vectors[name].copy_(vector)
+        dots = _dots([(vectors[one], vectors[other]) for one, other in self._pairs])
+        products = dict(zip(self._pairs, dots, strict=True))
+        norms = {name: _root(products[name, name]) for name in ("weights", "gradient", "update")}
+        norms |= dict(zip(("last_gradient", "last_update"), self.norms, strict=True))
+        self.norms = norms["gradient"], norms["update"]
+        step = StepNumbers(batch_loss, lr, norms, products)
+        return {name: scalar.measure(step) for name, scalar in self._scalars.items()}
 
 
 def _dots(pairs: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
@@ -70,7 +74,3 @@ def _dots(pairs: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
 
 def _root(square: float) -> float:
     return math.sqrt(square) if square >= 0 else math.nan
-
-
-def _cosine(product: float, norm: float, other: float) -> float:
-    return product / (norm * other) if norm * other > 0 else math.nan

@@ -17,7 +17,7 @@ from landscape.errors import LandscapeError
 
 
 @dataclass(frozen=True)
-class State:
+class TrainingState:
     """Arrays and JSON; what resume.h5 holds."""
 
     step: int

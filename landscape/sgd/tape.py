@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.sgd.flight import Arrays, Flight, Window
+from landscape.sgd.flight import Arrays, Flight, FlightWindow
 from landscape.sgd.ledger import OVERHEAD, Ledger, is_extra
 from landscape.sgd.options import Options
+from landscape.store.scalars import storage
 from landscape.store.shards import Writer
-from landscape.store.trajectory import EVENT, FLIGHT, MEASURES, SCALARS
+from landscape.store.trajectory import EVENT, FLIGHT, MEASURES
 
 MOST_ONSETS = 8
 """Velocities kept from before onsets that the full-data losses show: the latest."""
@@ -28,7 +29,7 @@ class Tape:
         self.writer, self.options = writer, options
         self.ledger = Ledger(
             row_bytes=4 * columns + OVERHEAD,
-            step_bytes=8 * len(SCALARS) + 4 * options.sketch,
+            step_bytes=sum(d.itemsize for d in storage().values()) + 4 * options.sketch,
             limit=options.disk_limit,
         )
         self._measures: dict[int, Mapping[str, float]] = {}
@@ -92,7 +93,7 @@ class Tape:
             self.writer.drop_velocities([oldest])
             self.ledger.velocities = [s for s in self.ledger.velocities if s != oldest]
 
-    def add_window(self, flight: Flight, window: Window, step: int) -> None:
+    def add_window(self, flight: Flight, window: FlightWindow, step: int) -> None:
         """Write the steps that the flight recorder has, and see to it that as many follow."""
         kept = list(flight.kept())
         if not kept:
@@ -106,7 +107,7 @@ class Tape:
         flight.until = max(flight.until, window.end)
         self.add_velocity(flight.before())
 
-    def _make_room(self, flight: Flight, window: Window) -> bool:
+    def _make_room(self, flight: Flight, window: FlightWindow) -> bool:
         fits, dropped = self.ledger.room_for(2 * flight.steps)
         if dropped:
             self.writer.drop(dropped)
@@ -120,7 +121,7 @@ class Tape:
         self._drop_window(smallest, held)
         return self.ledger.room_for(2 * flight.steps)[0]
 
-    def _drop_window(self, window: Window, others: list[Window]) -> None:
+    def _drop_window(self, window: FlightWindow, others: list[FlightWindow]) -> None:
         steps = [
             step
             for step, kind in self.ledger.kinds.items()

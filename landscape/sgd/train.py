@@ -20,7 +20,7 @@ from landscape.problem.samples import Samples
 from landscape.problem.weights import tied
 from landscape.sgd.scalars import Meter
 from landscape.sgd.settings import Settings
-from landscape.sgd.state import State, from_array, random_state, set_random_state, to_array
+from landscape.sgd.state import TrainingState, from_array, random_state, set_random_state, to_array
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Step:
     """False if the next step's loss, gradient or weights weren't: the training ends at w_t."""
     velocity: Callable[[], Tensor | None] = lambda: None
     """(P,): v in w = w - lr v, where the optimizer has one."""
-    capture: Callable[[], State] | None = None
+    capture: Callable[[], TrainingState] | None = None
     """The training's state here, to go on from in another process; only before the next step."""
 
 
@@ -47,7 +47,7 @@ def steps(
     problem: Problem,
     settings: Settings,
     *,
-    start: State | None = None,
+    start: TrainingState | None = None,
     velocity: Tensor | None = None,
 ) -> Iterator[Step]:
     """Train, yielding step 0 (the initialization) first and every step after it.
@@ -127,7 +127,7 @@ class Training:
             (lambda: self.capture(step)) if finite else None,
         )
 
-    def capture(self, step: int) -> State:
+    def capture(self, step: int) -> TrainingState:
         """Everything that the next step depends on, apart from problem and settings."""
         vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
         arrays = {f"training/{name}": to_array(vector) for name, vector in vectors.items()}
@@ -136,9 +136,9 @@ class Training:
         arrays["random/generator"] = to_array(self.generator.get_state())
         generators, info = random_state()
         arrays |= {f"random/{name}": value for name, value in generators.items()}
-        return State(step, arrays, {"random": info, "norms": self.meter.norms})
+        return TrainingState(step, arrays, {"random": info, "norms": self.meter.norms})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TrainingState) -> None:
         """Be where `capture` was."""
         found = state.part("training")
         vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,10 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Layout, flat, tied
+from landscape.sgd.recorder import Recorder
 from landscape.sgd.scalars import Meter
 from landscape.sgd.train import Step
 from landscape.store.run import Run
-
-if TYPE_CHECKING:
-    from landscape.sgd.recorder import Recorder
 
 
 def watch(
@@ -46,18 +44,16 @@ def watch(
     Raises:
         LandscapeError: as `Recorder`, or the model isn't the problem's.
     """
-    from landscape.sgd.recorder import Recorder
-
     recorder = Recorder(folder, problem, **options)
     try:
-        return recorder.watch(problem.model if model is None else model, optimizer)
+        return Watch(recorder, problem.model if model is None else model, optimizer)
     except LandscapeError:
         recorder.close("failed")
         raise
 
 
 class Watch:
-    """Turns somebody's own loop into steps, by a hook on the optimizer.
+    """Turns somebody's own loop into steps of a recorder, by a hook on the optimizer.
 
     As a context manager it closes its recorder and lets go of the optimizer.
 
@@ -70,7 +66,7 @@ class Watch:
     def __init__(
         self, recorder: Recorder, model: nn.Module, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Record step 0; ``model`` is the problem's, or a module that contains it."""
+        """Record step 0 at once; ``model`` is the problem's, or a module that contains it."""
         self.recorder, self.optimizer = recorder, optimizer
         self.model = _counterpart(recorder.problem.model, model)
         self._step = 0

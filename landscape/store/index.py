@@ -6,20 +6,34 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
 
 from landscape.store import parts as shard_parts
 from landscape.store import stream
-from landscape.store.parts import ROWS, STEPS, VELOCITIES, Part, Shard
-from landscape.store.trajectory import FORMAT, SCALARS, VERSION, Event, Trajectory, opened
-
-if TYPE_CHECKING:
-    from landscape.store.shards import Sketching
+from landscape.store.parts import ROWS, STEPS, VELOCITIES, LiveShard, Shard
+from landscape.store.scalars import fill_value
+from landscape.store.trajectory import (
+    FORMAT,
+    VERSION,
+    Event,
+    Trajectory,
+    opened,
+    scalar_names,
+)
 
 NAME = "trajectory.h5"
+
+
+@dataclass(frozen=True)
+class Sketching:
+    """How ``steps/sketch`` was made: numbers a step, seed, method."""
+
+    size: int
+    seed: int
+    method: str
 
 
 @dataclass(frozen=True)
@@ -30,54 +44,56 @@ class About:
     recorded: Sequence[Mapping[str, Any]] | None
     """The tensors that rows hold; None for all."""
     sketching: Sketching | None
+    scalars: Mapping[str, np.dtype[Any]]
+    """The type of each scalar of an SGD step."""
 
 
 def write(
-    folder: Path, parts: Sequence[Part], about: About, events: Sequence[Event] | None
+    folder: Path, parts: Sequence[LiveShard], about: About, events: Sequence[Event] | None
 ) -> None:
     """Write trajectory.h5 over the shards as they are."""
     stream.write(folder / NAME, lambda file: _fill(file, folder, parts, about, events))
 
 
-def read(folder: Path) -> tuple[About, list[Part], tuple[Event, ...]]:
+def read(folder: Path) -> tuple[About, list[LiveShard], tuple[Event, ...]]:
     """What trajectory.h5 shows: its shards, and which of their entries.
 
     Raises:
         LandscapeError: it is missing or damaged.
     """
-    from landscape.store.shards import Sketching
-
     trajectory = Trajectory.open(folder / NAME)
     with opened(folder / NAME) as file:
         listed = json.loads(file.attrs["shards"])
         shown = {ROWS: file["step"][:], VELOCITIES: trajectory.velocity_step}
+        scalars = {name: file["steps"][name].dtype for name in scalar_names(file)}
         sketch = file.get("steps/sketch")
         sketching = (
             Sketching(sketch.shape[1], int(sketch.attrs["seed"]), str(sketch.attrs["method"]))
             if sketch is not None
             else None
         )
-    found: list[Part] = []
+    found: list[LiveShard] = []
     first_step = 0
     for entry in listed:
         shard = Shard(**entry)
         with h5py.File(folder / shard.file, "r") as file:
             keys = shard_parts.read_keys(file, first_step)
         first_step += shard.steps
-        part = Part(shard, keys)
+        part = LiveShard(shard, keys)
         for name, steps in shown.items():
             part.live[name] &= np.isin(keys[name], steps)
             for older in found:
                 older.drop(name, keys[name])
         found.append(part)
     recorded = trajectory.recorded if trajectory.partial else None
-    return About(tuple(trajectory.parameters), recorded, sketching), found, trajectory.events
+    about = About(tuple(trajectory.parameters), recorded, sketching, scalars)
+    return about, found, trajectory.events
 
 
 def _fill(
     file: h5py.File,
     folder: Path,
-    parts: Sequence[Part],
+    parts: Sequence[LiveShard],
     about: About,
     events: Sequence[Event] | None,
 ) -> None:
@@ -106,7 +122,7 @@ def _create(
     name: str,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    sequence: Sequence[tuple[Part, int, int]],
+    sequence: Sequence[tuple[LiveShard, int, int]],
 ) -> None:
     """A virtual dataset of these stretches of the shards: (part, first place, how many).
 
@@ -115,8 +131,7 @@ def _create(
     here, zeros = name.encode(), (0,) * len(shape)
     count = sum(length for _, _, length in sequence)
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    fill = np.nan if dtype.kind == "f" else -1 if dtype.kind == "i" else 0
-    properties.set_fill_value(np.array(fill, dtype))
+    properties.set_fill_value(np.array(fill_value(dtype)))
     space = h5py.h5s.create_simple((count, *shape))
     done = 0
     for part, first, length in sequence:
@@ -133,7 +148,7 @@ def _create(
 
 
 def _shapes(
-    folder: Path, parts: Sequence[Part], about: About
+    folder: Path, parts: Sequence[LiveShard], about: About
 ) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
     wanted = {ROWS, VELOCITIES}
@@ -147,7 +162,7 @@ def _shapes(
                     shapes[name] = sample[name].shape[1:], sample[name].dtype
         wanted -= gives
     # The first flush may come before the first step.
-    shapes |= {f"steps/{name}": ((), np.dtype(np.float64)) for name in SCALARS}
+    shapes |= {f"steps/{name}": ((), dtype) for name, dtype in about.scalars.items()}
     if about.sketching is not None:
         shapes["steps/sketch"] = (about.sketching.size,), np.dtype(np.float32)
     return shapes

@@ -42,7 +42,7 @@ class Shard:
 
 
 @dataclass
-class Part:
+class LiveShard:
     """A shard, with which SGD steps its entries belong to and which of them still count."""
 
     shard: Shard
@@ -65,7 +65,7 @@ class Part:
         return 1 - float(live.mean()) if len(live) else 0.0
 
 
-def runs(parts: Sequence[Part], name: str) -> Iterator[tuple[int, int, int]]:
+def runs(parts: Sequence[LiveShard], name: str) -> Iterator[tuple[int, int, int]]:
     """The live entries along an axis by step: (part, first place in it, how many) at a time."""
     places = [part.live[name].nonzero()[0] for part in parts]
     owners = np.repeat(np.arange(len(parts)), [len(found) for found in places])
@@ -90,7 +90,7 @@ def datasets(file: h5py.File) -> list[str]:
 def read_keys(file: h5py.File, first_step: int) -> dict[str, Steps]:
     """The steps of a shard's entries, from the shard; its first SGD step is known to the index."""
     none = np.empty(0, np.int64)
-    steps = len(file["steps/batch_loss"]) if "steps/batch_loss" in file else 0
+    steps = next((len(values) for values in file.get("steps", {}).values()), 0)
     return {
         ROWS: file["step"][:] if "step" in file else none,
         VELOCITIES: file["velocity_step"][:] if "velocity_step" in file else none,
@@ -98,7 +98,7 @@ def read_keys(file: h5py.File, first_step: int) -> dict[str, Steps]:
     }
 
 
-def copy(folder: Path, parts: Sequence[Part], target: h5py.File) -> None:
+def copy(folder: Path, parts: Sequence[LiveShard], target: h5py.File) -> None:
     """Write the live entries of some shards, in order, a few megabytes at a time."""
     files = [h5py.File(folder / part.shard.file, "r") for part in parts]
     try:

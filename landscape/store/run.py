@@ -19,6 +19,13 @@ from landscape.store.trajectory import Trajectory
 
 FORMAT = "landscape-run"
 VERSION = 1
+DONE = ("finished", "non-finite")
+"""A run of this status is at its end."""
+KEYS = (
+    *("format", "version", "id", "created", "command", "versions", "status"),
+    *("settings", "problem"),
+)
+"""What every run.json holds."""
 INCOMING, REPLACED = "incoming", "replaced"
 """What lies beside a run's folder, hidden and with a process's number, while one replaces it."""
 
@@ -39,6 +46,11 @@ class Run:
     def id(self) -> str:
         """Unique to this training, whatever its folder is called."""
         return str(self.record["id"])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its training is at its end, be it a non-finite one."""
+        return self.record["status"] in DONE
 
     @property
     def trajectory(self) -> Trajectory:
@@ -75,8 +87,9 @@ def read(folder: Path) -> Run:
     """Open a run's folder.
 
     Raises:
-        LandscapeError: there is no folder, or it is no run.
+        LandscapeError: there is no folder, it is no run, or run.json is damaged.
     """
+    file = folder / "run.json"
     if not folder.is_dir():
         if aside := sorted(_beside(folder, REPLACED)):
             raise LandscapeError(
@@ -88,20 +101,28 @@ def read(folder: Path) -> Run:
             "make one with `landscape train -o FOLDER`"
         )
     try:
-        record = json.loads((folder / "run.json").read_text())
+        record = json.loads(file.read_text(encoding="utf-8"))
         is_run = record["format"] == FORMAT
     except FileNotFoundError:
         is_run = False
     except (ValueError, KeyError, TypeError) as error:
-        raise LandscapeError(f"{folder / 'run.json'} must be a run's JSON, got: {error}") from error
+        raise LandscapeError(
+            f"{file} must be a run's JSON, got: {error}; put it back from a copy, or move "
+            f"{folder} away and train anew"
+        ) from error
     if not is_run:
         raise LandscapeError(
             f"a run's folder must hold run.json, {folder} doesn't; "
             "give a folder made by `landscape train`"
         )
+    if missing := [key for key in KEYS if key not in record]:
+        raise LandscapeError(
+            f"{file} must be a run's JSON, it lacks {', '.join(missing)}; put it back from a copy, "
+            f"or move {folder} away and train anew"
+        )
     if record["version"] > VERSION:
         raise LandscapeError(
-            f"{folder / 'run.json'} must be of version {VERSION} or older, "
+            f"{file} must be of version {VERSION} or older, "
             f"got {record['version']}; install a newer landscape"
         )
     return Run(folder, record)

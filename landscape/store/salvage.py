@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,11 @@ from landscape.errors import LandscapeError
 from landscape.store import parts as shard_parts
 from landscape.store import run as run_folder
 from landscape.store.check import BROKEN, verify
+from landscape.store.index import About, Sketching
 from landscape.store.parts import ROWS, VELOCITIES
-from landscape.store.shards import Sketching, Writer
-from landscape.store.trajectory import FORMAT, MEASURES, SCALARS, Event, events_of
+from landscape.store.shards import Writer
+from landscape.store.trajectory import FORMAT, MEASURES, Event, events_of, scalar_names
 
-NOTHING = dict.fromkeys(SCALARS, math.nan)
 PENDING_BYTES = 64 * 2**20
 """Weights that are held before they are written."""
 
@@ -66,8 +65,13 @@ def salvage(folder: Path, into: Path) -> Salvaged:
     # A kill meanwhile must not leave what looks like a whole run.
     salvaged = {"from": run.id, "damages": damages}
     made = run_folder.create(into, {**record, "status": "running", "salvaged": salvaged})
+    about = index.about
     writer = Writer(
-        made.folder, index.parameters, recorded=index.recorded, sketching=index.sketching
+        made.folder,
+        about.parameters,
+        recorded=about.recorded,
+        sketching=about.sketching,
+        scalars=about.scalars,
     )
     counts = [_copy(folder, entry, index, writer) for entry in index.shards]
     writer.events = index.events
@@ -81,9 +85,7 @@ class _Index:
     """What trajectory.h5 says by itself, without its shards."""
 
     shards: list[dict[str, Any]]
-    parameters: list[dict[str, Any]]
-    recorded: list[dict[str, Any]] | None
-    sketching: Sketching | None
+    about: About
     events: tuple[Event, ...]
     shown: dict[str, NDArray[np.int64] | None]
     """The steps of rows and velocities that count; None where that can't be told."""
@@ -97,15 +99,19 @@ class _Index:
                 recorded = json.loads(file.attrs["parameters"])
                 everything = file.attrs.get("all_parameters")
                 sketch = file.get("steps/sketch")
-                return cls(
-                    json.loads(file.attrs["shards"]),
-                    recorded if everything is None else json.loads(everything),
+                about = About(
+                    tuple(recorded if everything is None else json.loads(everything)),
                     None if everything is None else recorded,
                     None
                     if sketch is None
                     else Sketching(
                         sketch.shape[1], int(sketch.attrs["seed"]), str(sketch.attrs["method"])
                     ),
+                    {name: file["steps"][name].dtype for name in scalar_names(file)},
+                )
+                return cls(
+                    json.loads(file.attrs["shards"]),
+                    about,
                     events_of(file),
                     {ROWS: _shown(file, "step"), VELOCITIES: _shown(file, "velocity_step")},
                 )
@@ -135,7 +141,7 @@ def _copy(
         keys = shard_parts.read_keys(file, 0)
     except BROKEN:
         for _ in range(entry["steps"]):
-            writer.add_step(NOTHING, None)
+            writer.add_step({}, None)
         return 0, entry["rows"], 0, entry["steps"], entry["velocities"]
     with file:
         wanted = _live(keys[ROWS], index.shown[ROWS])
@@ -179,13 +185,10 @@ def _copy_velocity(file: h5py.File, place: int, step: int, writer: Writer) -> bo
 
 def _copy_steps(file: h5py.File, count: int, writer: Writer) -> int:
     """How many steps' scalars came over whole."""
-    columns = {name: _column(file, f"steps/{name}", count) for name in SCALARS}
+    columns = {name: _column(file, f"steps/{name}", count) for name in writer.about.scalars}
     sketches = _column(file, "steps/sketch", count)
     for place in range(count):
-        scalars = {
-            name: math.nan if values is None else float(values[place])
-            for name, values in columns.items()
-        }
+        scalars = {name: values[place] for name, values in columns.items() if values is not None}
         writer.add_step(scalars, None if sketches is None else sketches[place])
     lost = any(values is None for values in columns.values())
     return 0 if lost else count

@@ -12,7 +12,6 @@ that was there already replaces it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,22 +22,14 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store import index, parts, stream
-from landscape.store.parts import ROWS, STEPS, VELOCITIES, Part, Shard
-from landscape.store.trajectory import MEASURES, SCALARS, Event
+from landscape.store.parts import ROWS, STEPS, VELOCITIES, LiveShard, Shard
+from landscape.store.scalars import fill_value, storage
+from landscape.store.trajectory import MEASURES, Event
 
 MOST_SHARDS = 32
 """HDF5 opens every shard of a virtual dataset, and reads zeros beyond the limit on open files."""
 MOST_DEAD = 0.1
 """A shard of which more than this was replaced or dropped is written anew without it."""
-
-
-@dataclass(frozen=True)
-class Sketching:
-    """How ``steps/sketch`` was made: numbers a step, seed, method."""
-
-    size: int
-    seed: int
-    method: str
 
 
 class Writer:
@@ -54,7 +45,8 @@ class Writer:
         parameters: Sequence[Mapping[str, Any]],
         *,
         recorded: Sequence[Mapping[str, Any]] | None = None,
-        sketching: Sketching | None = None,
+        sketching: index.Sketching | None = None,
+        scalars: Mapping[str, np.dtype[Any]] | None = None,
     ) -> None:
         """Write into a run's folder.
 
@@ -63,10 +55,12 @@ class Writer:
             parameters: name, shape and offset of all tensors.
             recorded: those that rows hold, with their offset in a row; None for all.
             sketching: how the sketches given to `add_step` are made; None where there are none.
+            scalars: the type of each scalar given to `add_step`; None for those of SCALARS.
         """
         self.folder = folder
-        self.about = index.About(tuple(parameters), recorded, sketching)
-        self.parts: list[Part] = []
+        types = storage() if scalars is None else scalars
+        self.about = index.About(tuple(parameters), recorded, sketching, types)
+        self.parts: list[LiveShard] = []
         self.events: Sequence[Event] | None = None
         self._rows: dict[int, dict[str, Any]] = {}
         self._velocities: dict[int, NDArray[np.float32]] = {}
@@ -108,7 +102,10 @@ class Writer:
     def add_step(
         self, scalars: Mapping[str, float], sketch: NDArray[np.float32] | None = None
     ) -> None:
-        """Add one SGD step's SCALARS, and the sketch of the weights that it starts from."""
+        """Add one SGD step's scalars by name, and the sketch of the weights that it starts from.
+
+        A scalar that isn't given is stored as missing.
+        """
         self._steps.append((scalars, sketch))
 
     def add_velocity(self, step: int, velocity: NDArray[np.float32]) -> None:
@@ -189,8 +186,10 @@ class Writer:
         if not self._steps:
             return {}
         content: dict[str, NDArray[Any]] = {
-            f"steps/{name}": np.array([scalars[name] for scalars, _ in self._steps], np.float64)
-            for name in SCALARS
+            f"steps/{name}": np.array(
+                [scalars.get(name, fill_value(dtype)) for scalars, _ in self._steps], dtype
+            )
+            for name, dtype in self.about.scalars.items()
         }
         if self.about.sketching is not None:
             empty = np.full(self.about.sketching.size, np.nan, np.float32)
@@ -199,12 +198,12 @@ class Writer:
             )
         return content
 
-    def _write_part(self, fill: Any, keys: Mapping[str, NDArray[np.int64]]) -> Part:
+    def _write_part(self, fill: Any, keys: Mapping[str, NDArray[np.int64]]) -> LiveShard:
         name = f"shards/{self._written:08d}.h5"
         self._written += 1
         size, sha256 = stream.write(self.folder / name, fill)
         counts = {axis: len(keys[axis]) for axis in (ROWS, STEPS, VELOCITIES)}
-        return Part(Shard(name, **counts, bytes=size, sha256=sha256), dict(keys))
+        return LiveShard(Shard(name, **counts, bytes=size, sha256=sha256), dict(keys))
 
     def _tidy(self) -> None:
         at = 0
@@ -243,7 +242,13 @@ class Writer:
             LandscapeError: the trajectory is damaged, or holds fewer SGD steps than that.
         """
         about, found, events = index.read(folder)
-        writer = cls(folder, about.parameters, recorded=about.recorded, sketching=about.sketching)
+        writer = cls(
+            folder,
+            about.parameters,
+            recorded=about.recorded,
+            sketching=about.sketching,
+            scalars=about.scalars,
+        )
         writer.parts, writer.events = found, events
         held = sum(int(part.live[STEPS].sum()) for part in found)
         if held < steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,13 +49,19 @@ def open_source(path: Path) -> Scan | Run | Sweep:
 
 
 def expand(
-    paths: Sequence[Path], *, needing: str, name: str | None = None, scanned: bool = False
+    paths: Sequence[Path],
+    *,
+    needing: str,
+    name: str | None = None,
+    scanned: bool = False,
+    told: Callable[[str], object] = lambda said: None,
 ) -> list[ScanSource]:
     """Return the runs and the scans that were given, a sweep as those of its runs that have begun.
 
     With a ``name`` runs have only their scan of that name. With a name, or if they must be
     ``scanned``, a run that was given must have one, and of a sweep the runs that have none are left
-    out. What is ``needing`` them is for messages.
+    out. What is ``needing`` them is for messages. ``told`` hears of each run of a sweep that is
+    left out because it can't be read.
 
     Raises:
         LandscapeError: something is no run, sweep or scan, or has none of the scans.
@@ -65,7 +71,7 @@ def expand(
         if _is_scan(path):
             found.append(ScanSource(path, None, (path,)))
             continue
-        runs = _runs(path, needing)
+        runs = _runs(path, needing, told)
         chosen = [_of_run(one, name) for one in runs]
         if name is not None or scanned:
             chosen = [one for one in chosen if one.scans]
@@ -97,11 +103,14 @@ def _is_scan(path: Path) -> bool:
     return path.is_file() or (not path.is_dir() and path.suffix == ".h5")
 
 
-def _runs(path: Path, needing: str) -> list[Run]:
+def _runs(path: Path, needing: str, told: Callable[[str], object]) -> list[Run]:
     if not sweep.is_sweep(path):
         return [run.read(path)]
-    folders = [path / str(one["name"]) for one in sweep.read(path).runs]
-    begun = [run.read(folder) for folder in folders if (folder / "run.json").is_file()]
+    begun, damaged = sweep.read(path).opened()
+    if damaged and not begun:
+        raise LandscapeError(next(iter(damaged.values())))
+    for name, why in damaged.items():
+        told(f"{name} is left out: {why}")
     if not begun:
         raise LandscapeError(
             f"{needing} needs runs that have begun, the sweep {path} has none; "

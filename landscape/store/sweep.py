@@ -12,7 +12,9 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.store import provenance
+from landscape.store import run as run_folder
 from landscape.store.hdf5 import write_bytes
+from landscape.store.run import Run
 
 FORMAT = "landscape-sweep"
 VERSION = 1
@@ -31,6 +33,22 @@ class Sweep:
         """name, values and error (null if there was none) of each run."""
         runs: Sequence[Mapping[str, Any]] = self.record["runs"]
         return runs
+
+    def opened(self) -> tuple[list[Run], dict[str, str]]:
+        """The runs that are there, and of those that can't be read, by name, why.
+
+        One that is damaged says nothing about the others.
+        """
+        found: list[Run] = []
+        damaged: dict[str, str] = {}
+        for name in (str(entry["name"]) for entry in self.runs):
+            if not (self.folder / name / "run.json").is_file():
+                continue
+            try:
+                found.append(run_folder.read(self.folder / name))
+            except LandscapeError as error:
+                damaged[name] = str(error)
+        return found, damaged
 
     def with_error(self, name: str, error: str | None) -> Sweep:
         """The sweep with what went wrong in a run, written."""

@@ -15,22 +15,13 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading
+from landscape.store.scalars import SCALARS
 
 FORMAT = "landscape-trajectory"
 VERSION = 1
 CADENCE, DENSE, FLIGHT, EVENT = 1, 2, 4, 8
 """Bits of ``kind``: why a row was recorded."""
 MEASURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
-SCALARS = (
-    "batch_loss",
-    "learning_rate",
-    "gradient_norm",
-    "update_norm",
-    "weight_norm",
-    "weight_dot_gradient",
-    "gradient_cosine",
-    "update_cosine",
-)
 
 
 @dataclass(frozen=True)
@@ -153,9 +144,9 @@ class Trajectory:
             return int(attributes["seed"]), str(attributes["method"])
 
     def scalars(self) -> dict[str, NDArray[np.float64]]:
-        """(S,) each of SCALARS; row t is the step from w_t to w_{t+1}."""
+        """(S,) each that was recorded; row t is the step from w_t to w_{t+1}."""
         with self._file() as file:
-            return {name: file["steps"][name][:] for name in SCALARS}
+            return {name: file["steps"][name][:] for name in scalar_names(file)}
 
     def row(self, where: str | int) -> int:
         """The row of ``final``, ``best`` or a recorded step.
@@ -214,6 +205,13 @@ def opened(path: Path) -> Iterator[h5py.File]:
                 f"{path} must be whole, a part of it can't be read: {error}; "
                 f"`landscape info {path.parent} --check` says which"
             ) from error
+
+
+def scalar_names(file: h5py.Group) -> list[str]:
+    """The scalars of SGD steps that a trajectory or a shard holds, in the order of SCALARS."""
+    there = [name for name in file.get("steps", ()) if name != "sketch"]
+    order = list(SCALARS)
+    return sorted(there, key=lambda name: order.index(name) if name in order else len(order))
 
 
 def events_of(file: h5py.Group) -> tuple[Event, ...]:

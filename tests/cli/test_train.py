@@ -3,8 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import typer
 
+from landscape.sgd import Options, Settings, TrainingSetup
 from landscape.store import read
+from landscape_cli.main import app
+from landscape_cli.recording import setup_of
 
 from .conftest import SMALL
 
@@ -219,3 +223,31 @@ def test_global_random_state_does_not_matter(landscape, trained, tmp_path):
     landscape("train", *SMALL, "-o", tmp_path / "run")
     again, first = (read(folder).trajectory for folder in (tmp_path / "run", trained))
     assert np.array_equal(again.weights(slice(None)), first.weights(slice(None)))
+
+
+def asked(*arguments):
+    """The training that a command line asks for."""
+    command = typer.main.get_command(app).commands["train"]
+    return setup_of(command.make_context("train", list(arguments)).params)
+
+
+def test_defaults_are_those_of_the_records():
+    assert asked() == TrainingSetup()
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        TrainingSetup(
+            problem_settings={"model": "resnet20", "data": "moons", "width": 3, "shortcut": False},
+            train_samples=7,
+            label_noise=0.25,
+            settings=Settings(0.1, 0.9, True, 1e-4, 8, 3, 5, 2, "cosine", "cpu"),
+            record="log",
+            options=Options(("1:2", "3:4"), ("a.*",), 3, 10**6, 9, 2.5, 0.2, 4, 0, 10**9),
+        ),
+        TrainingSetup("own.py:line", {"slope": 3, "name": "abc"}),
+    ],
+)
+def test_a_setup_as_options_of_the_command(setup):
+    assert asked(*setup.arguments()) == setup

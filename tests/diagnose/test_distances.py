@@ -12,7 +12,8 @@ from landscape.diagnose import distances
 from landscape.errors import LandscapeError
 from landscape.plane import principal
 from landscape.sgd.sketch import METHOD, Sketch
-from landscape.store.shards import Sketching, Writer
+from landscape.store.index import Sketching
+from landscape.store.shards import Writer
 from landscape.store.trajectory import CADENCE, DENSE, MEASURES, SCALARS, Trajectory
 
 

@@ -17,7 +17,7 @@ from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
-from landscape.sgd import Recorder, Settings, resume, steps
+from landscape.sgd import Recorder, Settings, resume, steps, watch
 from landscape.store import read
 
 
@@ -227,15 +227,13 @@ def test_none_of_somebodys_own_loop(tmp_path):
     data = torch.randn(40, 2, generator=generator), torch.zeros(40, dtype=torch.int64)
     problem = Problem(nn.Linear(2, 2), data)
     optimizer = torch.optim.SGD(problem.model.parameters(), lr=0.1)
-    with Recorder(tmp_path / "own", problem, record="log", steps_per_epoch=4).watch(
-        problem.model, optimizer
-    ) as watch:
+    with watch(tmp_path / "own", problem, optimizer, record="log", steps_per_epoch=4) as watching:
         for _ in range(8):
             loss = nn.functional.cross_entropy(problem.model(data[0]), data[1])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            watch.record(loss)
+            watching.record(loss)
     plan = planned(read(tmp_path / "own"), problem)[1]
     assert plan.reason == (
         "the run was recorded from a loop of your own, which can't be trained again from here"

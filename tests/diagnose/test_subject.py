@@ -11,7 +11,7 @@ from torch.nn import functional
 from landscape.diagnose.diagnosis import Diagnosis, conclude, measure
 from landscape.diagnose.subject import Subject
 from landscape.problem import Problem, half_square
-from landscape.sgd import Recorder, Settings, steps
+from landscape.sgd import Recorder, Settings, Watch, steps
 from landscape.store import read
 
 
@@ -39,7 +39,7 @@ def watched(folder, made, optimizer_class, **values):
     optimizer = optimizer_class(made.model.parameters(), **values)
     inputs, targets = made.train
     recorder = Recorder(folder, made, record="epoch+log", steps_per_epoch=4)
-    with recorder.watch(made.model, optimizer) as watch:
+    with Watch(recorder, made.model, optimizer) as watch:
         for step in range(48):
             batch = slice(10 * (step % 4), 10 * (step % 4) + 10)
             loss = functional.cross_entropy(made.model(inputs[batch]), targets[batch])

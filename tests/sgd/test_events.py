@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landscape.sgd.events import EventRules, detect, is_away, joined, read, rise_levels
-from landscape.sgd.flight import Window
+from landscape.sgd.flight import FlightWindow
 from landscape.store.trajectory import Event
 
 L0 = math.log(10)
@@ -85,9 +85,9 @@ def test_without_a_constant_output_the_first_loss_stands_for_it():
 
 def test_joined_with_what_the_flight_recorder_saw():
     seen = [
-        Window("spike", 95, 400, "batch_loss 2.9 > 1.1 at step 95", 2.0),
-        Window("spike", 500, 501, "batch_loss 3 > 1 at step 500", 2.0),
-        Window("non-finite", 600, 600, "batch_loss nan at step 600", math.inf),
+        FlightWindow("spike", 95, 400, "batch_loss 2.9 > 1.1 at step 95", 2.0),
+        FlightWindow("spike", 500, 501, "batch_loss 3 > 1 at step 500", 2.0),
+        FlightWindow("non-finite", 600, 600, "batch_loss nan at step 600", math.inf),
     ]
     events = [Event("escape", 100, 390, "train_loss 2 > 1 at step 100")]
     events.append(Event("plateau", 110, 390, "flat"))

@@ -60,9 +60,9 @@ def train(tmp_path):
     def run(problem, **options):
         from transformers import Trainer, TrainingArguments
 
-        from landscape.sgd.huggingface import RecordTrajectory
+        from landscape.sgd.huggingface import TrainerRecorder
 
-        callback = RecordTrajectory(tmp_path / "run", problem, record="1")
+        callback = TrainerRecorder(tmp_path / "run", problem, record="1")
         arguments = TrainingArguments(
             output_dir=str(tmp_path / "theirs"),
             use_cpu=True,
@@ -139,3 +139,9 @@ def test_a_loss_that_the_trainer_computes_is_not_known(train, problem):
     run, _ = train(problem, per_device_train_batch_size=8, label_smoothing_factor=0.1)
     assert np.isnan(run.trajectory.scalars()["batch_loss"]).all()
     assert np.isfinite(run.trajectory.measures["train_loss"]).all()
+
+
+def test_its_first_name_is_kept():
+    from landscape.sgd.huggingface import RecordTrajectory, TrainerRecorder
+
+    assert RecordTrajectory is TrainerRecorder

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def fit(tmp_path):
     import pytorch_lightning as lightning
 
-    from landscape.sgd.lightning import RecordTrajectory
+    from landscape.sgd.lightning import LightningRecorder
 
     class Classifier(lightning.LightningModule):
         def __init__(self, net: nn.Module, optimizers: int = 1) -> None:
@@ -49,7 +49,7 @@ def fit(tmp_path):
     def run(problem, *, optimizers=1, fail_at=None, **options):
         module = Classifier(problem.model, optimizers)
         module.fail_at = fail_at
-        callback = RecordTrajectory(tmp_path / "run", problem, record="1")
+        callback = LightningRecorder(tmp_path / "run", problem, record="1")
         trainer = lightning.Trainer(
             accelerator="cpu",
             max_epochs=2,
@@ -148,3 +148,9 @@ def test_several_optimizers_are_refused(fit, problem, mlp):
         "recording needs automatic optimization by a single optimizer, got 2 optimizers, "
         "automatic optimization off; use landscape.sgd.watch in an own loop"
     )
+
+
+def test_its_first_name_is_kept():
+    from landscape.sgd.lightning import LightningRecorder, RecordTrajectory
+
+    assert RecordTrajectory is LightningRecorder

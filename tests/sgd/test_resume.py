@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from landscape.errors import LandscapeError
-from landscape.sgd import Options, Recorder, Settings, resume, steps
+from landscape.sgd import Options, Recorder, Settings, Watch, resume, steps
 from landscape.sgd import recorder as recorder_module
 from landscape.store import read, resumefile
 
@@ -207,7 +207,7 @@ def test_a_finished_run_is_refused(tmp_path, everything):
 def test_somebody_elses_loop_is_refused(tmp_path, problem, mlp):
     made, model = problem(), mlp()
     recorder = Recorder(tmp_path / "run", made, record="1")
-    recorder.watch(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    Watch(recorder, model, torch.optim.SGD(model.parameters(), lr=0.1))
     recorder.close("interrupted")
     assert refused(tmp_path / "run", made) == (
         f"a run must have been trained by `landscape train` to go on, {tmp_path / 'run'} was "

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import itertools
 import math
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
-from landscape.sgd import Settings, steps
+from landscape.sgd import Recorder, Settings, resume, steps
 from landscape.sgd.scalars import Meter
+from landscape.store import read
+from landscape.store.scalars import SCALARS, Scalar
+
+ROOT = Path(__file__).parents[2]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -114,3 +121,53 @@ def test_of_a_training_against_its_weights(problem, mlp, values):
         }
         measured = {name: value for name, value in scalars.items() if name != "batch_loss"}
         assert measured == pytest.approx(expected, rel=1e-8, abs=1e-8, nan_ok=True)
+
+
+DRIFT = Scalar(
+    lambda step: step.products["weights", "update"],
+    "distance²",
+    "w_t · (w_{t+1} - w_t)",
+    (("weights", "update"),),
+    "float32",
+)
+
+
+def test_a_row_of_the_table_is_all_that_a_scalar_needs(problem, mlp, tmp_path, monkeypatch):
+    monkeypatch.setitem(SCALARS, "drift", DRIFT)
+    made, settings = problem(mlp()), Settings(lr=0.1, batch_size=16, epochs=2)
+    with Recorder(tmp_path / "run", made, settings, record="1") as recorder:
+        for step in steps(made, settings):
+            recorder.record(step)
+    trajectory = read(tmp_path / "run").trajectory
+    w = trajectory.weights(slice(None)).astype(np.float64)
+    expected = (w[:-1] * np.diff(w, axis=0)).sum(1)
+    with h5py.File(tmp_path / "run" / "trajectory.h5") as file:
+        assert file["steps/drift"].dtype == np.float32
+        np.testing.assert_allclose(file["steps/drift"][:], expected, rtol=1e-4, atol=1e-6)
+    assert list(trajectory.scalars())[-1] == "drift"
+
+
+def test_a_run_keeps_to_the_scalars_that_it_began_with(problem, mlp, tmp_path, monkeypatch):
+    made, settings = problem(mlp()), Settings(lr=0.1, steps=12)
+    first = Recorder(tmp_path / "run", made, settings, record="1")
+    for step in itertools.islice(steps(made, settings), 6):
+        first.record(step)
+    first.close("interrupted")
+    with monkeypatch.context() as patch:
+        patch.setitem(SCALARS, "drift", DRIFT)
+        patch.delitem(SCALARS, "update_cosine")
+        recorder, rest = resume(read(tmp_path / "run"), made)
+        with recorder:
+            for step in rest:
+                recorder.record(step)
+    found = read(tmp_path / "run").trajectory.scalars()
+    assert list(found) == list(SCALARS)
+    assert np.isfinite(found["gradient_cosine"][1:]).all()
+    # It went on from step 0: what isn't measured any more is missing, not made up.
+    assert found["update_cosine"].shape == (12,)
+    assert np.isnan(found["update_cosine"]).all()
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_every_scalar_is_in_the_description_of_the_files(name):
+    assert f"`steps/{name}`" in (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")

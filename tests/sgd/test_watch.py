@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
-from landscape.sgd import Recorder, Settings, steps
+from landscape.sgd import Recorder, Settings, Watch, steps
 
 EVERY = {"record": "1", "steps_per_epoch": 4}
 
@@ -19,7 +19,7 @@ EVERY = {"record": "1", "steps_per_epoch": 4}
 def own_loop(folder, problem, model, optimizer, batches, **options):
     inputs, targets = problem.train
     with Recorder(folder, problem, **{**EVERY, **options}) as recorder:
-        watch = recorder.watch(model, optimizer)
+        watch = Watch(recorder, model, optimizer)
         for chosen in batches:
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(inputs[chosen]).double(), targets[chosen])
@@ -91,7 +91,7 @@ def test_learning_rate_and_loss_are_those_of_the_step(tmp_path, problem, mlp):
     inputs, targets = made.train
     losses = []
     with Recorder(tmp_path / "run", made, record="log") as recorder:
-        watch = recorder.watch(model, optimizer)
+        watch = Watch(recorder, model, optimizer)
         for _ in range(6):
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(inputs), targets)
@@ -139,7 +139,7 @@ def test_weights_that_end_not_finite_are_said(tmp_path, problem, mlp):
                 model[0].weight.fill_(math.nan)
 
     with Recorder(tmp_path / "run", made, **EVERY) as recorder:
-        watch = recorder.watch(model, optimizer)
+        watch = Watch(recorder, model, optimizer)
         for step, chosen in enumerate(batches):
             poison(step)
             optimizer.zero_grad()
@@ -158,7 +158,7 @@ def test_a_step_that_was_not_recorded_leaves_no_trace(tmp_path, problem, mlp):
     inputs, targets = made.train
     held = []
     with Recorder(tmp_path / "run", made, record="100") as recorder:
-        watch = recorder.watch(model, optimizer)
+        watch = Watch(recorder, model, optimizer)
         for step in range(4):
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(inputs).double(), targets)
@@ -176,7 +176,7 @@ def test_record_needs_a_step(tmp_path, problem, mlp):
     model = mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     recorder = Recorder(tmp_path / "run", problem(), **EVERY)
-    watch = recorder.watch(model, optimizer)
+    watch = Watch(recorder, model, optimizer)
     with pytest.raises(LandscapeError) as caught:
         watch.record(1.0)
     assert str(caught.value) == "record must follow optimizer.step(), no step was taken since"
@@ -186,7 +186,7 @@ def test_another_model_is_refused(tmp_path, problem):
     other = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
     recorder = Recorder(tmp_path / "run", problem(), **EVERY)
     with pytest.raises(LandscapeError) as caught:
-        recorder.watch(other, torch.optim.SGD(other.parameters(), lr=0.1))
+        Watch(recorder, other, torch.optim.SGD(other.parameters(), lr=0.1))
     assert str(caught.value) == (
         "the model must be the problem's, got 0.weight (5, 4) against 0.weight (6, 4)"
     )

@@ -17,7 +17,7 @@ from landscape.store.trajectory import Trajectory
 @pytest.fixture
 def whole(tmp_path, recording):
     """A run with three shards of a row and some steps each."""
-    made = run_folder.create(tmp_path / "made", {})
+    made = run_folder.create(tmp_path / "made", {"settings": None, "problem": {"kind": "python"}})
     shutil.copy(made.folder / "run.json", recording.folder / "run.json")
     recording.flushes(3, every=4)
     assert verify(recording.folder) == []
@@ -111,7 +111,8 @@ def test_missing_trajectory_and_broken_record(whole):
     (whole.folder / "run.json").write_text("{")
     assert verify(whole.folder) == [
         f"{whole.folder}/run.json must be a run's JSON, got: Expecting property name enclosed in "
-        "double quotes: line 1 column 2 (char 1)",
+        "double quotes: line 1 column 2 (char 1); put it back from a copy, or move "
+        f"{whole.folder} away and train anew",
         f"{whole.path} is missing",
     ]
 

@@ -13,7 +13,7 @@ from landscape.store.run import Run, create, read
 
 def recorded(folder, make, losses, **record: Any) -> Run:
     """A run whose rows are a step apart."""
-    run = create(folder, {"settings": {"lr": 0.1}})
+    run = create(folder, {"settings": {"lr": 0.1}, "problem": {"kind": "python"}})
     (folder / "shards").rmdir()  # a recording makes its own
     recording = make(folder)
     for step, loss in enumerate(losses):

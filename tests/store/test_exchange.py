@@ -10,6 +10,7 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.store import exchange, li, scanfile
+from landscape.store.run import KEYS
 from landscape.store.sources import load_scan
 
 from .planted import X, Y, scan
@@ -20,7 +21,7 @@ def run(recording):
     """A run's folder with a scan of a plane and one along a line."""
     recording.flushes(3)
     (recording.folder / "run.json").write_text(
-        json.dumps({"format": "landscape-run", "version": 1, "id": "abc"})
+        json.dumps(dict.fromkeys(KEYS) | {"format": "landscape-run", "version": 1, "id": "abc"})
     )
     (recording.folder / "scans").mkdir()
     for name, line in (("plane", False), ("line-0.5", True)):

@@ -14,6 +14,8 @@ from landscape.errors import LandscapeError
 from landscape.store import run
 from landscape.store.provenance import versions
 
+RECORD = {"settings": None, "problem": {"kind": "python"}}
+
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
@@ -35,13 +37,13 @@ def refused(function, *args, **options) -> str:
 @pytest.fixture
 def old(tmp_path) -> Path:
     """A run with something in it."""
-    folder = run.create(tmp_path / "one", {"seed": 1}).folder
+    folder = run.create(tmp_path / "one", {**RECORD, "seed": 1}).folder
     (folder / "shards" / "00000000.h5").write_bytes(b"precious")
     return folder
 
 
 def test_create(tmp_path):
-    made = run.create(tmp_path / "deep" / "one", {"seed": 3, "status": "planned"})
+    made = run.create(tmp_path / "deep" / "one", {**RECORD, "seed": 3, "status": "planned"})
     assert names(made.folder) == ["figures", "run.json", "scans", "shards"]
     assert names(made.folder.parent) == ["one"]
     record = json.loads((made.folder / "run.json").read_text())
@@ -58,7 +60,7 @@ def test_create(tmp_path):
 
 
 def test_status_is_running_at_first_and_every_run_has_its_own_id(tmp_path):
-    one, two = (run.create(tmp_path / name, {}) for name in "ab")
+    one, two = (run.create(tmp_path / name, RECORD) for name in "ab")
     assert one.record["status"] == "running"
     assert one.id != two.id
 
@@ -88,16 +90,15 @@ def test_update_on_a_full_disk_leaves_the_old_record(old, full_disk):
 
 
 def test_empty_folder_is_used(tmp_path):
-    folder = tmp_path / "one"
-    folder.mkdir()
-    run.create(folder, {})
+    (tmp_path / "one").mkdir()
+    run.create(tmp_path / "one", RECORD)
     assert names(tmp_path) == ["one"]
-    assert run.read(folder).record["status"] == "running"
+    assert run.read(tmp_path / "one").record["status"] == "running"
 
 
 def test_existing_run_is_refused(old):
     before = tree(old)
-    assert refused(run.create, old, {}) == (
+    assert refused(run.create, old, RECORD) == (
         f"a new run needs a new folder, {old} holds a run already; "
         "give another one with --output, or replace it with --overwrite"
     )
@@ -105,7 +106,7 @@ def test_existing_run_is_refused(old):
 
 
 def test_overwrite_replaces_all_of_it(old):
-    new = run.create(old, {"seed": 2}, overwrite=True)
+    new = run.create(old, {**RECORD, "seed": 2}, overwrite=True)
     assert names(old) == ["figures", "run.json", "scans", "shards"]
     assert names(old / "shards") == []
     assert names(old.parent) == ["one"]
@@ -115,14 +116,13 @@ def test_overwrite_replaces_all_of_it(old):
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_folder_that_is_no_run_is_never_overwritten(tmp_path, overwrite):
-    folder = tmp_path / "thesis"
-    folder.mkdir()
+    (folder := tmp_path / "thesis").mkdir()
     (folder / "chapter1.tex").write_text("precious")
     message = (
         f"a new run needs a new folder, {folder} exists and is no run; "
         "give another one with --output"
     )
-    assert refused(run.create, folder, {}, overwrite=overwrite) == message
+    assert refused(run.create, folder, RECORD, overwrite=overwrite) == message
     assert tree(tmp_path) == {"thesis": None, "thesis/chapter1.tex": b"precious"}
 
 
@@ -130,7 +130,7 @@ def test_folder_that_is_no_run_is_never_overwritten(tmp_path, overwrite):
 def test_file_is_never_overwritten(tmp_path, overwrite):
     file = tmp_path / "thesis.tex"
     file.write_text("precious")
-    message = refused(run.create, file, {}, overwrite=overwrite)
+    message = refused(run.create, file, RECORD, overwrite=overwrite)
     assert message == (
         f"a new run needs a new folder, {file} exists and is no run; give another one with --output"
     )
@@ -139,7 +139,7 @@ def test_file_is_never_overwritten(tmp_path, overwrite):
 
 def test_the_current_folder_cannot_be_a_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert refused(run.create, Path(), {}) == (
+    assert refused(run.create, Path(), RECORD) == (
         "a new run needs a folder of its own, got .; give another one with --output"
     )
 
@@ -156,7 +156,7 @@ def test_failed_overwrite_leaves_the_old_run(old, monkeypatch, renames_before):
         return real(self, target)
 
     monkeypatch.setattr(Path, "rename", rename)
-    assert refused(run.create, old, {"seed": 2}, overwrite=True) == (
+    assert refused(run.create, old, {**RECORD, "seed": 2}, overwrite=True) == (
         f"{old} must be writable, got: Input/output error"
     )
     assert tree(old) == before
@@ -177,7 +177,7 @@ def test_kill_between_the_renames_leaves_the_old_run_whole(old, monkeypatch):
 
     monkeypatch.setattr(Path, "rename", rename)
     with pytest.raises(Killed):
-        run.create(old, {"seed": 2}, overwrite=True)
+        run.create(old, {**RECORD, "seed": 2}, overwrite=True)
     assert tree(old.parent / f".one.replaced-{os.getpid()}") == before
     assert not old.exists()
 
@@ -185,19 +185,19 @@ def test_kill_between_the_renames_leaves_the_old_run_whole(old, monkeypatch):
 def test_full_disk_leaves_the_old_run_and_the_next_try_works(old, full_disk):
     before = tree(old)
     with full_disk():
-        message = refused(run.create, old, {}, overwrite=True)
+        message = refused(run.create, old, RECORD, overwrite=True)
         assert message.endswith("got: No space left on device; nothing was written")
-        refused(run.create, old.parent / "two", {})
+        refused(run.create, old.parent / "two", RECORD)
     assert tree(old) == before
     assert names(old.parent) == ["one"]
-    assert run.create(old, {"seed": 2}, overwrite=True).record["seed"] == 2
+    assert run.create(old, {**RECORD, "seed": 2}, overwrite=True).record["seed"] == 2
 
 
 def test_next_try_works_after_an_error(tmp_path):
     with pytest.raises(TypeError):
-        run.create(tmp_path / "one", {"loss": object()})
+        run.create(tmp_path / "one", {**RECORD, "loss": object()})
     assert names(tmp_path) == []
-    run.create(tmp_path / "one", {})
+    run.create(tmp_path / "one", RECORD)
 
 
 def test_run_that_another_process_makes_meanwhile_is_kept(tmp_path, monkeypatch):
@@ -207,10 +207,10 @@ def test_run_that_another_process_makes_meanwhile_is_kept(tmp_path, monkeypatch)
         real(place, record)
         if record.get("seed") == 2:
             monkeypatch.setattr(run.os, "getpid", lambda: 12345)
-            run.create(folder, {"seed": 1})
+            run.create(folder, {**RECORD, "seed": 1})
 
     monkeypatch.setattr(run, "_write", slow)
-    assert refused(run.create, folder, {"seed": 2}) == (
+    assert refused(run.create, folder, {**RECORD, "seed": 2}) == (
         f"{folder} must be writable, got: Directory not empty"
     )
     assert run.read(folder).record["seed"] == 1
@@ -245,12 +245,24 @@ def test_folder_without_a_run(tmp_path, content):
 def test_broken_record(tmp_path, content, cause):
     (tmp_path / "run.json").write_text(content)
     assert refused(run.read, tmp_path) == (
-        f"{tmp_path}/run.json must be a run's JSON, got: {cause}"
+        f"{tmp_path}/run.json must be a run's JSON, got: {cause}; put it back from a copy, or move "
+        f"{tmp_path} away and train anew"
+    )
+
+
+@pytest.mark.parametrize("key", run.KEYS[2:])
+def test_a_record_that_lacks_a_key(old, key):
+    record = json.loads((old / "run.json").read_text())
+    del record[key]
+    (old / "run.json").write_text(json.dumps(record))
+    assert refused(run.read, old) == (
+        f"{old}/run.json must be a run's JSON, it lacks {key}; put it back from a copy, or move "
+        f"{old} away and train anew"
     )
 
 
 def test_newer_version(tmp_path):
-    run.create(tmp_path / "one", {"version": 2})
+    run.create(tmp_path / "one", {**RECORD, "version": 2})
     assert refused(run.read, tmp_path / "one") == (
         f"{tmp_path}/one/run.json must be of version 1 or older, got 2; install a newer landscape"
     )
@@ -272,7 +284,7 @@ run.create(Path(sys.argv[1]), {}, overwrite=True)
 
 def test_what_a_kill_leaves_while_replacing_is_said_and_tidied(tmp_path):
     folder = tmp_path / "a[1]"
-    old = run.create(folder, {})
+    old = run.create(folder, RECORD)
     done = subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
     assert done.returncode == -9
     left = [path for path in tmp_path.iterdir() if path != folder]
@@ -283,6 +295,6 @@ def test_what_a_kill_leaves_while_replacing_is_said_and_tidied(tmp_path):
         f"a run must be a folder, got {folder}, whose replacing was interrupted; "
         f"the old run is in {aside}: rename it, or train anew"
     )
-    new = run.create(folder, {})
+    new = run.create(folder, RECORD)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     assert run.read(folder).id == new.id

@@ -17,7 +17,7 @@ from landscape.store.salvage import salvage
 @pytest.fixture
 def whole(tmp_path, recording):
     """Rows 0, 4, ..., 20 in six shards, the steps before each row with it."""
-    made = run_folder.create(tmp_path / "made", {})
+    made = run_folder.create(tmp_path / "made", {"settings": None, "problem": {"kind": "python"}})
     shutil.copy(made.folder / "run.json", recording.folder / "run.json")
     recording.flushes(6, every=4)
     return recording
