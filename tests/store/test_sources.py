@@ -25,7 +25,7 @@ def refused(call, *args, **options) -> str:
 
 def make(folder, *scans):
     """A run's folder with scans of these names."""
-    made = run.create(folder, {})
+    made = run.create(folder, {"settings": {}, "problem": {}})
     for name in scans:
         scanfile.save(made.scan(name), scan(line=name.startswith("line")))
     return made
@@ -160,7 +160,19 @@ def test_where_figures_and_exports_belong(swept, theirs, monkeypatch):
     assert sources.home_of(type(file)("line.h5")) == swept / "a"
 
 
-def test_a_damaged_run_of_a_sweep_is_named(swept):
+def test_a_damaged_run_of_a_sweep_is_named_and_left_out(swept):
     (swept / "b" / "run.json").write_text(json.dumps([]))
+    heard: list[str] = []
+    assert [name for name, *_ in found([swept], told=heard.append)] == ["a", "c"]
+    why = (
+        f"{swept}/b/run.json must be a run's JSON, got: list indices must be integers or slices, "
+        f"not str; put it back from a copy, or move {swept}/b away and train anew"
+    )
+    assert heard == [f"b is left out: {why}"]
+
+
+def test_a_sweep_of_damaged_runs_alone_is_refused(swept):
+    for name in ("a", "b", "c"):
+        (swept / name / "run.json").write_text("{")
     message = refused(sources.expand, [swept], needing="render")
-    assert message.startswith(f"{swept}/b/run.json must be a run's JSON, got: ")
+    assert message.startswith(f"{swept}/a/run.json must be a run's JSON, got: ")
