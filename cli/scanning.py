@@ -18,8 +18,9 @@ from .progress import progress
 if TYPE_CHECKING:
     from landscape.cluster import Workers
     from landscape.problem import Problem
-    from landscape.scan.evaluator import Strategy
-    from landscape.scan.jobs import Job, Request
+    from landscape.scan.evaluator import StrategyRecord
+    from landscape.scan.job import Job
+    from landscape.scan.request import Request
     from landscape.store import Run, Scan
 
 PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0
@@ -44,7 +45,7 @@ def prepared(
     ``problem`` gives the one that was named on the command line, if any, made with a run's seed.
     """
     from landscape.problem.rebuild import from_record
-    from landscape.scan.jobs import prepare
+    from landscape.scan.prepare import prepare
 
     record = run.record["problem"]
     rebuilt = from_record(
@@ -90,7 +91,7 @@ def evaluate(job: Job, pool: Workers, *, preview: Run | None, quiet: bool) -> Sc
         typer.echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
 
-    def chosen(strategy: Strategy) -> None:
+    def chosen(strategy: StrategyRecord) -> None:
         if not quiet:
             print(f"{name}: {_how(asdict(strategy))}", file=sys.stderr)
 

@@ -27,6 +27,11 @@ def parse(text: str) -> int:
     return size
 
 
+def most(text: str | None) -> int:
+    """The bytes that a user allows; unless they say so, 1 GiB."""
+    return DEFAULT if text is None else parse(text)
+
+
 def per_sample(model: nn.Module, inputs: Tensor) -> int:
     """Bytes that one sample takes while the model evaluates it, about."""
     largest = inputs.numel() * inputs.element_size()
