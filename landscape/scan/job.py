@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +96,7 @@ class Job:
             return
         with self.saver if self.saver is not None else nullcontext() as saver:
             scan, few = self.scan, self.evaluation.everywhere
-            engine = self._engine(scan.plane, pool, scan.strategy, samples=few)
+            engine = self._engine(scan.plane, pool, samples=few)
             if chosen is not None:
                 chosen(engine.strategy)
             try:
@@ -106,7 +105,7 @@ class Job:
                     if saver is not None:
                         saver.offer(scan)
                 if few is not None:  # paths are compared with losses over all samples
-                    engine = self._engine(scan.plane, pool, asdict(engine.strategy))
+                    engine = self._engine(scan.plane, pool, like=engine)
                 for current in self._with_paths(scan, engine):
                     yield current
                 # Paths that aren't measured to their end aren't kept.
@@ -128,7 +127,7 @@ class Job:
             if sheet.complete:
                 continue
             # By the strategy of the first: nothing is chosen twice.
-            other = self._engine(plane, pool, asdict(engine.strategy))
+            other = self._engine(plane, pool, like=engine)
             for _ in fill(sheet, other, _stream(other, pool)):
                 yield scan
 
@@ -142,7 +141,7 @@ class Job:
         if scan.complete:
             return
         if (samples := self.evaluation.samples) is not None:
-            few = self._engine(scan.plane, pool, asdict(engine.strategy), samples=samples)
+            few = self._engine(scan.plane, pool, like=engine, samples=samples)
             for current in beneath(scan, few, _stream(few, pool)):
                 scan = current
                 yield scan
@@ -166,11 +165,11 @@ class Job:
         self,
         plane: Plane,
         pool: Workers | None,
-        stored: Mapping[str, Any],
         *,
+        like: Engine | None = None,
         samples: int | None = None,
     ) -> Engine:
-        """What evaluates a plane; without a strategy ``stored`` one is chosen.
+        """What evaluates a plane, by the strategy of another or the scan's; else one is chosen.
 
         ``samples``: on a random subset of so many, drawn by the plane's seed.
         """
@@ -180,15 +179,18 @@ class Job:
         xy = coordinates(self.scan)
         # Choosing is worth a share of the scan, which a tolerance makes shorter.
         few = xy[:: max(1, len(xy) // FEW)] if self.scan.tolerance else xy
-        return choose.engine(
+        made = choose.engine(
             problem,
             plane,
             few,
             self.evaluation,
-            stored=stored,
+            stored=self.scan.strategy if like is None else asdict(like.strategy),
             population=population,
             threads=None if pool is None else pool.threads(torch.get_num_threads()),
         )
+        if like is not None:
+            made.seconds = like.seconds * made.passes / like.passes
+        return made
 
     def _curvature(self) -> PointCurvature:
         device = self.evaluation.device
