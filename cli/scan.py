@@ -206,7 +206,7 @@ def scan(
     from landscape.scan.request import GridChoice, Request
     from landscape.store import read
 
-    from .scanning import announce, draw_all, evaluate, prepared, summarize
+    from .scanning import evaluate_and_draw, prepared
 
     if plane is not None and directions is not None:
         raise LandscapeError(
@@ -250,12 +250,4 @@ def scan(
         # Plane by plane: scans of several runs share extent and colours.
         for same in zip(*jobs, strict=True):
             together = alike(same) if len(same) > 1 else list(same)
-            for job in together:
-                announce(job)
-            scans = [
-                evaluate(job, pool, preview=run if preview else None, quiet=quiet)
-                for run, job in zip(opened, together, strict=True)
-            ]
-            for job, scan in zip(together, scans, strict=True):
-                summarize(job.path, scan)
-                draw_all(job.path, [other.path for other in together], quiet=quiet)
+            evaluate_and_draw(together, opened if preview else None, pool, quiet=quiet)

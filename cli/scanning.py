@@ -68,6 +68,21 @@ def _check_data(run: Run, other: Run, *, accept_changes: bool) -> None:
         )
 
 
+def evaluate_and_draw(
+    jobs: Sequence[Job], previewed: Sequence[Run] | None, pool: Workers, *, quiet: bool
+) -> None:
+    """Do the jobs of one plane, a run's each, print what was found and draw all on one scale."""
+    for job in jobs:
+        announce(job)
+    runs = [None] * len(jobs) if previewed is None else previewed
+    scans = [
+        evaluate(job, pool, preview=run, quiet=quiet) for run, job in zip(runs, jobs, strict=True)
+    ]
+    for job, scan in zip(jobs, scans, strict=True):
+        summarize(job.path, scan)
+        draw_all(job.path, [other.path for other in jobs], quiet=quiet)
+
+
 def announce(job: Job) -> None:
     """Say what further measures will take, before they are begun."""
     if not job.further or job.finished:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from torch import nn
 
-from landscape import cluster
+from landscape import cluster, plane
 from landscape.errors import LandscapeError
 from landscape.problem import load
-from landscape.scan import farm
+from landscape.scan import farm, grid
 from landscape.scan.prepare import prepare
 from landscape.store import scanfile
 
@@ -60,6 +60,15 @@ def test_processes_give_the_same_losses(expected, processes):
     assert_close(scan, wanted)
     assert scan.samples_evaluated == wanted.samples_evaluated
     assert scan.strategy["threads"] == processes.threads(os.cpu_count()) or os.cpu_count() != 2
+
+
+def test_a_scan_at_once_on_processes(expected, processes):
+    made, run, wanted = expected
+    view = plane.random(run.trajectory)
+    options = {"size": "9x7", "strategy": "sequential", "workers": processes}
+    found = grid(made, view, run.trajectory, **options)
+    assert_close(found, wanted)
+    assert found.findings["width"] == pytest.approx(wanted.findings["width"], rel=1e-5)
 
 
 def test_a_tolerance_on_processes(expected, processes, finish):
