@@ -18,7 +18,7 @@ def bench_scan(
     """Time scans of three networks on synthetic data beside a plain loop over their points.
 
     Both in turn within one run, on some of the points of a 51 x 51 grid; the scan's time holds
-    choosing and compiling, shared out among the whole grid's points. Takes about three minutes.
+    choosing, shared out among the whole grid's points. Takes about three minutes.
     """
     import torch
 

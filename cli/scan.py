@@ -40,19 +40,20 @@ def scan(
         str | None,
         typer.Option(
             help="random (two random directions), along (the run's own movement and a random "
-            "one), pca, through:A,B,C, hessian, gradient, event (best, peak and end of an escape), "
-            "line (a random one) or line:A,B. A, B, C: [RUN@]STEP, best or final.",
+            "one), pca, through:A,B,C, hessian, gradient, line (a random one), line:A,B or event "
+            "(best, peak and end of an escape). A, B, C: [RUN@]STEP, best or final.",
             show_default="random and along",
             rich_help_panel=PLANE,
         ),
     ] = None,
     at: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="The weights it goes through: final, best (lowest training loss) or a step.",
+            show_default="final",
             rich_help_panel=PLANE,
         ),
-    ] = "final",
+    ] = None,
     first: Annotated[
         str | None,
         typer.Option(
@@ -95,7 +96,9 @@ def scan(
     normalize: Annotated[
         str,
         typer.Option(
-            help="Scale random directions to the weights by filter, layer or weight, or none.",
+            help="Scale random directions: filter (each filter to the norm of the weights' "
+            "filter), layer (each tensor to the norm of the weights' tensor), weight (each entry "
+            "times its weight) or none (as drawn).",
             rich_help_panel=PLANE,
         ),
     ] = "filter",
@@ -128,14 +131,13 @@ def scan(
         ),
     ] = 10.0,
     unit: Annotated[
-        str | None,
+        str,
         typer.Option(
             help="What 1 on an axis is: own (as the directions are made), distance (in weight "
             "space) or equal (own, but equal in distance on both axes).",
-            show_default="own",
             rich_help_panel=GRID,
         ),
-    ] = None,
+    ] = "own",
     measure: Annotated[
         str,
         typer.Option(
@@ -198,37 +200,34 @@ def scan(
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
     from landscape import cluster
-    from landscape.scan.jobs import DEFAULT_KINDS, Request, alike
+    from landscape.plane.choice import PlaneChoice
+    from landscape.scan.evaluation import Evaluation
+    from landscape.scan.prepare import alike
+    from landscape.scan.request import GridChoice, Request
     from landscape.store import read
 
-    from .scanning import announce, draw_all, evaluate, prepared, summarize
+    from .scanning import evaluate_and_draw, prepared
 
     if plane is not None and directions is not None:
         raise LandscapeError(
             f"--directions makes the plane, got --plane {plane} too; drop one of them"
         )
     request = Request(
-        kinds=(plane,) if plane is not None else DEFAULT_KINDS,
-        at=at,
-        size=size,
-        extent=extent,
-        seed=seed,
-        normalize=normalize,
-        include_1d=include_1d,
-        device=device,
-        directions=directions,
-        first=first,
-        last=last,
-        unit=unit,
-        batchnorm=batchnorm,
-        rise=rise,
-        planes=planes,
-        measures=tuple(part.strip() for part in measure.split(",")),
-        strategy=strategy,
-        precision=precision,
-        memory=memory,
-        tolerance=tolerance,
-        samples=samples,
+        PlaneChoice(
+            kinds=PlaneChoice.kinds if plane is None else (plane,),
+            at=at,
+            first=first,
+            last=last,
+            planes=planes,
+            seed=seed,
+            directions=directions,
+            normalize=normalize,
+            include_1d=include_1d,
+            unit=unit,
+            batchnorm=batchnorm,
+        ),
+        GridChoice(size, extent, rise, tuple(part.strip() for part in measure.split(","))),
+        Evaluation(device, strategy, precision, memory, tolerance, samples),
         save_seconds=save_every,
     )
     opened = [read(run) for run in runs]
@@ -251,12 +250,4 @@ def scan(
         # Plane by plane: scans of several runs share extent and colours.
         for same in zip(*jobs, strict=True):
             together = alike(same) if len(same) > 1 else list(same)
-            for job in together:
-                announce(job)
-            scans = [
-                evaluate(job, pool, preview=run if preview else None, quiet=quiet)
-                for run, job in zip(opened, together, strict=True)
-            ]
-            for job, scan in zip(together, scans, strict=True):
-                summarize(job.path, scan)
-                draw_all(job.path, [other.path for other in together], quiet=quiet)
+            evaluate_and_draw(together, opened if preview else None, pool, quiet=quiet)

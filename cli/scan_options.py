@@ -30,8 +30,8 @@ StrategyOption = Annotated[
     str,
     typer.Option(
         help="How points are evaluated: auto tries and takes the fastest; sequential (one at a "
-        "time), batched (several at once), shared (the first layer once for all points), "
-        "folded (BatchNorm folded, less memory touched) or compiled (torch.compile).",
+        "time), batched (several at once), shared (the first layer once for all points) or "
+        "folded (BatchNorm folded, less memory touched).",
         rich_help_panel=SPEED,
     ),
 ]

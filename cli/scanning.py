@@ -19,8 +19,9 @@ from .progress import progress
 if TYPE_CHECKING:
     from landscape.cluster import Workers
     from landscape.problem import Problem
-    from landscape.scan.evaluator import Strategy
-    from landscape.scan.jobs import Job, Request
+    from landscape.scan.evaluator import StrategyRecord
+    from landscape.scan.job import Job
+    from landscape.scan.request import Request
     from landscape.store import Run, Scan
 
 PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0
@@ -45,7 +46,7 @@ def prepared(
     ``problem`` gives the one that was named on the command line, if any, made with a run's seed.
     """
     from landscape.problem.rebuild import from_record
-    from landscape.scan.jobs import prepare
+    from landscape.scan.prepare import prepare
 
     record = run.record["problem"]
     rebuilt = from_record(
@@ -66,6 +67,21 @@ def _check_data(run: Run, other: Run, *, accept_changes: bool) -> None:
             f"--also needs runs trained on the same data, {other.folder} wasn't "
             f"(fingerprint {theirs[:12]} instead of {mine[:12]}); accept that with --accept-changes"
         )
+
+
+def evaluate_and_draw(
+    jobs: Sequence[Job], previewed: Sequence[Run] | None, pool: Workers, *, quiet: bool
+) -> None:
+    """Do the jobs of one plane, a run's each, print what was found and draw all on one scale."""
+    for job in jobs:
+        announce(job)
+    runs = [None] * len(jobs) if previewed is None else previewed
+    scans = [
+        evaluate(job, pool, preview=run, quiet=quiet) for run, job in zip(runs, jobs, strict=True)
+    ]
+    for job, scan in zip(jobs, scans, strict=True):
+        summarize(job.path, scan)
+        draw_all(job.path, [other.path for other in jobs], quiet=quiet)
 
 
 def announce(job: Job) -> None:
@@ -91,7 +107,7 @@ def evaluate(job: Job, pool: Workers, *, preview: Run | None, quiet: bool) -> Sc
         typer.echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
 
-    def chosen(strategy: Strategy) -> None:
+    def chosen(strategy: StrategyRecord) -> None:
         if not quiet:
             print(f"{name}: {_how(asdict(strategy))}", file=sys.stderr)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, forward
+from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.directions import gaussian, normalized
 from landscape.plane.principal import components
 from landscape.plane.rise import stayed
@@ -17,10 +18,10 @@ def along(
     trajectory: Trajectory,
     *,
     constant_loss: float,
-    at: str | int = "final",
-    seed: int = 0,
-    normalize: str = "filter",
-    include_1d: bool = False,
+    at: str | int = AT,
+    seed: int = PlaneChoice.seed,
+    normalize: str = PlaneChoice.normalize,
+    include_1d: bool = PlaneChoice.include_1d,
 ) -> Plane:
     """The plane through w_at along the run's movement and a random direction orthogonal to it.
 

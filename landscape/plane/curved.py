@@ -8,7 +8,8 @@ from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import top
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal
-from landscape.plane.places import Place, find
+from landscape.plane.choice import AT, PlaneChoice
+from landscape.plane.places import NamedWeights, find
 from landscape.problem.problem import Problem
 from landscape.store.records import Floats, Plane, Point
 from landscape.store.trajectory import Trajectory
@@ -22,8 +23,8 @@ def hessian(
     problem: Problem,
     trajectory: Trajectory,
     *,
-    at: str | int = "final",
-    seed: int = 0,
+    at: str | int = AT,
+    seed: int = PlaneChoice.seed,
     device: str = "auto",
 ) -> Plane:
     """The plane through w_at along the Hessian's two eigenvectors of largest eigenvalue.
@@ -47,8 +48,8 @@ def gradient(
     problem: Problem,
     trajectory: Trajectory,
     *,
-    at: str | int = "final",
-    seed: int = 0,
+    at: str | int = AT,
+    seed: int = PlaneChoice.seed,
     device: str = "auto",
 ) -> Plane:
     """The plane through w_at down the gradient (x) and along the sharpest direction (y).
@@ -90,7 +91,7 @@ def _learning_rate(trajectory: Trajectory, step: int) -> float:
     return float(rates[min(step, len(rates) - 1)]) if len(rates) else float("nan")
 
 
-def _at(problem: Problem, place: Place, device: str) -> Hessian:
+def _at(problem: Problem, place: NamedWeights, device: str) -> Hessian:
     found = Hessian(problem, device=device)
     found.move(place.weights, place.buffers)
     return found
@@ -98,7 +99,7 @@ def _at(problem: Problem, place: Place, device: str) -> Hessian:
 
 def _plane(
     kind: str,
-    place: Place,
+    place: NamedWeights,
     directions: Floats,
     labels: tuple[str, ...],
     seed: int,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+from landscape.plane.choice import PlaneChoice
 from landscape.store.records import Floats, Weights
 
 
@@ -26,17 +28,37 @@ def _layer(direction: Floats, weights: Floats) -> Floats:
     return _filters(direction.reshape(1, -1), weights.reshape(1, -1)).reshape(direction.shape)
 
 
-NORMALIZATIONS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
-    "filter": _filters,
-    "layer": _layer,
-    "weight": lambda direction, weights: direction * weights,
-    "none": lambda direction, weights: direction,
-}
-"""How a tensor of a direction is scaled, given the weights' tensor of the same shape.
+@dataclass(frozen=True)
+class Normalization:
+    """How random directions are scaled to the weights: one row of the table."""
 
-``filter``: every row of the first dimension to the norm of the weights' row. ``layer``: the
-tensor to the tensor's norm. ``weight``: every entry times its weight. ``none``: as drawn.
-"""
+    scale: Callable[[Floats, Floats], Floats]
+    """A tensor of a direction, given the weights' tensor of the same shape."""
+    unit: str
+    """What 1 on an axis is."""
+    help: str
+    """For ``--normalize``, in a few words."""
+    compares: bool = True
+    """Whether widths in its unit can be compared from network to network."""
+
+
+NORMALIZATIONS: Mapping[str, Normalization] = {
+    "filter": Normalization(
+        _filters, "filter-normalized units", "each filter to the norm of the weights' filter"
+    ),
+    "layer": Normalization(
+        _layer, "layer-normalized units", "each tensor to the norm of the weights' tensor"
+    ),
+    "weight": Normalization(
+        lambda direction, weights: direction * weights,
+        "weight-normalized units",
+        "each entry times its weight",
+    ),
+    "none": Normalization(
+        lambda direction, weights: direction, "standard deviations", "as drawn", compares=False
+    ),
+}
+"""By the name that ``--normalize`` takes."""
 
 
 def gaussian(size: int, *, seed: int, count: int = 2) -> list[NDArray[np.float64]]:
@@ -53,8 +75,8 @@ def normalized(
     weights: Weights,
     parameters: Sequence[Mapping[str, Any]],
     *,
-    normalize: str = "filter",
-    include_1d: bool = False,
+    normalize: str = PlaneChoice.normalize,
+    include_1d: bool = PlaneChoice.include_1d,
 ) -> Floats:
     """Scale a direction (P,) to the weights (P,), tensor by tensor; float64.
 
@@ -76,5 +98,5 @@ def normalized(
         place = slice(parameter["offset"], parameter["offset"] + int(np.prod(shape)))
         shaped = shape if len(shape) >= 2 else (1, -1)
         part = direction[place].reshape(shaped), weights[place].astype(np.float64).reshape(shaped)
-        scaled[place] = NORMALIZATIONS[normalize](*part).reshape(-1)
+        scaled[place] = NORMALIZATIONS[normalize].scale(*part).reshape(-1)
     return scaled

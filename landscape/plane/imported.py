@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+from landscape.plane.choice import AT
 from landscape.store.records import Floats, Plane
 from landscape.store.trajectory import Trajectory
 
 State = Mapping[str, tuple[int, ...]]
 """Shapes of a network's parameters and buffers by name, in the order of its ``state_dict``."""
 Tensors = Sequence[NDArray[Any]]
+UNIT = "unit of the imported direction"
 BATCHES = "num_batches_tracked"
 DEPENDENT = 1 - 1e-6
 
@@ -26,7 +28,7 @@ def imported(
     *,
     state: State,
     source: str,
-    at: str | int = "final",
+    at: str | int = AT,
 ) -> Plane:
     """The plane (of one direction: the line) through w_at along given directions, as they are.
 
@@ -55,7 +57,7 @@ def imported(
         origin=trajectory.row_weights(row),
         directions=np.stack(vectors),
         labels=tuple(f"{letter} direction of {source}" for letter in "xy"[: len(vectors)]),
-        unit="unit of the imported direction",
+        unit=UNIT,
         buffers=trajectory.buffers(row),
         normalization="unknown",
         ignored=f"{ignored} buffer{'' if ignored == 1 else 's'}" if ignored else "none",

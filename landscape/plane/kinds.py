@@ -1,19 +1,21 @@
-"""The planes there are: each kind's maker, and how far a scan of it reaches."""
+"""The planes there are: a row for each kind, with all that the rest needs to know of it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from landscape.errors import LandscapeError
 from landscape.plane.along import along
+from landscape.plane.basis import DISTANCE
+from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.curved import gradient, hessian
+from landscape.plane.directions import NORMALIZATIONS
 from landscape.plane.extent import AUTO
-from landscape.plane.imported import imported
+from landscape.plane.imported import UNIT, imported
 from landscape.plane.pca import pca
-from landscape.plane.places import Where, find, split
+from landscape.plane.places import FORM, Where, find, split
 from landscape.plane.random import line, random
 from landscape.plane.through import event, line_through, through
 from landscape.problem.problem import Problem
@@ -22,122 +24,152 @@ from landscape.store.records import Plane
 from landscape.store.trajectory import Trajectory
 
 BATCHNORM = ("saved", "recompute", "interpolate")
+IMPORTED = "imported"
+"""The kind of `PlaneChoice.directions`: it has a file instead of a name."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What planes are made from; each kind takes what it needs."""
+    """What a plane is made from; each kind takes what it needs."""
 
     trajectory: Trajectory
     problem: Problem
     constant_loss: float
+    choice: PlaneChoice
     places: tuple[str, ...] = ()
     """A, B, C of ``through:A,B,C``."""
-    at: str | int = "final"
-    seed: int = 0
-    normalize: str = "filter"
-    include_1d: bool = False
-    first: str | int | None = None
-    last: str | int | None = None
-    directions: Path | None = None
-    """A direction file of Li et al.'s scripts."""
     device: str = "auto"
+
+    @property
+    def at(self) -> str | int:
+        """The weights that planes through one go through."""
+        return AT if self.choice.at is None else self.choice.at
 
 
 @dataclass(frozen=True)
-class Kind:
+class PlaneKind:
     """One row of the table."""
 
     make: Callable[[Given], Plane]
-    places: int = 0
-    """How many weights it is given, as in ``through:A,B,C``."""
+    takes: frozenset[str] = frozenset()
+    """Fields of `PlaneChoice` that it depends on."""
+    help: str = ""
+    """What it is, in a few words, where its name doesn't say it."""
+    places: str = ""
+    """The letters of the weights it is given: ``ABC`` as in ``through:A,B,C``."""
     extent: str = AUTO
-    """How far a scan reaches unless something else is asked for."""
+    """How far a scan reaches unless something else is asked for; in its own unit."""
     subject: str = "either"
-    """What extent ``auto`` shows: the ``path`` and the marked points; the ``origin`` and its
-    surroundings, as far as the loss rises; or ``either``, the former unless it is a dot there."""
+    """What extent ``auto`` shows: the ``path`` and the marked points; the ``ends``, two marked
+    points that a line runs between; the ``origin`` and its surroundings, as far as the loss rises;
+    or ``either``, the path unless it is a dot there."""
+    unit: str | None = DISTANCE
+    """What 1 on an axis is; None: its normalization says so."""
     origin: Callable[[Given], Where] = lambda given: given.at
-    random: bool = False
-    """Whether it is made of random directions alone, so that another seed is as good."""
+
+    @property
+    def random(self) -> bool:
+        """Whether it is made of random directions alone, so that another seed is as good."""
+        return "planes" in self.takes
 
 
-KINDS: Mapping[str, Kind] = {
-    "random": Kind(
-        lambda given: random(
-            given.trajectory,
-            at=given.at,
-            seed=given.seed,
-            normalize=given.normalize,
-            include_1d=given.include_1d,
-        ),
+def _takes(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+RANDOM = _takes("seed", "normalize", "include_1d")
+
+KINDS: Mapping[str, PlaneKind] = {
+    "random": PlaneKind(
+        lambda given: _drawn(random, given),
+        takes=RANDOM | _takes("at", "planes"),
+        help="two random directions",
         extent="1.0",
-        random=True,
+        unit=None,
     ),
-    "along": Kind(
-        lambda given: along(
-            given.trajectory,
-            constant_loss=given.constant_loss,
-            at=given.at,
-            seed=given.seed,
-            normalize=given.normalize,
-            include_1d=given.include_1d,
-        ),
+    "along": PlaneKind(
+        lambda given: _drawn(along, given, constant_loss=given.constant_loss),
+        takes=RANDOM | _takes("at"),
+        help="the run's own movement and a random one",
         subject="path",
     ),
-    "pca": Kind(
-        lambda given: pca(given.trajectory, at=_of_pca(given), first=given.first, last=given.last),
+    "pca": PlaneKind(
+        lambda given: pca(
+            given.trajectory,
+            at=_of_pca(given),
+            first=given.choice.first,
+            last=given.choice.last,
+        ),
+        takes=_takes("at", "first", "last"),
+        subject="path",
         origin=lambda given: _of_pca(given),
-        subject="path",
     ),
-    "through": Kind(
+    "through": PlaneKind(
         lambda given: through(given.trajectory, *given.places),
-        places=3,
+        places="ABC",
         subject="path",
         origin=lambda given: given.places[0],
     ),
-    "hessian": Kind(
-        lambda given: hessian(
-            given.problem, given.trajectory, at=given.at, seed=given.seed, device=given.device
-        ),
+    "hessian": PlaneKind(
+        lambda given: _curved(hessian, given),
+        takes=_takes("at", "seed"),
         subject="origin",
     ),
-    "gradient": Kind(
-        lambda given: gradient(
-            given.problem, given.trajectory, at=given.at, seed=given.seed, device=given.device
-        ),
+    "gradient": PlaneKind(
+        lambda given: _curved(gradient, given),
+        takes=_takes("at", "seed"),
         subject="origin",
     ),
-    "line": Kind(
-        lambda given: line(
-            given.trajectory,
-            at=given.at,
-            seed=given.seed,
-            normalize=given.normalize,
-            include_1d=given.include_1d,
-        ),
+    "line": PlaneKind(
+        lambda given: _drawn(line, given),
+        takes=RANDOM | _takes("at", "planes"),
+        help="a random one",
         extent="1.0",
-        random=True,
+        unit=None,
     ),
-    "line:A,B": Kind(
+    "line:A,B": PlaneKind(
         lambda given: line_through(given.trajectory, *given.places),
-        places=2,
-        subject="path",
+        places="AB",
+        subject="ends",
         origin=lambda given: given.places[0],
     ),
-    "event": Kind(
+    "event": PlaneKind(
         lambda given: event(given.trajectory, constant_loss=given.constant_loss),
+        help="best, peak and end of an escape",
         subject="path",
         origin=lambda given: "best",
     ),
-    "imported": Kind(lambda given: _imported(given), extent="1.0"),
+    IMPORTED: PlaneKind(
+        lambda given: _imported(given), takes=_takes("at", "directions"), extent="1.0", unit=UNIT
+    ),
 }
 """The kinds by name; ``line`` with weights is another one than ``line`` without."""
-FORMS = tuple(
-    f"{name}:A,B,C" if kind.places == 3 else name
-    for name, kind in KINDS.items()
-    if name != "imported"
-)
-"""What ``--plane`` takes."""
+
+
+def forms() -> list[str]:
+    """What ``--plane`` takes: ``through:A,B,C`` and the other kinds that have a name."""
+    return [
+        f"{key.partition(':')[0]}:{','.join(kind.places)}" if kind.places else key
+        for key, kind in KINDS.items()
+        if key != IMPORTED
+    ]
+
+
+def help_text() -> str:
+    """What ``--plane`` takes, for a command's help."""
+    named = [kind for key, kind in KINDS.items() if key != IMPORTED]
+    parts = [
+        f"{form} ({kind.help})" if kind.help else form
+        for form, kind in zip(forms(), named, strict=True)
+    ]
+    letters = max((kind.places for kind in named), key=len)
+    return f"{', '.join(parts[:-1])} or {parts[-1]}. {', '.join(letters)}: {FORM}."
+
+
+def normalize_help() -> str:
+    """What ``--normalize`` takes, for a command's help."""
+    parts = [f"{name} ({row.help})" for name, row in NORMALIZATIONS.items()]
+    return f"Scale random directions: {', '.join(parts[:-1])} or {parts[-1]}."
 
 
 def parse(text: str) -> tuple[str, tuple[str, ...]]:
@@ -147,18 +179,67 @@ def parse(text: str) -> tuple[str, tuple[str, ...]]:
         LandscapeError: no such kind, or another number of places.
     """
     name, colon, rest = text.partition(":")
-    key = f"{name}:A,B" if name == "line" and colon else name
-    if key not in KINDS or key == "imported" or (colon and not KINDS[key].places):
-        raise LandscapeError(f"plane must be one of {', '.join(FORMS)}, got {text}")
-    return key, split(rest, KINDS[key].places, kind=name) if KINDS[key].places else ()
+    # With weights a kind may be another one than without.
+    keys = [key for key in KINDS if key.startswith(f"{name}:")] if colon else []
+    key = keys[0] if keys else name
+    if key not in KINDS or key == IMPORTED or (colon and not KINDS[key].places):
+        raise LandscapeError(f"plane must be one of {', '.join(forms())}, got {text}")
+    places = KINDS[key].places
+    return key, split(rest, len(places), kind=name) if places else ()
 
 
-def make(key: str, given: Given, *, batchnorm: str | None = None) -> Plane:
-    """A plane of the table, in the BatchNorm mode asked for (None: the kind's own).
+def parse_spec(spec: str) -> tuple[str, tuple[str, ...]]:
+    """The same of one of `specs`, which may be the directions of a file."""
+    return (IMPORTED, ()) if spec == IMPORTED else parse(spec)
+
+
+def specs(choice: PlaneChoice) -> tuple[str, ...]:
+    """The planes that are chosen, each as it was asked for."""
+    return tuple(choice.kinds) if choice.directions is None else (IMPORTED,)
+
+
+def check(choice: PlaneChoice) -> None:
+    """Refuse a choice that can't be, whatever the run.
+
+    Raises:
+        LandscapeError: an unknown plane, an option that a plane doesn't take, or bounds passed.
+    """
+    chosen = specs(choice)
+    keys = [parse_spec(spec)[0] for spec in chosen]
+    said = ", ".join(chosen)
+    if choice.planes < 1:
+        raise LandscapeError(f"planes must be at least 1, got {choice.planes}")
+    if choice.seed < 0:
+        raise LandscapeError(f"seed must be at least 0, got {choice.seed}")
+    if choice.planes > 1 and not (len(keys) == 1 and KINDS[keys[0]].random):
+        remedy = " or ".join(f"--plane {key}" for key in sorted(_taking("planes")))
+        raise LandscapeError(
+            f"planes {choice.planes} needs random directions alone, got {said}; choose {remedy}"
+        )
+    if choice.at is not None and not all("at" in KINDS[key].takes for key in keys):
+        raise LandscapeError(
+            f"--at is for plane {', '.join(_taking('at'))}, got {said}, which has its own "
+            "weights; drop --at"
+        )
+    bounded = choice.first is not None or choice.last is not None
+    if bounded and not all("first" in KINDS[key].takes for key in keys):
+        able = _taking("first")
+        raise LandscapeError(
+            f"--from and --to are for plane {', '.join(able)}, got {said}; add --plane {able[0]}"
+        )
+
+
+def _taking(option: str) -> list[str]:
+    return [key for key, kind in KINDS.items() if option in kind.takes and key != IMPORTED]
+
+
+def make(key: str, given: Given) -> Plane:
+    """A plane of the table, in the BatchNorm mode that is chosen (None: the kind's own).
 
     Raises:
         LandscapeError: whatever speaks against it.
     """
+    batchnorm = given.choice.batchnorm
     if batchnorm is not None and batchnorm not in BATCHNORM:
         raise LandscapeError(f"batchnorm must be one of {', '.join(BATCHNORM)}, got {batchnorm}")
     plane = KINDS[key].make(given)
@@ -173,6 +254,22 @@ def make(key: str, given: Given, *, batchnorm: str | None = None) -> Plane:
     return replace(plane, batchnorm=mode)
 
 
+def row_of(plane: Plane) -> PlaneKind | None:
+    """The row that a plane was made by; None for one that the table doesn't know."""
+    several = [key for key in KINDS if key.partition(":")[0] == plane.kind]
+    marked = [key for key in several if len(KINDS[key].places) == len(plane.points)]
+    return KINDS[(marked or several)[0]] if several else None
+
+
+def ends(plane: Plane) -> tuple[float, float] | None:
+    """Where on a line the two weights lie that it runs between; None for any other plane."""
+    row = row_of(plane)
+    if row is None or row.subject != "ends":
+        return None
+    first, last = (point.xy[0] for point in plane.points)
+    return first, last
+
+
 def origin_step(key: str, given: Given) -> int:
     """The step of a plane's origin, without making the plane.
 
@@ -185,20 +282,40 @@ def origin_step(key: str, given: Given) -> int:
 def file_name(key: str, given: Given) -> str:
     """What a scan of it is called: ``PLANE-ORIGIN-SEED``, fit for a file."""
     origin = "-".join(given.places) or str(KINDS[key].origin(given))
-    return re.sub(r"[^\w.@=,+-]+", "-", f"{key.split(':')[0]}-{origin}-{given.seed}").strip("-.")
+    name = f"{key.partition(':')[0]}-{origin}-{given.choice.seed}"
+    return re.sub(r"[^\w.@=,+-]+", "-", name).strip("-.")
+
+
+def _drawn(maker: Callable[..., Plane], given: Given, **more: float) -> Plane:
+    choice = given.choice
+    return maker(
+        given.trajectory,
+        at=given.at,
+        seed=choice.seed,
+        normalize=choice.normalize,
+        include_1d=choice.include_1d,
+        **more,
+    )
+
+
+def _curved(maker: Callable[..., Plane], given: Given) -> Plane:
+    seed, device = given.choice.seed, given.device
+    return maker(given.problem, given.trajectory, at=given.at, seed=seed, device=device)
 
 
 def _of_pca(given: Given) -> str | int:
     """Without other weights, those at the end of the steps whose components are taken."""
-    return given.last if given.at == "final" and given.last is not None else given.at
+    choice = given.choice
+    return choice.last if choice.at is None and choice.last is not None else given.at
 
 
 def _imported(given: Given) -> Plane:
-    assert given.directions is not None
+    file = given.choice.directions
+    assert file is not None
     return imported(
         given.trajectory,
-        li.read_directions(given.directions),
+        li.read_directions(file),
         state={k: tuple(value.shape) for k, value in given.problem.model.state_dict().items()},
-        source=given.directions.name,
+        source=file.name,
         at=given.at,
     )

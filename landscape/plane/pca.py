@@ -6,6 +6,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, forward
+from landscape.plane.choice import AT
 from landscape.plane.principal import components, rows_between
 from landscape.store.records import Plane
 from landscape.store.trajectory import Trajectory
@@ -14,7 +15,7 @@ from landscape.store.trajectory import Trajectory
 def pca(
     trajectory: Trajectory,
     *,
-    at: str | int = "final",
+    at: str | int = AT,
     first: str | int | None = None,
     last: str | int | None = None,
 ) -> Plane:

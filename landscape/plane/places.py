@@ -21,7 +21,7 @@ FORM = "[RUN@]STEP, best or final"
 
 
 @dataclass(frozen=True)
-class Place:
+class NamedWeights:
     """Weights of some recorded step."""
 
     name: str
@@ -31,7 +31,7 @@ class Place:
     buffers: Mapping[str, NDArray[Any]]
 
 
-Where: TypeAlias = str | int | Place
+Where: TypeAlias = str | int | NamedWeights
 
 
 def split(text: str, count: int, *, kind: str) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def split(text: str, count: int, *, kind: str) -> tuple[str, ...]:
     return parts
 
 
-def find(trajectory: Trajectory, where: Where) -> Place:
+def find(trajectory: Trajectory, where: Where) -> NamedWeights:
     """The weights that ``where`` names: of the trajectory, or of another run as ``RUN@...``.
 
     RUN is a folder, or the name of one beside the trajectory's own.
@@ -58,13 +58,13 @@ def find(trajectory: Trajectory, where: Where) -> Place:
     Raises:
         LandscapeError: no such run or row, or that run has another layout.
     """
-    if isinstance(where, Place):
+    if isinstance(where, NamedWeights):
         return where
     name = str(where)
     folder, at, step = name.rpartition("@")
     source = _other(trajectory, folder) if at else trajectory
     row = source.row(step)
-    return Place(name, int(source.step[row]), source.row_weights(row), source.buffers(row))
+    return NamedWeights(name, int(source.step[row]), source.row_weights(row), source.buffers(row))
 
 
 def check_layout(trajectory: Trajectory, other: Trajectory, name: str) -> None:

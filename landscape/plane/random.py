@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from landscape.plane.directions import gaussian, normalized
+from landscape.plane.choice import AT, PlaneChoice
+from landscape.plane.directions import NORMALIZATIONS, gaussian, normalized
 from landscape.store.records import Plane
 from landscape.store.trajectory import Trajectory
-
-UNITS = {
-    "filter": "filter-normalized units",
-    "layer": "layer-normalized units",
-    "weight": "weight-normalized units",
-    "none": "standard deviations",
-}
 
 
 def random(
     trajectory: Trajectory,
     *,
-    at: str | int = "final",
-    seed: int = 0,
-    normalize: str = "filter",
-    include_1d: bool = False,
+    at: str | int = AT,
+    seed: int = PlaneChoice.seed,
+    normalize: str = PlaneChoice.normalize,
+    include_1d: bool = PlaneChoice.include_1d,
 ) -> Plane:
     """The plane through w_at along two random directions, scaled to the weights.
 
@@ -34,10 +28,10 @@ def random(
 def line(
     trajectory: Trajectory,
     *,
-    at: str | int = "final",
-    seed: int = 0,
-    normalize: str = "filter",
-    include_1d: bool = False,
+    at: str | int = AT,
+    seed: int = PlaneChoice.seed,
+    normalize: str = PlaneChoice.normalize,
+    include_1d: bool = PlaneChoice.include_1d,
 ) -> Plane:
     """The line through w_at along one random direction, the first of `random`'s."""
     return _random(trajectory, "line", 1, at, seed, normalize, include_1d)
@@ -64,7 +58,7 @@ def _random(
         origin=origin,
         directions=np.stack(directions).astype(np.float32),
         labels=labels,
-        unit=UNITS[normalize],
+        unit=NORMALIZATIONS[normalize].unit,
         buffers=trajectory.buffers(row),
         seed=seed,
         normalization=normalize,

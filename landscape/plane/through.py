@@ -8,7 +8,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal, point
-from landscape.plane.places import Place, Where, find
+from landscape.plane.places import NamedWeights, Where, find
 from landscape.plane.rise import stayed
 from landscape.store.records import Anchor, Plane
 from landscape.store.trajectory import Trajectory
@@ -93,7 +93,7 @@ def _peak(trajectory: Trajectory, best: int, end: int) -> int:
     return int(arrived[0]) if len(arrived) else highest
 
 
-def _through(places: list[Place], kind: str) -> Plane:
+def _through(places: list[NamedWeights], kind: str) -> Plane:
     origin, *others = places
     start = origin.weights.astype(np.float64)
     names = [_words(place) for place in places]
@@ -125,5 +125,5 @@ def _through(places: list[Place], kind: str) -> Plane:
     return replace(plane, points=tuple(points), anchors=tuple(anchors))
 
 
-def _words(place: Place) -> str:
+def _words(place: NamedWeights) -> str:
     return f"step {place.step:,}" if place.name.isdigit() else place.name

@@ -13,17 +13,17 @@ from landscape.store.records import Plane
 UNITS = ("own", "distance", "equal")
 
 
-def scaled(plane: Plane, unit: str | None) -> Plane:
+def scaled(plane: Plane, unit: str) -> Plane:
     """The plane with its directions rescaled; it remains the same plane.
 
-    ``own`` (and None): as they were made. ``distance``: each to length 1, so that coordinates are
+    ``own``: as they were made. ``distance``: each to length 1, so that coordinates are
     distances in weight space. ``equal``: both to one length, the geometric mean of the two, so
     that the axes are equal in distance and the unit stays what it was on average.
 
     Raises:
         LandscapeError: no such unit.
     """
-    if unit is None or unit == "own":
+    if unit == "own":
         return plane
     if unit not in UNITS:
         raise LandscapeError(f"unit must be one of {', '.join(UNITS)}, got {unit}")

@@ -18,6 +18,7 @@ from landscape.problem.models import resnet
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Layout, buffers, flat, tied
 from landscape.scan.choose import engine
+from landscape.scan.evaluation import Evaluation
 from landscape.store.records import Plane, Weights
 
 SIZE = 51
@@ -30,7 +31,7 @@ CLASSES = 10
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchCase:
     """A network on synthetic data."""
 
     title: str
@@ -54,10 +55,10 @@ def _cnn() -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * 7 * 7, CLASSES))
 
 
-CASES: Mapping[str, Case] = {
-    "mlp": Case("MLP 784-128-64-10", _mlp, (1, 28, 28), 5000),
-    "cnn": Case("CNN 1-16-32, 28×28", _cnn, (1, 28, 28), 5000),
-    "resnet": Case(
+CASES: Mapping[str, BenchCase] = {
+    "mlp": BenchCase("MLP 784-128-64-10", _mlp, (1, 28, 28), 5000),
+    "cnn": BenchCase("CNN 1-16-32, 28×28", _cnn, (1, 28, 28), 5000),
+    "resnet": BenchCase(
         "ResNet-20, 32×32",
         lambda: resnet((3, 32, 32), CLASSES, blocks=3, width=16),
         (3, 32, 32),
@@ -67,10 +68,10 @@ CASES: Mapping[str, Case] = {
 
 
 @dataclass(frozen=True)
-class Result:
-    """Milliseconds a point; the scan's hold all of a 51×51 grid's choosing and compiling."""
+class BenchResult:
+    """Milliseconds a point; the scan's hold all of a 51×51 grid's choosing."""
 
-    case: Case
+    case: BenchCase
     plain: float
     plain_how: str
     scan: float
@@ -86,13 +87,13 @@ class Result:
         return self.scan / self.plain
 
 
-def run(names: tuple[str, ...] = tuple(CASES)) -> Iterator[Result]:
+def run(names: tuple[str, ...] = tuple(CASES)) -> Iterator[BenchResult]:
     """Measure the cases, one after the other."""
     for name in names:
         yield measured(CASES[name])
 
 
-def measured(case: Case) -> Result:
+def measured(case: BenchCase) -> BenchResult:
     """Time plain loop and scan in turn; both are extrapolated from some of the grid's points.
 
     The plain loop is `torch.inference_mode` over batches of data in memory with float64 losses,
@@ -104,7 +105,7 @@ def measured(case: Case) -> Result:
     xy = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
     plain = Plain(problem, plane)
     plain.choose()
-    scan = engine(problem, plane, xy, device="cpu")
+    scan = engine(problem, plane, xy, Evaluation(device="cpu"))
     block = scan.block
     scan.at_many(xy[:block])
     fastest = fastest_plain = math.inf
@@ -120,7 +121,7 @@ def measured(case: Case) -> Result:
         timed += done
     how = scan.strategy
     points = f"{how.points} points, " if how.points > 1 else ""
-    return Result(
+    return BenchResult(
         case=case,
         plain=1e3 * fastest_plain,
         plain_how=f"batches of {plain.batch}, {plain.layout}",
@@ -179,7 +180,7 @@ class Plain:
         return float(total) / len(self.targets)
 
 
-def made(case: Case) -> Problem:
+def made(case: BenchCase) -> Problem:
     """The case's network, freshly initialized, on normal inputs with random classes."""
     with torch.random.fork_rng():
         torch.manual_seed(0)

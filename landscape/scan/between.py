@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from landscape.scan import interpolate
-from landscape.scan.interpolate import FLOOR, Scale, Weights
+from landscape.scan.interpolate import FLOOR, InterpolationWeights, LossScale
 from landscape.scan.order import Rows
 from landscape.store.records import Floats
 
@@ -36,11 +36,12 @@ class Guess:
         return self.error / np.maximum(np.abs(self.values), FLOOR)
 
 
-class Between:
+class Interpolant:
     """Measures between measured points of a grid.
 
-    Losses, slope and curvature: cubic on their `Scale`. Accuracies: linear. With ``base`` (values
-    at all points, of fewer samples) what is interpolated is the difference to it on that scale.
+    Losses, slope and curvature: cubic on their `LossScale`. Accuracies: linear. With ``base``
+    (values at all points, of fewer samples) what is interpolated is the difference to it on that
+    scale.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Between:
             return self._unknown(len(rows))
         places = np.searchsorted(self._known, rows)
         out = self._left_out
-        weights = Weights(out.nearest[places], out.weights[places], out.power[places])
+        weights = InterpolationWeights(out.nearest[places], out.weights[places], out.power[places])
         _, around = self._tree.query(self._points[rows], k=min(AROUND + 1, len(self._here)))
         return self._guessed(rows, weights, around[:, 1:])
 
@@ -94,7 +95,7 @@ class Between:
             for name in self._measures
         }
 
-    def _guessed(self, rows: Rows, weights: Weights, around: Rows) -> dict[str, Guess]:
+    def _guessed(self, rows: Rows, weights: InterpolationWeights, around: Rows) -> dict[str, Guess]:
         wanted = self._points[rows]
         beside = self._beside_broken(wanted)
         for values in self._base_losses:
@@ -125,16 +126,16 @@ class Between:
     def _base_losses(self) -> list[Floats]:
         return [values for name, values in self._base.items() if name.endswith("_loss")]
 
-    def _scale(self, name: str) -> tuple[Scale, Floats]:
+    def _scale(self, name: str) -> tuple[LossScale, Floats]:
         """A measure's scale, and its values there at the measured points, less the base's."""
         values = self._measures[name][self._known]
         # Curvature may be missing where the loss is finite.
         values = np.where(np.isfinite(values), values, np.nanmedian(values))
         if name not in self._base:
-            scale = Scale.best(values, self._left_out)
+            scale = LossScale.best(values, self._left_out)
             return scale, scale.to(values)
         base = self._base[name]
-        scale = Scale.of(np.concatenate([values, base[np.isfinite(base)]]))
+        scale = LossScale.of(np.concatenate([values, base[np.isfinite(base)]]))
         return scale, scale.to(values) - scale.to(base[self._known])
 
     def _linear(self, name: str, rows: Rows) -> Floats:

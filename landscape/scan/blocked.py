@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from landscape.scan.fold import Folded, add_
+from landscape.scan.fold import FoldedLayer, add_
 
 
 def possible(inputs: Tensor, dtype: torch.dtype) -> bool:
@@ -44,7 +44,7 @@ def convert(model: fx.GraphModule) -> int:
 
 
 def _is_convolution(module: nn.Module | None) -> bool:
-    layer = module.__dict__["layer"] if isinstance(module, Folded) else None
+    layer = module.__dict__["layer"] if isinstance(module, FoldedLayer) else None
     return (
         isinstance(layer, nn.Conv2d)
         and layer.padding_mode == "zeros"

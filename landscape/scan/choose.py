@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from landscape import quantities
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.problem import Problem
 from landscape.scan import memory as sizes
 from landscape.scan import strategies
 from landscape.scan.agreement import disagreement
-from landscape.scan.engine import Engine, Plan
+from landscape.scan.engine import Engine, TilePlan
+from landscape.scan.evaluation import DEFAULT, Evaluation
 from landscape.scan.strategies import AUTO, Strategy, UnsuitableError
 from landscape.scan.strategies.base import PointlessError, example
-from landscape.scan.trial import Trial
+from landscape.scan.trial import TileTrial
 from landscape.store.records import Floats, Plane
 
 MOST_SECONDS, MOST_SHARE = 5.0, 0.03
@@ -32,8 +32,6 @@ PLAIN = 256
 """The plain loop's batch until another one is seen to be faster."""
 WORTH = 1.0
 """A scan of fewer seconds isn't worth choosing for."""
-WORTH_COMPILING = 1800.0
-"""Compiling takes half a minute and may gain some per cent."""
 HOPELESS = 3.0
 """A candidate whose first tile is so many times slower than the best is timed no further."""
 CLOSE = 1.3
@@ -56,7 +54,6 @@ ORDER = (
     "shared",
     "sequential",
     "batched",
-    "compiled",
 )
 """The most promising first: time may run out."""
 
@@ -65,12 +62,9 @@ def engine(
     problem: Problem,
     plane: Plane,
     xy: Floats,
+    evaluation: Evaluation = DEFAULT,
     *,
-    strategy: str = AUTO,
     stored: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "float32",
-    memory: str | None = None,
     population: Mapping[str, int] | None = None,
     threads: int | None = None,
 ) -> Engine:
@@ -84,17 +78,14 @@ def engine(
         LandscapeError: a strategy, precision or size of memory that can't be.
     """
     tuning.tune()
-    names = strategies.fitting(strategy)
-    most = sizes.DEFAULT if memory is None else quantities.parse_size(memory, "memory")
-    made = Engine(
-        problem, plane, device=device, precision=precision, memory=most, population=population
-    )
+    names = strategies.fitting(evaluation.strategy)
+    made = Engine(problem, plane, evaluation, population=population)
     made.threads = threads or made.threads
     started = time.perf_counter()
     with torch.inference_mode():
         if stored:
             made.threads = int(stored["threads"])
-            plan = Plan(stored["name"], int(stored.get("points", 1)), int(stored["batch_size"]))
+            plan = TilePlan(stored["name"], int(stored.get("points", 1)), int(stored["batch_size"]))
             try:
                 way = strategies.make(plan.name, made)
             except UnsuitableError as error:
@@ -106,19 +97,19 @@ def engine(
             made.adopt(plan, way, lanes=lanes, note=stored.get("note", ""))
         else:
             with made.threaded(1 if made.divisible else made.threads):
-                Choice(made, xy, forced=strategy != AUTO).choose(names)
+                StrategyChoice(made, xy, forced=evaluation.strategy != AUTO).choose(names)
     made.choosing_seconds = time.perf_counter() - started
     return made
 
 
 @dataclass
-class Choice:
+class StrategyChoice:
     """The candidates for one plane, and how they did: seconds a point, by plan."""
 
     engine: Engine
     xy: Floats
     forced: bool
-    seconds: dict[Plan, float] = field(default_factory=dict)
+    seconds: dict[TilePlan, float] = field(default_factory=dict)
     ways: dict[str, Strategy] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -127,7 +118,7 @@ class Choice:
         """Try the strategies ``names``, and have the engine adopt the best."""
         self._lanes = self.engine.threads if self.engine.divisible else 1
         self._bytes = sizes.per_sample(self.engine.model, example(self.engine))
-        plain = self._within(Plan("sequential", 1, PLAIN))
+        plain = self._within(TilePlan("sequential", 1, PLAIN))
         self.ways["sequential"] = strategies.make("sequential", self.engine)
         self._time(plain, self.ways["sequential"])
         a_point = self.seconds[plain]
@@ -135,16 +126,10 @@ class Choice:
             self.engine.adopt(plain, self.ways["sequential"])
             self.engine.seconds = a_point
             return
-        for name in sorted(set(names) - {"compiled"}, key=ORDER.index):
+        for name in sorted(names, key=ORDER.index):
             if self._spent() >= TRYING and self.seconds.keys() - {plain}:
                 break  # late, but there is something else than the plain loop
             self._try(name)
-        long = min(self.seconds.values()) * len(self.xy) / self._lanes > WORTH_COMPILING
-        if "compiled" in names or (not self.forced and long and strategies.has_compiler()):
-            with self.engine.threaded():  # it is compiled for so many
-                self._try("compiled")
-            for plan in [plan for plan in self.seconds if plan.name == "compiled"]:
-                self.seconds[plan] *= self._lanes  # the others' are those of one thread
         if "sequential" not in names and any(plan.name in names for plan in self.seconds):
             self.seconds.pop(plain)  # it was timed only to know the scan's length
         self._climb()
@@ -153,12 +138,12 @@ class Choice:
         note = "; ".join(f"not {name}: {reason}" for name, reason in self.refused.items())
         self._adopt(best, note)
 
-    def _adopt(self, best: Plan, note: str) -> None:
+    def _adopt(self, best: TilePlan, note: str) -> None:
         """Take a plan: side by side on one thread each, or on all threads, as is faster."""
         engine, way = self.engine, self.ways[best.name]
-        if self._lanes == 1 or best.name == "compiled":
+        if self._lanes == 1:
             engine.adopt(best, way, note=note)
-            engine.seconds = self.seconds[best] / self._lanes
+            engine.seconds = self.seconds[best]
             return
         engine.adopt(best, way, lanes=self._lanes, note=note)
         trial = self._again(best)
@@ -172,7 +157,7 @@ class Choice:
         engine.seconds = min(together, apart)
 
     @property
-    def _best(self) -> Plan:
+    def _best(self) -> TilePlan:
         return min(self.seconds, key=self.seconds.__getitem__)
 
     @property
@@ -210,21 +195,19 @@ class Choice:
             reason = (str(error).strip().splitlines() or [""])[0]
             self.refused[name] = f"{type(error).__name__}: {reason}"[:200]
 
-    def _first(self, name: str, way: Strategy) -> Plan:
+    def _first(self, name: str, way: Strategy) -> TilePlan:
         """The first tile, smaller where it would take too much of the time."""
         points, batch_size = FIRST[way.at_once]
         passes = sum(len(samples) for samples in self.engine.sets.values())
         most = TILE_SHARE * self._allowed * passes / min(self.seconds.values()) / points
         while batch_size > SMALLEST and batch_size > most:
             batch_size //= 2
-        return Plan(name, points, batch_size)
+        return TilePlan(name, points, batch_size)
 
     def _climb(self) -> None:
         """Vary the best tile by factors of two until nothing gets better or time runs out."""
         while self._spent() < CLIMBING:
             best = self._best
-            if best.name == "compiled":
-                return  # another size would be compiled anew
             for plan in self._neighbours(best):
                 if self._spent() >= CLIMBING:
                     return
@@ -232,7 +215,7 @@ class Choice:
             if self._best == best:
                 return
 
-    def _neighbours(self, plan: Plan) -> Iterator[Plan]:
+    def _neighbours(self, plan: TilePlan) -> Iterator[TilePlan]:
         samples = [replace(plan, batch_size=n) for n in (plan.batch_size // 2, plan.batch_size * 2)]
         points = [replace(plan, points=n) for n in (plan.points * 2, plan.points // 2)]
         for other in samples + (points if self.ways[plan.name].at_once else []):
@@ -241,7 +224,7 @@ class Choice:
                 if within not in self.seconds:
                     yield within
 
-    def _within(self, plan: Plan) -> Plan:
+    def _within(self, plan: TilePlan) -> TilePlan:
         """The plan, or what of it there is data and memory for."""
         count = max(len(samples) for samples in self.engine.sets.values())
         points = max(1, min(plan.points, len(self.xy)))
@@ -253,11 +236,11 @@ class Choice:
         room = self.engine.memory // 2 // self._lanes // takes
         return replace(plan, points=points, batch_size=max(1, min(plan.batch_size, count, room)))
 
-    def _time(self, plan: Plan, way: Strategy) -> None:
+    def _time(self, plan: TilePlan, way: Strategy) -> None:
         """Time a plan; in turn with the best one so far where it is close to that."""
         best = self._best if self.seconds else None
         least = self.seconds[best] if best is not None else math.inf
-        trial = Trial(self.engine, plan, way, self._probes(plan.points))
+        trial = TileTrial(self.engine, plan, way, self._probes(plan.points))
         self.seconds[plan] = found = trial.seconds(1)
         # The first time is a cold one, but what takes long isn't timed again to see if it was that.
         if found < HOPELESS * least or trial.tile_seconds < TILE_SHARE * self._allowed:
@@ -265,17 +248,16 @@ class Choice:
         if found > HOPELESS * least:
             return
         trials = [trial]
-        # What is compiled has other threads, and another clock.
-        if best is not None and 1 / CLOSE < found / least < CLOSE and plan.name != "compiled":
+        if best is not None and 1 / CLOSE < found / least < CLOSE:
             trials.append(self._again(best))
         self._in_turn(trials, TURNS)
 
-    def _in_turn(self, trials: list[Trial], turns: int) -> None:
+    def _in_turn(self, trials: list[TileTrial], turns: int) -> None:
         for trial in turns * trials:
             self.seconds[trial.plan] = min(self.seconds[trial.plan], trial.seconds())
 
-    def _again(self, plan: Plan) -> Trial:
-        return Trial(self.engine, plan, self.ways[plan.name], self._probes(plan.points))
+    def _again(self, plan: TilePlan) -> TileTrial:
+        return TileTrial(self.engine, plan, self.ways[plan.name], self._probes(plan.points))
 
     def _final(self) -> None:
         """Time the best few in turn, so that no chance decides between them."""
@@ -283,7 +265,7 @@ class Choice:
         close = [
             plan
             for plan, seconds in sorted(self.seconds.items(), key=lambda item: item[1])
-            if seconds <= last and plan.name != "compiled"
+            if seconds <= last
         ]
         if len(close) < 2:
             return

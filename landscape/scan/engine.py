@@ -17,10 +17,10 @@ from torch import Tensor
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import tied
-from landscape.scan import evaluator, strategies
-from landscape.scan.evaluator import PointEvaluator
+from landscape.scan import memory, strategies
+from landscape.scan.evaluation import DEFAULT, Evaluation
+from landscape.scan.evaluator import PointEvaluator, StrategyRecord, dtype_of
 from landscape.scan.lanes import Lanes
-from landscape.scan.memory import DEFAULT
 from landscape.scan.totals import totals
 from landscape.store.records import Floats, Plane
 
@@ -37,7 +37,7 @@ Tile = tuple[str, Any, Tensor]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilePlan:
     """A strategy's name and its tile: at most K points and at most B samples."""
 
     name: str
@@ -58,30 +58,35 @@ class Engine(PointEvaluator):
         self,
         problem: Problem,
         plane: Plane,
+        evaluation: Evaluation = DEFAULT,
         *,
-        device: str = "auto",
-        precision: str = "float32",
-        memory: int = DEFAULT,
         population: Mapping[str, int] | None = None,
     ) -> None:
-        """Get ready; ``population``: how many samples, by set, the problem's are a subset of."""
-        super().__init__(problem, plane, device=device, batch_size=START, precision=precision)
+        """Get ready; ``population``: how many samples, by set, the problem's are a subset of.
+
+        Raises:
+            LandscapeError: a precision, device or size of memory that can't be.
+        """
+        precision = evaluation.precision
+        self.memory = memory.most(evaluation.memory)
+        super().__init__(
+            problem, plane, device=evaluation.device, batch_size=START, precision=precision
+        )
         self.problem, self.plane = problem, plane
-        self.precision = precision
-        self.memory = memory
+        self.evaluation = evaluation
         self.population = population
         self.seconds = 0.0
         """That a point takes, as far as that is known."""
         self.loss = problem.loss
         self.threads = torch.get_num_threads()
-        self.plan = Plan("sequential", 1, START)
+        self.plan = TilePlan("sequential", 1, START)
         self._way: strategies.Strategy = strategies.make("sequential", self)
         self._count = 1
         self._lanes: Lanes[strategies.Strategy] | None = None
         self._kept: dict[str, list[tuple[Any, Tensor]]] = {}
 
     def adopt(
-        self, plan: Plan, way: strategies.Strategy, *, lanes: int = 1, note: str = ""
+        self, plan: TilePlan, way: strategies.Strategy, *, lanes: int = 1, note: str = ""
     ) -> None:
         """Evaluate like this from now on, in ``lanes`` threads side by side."""
         self.plan, self._way, self._count = plan, way, lanes
@@ -89,11 +94,11 @@ class Engine(PointEvaluator):
         others = [self._another(plan.name) for _ in range(lanes - 1)]
         self._lanes = Lanes([way, *others]) if others else None
         self.data.batch_size = plan.batch_size
-        self.strategy = evaluator.Strategy(
+        self.strategy = StrategyRecord(
             name=plan.name,
             batch_size=plan.batch_size,
             threads=self.threads,
-            dtype=self.precision,
+            dtype=self.evaluation.precision,
             device=str(self.vector.device),
             points=plan.points,
             lanes=lanes,
@@ -109,7 +114,7 @@ class Engine(PointEvaluator):
     def _another(self, name: str) -> strategies.Strategy:
         """The strategy on a copy of the model; the data is shared."""
         other = copy.copy(self)
-        dtype = evaluator.dtype_of(self.precision, self.vector.device)
+        dtype = dtype_of(self.evaluation.precision, self.vector.device)
         other.model, other.vector = tied(self.problem.model, self.vector.device, dtype)
         other.model.eval()
         other.set(self.plane.origin, self.plane.buffers)

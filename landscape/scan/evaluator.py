@@ -18,7 +18,8 @@ from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator, measure
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Buffers, load_buffers, tied
-from landscape.scan.statistics import Between
+from landscape.scan.evaluation import Evaluation
+from landscape.scan.statistics import AnchoredStatistics
 from landscape.store.records import Floats, Plane, Weights
 
 BATCHES = (64, 128, 256, 512, 1024, 2048, 8192)
@@ -27,7 +28,7 @@ TRIALS = 2
 
 
 @dataclass(frozen=True)
-class Strategy:
+class StrategyRecord:
     """How points are evaluated; what a resumed scan must not choose again."""
 
     name: str
@@ -71,9 +72,9 @@ class PointEvaluator:
         problem: Problem,
         plane: Plane,
         *,
-        device: str = "auto",
+        device: str = Evaluation.device,
         batch_size: int | None = None,
-        precision: str = "float32",
+        precision: str = Evaluation.precision,
     ) -> None:
         place = resolve(device)
         self.model, self.vector = tied(problem.model, place, dtype_of(precision, place))
@@ -86,13 +87,13 @@ class PointEvaluator:
         normalizes = has_statistics(self.model)
         self._recompute = plane.batchnorm == "recompute" and normalizes
         interpolates = plane.batchnorm == "interpolate" and normalizes
-        self._between = Between(plane.anchors) if interpolates else None
+        self._between = AnchoredStatistics(plane.anchors) if interpolates else None
         self._buffers = plane.buffers
         self.set(plane.origin, plane.buffers)
         started = time.perf_counter()
         self.data.batch_size = batch_size or self._fastest_batch()
         self.choosing_seconds = time.perf_counter() - started
-        self.strategy = Strategy(
+        self.strategy = StrategyRecord(
             "sequential", self.data.batch_size, torch.get_num_threads(), precision, str(place)
         )
 

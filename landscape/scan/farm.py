@@ -6,7 +6,7 @@ import math
 import pickle
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.load import provide
 from landscape.scan import choose
 from landscape.scan.engine import Engine
-from landscape.scan.evaluator import Strategy
+from landscape.scan.evaluation import Evaluation
 from landscape.scan.order import Rows
 from landscape.store.records import Floats
 
@@ -43,7 +43,7 @@ class _Done:
 
 
 class Farm:
-    """Evaluates a grid's points as an engine does, on workers; only the caller writes."""
+    """Workers that evaluate a grid's points as an engine does; only the caller writes."""
 
     def __init__(self, engine: Engine, pool: cluster.Workers) -> None:
         """Send out problem and plane.
@@ -55,31 +55,6 @@ class Farm:
         self._shared = pool.share(_packed(engine))
         self._key = uuid.uuid4().hex
 
-    @property
-    def strategy(self) -> Strategy:
-        """The engine's."""
-        return self._engine.strategy
-
-    @property
-    def choosing_seconds(self) -> float:
-        """The engine's."""
-        return self._engine.choosing_seconds
-
-    @property
-    def block(self) -> int:
-        """The engine's."""
-        return self._engine.block
-
-    @property
-    def samples(self) -> Mapping[str, int]:
-        """The engine's."""
-        return self._engine.samples
-
-    @property
-    def passes(self) -> int:
-        """The engine's."""
-        return self._engine.passes
-
     def stream(
         self, blocks: Sequence[Rows], place: Callable[[Rows], Floats]
     ) -> Iterator[tuple[Rows, dict[str, Floats], float]]:
@@ -90,7 +65,14 @@ class Farm:
         Raises:
             LandscapeError: a task failed, or worker after worker died on it.
         """
-        batches = self._batches(blocks)
+        if not self._engine.seconds:  # nothing is known of a point's time: one block each tells
+            first, blocks = blocks[: self._pool.count], blocks[self._pool.count :]
+            yield from self._run([[block] for block in first], place)
+        yield from self._run(self._batches(blocks), place)
+
+    def _run(
+        self, batches: Sequence[Sequence[Rows]], place: Callable[[Rows], Floats]
+    ) -> Iterator[tuple[Rows, dict[str, Floats], float]]:
         tries = dict.fromkeys(range(len(batches)), 0)
         left = list(range(len(batches)))
         while left:
@@ -104,9 +86,10 @@ class Farm:
                         raise LandscapeError(f"a worker failed: {outcome.error}")
                     again.append(number)
                     continue
-                share = outcome.result.seconds / len(batches[number]) / self._pool.count
-                for block, found in zip(batches[number], outcome.result.parts, strict=True):
-                    yield block, found, share
+                batch, seconds = batches[number], outcome.result.seconds
+                self._engine.seconds = seconds / sum(map(len, batch))
+                for block, found in zip(batch, outcome.result.parts, strict=True):
+                    yield block, found, seconds / len(batch) / self._pool.count
             left = again
 
     def _batches(self, blocks: Sequence[Rows]) -> list[list[Rows]]:
@@ -145,10 +128,10 @@ def evaluate(task: _Task) -> _Done:
 def _packed(engine: Engine) -> bytes:
     problem, plane = engine.problem, engine.plane
     about: dict[str, Any] = {
+        "evaluation": replace(
+            engine.evaluation, device=engine.strategy.device, strategy=Evaluation.strategy
+        ),
         "stored": asdict(engine.strategy),
-        "device": engine.strategy.device,
-        "precision": engine.precision,
-        "memory": f"{engine.memory}B",
         "population": engine.population,
     }
     try:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from landscape.plane.directions import NORMALIZATIONS
+from landscape.plane.kinds import KINDS
 from landscape.scan import barriers
 from landscape.store.records import Floats, Scan
 from landscape.store.sentences import remarks
@@ -58,9 +60,10 @@ def width(scan: Scan) -> Width | None:
     Linear between grid points. None where it isn't determined: the directions aren't random, the
     origin isn't a grid point or its loss isn't finite, or the scan isn't complete.
     """
-    if scan.plane.kind not in ("random", "line") or scan.plane.normalization in ("none", "unknown"):
+    row, scaling = KINDS.get(scan.plane.kind), NORMALIZATIONS.get(scan.plane.normalization)
+    if row is None or not row.random or scaling is None or not scaling.compares:
         return None
-    if not any("random" in label for label in scan.plane.labels) or not scan.complete:
+    if not scan.complete:
         return None
     axes = (scan.x,) if scan.is_line else (scan.x, scan.y)
     zeros = [np.flatnonzero(np.abs(axis) <= 1e-12 * np.ptp(axis)) for axis in axes]

@@ -20,7 +20,7 @@ RELU = {functional.relu, torch.relu, functional.relu_, torch.relu_, "relu", "rel
 ADD = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
 
-class Folded(nn.Module):
+class FoldedLayer(nn.Module):
     """A convolution or linear layer with the BatchNorm after it, if there is one.
 
     ``refresh`` takes over their present weights and statistics.
@@ -90,7 +90,7 @@ class Graph:
         shapes.run(inputs)
         self._work_in_place(shapes.found)
         self.finished = finish(self.model) if finish is not None else 0
-        self._folded = [layer for layer in self.model.modules() if isinstance(layer, Folded)]
+        self._folded = [layer for layer in self.model.modules() if isinstance(layer, FoldedLayer)]
         graph.lint()
         self.model.recompile()
         self.refresh()
@@ -113,7 +113,7 @@ class Graph:
                 norm = None
             name = f"folded_{count}"
             count += 1
-            self.model.add_module(name, Folded(layer, norm))  # type: ignore[arg-type]
+            self.model.add_module(name, FoldedLayer(layer, norm))  # type: ignore[arg-type]
             with self.model.graph.inserting_before(node):
                 new = self.model.graph.call_module(name, node.args, node.kwargs)
             node.replace_all_uses_with(new)
@@ -126,7 +126,9 @@ class Graph:
         """Let ReLU and sums overwrite what nobody else reads."""
         modules = dict(self.model.named_modules())
         fresh: set[fx.Node] = {
-            node for node in self.model.graph.nodes if isinstance(_module(node, modules), Folded)
+            node
+            for node in self.model.graph.nodes
+            if isinstance(_module(node, modules), FoldedLayer)
         }
         for node in list(self.model.graph.nodes):
             new: fx.Node | None = None

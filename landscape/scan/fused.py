@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from landscape.scan.fold import Folded, add_
+from landscape.scan.fold import FoldedLayer, add_
 
 KERNELS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
 """Of ``torch.ops.mkldnn``: PyTorch's own compiler calls them, but nothing promises them."""
@@ -24,7 +24,7 @@ def possible(inputs: Tensor, dtype: torch.dtype) -> bool:
     return all(hasattr(torch.ops.mkldnn, name) for name in KERNELS)
 
 
-class Fused(Folded):
+class FusedConvolution(FoldedLayer):
     """A folded convolution, and what comes directly after it."""
 
     def __init__(self, layer: nn.Module, norm: Any) -> None:
@@ -71,7 +71,7 @@ def convert(model: fx.GraphModule) -> int:
                 node.target = "reshape"
         elif node.op == "call_module" and _is_convolution(modules[str(node.target)]):
             folded = modules[str(node.target)].__dict__
-            layer = modules[str(node.target)] = Fused(folded["layer"], folded["norm"])
+            layer = modules[str(node.target)] = FusedConvolution(folded["layer"], folded["norm"])
             model.add_module(str(node.target), layer)
             _take_over(node, layer, modules)
             with model.graph.inserting_before(node):
@@ -91,7 +91,7 @@ def channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _take_over(node: fx.Node, layer: Fused, modules: dict[str, nn.Module]) -> None:
+def _take_over(node: fx.Node, layer: FusedConvolution, modules: dict[str, nn.Module]) -> None:
     """What comes next, if nobody else reads the convolution's outputs."""
     after = node.next
     if after.target is add_ and list(node.users) == [after]:
@@ -112,7 +112,7 @@ def _overwritable(
 ) -> bool:
     """Whether a new tensor is in ``stream``, which nobody reads once ``node`` is there."""
     made_here = stream.target in (add_, torch.relu_) or isinstance(
-        modules.get(str(stream.target)), Folded
+        modules.get(str(stream.target)), FoldedLayer
     )
     others = [user for user in stream.users if user is not after]
     return made_here and all(user < node and _copies(user, stream, modules) for user in others)
@@ -126,11 +126,11 @@ def _copies(user: fx.Node, stream: fx.Node, modules: dict[str, nn.Module]) -> bo
         # Either a copy, or read by the one convolution that it was made for, which is earlier.
         return True
     module = modules.get(str(user.target)) if user.op == "call_module" else None
-    return isinstance(module, Folded) or type(module) is nn.BatchNorm2d
+    return isinstance(module, FoldedLayer) or type(module) is nn.BatchNorm2d
 
 
 def _is_convolution(module: nn.Module) -> bool:
-    layer = module.__dict__["layer"] if isinstance(module, Folded) else None
+    layer = module.__dict__["layer"] if isinstance(module, FoldedLayer) else None
     return (
         isinstance(layer, nn.Conv2d)
         and layer.padding_mode == "zeros"

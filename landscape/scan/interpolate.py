@@ -28,7 +28,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Weights:
+class InterpolationWeights:
     """How M wanted values come from measured ones."""
 
     nearest: Rows
@@ -43,7 +43,7 @@ class Weights:
         return np.asarray((self.weights * values[self.nearest]).sum(1))
 
 
-def weights(measured: Floats, wanted: Floats) -> Weights:
+def weights(measured: Floats, wanted: Floats) -> InterpolationWeights:
     """Weights of measured points (N, D) for wanted ones (M, D), in any common unit."""
     found = _empty(len(wanted), len(measured))
     for near, rows, _, system in _boxes(measured, wanted):
@@ -53,7 +53,7 @@ def weights(measured: Floats, wanted: Floats) -> Weights:
     return found
 
 
-def left_out(measured: Floats) -> Weights:
+def left_out(measured: Floats) -> InterpolationWeights:
     """Weights of measured points (N, D) for each of themselves from the others alone.
 
     From the inverse of the system that holds them all (Rippa, 1999).
@@ -67,9 +67,11 @@ def left_out(measured: Floats) -> Weights:
     return found
 
 
-def _empty(count: int, measured: int) -> Weights:
+def _empty(count: int, measured: int) -> InterpolationWeights:
     k = min(NEAREST, measured)
-    return Weights(np.zeros((count, k), np.int64), np.zeros((count, k)), np.zeros(count))
+    return InterpolationWeights(
+        np.zeros((count, k), np.int64), np.zeros((count, k)), np.zeros(count)
+    )
 
 
 def _boxes(measured: Floats, wanted: Floats) -> Iterator[tuple[Rows, Rows, Rows, _System]]:
@@ -171,7 +173,7 @@ out like a product of layers: their fourth root is smoother there."""
 
 
 @dataclass(frozen=True)
-class Scale:
+class LossScale:
     """A scale to interpolate losses on: log, a power, or asinh where some are negative."""
 
     unit: float
@@ -180,12 +182,12 @@ class Scale:
     """Of (loss + 1e-6)^power; 0 for log(loss + 1e-6)."""
 
     @classmethod
-    def of(cls, losses: Floats) -> Scale:
+    def of(cls, losses: Floats) -> LossScale:
         """Logarithmic, or asinh, as it fits measured losses, finite all."""
         return cls(0.0 if (losses >= 0).all() else float(np.median(np.abs(losses))) or 1.0)
 
     @classmethod
-    def best(cls, losses: Floats, others: Weights) -> Scale:
+    def best(cls, losses: Floats, others: InterpolationWeights) -> LossScale:
         """The one on which measured losses are nearest to what the ``others`` of them say."""
         first = cls.of(losses)
         if first.unit != 0:
@@ -193,7 +195,7 @@ class Scale:
         found = [cls(0.0, power) for power in POWERS]
         return min(found, key=lambda one: one.off(losses, others))
 
-    def off(self, losses: Floats, others: Weights) -> float:
+    def off(self, losses: Floats, others: InterpolationWeights) -> float:
         """How far off, relative, 95 % of the losses are at most, each from the others alone."""
         there = self.to(losses)
         off = np.abs(others.of(there) - there) * self.slope(losses)

@@ -1,61 +1,54 @@
-"""One plane's scan on its way into a file."""
+"""One plane's scan from its first point to its findings, kept in its file on the way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any
 
 import numpy as np
+import torch
 
 from landscape.cluster import Workers
-from landscape.plane.projection import Projection
+from landscape.cluster.local import Here
 from landscape.problem.problem import Problem
-from landscape.scan import spread as spreads
+from landscape.scan import choose, spread, subset
 from landscape.scan.engine import Engine
-from landscape.scan.engines import Engines
-from landscape.scan.evaluator import PointEvaluator, Strategy
+from landscape.scan.evaluation import Evaluation
+from landscape.scan.evaluator import StrategyRecord
+from landscape.scan.farm import Farm
+from landscape.scan.filling import Stream, beneath, coordinates, fill
 from landscape.scan.findings import summed_up
-from landscape.scan.measures import FURTHER, Curvature
-from landscape.scan.saving import SAVE_SECONDS, Saver, State
-from landscape.scan.scanning import fill, marks, measured_rows, trace
-from landscape.scan.strategies import AUTO
-from landscape.scan.whole import engines_of, fill_all
-from landscape.store.records import Path, Plane, Point, Scan
-from landscape.store.trajectory import Trajectory
+from landscape.scan.measures import FURTHER, PointCurvature
+from landscape.scan.paths import Track, measured_rows, points_of, trace_all
+from landscape.scan.refine import Refinement
+from landscape.scan.saving import Saver
+from landscape.store.records import Plane, Scan
 
-
-@dataclass(frozen=True)
-class Track:
-    """A run's path on the plane."""
-
-    name: str
-    run_id: str
-    trajectory: Trajectory
-    projection: Projection
+FEW = 300
+"""A scan to a tolerance takes about so many points: a tenth of a 51 x 51 grid."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One plane's scan, ready to be evaluated or complete already."""
 
-    path: FilePath
     problem: Problem
-    tracks: Sequence[Track]
-    """The run's own first."""
     scan: Scan
-    device: str
+    evaluation: Evaluation
+    tracks: Sequence[Track] = ()
+    """The run's own first."""
     others: Callable[[], Sequence[Plane]] = tuple
     """Makes the further planes of the scan's spread, in the order of its seeds."""
-    strategy: str = AUTO
-    precision: str = "float32"
-    memory: str | None = None
-    samples: int | None = None
-    """So many of the samples, at every point or, with a tolerance, where nothing is measured."""
-    save_seconds: float = SAVE_SECONDS
-    seen: State = None
-    """The file's state when this was made ready."""
+    saver: Saver | None = None
+    """None: the scan isn't kept in a file."""
+
+    @property
+    def path(self) -> FilePath:
+        """The file of a job that has one."""
+        assert self.saver is not None
+        return self.saver.path
 
     @property
     def total(self) -> int:
@@ -89,7 +82,7 @@ class Job:
         return self._curvature().seconds() * left if self.further and left else 0.0
 
     def run(
-        self, pool: Workers | None = None, *, chosen: Callable[[Strategy], None] | None = None
+        self, pool: Workers | None = None, *, chosen: Callable[[StrategyRecord], None] | None = None
     ) -> Iterator[Scan]:
         """Evaluate, yielding the scan after each point and saving it now and then.
 
@@ -101,79 +94,111 @@ class Job:
         """
         if self.finished:
             return
-        with Saver(self.path, self.save_seconds, self.seen) as saver:
-            engines = engines_of(self.problem, self.scan, self._options, pool)
-            scan, subset = self.scan, self.samples if not self.scan.tolerance else None
-            engine = engines.make(scan.plane, scan.strategy, samples=subset)
-            if scan.evaluation_seconds:
-                engine.seconds = scan.evaluation_seconds / max(1, int(scan.measured.sum()))
+        with self.saver if self.saver is not None else nullcontext() as saver:
+            scan, few = self.scan, self.evaluation.everywhere
+            engine = self._engine(scan.plane, pool, samples=few)
             if chosen is not None:
                 chosen(engine.strategy)
             try:
-                for current in self._grids(scan, engine, engines):
-                    scan = current
+                for scan in self._grids(engine, pool):
                     yield scan
-                    saver.offer(scan)
-                if subset is not None:  # paths are compared with losses over all samples
-                    engine = engines.make(scan.plane, asdict(engine.strategy))
-                current, points = scan, self._points()
-                for paths in self._paths(engine):
-                    current = summed_up(replace(scan, paths=paths, points=points))
+                    if saver is not None:
+                        saver.offer(scan)
+                if few is not None:  # paths are compared with losses over all samples
+                    engine = self._engine(scan.plane, pool, like=engine)
+                for current in self._with_paths(scan, engine):
                     yield current
                 # Paths that aren't measured to their end aren't kept.
                 scan = current
             finally:
-                saver.save(scan)
+                if saver is not None:
+                    saver.save(scan)
 
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {
-            "strategy": self.strategy,
-            "device": self.device,
-            "precision": self.precision,
-            "memory": self.memory,
-        }
-
-    def _grids(self, scan: Scan, engine: Engine, engines: Engines) -> Iterator[Scan]:
-        further = self._curvature() if self.further else None
-        for current in fill_all(scan, engine, engines, samples=self.samples, further=further):
-            scan = current
+    def _grids(self, engine: Engine, pool: Workers | None) -> Iterator[Scan]:
+        """Fill the scan's own grid, then those along the further directions."""
+        scan = self.scan
+        for scan in self._grid(engine, pool):
             yield scan
-        yield from self._sheets(scan, engine, engines)
-
-    def _sheets(self, scan: Scan, engine: Engine, engines: Engines) -> Iterator[Scan]:
         if scan.spread is None:
             return
-        spreads.copy_own(scan, scan.spread)
+        spread.copy_own(scan, scan.spread)
         for number, plane in enumerate(self.others(), start=1):
-            sheet = spreads.sheet(scan, scan.spread, plane, number)
+            sheet = spread.sheet(scan, scan.spread, plane, number)
             if sheet.complete:
                 continue
             # By the strategy of the first: nothing is chosen twice.
-            other = engines.make(plane, asdict(engine.strategy))
-            for _ in fill(sheet, engines.spread_out(other)):
+            other = self._engine(plane, pool, like=engine)
+            for _ in fill(sheet, other, _stream(other, pool)):
                 yield scan
 
-    def _paths(self, evaluator: PointEvaluator) -> Iterator[tuple[Path, ...]]:
-        done: tuple[Path, ...] = ()
-        for track in self.tracks:
-            about = {"name": track.name, "run_id": track.run_id}
-            for path in trace(track.trajectory, track.projection, evaluator, **about):
-                yield (*done, path)
-            done = (*done, path)
+    def _grid(self, engine: Engine, pool: Workers | None) -> Iterator[Scan]:
+        """Measure every point, or as many as a tolerance takes; all have values in the end."""
+        scan, stream = self.scan, _stream(engine, pool)
+        curvature = self._curvature() if self.further else None
+        if not scan.tolerance:
+            yield from fill(scan, engine, stream, curvature=curvature)
+            return
+        if scan.complete:
+            return
+        if (samples := self.evaluation.samples) is not None:
+            few = self._engine(scan.plane, pool, like=engine, samples=samples)
+            for current in beneath(scan, few, _stream(few, pool)):
+                scan = current
+                yield scan
+        refinement = Refinement(scan, scan.tolerance, scan.subset)
+        batches = refinement.batches()
+        for current in fill(scan, engine, stream, curvature=curvature, batches=batches):
+            scan = current
+            yield scan
+        yield refinement.finish(scan)
 
-    def _points(self) -> tuple[Point, ...]:
-        first, *others = self.tracks
-        own = marks(first.trajectory, first.projection)
-        ends = [
-            replace(marks(track.trajectory, track.projection)[-1], name=f"{track.name}: end")
-            for track in others
-        ]
-        # What the plane was made from, unless it is marked already.
-        steps = {f"step {point.step:,}" for point in own}
-        taken = {"best", "final", "end", *steps}
-        made = [point for point in self.scan.points if point.name not in taken]
-        return (*own, *made, *ends)
+    def _with_paths(self, scan: Scan, engine: Engine) -> Iterator[Scan]:
+        """Measure the paths on the complete scan, which gets its findings."""
+        if not self.tracks:
+            yield summed_up(scan)
+            return
+        points = points_of(self.tracks, self.scan.points)
+        for paths in trace_all(self.tracks, engine):
+            yield summed_up(replace(scan, paths=paths, points=points))
 
-    def _curvature(self) -> Curvature:
-        return Curvature(self.problem, self.scan.plane, self.further, device=self.device)
+    def _engine(
+        self,
+        plane: Plane,
+        pool: Workers | None,
+        *,
+        like: Engine | None = None,
+        samples: int | None = None,
+    ) -> Engine:
+        """What evaluates a plane, by the strategy of another or the scan's; else one is chosen.
+
+        ``samples``: on a random subset of so many, drawn by the plane's seed.
+        """
+        problem, population = self.problem, None
+        if samples is not None:
+            problem, population = subset.of(problem, samples, seed=plane.seed)
+        xy = coordinates(self.scan)
+        # Choosing is worth a share of the scan, which a tolerance makes shorter.
+        few = xy[:: max(1, len(xy) // FEW)] if self.scan.tolerance else xy
+        made = choose.engine(
+            problem,
+            plane,
+            few,
+            self.evaluation,
+            stored=self.scan.strategy if like is None else asdict(like.strategy),
+            population=population,
+            threads=None if pool is None else pool.threads(torch.get_num_threads()),
+        )
+        if like is not None:
+            made.seconds = like.seconds * made.passes / like.passes
+        return made
+
+    def _curvature(self) -> PointCurvature:
+        device = self.evaluation.device
+        return PointCurvature(self.problem, self.scan.plane, self.further, device=device)
+
+
+def _stream(engine: Engine, pool: Workers | None) -> Stream:
+    """Where an engine's points are evaluated: on the workers, if there are any, or here."""
+    if pool is None or isinstance(pool, Here):
+        return engine.stream
+    return Farm(engine, pool).stream

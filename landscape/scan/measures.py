@@ -11,7 +11,7 @@ from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.scan.statistics import Between
+from landscape.scan.statistics import AnchoredStatistics
 from landscape.store.records import Floats, Plane
 
 TOLERANCE = 1e-3
@@ -59,7 +59,7 @@ def stored(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.replace("-", "_") for name in FURTHER if name in names)
 
 
-class Curvature:
+class PointCurvature:
     """Slope and curvature of the training loss at points of a plane, in its BatchNorm mode."""
 
     def __init__(
@@ -71,7 +71,9 @@ class Curvature:
         self._asked = [n for n in asked if n != "sharpness" or "convexity" not in asked]
         self._hessian = Hessian(problem, device=device)
         self._plane = plane
-        self._between = Between(plane.anchors) if plane.batchnorm == "interpolate" else None
+        self._between = (
+            AnchoredStatistics(plane.anchors) if plane.batchnorm == "interpolate" else None
+        )
 
     def at(self, xy: Floats) -> dict[str, float]:
         """The measures at a point (D,); NaN where the loss isn't finite or nothing converges."""

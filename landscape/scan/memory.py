@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from landscape.quantities import parse_size
+
 DEFAULT = 2**30
 ALIVE = 3
 """So many of the largest layer's outputs are there at once: its input, itself, another summand."""
+
+
+def most(text: str | None) -> int:
+    """The bytes that a user allows; unless they say so, 1 GiB."""
+    return DEFAULT if text is None else parse_size(text, "memory")
 
 
 def per_sample(model: nn.Module, inputs: Tensor) -> int:

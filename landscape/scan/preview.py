@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from landscape.scan import order, refine
-from landscape.scan.between import Between
+from landscape.scan.between import Interpolant
 from landscape.store.records import Scan
 
 
@@ -30,6 +30,6 @@ def preview(scan: Scan) -> Scan | None:
     if np.isfinite(losses).all(0).sum() < len(first) // 2:
         return None  # there is next to nothing to interpolate between
     measures = {name: values.copy() for name, values in scan.measures.items()}
-    for name, guess in Between(points, known, flat).at(rows).items():
+    for name, guess in Interpolant(points, known, flat).at(rows).items():
         measures[name].flat[rows] = guess.values
     return replace(scan, measures=measures)

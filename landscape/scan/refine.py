@@ -9,7 +9,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.scan import interpolate, order
-from landscape.scan.between import Between, Guess
+from landscape.scan.between import Guess, Interpolant
 from landscape.scan.order import Rows
 from landscape.store.records import Certificate, Floats, Scan
 
@@ -115,10 +115,10 @@ class Refinement:
     def _guesses(self, rows: Rows) -> Mapping[str, Guess]:
         return self._between(np.flatnonzero(self._known)).at(rows) if len(rows) else {}
 
-    def _between(self, known: Rows) -> Between:
+    def _between(self, known: Rows) -> Interpolant:
         flat = {name: values.ravel() for name, values in self.scan.measures.items()}
         base = {name: values.ravel() for name, values in self.base.items()}
-        return Between(self._points, known, flat, base)
+        return Interpolant(self._points, known, flat, base)
 
     def _take(self, rows: Rows) -> Rows:
         self._known[rows] = True

@@ -16,11 +16,11 @@ SAVE_SECONDS = 10.0
 TIMES = 20
 """Saving takes at most a twentieth of the time."""
 
-State = tuple[int, int] | None
+FileState = tuple[int, int] | None
 """A file's time and size; None where there is none."""
 
 
-def state(path: Path) -> State:
+def state(path: Path) -> FileState:
     """What tells a file from the same file written since."""
     try:
         found = path.stat()
@@ -36,9 +36,9 @@ class Saver:
     time it is asked. The lock dies with its process.
     """
 
-    def __init__(self, path: Path, seconds: float, seen: State) -> None:
+    def __init__(self, path: Path, seconds: float, seen: FileState) -> None:
         """``seen`` is the file's `state` when the scan was made ready."""
-        self._path, self._seconds, self._seen = path, seconds, seen
+        self.path, self._seconds, self._seen = path, seconds, seen
 
     def __enter__(self) -> Saver:
         """Lock the file.
@@ -47,16 +47,16 @@ class Saver:
             LandscapeError: another process has it, or has written it since it was read.
         """
         self._lock = lock.hold(
-            self._path.with_name(f".{self._path.name}.lock"),
-            f"a scan must be made by one process at a time, another one is at work on {self._path}",
+            self.path.with_name(f".{self.path.name}.lock"),
+            f"a scan must be made by one process at a time, another one is at work on {self.path}",
         )
-        if state(self._path) != self._seen:
+        if state(self.path) != self._seen:
             lock.release(self._lock)
             raise LandscapeError(
-                f"{self._path} must stay as it was read, another process has written it since; "
+                f"{self.path} must stay as it was read, another process has written it since; "
                 "go on with --resume"
             )
-        remove_unfinished(self._path)
+        remove_unfinished(self.path)
         self._saved, self._took = time.monotonic(), 0.0
         return self
 
@@ -82,6 +82,6 @@ class Saver:
             LandscapeError: the disk is full or the folder can't be written; what was there stays.
         """
         started = time.monotonic()
-        scanfile.save(self._path, scan)
+        scanfile.save(self.path, scan)
         self._saved = time.monotonic()
         self._took = self._saved - started

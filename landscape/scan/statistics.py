@@ -15,7 +15,7 @@ TINY = 1e-30
 """Below it a variance has no logarithm worth the name."""
 
 
-class Between:
+class AnchoredStatistics:
     """Statistics anywhere on a plane, affine through those of D + 1 anchors.
 
     Means are affine in the coordinates, variances in their logarithm, so that they stay positive

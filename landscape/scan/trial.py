@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from landscape.scan.engine import Engine, Plan, even
+from landscape.scan.engine import Engine, TilePlan, even
 from landscape.scan.strategies import Strategy
 from landscape.scan.totals import totals
 from landscape.store.records import Floats
@@ -23,10 +23,10 @@ FINE = 1e-6
 """Seconds; a coarser clock can't time a tile."""
 
 
-class Trial:
+class TileTrial:
     """A plan with its strategy, ready to be timed at points ``xy`` (K, D) again and again."""
 
-    def __init__(self, engine: Engine, plan: Plan, way: Strategy, xy: Floats) -> None:
+    def __init__(self, engine: Engine, plan: TilePlan, way: Strategy, xy: Floats) -> None:
         self.plan = plan
         self._engine, self._way, self._xy = engine, way, xy
         samples = engine.data.train

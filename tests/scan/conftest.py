@@ -14,7 +14,7 @@ from torch.nn import functional
 from landscape.problem import Problem
 from landscape.problem.weights import tied
 from landscape.scan import choose
-from landscape.scan.jobs import Job
+from landscape.scan.job import Job
 from landscape.sgd import Recorder, Settings, Step, steps
 from landscape.store import Run, scanfile
 from landscape.store.records import Scan

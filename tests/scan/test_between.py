@@ -5,8 +5,8 @@ import pytest
 from scipy.interpolate import RBFInterpolator, make_interp_spline
 
 from landscape.scan import interpolate
-from landscape.scan.between import UNKNOWN, Between
-from landscape.scan.interpolate import POWERS, Scale
+from landscape.scan.between import UNKNOWN, Interpolant
+from landscape.scan.interpolate import POWERS, LossScale
 
 
 def points(count: int, *, seed: int = 0) -> np.ndarray:
@@ -89,7 +89,7 @@ def test_points_on_a_line_tell_nothing_of_what_is_beside_it():
 def test_the_scale_is_the_one_on_which_the_surface_is_smooth(surface, power):
     measured = points(60)
     losses = surface(0.1 + np.linalg.norm(measured - 25, axis=1) ** 2 / 300)
-    assert Scale.best(losses, interpolate.left_out(measured)).power == power
+    assert LossScale.best(losses, interpolate.left_out(measured)).power == power
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,8 @@ def test_the_scale_is_the_one_on_which_the_surface_is_smooth(surface, power):
 )
 def test_scales_go_back(losses):
     losses = np.array(losses)
-    scales = [Scale.of(losses)] + [Scale(0.0, power) for power in POWERS if (losses >= 0).all()]
+    powers = POWERS if (losses >= 0).all() else ()
+    scales = [LossScale.of(losses), *(LossScale(0.0, power) for power in powers)]
     for scale in scales:
         np.testing.assert_allclose(scale.back(scale.to(losses)), losses, rtol=1e-9, atol=1e-15)
         there = scale.to(losses)
@@ -112,7 +113,7 @@ def test_points_beside_a_loss_that_is_not_finite_must_be_measured():
     loss = 1 + grid.sum(1)
     loss[(grid == [0, 0]).all(1)] = np.nan
     rows = np.setdiff1d(np.arange(81), known)
-    guess = Between(grid, known, {"train_loss": loss}).at(rows)["train_loss"]
+    guess = Interpolant(grid, known, {"train_loss": loss}).at(rows)["train_loss"]
     beside = guess.error >= UNKNOWN
     assert beside[(grid[rows] == [1, 1]).all(1)].all()
     assert not beside[(grid[rows] > 4).all(1)].any()
@@ -129,7 +130,7 @@ def test_accuracies_are_linear():
     known = np.array([0, 4, *range(5, 11)])
     more = np.linspace(1.0, 1.5, 6)
     measures = {"train_loss": np.append(loss, more), "train_accuracy": np.append(accuracy, more)}
-    found = Between(grid, known, measures).at(np.array([1, 2, 3]))["train_accuracy"]
+    found = Interpolant(grid, known, measures).at(np.array([1, 2, 3]))["train_accuracy"]
     np.testing.assert_allclose(found.values, [0.6, 0.7, 0.8])
 
 
@@ -140,5 +141,5 @@ def test_with_a_base_only_the_difference_is_interpolated():
     known = np.flatnonzero((grid % 4 == 0).all(1))
     rows = np.setdiff1d(np.arange(81), known)
     measured = np.where(np.isin(np.arange(81), known), exact, np.nan)
-    found = Between(grid, known, {"train_loss": measured}, {"train_loss": rough}).at(rows)
+    found = Interpolant(grid, known, {"train_loss": measured}, {"train_loss": rough}).at(rows)
     np.testing.assert_allclose(found["train_loss"].values, exact[rows], rtol=1e-9)

@@ -17,7 +17,8 @@ from landscape.problem import Problem
 from landscape.scan import choose
 from landscape.scan.agreement import difference
 from landscape.scan.choose import engine
-from landscape.scan.engine import Engine, Plan
+from landscape.scan.engine import Engine, TilePlan
+from landscape.scan.evaluation import Evaluation
 
 spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
 networks = importlib.util.module_from_spec(spec)
@@ -30,10 +31,10 @@ FOLDED = ("folded", "folded+blocked", "folded+fused")
 def test_a_stored_choice_is_taken_up_and_nothing_tried(monkeypatch):
     made, xy = networks.problem("mlp"), networks.points()
     where = networks.plane(made)
-    first = engine(made, where, xy, strategy="batched")
+    first = engine(made, where, xy, Evaluation(strategy="batched"))
     assert first.strategy.name == "batched"
     stored = asdict(first.strategy)
-    monkeypatch.setattr(choose, "Choice", None)
+    monkeypatch.setattr(choose, "StrategyChoice", None)
     again = engine(made, where, xy, stored=stored)
     assert asdict(again.strategy) == stored
     for name, values in first.at_many(xy).items():
@@ -77,7 +78,7 @@ def test_a_scan_worth_choosing_for(monkeypatch):
 )
 def test_a_forced_strategy(strategy, names):
     made = networks.problem("cnn")
-    found = engine(made, networks.plane(made), networks.points(), strategy=strategy)
+    found = engine(made, networks.plane(made), networks.points(), Evaluation(strategy=strategy))
     assert found.strategy.name in names
     assert found.choosing_seconds > 0
 
@@ -90,7 +91,7 @@ def test_a_candidate_that_disagrees_is_refused(monkeypatch):
     table = {**choose.strategies.STRATEGIES, **dict.fromkeys(FOLDED, Wrong)}
     monkeypatch.setattr(choose.strategies.table, "STRATEGIES", table)
     made = networks.problem("cnn")
-    found = engine(made, networks.plane(made), networks.points(), strategy="folded")
+    found = engine(made, networks.plane(made), networks.points(), Evaluation(strategy="folded"))
     assert found.strategy.name == "sequential"
     assert "not folded: it differs from the plain loop by " in found.strategy.note
 
@@ -99,14 +100,14 @@ def test_a_candidate_that_is_disturbed_two_times_out_of_three_is_still_chosen(mo
     monkeypatch.setattr(choose, "WORTH", 0.0)
     monkeypatch.setattr(choose, "MOST_SHARE", 1e6)
     costs = {"sequential": 2.0, "folded": 1.0, "folded+fused": 1.2, "folded+blocked": 1.25}
-    timed: dict[choose.Plan, int] = {}
+    timed: dict[choose.TilePlan, int] = {}
 
     def seconds(trial, tiles=3):
         timed[trial.plan] = count = timed.get(trial.plan, 0) + 1
         disturbed = trial.plan.name == "folded" and count % 3
         return costs.get(trial.plan.name, 5.0) * (2.5 if disturbed else 1.0)
 
-    monkeypatch.setattr(choose.Trial, "seconds", seconds)
+    monkeypatch.setattr(choose.TileTrial, "seconds", seconds)
     made = networks.problem("cnn")
     found = engine(made, networks.plane(made), networks.points())
     assert found.strategy.name == "folded"
@@ -119,7 +120,7 @@ def test_a_sleep_is_not_counted_in_the_time_of_one_thread(monkeypatch):
         way = choose.strategies.make("sequential", made_for)
         move = way.move
         monkeypatch.setattr(way, "move", lambda xy: (time.sleep(0.2), move(xy)))
-        trial = choose.Trial(made_for, Plan("sequential", 1, 50), way, xy[:1])
+        trial = choose.TileTrial(made_for, TilePlan("sequential", 1, 50), way, xy[:1])
         with made_for.threaded(1):
             assert trial.seconds() < 0.1
         assert trial.seconds_in(way) > 0.2
@@ -153,7 +154,7 @@ def test_weights_hidden_from_tracing():
     where, xy = networks.plane(made), networks.points()
     wanted = networks.expected(made, where, xy)
     for strategy in ("auto", "folded", "batched", "shared"):
-        found = engine(made, where, xy, strategy=strategy).at_many(xy)
+        found = engine(made, where, xy, Evaluation(strategy=strategy)).at_many(xy)
         np.testing.assert_allclose(found["train_loss"], wanted["train_loss"], rtol=1e-5)
 
 
@@ -162,7 +163,7 @@ def test_weights_hidden_from_tracing():
     [
         (
             {"strategy": "fast"},
-            "strategy must be one of auto, sequential, batched, shared, folded, compiled, got fast",
+            "strategy must be one of auto, sequential, batched, shared, folded, got fast",
         ),
         ({"precision": "half"}, "precision must be one of float32, float64, got half"),
         ({"memory": "much"}, "memory must be a size such as 500MB, 2GB or 1.5GiB, got much"),
@@ -172,7 +173,7 @@ def test_weights_hidden_from_tracing():
 def test_what_cannot_be(options, message):
     made = networks.problem("mlp")
     with pytest.raises(LandscapeError) as caught:
-        engine(made, networks.plane(made), networks.points(), **options)
+        engine(made, networks.plane(made), networks.points(), Evaluation(**options))
     assert str(caught.value) == message
 
 
@@ -182,7 +183,8 @@ import torch
 from torch import nn
 from landscape.problem import Problem
 from landscape.scan.choose import engine
-from landscape.scan.engine import Engine, Plan
+from landscape.scan.engine import Engine, TilePlan
+from landscape.scan.evaluation import Evaluation
 sys.path.insert(0, {folder!r})
 import networks
 
@@ -194,7 +196,7 @@ where, xy = networks.plane(made), networks.points()
 stored = dict(name="sequential", batch_size=8, points=1, threads=1)
 engine(made, where, xy, stored=stored).at_many(xy[:1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = engine(made, where, xy, strategy={strategy!r}, memory="60MB")
+found = engine(made, where, xy, Evaluation(strategy={strategy!r}, memory="60MB"))
 found.at_many(xy[:4])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """

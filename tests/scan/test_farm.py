@@ -7,20 +7,21 @@ import signal
 import sys
 import types
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from torch import nn
 
-from landscape import cluster
+from landscape import cluster, plane
 from landscape.errors import LandscapeError
 from landscape.problem import load
-from landscape.scan import farm
-from landscape.scan.jobs import Request, prepare
+from landscape.scan import farm, grid
+from landscape.scan.prepare import prepare
 from landscape.store import scanfile
 
-SMALL = Request(kinds=("random",), size="9x7", strategy="sequential")
+from .requests import asked, but
+
+SMALL = asked(kinds=("random",), size="9x7", strategy="sequential")
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +62,19 @@ def test_processes_give_the_same_losses(expected, processes):
     assert scan.strategy["threads"] == processes.threads(os.cpu_count()) or os.cpu_count() != 2
 
 
+def test_a_scan_at_once_on_processes(expected, processes):
+    made, run, wanted = expected
+    view = plane.random(run.trajectory)
+    options = {"size": "9x7", "strategy": "sequential", "workers": processes}
+    found = grid(made, view, run.trajectory, **options)
+    assert_close(found, wanted)
+    assert found.findings.keys() == wanted.findings.keys() == {"width"}
+    assert found.findings["width"]["rays"] == wanted.findings["width"]["rays"] == 4
+
+
 def test_a_tolerance_on_processes(expected, processes, finish):
     made, run, _ = expected
-    request = replace(SMALL, size="31", tolerance=0.1)
+    request = but(SMALL, size="31", tolerance=0.1)
     [here] = prepare(run, made, request, name="near-here")
     wanted = finish(here)
     [job] = prepare(run, made, request, name="near")
@@ -174,3 +185,46 @@ def test_a_worker_of_a_cluster_is_killed(expected, dask, monkeypatch):
         [again] = prepare(run, made, SMALL, name="again")
         assert_close(run_on(pool, again), wanted)
     assert dead
+
+
+class Counting:
+    """Workers that note how many tasks each call was given."""
+
+    def __init__(self, pool):
+        self.pool, self.tasks = pool, []
+
+    def __getattr__(self, name):
+        return getattr(self.pool, name)
+
+    def run(self, function, tasks, **options):
+        self.tasks.append(len(tasks))
+        return self.pool.run(function, tasks, **options)
+
+
+@pytest.mark.parametrize("options", [{"planes": 3}, {"samples": 30, "tolerance": 0.1}])
+def test_tasks_on_further_planes_and_subsets_are_of_many_points(
+    problem, trained, processes, options
+):
+    made = problem("dense", 300)
+    [job] = prepare(trained(made), made, but(SMALL, size="31", **options))
+    pool = Counting(processes)
+    assert run_on(pool, job).complete
+    # Of 961 points each a block.
+    assert max(pool.tasks) <= processes.count * (farm.BATCHES + 1)
+
+
+def test_a_resumed_scan_learns_how_large_a_task_may_be(problem, trained, processes):
+    made = problem("dense", 300)
+    run = trained(made)
+    request = but(SMALL, size="31")
+    [job] = prepare(run, made, request)
+    going = job.run(processes)
+    next(going)
+    going.close()
+    [job] = prepare(run, made, request, resume=True)
+    pool = Counting(processes)
+    assert run_on(pool, job).complete
+    # A block each, from which a point's time is known.
+    first, rest = pool.tasks
+    assert first == processes.count
+    assert rest < 961 / 10

@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.scan.jobs import Request, prepare
+from landscape.scan.prepare import prepare
 from landscape.scan.saving import Saver, state
 from landscape.store import scanfile
 
-SMALL = Request(kinds=("random",), size="5x3")
+from .requests import asked, but
+
+SMALL = asked(kinds=("random",), size="5x3")
 
 SCAN = """
 import sys, time
@@ -28,14 +30,19 @@ from pathlib import Path
 import torch
 from landscape import store
 from landscape.problem import Problem
-from landscape.scan.jobs import Request, prepare
+from landscape.plane.choice import PlaneChoice
+from landscape.scan.evaluation import Evaluation
+from landscape.scan.prepare import prepare
+from landscape.scan.request import GridChoice, Request
 
 torch.manual_seed(0)
 inputs, targets = torch.randn(200, 4), torch.randint(3, (200,))
 made = Problem(torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Linear(5, 3)), (inputs, targets))
 request = Request(
-    kinds=("random",), size="13", strategy="batched", save_seconds=1e-9,
-    tolerance=float(sys.argv[3]),
+    PlaneChoice(("random",)),
+    GridChoice("13"),
+    Evaluation(strategy="batched", tolerance=float(sys.argv[3])),
+    save_seconds=1e-9,
 )
 [job] = prepare(store.read(Path(sys.argv[1])), made, request, name=sys.argv[2], resume=True)
 for number, _ in enumerate(job.run()):
@@ -192,13 +199,16 @@ import torch
 from landscape import store
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
-from landscape.scan.jobs import Request, prepare
+from landscape.plane.choice import PlaneChoice
+from landscape.scan.evaluation import Evaluation
+from landscape.scan.prepare import prepare
+from landscape.scan.request import GridChoice, Request
 from landscape.store import scanfile
 
 torch.manual_seed(0)
 inputs, targets = torch.randn(200, 4), torch.randint(3, (200,))
 made = Problem(torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Linear(5, 3)), (inputs, targets))
-request = Request(kinds=("random",), size="9", save_seconds=0.0)
+request = Request(PlaneChoice(("random",)), GridChoice("9"), save_seconds=0.0)
 [job] = prepare(store.read(Path(sys.argv[1])), made, request)
 going = job.run()
 for _ in range(11):
@@ -242,7 +252,7 @@ def test_a_full_disk_leaves_the_last_good_file(run, tmp_path):
 
 def test_an_interval_of_zero_saves_every_point(problem, trained):
     made = problem()
-    [job] = prepare(trained(made), made, replace(SMALL, save_seconds=0.0))
+    [job] = prepare(trained(made), made, but(SMALL, save_seconds=0.0))
     going = job.run()
     for count in range(5):
         next(going)

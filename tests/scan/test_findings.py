@@ -73,12 +73,16 @@ def test_rays():
     assert radius(ray, np.array([np.nan, 0, 0, 0])) is None
 
 
+BETWEEN = line(X, X**2, label="best → final", settings={"between": [0.0, 1.0]})
+THROUGH_TWO = replace(BETWEEN, plane=replace(BETWEEN.plane, normalization="none"))
+
+
 @pytest.mark.parametrize(
     "scan",
     [
         line(X + 0.001, X**2),  # the origin is between two points
         line(X, np.where(X == 0, np.nan, 1)),
-        line(X, X**2, label="best → final"),
+        THROUGH_TWO,
         replace(line(X, X**2), measured=X < 0.5),
     ],
 )

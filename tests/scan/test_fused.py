@@ -162,7 +162,9 @@ def counted(graph: Graph) -> tuple[int, int]:
     modules = dict(graph.model.named_modules())
     nodes = [node for node in graph.model.graph.nodes if node.op == "call_module"]
     layers = [(modules[node.target], len(node.args)) for node in nodes]
-    found = [(layer.relu, count) for layer, count in layers if isinstance(layer, fused.Fused)]
+    found = [
+        (layer.relu, count) for layer, count in layers if isinstance(layer, fused.FusedConvolution)
+    ]
     return sum(relu for relu, _ in found), sum(count == 2 for _, count in found)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from landscape.scan import choose, strategies
-from landscape.scan.engine import Engine, Plan
+from landscape.scan.engine import Engine, TilePlan
 from landscape.scan.lanes import Lanes
 
 spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
@@ -22,7 +22,7 @@ def adopted(model: str, name: str, lanes: int) -> Engine:
     found = Engine(made, networks.plane(made))
     with torch.inference_mode():
         way = strategies.make(name, found)
-    found.adopt(Plan(name, 4 if way.at_once else 1, 16), way, lanes=lanes)
+    found.adopt(TilePlan(name, 4 if way.at_once else 1, 16), way, lanes=lanes)
     return found
 
 

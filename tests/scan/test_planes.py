@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -10,9 +8,11 @@ from landscape import plane
 from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.scan import grid
-from landscape.scan.jobs import Request, alike, prepare
+from landscape.scan.prepare import prepare
 from landscape.scan.reach import between, radius
 from landscape.store import scanfile
+
+from .requests import asked, but
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from landscape.store import scanfile
 )
 def test_every_kind_is_scanned_and_read_back(problem, trained, finish, spec, name, dimensions):
     made = problem()
-    [job] = prepare(trained(made), made, Request(kinds=(spec,), size="5"))
+    [job] = prepare(trained(made), made, asked(kinds=(spec,), size="5"))
     assert job.path.stem == name
     scan = finish(job)
     assert scan.complete
@@ -40,7 +40,7 @@ def test_every_kind_is_scanned_and_read_back(problem, trained, finish, spec, nam
 def test_a_line_between_two_has_both_on_its_grid(problem, trained, finish):
     made = problem()
     run = trained(made)
-    [job] = prepare(run, made, Request(kinds=("line:0,final",), size="11"))
+    [job] = prepare(run, made, asked(kinds=("line:0,final",), size="11"))
     scan = finish(job)
     losses = run.trajectory.measures["train_loss"]
     distance = scan.settings["between"][1]
@@ -54,7 +54,7 @@ def test_a_line_between_two_has_both_on_its_grid(problem, trained, finish):
 def test_three_points_are_exact_and_marked_once(problem, trained, finish):
     made = problem()
     run = trained(made)
-    [job] = prepare(run, made, Request(kinds=("through:0,12,final",), size="2"))
+    [job] = prepare(run, made, asked(kinds=("through:0,12,final",), size="2"))
     scan = finish(job)
     assert [point.name for point in scan.points] == ["start", "best", "end", "step 12"]
     [path] = scan.paths
@@ -65,7 +65,7 @@ def test_three_points_are_exact_and_marked_once(problem, trained, finish):
 def test_other_runs_on_the_same_plane(problem, trained, finish):
     made = problem()
     run, second = trained(made), trained(made, seed=1)
-    [job] = prepare(run, made, Request(kinds=("pca",), size="3"), also=[second])
+    [job] = prepare(run, made, asked(kinds=("pca",), size="3"), also=[second])
     total = job.total
     yielded = sum(1 for _ in job.run())
     scan = scanfile.load(job.path)
@@ -87,28 +87,17 @@ def test_another_model_is_refused(problem, trained):
     made = problem()
     other = trained(problem("normalized"))
     with pytest.raises(LandscapeError) as caught:
-        prepare(trained(made), made, Request(), also=[other])
+        prepare(trained(made), made, asked(), also=[other])
     assert str(caught.value) == (
         f"run {other.folder} must have the parameters of the run that is scanned, "
         "got 1.weight (5,) against 2.weight (3, 5); give a run of the same model"
     )
 
 
-def test_scans_to_be_compared_get_one_extent(problem, trained):
-    made = problem()
-    runs = [trained(made), trained(made, lr=1.0)]
-    jobs = [prepare(run, made, Request(kinds=("pca",), size="5"))[0] for run in runs]
-    first, second = alike(jobs)
-    np.testing.assert_array_equal(first.scan.x, second.scan.x)
-    np.testing.assert_array_equal(first.scan.y, second.scan.y)
-    assert first.scan.x[0] == min(job.scan.x[0] for job in jobs)
-    assert first.scan.y[-1] == max(job.scan.y[-1] for job in jobs)
-
-
 def test_several_directions(problem, trained, finish, monkeypatch):
     made = problem()
     run = trained(made)
-    request = Request(kinds=("line",), size="5", planes=3, seed=4)
+    request = asked(kinds=("line",), size="5", planes=3, seed=4)
     [job] = prepare(run, made, request)
     assert job.total == 15 + len(run.trajectory.step)
     scan = finish(job)
@@ -127,7 +116,7 @@ def test_several_directions(problem, trained, finish, monkeypatch):
 def test_several_directions_are_resumed(problem, trained, finish):
     made = problem()
     run = trained(made)
-    request = Request(kinds=("random",), size="3", planes=2)
+    request = asked(kinds=("random",), size="3", planes=2)
     whole = finish(prepare(run, made, request, name="whole")[0])
     [job] = prepare(run, made, request)
     going = job.run()
@@ -148,7 +137,7 @@ def test_slope_and_curvature_at_every_point(problem, trained, finish):
     made = problem(torch.nn.Sequential(*layers))
     run = trained(made)
     measures = ("loss", "gradient-norm", "sharpness", "convexity")
-    [job] = prepare(run, made, Request(kinds=("random",), size="3x2", measures=measures))
+    [job] = prepare(run, made, asked(kinds=("random",), size="3x2", measures=measures))
     assert job.further == ["gradient-norm", "sharpness", "convexity"]
     assert job.seconds() > 0
     scan = finish(job)
@@ -168,7 +157,7 @@ def test_slope_and_curvature_at_every_point(problem, trained, finish):
 
 def test_curvature_where_the_loss_is_not_finite_is_nan(problem, trained, finish):
     made = problem()
-    request = Request(
+    request = asked(
         kinds=("line",), size="3", extent="1e30", measures=("gradient-norm", "sharpness")
     )
     [job] = prepare(trained(made), made, request)
@@ -198,6 +187,15 @@ def test_curvature_where_the_loss_is_not_finite_is_nan(problem, trained, finish)
             "choose --plane line or --plane random",
         ),
         ({"rise": 1.0}, "rise must be above 1, got 1"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        *(
+            (
+                {"at": "final", "kinds": (spec,)},
+                "--at is for plane random, along, pca, hessian, gradient, line, "
+                f"got {spec}, which has its own weights; drop --at",
+            )
+            for spec in ("through:0,12,final", "event", "line:0,final")
+        ),
         (
             {"first": "3"},
             "--from and --to are for plane pca, got random, along; add --plane pca",
@@ -227,7 +225,7 @@ def test_what_cannot_be(problem, trained, changes, message):
     made = problem()
     run = trained(made)
     with pytest.raises(LandscapeError) as caught:
-        prepare(run, made, Request(**changes))
+        prepare(run, made, asked(**changes))
     assert str(caught.value) == message
 
 
@@ -243,11 +241,11 @@ def test_what_cannot_be(problem, trained, changes, message):
 def test_resuming_with_other_settings(problem, trained, changes, difference):
     made = problem()
     run = trained(made)
-    request = Request(kinds=("through:0,12,final",), size="3")
+    request = asked(kinds=("through:0,12,final",), size="3")
     [job] = prepare(run, made, request, name="mine")
     next(job.run())
     with pytest.raises(LandscapeError) as caught:
-        prepare(run, made, replace(request, **changes), name="mine", resume=True)
+        prepare(run, made, but(request, **changes), name="mine", resume=True)
     if difference:
         assert str(caught.value) == (
             f"resume needs the settings that {job.path} was started with, its {difference}; "
@@ -259,8 +257,8 @@ def test_units_keep_the_default_region(problem, trained):
     made = problem()
     run = trained(made)
     scans = [
-        prepare(run, made, Request(kinds=("random",), size="3", unit=unit), name=str(unit))[0].scan
-        for unit in (None, "distance", "equal")
+        prepare(run, made, asked(kinds=("random",), size="3", unit=unit), name=str(unit))[0].scan
+        for unit in ("own", "distance", "equal")
     ]
     corners = [
         (scan.x[-1] * scan.plane.directions[0] + scan.y[-1] * scan.plane.directions[1])
@@ -269,6 +267,14 @@ def test_units_keep_the_default_region(problem, trained):
     np.testing.assert_allclose(corners[1], corners[0], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(corners[2], corners[0], rtol=1e-4, atol=1e-6)
     assert scans[1].plane.norms == pytest.approx((1, 1), rel=1e-6)
+
+
+def test_pca_of_some_steps_goes_through_the_last_of_them_or_what_was_asked_for(problem, trained):
+    made = problem()
+    run = trained(made)
+    request = asked(kinds=("pca",), size="3", first="3", last="15")
+    assert prepare(run, made, request)[0].scan.plane.origin_step == 15
+    assert prepare(run, made, but(request, at="final"))[0].scan.plane.origin_step == 30
 
 
 def test_radius_of_a_parabola(problem, trained):

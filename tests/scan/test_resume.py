@@ -11,11 +11,13 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.scan import PointEvaluator, choose
-from landscape.scan.jobs import Request, prepare
+from landscape.scan.prepare import prepare
 from landscape.store import scanfile
 from landscape.store.records import Scan
 
-SMALL = Request(kinds=("random",), size="5x3")
+from .requests import asked, but
+
+SMALL = asked(kinds=("random",), size="5x3")
 
 
 def assert_same(first: Scan, second: Scan) -> None:
@@ -91,7 +93,7 @@ def test_a_consumer_that_stops_leaves_what_was_measured(problem, trained):
 def test_an_interrupted_path_is_measured_again(problem, trained, monkeypatch, finish):
     made = problem("normalized")
     run = trained(made)
-    request = Request(kinds=("along",), size="3")
+    request = asked(kinds=("along",), size="3")
     [whole] = prepare(run, made, request, name="whole")
     uninterrupted = finish(whole)
     [job] = prepare(run, made, request)
@@ -206,7 +208,7 @@ def test_resuming_with_other_settings_is_refused(
     with evaluating_at_most(7, monkeypatch), pytest.raises(KeyboardInterrupt):
         finish(job)
     before = job.path.read_bytes()
-    request = Request(**({"kinds": ("random",), "size": "5x3"} | changes))
+    request = asked(**({"kinds": ("random",), "size": "5x3"} | changes))
     with pytest.raises(LandscapeError) as caught:
         prepare(run, made, request, name="mine", resume=True)
     assert str(caught.value) == (
@@ -239,16 +241,16 @@ def test_tiles_are_resumed_whole(problem, trained, monkeypatch, strategy, done, 
     monkeypatch.setattr(choose, "FORCED_SECONDS", 0.0)
     made = problem("normalized")
     run = trained(made)
-    request = replace(SMALL, strategy=strategy)
+    request = but(SMALL, strategy=strategy)
     [job] = prepare(run, made, request)
     going = job.run()
     for _ in range(done):
         next(going)
     going.close()
     assert scanfile.load(job.path).measured.sum() == done if done else True
-    [resumed] = prepare(run, made, replace(SMALL, strategy="auto"), resume=True)
+    [resumed] = prepare(run, made, but(SMALL, strategy="auto"), resume=True)
     scan = finish(resumed if done else job)
-    monkeypatch.setattr(choose, "Choice", None)
+    monkeypatch.setattr(choose, "StrategyChoice", None)
     [whole] = prepare(run, made, request, name="whole")
     whole = replace(whole, scan=replace(whole.scan, strategy=scan.strategy))
     assert_same(finish(whole), scan)
@@ -264,8 +266,51 @@ def test_another_strategy_or_precision_is_refused(problem, trained, finish):
         ({"precision": "float64"}, "precision is float32", "float64"),
     ):
         with pytest.raises(LandscapeError) as caught:
-            prepare(run, made, replace(SMALL, **change), resume=True)
+            prepare(run, made, but(SMALL, **change), resume=True)
         assert str(caught.value) == (
             f"resume needs the settings that {job.path} was started with, "
             f"its {was}, got {now}; drop --resume and give another --name"
         )
+
+
+@pytest.mark.parametrize("unit", ["own", "distance", "equal"])
+@pytest.mark.parametrize(("was", "now"), [("1", "2"), (None, "2"), ("2", None)])
+def test_another_extent_is_refused_in_every_unit(problem, trained, unit, was, now):
+    made = problem()
+    run = trained(made)
+    first, second = (but(SMALL, unit=unit, extent=extent) for extent in (was, now))
+    [job] = prepare(run, made, first, name="mine")
+    next(job.run())
+    [again] = prepare(run, made, first, name="mine", resume=True)
+    np.testing.assert_array_equal(again.scan.x, job.scan.x)
+    [other] = prepare(run, made, second, name="other")
+    ends = [
+        ":".join(f"{axis[end]:.6g}" for axis in (one.scan.x, one.scan.y) for end in (0, -1))
+        for one in (job, other)
+    ]
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, made, second, name="mine", resume=True)
+    assert str(caught.value) == (
+        f"resume needs the settings that {job.path} was started with, its extent is {ends[0]}, "
+        f"got {ends[1]}; drop --resume and give another --name"
+    )
+
+
+def test_a_scan_by_a_strategy_that_there_is_no_more(problem, trained, finish):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    complete = finish(job)
+    compiled = {**complete.strategy, "name": "compiled"}
+    # As version 0.1 wrote it: complete it is drawn again, begun it can't go on.
+    scanfile.save(job.path, replace(complete, strategy=compiled))
+    assert scanfile.load(job.path).strategy["name"] == "compiled"
+    [again] = prepare(run, made, SMALL, resume=True)
+    assert again.finished
+    scanfile.save(job.path, replace(complete, strategy=compiled, paths=()))
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, made, SMALL, resume=True)
+    assert str(caught.value) == (
+        f"a resumed scan must go on by its strategy, {job.path} was begun by compiled, which "
+        "there is no more; drop --resume and give another --name"
+    )

@@ -10,7 +10,7 @@ from landscape import plane
 from landscape.errors import LandscapeError
 from landscape.plane import project
 from landscape.scan import PointEvaluator, empty, fill, grid, marks, trace
-from landscape.scan.scanning import measured_rows
+from landscape.scan.paths import measured_rows
 from landscape.store.records import Scan
 
 NAMES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")

@@ -5,9 +5,11 @@ import pytest
 
 from landscape import plane
 from landscape.errors import LandscapeError
-from landscape.scan.jobs import Request, prepare
-from landscape.scan.statistics import Between
+from landscape.scan.prepare import prepare
+from landscape.scan.statistics import AnchoredStatistics
 from landscape.store.records import Anchor
+
+from .requests import asked
 
 ANCHORS = [
     Anchor(
@@ -27,7 +29,7 @@ ANCHORS = [
 
 
 def test_affine_in_means_and_logarithms_of_variances():
-    between = Between(ANCHORS)
+    between = AnchoredStatistics(ANCHORS)
     for anchor in ANCHORS:
         found = between.at(np.array(anchor.xy))
         for name in ("bn.running_mean", "bn.running_var"):
@@ -43,7 +45,7 @@ def test_affine_in_means_and_logarithms_of_variances():
 
 def test_on_a_line():
     anchors = [Anchor((anchor.xy[0],), anchor.buffers) for anchor in ANCHORS[:2]]
-    found = Between(anchors).at(np.array([1.0]))
+    found = AnchoredStatistics(anchors).at(np.array([1.0]))
     assert found["bn.running_mean"][0] == pytest.approx(2)
     assert found["bn.running_var"][0] == pytest.approx(np.exp(0.5))
 
@@ -51,7 +53,7 @@ def test_on_a_line():
 def test_an_interpolated_scan_against_a_plain_loop(problem, trained, oracle, finish):
     made = problem("normalized")
     run = trained(made)
-    request = Request(kinds=("through:0,12,final",), size="3x2", batchnorm="interpolate")
+    request = asked(kinds=("through:0,12,final",), size="3x2", batchnorm="interpolate")
     [job] = prepare(run, made, request)
     scan = finish(job)
     assert scan.plane.batchnorm == "interpolate"
@@ -83,7 +85,7 @@ def test_an_interpolated_scan_against_a_plain_loop(problem, trained, oracle, fin
 def test_interpolate_needs_weights_to_go_between(problem, trained):
     made = problem("normalized")
     with pytest.raises(LandscapeError) as caught:
-        prepare(trained(made), made, Request(kinds=("random",), batchnorm="interpolate"))
+        prepare(trained(made), made, asked(kinds=("random",), batchnorm="interpolate"))
     assert str(caught.value) == (
         "batchnorm interpolate needs recorded weights to go between, plane random has one; "
         "take plane through, event or line:A,B"
@@ -93,7 +95,7 @@ def test_interpolate_needs_weights_to_go_between(problem, trained):
 @pytest.mark.parametrize("mode", ["saved", "recompute"])
 def test_the_mode_asked_for_is_the_planes(problem, trained, mode, finish):
     made = problem("normalized")
-    [job] = prepare(trained(made), made, Request(kinds=("along",), size="2", batchnorm=mode))
+    [job] = prepare(trained(made), made, asked(kinds=("along",), size="2", batchnorm=mode))
     scan = finish(job)
     assert (scan.plane.batchnorm, scan.plane.anchors) == (mode, ())
 
@@ -101,7 +103,7 @@ def test_the_mode_asked_for_is_the_planes(problem, trained, mode, finish):
 def test_an_unknown_mode(problem, trained):
     made = problem()
     with pytest.raises(LandscapeError) as caught:
-        prepare(trained(made), made, Request(batchnorm="frozen"))
+        prepare(trained(made), made, asked(batchnorm="frozen"))
     assert str(caught.value) == (
         "batchnorm must be one of saved, recompute, interpolate, got frozen"
     )

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 from landscape.problem import Problem
 from landscape.scan import strategies
 from landscape.scan.choose import engine
-from landscape.scan.engine import Engine, Plan
+from landscape.scan.engine import Engine, TilePlan
+from landscape.scan.evaluation import Evaluation
 from landscape.scan.strategies import STRATEGIES, UnsuitableError
 
 # The tests aren't a package: a helper beside them is loaded by its path.
@@ -20,17 +21,16 @@ networks = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(networks)
 
 MODELS = ("mlp", "cnn", "residual", "transformer")
-QUICK = [name for name in STRATEGIES if name != "compiled"]
 # What a strategy has nothing to do for.
 IMAGES = ("folded+blocked", "folded+fused")
 WITHOUT = {(model, name) for model in ("mlp", "transformer") for name in IMAGES}
 
 
 def adopted(made: Problem, name: str, points: int = 4, batch_size: int = 16, **options) -> Engine:
-    found = Engine(made, networks.plane(made), **options)
+    found = Engine(made, networks.plane(made), Evaluation(**options))
     with torch.inference_mode():
         way = strategies.make(name, found)
-    found.adopt(Plan(name, points if way.at_once else 1, batch_size), way)
+    found.adopt(TilePlan(name, points if way.at_once else 1, batch_size), way)
     return found
 
 
@@ -40,7 +40,7 @@ def assert_close(found, wanted, *, relative, absolute=1e-9):
         np.testing.assert_allclose(found[name], values, rtol=relative, atol=absolute, err_msg=name)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("model", MODELS)
 def test_against_a_plain_loop(model, name):
     made, xy = networks.problem(model), networks.points()
@@ -57,16 +57,7 @@ def test_against_a_plain_loop(model, name):
         assert torch.equal(value, before[key]), key
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS)
-def test_compiled_against_a_plain_loop(model):
-    made, xy = networks.problem(model), networks.points(3)
-    evaluator = adopted(made, "compiled")
-    wanted = networks.expected(made, networks.plane(made), xy)
-    assert_close(evaluator.at_many(xy), wanted, relative=1e-5)
-
-
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("model", MODELS)
 def test_precision_is_that_of_the_oracle(model, name):
     made, xy = networks.problem(model), networks.points(3)
@@ -87,7 +78,7 @@ def test_results_do_not_depend_on_the_tiles(model, name):
         found = adopted(made, name, points, batch_size).at_many(xy)
         assert_close(found, first, relative=1e-6)
     # What doesn't fit is prepared again for each block of points.
-    scarce = adopted(made, name, 4, 16, memory=1)
+    scarce = adopted(made, name, 4, 16, memory="1B")
     assert scarce.block in (1, 4, 64)
     assert_close(scarce.at_many(xy), first, relative=1e-6)
 
@@ -123,7 +114,7 @@ def test_statistics_recomputed_at_every_point():
     where = networks.plane(made, batchnorm="recompute")
     plain, folded = Engine(made, where), Engine(made, where)
     with torch.inference_mode():
-        folded.adopt(Plan("folded", 1, 16), strategies.make("folded", folded))
+        folded.adopt(TilePlan("folded", 1, 16), strategies.make("folded", folded))
         for name in ("batched", "shared+batched"):
             with pytest.raises(UnsuitableError) as caught:
                 strategies.make(name, folded)
@@ -136,7 +127,7 @@ def test_any_model_works(model):
     made, xy = networks.problem(model), networks.points()
     wanted = networks.expected(made, networks.plane(made), xy)
     for strategy in ("auto", "batched", "shared", "folded"):
-        found = engine(made, networks.plane(made), xy, strategy=strategy)
+        found = engine(made, networks.plane(made), xy, Evaluation(strategy=strategy))
         assert_close(found.at_many(xy), wanted, relative=1e-5)
         assert found.strategy.name in STRATEGIES
         if strategy not in ("auto", found.strategy.name):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import h5py
 import numpy as np
 import pytest
@@ -12,12 +10,14 @@ import torch
 from landscape.errors import LandscapeError
 from landscape.problem.evaluate import Evaluator
 from landscape.scan import subset
-from landscape.scan.jobs import Request, prepare
+from landscape.scan.prepare import prepare
 from landscape.scan.preview import preview
 from landscape.store import scanfile
 
-EXACT = Request(kinds=("random",), size="31")
-NEAR = replace(EXACT, tolerance=0.05)
+from .requests import asked, but
+
+EXACT = asked(kinds=("random",), size="31")
+NEAR = but(EXACT, tolerance=0.05)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_resuming_with_another_tolerance_or_subset_is_refused(made, finish):
         ({"samples": 50}, "samples is None, got 50"),
     ):
         with pytest.raises(LandscapeError) as caught:
-            prepare(run, where, replace(NEAR, **change), resume=True)
+            prepare(run, where, but(NEAR, **change), resume=True)
         assert str(caught.value) == (
             f"resume needs the settings that {job.path} was started with, its {said}; "
             "drop --resume and give another --name"
@@ -98,7 +98,7 @@ def test_resuming_with_another_tolerance_or_subset_is_refused(made, finish):
 
 def test_a_subset_of_the_samples_and_its_standard_error(made, finish):
     where, run, _ = made
-    [job] = prepare(run, where, replace(EXACT, size="5", samples=100))
+    [job] = prepare(run, where, but(EXACT, size="5", samples=100))
     scan = finish(job)
     assert scan.samples == {"train": 100, "validation": 20}
     assert scan.measured.all()
@@ -136,7 +136,7 @@ def test_the_standard_error_is_that_of_subsets(problem):
 
 def test_exact_points_correct_the_bias_of_a_subset(made, finish):
     where, run, exact = made
-    [job] = prepare(run, where, replace(NEAR, samples=60))
+    [job] = prepare(run, where, but(NEAR, samples=60))
     scan = finish(job)
     few = np.abs(scan.subset["train_loss"] / exact.measures["train_loss"] - 1)
     off = np.abs(scan.measures["train_loss"] / exact.measures["train_loss"] - 1)
@@ -148,7 +148,7 @@ def test_exact_points_correct_the_bias_of_a_subset(made, finish):
 def test_more_samples_than_there_are(made):
     where, run, _ = made
     with pytest.raises(LandscapeError) as caught:
-        prepare(run, where, replace(EXACT, samples=400), name="many")
+        prepare(run, where, but(EXACT, samples=400), name="many")
     assert str(caught.value) == (
         "samples must be between 2 and the 300 there are for training, got 400"
     )
@@ -172,7 +172,7 @@ def test_more_samples_than_there_are(made):
 def test_what_cannot_be(made, changes, message):
     where, run, _ = made
     with pytest.raises(LandscapeError) as caught:
-        prepare(run, where, replace(EXACT, **changes), name="other")
+        prepare(run, where, but(EXACT, **changes), name="other")
     assert str(caught.value) == message
 
 

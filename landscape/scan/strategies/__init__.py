@@ -1,7 +1,6 @@
 """Ways to get the outputs of many points of a plane, by name."""
 
 from landscape.scan.strategies.base import Strategy, UnsuitableError
-from landscape.scan.strategies.rewritten import has_compiler
 from landscape.scan.strategies.table import ASKED, AUTO, STRATEGIES, fitting, make
 
 __all__ = [
@@ -11,6 +10,5 @@ __all__ = [
     "Strategy",
     "UnsuitableError",
     "fitting",
-    "has_compiler",
     "make",
 ]

@@ -1,9 +1,7 @@
-"""One point at a time on a rewritten model: BatchNorm folded, perhaps compiled."""
+"""One point at a time on a rewritten model: BatchNorm folded."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import Any, Protocol
 
 import torch
@@ -16,7 +14,7 @@ from landscape.scan.strategies.base import PointlessError, UnsuitableError, exam
 from landscape.store.records import Floats
 
 
-class Layout(Protocol):
+class ImageLayout(Protocol):
     """Another memory layout for a folded graph's images: a module."""
 
     def possible(self, inputs: Tensor, dtype: torch.dtype) -> bool:
@@ -31,7 +29,7 @@ class Folded:
 
     at_once = False
     prepares = False
-    layout: Layout | None = None
+    layout: ImageLayout | None = None
 
     def __init__(self, evaluator: PointEvaluator) -> None:
         self._evaluator = evaluator
@@ -64,43 +62,7 @@ class Fused(Folded):
     layout = fused
 
 
-class Compiled(Folded):
-    """``torch.compile`` of the folded model, or of the model itself where it can't be traced.
-
-    Every batch has the first one's shape, filled up where samples are missing: another shape
-    would be compiled anew.
-    """
-
-    def __init__(self, evaluator: PointEvaluator) -> None:
-        if not has_compiler():
-            raise UnsuitableError("there is no C++ compiler")
-        self._evaluator = evaluator
-        self._graph: Graph | None  # type: ignore[assignment]
-        try:
-            self._graph = traced(evaluator)
-        except UnsuitableError:
-            self._graph = None
-        model: nn.Module = evaluator.model if self._graph is None else self._graph.model
-        self._model = torch.compile(model, dynamic=False)
-        self._size = 0
-
-    def move(self, xy: Floats) -> None:
-        """Take the weights of the one point ``xy`` (1, D), folded."""
-        self._evaluator.move(xy[0])
-        if self._graph is not None:
-            self._graph.refresh()
-
-    def outputs(self, prepared: Any) -> Tensor:
-        """Outputs (B, ...)."""
-        count = len(prepared)
-        self._size = max(self._size, count)
-        if missing := self._size - count:
-            more = prepared[:1].expand(missing, *prepared.shape[1:])
-            prepared = torch.cat([prepared, more])
-        return super().outputs(prepared)[:count]
-
-
-def traced(evaluator: PointEvaluator, layout: Layout | None = None) -> Graph:
+def traced(evaluator: PointEvaluator, layout: ImageLayout | None = None) -> Graph:
     """The evaluator's model as a rewritten graph.
 
     Raises:
@@ -122,9 +84,3 @@ def traced(evaluator: PointEvaluator, layout: Layout | None = None) -> Graph:
     if layout is not None and not graph.finished:
         raise PointlessError("there are no convolutions that it could make faster")
     return graph
-
-
-def has_compiler() -> bool:
-    """Whether ``torch.compile`` finds a C++ compiler."""
-    names = (os.environ.get("CXX"), "g++", "clang++", "c++", "cl")
-    return any(name and shutil.which(name) for name in names)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from landscape.errors import LandscapeError
+from landscape.scan.evaluation import Evaluation
 from landscape.scan.evaluator import PointEvaluator
-from landscape.scan.strategies.base import Sequential, Strategy
+from landscape.scan.strategies.base import Sequential, Strategy, UnsuitableError
 from landscape.scan.strategies.batched import Batched
-from landscape.scan.strategies.rewritten import Blocked, Compiled, Folded, Fused
+from landscape.scan.strategies.rewritten import Blocked, Folded, Fused
 from landscape.scan.strategies.shared import Shared, SharedBatched
 
 STRATEGIES: Mapping[str, Callable[[PointEvaluator], Strategy]] = {
@@ -19,16 +20,15 @@ STRATEGIES: Mapping[str, Callable[[PointEvaluator], Strategy]] = {
     "folded": Folded,
     "folded+blocked": Blocked,
     "folded+fused": Fused,
-    "compiled": Compiled,
 }
 """By the name that a scan stores."""
-AUTO = "auto"
-ASKED = (AUTO, "sequential", "batched", "shared", "folded", "compiled")
+AUTO = Evaluation.strategy
+ASKED = (AUTO, "sequential", "batched", "shared", "folded")
 """What ``--strategy`` takes; of those that a name fits, the fastest."""
 
 
 def fitting(asked: str) -> list[str]:
-    """The strategies that a choice leaves; compiling is for long scans, so not of ``auto``'s.
+    """The strategies that a choice leaves.
 
     Raises:
         LandscapeError: there is no such choice.
@@ -36,7 +36,7 @@ def fitting(asked: str) -> list[str]:
     if asked not in ASKED:
         raise LandscapeError(f"strategy must be one of {', '.join(ASKED)}, got {asked}")
     if asked == AUTO:
-        return [name for name in STRATEGIES if name != "compiled"]
+        return list(STRATEGIES)
     if asked == "batched":
         return ["batched"]
     return [name for name in STRATEGIES if name.split("+")[0] == asked]
@@ -46,6 +46,8 @@ def make(name: str, evaluator: PointEvaluator) -> Strategy:
     """A strategy for an evaluator's model, which is at the origin afterwards.
 
     Raises:
-        UnsuitableError: it can't do this model.
+        UnsuitableError: it can't do this model, or there is no such strategy (any more).
     """
+    if name not in STRATEGIES:
+        raise UnsuitableError(f"strategies are {', '.join(STRATEGIES)}")
     return STRATEGIES[name](evaluator)

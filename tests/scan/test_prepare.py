@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -9,16 +8,18 @@ import pytest
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.scan.jobs import Request, prepare
+from landscape.scan.prepare import prepare
 from landscape.store import scanfile
 
-SMALL = Request(kinds=("random",), size="5x3")
+from .requests import asked, but
+
+SMALL = asked(kinds=("random",), size="5x3")
 
 
 def test_the_two_planes_of_a_scan(problem, trained, finish):
     made = problem()
     run = trained(made)
-    made_ready = prepare(run, made, Request(size="3"))
+    made_ready = prepare(run, made, asked(size="3"))
     folder = run.folder / "scans"
     assert [job.path for job in made_ready] == [
         folder / "random-final-0.h5",
@@ -46,7 +47,7 @@ def test_the_two_planes_of_a_scan(problem, trained, finish):
 def test_request_reaches_the_plane(problem, trained, finish):
     made = problem()
     run = trained(made)
-    request = Request(
+    request = asked(
         kinds=("line",), at="6", size="4", extent="-2:1", seed=5, normalize="layer", include_1d=True
     )
     [job] = prepare(run, made, request)
@@ -63,7 +64,7 @@ def test_request_reaches_the_plane(problem, trained, finish):
 def test_progress_counts_every_yield(problem, trained):
     made = problem("normalized")
     run = trained(made)
-    for job in prepare(run, made, Request(size="3")):
+    for job in prepare(run, made, asked(size="3")):
         total = job.total
         assert total == 9 + len(run.trajectory.step)
         yielded = list(job.run())
@@ -81,13 +82,13 @@ def test_an_existing_scan_is_refused_or_replaced(problem, trained, finish):
     before = job.path.read_bytes()
     with pytest.raises(LandscapeError) as caught:
         # One of two is there: neither is begun.
-        prepare(run, made, Request(size="3"))
+        prepare(run, made, asked(size="3"))
     assert str(caught.value) == (
         f"a new scan needs a new name, {job.path} exists; go on with --resume, "
         "replace it with --overwrite, or give another --name"
     )
     assert job.path.read_bytes() == before
-    [again] = prepare(run, made, Request(kinds=("random",), size="3"), overwrite=True)
+    [again] = prepare(run, made, asked(kinds=("random",), size="3"), overwrite=True)
     assert job.path.read_bytes() == before
     assert finish(again).measured.shape == (3, 3)
 
@@ -134,7 +135,7 @@ def test_what_cannot_be_is_refused_before_anything_is_evaluated(
     made = problem()
     run = trained(made)
     with pytest.raises(LandscapeError) as caught:
-        prepare(run, made, Request(**({"kinds": ("random",)} | changes)), name=name)
+        prepare(run, made, asked(**({"kinds": ("random",)} | changes)), name=name)
     assert str(caught.value) == message
     assert list((run.folder / "scans").iterdir()) == []
 
@@ -142,7 +143,7 @@ def test_what_cannot_be_is_refused_before_anything_is_evaluated(
 def test_progress_is_saved_on_the_way(problem, trained):
     made = problem()
     run = trained(made)
-    [job] = prepare(run, made, replace(SMALL, save_seconds=0.0))
+    [job] = prepare(run, made, but(SMALL, save_seconds=0.0))
     counts = []
     for _ in job.run():
         there = job.path.exists()

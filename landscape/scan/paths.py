@@ -1,0 +1,119 @@
+"""Runs' paths on a plane: projected, their losses measured, their marked points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from landscape.plane.projection import Projection, project
+from landscape.scan.evaluator import PointEvaluator
+from landscape.store.records import Path, Plane, Point
+from landscape.store.trajectory import Trajectory
+
+MOST_PATH_POINTS = 200
+"""So many of a path's rows get their true loss and the loss at their projection."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """A run's path on the plane, its losses there not measured yet."""
+
+    name: str
+    run_id: str
+    trajectory: Trajectory
+    projection: Projection
+
+    @classmethod
+    def on(cls, plane: Plane, trajectory: Trajectory, *, name: str, run_id: str = "") -> Track:
+        """The path of a trajectory on a plane."""
+        return cls(name, run_id, trajectory, project(trajectory, plane))
+
+
+def trace_all(tracks: Sequence[Track], evaluator: PointEvaluator) -> Iterator[tuple[Path, ...]]:
+    """Measure paths one after the other, yielding those there are after each row."""
+    done: tuple[Path, ...] = ()
+    for track in tracks:
+        about = {"name": track.name, "run_id": track.run_id}
+        for path in trace(track.trajectory, track.projection, evaluator, **about):
+            yield (*done, path)
+        done = (*done, path)
+
+
+def trace(
+    trajectory: Trajectory,
+    projection: Projection,
+    evaluator: PointEvaluator,
+    *,
+    name: str,
+    run_id: str = "",
+) -> Iterator[Path]:
+    """Measure the path's true and plane losses, yielding the path after each row measured.
+
+    The arrays fill up as `fill`'s do. The last path has them at all rows, or at 200 spread
+    evenly over them with start, best and end among them.
+    """
+    recorded = trajectory.measures["train_loss"]
+    count = len(trajectory.step)
+    path = Path(
+        name=name,
+        run_id=run_id,
+        step=trajectory.step,
+        xy=projection.xy,
+        distance_from_plane=projection.distance_from_plane,
+        true_loss=np.full(count, np.nan),
+        plane_loss=np.full(count, np.nan),
+        share_in_plane=projection.share_in_plane,
+        chance=projection.chance,
+        walk=projection.walk,
+        arc=projection.arc,
+        events=trajectory.events,
+    )
+    rows = measured_rows(trajectory)
+    for number, row in enumerate(rows):
+        if number % evaluator.block == 0:
+            tile = rows[number : number + evaluator.block]
+            path_losses = evaluator.train_losses_at(projection.xy[tile])
+        path.plane_loss[row] = path_losses[number % evaluator.block]
+        if evaluator.true_loss_is_recorded and not np.isnan(recorded[row]):
+            path.true_loss[row] = recorded[row]
+        else:
+            weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)
+            path.true_loss[row] = evaluator.train_loss_of(weights, buffers)
+        yield path
+
+
+def measured_rows(trajectory: Trajectory) -> list[int]:
+    """The at most 200 rows of a path that get losses: spread evenly, start, best and end in."""
+    marked = {0, *(trajectory.row(name) for name in ("best", "final"))}
+    room = MOST_PATH_POINTS - len(marked)
+    count = len(trajectory.step)
+    if count <= MOST_PATH_POINTS:
+        return list(range(count))
+    return sorted(marked | set(np.linspace(0, count - 1, room).round().astype(int).tolist()))
+
+
+def marks(trajectory: Trajectory, projection: Projection) -> tuple[Point, ...]:
+    """Start, best and end of a path as points of the plane."""
+    rows = {"start": 0, "best": trajectory.row("best"), "end": trajectory.row("final")}
+    return tuple(
+        Point(name, tuple(map(float, projection.xy[row])), int(trajectory.step[row]))
+        for name, row in rows.items()
+    )
+
+
+def points_of(tracks: Sequence[Track], made: Sequence[Point]) -> tuple[Point, ...]:
+    """What a scan marks: start, best and end of the first path, the ends of the others.
+
+    Between them the points that the plane was ``made`` from, unless they are marked already.
+    """
+    first, *others = tracks
+    own = marks(first.trajectory, first.projection)
+    ends = [
+        replace(marks(track.trajectory, track.projection)[-1], name=f"{track.name}: end")
+        for track in others
+    ]
+    steps = {f"step {point.step:,}" for point in own}
+    taken = {"best", "final", "end", *steps}
+    return (*own, *(point for point in made if point.name not in taken), *ends)

@@ -1,0 +1,249 @@
+"""From what was asked for to scans that are ready: of a run into files, or of a plane at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from landscape import cluster
+from landscape.cluster import Workers
+from landscape.errors import LandscapeError
+from landscape.plane import kinds
+from landscape.plane.extent import AUTO, Range, axes, parse
+from landscape.plane.kinds import Given
+from landscape.plane.places import check_layout
+from landscape.problem.baseline import constant_loss
+from landscape.problem.problem import Problem
+from landscape.scan import spread, subset
+from landscape.scan.evaluation import Evaluation
+from landscape.scan.filling import empty
+from landscape.scan.job import Job
+from landscape.scan.measures import stored
+from landscape.scan.paths import Track
+from landscape.scan.planned import PlannedScan, auto_ranges
+from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
+from landscape.scan.resume import resumed
+from landscape.scan.saving import Saver, state
+from landscape.store import provenance
+from landscape.store.records import Floats, Plane, Scan
+from landscape.store.run import Run
+from landscape.store.trajectory import Trajectory
+
+COMPARED = "as far as those of the scans that it is compared with"
+"""The extent's reason where `alike` moved it."""
+
+
+def prepare(
+    run: Run,
+    problem: Problem,
+    request: Request,
+    *,
+    also: Sequence[Run] = (),
+    name: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> list[Job]:
+    """Make the planes of a request, and refuse all of it before anything is evaluated.
+
+    The paths of ``also`` are projected onto the same planes. For planes of curvature, and where
+    the extent is found by how the loss rises, some products and losses are computed here.
+
+    Raises:
+        LandscapeError: an option that can't be, weights that weren't recorded, a run of another
+            model, a scan that is there already (without ``resume`` or ``overwrite``) or was made
+            with other settings.
+    """
+    request.check()
+    if request.evaluation.samples is not None:
+        subset.check(problem, request.evaluation.samples)
+    specs = kinds.specs(request.plane)
+    if name is not None and len(specs) > 1:
+        raise LandscapeError(
+            f"name needs a single plane, got {', '.join(specs)}; choose one with --plane"
+        )
+    trajectory = run.trajectory
+    for other in also:
+        check_layout(trajectory, other.trajectory, str(other.folder))
+    best_constant = constant_loss(problem)
+    planned = []
+    for spec in specs:
+        key, places = kinds.parse_spec(spec)
+        device = request.evaluation.device
+        given = Given(trajectory, problem, best_constant, request.plane, places, device)
+        path = run.scan(name or kinds.file_name(key, given))
+        if path.exists() and not (resume or overwrite):
+            raise LandscapeError(
+                f"a new scan needs a new name, {path} exists; go on with --resume, "
+                "replace it with --overwrite, or give another --name"
+            )
+        planned.append(PlannedScan(spec, key, given, path, request.grid, request.evaluation))
+    runs, seconds = [run, *also], request.save_seconds
+    return [_job(one, runs, save_seconds=seconds, resume=resume) for one in planned]
+
+
+def _job(planned: PlannedScan, runs: Sequence[Run], *, save_seconds: float, resume: bool) -> Job:
+    if resume and planned.path.exists():
+        scan = resumed(planned, runs[0].id)
+        tracks = _tracks(runs, scan.plane)
+    else:
+        plane, factors = planned.plane()
+        tracks = _tracks(runs, plane)
+        scan = _begun(planned, runs[0], plane, planned.ranges(plane, factors, tracks))
+    return Job(
+        planned.given.problem,
+        scan,
+        planned.evaluation,
+        tracks,
+        planned.others,
+        Saver(planned.path, save_seconds, state(planned.path)),
+    )
+
+
+def _begun(
+    planned: PlannedScan, run: Run, plane: Plane, placed: tuple[tuple[Range, ...], str]
+) -> Scan:
+    """A new scan, nothing of it measured yet."""
+    ranges, reason = placed
+    scan = _empty(
+        plane,
+        planned.given.problem,
+        axes(planned.grid.size, ranges),
+        planned.grid,
+        planned.evaluation,
+        constant_loss=planned.given.constant_loss,
+        run_id=run.id,
+        run_name=run.name,
+        provenance={"command": provenance.command(), "versions": provenance.versions()},
+        settings=planned.settings | {"extent_reason": reason},
+    )
+    if planned.given.choice.planes == 1:
+        return scan
+    return replace(scan, spread=spread.empty(scan, [plane, *planned.others()]))
+
+
+def _empty(
+    plane: Plane,
+    problem: Problem,
+    axes_there: Sequence[Floats],
+    choice: GridChoice,
+    evaluation: Evaluation,
+    **about: Any,
+) -> Scan:
+    x, *rest = axes_there
+    return empty(
+        plane,
+        x,
+        rest[0] if rest else np.empty(0),
+        validation=problem.validation is not None,
+        further=stored(choice.measures),
+        tolerance=evaluation.tolerance,
+        samples=evaluation.samples,
+        **about,
+    )
+
+
+def _tracks(runs: Sequence[Run], plane: Plane) -> list[Track]:
+    return [Track.on(plane, run.trajectory, name=run.name, run_id=run.id) for run in runs]
+
+
+def alike(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs with one extent: the smallest that holds each one's own.
+
+    For scans of several runs that are to be compared. Those that have begun keep theirs; so do
+    lines whose two weights are grid points: each grid then has them at the same places.
+
+    Raises:
+        LandscapeError: their grids differ in size.
+    """
+    shapes = {"x".join(map(str, job.scan.measured.shape)): job for job in jobs}
+    if len(shapes) > 1:
+        raise LandscapeError(f"scans to be compared must be of one size, got {', '.join(shapes)}")
+    if any(_has_both_ends(job.scan) for job in jobs):
+        return list(jobs)
+    dimensions, [size] = jobs[0].scan.measured.ndim, shapes
+    both = [[axis[[0, -1]] for axis in (job.scan.x, job.scan.y)[:dimensions]] for job in jobs]
+    low, high = np.min(both, axis=0)[:, 0], np.max(both, axis=0)[:, 1]
+    common = axes(size, tuple(zip(low.tolist(), high.tolist(), strict=True)))
+    return [job if job.scan.measured.any() else _moved(job, common) for job in jobs]
+
+
+def _has_both_ends(scan: Scan) -> bool:
+    """Whether a line's two weights, which its barrier is between, are grid points."""
+    ends = scan.settings.get("between", ())
+    spacing = np.ptp(scan.x) / (len(scan.x) - 1)
+    return bool(ends) and all(np.abs(scan.x - end).min() < 1e-6 * spacing for end in ends)
+
+
+def _moved(job: Job, common: Sequence[Floats]) -> Job:
+    x, *rest = common
+    y = rest[0] if rest else np.empty(0)
+    scan, settings = job.scan, dict(job.scan.settings)
+    if np.array_equal(x, scan.x) and np.array_equal(y, scan.y):
+        return job
+    if settings.get("extent_reason"):
+        settings["extent_reason"] = COMPARED
+    return replace(job, scan=replace(scan, x=x, y=y, settings=settings))
+
+
+def grid(
+    problem: Problem,
+    plane: Plane,
+    trajectory: Trajectory | None = None,
+    *,
+    size: str | int = GridChoice.size,
+    extent: str | float = "1.0",
+    rise: float = GridChoice.rise,
+    measures: Sequence[str] = GridChoice.measures,
+    tolerance: float = Evaluation.tolerance,
+    samples: int | None = Evaluation.samples,
+    device: str = Evaluation.device,
+    strategy: str = Evaluation.strategy,
+    precision: str = Evaluation.precision,
+    memory: str | None = Evaluation.memory,
+    workers: int | Workers = 1,
+    name: str = "",
+    **about: Any,
+) -> Scan:
+    """Measure a plane in one go, with the path across it if a trajectory is given.
+
+    What ``landscape scan`` does to a file, with the same findings, remarks and certificate; so are
+    the options: ``size`` (``"51x31"``), ``extent`` (``"auto"``, which needs a trajectory),
+    ``measures`` (``("sharpness",)``), ``tolerance`` (0.01: only some points are measured and the
+    others interpolated), ``samples`` (losses are means over so many random ones, with standard
+    errors). ``workers`` is a number of processes of this machine or what
+    `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are further
+    fields of `Scan`, such as ``constant_loss``.
+
+    Raises:
+        LandscapeError: an option that can't be, or extent ``auto`` without a trajectory.
+    """
+    choice = GridChoice(str(size), str(extent), rise, tuple(measures))
+    evaluation = Evaluation(device, strategy, precision, memory, tolerance, samples)
+    check_grid(choice)
+    check_evaluation(evaluation)
+    if samples is not None:
+        subset.check(problem, samples)
+    tracks = [] if trajectory is None else [Track.on(plane, trajectory, name=name)]
+    if choice.extent == AUTO:
+        if not tracks:
+            raise LandscapeError("extent auto needs a trajectory, got none; give a number")
+        ranges, reason = auto_ranges(plane, tracks, problem, choice, device=device)
+    else:
+        ranges, reason = parse(str(extent), np.zeros((1, len(plane.directions)))), ""
+    settings: Mapping[str, Any] = {
+        "tolerance": tolerance,
+        "samples": samples,
+        "measures": list(measures),
+        "extent_reason": reason,
+    }
+    about["settings"] = {**about.get("settings", {}), **settings}
+    scan = _empty(plane, problem, axes(choice.size, ranges), choice, evaluation, **about)
+    job = Job(problem, scan, evaluation, tracks)
+    with cluster.workers(workers) if isinstance(workers, int) else nullcontext(workers) as pool:
+        [filled] = deque(job.run(pool), maxlen=1)
+    return filled
