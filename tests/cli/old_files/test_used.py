@@ -155,7 +155,7 @@ def kept(folder: Path) -> dict[str, Any]:
         assert part is not None
         # The trainings are read again each time, which takes its own seconds.
         found[name] = part.fingerprint, name == "interventions" or part.seconds
-    for file in (folder / "interventions").rglob("*.*"):
+    for file in (folder / "interventions").rglob("*.h5"):
         found[str(file)] = file.stat().st_mtime_ns
     return found
 
