@@ -56,10 +56,12 @@ def thresholds(pairs: Sequence[str]) -> Thresholds:
             raise LandscapeError(
                 f"--threshold must be NAME=VALUE with one of {', '.join(known)}, got {pair}"
             )
+        kind = type(known[name])
         try:
-            chosen[name] = type(known[name])(text)
+            chosen[name] = kind(text)
         except ValueError:
-            raise LandscapeError(f"threshold {name} must be a number, got {text}") from None
+            number = "a whole number" if kind is int else "a number"
+            raise LandscapeError(f"threshold {name} must be {number}, got {text}") from None
     return Thresholds(**chosen)
 
 

@@ -123,6 +123,7 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
         (("--only", "unit"), f"only must name parts, {', '.join(NAMES)}, got unit"),
         (("--epochs", 0), "epochs of an intervention must be at least 1, got 0"),
         (("--threshold", "learned=much"), "threshold learned must be a number, got much"),
+        (("--threshold", "escape_rows=5.5"), "threshold escape_rows must be a whole number, got 5.5\n"),
         (("--threshold", "learned=-1"), "threshold learned must be above 0, got -1.0; "),
         (("--workers", 0), "workers must be at least 1, got 0"),
         (

@@ -12,6 +12,7 @@ from torch import nn
 from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.diagnose import escape, excursions, interventions, trials
+from landscape.diagnose.diagnosis import Diagnosis, conclude, measure
 from landscape.diagnose.interventions import Failure
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
@@ -253,3 +254,36 @@ def test_the_record_is_json(escaped):
     perform(subject, plan.trials[0])
     content = (trials.place(subject.run, plan.trials[0]) / "run.json").read_text()
     assert json.loads(content)["branch"]["kind"] == plan.trials[0].kind
+
+
+class Reader(nn.Module):
+    """The sign of a sequence's sum, by an LSTM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(1, 8, batch_first=True)
+        self.output = nn.Linear(8, 2)
+
+    def forward(self, inputs):
+        return self.output(self.lstm(inputs)[0][:, -1])
+
+
+def test_an_escaped_recurrent_run_is_tried_again_but_for_the_plateau(tmp_path):
+    torch.manual_seed(0)
+    inputs = torch.randn(96, 6, 1, generator=torch.Generator().manual_seed(0))
+    problem = Problem(Reader(), (inputs, (inputs.sum((1, 2)) > 0).long()))
+    settings = Settings(lr=2.0, momentum=0.9, epochs=20, batch_size=16)
+    with Recorder(tmp_path / "run", problem, settings) as recorder:
+        for step in steps(problem, settings):
+            recorder.record(step)
+    found = Diagnosis(recorder.run, problem, only=("units", "interventions"), epochs=1)
+    assert found.plan.kind == "escape"
+    list(measure(found))
+    verdict = conclude(found)
+    assert verdict.verdict == "escaped"
+    assert (
+        "Not measured: interventions: no initialization could be put on the plateau: no hidden "
+        "layer with a bias comes before the output."
+    ) in verdict.caveats
+    escape = found.context.results["interventions"].escape
+    assert {b.kind for b in escape.branches} == {"control", "lower-rate", "other-order", "rate"}
