@@ -4,58 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem.batchnorm import has_statistics, recompute
 from landscape.problem.problem import Problem
 from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.findings import highest
+from landscape.store.measured.paths import Barrier, Profile
 from landscape.store.records import Floats, Plane
 
 POINTS = 11
 """Points on a line, ends included: an odd number, so that the middle is one of them."""
-
-
-@dataclass(frozen=True)
-class Barrier:
-    """How far a path between two networks rises above the straight line between their values.
-
-    Infinite where the loss between them isn't finite, NaN where it isn't defined.
-    """
-
-    loss: float
-    """max over t of L(w_t) − [(1 − t) L(a) + t L(b)], in nats for cross-entropy; at least 0."""
-    ratio: float
-    """``loss`` over the larger end's loss; NaN where that is negative."""
-    error: float
-    """The same of the training error, in points (percent); NaN where there are no classes."""
-    at: float
-    """The t of ``loss``: the share of the path's length."""
-
-    def connects(self, thresholds: Thresholds) -> bool | None:
-        """Whether error and ratio lie below their thresholds; None where neither is defined."""
-        limits = ((self.error, thresholds.barrier_error), (self.ratio, thresholds.barrier_ratio))
-        known = [value < limit for value, limit in limits if not math.isnan(value)]
-        return all(known) if known else None
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Loss and error along a path, and its barrier."""
-
-    t: Floats
-    """(n,) from 0 to 1, the share of the path's length."""
-    train_loss: Floats
-    """(n,)."""
-    train_accuracy: Floats
-    """(n,) shares; NaN where there are no classes."""
-    barrier: Barrier
 
 
 Measure = Callable[[NDArray[Any]], tuple[float, float]]

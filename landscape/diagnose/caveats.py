@@ -29,7 +29,7 @@ def of(evidence: Evidence, outcome: Outcome, motion: Motion) -> tuple[str, ...]:
 
 def _on_layers(evidence: Evidence, outcome: Outcome) -> Iterator[str]:
     # Too late in the run for an escape, or one of several excursions.
-    if (layers := dead_layers(evidence.states.get("end"))) and not outcome.layers:
+    if (layers := dead_layers(evidence.state("end"))) and not outcome.layers:
         yield f"At the end every unit of {' and '.join(layers)} is dead or saturated."
 
 
@@ -47,7 +47,7 @@ def _on_loss(evidence: Evidence) -> Iterator[str]:
 
 
 def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator[str]:
-    moved = evidence.diffusion
+    moved = evidence.measured.diffusion
     if outcome.name == "diverged":
         return
     if (
@@ -94,25 +94,27 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
     if evidence.setup.momentum > 0:
         share = 1 / (1 - evidence.setup.momentum)
         yield f"Momentum makes steps resemble each other over about {share:.0f} of them."
-    if evidence.replicas is None and motion.name != "still-descending":
+    replicas = evidence.measured.replicas
+    if replicas is None and motion.name != "still-descending":
         yield "No replicas: whether noise or drift moves the weights rests on one run."
-    elif evidence.replicas is not None and 0 < evidence.replicas.steps < 0.75 * moved.steps:
+    elif replicas is not None and 0 < replicas.steps < 0.75 * moved.steps:
         yield (
-            f"Replicas ran for {evidence.replicas.steps} of the window's {moved.steps} steps: "
+            f"Replicas ran for {replicas.steps} of the window's {moved.steps} steps: "
             "their ratio is that of the shorter time."
         )
-    if evidence.floors is None and motion.name != "still-descending":
+    if evidence.measured.connectivity is None and motion.name != "still-descending":
         yield "No floors: barriers between the places it visits are not known."
-    if motion.name == "hopping-basins" and evidence.floors and evidence.floors.curve is None:
+    floors, copies = evidence.measured.connectivity, evidence.measured.permutations
+    if motion.name == "hopping-basins" and floors and evidence.measured.curves is None:
         yield (
             "Straight lines don't connect the floors; curves were not tried: --curve trains them."
         )
-    if motion.name == "hopping-basins" and evidence.floors and evidence.floors.symmetric is False:
+    if motion.name == "hopping-basins" and floors and floors.symmetric is False:
         yield (
             "No interchangeable units were found in the model, so that nothing was matched; one "
             "basin may still be another's copy by a symmetry that wasn't found."
         )
-    if not evidence.twin:
+    if copies is not None and copies.twin is None:
         yield "No independently trained network to compare distances with."
 
 
@@ -138,7 +140,7 @@ def _is_separable(evidence: Evidence) -> bool:
 
 
 def _only_whole_epochs(evidence: Evidence) -> bool:
-    moved = evidence.diffusion
+    moved = evidence.measured.diffusion
     if moved is None:
         return False
     step = evidence.rows.step

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landscape.diagnose.critical import critical_step
 from landscape.diagnose.landmarks import check, landmarks
@@ -15,48 +13,11 @@ from landscape.diagnose.trace import search, trace
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.lanczos import Floats
 from landscape.problem.problem import Problem
+from landscape.store.measured.curvature import Curvature
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
 """``listener(done, total)``, in rows."""
-
-
-@dataclass(frozen=True)
-class Curvature:
-    """What was measured at R recorded steps, of the full training loss without weight decay.
-
-    Loss, gradient and critical step are over all ``total`` training samples; eigenvalues and trace
-    over ``samples`` of them, the same ones at every step. Eval mode, recorded BatchNorm statistics.
-    """
-
-    step: NDArray[np.int64]
-    """(R,)"""
-    loss: Floats
-    """(R,)"""
-    gradient_norm: Floats
-    """(R,)"""
-    gradient_curvature: Floats
-    """(R,) g' H g / |g|^2 with the full data's g and the samples' H; NaN where g is zero."""
-    critical_step: Floats
-    """(R,) smallest eta > 0 with L(w - eta g) >= L(w); see `critical.critical_step`."""
-    eigenvalues: Floats
-    """(R, k) the largest ones, largest first; each at most the true one."""
-    eigenvalue_errors: Floats
-    """(R, k) an eigenvalue of the samples' Hessian lies within that."""
-    lowest: Floats
-    """(R,) the smallest eigenvalue, or somewhat above it."""
-    lowest_error: Floats
-    """(R,)"""
-    trace: Floats
-    """(R,)"""
-    trace_error: Floats
-    """(R,) standard error over the probes; NaN for one probe."""
-    products: NDArray[np.int64]
-    """(R,) Hessian-vector products that were spent."""
-    samples: int
-    total: int
-    parameters: int
-    """P; trace / P is the mean curvature along a random direction."""
 
 
 def measure(

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from landscape.diagnose.landmarks import check
-from landscape.diagnose.quadrature import Density
 from landscape.diagnose.sampled import SAMPLES, sampled
 from landscape.errors import LandscapeError
 from landscape.problem.lanczos import Products, iterate
 from landscape.problem.problem import Problem
+from landscape.store.measured.curvature import Density
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]

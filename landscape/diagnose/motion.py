@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass, field, replace
 
 from landscape.diagnose import basins, edge, settled, slope
-from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.estimates import hint, is_as_long, over_replicas, pooled
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.motion_items import numbers, over_shorter
 from landscape.diagnose.settled import CONFINED, DRIFTING, HOPPING, MIXED, WANDERING, Named
 from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.weights import Diffusion
 
 UNDETERMINED = settled.UNDETERMINED
 NAMES = (
@@ -42,7 +42,7 @@ class Motion:
 def decide(evidence: Evidence, thresholds: Thresholds) -> Motion:
     """Apply the rules in their order: the loss's slope, then the movement."""
     also, items = edge.judge(evidence, thresholds)
-    moved = evidence.diffusion
+    moved = evidence.measured.diffusion
     if moved is None:
         return _unknown("diffusion was not measured", items, also)
     items |= numbers(evidence, moved, thresholds)
@@ -79,7 +79,7 @@ def _settled(
     nothing is called confined that moves on over the window.
     """
     whole, shorter = pooled(evidence, moved), over_replicas(evidence, moved)
-    found = evidence.replicas
+    found = evidence.measured.replicas
     are_long = found is not None and is_as_long(found.steps, moved.steps)
     named = settled.judge(evidence, whole, found if are_long else None, connected, thresholds)
     if named.lacks:

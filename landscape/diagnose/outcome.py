@@ -67,7 +67,7 @@ def _never_learned(case: Case) -> Outcome:
     course, thresholds = case.course, case.thresholds
     if course.learned is not None:
         return Outcome("")
-    end, start = case.evidence.states.get("end"), case.evidence.states.get("start")
+    end, start = case.evidence.state("end"), case.evidence.state("start")
     layers = landing.dead_layers(end)
     ignores = landing.ignores_input(end, thresholds)
     if layers and ignores and course.share(course.end) < thresholds.learned:
@@ -181,7 +181,7 @@ def _recovered(case: Case) -> Outcome:
     if not spikes:
         return Outcome("")
     items: Items = {"spikes": Item(len(spikes), None, "excursions that came back")}
-    found = case.evidence.catapult
+    found = case.evidence.measured.jump
     if found is None:
         caveat = "Whether a spike was a catapult is open: curvature around it was not measured."
         return Outcome("spike-recovered", items=items, caveats=(caveat,))
@@ -219,10 +219,12 @@ def _plateau(case: Case) -> Outcome:
     change = slope.of_log_loss(course.rows.step[half:], course.loss[half:])
     if u >= line or slope.state(change, case.thresholds) != slope.SETTLED:
         return Outcome("", items=items)
-    end = case.evidence.states.get("end")
+    end = case.evidence.state("end")
     if end is None or end.dead is None or landing.dead_layers(end):
         return _unknown("steady at a high loss; a live plateau needs units measured alive", items)
-    helped = [b for b in case.evidence.branches if b.start == "end" and b.kind == "lower-rate"]
+    helped = [
+        b for b in case.evidence.measured.branches if b.start == "end" and b.kind == "lower-rate"
+    ]
     if not helped:
         return _unknown(
             "steady at a high loss: suboptimal plateau or noise floor, which a lower rate from "
@@ -263,7 +265,7 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
 
 def _far_below_bound(case: Case, items: Items) -> bool | None:
     thresholds = case.thresholds
-    states = case.evidence.states.values()
+    states = [case.evidence.measured.at(step) for step in case.evidence.places.values()]
     curvature = max((s.lambda_max for s in states if s.lambda_max is not None), default=None)
     setup = case.evidence.setup
     # Where the rate changed, an earlier one may have been large.
