@@ -104,7 +104,7 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
         )
     if evidence.measured.connectivity is None and motion.name != "still-descending":
         yield "No floors: barriers between the places it visits are not known."
-    floors, copies = evidence.measured.connectivity, evidence.measured.permutations
+    floors = evidence.measured.connectivity
     if motion.name == "hopping-basins" and floors and evidence.measured.curves is None:
         yield (
             "Straight lines don't connect the floors; curves were not tried: --curve trains them."
@@ -114,7 +114,7 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
             "No interchangeable units were found in the model, so that nothing was matched; one "
             "basin may still be another's copy by a symmetry that wasn't found."
         )
-    if copies is not None and copies.twin is None:
+    if evidence.misses_twin:
         yield "No independently trained network to compare distances with."
 
 

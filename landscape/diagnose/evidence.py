@@ -73,6 +73,12 @@ class Evidence:
     absent: tuple[str, ...] = ()
     """Parts that could not be measured, a sentence each; they become caveats."""
 
+    @property
+    def misses_twin(self) -> bool:
+        """Whether distances were asked for and none is to an independently trained network."""
+        copies = self.measured.permutations
+        return copies is not None and copies.twin is None
+
     def state(self, place: str) -> StateAtStep | None:
         """What was measured at one of the places; None where the run has no such place."""
         step = self.places.get(place)

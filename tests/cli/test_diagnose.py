@@ -123,7 +123,10 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
         (("--only", "unit"), f"only must name parts, {', '.join(NAMES)}, got unit"),
         (("--epochs", 0), "epochs of an intervention must be at least 1, got 0"),
         (("--threshold", "learned=much"), "threshold learned must be a number, got much"),
-        (("--threshold", "escape_rows=5.5"), "threshold escape_rows must be a whole number, got 5.5\n"),
+        (
+            ("--threshold", "escape_rows=5.5"),
+            "threshold escape_rows must be a whole number, got 5.5\n",
+        ),
         (("--threshold", "learned=-1"), "threshold learned must be above 0, got -1.0; "),
         (("--workers", 0), "workers must be at least 1, got 0"),
         (
@@ -160,9 +163,7 @@ def test_ctrl_c_says_how_to_go_on(run, landscape, monkeypatch):
     def stop(context, told):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(
-        parts.MEASURED, "distances", replace(parts.MEASURED["distances"], measure=stop)
-    )
+    monkeypatch.setitem(parts.PARTS, "distances", replace(parts.PARTS["distances"], measure=stop))
     result = landscape("diagnose", run, *QUICK)
     assert result.code == 130
     assert f"go on with: landscape diagnose {run}\n" in result.err

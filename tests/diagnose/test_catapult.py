@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose import curvature, parts
+from landscape.diagnose import curvature, movement
 from landscape.diagnose.bounds import bounds
 from landscape.diagnose.evidence import Rows
 from landscape.diagnose.excursions import Course
@@ -111,7 +111,7 @@ def test_the_part_looks_from_before_the_spike_to_its_peak(recorded, every, monke
     context = SimpleNamespace(
         course=course, subject=SimpleNamespace(problem=problem, trajectory=trajectory)
     )
-    found = parts._jump(context, lambda share: None)
+    found = movement.measure_jump(context, lambda share: None)
     assert found.after < 0.9 * found.before
     if every == 1:
         assert found.peak == int(losses.argmax())

@@ -13,12 +13,12 @@ from torch.nn import functional
 
 from landscape.diagnose import barriers, connectivity
 from landscape.diagnose import symmetry as symmetries
-from landscape.diagnose.barriers import Barrier
 from landscape.diagnose.groups import apply
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem import builtin, flat, vary
 from landscape.sgd import Settings, steps
+from landscape.store.measured.paths import Barrier
 
 spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
 models = importlib.util.module_from_spec(spec)

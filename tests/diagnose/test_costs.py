@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from landscape.diagnose import Diagnosis, costs, measure, parts, seconds
-from landscape.diagnose.parts import MEASURED
+from landscape.diagnose import Diagnosis, costs, measure, seconds, snapshots
+from landscape.diagnose.parts import PARTS
 from landscape.store import analysis, read
 
 
@@ -21,7 +21,7 @@ def test_parts_cost_their_passes(learned, clock):
     run, problem = learned
     diagnosis = Diagnosis(run, problem, intervene=False)
     total, batch = diagnosis.subject.samples, 32
-    found = costs.seconds(diagnosis.context, MEASURED)
+    found = costs.seconds(diagnosis.context, PARTS)
     passes = {name: (value - costs.OTHERS) / 0.001 for name, value in found.items()}
     assert passes["units"] == pytest.approx(12 * 4 * total)
     assert passes["functions"] == pytest.approx(10 * total)
@@ -37,7 +37,7 @@ def test_the_rows_before_an_escape_cost_as_well(escaped, clock):
     run, problem = escaped
     diagnosis = Diagnosis(run, problem, intervene=False)
     total = diagnosis.subject.samples
-    found = costs.seconds(diagnosis.context, ["curvature", "diffusion"])
+    found = costs.seconds(diagnosis.context, {n: PARTS[n] for n in ("curvature", "diffusion")})
     assert found["curvature"] - costs.OTHERS == pytest.approx(0.001 * 5 * total * (37 * 6 + 35))
     assert found["diffusion"] == costs.OTHERS
 
@@ -47,8 +47,8 @@ def test_products_are_as_many_as_were_spent(trained, tmp_path):
     run = read(shutil.copytree(wide.folder, tmp_path / "run"))
     list(measure(Diagnosis(run, problem, only=("curvature",))))
     spent = analysis.load(run.folder, "curvature").values["products"]
-    assert len(spent) == parts.LANDMARKS
-    assert costs.ROW_PRODUCTS * 0.9 <= spent.mean() <= costs.ROW_PRODUCTS
+    assert len(spent) == snapshots.LANDMARKS
+    assert snapshots.ROW_PRODUCTS * 0.9 <= spent.mean() <= snapshots.ROW_PRODUCTS
 
 
 def test_only_what_is_to_be_measured_counts(learned, clock):

@@ -81,9 +81,9 @@ def test_the_control_is_the_runs_own_continuation_to_the_bit(escaped):
     subject, plan = planned(*escaped, epochs=20)
     control = named(plan, "best-control")
     assert perform(subject, control) == [control]
-    run = trials.found(subject.run, control)
+    run = trials.begun(subject.run, control)
     assert np.array_equal(end(run), end(subject.run))
-    [found] = escape.read(subject, [control], 0.0).controls
+    [found] = escape.came_of(subject, [control], 0.0).controls
     assert found.equal == found.steps == control.steps
     assert found.difference == 0.0
 
@@ -93,7 +93,7 @@ def test_another_order_is_not(escaped):
     other = named(plan, "best-order1")
     perform(subject, other)
     mine = subject.trajectory.scalars()["batch_loss"][other.step :]
-    theirs = trials.found(subject.run, other).trajectory.scalars()["batch_loss"]
+    theirs = trials.begun(subject.run, other).trajectory.scalars()["batch_loss"]
     assert not np.any(mine[: len(theirs)] == theirs)
 
 
@@ -101,7 +101,7 @@ def test_a_run_on_the_plateau_stays_there_at_every_rate(escaped):
     subject, plan = planned(*escaped)
     placed = [trial for trial in plan.trials if trial.kind == "plateau"]
     perform(subject, *placed)
-    for branch in escape.read(subject, placed, 0.5).branches:
+    for branch in escape.came_of(subject, placed, 0.5).branches:
         # The output bias alone still moves: no less than the best constant's loss.
         assert branch.end_loss >= subject.constant_loss - 1e-6
 
@@ -122,7 +122,7 @@ def test_one_that_was_stopped_goes_on_to_the_same_weights(escaped, tmp_path):
     subject, plan = planned(*escaped)
     trial = named(plan, "best-order2")
     perform(subject, trial)
-    expected = end(trials.found(subject.run, trial))
+    expected = end(trials.begun(subject.run, trial))
     shutil.rmtree(trials.place(subject.run, trial))
 
     class Stop(KeyboardInterrupt):
@@ -134,12 +134,12 @@ def test_one_that_was_stopped_goes_on_to_the_same_weights(escaped, tmp_path):
 
     with pytest.raises(Stop):
         list(interventions.perform_all(subject, [trial], Here(), stop))
-    stopped = trials.found(subject.run, trial)
+    stopped = trials.begun(subject.run, trial)
     assert stopped.record["status"] == "interrupted"
-    assert not trials.done(subject.run, trial)
+    assert not trials.is_done(subject.run, trial)
     perform(subject, trial)
-    assert trials.found(subject.run, trial).record["resumed"]
-    assert np.array_equal(end(trials.found(subject.run, trial)), expected)
+    assert trials.begun(subject.run, trial).record["resumed"]
+    assert np.array_equal(end(trials.begun(subject.run, trial)), expected)
 
 
 def test_one_of_another_length_is_trained_anew(escaped):
@@ -147,9 +147,9 @@ def test_one_of_another_length_is_trained_anew(escaped):
     trial = named(plan, "end-lower-rate")
     perform(subject, trial)
     longer = replace(trial, steps=trial.steps + 5)
-    assert not trials.done(subject.run, longer)
+    assert not trials.is_done(subject.run, longer)
     perform(subject, longer)
-    assert trials.found(subject.run, longer).record["steps"] == trial.steps + 5
+    assert trials.begun(subject.run, longer).record["steps"] == trial.steps + 5
 
 
 def test_a_failing_one_does_not_stop_the_others(escaped):
@@ -172,11 +172,11 @@ def test_processes_give_the_same_weights(escaped):
     subject, plan = planned(*escaped)
     chosen = [named(plan, "best-control"), named(plan, "end-lr0.01")]
     perform(subject, *chosen)
-    here = [end(trials.found(subject.run, trial)) for trial in chosen]
+    here = [end(trials.begun(subject.run, trial)) for trial in chosen]
     shutil.rmtree(subject.run.folder / "interventions")
     with cluster.workers(2) as pool:
         assert {t.name for t in perform(subject, *chosen, pool=pool)} == {t.name for t in chosen}
-    there = [end(trials.found(subject.run, trial)) for trial in chosen]
+    there = [end(trials.begun(subject.run, trial)) for trial in chosen]
     assert np.array_equal(here[0], there[0])
     assert np.allclose(here[1], there[1], atol=1e-6)
 
@@ -285,5 +285,5 @@ def test_an_escaped_recurrent_run_is_tried_again_but_for_the_plateau(tmp_path):
         "Not measured: interventions: no initialization could be put on the plateau: no hidden "
         "layer with a bias comes before the output."
     ) in verdict.caveats
-    escape = found.context.results["interventions"].escape
+    escape = found.context.measured.interventions.escape
     assert {b.kind for b in escape.branches} == {"control", "lower-rate", "other-order", "rate"}

@@ -7,12 +7,13 @@ from matplotlib.text import Text
 from landscape.draw.diagnosis.replicas import caption, replicas
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
-from landscape.store.diagnosed import Branch
+from landscape.store.measured.trainings import Intervention, TrainingLosses
 
 
 def branch(name, kind, start, at, losses, lr=0.1):
     losses = np.array(losses, float)
-    return Branch(name, kind, start, at, lr, 10 * np.arange(len(losses)), losses)
+    about = Intervention(name, kind, start, at, lr, 10 * len(losses), 32, 0)
+    return TrainingLosses(about, 10 * np.arange(len(losses)), losses)
 
 
 ESCAPE = (
