@@ -10,14 +10,12 @@ import numpy as np
 from landscape.diagnose.estimates import is_sgd
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.landing import dead_layers
-from landscape.diagnose.motion import Motion
-from landscape.diagnose.outcome import Outcome
-
-STILL = ("confined", "mixed", "wandering-in-valley")
-PLACES = (*STILL, "hopping-basins")
+from landscape.diagnose.motion import NamedMotion
+from landscape.diagnose.outcome import NamedOutcome
+from landscape.diagnose.terms import MOTIONS
 
 
-def of(evidence: Evidence, outcome: Outcome, motion: Motion) -> tuple[str, ...]:
+def of(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -> tuple[str, ...]:
     """The sentences, those on what was not measured first."""
     return (
         *evidence.absent,
@@ -27,7 +25,7 @@ def of(evidence: Evidence, outcome: Outcome, motion: Motion) -> tuple[str, ...]:
     )
 
 
-def _on_layers(evidence: Evidence, outcome: Outcome) -> Iterator[str]:
+def _on_layers(evidence: Evidence, outcome: NamedOutcome) -> Iterator[str]:
     # Too late in the run for an escape, or one of several excursions.
     if (layers := dead_layers(evidence.state("end"))) and not outcome.layers:
         yield f"At the end every unit of {' and '.join(layers)} is dead or saturated."
@@ -46,7 +44,7 @@ def _on_loss(evidence: Evidence) -> Iterator[str]:
         )
 
 
-def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator[str]:
+def _on_motion(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -> Iterator[str]:
     moved = evidence.measured.diffusion
     if outcome.name == "diverged":
         return
@@ -63,7 +61,7 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
         yield "Normalization layers make the loss blind to scale: norms may grow without effect."
     if moved is None:
         return
-    if motion.name in PLACES and evidence.setup.weight_decay == 0:
+    if MOTIONS[motion.name].has_places and evidence.setup.weight_decay == 0:
         yield from _on_symmetries(evidence)
     if motion.name == "mixed" and not motion.connected:
         yield (
@@ -76,7 +74,7 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
             f"A slow logarithmic drift beneath confinement, of up to {share:.0%} of MSD(T/2), can "
             "not be told from none here."
         )
-    if motion.name in STILL and moved.growth == "logarithmic":
+    if MOTIONS[motion.name].is_still and moved.growth == "logarithmic":
         yield (
             "Displacement grows like log lag; a broad spectrum of curvatures looks the same as "
             "logarithmic diffusion."

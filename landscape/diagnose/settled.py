@@ -21,12 +21,12 @@ from landscape.diagnose.estimates import (
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.quadrature import Count
+from landscape.diagnose.terms import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.valley import is_resolved, valley_count
 from landscape.store.measured.curvature import Density
 from landscape.store.measured.trainings import Replicas
 
-UNDETERMINED = "undetermined"
 DRIFTING, CONFINED, MIXED = "drifting", "confined", "mixed"
 WANDERING, HOPPING = "wandering-in-valley", "hopping-basins"
 

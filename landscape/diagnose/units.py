@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape.diagnose.activations import Layer, Watch
+from landscape.diagnose.activations import Layer, UnitWatch
 from landscape.diagnose.landmarks import check, landmarks
 from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import evaluating
@@ -38,7 +38,7 @@ def measure(
     """Dead and saturated units, the outputs' spread, the distance to L0 and the slope at some rows.
 
     One forward pass over the data and one gradient for each row, the `landmarks` unless given, in
-    the memory of a batch. `activations.Watch` says which activations are seen.
+    the memory of a batch. `activations.UnitWatch` says which activations are seen.
 
     Raises:
         LandscapeError: no such row.
@@ -88,7 +88,7 @@ class _State:
 
 
 def _pass(model: nn.Module, samples: Samples, problem: Problem) -> _State:
-    watch = Watch(model)
+    watch = UnitWatch(model)
     moments = _OutputMoments()
     loss = 0.0
     with evaluating(model), torch.inference_mode():

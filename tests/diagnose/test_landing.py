@@ -26,7 +26,7 @@ changed = planted.changed
 EVERYWHERE = {"start": planted.ALIVE, "best": planted.ALIVE}
 
 
-def decide(evidence: Evidence) -> outcome.Outcome:
+def decide(evidence: Evidence) -> outcome.NamedOutcome:
     return outcome.decide(evidence, Thresholds())
 
 
@@ -68,7 +68,7 @@ def test_the_kind_of_point_landed_on(lowest, kind):
     assert found.items["landing_kind"].value == kind
 
 
-def escaped_with(branches: tuple[Trained, ...]) -> outcome.Outcome:
+def escaped_with(branches: tuple[Trained, ...]) -> outcome.NamedOutcome:
     return decide(changed(planted.escaped(3, 0.9), branches=branches))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from landscape.diagnose import estimates, motion, slope
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.terms import MOTIONS
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.trainings import Replicas
 
@@ -61,7 +62,7 @@ def test_planted_motion(world, expected, fewest, momentum):
 
 def test_every_motion_is_planted():
     right = test_planted_motion.pytestmark[0].args[1]
-    assert {expected for _, expected, _ in right} == set(motion.NAMES)
+    assert {expected for _, expected, _ in right} == set(MOTIONS)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

@@ -12,6 +12,7 @@ import pytest
 
 from landscape.diagnose import excursions, outcome, window
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.terms import OUTCOMES
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 
@@ -25,7 +26,7 @@ LIMITS = Thresholds()
 SEEDS = 20
 
 
-def decide(evidence: Evidence) -> outcome.Outcome:
+def decide(evidence: Evidence) -> outcome.NamedOutcome:
     return outcome.decide(evidence, LIMITS)
 
 
@@ -62,7 +63,7 @@ def test_planted_outcome(name, expected, confidence, momentum):
 
 def test_every_outcome_is_planted():
     right = test_planted_outcome.pytestmark[0].args[1]
-    assert {expected for _, expected, _ in right} == set(outcome.NAMES)
+    assert {expected for _, expected, _ in right} == set(OUTCOMES)
 
 
 def test_quantiles_would_call_a_good_run_bouncing():

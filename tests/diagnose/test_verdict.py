@@ -12,8 +12,7 @@ import pytest
 
 from landscape.diagnose import copies, overfitting
 from landscape.diagnose.evidence import Evidence, Rows
-from landscape.diagnose.motion import NAMES as MOTIONS
-from landscape.diagnose.outcome import NAMES as OUTCOMES
+from landscape.diagnose.terms import MOTIONS, OUTCOMES
 from landscape.diagnose.verdict import judge
 from landscape.diagnose.words import answer
 from landscape.problem import builtin, flat

@@ -10,31 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from landscape.diagnose.terms import OUTCOMES, OutcomeTerm
 from landscape.draw import theme
 
-LOOKS: Mapping[str, tuple[str, str]] = {
-    "learned": ("#0072b2", ""),
-    "noise-floor": ("#4d9fd0", ".."),
-    "spike-recovered": ("#56b4e9", "//"),
-    "catapult": ("#9ad4f5", "xx"),
-    "suboptimal-plateau": ("#009e73", "--"),
-    "too-slow": ("#e8e4c9", ""),
-    "initial-plateau": ("#f0e442", ".."),
-    "vanishing-signal": ("#d9c722", "oo"),
-    "bouncing": ("#e69f00", "\\\\"),
-    "escaped": ("#d55e00", ""),
-    "dead-plateau": ("#7a2f1d", "//"),
-    "diverged": ("#1a1a1a", ""),
-    "undetermined": ("#bdbdbd", ""),
-}
-"""Colour and hatch of each outcome, from good to bad; they are stacked in this order."""
-OTHER = ("#ffffff", "")
-DARK = ("dead-plateau", "diverged")
-"""Those whose hatch is white."""
+OTHER = OutcomeTerm("", "#ffffff")
+"""Of a newer version."""
 
 
 def _order(name: str) -> int:
-    return list(LOOKS).index(name) if name in LOOKS else len(LOOKS)
+    return list(OUTCOMES).index(name) if name in OUTCOMES else len(OUTCOMES)
 
 
 def draw(axes: Axes, groups: Sequence[Mapping[str, Any]], half: float) -> None:
@@ -50,16 +34,16 @@ def draw(axes: Axes, groups: Sequence[Mapping[str, Any]], half: float) -> None:
         names = sorted(group["outcomes"], key=_order)
         for name in names:
             share = group["outcomes"][name]["share"]
-            colour, hatch = LOOKS.get(name, OTHER)
+            term = OUTCOMES.get(name, OTHER)
             axes.bar(
                 left,
                 share,
                 right - left,
                 base,
                 align="edge",
-                color=colour,
-                hatch=hatch,
-                edgecolor=_edge(name),
+                color=term.colour,
+                hatch=term.hatch,
+                edgecolor=_edge(term),
                 lw=0.5,
                 zorder=2,
             )
@@ -108,8 +92,8 @@ def _whiskers(
         )
 
 
-def _edge(name: str) -> str:
-    return "white" if name in DARK else theme.INK
+def _edge(term: OutcomeTerm) -> str:
+    return "white" if term.is_dark else theme.INK
 
 
 def entries(groups: Sequence[Mapping[str, Any]]) -> list[Patch]:
@@ -117,8 +101,14 @@ def entries(groups: Sequence[Mapping[str, Any]]) -> list[Patch]:
     there = sorted({name for group in groups for name in group["outcomes"]}, key=_order)
     found = []
     for name in there:
-        colour, hatch = LOOKS.get(name, OTHER)
+        term = OUTCOMES.get(name, OTHER)
         found.append(
-            Patch(facecolor=colour, hatch=2 * hatch, edgecolor=_edge(name), lw=0.5, label=name)
+            Patch(
+                facecolor=term.colour,
+                hatch=2 * term.hatch,
+                edgecolor=_edge(term),
+                lw=0.5,
+                label=name,
+            )
         )
     return found
