@@ -26,7 +26,7 @@ ANNOUNCED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Choice:
+class DiagnosisChoice:
     """What the command line asks for."""
 
     only: tuple[str, ...] | None
@@ -65,7 +65,7 @@ def thresholds(pairs: Sequence[str]) -> Thresholds:
     return Thresholds(**chosen)
 
 
-def one(folder: Path, choice: Choice, *, json: bool) -> None:
+def one(folder: Path, choice: DiagnosisChoice, *, json: bool) -> None:
     """Diagnose a run and print the page, or verdict.json."""
     from landscape.diagnose import alone
     from landscape.store import read
@@ -97,7 +97,7 @@ def unwritten(folder: Path, verdict: Verdict) -> tuple[str, ...]:
 
 
 def remedy(
-    lacking: Collection[str], choice: Choice, *, trains: str = "leave out --no-intervene"
+    lacking: Collection[str], choice: DiagnosisChoice, *, trains: str = "leave out --no-intervene"
 ) -> str:
     """What to ask for, for nothing of this to be left out; ``trains``: for interventions."""
     wanted = []
@@ -108,7 +108,7 @@ def remedy(
     return " and ".join(wanted)
 
 
-def prepared(run: Run, choice: Choice) -> Diagnosis:
+def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
     """A run's diagnosis, nothing of it measured yet."""
     from landscape.diagnose import Diagnosis
     from landscape.problem.rebuild import from_record

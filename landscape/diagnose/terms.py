@@ -108,8 +108,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
 }
 """By name, from good to bad: shares of a sweep are stacked in this order."""
 LANDINGS: dict[str, str] = {
-    "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of {layers} is dead "
-    "or saturated.",
+    "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of "
+    "{layers} is dead or saturated.",
     "partial-collapse": "It landed where much of {layers} is dead.",
     "elsewhere": "Where it landed units are alive.",
     "undetermined": "Whether units died where it landed was not measured.",
@@ -118,8 +118,8 @@ LANDINGS: dict[str, str] = {
 POINTS: dict[str, str] = {
     "slope": "The loss is still on a slope there, at no stationary point.",
     "flat": "There the loss is flat: its curvature is next to nothing.",
-    "flat-valley": "There the loss curves down along no direction that was found and is flat along at least one: "
-    "no strict minimum.",
+    "flat-valley": "There the loss curves down along no direction that was found and is flat along "
+    "at least one: no strict minimum.",
     "saddle": "There the loss still curves downwards along a direction: no minimum.",
     "minimum": "There the loss curves upwards along every direction that was found.",
 }

@@ -69,7 +69,7 @@ def versions() -> dict[str, str]:
 
 def identity(subject: Scan | History | Diagnosed | Outcomes) -> str:
     """Return the fingerprint of everything that a figure may show of a scan or a run."""
-    every = subject.shown() if isinstance(subject, Diagnosed) else vars(subject)
+    every = subject.shown() if isinstance(subject, Diagnosed | Outcomes) else vars(subject)
     shown = {name: value for name, value in every.items() if name not in UNSEEN}
     return fingerprint(*_flat(shown))
 

@@ -175,3 +175,10 @@ def test_the_run_itself_is_left_as_it_is(run, landscape):
     landscape("diagnose", run, *QUICK)
     assert {file: file.read_bytes() for file in before} == before
     assert read(run).record["status"] == "finished"
+
+
+def test_the_help_names_every_part(landscape):
+    shown = " ".join(landscape("diagnose", "--help").out.replace("│", " ").split())
+    listed = shown[shown.index("Measure these parts:") : shown.index("Of others, what was")]
+    places = [re.search(rf"\b{name}\b", listed).start() for name in NAMES]
+    assert places == sorted(places)

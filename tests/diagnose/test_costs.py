@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from landscape.diagnose import Diagnosis, costs, measure, seconds, snapshots
+from landscape.diagnose import NAMES, Diagnosis, costs, gather, measure, seconds, snapshots
+from landscape.diagnose.context import PartRow
 from landscape.diagnose.parts import PARTS
+from landscape.errors import LandscapeError
 from landscape.store import analysis, read
+from landscape.store.measured.curvature import Jump
 
 
 @pytest.fixture
@@ -83,3 +86,31 @@ def test_a_product_is_timed_for_each_sample(learned, monkeypatch):
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
     samples = min(costs.TIMED, diagnosis.subject.samples)
     assert costs.product(diagnosis.context) == 5 / samples
+
+
+def test_the_table_has_every_part_in_its_order():
+    assert tuple(PARTS) == tuple(name for name in NAMES if name != "interventions")
+
+
+def test_a_part_is_a_row_of_the_table(learned, clock, monkeypatch):
+    """What it costs, what it gives and whether it is missed are the row's."""
+    run, problem = learned
+    found = Jump(0, 1, 2, 5.0, 3.0, 0.9, 0.95, 5, 0.1)
+    row = PartRow(lambda context, told: found, cost=lambda context: 700.0, version=9)
+    monkeypatch.setitem(PARTS, "jump", row)
+    diagnosis = Diagnosis(run, problem, only=("jump",), intervene=False)
+    assert seconds(diagnosis) == {"jump": pytest.approx(0.7 + costs.OTHERS)}
+    list(measure(diagnosis))
+    assert diagnosis.context.measured.jump == found
+    assert seconds(Diagnosis(run, problem, only=("jump",), intervene=False)) == {}
+
+    def fails(context, told):
+        raise LandscapeError("it can't be had")
+
+    for is_wanted, said in ((True, ["Not measured: jump: it can't be had."]), (False, [])):
+        monkeypatch.setitem(
+            PARTS, "jump", replace(row, measure=fails, version=10, wanted=lambda _, w=is_wanted: w)
+        )
+        again = Diagnosis(run, problem, only=("jump",), intervene=False)
+        list(measure(again))
+        assert [each for each in gather.evidence(again.context).absent if "jump" in each] == said

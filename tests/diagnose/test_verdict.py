@@ -12,7 +12,7 @@ import pytest
 
 from landscape.diagnose import copies, overfitting
 from landscape.diagnose.evidence import Evidence, Rows
-from landscape.diagnose.terms import MOTIONS, OUTCOMES
+from landscape.diagnose.terms import LANDINGS, MOTIONS, OUTCOMES, MotionTerm
 from landscape.diagnose.verdict import judge
 from landscape.diagnose.words import answer
 from landscape.problem import builtin, flat
@@ -219,6 +219,15 @@ def test_words_for_every_outcome():
         said = answer(judge(getattr(outcomes, name)(0, 0.0)))
         assert not any("{" in sentence or "None" in sentence for sentence in said)
     assert "lasting rise" in answer(judge(outcomes.slow_rise(0, 0.0)))[0]
+
+
+def test_a_landing_and_a_motion_are_lines_of_their_tables(monkeypatch, settled):
+    monkeypatch.setitem(LANDINGS, "asleep", "It landed asleep, {layers} too.")
+    monkeypatch.setitem(MOTIONS, "dithering", MotionTerm("{over} it dithers."))
+    judged = judge(outcomes.escaped(0, 0.9))
+    assert "It landed asleep, hidden too." in answer(replace(judged, landing="asleep"))
+    moved = judge(settled["walk"])
+    assert "Over the window's 2,048 steps it dithers." in answer(replace(moved, motion="dithering"))
 
 
 def test_words_for_motions(settled):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -96,9 +97,15 @@ def test_trainings_of_this_run_that_have_ended(run, recording):
 
 
 def test_a_sweeps_outcomes(tmp_path):
-    group = {"values": {"lr": 0.1}, "count": 1, "train_loss": {"median": np.inf}}
-    outcomes.save(tmp_path, {"sweep": "ab12", "runs": [{"name": "a"}], "groups": [group]})
-    found = outcomes.of(tmp_path)
-    assert (found.name, found.run_id) == (tmp_path.name, "ab12")
-    assert [one["name"] for one in found.runs] == ["a"]
-    assert float(found.groups[0]["train_loss"]["median"]) == np.inf
+    share = outcomes.OutcomeShare(1, 1.0, 0.025, 1.0)
+    span = outcomes.LossSpan(np.inf, 0.5, np.inf)
+    group = outcomes.SweptGroup({"lr": 0.1}, 0.1, 1, {"diverged": share}, span, None)
+    run = outcomes.SweptRun(
+        *("a", {"lr": 0.1, "seed": 3}, 0.1, "diverged", None, "undetermined", "observation"),
+        *(np.inf, None),
+    )
+    written = outcomes.Outcomes(tmp_path.name, "ab12", (group,), (run,))
+    outcomes.save(tmp_path, written)
+    assert json.loads((tmp_path / "outcomes.json").read_text())["runs"][0]["train_loss"] == "inf"
+    assert outcomes.of(tmp_path) == written
+    assert run.shared == group.values

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from landscape.diagnose.terms import OUTCOMES, OutcomeTerm
 from landscape.draw import theme
+from landscape.store.outcomes import SweptGroup
 
 OTHER = OutcomeTerm("", "#ffffff")
 """Of a newer version."""
@@ -21,19 +21,21 @@ def _order(name: str) -> int:
     return list(OUTCOMES).index(name) if name in OUTCOMES else len(OUTCOMES)
 
 
-def draw(axes: Axes, groups: Sequence[Mapping[str, Any]], half: float) -> None:
+def draw(axes: Axes, groups: Sequence[SweptGroup], half: float) -> None:
     """Draw a bar for each group, ``half`` as wide to each side in the rate's logarithm.
 
     A whisker at the boundary of two parts is the exact 95 % binomial interval of the share of runs
     beneath it; the number of runs stands above.
     """
     for group in groups:
-        middle = np.log10(float(group["learning_rate"]))
+        if group.learning_rate is None:
+            continue
+        middle = np.log10(group.learning_rate)
         left, right = 10 ** (middle - half), 10 ** (middle + half)
         base = 0.0
-        names = sorted(group["outcomes"], key=_order)
+        names = sorted(group.outcomes, key=_order)
         for name in names:
-            share = group["outcomes"][name]["share"]
+            share = group.outcomes[name].share
             term = OUTCOMES.get(name, OTHER)
             axes.bar(
                 left,
@@ -50,7 +52,7 @@ def draw(axes: Axes, groups: Sequence[Mapping[str, Any]], half: float) -> None:
             base += share
         _whiskers(axes, group, names, middle, half)
         axes.annotate(
-            f"{group['count']}",
+            f"{group.count}",
             (10**middle, 1),
             (0, 2.5),
             xycoords=axes.get_xaxis_transform(),
@@ -66,22 +68,22 @@ def draw(axes: Axes, groups: Sequence[Mapping[str, Any]], half: float) -> None:
 
 
 def _whiskers(
-    axes: Axes, group: Mapping[str, Any], names: Sequence[str], middle: float, half: float
+    axes: Axes, group: SweptGroup, names: Sequence[str], middle: float, half: float
 ) -> None:
     """Draw, for each boundary between parts, the interval of the share of runs beneath it."""
     # SciPy's distributions take half a second to import.
     from landscape.diagnose.binomial import interval
 
-    counts = np.cumsum([group["outcomes"][name]["count"] for name in names]).tolist()
+    counts = np.cumsum([group.outcomes[name].count for name in names]).tolist()
     inner = counts[:-1] or counts
     for count, place in zip(inner, np.linspace(-1, 1, len(inner) + 2)[1:-1], strict=True):
-        low, high = interval(count, group["count"])
+        low, high = interval(count, group.count)
         x = 10 ** (middle + 0.7 * place * half)
         for ink, thick in (("white", 2.6), (theme.INK, 1.0)):
             axes.plot([x, x], [low, high], color=ink, lw=thick, zorder=4)
         axes.plot(
             [x],
-            [count / group["count"]],
+            [count / group.count],
             "o",
             ms=3.4,
             color=theme.INK,
@@ -96,9 +98,9 @@ def _edge(term: OutcomeTerm) -> str:
     return "white" if term.is_dark else theme.INK
 
 
-def entries(groups: Sequence[Mapping[str, Any]]) -> list[Patch]:
+def entries(groups: Sequence[SweptGroup]) -> list[Patch]:
     """Return the legend's entries: the outcomes that there are, from good to bad."""
-    there = sorted({name for group in groups for name in group["outcomes"]}, key=_order)
+    there = sorted({name for group in groups for name in group.outcomes}, key=_order)
     found = []
     for name in there:
         term = OUTCOMES.get(name, OTHER)
