@@ -126,7 +126,7 @@ def diagnose(
 
     if intervene and no_intervene:
         raise LandscapeError("--intervene and --no-intervene exclude each other; drop one of them")
-    choice = diagnosing.Choice(
+    choice = diagnosing.DiagnosisChoice(
         only=None if only is None else tuple(name.strip() for name in only.split(",")),
         intervene=not no_intervene,
         twin=twin,

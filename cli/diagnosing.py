@@ -27,7 +27,7 @@ ANNOUNCED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Choice:
+class DiagnosisChoice:
     """What the command line asks for."""
 
     only: tuple[str, ...] | None
@@ -57,14 +57,16 @@ def thresholds(pairs: Sequence[str]) -> Thresholds:
             raise LandscapeError(
                 f"--threshold must be NAME=VALUE with one of {', '.join(known)}, got {pair}"
             )
+        kind = type(known[name])
         try:
-            chosen[name] = type(known[name])(text)
+            chosen[name] = kind(text)
         except ValueError:
-            raise LandscapeError(f"threshold {name} must be a number, got {text}") from None
+            number = "a whole number" if kind is int else "a number"
+            raise LandscapeError(f"threshold {name} must be {number}, got {text}") from None
     return Thresholds(**chosen)
 
 
-def one(folder: Path, choice: Choice, *, json: bool) -> None:
+def one(folder: Path, choice: DiagnosisChoice, *, json: bool) -> None:
     """Diagnose a run and print the page, or verdict.json."""
     from landscape.diagnose import alone
     from landscape.store import read
@@ -96,7 +98,7 @@ def unwritten(folder: Path, verdict: Verdict) -> tuple[str, ...]:
 
 
 def remedy(
-    lacking: Collection[str], choice: Choice, *, trains: str = "leave out --no-intervene"
+    lacking: Collection[str], choice: DiagnosisChoice, *, trains: str = "leave out --no-intervene"
 ) -> str:
     """What to ask for, for nothing of this to be left out; ``trains``: for interventions."""
     wanted = []
@@ -107,7 +109,7 @@ def remedy(
     return " and ".join(wanted)
 
 
-def prepared(run: Run, choice: Choice) -> Diagnosis:
+def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
     """A run's diagnosis, nothing of it measured yet."""
     from landscape.diagnose import Diagnosis
     from landscape.problem.rebuild import from_record

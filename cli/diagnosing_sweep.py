@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,7 +17,7 @@ from landscape.quantities import duration
 
 from . import strict_json
 from .diagnosing import (
-    Choice,
+    DiagnosisChoice,
     announce_measuring,
     carried_out,
     prepared,
@@ -30,21 +30,22 @@ from .sweep_table import table
 if TYPE_CHECKING:
     from landscape.diagnose import Diagnosis
     from landscape.store import Run
+    from landscape.store.outcomes import LossSpan, Outcomes, OutcomeShare
     from landscape.store.sweep import Sweep
 
 
 @dataclass(frozen=True)
-class Task:
+class RunTask:
     """One run to be diagnosed, in this process or another."""
 
     folder: str
-    choice: Choice
+    choice: DiagnosisChoice
     threads: int
     here: str
     """The folder that relative paths are from."""
 
 
-def all_of(folder: Path, choice: Choice, *, intervene: bool, json: bool) -> None:
+def all_of(folder: Path, choice: DiagnosisChoice, *, intervene: bool, json: bool) -> None:
     """Diagnose a sweep's runs, several at a time, and print the table, or its JSON.
 
     Without ``intervene`` no trainings are done from the runs' snapshots: of every run they take
@@ -53,7 +54,7 @@ def all_of(folder: Path, choice: Choice, *, intervene: bool, json: bool) -> None
     Raises:
         LandscapeError: no run has ended, or one couldn't be diagnosed; the others were.
     """
-    from landscape.diagnose import alone, outcomes
+    from landscape.diagnose import alone, tally
     from landscape.store import sweep as sweeps
 
     sweep = sweeps.read(folder)
@@ -72,14 +73,14 @@ def all_of(folder: Path, choice: Choice, *, intervene: bool, json: bool) -> None
         typer.echo("interventions are left out; --intervene does them for each run", err=True)
     with cluster.workers(choice.workers, choice.scheduler) as pool, alone(sweep):
         failed = [*unreadable, *_diagnosed(folder, runs, asked, pool)]
-        found = outcomes.write(sweep)
+        found = tally.write(sweep)
     if json:
-        strict_json.echo(found)
+        strict_json.echo(found.record())
     else:
         for line in lines(found):
             typer.echo(line)
-        if found["runs"]:
-            one = folder / found["runs"][0]["name"]
+        if found.runs:
+            one = folder / found.runs[0].name
             typer.echo(f"next: landscape diagnose {one}, or landscape render {folder}")
     if failed:
         raise LandscapeError(
@@ -100,14 +101,14 @@ def _say_what_is_left_out(sweep: Sweep, known: Sequence[str]) -> None:
 
 
 def _diagnosed(
-    folder: Path, runs: Sequence[Run], choice: Choice, pool: cluster.Workers
+    folder: Path, runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Workers
 ) -> list[str]:
     """Diagnose the runs; give those that could not be, with their errors."""
     import torch
 
     _announce(runs, choice, pool)
     threads, here = pool.threads(torch.get_num_threads()), str(Path.cwd())
-    tasks = [Task(str(run.folder.resolve()), choice, threads, here) for run in runs]
+    tasks = [RunTask(str(run.folder.resolve()), choice, threads, here) for run in runs]
     failed, stays = [], []
     lacking: set[str] = set()
     for outcome in _outcomes(folder, tasks, pool, quiet=choice.quiet):
@@ -136,7 +137,7 @@ class Said:
     """What a fuller verdict rests on that was not overwritten."""
 
 
-def diagnose_one(task: Task) -> Said:
+def diagnose_one(task: RunTask) -> Said:
     """Diagnose a run as the same command alone would."""
     import torch
 
@@ -158,7 +159,7 @@ def diagnose_one(task: Task) -> Said:
 
 
 def _outcomes(
-    folder: Path, tasks: Sequence[Task], pool: cluster.Workers, *, quiet: bool
+    folder: Path, tasks: Sequence[RunTask], pool: cluster.Workers, *, quiet: bool
 ) -> Iterator[cluster.Outcome[Said]]:
     """Do the tasks with one line of progress."""
     shares: dict[int, float] = {}
@@ -176,7 +177,7 @@ def _outcomes(
             yield outcome
 
 
-def _announce(runs: Sequence[Run], choice: Choice, pool: cluster.Workers) -> None:
+def _announce(runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Workers) -> None:
     from landscape.diagnose import cost, seconds
     from landscape.diagnose.kept import VERDICT
 
@@ -196,27 +197,27 @@ def _announce(runs: Sequence[Run], choice: Choice, pool: cluster.Workers) -> Non
         )
 
 
-def _prepared(runs: Sequence[Run], choice: Choice) -> Iterator[Diagnosis]:
+def _prepared(runs: Sequence[Run], choice: DiagnosisChoice) -> Iterator[Diagnosis]:
     for run in runs:
         # One that can't be diagnosed says so when its turn comes.
         with contextlib.suppress(LandscapeError):
             yield prepared(run, choice)
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+def lines(found: Outcomes) -> Iterator[str]:
     """A table with a line for each combination of settings, then one with a line a run."""
-    names = list(found["groups"][0]["values"]) if found["groups"] else []
+    names = list(found.groups[0].values) if found.groups else []
     head = [*names, "runs", "train (median)", "valid. (median)", "outcomes (95 % interval)"]
     yield from table(
         head,
         [
             [
-                *(str(group["values"][name]) for name in names),
-                str(group["count"]),
-                *(_median(group[name]) for name in ("train_loss", "validation_loss")),
-                ", ".join(_share(name, share) for name, share in group["outcomes"].items()),
+                *(str(group.values[name]) for name in names),
+                str(group.count),
+                *(_median(span) for span in (group.train_loss, group.validation_loss)),
+                ", ".join(_share(name, share) for name, share in group.outcomes.items()),
             ]
-            for group in found["groups"]
+            for group in found.groups
         ],
     )
     yield ""
@@ -225,22 +226,22 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         head,
         [
             [
-                run["name"],
-                *(_loss(run[name]) for name in ("train_loss", "validation_loss")),
-                run["verdict"] + (f" ({run['landing']})" if run["landing"] else ""),
-                run["motion"],
+                run.name,
+                *(_loss(loss) for loss in (run.train_loss, run.validation_loss)),
+                run.verdict + (f" ({run.landing})" if run.landing else ""),
+                run.motion,
             ]
-            for run in found["runs"]
+            for run in found.runs
         ],
     )
 
 
-def _share(name: str, share: Mapping[str, Any]) -> str:
-    return f"{share['count']} {name} ({share['low']:.0%} to {share['high']:.0%})"
+def _share(name: str, share: OutcomeShare) -> str:
+    return f"{share.count} {name} ({share.low:.0%} to {share.high:.0%})"
 
 
-def _median(spread: Mapping[str, Any] | None) -> str:
-    return "-" if spread is None else _loss(spread["median"])
+def _median(span: LossSpan | None) -> str:
+    return "-" if span is None else _loss(span.median)
 
 
 def _loss(value: float | None) -> str:

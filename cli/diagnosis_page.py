@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from landscape.diagnose import Diagnosis, Verdict
+    from landscape.store.measured.whole import Measured
 
 WIDTH = 100
 """Of the page where it isn't shown on a terminal."""
@@ -42,9 +43,9 @@ def page(diagnosis: Diagnosis, verdict: Verdict) -> Iterator[RenderableType]:
     yield _sentences("What happened", answer(verdict))
     if verdict.caveats:
         yield _sentences("Mind that", verdict.caveats)
-    results = diagnosis.context.results
-    yield _evidence(verdict, results)
-    yield from tables(verdict, results)
+    measured = diagnosis.context.measured
+    yield _evidence(verdict, measured)
+    yield from tables(verdict, measured)
 
 
 def _head(verdict: Verdict) -> RenderableType:
@@ -78,10 +79,10 @@ def _sentences(title: str, sentences: Sequence[str]) -> RenderableType:
     return Group(Text(f"\n{title}", style="bold"), table)
 
 
-def _evidence(verdict: Verdict, results: Mapping[str, Any]) -> RenderableType:
+def _evidence(verdict: Verdict, measured: Measured) -> RenderableType:
     table = columns("value", "line", "what it is", right=(1, 2), first="evidence")
     table.columns[2].no_wrap, table.columns[2].max_width = False, LINE_WIDTH
-    has_tried = was_trained_again(results)
+    has_tried = was_trained_again(measured)
     for name, item in verdict.evidence.items():
         # What is a sentence was said above; what trainings did has a table of its own.
         if not (name.endswith("_because") or (has_tried and is_of_trainings(name))):
@@ -92,7 +93,7 @@ def _evidence(verdict: Verdict, results: Mapping[str, Any]) -> RenderableType:
                 Text(item.meaning),
             )
     lines: list[RenderableType] = [Text("\nEvidence", style="bold"), table]
-    if (units := results.get("units")) and "exactly_zero" not in verdict.evidence:
+    if (units := measured.units) and "exactly_zero" not in verdict.evidence:
         moving = units.moving(len(units.step) - 1)
         if len(moving) < len(units.tensors):
             lines.append(
@@ -102,7 +103,7 @@ def _evidence(verdict: Verdict, results: Mapping[str, Any]) -> RenderableType:
                     f"{', '.join(moving) or 'none'}"
                 )
             )
-    if curvature := results.get("curvature"):
+    if curvature := measured.curvature:
         lines.append(
             Text(
                 f"at step {curvature.step[-1]} the Hessian's trace is {cell(curvature.trace[-1])} "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
@@ -14,33 +14,36 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from landscape.diagnose import Verdict
-    from landscape.diagnose.connectivity import Connectivity, Pairs
-    from landscape.diagnose.copies import Copies
-    from landscape.diagnose.curved import Curved
-    from landscape.diagnose.escape import Again, Control, Escape
-    from landscape.diagnose.functions import Functions
     from landscape.diagnose.items import Value
-    from landscape.diagnose.replicas import Motion
+    from landscape.store.measured.networks import Functions
+    from landscape.store.measured.trainings import (
+        ControlRepeat,
+        EscapeTrainings,
+        LeftAgain,
+        MotionTrainings,
+    )
+    from landscape.store.measured.weights import Copies
+    from landscape.store.measured.whole import Measured
 
 
-def tables(verdict: Verdict, results: Mapping[str, Any]) -> Iterator[RenderableType]:
+def tables(verdict: Verdict, measured: Measured) -> Iterator[RenderableType]:
     """Those there is something for, from top to bottom."""
-    found = results.get("interventions")
+    found = measured.interventions
     if found is not None and found.escape is not None:
         yield Group(Text("\nTrained again", style="bold"), _escape(found.escape))
     elif found is not None and found.motion is not None:
-        motion = _motion(found.motion, verdict, results)
+        motion = _motion(found.motion, verdict, measured)
         if motion is not None:
             yield motion
-    if copies := results.get("permutations"):
-        yield _distances(results, copies)
-    if functions := results.get("functions"):
-        yield from _functions(functions)
+    if measured.permutations is not None:
+        yield _distances(measured, measured.permutations)
+    if measured.functions is not None:
+        yield from _functions(measured.functions)
 
 
-def was_trained_again(results: Mapping[str, Any]) -> bool:
+def was_trained_again(measured: Measured) -> bool:
     """Whether there is a table of what trainings after an escape did."""
-    found = results.get("interventions")
+    found = measured.interventions
     return found is not None and found.escape is not None
 
 
@@ -49,21 +52,23 @@ def is_of_trainings(name: str) -> bool:
     return "_from_" in name or name == "plateau_rates"
 
 
-def _escape(found: Escape) -> RenderableType:
+def _escape(found: EscapeTrainings) -> RenderableType:
+    from landscape.store.measured.trainings import KINDS, STARTS
+
     table = columns(
         *("runs", "loss at the end", f"ended below {cell(found.level)}"),
         right=(1, 2, 3),
         first="from",
     )
-    for start, words in _STARTS.items():
-        for kind, what in _KINDS.items():
+    for start, place in STARTS.items():
+        for kind, change in KINDS.items():
             same = [b for b in found.branches if (b.start, b.kind) == (start, kind)]
             if same:
                 rates = ", ".join(f"{rate:g}" for rate in sorted({b.learning_rate for b in same}))
                 losses = [b.end_loss for b in same]
                 back = sum(loss <= found.level for loss in losses)
                 table.add_row(
-                    Text(f"{words}, η = {rates}{what}"),
+                    Text(f"{place.page}, η = {rates}{change.page}"),
                     str(len(losses)),
                     _range(losses),
                     f"{back} of {len(losses)}",
@@ -75,15 +80,20 @@ def _escape(found: Escape) -> RenderableType:
     return Group(*lines)
 
 
-def _again(found: Again) -> str:
+def _again(found: LeftAgain) -> str:
+    from landscape.store.measured.trainings import STARTS
+
+    place = STARTS[found.start].page
     return (
-        f"from {_STARTS[found.start]}, same rate, other orders: {found.away} of {found.count} left "
+        f"from {place}, same rate, other orders: {found.away} of {found.count} left "
         f"(95 % interval of the probability: {found.low:.0%} to {found.high:.0%})"
     )
 
 
-def _control(found: Control, *, has_velocity: bool) -> str:
-    where = f"control from {_STARTS[found.start]}"
+def _control(found: ControlRepeat, *, has_velocity: bool) -> str:
+    from landscape.store.measured.trainings import STARTS
+
+    where = f"control from {STARTS[found.start].page}"
     if found.equal == found.steps:
         return f"{where}: all {found.steps} batch losses are the run's to the bit"
     why = (
@@ -97,22 +107,7 @@ def _control(found: Control, *, has_velocity: bool) -> str:
     )
 
 
-_STARTS = {
-    "best": "the best weights",
-    "before-onset": "before the onset",
-    "end": "the end",
-    "plateau": "a start on the plateau",
-}
-_KINDS = {
-    "control": ", same order (control)",
-    "other-order": ", other orders",
-    "lower-rate": "",
-    "rate": "",
-    "plateau": "",
-}
-
-
-def _motion(found: Motion, verdict: Verdict, results: Mapping[str, Any]) -> RenderableType | None:
+def _motion(found: MotionTrainings, verdict: Verdict, measured: Measured) -> RenderableType | None:
     """What isn't among the evidence."""
     table = columns("", right=(1,), first="Trained on, from step " + str(found.start_step))
     replicas, full = found.replicas, found.full_batch
@@ -132,7 +127,7 @@ def _motion(found: Motion, verdict: Verdict, results: Mapping[str, Any]) -> Rend
             f"floors below {len(found.floor_losses)} snapshots: loss", _range(found.floor_losses)
         )
     if "barrier_line" not in verdict.evidence:
-        for row in _barriers(results.get("connectivity"), results.get("curves")):
+        for row in _barriers(measured):
             table.add_row(*row)
     if found.lower is not None:
         table.add_row(
@@ -141,24 +136,21 @@ def _motion(found: Motion, verdict: Verdict, results: Mapping[str, Any]) -> Rend
     return Group(Text(), table) if table.row_count else None
 
 
-def _barriers(between: Connectivity | None, curves: Curved | None) -> Iterator[tuple[str, str]]:
-    paths: dict[str, Pairs | Curved] = {}
-    if between is not None:
-        paths = {"straight": between.line, "from floor to floor": between.polyline}
-        if between.matched is not None:
-            paths["straight, units matched"] = between.matched
-    if curves is not None:
-        paths[f"straight, and along {curves.trained} trained curves"] = curves
-    for way, pairs in paths.items():
+def _barriers(measured: Measured) -> Iterator[tuple[str, str]]:
+    from landscape.store.measured.paths import PATHS
+
+    trained = measured.curves.trained if measured.curves is not None else 0
+    for name, barriers in measured.barriers.items():
+        way, worst = PATHS[name].page.format(trained=trained), barriers.highest
         yield (
             f"worst barrier between floors, {way}: error points, loss over the higher end's",
-            f"{cell(pairs.error.max().item())}, {cell(pairs.ratio.max().item())}",
+            f"{cell(worst.error)}, {cell(worst.ratio)}",
         )
 
 
-def _distances(results: Mapping[str, Any], copies: Copies) -> RenderableType:
+def _distances(measured: Measured, copies: Copies) -> RenderableType:
     table = columns("d", "what it is", right=(1,), first="distance in weight space")
-    spread = results.get("distances")
+    spread = measured.distances
     if spread is not None:
         curve = spread.by_lag
         for place in sorted({0, len(curve.lag) // 2, len(curve.lag) - 1}):

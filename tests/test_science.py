@@ -120,7 +120,7 @@ def test_what_came_of_an_escape(modules, runs, tmp_path):
         for loss in losses
     ]
     escape = {"again": again, "level": 0.5, "branches": branches}
-    analysis.save(copy, analysis.Part("interventions", "", 0.0, {"escape": escape}))
+    analysis.save(copy, analysis.StoredPart("interventions", "", 0.0, {"escape": escape}))
     table = cells(modules[1].escapes(tmp_path, ["late", "absent"]))
     column = {row[""]: row["late 0"] for row in table}
     assert column["same η from the best weights: left"] == "7 of 10"

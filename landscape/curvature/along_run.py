@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landscape.curvature.density import trace
 from landscape.curvature.hessian import SAMPLES, sampled
@@ -15,6 +13,7 @@ from landscape.curvature.krylov import search
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.store.landmarks import check, landmarks
+from landscape.store.measured.curvature import Curvature
 from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
@@ -29,44 +28,6 @@ PRECISION = 1e-3
 """Of the critical step, relative."""
 ROUNDING = 3e-7
 """Share of the loss that a difference of mean losses in float32 can't tell from nothing."""
-
-
-@dataclass(frozen=True)
-class Curvature:
-    """What was measured at R recorded steps, of the full training loss without weight decay.
-
-    Loss, gradient and critical step are over all ``total`` training samples; eigenvalues and trace
-    over ``samples`` of them, the same ones at every step. Eval mode, recorded BatchNorm statistics.
-    """
-
-    step: NDArray[np.int64]
-    """(R,)"""
-    loss: Floats
-    """(R,)"""
-    gradient_norm: Floats
-    """(R,)"""
-    gradient_curvature: Floats
-    """(R,) g' H g / |g|^2 with the full data's g and the samples' H; NaN where g is zero."""
-    critical_step: Floats
-    """(R,) smallest eta > 0 with L(w - eta g) >= L(w); see `critical_step`."""
-    eigenvalues: Floats
-    """(R, k) the largest ones, largest first; each at most the true one."""
-    eigenvalue_errors: Floats
-    """(R, k) an eigenvalue of the samples' Hessian lies within that."""
-    lowest: Floats
-    """(R,) the smallest eigenvalue, or somewhat above it."""
-    lowest_error: Floats
-    """(R,)"""
-    trace: Floats
-    """(R,)"""
-    trace_error: Floats
-    """(R,) standard error over the probes; NaN for one probe."""
-    products: NDArray[np.int64]
-    """(R,) Hessian-vector products that were spent."""
-    samples: int
-    total: int
-    parameters: int
-    """P; trace / P is the mean curvature along a random direction."""
 
 
 def measure(

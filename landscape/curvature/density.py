@@ -20,6 +20,7 @@ from landscape.curvature.krylov import Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.store.landmarks import check
+from landscape.store.measured.curvature import Density
 from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
@@ -39,39 +40,6 @@ class Count:
     """Between these whatever the spectrum looks like between the nodes: the weights of the two
     nodes about the threshold could lie on either side of it (Chebyshev, Markov, Stieltjes). Of
     the probes' mean; the error comes on top."""
-
-
-@dataclass(frozen=True)
-class Density:
-    """Eigenvalues and their weights by stochastic Lanczos quadrature (Ghorbani et al., 2019).
-
-    ``weights[p, j]`` is the share of the spectrum that probe p sees at ``nodes[p, j]``, ascending
-    along j; each row sums to 1. Their mean over probes estimates the density without bias in its
-    first 2 m - 1 moments.
-    """
-
-    nodes: Floats
-    """(probes, m) ascending."""
-    weights: Floats
-    """(probes, m)."""
-    size: int
-    """P."""
-    samples: int = 0
-    """How many training samples the Hessian is the mean over."""
-    total: int = 0
-    """How many there are."""
-    step: int = 0
-    """Of the weights."""
-
-    @property
-    def lowest(self) -> float:
-        """The smallest node: the smallest eigenvalue is at most that."""
-        return float(self.nodes.min())
-
-    @property
-    def highest(self) -> float:
-        """The largest node: the largest eigenvalue is at least that."""
-        return float(self.nodes.max())
 
 
 def measure(

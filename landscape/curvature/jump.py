@@ -12,6 +12,7 @@ from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import Eigenpairs, Products, top
 from landscape.problem.problem import Problem
 from landscape.store.landmarks import check
+from landscape.store.measured.curvature import Jump
 from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
@@ -24,28 +25,6 @@ Listener = Callable[[], None]
 REACH = 20
 """† Steps from before a jump to its peak beyond which its direction says nothing of the start's
 eigenvectors: they have turned since."""
-
-
-@dataclass(frozen=True)
-class Jump:
-    """How the curvature changed over a stretch of a run, and where in the spectrum the move lay."""
-
-    first: int
-    peak: int
-    last: int
-    """Steps: before it, where the loss was highest, and where it had come back."""
-    before: float
-    """Top eigenvalue at the first."""
-    after: float
-    """Top eigenvalue at the last."""
-    along_top: float
-    """Share of the squared length of the move from first to peak along the top eigenvector at the
-    first; NaN: no move, or more than `REACH` steps lie between the two."""
-    along_subspace: float
-    """Share of it in the span of the top ``count`` eigenvectors."""
-    count: int
-    chance: float
-    """Share that a random move would have in the subspace: count / P."""
 
 
 def subspace(

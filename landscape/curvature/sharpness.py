@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
 from landscape.store.landmarks import check, landmarks
+from landscape.store.measured.curvature import Sharpness
 from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
 """``listener(done, total)``, in rows."""
-
-
-@dataclass(frozen=True)
-class Sharpness:
-    """E[g_B' H_B g_B] / E|g_B|^2 over random batches B at R recorded steps."""
-
-    step: NDArray[np.int64]
-    """(R,)"""
-    value: Floats
-    """(R,); NaN where every batch's gradient is zero."""
-    error: Floats
-    """(R,) standard error over the batches; 0 where the batch is all of the data, NaN for one
-    batch that isn't."""
-    noise: Floats
-    """(R,) share of E|g_B|^2 that is noise, 1 - |mean of g_B|^2 / E|g_B|^2, without its bias; 0
-    for the full batch, near 1 where noise dominates."""
-    batch_size: int
-    batches: int
 
 
 def measure(

@@ -126,7 +126,7 @@ class Layer:
     """(units,) bool."""
 
 
-class Watch(TorchFunctionMode):
+class UnitWatch(TorchFunctionMode):
     """Sees every activation function that a model calls, as a module or in its own code.
 
     A context manager around forward passes. A unit is an output feature of a layer, of a

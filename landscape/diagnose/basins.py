@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from landscape.diagnose.evidence import Barrier, Evidence, Floors, Pair
+from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
-
-PATHS = {
-    "line": "along straight lines",
-    "polyline": "from floor to floor",
-    "curve": "along trained Bézier curves",
-    "matched": "along lines after weight matching",
-}
+from landscape.store.measured.paths import PATHS, Barrier, Pair
 
 
 def connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool | None:
@@ -28,23 +22,28 @@ def connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool 
     different basins only where they fall into groups between which every path of every pair is
     high, after matching too (unless the model has no units to match). Adds to ``items``.
     """
-    floors = evidence.floors
+    floors = evidence.measured.connectivity
     if floors is None:
         return None
-    for name, barrier in _worst(floors):
+    paths = evidence.measured.barriers
+    for name, barriers in paths.items():
+        worst = barriers.highest
         items[f"barrier_{name}"] = Item(
-            barrier.error,
+            worst.error,
             thresholds.barrier_error,
-            f"worst barrier between {floors.count} floors, error points, {PATHS[name]}; "
-            f"loss ratio {barrier.ratio:.3g} against {thresholds.barrier_ratio:g}",
+            f"worst barrier between {floors.count} floors, error points, {PATHS[name].along}; "
+            f"loss ratio {worst.ratio:.3g} against {thresholds.barrier_ratio:g}",
         )
-    count = floors.count if floors.pairs else 2
-    pairs = floors.pairs or {(0, 1): dict(_worst(floors))}
     scale = _scale(evidence)
-    found = {pair: _joined(paths, floors, scale, thresholds) for pair, paths in pairs.items()}
-    if _groups(count, [pair for pair, joined in found.items() if joined]) == 1:
+    # Without matching, a high path may be one between copies of the same network.
+    complete = "matched" in paths or floors.symmetric is False
+    found = {}
+    for pair in floors.pairs:
+        between = [barriers.of(pair) for barriers in paths.values()]
+        found[pair] = _joined(between, complete, scale, thresholds)
+    if _groups(floors.count, [pair for pair, joined in found.items() if joined]) == 1:
         return True
-    apart = _groups(count, [pair for pair, joined in found.items() if joined is not False])
+    apart = _groups(floors.count, [pair for pair, joined in found.items() if joined is not False])
     if apart == 1:
         return None
     items["basins"] = Item(
@@ -56,21 +55,13 @@ def connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool 
     return False
 
 
-def _worst(floors: Floors) -> Iterator[tuple[str, Barrier]]:
-    for name in PATHS:
-        barrier = getattr(floors, name)
-        if barrier is not None:
-            yield name, barrier
-
-
 def _joined(
-    paths: Mapping[str, Barrier], floors: Floors, scale: float, thresholds: Thresholds
+    paths: Sequence[Barrier], complete: bool, scale: float, thresholds: Thresholds
 ) -> bool | None:
     """Whether two floors are; None where no path is low and not all are known to be high."""
-    low = [_is_low(barrier, scale, thresholds) for barrier in paths.values()]
+    low = [_is_low(barrier, scale, thresholds) for barrier in paths]
     if True in low:
         return True
-    complete = "matched" in paths or floors.symmetric is False
     return False if complete and None not in low else None
 
 

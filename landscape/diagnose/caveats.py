@@ -10,14 +10,12 @@ import numpy as np
 from landscape.diagnose.estimates import is_sgd
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.landing import dead_layers
-from landscape.diagnose.motion import Motion
-from landscape.diagnose.outcome import Outcome
-
-STILL = ("confined", "mixed", "wandering-in-valley")
-PLACES = (*STILL, "hopping-basins")
+from landscape.diagnose.motion import NamedMotion
+from landscape.diagnose.outcome import NamedOutcome
+from landscape.diagnose.terms import MOTIONS
 
 
-def of(evidence: Evidence, outcome: Outcome, motion: Motion) -> tuple[str, ...]:
+def of(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -> tuple[str, ...]:
     """The sentences, those on what was not measured first."""
     return (
         *evidence.absent,
@@ -27,9 +25,9 @@ def of(evidence: Evidence, outcome: Outcome, motion: Motion) -> tuple[str, ...]:
     )
 
 
-def _on_layers(evidence: Evidence, outcome: Outcome) -> Iterator[str]:
+def _on_layers(evidence: Evidence, outcome: NamedOutcome) -> Iterator[str]:
     # Too late in the run for an escape, or one of several excursions.
-    if (layers := dead_layers(evidence.states.get("end"))) and not outcome.layers:
+    if (layers := dead_layers(evidence.state("end"))) and not outcome.layers:
         yield f"At the end every unit of {' and '.join(layers)} is dead or saturated."
 
 
@@ -46,8 +44,8 @@ def _on_loss(evidence: Evidence) -> Iterator[str]:
         )
 
 
-def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator[str]:
-    moved = evidence.diffusion
+def _on_motion(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -> Iterator[str]:
+    moved = evidence.measured.diffusion
     if outcome.name == "diverged":
         return
     if (
@@ -63,7 +61,7 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
         yield "Normalization layers make the loss blind to scale: norms may grow without effect."
     if moved is None:
         return
-    if motion.name in PLACES and evidence.setup.weight_decay == 0:
+    if MOTIONS[motion.name].has_places and evidence.setup.weight_decay == 0:
         yield from _on_symmetries(evidence)
     if motion.name == "mixed" and not motion.connected:
         yield (
@@ -76,7 +74,7 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
             f"A slow logarithmic drift beneath confinement, of up to {share:.0%} of MSD(T/2), can "
             "not be told from none here."
         )
-    if motion.name in STILL and moved.growth == "logarithmic":
+    if MOTIONS[motion.name].is_still and moved.growth == "logarithmic":
         yield (
             "Displacement grows like log lag; a broad spectrum of curvatures looks the same as "
             "logarithmic diffusion."
@@ -94,25 +92,27 @@ def _on_motion(evidence: Evidence, outcome: Outcome, motion: Motion) -> Iterator
     if evidence.setup.momentum > 0:
         share = 1 / (1 - evidence.setup.momentum)
         yield f"Momentum makes steps resemble each other over about {share:.0f} of them."
-    if evidence.replicas is None and motion.name != "still-descending":
+    replicas = evidence.measured.replicas
+    if replicas is None and motion.name != "still-descending":
         yield "No replicas: whether noise or drift moves the weights rests on one run."
-    elif evidence.replicas is not None and 0 < evidence.replicas.steps < 0.75 * moved.steps:
+    elif replicas is not None and 0 < replicas.steps < 0.75 * moved.steps:
         yield (
-            f"Replicas ran for {evidence.replicas.steps} of the window's {moved.steps} steps: "
+            f"Replicas ran for {replicas.steps} of the window's {moved.steps} steps: "
             "their ratio is that of the shorter time."
         )
-    if evidence.floors is None and motion.name != "still-descending":
+    if evidence.measured.connectivity is None and motion.name != "still-descending":
         yield "No floors: barriers between the places it visits are not known."
-    if motion.name == "hopping-basins" and evidence.floors and evidence.floors.curve is None:
+    floors = evidence.measured.connectivity
+    if motion.name == "hopping-basins" and floors and evidence.measured.curves is None:
         yield (
             "Straight lines don't connect the floors; curves were not tried: --curve trains them."
         )
-    if motion.name == "hopping-basins" and evidence.floors and evidence.floors.symmetric is False:
+    if motion.name == "hopping-basins" and floors and floors.symmetric is False:
         yield (
             "No interchangeable units were found in the model, so that nothing was matched; one "
             "basin may still be another's copy by a symmetry that wasn't found."
         )
-    if not evidence.twin:
+    if evidence.misses_twin:
         yield "No independently trained network to compare distances with."
 
 
@@ -138,7 +138,7 @@ def _is_separable(evidence: Evidence) -> bool:
 
 
 def _only_whole_epochs(evidence: Evidence) -> bool:
-    moved = evidence.diffusion
+    moved = evidence.measured.diffusion
     if moved is None:
         return False
     step = evidence.rows.step

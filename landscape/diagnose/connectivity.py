@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,8 @@ from landscape.diagnose.matching import match
 from landscape.diagnose.profiles import (
     POINTS,
     Measure,
-    Profile,
     chained,
     check,
-    connects,
     measurer,
     piece,
 )
@@ -27,56 +24,8 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
+from landscape.store.measured.paths import Connectivity, Pair, PairBarriers, Profile
 from landscape.store.records import Floats
-
-Pair: TypeAlias = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Barriers between all pairs of K networks along one kind of path.
-
-    ``loss[i, j]``, ``ratio[i, j]`` and ``error[i, j]`` are those of a
-    `barriers.Barrier` between networks i and j.
-    """
-
-    loss: Floats
-    """(K, K), symmetric, 0 on the diagonal; likewise:"""
-    ratio: Floats
-    error: Floats
-    at: Floats
-    worst: Profile
-    """Of the pair with the largest error barrier and, among equals, the largest loss barrier."""
-    worst_pair: Pair
-    connected: bool | None
-    """Whether all pairs are; None where it isn't defined."""
-
-
-@dataclass(frozen=True)
-class Connectivity:
-    """What lies between K networks, in the order given: straight, step by step, and matched."""
-
-    line: Pairs
-    """Along straight lines."""
-    polyline: Pairs
-    """Through all networks between the two: from i by i + 1, i + 2, ... to j."""
-    matched: Pairs | None
-    """Along straight lines to the second network with its units permuted towards the first;
-    None without a permutation symmetry."""
-    moved: int
-    """So many pairs have another order of units after matching."""
-    distance: Floats
-    """(K, K) Euclidean distances."""
-    matched_distance: Floats | None
-    train_loss: Floats
-    """(K,) at the networks themselves."""
-    train_accuracy: Floats
-    points: int
-    reason: str | None
-    """Why nothing was matched; None where it was."""
-    symmetric: bool | None = None
-    """Whether units of the model are interchangeable; False: it was traced and none were found, so
-    that there is nothing to match; None: it could not be told."""
 
 
 def cost(problem: Problem, networks: int, *, points: int = POINTS, matched: bool = True) -> int:
@@ -151,7 +100,7 @@ def _chain(
     return chained([lines[step] for step in steps], [distance[step] for step in steps])
 
 
-def _pairs(profiles: Mapping[Pair, Profile], count: int, thresholds: Thresholds) -> Pairs:
+def _pairs(profiles: Mapping[Pair, Profile], count: int, thresholds: Thresholds) -> PairBarriers:
     barriers = {pair: found.barrier for pair, found in profiles.items()}
 
     def badness(pair: Pair) -> tuple[float, float]:
@@ -161,13 +110,13 @@ def _pairs(profiles: Mapping[Pair, Profile], count: int, thresholds: Thresholds)
         return error, math.inf if math.isnan(found.loss) else found.loss
 
     worst = max(barriers, key=badness)
-    verdicts = [connects(found, thresholds) for found in barriers.values()]
+    verdicts = [found.connects(thresholds) for found in barriers.values()]
     known = None if None in verdicts else True
 
     def matrix(name: str) -> Floats:
         return _matrix({pair: getattr(found, name) for pair, found in barriers.items()}, count)
 
-    return Pairs(
+    return PairBarriers(
         loss=matrix("loss"),
         ratio=matrix("ratio"),
         error=matrix("error"),

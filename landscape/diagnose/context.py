@@ -1,33 +1,24 @@
-"""What a diagnosis passes from part to part."""
+"""What a diagnosis passes from part to part, and what a row of the table of parts says."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from landscape.diagnose.escape import Escape
-from landscape.diagnose.replicas import Motion
+from landscape.diagnose.interventions import NO_PLAN, InterventionPlan
 from landscape.diagnose.siblings import Siblings
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 from landscape.sgd.events import Course
+from landscape.store.measured.whole import Measured
 from landscape.store.run import Run
 
 Told = Callable[[float], None]
 """``told(share)``: how much of a part is done, 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Interventions:
-    """What the trainings from the run's snapshots came to; one of the two, or none and why."""
-
-    escape: Escape | None = None
-    motion: Motion | None = None
-    reason: str | None = None
-    failed: tuple[str, ...] = ()
-    """Trainings that could not be done, with the error of each."""
+LEFT_OUT = "left out"
+"""Why a part has no result that nobody asked for."""
 
 
 @dataclass
@@ -46,9 +37,34 @@ class Context:
     """Parts that are to be measured; of others what was measured before is used."""
     fingerprint: str = ""
     """Of what every part depends on."""
-    results: dict[str, Any] = field(default_factory=dict)
+    plan: InterventionPlan = NO_PLAN
+    """The trainings that the run's end asks for."""
+    measured: Measured = field(default_factory=Measured)
     absent: dict[str, str] = field(default_factory=dict)
     """Why a part has no result, by name."""
+
+    def keep(self, name: str, record: Any) -> None:
+        """Take a part's record for the parts after it and for the verdict."""
+        self.measured = replace(self.measured, **{name: record})
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """How a part of `whole.Measured` comes to be; its record's class is that field's."""
+
+    measure: Callable[[Context, Told], Any]
+    cost: Callable[[Context], float] = lambda context: 0.0
+    """Forward passes of single samples that it takes, roughly."""
+    version: int = 1
+    """Raised when the same input gives another result."""
+    options: Callable[[Context], tuple[Any, ...]] = lambda context: ()
+    """What of the context it depends on beside the run and the problem."""
+    fuller: Callable[[Context], tuple[Any, ...]] | None = None
+    """Options of a result with more in it, which is as true,"""
+    poorer: Callable[[Context], tuple[Any, ...]] | None = None
+    """and of one with less, which will do where the part isn't asked for."""
+    wanted: Callable[[Context], bool] = lambda context: True
+    """Whether this run's verdict asks for it: if not, nobody is told that it is missing."""
 
 
 def share(told: Told) -> Callable[[int, int], None]:

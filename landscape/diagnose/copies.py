@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose.groups import Group, Place, Symmetry, apply, split, unit_vectors
+from landscape.diagnose.groups import Group, Symmetry, UnitPlace, apply, split, unit_vectors
 from landscape.diagnose.matching import match
 from landscape.diagnose.symmetry import find
 from landscape.problem.problem import Problem
+from landscape.store.measured.weights import Copies, Nearest, Typical
 from landscape.store.records import Floats
 
 SAMPLES = 64
@@ -26,58 +26,6 @@ MEANINGS: Mapping[str, str] = {
     "twin": "a network trained independently, as it is",
     "twin_matched": "the same after weight matching: its units in the order that comes closest",
 }
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """The two most similar units of a group, and how far exchanging them moves the weights."""
-
-    units: tuple[int, int]
-    distance: float
-    """√2 ‖θ_i − θ_j‖, θ the weights into and out of a unit; an upper bound on the group's nearest
-    copy where weights connect its units with each other."""
-
-
-@dataclass(frozen=True)
-class Typical:
-    """‖w − πw‖ over uniformly random permutations π of all groups."""
-
-    mean: float
-    deviation: float
-    """Standard deviation over the samples."""
-    samples: int
-    root_mean_square: float | None
-    """√E‖w − πw‖², in closed form; None where weights connect units of one group."""
-
-
-@dataclass(frozen=True)
-class Copies:
-    """Distances in weight space to measure d(w_N, w_M) by. They belong together.
-
-    Each is None where there is no permutation symmetry, the twin's where no twin is given.
-    """
-
-    nearest: float | None
-    """The least over all layers of ``by_layer``."""
-    by_layer: Mapping[str, Nearest]
-    """By group."""
-    nearest_is_exact: bool
-    """With one group no copy at all is nearer; with more it is an upper bound."""
-    typical: Typical | None
-    by_layer_typical: Mapping[str, float | None]
-    """√E‖w − πw‖² where one group alone is permuted, √(2 Σ‖θ_i − θ̄‖²); None as above."""
-    hidden_norm: float
-    """√2 ‖w_hidden‖, of the weights that permutations move: near ``typical`` in a wide network."""
-    twin: float | None
-    twin_matched: float | None
-    groups: Mapping[str, int]
-    """The units of each group."""
-    reason: str | None
-    """Why there are no groups; None where there are."""
-    meanings: Mapping[str, str]
-    caveats: tuple[str, ...]
-    twin_run: str | None = None
-    """The twin's folder seen from the run's; None where weights were given."""
 
 
 def measure(
@@ -177,7 +125,7 @@ def expected(symmetry: Symmetry, weights: Floats) -> float | None:
     return math.sqrt(2 * total)
 
 
-def _averaged(tensor: Floats, place: Place, count: int) -> Floats:
+def _averaged(tensor: Floats, place: UnitPlace, count: int) -> Floats:
     """The tensor with the mean over a group's units in the place of each."""
     moved = np.moveaxis(tensor, place.axis, 0).copy()
     stop = place.start + place.repeats * count * place.block

@@ -4,47 +4,27 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from landscape.diagnose import curves
-from landscape.diagnose.connectivity import Pair, Pairs
-from landscape.diagnose.profiles import connects, measurer
+from landscape.diagnose.profiles import measurer
 from landscape.diagnose.thresholds import Thresholds
 from landscape.problem.problem import Problem
-from landscape.scan.barriers import Barrier
-from landscape.store.records import Floats
+from landscape.store.measured.paths import Curved, Pair, PairBarriers
 
 
-@dataclass(frozen=True)
-class Curved:
-    """Barriers between all pairs of K networks along the line or, where that is high, a curve.
-
-    ``loss[i, j]``, ``ratio[i, j]`` and ``error[i, j]`` are those of a `barriers.Barrier`.
-    """
-
-    loss: Floats
-    """(K, K), symmetric, 0 on the diagonal; likewise:"""
-    ratio: Floats
-    error: Floats
-    trained: int
-    """Pairs whose line is too high, between which a curve was trained."""
-    notes: tuple[str, ...]
-    """Of curves that diverged or gained nothing."""
-
-
-def high(lines: Pairs, thresholds: Thresholds) -> list[Pair]:
+def high(lines: PairBarriers, thresholds: Thresholds) -> list[Pair]:
     """The pairs that their straight line doesn't connect: `between` trains a curve for each."""
     pairs = itertools.combinations(range(len(lines.loss)), 2)
-    return [pair for pair in pairs if not connects(_barrier(lines, pair), thresholds)]
+    return [pair for pair in pairs if not lines.of(pair).connects(thresholds)]
 
 
 def between(
     problem: Problem,
     networks: NDArray[Any],
-    lines: Pairs,
+    lines: PairBarriers,
     *,
     thresholds: Thresholds | None = None,
     steps: int = curves.STEPS,
@@ -66,7 +46,3 @@ def between(
             notes.append(f"{i} to {j}: {curve.note}")
         listener(done, len(wanted))
     return Curved(**found, trained=len(wanted), notes=tuple(notes))
-
-
-def _barrier(lines: Pairs, pair: Pair) -> Barrier:
-    return Barrier(*(float(getattr(lines, n)[pair]) for n in ("loss", "ratio", "error", "at")))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from landscape.diagnose.profiles import Measure, Profile, line, measurer, profile
+from landscape.diagnose.profiles import Measure, line, measurer, profile
 from landscape.errors import LandscapeError
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.device import resolve
@@ -20,7 +20,7 @@ from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples, length
 from landscape.problem.weights import tied
-from landscape.scan.barriers import Barrier
+from landscape.store.measured.paths import Barrier, Profile
 from landscape.store.records import Floats
 
 STEPS = 600

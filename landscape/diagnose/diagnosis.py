@@ -32,11 +32,11 @@ from landscape.diagnose import (
     measuring,
     siblings,
 )
-from landscape.diagnose.context import Context
-from landscape.diagnose.interventions import Cost, Plan
+from landscape.diagnose.context import LEFT_OUT, Context
+from landscape.diagnose.interventions import InterventionPlan, TrainingsCost
 from landscape.diagnose.kept import alone
-from landscape.diagnose.measuring import Listener, Measured, nobody
-from landscape.diagnose.parts import LEFT_OUT, MEASURED, NAMES
+from landscape.diagnose.measuring import Listener, PartDone, nobody
+from landscape.diagnose.parts import NAMES, PARTS
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import Basis, Verdict, judge
@@ -44,6 +44,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.sgd.events import Course
 from landscape.store import analysis
+from landscape.store.measured.whole import NEEDS
 from landscape.store.run import Run
 
 
@@ -101,11 +102,16 @@ class Diagnosis:
             only=self.only,
             fingerprint=kept.fingerprint(self.subject),
         )
-        self.plan = self._plan(course)
+        self.context.plan = self._planned(course)
 
-    def _plan(self, course: Course | None) -> Plan:
+    @property
+    def plan(self) -> InterventionPlan:
+        """The trainings that the run's end asks for."""
+        return self.context.plan
+
+    def _planned(self, course: Course | None) -> InterventionPlan:
         if course is None:
-            return Plan("none", (), (), "the run has fewer than two finite losses")
+            return replace(interventions.NO_PLAN, reason="the run has fewer than two finite losses")
         if self.intervene and "interventions" in self.only:
             return interventions.plan(self.subject, course, self.limits, epochs=self.context.epochs)
         # Those that were done before still tell.
@@ -113,31 +119,30 @@ class Diagnosis:
         return before if before.trials or before.reason else replace(before, reason=LEFT_OUT)
 
 
-def cost(diagnosis: Diagnosis) -> Cost:
+def cost(diagnosis: Diagnosis) -> TrainingsCost:
     """What the missing interventions take."""
     return interventions.cost(diagnosis.subject, diagnosis.plan)
 
 
 def seconds(diagnosis: Diagnosis) -> Mapping[str, float]:
     """What measuring what isn't measured yet takes, roughly, by part; without interventions."""
-    context, plan = diagnosis.context, diagnosis.plan
+    context = diagnosis.context
     known = analysis.names(diagnosis.subject.run.folder)
-    chosen = []
-    for name, part in MEASURED.items():
+    chosen = {}
+    for name, part in PARTS.items():
         # Which floors there are isn't known yet, nor whether what is stored is about them.
-        if part.needs:
-            is_stored = name in known and not plan.missing
-            is_due = plan.kind == "motion" and (name != "curves" or context.curve)
+        if NEEDS[name]:
+            is_stored = name in known and not context.plan.missing
         else:
-            is_stored, is_due = measuring.stored(context, name) is not None, True
-        if name in diagnosis.only and is_due and not is_stored:
-            chosen.append(name)
+            is_stored = measuring.stored(context, name) is not None
+        if name in diagnosis.only and part.wanted(context) and not is_stored:
+            chosen[name] = part
     return costs.seconds(context, chosen)
 
 
 def measure(
     diagnosis: Diagnosis, pool: cluster.Workers | None = None, listener: Listener = nobody
-) -> Iterator[Measured]:
+) -> Iterator[PartDone]:
     """Measure the parts one after another, each written to analysis.h5 as soon as it is there.
 
     A part that can't be measured says why and the rest goes on. ``pool`` trains the
@@ -146,7 +151,7 @@ def measure(
     for name in NAMES:
         listener(name, 0.0)
         if name == "interventions":
-            yield measuring.trainings(diagnosis.context, diagnosis.plan, pool, listener)
+            yield measuring.trainings(diagnosis.context, pool, listener)
         else:
             yield measuring.one(diagnosis.context, name, listener)
 
@@ -159,7 +164,7 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
     evidence, context = gather.evidence(diagnosis.context), diagnosis.context
     basis = Basis(
         context.fingerprint,
-        tuple(measuring.known(context)),
+        tuple(context.measured.there),
         tuple(name for name in NAMES if context.absent.get(name) == LEFT_OUT),
         diagnosis.limits,
     )

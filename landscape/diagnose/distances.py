@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.plane.principal import columns_of, differences
+from landscape.store.measured.weights import Distances, LagCurve
 from landscape.store.records import Floats
 from landscape.store.trajectory import CADENCE, Trajectory
 
@@ -18,42 +18,6 @@ MOST = 1000
 POINTS = 512
 """How many stretches of equal length a run's sketches are read at."""
 BINS_AN_OCTAVE = 3
-
-
-@dataclass(frozen=True)
-class Distances:
-    """Squared distances between the weights of T steps."""
-
-    step: NDArray[np.int64]
-    """(T,) increasing."""
-    squared: Floats
-    """(T, T) symmetric, ‖w_i − w_j‖²."""
-    norm: Floats | None = None
-    """(T,) ‖w_i‖."""
-    coordinates: Floats | None = None
-    """(T, k) in an orthonormal basis of a subspace, about some point."""
-    source: str = "snapshots"
-    """``snapshots`` or ``sketch``."""
-    error: float = 0.0
-    """Standard error of a distance as a share of it: 1/√(2m) from sketches of m numbers."""
-    of: int = 0
-    """How many rows there were before they were thinned; 0: they were not."""
-
-
-@dataclass(frozen=True)
-class LagCurve:
-    """Distance by lag, in bins of lags of equal width in log lag; K bins."""
-
-    lag: Floats
-    """(K,) mean number of steps between."""
-    distance: Floats
-    """(K,) root mean square of d."""
-    low: Floats
-    """(K,) smallest d,"""
-    high: Floats
-    """(K,) and largest."""
-    pairs: NDArray[np.int64]
-    """(K,) how many pairs."""
 
 
 def measure(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from landscape.curvature.bounds import Bounds, bounds
 from landscape.diagnose.estimates import is_sgd
-from landscape.diagnose.evidence import Evidence, State
+from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.whole import StateAtStep
 
 FEWEST = 2
 """Steps in the run's last half at which sharpness must hover at the bound."""
@@ -31,18 +32,19 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> tuple[tuple[str, ...], 
         nesterov=setup.nesterov,
         weight_decay=setup.weight_decay,
     )
-    if (onset := evidence.states.get("onset")) is not None:
+    if (onset := evidence.state("onset")) is not None:
         known = onset.step >= setup.constant_from
         return (), _items(evidence, onset, limits, "_onset", thresholds) if known else {}
     half = (int(evidence.rows.step[0]) + int(evidence.rows.step[-1])) / 2
-    late = [state for state in evidence.sharpness if state.step >= max(half, setup.constant_from)]
+    since = max(half, setup.constant_from)
+    late = [evidence.measured.at(step) for step in evidence.measured.steep_steps if step >= since]
     hovering = [state for state in late if _hovers(evidence, state, limits, thresholds)]
-    end = evidence.states.get("end")
+    end = evidence.state("end")
     items = _items(evidence, end, limits, "", thresholds) if end is not None else {}
     return ("edge-of-stability",) if len(hovering) >= FEWEST else (), items
 
 
-def _hovers(evidence: Evidence, state: State, limits: Bounds, thresholds: Thresholds) -> bool:
+def _hovers(evidence: Evidence, state: StateAtStep, limits: Bounds, thresholds: Thresholds) -> bool:
     is_full = 0 < evidence.setup.samples <= evidence.setup.batch_size
     value = state.lambda_max if is_full else state.batch_sharpness
     error = 0.0 if is_full else state.batch_sharpness_error
@@ -53,7 +55,7 @@ def _hovers(evidence: Evidence, state: State, limits: Bounds, thresholds: Thresh
 
 
 def _items(
-    evidence: Evidence, state: State, limits: Bounds, suffix: str, thresholds: Thresholds
+    evidence: Evidence, state: StateAtStep, limits: Bounds, suffix: str, thresholds: Thresholds
 ) -> Items:
     formula = "(2 + 2β)/((1 + 2β)η)" if evidence.setup.nesterov else "(2 + 2β)/η"
     low, high = (share * limits.full_batch for share in (thresholds.edge, thresholds.above_edge))

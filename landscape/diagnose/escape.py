@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from landscape.diagnose import plateau
 from landscape.diagnose.binomial import interval
-from landscape.diagnose.evidence import Branch
 from landscape.diagnose.subject import Subject
-from landscape.diagnose.trials import Start, Trial, found
+from landscape.diagnose.trials import Start, begun
 from landscape.sgd.events import Course
 from landscape.sgd.settings import Settings
+from landscape.store.diagnosed import training_losses
+from landscape.store.measured.trainings import (
+    LAST_ROWS,
+    ControlRepeat,
+    EscapeTrainings,
+    Intervention,
+    LeftAgain,
+    Trained,
+)
 from landscape.store.run import Run
 
 ORDERS = 10
@@ -27,48 +35,8 @@ RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Learning rates tried from the end and from the plateau."""
 LOWER = 0.1
 """The lower rate, as a share of the run's."""
-LAST_ROWS = 5
 OTHER = 1000
 """Seeds of other orders are this far from the run's, and so not those of a sweep's siblings."""
-
-
-@dataclass(frozen=True)
-class Control:
-    """The same rate, order and velocity again: how exactly the run's own steps come back."""
-
-    start: str
-    steps: int
-    """Steps that both have."""
-    equal: int
-    """The first so many batch losses are the run's, to the bit."""
-    difference: float
-    """Largest relative difference of batch losses in the first epoch."""
-
-
-@dataclass(frozen=True)
-class Again:
-    """How often the same learning rate with another batch order left the good region again."""
-
-    start: str
-    step: int
-    count: int
-    away: int
-    low: float
-    """Exact binomial interval of the share, 95 %."""
-    high: float
-
-
-@dataclass(frozen=True)
-class Escape:
-    """What came of trying again."""
-
-    level: float
-    """Loss above which a training counts as having left, L_best + ¼(L₀ − L_best)."""
-    branches: tuple[Branch, ...]
-    names: tuple[str, ...]
-    """Folders of the branches, in RUN/interventions."""
-    again: tuple[Again, ...]
-    controls: tuple[Control, ...]
 
 
 def before_onset(subject: Subject, course: Course) -> int:
@@ -79,7 +47,7 @@ def before_onset(subject: Subject, course: Course) -> int:
     return int(rows[-1])
 
 
-def trials(subject: Subject, course: Course, epochs: int) -> Iterator[Trial]:
+def trials(subject: Subject, course: Course, epochs: int) -> Iterator[Intervention]:
     """All trainings of the set, of ``epochs`` at most."""
     settings = subject.settings
     assert settings is not None
@@ -99,7 +67,7 @@ def trials(subject: Subject, course: Course, epochs: int) -> Iterator[Trial]:
     yield from from_plateau(subject, settings, epochs)
 
 
-def from_plateau(subject: Subject, settings: Settings, epochs: int) -> Iterator[Trial]:
+def from_plateau(subject: Subject, settings: Settings, epochs: int) -> Iterator[Intervention]:
     """From an initialization on the plateau, at each rate and the run's own."""
     trial = _plain(settings, "plateau", 0, epochs * subject.steps_per_epoch)
     for rate in sorted({*RATES, settings.lr}):
@@ -108,7 +76,7 @@ def from_plateau(subject: Subject, settings: Settings, epochs: int) -> Iterator[
 
 def _rewound(
     subject: Subject, settings: Settings, start: str, step: int, epochs: int
-) -> Iterator[Trial]:
+) -> Iterator[Intervention]:
     last = subject.step(subject.end)
     length = max(1, min(last - step, epochs * subject.steps_per_epoch))
     trial = _plain(settings, start, step, length)
@@ -119,11 +87,13 @@ def _rewound(
         yield replace(trial, name=f"{start}-order{order}", kind="other-order", seed=seed)
 
 
-def _plain(settings: Settings, start: str, step: int, length: int) -> Trial:
-    return Trial(start, "", start, step, settings.lr, length, settings.batch_size, settings.seed)
+def _plain(settings: Settings, start: str, step: int, length: int) -> Intervention:
+    return Intervention(
+        start, "", start, step, settings.lr, length, settings.batch_size, settings.seed
+    )
 
 
-def _lower(trial: Trial) -> Trial:
+def _lower(trial: Intervention) -> Intervention:
     return replace(
         trial,
         name=f"{trial.start}-lower-rate",
@@ -133,18 +103,18 @@ def _lower(trial: Trial) -> Trial:
     )
 
 
-def read(subject: Subject, done: Sequence[Trial], level: float) -> Escape:
+def came_of(subject: Subject, done: Sequence[Intervention], level: float) -> EscapeTrainings:
     """What came of the trainings that are done; others are left out."""
-    runs = [(trial, run) for trial in done if (run := found(subject.run, trial)) is not None]
-    branches = tuple(branch(subject, trial, run) for trial, run in runs)
+    runs = [(trial, run) for trial in done if (run := begun(subject.run, trial)) is not None]
+    branches = tuple(trained(subject, trial, run) for trial, run in runs)
     again = []
     for start in ("best", "before-onset"):
         tried = [b for b in branches if b.start == start and b.kind == "other-order"]
         if tried:
             away = sum(not b.end_loss <= level for b in tried)
             low, high = interval(away, len(tried))
-            again.append(Again(start, tried[0].start_step, len(tried), away, low, high))
-    return Escape(
+            again.append(LeftAgain(start, tried[0].start_step, len(tried), away, low, high))
+    return EscapeTrainings(
         level,
         branches,
         tuple(trial.name for trial, _ in runs),
@@ -153,13 +123,12 @@ def read(subject: Subject, done: Sequence[Trial], level: float) -> Escape:
     )
 
 
-def branch(subject: Subject, trial: Trial, run: Run) -> Branch:
+def trained(subject: Subject, trial: Intervention, run: Run) -> Trained:
     """One training's outcome."""
-    losses = run.trajectory.measures["train_loss"]
-    losses = losses[~np.isnan(losses)]
+    losses = training_losses(run).train_loss
     diverged = run.record["status"] == "non-finite"
     settings = subject.settings
-    return Branch(
+    return Trained(
         kind=trial.kind,
         start=trial.start,
         start_step=trial.step,
@@ -180,7 +149,7 @@ def _is_constant(subject: Subject, run: Run) -> bool:
     return plateau.is_constant(subject.problem, start)
 
 
-def _control(subject: Subject, trial: Trial, run: Run) -> Control:
+def _control(subject: Subject, trial: Intervention, run: Run) -> ControlRepeat:
     mine = subject.trajectory.scalars()["batch_loss"][trial.step :]
     theirs = run.trajectory.scalars()["batch_loss"]
     count = min(len(mine), len(theirs))
@@ -188,7 +157,7 @@ def _control(subject: Subject, trial: Trial, run: Run) -> Control:
     other = np.flatnonzero(mine != theirs)
     epoch = slice(0, subject.steps_per_epoch)
     gap = np.abs(mine[epoch] - theirs[epoch]) / np.maximum(np.abs(mine[epoch]), 1e-300)
-    return Control(
+    return ControlRepeat(
         trial.start,
         count,
         int(other[0]) if len(other) else count,
@@ -196,7 +165,7 @@ def _control(subject: Subject, trial: Trial, run: Run) -> Control:
     )
 
 
-def starting(subject: Subject, trial: Trial) -> Start:
+def starting(subject: Subject, trial: Intervention) -> Start:
     """Where a training of this set starts, but for the plateau's."""
     rows = np.flatnonzero(subject.trajectory.step == trial.step)
     return subject.start(int(rows[0]), moving=trial.start != "plateau")

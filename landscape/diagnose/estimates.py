@@ -9,9 +9,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.grid import COARSE
+from landscape.store.measured.weights import Diffusion
 
 LEAP = 4.9
 """The least that planted leaps have as the largest over the median squared displacement."""
@@ -57,7 +57,7 @@ def pooled(evidence: Evidence, moved: Diffusion) -> Pooled:
         moved.hops,
         moved.dimension,
     )
-    replicas = evidence.replicas
+    replicas = evidence.measured.replicas
     if replicas is None or not is_as_long(replicas.steps, moved.steps):
         return own
     count, found = replicas.count, own
@@ -81,7 +81,7 @@ def over_replicas(evidence: Evidence, moved: Diffusion) -> Pooled | None:
     cosines are spread more than these say, their spread is the error. None where replicas are as
     long as the window, there are none, or neither has enough recorded positions.
     """
-    replicas, own = evidence.replicas, evidence.stretches
+    replicas, own = evidence.measured.replicas, evidence.measured.stretches
     if replicas is None or is_as_long(replicas.steps, moved.steps):
         return None
     rows = [(replicas.count, replicas.half_cosine, replicas.half_cosine_error)]
@@ -115,9 +115,9 @@ def over_replicas(evidence: Evidence, moved: Diffusion) -> Pooled | None:
 
 def hint(evidence: Evidence, moved: Diffusion) -> str:
     """What would give c½ and R more dimensions, as the end of a sentence."""
-    if "onset" in evidence.states:
+    if "onset" in evidence.places:
         return "; replicas are not run after an escape"
-    replicas = evidence.replicas
+    replicas = evidence.measured.replicas
     if replicas is None:
         return "; no replicas were run"
     if is_as_long(replicas.steps, moved.steps):

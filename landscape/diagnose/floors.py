@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose import connectivity, curved
-from landscape.diagnose.connectivity import Connectivity
-from landscape.diagnose.context import Context, Told, share
-from landscape.diagnose.curved import Curved
-from landscape.diagnose.replicas import Motion
+from landscape.diagnose import connectivity, curved, curves
+from landscape.diagnose.context import Context, PartRow, Told, share
+from landscape.diagnose.replicas import FLOORS
 from landscape.diagnose.trials import FOLDER
 from landscape.errors import LandscapeError
+from landscape.store.measured.paths import Connectivity, Curved
+from landscape.store.measured.trainings import MotionTrainings
 from landscape.store.run import read
 
 
-def measure(context: Context, told: Told) -> Connectivity:
+def _connectivity(context: Context, told: Told) -> Connectivity:
     """Barriers between them."""
     subject = context.subject
     return connectivity.between(
@@ -39,9 +39,9 @@ def _networks(context: Context) -> NDArray[np.float32]:
     return np.stack([t.row_weights(t.row("final")) for t in runs])
 
 
-def curves(context: Context, told: Told) -> Curved:
+def _curves(context: Context, told: Told) -> Curved:
     """Curves where no line connects them."""
-    lines = context.results.get("connectivity")
+    lines = context.measured.connectivity
     if not context.curve or lines is None:
         raise LandscapeError("no curves were asked for, or there are no lines to replace")
     return curved.between(
@@ -53,13 +53,35 @@ def curves(context: Context, told: Told) -> Curved:
     )
 
 
-def _motion(context: Context) -> Motion | None:
-    found = context.results.get("interventions")
+def _motion(context: Context) -> MotionTrainings | None:
+    found = context.measured.interventions
     return found.motion if found is not None else None
 
 
-def options(context: Context) -> tuple[Any, ...]:
+def _options(context: Context) -> tuple[Any, ...]:
     """What both depend on: which floors there are, and where connection ends."""
     motion = _motion(context)
     limits = (context.limits.barrier_error, context.limits.barrier_ratio)
     return (list(motion.floors), list(motion.floor_losses), limits) if motion is not None else ()
+
+
+def _have_floors(context: Context) -> bool:
+    return context.plan.kind == "motion"
+
+
+CONNECTIVITY = PartRow(
+    _connectivity,
+    version=2,
+    options=_options,
+    cost=lambda context: connectivity.cost(context.subject.problem, FLOORS),
+    wanted=_have_floors,
+)
+CURVES = PartRow(
+    _curves,
+    options=_options,
+    cost=lambda context: FLOORS * (FLOORS - 1) / 2 * curves.cost(context.subject.problem),
+    # Without lines there is nothing that curves could replace.
+    wanted=lambda context: (
+        context.curve and _have_floors(context) and "connectivity" not in context.absent
+    ),
+)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.errors import LandscapeError
@@ -18,6 +16,7 @@ from landscape.problem.problem import Problem
 from landscape.problem.samples import Data, Samples
 from landscape.problem.weights import load_buffers, tied
 from landscape.store.landmarks import check, spread
+from landscape.store.measured.networks import Functions
 from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 
@@ -26,27 +25,6 @@ Listener = Callable[[int, int], None]
 
 ROWS = 10
 BATCH = 256
-
-
-@dataclass(frozen=True)
-class Functions:
-    """Distances between the outputs at R recorded steps, over ``samples`` samples.
-
-    Where the outputs aren't logits of classes ``disagreement`` and ``divergence`` are NaN, and
-    ``distance`` is between the outputs themselves.
-    """
-
-    step: NDArray[np.int64]
-    """(R,)"""
-    disagreement: Floats
-    """(R, R) share of samples whose most likely class differs."""
-    divergence: Floats
-    """(R, R) [i, j]: mean Kullback-Leibler divergence of softmax outputs, i from j, in nats."""
-    distance: Floats
-    """(R, R) root of the mean squared distance between the softmax outputs of a sample."""
-    samples: int
-    data: str
-    """training or validation."""
 
 
 def measure(

@@ -9,8 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose.distances import Distances
 from landscape.errors import LandscapeError
+from landscape.store.measured.weights import Distances
 from landscape.store.records import Floats
 
 COARSE, FINE = 32, 512

@@ -17,7 +17,7 @@ Permutations: TypeAlias = Mapping[str, Indices]
 
 
 @dataclass(frozen=True)
-class Place:
+class UnitPlace:
     """Where a group's units lie along one axis of one tensor.
 
     Unit i has the positions ``start + (o * size + i) * block + r``, with o < ``repeats`` and
@@ -38,9 +38,9 @@ class Group:
     name: str
     """The first layer whose rows they are, such as ``conv1``."""
     size: int
-    places: tuple[Place, ...]
+    places: tuple[UnitPlace, ...]
     """In the parameters."""
-    statistics: tuple[Place, ...] = ()
+    statistics: tuple[UnitPlace, ...] = ()
     """In BatchNorm's buffers."""
 
     @property
@@ -115,7 +115,7 @@ def inverse(permutations: Permutations) -> dict[str, Indices]:
 
 
 def permute(
-    tensors: dict[str, NDArray[Any]], places: Sequence[Place], size: int, units: Indices
+    tensors: dict[str, NDArray[Any]], places: Sequence[UnitPlace], size: int, units: Indices
 ) -> None:
     """Replace tensors by others with the units at these places in another order."""
     for place in places:
@@ -124,7 +124,7 @@ def permute(
         tensors[place.tensor] = np.take(tensors[place.tensor], index, place.axis)
 
 
-def positions(place: Place, units: Indices) -> Indices:
+def positions(place: UnitPlace, units: Indices) -> Indices:
     """(repeats, units, block) of the positions along its axis, the units in the order given."""
     blocks = np.arange(place.repeats)[:, None] * len(units) + units
     return place.start + blocks[:, :, None] * place.block + np.arange(place.block)
@@ -137,7 +137,7 @@ def unit_vectors(group: Group, symmetry: Symmetry, weights: NDArray[Any]) -> NDA
     return np.concatenate(parts, axis=1)
 
 
-def units(tensor: NDArray[Any], place: Place, count: int) -> NDArray[Any]:
+def units(tensor: NDArray[Any], place: UnitPlace, count: int) -> NDArray[Any]:
     """(count, n): row i holds a tensor's entries at unit i."""
     index = positions(place, np.arange(count))
     taken = np.take(tensor, np.moveaxis(index, 1, 0).reshape(count, -1), place.axis)

@@ -22,7 +22,7 @@ from landscape.cluster.local import Here
 from landscape.diagnose import escape, plateau, replicas
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.trials import FOLDER, Start, Trial, done, perform, settings
+from landscape.diagnose.trials import FOLDER, Start, is_done, perform, settings
 from landscape.errors import LandscapeError
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
@@ -30,6 +30,7 @@ from landscape.problem.rebuild import from_record, to_record
 from landscape.sgd.events import Course
 from landscape.sgd.recorder import DONE
 from landscape.sgd.train import Training
+from landscape.store.measured.trainings import Intervention
 from landscape.store.run import read
 
 EPOCHS = 15
@@ -39,20 +40,23 @@ TIMED, TIMED_SECONDS = 24, 0.25
 
 
 @dataclass(frozen=True)
-class Plan:
+class InterventionPlan:
     """The trainings to do."""
 
     kind: str
     """``escape``, ``motion`` or ``none``."""
-    trials: tuple[Trial, ...]
-    missing: tuple[Trial, ...]
+    trials: tuple[Intervention, ...]
+    missing: tuple[Intervention, ...]
     """Those that are not done yet."""
     reason: str = ""
     """Why there are none, or not all."""
 
 
+NO_PLAN = InterventionPlan("none", (), ())
+
+
 @dataclass(frozen=True)
-class Cost:
+class TrainingsCost:
     """What the missing trainings take."""
 
     runs: int
@@ -70,7 +74,9 @@ class Failure:
     error: str
 
 
-def plan(subject: Subject, course: Course, limits: Thresholds, *, epochs: int = EPOCHS) -> Plan:
+def plan(
+    subject: Subject, course: Course, limits: Thresholds, *, epochs: int = EPOCHS
+) -> InterventionPlan:
     """Choose the interventions that fit how the run ended.
 
     Raises:
@@ -79,7 +85,7 @@ def plan(subject: Subject, course: Course, limits: Thresholds, *, epochs: int = 
     if epochs < 1:
         raise LandscapeError(f"epochs of an intervention must be at least 1, got {epochs}")
     if reason := _against(subject, course):
-        return Plan("none", (), (), reason)
+        return replace(NO_PLAN, reason=reason)
     if course.escaped:
         kind, chosen = "escape", list(escape.trials(subject, course, epochs))
         placed = plateau.place(subject.problem, subject.start(0, moving=False))
@@ -88,18 +94,18 @@ def plan(subject: Subject, course: Course, limits: Thresholds, *, epochs: int = 
             chosen = [trial for trial in chosen if trial.kind != "plateau"]
     else:
         kind, chosen = "motion", list(replicas.trials(subject, epochs, limits))
-    missing = tuple(trial for trial in chosen if not done(subject.run, trial))
-    return Plan(kind, tuple(chosen), missing, reason)
+    missing = tuple(trial for trial in chosen if not is_done(subject.run, trial))
+    return InterventionPlan(kind, tuple(chosen), missing, reason)
 
 
-def ended(subject: Subject, course: Course, limits: Thresholds) -> Plan:
+def ended(subject: Subject, course: Course, limits: Thresholds) -> InterventionPlan:
     """Those trainings that were done before, however long they were asked to be; none is missing.
 
     Raises:
         LandscapeError: one of them can't be read.
     """
     lengths = _lengths(subject)
-    best = Plan("none", (), (), _against(subject, course))
+    best = replace(NO_PLAN, reason=_against(subject, course))
     for epochs in sorted(set(lengths), reverse=True):
         before = plan(subject, course, limits, epochs=epochs)
         there = tuple(trial for trial in before.trials if trial not in before.missing)
@@ -140,22 +146,22 @@ def _against(subject: Subject, course: Course) -> str:
     return ""
 
 
-def cost(subject: Subject, chosen: Plan) -> Cost:
+def cost(subject: Subject, chosen: InterventionPlan) -> TrainingsCost:
     """What is missing of a plan, from a few timed steps and evaluations."""
     missing = chosen.missing
     samples = subject.samples
     epochs = sum(trial.steps * trial.batch_size / samples for trial in missing)
     if not missing:
-        return Cost(0, 0.0, 0.0)
+        return TrainingsCost(0, 0.0, 0.0)
     step, evaluation = _timed(subject, missing[0])
     whole = sum(trial.steps for trial in missing if trial.batch_size >= samples)
     steps = sum(trial.steps for trial in missing) - whole
     rows = sum(trial.steps // subject.steps_per_epoch + 2 for trial in missing)
     # A full-batch step is about three forward passes through all data.
-    return Cost(len(missing), epochs, step * steps + (3 * whole + rows) * evaluation)
+    return TrainingsCost(len(missing), epochs, step * steps + (3 * whole + rows) * evaluation)
 
 
-def _timed(subject: Subject, trial: Trial) -> tuple[float, float]:
+def _timed(subject: Subject, trial: Intervention) -> tuple[float, float]:
     """Seconds of an SGD step and of a full-data evaluation."""
     training = Training(subject.problem, settings(subject.run, trial))
     evaluator = Evaluator(subject.problem)
@@ -178,11 +184,11 @@ def _each(call: Callable[[int], Any]) -> float:
 
 
 @dataclass(frozen=True)
-class Task:
+class InterventionTask:
     """One training, to be done in this process or another."""
 
     folder: str
-    trial: Trial
+    trial: Intervention
     threads: int
     record: str | None
     """How to make the problem again, as JSON; None: ``problem`` is given."""
@@ -190,8 +196,8 @@ class Task:
 
 
 def perform_all(
-    subject: Subject, trials: Sequence[Trial], pool: cluster.Workers, listener: Any = None
-) -> Iterator[Failure | Trial]:
+    subject: Subject, trials: Sequence[Intervention], pool: cluster.Workers, listener: Any = None
+) -> Iterator[Failure | Intervention]:
     """Do trainings side by side; gives each as it ends, a failed one with its error.
 
     ``listener(index, share)`` hears how far each is. What was begun before goes on. Leaving early
@@ -201,7 +207,7 @@ def perform_all(
     own = int(subject.run.record["threads"])
     record, problem = _sent(subject, pool)
     tasks = [
-        Task(
+        InterventionTask(
             str(subject.run.folder.resolve()),
             trial,
             # With another number of threads sums are rounded otherwise, and a control diverges.
@@ -223,7 +229,7 @@ def _sent(subject: Subject, pool: cluster.Workers) -> tuple[str | None, Problem 
     return json.dumps(to_record(subject.problem, subject.run.folder)), None
 
 
-def perform_one(task: Task) -> str:
+def perform_one(task: InterventionTask) -> str:
     """Do one training and say how it ended."""
     run = read(Path(task.folder))
     problem = task.problem
@@ -247,7 +253,7 @@ def _made(folder: str, record: str) -> Problem:
     return from_record(json.loads(record), Path(folder), accept_changes=True)
 
 
-def _start(subject: Subject, trial: Trial) -> Start:
+def _start(subject: Subject, trial: Intervention) -> Start:
     start = escape.starting(subject, trial)
     if trial.start != "plateau":
         return start

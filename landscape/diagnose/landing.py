@@ -7,10 +7,12 @@ import math
 import numpy as np
 
 from landscape.diagnose import binomial
-from landscape.diagnose.evidence import Branch, Evidence, State
+from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.excursions import OutcomeCase
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.trainings import Trained
+from landscape.store.measured.whole import StateAtStep
 
 FLAT = 1e-3
 """Curvature, as a share of that at the best weights, that counts as flat."""
@@ -18,14 +20,12 @@ STEEP = 0.05
 """† Gradient, as a share of that at the best weights, from which the landing is still a slope."""
 
 
-def dead_layers(state: State | None) -> tuple[str, ...]:
+def dead_layers(state: StateAtStep | None) -> tuple[str, ...]:
     """Layers whose units are all dead or all saturated; () where not measured."""
-    if state is None:
-        return ()
-    return (state.dead or ()) + (state.saturated or ())
+    return () if state is None else state.stuck_layers
 
 
-def ignores_input(state: State | None, thresholds: Thresholds) -> bool:
+def ignores_input(state: StateAtStep | None, thresholds: Thresholds) -> bool:
     """Whether the outputs are the same for all inputs, to a small share of their scale."""
     spread = state.logit_spread if state is not None else None
     return spread is not None and spread < thresholds.asleep
@@ -33,7 +33,7 @@ def ignores_input(state: State | None, thresholds: Thresholds) -> bool:
 
 def place(case: OutcomeCase) -> tuple[str, tuple[str, ...]]:
     """Where the run landed, and the layers to name: those that were alive at the best weights."""
-    end, best = case.evidence.states.get("end"), case.evidence.states.get("best")
+    end, best = case.evidence.state("end"), case.evidence.state("best")
     if end is None or end.dead is None:
         return "undetermined", ()
     layers = tuple(name for name in dead_layers(end) if name not in dead_layers(best))
@@ -58,7 +58,7 @@ def standstill(evidence: Evidence) -> Items:
     changes anything else, unless weight decay, augmentation, dropout or a normalization's batch
     statistics move what the data doesn't.
     """
-    end, setup = evidence.states.get("end"), evidence.setup
+    end, setup = evidence.state("end"), evidence.setup
     if end is None or end.moving is None or len(end.moving) == end.tensors:
         return {}
     bias_only = len(end.moving) <= 1 and all(name.endswith("bias") for name in end.moving)
@@ -83,7 +83,7 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
     """Gradient, curvature and the outputs' spread at the best weights and at the landing."""
     found: Items = {}
     for name, where in (("best", "best weights"), ("end", "landing")):
-        state = evidence.states.get(name)
+        state = evidence.state(name)
         if state is None:
             continue
         if state.gradient_norm is not None:
@@ -182,9 +182,9 @@ def caveats(case: OutcomeCase) -> tuple[str, ...]:
     """What limits the interventions of this run."""
     evidence = case.evidence
     found = []
-    if not any(b.kind in ("lower-rate", "other-order") for b in evidence.branches):
+    if not any(b.kind in ("lower-rate", "other-order") for b in evidence.measured.branches):
         found.append("Why it does not come back is not tested: no interventions were run.")
-    without = any(not b.velocity for b in evidence.branches if b.kind != "plateau")
+    without = any(not b.velocity for b in evidence.measured.branches if b.kind != "plateau")
     if without and evidence.setup.momentum > 0:
         found.append("Some interventions started with velocity zero: none was recorded there.")
     for start in BEFORE:
@@ -217,8 +217,8 @@ _STARTS = {
 }
 
 
-def _from(case: OutcomeCase, start: str, kind: str) -> list[Branch]:
-    return [b for b in case.evidence.branches if (b.start, b.kind) == (start, kind)]
+def _from(case: OutcomeCase, start: str, kind: str) -> list[Trained]:
+    return [b for b in case.evidence.measured.branches if (b.start, b.kind) == (start, kind)]
 
 
 def _repeats(case: OutcomeCase, start: str) -> bool:
@@ -234,16 +234,16 @@ def _is_unstable(case: OutcomeCase, start: str) -> bool:
     return _repeats(case, start) and low > case.thresholds.certain
 
 
-def _stays(case: OutcomeCase, branches: list[Branch]) -> bool:
+def _stays(case: OutcomeCase, branches: list[Trained]) -> bool:
     return bool(branches) and not any(_left(b, case) for b in branches)
 
 
-def _is_own(branch: Branch, case: OutcomeCase) -> bool:
+def _is_own(branch: Trained, case: OutcomeCase) -> bool:
     return math.isclose(branch.learning_rate, case.evidence.setup.learning_rate, rel_tol=1e-9)
 
 
 def _kind(evidence: Evidence) -> str | None:
-    end, best = evidence.states.get("end"), evidence.states.get("best")
+    end, best = evidence.state("end"), evidence.state("best")
     if end is None or end.lambda_min is None or end.lambda_max is None:
         return None
     norms = [s.gradient_norm for s in (end, best) if s is not None and s.gradient_norm is not None]
@@ -265,11 +265,11 @@ def _level(case: OutcomeCase) -> float:
     return case.course.level
 
 
-def _left(branch: Branch, case: OutcomeCase) -> bool:
+def _left(branch: Trained, case: OutcomeCase) -> bool:
     # NaN and infinity have left as well.
     return not branch.end_loss <= _level(case)
 
 
-def _median(branches: list[Branch]) -> float:
+def _median(branches: list[Trained]) -> float:
     losses = [b.end_loss if not math.isnan(b.end_loss) else math.inf for b in branches]
     return float(np.median(losses))

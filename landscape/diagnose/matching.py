@@ -14,8 +14,8 @@ from landscape.diagnose.groups import (
     Group,
     Indices,
     Permutations,
-    Place,
     Symmetry,
+    UnitPlace,
     apply,
     permute,
     split,
@@ -142,7 +142,7 @@ class _Assignment:
             waiting.remove(group)
         return found
 
-    def _known(self, group: Group, found: Permutations) -> list[Place]:
+    def _known(self, group: Group, found: Permutations) -> list[UnitPlace]:
         tensors = [place.tensor for place in group.places]
         return [
             place
@@ -151,10 +151,10 @@ class _Assignment:
             and tensors.count(place.tensor) == 1
         ]
 
-    def _weight(self, group: Group, places: Iterable[Place]) -> float:
+    def _weight(self, group: Group, places: Iterable[UnitPlace]) -> float:
         return sum(self._mine[place.tensor].size / group.size for place in places)
 
-    def _products(self, places: Iterable[Place], size: int, moved: Tensors) -> Floats:
+    def _products(self, places: Iterable[UnitPlace], size: int, moved: Tensors) -> Floats:
         """(n, n) of a's unit i with the permuted b's unit j, in and out."""
         total = np.zeros((size, size))
         for place in places:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.cluster.tasks import said
 from landscape.diagnose import escape, interventions, replicas
-from landscape.diagnose.context import Context, Interventions
-from landscape.diagnose.interventions import Failure, Plan
-from landscape.diagnose.parts import LEFT_OUT, MEASURED, NAMES
-from landscape.diagnose.trials import done
+from landscape.diagnose.context import LEFT_OUT, Context
+from landscape.diagnose.interventions import Failure
+from landscape.diagnose.parts import PARTS
+from landscape.diagnose.trials import is_done
 from landscape.store import analysis
-from landscape.store.typed import rebuilt
+from landscape.store.measured.trainings import Interventions
+from landscape.store.measured.whole import record
 
 Listener = Callable[[str, float], None]
 """``listener(part, share)``: how much of a part is done, 0 to 1."""
@@ -28,8 +28,8 @@ def nobody(_: str, __: float) -> None:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One part that is done with."""
+class PartDone:
+    """A part that is done with."""
 
     name: str
     seconds: float
@@ -39,9 +39,9 @@ class Measured:
     """Why it has no result."""
 
 
-def stored(context: Context, name: str) -> analysis.Part | None:
+def stored(context: Context, name: str) -> analysis.StoredPart | None:
     """A part as it was measured before, if it is still true."""
-    part = MEASURED[name]
+    part = PARTS[name]
     before = analysis.load(context.subject.run.folder, name)
     if before is None:
         return None
@@ -52,23 +52,23 @@ def stored(context: Context, name: str) -> analysis.Part | None:
     return before if before.fingerprint in marks else None
 
 
-def _mark(context: Context, name: str, options: Sequence[Any]) -> str:
-    version = MEASURED[name].version
+def _mark(context: Context, name: str, options: Sequence[object]) -> str:
+    version = PARTS[name].version
     return analysis.fingerprint(context.fingerprint, name, version, list(options))
 
 
-def one(context: Context, name: str, listener: Listener) -> Measured:
+def one(context: Context, name: str, listener: Listener) -> PartDone:
     """Take a part as it was measured before; else measure it, if it is asked for, and save it."""
-    part, folder = MEASURED[name], context.subject.run.folder
+    part, folder = PARTS[name], context.subject.run.folder
     if (before := stored(context, name)) is not None:
         # What an older version measured may lack a field: it is measured anew.
         with contextlib.suppress(KeyError):
-            context.results[name] = rebuilt(part.kind, before.values)
+            context.keep(name, record(name, before.values))
             context.absent.update(before.absent)
-            return Measured(name, before.seconds, kept=True)
+            return PartDone(name, before.seconds, kept=True)
     if name not in context.only:
         context.absent[name] = LEFT_OUT
-        return Measured(name, 0.0, reason=LEFT_OUT)
+        return PartDone(name, 0.0, reason=LEFT_OUT)
     mark, began = _mark(context, name, part.options(context)), time.monotonic()
     known = set(context.absent)
     try:
@@ -77,18 +77,17 @@ def one(context: Context, name: str, listener: Listener) -> Measured:
     except Exception as error:
         why = said(error)
         context.absent[name] = why if why.startswith(name) else f"{name}: {why}"
-        return Measured(name, time.monotonic() - began, reason=said(error))
+        return PartDone(name, time.monotonic() - began, reason=said(error))
     seconds = time.monotonic() - began
-    context.results[name] = found
+    context.keep(name, found)
     absent = {what: why for what, why in context.absent.items() if what not in known}
-    analysis.save(folder, analysis.Part(name, mark, seconds, _values(found), absent))
-    return Measured(name, seconds)
+    analysis.save(folder, analysis.StoredPart(name, mark, seconds, analysis.values(found), absent))
+    return PartDone(name, seconds)
 
 
-def trainings(
-    context: Context, plan: Plan, pool: cluster.Workers | None, listener: Listener
-) -> Measured:
+def trainings(context: Context, pool: cluster.Workers | None, listener: Listener) -> PartDone:
     """Train what is missing; read what came of all."""
+    plan = context.plan
     began, failed, shares = time.monotonic(), [], [0.0] * len(plan.missing)
 
     def told(index: int, share: float) -> None:
@@ -102,8 +101,8 @@ def trainings(
         if isinstance(ended, Failure):
             failed.append(f"{ended.name}: {ended.error}")
         listener("interventions", number / len(shares))
-    found = _came_of(context, plan, tuple(failed))
-    context.results["interventions"] = found
+    found = _came_of(context, tuple(failed))
+    context.keep("interventions", found)
     if plan.reason:
         left = plan.reason == LEFT_OUT
         context.absent["interventions"] = LEFT_OUT if left else f"interventions: {plan.reason}"
@@ -111,38 +110,24 @@ def trainings(
         several = f"{len(failed)} interventions" if len(failed) > 1 else "1 intervention"
         context.absent["failed"] = f"{several} failed, {one}"
     seconds = time.monotonic() - began
-    values = _values(found)
     names = [trial.name for trial in plan.trials]
     mark = analysis.fingerprint(context.fingerprint, "interventions", names)
-    part = analysis.Part("interventions", mark, seconds, values)
+    part = analysis.StoredPart("interventions", mark, seconds, analysis.values(found))
     if plan.trials:
         analysis.save(context.subject.run.folder, part)
-    return Measured("interventions", seconds, kept=not shares, reason=plan.reason or None)
+    return PartDone("interventions", seconds, kept=not shares, reason=plan.reason or None)
 
 
-def _came_of(context: Context, plan: Plan, failed: tuple[str, ...]) -> Interventions:
+def _came_of(context: Context, failed: tuple[str, ...]) -> Interventions:
+    plan = context.plan
     reason = plan.reason or None
-    ended = [trial for trial in plan.trials if done(context.subject.run, trial)]
+    ended = [trial for trial in plan.trials if is_done(context.subject.run, trial)]
     course = context.course
     if plan.kind == "escape" and course is not None:
-        found = escape.read(context.subject, ended, course.level)
+        found = escape.came_of(context.subject, ended, course.level)
         return Interventions(found, None, reason, failed)
     if plan.kind == "motion":
         return Interventions(
-            None, replicas.read(context.subject, ended, context.limits), reason, failed
+            None, replicas.came_of(context.subject, ended, context.limits), reason, failed
         )
     return Interventions(reason=reason, failed=failed)
-
-
-def _values(found: Any) -> dict[str, Any]:
-    return {field.name: getattr(found, field.name) for field in fields(found)}
-
-
-def known(context: Context) -> Iterator[str]:
-    """The parts that have a result."""
-    for name in NAMES:
-        found = context.results.get(name)
-        if isinstance(found, Interventions) and found.escape is None and found.motion is None:
-            continue
-        if found is not None:
-            yield name

@@ -6,27 +6,22 @@ import math
 from dataclasses import dataclass, field, replace
 
 from landscape.diagnose import basins, edge, settled, slope
-from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.estimates import hint, is_as_long, over_replicas, pooled
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.motion_items import numbers, over_shorter
-from landscape.diagnose.settled import CONFINED, DRIFTING, HOPPING, MIXED, WANDERING, Named
+from landscape.diagnose.settled import CONFINED, DRIFTING, MIXED, WANDERING, Named
+from landscape.diagnose.terms import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
-
-UNDETERMINED = settled.UNDETERMINED
-NAMES = (
-    *("still-descending", "rising", DRIFTING, CONFINED, MIXED, WANDERING),
-    *(HOPPING, UNDETERMINED),
-)
+from landscape.store.measured.weights import Diffusion
 
 
 @dataclass(frozen=True)
-class Motion:
+class NamedMotion:
     """The motion's name and what it rests on."""
 
     name: str
-    """One of NAMES."""
+    """One of `terms.MOTIONS`."""
     also: tuple[str, ...] = ()
     items: Items = field(default_factory=dict)
     steps: int | None = None
@@ -39,10 +34,10 @@ class Motion:
     """Whether floors below it are; None: not known."""
 
 
-def decide(evidence: Evidence, thresholds: Thresholds) -> Motion:
+def decide(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
     """Apply the rules in their order: the loss's slope, then the movement."""
     also, items = edge.judge(evidence, thresholds)
-    moved = evidence.diffusion
+    moved = evidence.measured.diffusion
     if moved is None:
         return _unknown("diffusion was not measured", items, also)
     items |= numbers(evidence, moved, thresholds)
@@ -57,7 +52,7 @@ def decide(evidence: Evidence, thresholds: Thresholds) -> Motion:
     )
     connected = basins.connected(evidence, thresholds, items)
     if state in (slope.DESCENDING, slope.RISING):
-        return Motion(state, also, items)
+        return NamedMotion(state, also, items)
     if state == slope.UNDETERMINED:
         return _unknown("whether the loss has settled is not clear from its slope", items, also)
     found = _settled(evidence, moved, connected, thresholds, items)
@@ -70,7 +65,7 @@ def _settled(
     connected: bool | None,
     thresholds: Thresholds,
     items: Items,
-) -> Motion:
+) -> NamedMotion:
     """The name over the window or, where it takes replicas and they are shorter, over theirs.
 
     Over the window alone, drifts and walks want replicas of that length, and every name enough
@@ -79,7 +74,7 @@ def _settled(
     nothing is called confined that moves on over the window.
     """
     whole, shorter = pooled(evidence, moved), over_replicas(evidence, moved)
-    found = evidence.replicas
+    found = evidence.measured.replicas
     are_long = found is not None and is_as_long(found.steps, moved.steps)
     named = settled.judge(evidence, whole, found if are_long else None, connected, thresholds)
     if named.lacks:
@@ -112,16 +107,16 @@ def _over(which: str, named: Named, steps: str) -> Items:
     return found
 
 
-def _motion(named: Named, steps: int, items: Items) -> Motion:
+def _motion(named: Named, steps: int, items: Items) -> NamedMotion:
     items = items | named.items
     if named.name == UNDETERMINED:
         return _unknown(named.reason, items)
     items["motion_steps"] = Item(steps, None, "steps over which the motion has its name")
-    return Motion(
+    return NamedMotion(
         named.name, items=items, steps=steps, bound=named.bound, dimension=named.dimension
     )
 
 
-def _unknown(reason: str, items: Items, also: tuple[str, ...] = ()) -> Motion:
+def _unknown(reason: str, items: Items, also: tuple[str, ...] = ()) -> NamedMotion:
     because = {"motion_undetermined_because": Item(reason, None, "why no motion is named")}
-    return Motion(UNDETERMINED, also, items | because)
+    return NamedMotion(UNDETERMINED, also, items | because)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from landscape.diagnose.diffusion import Diffusion
 from landscape.diagnose.estimates import Pooled, carried, hops_line, is_sgd, pooled, shares
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.weights import Diffusion
 
 
 def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Items:
@@ -83,19 +83,19 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
                 else ""
             ),
         )
-    if evidence.replicas is not None:
+    if evidence.measured.replicas is not None:
         items["replicas_ratio"] = Item(
-            evidence.replicas.ratio,
+            evidence.measured.replicas.ratio,
             f"{thresholds.drift_replicas:g}, {thresholds.walk_replicas:g}",
-            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.replicas.count} replicas"
-            f"{_over(evidence.replicas.steps)}: 0 drift, 1 walk",
+            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.measured.replicas.count} replicas"
+            f"{_over(evidence.measured.replicas.steps)}: 0 drift, 1 walk",
         )
     return items
 
 
 def over_shorter(evidence: Evidence, found: Pooled) -> Items:
     """What is told of the movement over the length of replicas that are shorter than the window."""
-    replicas, own = evidence.replicas, evidence.stretches
+    replicas, own = evidence.measured.replicas, evidence.measured.stretches
     sources = [f"{own.count} stretches of the window"] if own is not None else []
     sources += [f"{replicas.count} replicas"] if replicas is not None else []
     momentum = evidence.setup.momentum

@@ -13,29 +13,23 @@ from landscape.diagnose.estimates import is_sgd
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.excursions import OutcomeCase, read
 from landscape.diagnose.items import Item, Items
+from landscape.diagnose.terms import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.sgd.events import Course
 
-UNDETERMINED = "undetermined"
-NAMES = (
-    *("diverged", "dead-plateau", "initial-plateau", "vanishing-signal", "too-slow", "bouncing"),
-    *("escaped", "catapult", "spike-recovered", "suboptimal-plateau", "noise-floor", "learned"),
-    UNDETERMINED,
-)
 CLEARLY = 3
 """A lower rate helps if it lowers the loss by so many times the noise."""
-LANDINGS = ("dead-plateau", "partial-collapse", "elsewhere", UNDETERMINED)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NamedOutcome:
     """The outcome's name and what it rests on."""
 
     name: str
-    """One of NAMES."""
+    """One of `terms.OUTCOMES`."""
     confidence: str = "observation"
     landing: str | None = None
-    """Where an escape led, one of LANDINGS; None without an landing."""
+    """Where an escape led, one of `terms.LANDINGS`; None without an escape."""
     layers: tuple[str, ...] = ()
     """The layers that are dead, saturated or partly collapsed there."""
     also: tuple[str, ...] = ()
@@ -43,14 +37,16 @@ class Outcome:
     caveats: tuple[str, ...] = ()
 
 
-Rule = Callable[[OutcomeCase], Outcome]
+Rule = Callable[[OutcomeCase], NamedOutcome]
 """An outcome, or one without a name where the rule doesn't apply, with what it looked at."""
 
 
-def decide(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+def decide(evidence: Evidence, thresholds: Thresholds) -> NamedOutcome:
     """Apply the rules in their order; the first that speaks decides."""
     if not evidence.weights_finite or np.isinf(evidence.rows.train_loss).any():
-        return Outcome("diverged", items={"finite": Item(False, True, "loss and weights finite")})
+        return NamedOutcome(
+            "diverged", items={"finite": Item(False, True, "loss and weights finite")}
+        )
     course = read(evidence, thresholds)
     if course is None:
         return _unknown("losses of two recorded steps are needed")
@@ -61,19 +57,19 @@ def decide(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         items |= found.items
         if found.name:
             return replace(found, items=items)
-    return Outcome("learned", items=items)
+    return NamedOutcome("learned", items=items)
 
 
-def _never_learned(case: OutcomeCase) -> Outcome:
+def _never_learned(case: OutcomeCase) -> NamedOutcome:
     course, thresholds = case.course, case.thresholds
     if course.learned is not None:
-        return Outcome("")
-    end, start = case.evidence.states.get("end"), case.evidence.states.get("start")
+        return NamedOutcome("")
+    end, start = case.evidence.state("end"), case.evidence.state("start")
     layers = landing.dead_layers(end)
     ignores = landing.ignores_input(end, thresholds)
     if layers and ignores and course.share(course.end) < thresholds.learned:
         meaning = "layers whose units are all dead or saturated at the end, on all data"
-        return Outcome(
+        return NamedOutcome(
             "dead-plateau",
             layers=layers,
             items={"dead_layers": Item(", ".join(layers), None, meaning)}
@@ -100,21 +96,21 @@ def _never_learned(case: OutcomeCase) -> Outcome:
         at_start = start.logit_spread if start else None
         asleep = at_start is not None and at_start < thresholds.asleep
         name = "initial-plateau" if asleep else "vanishing-signal"
-        return Outcome(name, also=also, items=items)
+        return NamedOutcome(name, also=also, items=items)
     jumps = course.noise / course.scale
     items["noise"] = Item(
         jumps, thresholds.jumping, "noise of the loss in the quieter half, as a share of L₀"
     )
     if jumps > thresholds.jumping:
-        return Outcome("bouncing", items=items)
+        return NamedOutcome("bouncing", items=items)
     if also:
-        return Outcome("too-slow", items=items)
+        return NamedOutcome("too-slow", items=items)
     if falling and slow is None:
         return _unknown("it never learned and falls; η was not checked against its bound", items)
     return _unknown("it never learned, is live, and neither falls nor jumps", items)
 
 
-def _bouncing(case: OutcomeCase) -> Outcome:
+def _bouncing(case: OutcomeCase) -> NamedOutcome:
     course, thresholds = case.course, case.thresholds
     count = len(course.ended)
     share = sum(e.rows for e in course.ended) / (len(course.loss) - (course.learned or 0))
@@ -127,15 +123,15 @@ def _bouncing(case: OutcomeCase) -> Outcome:
         ),
     }
     if count >= thresholds.bouncing_excursions and share > thresholds.bouncing_share:
-        return Outcome("bouncing", items=items)
-    return Outcome("", items=items)
+        return NamedOutcome("bouncing", items=items)
+    return NamedOutcome("", items=items)
 
 
-def _escaped(case: OutcomeCase) -> Outcome:
+def _escaped(case: OutcomeCase) -> NamedOutcome:
     course, thresholds = case.course, case.thresholds
     last = course.last
     if last is None:
-        return Outcome("")
+        return NamedOutcome("")
     items: Items = {
         "last_excursion_rows": Item(
             last.rows,
@@ -145,12 +141,12 @@ def _escaped(case: OutcomeCase) -> Outcome:
     }
     if not course.escaped:
         if last.onset is None:
-            return Outcome("", items=items)
+            return NamedOutcome("", items=items)
         return _unknown("the run ends inside an excursion too short to be an escape", items)
     place, layers = landing.place(case)
     items |= landing.points(case.evidence, case.thresholds) | landing.interventions(case)
     also = ("unstable-at-rate",) if landing.is_unstable(case) else ()
-    return Outcome(
+    return NamedOutcome(
         "escaped",
         confidence="intervention" if landing.is_tested(case) else "observation",
         landing=place,
@@ -161,7 +157,7 @@ def _escaped(case: OutcomeCase) -> Outcome:
     )
 
 
-def _lasting_rise(case: OutcomeCase) -> Outcome:
+def _lasting_rise(case: OutcomeCase) -> NamedOutcome:
     course, thresholds = case.course, case.thresholds
     best = float(course.loss[course.best])
     rise = (course.end - best) / course.scale
@@ -173,19 +169,19 @@ def _lasting_rise(case: OutcomeCase) -> Outcome:
     }
     if ratio > thresholds.rise_times and rise > thresholds.rise_share:
         return _unknown("lasting rise without an excursion that reaches the end", items)
-    return Outcome("", items=items)
+    return NamedOutcome("", items=items)
 
 
-def _recovered(case: OutcomeCase) -> Outcome:
+def _recovered(case: OutcomeCase) -> NamedOutcome:
     thresholds = case.thresholds
     spikes = case.course.spikes
     if not spikes:
-        return Outcome("")
+        return NamedOutcome("")
     items: Items = {"spikes": Item(len(spikes), None, "excursions that came back")}
-    found = case.evidence.catapult
+    found = case.evidence.measured.jump
     if found is None:
         caveat = "Whether a spike was a catapult is open: curvature around it was not measured."
-        return Outcome("spike-recovered", items=items, caveats=(caveat,))
+        return NamedOutcome("spike-recovered", items=items, caveats=(caveat,))
     items["curvature_change"] = Item(
         found.after / found.before,
         thresholds.flatter,
@@ -202,12 +198,12 @@ def _recovered(case: OutcomeCase) -> Outcome:
             "Whether a spike was a catapult is open: no weights were recorded close enough before "
             "its peak to say along what it left."
         )
-        return Outcome("spike-recovered", items=items, caveats=(caveat,))
+        return NamedOutcome("spike-recovered", items=items, caveats=(caveat,))
     is_catapult = fell and found.along_top > thresholds.along_top
-    return Outcome("catapult" if is_catapult else "spike-recovered", items=items)
+    return NamedOutcome("catapult" if is_catapult else "spike-recovered", items=items)
 
 
-def _plateau(case: OutcomeCase) -> Outcome:
+def _plateau(case: OutcomeCase) -> NamedOutcome:
     course, thresholds = case.course, case.thresholds
     u = course.share(course.end)
     siblings = case.evidence.siblings_share
@@ -219,11 +215,13 @@ def _plateau(case: OutcomeCase) -> Outcome:
     half = len(course.loss) // 2
     change = slope.of_log_loss(course.steps[half:], course.loss[half:])
     if u >= line or slope.state(change, case.thresholds) != slope.SETTLED:
-        return Outcome("", items=items)
-    end = case.evidence.states.get("end")
+        return NamedOutcome("", items=items)
+    end = case.evidence.state("end")
     if end is None or end.dead is None or landing.dead_layers(end):
         return _unknown("steady at a high loss; a live plateau needs units measured alive", items)
-    helped = [b for b in case.evidence.branches if b.start == "end" and b.kind == "lower-rate"]
+    helped = [
+        b for b in case.evidence.measured.branches if b.start == "end" and b.kind == "lower-rate"
+    ]
     if not helped:
         return _unknown(
             "steady at a high loss: suboptimal plateau or noise floor, which a lower rate from "
@@ -242,7 +240,7 @@ def _plateau(case: OutcomeCase) -> Outcome:
     if does_help and after < line:
         return _unknown("a lower rate helps, not up to the line", items)
     name = "noise-floor" if does_help else "suboptimal-plateau"
-    return Outcome(name, confidence="intervention", items=items)
+    return NamedOutcome(name, confidence="intervention", items=items)
 
 
 RULES: tuple[Rule, ...] = (
@@ -264,7 +262,7 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
 
 def _far_below_bound(case: OutcomeCase, items: Items) -> bool | None:
     thresholds = case.thresholds
-    states = case.evidence.states.values()
+    states = [case.evidence.measured.at(step) for step in case.evidence.places.values()]
     curvature = max((s.lambda_max for s in states if s.lambda_max is not None), default=None)
     setup = case.evidence.setup
     # Where the rate changed, an earlier one may have been large.
@@ -278,6 +276,6 @@ def _far_below_bound(case: OutcomeCase, items: Items) -> bool | None:
     return share < thresholds.slow
 
 
-def _unknown(reason: str, items: Items | None = None) -> Outcome:
+def _unknown(reason: str, items: Items | None = None) -> NamedOutcome:
     reasons = {"undetermined_because": Item(reason, None, "why no outcome is named")}
-    return Outcome(UNDETERMINED, confidence=UNDETERMINED, items=(items or {}) | reasons)
+    return NamedOutcome(UNDETERMINED, confidence=UNDETERMINED, items=(items or {}) | reasons)

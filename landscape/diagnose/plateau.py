@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -67,28 +67,37 @@ def _last_hidden(
 ) -> tuple[tuple[str, Tensor] | None, tuple[Tensor, Tensor]]:
     """Name and bias of the module before the output's, and its units' largest value and spread."""
     order: list[str] = []
+    biased: dict[str, Tensor] = {}
     named = {
         name: module
         for name, module in model.named_modules()
-        if isinstance(next(iter(module.parameters(recurse=False)), None), Tensor)
+        if next(iter(module.parameters(recurse=False)), None) is not None
     }
+
+    def note(name: str, output: object) -> None:
+        order.append(name)
+        bias = getattr(named[name], "bias", None)
+        # Of an LSTM it is a bool; of somebody's own module it may be anything.
+        if isinstance(bias, Tensor) and _axis(output, bias) is not None:
+            biased[name] = bias
+
     first = torch.zeros(1, dtype=torch.int64)
-    with _hooked(named, lambda name, _: order.append(name)):
+    with _hooked(named, note):
         model(samples.take(first)[0])
-    nothing = torch.zeros(0), torch.zeros(0)
-    if not order:
-        return None, nothing
-    hidden = [n for n in order if n != order[-1] and getattr(named[n], "bias", None) is not None]
+    # A module that calls others ends after them, the output's among these.
+    order = [name for name in order if not _calls(name, order)]
+    hidden = [name for name in order if name != order[-1] and name in biased]
     if not hidden:
-        return None, nothing
+        return None, (torch.zeros(0), torch.zeros(0))
     name = hidden[-1]
-    bias = named[name].bias
-    assert isinstance(bias, Tensor)
+    bias = biased[name]
     extremes: list[Tensor] = []
 
-    def see(_: str, output: Tensor) -> None:
-        units = output.movedim(_axis(output, len(bias)), 0).flatten(1)
-        extremes.append(torch.stack([units.amax(1), units.amin(1)]))
+    def see(_: str, output: object) -> None:
+        axis = _axis(output, bias)
+        if isinstance(output, Tensor) and axis is not None:
+            units = output.movedim(axis, 0).flatten(1)
+            extremes.append(torch.stack([units.amax(1), units.amin(1)]))
 
     with _hooked({name: named[name]}, see):
         for inputs, _ in samples.batches(BATCH):
@@ -98,14 +107,24 @@ def _last_hidden(
     return (name, bias.data), (largest, (largest - smallest).clamp(min=1e-3))
 
 
-def _axis(output: Tensor, units: int) -> int:
-    """Where a layer's units are: channels of images, else the last axis."""
-    return 1 if output.ndim > 2 and output.shape[1] == units else output.ndim - 1
+def _calls(name: str, others: Sequence[str]) -> bool:
+    """Whether some of the others lie in this module."""
+    inside = f"{name}." if name else ""
+    return any(other != name and other.startswith(inside) for other in others)
+
+
+def _axis(output: object, bias: Tensor) -> int | None:
+    """Where a layer's units are, one a bias: channels of images, else the last axis; or None."""
+    if not isinstance(output, Tensor) or bias.ndim != 1 or output.ndim < 2:
+        return None
+    if output.ndim > 2 and output.shape[1] == len(bias):
+        return 1
+    return output.ndim - 1 if output.shape[-1] == len(bias) else None
 
 
 @contextmanager
 def _hooked(
-    modules: Mapping[str, nn.Module], see: Callable[[str, Tensor], object]
+    modules: Mapping[str, nn.Module], see: Callable[[str, object], object]
 ) -> Iterator[None]:
     handles = [
         module.register_forward_hook(lambda _, __, output, name=name: see(name, output))

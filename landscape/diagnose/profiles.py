@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem.batchnorm import has_statistics, recompute
 from landscape.problem.problem import Problem
-from landscape.scan.barriers import Barrier, barrier
+from landscape.scan.barriers import barrier
 from landscape.scan.evaluator import PointEvaluator
+from landscape.store.measured.paths import Profile
 from landscape.store.records import Floats, Plane
 
 POINTS = 11
 """Points on a line, ends included: an odd number, so that the middle is one of them."""
 
 
-@dataclass(frozen=True)
-class Profile:
-    """Loss and error along a path, and its barrier."""
-
-    t: Floats
-    """(n,) from 0 to 1, the share of the path's length."""
-    train_loss: Floats
-    """(n,)."""
-    train_accuracy: Floats
-    """(n,) shares; NaN where there are no classes."""
-    barrier: Barrier
-
-
 Measure = Callable[[NDArray[Any]], tuple[float, float]]
 """Training loss and accuracy at weights (P,)."""
-
-
-def connects(found: Barrier, thresholds: Thresholds) -> bool | None:
-    """Whether error and ratio lie below their thresholds; None where neither is defined."""
-    limits = ((found.error, thresholds.barrier_error), (found.ratio, thresholds.barrier_ratio))
-    known = [value < limit for value, limit in limits if not math.isnan(value)]
-    return all(known) if known else None
 
 
 def measurer(problem: Problem, *, device: str = "auto", precision: str = "float32") -> Measure:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from landscape.diagnose import distances
-from landscape.diagnose.distances import Distances
-from landscape.diagnose.evidence import Replicas
 from landscape.diagnose.grid import COARSE, Grid
 from landscape.diagnose.stretches import of_several
+from landscape.store.measured.trainings import Replicas
+from landscape.store.measured.weights import Distances
 from landscape.store.records import Floats
 from landscape.store.trajectory import Trajectory
 

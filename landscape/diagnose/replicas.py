@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landscape.diagnose import stretches, window
-from landscape.diagnose.escape import LOWER, OTHER, branch
+from landscape.diagnose.escape import LOWER, OTHER, trained
 from landscape.diagnose.estimates import is_as_long
-from landscape.diagnose.evidence import Branch, Replicas, Stretches
 from landscape.diagnose.replica_spread import SKIPPED, spread_of
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.trials import Trial, found
+from landscape.diagnose.trials import begun
 from landscape.errors import LandscapeError
+from landscape.store.measured.trainings import (
+    KINDS,
+    FullBatch,
+    Intervention,
+    MotionTrainings,
+    Replicas,
+    Stretches,
+)
 from landscape.store.records import Floats
 from landscape.store.run import Run
 from landscape.store.trajectory import Trajectory
@@ -33,52 +40,9 @@ FLOORS = 10
 FLOOR_EPOCHS = 5
 FULL_STEPS = 100
 """Full-batch steps at most: each of them takes as long as an epoch."""
-SEVERAL = {
-    "replica": "replicas (the run's learning rate, other batch orders)",
-    "full-batch": "full-batch trainings",
-    "floor": "trainings to floors",
-}
-"""Kinds that are read only where they came to their end."""
 
 
-@dataclass(frozen=True)
-class FullBatch:
-    """The same number of steps at the same rate, without the batches' noise and with it."""
-
-    steps: int
-    displacement: float
-    """‖w − w_N‖ of the full batch."""
-    noisy_displacement: float
-    """Root mean square over the replicas."""
-    loss: float
-    noisy_loss: float
-    """Mean over the replicas."""
-
-
-@dataclass(frozen=True)
-class Motion:
-    """What came of the trainings."""
-
-    start_step: int
-    """N."""
-    replicas: Replicas | None
-    full_batch: FullBatch | None
-    lower: Branch | None
-    """From the end at a tenth of the rate."""
-    floors: tuple[str, ...]
-    """Folders, in RUN/interventions, whose last weights are floors."""
-    floor_steps: tuple[int, ...]
-    """The steps of the snapshots that were cooled down."""
-    floor_losses: tuple[float, ...]
-    stretches: Stretches | None = None
-    """The run's own movement over their length, where that is shorter than the window."""
-    reason: str | None = None
-    """Why there are no stretches where replicas are shorter."""
-    diverged: str | None = None
-    """How many of the trainings diverged, in words; ``lower`` apart, nothing rests on those."""
-
-
-def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Trial]:
+def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Intervention]:
     """All trainings of the set, of ``epochs`` at most, from rows of the motion's window."""
     settings = subject.settings
     assert settings is not None
@@ -92,7 +56,7 @@ def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Trial]
     length = max(4, min(last - step, whole))
     few = min(FULL_STEPS, length)
     marks = sorted({length // SKIPPED, (length + length // SKIPPED) // 2, few})
-    plain = Trial(
+    plain = Intervention(
         "",
         "",
         "window",
@@ -144,13 +108,13 @@ def _latest(subject: Subject, rows: NDArray[np.int64], enough: int) -> int:
     return int(early[-1] if len(early) else rows[0])
 
 
-def read(subject: Subject, done: Sequence[Trial], limits: Thresholds) -> Motion:
+def came_of(subject: Subject, done: Sequence[Intervention], limits: Thresholds) -> MotionTrainings:
     """What came of the trainings that are done; others are left out."""
-    runs = [(trial, run) for trial in done if (run := found(subject.run, trial)) is not None]
-    chosen: dict[str, list[tuple[Trial, Run]]] = {}
+    runs = [(trial, run) for trial in done if (run := begun(subject.run, trial)) is not None]
+    chosen: dict[str, list[tuple[Intervention, Run]]] = {}
     for trial, run in runs:
         chosen.setdefault(trial.kind, []).append((trial, run))
-    complete = {kind: [pair for pair in chosen.get(kind, ()) if _ended(*pair)] for kind in SEVERAL}
+    complete = {kind: [pair for pair in chosen.get(kind, ()) if _ended(*pair)] for kind in KINDS}
     replicas, full, floors = complete["replica"], complete["full-batch"], complete["floor"]
     trajectories = [run.trajectory for _, run in replicas]
     start: Floats | None = None
@@ -160,7 +124,7 @@ def read(subject: Subject, done: Sequence[Trial], limits: Thresholds) -> Motion:
     lower = chosen.get("lower-rate", [])
     apart = spread_of(trajectories, start) if start is not None and len(replicas) > 1 else None
     own, reason = _own(subject, apart, limits)
-    return Motion(
+    return MotionTrainings(
         start_step=chosen["replica"][0][0].step if "replica" in chosen else -1,
         replicas=apart,
         full_batch=(
@@ -168,7 +132,7 @@ def read(subject: Subject, done: Sequence[Trial], limits: Thresholds) -> Motion:
             if start is not None and full
             else None
         ),
-        lower=branch(subject, *lower[0]) if lower else None,
+        lower=trained(subject, *lower[0]) if lower else None,
         floors=tuple(trial.name for trial, _ in floors),
         floor_steps=tuple(trial.step for trial, _ in floors),
         floor_losses=tuple(_last_loss(run.trajectory) for _, run in floors),
@@ -178,7 +142,7 @@ def read(subject: Subject, done: Sequence[Trial], limits: Thresholds) -> Motion:
     )
 
 
-def _ended(trial: Trial, run: Run) -> bool:
+def _ended(trial: Intervention, run: Run) -> bool:
     """Whether it came to its end: the last weights of one that diverged are of an earlier step."""
     return run.record["status"] == "finished" and int(run.trajectory.step[-1]) == trial.steps
 
@@ -186,12 +150,11 @@ def _ended(trial: Trial, run: Run) -> bool:
 def _diverged(
     chosen: Mapping[str, Sequence[object]], complete: Mapping[str, Sequence[object]]
 ) -> str | None:
-    counts = {kind: len(chosen.get(kind, ())) for kind in SEVERAL}
-    lost = [
-        f"{count - len(complete[kind])} of {count} {SEVERAL[kind]}"
-        for kind, count in counts.items()
-        if count > len(complete[kind])
-    ]
+    lost = []
+    for kind, about in KINDS.items():
+        count = len(chosen.get(kind, ()))
+        if about.several and count > len(complete[kind]):
+            lost.append(f"{count - len(complete[kind])} of {count} {about.several}")
     return " and ".join(lost) or None
 
 

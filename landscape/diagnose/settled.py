@@ -19,11 +19,14 @@ from landscape.diagnose.estimates import (
     restoring_bound,
     shares,
 )
-from landscape.diagnose.evidence import Evidence, Replicas, Spectrum, is_resolved
+from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
+from landscape.diagnose.terms import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.valley import is_resolved, valley_count
+from landscape.store.measured.curvature import Density
+from landscape.store.measured.trainings import Replicas
 
-UNDETERMINED = "undetermined"
 DRIFTING, CONFINED, MIXED = "drifting", "confined", "mixed"
 WANDERING, HOPPING = "wandering-in-valley", "hopping-basins"
 
@@ -160,29 +163,33 @@ def _walking(
     if not found.hops < hops_line(found, thresholds.hops):
         return _unknown("it moves as a walk does, in leaps")
     if connected is None:
-        what = "the barriers don't tell" if evidence.floors else "no floors were measured"
+        what = (
+            "the barriers don't tell"
+            if evidence.measured.connectivity
+            else "no floors were measured"
+        )
         return _unknown(f"a walk in a valley, or between basins: {what}")
     bound = restoring_bound(evidence, found)
     items: Items = {}
     dimension: float | None = None
     if bound is not None:
         items["restoring_below"] = Item(bound, None, BOUND.format(steps=found.steps))
-        if evidence.spectrum is not None:
-            count = evidence.spectrum.count(bound)
-            if count is not None:
-                dimension = count.value if is_resolved(count) else None
-                items["valley_dimension"] = _valley(count, evidence.spectrum)
+        density = evidence.measured.density
+        count = valley_count(density, bound)
+        if density is not None and count is not None:
+            dimension = count.value if is_resolved(count) else None
+            items["valley_dimension"] = _valley(count, density)
     return Named(WANDERING, items=items, bound=bound, dimension=dimension)
 
 
-def _valley(count: Count, spectrum: Spectrum) -> Item:
+def _valley(count: Count, density: Density) -> Item:
     meaning = (
         f"#{{λ < h*}}: Hessian eigenvalues below the bound; {count.value:.0f} ± {count.error:.0f} "
         f"over probes, {count.lower:.0f} to {count.upper:.0f} whatever lies between the nodes"
     )
-    if spectrum.samples < spectrum.total:
+    if density.samples < density.total:
         meaning += (
-            f"; over {spectrum.samples} of {spectrum.total} samples, which makes more of it flat"
+            f"; over {density.samples} of {density.total} samples, which makes more of it flat"
         )
     return Item(count.value if is_resolved(count) else UNDETERMINED, None, meaning)
 

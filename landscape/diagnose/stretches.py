@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.diagnose import distances
-from landscape.diagnose.evidence import Stretches
 from landscape.diagnose.grid import Grid
+from landscape.store.measured.trainings import Stretches
 from landscape.store.trajectory import Trajectory
 
 MOST = 32

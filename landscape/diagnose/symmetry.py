@@ -14,7 +14,7 @@ from torch import Tensor
 
 from landscape.diagnose.axes import Atom, length
 from landscape.diagnose.calls import Axes
-from landscape.diagnose.groups import Group, Place, Symmetry, apply, apply_to_buffers
+from landscape.diagnose.groups import Group, Symmetry, UnitPlace, apply, apply_to_buffers
 from landscape.diagnose.tracing import Untraceable, trace
 from landscape.problem.batchnorm import recompute
 from landscape.problem.evaluate import evaluating
@@ -99,7 +99,7 @@ def check(problem: Problem, symmetry: Symmetry, *, seed: int = 0) -> float:
 
 def _groups(traced: Mapping[str, Axes], layout: Layout) -> Iterator[Group]:
     parameters = {parameter.name for parameter in layout.parameters}
-    places: dict[Atom, list[Place]] = {}
+    places: dict[Atom, list[UnitPlace]] = {}
     for name, axes in traced.items():
         for k, axis in enumerate(axes):
             for atom, place in _places(name, k, axis):
@@ -115,17 +115,19 @@ def _groups(traced: Mapping[str, Axes], layout: Layout) -> Iterator[Group]:
         yield Group(name, atom.size, own, rest)
 
 
-def _places(name: str, k: int, axis: tuple[tuple[Atom, ...], ...]) -> Iterator[tuple[Atom, Place]]:
+def _places(
+    name: str, k: int, axis: tuple[tuple[Atom, ...], ...]
+) -> Iterator[tuple[Atom, UnitPlace]]:
     """Yield the atoms of an axis that can be permuted, and where they lie."""
     start = 0
     for segment in axis:
         for j, atom in enumerate(segment):
             if not atom.fixed and atom.size > 1:
-                yield atom, Place(name, k, start, length(segment[:j]), length(segment[j + 1 :]))
+                yield atom, UnitPlace(name, k, start, length(segment[:j]), length(segment[j + 1 :]))
         start += length(segment)
 
 
-def _named(places: Sequence[Place], taken: set[str]) -> str:
+def _named(places: Sequence[UnitPlace], taken: set[str]) -> str:
     rows = [place for place in places if place.axis == 0] or places
     layer = rows[0].tensor.rpartition(".")[0] or rows[0].tensor
     numbered = (f"{layer} ({k})" for k in itertools.count(2))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from landscape.errors import LandscapeError
 from landscape.sgd.events import EXCURSION, LEARNED, ROWS, TIMES
+from landscape.store.measured.paths import BARRIER_ERROR, BARRIER_RATIO
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ class Thresholds:
     """Largest over median squared displacement of 32 blocks that begins to look like hops."""
     dimension: float = 15.0
     """The fewest effective dimensions (pooled over replicas) that c½ is trusted with."""
-    barrier_error: float = 2.0
+    barrier_error: float = BARRIER_ERROR
     """Floors are connected below so many error points"""
-    barrier_ratio: float = 2.0
+    barrier_ratio: float = BARRIER_RATIO
     """and a barrier below so many times the larger end's loss;"""
     barrier_share: float = 0.01
     """without classes, a barrier is high above this share of L₀ and that many times the loss."""

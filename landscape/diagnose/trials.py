@@ -20,36 +20,12 @@ from landscape.sgd.resume import resume
 from landscape.sgd.settings import Settings
 from landscape.sgd.train import Step, steps
 from landscape.store import resumefile
+from landscape.store.measured.trainings import Intervention
 from landscape.store.run import Run, read
 
 FOLDER = "interventions"
 TOLD = 8
 """Progress is told every so many steps."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What one training changes about its run, and where it starts."""
-
-    name: str
-    """Of its folder."""
-    kind: str
-    """See `evidence.Branch.kind`; also ``replica``, ``full-batch`` and ``floor``."""
-    start: str
-    """``best``, ``before-onset``, ``end``, ``plateau``, ``window``."""
-    step: int
-    """The recorded step of the run that it starts from; of ``plateau``, 0."""
-    lr: float
-    steps: int
-    batch_size: int
-    seed: int
-    """Of the batch order."""
-    order_from: int | None = None
-    """Where in the seed's order it begins; None: at its start."""
-    schedule: str = "constant"
-    record: str = "epoch"
-    sketch: int = 0
-    """Numbers a step to estimate distances from."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +39,12 @@ class Start:
     """(P,); None: zero, none was recorded there."""
 
 
-def place(run: Run, trial: Trial) -> Path:
+def place(run: Run, trial: Intervention) -> Path:
     """The trial's folder."""
     return run.folder / FOLDER / trial.name
 
 
-def found(run: Run, trial: Trial) -> Run | None:
+def begun(run: Run, trial: Intervention) -> Run | None:
     """The trial's own run, if it was begun: this very one, of this very run."""
     folder = place(run, trial)
     if not (folder / "run.json").is_file():
@@ -77,13 +53,13 @@ def found(run: Run, trial: Trial) -> Run | None:
     return there if there.record.get("branch") == _branch(run, trial) else None
 
 
-def done(run: Run, trial: Trial) -> bool:
+def is_done(run: Run, trial: Intervention) -> bool:
     """Whether it needs no more training."""
-    there = found(run, trial)
+    there = begun(run, trial)
     return there is not None and there.record["status"] in DONE
 
 
-def settings(run: Run, trial: Trial) -> Settings:
+def settings(run: Run, trial: Intervention) -> Settings:
     """The run's settings with what the trial changes.
 
     Raises:
@@ -108,7 +84,7 @@ def settings(run: Run, trial: Trial) -> Settings:
 def perform(
     run: Run,
     problem: Problem,
-    trial: Trial,
+    trial: Intervention,
     start: Callable[[], Start],
     told: Callable[[float], Any],
 ) -> str:
@@ -124,7 +100,7 @@ def perform(
     Raises:
         LandscapeError: it can't be trained or written, or another process is at it.
     """
-    there = found(run, trial)
+    there = begun(run, trial)
     if there is not None and there.record["status"] in DONE:
         return str(there.record["status"])
     if there is not None and (there.folder / resumefile.NAME).is_file():
@@ -140,7 +116,7 @@ def perform(
 
 
 def _begin(
-    run: Run, problem: Problem, trial: Trial, start: Start
+    run: Run, problem: Problem, trial: Intervention, start: Start
 ) -> tuple[Recorder, Iterator[Step]]:
     chosen, there = settings(run, trial), at(problem, start)
     recorder = Recorder(
@@ -167,5 +143,5 @@ def at(problem: Problem, start: Start) -> Problem:
     return replace(problem, model=model)
 
 
-def _branch(run: Run, trial: Trial) -> dict[str, Any]:
+def _branch(run: Run, trial: Intervention) -> dict[str, Any]:
     return {"of": run.id, **asdict(trial)}

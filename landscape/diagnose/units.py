@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landscape.curvature.hessian import Hessian
-from landscape.diagnose.activations import Layer, Watch
+from landscape.diagnose.activations import Layer, UnitWatch
 from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import evaluating
 from landscape.problem.losses import exact, per_sample
@@ -19,82 +18,13 @@ from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import Layout
 from landscape.store.landmarks import check, landmarks
-from landscape.store.records import Floats
+from landscape.store.measured.networks import Units
 from landscape.store.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
 """``listener(done, total)``, in rows."""
 
 BATCH = 256
-
-
-@dataclass(frozen=True)
-class Units:
-    """What was measured at R recorded steps over all training data, in eval mode."""
-
-    step: NDArray[np.int64]
-    """(R,)"""
-    layers: tuple[str, ...]
-    """Of each activation the layer before it, L in all; of one that several kinds of activation
-    follow, there are several."""
-    kinds: tuple[str, ...]
-    """(L,) dead: stuck units put out zero on all data; saturated: they are within 1e-3 of the
-    bounds of tanh, sigmoid and their like on all data."""
-    sizes: NDArray[np.int64]
-    """(L,) units; of a convolution its channels."""
-    stuck: NDArray[np.int64]
-    """(R, L) how many of them are dead or saturated."""
-    loss: Floats
-    """(R,)"""
-    constant_loss: float
-    """Of the best constant output, L0; NaN where there is none."""
-    spread: Floats
-    """(R,) standard deviation of the outputs over the inputs, root mean square over outputs: 0
-    where the outputs don't depend on the input."""
-    scale: Floats
-    """(R,) root mean square of the outputs themselves."""
-    start_spread: float
-    """The spread at the initialization."""
-    tensors: tuple[str, ...]
-    """Parameter names, in the layout's order."""
-    gradient_norms: Floats
-    """(R, tensors) of the training loss without weight decay; exactly 0 where nothing can move."""
-
-    @property
-    def gradient_norm(self) -> Floats:
-        """(R,) of the whole gradient."""
-        return np.asarray(np.sqrt((self.gradient_norms**2).sum(1)))
-
-    @property
-    def relative_spread(self) -> Floats:
-        """(R,) spread over scale, 0 to 1; NaN where all outputs are zero."""
-        scale = np.where(self.scale > 0, self.scale, np.nan)
-        return np.asarray(self.spread / scale)
-
-    def whole(self, kind: str, row: int) -> tuple[str, ...]:
-        """Layers all of whose units are ``dead`` (or ``saturated``) at the row-th step measured."""
-        return tuple(
-            name
-            for name, its, stuck, size in zip(
-                self.layers, self.kinds, self.stuck[row], self.sizes, strict=True
-            )
-            if its == kind and stuck == size
-        )
-
-    def partly(self, kind: str, row: int) -> dict[str, float]:
-        """Share of units that are, of the layers where some are and not all."""
-        return {
-            name: float(stuck / size)
-            for name, its, stuck, size in zip(
-                self.layers, self.kinds, self.stuck[row], self.sizes, strict=True
-            )
-            if its == kind and 0 < stuck < size
-        }
-
-    def moving(self, row: int) -> tuple[str, ...]:
-        """Parameters whose gradient isn't exactly zero: what SGD can still change."""
-        norms = zip(self.tensors, self.gradient_norms[row], strict=True)
-        return tuple(name for name, norm in norms if norm != 0)
 
 
 def measure(
@@ -108,7 +38,7 @@ def measure(
     """Dead and saturated units, the outputs' spread, the distance to L0 and the slope at some rows.
 
     One forward pass over the data and one gradient for each row, the `landmarks` unless given, in
-    the memory of a batch. `activations.Watch` says which activations are seen.
+    the memory of a batch. `activations.UnitWatch` says which activations are seen.
 
     Raises:
         LandscapeError: no such row.
@@ -158,8 +88,8 @@ class _State:
 
 
 def _pass(model: nn.Module, samples: Samples, problem: Problem) -> _State:
-    watch = Watch(model)
-    moments = _Moments()
+    watch = UnitWatch(model)
+    moments = _OutputMoments()
     loss = 0.0
     with evaluating(model), torch.inference_mode():
         for inputs, targets in samples.batches(BATCH):
@@ -176,7 +106,7 @@ def _count(layer: Layer) -> int:
     return int(layer.stuck.sum())
 
 
-class _Moments:
+class _OutputMoments:
     """Sums over the samples of the outputs, of their squares, and of squares about the first."""
 
     def __init__(self) -> None:

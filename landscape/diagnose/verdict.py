@@ -14,6 +14,7 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.excursions import read
 from landscape.diagnose.items import Item
 from landscape.diagnose.overfitting import Overfitting
+from landscape.diagnose.terms import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.sgd.events import events_of
 
@@ -48,9 +49,9 @@ class Verdict:
     """What the run did. Fields are those of verdict.json."""
 
     verdict: str
-    """The outcome, one of `outcome.NAMES`."""
+    """The outcome, one of `terms.OUTCOMES`."""
     motion: str
-    """One of `motion.NAMES`."""
+    """One of `terms.MOTIONS`."""
     landing: str | None
     layers: tuple[str, ...]
     """Layers that are dead, saturated or partly collapsed at the end."""
@@ -75,7 +76,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     found = outcome.decide(evidence, limits)
     moved = motion.decide(evidence, limits)
     if found.name == "diverged":
-        moved = motion.Motion(motion.UNDETERMINED, items=moved.items)
+        moved = motion.NamedMotion(UNDETERMINED, items=moved.items)
     course = read(evidence, limits)
     happened = events_of(course) if course is not None else []
     happenings = [Happening(each.name, each.first, each.last) for each in happened]

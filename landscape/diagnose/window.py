@@ -13,7 +13,7 @@ DROPPED = 16
 
 
 @dataclass(frozen=True)
-class Window:
+class MotionWindow:
     """Steps ``first`` to ``last``, both included."""
 
     first: int
@@ -22,7 +22,7 @@ class Window:
     """Of the run's steps."""
 
 
-def of_run(evidence: Evidence, thresholds: Thresholds | None = None) -> Window:
+def of_run(evidence: Evidence, thresholds: Thresholds | None = None) -> MotionWindow:
     """The last part of the stretch with the last learning rate, after any escape or excursion.
 
     By default its last half, less the first sixteenth of that.
@@ -38,4 +38,4 @@ def of_run(evidence: Evidence, thresholds: Thresholds | None = None) -> Window:
             start = max(start, course.step(course.last.first))
     length = round(min(1.0, limits.window) * (last - start))
     first = last - length + length // DROPPED
-    return Window(first, last, (last - first) / total if total else 0.0)
+    return MotionWindow(first, last, (last - first) / total if total else 0.0)

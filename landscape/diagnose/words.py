@@ -5,65 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from landscape.diagnose.items import Value
+from landscape.diagnose.terms import LANDINGS, MOTIONS, OUTCOMES, POINTS
 from landscape.diagnose.verdict import Verdict
 from landscape.quantities import number
 
-OUTCOMES = {
-    "diverged": "The loss or the weights became infinite: the run diverged.",
-    "dead-plateau": "It never learned. Every unit of {layers} is dead or saturated on all data, "
-    "and the outputs don't depend on the input.",
-    "initial-plateau": "It never left the plateau around its initialization: no layer is dead, but "
-    "the outputs hardly depend on the input.",
-    "vanishing-signal": "It never learned. No layer is dead, but the outputs have come to hardly "
-    "depend on the input.",
-    "too-slow": "It never learned in this time: the loss falls, far too slowly, and the learning "
-    "rate is small.",
-    "bouncing": "The loss jumps about and does not settle.",
-    "escaped": "It learned to a loss of {best_loss}, then left and stayed away, at {end_loss}.",
-    "catapult": "It was catapulted: along the sharpest direction the loss rose and came back at a "
-    "flatter place.",
-    "spike-recovered": "It learned to a loss of {best_loss}; the loss spiked and came back.",
-    "suboptimal-plateau": "It sits on a plateau at a loss of {end_loss}, alive, and a lower "
-    "learning rate doesn't help.",
-    "noise-floor": "It sits at a loss of {end_loss} that the noise of its batches keeps up: a "
-    "lower learning rate lowers it at once.",
-    "learned": "It learned, to a loss of {best_loss}.",
-    "undetermined": "What it did is undetermined: {undetermined_because}.",
-}
 DEAD = (
     "A dead layer passes no gradient: nothing but an output's bias can move, so no learning rate "
     "brings the run back."
 )
-LANDINGS = {
-    "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of "
-    "{layers} is dead or saturated.",
-    "partial-collapse": "It landed where much of {layers} is dead.",
-    "elsewhere": "Where it landed units are alive.",
-    "undetermined": "Whether units died where it landed was not measured.",
-}
-KINDS = {
-    "slope": "The loss is still on a slope there, at no stationary point.",
-    "flat": "There the loss is flat: its curvature is next to nothing.",
-    "flat-valley": "There the loss curves down along no direction that was found and is flat along "
-    "at least one: no strict minimum.",
-    "saddle": "There the loss still curves downwards along a direction: no minimum.",
-    "minimum": "There the loss curves upwards along every direction that was found.",
-}
-MOTIONS = {
-    "still-descending": "The loss still falls: what it does once settled can't be seen yet.",
-    "rising": "The loss rises over the last window.",
-    "drifting": "{over} the weights drift: the same way whatever the order of batches.",
-    "confined": "{over} the weights stay near one place: within that time their distance to where "
-    "they were no longer grows.",
-    "mixed": "{over} part of the movement is confined and part of it is not: of the squared "
-    "displacement over half that time about {share_confined} is confined, {share_walk} a walk and "
-    "{share_drift} a drift.",
-    "wandering-in-valley": "{over} the weights wander through a connected valley: other batch "
-    "orders lead elsewhere, at no barrier.",
-    "hopping-basins": "{over} the weights hop between basins: barriers remain between the places "
-    "they visit.",
-    "undetermined": "Whether it stays or wanders is undetermined: {motion_undetermined_because}.",
-}
 
 
 def answer(verdict: Verdict) -> tuple[str, ...]:
@@ -72,7 +21,7 @@ def answer(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _outcome(verdict: Verdict) -> Iterator[str]:
-    yield _filled(OUTCOMES[verdict.verdict], verdict)
+    yield _filled(OUTCOMES[verdict.verdict].sentence, verdict)
     if verdict.verdict == "dead-plateau":
         yield from _standstill(verdict)
     if verdict.verdict == "escaped":
@@ -96,7 +45,7 @@ def _escape(verdict: Verdict) -> Iterator[str]:
         yield text + (f", {number(before)} at the best weights." if before is not None else ".")
     kind = _item(verdict, "landing_kind")
     if isinstance(kind, str):
-        yield KINDS[kind]
+        yield POINTS[kind]
     yield from _standstill(verdict)
     yield from _onset(verdict)
     for name, where in (("best", "best weights"), ("onset", "last weights before the onset")):
@@ -181,7 +130,7 @@ def _motion(verdict: Verdict) -> Iterator[str]:
     if verdict.verdict == "diverged":
         return
     over = _steps(verdict, _value(verdict, "motion_steps"))
-    yield _filled(MOTIONS[verdict.motion], verdict, over=over)
+    yield _filled(MOTIONS[verdict.motion].sentence, verdict, over=over)
     bound, count = _value(verdict, "restoring_below"), _value(verdict, "valley_dimension")
     if bound is not None:
         text = (

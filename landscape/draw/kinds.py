@@ -18,9 +18,9 @@ from landscape.draw.contours import contour
 from landscape.draw.curves import curve
 from landscape.draw.diagnosis import (
     barriers,
+    by_rate,
     distances,
     msd,
-    outcomes,
     replicas,
     sharpness,
     units,
@@ -200,10 +200,9 @@ KINDS: dict[str, Kind] = {
     ),
     "outcomes": Kind(
         "sweep",
-        outcomes.outcomes,
+        by_rate.outcomes,
         "what became of runs by learning rate",
-        takes=(*PAGE, "log"),
-        caption=outcomes.caption,
+        caption=by_rate.caption,
     ),
 }
 

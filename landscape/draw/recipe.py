@@ -69,7 +69,8 @@ def versions() -> dict[str, str]:
 
 def identity(subject: Scan | History | Diagnosed | Outcomes) -> str:
     """Return the fingerprint of everything that a figure may show of a scan or a run."""
-    shown = {name: value for name, value in vars(subject).items() if name not in UNSEEN}
+    every = subject.shown() if isinstance(subject, Diagnosed | Outcomes) else vars(subject)
+    shown = {name: value for name, value in every.items() if name not in UNSEEN}
     return fingerprint(*_flat(shown))
 
 

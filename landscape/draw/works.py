@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from landscape.draw import captions, recipe
-from landscape.draw.diagnosis.outcomes import caption as of_outcomes
+from landscape.draw.diagnosis.by_rate import caption as of_outcomes
 from landscape.draw.files import save
 from landscape.draw.kinds import KINDS, NEEDS, Kind, Subject
 from landscape.draw.recipe import FigureSource, Recipe

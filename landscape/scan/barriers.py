@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from landscape.store.measured.paths import Barrier
 from landscape.store.records import Floats
-
-
-@dataclass(frozen=True)
-class Barrier:
-    """How far a path between two networks rises above the straight line between their values.
-
-    Infinite where the loss between them isn't finite, NaN where it isn't defined.
-    """
-
-    loss: float
-    """max over t of L(w_t) − [(1 − t) L(a) + t L(b)], in nats for cross-entropy; at least 0."""
-    ratio: float
-    """``loss`` over the larger end's loss; NaN where that is negative."""
-    error: float
-    """The same of the training error, in points (percent); NaN where there are no classes."""
-    at: float
-    """The t of ``loss``: the share of the path's length."""
 
 
 def barrier(t: Floats, losses: Floats, accuracies: Floats) -> Barrier:

@@ -25,7 +25,7 @@ KIND = "kind"
 
 
 @dataclass(frozen=True)
-class Part:
+class StoredPart:
     """One part of an analysis as it was measured."""
 
     name: str
@@ -37,6 +37,11 @@ class Part:
     """Names to arrays, numbers, text, None, lists, and mappings of such."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """What of it could not be measured, and why."""
+
+
+def values(record: Any) -> dict[str, Any]:
+    """The fields of a part's record, as `save` takes them."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def fingerprint(*inputs: Any) -> str:
@@ -52,7 +57,7 @@ def fingerprint(*inputs: Any) -> str:
     return digest.hexdigest()
 
 
-def save(folder: Path, part: Part) -> None:
+def save(folder: Path, part: StoredPart) -> None:
     """Write a part into a run's analysis.h5, in place of what it held of that name.
 
     The file is written anew, complete, with its other parts; memory is the file's size.
@@ -87,7 +92,7 @@ def names(folder: Path) -> tuple[str, ...]:
         return tuple(file)
 
 
-def load(folder: Path, name: str) -> Part | None:
+def load(folder: Path, name: str) -> StoredPart | None:
     """A part as plain values: NumPy arrays, numbers, text, None, lists and dicts of them.
 
     None where it was not measured.
@@ -101,7 +106,7 @@ def load(folder: Path, name: str) -> Part | None:
         group = file[name]
         mark, seconds = str(group.attrs["fingerprint"]), float(group.attrs["seconds"])
         absent = json.loads(group.attrs.get("absent", "{}"))
-        return Part(name, mark, seconds, _get(group), absent)
+        return StoredPart(name, mark, seconds, _get(group), absent)
 
 
 @contextmanager
@@ -119,7 +124,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 def _put(group: h5py.Group, name: str, value: Any, place: str) -> None:
     key = name.replace("%", "%25").replace("/", "%2F")
     if is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
+        value = values(value)
     if value is None:
         group[key] = h5py.Empty("f8")
     elif isinstance(value, str):

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store import analysis, history
 from landscape.store.history import History
+from landscape.store.measured.trainings import Intervention, TrainingLosses
+from landscape.store.measured.whole import NAMES, NEEDS, Measured, record
 from landscape.store.records import Floats
 from landscape.store.run import Run, read
+from landscape.store.typed import rebuilt
 
 INTERVENTIONS = "interventions"
 ENDED = ("finished", "non-finite")
-ONLY = {"connectivity": "interventions,connectivity"}
-"""Parts that others must be measured for."""
-
-
-@dataclass(frozen=True)
-class Branch:
-    """A training from one of a run's snapshots."""
-
-    name: str
-    kind: str
-    """What it changes: ``control``, ``other-order``, ``lower-rate``, ``rate``, ``plateau``,
-    ``replica``, ``full-batch`` or ``floor``."""
-    start: str
-    """``best``, ``before-onset``, ``end``, ``window`` or ``plateau``."""
-    start_step: int
-    """The run's step that it starts from; of a plateau 0."""
-    learning_rate: float
-    step: NDArray[np.int64]
-    """(T,) its own steps with a full-data loss, from 0."""
-    train_loss: Floats
-    """(T,)"""
 
 
 @dataclass(frozen=True)
@@ -48,9 +29,9 @@ class Diagnosed:
     history: History
     learning_rate: Floats
     """(S,) of each step."""
-    parts: Mapping[str, Mapping[str, Any]]
-    """By name, as `analysis.load` gives their values."""
-    branches: tuple[Branch, ...] = ()
+    measured: Measured
+    """Those parts; others are None."""
+    trainings: tuple[TrainingLosses, ...] = ()
 
     @property
     def name(self) -> str:
@@ -61,6 +42,28 @@ class Diagnosed:
     def run_id(self) -> str:
         """The run's."""
         return self.history.run_id
+
+    def shown(self) -> dict[str, Any]:
+        """Everything of it that a figure may show, by the names that figures' recipes know."""
+        return {
+            "history": self.history,
+            "learning_rate": self.learning_rate,
+            "parts": {
+                name: found for name in NAMES if (found := getattr(self.measured, name)) is not None
+            },
+            "branches": [
+                {
+                    "name": one.intervention.name,
+                    "kind": one.intervention.kind,
+                    "start": one.intervention.start,
+                    "start_step": one.intervention.step,
+                    "learning_rate": one.intervention.lr,
+                    "step": one.step,
+                    "train_loss": one.train_loss,
+                }
+                for one in self.trainings
+            ],
+        }
 
 
 def of(run: Run, needs: Sequence[str], *, also: Sequence[str] = ()) -> Diagnosed:
@@ -74,19 +77,35 @@ def of(run: Run, needs: Sequence[str], *, also: Sequence[str] = ()) -> Diagnosed
         if name not in known:
             raise LandscapeError(
                 f"{run.folder} must have {name} measured, its analysis has "
-                f"{', '.join(known) or 'nothing'}; measure it with "
-                f"`landscape diagnose {run.folder} --only {ONLY.get(name, name)}`"
+                f"{', '.join(known) or 'nothing'}; {_remedy(run, name)}"
             )
-    parts = {name: analysis.load(run.folder, name) for name in (*needs, *also)}
     return Diagnosed(
         history=history.of(run),
         learning_rate=run.trajectory.scalars()["learning_rate"],
-        parts={name: part.values for name, part in parts.items() if part is not None},
-        branches=branches(run) if INTERVENTIONS in needs else (),
+        measured=Measured(**{name: _record(run, name) for name in (*needs, *also)}),
+        trainings=trainings(run) if INTERVENTIONS in needs else (),
     )
 
 
-def branches(run: Run) -> tuple[Branch, ...]:
+def _record(run: Run, name: str) -> Any:
+    part = analysis.load(run.folder, name)
+    if part is None:
+        return None
+    try:
+        return record(name, part.values)
+    except KeyError as missing:
+        raise LandscapeError(
+            f"{run.folder} must have all of {name} measured, an older version left out "
+            f"{missing.args[0]}; {_remedy(run, name)}"
+        ) from missing
+
+
+def _remedy(run: Run, name: str) -> str:
+    only = ",".join((*(one for one in NEEDS[name] if one == INTERVENTIONS), name))
+    return f"measure it with `landscape diagnose {run.folder} --only {only}`"
+
+
+def trainings(run: Run) -> tuple[TrainingLosses, ...]:
     """The trainings from this run's snapshots that have ended, in the order of their names.
 
     Raises:
@@ -94,24 +113,19 @@ def branches(run: Run) -> tuple[Branch, ...]:
     """
     folders = sorted(place.parent for place in (run.folder / INTERVENTIONS).glob("*/run.json"))
     return tuple(
-        _branch(there)
+        training_losses(there)
         for there in map(read, sorted(folders, key=_numbered))
         if there.record.get("branch", {}).get("of") == run.id and there.record["status"] in ENDED
     )
 
 
-def _branch(run: Run) -> Branch:
-    about, trajectory = run.record["branch"], run.trajectory
+def training_losses(training: Run) -> TrainingLosses:
+    """The losses of a training from some run's snapshot."""
+    trajectory = training.trajectory
     loss = trajectory.measures["train_loss"]
     known = ~np.isnan(loss)
-    return Branch(
-        name=run.name,
-        kind=str(about["kind"]),
-        start=str(about["start"]),
-        start_step=int(about["step"]),
-        learning_rate=float(about["lr"]),
-        step=trajectory.step[known],
-        train_loss=loss[known],
+    return TrainingLosses(
+        rebuilt(Intervention, training.record["branch"]), trajectory.step[known], loss[known]
     )
 
 

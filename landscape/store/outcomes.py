@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import write_bytes
-from landscape.store.strict import dumps
+from landscape.store.strict import dumps, plain
+from landscape.store.typed import rebuilt
 
 FORMAT = "landscape-outcomes"
 VERSION = 1
@@ -18,26 +19,94 @@ NAME = "outcomes.json"
 
 
 @dataclass(frozen=True)
+class SweptRun:
+    """One run of a sweep and its verdict; the fields are those of outcomes.json."""
+
+    name: str
+    values: Mapping[str, Any]
+    """Its settings that the sweep varies, by name."""
+    learning_rate: float | None
+    """None of a run that was recorded from somebody's own loop."""
+    verdict: str
+    landing: str | None
+    motion: str
+    confidence: str
+    train_loss: float | None
+    """The last one; infinite where it diverged, None where it was not evaluated."""
+    validation_loss: float | None
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """The settings that it shares with the runs that differ in their seed alone."""
+        return {name: value for name, value in self.values.items() if name != "seed"}
+
+
+@dataclass(frozen=True)
+class OutcomeShare:
+    """How many runs of a group have one outcome."""
+
+    count: int
+    share: float
+    low: float
+    """Exact binomial interval of the share, 95 %."""
+    high: float
+
+
+@dataclass(frozen=True)
+class LossSpan:
+    """The last losses of a group's runs."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SweptGroup:
+    """Runs that differ in their seed alone."""
+
+    values: Mapping[str, Any]
+    """The settings that they share."""
+    learning_rate: float | None
+    count: int
+    outcomes: Mapping[str, OutcomeShare]
+    """By name, the most frequent first."""
+    train_loss: LossSpan | None
+    """None where none was evaluated."""
+    validation_loss: LossSpan | None
+
+
+@dataclass(frozen=True)
 class Outcomes:
-    """A sweep's outcomes, as figures show them."""
+    """What became of a sweep's runs."""
 
     name: str
     """Of the sweep's folder."""
     run_id: str
     """The sweep's."""
-    groups: Sequence[Mapping[str, Any]]
-    """As in outcomes.json: a line for each combination of settings but the seed."""
-    runs: Sequence[Mapping[str, Any]]
-    """A line a run."""
+    groups: tuple[SweptGroup, ...]
+    """In order of the learning rate."""
+    runs: tuple[SweptRun, ...]
+
+    def record(self) -> dict[str, Any]:
+        """What outcomes.json has of it, plain values only."""
+        found = asdict(self)
+        return {"sweep": self.run_id, "runs": found["runs"], "groups": found["groups"]}
+
+    def shown(self) -> dict[str, Any]:
+        """Everything of it that a figure may show, by the names that figures' recipes know."""
+        written = plain(self.record())
+        groups, runs = written["groups"], written["runs"]
+        return {"name": self.name, "run_id": self.run_id, "groups": groups, "runs": runs}
 
 
-def save(folder: Path, record: Mapping[str, Any]) -> None:
+def save(folder: Path, found: Outcomes) -> None:
     """Write it into a sweep's folder.
 
     Raises:
         LandscapeError: the disk is full or the folder can't be written.
     """
-    content = dumps({"format": FORMAT, "version": VERSION, **record})
+    content = dumps({"format": FORMAT, "version": VERSION, **found.record()})
     write_bytes(folder / NAME, f"{content}\n".encode())
 
 
@@ -73,5 +142,17 @@ def of(folder: Path) -> Outcomes:
         LandscapeError: as `load` does.
     """
     record = load(folder)
-    name = folder.resolve().name
-    return Outcomes(name, str(record["sweep"]), record["groups"], record["runs"])
+    groups = tuple(rebuilt(SweptGroup, _numbers(one)) for one in record["groups"])
+    runs = tuple(rebuilt(SweptRun, _numbers(one)) for one in record["runs"])
+    return Outcomes(folder.resolve().name, str(record["sweep"]), groups, runs)
+
+
+def _numbers(one: Mapping[str, Any]) -> dict[str, Any]:
+    """A run or a group with its losses as numbers, infinite ones too."""
+    return {**one, **{name: _number(one[name]) for name in ("train_loss", "validation_loss")}}
+
+
+def _number(loss: Any) -> Any:
+    if isinstance(loss, Mapping):
+        return {name: float(value) for name, value in loss.items()}
+    return None if loss is None else float(loss)

@@ -123,6 +123,10 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
         (("--only", "unit"), f"only must name parts, {', '.join(NAMES)}, got unit"),
         (("--epochs", 0), "epochs of an intervention must be at least 1, got 0"),
         (("--threshold", "learned=much"), "threshold learned must be a number, got much"),
+        (
+            ("--threshold", "escape_rows=5.5"),
+            "threshold escape_rows must be a whole number, got 5.5\n",
+        ),
         (("--threshold", "learned=-1"), "threshold learned must be above 0, got -1.0; "),
         (("--workers", 0), "workers must be at least 1, got 0"),
         (
@@ -159,9 +163,7 @@ def test_ctrl_c_says_how_to_go_on(run, landscape, monkeypatch):
     def stop(context, told):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(
-        parts.MEASURED, "distances", replace(parts.MEASURED["distances"], measure=stop)
-    )
+    monkeypatch.setitem(parts.PARTS, "distances", replace(parts.PARTS["distances"], measure=stop))
     result = landscape("diagnose", run, *QUICK)
     assert result.code == 130
     assert f"go on with: landscape diagnose {run}\n" in result.err
@@ -173,3 +175,10 @@ def test_the_run_itself_is_left_as_it_is(run, landscape):
     landscape("diagnose", run, *QUICK)
     assert {file: file.read_bytes() for file in before} == before
     assert read(run).record["status"] == "finished"
+
+
+def test_the_help_names_every_part(landscape):
+    shown = " ".join(landscape("diagnose", "--help").out.replace("│", " ").split())
+    listed = shown[shown.index("Measure these parts:") : shown.index("Of others, what was")]
+    places = [re.search(rf"\b{name}\b", listed).start() for name in NAMES]
+    assert places == sorted(places)

@@ -11,12 +11,17 @@ import pytest
 from rich.console import Console
 
 from landscape.diagnose import Verdict
-from landscape.diagnose.context import Interventions
-from landscape.diagnose.escape import Again, Control, Escape
-from landscape.diagnose.evidence import Branch
-from landscape.diagnose.functions import Functions
 from landscape.diagnose.items import Item
-from landscape.diagnose.replicas import Motion
+from landscape.store.measured.networks import Functions
+from landscape.store.measured.trainings import (
+    ControlRepeat,
+    EscapeTrainings,
+    Interventions,
+    LeftAgain,
+    MotionTrainings,
+    Trained,
+)
+from landscape.store.measured.whole import Measured
 from landscape_cli.diagnosis_page import page
 from landscape_cli.diagnosis_tables import cell, tables
 
@@ -24,11 +29,11 @@ VERDICT = Verdict("escaped", "undetermined", None, (), (), "intervention")
 
 
 def branch(kind, loss, *, lr=0.1, velocity=True):
-    return Branch(kind, "best", 270, lr, 0.4, loss, velocity=velocity)
+    return Trained(kind, "best", 270, lr, 0.4, loss, velocity=velocity)
 
 
 def escape(*, velocity, equal):
-    return Escape(
+    return EscapeTrainings(
         level=0.9,
         branches=(
             branch("control", 0.7, velocity=velocity),
@@ -37,8 +42,8 @@ def escape(*, velocity, equal):
             branch("lower-rate", 0.2, lr=0.01),
         ),
         names=(),
-        again=(Again("best", 270, 2, 1, 0.0126, 0.987),),
-        controls=(Control("best", 135, equal, 1.4),),
+        again=(LeftAgain("best", 270, 2, 1, 0.0126, 0.987),),
+        controls=(ControlRepeat("best", 135, equal, 1.4),),
     )
 
 
@@ -50,8 +55,8 @@ def text(parts):
     return stream.getvalue()
 
 
-def shown(verdict=VERDICT, **results):
-    return text(tables(verdict, results))
+def shown(verdict=VERDICT, **parts):
+    return text(tables(verdict, Measured(**parts)))
 
 
 def test_what_trainings_after_an_escape_did():
@@ -79,11 +84,11 @@ def test_a_control_that_differs_says_why(velocity, why):
     )
 
 
-def planted(verdict, results):
-    """A diagnosis of which the page needs its results and the folder's name."""
+def planted(verdict, measured):
+    """A diagnosis of which the page needs what was measured and the folder's name."""
 
     diagnosis = SimpleNamespace(
-        context=SimpleNamespace(results=results),
+        context=SimpleNamespace(measured=measured),
         subject=SimpleNamespace(run=SimpleNamespace(folder="runs/mine")),
     )
     return text(page(diagnosis, verdict))
@@ -99,17 +104,17 @@ def test_evidence_of_trainings_is_not_repeated():
         "plateau_rates": Item(5, None, "rates tried"),
     }
     verdict = Verdict("escaped", "undetermined", None, (), (), "intervention", evidence=evidence)
-    results = {"interventions": Interventions(escape(velocity=True, equal=135))}
+    results = Measured(interventions=Interventions(escape(velocity=True, equal=135)))
     once = planted(verdict, results)
     assert "lowest loss" in once
     for said in ("share that left", "rates tried", "left again from best"):
         assert said not in once
         # Without the table it is said there.
-        assert said in planted(verdict, {})
+        assert said in planted(verdict, Measured())
 
 
 def test_what_is_among_the_evidence_is_not_repeated_after_a_motion():
-    motion = Motion(
+    motion = MotionTrainings(
         start_step=100,
         replicas=None,
         full_batch=None,

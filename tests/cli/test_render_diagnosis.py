@@ -100,7 +100,7 @@ def test_what_changed_since_is_refused(landscape, diagnosed, tmp_path):
     assert landscape("render", run, "--kind", "units", "-o", figure, "-q").code == 0
     part = analysis.load(run, "units")
     values = {**part.values, "sizes": part.values["sizes"] * 2}
-    analysis.save(run, analysis.Part("units", "another", 1.0, values))
+    analysis.save(run, analysis.StoredPart("units", "another", 1.0, values))
     result = landscape("render", run, "--reproduce", figure)
     assert result.code == 1
     assert "units.png needs run.json of run run as it was" in result.err

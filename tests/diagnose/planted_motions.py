@@ -1,15 +1,26 @@
 """Trajectories with a known motion: heavy-ball SGD in worlds whose answer is plain."""
 
+import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from landscape.diagnose import diffusion, distances
-from landscape.diagnose.evidence import Barrier, Evidence, Floors, Replicas, Rows, Setup, Stretches
+from landscape.diagnose.evidence import Evidence, Rows, Setup
 from landscape.diagnose.grid import Grid
 from landscape.diagnose.stretches import of_several
+from landscape.store.measured.trainings import Replicas, Stretches
+from landscape.store.measured.whole import Measured
+
+spec = importlib.util.spec_from_file_location(
+    "planted_parts", Path(__file__).with_name("planted_parts.py")
+)
+parts = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(parts)
+changed = parts.changed
 
 SEEDS = 20
 POINTS = 128
@@ -76,16 +87,20 @@ def evidence(world: World, *, seed: int = 0, count: int = SEEDS, share: int = 1)
         is_connected = world.connected
         if callable(is_connected):
             is_connected = is_connected(w[:, run])
-        barrier = Barrier(0.3, 0.2) if is_connected else Barrier(20.0, 8.0)
+        barrier = parts.barrier(0.3, 0.2) if is_connected else parts.barrier(20.0, 8.0)
         found.append(
             Evidence(
                 Rows(step, np.exp(log_loss)),
                 Setup(world.lr, 64, momentum=world.momentum),
                 L0,
-                diffusion=diffusion.measure(distances.between(w[:, run], step)),
-                replicas=replicas(others[:, run], begin[run], length),
-                stretches=None if share == 1 else stretches(w[:, run], share, length),
-                floors=Floors(10, barrier, matched=barrier),
+                measured=Measured(
+                    diffusion=diffusion.measure(distances.between(w[:, run], step)),
+                    interventions=parts.moved(
+                        replicas=replicas(others[:, run], begin[run], length),
+                        stretches=None if share == 1 else stretches(w[:, run], share, length),
+                    ),
+                    connectivity=parts.connectivity(10, barrier, matched=barrier),
+                ),
             )
         )
     return found

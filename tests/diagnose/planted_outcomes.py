@@ -3,11 +3,22 @@
 An epoch is 10 steps, with a row every 5; momentum enters where the rules look at it.
 """
 
+import importlib.util
 import math
+from pathlib import Path
 
 import numpy as np
 
-from landscape.diagnose.evidence import Branch, Catapult, Evidence, Rows, Setup, State
+from landscape.diagnose.evidence import Evidence, Rows, Setup
+from landscape.store.measured.trainings import Trained
+from landscape.store.measured.whole import StateAtStep as State
+
+spec = importlib.util.spec_from_file_location(
+    "planted_parts", Path(__file__).with_name("planted_parts.py")
+)
+parts = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(parts)
+changed = parts.changed
 
 L0 = math.log(10)
 EPOCH, EVERY = 10, 5
@@ -37,12 +48,8 @@ def run(
     loss: np.ndarray, momentum: float, start: State = ALIVE, best: State = ALIVE, end: State = ALIVE
 ) -> Evidence:
     step = EVERY * np.arange(len(loss), dtype=np.int64)
-    return Evidence(
-        Rows(step, np.asarray(loss, float)),
-        Setup(0.1, EPOCH, momentum=momentum),
-        L0,
-        states={"start": start, "best": best, "end": end},
-    )
+    found = Evidence(Rows(step, np.asarray(loss, float)), Setup(0.1, EPOCH, momentum=momentum), L0)
+    return changed(found, states={"start": start, "best": best, "end": end})
 
 
 def learned(seed: int, momentum: float) -> Evidence:
@@ -149,23 +156,24 @@ def noise_floor(seed: int, momentum: float) -> Evidence:
 
 
 def catapult(seed: int, momentum: float) -> Evidence:
-    found = spike(seed, momentum)
-    return Evidence(**{**vars(found), "catapult": Catapult(30.0, 12.0, 0.9)})
+    return changed(spike(seed, momentum), jump=parts.jump(30.0, 12.0, 0.9))
 
 
-def tried(*, best: int, onset: int, control: float = 2.3, orders: int = 10) -> tuple[Branch, ...]:
+def tried(*, best: int, onset: int, control: float = 2.3, orders: int = 10) -> tuple[Trained, ...]:
     """Trainings from before an escape, of which so many orders leave again from each start."""
     found = []
     for start, step, away in (("best", 100, best), ("before-onset", 310, onset)):
-        found.append(Branch("control", start, step, 0.1, 0.5, control, epochs=15))
-        found.append(Branch("lower-rate", start, step, 0.01, 0.5, 0.05, epochs=15))
+        found.append(Trained("control", start, step, 0.1, 0.5, control, epochs=15))
+        found.append(Trained("lower-rate", start, step, 0.01, 0.5, 0.05, epochs=15))
         found += [
-            Branch("other-order", start, step, 0.1, 0.5, loss, order=k, epochs=15)
+            Trained("other-order", start, step, 0.1, 0.5, loss, order=k, epochs=15)
             for k, loss in enumerate([2.3] * away + [0.4] * (orders - away))
         ]
     return tuple(found)
 
 
 def add(evidence: Evidence, *, end_after: float) -> Evidence:
-    branch = Branch("lower-rate", "end", 1000, 0.01, float(evidence.rows.train_loss[-1]), end_after)
-    return Evidence(**{**vars(evidence), "branches": (*evidence.branches, branch)})
+    branch = Trained(
+        "lower-rate", "end", 1000, 0.01, float(evidence.rows.train_loss[-1]), end_after
+    )
+    return changed(evidence, branches=(*evidence.measured.branches, branch))

@@ -8,14 +8,14 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from landscape.diagnose.activations import Watch
+from landscape.diagnose.activations import UnitWatch
 
 INPUTS = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
 
 
 def watched(model: nn.Module, inputs: torch.Tensor = INPUTS, size: int = 20) -> list[tuple]:
     """Name, kind and stuck units of every layer, from batches of some size."""
-    watch = Watch(model.eval())
+    watch = UnitWatch(model.eval())
     with torch.inference_mode():
         for batch in torch.split(inputs, size):
             watch.begin()

@@ -16,7 +16,7 @@ from landscape.curvature.bounds import bounds
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.jump import jump, stretch, subspace
 from landscape.curvature.krylov import top
-from landscape.diagnose import parts
+from landscape.diagnose import movement
 from landscape.problem import Problem, flat, half_square
 from landscape.sgd import events
 from landscape.sgd.settings import Settings
@@ -110,7 +110,7 @@ def test_the_part_looks_from_before_the_spike_to_its_peak(recorded, every, monke
     context = SimpleNamespace(
         course=course, subject=SimpleNamespace(problem=problem, trajectory=trajectory)
     )
-    found = parts._jump(context, lambda share: None)
+    found = movement.measure_jump(context, lambda share: None)
     assert found.after < 0.9 * found.before
     if every == 1:
         assert found.peak == int(losses.argmax())

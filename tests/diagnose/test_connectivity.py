@@ -18,8 +18,8 @@ from landscape.diagnose.profiles import connects
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem import builtin, flat, vary
-from landscape.scan.barriers import Barrier
 from landscape.sgd import Settings, steps
+from landscape.store.measured.paths import Barrier
 
 spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
 models = importlib.util.module_from_spec(spec)

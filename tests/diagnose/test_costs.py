@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from landscape.diagnose import Diagnosis, costs, measure, parts, seconds
-from landscape.diagnose.parts import MEASURED
+from landscape.diagnose import NAMES, Diagnosis, costs, gather, measure, seconds, snapshots
+from landscape.diagnose.context import PartRow
+from landscape.diagnose.parts import PARTS
+from landscape.errors import LandscapeError
 from landscape.store import analysis, read
+from landscape.store.measured.curvature import Jump
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def test_parts_cost_their_passes(learned, clock):
     run, problem = learned
     diagnosis = Diagnosis(run, problem, intervene=False)
     total, batch = diagnosis.subject.samples, 32
-    found = costs.seconds(diagnosis.context, MEASURED)
+    found = costs.seconds(diagnosis.context, PARTS)
     passes = {name: (value - costs.OTHERS) / 0.001 for name, value in found.items()}
     assert passes["units"] == pytest.approx(12 * 4 * total)
     assert passes["functions"] == pytest.approx(10 * total)
@@ -37,7 +40,7 @@ def test_the_rows_before_an_escape_cost_as_well(escaped, clock):
     run, problem = escaped
     diagnosis = Diagnosis(run, problem, intervene=False)
     total = diagnosis.subject.samples
-    found = costs.seconds(diagnosis.context, ["curvature", "diffusion"])
+    found = costs.seconds(diagnosis.context, {n: PARTS[n] for n in ("curvature", "diffusion")})
     assert found["curvature"] - costs.OTHERS == pytest.approx(0.001 * 5 * total * (37 * 6 + 35))
     assert found["diffusion"] == costs.OTHERS
 
@@ -47,8 +50,8 @@ def test_products_are_as_many_as_were_spent(trained, tmp_path):
     run = read(shutil.copytree(wide.folder, tmp_path / "run"))
     list(measure(Diagnosis(run, problem, only=("curvature",))))
     spent = analysis.load(run.folder, "curvature").values["products"]
-    assert len(spent) == parts.LANDMARKS
-    assert costs.ROW_PRODUCTS * 0.9 <= spent.mean() <= costs.ROW_PRODUCTS
+    assert len(spent) == snapshots.LANDMARKS
+    assert snapshots.ROW_PRODUCTS * 0.9 <= spent.mean() <= snapshots.ROW_PRODUCTS
 
 
 def test_only_what_is_to_be_measured_counts(learned, clock):
@@ -83,3 +86,31 @@ def test_a_product_is_timed_for_each_sample(learned, monkeypatch):
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
     samples = min(costs.TIMED, diagnosis.subject.samples)
     assert costs.product(diagnosis.context) == 5 / samples
+
+
+def test_the_table_has_every_part_in_its_order():
+    assert tuple(PARTS) == tuple(name for name in NAMES if name != "interventions")
+
+
+def test_a_part_is_a_row_of_the_table(learned, clock, monkeypatch):
+    """What it costs, what it gives and whether it is missed are the row's."""
+    run, problem = learned
+    found = Jump(0, 1, 2, 5.0, 3.0, 0.9, 0.95, 5, 0.1)
+    row = PartRow(lambda context, told: found, cost=lambda context: 700.0, version=9)
+    monkeypatch.setitem(PARTS, "jump", row)
+    diagnosis = Diagnosis(run, problem, only=("jump",), intervene=False)
+    assert seconds(diagnosis) == {"jump": pytest.approx(0.7 + costs.OTHERS)}
+    list(measure(diagnosis))
+    assert diagnosis.context.measured.jump == found
+    assert seconds(Diagnosis(run, problem, only=("jump",), intervene=False)) == {}
+
+    def fails(context, told):
+        raise LandscapeError("it can't be had")
+
+    for is_wanted, said in ((True, ["Not measured: jump: it can't be had."]), (False, [])):
+        monkeypatch.setitem(
+            PARTS, "jump", replace(row, measure=fails, version=10, wanted=lambda _, w=is_wanted: w)
+        )
+        again = Diagnosis(run, problem, only=("jump",), intervene=False)
+        list(measure(again))
+        assert [each for each in gather.evidence(again.context).absent if "jump" in each] == said

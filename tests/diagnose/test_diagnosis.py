@@ -74,7 +74,7 @@ def test_what_was_measured_is_kept_and_gives_the_same_verdict(copied, monkeypatc
         raise AssertionError("measured again")
 
     for name in analysis.names(run.folder):
-        monkeypatch.setitem(parts.MEASURED, name, replace(parts.MEASURED[name], measure=never))
+        monkeypatch.setitem(parts.PARTS, name, replace(parts.PARTS[name], measure=never))
     found, steps = measured(run, problem, intervene=False)
     kept = {name for name, part in steps.items() if part.kept}
     assert {"units", "functions", "distances", "permutations", "curvature", "density"} <= kept
@@ -88,7 +88,7 @@ def test_a_twin_is_measured_against_without_the_rest_again(copied, trained):
     found, steps = measured(run, problem, intervene=False, twin=twin)
     again = {name for name, part in steps.items() if not part.kept and part.reason is None}
     assert again == {"permutations"}
-    copies = found.context.results["permutations"]
+    copies = found.context.measured.permutations
     ends = [r.trajectory.row_weights(r.trajectory.row("final")).astype(float) for r in (run, twin)]
     assert copies.twin == pytest.approx(np.linalg.norm(ends[0] - ends[1]))
     assert copies.twin_matched <= copies.twin
@@ -107,7 +107,7 @@ def test_a_part_that_cannot_be_measured_says_so_and_the_rest_goes_on(learned, mo
     def fails(context, told):
         raise RuntimeError("no second derivative")
 
-    monkeypatch.setitem(parts.MEASURED, "units", replace(parts.MEASURED["units"], measure=fails))
+    monkeypatch.setitem(parts.PARTS, "units", replace(parts.PARTS["units"], measure=fails))
     found, steps = measured(run, problem, intervene=False, only=QUICK)
     assert steps["units"].reason == "RuntimeError: no second derivative"
     assert steps["distances"].reason is None
@@ -255,13 +255,13 @@ def test_too_few_losses_are_refused(tmp_path):
 def test_interventions_done_before_still_tell(escaped):
     run, problem = escaped
     first = Diagnosis(run, problem, epochs=1, only=("interventions",))
-    first.plan = replace(first.plan, missing=first.plan.missing[:2])
+    first.context.plan = replace(first.plan, missing=first.plan.missing[:2])
     list(measure(first))
     again = Diagnosis(run, problem, epochs=1, only=("units",), intervene=False)
     assert [trial.name for trial in again.plan.trials] == [t.name for t in first.plan.missing]
     assert not again.plan.missing
     list(measure(again))
-    assert len(again.context.results["interventions"].escape.branches) == 2
+    assert len(again.context.measured.interventions.escape.branches) == 2
 
 
 def test_a_part_of_an_older_version_is_measured_anew(copied):

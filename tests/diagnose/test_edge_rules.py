@@ -10,8 +10,9 @@ import pytest
 
 from landscape.curvature.bounds import bounds
 from landscape.diagnose import edge
-from landscape.diagnose.evidence import Evidence, State
+from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.whole import StateAtStep as State
 
 spec = importlib.util.spec_from_file_location(
     "planted_outcomes", Path(__file__).with_name("planted_outcomes.py")
@@ -37,7 +38,12 @@ def run(*shares: float, batch: int = 32, error: float = 0.0, first: int = 500) -
         )
         for number, share in enumerate(shares)
     )
-    return replace(base, setup=setup, sharpness=states, states={"end": states[-1]})
+    return at_steps(replace(base, setup=setup), *states, end=states[-1].step)
+
+
+def at_steps(evidence: Evidence, *states: State, **places: int) -> Evidence:
+    measured = replace(evidence.measured, **planted.parts.parts(states))
+    return replace(evidence, measured=measured, places=places)
 
 
 def judged(evidence: Evidence) -> tuple[str, ...]:
@@ -87,7 +93,7 @@ def test_the_formula_is_that_of_the_momentum():
 def test_after_an_escape_the_onset_is_told_and_the_landing_is_not():
     found = run(1.0, 1.0)
     onset = State(450, lambda_max=30.0, batch_sharpness=18.0, batch_sharpness_error=2.0)
-    escaped = replace(found, states={**found.states, "onset": onset})
+    escaped = at_steps(found, onset, found.state("end"), **found.places, onset=450)
     also, items = edge.judge(escaped, Thresholds())
     assert also == ()
     assert set(items) == {"sharpness_onset", "batch_sharpness_onset"}

@@ -12,6 +12,7 @@ from torch import nn
 from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.diagnose import escape, excursions, interventions, trials
+from landscape.diagnose.diagnosis import Diagnosis, conclude, measure
 from landscape.diagnose.interventions import Failure
 from landscape.diagnose.subject import Subject
 from landscape.diagnose.thresholds import Thresholds
@@ -80,9 +81,9 @@ def test_the_control_is_the_runs_own_continuation_to_the_bit(escaped):
     subject, plan = planned(*escaped, epochs=20)
     control = named(plan, "best-control")
     assert perform(subject, control) == [control]
-    run = trials.found(subject.run, control)
+    run = trials.begun(subject.run, control)
     assert np.array_equal(end(run), end(subject.run))
-    [found] = escape.read(subject, [control], 0.0).controls
+    [found] = escape.came_of(subject, [control], 0.0).controls
     assert found.equal == found.steps == control.steps
     assert found.difference == 0.0
 
@@ -92,7 +93,7 @@ def test_another_order_is_not(escaped):
     other = named(plan, "best-order1")
     perform(subject, other)
     mine = subject.trajectory.scalars()["batch_loss"][other.step :]
-    theirs = trials.found(subject.run, other).trajectory.scalars()["batch_loss"]
+    theirs = trials.begun(subject.run, other).trajectory.scalars()["batch_loss"]
     assert not np.any(mine[: len(theirs)] == theirs)
 
 
@@ -100,7 +101,7 @@ def test_a_run_on_the_plateau_stays_there_at_every_rate(escaped):
     subject, plan = planned(*escaped)
     placed = [trial for trial in plan.trials if trial.kind == "plateau"]
     perform(subject, *placed)
-    for branch in escape.read(subject, placed, 0.5).branches:
+    for branch in escape.came_of(subject, placed, 0.5).branches:
         # The output bias alone still moves: no less than the best constant's loss.
         assert branch.end_loss >= subject.constant_loss - 1e-6
 
@@ -121,7 +122,7 @@ def test_one_that_was_stopped_goes_on_to_the_same_weights(escaped, tmp_path):
     subject, plan = planned(*escaped)
     trial = named(plan, "best-order2")
     perform(subject, trial)
-    expected = end(trials.found(subject.run, trial))
+    expected = end(trials.begun(subject.run, trial))
     shutil.rmtree(trials.place(subject.run, trial))
 
     class Stop(KeyboardInterrupt):
@@ -133,12 +134,12 @@ def test_one_that_was_stopped_goes_on_to_the_same_weights(escaped, tmp_path):
 
     with pytest.raises(Stop):
         list(interventions.perform_all(subject, [trial], Here(), stop))
-    stopped = trials.found(subject.run, trial)
+    stopped = trials.begun(subject.run, trial)
     assert stopped.record["status"] == "interrupted"
-    assert not trials.done(subject.run, trial)
+    assert not trials.is_done(subject.run, trial)
     perform(subject, trial)
-    assert trials.found(subject.run, trial).record["resumed"]
-    assert np.array_equal(end(trials.found(subject.run, trial)), expected)
+    assert trials.begun(subject.run, trial).record["resumed"]
+    assert np.array_equal(end(trials.begun(subject.run, trial)), expected)
 
 
 def test_one_of_another_length_is_trained_anew(escaped):
@@ -146,9 +147,9 @@ def test_one_of_another_length_is_trained_anew(escaped):
     trial = named(plan, "end-lower-rate")
     perform(subject, trial)
     longer = replace(trial, steps=trial.steps + 5)
-    assert not trials.done(subject.run, longer)
+    assert not trials.is_done(subject.run, longer)
     perform(subject, longer)
-    assert trials.found(subject.run, longer).record["steps"] == trial.steps + 5
+    assert trials.begun(subject.run, longer).record["steps"] == trial.steps + 5
 
 
 def test_a_failing_one_does_not_stop_the_others(escaped):
@@ -171,11 +172,11 @@ def test_processes_give_the_same_weights(escaped):
     subject, plan = planned(*escaped)
     chosen = [named(plan, "best-control"), named(plan, "end-lr0.01")]
     perform(subject, *chosen)
-    here = [end(trials.found(subject.run, trial)) for trial in chosen]
+    here = [end(trials.begun(subject.run, trial)) for trial in chosen]
     shutil.rmtree(subject.run.folder / "interventions")
     with cluster.workers(2) as pool:
         assert {t.name for t in perform(subject, *chosen, pool=pool)} == {t.name for t in chosen}
-    there = [end(trials.found(subject.run, trial)) for trial in chosen]
+    there = [end(trials.begun(subject.run, trial)) for trial in chosen]
     assert np.array_equal(here[0], there[0])
     assert np.allclose(here[1], there[1], atol=1e-6)
 
@@ -251,3 +252,36 @@ def test_the_record_is_json(escaped):
     perform(subject, plan.trials[0])
     content = (trials.place(subject.run, plan.trials[0]) / "run.json").read_text()
     assert json.loads(content)["branch"]["kind"] == plan.trials[0].kind
+
+
+class Reader(nn.Module):
+    """The sign of a sequence's sum, by an LSTM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(1, 8, batch_first=True)
+        self.output = nn.Linear(8, 2)
+
+    def forward(self, inputs):
+        return self.output(self.lstm(inputs)[0][:, -1])
+
+
+def test_an_escaped_recurrent_run_is_tried_again_but_for_the_plateau(tmp_path):
+    torch.manual_seed(0)
+    inputs = torch.randn(96, 6, 1, generator=torch.Generator().manual_seed(0))
+    problem = Problem(Reader(), (inputs, (inputs.sum((1, 2)) > 0).long()))
+    settings = Settings(lr=2.0, momentum=0.9, epochs=20, batch_size=16)
+    with Recorder(tmp_path / "run", problem, settings) as recorder:
+        for step in steps(problem, settings):
+            recorder.record(step)
+    found = Diagnosis(recorder.run, problem, only=("units", "interventions"), epochs=1)
+    assert found.plan.kind == "escape"
+    list(measure(found))
+    verdict = conclude(found)
+    assert verdict.verdict == "escaped"
+    assert (
+        "Not measured: interventions: no initialization could be put on the plateau: no hidden "
+        "layer with a bias comes before the output."
+    ) in verdict.caveats
+    escape = found.context.measured.interventions.escape
+    assert {b.kind for b in escape.branches} == {"control", "lower-rate", "other-order", "rate"}

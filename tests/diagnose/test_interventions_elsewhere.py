@@ -43,7 +43,7 @@ def test_a_worker_that_is_lost_costs_its_training_only(escaped):
     [said] = (caveat for caveat in verdict.caveats if "failed" in caveat)
     assert said == f"Not measured: 1 intervention failed, {lost}: KilledWorker: it died."
     count = len(diagnosis.plan.trials)
-    assert len(diagnosis.context.results["interventions"].escape.branches) == count - 1
+    assert len(diagnosis.context.measured.interventions.escape.branches) == count - 1
     again = Diagnosis(run, problem, only=ONLY, epochs=1)
     assert [trial.name for trial in again.plan.missing] == [lost]
 
@@ -68,7 +68,7 @@ def test_a_cluster_trains_the_same_though_a_worker_is_killed(escaped, dask, tmp_
     with cluster.workers(scheduler=dask.scheduler_address) as pool:
         diagnosis, verdict = told(run, problem, pool, kill)
     assert dead
-    assert diagnosis.context.results["interventions"].failed == ()
+    assert diagnosis.context.measured.interventions.failed == ()
     assert not Diagnosis(run, problem, only=ONLY, epochs=1).plan.missing
     losses = {name: item.value for name, item in expected.evidence.items() if "from_" in name}
     assert len(losses) > 5

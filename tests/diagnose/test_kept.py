@@ -12,7 +12,7 @@ import pytest
 
 from landscape.diagnose import Diagnosis, alone, conclude, kept, measure
 from landscape.diagnose.kept import VERDICT, lacking
-from landscape.diagnose.parts import MEASURED, NAMES
+from landscape.diagnose.parts import NAMES, PARTS
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.store import analysis, read
@@ -142,7 +142,7 @@ def test_a_part_that_was_asked_for_and_failed_keeps_no_older_verdict(learned, mo
     def fails(context, told):
         raise LandscapeError("distances can't be measured any more")
 
-    monkeypatch.setitem(MEASURED, "distances", replace(MEASURED["distances"], measure=fails))
+    monkeypatch.setitem(PARTS, "distances", replace(PARTS["distances"], measure=fails))
     diagnosed(run, problem, "units", "distances")
     assert written(run)["rests_on"]["parts"] == ["units"]
 
@@ -190,7 +190,7 @@ def test_a_twin_is_remembered(learned, trained, tmp_path):
 def test_trainings_of_another_length_still_tell(escaped):
     run, problem = escaped
     first = Diagnosis(run, problem, epochs=1, only=("interventions",))
-    first.plan = replace(first.plan, missing=first.plan.missing[-3:])
+    first.context.plan = replace(first.plan, missing=first.plan.missing[-3:])
     list(measure(first))
     before = conclude(first)
     again = Diagnosis(run, problem, only=("units",))
@@ -202,4 +202,4 @@ def test_trainings_of_another_length_still_tell(escaped):
     shared = {name: item for name, item in before.evidence.items() if "plateau" in name}
     assert shared
     assert {name: verdict.evidence[name] for name in shared} == shared
-    assert len(again.context.results["interventions"].escape.branches) == 3
+    assert len(again.context.measured.interventions.escape.branches) == 3

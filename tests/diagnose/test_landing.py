@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from landscape.diagnose import outcome
-from landscape.diagnose.evidence import Branch, Evidence, State
+from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.trainings import Trained
+from landscape.store.measured.whole import StateAtStep as State
 
 spec = importlib.util.spec_from_file_location(
     "planted_outcomes", Path(__file__).with_name("planted_outcomes.py")
@@ -20,14 +22,18 @@ planted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)
 
 
-def decide(evidence: Evidence) -> outcome.Outcome:
+changed = planted.changed
+EVERYWHERE = {"start": planted.ALIVE, "best": planted.ALIVE}
+
+
+def decide(evidence: Evidence) -> outcome.NamedOutcome:
     return outcome.decide(evidence, Thresholds())
 
 
 def test_landings():
     escaped = planted.escaped(0, 0.9)
     best = replace(planted.ALIVE, lambda_min=-0.2)
-    dead = decide(replace(escaped, states={**escaped.states, "best": best}))
+    dead = decide(changed(escaped, states={**EVERYWHERE, "best": best, "end": planted.DEAD}))
     assert (dead.landing, dead.layers) == ("dead-plateau", ("hidden",))
     assert dead.items["landing_kind"].value == "flat"
     planted_points = {
@@ -47,10 +53,9 @@ def test_landings():
         (elsewhere, "elsewhere", ()),
         (unknown, "undetermined", ()),
     ):
-        states = {**escaped.states, "end": state}
-        found = decide(replace(escaped, states=states))
+        found = decide(changed(escaped, states={**EVERYWHERE, "end": state}))
         assert (found.landing, found.layers) == (landing, layers)
-        assert "logit_spread_end" not in found.items
+    assert "logit_spread_end" not in found.items
 
 
 @pytest.mark.parametrize(
@@ -59,17 +64,17 @@ def test_landings():
 )
 def test_the_kind_of_point_landed_on(lowest, kind):
     end = State(1, dead=(), saturated=(), lambda_max=3.0, lambda_min=lowest)
-    found = decide(replace(planted.escaped(0, 0.9), states={"end": end}))
+    found = decide(changed(planted.escaped(0, 0.9), states={"end": end}))
     assert found.items["landing_kind"].value == kind
 
 
-def escaped_with(branches: tuple[Branch, ...]) -> outcome.Outcome:
-    return decide(replace(planted.escaped(3, 0.9), branches=branches))
+def escaped_with(branches: tuple[Trained, ...]) -> outcome.NamedOutcome:
+    return decide(changed(planted.escaped(3, 0.9), branches=branches))
 
 
 def test_interventions_after_an_escape():
-    ends = tuple(Branch("rate", "end", 1000, rate, 2.3, 2.3) for rate in (1e-3, 1e-2, 1e-1, 1.0))
-    lower = Branch("lower-rate", "end", 1000, 0.01, 2.3, 2.3, velocity=False)
+    ends = tuple(Trained("rate", "end", 1000, rate, 2.3, 2.3) for rate in (1e-3, 1e-2, 1e-1, 1.0))
+    lower = Trained("lower-rate", "end", 1000, 0.01, 2.3, 2.3, velocity=False)
     found = escaped_with((*planted.tried(best=10, onset=10), *ends, lower))
     assert found.confidence == "intervention"
     assert found.also == ("unstable-at-rate",)
@@ -115,7 +120,7 @@ def test_nothing_follows_where_the_control_does_not_leave():
 
 def test_a_training_that_diverged_has_left():
     branches = tuple(
-        Branch("other-order", "best", 100, 0.1, 0.5, loss, order=k)
+        Trained("other-order", "best", 100, 0.1, 0.5, loss, order=k)
         for k, loss in enumerate((np.inf, np.nan, 0.4))
     )
     found = escaped_with(branches)
@@ -124,7 +129,7 @@ def test_a_training_that_diverged_has_left():
 
 def test_a_network_initialized_dead_is_stuck_only_if_it_ignores_its_input():
     branches = tuple(
-        Branch("plateau", "plateau", 0, rate, 2.3, 2.3, constant=constant)
+        Trained("plateau", "plateau", 0, rate, 2.3, 2.3, constant=constant)
         for rate, constant in ((1e-3, True), (0.1, True), (1.0, False), (10.0, None))
     )
     found = escaped_with(branches)
@@ -135,20 +140,20 @@ def test_a_network_initialized_dead_is_stuck_only_if_it_ignores_its_input():
 def test_dead_layers_are_no_plateau_where_outputs_depend_on_the_input():
     # A residual network goes around a dead block.
     around = replace(planted.DEAD, logit_spread=0.4)
-    never = replace(planted.dead_plateau(0, 0.0), states={"end": around})
+    never = changed(planted.dead_plateau(0, 0.0), states={"end": around})
     assert decide(never).name not in ("dead-plateau", "vanishing-signal", "initial-plateau")
     escaped = planted.escaped(0, 0.9)
-    found = decide(replace(escaped, states={**escaped.states, "end": around}))
+    found = decide(changed(escaped, states={**EVERYWHERE, "end": around}))
     assert (found.landing, found.layers) == ("partial-collapse", ("hidden",))
     unknown = replace(planted.DEAD, logit_spread=None)
-    assert decide(replace(never, states={"end": unknown})).name != "dead-plateau"
+    assert decide(changed(never, states={"end": unknown})).name != "dead-plateau"
 
 
 def test_what_was_dead_at_the_best_weights_did_not_die_in_the_escape():
     escaped = planted.escaped(0, 0.9)
     before = replace(planted.ALIVE, dead=("first",))
     both = replace(planted.DEAD, dead=("first", "hidden"))
-    found = decide(replace(escaped, states={"best": before, "end": both}))
+    found = decide(changed(escaped, states={"best": before, "end": both}))
     assert (found.landing, found.layers) == ("dead-plateau", ("hidden",))
 
 
@@ -167,9 +172,9 @@ def test_what_was_dead_at_the_best_weights_did_not_die_in_the_escape():
 )
 def test_no_way_back_only_where_it_is_a_theorem(end, setup, for_good):
     for planted_run in (planted.escaped(0, 0.9), planted.dead_plateau(0, 0.0)):
-        states = {**planted_run.states, "end": replace(planted.DEAD, **end)}
-        changed = replace(planted_run, states=states, setup=replace(planted_run.setup, **setup))
-        found = decide(changed)
+        states = {**EVERYWHERE, "end": replace(planted.DEAD, **end)}
+        others = replace(planted_run.setup, **setup)
+        found = decide(changed(planted_run, states=states, setup=others))
         assert found.items["no_way_back"].value is for_good
         assert found.items["exactly_zero"].value == 6 - len(states["end"].moving)
         assert found.items["tensors"].value == 6
@@ -179,5 +184,5 @@ def test_a_landing_with_a_large_gradient_is_a_slope():
     escaped = planted.escaped(0, 0.9)
     for norm, kind in ((0.004, "flat"), (0.006, "slope")):
         state = replace(planted.DEAD, gradient_norm=norm)
-        found = decide(replace(escaped, states={**escaped.states, "end": state}))
+        found = decide(changed(escaped, states={**EVERYWHERE, "end": state}))
         assert found.items["landing_kind"].value == kind

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from landscape.diagnose import estimates, motion, slope
-from landscape.diagnose.evidence import Barrier, Evidence, Floors, Replicas, State
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.terms import MOTIONS
 from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.trainings import Replicas
 
 spec = importlib.util.spec_from_file_location(
     "planted_motions", Path(__file__).with_name("planted_motions.py")
@@ -22,6 +24,8 @@ spec = importlib.util.spec_from_file_location(
 planted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)
 
+changed = planted.changed
+LINES = planted.parts.connectivity(10, planted.parts.barrier(0.3, 0.2))
 LIMITS = Thresholds()
 UNDETERMINED = "undetermined"
 
@@ -58,17 +62,19 @@ def test_planted_motion(world, expected, fewest, momentum):
 
 def test_every_motion_is_planted():
     right = test_planted_motion.pytestmark[0].args[1]
-    assert {expected for _, expected, _ in right} == set(motion.NAMES)
+    assert {expected for _, expected, _ in right} == set(MOTIONS)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_what_only_looks_like_a_walk(momentum):
     # One correlation time: c½ = −(1 − e^{−1/2})/2 and R are in a walk's range.
     found = runs("ornstein", momentum)
-    assert np.median([each.diffusion.half_cosine for each in found]) == pytest.approx(
+    assert np.median([each.measured.diffusion.half_cosine for each in found]) == pytest.approx(
         -0.197, abs=0.05
     )
-    assert np.median([each.diffusion.ratio for each in found]) == pytest.approx(3.4, abs=0.2)
+    assert np.median([each.measured.diffusion.ratio for each in found]) == pytest.approx(
+        3.4, abs=0.2
+    )
     assert names(found) == {UNDETERMINED: 20}
 
 
@@ -76,7 +82,7 @@ def test_what_only_looks_like_a_walk(momentum):
 def test_what_only_looks_like_a_mixture(momentum):
     # R is in a mixture's range: soft directions have gone through few correlation times.
     found = runs("half_done", momentum)
-    assert np.median([each.diffusion.ratio for each in found]) > 1.05
+    assert np.median([each.measured.diffusion.ratio for each in found]) > 1.05
     assert set(names(found)) <= {UNDETERMINED, "confined"}
     assert set(names(runs("narrow_mixture", momentum))) <= {UNDETERMINED, "mixed"}
 
@@ -91,14 +97,14 @@ def test_a_walk_in_four_dimensions_is_never_called_anything_else(momentum):
 def test_hopping_has_the_numbers_of_confinement(momentum):
     # Only the floors' barriers tell: where they are low, the same runs are confined.
     found = runs("wells", momentum)
-    assert np.median([each.diffusion.half_cosine for each in found]) == pytest.approx(
+    assert np.median([each.measured.diffusion.half_cosine for each in found]) == pytest.approx(
         -0.5, abs=0.05
     )
-    assert np.median([each.diffusion.ratio for each in found]) < LIMITS.confined_ratio
-    fooled = names(tuple(replace(each, floors=Floors(10, Barrier(0.3, 0.2))) for each in found))
+    assert np.median([each.measured.diffusion.ratio for each in found]) < LIMITS.confined_ratio
+    fooled = names(tuple(changed(each, connectivity=LINES) for each in found))
     assert fooled["confined"] >= 19
     assert fooled["hopping-basins"] == 0
-    assert names(tuple(replace(each, floors=None) for each in found)) == {UNDETERMINED: 20}
+    assert names(tuple(changed(each, connectivity=None) for each in found)) == {UNDETERMINED: 20}
     assert names(found)["confined"] == 0
 
 
@@ -137,12 +143,12 @@ def descend(x: np.ndarray) -> np.ndarray:
 def test_what_is_absent_is_not_guessed():
     confined = runs("confined", 0.0)[0]
     reasons = {
-        "floors": ("confined", "only the barriers between floors tell"),
+        "connectivity": ("confined", "only the barriers between floors tell"),
         "diffusion": ("confined", "diffusion was not measured"),
         "replicas": ("drift", "no replicas were run"),
     }
     for part, (world, reason) in reasons.items():
-        moved = motion.decide(replace(runs(world, 0.0)[0], **{part: None}), LIMITS)
+        moved = motion.decide(changed(runs(world, 0.0)[0], **{part: None}), LIMITS)
         assert moved.name == UNDETERMINED
         assert str(moved.items["motion_undetermined_because"].value).endswith(reason)
     assert motion.decide(confined, LIMITS).name == "confined"
@@ -165,7 +171,8 @@ def test_the_bound_on_the_restoring_curvature_holds(momentum, times):
     true = planted.rate(world.steps, world.lr, momentum, times)
     found = planted.evidence(world)
     limits = [
-        estimates.restoring_bound(each, estimates.pooled(each, each.diffusion)) for each in found
+        estimates.restoring_bound(each, estimates.pooled(each, each.measured.diffusion))
+        for each in found
     ]
     assert sum(limit is None or limit >= true for limit in limits) >= 19
     named = [motion.decide(each, LIMITS) for each in found]
@@ -174,8 +181,8 @@ def test_the_bound_on_the_restoring_curvature_holds(momentum, times):
 
 
 def test_the_bound_is_its_formula():
-    walk = replace(runs("walk", 0.9)[0], replicas=None)
-    moved = replace(estimates.pooled(walk, walk.diffusion), cosine=-0.1, error=0.1)
+    walk = changed(runs("walk", 0.9)[0], replicas=None)
+    moved = replace(estimates.pooled(walk, walk.measured.diffusion), cosine=-0.1, error=0.1)
     x = -2 * math.log(1 + 2 * (-0.3 - estimates.carried(0.9, planted.STEPS)))
     expected = x * (1 - 0.9) / (0.1 * planted.STEPS)
     assert estimates.restoring_bound(walk, moved) == pytest.approx(expected, rel=1e-12)
@@ -191,18 +198,18 @@ def test_the_bound_is_its_formula():
 
 def test_c_half_is_pooled_with_replicas_of_the_same_length_only():
     walk = runs("walk", 0.0)[0]
-    moved = replace(walk.diffusion, half_cosine=0.2, half_cosine_error=0.3)
+    moved = replace(walk.measured.diffusion, half_cosine=0.2, half_cosine_error=0.3)
     others = Replicas(4, 1.0, half_cosine=0.1, half_cosine_error=0.01, steps=moved.steps)
-    pooled = estimates.pooled(replace(walk, replicas=others), moved)
+    pooled = estimates.pooled(changed(walk, replicas=others), moved)
     assert pooled.cosine == pytest.approx((0.2 + 4 * 0.1) / 5, rel=1e-12)
     assert pooled.error == pytest.approx(0.3 / math.sqrt(5), rel=1e-12)
-    shorter = replace(walk, replicas=replace(others, steps=moved.steps // 2))
+    shorter = changed(walk, replicas=replace(others, steps=moved.steps // 2))
     alone = estimates.pooled(shorter, moved)
     assert (alone.cosine, alone.error) == (0.2, 0.3)
     assert "replicas ran 1024 of the window's 2048 steps" in estimates.hint(shorter, moved)
     assert estimates.hint(shorter, moved).endswith("--epochs 32 could be pooled with it")
-    assert estimates.hint(replace(walk, replicas=None), moved) == "; no replicas were run"
-    after = replace(walk, replicas=None, states={"onset": State(0)})
+    assert estimates.hint(changed(walk, replicas=None), moved) == "; no replicas were run"
+    after = changed(walk, replicas=None, places={"onset": 0})
     assert estimates.hint(after, moved) == "; replicas are not run after an escape"
 
 
@@ -218,14 +225,17 @@ def test_cosine_of_a_confinement_from_its_ratio():
 def test_spread_of_a_walks_ratio():
     for dimensions in (30, 200):
         world = planted.walk(0.0, dimensions)
-        found = [each.diffusion for each in planted.evidence(replace(world, steps=512), count=60)]
+        found = [
+            each.measured.diffusion
+            for each in planted.evidence(replace(world, steps=512), count=60)
+        ]
         ratios = [each.ratio for each in found]
         expected = estimates.RATIO_SPREAD / math.sqrt(dimensions)
         assert np.std(ratios) / np.mean(ratios) == pytest.approx(expected, rel=0.35)
 
 
 def test_shares_of_planted_sums():
-    plain = estimates.pooled(runs("walk", 0.0)[0], runs("walk", 0.0)[0].diffusion)
+    plain = estimates.pooled(runs("walk", 0.0)[0], runs("walk", 0.0)[0].measured.diffusion)
     for a, w, d in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.2, 0.3)):
         # MSD(τ) of the three at T/8, with MSD(T/2) = 1; a drift's halves go the same way.
         eighth = a + w / 4 + d / 16

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from landscape.diagnose import diffusion, distances
-from landscape.diagnose.diffusion import Part
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.motion_items import numbers
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import judge
+from landscape.store.measured.weights import Submovement
 
 spec = importlib.util.spec_from_file_location(
     "planted_motions", Path(__file__).with_name("planted_motions.py")
@@ -37,13 +37,13 @@ def test_aging_of_a_walk_whose_steps_shrink(walk):
     squares = np.convolve(shrinking**2, np.ones(lag), "valid")
     expected = squares[384:512].mean() / squares[:128].mean()
     assert found.value == pytest.approx(expected, rel=0.05)
-    steady = numbers(walk, walk.diffusion, Thresholds())["aging"]
+    steady = numbers(walk, walk.measured.diffusion, Thresholds())["aging"]
     assert steady.value == pytest.approx(1, abs=0.2)
 
 
 def test_the_samples_behind_the_sharp_directions_are_said(walk):
-    some = Part(5, 0.25, -0.5, 1.0, 0.0, samples=2048, total=60_000)
-    moved = replace(walk.diffusion, parts={"subspace": some})
+    some = Submovement(5, 0.25, -0.5, 1.0, 0.0, samples=2048, total=60_000)
+    moved = replace(walk.measured.diffusion, parts={"subspace": some})
     found = numbers(walk, moved, Thresholds())["part_subspace"]
     assert found.value == 0.25
     assert found.meaning == (
@@ -63,6 +63,8 @@ def test_the_variance_of_the_last_half_is_among_the_evidence(world, expected, to
     found = planted.evidence(getattr(planted, world)(0.0), count=5)
     told = [judge(each).evidence["variance_ratio"] for each in found]
     assert np.mean([each.value for each in told]) == pytest.approx(expected, rel=tolerance)
-    assert [each.value for each in told] == [each.diffusion.variance_ratio for each in found]
+    assert [each.value for each in told] == [
+        each.measured.diffusion.variance_ratio for each in found
+    ]
     assert all(each.threshold is None for each in told)
     assert told[0].meaning.endswith("1 confined, ½ a walk, ¼ a drift")

@@ -23,6 +23,7 @@ spec = importlib.util.spec_from_file_location(
 )
 planted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)
+changed = planted.changed
 
 LIMITS = Thresholds()
 UNDETERMINED = "undetermined"
@@ -83,19 +84,23 @@ def test_a_walk_that_drifts_in_the_end(momentum):
 
 def test_nothing_is_confined_that_moves_on_over_the_window():
     """A confined movement over the replicas' time, and few dimensions that don't keep to it."""
+    floors = runs("walk", 0.0)[0].measured.connectivity
     base = next(
         each
-        for each in (replace(one, floors=runs("walk", 0.0)[0].floors) for one in runs("few", 0.0))
-        if each.diffusion.ratio < LIMITS.drift_ratio and each.diffusion.half_cosine < 0.5
+        for each in (changed(one, connectivity=floors) for one in runs("few", 0.0))
+        if each.measured.diffusion.ratio < LIMITS.drift_ratio
+        and each.measured.diffusion.half_cosine < 0.5
     )
     held = {"half_cosine": -0.5, "half_cosine_error": 0.01, "dimension": 100.0}
-    short = replace(
+    short = changed(
         base,
-        replicas=replace(base.replicas, ratio=0.5, lag_ratio=1.0, **held),
-        stretches=replace(base.stretches, ratio=1.0, **held),
+        replicas=replace(base.measured.replicas, ratio=0.5, lag_ratio=1.0, **held),
+        stretches=replace(base.measured.stretches, ratio=1.0, **held),
     )
     for ratio, name in ((1.2, "confined"), (2.4, "confined"), (2.6, UNDETERMINED)):
-        found = replace(short, diffusion=replace(base.diffusion, ratio=ratio, dimension=5.0))
+        found = changed(
+            short, diffusion=replace(base.measured.diffusion, ratio=ratio, dimension=5.0)
+        )
         moved = motion.decide(found, LIMITS)
         assert moved.name == name
         assert "too few effective dimensions" in str(
@@ -127,7 +132,9 @@ def test_one_correlation_time_is_a_walk_over_an_eighth_of_it(momentum):
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("world", ["walk", "few", "confined", "ornstein", "mixture"])
 def test_the_error_of_what_is_pooled_is_that_of_twenty_runs(world, momentum):
-    found = [estimates.over_replicas(each, each.diffusion) for each in runs(world, momentum)]
+    found = [
+        estimates.over_replicas(each, each.measured.diffusion) for each in runs(world, momentum)
+    ]
     spread = float(np.std([each.cosine for each in found], ddof=1))
     claimed = float(np.median([each.error for each in found]))
     # Twenty runs know their spread to a sixth. Confined cosines are spread less than 1/√D_eff.
@@ -141,28 +148,37 @@ def test_the_error_of_what_is_pooled_is_that_of_twenty_runs(world, momentum):
 def test_replicas_and_stretches_count_alike():
     one = runs("walk", 0.0)[0]
     own = replace(
-        one.stretches, count=12, half_cosine=0.1, half_cosine_error=0.01, ratio=3.0, dimension=20.0
+        one.measured.stretches,
+        count=12,
+        half_cosine=0.1,
+        half_cosine_error=0.01,
+        ratio=3.0,
+        dimension=20.0,
     )
     others = replace(
-        one.replicas, half_cosine=-0.1, half_cosine_error=0.01, lag_ratio=5.0, dimension=40.0
+        one.measured.replicas,
+        half_cosine=-0.1,
+        half_cosine_error=0.01,
+        lag_ratio=5.0,
+        dimension=40.0,
     )
-    moved = one.diffusion
-    found = estimates.over_replicas(replace(one, stretches=own, replicas=others), moved)
+    moved = one.measured.diffusion
+    found = estimates.over_replicas(changed(one, stretches=own, replicas=others), moved)
     assert found.steps == SHORT
     assert found.cosine == pytest.approx((12 * 0.1 - 4 * 0.1) / 16)
     assert found.ratio == pytest.approx((12 * 3 + 4 * 5) / 16)
     assert found.ratio_dimension == pytest.approx(12 * 20 + 4 * 40)
     assert found.error == pytest.approx(1 / math.sqrt(12 * 20 + 4 * 40))
     wide = replace(own, half_cosine_error=0.2)
-    found = estimates.over_replicas(replace(one, stretches=wide, replicas=others), moved)
+    found = estimates.over_replicas(changed(one, stretches=wide, replicas=others), moved)
     assert found.error == pytest.approx(math.hypot(12 * 0.2, 4 * 0.01) / 16)
-    alone = estimates.over_replicas(replace(one, stretches=None, replicas=others), moved)
+    alone = estimates.over_replicas(changed(one, stretches=None, replicas=others), moved)
     assert (alone.cosine, alone.ratio, alone.ratio_dimension) == (-0.1, 5.0, 160.0)
     unread = replace(others, half_cosine=math.nan, lag_ratio=math.nan, dimension=math.nan)
-    assert estimates.over_replicas(replace(one, stretches=None, replicas=unread), moved) is None
-    assert estimates.over_replicas(replace(one, replicas=None), moved) is None
+    assert estimates.over_replicas(changed(one, stretches=None, replicas=unread), moved) is None
+    assert estimates.over_replicas(changed(one, replicas=None), moved) is None
     long = replace(others, steps=moved.steps)
-    assert estimates.over_replicas(replace(one, replicas=long), moved) is None
+    assert estimates.over_replicas(changed(one, replicas=long), moved) is None
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
@@ -182,7 +198,9 @@ def test_hops_of_few_dimensions():
     generator = np.random.default_rng(0)
     blocks = (generator.standard_normal((4000, 32, 8)) ** 2).sum(-1)
     hops = blocks.max(1) / np.median(blocks, 1)
-    found = replace(estimates.over_replicas(runs("walk", 0.0)[0], runs("walk", 0.0)[0].diffusion))
+    found = replace(
+        estimates.over_replicas(runs("walk", 0.0)[0], runs("walk", 0.0)[0].measured.diffusion)
+    )
     line = estimates.hops_line(replace(found, hop_dimension=8.0), 3.0)
     assert (hops > line).mean() == pytest.approx(0.05, abs=0.025)
     assert estimates.hops_line(replace(found, hop_dimension=200.0), 3.0) == 3.0

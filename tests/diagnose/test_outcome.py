@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from landscape.diagnose import excursions, outcome, window
-from landscape.diagnose.evidence import Catapult, Evidence
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.terms import OUTCOMES
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 
@@ -25,7 +26,7 @@ LIMITS = Thresholds()
 SEEDS = 20
 
 
-def decide(evidence: Evidence) -> outcome.Outcome:
+def decide(evidence: Evidence) -> outcome.NamedOutcome:
     return outcome.decide(evidence, LIMITS)
 
 
@@ -62,7 +63,7 @@ def test_planted_outcome(name, expected, confidence, momentum):
 
 def test_every_outcome_is_planted():
     right = test_planted_outcome.pytestmark[0].args[1]
-    assert {expected for _, expected, _ in right} == set(outcome.NAMES)
+    assert {expected for _, expected, _ in right} == set(OUTCOMES)
 
 
 def test_quantiles_would_call_a_good_run_bouncing():
@@ -73,9 +74,9 @@ def test_quantiles_would_call_a_good_run_bouncing():
 
 def test_what_was_not_measured_is_not_guessed():
     for name in ("dead_plateau", "asleep", "too_slow", "restless", "stuck"):
-        found = decide(replace(getattr(planted, name)(0, 0.0), states={}))
+        found = decide(planted.changed(getattr(planted, name)(0, 0.0), states={}))
         assert (found.name, found.confidence) == ("undetermined", "undetermined")
-    blind = replace(planted.stuck(0, 0.0), branches=())
+    blind = planted.changed(planted.stuck(0, 0.0), branches=())
     assert "lower rate" in str(decide(blind).items["undetermined_because"].value)
 
 
@@ -120,7 +121,9 @@ def test_too_slow_needs_a_rate_known_to_be_small(change, slow):
     ],
 )
 def test_a_catapult_needs_both(after, along, name):
-    found = decide(replace(planted.spike(0, 0.0), catapult=Catapult(30.0, after, along)))
+    found = decide(
+        planted.changed(planted.spike(0, 0.0), jump=planted.parts.jump(30.0, after, along))
+    )
     assert found.name == name
     assert bool(found.caveats) == np.isnan(along)
 

@@ -65,6 +65,62 @@ class Around(nn.Module):
         return self.output(torch.cat([self.hidden(inputs).relu(), inputs], 1))
 
 
+class Recurrent(nn.Module):
+    """Reads (N, T, 1); its LSTM's ``bias`` is a bool, and its outputs are a tuple."""
+
+    def __init__(self, *, hidden: bool) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(1, 4, batch_first=True)
+        self.hidden = nn.Linear(4, 4) if hidden else None
+        self.output = nn.Linear(4, 2)
+
+    def forward(self, inputs):
+        last = self.lstm(inputs)[0][:, -1]
+        return self.output(last if self.hidden is None else self.hidden(last).relu())
+
+
+class Planes(nn.Module):
+    """A bias of three axes, of which no unit has one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1, 2, 1))
+        self.output = nn.Linear(2, 2)
+
+    def forward(self, inputs):
+        return self.output((inputs[..., None] + self.bias).relu()[..., 0])
+
+
+def sequences():
+    inputs = torch.randn(20, 5, 1, generator=torch.Generator().manual_seed(0))
+    return inputs, (inputs.sum((1, 2)) > 0).long()
+
+
+def test_a_hidden_layer_after_an_lstm_is_put_on_the_plateau():
+    torch.manual_seed(0)
+    problem = Problem(Recurrent(hidden=True), sequences())
+    start = start_of(problem)
+    placed = plateau.place(problem, start)
+    assert placed.layer == "hidden"
+    changed = {
+        p.name
+        for p in Layout.of(problem.model).parameters
+        if not np.array_equal(start.weights[p.slice], placed.start.weights[p.slice])
+    }
+    assert changed == {"hidden.bias"}
+    assert plateau.is_constant(problem, placed.start)
+
+
+@pytest.mark.parametrize(
+    ("model", "data"), [(Recurrent(hidden=False), sequences()), (Planes(), None)]
+)
+def test_a_bias_that_is_no_units_is_no_way_onto_the_plateau(model, data):
+    planar = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    problem = Problem(model, data or (planar, torch.zeros(20, dtype=torch.int64)))
+    reason = "no hidden layer with a bias comes before the output"
+    assert plateau.place(problem, start_of(problem)) == plateau.Placed(None, reason=reason)
+
+
 @pytest.mark.parametrize(
     ("model", "reason"),
     [

@@ -68,7 +68,7 @@ def test_a_short_window_has_a_floor_for_each_of_its_rows(learned):
     steps = subject.trajectory.step[subject.cadence]
     inside = steps[(steps >= span.first) & (steps <= span.last)]
     assert 2 <= len(inside) < replicas.FLOORS
-    motion = found.context.results["interventions"].motion
+    motion = found.context.measured.interventions.motion
     assert motion.floor_steps == tuple(inside)
     evidence = conclude(found).evidence
     assert f"between {len(inside)} floors" in evidence["barrier_line"].meaning
@@ -80,7 +80,7 @@ def test_what_came_of_it(learned):
     plan = interventions.plan(subject, course, Thresholds(), epochs=2)
     failures = list(interventions.perform_all(subject, plan.trials, Here()))
     assert failures == list(plan.trials)
-    found = replicas.read(subject, plan.trials, Thresholds())
+    found = replicas.came_of(subject, plan.trials, Thresholds())
     assert found.replicas.count == 4
     assert found.replicas.ratio > 0
     span = window.of_run(subject.evidence, Thresholds())
@@ -123,11 +123,11 @@ def test_a_replica_that_diverged_is_left_out_and_counted(learned, diverging, ste
     found = Diagnosis(run, problem, only=("interventions",), epochs=2)
     list(measure(found))
     verdict = conclude(found)
-    motion = found.context.results["interventions"].motion
+    motion = found.context.measured.interventions.motion
     [gone] = [trial for trial in found.plan.trials if trial.name == "replica1"]
-    assert trials.found(run, gone).record["status"] == "non-finite"
+    assert trials.begun(run, gone).record["status"] == "non-finite"
     others = [trial for trial in found.plan.trials if trial is not gone]
-    without = replicas.read(found.subject, others, found.limits)
+    without = replicas.came_of(found.subject, others, found.limits)
     assert motion.replicas.count == 3
     assert replace(motion, diverged=None) == without
     assert (motion.full_batch is not None, without.diverged) == (True, None)
@@ -142,7 +142,7 @@ def test_replicas_that_all_diverged_are_counted(learned, diverging):
     diverging(range(1, 5), 5)
     found = Diagnosis(run, problem, only=("interventions",), epochs=1)
     list(measure(found))
-    motion = found.context.results["interventions"].motion
+    motion = found.context.measured.interventions.motion
     assert motion.start_step == found.plan.trials[0].step
     assert (motion.replicas, motion.full_batch) == (None, None)
     assert any("left out: 4 of 4 replicas" in caveat for caveat in conclude(found).caveats)
@@ -154,7 +154,7 @@ def test_without_momentum_and_noise_the_full_batch_is_gradient_descent(learned):
     plan = interventions.plan(subject, course, Thresholds(), epochs=1)
     [full] = [trial for trial in plan.trials if trial.kind == "full-batch"]
     list(interventions.perform_all(subject, [full], Here()))
-    run = trials.found(subject.run, full)
+    run = trials.begun(subject.run, full)
     model = subject.problem.model
     inputs, targets = subject.problem.train
     layout = list(model.parameters())

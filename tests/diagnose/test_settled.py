@@ -21,6 +21,7 @@ spec = importlib.util.spec_from_file_location(
 )
 planted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)
+changed = planted.changed
 
 LIMITS = Thresholds()
 UNDETERMINED = "undetermined"
@@ -39,9 +40,9 @@ def names(
 
 def judge(found: estimates.Pooled, momentum: float, **limits: float) -> settled.Named:
     base = one("confined", 0.0)
-    apart = replace(base.replicas, ratio=1.0)
-    base = replace(base, setup=replace(base.setup, momentum=momentum), replicas=apart)
-    return settled.judge(base, found, base.replicas, True, Thresholds(**limits))
+    apart = replace(base.measured.replicas, ratio=1.0)
+    base = changed(base, setup=replace(base.setup, momentum=momentum), replicas=apart)
+    return settled.judge(base, found, base.measured.replicas, True, Thresholds(**limits))
 
 
 def pooled(
@@ -70,7 +71,7 @@ def slow_beside(momentum: float, fast: float, slow: float) -> tuple[Evidence, ..
 @pytest.mark.parametrize("world", ["walk", "drift"])
 def test_replicas_whose_spread_is_not_known_name_nothing(world):
     base = one(world, 0.0)
-    found = replace(base, replicas=replace(base.replicas, ratio=math.nan))
+    found = changed(base, replicas=replace(base.measured.replicas, ratio=math.nan))
     moved = motion.decide(found, LIMITS)
     assert motion.decide(base, LIMITS).name != UNDETERMINED
     assert moved.name == UNDETERMINED
@@ -128,7 +129,7 @@ def test_the_bound_holds_over_a_short_time_with_momentum():
     start = planted.spread(true, 0.9)
     world = planted.World(planted.quadratic(true), 200, 0.9, start=start)
     found = [
-        (each, estimates.over_replicas(each, each.diffusion))
+        (each, estimates.over_replicas(each, each.measured.diffusion))
         for each in planted.evidence(world, share=32)
     ]
     bounds = [estimates.restoring_bound(each, short) for each, short in found]
@@ -143,7 +144,7 @@ def test_the_bound_holds_over_a_short_time_with_momentum():
 
 def test_a_walk_over_a_short_time_keeps_its_shares_with_momentum():
     short = planted.evidence(planted.walk(0.9), share=32)
-    found = [estimates.shares(estimates.over_replicas(e, e.diffusion), 0.9) for e in short]
+    found = [estimates.shares(estimates.over_replicas(e, e.measured.diffusion), 0.9) for e in short]
     assert np.median([each.walk for each in found]) == pytest.approx(1, abs=0.1)
     assert np.median([each.drift for each in found]) == pytest.approx(0, abs=0.1)
 
@@ -152,7 +153,7 @@ def test_oscillation_hides_nothing_over_short_times():
     # A fifth of MSD(T/2) is slow over the replicas' 128 steps, and R there is below 1.
     found = slow_beside(0.9, 40.0 * 16, 0.1)
     assert [key for key in names(found) if key[0] == "confined"] == []
-    ratios = [estimates.over_replicas(each, each.diffusion).ratio for each in found]
+    ratios = [estimates.over_replicas(each, each.measured.diffusion).ratio for each in found]
     assert np.median(ratios) < 0.95
 
 
@@ -172,7 +173,7 @@ def test_confinement_needs_time_for_oscillations_to_end():
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_few_dimensions_do_not_hide_a_slow_part(momentum):
     # 0.37 of MSD(T/2) is in two coordinates with half the window as their correlation time.
-    found = tuple(replace(e, replicas=None) for e in slow_beside(momentum, 40.0 * 16, 0.5))
+    found = tuple(changed(e, replicas=None) for e in slow_beside(momentum, 40.0 * 16, 0.5))
     assert names(found)["confined", planted.STEPS] == 0
     assert names(found, Thresholds(unconfined=1.0))["confined", planted.STEPS] >= 1
 
@@ -191,7 +192,7 @@ def test_what_may_be_unconfined_is_said():
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_spread_of_a_confined_ratio(momentum, times):
     world = planted.confined(momentum, times=times)
-    found = [each.diffusion for each in planted.evidence(world)]
+    found = [each.measured.diffusion for each in planted.evidence(world)]
     dimension = np.median([each.dimension for each in found])
     ratios = [each.ratio for each in found]
     assert np.std(ratios) * math.sqrt(dimension) < estimates.CONFINED_SPREAD

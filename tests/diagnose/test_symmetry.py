@@ -13,8 +13,8 @@ from torch.nn import functional
 from landscape.diagnose import symmetry as symmetries
 from landscape.diagnose.groups import (
     Group,
-    Place,
     Symmetry,
+    UnitPlace,
     apply,
     apply_to_buffers,
     inverse,
@@ -117,7 +117,7 @@ def test_without_shortcuts_every_layer_has_its_own():
 def test_places_of_a_flattened_channel():
     found = symmetries.find(builtin("cnn", "digits", width=4))
     [columns] = [p for p in found["conv4"].places if p.tensor == "hidden.weight"]
-    assert columns == Place("hidden.weight", axis=1, start=0, repeats=1, block=16)
+    assert columns == UnitPlace("hidden.weight", axis=1, start=0, repeats=1, block=16)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_the_inverse_undoes_a_permutation():
 
 def test_a_place_with_repeats_and_blocks():
     tensors = {"w": np.arange(14)}
-    permute(tensors, [Place("w", 0, 2, 2, 2)], 3, np.array([2, 0, 1]))
+    permute(tensors, [UnitPlace("w", 0, 2, 2, 2)], 3, np.array([2, 0, 1]))
     assert tensors["w"].tolist() == [0, 1, 6, 7, 2, 3, 4, 5, 12, 13, 8, 9, 10, 11]
 
 

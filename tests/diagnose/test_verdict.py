@@ -10,12 +10,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from landscape.diagnose import overfitting
-from landscape.diagnose.evidence import Barrier, Branch, Evidence, Rows, State
-from landscape.diagnose.motion import NAMES as MOTIONS
-from landscape.diagnose.outcome import NAMES as OUTCOMES
+from landscape.diagnose import copies, overfitting
+from landscape.diagnose.evidence import Evidence, Rows
+from landscape.diagnose.terms import LANDINGS, MOTIONS, OUTCOMES, MotionTerm
 from landscape.diagnose.verdict import judge
 from landscape.diagnose.words import answer
+from landscape.problem import builtin, flat
+from landscape.store.measured.trainings import Trained
+from landscape.store.measured.whole import StateAtStep as State
 
 
 def load(name: str) -> ModuleType:
@@ -28,15 +30,17 @@ def load(name: str) -> ModuleType:
 outcomes, motions = load("planted_outcomes"), load("planted_motions")
 
 
+changed = outcomes.changed
+EVERYWHERE = dict.fromkeys(("start", "best", "end"), outcomes.ALIVE)
+
+
 @pytest.fixture(scope="module")
 def settled() -> dict[str, Evidence]:
     """A learned run with each motion."""
-    base = outcomes.learned(0, 0.0)
     found = {}
     for name in ("walk", "confined", "mixture", "drift", "wells"):
         moved = motions.evidence(getattr(motions, name)(0.0), count=1)[0]
-        states = base.states
-        found[name] = replace(moved, states=states)
+        found[name] = changed(moved, states=EVERYWHERE)
     return found
 
 
@@ -91,10 +95,13 @@ def test_caveats_apply_to_this_run_and_no_other(settled):
     assert any("logarithmic drift beneath" in each for each in judge(confined).caveats)
     walk = settled["walk"]
     assert not any("logarithmic drift beneath" in each for each in judge(walk).caveats)
+    problem = builtin(model="mlp", data="moons", depth=1, width=4)
+    moved, others = walk.measured.diffusion, walk.measured.replicas
+    alone = copies.measure(problem, flat(problem.model).numpy())
     for change, word in (
-        ({"twin": False}, "independently trained"),
+        ({"permutations": alone}, "independently trained"),
         ({"replicas": None}, "No replicas"),
-        ({"floors": None}, "No floors"),
+        ({"connectivity": None}, "No floors"),
         ({"constant_loss": math.nan}, "best constant output"),
         ({"setup": replace(walk.setup, optimizer="Adam")}, "not applicable: Adam"),
         ({"setup": replace(walk.setup, clipped=True)}, "gradients were clipped"),
@@ -102,13 +109,19 @@ def test_caveats_apply_to_this_run_and_no_other(settled):
         ({"setup": replace(walk.setup, momentum=0.9)}, "about 10 of them"),
         ({"setup": replace(walk.setup, constant_from=32)}, "from step 32"),
         ({"setup": replace(walk.setup, steps_per_epoch=16)}, "whole epochs only"),
-        ({"diffusion": replace(walk.diffusion, source="sketch", distance_error=0.044)}, "4.4%"),
-        ({"replicas": replace(walk.replicas, steps=100)}, "100 of the window's 2048 steps"),
+        (
+            {"diffusion": replace(moved, source="sketch", distance_error=0.044)},
+            "4.4%",
+        ),
+        (
+            {"replicas": replace(others, steps=100)},
+            "100 of the window's 2048 steps",
+        ),
         ({"absent": ("The model can not be traced.",)}, "can not be traced"),
     ):
-        complete = replace(walk, twin=True, setup=replace(walk.setup, steps_per_epoch=100))
+        complete = replace(walk, setup=replace(walk.setup, steps_per_epoch=100))
         assert not any(word in each for each in judge(complete).caveats)
-        assert sum(word in each for each in judge(replace(complete, **change)).caveats) == 1
+        assert sum(word in each for each in judge(changed(complete, **change)).caveats) == 1
 
 
 def test_separable_data():
@@ -143,13 +156,14 @@ def test_slow_hops_may_look_like_a_mixture(settled):
         return any("Slow hops between basins" in each for each in judge(found).caveats)
 
     assert not told(settled["mixture"])
-    assert told(replace(settled["mixture"], floors=None))
+    assert told(changed(settled["mixture"], connectivity=None))
 
 
 def test_sharpness_before_the_onset_is_told():
     escaped = outcomes.escaped(0, 0.9)
     onset = State(295, lambda_max=45.0, batch_sharpness=3.0, batch_sharpness_error=0.1)
-    said = answer(judge(replace(escaped, states={**escaped.states, "onset": onset})))
+    states = {**EVERYWHERE, "end": outcomes.DEAD, "onset": onset}
+    said = answer(judge(changed(escaped, states=states)))
     assert (
         "Before it left, the top Hessian eigenvalue was 45, against 38 that full batches bear; "
         "batch sharpness 3, against 2 to 38 by noise." in said
@@ -165,10 +179,10 @@ def test_judging_changes_nothing_and_is_repeatable():
 
 def test_words_for_an_escape():
     branches = [*outcomes.tried(best=10, onset=8)]
-    branches += [Branch("rate", "end", 995, rate, 2.3, 2.302) for rate in (1e-3, 0.1, 1.0)]
-    branches += [Branch("lower-rate", "end", 995, 0.01, 2.3, 0.4, epochs=15)]
-    branches += [Branch("plateau", "plateau", 0, 0.1, 2.3, 2.3, constant=True)]
-    said = answer(judge(replace(outcomes.escaped(0, 0.9), branches=tuple(branches))))
+    branches += [Trained("rate", "end", 995, rate, 2.3, 2.302) for rate in (1e-3, 0.1, 1.0)]
+    branches += [Trained("lower-rate", "end", 995, 0.01, 2.3, 0.4, epochs=15)]
+    branches += [Trained("plateau", "plateau", 0, 0.1, 2.3, 2.3, constant=True)]
+    said = answer(judge(changed(outcomes.escaped(0, 0.9), branches=tuple(branches))))
     assert said[0].startswith("It learned to a loss of 0.")
     assert said[0].endswith("then left and stayed away, at 2.3.")
     for sentence in (
@@ -191,7 +205,7 @@ def test_words_for_an_escape():
     ):
         assert sentence in said
     blind = outcomes.tried(best=10, onset=10, control=0.4)
-    told = " ".join(answer(judge(replace(outcomes.escaped(0, 0.9), branches=blind))))
+    told = " ".join(answer(judge(changed(outcomes.escaped(0, 0.9), branches=blind))))
     assert "other batch orders" not in told
     assert "tenth" not in told
 
@@ -205,6 +219,15 @@ def test_words_for_every_outcome():
         said = answer(judge(getattr(outcomes, name)(0, 0.0)))
         assert not any("{" in sentence or "None" in sentence for sentence in said)
     assert "lasting rise" in answer(judge(outcomes.slow_rise(0, 0.0)))[0]
+
+
+def test_a_landing_and_a_motion_are_lines_of_their_tables(monkeypatch, settled):
+    monkeypatch.setitem(LANDINGS, "asleep", "It landed asleep, {layers} too.")
+    monkeypatch.setitem(MOTIONS, "dithering", MotionTerm("{over} it dithers."))
+    judged = judge(outcomes.escaped(0, 0.9))
+    assert "It landed asleep, hidden too." in answer(replace(judged, landing="asleep"))
+    moved = judge(settled["walk"])
+    assert "Over the window's 2,048 steps it dithers." in answer(replace(moved, motion="dithering"))
 
 
 def test_words_for_motions(settled):
@@ -224,7 +247,7 @@ def test_words_for_motions(settled):
 def test_a_layer_that_died_at_last_is_told_whatever_the_outcome():
     learned = outcomes.learned(0, 0.0)
     dead = State(1, dead=("hidden",), saturated=("output",))
-    found = judge(replace(learned, states={**learned.states, "end": dead}))
+    found = judge(changed(learned, states={**EVERYWHERE, "end": dead}))
     assert found.verdict == "learned"
     assert any(
         each.startswith("At the end every unit of hidden and output is dead or saturated")
@@ -243,6 +266,6 @@ def test_basins_that_no_curve_was_tried_between(settled):
     wells = settled["wells"]
     assert judge(wells).motion == "hopping-basins"
     assert len(advice(wells)) == 1
-    high = Barrier(error=9.0, ratio=9.0)
-    assert advice(replace(wells, floors=replace(wells.floors, curve=high))) == []
+    high = outcomes.parts.curves(10, outcomes.parts.barrier(9.0, 9.0))
+    assert advice(changed(wells, curves=high)) == []
     assert advice(settled["walk"]) == []

@@ -8,7 +8,7 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.store import analysis
-from landscape.store.analysis import Part
+from landscape.store.analysis import StoredPart
 from landscape.store.typed import rebuilt
 
 
@@ -48,7 +48,7 @@ FULL = Outer(
 
 
 def part(values=FULL, name="distances", mark="abc"):
-    return Part(name, mark, 1.25, vars(values))
+    return StoredPart(name, mark, 1.25, vars(values))
 
 
 def test_a_dataclass_comes_back_as_it_was(tmp_path):
@@ -102,7 +102,7 @@ def test_fingerprints_tell_values_and_arrays_apart():
 
 def test_what_cannot_be_stored_is_named(tmp_path):
     with pytest.raises(LandscapeError) as caught:
-        analysis.save(tmp_path, Part("units", "a", 0.0, {"inner": {"model": object()}}))
+        analysis.save(tmp_path, StoredPart("units", "a", 0.0, {"inner": {"model": object()}}))
     assert str(caught.value) == (
         "a part's values must be numbers, text, arrays, lists or mappings of them, "
         "got object at units.inner.model"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.store import analysis, diagnosed, outcomes
-from landscape.store.analysis import Part
+from landscape.store.analysis import StoredPart
+from landscape.store.measured.curvature import Density, Jump
+from landscape.store.measured.trainings import Intervention
 from landscape.store.run import Run, create, read
 
 
@@ -29,22 +33,28 @@ def run(tmp_path, recording):
     return recorded(tmp_path / "escaped", type(recording), [2.3, 0.5, 2.3], status="finished")
 
 
+def save(run, name, found):
+    analysis.save(run.folder, StoredPart(name, "f", 1.0, analysis.values(found)))
+
+
 def branch(run, recording, name, losses, *, of=None, status="finished"):
-    about = {"of": of or run.id, "kind": "other-order", "start": "best", "step": 1, "lr": 0.01}
+    other = Intervention(name, "other-order", "best", 1, 0.01, 2, batch_size=32, seed=1001)
+    about = {"of": of or run.id, **asdict(other)}
     folder = run.folder / "interventions" / name
     return recorded(folder, type(recording), losses, branch=about, status=status)
 
 
 def test_parts_that_are_needed_and_those_that_happen_to_be_there(run):
-    analysis.save(run.folder, Part("units", "f", 1.0, {"step": np.array([0, 2])}))
-    analysis.save(run.folder, Part("curvature", "f", 1.0, {"samples": 7}))
-    found = diagnosed.of(run, ("units",), also=("curvature", "density"))
-    assert set(found.parts) == {"units", "curvature"}
-    np.testing.assert_array_equal(found.parts["units"]["step"], [0, 2])
+    save(run, "density", Density(np.zeros((2, 3)), np.zeros((2, 3)), 9, step=2))
+    save(run, "jump", Jump(0, 1, 2, 5.0, 3.0, 0.9, 0.95, 5, 0.1))
+    found = diagnosed.of(run, ("density",), also=("jump", "curvature"))
+    assert set(found.measured.there) == {"density", "jump"}
+    assert (found.measured.density.size, found.measured.density.step) == (9, 2)
+    assert found.measured.jump == Jump(0, 1, 2, 5.0, 3.0, 0.9, 0.95, 5, 0.1)
     assert (found.name, found.run_id) == ("escaped", run.id)
     np.testing.assert_allclose(found.history.measures["train_loss"], [2.3, 0.5, 2.3])
     assert len(found.learning_rate) == 2
-    assert found.branches == ()
+    assert found.trainings == ()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +69,17 @@ def test_what_was_not_measured_is_answered_with_the_command(run, part, only):
             f"{run.folder} must have {part} measured, its analysis has {there}; measure it with "
             f"`landscape diagnose {run.folder} --only {only}`"
         )
-        analysis.save(run.folder, Part("density", "f", 1.0, {"samples": 7}))
+        analysis.save(run.folder, StoredPart("density", "f", 1.0, {"samples": 7}))
+
+
+def test_a_part_of_an_older_version_is_to_be_measured_anew(run):
+    analysis.save(run.folder, StoredPart("jump", "f", 1.0, {"first": 0}))
+    with pytest.raises(LandscapeError) as refused:
+        diagnosed.of(run, ("jump",))
+    assert str(refused.value) == (
+        f"{run.folder} must have all of jump measured, an older version left out peak; "
+        f"measure it with `landscape diagnose {run.folder} --only jump`"
+    )
 
 
 def test_trainings_of_this_run_that_have_ended(run, recording):
@@ -67,18 +87,25 @@ def test_trainings_of_this_run_that_have_ended(run, recording):
     branch(run, recording, "order2", [0.5, 0.4])
     branch(run, recording, "order3", [0.5, 0.4], status="running")
     branch(run, recording, "order4", [0.5, 0.4], of="another run")
-    analysis.save(run.folder, Part("interventions", "f", 1.0, {"reason": None}))
-    second, tenth = diagnosed.of(read(run.folder), ("interventions",)).branches
-    assert (second.name, second.kind, second.start) == ("order2", "other-order", "best")
-    assert (second.start_step, second.learning_rate) == (1, 0.01)
+    analysis.save(run.folder, StoredPart("interventions", "f", 1.0, {"reason": None}))
+    second, tenth = diagnosed.of(read(run.folder), ("interventions",)).trainings
+    assert second.intervention == Intervention(
+        "order2", "other-order", "best", 1, 0.01, 2, batch_size=32, seed=1001
+    )
     np.testing.assert_array_equal(tenth.step, [0, 2])
     np.testing.assert_array_equal(tenth.train_loss, [0.5, np.inf])
 
 
 def test_a_sweeps_outcomes(tmp_path):
-    group = {"values": {"lr": 0.1}, "count": 1, "train_loss": {"median": np.inf}}
-    outcomes.save(tmp_path, {"sweep": "ab12", "runs": [{"name": "a"}], "groups": [group]})
-    found = outcomes.of(tmp_path)
-    assert (found.name, found.run_id) == (tmp_path.name, "ab12")
-    assert [one["name"] for one in found.runs] == ["a"]
-    assert float(found.groups[0]["train_loss"]["median"]) == np.inf
+    share = outcomes.OutcomeShare(1, 1.0, 0.025, 1.0)
+    span = outcomes.LossSpan(np.inf, 0.5, np.inf)
+    group = outcomes.SweptGroup({"lr": 0.1}, 0.1, 1, {"diverged": share}, span, None)
+    run = outcomes.SweptRun(
+        *("a", {"lr": 0.1, "seed": 3}, 0.1, "diverged", None, "undetermined", "observation"),
+        *(np.inf, None),
+    )
+    written = outcomes.Outcomes(tmp_path.name, "ab12", (group,), (run,))
+    outcomes.save(tmp_path, written)
+    assert json.loads((tmp_path / "outcomes.json").read_text())["runs"][0]["train_loss"] == "inf"
+    assert outcomes.of(tmp_path) == written
+    assert run.shared == group.values

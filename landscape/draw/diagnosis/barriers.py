@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -18,20 +17,18 @@ from landscape.draw.legend import Legend
 from landscape.draw.style import COLUMN, PLAIN, Style, styled
 from landscape.quantities import number
 from landscape.store.diagnosed import Diagnosed
-from landscape.store.records import Floats
+from landscape.store.measured.paths import (
+    BARRIER_ERROR,
+    BARRIER_RATIO,
+    PATHS,
+    Connectivity,
+    PairBarriers,
+)
 
 WIDTH, LEFT, TOP, BENEATH, BETWEEN = 7.0, 0.68, 0.27, 0.45, 0.62
 LOSS, ERROR, GAP = 1.55, 0.85, 0.12
 BAR = 0.62
-LIMITS = {"error": 2.0, "ratio": 2.0}
-"""† Floors are connected below them: the defaults of `landscape diagnose`."""
-PATHS = {
-    "line": ("straight line", "-", "o"),
-    "polyline": ("through the floors between", (0, (4, 1.6)), "s"),
-    "curve": ("Bézier curve", (0, (5, 1.2, 1.2, 1.2)), "D"),
-    "matched": ("line, units matched", (0, (1.2, 1.2)), "^"),
-}
-"""By the part's names: words, dashes and mark."""
+ERRORS, RATIOS = "error barrier, points", "barrier / larger loss"
 
 
 @styled
@@ -40,8 +37,8 @@ def barriers(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
 
     Where there are no classes the barriers are those of the loss, over the larger end's.
     """
-    part = found.parts["connectivity"]
-    names = _names(part)
+    part = _connectivity(found)
+    kinds = _kinds(part)
     width = style.inches(WIDTH)
     wide = width >= COLUMN
     right = 0.2
@@ -54,7 +51,7 @@ def barriers(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         for text in _small_print(found)
         for line in page.wrapped(text, width - LEFT - 0.3, theme.SMALL)
     ]
-    foot = Legend(_entries(part, names), width - 0.35)
+    foot = Legend(_entries(part, kinds), width - 0.35)
     end = TOP + tall + BENEATH if wide else top + matrix + BENEATH + BAR
     end = max(end, top + matrix + BENEATH + BAR)
     sheet = page.blank(
@@ -62,7 +59,7 @@ def barriers(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     )
     upper = sheet.axes(LEFT, TOP, across, LOSS)
     lower = sheet.axes(LEFT, TOP + LOSS + GAP, across, ERROR)
-    _profiles(upper, lower, part, names, found.history.constant_loss, style)
+    _profiles(upper, lower, part, found.history.constant_loss, style)
     left = LEFT + across + BETWEEN if wide else LEFT
     axes = sheet.axes(left, top, matrix, matrix)
     bar = sheet.axes(left, top + matrix + BENEATH + 0.02, matrix, footer.BAR)
@@ -74,10 +71,10 @@ def barriers(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
 
 def caption(found: Diagnosed) -> str:
     """Say what is connected with what, along which paths, and how high the barriers are."""
-    part = found.parts["connectivity"]
+    part = _connectivity(found)
     return " ".join(
         [
-            f"Paths between {len(part['train_loss'])} floors of run {found.name} "
+            f"Paths between {part.count} floors of run {found.name} "
             f"({found.run_id}), networks reached from its snapshots at a much smaller learning "
             "rate. Above: training loss and error along the worst path of each kind, by the share "
             "of its length. Matrix: barriers of all pairs, straight lines above the diagonal.",
@@ -86,50 +83,42 @@ def caption(found: Diagnosed) -> str:
     )
 
 
-def _names(part: Mapping[str, Any]) -> list[str]:
-    """Return the kinds of paths that there are; matched ones only where they differ from lines."""
-    there = [name for name in PATHS if part.get(name) is not None]
-    return [name for name in there if name != "matched" or part["moved"]]
+def _connectivity(found: Diagnosed) -> Connectivity:
+    return panels.needed(found.measured.connectivity, "connectivity", found.name)
 
 
-def _kinds(part: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name in _names(part):
-        yield name, part[name]
+def _kinds(part: Connectivity) -> Mapping[str, PairBarriers]:
+    """Return the paths by kind; matched ones only where they differ from lines."""
+    found = {"line": part.line, "polyline": part.polyline}
+    if part.matched is not None and part.moved:
+        found["matched"] = part.matched
+    return found
 
 
-def _has_error(part: Mapping[str, Any]) -> bool:
-    return bool(np.isfinite(part["train_accuracy"]).all())
+def _has_error(part: Connectivity) -> bool:
+    return bool(np.isfinite(part.train_accuracy).all())
 
 
 def _steps(found: Diagnosed) -> list[str]:
     """Return the floors' names: the steps of the snapshots that they lie beneath."""
-    count = len(found.parts["connectivity"]["train_loss"])
-    motion = (found.parts.get("interventions") or {}).get("motion")
-    steps = list(motion["floor_steps"]) if motion is not None else []
+    count = _connectivity(found).count
+    trainings = found.measured.interventions
+    motion = trainings.motion if trainings is not None else None
+    steps = motion.floor_steps if motion is not None else ()
     if len(steps) != count:
         return [str(k + 1) for k in range(count)]
     return [f"{step:,}" for step in steps]
 
 
-def _colours() -> dict[str, str]:
-    look = theme.now()
-    return {
-        "line": look.train,
-        "polyline": look.validation,
-        "curve": panels.PURPLE,
-        "matched": panels.GREEN,
-    }
-
-
 def _profiles(
     upper: Axes,
     lower: Axes,
-    part: Mapping[str, Any],
-    names: list[str],
+    part: Connectivity,
     constant: float,
     style: Style,
 ) -> None:
-    losses = np.concatenate([part[name]["worst"]["train_loss"] for name in names])
+    kinds = _kinds(part)
+    losses = np.concatenate([pairs.worst.train_loss for pairs in kinds.values()])
     finite = losses[np.isfinite(losses)]
     log = plots.is_log(losses, style)
     if style.log is None:
@@ -137,16 +126,15 @@ def _profiles(
     plots.frame(upper, -0.015, 1.015)
     panels.upright(upper, finite, "training loss", log=log)
     plots.frame(lower, -0.015, 1.015)
-    errors = [100 * (1 - np.asarray(part[name]["worst"]["train_accuracy"])) for name in names]
-    for name, error in zip(names, errors, strict=True):
-        worst = part[name]["worst"]
-        _, dashes, _ = PATHS[name]
-        colour = _colours()[name]
-        for axes, values in ((upper, np.asarray(worst["train_loss"])), (lower, error)):
+    errors = [100 * (1 - pairs.worst.train_accuracy) for pairs in kinds.values()]
+    for (name, pairs), error in zip(kinds.items(), errors, strict=True):
+        worst, dashes = pairs.worst, PATHS[name].dashes
+        colour = panels.colour(PATHS[name].colour)
+        for axes, values in ((upper, worst.train_loss), (lower, error)):
             ends = values[[0, -1]]
             axes.plot([0, 1], ends, color=colour, lw=0.6, alpha=0.6, zorder=2)
             shown = np.where(np.isfinite(values), values, np.nan)
-            axes.plot(worst["t"], shown, color=colour, ls=dashes, lw=1.5, zorder=3)
+            axes.plot(worst.t, shown, color=colour, ls=dashes, lw=1.5, zorder=3)
     if np.isfinite(constant) and upper.get_ylim()[1] > constant:
         upper.axhline(constant, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)))
     upper.tick_params(labelbottom=False)
@@ -161,15 +149,14 @@ def _profiles(
     )
 
 
-def _matrix(axes: Axes, bar: Axes, part: Mapping[str, Any], steps: list[str]) -> None:
-    measure, label = (
-        ("error", "error barrier, points")
-        if _has_error(part)
-        else ("ratio", "barrier / larger loss")
-    )
-    limit = LIMITS[measure]
-    other = "matched" if "matched" in _names(part) else "polyline"
-    upper, lower = np.asarray(part["line"][measure]), np.asarray(part[other][measure])
+def _matrix(axes: Axes, bar: Axes, part: Connectivity, steps: list[str]) -> None:
+    kinds = _kinds(part)
+    other = "matched" if "matched" in kinds else "polyline"
+    line, beneath = kinds["line"], kinds[other]
+    if _has_error(part):
+        upper, lower, limit, label = line.error, beneath.error, BARRIER_ERROR, ERRORS
+    else:
+        upper, lower, limit, label = line.ratio, beneath.ratio, BARRIER_RATIO, RATIOS
     count = len(upper)
     # Row i, column j: straight lines above the diagonal, the other kind beneath.
     values = np.where(np.triu(np.ones((count, count), bool), 1), upper, lower)
@@ -199,36 +186,42 @@ def _below(kind: str) -> str:
     return "matched lines" if kind == "matched" else "polylines"
 
 
-def _entries(part: Mapping[str, Any], names: list[str]) -> list[Artist]:
+def _entries(part: Connectivity, kinds: Mapping[str, PairBarriers]) -> list[Artist]:
     found: list[Artist] = []
-    for name in names:
-        text, dashes, _ = PATHS[name]
-        worst = part[name]["worst"]["barrier"]
-        barrier = f"{number(worst['loss'], 2)} in loss"
+    for name, pairs in kinds.items():
+        path, worst = PATHS[name], pairs.worst.barrier
+        barrier = f"{number(worst.loss, 2)} in loss"
         if _has_error(part):
-            barrier += f", {number(worst['error'], 2)} points"
+            barrier += f", {number(worst.error, 2)} points"
         found.append(
-            Line2D([], [], color=_colours()[name], ls=dashes, lw=1.5, label=f"{text}: {barrier}")
+            Line2D(
+                [],
+                [],
+                color=panels.colour(path.colour),
+                ls=path.dashes,
+                lw=1.5,
+                label=f"{path.figure}: {barrier}",
+            )
         )
     return found
 
 
-def _found(part: Mapping[str, Any]) -> list[str]:
+def _found(part: Connectivity) -> list[str]:
     said = {True: "connected", False: "not connected", None: "undetermined"}
     texts = []
-    for name, pairs in _kinds(part):
-        worst = pairs["worst"]["barrier"]
-        text = f"{PATHS[name][0]}: floors {said[pairs['connected']]}, worst barrier "
-        text += f"{number(worst['loss'], 2)} in loss"
+    for name, pairs in _kinds(part).items():
+        worst = pairs.worst.barrier
+        text = f"{PATHS[name].figure}: floors {said[pairs.connected]}, worst barrier "
+        text += f"{number(worst.loss, 2)} in loss"
         if _has_error(part):
-            text += f" and {number(worst['error'], 2)} error points"
+            text += f" and {number(worst.error, 2)} error points"
         texts.append(text[0].upper() + text[1:])
     return texts
 
 
 def _small_print(found: Diagnosed) -> list[str]:
-    part, steps = found.parts["connectivity"], _steps(found)
-    loss: Floats = np.asarray(part["train_loss"])
+    part, steps = _connectivity(found), _steps(found)
+    loss = part.train_loss
     texts = [times.trained(found.history)]
     texts.append(
         f"{len(loss)} floors, reached from snapshots at the steps given by a much smaller "
@@ -237,14 +230,14 @@ def _small_print(found: Diagnosed) -> list[str]:
         "barriers are heights above it"
     )
     pairs = ", ".join(
-        f"{PATHS[name][0]} {steps[one['worst_pair'][0]]} to {steps[one['worst_pair'][1]]}"
-        for name, one in _kinds(part)
+        f"{PATHS[name].figure} {steps[one.worst_pair[0]]} to {steps[one.worst_pair[1]]}"
+        for name, one in _kinds(part).items()
     )
     texts.append(f"worst pairs: {pairs}")
-    if part.get("matched") is None:
-        texts.append(f"no matching: {part['reason']}")
-    elif part["moved"]:
-        texts.append(f"matching moved units in {part['moved']:,} pairs")
+    if part.matched is None:
+        texts.append(f"no matching: {part.reason}")
+    elif part.moved:
+        texts.append(f"matching moved units in {part.moved:,} pairs")
     else:
         texts.append("weight matching moved no unit in any pair")
     return texts

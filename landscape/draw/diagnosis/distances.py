@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
 
 from landscape.draw import footer, page, theme, times
 from landscape.draw.diagnosis import panels
 from landscape.draw.style import COLUMN, PLAIN, Style, styled
 from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
+from landscape.store.measured.networks import Functions
+from landscape.store.measured.weights import Copies, LagCurve, WeightDistances
 from landscape.store.records import Floats
 
 WIDTH, LEFT, TOP, BENEATH = 7.0, 0.62, 0.27, 0.45
@@ -38,12 +40,11 @@ def distances(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     On it stand those references that were measured: the nearest copy, the typical copy, and a
     twin before and after matching. The scale is logarithmic unless asked otherwise.
     """
-    part = found.parts["distances"]
-    step = np.asarray(part["distances"]["step"])
-    matrix = np.sqrt(part["distances"]["squared"])
+    part = _distances(found)
+    step, matrix = part.distances.step, np.sqrt(part.distances.squared)
     width = style.inches(WIDTH)
     wide = width >= COLUMN
-    references = list(_references(found.parts.get("permutations")))
+    references = list(_references(found.measured.permutations))
     names = NAMES if references else 0.14
     if wide:
         side = 0.47 * (width - LEFT - BETWEEN - STRIP - names)
@@ -62,7 +63,7 @@ def distances(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     sheet = page.blank(
         width, panels_end + footer.LINE * len(lines) + 0.12, title=style.title, left=LEFT
     )
-    low, high, top_value = _limits(matrix, part["by_lag"], references, style)
+    low, high, top_value = _limits(matrix, part.by_lag, references, style)
     norm = Normalize(low, high) if style.log is False else LogNorm(low, high)
     _matrix(sheet.axes(LEFT, TOP, side, side), step, matrix, norm)
     strip = sheet.axes(left, top, STRIP, tall)
@@ -71,7 +72,7 @@ def distances(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         axes.set_yscale("linear" if style.log is False else "log")
         axes.set_ylim(low, top_value)
     _scale(strip, low, high, norm)
-    _by_lag(curve, part["by_lag"])
+    _by_lag(curve, part.by_lag)
     for value, _ in references:
         look = theme.now()
         strip.axhline(value, color=look.page, lw=2.2, zorder=3)
@@ -85,8 +86,7 @@ def distances(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
 
 def caption(found: Diagnosed) -> str:
     """Say what is shown, with the reference distances."""
-    part = found.parts["distances"]["distances"]
-    matrix = np.sqrt(part["squared"])
+    matrix = np.sqrt(_distances(found).distances.squared)
     sentences = [
         f"Euclidean distances d(w_N, w_M) between the weights of run {found.name} "
         f"({found.run_id}) at {len(matrix):,} recorded steps, up to "
@@ -96,36 +96,40 @@ def caption(found: Diagnosed) -> str:
     return " ".join(sentences)
 
 
-def _references(copies: Mapping[str, Any] | None) -> Iterator[tuple[float, str]]:
+def _distances(found: Diagnosed) -> WeightDistances:
+    return panels.needed(found.measured.distances, "distances", found.name)
+
+
+def _references(copies: Copies | None) -> Iterator[tuple[float, str]]:
     """Yield the reference distances that were measured, and what they are called."""
     if copies is None:
         return
-    if copies["nearest"] is not None:
-        exact = "nearest copy" if copies["nearest_is_exact"] else "nearest single-layer copy"
-        yield float(copies["nearest"]), f"{exact} {number(copies['nearest'])}"
-    if copies["typical"] is not None:
-        mean = float(copies["typical"]["mean"])
-        yield mean, f"typical copy {number(mean)}"
-    for name, text in (("twin", "twin"), ("twin_matched", "twin, matched")):
-        if copies[name] is not None:
-            yield float(copies[name]), f"{text} {number(copies[name])}"
+    exact = "nearest copy" if copies.nearest_is_exact else "nearest single-layer copy"
+    typical = copies.typical.mean if copies.typical is not None else None
+    for distance, text in (
+        (copies.nearest, exact),
+        (typical, "typical copy"),
+        (copies.twin, "twin"),
+        (copies.twin_matched, "twin, matched"),
+    ):
+        if distance is not None:
+            yield distance, f"{text} {number(distance)}"
 
 
 def _limits(
-    matrix: Floats, by_lag: Mapping[str, Any], references: list[tuple[float, str]], style: Style
+    matrix: Floats, by_lag: LagCurve, references: list[tuple[float, str]], style: Style
 ) -> tuple[float, float, float]:
     """Return the colour scale's ends and the top of the axis, which references may reach."""
     high = float(matrix.max())
     top = max([high, *(value for value, _ in references)])
     if style.log is False:
         return 0.0, high, 1.06 * top
-    positive = np.asarray(by_lag["low"])
-    positive = positive[positive > 0]
+    positive = by_lag.low[by_lag.low > 0]
     low = max(float(positive.min()) if len(positive) else 0.0, high / 10**DECADES)
     return min(low, high / 1.01), high, top * (top / low) ** 0.05
 
 
-def _matrix(axes: Axes, step: Floats, matrix: Floats, norm: Normalize) -> None:
+def _matrix(axes: Axes, step: NDArray[np.int64], matrix: Floats, norm: Normalize) -> None:
     middle = (step[1:] + step[:-1]) / 2
     edges = np.concatenate([[step[0]], middle, [step[-1]]]).astype(np.float64)
     shown = np.maximum(matrix, norm.vmin or 0.0)
@@ -153,11 +157,11 @@ def _scale(axes: Axes, low: float, high: float, norm: Normalize) -> None:
     axes.set_ylabel("distance", size=theme.LETTERS, labelpad=2)
 
 
-def _by_lag(axes: Axes, by_lag: Mapping[str, Any]) -> None:
-    lag = np.asarray(by_lag["lag"])
+def _by_lag(axes: Axes, by_lag: LagCurve) -> None:
+    lag = by_lag.lag
     look = theme.now()
-    axes.fill_between(lag, by_lag["low"], by_lag["high"], color=look.train, alpha=0.2, lw=0)
-    axes.plot(lag, by_lag["distance"], color=look.train, lw=1.5, zorder=4)
+    axes.fill_between(lag, by_lag.low, by_lag.high, color=look.train, alpha=0.2, lw=0)
+    axes.plot(lag, by_lag.distance, color=look.train, lw=1.5, zorder=4)
     panels.log_steps(axes, 0.9 * float(lag[0]), 1.1 * float(lag[-1]), "lag M − N, training steps")
     axes.tick_params(labelleft=False, left=False)
     axes.yaxis.set_major_locator(FixedLocator(list(panels.ticks(axes, 7))))
@@ -165,37 +169,37 @@ def _by_lag(axes: Axes, by_lag: Mapping[str, Any]) -> None:
     axes.set_title("by lag: r.m.s. and range", size=theme.TITLE, loc="left", pad=4)
 
 
-def _predictions(functions: Mapping[str, Any] | None) -> list[str]:
+def _predictions(functions: Functions | None) -> list[str]:
     """Say how far functions are from the last one's, at a few steps."""
-    if functions is None or not np.isfinite(functions["disagreement"]).all():
+    if functions is None or not np.isfinite(functions.disagreement).all():
         return []
-    step, differing = functions["step"], functions["disagreement"][-1]
+    step, differing = functions.step, functions.disagreement[-1]
     rows = sorted({0, len(step) // 2, max(len(step) - 2, 0)})
     shares = ", ".join(f"{percent(differing[k])} at step {step[k]:,}" for k in rows)
-    return [f"{functions['data']} predictions that differ from the last weights': {shares}"]
+    return [f"{functions.data} predictions that differ from the last weights': {shares}"]
 
 
 def _small_print(found: Diagnosed) -> list[str]:
-    part, copies = found.parts["distances"]["distances"], found.parts.get("permutations")
+    part, copies = _distances(found).distances, found.measured.permutations
     texts = [times.trained(found.history)]
-    if part["source"] == "sketch":
-        texts.append(f"distances estimated from sketches, error {percent(part['error'])}")
-    if part["of"]:
-        texts.append(f"{len(part['step']):,} of {part['of']:,} recorded steps")
-    texts += _predictions(found.parts.get("functions"))
+    if part.source == "sketch":
+        texts.append(f"distances estimated from sketches, error {percent(part.error)}")
+    if part.of:
+        texts.append(f"{len(part.step):,} of {part.of:,} recorded steps")
+    texts += _predictions(found.measured.functions)
     if copies is None:
         texts.append("copies and a twin: not measured")
         return texts
-    if copies["reason"] is not None:
-        texts.append(f"no permuted copies: {copies['reason']}")
+    if copies.reason is not None:
+        texts.append(f"no permuted copies: {copies.reason}")
     else:
         texts.append(
             "copies of the last weights: the same network with its hidden units in another order; "
             "nearest: the two most similar units of a layer exchanged"
-            + ("" if copies["nearest_is_exact"] else ", an upper bound on the nearest of all")
+            + ("" if copies.nearest_is_exact else ", an upper bound on the nearest of all")
             + "; typical: all units in random order"
         )
-    if copies["twin"] is None:
+    if copies.twin is None:
         texts.append("no independently trained twin was given")
     else:
         texts.append("twin: trained independently; matched: its units in the order that is closest")

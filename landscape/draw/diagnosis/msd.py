@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
+from landscape.store.measured.weights import Diffusion
 from landscape.store.records import Floats
 
 HIGH = 2.9
@@ -37,8 +37,8 @@ def msd(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     Raises:
         LandscapeError: fewer than two lags have an MSD above 0.
     """
-    part = found.parts["diffusion"]
-    lag, values = np.asarray(part["lags"]), np.asarray(part["msd"])
+    part = _diffusion(found)
+    lag, values = part.lags, part.msd
     if (values > 0).sum() < 2:
         raise LandscapeError(
             f"an msd figure needs two lags with an MSD above 0, run {found.name} has "
@@ -49,7 +49,7 @@ def msd(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         [HIGH], handles=_entries(part), texts=texts, style=style, right=NAMES
     )
     panels.log_steps(axes, lag[0] / 1.15, lag[-1] * 1.15, "lag τ, training steps")
-    error = np.nan_to_num(np.asarray(part["msd_error"]))
+    error = np.nan_to_num(part.msd_error)
     shown = np.concatenate([values, values + error])
     panels.upright(axes, shown[shown > 0], "mean squared displacement", log=True, count=7)
     _nulls(axes, part, lag, values)
@@ -66,7 +66,7 @@ def msd(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
 
 def caption(found: Diagnosed) -> str:
     """Say what is shown and what was read from it."""
-    part = found.parts["diffusion"]
+    part = _diffusion(found)
     return " ".join(
         [
             f"Mean squared displacement by lag of the weights of run {found.name} "
@@ -77,13 +77,13 @@ def caption(found: Diagnosed) -> str:
     )
 
 
-def _window(part: Mapping[str, Any]) -> int:
-    return int(part["last_step"]) - int(part["first_step"])
+def _diffusion(found: Diagnosed) -> Diffusion:
+    return panels.needed(found.measured.diffusion, "diffusion", found.name)
 
 
-def _nulls(axes: Axes, part: Mapping[str, Any], lag: Floats, values: Floats) -> None:
+def _nulls(axes: Axes, part: Diffusion, lag: Floats, values: Floats) -> None:
     """Draw the nulls from T/8 on, and faintly where they don't bear on R."""
-    whole = _window(part)
+    whole = part.steps
     anchor = SHORT * whole
     height = float(
         np.exp(np.interp(np.log(anchor), np.log(lag), np.log(np.maximum(values, 1e-300))))
@@ -119,71 +119,69 @@ def _nulls(axes: Axes, part: Mapping[str, Any], lag: Floats, values: Floats) -> 
     panels.beside(axes, named, NAMES)
 
 
-def _ages(axes: Axes, part: Mapping[str, Any], lag: Floats) -> None:
-    for colour, line in zip(_shades(part), part["aging"], strict=True):
-        known = np.isfinite(line) & (np.asarray(line) > 0)
-        axes.plot(lag[known], np.asarray(line)[known], color=colour, lw=0.9, zorder=2)
+def _ages(axes: Axes, part: Diffusion, lag: Floats) -> None:
+    for colour, line in zip(_shades(part), part.aging, strict=True):
+        known = np.isfinite(line) & (line > 0)
+        axes.plot(lag[known], line[known], color=colour, lw=0.9, zorder=2)
 
 
-def _shades(part: Mapping[str, Any]) -> list[Any]:
-    count = len(part["ages"])
+def _shades(part: Diffusion) -> list[Any]:
+    count = len(part.ages)
     return [theme.STEP(share) for share in np.linspace(0.25, 1.0, count)]
 
 
-def _exponent(axes: Axes, part: Mapping[str, Any], lag: Floats, values: Floats) -> None:
+def _exponent(axes: Axes, part: Diffusion, lag: Floats, values: Floats) -> None:
     """Draw the fitted power law over the lags that it was fitted to, with its exponent."""
-    if not np.isfinite(part["exponent"]):
+    if not np.isfinite(part.exponent):
         return
     x = np.log(lag[_short(part, lag)])
     middle = np.log(values[_short(part, lag)]).mean()
-    line = np.exp(middle + part["exponent"] * (x - x.mean()))
+    line = np.exp(middle + part.exponent * (x - x.mean()))
     axes.plot(np.exp(x), line, color=theme.now().train, lw=2.2, alpha=0.8, zorder=6)
 
 
-def _short(part: Mapping[str, Any], lag: Floats) -> Floats:
-    spacing = _window(part) / (part["points"] - 1)
-    return np.asarray(lag / spacing <= max((part["points"] - 1) // 10, 3) + 1e-6)
+def _short(part: Diffusion, lag: Floats) -> Floats:
+    spacing = part.steps / (part.points - 1)
+    return np.asarray(lag / spacing <= max((part.points - 1) // 10, 3) + 1e-6)
 
 
-def _entries(part: Mapping[str, Any]) -> list[Artist]:
+def _entries(part: Diffusion) -> list[Artist]:
     look = theme.now()
     found: list[Artist] = [
         Line2D([], [], color=look.ink, marker="o", ms=3, lw=0.9, label="MSD ± standard error")
     ]
-    if np.isfinite(part["exponent"]):
-        text = f"exponent {_with_error(part, 'exponent')}, lags up to T/10"
+    if np.isfinite(part.exponent):
+        text = f"exponent {_with_error(part.exponent, part.exponent_error)}, lags up to T/10"
         found.append(Line2D([], [], color=look.train, lw=2.2, alpha=0.8, label=text))
-    starts = [int(part["first_step"] + age) for age in part["ages"]]
-    lasts = [*starts[1:], int(part["last_step"])][: len(starts)]
+    starts = [int(part.first_step + age) for age in part.ages]
+    lasts = [*starts[1:], int(part.last_step)][: len(starts)]
     for first, last, colour in zip(starts, lasts, _shades(part), strict=True):
         text = f"of pairs that start in {first:,}–{last:,}"
         found.append(Line2D([], [], color=colour, lw=0.9, label=text))
     return found
 
 
-def _with_error(part: Mapping[str, Any], name: str) -> str:
-    value, error = part[name], part[f"{name}_error"]
+def _with_error(value: float, error: float) -> str:
     if not np.isfinite(value):
         return "unknown"
     return f"{number(value)} ± {number(error, 2)}"
 
 
-def _small_print(part: Mapping[str, Any]) -> list[str]:
+def _small_print(part: Diffusion) -> list[str]:
     window = (
-        f"window of T = {_window(part):,} steps, {part['first_step']:,} to {part['last_step']:,}, "
-        f"{percent(part['window_share'])} of the run"
+        f"window of T = {part.steps:,} steps, {part.first_step:,} to {part.last_step:,}, "
+        f"{percent(part.window_share)} of the run"
     )
-    if part["source"] == "sketch":
-        window += f"; from sketches, error of a distance {percent(part['distance_error'])}"
+    if part.source == "sketch":
+        window += f"; from sketches, error of a distance {percent(part.distance_error)}"
     numbers = [
-        f"c½ = {_with_error(part, 'half_cosine')} (−½ confined, 0 walk, 1 drift)",
-        f"R = MSD(T/2)/MSD(T/8) = {number(part['ratio'], 2)} (1, 4, 16)",
-        f"D_eff = {number(part['dimension'], 2)}",
-        f"growth: {part['growth']}",
+        f"c½ = {_with_error(part.half_cosine, part.half_cosine_error)} "
+        "(−½ confined, 0 walk, 1 drift)",
+        f"R = MSD(T/2)/MSD(T/8) = {number(part.ratio, 2)} (1, 4, 16)",
+        f"D_eff = {number(part.dimension, 2)}",
+        f"growth: {part.growth}",
     ]
-    for name, one in part["parts"].items():
-        where = f"{one['dimensions']} sharpest directions" if name == "subspace" else "the bulk"
-        numbers.append(
-            f"{where}: {percent(one['share'])} of MSD(T/2), R = {number(one['ratio'], 2)}"
-        )
+    for name, one in part.parts.items():
+        where = f"{one.dimensions} sharpest directions" if name == "subspace" else "the bulk"
+        numbers.append(f"{where}: {percent(one.share)} of MSD(T/2), R = {number(one.ratio, 2)}")
     return [window, "; ".join(numbers)]

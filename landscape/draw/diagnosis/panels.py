@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -17,6 +18,7 @@ from landscape.draw import episodes, footer, page, plots, theme, times
 from landscape.draw.legend import Legend
 from landscape.draw.scale import Scale
 from landscape.draw.style import Style
+from landscape.errors import LandscapeError
 from landscape.quantities import exact, number
 from landscape.store import sentences
 from landscape.store.history import History
@@ -25,8 +27,30 @@ from landscape.store.records import Floats
 WIDTH, LEFT, RIGHT, TOP, GAP, BENEATH = 5.0, 0.68, 0.2, 0.14, 0.12, 0.42
 LOSS = 0.8
 """Height of the panel with the training's loss, in inches."""
+T = TypeVar("T")
 GREEN, PURPLE, ORANGE, SKY = "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 """Of Okabe and Ito's colours those that no data set has; with dashes or marks of their own."""
+
+
+def needed(record: T | None, part: str, run: str) -> T:
+    """Return the part that a figure is of.
+
+    Raises:
+        LandscapeError: it was not measured.
+    """
+    if record is None:
+        raise LandscapeError(
+            f"the figure needs {part} measured, run {run} has none; "
+            f"measure it with `landscape diagnose RUN --only {part}`"
+        )
+    return record
+
+
+def colour(role: str) -> str:
+    """Return a colour by what it stands for, in the theme of now."""
+    look = theme.now()
+    named = {"ink": look.ink, "train": look.train, "validation": look.validation}
+    return (named | {"green": GREEN, "purple": PURPLE})[role]
 
 
 def stack(

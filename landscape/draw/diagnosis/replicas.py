@@ -20,7 +20,8 @@ from landscape.draw.legend import Legend
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.quantities import exact, number
-from landscape.store.diagnosed import Branch, Diagnosed
+from landscape.store.diagnosed import Diagnosed
+from landscape.store.measured.trainings import KINDS, STARTS, TrainingLosses
 from landscape.store.records import Floats
 
 WIDTH, LEFT, RIGHT, TOP, BENEATH = 7.0, 0.68, 0.2, 0.27, 0.28
@@ -29,24 +30,6 @@ HIGH, GAP, ROOM, LABEL = 1.45, 0.12, 0.42, 0.2
 name of the axis."""
 MANY = 2
 """More lines than that which end together have one name."""
-STARTS = {
-    "best": "from the best snapshot",
-    "before-onset": "from before the onset",
-    "window": "from a snapshot",
-    "end": "from the end",
-    "plateau": "from initializations on the plateau, own steps",
-}
-"""In the order of the panels."""
-KINDS = {
-    "control": "same rate and order",
-    "other-order": "same rate, other orders",
-    "lower-rate": "a tenth of the rate",
-    "rate": "other rates",
-    "plateau": "other rates",
-    "replica": "same rate, other orders",
-    "full-batch": "full batch, same rate",
-    "floor": "rate lowered to reach a floor",
-}
 
 
 @dataclass(frozen=True)
@@ -54,7 +37,7 @@ class Panel:
     """Trainings that are drawn together."""
 
     title: str
-    branches: tuple[Branch, ...]
+    trainings: tuple[TrainingLosses, ...]
     own: bool
     """Whether steps are the trainings' own rather than the run's: they start elsewhere."""
 
@@ -69,7 +52,7 @@ def replicas(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     Raises:
         LandscapeError: none of the trainings has ended.
     """
-    shown = list(_panels(found.branches))
+    shown = list(_panels(found.trainings))
     if not shown:
         raise LandscapeError(
             f"a replicas figure needs trainings from the run's snapshots, run {found.name} has "
@@ -85,7 +68,7 @@ def replicas(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     bottom = rows * row + LABEL
     height = bottom + foot.height + footer.LINE * len(lines) + 0.12
     sheet = page.blank(width, height, title=style.title, left=LEFT)
-    values = np.concatenate([_shown(found), *(one.train_loss for one in found.branches)])
+    values = np.concatenate([_shown(found), *(one.train_loss for one in found.trainings)])
     log = plots.is_log(values, style)
     finite = values[np.isfinite(values)]
     if style.cap is not None:
@@ -107,34 +90,38 @@ def replicas(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
 def caption(found: Diagnosed) -> str:
     """Say how many trainings of each kind there were, and the range of their last losses."""
     sentences = [
-        f"Training loss of run {found.name} ({found.run_id}) and of {len(found.branches)} "
+        f"Training loss of run {found.name} ({found.run_id}) and of {len(found.trainings)} "
         "trainings from its snapshots."
     ]
-    for panel in _panels(found.branches):
+    for panel in _panels(found.trainings):
         parts = []
-        for kind in dict.fromkeys(one.kind for one in panel.branches):
-            mine = [one for one in panel.branches if one.kind == kind]
+        for kind in dict.fromkeys(one.intervention.kind for one in panel.trainings):
+            mine = [one for one in panel.trainings if one.intervention.kind == kind]
             last = [float(one.train_loss[-1]) for one in mine if len(one.train_loss)]
             span = number(min(last)) + (f" to {number(max(last))}" if len(last) > 1 else "")
-            parts.append(f"{len(mine)} × {KINDS.get(kind, kind)}: {span}")
+            parts.append(f"{len(mine)} × {KINDS[kind].figure}: {span}")
         title = panel.title[0].upper() + panel.title[1:]
         sentences.append(f"{title}, last loss of {'; '.join(parts)}.")
     return " ".join(sentences)
 
 
-def _panels(branches: Sequence[Branch]) -> Iterator[Panel]:
+def _panels(trainings: Sequence[TrainingLosses]) -> Iterator[Panel]:
     """Yield the panels: by the place of the start, floors by themselves."""
-    for start, title in STARTS.items():
-        mine = [one for one in branches if one.start == start]
-        steps = {one.start_step for one in mine if one.kind != "floor"}
+    for start, about in STARTS.items():
+        mine = [one for one in trainings if one.intervention.start == start]
+        steps = {one.intervention.step for one in mine if not _is_floor(one)}
         for floors in (False, True):
-            some = tuple(one for one in mine if (one.kind == "floor") is floors)
+            some = tuple(one for one in mine if _is_floor(one) is floors)
             if not some:
                 continue
             alone = len(steps) == 1 and not floors and start != "plateau"
             place = f" (step {min(steps):,})" if alone else ""
-            named = f"from {len(some)} snapshots to floors" if floors else f"{title}{place}"
+            named = f"from {len(some)} snapshots to floors" if floors else f"{about.panel}{place}"
             yield Panel(named, some, own=start == "plateau")
+
+
+def _is_floor(one: TrainingLosses) -> bool:
+    return one.intervention.kind == "floor"
 
 
 def _run(found: Diagnosed) -> tuple[Floats, Floats]:
@@ -144,31 +131,16 @@ def _run(found: Diagnosed) -> tuple[Floats, Floats]:
 def _shown(found: Diagnosed) -> Floats:
     """Return the run's losses from a little before the first training on."""
     step, losses = _run(found)
-    starts = [one.start_step for one in found.branches if one.start != "plateau"]
+    starts = [o.step for t in found.trainings if (o := t.intervention).start != "plateau"]
     return losses[step >= 0.9 * min(starts, default=0)]
-
-
-def _looks() -> dict[str, tuple[str, float, float]]:
-    """Return colour, width and opacity of each kind's lines."""
-    look = theme.now()
-    return {
-        "control": (look.ink, 2.6, 0.35),
-        "other-order": (look.validation, 1.0, 0.6),
-        "replica": (look.validation, 1.0, 0.8),
-        "lower-rate": (look.train, 1.6, 1.0),
-        "rate": (panels.PURPLE, 1.1, 1.0),
-        "plateau": (panels.PURPLE, 1.1, 1.0),
-        "full-batch": (panels.GREEN, 1.6, 1.0),
-        "floor": (look.train, 1.0, 0.8),
-    }
 
 
 def _panel(axes: Axes, panel: Panel, found: Diagnosed, finite: Floats, *, log: bool) -> None:
     constant = _constant(found, finite)
-    first = 0 if panel.own else min(one.start_step for one in panel.branches)
+    first = 0 if panel.own else min(one.intervention.step for one in panel.trainings)
     ends = [
-        float(one.step[-1]) + (0 if panel.own else one.start_step)
-        for one in panel.branches
+        float(one.step[-1]) + (0 if panel.own else one.intervention.step)
+        for one in panel.trainings
         if len(one.step)
     ]
     step, losses = _run(found)
@@ -192,8 +164,8 @@ def _panel(axes: Axes, panel: Panel, found: Diagnosed, finite: Floats, *, log: b
             lw=1.2,
             zorder=4,
         )
-    for one in panel.branches:
-        _branch(axes, one, 0 if panel.own else one.start_step)
+    for one in panel.trainings:
+        _training(axes, one, 0 if panel.own else one.intervention.step)
     _rates(axes, panel)
 
 
@@ -203,8 +175,9 @@ def _constant(found: Diagnosed, finite: Floats) -> float:
     return constant if len(finite) and finite.max() > 0.3 * constant else float("nan")
 
 
-def _branch(axes: Axes, one: Branch, start: int) -> None:
-    colour, thick, alpha = _looks().get(one.kind, (theme.PALE, 1.0, 1.0))
+def _training(axes: Axes, one: TrainingLosses, start: int) -> None:
+    role, thick, alpha = KINDS[one.intervention.kind].line
+    colour = panels.colour(role)
     known = np.isfinite(one.train_loss)
     step = one.step + start
     axes.plot(step[known], one.train_loss[known], color=colour, lw=thick, alpha=alpha, zorder=3)
@@ -224,11 +197,12 @@ def _rates(axes: Axes, panel: Panel) -> None:
     """Write learning rates beside the last losses of lines that differ in them."""
     low, high = axes.get_ylim()
     ends: list[tuple[float, float, str]] = []
-    for one in panel.branches:
-        if one.kind in ("rate", "plateau", "lower-rate") and len(one.train_loss):
+    for one in panel.trainings:
+        kind, rate = KINDS[one.intervention.kind], one.intervention.lr
+        if kind.rate_differs and len(one.train_loss):
             last = float(one.train_loss[-1])
             at = float(np.clip(last, low, high)) if np.isfinite(last) else high
-            ends.append((at, one.learning_rate, _looks()[one.kind][0]))
+            ends.append((at, rate, panels.colour(kind.line[0])))
     named = []
     for some in _together(axes, sorted(ends)):
         # So many names for what looks like one line would push each other away from it.
@@ -257,15 +231,17 @@ def _entries(found: Diagnosed) -> list[Artist]:
     ink = theme.now().ink
     entries: list[Artist] = [Line2D([], [], color=ink, lw=1.2, label=f"run {found.name}")]
     counts: dict[tuple[str, tuple[str, float, float]], int] = {}
-    for one in found.branches:
-        look = _looks().get(one.kind, (theme.PALE, 1.0, 1.0))
-        key = (KINDS.get(one.kind, one.kind), look)
+    for one in found.trainings:
+        kind = KINDS[one.intervention.kind]
+        key = (kind.figure, kind.line)
         counts[key] = counts.get(key, 0) + 1
-    for (text, (colour, thick, alpha)), count in counts.items():
+    for (text, (role, thick, alpha)), count in counts.items():
         entries.append(
-            Line2D([], [], color=colour, lw=thick, alpha=alpha, label=f"{text} ({count})")
+            Line2D(
+                [], [], color=panels.colour(role), lw=thick, alpha=alpha, label=f"{text} ({count})"
+            )
         )
-    every = np.concatenate([_shown(found), *(one.train_loss for one in found.branches)])
+    every = np.concatenate([_shown(found), *(one.train_loss for one in found.trainings)])
     if np.isfinite(_constant(found, every[np.isfinite(every)])):
         text = f"best constant output, {exact(found.history.constant_loss)}"
         entries.append(Line2D([], [], color=ink, lw=0.7, ls=(0, (1.2, 1.6)), label=text))

@@ -2,71 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from landscape.diagnose.terms import OUTCOMES, OutcomeTerm
 from landscape.draw import theme
+from landscape.store.outcomes import SweptGroup
 
-LOOKS: Mapping[str, tuple[str, str]] = {
-    "learned": ("#0072b2", ""),
-    "noise-floor": ("#4d9fd0", ".."),
-    "spike-recovered": ("#56b4e9", "//"),
-    "catapult": ("#9ad4f5", "xx"),
-    "suboptimal-plateau": ("#009e73", "--"),
-    "too-slow": ("#e8e4c9", ""),
-    "initial-plateau": ("#f0e442", ".."),
-    "vanishing-signal": ("#d9c722", "oo"),
-    "bouncing": ("#e69f00", "\\\\"),
-    "escaped": ("#d55e00", ""),
-    "dead-plateau": ("#7a2f1d", "//"),
-    "diverged": ("#1a1a1a", ""),
-    "undetermined": ("#bdbdbd", ""),
-}
-"""Colour and hatch of each outcome, from good to bad; they are stacked in this order."""
-OTHER = ("#ffffff", "")
-DARK = ("dead-plateau", "diverged")
-"""Those whose hatch is white."""
+OTHER = OutcomeTerm("", "#ffffff")
+"""Of a newer version."""
 
 
 def _order(name: str) -> int:
-    return list(LOOKS).index(name) if name in LOOKS else len(LOOKS)
+    return list(OUTCOMES).index(name) if name in OUTCOMES else len(OUTCOMES)
 
 
-def draw(axes: Axes, groups: Sequence[Mapping[str, Any]], half: float) -> None:
+def draw(axes: Axes, groups: Sequence[SweptGroup], half: float) -> None:
     """Draw a bar for each group, ``half`` as wide to each side in the rate's logarithm.
 
     A whisker at the boundary of two parts is the exact 95 % binomial interval of the share of runs
     beneath it; the number of runs stands above.
     """
     for group in groups:
-        middle = np.log10(float(group["learning_rate"]))
+        if group.learning_rate is None:
+            continue
+        middle = np.log10(group.learning_rate)
         left, right = 10 ** (middle - half), 10 ** (middle + half)
         base = 0.0
-        names = sorted(group["outcomes"], key=_order)
+        names = sorted(group.outcomes, key=_order)
         for name in names:
-            share = group["outcomes"][name]["share"]
-            colour, hatch = LOOKS.get(name, OTHER)
+            share = group.outcomes[name].share
+            term = OUTCOMES.get(name, OTHER)
             axes.bar(
                 left,
                 share,
                 right - left,
                 base,
                 align="edge",
-                color=colour,
-                hatch=hatch,
-                edgecolor=_edge(name),
+                color=term.colour,
+                hatch=term.hatch,
+                edgecolor=_edge(term),
                 lw=0.5,
                 zorder=2,
             )
             base += share
         _whiskers(axes, group, names, middle, half)
         axes.annotate(
-            f"{group['count']}",
+            f"{group.count}",
             (10**middle, 1),
             (0, 2.5),
             xycoords=axes.get_xaxis_transform(),
@@ -82,22 +68,22 @@ def draw(axes: Axes, groups: Sequence[Mapping[str, Any]], half: float) -> None:
 
 
 def _whiskers(
-    axes: Axes, group: Mapping[str, Any], names: Sequence[str], middle: float, half: float
+    axes: Axes, group: SweptGroup, names: Sequence[str], middle: float, half: float
 ) -> None:
     """Draw, for each boundary between parts, the interval of the share of runs beneath it."""
     # SciPy's distributions take half a second to import.
     from landscape.diagnose.binomial import interval
 
-    counts = np.cumsum([group["outcomes"][name]["count"] for name in names]).tolist()
+    counts = np.cumsum([group.outcomes[name].count for name in names]).tolist()
     inner = counts[:-1] or counts
     for count, place in zip(inner, np.linspace(-1, 1, len(inner) + 2)[1:-1], strict=True):
-        low, high = interval(count, group["count"])
+        low, high = interval(count, group.count)
         x = 10 ** (middle + 0.7 * place * half)
         for ink, thick in (("white", 2.6), (theme.INK, 1.0)):
             axes.plot([x, x], [low, high], color=ink, lw=thick, zorder=4)
         axes.plot(
             [x],
-            [count / group["count"]],
+            [count / group.count],
             "o",
             ms=3.4,
             color=theme.INK,
@@ -108,17 +94,23 @@ def _whiskers(
         )
 
 
-def _edge(name: str) -> str:
-    return "white" if name in DARK else theme.INK
+def _edge(term: OutcomeTerm) -> str:
+    return "white" if term.is_dark else theme.INK
 
 
-def entries(groups: Sequence[Mapping[str, Any]]) -> list[Patch]:
+def entries(groups: Sequence[SweptGroup]) -> list[Patch]:
     """Return the legend's entries: the outcomes that there are, from good to bad."""
-    there = sorted({name for group in groups for name in group["outcomes"]}, key=_order)
+    there = sorted({name for group in groups for name in group.outcomes}, key=_order)
     found = []
     for name in there:
-        colour, hatch = LOOKS.get(name, OTHER)
+        term = OUTCOMES.get(name, OTHER)
         found.append(
-            Patch(facecolor=colour, hatch=2 * hatch, edgecolor=_edge(name), lw=0.5, label=name)
+            Patch(
+                facecolor=term.colour,
+                hatch=2 * term.hatch,
+                edgecolor=_edge(term),
+                lw=0.5,
+                label=name,
+            )
         )
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -19,6 +18,7 @@ from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
+from landscape.store.measured.curvature import Curvature, Sharpness
 from landscape.store.records import Floats
 
 HIGH = 2.1
@@ -36,7 +36,7 @@ def sharpness(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     Raises:
         LandscapeError: no curvature is a number above 0.
     """
-    batch, top = found.parts["sharpness"], found.parts.get("curvature")
+    batch, top = _measured_parts(found)
     history = found.history
     limits = _bounds(found)
     figure, [upper, lower] = panels.stack(
@@ -46,8 +46,8 @@ def sharpness(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         style=style,
     )
     panels.in_time(upper, history)
-    values = [np.asarray(batch["value"])]
-    values += [np.asarray(top["eigenvalues"])[:, 0]] if top is not None else []
+    values = [batch.value]
+    values += [top.eigenvalues[:, 0]] if top is not None else []
     values += [line for _, line in limits.values()]
     every = np.concatenate(values)
     shown = every[np.isfinite(every)]
@@ -64,20 +64,25 @@ def sharpness(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     return figure
 
 
+def _measured_parts(found: Diagnosed) -> tuple[Sharpness, Curvature | None]:
+    batch = panels.needed(found.measured.sharpness, "sharpness", found.name)
+    return batch, found.measured.curvature
+
+
 def caption(found: Diagnosed) -> str:
     """Say what is shown, with the values at the last step measured and the bounds there."""
-    batch, top = found.parts["sharpness"], found.parts.get("curvature")
+    batch, top = _measured_parts(found)
     sentences = [
         f"Curvature of run {found.name} ({found.run_id}). Batch sharpness "
-        f"E[gᵀHg]/E|g|² over {batch['batches']} batches of {batch['batch_size']:,}, at step "
-        f"{batch['step'][-1]:,} {number(float(batch['value'][-1]))} ± "
-        f"{number(float(batch['error'][-1]), 2)}."
+        f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}, at step "
+        f"{batch.step[-1]:,} {number(float(batch.value[-1]))} ± "
+        f"{number(float(batch.error[-1]), 2)}."
     ]
     if top is not None:
-        value = float(np.asarray(top["eigenvalues"])[-1, 0])
+        value = float(top.eigenvalues[-1, 0])
         sentences.append(
             f"Top eigenvalue of the training loss's Hessian: {number(value)} at step "
-            f"{top['step'][-1]:,}."
+            f"{top.step[-1]:,}."
         )
     for text, line in _bounds(found).values():
         sentences.append(f"Bound {text}: {number(float(line[-1]))}.")
@@ -121,13 +126,13 @@ def _limits(axes: Axes, limits: Mapping[str, tuple[str, Floats]]) -> None:
         axes.plot(step, line, color=ink, ls=dashes, lw=1.1, zorder=2)
 
 
-def _measured(axes: Axes, batch: Mapping[str, Any], top: Mapping[str, Any] | None) -> None:
+def _measured(axes: Axes, batch: Sharpness, top: Curvature | None) -> None:
     look = theme.now()
-    value = np.asarray(batch["value"])
-    error = 2 * np.nan_to_num(np.asarray(batch["error"]))
+    value = batch.value
+    error = 2 * np.nan_to_num(batch.error)
     lower = np.minimum(error, 0.95 * np.abs(value))
     axes.errorbar(
-        batch["step"],
+        batch.step,
         value,
         [lower, error],
         fmt="o-",
@@ -139,12 +144,12 @@ def _measured(axes: Axes, batch: Mapping[str, Any], top: Mapping[str, Any] | Non
         zorder=5,
     )
     if top is not None:
-        lambdas = np.asarray(top["eigenvalues"])[:, 0]
-        axes.plot(top["step"], lambdas, "s-", color=look.train, ms=3.8, lw=0.8, zorder=4)
+        lambdas = top.eigenvalues[:, 0]
+        axes.plot(top.step, lambdas, "s-", color=look.train, ms=3.8, lw=0.8, zorder=4)
 
 
 def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list[Artist]:
-    look, batch = theme.now(), found.parts["sharpness"]
+    look, (batch, top) = theme.now(), _measured_parts(found)
     entries: list[Artist] = [
         Line2D(
             [],
@@ -153,10 +158,10 @@ def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list
             marker="o",
             ms=4.2,
             lw=0.8,
-            label=f"batch sharpness ± 2 errors (batches of {batch['batch_size']:,})",
+            label=f"batch sharpness ± 2 errors (batches of {batch.batch_size:,})",
         )
     ]
-    if "curvature" in found.parts:
+    if top is not None:
         entries.append(
             Line2D([], [], color=look.train, marker="s", ms=3.8, lw=0.8, label="λ_max, full data")
         )
@@ -169,12 +174,12 @@ def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list
 
 def _small_print(found: Diagnosed) -> list[str]:
     texts = [times.trained(found.history)]
-    batch, top = found.parts["sharpness"], found.parts.get("curvature")
+    batch, top = _measured_parts(found)
     facts = [
-        f"batch sharpness E[gᵀHg]/E|g|² over {batch['batches']} batches",
+        f"batch sharpness E[gᵀHg]/E|g|² over {batch.batches} batches",
         "bound on batch sharpness where noise dominates, on λ_max with the full batch",
     ]
-    noise = np.asarray(batch["noise"])
+    noise = batch.noise
     if np.isfinite(noise).any():
         low, high = (percent(float(f(noise))) for f in (np.nanmin, np.nanmax))
         facts.append(
@@ -182,8 +187,8 @@ def _small_print(found: Diagnosed) -> list[str]:
             if low != high
             else f"{low} of a gradient's square is noise"
         )
-    if top is not None and top["samples"] < top["total"]:
-        facts.append(f"λ_max of {top['samples']:,} samples")
+    if top is not None and top.samples < top.total:
+        facts.append(f"λ_max of {top.samples:,} samples")
     if top is None:
         facts.append("λ_max: not measured")
     if not _bounds(found):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,14 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
+from numpy.typing import NDArray
 
 from landscape.draw import page, theme, times
 from landscape.draw.diagnosis import panels
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.quantities import number
 from landscape.store.diagnosed import Diagnosed
+from landscape.store.measured.networks import Units
 from landscape.store.records import Floats
 
 ROW, TALLEST = 0.17, 2.2
@@ -40,8 +41,8 @@ def units(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     outputs over the inputs as a share of their size, and the gradient's norm. What is exactly zero
     stands at the lower edge.
     """
-    part, history = found.parts["units"], found.history
-    layers = len(part["layers"])
+    part, history = _units(found), found.history
+    layers = len(part.layers)
     rows = [min(max(ROW * layers, ROW), TALLEST)] if layers else []
     figure, axes = panels.stack(
         [*rows, SPREAD, panels.LOSS],
@@ -59,27 +60,30 @@ def units(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     return figure
 
 
+def _units(found: Diagnosed) -> Units:
+    return panels.needed(found.measured.units, "units", found.name)
+
+
 def caption(found: Diagnosed) -> str:
     """Say how many units were dead when, and what could still move at the last step."""
-    part = found.parts["units"]
+    part = _units(found)
     sentences = [
         f"Dead and saturated units of run {found.name} ({found.run_id}) on all training data at "
-        f"{len(part['step'])} steps."
+        f"{len(part.step)} steps."
     ]
     for name, kind, size, stuck in zip(
-        part["layers"], part["kinds"], part["sizes"], np.asarray(part["stuck"]).T, strict=True
+        part.layers, part.kinds, part.sizes, part.stuck.T, strict=True
     ):
         if stuck.any():
             counts = ", ".join(f"{count:,}" for count in stuck)
             sentences.append(f"{name}: {counts} of {size:,} {kind}.")
-    steps = ", ".join(f"{step:,}" for step in part["step"])
+    steps = ", ".join(f"{step:,}" for step in part.step)
     said = _moving(part)
     return " ".join([*sentences, f"Steps: {steps}.", f"{said[0].upper()}{said[1:]}."])
 
 
-def _layers(axes: Axes, part: Mapping[str, Any], span: tuple[float, float]) -> None:
-    step, sizes = np.asarray(part["step"], float), np.asarray(part["sizes"])
-    stuck = np.asarray(part["stuck"])
+def _layers(axes: Axes, part: Units, span: tuple[float, float]) -> None:
+    step, sizes, stuck = part.step.astype(np.float64), part.sizes, part.stuck
     middle = (step[1:] + step[:-1]) / 2
     edges = np.concatenate([[span[0]], middle, [span[1]]])
     count = len(sizes)
@@ -89,10 +93,10 @@ def _layers(axes: Axes, part: Mapping[str, Any], span: tuple[float, float]) -> N
     )
     axes.set(xlim=span, ylim=(count - 0.5, -0.5))
     axes.hlines(np.arange(1, count) - 0.5, *span, color=theme.PALE, lw=0.3)
-    several = len(set(part["kinds"])) > 1
+    several = len(set(part.kinds)) > 1
     names = [
         _short(name) + (f" ({kind})" if several else "")
-        for name, kind in zip(part["layers"], part["kinds"], strict=True)
+        for name, kind in zip(part.layers, part.kinds, strict=True)
     ]
     every = -(-count // max(1, int(TALLEST / 0.13)))
     axes.yaxis.set_major_locator(FixedLocator(list(range(0, count, every))))
@@ -108,13 +112,13 @@ def _layers(axes: Axes, part: Mapping[str, Any], span: tuple[float, float]) -> N
         ms=3.2,
         clip_on=False,
     )
-    kind = " or ".join(dict.fromkeys(part["kinds"]))
+    kind = " or ".join(dict.fromkeys(part.kinds))
     axes.set_title(f"units {kind} on all data", size=theme.LETTERS, loc="left", pad=5)
     if every == 1:
         _counts(axes, edges, stuck, sizes)
 
 
-def _counts(axes: Axes, edges: Floats, stuck: Floats, sizes: Floats) -> None:
+def _counts(axes: Axes, edges: Floats, stuck: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
     """Write count of size into the cells that hold some and have the room."""
     wide = axes.get_window_extent().width / theme.now().dpi / (edges[-1] - edges[0])
     for i, k in zip(*np.nonzero(stuck), strict=True):
@@ -136,15 +140,12 @@ def _short(name: str) -> str:
     return name if len(name) <= LEFT_NAMES else f"…{name[1 - LEFT_NAMES :]}"
 
 
-def _lines(part: Mapping[str, Any]) -> dict[str, Floats]:
+def _lines(part: Units) -> dict[str, Floats]:
     """Return the outputs' relative spread and the gradient's norm, (R,) each."""
-    scale = np.asarray(part["scale"])
-    spread = np.asarray(part["spread"]) / np.where(scale > 0, scale, np.nan)
-    norms = np.asarray(part["gradient_norms"])
-    return {"spread": spread, "gradient": np.sqrt((norms**2).sum(1))}
+    return {"spread": part.relative_spread, "gradient": part.gradient_norm}
 
 
-def _spread(axes: Axes, part: Mapping[str, Any]) -> None:
+def _spread(axes: Axes, part: Units) -> None:
     lines = _lines(part)
     every = np.concatenate(list(lines.values()))
     panels.upright(axes, every[np.isfinite(every)], "spread,\ngradient", log=True, count=4)
@@ -152,7 +153,7 @@ def _spread(axes: Axes, part: Mapping[str, Any]) -> None:
     for name, values in lines.items():
         colour, dashes, marker, _ = _looks()[name]
         known = np.isfinite(values)
-        step, shown = np.asarray(part["step"])[known], values[known]
+        step, shown = part.step[known], values[known]
         axes.plot(
             step,
             np.maximum(shown, floor),
@@ -198,24 +199,23 @@ def _entries() -> list[Artist]:
     return found
 
 
-def _moving(part: Mapping[str, Any]) -> str:
+def _moving(part: Units) -> str:
     """Say which parameters have a gradient at the last step measured."""
-    norms = np.asarray(part["gradient_norms"])[-1]
-    moving = [name for name, norm in zip(part["tensors"], norms, strict=True) if norm != 0]
-    step = f"step {part['step'][-1]:,}"
-    if len(moving) == len(norms):
+    moving, count = part.moving(-1), len(part.tensors)
+    step = f"step {part.step[-1]:,}"
+    if len(moving) == count:
         return f"at {step} every parameter has a gradient"
     if not moving:
         return f"at {step} the gradient of every parameter is exactly 0"
     if len(moving) <= 3:
         return f"at {step} only {', '.join(moving)} has a gradient, all others' is exactly 0"
-    return f"at {step} {len(norms) - len(moving)} of {len(norms)} tensors have gradient exactly 0"
+    return f"at {step} {count - len(moving)} of {count} tensors have gradient exactly 0"
 
 
 def _small_print(found: Diagnosed) -> list[str]:
-    part = found.parts["units"]
-    if not len(part["layers"]):
+    part = _units(found)
+    if not len(part.layers):
         seen = "no activation was seen whose units could be dead or saturated"
         return [times.trained(found.history), f"{seen}; {_moving(part)}"]
-    start = number(float(part["start_spread"]), 2)
+    start = number(float(part.start_spread), 2)
     return [times.trained(found.history), f"{_moving(part)}; spread at the start {start}"]

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 
 from landscape.store import analysis
-from landscape.store.diagnosed import Branch, Diagnosed
+from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
+from landscape.store.measured.trainings import TrainingLosses
+from landscape.store.measured.whole import Measured, record
 from landscape.store.trajectory import Event
 
 CONSTANT = 2.302585
@@ -35,14 +35,17 @@ def history() -> History:
 def found(history, tmp_path):
     """What figures get of results: as `landscape diagnose` writes them and they are read back."""
 
-    def make(branches: tuple[Branch, ...] = (), rates=None, settings=None, **results) -> Diagnosed:
+    def make(
+        trainings: tuple[TrainingLosses, ...] = (), rates=None, settings=None, **results
+    ) -> Diagnosed:
         parts = {}
         for name, result in results.items():
-            values = {field.name: getattr(result, field.name) for field in fields(result)}
-            analysis.save(tmp_path, analysis.Part(name, "f", 1.0, values))
-            parts[name] = analysis.load(tmp_path, name).values
+            part = analysis.StoredPart(name, "f", 1.0, analysis.values(result))
+            analysis.save(tmp_path, part)
+            parts[name] = record(name, analysis.load(tmp_path, name).values)
         if settings is not None:
             history.settings.update(settings)
-        return Diagnosed(history, np.full(200, 0.1) if rates is None else rates, parts, branches)
+        rates = np.full(200, 0.1) if rates is None else rates
+        return Diagnosed(history, rates, Measured(**parts), trainings)
 
     return make

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from landscape.diagnose.connectivity import Connectivity, Pairs
 from landscape.diagnose.profiles import profile
-from landscape.diagnose.thresholds import Thresholds
-from landscape.draw.diagnosis import barriers as figures
 from landscape.draw.diagnosis.barriers import barriers, caption
 from landscape.draw.style import Style
+from landscape.store.measured.paths import Connectivity, PairBarriers
 
 T = np.linspace(0, 1, 11)
 
@@ -24,7 +22,7 @@ def pairs(height, errors, *, classes=True):
     matrix = np.zeros((3, 3))
     matrix[[0, 0, 1], [1, 2, 2]] = errors
     matrix += matrix.T
-    return Pairs(matrix, matrix / 10, matrix, matrix, found, (0, 2), max(errors) < 2)
+    return PairBarriers(matrix, matrix / 10, matrix, matrix, found, (0, 2), max(errors) < 2)
 
 
 @pytest.fixture
@@ -92,8 +90,6 @@ def test_low_barriers_stay_dark_and_the_limit_is_marked(found, between):
     flat = between()
     flat = Connectivity(**{**vars(flat), "line": flat.matched, "polyline": flat.matched})
     assert barriers(found(connectivity=flat)).axes[2].images[0].get_clim() == (0, 2.5)
-    limits = Thresholds()
-    assert {"error": limits.barrier_error, "ratio": limits.barrier_ratio} == figures.LIMITS
 
 
 def test_its_caption(found, between):

@@ -6,12 +6,10 @@ from matplotlib.collections import QuadMesh
 from matplotlib.text import Text
 
 from landscape.diagnose import distances as measured
-from landscape.diagnose.copies import Copies, Nearest, Typical
-from landscape.diagnose.distances import Distances
-from landscape.diagnose.functions import Functions
-from landscape.diagnose.parts import Spread
 from landscape.draw.diagnosis.distances import caption, distances
 from landscape.draw.style import Style
+from landscape.store.measured.networks import Functions
+from landscape.store.measured.weights import Copies, Distances, Nearest, Typical, WeightDistances
 
 STEP = np.array([0, 1, 2, 4, 8, 16, 32, 64, 96, 128])
 
@@ -21,7 +19,7 @@ def spread():
     """A straight line at unit speed: d is the lag."""
     squared = (STEP[:, None] - STEP).astype(float) ** 2
     found = Distances(STEP, squared)
-    return Spread(found, measured.by_lag(found))
+    return WeightDistances(found, measured.by_lag(found))
 
 
 @pytest.fixture

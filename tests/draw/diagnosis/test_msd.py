@@ -7,11 +7,11 @@ import pytest
 from matplotlib.text import Text
 
 from landscape.diagnose import diffusion
-from landscape.diagnose.distances import Distances
 from landscape.draw.diagnosis.msd import caption, msd
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
 from landscape.quantities import number
+from landscape.store.measured.weights import Distances
 
 
 def moved(w):

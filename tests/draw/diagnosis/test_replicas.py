@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from landscape.draw import recipe
 from landscape.draw.diagnosis.replicas import caption, replicas
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
-from landscape.store.diagnosed import Branch
+from landscape.store import analysis
+from landscape.store.measured.curvature import Jump
+from landscape.store.measured.trainings import Intervention, TrainingLosses
 
 
 def branch(name, kind, start, at, losses, lr=0.1):
     losses = np.array(losses, float)
-    return Branch(name, kind, start, at, lr, 10 * np.arange(len(losses)), losses)
+    about = Intervention(name, kind, start, at, lr, 10 * len(losses), 32, 0)
+    return TrainingLosses(about, 10 * np.arange(len(losses)), losses)
 
 
 ESCAPE = (
@@ -94,3 +98,40 @@ def test_none_has_ended(found):
         "a replicas figure needs trainings from the run's snapshots, run high-lr has none that "
         "ended; train them with `landscape diagnose RUN`"
     )
+
+
+def test_figures_of_older_versions_are_known_again(found, history):
+    """What a recipe's fingerprint is of: values by the names in analysis.h5 and of trainings."""
+    jump = Jump(0, 1, 2, 5.0, 3.0, 0.9, 0.95, 5, 0.1)
+    one = branch("order1", "other-order", "best", 100, [0.5, 0.4])
+    rates = np.full(200, 0.1)
+    before = {
+        "branches": [
+            {
+                "name": "order1",
+                "kind": "other-order",
+                "start": "best",
+                "start_step": 100,
+                "learning_rate": 0.1,
+                "step": one.step,
+                "train_loss": one.train_loss,
+            }
+        ],
+        "history": history,
+        "learning_rate": rates,
+        "parts": {
+            "jump": {
+                "first": 0,
+                "peak": 1,
+                "last": 2,
+                "before": 5.0,
+                "after": 3.0,
+                "along_top": 0.9,
+                "along_subspace": 0.95,
+                "count": 5,
+                "chance": 0.1,
+            }
+        },
+    }
+    now = recipe.identity(found((one,), jump=jump))
+    assert now == analysis.fingerprint(*recipe._flat(before))

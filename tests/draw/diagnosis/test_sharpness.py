@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from landscape.curvature.along_run import Curvature
-from landscape.curvature.sharpness import Sharpness
 from landscape.draw.diagnosis.sharpness import caption, sharpness
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
+from landscape.store.measured.curvature import Curvature, Sharpness
 
 STEP = np.array([0, 120, 200])
 

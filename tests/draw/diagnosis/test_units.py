@@ -7,9 +7,9 @@ import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.text import Text
 
-from landscape.diagnose.units import Units
 from landscape.draw.diagnosis.units import caption, units
 from landscape.draw.style import Style
+from landscape.store.measured.networks import Units
 
 
 @pytest.fixture

@@ -2,56 +2,53 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from landscape.diagnose.binomial import interval
-from landscape.diagnose.words import OUTCOMES
-from landscape.draw.diagnosis import shares
-from landscape.draw.diagnosis.outcomes import caption, outcomes
+from landscape.diagnose.items import Item
+from landscape.diagnose.terms import OUTCOMES, OutcomeTerm
+from landscape.diagnose.verdict import Verdict
+from landscape.diagnose.words import answer
+from landscape.draw.diagnosis.by_rate import caption, outcomes
 from landscape.draw.style import Style
 from landscape.errors import LandscapeError
-from landscape.store.outcomes import Outcomes
+from landscape.store.outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
 
 VERDICTS = {0.01: ["learned"] * 4, 0.1: ["learned", "escaped", "learned", "diverged"]}
-LOSSES = {"learned": 0.01, "escaped": 2.3, "diverged": "inf"}
+LOSSES = {"learned": 0.01, "escaped": 2.3, "diverged": np.inf}
 
 
 def swept(*momenta):
-    """As outcomes.json has it."""
     runs, groups = [], []
     for momentum, (lr, names) in itertools.product(momenta, VERDICTS.items()):
         values = {"lr": lr, "momentum": momentum}
         for seed, name in enumerate(names):
-            loss = LOSSES[name]
             runs.append(
-                {
-                    "name": f"{lr}-{momentum}-{seed}",
-                    "values": {**values, "seed": seed},
-                    "learning_rate": lr,
-                    "verdict": name,
-                    "train_loss": loss,
-                    "validation_loss": None,
-                }
+                SweptRun(
+                    name=f"{lr}-{momentum}-{seed}",
+                    values={**values, "seed": seed},
+                    learning_rate=lr,
+                    verdict=name,
+                    landing=None,
+                    motion="undetermined",
+                    confidence="observation",
+                    train_loss=LOSSES[name],
+                    validation_loss=None,
+                )
             )
-        found = {}
-        for name, count in Counter(names).items():
-            low, high = interval(count, 4)
-            found[name] = {"count": count, "share": count / 4, "low": low, "high": high}
-        groups.append(
-            {
-                "values": values,
-                "learning_rate": lr,
-                "count": 4,
-                "outcomes": found,
-                "train_loss": {"median": 0.01 if lr == 0.01 else 1.155, "low": 0.01, "high": "inf"},
-                "validation_loss": None,
-            }
-        )
-    return Outcomes("rates", "ab12", groups, runs)
+        found = {
+            name: OutcomeShare(count, count / 4, *interval(count, 4))
+            for name, count in Counter(names).items()
+        }
+        median = 0.01 if lr == 0.01 else 1.155
+        groups.append(SweptGroup(values, lr, 4, found, LossSpan(median, 0.01, np.inf), None))
+    return Outcomes("rates", "ab12", tuple(groups), tuple(runs))
 
 
 def bars(axes):
@@ -104,9 +101,25 @@ def test_other_settings_have_panels_of_their_own():
     assert len({axes.get_position().x0 for axes in column.axes}) == 1
 
 
-def test_every_outcome_has_its_look():
-    assert set(shares.LOOKS) == set(OUTCOMES)
-    assert len(set(shares.LOOKS.values())) == len(shares.LOOKS)
+def test_every_outcome_has_a_look_of_its_own():
+    looks = {(term.colour, term.hatch) for term in OUTCOMES.values()}
+    assert len(looks) == len(OUTCOMES)
+
+
+def test_an_outcome_is_a_line_of_the_table(monkeypatch):
+    term = OutcomeTerm("It dozes, at a loss of {end_loss}.", "#123456", "++", is_dark=True)
+    monkeypatch.setitem(OUTCOMES, "dozing", term)
+    evidence = {"end_loss": Item(0.25, None, "last loss")}
+    verdict = Verdict("dozing", "rising", None, (), (), "observation", evidence=evidence)
+    assert answer(verdict)[0] == "It dozes, at a loss of 0.25."
+    monkeypatch.setitem(LOSSES, "dozing", 0.25)
+    monkeypatch.setitem(VERDICTS, 0.1, ["learned", "dozing", "learned", "dozing"])
+    figure = outcomes(swept(0.9))
+    drawn = [p for p in figure.axes[0].patches if p.get_facecolor() == to_rgba("#123456")]
+    # Beneath nothing: what is last in the table is stacked last.
+    assert [(p.get_y(), p.get_height(), p.get_hatch()) for p in drawn] == [(0.5, 0.5, "++")]
+    assert drawn[0].get_edgecolor() == to_rgba("white")
+    assert "dozing" in words(figure)
 
 
 def test_its_caption():
@@ -117,13 +130,13 @@ def test_its_caption():
 
 def test_nothing_to_show():
     with pytest.raises(LandscapeError) as refused:
-        outcomes(Outcomes("rates", "ab12", [], []))
+        outcomes(Outcomes("rates", "ab12", (), ()))
     assert str(refused.value) == (
         "an outcomes figure needs diagnosed runs, sweep rates has none; "
         "diagnose it with `landscape diagnose SWEEP`"
     )
-    bare = swept(0.9)
-    bare.groups[0]["learning_rate"] = None
+    whole = swept(0.9)
+    bare = replace(whole, groups=(replace(whole.groups[0], learning_rate=None),))
     with pytest.raises(LandscapeError) as refused:
         outcomes(bare)
     assert str(refused.value) == (

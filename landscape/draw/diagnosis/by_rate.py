@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from landscape.draw.legend import Legend
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.quantities import number
-from landscape.store.outcomes import Outcomes
+from landscape.store.outcomes import Outcomes, SweptGroup, SweptRun
 
 WIDTH, LEFT, RIGHT, TOP, GAP, BENEATH = 5.0, 0.68, 0.2, 0.36, 0.12, 0.46
 SHARES, LOSSES = 1.7, 1.35
@@ -57,7 +57,7 @@ def outcomes(found: Outcomes, *, style: Style = PLAIN) -> Figure:
         left, top = LEFT + k % columns * (across + GAP), k // columns * row + TOP
         upper = sheet.axes(left, top, across, SHARES)
         lower = sheet.axes(left, top + SHARES + GAP, across, LOSSES)
-        rates = [float(group["learning_rate"]) for group in groups]
+        rates = [_rate(group) for group in groups]
         half = _half(rates)
         for axes in (upper, lower):
             _rates(axes, rates, half, across)
@@ -85,37 +85,38 @@ def caption(found: Outcomes) -> str:
     ]
     for group in found.groups:
         shares = ", ".join(
-            f"{one['count']} {name} ({one['low']:.0%} to {one['high']:.0%})".replace("%", " %")
-            for name, one in group["outcomes"].items()
+            f"{one.count} {name} ({one.low:.0%} to {one.high:.0%})".replace("%", " %")
+            for name, one in group.outcomes.items()
         )
-        settings = ", ".join(f"{name} {_said(value)}" for name, value in group["values"].items())
-        train = group["train_loss"]
-        loss = f", median training loss {number(float(train['median']))}" if train else ""
+        settings = ", ".join(f"{name} {_said(value)}" for name, value in group.values.items())
+        train = group.train_loss
+        loss = f", median training loss {number(train.median)}" if train else ""
         sentences.append(f"{settings or 'all'}: {shares}{loss}.")
     return " ".join(sentences)
 
 
-def _panes(found: Outcomes) -> list[tuple[str, list[Mapping[str, Any]]]]:
+def _panes(found: Outcomes) -> list[tuple[str, list[SweptGroup]]]:
     """Return the groups by their settings other than the learning rate, with words for these."""
     if not found.groups:
         raise LandscapeError(
             f"an outcomes figure needs diagnosed runs, sweep {found.name} has none; "
             "diagnose it with `landscape diagnose SWEEP`"
         )
-    if any(group["learning_rate"] is None for group in found.groups):
+    if any(group.learning_rate is None for group in found.groups):
         raise LandscapeError(
             f"an outcomes figure needs a learning rate of every run, sweep {found.name} has runs "
             "without one; train them with `landscape train`"
         )
-    panes: dict[str, list[Mapping[str, Any]]] = {}
+    panes: dict[str, list[SweptGroup]] = {}
     for group in found.groups:
-        others = {name: value for name, value in group["values"].items() if name != "lr"}
+        others = {name: value for name, value in group.values.items() if name != "lr"}
         title = ", ".join(f"{name.replace('_', ' ')} {_said(v)}" for name, v in others.items())
         panes.setdefault(title, []).append(group)
-    return [
-        (title, sorted(groups, key=lambda g: float(g["learning_rate"])))
-        for title, groups in panes.items()
-    ]
+    return [(title, sorted(groups, key=_rate)) for title, groups in panes.items()]
+
+
+def _rate(group: SweptGroup) -> float:
+    return float("nan") if group.learning_rate is None else group.learning_rate
 
 
 def _said(value: Any) -> str:
@@ -145,17 +146,17 @@ def _rates(axes: Axes, rates: Sequence[float], half: float, across: float) -> No
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _losses(run: Mapping[str, Any]) -> tuple[float, float]:
+def _losses(run: SweptRun) -> tuple[float, float]:
     """Return a run's last training and validation loss, NaN where there is none."""
-    known = (run["train_loss"], run["validation_loss"])
-    first, second = (float("nan") if value is None else float(value) for value in known)
+    known = (run.train_loss, run.validation_loss)
+    first, second = (float("nan") if value is None else value for value in known)
     return first, second
 
 
 def _ends(
     axes: Axes,
     found: Outcomes,
-    groups: Sequence[Mapping[str, Any]],
+    groups: Sequence[SweptGroup],
     finite: Any,
     *,
     log: bool,
@@ -165,10 +166,10 @@ def _ends(
     panels.upright(axes, finite, "last loss", log=log, count=5)
     for k, (measure, marker) in enumerate((("train_loss", "o"), ("validation_loss", "D"))):
         colour, dashes = plots.colour(measure), plots.DASHES[measure.split("_")[0]][0]
-        shift = 10 ** (0.12 * _half([float(g["learning_rate"]) for g in groups]) * (2 * k - 1))
+        shift = 10 ** (0.12 * _half([_rate(group) for group in groups]) * (2 * k - 1))
         rates, medians = [], []
         for group in groups:
-            rate = float(group["learning_rate"])
+            rate = _rate(group)
             mine = np.array([_losses(run)[k] for run in _members(found, group)])
             some = mine[np.isfinite(mine)]
             axes.plot(
@@ -191,22 +192,17 @@ def _ends(
                     ms=4,
                     zorder=5,
                 )
-            spread = group[measure]
-            if spread is not None:
+            span = group.train_loss if measure == "train_loss" else group.validation_loss
+            if span is not None:
                 rates.append(rate * shift)
-                medians.append(float(spread["median"]))
+                medians.append(span.median)
         shown = np.where(np.isfinite(medians), medians, np.nan)
         axes.plot(rates, shown, color=colour, ls=dashes, marker=marker, ms=4.2, lw=1.3, zorder=4)
 
 
-def _members(found: Outcomes, group: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    wanted = json.dumps(group["values"], sort_keys=True)
-    return [
-        run
-        for run in found.runs
-        if json.dumps({k: v for k, v in run["values"].items() if k != "seed"}, sort_keys=True)
-        == wanted
-    ]
+def _members(found: Outcomes, group: SweptGroup) -> list[SweptRun]:
+    wanted = json.dumps(group.values, sort_keys=True)
+    return [run for run in found.runs if json.dumps(run.shared, sort_keys=True) == wanted]
 
 
 def _entries(found: Outcomes) -> list[Artist]:

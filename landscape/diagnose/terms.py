@@ -1,0 +1,164 @@
+"""What a run, its landing and its motion may be called: a line each, with all that goes with it.
+
+A new name is a line here and a rule that gives it: `outcome`, `landing`, `motion`. Figures draw
+outcomes by this table too, without torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNDETERMINED = "undetermined"
+
+
+@dataclass(frozen=True)
+class OutcomeTerm:
+    """One outcome."""
+
+    sentence: str
+    """What it says of a run; ``{layers}`` and names of the evidence are filled in."""
+    colour: str
+    hatch: str = ""
+    is_dark: bool = False
+    """Whether its hatch and edge are white."""
+
+
+@dataclass(frozen=True)
+class MotionTerm:
+    """One motion."""
+
+    sentence: str
+    """As an outcome's; ``{over}``: over how many steps."""
+    is_still: bool = False
+    """Whether the weights stay in one connected region,"""
+    has_places: bool = False
+    """and whether there are places that they are said to be at."""
+
+
+OUTCOMES: dict[str, OutcomeTerm] = {
+    "learned": OutcomeTerm(
+        "It learned, to a loss of {best_loss}.",
+        colour="#0072b2",
+    ),
+    "noise-floor": OutcomeTerm(
+        "It sits at a loss of {end_loss} that the noise of its batches keeps up: a lower learning "
+        "rate lowers it at once.",
+        colour="#4d9fd0",
+        hatch="..",
+    ),
+    "spike-recovered": OutcomeTerm(
+        "It learned to a loss of {best_loss}; the loss spiked and came back.",
+        colour="#56b4e9",
+        hatch="//",
+    ),
+    "catapult": OutcomeTerm(
+        "It was catapulted: along the sharpest direction the loss rose and came back at a flatter "
+        "place.",
+        colour="#9ad4f5",
+        hatch="xx",
+    ),
+    "suboptimal-plateau": OutcomeTerm(
+        "It sits on a plateau at a loss of {end_loss}, alive, and a lower learning rate doesn't "
+        "help.",
+        colour="#009e73",
+        hatch="--",
+    ),
+    "too-slow": OutcomeTerm(
+        "It never learned in this time: the loss falls, far too slowly, and the learning rate is "
+        "small.",
+        colour="#e8e4c9",
+    ),
+    "initial-plateau": OutcomeTerm(
+        "It never left the plateau around its initialization: no layer is dead, but the outputs "
+        "hardly depend on the input.",
+        colour="#f0e442",
+        hatch="..",
+    ),
+    "vanishing-signal": OutcomeTerm(
+        "It never learned. No layer is dead, but the outputs have come to hardly depend on the "
+        "input.",
+        colour="#d9c722",
+        hatch="oo",
+    ),
+    "bouncing": OutcomeTerm(
+        "The loss jumps about and does not settle.",
+        colour="#e69f00",
+        hatch="\\\\",
+    ),
+    "escaped": OutcomeTerm(
+        "It learned to a loss of {best_loss}, then left and stayed away, at {end_loss}.",
+        colour="#d55e00",
+    ),
+    "dead-plateau": OutcomeTerm(
+        "It never learned. Every unit of {layers} is dead or saturated on all data, and the "
+        "outputs don't depend on the input.",
+        colour="#7a2f1d",
+        hatch="//",
+        is_dark=True,
+    ),
+    "diverged": OutcomeTerm(
+        "The loss or the weights became infinite: the run diverged.",
+        colour="#1a1a1a",
+        is_dark=True,
+    ),
+    "undetermined": OutcomeTerm(
+        "What it did is undetermined: {undetermined_because}.",
+        colour="#bdbdbd",
+    ),
+}
+"""By name, from good to bad: shares of a sweep are stacked in this order."""
+LANDINGS: dict[str, str] = {
+    "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of "
+    "{layers} is dead or saturated.",
+    "partial-collapse": "It landed where much of {layers} is dead.",
+    "elsewhere": "Where it landed units are alive.",
+    "undetermined": "Whether units died where it landed was not measured.",
+}
+"""By name, the sentence on where an escape led."""
+POINTS: dict[str, str] = {
+    "slope": "The loss is still on a slope there, at no stationary point.",
+    "flat": "There the loss is flat: its curvature is next to nothing.",
+    "flat-valley": "There the loss curves down along no direction that was found and is flat along "
+    "at least one: no strict minimum.",
+    "saddle": "There the loss still curves downwards along a direction: no minimum.",
+    "minimum": "There the loss curves upwards along every direction that was found.",
+}
+"""By name, the sentence on the kind of point that it landed on."""
+MOTIONS: dict[str, MotionTerm] = {
+    "still-descending": MotionTerm(
+        "The loss still falls: what it does once settled can't be seen yet.",
+    ),
+    "rising": MotionTerm(
+        "The loss rises over the last window.",
+    ),
+    "drifting": MotionTerm(
+        "{over} the weights drift: the same way whatever the order of batches.",
+    ),
+    "confined": MotionTerm(
+        "{over} the weights stay near one place: within that time their distance to where they "
+        "were no longer grows.",
+        is_still=True,
+        has_places=True,
+    ),
+    "mixed": MotionTerm(
+        "{over} part of the movement is confined and part of it is not: of the squared "
+        "displacement over half that time about {share_confined} is confined, {share_walk} a walk "
+        "and {share_drift} a drift.",
+        is_still=True,
+        has_places=True,
+    ),
+    "wandering-in-valley": MotionTerm(
+        "{over} the weights wander through a connected valley: other batch orders lead elsewhere, "
+        "at no barrier.",
+        is_still=True,
+        has_places=True,
+    ),
+    "hopping-basins": MotionTerm(
+        "{over} the weights hop between basins: barriers remain between the places they visit.",
+        has_places=True,
+    ),
+    "undetermined": MotionTerm(
+        "Whether it stays or wanders is undetermined: {motion_undetermined_because}.",
+    ),
+}
+"""By name."""
