@@ -13,6 +13,7 @@ from landscape.diagnose.landing import dead_layers
 from landscape.diagnose.motion import NamedMotion
 from landscape.diagnose.outcome import NamedOutcome
 from landscape.diagnose.terms import MOTIONS
+from landscape.store.measured.weights import Diffusion
 
 
 def of(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -> tuple[str, ...]:
@@ -79,6 +80,13 @@ def _on_motion(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -
             "Displacement grows like log lag; a broad spectrum of curvatures looks the same as "
             "logarithmic diffusion."
         )
+    yield from _on_distances(evidence, moved)
+    yield from _on_trainings(evidence, motion, moved)
+    if evidence.misses_twin:
+        yield "No independently trained network to compare distances with."
+
+
+def _on_distances(evidence: Evidence, moved: Diffusion) -> Iterator[str]:
     if moved.source == "snapshots" and _only_whole_epochs(evidence):
         yield (
             "Snapshots lie at whole epochs only, over which noise without replacement sums to "
@@ -92,6 +100,9 @@ def _on_motion(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -
     if evidence.setup.momentum > 0:
         share = 1 / (1 - evidence.setup.momentum)
         yield f"Momentum makes steps resemble each other over about {share:.0f} of them."
+
+
+def _on_trainings(evidence: Evidence, motion: NamedMotion, moved: Diffusion) -> Iterator[str]:
     replicas = evidence.measured.replicas
     if replicas is None and motion.name != "still-descending":
         yield "No replicas: whether noise or drift moves the weights rests on one run."
@@ -112,8 +123,6 @@ def _on_motion(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -
             "No interchangeable units were found in the model, so that nothing was matched; one "
             "basin may still be another's copy by a symmetry that wasn't found."
         )
-    if evidence.misses_twin:
-        yield "No independently trained network to compare distances with."
 
 
 def _on_symmetries(evidence: Evidence) -> Iterator[str]:

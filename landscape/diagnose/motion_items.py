@@ -16,11 +16,42 @@ from landscape.store.measured.weights import Diffusion
 
 def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Items:
     """What is told of any movement, whatever it is called."""
+    items = _of_window(evidence, moved, thresholds)
+    if is_sgd(evidence) and not math.isnan(moved.norm_balance):
+        items["norm_balance"] = Item(
+            moved.norm_balance,
+            None,
+            "2η⟨w·g⟩ over (1 + β)⟨‖Δw‖²⟩: 1 where ‖w‖ is stationary, confined or not",
+        )
+    items["growth"] = Item(
+        moved.growth,
+        None,
+        f"law that MSD follows up to T/2; the next best has {moved.growth_evidence:.2g} more AIC",
+    )
+    if not math.isnan(moved.radial):
+        items["radial"] = Item(
+            moved.radial, None, "share of MSD(T/2) that is a change of ‖w‖, the rest tangential"
+        )
+    if (slowed := _aging(moved)) is not None:
+        items["aging"] = slowed
+    items |= _of_parts(moved)
+    if evidence.measured.replicas is not None:
+        items["replicas_ratio"] = Item(
+            evidence.measured.replicas.ratio,
+            f"{thresholds.drift_replicas:g}, {thresholds.walk_replicas:g}",
+            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.measured.replicas.count} replicas"
+            f"{_over(evidence.measured.replicas.steps)}: 0 drift, 1 walk",
+        )
+    return items
+
+
+def _of_window(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Items:
+    """What makes the name: c½, R, how much may be what, and the leaps."""
     found = pooled(evidence, moved)
     cosine, error, ratio = found.cosine, found.error, found.ratio
     momentum = evidence.setup.momentum
     walked = carried(momentum, found.steps)
-    items: Items = {
+    return {
         "window_share": Item(moved.window_share, None, "window of the motion, share of the run"),
         "window_steps": Item(moved.steps, None, "T: its length"),
         "half_cosine": Item(
@@ -54,23 +85,11 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
             "largest over median squared displacement of 32 blocks",
         ),
     }
-    if is_sgd(evidence) and not math.isnan(moved.norm_balance):
-        items["norm_balance"] = Item(
-            moved.norm_balance,
-            None,
-            "2η⟨w·g⟩ over (1 + β)⟨‖Δw‖²⟩: 1 where ‖w‖ is stationary, confined or not",
-        )
-    items["growth"] = Item(
-        moved.growth,
-        None,
-        f"law that MSD follows up to T/2; the next best has {moved.growth_evidence:.2g} more AIC",
-    )
-    if not math.isnan(moved.radial):
-        items["radial"] = Item(
-            moved.radial, None, "share of MSD(T/2) that is a change of ‖w‖, the rest tangential"
-        )
-    if (slowed := _aging(moved)) is not None:
-        items["aging"] = slowed
+
+
+def _of_parts(moved: Diffusion) -> Items:
+    """The movement in sharp directions and in the bulk."""
+    items: Items = {}
     for name, part in moved.parts.items():
         where = f"the top {part.dimensions} Hessian directions" if part.dimensions else "the bulk"
         items[f"part_{name}"] = Item(
@@ -82,13 +101,6 @@ def numbers(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Ite
                 if part.samples < part.total
                 else ""
             ),
-        )
-    if evidence.measured.replicas is not None:
-        items["replicas_ratio"] = Item(
-            evidence.measured.replicas.ratio,
-            f"{thresholds.drift_replicas:g}, {thresholds.walk_replicas:g}",
-            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.measured.replicas.count} replicas"
-            f"{_over(evidence.measured.replicas.steps)}: 0 drift, 1 walk",
         )
     return items
 

@@ -80,6 +80,14 @@ def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Interv
         record="10",
         sketch=0,
     )
+    yield from _cooled(subject, plain, inside, epochs)
+
+
+def _cooled(
+    subject: Subject, plain: Intervention, rows: NDArray[np.int64], epochs: int
+) -> Iterator[Intervention]:
+    """At a lower rate: from the end, and down to floors from rows of the window."""
+    last = subject.step(subject.end)
     still = replace(plain, record="epoch", sketch=0, lr=LOWER * plain.lr)
     yield replace(
         still,
@@ -88,10 +96,10 @@ def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Interv
         start="end",
         step=last,
         order_from=last,
-        steps=whole,
+        steps=epochs * subject.steps_per_epoch,
     )
-    spread = np.unique(np.linspace(0, len(inside) - 1, FLOORS).round().astype(int))
-    for number, at in enumerate(inside[spread], start=1):
+    spread = np.unique(np.linspace(0, len(rows) - 1, FLOORS).round().astype(int))
+    for number, at in enumerate(rows[spread], start=1):
         yield replace(
             still,
             name=f"floor{number}",

@@ -15,7 +15,7 @@ import pytest
 from landscape.diagnose import NAMES, Thresholds, alone
 from landscape.diagnose.kept import VERDICT
 from landscape.store import analysis, read
-from landscape_cli.diagnosing import Choice, remedy
+from landscape_cli.diagnosing import DiagnosisChoice, remedy
 
 from .conftest import SMALL
 from .mounts import script
@@ -67,7 +67,7 @@ def test_a_fuller_verdict_stays_and_that_is_said(run, landscape):
 
 def test_how_to_replace_a_fuller_verdict():
     def said(lacking, only, intervene):
-        choice = Choice(
+        choice = DiagnosisChoice(
             *(only, intervene, None, 1, False, 1, None),
             *(Thresholds(), None, None, False, True),
         )

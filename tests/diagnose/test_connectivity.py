@@ -14,7 +14,6 @@ from torch.nn import functional
 from landscape.diagnose import connectivity, profiles
 from landscape.diagnose import symmetry as symmetries
 from landscape.diagnose.groups import apply
-from landscape.diagnose.profiles import connects
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem import builtin, flat, vary
@@ -42,7 +41,7 @@ def test_a_quadratic_has_no_barrier():
     found = profiles.line(problem, a, b).barrier
     assert (found.loss, found.ratio, found.at) == (0, 0, 0)
     assert math.isnan(found.error)
-    assert connects(found, Thresholds())
+    assert found.connects(Thresholds())
 
 
 def test_a_double_well_has_one_between_its_floors():
@@ -204,10 +203,10 @@ def test_a_loss_that_is_not_finite():
 
     found = profiles.line(models.landscape(1, walled), np.array([-1.0]), np.array([1.0])).barrier
     assert (found.loss, found.ratio) == (math.inf, math.inf)
-    assert connects(found, Thresholds()) is False
+    assert found.connects(Thresholds()) is False
     found = profiles.line(models.landscape(1, walled), np.array([0.0]), np.array([1.0])).barrier
     assert math.isnan(found.loss)
-    assert connects(found, Thresholds()) is None
+    assert found.connects(Thresholds()) is None
 
 
 @pytest.mark.parametrize(
@@ -221,7 +220,7 @@ def test_a_loss_that_is_not_finite():
     ],
 )
 def test_the_thresholds(barrier, connected):
-    assert connects(barrier, Thresholds()) is connected
+    assert barrier.connects(Thresholds()) is connected
 
 
 def test_the_cost_counts_what_is_measured(monkeypatch):

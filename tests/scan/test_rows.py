@@ -11,7 +11,7 @@ from landscape.plane.directions import NORMALIZATIONS, Normalization
 from landscape.plane.kinds import KINDS, PlaneKind
 from landscape.plane.random import random
 from landscape.scan.prepare import prepare
-from landscape.scan.words import describe
+from landscape.store.sentences import describe
 
 from .requests import asked, but
 
