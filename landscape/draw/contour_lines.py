@@ -73,7 +73,8 @@ def resolvable(scan: Scan, name: str, levels: Floats) -> Floats:
     """
     if name not in scan.errors or not len(levels):
         return levels
-    errors = scan.errors[name]
+    # Of interpolated values 95 % are nearer than their error: that is about two standard ones.
+    errors = scan.errors[name] * np.where(scan.measured, 1.0, 0.5)
     values = scan.measures[name]
     known = np.isfinite(values) & np.isfinite(errors)
     if not known.any():

@@ -91,7 +91,7 @@ def of(scan: Scan, scale: Scale, box: Frame) -> Trail:
     return Trail(
         surface,
         [tube for tubes in each for tube in tubes],
-        [track for path in scan.paths for track in track(path, surface, box, steps)],
+        [part for path in scan.paths for part in track(path, surface, box, steps)],
         [drop for tubes in each for drop in drops(tubes, surface, balls)],
         places(scan, scale, box, surface),
         paths.tiny(scan),

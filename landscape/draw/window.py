@@ -204,7 +204,7 @@ class Window:
 
     def _seen(self) -> Camera:
         if self.seen[0] != self.choice.entry:
-            x, y, z = explorer_data.eye(self.entry.scan)
+            x, y, z = stage.eye(self.entry.scan)
             azimuth, elevation = np.degrees([np.arctan2(y, x), np.arcsin(z)])
             corners = stage.corners(self.scene.box)
             seen = camera.fitted(corners, float(azimuth), float(elevation), self.size, MARGINS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landscape.draw import meshes, scale
-from landscape.draw.marks import Window
+from landscape.draw.plane_axes import Window
 from landscape.draw.meshes import Frame
 
 X, Y = np.linspace(-8, 45, 51), np.linspace(-15, 15, 31)

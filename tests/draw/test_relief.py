@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landscape.draw import camera, meshes, relief, scale
-from landscape.draw.marks import Window
+from landscape.draw.plane_axes import Window
 from landscape.draw.meshes import Frame
 
 X, Y = np.linspace(-8, 45, 11), np.linspace(-15, 15, 7)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landscape.draw import scale, stage, theme, trail
-from landscape.draw.marks import Window
+from landscape.draw.plane_axes import Window
 from landscape.draw.meshes import Frame
 
 
