@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from landscape.draw import paths, relief, trail
-from landscape.draw.plane_axes import Window
 from landscape.draw.meshes import Frame
+from landscape.draw.plane_axes import Window
 from landscape.draw.scale import Scale
 
 NAN = np.nan
