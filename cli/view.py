@@ -80,12 +80,12 @@ def view(
 
 def _in_window(entries: list[Entry], *, forced: bool) -> bool:
     """Show a window and return True; where that can't be, say so and return False."""
-    from landscape.draw import opengl, window_scene
+    from landscape.draw import opengl, window
 
     found = opengl.screen()
     if not found.ok and forced:
         raise LandscapeError(f"--window needs a screen with OpenGL: {found.reason}; use --html")
-    planes = window_scene.planes(entries)
+    planes = window.planes(entries)
     if not planes and not forced:
         typer.echo("only lines: shown as a page", err=True)
         return False
@@ -93,11 +93,9 @@ def _in_window(entries: list[Entry], *, forced: bool) -> bool:
         if os.environ.get("DISPLAY"):
             typer.echo(f"{found.reason}; shown as a page instead", err=True)
         return False
-    from landscape.draw.window import Window
-
     if len(planes) < len(entries):
         typer.echo(f"{len(entries) - len(planes)} scans are lines: see them with --html", err=True)
-    Window(entries).show()
+    window.Window(entries).show()
     return True
 
 

@@ -9,13 +9,22 @@ from matplotlib.artist import Artist
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from landscape.draw import contours, episodes, footer, marks, page, paths, raster, theme
+from landscape.draw import (
+    contours,
+    episodes,
+    footer,
+    marks,
+    page,
+    paths,
+    plane_axes,
+    raster,
+    theme,
+)
 from landscape.draw import scale as scales
 from landscape.draw.footer import Footer
-from landscape.draw.legend import Legend
+from landscape.draw.legend import Legend, Swatch
 from landscape.draw.scale import Scale
 from landscape.draw.style import PLAIN, Style, styled
-from landscape.draw.swatches import Swatch
 from landscape.errors import LandscapeError
 from landscape.store import sentences
 from landscape.store.records import Scan
@@ -40,14 +49,14 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
     if not 2 <= len(scans) <= MOST:
         raise LandscapeError(f"a map figure needs 2 to {MOST} scans of planes, got {len(scans)}")
     for scan in scans:
-        contours.check(scan, "map")
+        plane_axes.check(scan, "map")
     shown = [style.shown(scan) for scan in scans]
     width = style.inches(WIDTH)
     columns = _columns(len(shown), width)
     across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
     colours = scales.of(shown[0], like=shown, style=style)
     steps = _steps(shown)
-    tall = [across * contours.shape(scan)[0] for scan in shown]
+    tall = [across * plane_axes.shape(scan)[0] for scan in shown]
     rows = [tall[k : k + columns] for k in range(0, len(tall), columns)]
     pictures = [raster.of_scan(scan, "train_loss", colours, 600) for scan in shown]
     titles = _titles(shown)
@@ -62,7 +71,7 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
             top += TOP + max(rows[k // columns - 1]) + BENEATH
         axes = sheet.axes(LEFT + column * (across + GAP), top + TOP, across, tall[k])
         contours.panel(axes, scan, "train_loss", pictures[k], colours, steps=steps, little=True)
-        contours.ticks(axes)
+        plane_axes.ticks(axes)
         axes.set_title(titles[k], size=theme.LETTERS, loc="left", pad=3, parse_math=False)
         for axis, place in ((0, axes.xaxis), (1, axes.yaxis)):
             name = page.wrapped(scan.plane.labels[axis].split(",")[0], across, theme.SMALL)[0]
@@ -135,5 +144,5 @@ def _footer(
 
 def _unit(scan: Scan) -> str:
     units = dict.fromkeys(sentences.unit(scan.plane, axis) for axis in (0, 1))
-    scaled = "" if contours.shape(scan)[1] else ", not to one scale"
+    scaled = "" if plane_axes.shape(scan)[1] else ", not to one scale"
     return " and ".join(units) + scaled

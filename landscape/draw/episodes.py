@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from numpy.typing import NDArray
 
 from landscape.draw import theme
-from landscape.draw.swatches import Swatch
+from landscape.draw.legend import Swatch
 from landscape.store import sentences
 from landscape.store.records import Floats, Path, Scan
 from landscape.store.trajectory import Event

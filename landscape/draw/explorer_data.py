@@ -13,17 +13,14 @@ from numpy.typing import NDArray
 
 from landscape.draw import (
     bands,
-    contours,
     episodes,
     marks,
     paths,
+    plane_axes,
     stage,
     theme,
-    trail,
 )
 from landscape.draw import scale as scales
-from landscape.draw.camera import Camera
-from landscape.draw.relief import Relief
 from landscape.draw.scale import Scale
 from landscape.quantities import number
 from landscape.store import sentences
@@ -33,10 +30,6 @@ MOST = 201
 """Grid points an axis; of a finer grid every second, third, ... is shown."""
 LEAST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 TICKS = 6
-ELEVATION = 38.0
-"""Degrees of the first view."""
-SEEN = 300
-"""So many points are looked for to choose it."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +85,11 @@ def of(scan: Scan) -> dict[str, Any]:
         "line": scan.is_line,
         "labels": list(scan.plane.labels),
         "units": units,
-        "eye": None if scan.is_line else eye(scan),
+        "eye": None if scan.is_line else stage.eye(scan),
         "x": shown.x.tolist(),
         "y": shown.y.tolist(),
         "size": list(shown.measured.shape),
-        "aspect": 1.0 if scan.is_line else contours.shape(scan)[0],
+        "aspect": 1.0 if scan.is_line else plane_axes.shape(scan)[0],
         "measured": None if shown.measured.all() else packed(shown.measured.ravel(), np.uint8),
         "measures": [measure(shown, name) for name in names(shown)],
         "paths": [path(one) for one in scan.paths],
@@ -109,30 +102,6 @@ def of(scan: Scan) -> dict[str, Any]:
         "facts": [f"{text[0].upper()}{text[1:]}" for text in sentences.small_print(scan) if text],
         "caption": caption,
     }
-
-
-def eye(scan: Scan) -> list[float]:
-    """Return the direction (3,) of length 1 from which most of the path and the lowest is seen."""
-    box = stage.frame(scan)
-    laid = trail.of(scan, scales.of(scan, paths=True), box)
-    points = np.concatenate([*(one.points for one in laid.tracks), _lowest(laid.relief)])
-    points = points[:: max(1, len(points) // SEEN)] + np.array([0.0, 0.0, 0.012])
-    up = np.radians(ELEVATION)
-    best, most = np.array([0.0, -np.cos(up), np.sin(up)]), -1.0
-    for azimuth in np.radians(stage.AZIMUTHS):
-        around = [np.cos(azimuth) * np.cos(up), np.sin(azimuth) * np.cos(up), np.sin(up)]
-        seen = Camera(5 * np.array(around), np.zeros(3), 1, 1)
-        shown = float(np.mean(laid.relief.shows(seen, points, 60))) if len(points) else 0.0
-        if shown > most + stage.BETTER:
-            best, most = np.array(around), shown
-    return [float(part) for part in best]
-
-
-def _lowest(relief: Relief) -> Floats:
-    x, y = np.meshgrid(relief.x, relief.y, indexing="ij")
-    whole = np.stack([x, y, relief.heights], axis=-1).reshape(-1, 3)
-    whole = whole[np.isfinite(whole[:, 2])]
-    return whole[whole[:, 2] <= np.quantile(whole[:, 2], 0.1)] if len(whole) else whole
 
 
 def names(scan: Scan) -> list[str]:
@@ -168,7 +137,7 @@ def thinned(scan: Scan) -> tuple[Scan, int]:
 
 def measure(scan: Scan, name: str) -> dict[str, Any]:
     """Return a measure's values with its scale, ticks and contour lines."""
-    scale = scale_of(scan, name)
+    scale = scales.of_measure(scan, name)
     values = bands.median(scan).measures[name]
     found: dict[str, Any] = {
         "name": name,
@@ -190,15 +159,6 @@ def measure(scan: Scan, name: str) -> dict[str, Any]:
     if scan.is_line and scan.spread is not None and name in scan.spread.measures:
         found["band"] = [packed(fitting(part)) for part in bands.quartiles(scan, name)]
     return found
-
-
-def scale_of(scan: Scan, name: str) -> Scale:
-    """Return a measure's scale: losses share theirs, accuracies go from 0 to 1."""
-    if name.endswith("_loss"):
-        return scales.of(scan, paths=True)
-    if name.endswith("_accuracy"):
-        return Scale(0.0, 1.0, log=False, capped=False, rule="", constant=float("nan"))
-    return scales.through([scan.measures[name]], constant=float("nan"))
 
 
 def ticks(scale: Scale) -> list[tuple[float, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from landscape import __version__
@@ -94,7 +93,7 @@ def plotly() -> str:
 
 def _part(name: str) -> str:
     # Not a package: data beside this module.
-    return files("landscape.draw").joinpath("explorer", name).read_text(encoding="utf-8")
+    return (Path(__file__).with_name("explorer") / name).read_text(encoding="utf-8")
 
 
 def _escaped(text: str) -> str:

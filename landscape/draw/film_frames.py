@@ -15,26 +15,25 @@ from numpy.typing import NDArray
 
 from landscape.draw import (
     camera,
-    contours,
-    explorer_data,
     footer,
     lettering,
     opengl,
     page,
     painter,
     paths,
+    plane_axes,
     plots,
     solid,
     stage,
     theme,
-    window_scene,
 )
+from landscape.draw import scene as scenes
 from landscape.draw.camera import Camera
 from landscape.draw.page import Page
+from landscape.draw.scene import Scene
 from landscape.draw.style import Style
 from landscape.draw.surfaces import show
 from landscape.draw.trail import Trail
-from landscape.draw.window_scene import Scene
 from landscape.errors import LandscapeError
 from landscape.store import sentences
 from landscape.store.records import Floats, Scan
@@ -69,16 +68,16 @@ def frames(scan: Scan, count: int, style: Style) -> Iterator[Picture]:
     Raises:
         LandscapeError: the scan is no plane, or pyvista was asked for and there is no OpenGL.
     """
-    contours.check(scan, "film")
+    plane_axes.check(scan, "film")
     found = opengl.probe() if style.renderer != "matplotlib" else opengl.Probe(False, "")
     if not found.ok and style.renderer == "pyvista":
         raise LandscapeError(f"renderer pyvista: {found.reason}, or take renderer matplotlib")
     look = replace(style.look(), dpi=DPI, transparent=False)
     with theme.wearing(look):
-        scene = window_scene.of(scan, "train_loss", log=style.log is not False)
+        scene = scenes.of(scan, "train_loss", log=style.log is not False)
         shown = Scene(style.shown(scan), scene.measure, scene.scale, scene.box, scene.mesh)
         still, cursor = _still(shown, style)
-        eye = explorer_data.eye(scan)
+        eye = stage.eye(scan)
         whole = [_seen(shown, azimuth) for azimuth in _azimuths(eye, count)]
         seen = _steady(whole)
     maker = _by_vtk if found.ok else _by_matplotlib
@@ -86,8 +85,8 @@ def frames(scan: Scan, count: int, style: Style) -> Iterator[Picture]:
         for number in range(count):
             with theme.wearing(look):
                 step = _step(shown.scan, number / (GROWN * (count - 1)))
-                trail = window_scene.laid(shown, step)
-                scene_picture = draw(seen[number], trail, window_scene.until(shown.scan, step))
+                trail = scenes.laid(shown, step)
+                scene_picture = draw(seen[number], trail, scenes.until(shown.scan, step))
                 yield _composed(still, scene_picture, cursor, step)
 
 
@@ -109,7 +108,7 @@ def _steady(whole: list[Camera]) -> list[Camera]:
 
 
 def _step(scan: Scan, share: float) -> int:
-    recorded = window_scene.steps(scan)
+    recorded = scenes.steps(scan)
     if not recorded:
         return 0
     return recorded[round(min(share, 1.0) * (len(recorded) - 1))]

@@ -7,10 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from landscape.draw import leaders, marks, ribbon, theme
+from landscape.draw import leaders, marks, theme
 from landscape.draw.camera import Camera
-from landscape.draw.ribbon import Ribbon
-from landscape.draw.trail import Trail
+from landscape.draw.trail import Ribbon, Trail, feet
 from landscape.store.records import Floats
 
 DASH, SPACE = 6.0, 4.5
@@ -80,9 +79,9 @@ def _dashes(axes: Axes, part: Ribbon, trail: Trail, seen: Camera, width: float) 
 
 def _drops(axes: Axes, trail: Trail, seen: Camera) -> None:
     balls = np.array([drop.ball for drop in trail.drops]).reshape(-1, 3)
-    feet = np.array([drop.foot for drop in trail.drops]).reshape(-1, 3)
+    beneath = np.array([drop.foot for drop in trail.drops]).reshape(-1, 3)
     unseen = hidden(balls, trail, seen)
-    at, on = seen.project(balls), seen.project(feet)
+    at, on = seen.project(balls), seen.project(beneath)
     for k in np.flatnonzero(unseen):
         _dots(axes, at[k], on[k])
     axes.plot(*at[unseen].T, "o", ms=2.4, mfc="white", mec=theme.INK, mew=0.5, zorder=6)
@@ -99,7 +98,7 @@ def _marks(axes: Axes, trail: Trail, seen: Camera) -> None:
     looks = [theme.mark(point.name) for point, _ in trail.places]
     at = seen.project(places)
     unseen = hidden(places, trail, seen)
-    on = seen.project(ribbon.feet(places, trail.relief))
+    on = seen.project(feet(places, trail.relief))
     for k in np.flatnonzero(unseen & np.isfinite(on).all(axis=1)):
         _dots(axes, at[k], on[k])
         axes.plot(*on[k], "o", ms=2.8, mfc="none", mec=theme.INK, mew=0.7, zorder=6)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import ConnectionPatch
 
 from landscape.draw import marks, paths, raster, theme
-from landscape.draw.marks import Window
+from landscape.draw.plane_axes import Window
 from landscape.draw.scale import Scale
 from landscape.quantities import number
 from landscape.store.records import Floats, Scan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -12,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from landscape.draw import episodes, leaders, paths, raster, theme
+from landscape.draw.legend import Swatch
+from landscape.draw.plane_axes import Window, window
 from landscape.draw.scale import Scale
-from landscape.draw.swatches import Swatch
 from landscape.quantities import number
 from landscape.store import sentences
 from landscape.store.records import Floats, Point, Scan
@@ -22,32 +22,6 @@ MARGIN = 0.08
 """How far from the edge an outside point's mark stands, as a share of the axes."""
 ARROW = 14.0
 """Length of the arrow towards an outside point, in points."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """What axes show: a rectangle of the plane."""
-
-    low: Floats
-    high: Floats
-
-    def share(self, xy: Floats) -> Floats:
-        """Return coordinates as shares of the window's width and height."""
-        return np.asarray((np.asarray(xy, dtype=np.float64) - self.low) / (self.high - self.low))
-
-    def at(self, share: Floats) -> Floats:
-        """Return the coordinates at a share of width and height, the inverse of ``share``."""
-        return np.asarray(self.low + np.asarray(share) * (self.high - self.low))
-
-    def holds(self, xy: Floats) -> bool:
-        """Whether a point is in the window, its edge included."""
-        share = self.share(xy)
-        return bool(((share >= -1e-9) & (share <= 1 + 1e-9)).all())
-
-
-def window(scan: Scan) -> Window:
-    """Return the rectangle that a plane's grid spans."""
-    return Window(np.array([scan.x[0], scan.y[0]]), np.array([scan.x[-1], scan.y[-1]]))
 
 
 def lowest(scan: Scan, measure: str = "train_loss") -> tuple[float, Floats] | None:

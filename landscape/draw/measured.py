@@ -11,10 +11,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw import contours, footer, page, paths, raster, theme
+from landscape.draw import footer, page, paths, plane_axes, raster, theme
 from landscape.draw import scale as scales
-from landscape.draw.marks import Window, window
 from landscape.draw.page import Page
+from landscape.draw.plane_axes import Window, window
 from landscape.draw.scale import Scale
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
@@ -81,11 +81,11 @@ def _check_positive(scan: Scan, shown: Sequence[str]) -> None:
 
 
 def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) -> Figure:
-    contours.check(scan, "measures")
+    plane_axes.check(scan, "measures")
     width = style.inches(WIDTH if len(shown) > 1 else SINGLE)
     columns = style.columns(len(shown), width)
     across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
-    aspect, _ = contours.shape(scan)
+    aspect, _ = plane_axes.shape(scan)
     tall = across * aspect
     lines = _small_print(scan, width - LEFT - RIGHT)
     row = TOP + tall + BENEATH + BAR
@@ -99,7 +99,7 @@ def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) 
         values = [one.measures[name] for one in [scan, *like] if name in one.measures]
         scale = scales.through(values, constant=float("nan"), style=replace(style, cap=None))
         _panel(axes, scan, name, scale)
-        contours.dress(axes, scan, name, first=first, size=(across, tall))
+        plane_axes.dress(axes, scan, name, first=first, size=(across, tall))
         axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=4)
         # Three panels have no room for the unit: it is in the small print.
         axes.set_xlabel(_name(scan, 0, across), size=theme.LETTERS, labelpad=2.5)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.draw.marks import Window
+from landscape.draw.plane_axes import Window
 from landscape.draw.scale import Scale
 from landscape.store.records import Floats
 

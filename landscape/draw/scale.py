@@ -107,6 +107,15 @@ def of(
     return through(losses, constant=scan.constant_loss, further=true, style=style)
 
 
+def of_measure(scan: Scan, name: str) -> Scale:
+    """Return a measure's scale: losses share theirs, accuracies go from 0 to 1."""
+    if name.endswith("_loss"):
+        return of(scan, paths=True)
+    if name.endswith("_accuracy"):
+        return Scale(0.0, 1.0, log=False, capped=False, rule="", constant=float("nan"))
+    return through([scan.measures[name]], constant=float("nan"))
+
+
 def through(
     losses: Sequence[Floats],
     *,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from landscape.draw import camera, contours, marks, ribbon, theme
+from landscape.draw import camera, plane_axes, theme, trail
+from landscape.draw import scale as scales
 from landscape.draw.camera import Camera
 from landscape.draw.meshes import Frame
+from landscape.draw.relief import Relief
 from landscape.draw.scale import Scale
 from landscape.draw.style import PLAIN, Style
 from landscape.draw.trail import Trail
@@ -22,6 +24,10 @@ FLOOR = -0.22
 AZIMUTHS = (-125.0, -55.0, -145.0, -35.0, -110.0, -70.0, 125.0, 55.0, 145.0, 35.0, 110.0, 70.0)
 ELEVATIONS = (36.0, 44.0, 52.0)
 """Views to choose from, the first ones being the habit."""
+ELEVATION = 38.0
+"""Degrees of the first view of what can be turned."""
+SEEN = 300
+"""So many points are looked for to choose it."""
 BETTER = 0.02
 """Another view must show so much more of what matters before it replaces the habit."""
 RIGHTWARDS = 0.015
@@ -57,9 +63,9 @@ class Edge:
 
 def frame(scan: Scan) -> Frame:
     """Return the box for a plane, its longer side 1."""
-    share, _ = contours.shape(scan)
+    share, _ = plane_axes.shape(scan)
     longer = max(1.0, share)
-    return Frame(marks.window(scan), (1 / longer, share / longer), HEIGHT)
+    return Frame(plane_axes.window(scan), (1 / longer, share / longer), HEIGHT)
 
 
 def corners(box: Frame) -> Floats:
@@ -239,7 +245,31 @@ def shadow(xy: Floats, box: Frame) -> Floats:
     finite = xy[np.isfinite(xy).all(axis=1)]
     share = np.column_stack([box.window.share(finite), np.full(len(finite), 0.5)])
     parts = []
-    for part in ribbon.inside(share):
+    for part in trail.inside(share):
         on = np.column_stack([(part[:, :2] - 0.5) * box.size, np.full(len(part), FLOOR)])
         parts.append(np.stack([on[:-1], on[1:]], axis=1))
     return np.concatenate([*parts, np.empty((0, 2, 3))])
+
+
+def eye(scan: Scan) -> list[float]:
+    """Return the direction (3,) of length 1 from which most of the path and the lowest is seen."""
+    box = frame(scan)
+    laid = trail.of(scan, scales.of(scan, paths=True), box)
+    points = np.concatenate([*(one.points for one in laid.tracks), _lowest(laid.relief)])
+    points = points[:: max(1, len(points) // SEEN)] + np.array([0.0, 0.0, 0.012])
+    up = np.radians(ELEVATION)
+    best, most = np.array([0.0, -np.cos(up), np.sin(up)]), -1.0
+    for azimuth in np.radians(AZIMUTHS):
+        around = [np.cos(azimuth) * np.cos(up), np.sin(azimuth) * np.cos(up), np.sin(up)]
+        seen = Camera(5 * np.array(around), np.zeros(3), 1, 1)
+        shown = float(np.mean(laid.relief.shows(seen, points, 60))) if len(points) else 0.0
+        if shown > most + BETTER:
+            best, most = np.array(around), shown
+    return [float(part) for part in best]
+
+
+def _lowest(relief: Relief) -> Floats:
+    x, y = np.meshgrid(relief.x, relief.y, indexing="ij")
+    whole = np.stack([x, y, relief.heights], axis=-1).reshape(-1, 3)
+    whole = whole[np.isfinite(whole[:, 2])]
+    return whole[whole[:, 2] <= np.quantile(whole[:, 2], 0.1)] if len(whole) else whole

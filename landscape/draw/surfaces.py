@@ -14,7 +14,6 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from landscape.draw import (
-    contours,
     footer,
     ghosts,
     lettering,
@@ -24,19 +23,20 @@ from landscape.draw import (
     page,
     painter,
     paths,
+    plane_axes,
     raster,
     relief,
     solid,
     stage,
     theme,
     trail,
-    uncertain,
 )
 from landscape.draw import scale as scales
 from landscape.draw.camera import Camera
+from landscape.draw.legend import Swatch
+from landscape.draw.relief import Relief
 from landscape.draw.scale import Scale
 from landscape.draw.style import PLAIN, Style, styled
-from landscape.draw.swatches import Swatch
 from landscape.draw.trail import Trail
 from landscape.errors import LandscapeError
 from landscape.quantities import number
@@ -66,7 +66,7 @@ def surface(
     Raises:
         LandscapeError: the scan is no plane, an unknown renderer, or pyvista without OpenGL.
     """
-    contours.check(scan, "surface")
+    plane_axes.check(scan, "surface")
     vtk = _uses_vtk(renderer or style.renderer)
     scan = style.shown(scan)
     names = marks.losses(scan)
@@ -82,7 +82,7 @@ def surface(
     # A pixel of the rendering is a pixel of the PNG, not resampled.
     seen = stage.view(box, laid, round(across * dpi), style)
     tall = seen.height / dpi
-    indent = 0.25 if columns == len(names) and width >= contours.SINGLE else 0.1
+    indent = 0.25 if columns == len(names) and width >= plane_axes.SINGLE else 0.1
     foot = footer.under(
         scan,
         scale,
@@ -107,7 +107,7 @@ def surface(
             show(axes, solid.picture(scan, mesh, scale, box, seen, None if k else laid))
         else:
             painter.paint(axes, scan, mesh, scale, box, seen, None if k else laid)
-        uncertain.on_surface(axes, scan, relief.of(scan, name, scale, box), seen)
+        _uncertain(axes, scan, relief.of(scan, name, scale, box), seen)
         axes.set_xlim(hidden * dpi, seen.width)
         lettering.draw(axes, scan, scale, box, seen, upright=not beside)
         if k == 0:
@@ -133,6 +133,16 @@ def show(axes: Axes, picture: NDArray[np.uint8]) -> None:
     axes.imshow(picture, extent=(0, wide, 0, tall), aspect="auto", rasterized=True)
     axes.set(xlim=(0, wide), ylim=(0, tall))
     axes.set_axis_off()
+
+
+def _uncertain(axes: Axes, scan: Scan, relief: Relief, seen: Camera) -> None:
+    """Put a dot on a surface at each such grid point that the camera sees."""
+    i, j = np.nonzero(scan.uncertain)
+    places = np.stack([relief.x[i], relief.y[j], relief.heights[i, j]], axis=-1)
+    places = places[np.isfinite(places).all(axis=1) & (places[:, 2] <= relief.top)]
+    places = places[relief.shows(seen, places + np.array([0.0, 0.0, 0.012]))]
+    if len(places):
+        axes.plot(*seen.project(places).T, ".", ms=1.4, mew=0, color=theme.INK, alpha=0.6, zorder=2)
 
 
 def _entries(
@@ -175,5 +185,5 @@ def _axes(scan: Scan) -> str:
     unit = plane.unit
     if unit != sentences.DISTANCE and plane.directions.size:
         unit += f": 1 = {' and '.join(number(norm) for norm in plane.norms)} in weight space"
-    scaled = [] if contours.shape(scan)[1] else ["not to one scale"]
+    scaled = [] if plane_axes.shape(scan)[1] else ["not to one scale"]
     return f"axes: {'; '.join([*names, unit, *scaled])}"

@@ -6,8 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from landscape.draw import theme
-from landscape.draw.camera import Camera
-from landscape.draw.relief import Relief
 from landscape.store.records import Floats, Scan
 
 TWICE = 2.0
@@ -19,16 +17,6 @@ def draw(axes: Axes, scan: Scan) -> None:
     i, j = np.nonzero(scan.uncertain)
     if len(i):
         axes.plot(scan.x[i], scan.y[j], ".", ms=1.6, mew=0, color=theme.INK, alpha=0.6, zorder=1)
-
-
-def on_surface(axes: Axes, scan: Scan, relief: Relief, seen: Camera) -> None:
-    """Put a dot on a surface at each such grid point that the camera sees."""
-    i, j = np.nonzero(scan.uncertain)
-    places = np.stack([relief.x[i], relief.y[j], relief.heights[i, j]], axis=-1)
-    places = places[np.isfinite(places).all(axis=1) & (places[:, 2] <= relief.top)]
-    places = places[relief.shows(seen, places + np.array([0.0, 0.0, 0.012]))]
-    if len(places):
-        axes.plot(*seen.project(places).T, ".", ms=1.4, mew=0, color=theme.INK, alpha=0.6, zorder=2)
 
 
 def band(scan: Scan, name: str) -> tuple[Floats, Floats]:

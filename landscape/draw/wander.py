@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from landscape.draw import contours, episodes, footer, marks, page, paths, plots, theme
+from landscape.draw import episodes, footer, marks, page, paths, plane_axes, plots, theme
 from landscape.draw.legend import Legend
-from landscape.draw.marks import Window
+from landscape.draw.plane_axes import Window
 from landscape.draw.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.quantities import number
@@ -45,7 +45,7 @@ def path(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figu
     Raises:
         LandscapeError: the scan is no plane or has no path that moves on it.
     """
-    contours.check(scan, "path")
+    plane_axes.check(scan, "path")
     box = paths.box(scan)
     steps = paths.steps(scan)
     if box is None or steps is None:
@@ -68,7 +68,7 @@ def path(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figu
     sheet = page.blank(width, height, title=style.title, left=LEFT)
     axes = sheet.axes(LEFT, TOP, across, tall)
     _track(axes, scan, where)
-    contours.dress(axes, scan, "path", first=True, size=(across, tall))
+    plane_axes.dress(axes, scan, "path", first=True, size=(across, tall))
     axes.set_title("path, projected", size=theme.TITLE, loc="left", pad=4)
     footer.step_bar(sheet, steps, LEFT, TOP + tall + BENEATH - 0.1, across)
     left, top = (LEFT + across + SIDE, TOP) if columns > 1 else (LEFT, first + TOP)

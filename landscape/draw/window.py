@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,39 @@ from landscape.draw import (
     stage,
     theme,
     window_controls,
-    window_scene,
 )
+from landscape.draw import scene as scenes
 from landscape.draw.camera import Camera
 from landscape.draw.explorer_data import Entry
-from landscape.draw.window_scene import Choice, Scene
+from landscape.draw.scene import Scene
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.store import sentences
-from landscape.store.records import Floats
+from landscape.store.records import Floats, Scan
 
 SIZE = (1280, 860)
 MARGINS = (0.17, 0.05, 0.13, 0.09)
 """Left, right, bottom, top: room for letters and controls."""
 NOWHERE = Camera(np.array([0.0, -5.0, 0.0]), np.zeros(3), *SIZE)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen: indices into the entries, the measures and the recorded steps."""
+
+    entry: int = 0
+    measure: int = 0
+    step: int = -1
+    """The last one where it is −1."""
+    log: bool = True
+    path: bool = True
+
+
+def planes(entries: Sequence[Entry]) -> list[Entry]:
+    """Return those that a window can show: planes of 2 × 2 points or more."""
+    return [
+        one for one in entries if not one.scan.is_line and min(len(one.scan.x), len(one.scan.y)) > 1
+    ]
 
 
 class Window:
@@ -41,7 +61,7 @@ class Window:
     """
 
     def __init__(self, entries: Sequence[Entry], *, size: tuple[int, int] = SIZE) -> None:
-        self.entries = window_scene.planes(entries)
+        self.entries = planes(entries)
         if not self.entries:
             raise LandscapeError(
                 "a window shows scans of planes, got lines only; see them with --html"
@@ -63,7 +83,7 @@ class Window:
         self.seen: tuple[int, Camera] = (-1, NOWHERE)
         self.scene: Scene
         self._furnish(anew=True)
-        self.slider = window_controls.add(self)
+        self._add_controls()
 
     def show(self) -> None:
         """Show it until it is closed."""
@@ -91,13 +111,13 @@ class Window:
     @property
     def step(self) -> int:
         """The step that is shown."""
-        recorded = window_scene.steps(self.entry.scan)
+        recorded = scenes.steps(self.entry.scan)
         return recorded[self.choice.step] if recorded else 0
 
     @property
     def last(self) -> int:
         """The index of the last recorded step, −1 without a path."""
-        return len(window_scene.steps(self.entry.scan)) - 1
+        return len(scenes.steps(self.entry.scan)) - 1
 
     def go(self, by: int) -> None:
         """Go on by so many recorded steps, within what there is."""
@@ -129,9 +149,7 @@ class Window:
 
     def _furnish(self, *, anew: bool) -> None:
         names = explorer_data.names(self.entry.scan)
-        self.scene = window_scene.of(
-            self.entry.scan, names[self.choice.measure], log=self.choice.log
-        )
+        self.scene = scenes.of(self.entry.scan, names[self.choice.measure], log=self.choice.log)
         with _quiet(self.plotter):
             for actor in (*self.still, *self.moving):
                 self.plotter.remove_actor(actor, render=False)
@@ -154,8 +172,8 @@ class Window:
             before = set(self.plotter.renderer.actors)
             if self.choice.path:
                 step = self.step
-                part = window_scene.until(self.entry.scan, step)
-                found = window_scene.laid(self.scene, step)
+                part = scenes.until(self.entry.scan, step)
+                found = scenes.laid(self.scene, step)
                 solid.walk(self.plotter, part, self.scene.box, self._seen(), found)
                 for point, place in found.places:
                     look = theme.mark(point.name)
@@ -167,13 +185,27 @@ class Window:
             at = self.choice.step if self.choice.step >= 0 else self.last
             self.slider.SetValue(at / max(1, self.last))
 
+    def _add_controls(self) -> None:
+        for key, (_, act) in KEYS.items():
+            self.plotter.add_key_event(key, partial(act, self))
+        for row, (text, (press, stays)) in enumerate(BUTTONS.items()):
+            window_controls.add_button(
+                self.plotter, text, partial(press, self), row=row, tall=self.size[1], stays=stays
+            )
+        if self.last > 0:
+            self.slider = window_controls.add_slider(self.plotter, self._slid)
+
+    def _slid(self, share: float) -> None:
+        # Among the recorded steps of whatever scan is shown.
+        self.choose(step=round(share * max(0, self.last)))
+
     def _since(self, before: set[str]) -> list[Any]:
         actors = self.plotter.renderer.actors
         return [actors[name] for name in actors if name not in before]
 
     def _seen(self) -> Camera:
         if self.seen[0] != self.choice.entry:
-            x, y, z = explorer_data.eye(self.entry.scan)
+            x, y, z = stage.eye(self.entry.scan)
             azimuth, elevation = np.degrees([np.arctan2(y, x), np.arcsin(z)])
             corners = stage.corners(self.scene.box)
             seen = camera.fitted(corners, float(azimuth), float(elevation), self.size, MARGINS)
@@ -214,7 +246,7 @@ class Window:
         lines = [
             f"{entry.run}, {entry.name}: {sentences.measure(entry.scan, self.scene.measure)}"
             f"{' (log)' if scale.log else ' (linear)'}",
-            *window_scene.facts(entry.scan, self.step),
+            *facts(entry.scan, self.step),
             *(sentences.share(path) for path in entry.scan.paths),
         ]
         ink = theme.now().ink
@@ -227,13 +259,57 @@ class Window:
             font_file=window_controls.FONT,
         )
         self.plotter.add_text(
-            window_controls.HINT,
+            HINT,
             position=(12, 10),
             font_size=8,
             color=ink,
             name="hint",
             font_file=window_controls.FONT,
         )
+
+
+KEYS: dict[str, tuple[str, Callable[[Window], None]]] = {
+    "Right": ("on", lambda window: window.go(1)),
+    "Left": ("back", lambda window: window.go(-1)),
+    "l": ("log height", lambda window: window.choose(log=not window.choice.log)),
+    "m": ("measure", Window.next_measure),
+    "n": ("next scan", Window.next_scan),
+    "g": ("next run", Window.next_run),
+    "h": ("path", lambda window: window.choose(path=not window.choice.path)),
+    "0": ("first view", Window.reset),
+}
+"""What a key does, in words and in deed."""
+HINT = "drag: turn   scroll: zoom   " + "   ".join(f"{key}: {KEYS[key][0]}" for key in KEYS)
+BUTTONS: dict[str, tuple[Callable[[Window, bool], None], bool]] = {
+    "log height": (lambda window, on: window.choose(log=bool(on)), True),
+    "path": (lambda window, on: window.choose(path=bool(on)), True),
+    "measure": (lambda window, on: window.next_measure(), False),
+    "scan": (lambda window, on: window.next_scan(), False),
+    "run": (lambda window, on: window.next_run(), False),
+}
+"""What a button does and whether it stays pressed; the others go on to the next one."""
+
+
+def facts(scan: Scan, step: int) -> list[str]:
+    """Return what is known of each path at a step, a line each."""
+    found = []
+    for path in scan.paths:
+        rows = np.flatnonzero(path.step <= step)
+        if not len(rows):
+            continue
+        k = int(rows[-1])
+        values = [
+            f"true loss {_known(path.true_loss[k])}",
+            f"plane's {_known(path.plane_loss[k])}",
+            f"distance {number(float(path.distance_from_plane[k]))}",
+        ]
+        name = f"{path.name}: " if len(scan.paths) > 1 else ""
+        found.append(f"{name}step {int(path.step[k]):,}, {', '.join(values)}")
+    return found
+
+
+def _known(value: float) -> str:
+    return "not evaluated" if np.isnan(value) else number(float(value), 4)
 
 
 @contextmanager

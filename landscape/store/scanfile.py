@@ -110,6 +110,13 @@ def _fill(file: h5py.File, scan: Scan) -> None:
         group = plane.create_group(f"anchors/{number}")
         group["xy"] = np.array(anchor.xy, np.float64)
         _fill_buffers(group, anchor.buffers)
+    _fill_grid(file, scan)
+    _fill_paths(file, scan)
+    if scan.spread is not None:
+        _fill_spread(file.create_group("spread"), scan.spread)
+
+
+def _fill_grid(file: h5py.File, scan: Scan) -> None:
     grid = file.create_group("grid")
     grid["x"] = scan.x
     grid["y"] = scan.y
@@ -122,6 +129,9 @@ def _fill(file: h5py.File, scan: Scan) -> None:
         certificates.fill(file.create_group("certificate"), scan.certificate)
     for name, values in scan.subset.items():
         file[f"subset/{name}"] = values
+
+
+def _fill_paths(file: h5py.File, scan: Scan) -> None:
     points = file.create_group("points")
     points["name"] = [point.name for point in scan.points]
     points["step"] = np.array([point.step for point in scan.points], np.int64)
@@ -136,8 +146,6 @@ def _fill(file: h5py.File, scan: Scan) -> None:
             group[name] = getattr(path, name)
         if path.events:
             write_events(group, path.events)
-    if scan.spread is not None:
-        _fill_spread(file.create_group("spread"), scan.spread)
 
 
 def _fill_buffers(group: h5py.Group, buffers: Mapping[str, Any]) -> None:

@@ -177,7 +177,8 @@ def test_a_surface_in_its_own_view(landscape, scanned, tmp_path):
         assert result.code == 0, result.err
     a, b = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "ab")
     assert a[0, 0, 3] == 0
-    assert a.shape != b.shape or np.abs(a.astype(int) - b).max() > 50
+    # From higher up the box is seen deeper.
+    assert b.shape[0] > a.shape[0]
 
 
 def test_without_opengl_a_line_says_so(landscape, scanned, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from landscape.quantities import percent
 from landscape.scan import order, refine
@@ -90,12 +91,16 @@ def test_a_preview_is_drawn_while_the_scan_fills(landscape, run, monkeypatch):
 
     monkeypatch.setattr(PointEvaluator, "at", at)
     options = ("--plane", "random", "--size", 9, "--strategy", "sequential", "--quiet")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert landscape("scan", run, *options, "--preview").code == 0
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on one thread it is one point at a time
+    try:
+        assert landscape("scan", run, *options, "--preview").code == 0
+    finally:
+        torch.set_num_threads(threads)
     assert figure.exists()
-    if seen:  # one point at a time on one thread
-        assert seen[:49] == [False] * 49
-        assert all(seen[50:])
+    assert len(seen) == 81
+    assert seen[:49] == [False] * 49
+    assert all(seen[50:])
 
 
 def test_processes(landscape, run):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw import explorer_data, explorer_page, explorer_sources
+from landscape.draw import explorer_data, explorer_page, explorer_sources, stage
 from landscape.draw.explorer_data import Entry, unpacked
 from landscape.errors import LandscapeError
 from landscape.store import scanfile
@@ -79,9 +79,9 @@ def test_a_line_has_its_bands(planted):
 
 
 def test_the_first_view_shows_the_path(planted):
-    x, y, z = explorer_data.eye(planted.escape(21, 11))
+    x, y, z = stage.eye(planted.escape(21, 11))
     assert np.hypot(np.hypot(x, y), z) == pytest.approx(1)
-    assert np.degrees(np.arcsin(z)) == pytest.approx(explorer_data.ELEVATION)
+    assert np.degrees(np.arcsin(z)) == pytest.approx(stage.ELEVATION)
 
 
 def test_one_file_of_at_most_6_mb_within_a_second(planted, tmp_path):

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.collections import PolyCollection
 
 from landscape import draw
-from landscape.draw import bands, levels, scale
+from landscape.draw import bands, contours, raster, scale
 from landscape.errors import LandscapeError
 from landscape.store.records import Spread
 
@@ -103,8 +104,12 @@ def test_medians_and_quartiles_over_directions(planted):
     np.testing.assert_allclose(low, 2 * loss)
     np.testing.assert_allclose(high, 4 * loss)
     assert bands.median(base) is base
-    figure = draw.curve(scan)
-    assert len(figure.axes[0].collections) >= 1
+    figure, single = draw.curve(scan), draw.curve(base)
+    [band] = [found for found in figure.axes[0].collections if isinstance(found, PolyCollection)]
+    assert not any(isinstance(found, PolyCollection) for found in single.axes[0].collections)
+    [outline] = [path.vertices for path in band.get_paths()]
+    corners = {(float(x), float(y)) for x, y in outline}
+    assert {*zip(base.x, 2 * loss, strict=True), *zip(base.x, 4 * loss, strict=True)} == corners
 
 
 def test_scans_that_are_compared_share_their_scale(planted):
@@ -113,16 +118,10 @@ def test_scans_that_are_compared_share_their_scale(planted):
     shared = scale.of(low, like=[low, high])
     assert shared == scale.of(high, like=[low, high])
     assert shared.low == scale.of(low).low
-    draw.contour(low, like=[low, high])
-
-
-def test_no_lines_finer_than_two_standard_errors(planted):
-    base = planted.bowl(21, 21)
-    lines = np.array([0.5, 0.6, 0.75, 1.0, 2.0, 2.1])
-    assert levels.resolvable(base, "train_loss", lines).tolist() == lines.tolist()
-    errors = np.full((21, 21), 0.1)
-    noisy = replace(base, measures={**base.measures, "train_loss_error": errors})
-    assert levels.resolvable(noisy, "train_loss", lines).tolist() == [0.5, 0.75, 1.0, 2.0]
+    drawn = draw.contour(high, like=[low, high]).axes[0].images[0].get_array()
+    for colours, same in ((shared, True), (scale.of(high), False)):
+        wanted = raster.of_scan(high, "train_loss", colours, contours.PIXELS).picture()
+        assert np.array_equal(drawn, wanted) == same
 
 
 def test_runs_on_one_plane_are_named(planted):

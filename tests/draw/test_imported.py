@@ -73,4 +73,12 @@ def test_the_surface(planted, renderer, request):
 
 
 def test_the_contour(planted):
-    draw.contour(imported(planted.bowl(13, 11))).canvas.draw()
+    figure = draw.contour(imported(planted.bowl(13, 11)))
+    figure.canvas.draw()
+    for axes, label in (
+        (figure.axes[0].xaxis, "x direction"),
+        (figure.axes[0].yaxis, "y direction"),
+    ):
+        assert axes.get_label_text() == f"{label}\n(unknown unit)"
+    written = {text.get_text() for text in figure.findobj(Text)}
+    assert not any("in weight space" in text or "training step" in text for text in written)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from landscape.draw import meshes, scale
-from landscape.draw.marks import Window
 from landscape.draw.meshes import Frame
+from landscape.draw.plane_axes import Window
 
 X, Y = np.linspace(-8, 45, 51), np.linspace(-15, 15, 31)
 FRAME = Frame(Window(np.array([-8, -15.0]), np.array([45, 15.0])), (1.0, 0.6), 0.5)

@@ -93,4 +93,7 @@ def test_it_is_painted_as_a_surface(planted, name):
 @pytest.mark.parametrize("name", ["2 x 2", "all NaN", "huge", "path of one point", "path outside"])
 def test_it_is_drawn_by_vtk(planted, gl, monkeypatch, name):
     monkeypatch.setattr("landscape.draw.solid.SUPERSAMPLED", 1)
-    draw.surface(ODD[name](planted), renderer="pyvista").canvas.draw()
+    figure = draw.surface(ODD[name](planted), renderer="pyvista")
+    figure.set_dpi(60)
+    figure.canvas.draw()
+    assert np.ptp(np.asarray(figure.canvas.buffer_rgba())[..., :3]) > 100

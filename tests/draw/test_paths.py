@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw import paths, relief, ribbon
-from landscape.draw.marks import Window
+from landscape.draw import paths, relief, trail
 from landscape.draw.meshes import Frame
+from landscape.draw.plane_axes import Window
 from landscape.draw.scale import Scale
 
 NAN = np.nan
@@ -58,16 +58,16 @@ def test_a_polyline_is_cut_at_the_cube_with_its_further_columns():
     rows = np.array(
         [[-1, 0.5, 0.5, 0], [1, 0.5, 0.5, 10], [1, 0.5, 1.5, 20], [0.5, 0.5, 0.5, 30.0]]
     )
-    first, second = ribbon.inside(rows)
+    first, second = trail.inside(rows)
     np.testing.assert_allclose(first, [[0, 0.5, 0.5, 5], [1, 0.5, 0.5, 10], [1, 0.5, 1, 15]])
     np.testing.assert_allclose(second, [[0.75, 0.5, 1, 25], [0.5, 0.5, 0.5, 30]])
-    assert ribbon.inside(rows[:1]) == []
-    assert ribbon.inside(np.tile(rows[:1], (3, 1))) == []
+    assert trail.inside(rows[:1]) == []
+    assert trail.inside(np.tile(rows[:1], (3, 1))) == []
 
 
 def test_the_path_is_at_its_true_loss_and_ends_at_the_cap(planted):
     one = path(planted, [2.0, 0.5, NAN, 0.25], [0.5, 0.5, NAN, 0.25])
-    [part] = ribbon.of(one, LINEAR, FRAME, None)
+    [part] = trail.ribbons(one, LINEAR, FRAME, None)
     np.testing.assert_allclose(part.points[1:, 2], [0.5, 0.25])
     assert part.points[0, 2] == pytest.approx(1.0)
     np.testing.assert_allclose(part.points[1:, 0] + 0.5, [0.1 + 0.8 / 3, 0.9])
@@ -85,7 +85,7 @@ def slope(planted, x, y):
 def test_a_foot_is_on_the_surface(planted):
     surface = relief.of(slope(planted, 0.3, 0.2), "train_loss", LINEAR, FRAME)
     balls = np.array([[0.1, -0.2, 0.9], [0.7, 0.0, 0.9]])
-    found = ribbon.feet(balls, surface)
+    found = trail.feet(balls, surface)
     np.testing.assert_allclose(found[0], [0.1, -0.2, 0.2 + 0.3 * 0.6 + 0.2 * 0.3])
     assert np.isnan(found[1, 2])
 
@@ -93,11 +93,11 @@ def test_a_foot_is_on_the_surface(planted):
 def test_a_track_follows_the_surface_at_every_recorded_step(planted):
     one = path(planted, [NAN, NAN, 0.9], [NAN, NAN, 0.1])
     surface = relief.of(slope(planted, 0.3, 0.2), "train_loss", LINEAR, FRAME)
-    [track] = ribbon.track(one, surface, FRAME, None)
+    [track] = trail.track(one, surface, FRAME, None)
     x, y, z = np.add(track.points, [0.5, 0.5, 0]).T
     np.testing.assert_allclose(z, 0.2 + 0.3 * x + 0.2 * y)
     assert (x[0], x[-1]) == (pytest.approx(0.1), pytest.approx(0.9))
-    assert np.diff(x).max() <= ribbon.FINE * 1.001
+    assert np.diff(x).max() <= trail.FINE * 1.001
     # The kinks of the path are kept.
     assert np.isclose(x, 0.5).any()
 
@@ -108,8 +108,19 @@ def test_a_track_is_broken_where_the_surface_is_cut(planted):
     loss = scan.measures["train_loss"].copy()
     loss[2] = 9.0
     surface = relief.of(planted.with_losses(scan, loss), "train_loss", LINEAR, FRAME)
-    first, second = ribbon.track(one, surface, FRAME, None)
+    first, second = trail.track(one, surface, FRAME, None)
     # From 0.2 at a quarter to 9 at a half: cut at 1 after a share of 0.8 / 8.8 of the cell.
     edge = 0.25 + 0.25 * 0.8 / 8.8
-    assert first.points[-1, 0] + 0.5 == pytest.approx(edge, abs=ribbon.FINE)
-    assert second.points[0, 0] + 0.5 == pytest.approx(1 - edge, abs=ribbon.FINE)
+    assert first.points[-1, 0] + 0.5 == pytest.approx(edge, abs=trail.FINE)
+    assert second.points[0, 0] + 0.5 == pytest.approx(1 - edge, abs=trail.FINE)
+
+
+def test_balls_are_on_the_longest_stretch(planted):
+    # Ten steps of 0.1 along x: 1.0. One of 0.6 along y: shorter, though its differences' norm,
+    # 0.6, is larger than that of the other's, sqrt(10 * 0.1^2) = 0.316.
+    fine = np.column_stack([np.linspace(-0.5, 0.5, 11), np.zeros(11), np.full(11, 0.7)])
+    coarse = np.array([[0.0, -0.3, 0.9], [0.0, 0.3, 0.9]])
+    surface = relief.of(slope(planted, 0.0, 0.0), "train_loss", LINEAR, FRAME)
+    tubes = [trail.Ribbon(points, np.ones((len(points), 4))) for points in (coarse, fine)]
+    balls = np.array([drop.ball for drop in trail.drops(tubes, surface, 3)])
+    np.testing.assert_allclose(balls, [[-0.25, 0, 0.7], [0, 0, 0.7], [0.25, 0, 0.7]], atol=1e-12)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from landscape.draw import scale, stage, theme, trail
-from landscape.draw.marks import Window
 from landscape.draw.meshes import Frame
+from landscape.draw.plane_axes import Window
 
 
 def test_the_view_is_chosen_to_show_a_valley_behind_a_ridge(planted):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw import window_scene
+from landscape.draw import scene, window
 from landscape.draw.explorer_data import Entry
 from landscape.draw.window import Window
 from landscape.errors import LandscapeError
@@ -19,7 +19,7 @@ from landscape.store import scanfile
 
 def test_only_planes_have_a_window(planted):
     plane, line = Entry("a", "plane", planted.bowl(5, 5)), Entry("a", "line", planted.line(5))
-    assert window_scene.planes([line, plane]) == [plane]
+    assert window.planes([line, plane]) == [plane]
     with pytest.raises(LandscapeError) as caught:
         Window([line])
     assert (
@@ -30,18 +30,18 @@ def test_only_planes_have_a_window(planted):
 def test_a_path_up_to_a_step(planted):
     scan = planted.escape(21, 13)
     step = int(scan.paths[0].step[50])
-    part = window_scene.until(scan, step)
+    part = scene.until(scan, step)
     np.testing.assert_array_equal(part.paths[0].xy, scan.paths[0].xy[:51])
     np.testing.assert_array_equal(part.paths[0].true_loss, scan.paths[0].true_loss[:51])
     assert [point.name for point in part.points] == ["start", "best"]
-    assert window_scene.facts(scan, step)[0].startswith(f"step {step:,}, true loss ")
+    assert window.facts(scan, step)[0].startswith(f"step {step:,}, true loss ")
 
 
 def test_colours_are_those_of_the_whole_path(planted):
     scan = planted.escape(21, 13)
-    scene = window_scene.of(scan, "train_loss", log=True)
-    whole = window_scene.laid(scene, int(scan.paths[0].step[-1]))
-    part = window_scene.laid(scene, int(scan.paths[0].step[60]))
+    shown = scene.of(scan, "train_loss", log=True)
+    whole = scene.laid(shown, int(scan.paths[0].step[-1]))
+    part = scene.laid(shown, int(scan.paths[0].step[60]))
     count = len(part.tubes[0].points) - 1
     assert count > 10
     np.testing.assert_array_equal(part.tubes[0].colours[:count], whole.tubes[0].colours[:count])
@@ -49,9 +49,9 @@ def test_colours_are_those_of_the_whole_path(planted):
 
 def test_another_measure_has_projections_only(planted):
     scan = planted.escape(21, 13)
-    scene = window_scene.of(scan, "validation_accuracy", log=True)
-    assert not scene.scale.log
-    laid = window_scene.laid(scene, int(scan.paths[0].step[-1]))
+    shown = scene.of(scan, "validation_accuracy", log=True)
+    assert not shown.scale.log
+    laid = scene.laid(shown, int(scan.paths[0].step[-1]))
     assert laid.tubes == []
     assert laid.tracks
 
@@ -59,7 +59,7 @@ def test_another_measure_has_projections_only(planted):
 def test_steps_of_several_paths(planted):
     scan = planted.escape(5, 5)
     later = replace(scan.paths[0], step=scan.paths[0].step + 1)
-    both = window_scene.steps(replace(scan, paths=(scan.paths[0], later)))
+    both = scene.steps(replace(scan, paths=(scan.paths[0], later)))
     assert both[:4] == [0, 1, 45, 46]
 
 

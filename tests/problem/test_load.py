@@ -169,7 +169,7 @@ def test_changed_file_is_read_anew(write):
 def test_dataclasses_in_the_file(write):
     start = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
     path = write(start + CODE + "\n@dataclass\nclass Config:\n    width: int = 3\n")
-    load(f"{path}:make")
+    assert load(f"{path}:make").model.weight.shape == (3, 4)
 
 
 def test_other_result_is_refused(write):

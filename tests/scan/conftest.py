@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from landscape.problem import Problem
 from landscape.problem.weights import tied
-from landscape.scan import choose
 from landscape.scan.job import Job
 from landscape.sgd import Recorder, Settings, Step, steps
 from landscape.store import Run, scanfile
@@ -84,12 +83,6 @@ class Oracle:
             outputs = self.model(inputs.double())
         hits = (outputs.argmax(1) == targets).double().mean()
         return float(functional.cross_entropy(outputs, targets)), float(hits)
-
-
-@pytest.fixture(autouse=True)
-def _small_scans_are_not_worth_choosing_for(monkeypatch) -> None:
-    """However slow a busy machine makes them look."""
-    monkeypatch.setattr(choose, "WORTH", float("inf"))
 
 
 @pytest.fixture

@@ -52,9 +52,17 @@ def test_threads_of_a_resumed_scan(monkeypatch):
     assert torch.get_num_threads() == before
 
 
-def test_a_short_scan_is_not_worth_choosing():
-    made = networks.problem("mlp")
-    found = engine(made, networks.plane(made), networks.points(2))
+@pytest.mark.parametrize(("seconds", "tried"), [(0.9, []), (1.1, ["any"])])
+def test_a_scan_of_less_than_a_second_is_not_worth_choosing(monkeypatch, seconds, tried):
+    made, xy = networks.problem("mlp"), networks.points(2)
+    where = networks.plane(made)
+    lanes = max(1, torch.get_num_threads())
+    # By the plain loop, on all threads.
+    monkeypatch.setattr(choose.Trial, "seconds", lambda *_, **__: lanes * seconds / len(xy))
+    seen: list[str] = []
+    monkeypatch.setattr(choose.Choice, "_try", lambda self, name: seen.append("any"))
+    found = engine(made, where, xy)
+    assert seen[:1] == tried
     assert (found.strategy.name, found.strategy.note) == ("sequential", "")
 
 

@@ -254,7 +254,8 @@ def test_an_interval_of_zero_saves_every_point(problem, trained):
     made = problem()
     [job] = prepare(trained(made), made, but(SMALL, save_seconds=0.0))
     going = job.run()
-    for count in range(5):
+    next(going)
+    for count in range(1, 5):
         next(going)
-        assert count == 0 or scanfile.load(job.path).measured.sum() == count
+        assert scanfile.load(job.path).measured.sum() == count
     going.close()

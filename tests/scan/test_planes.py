@@ -234,8 +234,11 @@ def test_what_cannot_be(problem, trained, changes, message):
     [
         ({"kinds": ("through:0,6,final",)}, "plane is through:0,12,final, got through:0,6,final"),
         ({"batchnorm": "saved"}, "batchnorm is default, got saved"),
-        ({"measures": ("loss", "sharpness")}, None),
-        ({"extent": "2"}, None),
+        (
+            {"measures": ("loss", "sharpness")},
+            "measures is ['loss', 'accuracy'], got ['loss', 'sharpness']",
+        ),
+        ({"extent": "2"}, "extent is {region}, got -2:2:-2:2"),
     ],
 )
 def test_resuming_with_other_settings(problem, trained, changes, difference):
@@ -246,11 +249,12 @@ def test_resuming_with_other_settings(problem, trained, changes, difference):
     next(job.run())
     with pytest.raises(LandscapeError) as caught:
         prepare(run, made, but(request, **changes), name="mine", resume=True)
-    if difference:
-        assert str(caught.value) == (
-            f"resume needs the settings that {job.path} was started with, its {difference}; "
-            "drop --resume and give another --name"
-        )
+    ends = (*job.scan.x[[0, -1]], *job.scan.y[[0, -1]])
+    told = difference.format(region=":".join(f"{end:.6g}" for end in ends))
+    assert str(caught.value) == (
+        f"resume needs the settings that {job.path} was started with, its {told}; "
+        "drop --resume and give another --name"
+    )
 
 
 def test_units_keep_the_default_region(problem, trained):

@@ -53,8 +53,12 @@ def test_two_lines_record_a_loop(tmp_path, problem):
 
 def test_afterwards_the_optimizer_is_free(tmp_path, problem):
     made = problem()
-    plain(tmp_path / "one", made, made.model)
-    plain(tmp_path / "two", made, made.model)
+    one = plain(tmp_path / "one", made, made.model)
+    again = plain(tmp_path / "two", made, made.model)
+    # The second training went on where the first one ended, and each was recorded once.
+    np.testing.assert_array_equal(again.row_weights(0), one.row_weights(5))
+    assert np.abs(again.row_weights(5) - one.row_weights(5)).max() > 1e-3
+    assert len(one.step) == len(again.step) == 6
 
 
 def test_a_loop_that_breaks_is_kept(tmp_path, problem):

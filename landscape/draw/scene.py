@@ -1,31 +1,17 @@
-"""What a window shows of a scan at a step: measure, scale, box, the path so far."""
+"""A scan's surface at a step, for windows and films: measure, scale, box, the path so far."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from landscape.draw import explorer_data, meshes, paths, relief, ribbon, stage, trail
-from landscape.draw.explorer_data import Entry
+from landscape.draw import meshes, paths, relief, stage, trail
+from landscape.draw import scale as scales
 from landscape.draw.meshes import Frame, Mesh
 from landscape.draw.scale import Scale
 from landscape.draw.trail import Trail
-from landscape.quantities import number
 from landscape.store.records import Path, Scan
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What is chosen: indices into the entries, the measures and the recorded steps."""
-
-    entry: int = 0
-    measure: int = 0
-    step: int = -1
-    """The last one where it is −1."""
-    log: bool = True
-    path: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,16 +25,9 @@ class Scene:
     mesh: Mesh
 
 
-def planes(entries: Sequence[Entry]) -> list[Entry]:
-    """Return those that a window can show: planes of 2 × 2 points or more."""
-    return [
-        one for one in entries if not one.scan.is_line and min(len(one.scan.x), len(one.scan.y)) > 1
-    ]
-
-
 def of(scan: Scan, measure: str, *, log: bool) -> Scene:
     """Return the surface of a measure, its height linear if ``log`` is False."""
-    scale = explorer_data.scale_of(scan, measure)
+    scale = scales.of_measure(scan, measure)
     scale = replace(scale, log=scale.log and log)
     box = stage.frame(scan)
     mesh = meshes.surface(scan.x, scan.y, scan.measures[measure], scale, box)
@@ -95,40 +74,20 @@ def laid(scene: Scene, step: int) -> Trail:
         track
         for path in part.paths
         if len(path.step) > 1
-        for track in ribbon.track(path, surface, scene.box, norm)
+        for track in trail.track(path, surface, scene.box, norm)
     ]
     if scene.measure != "train_loss":
         return Trail(surface, [], tracks, [], [])
     balls = 0 if paths.tiny(scene.scan) else paths.BALLS
     each = [
-        ribbon.of(path, scene.scale, scene.box, norm) for path in part.paths if len(path.step) > 1
+        trail.ribbons(path, scene.scale, scene.box, norm)
+        for path in part.paths
+        if len(path.step) > 1
     ]
     return Trail(
         surface,
         [tube for tubes in each for tube in tubes],
         tracks,
-        [drop for tubes in each for drop in ribbon.drops(tubes, surface, balls)],
+        [drop for tubes in each for drop in trail.drops(tubes, surface, balls)],
         trail.places(part, scene.scale, scene.box, surface),
     )
-
-
-def facts(scan: Scan, step: int) -> list[str]:
-    """Return what is known of each path at a step, a line each."""
-    found = []
-    for path in scan.paths:
-        rows = np.flatnonzero(path.step <= step)
-        if not len(rows):
-            continue
-        k = int(rows[-1])
-        values = [
-            f"true loss {_known(path.true_loss[k])}",
-            f"plane's {_known(path.plane_loss[k])}",
-            f"distance {number(float(path.distance_from_plane[k]))}",
-        ]
-        name = f"{path.name}: " if len(scan.paths) > 1 else ""
-        found.append(f"{name}step {int(path.step[k]):,}, {', '.join(values)}")
-    return found
-
-
-def _known(value: float) -> str:
-    return "not evaluated" if np.isnan(value) else number(float(value), 4)
