@@ -8,6 +8,7 @@ import pytest
 from landscape import scan
 from landscape.errors import LandscapeError
 from landscape.plane import random
+from landscape.quantities import percent
 from landscape.scan.jobs import Request, prepare
 
 
@@ -30,7 +31,7 @@ def test_a_tolerance_against_every_point_measured(made):
         assert off[near.measured].max() < 1e-5
         assert np.quantile(off, 0.95) <= 0.05
     [remark] = near.remarks
-    assert remark.startswith(f"{near.measured.mean():.1%} of the points are measured")
+    assert remark.startswith(f"{percent(near.measured.mean())} of the points are measured")
     assert np.isfinite(near.paths[0].plane_loss).any()
 
 
