@@ -54,7 +54,9 @@ def _recorded(run: Run) -> dict[str, Any]:
             "last": int(steps[-1]),
             "bytes": int(trajectory.size) * 4 * len(steps),
         },
-        "losses": {name: at(trajectory, row, run) for name, row in _places(trajectory).items()},
+        "losses": {
+            name: _measures_at(trajectory, row, run) for name, row in _places(trajectory).items()
+        },
     }
 
 
@@ -68,7 +70,7 @@ def _places(trajectory: Trajectory) -> dict[str, int]:
     return places
 
 
-def at(trajectory: Trajectory, row: int, run: Run) -> dict[str, Any]:
+def _measures_at(trajectory: Trajectory, row: int, run: Run) -> dict[str, Any]:
     """Step and full-data measures of one row; what the problem doesn't have is None."""
     found: dict[str, Any] = {"step": int(trajectory.step[row])}
     validated = run.record["problem"].get("validation_data") is not None
@@ -136,7 +138,7 @@ def _losses(run: Run) -> dict[str, Any]:
         return {}
     trajectory = run.trajectory
     found: dict[str, Any] = {}
-    end = at(trajectory, trajectory.row("final"), run)
+    end = _measures_at(trajectory, trajectory.row("final"), run)
     for name in MEASURES[:2]:
         values = trajectory.measures[name]
         known = values[~np.isnan(values)]

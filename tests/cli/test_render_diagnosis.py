@@ -10,6 +10,7 @@ from landscape.draw import KINDS, Style
 from landscape.errors import LandscapeError
 from landscape.store import analysis
 from landscape.store.diagnosed import Diagnosed
+from landscape.store.history import History
 
 SWEEP = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 8, "--epochs", 2)
 PARTS = "units,distances,permutations,diffusion,sharpness,interventions,connectivity"
@@ -78,8 +79,11 @@ CHANGED = (
 @pytest.mark.parametrize("kind", [*FIGURES, "outcomes", "loss"])
 def test_what_a_kind_says_it_takes_shows_and_nothing_else(diagnosed, swept, tmp_path, kind):
     subject = draw.open_work(swept if kind == "outcomes" else diagnosed, kind).subject
-    if isinstance(subject, Diagnosed):  # losses below the constant output's: it would hide a cap
+    # All losses are below the constant output's, which would stand on the axis whatever the cap.
+    if isinstance(subject, Diagnosed):
         subject = replace(subject, history=replace(subject.history, constant_loss=float("nan")))
+    if isinstance(subject, History):
+        subject = replace(subject, constant_loss=float("nan"))
 
     def pixels(**chosen) -> bytes:
         style = Style(**chosen)

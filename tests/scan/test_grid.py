@@ -7,6 +7,7 @@ import pytest
 
 from landscape import plane, scan
 from landscape.errors import LandscapeError
+from landscape.quantities import percent
 from landscape.scan.prepare import prepare
 
 from .requests import asked
@@ -44,7 +45,7 @@ def test_a_tolerance_against_every_point_measured(made, finish):
     stored = finish(job)
     assert_same(near, stored)
     np.testing.assert_array_equal(near.certificate.xy, stored.certificate.xy)
-    assert near.remarks[0].startswith(f"{near.measured.mean():.1%} of the points are measured")
+    assert near.remarks[0].startswith(f"{percent(near.measured.mean())} of the points are measured")
 
 
 def test_a_width_without_a_trajectory(made):

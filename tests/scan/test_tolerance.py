@@ -9,6 +9,7 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.problem.evaluate import Evaluator
+from landscape.quantities import percent
 from landscape.scan import subset
 from landscape.scan.prepare import prepare
 from landscape.scan.preview import preview
@@ -51,7 +52,9 @@ def test_a_tolerance_is_kept_and_stored(made, finish):
         assert (file["grid/train_loss_error"][:] > 0).sum() == (~scan.measured).sum()
     assert scan.samples_evaluated == scan.measured.sum() * 320
     remark = next(line for line in scan.remarks if "held-out random points" in line)
-    assert remark.startswith(f"{scan.measured.mean():.1%} of the points are measured, the others ")
+    assert remark.startswith(
+        f"{percent(scan.measured.mean())} of the points are measured, the others "
+    )
     [again] = prepare(run, where, NEAR, resume=True)
     assert again.finished
 
