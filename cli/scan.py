@@ -202,11 +202,10 @@ def scan(
     from landscape import cluster
     from landscape.plane.choice import PlaneChoice
     from landscape.scan.evaluation import Evaluation
-    from landscape.scan.prepare import alike
     from landscape.scan.request import GridChoice, Request
     from landscape.store import read
 
-    from .scanning import evaluate_and_draw, prepared
+    from .scanning import carry_out, prepared
 
     if plane is not None and directions is not None:
         raise LandscapeError(
@@ -247,7 +246,4 @@ def scan(
     ]
     with cluster.workers(workers, scheduler) as pool:
         pool.start("landscape.scan.farm")
-        # Plane by plane: scans of several runs share extent and colours.
-        for same in zip(*jobs, strict=True):
-            together = alike(same) if len(same) > 1 else list(same)
-            evaluate_and_draw(together, opened if preview else None, pool, quiet=quiet)
+        carry_out(jobs, opened if preview else None, pool, quiet=quiet)

@@ -69,19 +69,24 @@ def _check_data(run: Run, other: Run, *, accept_changes: bool) -> None:
         )
 
 
-def evaluate_and_draw(
-    jobs: Sequence[Job], previewed: Sequence[Run] | None, pool: Workers, *, quiet: bool
+def carry_out(
+    jobs: Sequence[Sequence[Job]], previewed: Sequence[Run] | None, pool: Workers, *, quiet: bool
 ) -> None:
-    """Do the jobs of one plane, a run's each, print what was found and draw all on one scale."""
-    for job in jobs:
-        announce(job)
-    runs = [None] * len(jobs) if previewed is None else previewed
-    scans = [
-        evaluate(job, pool, preview=run, quiet=quiet) for run, job in zip(runs, jobs, strict=True)
-    ]
-    for job, scan in zip(jobs, scans, strict=True):
-        summarize(job.path, scan)
-        draw_all(job.path, [other.path for other in jobs], quiet=quiet)
+    """Do the jobs of each run, plane by plane: scans of several runs share extent and colours."""
+    from landscape.scan.prepare import alike
+
+    for same in zip(*jobs, strict=True):
+        together = alike(same) if len(same) > 1 else list(same)
+        for job in together:
+            announce(job)
+        runs = [None] * len(together) if previewed is None else previewed
+        scans = [
+            evaluate(job, pool, preview=run, quiet=quiet)
+            for run, job in zip(runs, together, strict=True)
+        ]
+        for job, scan in zip(together, scans, strict=True):
+            summarize(job.path, scan)
+            draw_all(job.path, [other.path for other in together], quiet=quiet)
 
 
 def announce(job: Job) -> None:

@@ -13,16 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landscape.store.records import Floats
 from landscape.store.trajectory import Event
-
-if TYPE_CHECKING:
-    from landscape.sgd.flight import FlightWindow
 
 LEARNED = 0.1
 """† Share of the way from the constant output's loss to 0 that counts as having learned."""
@@ -274,30 +270,6 @@ def detect(
     """`events_of` the full-data losses of some rows, by a recording's rules."""
     course = read(step, loss, constant_loss=constant_loss, steps_per_epoch=steps_per_epoch)
     return events_of(course) if course is not None else []
-
-
-def joined(found: Sequence[Event], windows: Sequence[FlightWindow]) -> list[Event]:
-    """Events of the losses and those of the flight recorder, which knows the onset to the step.
-
-    One that both saw has the name from the losses and the flight recorder's first step.
-    """
-    rest = [Event(w.name, w.first, w.last, w.trigger) for w in windows]
-    merged: list[Event] = []
-    for event in found:
-        same = [
-            other
-            for other in rest
-            if event.name in ("spike", "escape")
-            and other.name == "spike"
-            and other.first <= event.last
-            and event.first <= other.last
-        ]
-        rest = [other for other in rest if other not in same]
-        triggers = "; ".join([*(other.trigger for other in same), event.trigger])
-        first = min([event.first, *(other.first for other in same)])
-        last = max([event.last, *(other.last for other in same)])
-        merged.append(Event(event.name, first, last, triggers))
-    return sorted([*merged, *rest], key=lambda event: (event.first, event.last, event.name))
 
 
 def excursions(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.sgd.options import Options
+from landscape.store.trajectory import Event
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -245,3 +246,27 @@ class Flight:
                 for name, value in arrays.items()
                 if name.startswith(prefix)
             }
+
+
+def joined(found: Sequence[Event], windows: Sequence[FlightWindow]) -> list[Event]:
+    """Events of the losses and those of the flight recorder, which knows the onset to the step.
+
+    One that both saw has the name from the losses and the flight recorder's first step.
+    """
+    rest = [Event(w.name, w.first, w.last, w.trigger) for w in windows]
+    merged: list[Event] = []
+    for event in found:
+        same = [
+            other
+            for other in rest
+            if event.name in ("spike", "escape")
+            and other.name == "spike"
+            and other.first <= event.last
+            and event.first <= other.last
+        ]
+        rest = [other for other in rest if other not in same]
+        triggers = "; ".join([*(other.trigger for other in same), event.trigger])
+        first = min([event.first, *(other.first for other in same)])
+        last = max([event.last, *(other.last for other in same)])
+        merged.append(Event(event.name, first, last, triggers))
+    return sorted([*merged, *rest], key=lambda event: (event.first, event.last, event.name))

@@ -18,7 +18,7 @@ from landscape.problem.evaluate import NOTHING, Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.weights import buffers, flat, load_buffers, tied
 from landscape.sgd import events
-from landscape.sgd.flight import Flight
+from landscape.sgd.flight import Flight, joined
 from landscape.sgd.plan import RecordingPlan
 from landscape.sgd.sketch import Sketch
 from landscape.sgd.state import TrainingState, undisturbed
@@ -120,7 +120,7 @@ class Intake:
             constant_loss=self._constant,
             steps_per_epoch=self.plan.cadence.steps_per_epoch,
         )
-        return events.joined(found, self._flight.windows)
+        return joined(found, self._flight.windows)
 
     def notes(self) -> list[str]:
         """Limits that were reached, in words."""

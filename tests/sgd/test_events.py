@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from landscape.sgd.events import EventRules, detect, is_away, joined, read, rise_levels
-from landscape.sgd.flight import FlightWindow
+from landscape.sgd.events import EventRules, detect, is_away, read, rise_levels
+from landscape.sgd.flight import FlightWindow, joined
 from landscape.store.trajectory import Event
 
 L0 = math.log(10)
