@@ -1,15 +1,424 @@
-"""``landscape diagnose``: what SGD did in a run, with the evidence."""
+"""``landscape diagnose``: what SGD did in a run or in a sweep's runs, with the evidence."""
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from landscape import cluster
 from landscape.errors import LandscapeError
+from landscape.quantities import duration
 
-from .problems import SetOption, SpecOption
+from . import strict_json
+from .problems import SetOption, SpecOption, given
+from .progress import progress
+from .sweep_table import table
+
+if TYPE_CHECKING:
+    from landscape.diagnose import Diagnosis, Thresholds, Verdict
+    from landscape.store import Run
+    from landscape.store.outcomes import LossSpan, Outcomes, OutcomeShare
+    from landscape.store.sweep import Sweep
+
+
+ANNOUNCED_SECONDS = 60.0
+"""Measuring that takes longer is announced."""
+
+
+@dataclass(frozen=True)
+class DiagnosisChoice:
+    """What the command line asks for."""
+
+    only: tuple[str, ...] | None
+    intervene: bool
+    twin: Path | None
+    epochs: int
+    curve: bool
+    workers: int
+    scheduler: str | None
+    thresholds: Thresholds
+    problem: str | None
+    settings: Sequence[str] | None
+    accept_changes: bool
+    quiet: bool
+
+
+def thresholds(pairs: Sequence[str]) -> Thresholds:
+    """The verdict's lines, with those that were given drawn elsewhere."""
+    from landscape.diagnose import Thresholds
+
+    known = asdict(Thresholds())
+    chosen: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in known:
+            raise LandscapeError(
+                f"--threshold must be NAME=VALUE with one of {', '.join(known)}, got {pair}"
+            )
+        kind = type(known[name])
+        try:
+            chosen[name] = kind(text)
+        except ValueError:
+            number = "a whole number" if kind is int else "a number"
+            raise LandscapeError(f"threshold {name} must be {number}, got {text}") from None
+    return Thresholds(**chosen)
+
+
+def diagnose_run(folder: Path, choice: DiagnosisChoice, *, json: bool) -> None:
+    """Diagnose a run and print the page, or verdict.json."""
+    from landscape.diagnose import alone
+    from landscape.store import read
+
+    from .diagnosis_page import show
+
+    run = read(folder)
+    with cluster.workers(choice.workers, choice.scheduler) as pool, alone(run):
+        diagnosis = prepared(run, choice)
+        expected = announce_trainings(diagnosis, pool)
+        verdict = carried_out(diagnosis, pool, expected, quiet=choice.quiet)
+    if lacking := unwritten(folder, verdict):
+        typer.echo(
+            f"{folder}/verdict.json stays as it is: it rests on {', '.join(lacking)} too; to "
+            f"replace it {remedy(lacking, choice)}, or delete it",
+            err=True,
+        )
+    if json:
+        strict_json.echo(verdict.record())
+    else:
+        show(diagnosis, verdict)
+
+
+def unwritten(folder: Path, verdict: Verdict) -> tuple[str, ...]:
+    """What a fuller verdict rests on that was not overwritten."""
+    from landscape.diagnose.session.kept import lacking
+
+    return lacking(folder, verdict)
+
+
+def remedy(
+    lacking: Collection[str], choice: DiagnosisChoice, *, trains: str = "leave out --no-intervene"
+) -> str:
+    """What to ask for, for nothing of this to be left out; ``trains``: for interventions."""
+    wanted = []
+    if not set(lacking) <= set(choice.only if choice.only is not None else lacking):
+        wanted.append("leave out --only")
+    if "interventions" in lacking and not choice.intervene:
+        wanted.append(trains)
+    return " and ".join(wanted)
+
+
+def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
+    """A run's diagnosis, nothing of it measured yet."""
+    from landscape.diagnose import Diagnosis
+    from landscape.problem.rebuild import from_record
+    from landscape.store import read
+
+    record = run.record["problem"]
+    problem = from_record(
+        record,
+        run.folder,
+        problem=given(choice.problem, choice.settings, seed=record.get("seed") or 0),
+        accept_changes=choice.accept_changes,
+    )
+    return Diagnosis(
+        run,
+        problem,
+        only=choice.only,
+        intervene=choice.intervene,
+        twin=read(choice.twin) if choice.twin is not None else None,
+        epochs=choice.epochs,
+        curve=choice.curve,
+        thresholds=choice.thresholds,
+    )
+
+
+def announce_trainings(diagnosis: Diagnosis, pool: cluster.Workers) -> Mapping[str, float]:
+    """Say what measuring takes if that is long, and what interventions do; give seconds by part."""
+    from landscape.diagnose import cost, seconds
+
+    plan, parts = diagnosis.plan, seconds(diagnosis)
+    announce_measuring(parts)
+    if not plan.missing:
+        return parts
+    found = cost(diagnosis)
+    begun = len(plan.trials) - len(plan.missing)
+    typer.echo(
+        f"interventions ({plan.kind}): {found.runs} trainings"
+        f"{f' beside {begun} that are done' if begun else ''}, {found.epochs:.0f} epochs in all, "
+        f"about {duration(found.seconds / pool.count)}; --epochs shortens, --no-intervene skips "
+        "them, Ctrl-C keeps what is done",
+        err=True,
+    )
+    return {**parts, "interventions": found.seconds / pool.count}
+
+
+def announce_measuring(parts: Mapping[str, float], *, runs: int = 1, at_once: int = 1) -> None:
+    """Say what measuring parts, of these seconds each, takes of so many runs; if it is long."""
+    times = runs / at_once
+    total = sum(parts.values()) * times
+    if total < ANNOUNCED_SECONDS:
+        return
+    dearest = sorted(parts, key=lambda name: -parts[name])[:2]
+    most = ", ".join(f"{name} {duration(parts[name] * times)}" for name in dearest)
+    typer.echo(
+        f"measuring{f' {runs} runs' if runs > 1 else ''}: about {duration(total)} (most of it "
+        f"{most}); --only measures some parts, Ctrl-C keeps what is done",
+        err=True,
+    )
+
+
+def carried_out(
+    diagnosis: Diagnosis,
+    pool: cluster.Workers,
+    expected: Mapping[str, float],
+    *,
+    quiet: bool,
+) -> Verdict:
+    """Measure with progress, and judge; ``expected`` are seconds by part, others take none."""
+    from landscape.diagnose import NAMES, conclude, measure
+
+    folder = diagnosis.subject.run.folder
+    whole = sum(expected.values()) or 1.0
+    shares = [100 * expected.get(name, 0.0) / whole for name in NAMES]
+    before = dict(zip(NAMES, accumulate((0.0, *shares)), strict=False))
+    try:
+        with progress(f"diagnosing {folder.name}", 100, quiet=quiet) as report:
+
+            def told(name: str, share: float) -> None:
+                done = before[name] + share * shares[NAMES.index(name)]
+                report(round(done, 1), f"{name} {share:.0%}" if 0 < share < 1 else name)
+
+            for _ in measure(diagnosis, pool, told):
+                pass
+        return conclude(diagnosis)
+    except (KeyboardInterrupt, OSError, LandscapeError):
+        if not cluster.reporting():
+            typer.echo(f"go on with: landscape diagnose {folder}", err=True)
+        raise
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """One run to be diagnosed, in this process or another."""
+
+    folder: str
+    choice: DiagnosisChoice
+    threads: int
+    here: str
+    """The folder that relative paths are from."""
+
+
+def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, json: bool) -> None:
+    """Diagnose a sweep's runs, several at a time, and print the table, or its JSON.
+
+    Without ``intervene`` no trainings are done from the runs' snapshots: of every run they take
+    as long as the run itself, or longer.
+
+    Raises:
+        LandscapeError: no run has ended, or one couldn't be diagnosed; the others were.
+    """
+    from landscape.diagnose import alone
+    from landscape.diagnose.session import tally
+    from landscape.store import sweep as sweeps
+
+    sweep = sweeps.read(folder)
+    opened, damaged = sweep.opened()
+    runs = [run for run in opened if run.is_done]
+    unreadable = [f"{name}: {why}" for name, why in damaged.items()]
+    if not runs:
+        if unreadable:
+            raise LandscapeError(f"a sweep needs runs that can be read, {unreadable[0]}")
+        raise LandscapeError(
+            f"a sweep needs runs that have ended, {folder} has none; train them first"
+        )
+    _say_what_is_left_out(sweep, [*damaged, *(run.name for run in runs)])
+    asked = replace(choice, intervene=intervene)
+    if not intervene and choice.intervene:
+        typer.echo("interventions are left out; --intervene does them for each run", err=True)
+    with cluster.workers(choice.workers, choice.scheduler) as pool, alone(sweep):
+        failed = [*unreadable, *_diagnosed(folder, runs, asked, pool)]
+        found = tally.write(sweep)
+    if json:
+        strict_json.echo(found.record())
+    else:
+        for line in outcome_lines(found):
+            typer.echo(line)
+        if found.runs:
+            one = folder / found.runs[0].name
+            typer.echo(f"next: landscape diagnose {one}, or landscape render {folder}")
+    if failed:
+        raise LandscapeError(
+            f"{len(failed)} of {len(runs) + len(damaged)} runs could not be diagnosed, {failed[0]}"
+        )
+
+
+def _say_what_is_left_out(sweep: Sweep, known: Sequence[str]) -> None:
+    """Say which runs aren't ``known`` to be diagnosed, or to be damaged."""
+    left = [str(entry["name"]) for entry in sweep.runs if entry["name"] not in known]
+    if left:
+        typer.echo(
+            f"{len(left)} of {len(sweep.runs)} runs are left out, they failed or have not ended: "
+            f"{', '.join(left[:3])}{', ...' if len(left) > 3 else ''}; "
+            "the sweep's own command trains them",
+            err=True,
+        )
+
+
+def _diagnosed(
+    folder: Path, runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Workers
+) -> list[str]:
+    """Diagnose the runs; give those that could not be, with their errors."""
+    import torch
+
+    _announce(runs, choice, pool)
+    threads, here = pool.threads(torch.get_num_threads()), str(Path.cwd())
+    tasks = [RunTask(str(run.folder.resolve()), choice, threads, here) for run in runs]
+    failed, stays = [], []
+    lacking: set[str] = set()
+    for outcome in _outcomes(folder, tasks, pool, quiet=choice.quiet):
+        name = runs[outcome.index].name
+        if outcome.result is None:
+            failed.append(f"{name}: {outcome.error}")
+        elif outcome.result.lacking:
+            stays.append(name)
+            lacking.update(outcome.result.lacking)
+    if stays:
+        typer.echo(
+            f"{len(stays)} of {len(runs)} verdicts stay as they are, they rest on more: "
+            f"{', '.join(stays[:3])}{', ...' if len(stays) > 3 else ''}; to replace them "
+            f"{remedy(lacking, choice, trains='give --intervene')}, or delete them",
+            err=True,
+        )
+    return failed
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of one run."""
+
+    outcome: str
+    lacking: tuple[str, ...]
+    """What a fuller verdict rests on that was not overwritten."""
+
+
+def diagnose_one(task: RunTask) -> Said:
+    """Diagnose a run as the same command alone would."""
+    import torch
+
+    from landscape.cluster.local import Here
+    from landscape.diagnose import alone, seconds
+    from landscape.store import read
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(task.threads)
+    try:
+        with contextlib.chdir(task.here):
+            run = read(Path(task.folder))
+            with alone(run):
+                diagnosis = prepared(run, task.choice)
+                verdict = carried_out(diagnosis, Here(), seconds(diagnosis), quiet=True)
+            return Said(verdict.verdict, unwritten(run.folder, verdict))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _outcomes(
+    folder: Path, tasks: Sequence[RunTask], pool: cluster.Workers, *, quiet: bool
+) -> Iterator[cluster.Outcome[Said]]:
+    """Do the tasks with one line of progress."""
+    shares: dict[int, float] = {}
+    counts: Counter[str] = Counter()
+    with progress(f"diagnosing {folder.name}", len(tasks), quiet=quiet) as report:
+
+        def show(index: int, share: float) -> None:
+            shares[index] = share
+            said = ", ".join(f"{count} {what}" for what, count in counts.items())
+            report(round(sum(shares.values()), 2), said)
+
+        for outcome in pool.run(diagnose_one, tasks, show):
+            counts["failed" if outcome.result is None else outcome.result.outcome] += 1
+            show(outcome.index, 1.0)
+            yield outcome
+
+
+def _announce(runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Workers) -> None:
+    from landscape.diagnose import cost, seconds
+    from landscape.diagnose.session.kept import VERDICT
+
+    new = [run for run in runs if not (run.folder / VERDICT).is_file()]
+    for first in _prepared(new[:1], choice):
+        announce_measuring(seconds(first), runs=len(new), at_once=min(pool.count, len(new)))
+    if not choice.intervene:
+        return
+    costs = [cost(diagnosis) for diagnosis in _prepared(runs, choice)]
+    count, epochs = sum(one.runs for one in costs), sum(one.epochs for one in costs)
+    if count:
+        typer.echo(
+            f"interventions: {count} trainings from {len(runs)} runs, {epochs:.0f} epochs in all, "
+            f"about {duration(sum(one.seconds for one in costs) / pool.count)}; "
+            "Ctrl-C keeps what is done",
+            err=True,
+        )
+
+
+def _prepared(runs: Sequence[Run], choice: DiagnosisChoice) -> Iterator[Diagnosis]:
+    for run in runs:
+        # One that can't be diagnosed says so when its turn comes.
+        with contextlib.suppress(LandscapeError):
+            yield prepared(run, choice)
+
+
+def outcome_lines(found: Outcomes) -> Iterator[str]:
+    """A table with a line for each combination of settings, then one with a line a run."""
+    names = list(found.groups[0].values) if found.groups else []
+    head = [*names, "runs", "train (median)", "valid. (median)", "outcomes (95 % interval)"]
+    yield from table(
+        head,
+        [
+            [
+                *(str(group.values[name]) for name in names),
+                str(group.count),
+                *(_median(span) for span in (group.train_loss, group.validation_loss)),
+                ", ".join(_share(name, share) for name, share in group.outcomes.items()),
+            ]
+            for group in found.groups
+        ],
+    )
+    yield ""
+    head = ["run", "train", "valid.", "outcome", "motion"]
+    yield from table(
+        head,
+        [
+            [
+                run.name,
+                *(_loss(loss) for loss in (run.train_loss, run.validation_loss)),
+                run.verdict + (f" ({run.landing})" if run.landing else ""),
+                run.motion,
+            ]
+            for run in found.runs
+        ],
+    )
+
+
+def _share(name: str, share: OutcomeShare) -> str:
+    return f"{share.count} {name} ({share.low:.0%} to {share.high:.0%})"
+
+
+def _median(span: LossSpan | None) -> str:
+    return "-" if span is None else _loss(span.median)
+
+
+def _loss(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
 
 WHAT = "What is measured"
 TRAIN = "Interventions"
@@ -122,11 +531,11 @@ def diagnose(
     """
     from landscape.store import sweep
 
-    from . import diagnosing, diagnosing_sweep
+    # moved
 
     if intervene and no_intervene:
         raise LandscapeError("--intervene and --no-intervene exclude each other; drop one of them")
-    choice = diagnosing.DiagnosisChoice(
+    choice = DiagnosisChoice(
         only=None if only is None else tuple(name.strip() for name in only.split(",")),
         intervene=not no_intervene,
         twin=twin,
@@ -134,13 +543,13 @@ def diagnose(
         curve=curve,
         workers=workers,
         scheduler=scheduler,
-        thresholds=diagnosing.thresholds(threshold or ()),
+        thresholds=thresholds(threshold or ()),
         problem=problem,
         settings=set_,
         accept_changes=accept_changes,
         quiet=quiet,
     )
     if sweep.is_sweep(path):
-        diagnosing_sweep.all_of(path, choice, intervene=intervene, json=json)
+        diagnose_sweep(path, choice, intervene=intervene, json=json)
     else:
-        diagnosing.one(path, choice, json=json)
+        diagnose_run(path, choice, json=json)

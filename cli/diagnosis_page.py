@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,211 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from .diagnosis_tables import cell, columns, is_of_trainings, tables, was_trained_again
-
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from landscape.diagnose import Diagnosis, Verdict
+    from landscape.diagnose.items import Value
+    from landscape.store.measured.networks import Functions
+    from landscape.store.measured.trainings import (
+        ControlRepeat,
+        EscapeTrainings,
+        LeftAgain,
+        MotionTrainings,
+    )
+    from landscape.store.measured.weights import Copies
     from landscape.store.measured.whole import Measured
+
+
+def tables(verdict: Verdict, measured: Measured) -> Iterator[RenderableType]:
+    """Those there is something for, from top to bottom."""
+    found = measured.interventions
+    if found is not None and found.escape is not None:
+        yield Group(Text("\nTrained again", style="bold"), _escape(found.escape))
+    elif found is not None and found.motion is not None:
+        motion = _motion(found.motion, verdict, measured)
+        if motion is not None:
+            yield motion
+    if measured.permutations is not None:
+        yield _distances(measured, measured.permutations)
+    if measured.functions is not None:
+        yield from _functions(measured.functions)
+
+
+def was_trained_again(measured: Measured) -> bool:
+    """Whether there is a table of what trainings after an escape did."""
+    found = measured.interventions
+    return found is not None and found.escape is not None
+
+
+def is_of_trainings(name: str) -> bool:
+    """Whether evidence of that name is in this table."""
+    return "_from_" in name or name == "plateau_rates"
+
+
+def _escape(found: EscapeTrainings) -> RenderableType:
+    from landscape.store.measured.trainings import KINDS, STARTS
+
+    table = columns(
+        *("runs", "loss at the end", f"ended below {cell(found.level)}"),
+        right=(1, 2, 3),
+        first="from",
+    )
+    for start, place in STARTS.items():
+        for kind, change in KINDS.items():
+            same = [b for b in found.branches if (b.start, b.kind) == (start, kind)]
+            if same:
+                rates = ", ".join(f"{rate:g}" for rate in sorted({b.learning_rate for b in same}))
+                losses = [b.end_loss for b in same]
+                back = sum(loss <= found.level for loss in losses)
+                table.add_row(
+                    Text(f"{place.page}, η = {rates}{change.page}"),
+                    str(len(losses)),
+                    _range(losses),
+                    f"{back} of {len(losses)}",
+                )
+    lines: list[RenderableType] = [table]
+    lines += [Text(_again(one)) for one in found.again]
+    still = {b.start for b in found.branches if b.kind == "control" and not b.velocity}
+    lines += [Text(_control(one, has_velocity=one.start not in still)) for one in found.controls]
+    return Group(*lines)
+
+
+def _again(found: LeftAgain) -> str:
+    from landscape.store.measured.trainings import STARTS
+
+    place = STARTS[found.start].page
+    return (
+        f"from {place}, same rate, other orders: {found.away} of {found.count} left "
+        f"(95 % interval of the probability: {found.low:.0%} to {found.high:.0%})"
+    )
+
+
+def _control(found: ControlRepeat, *, has_velocity: bool) -> str:
+    from landscape.store.measured.trainings import STARTS
+
+    where = f"control from {STARTS[found.start].page}"
+    if found.equal == found.steps:
+        return f"{where}: all {found.steps} batch losses are the run's to the bit"
+    why = (
+        "as on another machine or with other versions"
+        if has_velocity
+        else "since no velocity was recorded there to begin with"
+    )
+    return (
+        f"{where}: {found.equal} of {found.steps} batch losses are the run's to the bit, then they "
+        f"differ by up to {found.difference:.0%} within the first epoch, {why}"
+    )
+
+
+def _motion(found: MotionTrainings, verdict: Verdict, measured: Measured) -> RenderableType | None:
+    """What isn't among the evidence."""
+    table = columns("", right=(1,), first="Trained on, from step " + str(found.start_step))
+    replicas, full = found.replicas, found.full_batch
+    if replicas is not None and "replicas_ratio" not in verdict.evidence:
+        table.add_row(
+            f"{replicas.count} replicas, other orders: distance between them against distance "
+            "covered (0 drift, 1 walk)",
+            f"{cell(replicas.ratio)} ± {cell(replicas.ratio_error)}",
+        )
+    if full is not None:
+        table.add_row(
+            f"distance after {full.steps} steps, full batch (no noise)", cell(full.displacement)
+        )
+        table.add_row("the same with the batches' noise", cell(full.noisy_displacement))
+    if found.floor_losses:
+        table.add_row(
+            f"floors below {len(found.floor_losses)} snapshots: loss", _range(found.floor_losses)
+        )
+    if "barrier_line" not in verdict.evidence:
+        for row in _barriers(measured):
+            table.add_row(*row)
+    if found.lower is not None:
+        table.add_row(
+            "loss at the end of a tenth of the rate, from the end", cell(found.lower.end_loss)
+        )
+    return Group(Text(), table) if table.row_count else None
+
+
+def _barriers(measured: Measured) -> Iterator[tuple[str, str]]:
+    from landscape.store.measured.paths import PATHS
+
+    trained = measured.curves.trained if measured.curves is not None else 0
+    for name, barriers in measured.barriers.items():
+        way, worst = PATHS[name].page.format(trained=trained), barriers.highest
+        yield (
+            f"worst barrier between floors, {way}: error points, loss over the higher end's",
+            f"{cell(worst.error)}, {cell(worst.ratio)}",
+        )
+
+
+def _distances(measured: Measured, copies: Copies) -> RenderableType:
+    table = columns("d", "what it is", right=(1,), first="distance in weight space")
+    spread = measured.distances
+    if spread is not None:
+        curve = spread.by_lag
+        for place in sorted({0, len(curve.lag) // 2, len(curve.lag) - 1}):
+            table.add_row(
+                f"w_N to w_(N + {curve.lag[place]:.0f})",
+                cell(float(curve.distance[place])),
+                "root mean square over N",
+            )
+    typical = copies.typical.mean if copies.typical is not None else None
+    rows = (
+        ("nearest permuted copy", copies.nearest, "nearest"),
+        ("typical permuted copy", typical, "typical"),
+        ("twin", copies.twin, "twin"),
+        ("twin, units matched", copies.twin_matched, "twin_matched"),
+    )
+    for name, value, meaning in rows:
+        if value is not None:
+            table.add_row(name, cell(value), copies.meanings[meaning])
+    lines: list[RenderableType] = [Text(), table]
+    lines += [Text(caveat) for caveat in copies.caveats]
+    return Group(*lines)
+
+
+def _functions(found: Functions) -> Iterator[RenderableType]:
+    table = columns(
+        "differ",
+        right=(1,),
+        first=f"predictions, of the {found.samples} {found.data} samples, in function space",
+    )
+    for row in (0, -2):
+        differ = float(found.disagreement[row, -1])
+        if not math.isnan(differ):
+            table.add_row(f"at step {found.step[row]} and at {found.step[-1]}", f"{differ:.1%}")
+    if table.row_count:
+        yield Group(Text(), table)
+
+
+def columns(*columns: str, right: Sequence[int] = (), first: str = "") -> Table:
+    """An empty table without lines; the columns ``right`` are aligned to the right."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+    for place, name in enumerate((first, *columns)):
+        table.add_column(
+            name, justify="right" if place in right else "left", no_wrap=place in right
+        )
+    return table
+
+
+def _range(losses: Sequence[float]) -> str:
+    low, high = min(losses), max(losses)
+    return cell(low) if low == high else f"{cell(low)} to {cell(high)}"
+
+
+def cell(value: Value, missing: str = "unknown") -> str:
+    """A value in a table: three digits, and words for what isn't a number."""
+    if value is None:
+        return missing
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return "unknown"
+    return f"{value:.3g}".replace("-", "−").replace("inf", "∞")
+
 
 WIDTH = 100
 """Of the page where it isn't shown on a terminal."""
@@ -36,7 +235,7 @@ def show(diagnosis: Diagnosis, verdict: Verdict) -> None:
 
 def page(diagnosis: Diagnosis, verdict: Verdict) -> Iterator[RenderableType]:
     """The page's parts, from top to bottom."""
-    from landscape.diagnose.words import answer
+    from landscape.diagnose.verdict.answer import answer
 
     run = diagnosis.subject.run
     yield Panel(_head(verdict), title=f"{run.folder}", title_align="left")
@@ -116,8 +315,8 @@ def _evidence(verdict: Verdict, measured: Measured) -> RenderableType:
 
 def _files(diagnosis: Diagnosis) -> Text:
     """Where everything is; paths in one piece, however long."""
-    from landscape.diagnose.kept import VERDICT
-    from landscape.diagnose.trials import FOLDER
+    from landscape.diagnose.session.kept import VERDICT
+    from landscape.diagnose.trainings.trials import FOLDER
     from landscape.store.analysis import NAME
 
     folder = diagnosis.subject.run.folder

@@ -41,9 +41,9 @@ def export(
     The surface, the path across it and, in Li et al.'s layout, the directions. Of a whole run csv
     and npz hold the recorded losses and every step's scalars too. docs/formats.md lists it all.
     """
-    from landscape.store import exchange
+    from landscape.store import exports
 
-    done = exchange.export(source, to=to, folder=output, overwrite=overwrite)
+    done = exports.export(source, to=to, folder=output, overwrite=overwrite)
     for file in done.files:
         typer.echo(str(file))
     for note in done.notes:

@@ -55,7 +55,7 @@ def import_(
     The weights are checked against the problem's model and evaluated on its data. No code in a
     checkpoint is run: one that can't be read without is refused.
     """
-    from landscape.sgd import imported
+    from landscape.sgd import importing
     from landscape.store import read
 
     made = given(problem, set_, seed=seed)
@@ -64,9 +64,9 @@ def import_(
             "import needs the problem that the checkpoints are of, got none; "
             "give it with --problem FILE.py:function"
         )
-    files = imported.order(checkpoints, None if steps is None else _numbers(steps))
+    files = importing.order(checkpoints, None if steps is None else _numbers(steps))
     with progress("importing", 2 * len(files), quiet=quiet) as report:
-        for done in imported.record(
+        for done in importing.record(
             output, made, files, key=key, device=device, overwrite=overwrite
         ):
             report(done, "reading" if done <= len(files) else "evaluating")

@@ -79,11 +79,11 @@ def _salvage(path: Path, into: Path) -> None:
 def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
     """What is there, and lines of words that say it."""
     from landscape.store import Scan, summary
-    from landscape.store.sentences import describe
+    from landscape.store.scans.sentences import describe
     from landscape.store.sources import open_source
     from landscape.store.sweep import Sweep
 
-    from .sweep_table import lines
+    from .sweep_table import table_lines
 
     opened = open_source(path)
     if isinstance(opened, Scan):
@@ -91,7 +91,7 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
         complete = "complete" if opened.complete else "not complete"
         return about, iter([f"{path}: a scan, {complete}", *describe(opened)])
     if isinstance(opened, Sweep):
-        return summary.of_sweep(opened), lines(opened)
+        return summary.of_sweep(opened), table_lines(opened)
     from landscape.sgd import lock
 
     about = summary.of_run(opened)

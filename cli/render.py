@@ -127,7 +127,7 @@ def render(
     it was made from: --reproduce makes it again.
     """
     from landscape.draw import pictures
-    from landscape.draw import style as styles
+    from landscape.draw.look import style as styles
 
     style = styles.Style(
         theme=theme,
@@ -166,7 +166,7 @@ def render(
 
 
 def _guess(scan: Scan) -> Scan | None:
-    from landscape.scan.preview import preview  # imports torch, and few scans are unfinished
+    from landscape.scan.refine.preview import preview  # imports torch, and few scans are unfinished
 
     return preview(scan)
 

@@ -15,11 +15,10 @@ from typer.core import TyperCommand
 from landscape.errors import LandscapeError
 
 from .problems import settings
-from .recording import setup_of
-from .training import train_sweep
+from .train import setup_of, train_sweep
 
 if TYPE_CHECKING:
-    from landscape.sgd.sweep import SweepPlan
+    from landscape.sgd.sweeps import SweepPlan
 
 PANEL = "A sweep"
 LISTS = ("model", "data")
@@ -135,7 +134,7 @@ class SweepCommand(TyperCommand):
     def _request(
         self, ctx: Any, shared: Mapping[str, Any], lists: Mapping[str, list[str]], typed: Any
     ) -> SweepRequest:
-        from landscape.sgd.sweep import PlannedRun, SweepPlan, combinations, default_name
+        from landscape.sgd.sweeps import PlannedRun, SweepPlan, combinations, default_name
 
         if ctx.params.get("resume"):
             raise LandscapeError(
@@ -208,7 +207,7 @@ class SweepCommand(TyperCommand):
 
 def _lists(command: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict[str, list[str]]:
     """The options that several values were given for, or that ``--sweep`` names."""
-    from landscape.sgd.sweep import split
+    from landscape.sgd.sweeps import split
 
     assert command is not None
     hints = typing.get_type_hints(command)

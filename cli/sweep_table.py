@@ -17,7 +17,7 @@ LOSSES = {
 WIDTH = "r0.1 (quartiles)"
 
 
-def lines(sweep: Sweep) -> Iterator[str]:
+def table_lines(sweep: Sweep) -> Iterator[str]:
     """The table; below it what went wrong in the runs that failed."""
     found = of_sweep(sweep)
     # The radius at which the loss has risen by 0.1: a column where a scan has measured it.

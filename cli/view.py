@@ -13,7 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import size
 
 if TYPE_CHECKING:
-    from landscape.draw.explorer_data import Entry
+    from landscape.draw.interactive.explorer_data import Entry
 
 LARGE = 6e6
 
@@ -56,7 +56,7 @@ def view(
     With a screen in a window; elsewhere, or with --html, as a page: one file that holds everything
     and asks nothing of anywhere, to be opened in any browser and sent to anybody.
     """
-    from landscape.draw import explorer_page, explorer_sources
+    from landscape.draw.interactive import explorer_page, explorer_sources
 
     if window and (html or output is not None or no_open):
         other = "--html" if html else "--no-open" if no_open else f"--output {output}"
@@ -80,7 +80,8 @@ def view(
 
 def _in_window(entries: list[Entry], *, forced: bool) -> bool:
     """Show a window and return True; where that can't be, say so and return False."""
-    from landscape.draw import opengl, window
+    from landscape.draw.interactive import window
+    from landscape.draw.solid import opengl
 
     found = opengl.screen()
     if not found.ok and forced:
@@ -95,7 +96,7 @@ def _in_window(entries: list[Entry], *, forced: bool) -> bool:
         return False
     if len(planes) < len(entries):
         typer.echo(f"{len(entries) - len(planes)} scans are lines: see them with --html", err=True)
-    window.Window(entries).show()
+    window.SurfaceWindow(entries).show()
     return True
 
 

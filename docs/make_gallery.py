@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape import draw
-from landscape.draw.style import length
+from landscape.draw.look.style import length
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from science_cases import Case, cases
 
-from landscape.draw import theme
+from landscape.draw.look import theme
 from landscape.store import read
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 DPI = 150
 COLOURS = (

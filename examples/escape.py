@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from landscape import draw, plane, problem, scan, sgd
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 
 def main(folder: Path, *, epochs: int = 40, size: int = 51) -> None:

@@ -49,8 +49,8 @@ def recorded(tmp_path: Path) -> Callable[..., Any]:
     """Write a trajectory of a problem's model with given weights (T, P) and losses."""
     from landscape.problem import Layout  # torch, which most folders' tests do without
     from landscape.problem.weights import buffers
-    from landscape.store.shards import Writer
-    from landscape.store.trajectory import CADENCE, MEASURES, Trajectory
+    from landscape.store.trajectories.shards import Writer
+    from landscape.store.trajectories.trajectory import CADENCE, MEASURES, Trajectory
 
     numbers = count()
 

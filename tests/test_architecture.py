@@ -104,7 +104,7 @@ def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
     for module, file in modules.items():
         for _, name, _ in imported(file, ast.parse(sources[file])):
             parts = name.replace("landscape_cli", "cli").split(".")
-            # "landscape.draw.kinds.Kind" is something in the module landscape.draw.kinds.
+            # "landscape.draw.kinds.FigureKind" is something in the module landscape.draw.kinds.
             ends = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
             target = next((end for end in ends if end in modules), None)
             if target is not None and target != module:

@@ -13,7 +13,8 @@ import torch
 
 from landscape import problem, sgd
 from landscape.errors import LandscapeError
-from landscape.store import read, scanfile
+from landscape.store import read
+from landscape.store.scans import scanfile
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

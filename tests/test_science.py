@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from landscape import problem, sgd
-from landscape.diagnose.diagnosis import diagnose
+from landscape.diagnose.session.diagnosis import diagnose
 from landscape.store import analysis, read
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -12,10 +12,10 @@ from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import search
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
-from landscape.store.landmarks import check, landmarks
 from landscape.store.measured.curvature import Curvature
-from landscape.store.records import Floats
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Floats
+from landscape.store.trajectories.landmarks import check, landmarks
+from landscape.store.trajectories.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
 """``listener(done, total)``, in rows."""
@@ -30,7 +30,7 @@ ROUNDING = 3e-7
 """Share of the loss that a difference of mean losses in float32 can't tell from nothing."""
 
 
-def measure(
+def measure_curvature(
     problem: Problem,
     trajectory: Trajectory,
     rows: Sequence[int] | None = None,

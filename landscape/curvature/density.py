@@ -19,10 +19,10 @@ from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.store.landmarks import check
 from landscape.store.measured.curvature import Density
-from landscape.store.records import Floats
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Floats
+from landscape.store.trajectories.landmarks import check
+from landscape.store.trajectories.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
 """``listener(done, total)``, in products."""

@@ -23,7 +23,7 @@ from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Pair, Samples, length
 from landscape.problem.weights import Buffers, load_buffers, tied
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 BATCH = 512
 KEPT = 2**30

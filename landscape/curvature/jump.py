@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import Eigenpairs, Products, top
 from landscape.problem.problem import Problem
-from landscape.store.landmarks import check
 from landscape.store.measured.curvature import Jump
-from landscape.store.records import Floats
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Floats
+from landscape.store.trajectories.landmarks import check
+from landscape.store.trajectories.trajectory import Trajectory
 
 TOLERANCE = 1e-3
 """Residuals that are good enough, as a share of the eigenvalue."""

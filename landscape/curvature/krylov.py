@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal, hessenberg
 
 from landscape.errors import LandscapeError
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 DENSE = 24
 """Up to so many rows a matrix is built: Lanczos needs room between what it finds and the rest."""

@@ -11,10 +11,10 @@ from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
-from landscape.store.landmarks import check, landmarks
 from landscape.store.measured.curvature import Sharpness
-from landscape.store.records import Floats
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Floats
+from landscape.store.trajectories.landmarks import check, landmarks
+from landscape.store.trajectories.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
 """``listener(done, total)``, in rows."""

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from landscape.diagnose.diagnosis import (
+    from landscape.diagnose.evidence import Evidence
+    from landscape.diagnose.session.diagnosis import (
         Diagnosis,
         conclude,
         cost,
@@ -14,12 +15,11 @@ if TYPE_CHECKING:
         measure,
         seconds,
     )
-    from landscape.diagnose.evidence import Evidence
-    from landscape.diagnose.kept import alone
-    from landscape.diagnose.parts import NAMES
+    from landscape.diagnose.session.kept import alone
+    from landscape.diagnose.session.parts import NAMES
     from landscape.diagnose.thresholds import Thresholds
-    from landscape.diagnose.verdict import Verdict, judge
-    from landscape.diagnose.words import answer
+    from landscape.diagnose.verdict.answer import answer
+    from landscape.diagnose.verdict.verdict import Verdict, judge
 
 __all__ = [
     "NAMES",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.store.measured.whole import Measured, StateAtStep
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 
 @dataclass(frozen=True)

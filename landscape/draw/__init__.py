@@ -6,19 +6,19 @@
 Figures don't touch pyplot's state. VTK is imported when a surface is drawn, not before.
 """
 
-from landscape.draw.contours import contour
-from landscape.draw.curves import curve
+from landscape.draw.figures.contour import contour
+from landscape.draw.figures.curve import curve
+from landscape.draw.figures.measures import measured
 from landscape.draw.files import save
-from landscape.draw.kinds import KINDS, Kind, kinds
-from landscape.draw.measured import measured
-from landscape.draw.style import Style
-from landscape.draw.surfaces import surface
+from landscape.draw.kinds import KINDS, FigureKind, kinds
+from landscape.draw.look.style import Style
+from landscape.draw.solid.surface import surface
 from landscape.draw.works import Work, make, open_work, reproduce
-from landscape.store.sentences import caption
+from landscape.store.scans.sentences import caption
 
 __all__ = [
     "KINDS",
-    "Kind",
+    "FigureKind",
     "Style",
     "Work",
     "caption",

@@ -1,4 +1,4 @@
-"""What a paper must say about a run; of a scan see `landscape.store.sentences.caption`."""
+"""What a paper must say about a run; of a scan see `landscape.store.scans.sentences.caption`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from landscape.quantities import number
 from landscape.store.history import History
-from landscape.store.sentences import constant_output, happened, made_by, training
+from landscape.store.scans.sentences import constant_output, happened, made_by, training
 
 
 def caption_of_run(history: History) -> str:

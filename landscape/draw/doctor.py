@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from landscape.draw import opengl
+from landscape.draw.solid import opengl
 
 BROWSERS = (
     "chromium",

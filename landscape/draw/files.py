@@ -14,8 +14,8 @@ import matplotlib
 from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
 from matplotlib.figure import Figure
 
+from landscape.draw.look.style import PLAIN, Style
 from landscape.draw.recipe import KEY
-from landscape.draw.style import PLAIN, Style
 from landscape.errors import LandscapeError
 
 METADATA: dict[str, Callable[[str, str, str], dict[str, Any]]] = {
@@ -115,7 +115,7 @@ def _enlarged(svg: str, zoom: float) -> str:
     return head + tag + tail
 
 
-class _Page(PdfFile):
+class _EnlargedPage(PdfFile):
     """A PDF whose pages are larger than what is drawn on them by a factor."""
 
     zoom = 1.0
@@ -134,7 +134,7 @@ class _Enlarged(PdfPages):
 
     def _ensure_file(self) -> PdfFile:
         if self._file is None:
-            page = _Page(self._filename, metadata=self._metadata)  # type: ignore[no-untyped-call]
+            page = _EnlargedPage(self._filename, metadata=self._metadata)  # type: ignore[no-untyped-call]
             page.zoom = self._zoom
             self._file = page
         return self._file

@@ -12,10 +12,6 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
-from landscape.draw import film
-from landscape.draw.atlas import atlas
-from landscape.draw.contours import contour
-from landscape.draw.curves import curve
 from landscape.draw.diagnosis import (
     barriers,
     by_rate,
@@ -25,17 +21,21 @@ from landscape.draw.diagnosis import (
     sharpness,
     units,
 )
-from landscape.draw.measured import measured
-from landscape.draw.measured import names as further
-from landscape.draw.surfaces import surface
-from landscape.draw.times import loss
-from landscape.draw.wander import path
+from landscape.draw.figures.contour import contour
+from landscape.draw.figures.curve import curve
+from landscape.draw.figures.loss_curves import loss
+from landscape.draw.figures.map import atlas
+from landscape.draw.figures.measures import further_measures as further
+from landscape.draw.figures.measures import measured
+from landscape.draw.figures.path import path
+from landscape.draw.solid import film
+from landscape.draw.solid.surface import surface
 from landscape.errors import LandscapeError
 from landscape.store import analysis
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.outcomes import Outcomes
-from landscape.store.records import Scan
+from landscape.store.scans.records import Scan
 
 PAGE = ("theme", "width", "dpi", "transparent", "title")
 """The fields of `Style` that show in every figure; a film has a size of its own."""
@@ -53,7 +53,7 @@ NEEDS: Mapping[Need, str] = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class FigureKind:
     """What a kind of picture needs and how it is made; called, it draws a figure."""
 
     needs: Need
@@ -94,15 +94,15 @@ class Kind:
         return self.draw(subject, **more)
 
 
-KINDS: dict[str, Kind] = {
-    "contour": Kind(
+KINDS: dict[str, FigureKind] = {
+    "contour": FigureKind(
         "plane",
         contour,
         "losses of a plane from above",
         lambda scan: not scan.is_line,
         takes=(*PAGE, "cmap", "log", "cap", "levels", "path"),
     ),
-    "surface": Kind(
+    "surface": FigureKind(
         "plane",
         surface,
         "losses of a plane in 3D",
@@ -110,27 +110,27 @@ KINDS: dict[str, Kind] = {
         takes=(*PAGE, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
         solid=True,
     ),
-    "curve": Kind(
+    "curve": FigureKind(
         "line",
         curve,
         "losses along a line",
         lambda scan: scan.is_line,
         takes=(*PAGE, "log", "cap", "path"),
     ),
-    "measures": Kind(
+    "measures": FigureKind(
         "scan",
         measured,
         "gradient norm, sharpness, convexity",
         lambda scan: bool(further(scan)),
         takes=(*PAGE, "cmap", "log", "path"),
     ),
-    "path": Kind(
+    "path": FigureKind(
         "plane",
         path,
         "the path alone, its losses and its distance from the plane",
         takes=(*PAGE, "log", "cap"),
     ),
-    "film": Kind(
+    "film": FigureKind(
         "plane",
         None,
         "an orbit around the surface while the path grows",
@@ -140,16 +140,16 @@ KINDS: dict[str, Kind] = {
         default=("mp4",),
         solid=True,
     ),
-    "map": Kind(
+    "map": FigureKind(
         "planes",
         atlas,
         "several planes or runs on one scale",
         takes=(*PAGE, "cmap", "log", "cap", "levels", "path"),
     ),
-    "loss": Kind(
+    "loss": FigureKind(
         "run", loss, "a training in time, with what happened", takes=(*PAGE, "log", "cap")
     ),
-    "distances": Kind(
+    "distances": FigureKind(
         "diagnosis",
         distances.distances,
         "how far weights are from each other, beside copies and a twin",
@@ -158,14 +158,14 @@ KINDS: dict[str, Kind] = {
         parts=("distances",),
         also=("permutations", "functions"),
     ),
-    "msd": Kind(
+    "msd": FigureKind(
         "diagnosis",
         msd.msd,
         "mean squared displacement by lag: confinement, walk or drift",
         caption=msd.caption,
         parts=("diffusion",),
     ),
-    "barriers": Kind(
+    "barriers": FigureKind(
         "diagnosis",
         barriers.barriers,
         "loss along paths between floors",
@@ -174,7 +174,7 @@ KINDS: dict[str, Kind] = {
         parts=("connectivity",),
         also=("interventions",),
     ),
-    "sharpness": Kind(
+    "sharpness": FigureKind(
         "diagnosis",
         sharpness.sharpness,
         "curvature in time against the bounds of stability",
@@ -183,14 +183,14 @@ KINDS: dict[str, Kind] = {
         parts=("sharpness",),
         also=("curvature",),
     ),
-    "units": Kind(
+    "units": FigureKind(
         "diagnosis",
         units.units,
         "dead units of each layer in time",
         caption=units.caption,
         parts=("units",),
     ),
-    "replicas": Kind(
+    "replicas": FigureKind(
         "diagnosis",
         replicas.replicas,
         "what trainings from the run's snapshots did",
@@ -198,7 +198,7 @@ KINDS: dict[str, Kind] = {
         caption=replicas.caption,
         parts=("interventions",),
     ),
-    "outcomes": Kind(
+    "outcomes": FigureKind(
         "sweep",
         by_rate.outcomes,
         "what became of runs by learning rate",

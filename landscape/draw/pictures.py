@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from landscape.draw import opengl
 from landscape.draw.kinds import KINDS, NEEDS, diagnosed, kinds
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
+from landscape.draw.solid import opengl
 from landscape.draw.works import Work, open_work
 from landscape.errors import LandscapeError
 from landscape.quantities import percent
 from landscape.store import outcomes, sources, sweep
-from landscape.store.records import Scan
+from landscape.store.scans.records import Scan
 from landscape.store.sources import ScanSource
 
 PREFERRED = "along"

@@ -20,7 +20,7 @@ from landscape.store.analysis import fingerprint
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.outcomes import Outcomes
-from landscape.store.records import Scan
+from landscape.store.scans.records import Scan
 
 FORMAT = "landscape-figure"
 VERSION = 1

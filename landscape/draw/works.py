@@ -10,16 +10,17 @@ from pathlib import Path
 from landscape.draw import captions, recipe
 from landscape.draw.diagnosis.by_rate import caption as of_outcomes
 from landscape.draw.files import save
-from landscape.draw.kinds import KINDS, NEEDS, Kind, Subject
+from landscape.draw.kinds import KINDS, NEEDS, FigureKind, Subject
+from landscape.draw.look.style import PLAIN, Style, chosen
 from landscape.draw.recipe import FigureSource, Recipe
-from landscape.draw.style import PLAIN, Style, chosen
 from landscape.errors import LandscapeError
-from landscape.store import diagnosed, history, outcomes, sentences, sweep
+from landscape.store import diagnosed, history, outcomes, sweep
 from landscape.store import run as runs
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.outcomes import Outcomes
-from landscape.store.records import Scan
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Scan
 from landscape.store.sources import home_of, load_scan
 
 Shown = Scan | History | Diagnosed | Outcomes
@@ -141,7 +142,7 @@ def caption(subject: Shown) -> str:
     return captions.caption_of_run(subject.history if isinstance(subject, Diagnosed) else subject)
 
 
-def _caption(entry: Kind, subject: Shown) -> str:
+def _caption(entry: FigureKind, subject: Shown) -> str:
     if entry.caption is None:
         return caption(subject)
     text = entry.caption(subject)

@@ -7,11 +7,11 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, forward
 from landscape.plane.choice import AT, PlaneChoice
-from landscape.plane.directions import gaussian, normalized
+from landscape.plane.normalization import gaussian, normalized
 from landscape.plane.principal import components
 from landscape.plane.rise import stayed
-from landscape.store.records import Floats, Plane
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Floats, Plane
+from landscape.store.trajectories.trajectory import Trajectory
 
 
 def along(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.plane.projection import coordinates
-from landscape.store.records import Floats, Plane, Point
+from landscape.store.scans.records import Floats, Plane, Point
 
 DISTANCE = "distance in weight space"
 INDEPENDENT = 1e-6

@@ -9,10 +9,10 @@ from landscape.curvature.krylov import top
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal
 from landscape.plane.choice import AT, PlaneChoice
-from landscape.plane.places import NamedWeights, find
+from landscape.plane.named_weights import NamedWeights, find
 from landscape.problem.problem import Problem
-from landscape.store.records import Floats, Plane, Point
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Floats, Plane, Point
+from landscape.store.trajectories.trajectory import Trajectory
 
 TOLERANCE = 1e-3
 """Residual relative to an eigenvalue. The curvature along a direction is off by its square; in a

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from landscape.errors import LandscapeError
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 AUTO = "auto"
 MARGIN = 0.15

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.plane.choice import AT
-from landscape.store.records import Floats, Plane
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Floats, Plane
+from landscape.store.trajectories.trajectory import Trajectory
 
 State = Mapping[str, tuple[int, ...]]
 """Shapes of a network's parameters and buffers by name, in the order of its ``state_dict``."""

@@ -11,17 +11,17 @@ from landscape.plane.along import along
 from landscape.plane.basis import DISTANCE
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.curved import gradient, hessian
-from landscape.plane.directions import NORMALIZATIONS
 from landscape.plane.extent import AUTO
 from landscape.plane.imported import UNIT, imported
+from landscape.plane.named_weights import FORM, Where, find, split
+from landscape.plane.normalization import NORMALIZATIONS
 from landscape.plane.pca import pca
-from landscape.plane.places import FORM, Where, find, split
 from landscape.plane.random import line, random
 from landscape.plane.through import event, line_through, through
 from landscape.problem.problem import Problem
-from landscape.store import li
-from landscape.store.records import Plane
-from landscape.store.trajectory import Trajectory
+from landscape.store.exchange import li
+from landscape.store.scans.records import Plane
+from landscape.store.trajectories.trajectory import Trajectory
 
 BATCHNORM = ("saved", "recompute", "interpolate")
 IMPORTED = "imported"

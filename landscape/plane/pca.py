@@ -8,8 +8,8 @@ from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, forward
 from landscape.plane.choice import AT
 from landscape.plane.principal import components, rows_between
-from landscape.store.records import Plane
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Plane
+from landscape.store.trajectories.trajectory import Trajectory
 
 
 def pca(

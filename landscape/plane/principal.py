@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.store.records import Floats
-from landscape.store.trajectory import CADENCE, Trajectory
+from landscape.store.scans.records import Floats
+from landscape.store.trajectories.trajectory import CADENCE, Trajectory
 
 CHUNK_BYTES = 64 * 2**20
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.plane import walk
-from landscape.store.records import Floats, Plane
-from landscape.store.trajectory import CADENCE, Trajectory
+from landscape.plane import random_walk
+from landscape.store.scans.records import Floats, Plane
+from landscape.store.trajectories.trajectory import CADENCE, Trajectory
 
 CHUNK_BYTES = 64 * 2**20
 
@@ -90,6 +90,6 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
         np.concatenate(distances),
         share,
         chance=len(basis) / len(origin),
-        walk=walk.share(steps, len(basis)),
-        arc=walk.arc(steps, xy[cadence]),
+        walk=random_walk.share(steps, len(basis)),
+        arc=random_walk.arc(steps, xy[cadence]),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from landscape.plane.choice import AT, PlaneChoice
-from landscape.plane.directions import NORMALIZATIONS, gaussian, normalized
-from landscape.store.records import Plane
-from landscape.store.trajectory import Trajectory
+from landscape.plane.normalization import NORMALIZATIONS, gaussian, normalized
+from landscape.store.scans.records import Plane
+from landscape.store.trajectories.trajectory import Trajectory
 
 
 def random(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from landscape.sgd.events import is_away
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectories.trajectory import Trajectory
 
 
 def stayed(trajectory: Trajectory, constant_loss: float) -> bool:

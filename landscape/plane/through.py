@@ -8,10 +8,10 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal, point
-from landscape.plane.places import NamedWeights, Where, find
+from landscape.plane.named_weights import NamedWeights, Where, find
 from landscape.plane.rise import stayed
-from landscape.store.records import Anchor, Plane
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Anchor, Plane
+from landscape.store.trajectories.trajectory import Trajectory
 
 STANDS_OUT = 1.1
 """A peak is so many times the loss at the end; below that it is noise on a plateau."""

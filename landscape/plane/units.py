@@ -8,7 +8,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE
-from landscape.store.records import Plane
+from landscape.store.scans.records import Plane
 
 UNITS = ("own", "distance", "equal")
 

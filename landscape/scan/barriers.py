@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from landscape.store.measured.paths import Barrier
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 
 def barrier(t: Floats, losses: Floats, accuracies: Floats) -> Barrier:

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.plane.directions import gaussian, normalized
+from landscape.plane.normalization import gaussian, normalized
 from landscape.problem.models import resnet
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Layout, buffers, flat, tied
-from landscape.scan.choose import engine
-from landscape.scan.evaluation import Evaluation
-from landscape.store.records import Plane, Weights
+from landscape.scan.speed.choosing import engine
+from landscape.scan.speed.evaluation import Evaluation
+from landscape.store.scans.records import Plane, Weights
 
 SIZE = 51
 BATCHES = (32, 64, 128, 256, 512, 1024, 5000)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from landscape.plane import kinds
-from landscape.scan.evaluation import Evaluation
-from landscape.scan.evaluator import PointEvaluator
 from landscape.scan.measures import PointCurvature
-from landscape.scan.order import Rows, coarse_to_fine
-from landscape.store.records import Floats, Plane, Scan
-from landscape.store.trajectory import MEASURES
+from landscape.scan.refine.order import Rows, coarse_to_fine
+from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.store.scans.records import Floats, Plane, Scan
+from landscape.store.trajectories.trajectory import MEASURES
 
 Stream = Callable[
     [Sequence[Rows], Callable[[Rows], Floats]], Iterator[tuple[Rows, dict[str, Floats], float]]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from landscape.plane.directions import NORMALIZATIONS
 from landscape.plane.kinds import KINDS
+from landscape.plane.normalization import NORMALIZATIONS
 from landscape.scan import barriers
-from landscape.store.records import Floats, Scan
-from landscape.store.sentences import remarks
+from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.sentences import remarks
 
 RISE = 0.1
 """By so much the loss rises within the width r_0.1."""

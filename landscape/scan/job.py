@@ -13,18 +13,19 @@ import torch
 from landscape.cluster import Workers
 from landscape.cluster.local import Here
 from landscape.problem.problem import Problem
-from landscape.scan import choose, spread, subset
-from landscape.scan.engine import Engine
-from landscape.scan.evaluation import Evaluation
-from landscape.scan.evaluator import StrategyRecord
-from landscape.scan.farm import Farm
+from landscape.scan import spread, subset
 from landscape.scan.filling import Stream, beneath, coordinates, fill
 from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, PointCurvature
 from landscape.scan.paths import Track, measured_rows, points_of, trace_all
-from landscape.scan.refine import Refinement
+from landscape.scan.refine.refinement import Refinement
 from landscape.scan.saving import Saver
-from landscape.store.records import Plane, Scan
+from landscape.scan.speed import choosing
+from landscape.scan.speed.engine import Engine
+from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.evaluator import StrategyRecord
+from landscape.scan.speed.farm import Farm
+from landscape.store.scans.records import Plane, Scan
 
 FEW = 300
 """A scan to a tolerance takes about so many points: a tenth of a 51 x 51 grid."""
@@ -179,7 +180,7 @@ class Job:
         xy = coordinates(self.scan)
         # Choosing is worth a share of the scan, which a tolerance makes shorter.
         few = xy[:: max(1, len(xy) // FEW)] if self.scan.tolerance else xy
-        made = choose.engine(
+        made = choosing.engine(
             problem,
             plane,
             few,

@@ -11,8 +11,8 @@ from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.scan.statistics import AnchoredStatistics
-from landscape.store.records import Floats, Plane
+from landscape.scan.speed.statistics import AnchoredStatistics
+from landscape.store.scans.records import Floats, Plane
 
 TOLERANCE = 1e-3
 """Of the sharpness, relative. The smallest eigenvalue gets a tenth of it, of the largest."""

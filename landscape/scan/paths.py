@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from landscape.plane.projection import Projection, project
-from landscape.scan.evaluator import PointEvaluator
-from landscape.store.records import Path, Plane, Point
-from landscape.store.trajectory import Trajectory
+from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.store.scans.records import Path, Plane, Point
+from landscape.store.trajectories.trajectory import Trajectory
 
 MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""

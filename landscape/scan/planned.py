@@ -14,12 +14,12 @@ from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import KINDS, Given
 from landscape.plane.units import scaled
 from landscape.problem.problem import Problem
-from landscape.scan.evaluation import Evaluation
-from landscape.scan.evaluator import PointEvaluator
+from landscape.scan.auto_extent import between, ranges
 from landscape.scan.paths import Track
-from landscape.scan.reach import between, ranges
 from landscape.scan.request import GridChoice
-from landscape.store.records import Floats, Plane
+from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.store.scans.records import Floats, Plane
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
-from landscape.plane.places import check_layout
+from landscape.plane.named_weights import check_layout
 from landscape.problem.baseline import constant_loss
 from landscape.problem.problem import Problem
 from landscape.scan import spread, subset
-from landscape.scan.evaluation import Evaluation
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import stored
@@ -29,10 +28,11 @@ from landscape.scan.planned import PlannedScan, auto_ranges
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
+from landscape.scan.speed.evaluation import Evaluation
 from landscape.store import provenance
-from landscape.store.records import Floats, Plane, Scan
 from landscape.store.run import Run
-from landscape.store.trajectory import Trajectory
+from landscape.store.scans.records import Floats, Plane, Scan
+from landscape.store.trajectories.trajectory import Trajectory
 
 COMPARED = "as far as those of the scans that it is compared with"
 """The extent's reason where `alike` moved it."""

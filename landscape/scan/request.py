@@ -10,10 +10,11 @@ from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.device import resolve
 from landscape.scan import measures as further
-from landscape.scan import memory, refine, strategies
-from landscape.scan.evaluation import Evaluation
-from landscape.scan.evaluator import dtype_of
+from landscape.scan.refine import refinement
 from landscape.scan.saving import SAVE_SECONDS
+from landscape.scan.speed import memory, strategies
+from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.evaluator import dtype_of
 
 
 @dataclass(frozen=True)
@@ -77,4 +78,4 @@ def check_evaluation(evaluation: Evaluation) -> None:
     strategies.fitting(evaluation.strategy)
     dtype_of(evaluation.precision, resolve(evaluation.device))
     memory.most(evaluation.memory)
-    refine.check(evaluation.tolerance)
+    refinement.check(evaluation.tolerance)

@@ -11,11 +11,11 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes
-from landscape.scan.evaluation import Evaluation
 from landscape.scan.planned import PlannedScan
-from landscape.scan.strategies import STRATEGIES, fitting
-from landscape.store import scanfile
-from landscape.store.records import Scan
+from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.strategies import STRATEGIES, fitting
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
 
 
 def resumed(planned: PlannedScan, run_id: str) -> Scan:

@@ -8,9 +8,9 @@ from types import TracebackType
 
 from landscape.errors import LandscapeError
 from landscape.sgd import lock
-from landscape.store import scanfile
 from landscape.store.hdf5 import remove_unfinished
-from landscape.store.records import Scan
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
 
 SAVE_SECONDS = 10.0
 TIMES = 20

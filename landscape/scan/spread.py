@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landscape.store.records import Plane, Scan, Spread
+from landscape.store.scans.records import Plane, Scan, Spread
 
 
 def empty(scan: Scan, planes: Sequence[Plane]) -> Spread:

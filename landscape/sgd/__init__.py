@@ -1,14 +1,14 @@
 """How a trajectory comes to be: training by SGD, and recording it."""
 
-from landscape.sgd.cadence import Cadence
-from landscape.sgd.options import Options
-from landscape.sgd.recorder import Recorder
+from landscape.sgd.recording.cadence import Cadence
+from landscape.sgd.recording.options import Options
+from landscape.sgd.recording.recorder import Recorder
+from landscape.sgd.recording.sketch import distance
 from landscape.sgd.resume import resume
-from landscape.sgd.settings import Settings
 from landscape.sgd.setup import TrainingSetup, begin, go_on
-from landscape.sgd.sketch import distance
-from landscape.sgd.sweep import sweep
-from landscape.sgd.train import Step, steps
+from landscape.sgd.sweeps import sweep
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.train import Step, steps
 from landscape.sgd.watching import Watch, watch
 
 __all__ = [

@@ -17,11 +17,11 @@ from landscape.problem.evaluate import Evaluator
 from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
-from landscape.sgd.options import Options
-from landscape.sgd.recorder import Recorder
-from landscape.sgd.settings import Settings
-from landscape.sgd.state import undisturbed
-from landscape.sgd.train import Training, steps
+from landscape.sgd.recording.options import Options
+from landscape.sgd.recording.recorder import Recorder
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.state import undisturbed
+from landscape.sgd.training.train import Training, steps
 
 NEVER = "1000000000"
 """A cadence that records step 0 alone: snapshots are measured by themselves."""

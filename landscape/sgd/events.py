@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.records import Floats
-from landscape.store.trajectory import Event
+from landscape.store.scans.records import Floats
+from landscape.store.trajectories.trajectory import Event
 
 LEARNED = 0.1
 """† Share of the way from the constant output's loss to 0 that counts as having learned."""

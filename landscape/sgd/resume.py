@@ -10,14 +10,14 @@ import torch
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.sgd import lock
-from landscape.sgd.options import Options
-from landscape.sgd.plan import RecordingPlan
-from landscape.sgd.recorder import DONE, Recorder
-from landscape.sgd.settings import Settings
-from landscape.sgd.state import TrainingState
-from landscape.sgd.train import Step, steps
-from landscape.store import resumefile
+from landscape.sgd.recording.options import Options
+from landscape.sgd.recording.plan import RecordingPlan
+from landscape.sgd.recording.recorder import DONE, Recorder
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.state import TrainingState
+from landscape.sgd.training.train import Step, steps
 from landscape.store.run import Run, read
+from landscape.store.trajectories import resumefile
 
 
 def check_unfinished(run: Run) -> None:

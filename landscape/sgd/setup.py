@@ -14,12 +14,12 @@ from landscape.problem.load import builtin, load
 from landscape.problem.problem import Problem, vary
 from landscape.problem.rebuild import from_record
 from landscape.problem.samples import length
-from landscape.sgd.cadence import DEFAULT, Cadence
-from landscape.sgd.options import Options
-from landscape.sgd.recorder import Recorder
+from landscape.sgd.recording.cadence import DEFAULT, Cadence
+from landscape.sgd.recording.options import Options
+from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.resume import check_unfinished, resume
-from landscape.sgd.settings import Settings
-from landscape.sgd.train import Step, steps
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.train import Step, steps
 from landscape.store.run import Run, check_free
 
 OF_SETTINGS = {one.name for one in fields(Settings)}

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Layout, flat, tied
-from landscape.sgd.recorder import Recorder
-from landscape.sgd.scalars import Meter
-from landscape.sgd.train import Step
+from landscape.sgd.recording.recorder import Recorder
+from landscape.sgd.training.meter import Meter
+from landscape.sgd.training.train import Step
 from landscape.store.run import Run
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
 from landscape.store import stream
-from landscape.store.trajectory import FORMAT
+from landscape.store.trajectories.trajectory import FORMAT
 
 BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 """What h5py raises where bytes aren't what they were."""

@@ -14,8 +14,8 @@ from landscape.store import analysis, history
 from landscape.store.history import History
 from landscape.store.measured.trainings import Intervention, TrainingLosses
 from landscape.store.measured.whole import NAMES, NEEDS, Measured, record
-from landscape.store.records import Floats
 from landscape.store.run import Run, read
+from landscape.store.scans.records import Floats
 from landscape.store.typed import rebuilt
 
 INTERVENTIONS = "interventions"

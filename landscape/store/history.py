@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.store import scanfile
-from landscape.store.records import Floats
 from landscape.store.run import Run
-from landscape.store.trajectory import Event
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Floats
+from landscape.store.trajectories.trajectory import Event
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 from landscape.errors import LandscapeError
 from landscape.store import provenance
 from landscape.store.hdf5 import write_bytes
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectories.trajectory import Trajectory
 
 FORMAT = "landscape-run"
 VERSION = 1

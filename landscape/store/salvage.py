@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.store import parts as shard_parts
 from landscape.store import run as run_folder
 from landscape.store.check import BROKEN, verify
-from landscape.store.index import About, Sketching
-from landscape.store.parts import ROWS, VELOCITIES
-from landscape.store.shards import Writer
-from landscape.store.trajectory import FORMAT, MEASURES, Event, events_of, scalar_names
+from landscape.store.trajectories import parts as shard_parts
+from landscape.store.trajectories.index import About, Sketching
+from landscape.store.trajectories.parts import ROWS, VELOCITIES
+from landscape.store.trajectories.shards import Writer
+from landscape.store.trajectories.trajectory import FORMAT, MEASURES, Event, events_of, scalar_names
 
 PENDING_BYTES = 64 * 2**20
 """Weights that are held before they are written."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landscape.errors import LandscapeError
-from landscape.store import li, run, scanfile, sweep
+from landscape.store import run, sweep
+from landscape.store.exchange import li
 from landscape.store.hdf5 import opened
-from landscape.store.records import Scan
 from landscape.store.run import Run
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
 from landscape.store.sweep import Sweep
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
-from landscape.store import scanfile
-from landscape.store.records import Scan
 from landscape.store.run import Run
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
 from landscape.store.sweep import Sweep
-from landscape.store.trajectory import MEASURES, Trajectory
+from landscape.store.trajectories.trajectory import MEASURES, Trajectory
 
 COPIED = (
     *("id", "created", "command", "versions", "status", "settings", "record", "steps_per_epoch"),

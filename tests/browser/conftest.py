@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from landscape.draw import explorer_page
-from landscape.draw.explorer_data import Entry
+from landscape.draw.interactive import explorer_page
+from landscape.draw.interactive.explorer_data import Entry
 
 FLAGS = (
     "--no-sandbox",

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from landscape.diagnose import costs, parts
-from landscape.diagnose.parts import NAMES
+from landscape.diagnose.session import costs, parts
+from landscape.diagnose.session.parts import NAMES
 from landscape.store import analysis, read
 
 QUICK = ("--only", "units,distances,permutations", "--no-intervene")

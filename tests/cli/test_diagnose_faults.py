@@ -13,9 +13,9 @@ import time
 import pytest
 
 from landscape.diagnose import NAMES, Thresholds, alone
-from landscape.diagnose.kept import VERDICT
+from landscape.diagnose.session.kept import VERDICT
 from landscape.store import analysis, read
-from landscape_cli.diagnosing import DiagnosisChoice, remedy
+from landscape_cli.diagnose import DiagnosisChoice, remedy
 
 from .conftest import SMALL
 from .mounts import script

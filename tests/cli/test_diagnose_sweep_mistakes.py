@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from landscape.diagnose import alone
-from landscape.diagnose.kept import VERDICT
+from landscape.diagnose.session.kept import VERDICT
 from landscape.store import analysis, outcomes
 from landscape.store import sweep as sweeps
 

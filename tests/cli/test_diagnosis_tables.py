@@ -22,8 +22,7 @@ from landscape.store.measured.trainings import (
     Trained,
 )
 from landscape.store.measured.whole import Measured
-from landscape_cli.diagnosis_page import page
-from landscape_cli.diagnosis_tables import cell, tables
+from landscape_cli.diagnosis_page import cell, page, tables
 
 VERDICT = Verdict("escaped", "undetermined", None, (), (), "intervention")
 

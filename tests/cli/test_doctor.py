@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
-from landscape.draw import doctor, opengl
+from landscape.draw import doctor
+from landscape.draw.solid import opengl
 
 DEAD = opengl.Probe(False, f"no OpenGL (VTK died of SIGSEGV): {opengl.REMEDY}")
 WORKS = opengl.Probe(True, "OpenGL works", "llvmpipe")

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from landscape.draw import film
-from landscape.store import scanfile
+from landscape.draw.solid import film
+from landscape.store.scans import scanfile
 
 
 @pytest.fixture(scope="module")

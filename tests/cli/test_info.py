@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from landscape.sgd import lock
-from landscape.store import read, scanfile
+from landscape.store import read
+from landscape.store.scans import scanfile
 
 
 @pytest.fixture

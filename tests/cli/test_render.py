@@ -9,8 +9,9 @@ import pytest
 from matplotlib.image import imread
 from PIL import Image
 
-from landscape.draw import KINDS, opengl
-from landscape.store import scanfile
+from landscape.draw import KINDS
+from landscape.draw.solid import opengl
+from landscape.store.scans import scanfile
 
 X, Y = np.linspace(-1, 1, 7), np.linspace(-0.5, 1, 4)
 

@@ -5,7 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from landscape.store import read, scanfile
+from landscape.store import read
+from landscape.store.scans import scanfile
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_an_existing_scan_is_refused_resumed_or_overwritten(landscape, run):
 
 
 def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypatch):
-    from landscape.scan.evaluator import PointEvaluator
+    from landscape.scan.speed.evaluator import PointEvaluator
 
     options = ("scan", run, "--plane", "random", "--size", 4, "--quiet")
     options += ("--strategy", "sequential")

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from landscape.quantities import percent
-from landscape.scan import order, refine
-from landscape.store import scanfile
+from landscape.scan.refine import order, refinement
+from landscape.store.scans import scanfile
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
     path = run / "scans" / "random-final-0.h5"
     scan = scanfile.load(path)
     there = np.zeros_like(scan.measured)
-    there.flat[order.levels(there.shape, refine.COARSEST)[0]] = True
+    there.flat[order.levels(there.shape, refinement.COARSEST)[0]] = True
     measures = {name: np.where(there, m, np.nan) for name, m in scan.measures.items()}
     cut = replace(scan, measured=there, measures=measures, errors={}, certificate=None)
     scanfile.save(path, cut)
@@ -80,7 +80,7 @@ def test_samples_and_their_standard_error(landscape, run):
 
 
 def test_a_preview_is_drawn_while_the_scan_fills(landscape, run, monkeypatch):
-    from landscape.scan.evaluator import PointEvaluator
+    from landscape.scan.speed.evaluator import PointEvaluator
 
     figure = run / "figures" / "random-final-0-contour.png"
     seen, original = [], PointEvaluator.at

@@ -10,9 +10,9 @@ import pytest
 from landscape.plane import kinds
 from landscape.plane.choice import AT
 from landscape.plane.kinds import KINDS
-from landscape.scan import memory
 from landscape.scan.request import Request
-from landscape.scan.strategies import ASKED
+from landscape.scan.speed import memory
+from landscape.scan.speed.strategies import ASKED
 from landscape_cli.scan import scan
 
 HINTS = typing.get_type_hints(scan, include_extras=True)

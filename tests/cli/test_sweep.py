@@ -188,7 +188,7 @@ def test_flags_and_models(landscape, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_sweep_goes_on(landscape, tmp_path, monkeypatch):
-    from landscape.sgd import train
+    from landscape.sgd.training import train
 
     options = ("train", *SMALL, "--lr", "0.1,0.3", "-o", tmp_path / "sweep")
     original, calls = train.Training.step, []

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 SMALL = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 2, "--quiet")
 

@@ -8,7 +8,7 @@ import typer
 from landscape.sgd import Options, Settings, TrainingSetup
 from landscape.store import read
 from landscape_cli.main import app
-from landscape_cli.recording import setup_of
+from landscape_cli.train import setup_of
 
 from .conftest import SMALL
 

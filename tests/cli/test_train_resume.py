@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.sgd import recorder as recorder_module
+from landscape.sgd.recording import recorder as recorder_module
 from landscape.store import read
 from landscape.store.check import verify
 

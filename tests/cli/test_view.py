@@ -6,8 +6,8 @@ import webbrowser
 
 import pytest
 
-from landscape.draw import opengl
-from landscape.store import scanfile
+from landscape.draw.solid import opengl
+from landscape.store.scans import scanfile
 
 NO_SCREEN = opengl.Probe(False, "no screen: DISPLAY is not set")
 
@@ -70,7 +70,7 @@ def test_a_screen_without_opengl_says_so_and_writes_the_page(landscape, scanned,
 
 
 def test_with_a_screen_a_window(landscape, scanned, monkeypatch):
-    from landscape.draw import window
+    from landscape.draw.interactive import window
 
     shown = []
 
@@ -82,7 +82,7 @@ def test_with_a_screen_a_window(landscape, scanned, monkeypatch):
             shown.append("shown")
 
     monkeypatch.setattr(opengl, "screen", lambda: opengl.Probe(True, "OpenGL works"))
-    monkeypatch.setattr(window, "Window", Window)
+    monkeypatch.setattr(window, "SurfaceWindow", Window)
     result = landscape("view", scanned)
     assert (result.code, result.out) == (0, "")
     assert result.err == "1 scans are lines: see them with --html\n"
@@ -122,7 +122,7 @@ def test_mistakes(landscape, trained, scanned, tmp_path, monkeypatch):
         f"view needs a scan, {trained} has none; make one with `landscape scan {trained}`"
     )
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
-    from landscape.draw import explorer_page
+    from landscape.draw.interactive import explorer_page
 
     explorer_page.plotly.cache_clear()
     assert error(scanned) == (

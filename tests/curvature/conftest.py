@@ -10,7 +10,7 @@ from torch import nn
 
 from landscape.curvature.hessian import Hessian
 from landscape.problem import Problem, flat
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectories.trajectory import Trajectory
 
 
 class Planted:

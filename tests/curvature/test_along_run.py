@@ -19,7 +19,7 @@ from landscape.problem import Problem, flat, half_square
 def test_against_a_dense_hessian(run, dense):
     problem, trajectory = run
     asked = []
-    found = along_run.measure(
+    found = along_run.measure_curvature(
         problem, trajectory, [0, 1], count=4, products=72, listener=lambda *at: asked.append(at)
     )
     assert asked == [(0, 2), (1, 2), (2, 2)]
@@ -44,7 +44,7 @@ def test_against_a_dense_hessian(run, dense):
 
 def test_the_critical_step_is_where_the_loss_is_back(run):
     problem, trajectory = run
-    found = along_run.measure(problem, trajectory, [1], count=2, products=20)
+    found = along_run.measure_curvature(problem, trajectory, [1], count=2, products=20)
     hessian = Hessian(problem, dtype=torch.float64)
     weights = trajectory.row_weights(1).astype(np.float64)
     hessian.move(weights)
@@ -67,7 +67,9 @@ def test_of_linear_regression(recorded):
     problem = Problem(model, (inputs, targets), loss=half_square)
     matrix = (inputs.T @ inputs / 50).numpy()
     weights = np.arange(6.0)
-    found = along_run.measure(problem, recorded(problem, [weights]), [0], count=3, samples=None)
+    found = along_run.measure_curvature(
+        problem, recorded(problem, [weights]), [0], count=3, samples=None
+    )
     np.testing.assert_allclose(found.eigenvalues[0], np.linalg.eigvalsh(matrix)[:-4:-1], rtol=1e-10)
     assert found.trace[0] == pytest.approx(np.trace(matrix), rel=1e-12)
     assert found.trace_error[0] == 0
@@ -78,7 +80,9 @@ def test_of_linear_regression(recorded):
 
 def test_fewer_samples_are_the_same_ones_at_every_row(run, dense):
     problem, trajectory = run
-    found = along_run.measure(problem, trajectory, [0, 1], count=1, products=60, samples=20, seed=3)
+    found = along_run.measure_curvature(
+        problem, trajectory, [0, 1], count=1, products=60, samples=20, seed=3
+    )
     generator = torch.Generator().manual_seed(3)
     chosen = torch.randperm(60, generator=generator)[:20]
     assert (found.samples, found.total) == (20, 60)
@@ -91,11 +95,11 @@ def test_fewer_samples_are_the_same_ones_at_every_row(run, dense):
     ("call", "message"),
     [
         (
-            lambda problem, trajectory: along_run.measure(problem, trajectory, [0, 2]),
+            lambda problem, trajectory: along_run.measure_curvature(problem, trajectory, [0, 2]),
             "rows must be between 0 and 1, got 2",
         ),
         (
-            lambda problem, trajectory: along_run.measure(problem, trajectory, []),
+            lambda problem, trajectory: along_run.measure_curvature(problem, trajectory, []),
             "rows must be at least one, got none; leave them out for a few",
         ),
         (
@@ -113,7 +117,7 @@ def test_what_cannot_be_is_refused(run, call, message):
 def test_the_problems_model_is_left_alone(run):
     problem, trajectory = run
     before = flat(problem.model)
-    along_run.measure(problem, trajectory, count=1, products=5)
+    along_run.measure_curvature(problem, trajectory, count=1, products=5)
     assert torch.equal(flat(problem.model), before)
     assert problem.model.training
     assert all(p.grad is None for p in problem.model.parameters())

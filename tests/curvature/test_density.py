@@ -14,7 +14,7 @@ from landscape.curvature.density import Density, count_below, curve, trace
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import search
 from landscape.errors import LandscapeError
-from landscape.plane.directions import gaussian
+from landscape.plane.normalization import gaussian
 from landscape.problem import Problem, flat
 
 VALUES = np.sort(

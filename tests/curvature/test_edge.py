@@ -11,8 +11,8 @@ from landscape.curvature import along_run, sharpness
 from landscape.curvature.bounds import bounds
 from landscape.curvature.hessian import Hessian
 from landscape.problem import Problem, half_square
-from landscape.sgd.settings import Settings
-from landscape.sgd.train import steps
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.train import steps
 
 RATE = 0.1
 
@@ -51,7 +51,7 @@ def test_sharpness_hovers_at_the_bound(recorded, seed):
     path = descended(problem)
     trajectory = recorded(problem, path)
     rows = range(len(path))
-    found = along_run.measure(problem, trajectory, rows, count=1, products=60, probes=0)
+    found = along_run.measure_curvature(problem, trajectory, rows, count=1, products=60, probes=0)
     assert np.median(found.eigenvalues[:, 0]) * RATE == pytest.approx(2, abs=0.05)
     hessian = Hessian(problem, dtype=torch.float64)
     hessian.move(path[-1])
@@ -67,7 +67,9 @@ def test_sharpness_rises_from_far_below(recorded):
     problem = made(0)
     path = descended(problem, count=181, first=0, every=60)
     trajectory = recorded(problem, path)
-    found = along_run.measure(problem, trajectory, range(4), count=1, products=60, probes=0)
+    found = along_run.measure_curvature(
+        problem, trajectory, range(4), count=1, products=60, probes=0
+    )
     sharpest = found.eigenvalues[:, 0]
     edge = bounds(RATE).descent
     assert sharpest[0] < 0.2 * edge

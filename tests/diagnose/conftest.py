@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landscape.diagnose.subject import Subject
+from landscape.diagnose.trainings.subject import Subject
 from landscape.problem import Problem, builtin
 from landscape.sgd import Recorder, Settings, steps
 from landscape.store import Run, read

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from landscape.diagnose import diffusion, distances
 from landscape.diagnose.evidence import Evidence, Rows, Setup
-from landscape.diagnose.grid import Grid
-from landscape.diagnose.stretches import of_several
+from landscape.diagnose.motion import diffusion, distances
+from landscape.diagnose.motion.grid import Grid
+from landscape.diagnose.motion.stretches import of_several
 from landscape.store.measured.trainings import Replicas, Stretches
 from landscape.store.measured.whole import Measured
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from landscape.diagnose.axes import (
+from landscape.diagnose.symmetry.axes import (
     Atom,
     Axis,
     concatenated,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from landscape.diagnose import motion
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.motion import naming
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.paths import PATHS, Barrier
 
@@ -38,7 +38,7 @@ def run(world: str) -> Evidence:
 def named(world: str, *barriers: Barrier | None) -> str:
     line, polyline, matched = barriers
     floors = connectivity(10, line, polyline, matched)
-    return motion.decide(changed(run(world), connectivity=floors), Thresholds()).name
+    return naming.name_motion(changed(run(world), connectivity=floors), Thresholds()).name
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_drift_stays_one_whatever_lies_between():
 
 @pytest.mark.parametrize("world", ["descending", "rising"])
 def test_barriers_are_told_while_the_loss_moves(world):
-    items = motion.decide(run(world), Thresholds()).items
+    items = naming.name_motion(run(world), Thresholds()).items
     assert items["barrier_line"].value == 0.3
     assert PATHS["polyline"].along in items["barrier_polyline"].meaning
 
@@ -78,7 +78,7 @@ def test_barriers_are_told_while_the_loss_moves(world):
 def test_where_there_is_nothing_to_match_lines_alone_part():
     for symmetric, expected in ((False, "hopping-basins"), (None, "undetermined")):
         floors = connectivity(2, HIGH, HIGH, symmetric=symmetric)
-        moved = motion.decide(changed(run("confined"), connectivity=floors), Thresholds())
+        moved = naming.name_motion(changed(run("confined"), connectivity=floors), Thresholds())
         assert moved.name == expected
         assert ("basins" in moved.items) == (symmetric is False)
         if symmetric is False:
@@ -106,7 +106,7 @@ ALL = (HIGH, HIGH, HIGH)
 def test_floors_are_apart_only_where_every_path_of_a_pair_is_high(paths, connected):
     count = 1 + max(j for _, j in paths)
     floors = connectivity(max(count, 3), LOW, LOW, LOW, symmetric=True, pairs=paths)
-    moved = motion.decide(changed(run("confined"), connectivity=floors), Thresholds())
+    moved = naming.name_motion(changed(run("confined"), connectivity=floors), Thresholds())
     assert moved.connected is connected
     assert moved.items["barrier_line"].value == 20.0
     if connected is False:

@@ -16,11 +16,11 @@ from landscape.curvature.bounds import bounds
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.jump import jump, stretch, subspace
 from landscape.curvature.krylov import top
-from landscape.diagnose import movement
+from landscape.diagnose.session import movement
 from landscape.problem import Problem, flat, half_square
 from landscape.sgd import events
-from landscape.sgd.settings import Settings
-from landscape.sgd.train import steps
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.train import steps
 
 
 class Linear(nn.Module):
@@ -78,7 +78,9 @@ def test_it_leaves_along_the_top_eigenvector_and_lands_where_it_is_flatter(recor
     assert losses[-1] < 1e-6
     # Rows: before the jump, while the loss grows on the way up, and where it landed.
     trajectory = recorded(problem, [path[0], path[3], path[-1]], losses[[0, 3, -1]])
-    found = along_run.measure(problem, trajectory, [0, 2], count=1, products=30, samples=None)
+    found = along_run.measure_curvature(
+        problem, trajectory, [0, 2], count=1, products=30, samples=None
+    )
     limit = bounds(rate)
     assert found.eigenvalues[0, 0] > limit.descent > found.eigenvalues[1, 0]
     # At the minimum f = 0 the only eigenvalue that isn't zero is the kernel.

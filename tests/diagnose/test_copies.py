@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.diagnose import copies
-from landscape.diagnose import symmetry as symmetries
-from landscape.diagnose.groups import Symmetry, apply
+from landscape.diagnose.symmetry import copies
+from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry.groups import Symmetry, apply
 from landscape.problem import builtin, flat
 
 spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))

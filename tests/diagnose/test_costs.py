@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from landscape.diagnose import NAMES, Diagnosis, costs, gather, measure, seconds, snapshots
-from landscape.diagnose.context import PartRow
-from landscape.diagnose.parts import PARTS
+from landscape.diagnose import NAMES, Diagnosis, measure, seconds
+from landscape.diagnose.session import costs, gather, snapshots
+from landscape.diagnose.session.context import PartRow
+from landscape.diagnose.session.parts import PARTS
 from landscape.errors import LandscapeError
 from landscape.store import analysis, read
 from landscape.store.measured.curvature import Jump

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose import connectivity, curved
+from landscape.diagnose.connectivity import connectivity, curves
 from landscape.diagnose.thresholds import Thresholds
 from landscape.problem import Problem, half_square
 
@@ -32,10 +32,10 @@ NETWORKS = np.array([[1.0, 0.0], [0.0, 1.0], [np.cos(0.02), np.sin(0.02)]]) * np
 
 def test_curves_take_the_place_of_high_lines_alone(ring):
     limits = Thresholds(barrier_ratio=1.0)
-    lines = connectivity.between(ring, NETWORKS, thresholds=limits).line
-    assert curved.high(lines, limits) == [(0, 1), (1, 2)]
+    lines = connectivity.connectivity_between(ring, NETWORKS, thresholds=limits).line
+    assert curves.high(lines, limits) == [(0, 1), (1, 2)]
     done = []
-    found = curved.between(
+    found = curves.curves_between(
         ring, NETWORKS, lines, thresholds=limits, listener=lambda *at: done.append(at)
     )
     assert found.trained == 2
@@ -50,7 +50,7 @@ def test_curves_take_the_place_of_high_lines_alone(ring):
 
 def test_nothing_is_trained_between_connected_floors(ring):
     limits = Thresholds(barrier_ratio=1e6)
-    lines = connectivity.between(ring, NETWORKS, thresholds=limits).line
-    found = curved.between(ring, NETWORKS, lines, thresholds=limits)
+    lines = connectivity.connectivity_between(ring, NETWORKS, thresholds=limits).line
+    found = curves.curves_between(ring, NETWORKS, lines, thresholds=limits)
     assert found.trained == 0
     np.testing.assert_array_equal(found.ratio, lines.ratio)

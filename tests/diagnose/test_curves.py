@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose import curves
+from landscape.diagnose.connectivity import curves
 from landscape.errors import LandscapeError
 from landscape.problem import flat
 
@@ -105,9 +105,9 @@ def test_frozen_weights_stay_where_they_are():
 
 def test_the_cost_in_passes():
     problem = models.problem(models.perceptron(1))
-    assert curves.cost(problem, steps=10, batch_size=8) == 3 * 10 * 8 + 2 * 21 * 24
+    assert curves.curve_cost(problem, steps=10, batch_size=8) == 3 * 10 * 8 + 2 * 21 * 24
     normalized = models.problem(models.made("convolutional"))
-    assert curves.cost(normalized, steps=10, batch_size=64) == 3 * 10 * 24 + 4 * 21 * 24
+    assert curves.curve_cost(normalized, steps=10, batch_size=64) == 3 * 10 * 24 + 4 * 21 * 24
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"lr": -1.0}, {"batch_size": 0}, {"lr": math.nan}])

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.diagnose import diagnosis, parts
-from landscape.diagnose.diagnosis import Diagnosis, conclude, cost, diagnose, measure
-from landscape.diagnose.parts import NAMES
+from landscape.diagnose.session import diagnosis, parts
+from landscape.diagnose.session.diagnosis import Diagnosis, conclude, cost, diagnose, measure
+from landscape.diagnose.session.parts import NAMES
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem import builtin

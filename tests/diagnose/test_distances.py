@@ -8,13 +8,13 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from landscape.diagnose import distances
+from landscape.diagnose.motion import distances
 from landscape.errors import LandscapeError
 from landscape.plane import principal
-from landscape.sgd.sketch import METHOD, Sketch
-from landscape.store.index import Sketching
-from landscape.store.shards import Writer
-from landscape.store.trajectory import CADENCE, DENSE, MEASURES, SCALARS, Trajectory
+from landscape.sgd.recording.sketch import METHOD, Sketch
+from landscape.store.trajectories.index import Sketching
+from landscape.store.trajectories.shards import Writer
+from landscape.store.trajectories.trajectory import CADENCE, DENSE, MEASURES, SCALARS, Trajectory
 
 
 def walk(rows: int, size: int, seed: int = 0) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import landscape.diagnose
-from landscape.diagnose.parts import PARTS
+from landscape.diagnose.session.parts import PARTS
 from landscape.store import analysis, read
 
 PAGE = (Path(__file__).parents[2] / "docs" / "diagnosing.md").read_text(encoding="utf-8")

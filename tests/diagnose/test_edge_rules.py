@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from landscape.curvature.bounds import bounds
-from landscape.diagnose import edge
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.motion import naming
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.whole import StateAtStep as State
 
@@ -47,7 +47,7 @@ def at_steps(evidence: Evidence, *states: State, **places: int) -> Evidence:
 
 
 def judged(evidence: Evidence) -> tuple[str, ...]:
-    return edge.judge(evidence, Thresholds())[0]
+    return naming.judge_edge(evidence, Thresholds())[0]
 
 
 @pytest.mark.parametrize("batch", [32, 1000])
@@ -81,10 +81,10 @@ def test_the_error_of_batch_sharpness_counts():
 
 def test_the_formula_is_that_of_the_momentum():
     found = run(0.5)
-    plain = edge.judge(found, Thresholds())[1]
+    plain = naming.judge_edge(found, Thresholds())[1]
     assert "(2 + 2β)/η" in plain["sharpness"].meaning
     setup = replace(found.setup, momentum=0.9, nesterov=True)
-    nesterov = edge.judge(replace(found, setup=setup), Thresholds())[1]
+    nesterov = naming.judge_edge(replace(found, setup=setup), Thresholds())[1]
     for name in ("sharpness", "batch_sharpness"):
         assert "(2 + 2β)/((1 + 2β)η)" in nesterov[name].meaning
     assert nesterov["sharpness"].threshold == pytest.approx(3.8 / 2.8 / 0.1)
@@ -94,11 +94,11 @@ def test_after_an_escape_the_onset_is_told_and_the_landing_is_not():
     found = run(1.0, 1.0)
     onset = State(450, lambda_max=30.0, batch_sharpness=18.0, batch_sharpness_error=2.0)
     escaped = at_steps(found, onset, found.state("end"), **found.places, onset=450)
-    also, items = edge.judge(escaped, Thresholds())
+    also, items = naming.judge_edge(escaped, Thresholds())
     assert also == ()
     assert set(items) == {"sharpness_onset", "batch_sharpness_onset"}
     assert (items["sharpness_onset"].value, items["sharpness_onset"].threshold) == (30.0, LIMIT)
     assert items["batch_sharpness_onset"].value == 18.0
     assert "± 2 before the onset" in items["batch_sharpness_onset"].meaning
     changed = replace(escaped, setup=replace(escaped.setup, constant_from=460))
-    assert edge.judge(changed, Thresholds()) == ((), {})
+    assert naming.judge_edge(changed, Thresholds()) == ((), {})

@@ -9,7 +9,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 from torch import nn
 
-from landscape.diagnose import functions
+from landscape.diagnose.units import functions
 from landscape.errors import LandscapeError
 from landscape.problem import Problem, half_square
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from landscape.diagnose import escape, gather
-from landscape.diagnose.diagnosis import Diagnosis, measure
-from landscape.diagnose.verdict import judge
+from landscape.diagnose.session import gather
+from landscape.diagnose.session.diagnosis import Diagnosis, measure
+from landscape.diagnose.trainings import escape
+from landscape.diagnose.verdict.verdict import judge
 
 
 def test_states_say_what_moves_and_what_lay_before_an_escape(escaped):

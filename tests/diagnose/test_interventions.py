@@ -11,11 +11,12 @@ from torch import nn
 
 from landscape import cluster
 from landscape.cluster.local import Here
-from landscape.diagnose import escape, excursions, interventions, trials
-from landscape.diagnose.diagnosis import Diagnosis, conclude, measure
-from landscape.diagnose.interventions import Failure
-from landscape.diagnose.subject import Subject
+from landscape.diagnose import excursions
+from landscape.diagnose.session.diagnosis import Diagnosis, conclude, measure
 from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.trainings import escape, interventions, trials
+from landscape.diagnose.trainings.interventions import Failure
+from landscape.diagnose.trainings.subject import Subject
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
 from landscape.sgd import Recorder, Settings, resume, steps, watch

@@ -10,9 +10,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from landscape.diagnose import Diagnosis, alone, conclude, kept, measure
-from landscape.diagnose.kept import VERDICT, lacking
-from landscape.diagnose.parts import NAMES, PARTS
+from landscape.diagnose import Diagnosis, alone, conclude, measure
+from landscape.diagnose.session import kept
+from landscape.diagnose.session.kept import VERDICT, lacking
+from landscape.diagnose.session.parts import NAMES, PARTS
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.store import analysis, read

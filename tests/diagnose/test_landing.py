@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.diagnose import outcome
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.verdict import outcome
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
 
@@ -27,7 +27,7 @@ EVERYWHERE = {"start": planted.ALIVE, "best": planted.ALIVE}
 
 
 def decide(evidence: Evidence) -> outcome.NamedOutcome:
-    return outcome.decide(evidence, Thresholds())
+    return outcome.name_outcome(evidence, Thresholds())
 
 
 def test_landings():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from torch import nn
 
-from landscape.diagnose import symmetry as symmetries
-from landscape.diagnose.groups import apply, inverse
-from landscape.diagnose.matching import match
+from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry.groups import apply, inverse
+from landscape.diagnose.symmetry.matching import match
 from landscape.problem import Problem, builtin, flat
 
 spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.diagnose import estimates, motion, slope
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.motion import estimates, naming, slope
 from landscape.diagnose.terms import MOTIONS
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.trainings import Replicas
@@ -36,7 +36,7 @@ def runs(world: str, momentum: float) -> tuple[Evidence, ...]:
 
 
 def names(found: tuple[Evidence, ...]) -> Counter[str]:
-    return Counter(motion.decide(each, LIMITS).name for each in found)
+    return Counter(naming.name_motion(each, LIMITS).name for each in found)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -148,16 +148,16 @@ def test_what_is_absent_is_not_guessed():
         "replicas": ("drift", "no replicas were run"),
     }
     for part, (world, reason) in reasons.items():
-        moved = motion.decide(changed(runs(world, 0.0)[0], **{part: None}), LIMITS)
+        moved = naming.name_motion(changed(runs(world, 0.0)[0], **{part: None}), LIMITS)
         assert moved.name == UNDETERMINED
         assert str(moved.items["motion_undetermined_because"].value).endswith(reason)
-    assert motion.decide(confined, LIMITS).name == "confined"
+    assert naming.name_motion(confined, LIMITS).name == "confined"
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("share", [0.01, 0.03])
 def test_a_drift_beneath_confinement_is_below_its_bound(share, momentum):
-    found = [motion.decide(each, LIMITS) for each in planted.slow_drift(momentum, share)]
+    found = [naming.name_motion(each, LIMITS) for each in planted.slow_drift(momentum, share)]
     bounds = [each.items["drift_below"].value for each in found if "drift_below" in each.items]
     assert len(bounds) >= 15
     assert np.mean(np.array(bounds) >= share) >= 0.9
@@ -175,7 +175,7 @@ def test_the_bound_on_the_restoring_curvature_holds(momentum, times):
         for each in found
     ]
     assert sum(limit is None or limit >= true for limit in limits) >= 19
-    named = [motion.decide(each, LIMITS) for each in found]
+    named = [naming.name_motion(each, LIMITS) for each in found]
     wandering = [each for each in named if each.name == "wandering-in-valley"]
     assert all(each.bound >= true for each in wandering)
 
@@ -251,7 +251,7 @@ def test_shares_of_planted_sums():
     ("world", "expected"), [("mixture", (0.6, 0.4, 0.0)), ("drifting_mixture", (0.4, 0.0, 0.6))]
 )
 def test_shares_of_planted_mixtures(world, expected, momentum):
-    found = [motion.decide(each, LIMITS).items for each in runs(world, momentum)]
+    found = [naming.name_motion(each, LIMITS).items for each in runs(world, momentum)]
     for name, share in zip(("confined", "walk", "drift"), expected, strict=True):
         values = [items[f"share_{name}"].value for items in found]
         assert np.median(values) == pytest.approx(share, abs=0.08)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.diagnose import diffusion, distances
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.motion_items import numbers
+from landscape.diagnose.motion import diffusion, distances
+from landscape.diagnose.motion.naming import number_items
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.verdict import judge
+from landscape.diagnose.verdict.verdict import judge
 from landscape.store.measured.weights import Submovement
 
 spec = importlib.util.spec_from_file_location(
@@ -31,27 +31,27 @@ def test_aging_of_a_walk_whose_steps_shrink(walk):
     moves = np.random.default_rng(0).standard_normal((512, 4000)) * shrinking[:, None]
     w = np.concatenate([np.zeros((1, 4000)), np.cumsum(moves, axis=0)])
     moved = diffusion.measure(distances.between(w))
-    found = numbers(walk, moved, Thresholds())["aging"]
+    found = number_items(walk, moved, Thresholds())["aging"]
     lag = int(found.meaning.split()[2])
     assert lag == 64
     squares = np.convolve(shrinking**2, np.ones(lag), "valid")
     expected = squares[384:512].mean() / squares[:128].mean()
     assert found.value == pytest.approx(expected, rel=0.05)
-    steady = numbers(walk, walk.measured.diffusion, Thresholds())["aging"]
+    steady = number_items(walk, walk.measured.diffusion, Thresholds())["aging"]
     assert steady.value == pytest.approx(1, abs=0.2)
 
 
 def test_the_samples_behind_the_sharp_directions_are_said(walk):
     some = Submovement(5, 0.25, -0.5, 1.0, 0.0, samples=2048, total=60_000)
     moved = replace(walk.measured.diffusion, parts={"subspace": some})
-    found = numbers(walk, moved, Thresholds())["part_subspace"]
+    found = number_items(walk, moved, Thresholds())["part_subspace"]
     assert found.value == 0.25
     assert found.meaning == (
         "share of MSD(T/2) in the top 5 Hessian directions; c½ -0.5, R 1; "
         "the Hessian over 2048 of 60000 samples"
     )
     whole = replace(some, samples=1437, total=1437)
-    found = numbers(walk, replace(moved, parts={"subspace": whole}), Thresholds())
+    found = number_items(walk, replace(moved, parts={"subspace": whole}), Thresholds())
     assert "samples" not in found["part_subspace"].meaning
 
 

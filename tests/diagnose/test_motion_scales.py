@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.diagnose import estimates, motion
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.motion import estimates, naming
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.verdict import judge
-from landscape.diagnose.words import answer
+from landscape.diagnose.verdict.answer import answer
+from landscape.diagnose.verdict.verdict import judge
 
 spec = importlib.util.spec_from_file_location(
     "planted_motions", Path(__file__).with_name("planted_motions.py")
@@ -39,7 +39,7 @@ def runs(world: str, momentum: float) -> tuple[Evidence, ...]:
 
 
 def names(world: str, momentum: float) -> Counter[tuple[str, int | None]]:
-    found = (motion.decide(each, LIMITS) for each in runs(world, momentum))
+    found = (naming.name_motion(each, LIMITS) for each in runs(world, momentum))
     return Counter((each.name, each.steps) for each in found)
 
 
@@ -74,7 +74,7 @@ def test_hopping_and_leaps(momentum):
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_walk_that_drifts_in_the_end(momentum):
     found = planted.evidence(planted.drifting_walk(momentum), share=16)
-    named = [motion.decide(each, LIMITS) for each in found]
+    named = [naming.name_motion(each, LIMITS) for each in found]
     assert {each.name for each in named} <= {WANDERING, UNDETERMINED}
     assert sum(each.name == WANDERING for each in named) >= 10
     for each in named:
@@ -101,7 +101,7 @@ def test_nothing_is_confined_that_moves_on_over_the_window():
         found = changed(
             short, diffusion=replace(base.measured.diffusion, ratio=ratio, dimension=5.0)
         )
-        moved = motion.decide(found, LIMITS)
+        moved = naming.name_motion(found, LIMITS)
         assert moved.name == name
         assert "too few effective dimensions" in str(
             moved.items[
@@ -114,7 +114,7 @@ def test_nothing_is_confined_that_moves_on_over_the_window():
 def test_one_correlation_time_is_a_walk_over_an_eighth_of_it(momentum):
     """Where it is called one, the curvature is below the bound, of that time."""
     true = planted.rate(WINDOW, 0.1, momentum, 1.0)
-    found = [motion.decide(each, LIMITS) for each in runs("ornstein", momentum)]
+    found = [naming.name_motion(each, LIMITS) for each in runs("ornstein", momentum)]
     walks = [each for each in found if each.name == WANDERING]
     assert len(walks) >= 10
     assert {each.name for each in found} <= {WANDERING, UNDETERMINED}
@@ -221,7 +221,9 @@ def test_the_time_is_said():
     assert "Over the window's 2,048 steps the weights stay near one place" in said("confined")
     assert "Over 256 steps it is undetermined: confined, for few" in said("confined")
     [one] = [
-        each for each in runs("half_done", 0.0) if motion.decide(each, LIMITS).name == UNDETERMINED
+        each
+        for each in runs("half_done", 0.0)
+        if naming.name_motion(each, LIMITS).name == UNDETERMINED
     ][:1]
     told = answer(judge(one))
     assert any(each.startswith("Whether it stays or wanders is undetermined") for each in told)

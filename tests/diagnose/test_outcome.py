@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.diagnose import excursions, outcome, window
+from landscape.diagnose import excursions
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.motion import window
 from landscape.diagnose.terms import OUTCOMES
 from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.verdict import outcome
 from landscape.errors import LandscapeError
 
 spec = importlib.util.spec_from_file_location(
@@ -27,7 +29,7 @@ SEEDS = 20
 
 
 def decide(evidence: Evidence) -> outcome.NamedOutcome:
-    return outcome.decide(evidence, LIMITS)
+    return outcome.name_outcome(evidence, LIMITS)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -147,7 +149,7 @@ def test_the_noise_of_a_quiet_half_counts():
 
 def test_thresholds_are_options():
     strict = Thresholds(escape_rows=500)
-    assert outcome.decide(planted.escaped(0, 0.0), strict).name == "undetermined"
+    assert outcome.name_outcome(planted.escaped(0, 0.0), strict).name == "undetermined"
     with pytest.raises(LandscapeError) as caught:
         Thresholds(excursion=-0.5)
     assert str(caught.value) == (

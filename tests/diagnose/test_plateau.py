@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from landscape.curvature.hessian import Hessian
-from landscape.diagnose import plateau
-from landscape.diagnose.trials import Start, at
+from landscape.diagnose.trainings import plateau
+from landscape.diagnose.trainings.trials import Start, at
 from landscape.problem import Problem, builtin, flat
 from landscape.problem.weights import Layout, buffers
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose import replica_spread
+from landscape.diagnose.motion import replica_spread
 from landscape.problem import Problem
 
 ROWS, SIZE, COUNT = 33, 600, 4

@@ -8,18 +8,11 @@ import torch
 from torch import nn
 
 from landscape.cluster.local import Here
-from landscape.diagnose import (
-    Diagnosis,
-    conclude,
-    excursions,
-    interventions,
-    measure,
-    replicas,
-    trials,
-    window,
-)
-from landscape.diagnose.subject import Subject
+from landscape.diagnose import Diagnosis, conclude, excursions, measure
+from landscape.diagnose.motion import window
 from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.trainings import interventions, replicas, trials
+from landscape.diagnose.trainings.subject import Subject
 
 
 def test_the_set_of_a_run_that_learned(learned):

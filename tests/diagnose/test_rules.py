@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.diagnose import symmetry as symmetries
-from landscape.diagnose.recurrent import CELLS
-from landscape.diagnose.reshapes import MOVES
-from landscape.diagnose.rules import RULES
-from landscape.diagnose.tracing import TABLE
+from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry.recurrent import CELLS
+from landscape.diagnose.symmetry.reshapes import MOVES
+from landscape.diagnose.symmetry.rules import RULES
+from landscape.diagnose.symmetry.tracing import TABLE
 
 spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
 models = importlib.util.module_from_spec(spec)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.diagnose import estimates, motion, settled
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.motion import estimates, naming
 from landscape.diagnose.thresholds import Thresholds
 
 spec = importlib.util.spec_from_file_location(
@@ -35,14 +35,16 @@ def one(world: str, momentum: float) -> Evidence:
 def names(
     found: tuple[Evidence, ...], limits: Thresholds = LIMITS
 ) -> Counter[tuple[str, int | None]]:
-    return Counter((each.name, each.steps) for each in (motion.decide(e, limits) for e in found))
+    return Counter(
+        (each.name, each.steps) for each in (naming.name_motion(e, limits) for e in found)
+    )
 
 
-def judge(found: estimates.Pooled, momentum: float, **limits: float) -> settled.Named:
+def judge(found: estimates.Pooled, momentum: float, **limits: float) -> naming.Named:
     base = one("confined", 0.0)
     apart = replace(base.measured.replicas, ratio=1.0)
     base = changed(base, setup=replace(base.setup, momentum=momentum), replicas=apart)
-    return settled.judge(base, found, base.measured.replicas, True, Thresholds(**limits))
+    return naming.judge_movement(base, found, base.measured.replicas, True, Thresholds(**limits))
 
 
 def pooled(
@@ -72,8 +74,8 @@ def slow_beside(momentum: float, fast: float, slow: float) -> tuple[Evidence, ..
 def test_replicas_whose_spread_is_not_known_name_nothing(world):
     base = one(world, 0.0)
     found = changed(base, replicas=replace(base.measured.replicas, ratio=math.nan))
-    moved = motion.decide(found, LIMITS)
-    assert motion.decide(base, LIMITS).name != UNDETERMINED
+    moved = naming.name_motion(found, LIMITS)
+    assert naming.name_motion(base, LIMITS).name != UNDETERMINED
     assert moved.name == UNDETERMINED
     assert "isn't known" in str(moved.items["motion_undetermined_because"].value)
 

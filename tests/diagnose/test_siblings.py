@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from landscape.diagnose.siblings import median_share
-from landscape.store.trajectory import CADENCE, FLIGHT
+from landscape.diagnose.session.siblings import median_share
+from landscape.store.trajectories.trajectory import CADENCE, FLIGHT
 
 
 def run(loss, *, event: str = "spike", status: str = "finished", kind=CADENCE):

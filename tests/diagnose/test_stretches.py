@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from landscape.diagnose import stretches
+from landscape.diagnose.motion import stretches
 from landscape.errors import LandscapeError
 
 

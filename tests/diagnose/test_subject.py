@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from landscape.diagnose.diagnosis import Diagnosis, conclude, measure
-from landscape.diagnose.subject import Subject
+from landscape.diagnose.session.diagnosis import Diagnosis, conclude, measure
+from landscape.diagnose.trainings.subject import Subject
 from landscape.problem import Problem, half_square
 from landscape.sgd import Recorder, Settings, Watch, steps
 from landscape.store import read

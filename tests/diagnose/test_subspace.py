@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from landscape.curvature.jump import subspace
-from landscape.diagnose import diffusion, distances
+from landscape.diagnose.motion import diffusion, distances
 from landscape.problem import Problem, half_square
 
 SIZE, ROWS, SHARP = 40, 257, 3

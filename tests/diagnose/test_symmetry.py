@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from landscape.diagnose import symmetry as symmetries
-from landscape.diagnose.groups import (
+from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry.groups import (
     Group,
     Symmetry,
     UnitPlace,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.diagnose import units
+from landscape.diagnose.units import units
 from landscape.problem import Problem, flat
 
 CLASSES = torch.tensor([0] * 20 + [1] * 25 + [2] * 15)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from landscape.curvature.density import Count, count_below
-from landscape.diagnose import motion
+from landscape.diagnose.motion import naming
+from landscape.diagnose.motion.valley import is_resolved, spectrum_of
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.valley import is_resolved, spectrum_of
 from landscape.store.measured.curvature import Density
 
 spec = importlib.util.spec_from_file_location(
@@ -38,18 +38,18 @@ def exact(eigenvalues: np.ndarray, samples: int = 256) -> Density:
 def test_the_valleys_dimension_is_read_off_the_spectrum(walk):
     # #{λ < c} = 1000 c^¼ for eigenvalues (k/1000)⁴.
     eigenvalues = (np.arange(1, 1001) / 1000) ** 4
-    found = motion.decide(changed(walk, density=exact(eigenvalues)), LIMITS)
+    found = naming.name_motion(changed(walk, density=exact(eigenvalues)), LIMITS)
     assert found.dimension == pytest.approx(1000 * found.bound**0.25, rel=0.05)
     item = found.items["valley_dimension"]
     assert item.value == found.dimension
     assert "samples" not in item.meaning
     for outside in (1e9, 1e-9):
         density = exact(eigenvalues * outside)
-        assert motion.decide(changed(walk, density=density), LIMITS).dimension is None
+        assert naming.name_motion(changed(walk, density=density), LIMITS).dimension is None
 
 
 def test_without_a_positive_eigenvalue_there_is_no_valley(walk):
-    found = motion.decide(changed(walk, density=exact(-np.ones(3))), LIMITS)
+    found = naming.name_motion(changed(walk, density=exact(-np.ones(3))), LIMITS)
     assert found.name == "wandering-in-valley"
     assert "valley_dimension" not in found.items
 
@@ -58,7 +58,7 @@ def test_a_valley_whose_limits_lie_far_apart_has_no_dimension(walk):
     # One node below the bound and one above, of weights ½: any of the eigenvalues may be either.
     nodes = np.array([[1e-9, 1.0], [1e-9, 1.0]])
     density = Density(nodes, np.array([[0.6, 0.4], [0.4, 0.6]]), 1000, samples=64, total=256)
-    found = motion.decide(changed(walk, density=density), LIMITS)
+    found = naming.name_motion(changed(walk, density=density), LIMITS)
     item = found.items["valley_dimension"]
     assert (found.dimension, item.value) == (None, "undetermined")
     assert "500 ± 100 over probes, 1 to 999 whatever lies between the nodes" in item.meaning

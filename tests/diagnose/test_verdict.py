@@ -10,11 +10,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from landscape.diagnose import copies, overfitting
 from landscape.diagnose.evidence import Evidence, Rows
+from landscape.diagnose.symmetry import copies
 from landscape.diagnose.terms import LANDINGS, MOTIONS, OUTCOMES, MotionTerm
-from landscape.diagnose.verdict import judge
-from landscape.diagnose.words import answer
+from landscape.diagnose.verdict import overfitting
+from landscape.diagnose.verdict.answer import answer
+from landscape.diagnose.verdict.verdict import judge
 from landscape.problem import builtin, flat
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State

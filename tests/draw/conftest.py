@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from landscape.draw import opengl
+from landscape.draw.solid import opengl
 
 
 @pytest.fixture

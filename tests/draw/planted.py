@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from landscape.store.records import Floats, Path, Plane, Point, Scan
+from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
 
 PLATEAU = 2.302585
 P = 24_218

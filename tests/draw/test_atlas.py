@@ -7,7 +7,7 @@ import pytest
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 
 atlas = draw.KINDS["map"]

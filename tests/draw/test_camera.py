@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landscape.draw import camera, opengl
+from landscape.draw.solid import camera, opengl
 
 CORNERS = np.array(
     [[x, y, z] for x in (-0.5, 0.5) for y in (-0.3, 0.3) for z in (-0.3, 0.5)], dtype=float

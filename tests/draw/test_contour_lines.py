@@ -8,11 +8,11 @@ import pytest
 from matplotlib.contour import QuadContourSet
 
 from landscape import draw, plane, scan
-from landscape.draw import contour_lines
+from landscape.draw.figures import contour_lines
 from landscape.problem import builtin
 from landscape.sgd import Recorder, Settings, steps
-from landscape.store import scanfile
-from landscape.store.records import Scan
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from landscape import draw
-from landscape.draw import marks, theme
+from landscape.draw.elements import marks
+from landscape.draw.look import theme
 from landscape.errors import LandscapeError
 
 

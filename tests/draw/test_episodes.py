@@ -9,9 +9,11 @@ from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw import episodes, scale, stage, trail
-from landscape.store import sentences
-from landscape.store.trajectory import Event
+from landscape.draw.elements import episodes
+from landscape.draw.look import scale
+from landscape.draw.solid import stage, trail
+from landscape.store.scans import sentences
+from landscape.store.trajectories.trajectory import Event
 
 EVENTS = (
     Event("plateau", 0, 90, ""),
@@ -97,18 +99,18 @@ def test_names_stand_at_the_longest_stretch(planted):
     scan = eventful(planted.escape(15, 9))
     path = scan.paths[0]
     held = np.ones(len(path.step), np.bool_)
-    places = dict(episodes.places(path, held))
+    places = dict(episodes.name_places(path, held))
     kinds = episodes.along(path.step, EVENTS)
     mine = path.xy[np.flatnonzero(kinds == episodes.NAMES.index("plateau"))]
     # The plateau at the end is far longer than the one at the start.
     assert mine[:, 0].min() < places["plateau"][0] < mine[:, 0].max()
     assert places["plateau"][0] > 20
-    assert dict(episodes.places(path, ~held)) == {}
+    assert dict(episodes.name_places(path, ~held)) == {}
 
 
 def test_surfaces_carry_them_over_the_ground(planted):
     scan = eventful(planted.escape(21, 13))
-    box, colours = stage.frame(scan), scale.of(scan, paths=True)
+    box, colours = stage.box_of(scan), scale.of(scan, paths=True)
     laid = trail.of(scan, colours, box)
     path = scan.paths[0]
     kinds = episodes.along(path.step, EVENTS)

@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw import explorer_data, explorer_page, explorer_sources, stage
-from landscape.draw.explorer_data import Entry, unpacked
+from landscape.draw.interactive import explorer_data, explorer_page, explorer_sources
+from landscape.draw.interactive.explorer_data import Entry, unpacked
+from landscape.draw.solid import stage
 from landscape.errors import LandscapeError
-from landscape.store import scanfile
-from landscape.store.records import Spread
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Spread
 
 
 def data_in(html):
@@ -21,7 +22,7 @@ def data_in(html):
 
 def test_values_are_those_of_the_scan(planted):
     scan = planted.escape(21, 11)
-    found = explorer_data.of(scan)
+    found = explorer_data.scan_values(scan)
     assert found["size"] == [21, 11]
     assert found["x"] == scan.x.tolist()
     for measure in found["measures"]:
@@ -38,7 +39,7 @@ def test_values_are_those_of_the_scan(planted):
 
 
 def test_what_a_reader_must_know_is_on_the_page(planted):
-    found = explorer_data.of(planted.escape(11, 7))
+    found = explorer_data.scan_values(planted.escape(11, 7))
     assert "93 % of its variance lies in this plane (chance 0.0083 %)" in " ".join(found["facts"])
     assert found["caption"].startswith("Mean loss over 1,437 training and 360 validation samples")
     assert found["constant"] == planted.PLATEAU
@@ -50,7 +51,7 @@ def test_odd_values_stay_what_they_are(planted):
     measured = np.ones((3, 3), bool)
     measured[0, 2] = False
     odd = planted.with_losses(scan, losses, measured=measured)
-    found = explorer_data.of(odd)
+    found = explorer_data.scan_values(odd)
     values = unpacked(found["measures"][0]["values"]).reshape(3, 3)
     assert np.isfinite(values[0, 0])
     assert values[0, 1] > 0
@@ -60,7 +61,7 @@ def test_odd_values_stay_what_they_are(planted):
 
 
 def test_a_fine_grid_is_thinned_and_that_is_said(planted):
-    found = explorer_data.of(planted.bowl(401, 31))
+    found = explorer_data.scan_values(planted.bowl(401, 31))
     assert found["size"] == [201, 16]
     assert found["caption"].endswith("Shown here: 1 of every 2 grid points along each axis.")
 
@@ -69,7 +70,7 @@ def test_a_line_has_its_bands(planted):
     scan = planted.line(5)
     three = np.stack([scan.measures["train_loss"] * k for k in (1.0, 2.0, 3.0)])
     spread = Spread(np.arange(3), {"train_loss": three}, np.ones((3, 5), bool), np.ones((3, 1)))
-    found = explorer_data.of(replace(scan, spread=spread))
+    found = explorer_data.scan_values(replace(scan, spread=spread))
     assert found["line"]
     train = found["measures"][0]
     np.testing.assert_allclose(unpacked(train["values"]), three[1], rtol=1e-6)

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from landscape.draw import film, film_frames
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
+from landscape.draw.solid import film, film_frames
 from landscape.errors import LandscapeError
 
 

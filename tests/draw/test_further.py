@@ -7,9 +7,11 @@ import pytest
 from matplotlib.collections import PolyCollection
 
 from landscape import draw
-from landscape.draw import bands, contours, raster, scale
+from landscape.draw.elements import bands, raster
+from landscape.draw.figures import contour
+from landscape.draw.look import scale
 from landscape.errors import LandscapeError
-from landscape.store.records import Spread
+from landscape.store.scans.records import Spread
 
 
 def measured(base, **more):
@@ -120,7 +122,7 @@ def test_scans_that_are_compared_share_their_scale(planted):
     assert shared.low == scale.of(low).low
     drawn = draw.contour(high, like=[low, high]).axes[0].images[0].get_array()
     for colours, same in ((shared, True), (scale.of(high), False)):
-        wanted = raster.of_scan(high, "train_loss", colours, contours.PIXELS).picture()
+        wanted = raster.of_scan(high, "train_loss", colours, contour.PIXELS).picture()
         assert np.array_equal(drawn, wanted) == same
 
 

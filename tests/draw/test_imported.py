@@ -9,7 +9,7 @@ import pytest
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.store import sentences
+from landscape.store.scans import sentences
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from landscape import draw
-from landscape.draw.kinds import KINDS, NEEDS, Kind
+from landscape.draw.kinds import KINDS, NEEDS, FigureKind
 from landscape.errors import LandscapeError
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ def test_a_kind_that_is_no_figure_writes_its_own_files(plane, tmp_path, monkeypa
         given.update(subject=subject, style=style, caption=caption, report=report)
         return [stem.with_suffix(f".{ending}") for ending in formats]
 
-    flip = Kind("plane", None, "a flip book", write=write, formats=("gif", "mp4"), default=("gif",))
+    flip = FigureKind(
+        "plane", None, "a flip book", write=write, formats=("gif", "mp4"), default=("gif",)
+    )
     monkeypatch.setitem(KINDS, "flip", flip)
     style, report = draw.Style(theme="dark"), print
     stem = tmp_path / "a-flip"

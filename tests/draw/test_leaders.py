@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landscape.draw import leaders
+from landscape.draw.sheet import leaders
 
 SIZE = np.array([600.0, 500.0])
 NOTHING = np.empty((0, 2))

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landscape.draw import meshes, scale
-from landscape.draw.meshes import Frame
-from landscape.draw.plane_axes import Window
+from landscape.draw.elements.plane_axes import PlaneWindow
+from landscape.draw.look import scale
+from landscape.draw.solid import meshes
+from landscape.draw.solid.meshes import Frame
 
 X, Y = np.linspace(-8, 45, 51), np.linspace(-15, 15, 31)
-FRAME = Frame(Window(np.array([-8, -15.0]), np.array([45, 15.0])), (1.0, 0.6), 0.5)
+FRAME = Frame(PlaneWindow(np.array([-8, -15.0]), np.array([45, 15.0])), (1.0, 0.6), 0.5)
 UNCAPPED = scale.Scale(1.0, 1000.0, log=True, capped=False, rule="", constant=float("nan"))
 LOSS = np.exp(0.04 * (X[:, None] + 8) + 0.02 * (Y[None, :] + 15))
 

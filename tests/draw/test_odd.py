@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landscape import draw
-from landscape.store.records import Scan
+from landscape.store.scans.records import Scan
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -92,7 +92,7 @@ def test_it_is_painted_as_a_surface(planted, name):
 
 @pytest.mark.parametrize("name", ["2 x 2", "all NaN", "huge", "path of one point", "path outside"])
 def test_it_is_drawn_by_vtk(planted, gl, monkeypatch, name):
-    monkeypatch.setattr("landscape.draw.solid.SUPERSAMPLED", 1)
+    monkeypatch.setattr("landscape.draw.solid.by_vtk.SUPERSAMPLED", 1)
     figure = draw.surface(ODD[name](planted), renderer="pyvista")
     figure.set_dpi(60)
     figure.canvas.draw()

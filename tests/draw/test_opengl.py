@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from landscape.draw import opengl
+from landscape.draw.solid import opengl
 
 REMEDY = "on Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri"
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw import paths, relief, trail
-from landscape.draw.meshes import Frame
-from landscape.draw.plane_axes import Window
-from landscape.draw.scale import Scale
+from landscape.draw.elements import paths
+from landscape.draw.elements.plane_axes import PlaneWindow
+from landscape.draw.look.scale import Scale
+from landscape.draw.solid import relief, trail
+from landscape.draw.solid.meshes import Frame
 
 NAN = np.nan
-FRAME = Frame(Window(np.array([0.0, 0.0]), np.array([1.0, 1.0])), (1.0, 1.0), 1.0)
+FRAME = Frame(PlaneWindow(np.array([0.0, 0.0]), np.array([1.0, 1.0])), (1.0, 1.0), 1.0)
 LINEAR = Scale(0.0, 1.0, log=False, capped=True, rule="", constant=NAN)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from landscape.draw import opengl, pictures
-from landscape.draw.kinds import KINDS, Kind
-from landscape.draw.style import PLAIN, Style
+from landscape.draw import pictures
+from landscape.draw.kinds import KINDS, FigureKind
+from landscape.draw.look.style import PLAIN, Style
+from landscape.draw.solid import opengl
 from landscape.errors import LandscapeError
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def refused(*args, **more) -> str:
 
 
 def test_a_new_kind_is_a_row(plane, tmp_path, monkeypatch):
-    flip = Kind(
+    flip = FigureKind(
         "plane",
         None,
         "a flip book",
@@ -64,7 +65,7 @@ def test_an_option_must_show_in_one_of_the_pictures(plane):
 
 @pytest.mark.parametrize(("log", "option"), [(True, "--log"), (False, "--linear")])
 def test_an_option_is_called_as_it_was_given(plane, monkeypatch, log, option):
-    monkeypatch.setitem(KINDS, "bare", Kind("plane", lambda scan, **_: None, "nothing"))
+    monkeypatch.setitem(KINDS, "bare", FigureKind("plane", lambda scan, **_: None, "nothing"))
     message = refused([plane], kind="bare", style=Style(log=log))
     assert message.startswith(f"{option} is for contour, surface, ")
     assert message.endswith(", got bare; leave it out")

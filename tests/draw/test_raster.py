@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from landscape.draw import raster, scale, theme
+from landscape.draw.elements import raster
+from landscape.draw.look import scale, theme
 
 X, Y = np.linspace(-2, 3, 6), np.linspace(0, 1, 3)
 LOSS = 1 + (X[:, None] + 2) + 10 * Y[None, :]

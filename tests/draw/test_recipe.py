@@ -9,9 +9,9 @@ from PIL import Image
 
 from landscape import draw
 from landscape.draw import recipe
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landscape.draw import camera, meshes, relief, scale
-from landscape.draw.meshes import Frame
-from landscape.draw.plane_axes import Window
+from landscape.draw.elements.plane_axes import PlaneWindow
+from landscape.draw.look import scale
+from landscape.draw.solid import camera, meshes, relief
+from landscape.draw.solid.meshes import Frame
 
 X, Y = np.linspace(-8, 45, 11), np.linspace(-15, 15, 7)
-FRAME = Frame(Window(np.array([-8, -15.0]), np.array([45, 15.0])), (1.0, 0.6), 0.5)
+FRAME = Frame(PlaneWindow(np.array([-8, -15.0]), np.array([45, 15.0])), (1.0, 0.6), 0.5)
 LINEAR = scale.Scale(0.0, 1.0, log=False, capped=True, rule="", constant=float("nan"))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landscape.draw import scale
+from landscape.draw.look import scale
 
 
 def through(*losses: float, constant: float = float("nan")) -> scale.Scale:

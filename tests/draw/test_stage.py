@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw import scale, stage, theme, trail
-from landscape.draw.meshes import Frame
-from landscape.draw.plane_axes import Window
+from landscape.draw.elements.plane_axes import PlaneWindow
+from landscape.draw.look import scale, theme
+from landscape.draw.solid import stage, trail
+from landscape.draw.solid.meshes import Frame
 
 
 def test_the_view_is_chosen_to_show_a_valley_behind_a_ridge(planted):
@@ -21,8 +22,8 @@ def test_the_view_is_chosen_to_show_a_valley_behind_a_ridge(planted):
             1 + 3.5 * np.exp(-(((y + 0.5) / 0.1) ** 2)) - 0.9 * np.exp(-(((y + 0.2) / 0.25) ** 2))
         ),
     )
-    colours, box = scale.of(ridge), stage.frame(ridge)
-    seen = stage.view(box, trail.of(ridge, colours, box), 400)
+    colours, box = scale.of(ridge), stage.box_of(ridge)
+    seen = stage.best_view(box, trail.of(ridge, colours, box), 400)
     assert seen.eye[1] > 0
 
 
@@ -38,9 +39,9 @@ def test_a_path_runs_from_left_to_right_where_nothing_is_hidden(planted, mirrore
     loss = 1 + 0.1 * x
     along = planted.path(np.column_stack([x, 0 * x]), loss, loss, 0 * x)
     flat = replace(flat, paths=(along,))
-    colours, box = scale.of(flat), stage.frame(flat)
+    colours, box = scale.of(flat), stage.box_of(flat)
     laid = trail.of(flat, colours, box)
-    ends = stage.view(box, laid, 400).project(laid.tracks[0].points[[0, -1]])
+    ends = stage.best_view(box, laid, 400).project(laid.tracks[0].points[[0, -1]])
     assert ends[1, 0] > ends[0, 0]
 
 
@@ -49,7 +50,7 @@ def test_a_path_runs_from_left_to_right_where_nothing_is_hidden(planted, mirrore
 def test_the_box_fills_the_panel(share, azimuth):
     """No room is left but for letters, whatever the plane's shape."""
     longer = max(1.0, share)
-    box = Frame(Window(np.zeros(2), np.ones(2)), (1 / longer, share / longer), stage.HEIGHT)
+    box = Frame(PlaneWindow(np.zeros(2), np.ones(2)), (1 / longer, share / longer), stage.HEIGHT)
     seen = stage.fitted(box, azimuth, 44.0, 1000)
     pixels = seen.project(stage.corners(box))
     inch = theme.DPI

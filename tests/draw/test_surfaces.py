@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw import ghosts, meshes, scale, solid, stage, theme, trail
-from landscape.draw.style import Style
+from landscape.draw.look import scale, theme
+from landscape.draw.look.style import Style
+from landscape.draw.solid import by_vtk, hidden_parts, meshes, stage, trail
 from landscape.errors import LandscapeError
-from landscape.store.records import Point
+from landscape.store.scans.records import Point
 
 
 def texts(figure: Figure) -> list[str]:
@@ -25,11 +26,11 @@ def pixels(figure: Figure) -> np.ndarray:
 
 
 def rendered(scan, *, path=True, width=400):
-    colours, box = scale.of(scan, paths=True), stage.frame(scan)
+    colours, box = scale.of(scan, paths=True), stage.box_of(scan)
     laid = trail.of(scan, colours, box)
-    seen = stage.view(box, laid, width)
+    seen = stage.best_view(box, laid, width)
     mesh = meshes.surface(scan.x, scan.y, scan.measures["train_loss"], colours, box)
-    picture = solid.picture(scan, mesh, colours, box, seen, laid if path else None).astype(int)
+    picture = by_vtk.picture(scan, mesh, colours, box, seen, laid if path else None).astype(int)
     return picture, colours, box, seen, laid
 
 
@@ -124,7 +125,7 @@ def test_both_renderers_carry_the_same_letters(planted, gl, renderer):
 
 
 def test_a_failed_probe_means_matplotlib(planted, no_gl, monkeypatch):
-    monkeypatch.setattr(solid, "picture", None)
+    monkeypatch.setattr(by_vtk, "picture", None)
     figure = draw.surface(planted.bowl(11, 11))
     assert "training loss (1,437 samples)" in texts(figure)
 
@@ -158,14 +159,14 @@ def test_plotters_are_closed_when_drawing_fails(planted, gl, monkeypatch):
     closed = []
     close = pyvista.Plotter.close
     monkeypatch.setattr(pyvista.Plotter, "close", lambda self: (closed.append(1), close(self)))
-    monkeypatch.setattr(solid, "_floor", lambda *_: 1 / 0)
+    monkeypatch.setattr(by_vtk, "_floor", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         rendered(planted.bowl(5, 5))
     assert closed
 
 
 def places(scan):
-    colours, box = scale.of(scan, paths=True), stage.frame(scan)
+    colours, box = scale.of(scan, paths=True), stage.box_of(scan)
     found = trail.of(scan, colours, box).places
     return {point.name: place for point, place in found}, colours, box
 
@@ -211,7 +212,7 @@ def test_a_path_beneath_the_surface_shines_through_in_dashes(planted, gl, render
 def test_dashes_are_even_and_only_where_a_line_is_hidden():
     line = np.column_stack([np.linspace(0, 100, 401), np.zeros(401)])
     unseen = line[:, 0] < 60
-    found = [line[run, 0] for run in ghosts.dashes(line, unseen, 6, 4)]
+    found = [line[run, 0] for run in hidden_parts.dashes(line, unseen, 6, 4)]
     assert [(run[0], run[-1]) for run in found] == [(10.0 * k, 10.0 * k + 6) for k in range(6)]
 
 
@@ -224,18 +225,18 @@ def test_a_point_that_is_cut_off_is_said_to_be(planted):
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_reduced_pictures_keep_level_and_place(factor):
     ramp = np.broadcast_to(np.arange(20, 200, dtype=np.uint8)[:, None, None], (180, 60, 3))
-    small = solid.reduced(ramp, factor)
+    small = by_vtk.reduced(ramp, factor)
     assert small.shape == (180 // factor, 60 // factor, 3)
     middles = ramp[:, 0, 0].reshape(-1, factor).mean(axis=1)
     np.testing.assert_allclose(small[5:-5, 3, 0], middles[5:-5], atol=0.51)
-    assert (solid.reduced(np.full((12, 12, 3), 255, np.uint8), factor) == 255).all()
+    assert (by_vtk.reduced(np.full((12, 12, 3), 255, np.uint8), factor) == 255).all()
 
 
 @pytest.mark.parametrize(("dpi", "look"), [(300, "paper"), (80, "paper"), (100, "talk")])
 def test_pixels_of_the_rendering_are_pixels_of_the_png(planted, gl, monkeypatch, dpi, look):
     drawn = []
     monkeypatch.setattr(
-        solid, "picture", lambda *given: drawn.append(given) or np.zeros((9, 9, 3), np.uint8)
+        by_vtk, "picture", lambda *given: drawn.append(given) or np.zeros((9, 9, 3), np.uint8)
     )
     figure = draw.surface(planted.bowl(5, 5), style=Style(dpi=dpi, theme=look))
     [seen] = {(given[4].width, given[4].height) for given in drawn}
@@ -249,7 +250,7 @@ def test_pixels_of_the_rendering_are_pixels_of_the_png(planted, gl, monkeypatch,
 def test_the_constant_output_s_loss_is_a_pane(planted, gl):
     """Where the ground is lower, the pane's edge is what is seen at that loss."""
     scan = replace(planted.bowl(15, 15), paths=(), points=(), constant_loss=1.0)
-    colours, box = scale.of(scan), stage.frame(scan)
+    colours, box = scale.of(scan), stage.box_of(scan)
     corners = stage.pane(box, colours)
     np.testing.assert_allclose(colours.loss(corners[:, 2] / box.height), 1.0)
     shown, without = (
@@ -265,4 +266,4 @@ def test_the_constant_output_s_loss_is_a_pane(planted, gl):
 def test_without_such_a_loss_in_the_box_there_is_no_pane(planted, loss):
     scan = replace(planted.escape(9, 9), constant_loss=loss)
     colours = scale.through([scan.measures["train_loss"]], constant=loss)
-    assert stage.pane(stage.frame(scan), colours) is None
+    assert stage.pane(stage.box_of(scan), colours) is None

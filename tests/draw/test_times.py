@@ -9,12 +9,12 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw import episodes
 from landscape.draw.captions import caption_of_run
-from landscape.draw.style import Style
+from landscape.draw.elements import episodes
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.history import History
-from landscape.store.trajectory import Event
+from landscape.store.trajectories.trajectory import Event
 
 STEP = np.array([0, 45, 90, 135, 180, 225])
 TRAIN = np.array([2.31, 1.2, np.nan, 0.4, 2.4, 2.3])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from landscape.draw import uncertain
-from landscape.store import sentences
-from landscape.store.records import Plane, Scan
+from landscape.draw.elements import uncertain
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Plane, Scan
 
 
 def scan(errors: np.ndarray, measured: np.ndarray) -> Scan:
@@ -33,7 +33,7 @@ def test_dots_where_the_error_may_exceed_the_tolerance():
     measured[2, 1] = True
     made = scan(errors, measured)
     axes = Figure().subplots()
-    uncertain.draw(axes, made)
+    uncertain.draw_dots(axes, made)
     [dots] = axes.lines
     np.testing.assert_array_equal(dots.get_xydata(), [[-1, 1]])
     assert sentences.bands(made) == ("dots: interpolated, may be off by more than 1 %",)
@@ -42,6 +42,6 @@ def test_dots_where_the_error_may_exceed_the_tolerance():
 def test_nothing_where_all_is_near_enough():
     made = scan(np.full((3, 4), 0.019), np.zeros((3, 4), bool))
     axes = Figure().subplots()
-    uncertain.draw(axes, made)
+    uncertain.draw_dots(axes, made)
     assert not axes.lines
     assert sentences.bands(made) == ()

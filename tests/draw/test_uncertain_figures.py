@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
 
-from landscape.draw import caption, curve, explorer_data, surface, uncertain
-from landscape.store import sentences
-from landscape.store.records import Certificate
+from landscape.draw import caption, curve, surface
+from landscape.draw.elements import uncertain
+from landscape.draw.interactive import explorer_data
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Certificate
 
 from . import planted
 
@@ -73,7 +75,7 @@ def test_a_line_s_band_is_two_standard_errors(few):
 
 
 def test_the_explorer_knows_each_value_s_error(near):
-    found = {one["name"]: one for one in explorer_data.of(near)["measures"]}
+    found = {one["name"]: one for one in explorer_data.scan_values(near)["measures"]}
     errors = explorer_data.unpacked(found["train_loss"]["error"])
     np.testing.assert_allclose(errors, near.errors["train_loss"].ravel(), rtol=1e-6)
-    assert explorer_data.of(planted.bowl(9, 9))["measures"][0]["error"] is None
+    assert explorer_data.scan_values(planted.bowl(9, 9))["measures"][0]["error"] is None

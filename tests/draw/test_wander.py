@@ -8,8 +8,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
 from landscape import draw
-from landscape.draw import theme
-from landscape.draw.style import Style
+from landscape.draw.look import theme
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 
 wander = draw.KINDS["path"]

@@ -10,18 +10,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw import scene, window
-from landscape.draw.explorer_data import Entry
-from landscape.draw.window import Window
+from landscape.draw.interactive import window
+from landscape.draw.interactive.explorer_data import Entry
+from landscape.draw.interactive.window import SurfaceWindow
+from landscape.draw.solid import scene
 from landscape.errors import LandscapeError
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 
 def test_only_planes_have_a_window(planted):
     plane, line = Entry("a", "plane", planted.bowl(5, 5)), Entry("a", "line", planted.line(5))
     assert window.planes([line, plane]) == [plane]
     with pytest.raises(LandscapeError) as caught:
-        Window([line])
+        SurfaceWindow([line])
     assert (
         str(caught.value) == "a window shows scans of planes, got lines only; see them with --html"
     )
@@ -59,7 +60,7 @@ def test_another_measure_has_projections_only(planted):
 def test_steps_of_several_paths(planted):
     scan = planted.escape(5, 5)
     later = replace(scan.paths[0], step=scan.paths[0].step + 1)
-    both = scene.steps(replace(scan, paths=(scan.paths[0], later)))
+    both = scene.recorded_steps(replace(scan, paths=(scan.paths[0], later)))
     assert both[:4] == [0, 1, 45, 46]
 
 
@@ -67,8 +68,8 @@ SCRIPT = """
     import sys
     from pathlib import Path
     import numpy as np
-    from landscape.draw.explorer_data import Entry
-    from landscape.draw.window import Window
+    from landscape.draw.interactive.explorer_data import Entry
+    from landscape.draw.interactive.window import Window
     from landscape.store import scanfile
 
     entries = [Entry("run", name, scanfile.load(Path(name))) for name in sys.argv[1:3]]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscape.store.shards import Writer
-from landscape.store.trajectory import CADENCE, MEASURES, Trajectory
+from landscape.store.trajectories.shards import Writer
+from landscape.store.trajectories.trajectory import CADENCE, MEASURES, Trajectory
 
 SHAPES = {"a.weight": (5, 4), "a.bias": (5,), "b.weight": (3, 2, 2, 2), "b.bias": (3,)}
 

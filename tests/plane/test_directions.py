@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.plane.directions import gaussian, normalized
+from landscape.plane.normalization import gaussian, normalized
 
 A, A_BIAS, B, B_BIAS = slice(0, 20), slice(20, 25), slice(25, 49), slice(49, 52)
 

@@ -8,8 +8,8 @@ import pytest
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
-from landscape.plane.directions import NORMALIZATIONS, Normalization
 from landscape.plane.kinds import KINDS, Given, PlaneKind
+from landscape.plane.normalization import NORMALIZATIONS, Normalization
 from landscape.plane.random import line
 
 SHAPES = {"a.weight": (5, 4), "a.bias": (5,), "b.weight": (3, 2, 2, 2), "b.bias": (3,)}

@@ -8,7 +8,7 @@ import pytest
 
 from landscape import plane
 from landscape.errors import LandscapeError
-from landscape.plane import walk as null
+from landscape.plane import random_walk as null
 from landscape.plane.projection import project
 
 
@@ -103,7 +103,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from landscape.plane import pca
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectories.trajectory import Trajectory
 
 trajectory = Trajectory.open(Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

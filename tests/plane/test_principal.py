@@ -5,7 +5,7 @@ import pytest
 
 from landscape.plane import principal
 from landscape.plane.principal import components
-from landscape.store.trajectory import CADENCE, EVENT
+from landscape.store.trajectories.trajectory import CADENCE, EVENT
 
 
 def svd(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

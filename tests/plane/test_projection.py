@@ -7,7 +7,7 @@ from landscape import plane
 from landscape.errors import LandscapeError
 from landscape.plane import projection
 from landscape.plane.projection import coordinates, project
-from landscape.store.records import Plane
+from landscape.store.scans.records import Plane
 
 
 def at(origin: np.ndarray, directions: np.ndarray) -> Plane:

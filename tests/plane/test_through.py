@@ -8,10 +8,10 @@ import pytest
 
 from landscape import plane
 from landscape.errors import LandscapeError
-from landscape.plane.places import split
+from landscape.plane.named_weights import split
 from landscape.plane.projection import project
 from landscape.store.run import KEYS
-from landscape.store.trajectory import Event
+from landscape.store.trajectories.trajectory import Event
 
 RUN = json.dumps(dict.fromkeys(KEYS) | {"format": "landscape-run", "version": 1})
 

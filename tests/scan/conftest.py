@@ -15,8 +15,9 @@ from landscape.problem import Problem
 from landscape.problem.weights import tied
 from landscape.scan.job import Job
 from landscape.sgd import Recorder, Settings, Step, steps
-from landscape.store import Run, scanfile
-from landscape.store.records import Scan
+from landscape.store import Run
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
 
 
 def dense() -> nn.Module:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from landscape.problem import Problem, flat
 from landscape.problem.models import ResNet
 from landscape.problem.weights import buffers
-from landscape.store.records import Floats, Plane
+from landscape.store.scans.records import Floats, Plane
 
 CLASSES = 3
 

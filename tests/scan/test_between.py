@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.interpolate import RBFInterpolator, make_interp_spline
 
-from landscape.scan import interpolate
-from landscape.scan.between import UNKNOWN, Interpolant
-from landscape.scan.interpolate import POWERS, LossScale
+from landscape.scan.refine import interpolation
+from landscape.scan.refine.interpolant import UNKNOWN, Interpolant
+from landscape.scan.refine.interpolation import POWERS, LossScale
 
 
 def points(count: int, *, seed: int = 0) -> np.ndarray:
@@ -17,7 +17,7 @@ def test_weights_against_scipy():
     measured, wanted = points(60), points(200, seed=1)
     values = np.sin(measured[:, 0] / 9) + np.cos(measured[:, 1] / 7)
     oracle = RBFInterpolator(measured, values, kernel="quintic", degree=2)
-    found = interpolate.weights(measured, wanted).of(values)
+    found = interpolation.weights(measured, wanted).of(values)
     np.testing.assert_allclose(found, oracle(wanted), rtol=0, atol=1e-8)
 
 
@@ -27,7 +27,7 @@ def test_on_a_line_it_is_the_natural_spline():
     values = np.exp(-measured / 10) + np.sin(measured / 5)
     free = [(3, 0.0), (4, 0.0)]
     oracle = make_interp_spline(measured, values, k=5, bc_type=(free, free))
-    found = interpolate.weights(measured[:, None], wanted[:, None]).of(values)
+    found = interpolation.weights(measured[:, None], wanted[:, None]).of(values)
     np.testing.assert_allclose(found, oracle(wanted), rtol=0, atol=1e-9)
 
 
@@ -37,26 +37,26 @@ def quadratic(x):
 
 def test_quadratic_values_come_out_exactly_and_measured_ones_too():
     measured, wanted = points(40), points(100, seed=1)
-    found = interpolate.weights(measured, wanted).of(quadratic(measured))
+    found = interpolation.weights(measured, wanted).of(quadratic(measured))
     np.testing.assert_allclose(found, quadratic(wanted), rtol=0, atol=1e-6)
     rough = np.random.default_rng(2).standard_normal(40)
-    again = interpolate.weights(measured, measured)
+    again = interpolation.weights(measured, measured)
     np.testing.assert_allclose(again.of(rough), rough, atol=1e-8)
     # A root of differences: rounding is seen.
-    usual = np.median(interpolate.weights(measured, wanted).power)
+    usual = np.median(interpolation.weights(measured, wanted).power)
     assert (again.power < usual / 20).all()
 
 
 def test_leaving_out_is_interpolation_from_the_others():
     measured = points(20)
     values = np.random.default_rng(3).standard_normal(20)
-    left_out = interpolate.left_out(measured)
+    left_out = interpolation.left_out(measured)
     found = left_out.of(values)
     for row in range(20):
         others = np.arange(20) != row
         alone = RBFInterpolator(measured[others], values[others], kernel="quintic", degree=2)
         np.testing.assert_allclose(found[row], alone(measured[[row]])[0], atol=1e-7)
-        power = interpolate.weights(measured[others], measured[[row]]).power[0]
+        power = interpolation.weights(measured[others], measured[[row]]).power[0]
         np.testing.assert_allclose(left_out.power[row], power, rtol=1e-4)
 
 
@@ -65,10 +65,10 @@ def test_many_points_are_interpolated_box_by_box():
     smooth = np.sin(measured[:, 0] / 9) + np.cos(measured[:, 1] / 7)
     exact = np.sin(wanted[:, 0] / 9) + np.cos(wanted[:, 1] / 7)
     inside = ((wanted > 4) & (wanted < 46)).all(1)
-    found = interpolate.weights(measured, wanted)
-    assert found.nearest.shape == (300, interpolate.NEAREST)
+    found = interpolation.weights(measured, wanted)
+    assert found.nearest.shape == (300, interpolation.NEAREST)
     np.testing.assert_allclose(found.of(smooth)[inside], exact[inside], atol=1e-3)
-    alone = interpolate.left_out(measured)
+    alone = interpolation.left_out(measured)
     own = (alone.nearest == np.arange(700)[:, None]) & (alone.weights != 0)
     assert not own.any()
     away = ((measured > 4) & (measured < 46)).all(1)
@@ -79,17 +79,17 @@ def test_points_on_a_line_tell_nothing_of_what_is_beside_it():
     measured = np.stack([np.arange(20.0), np.full(20, 3.0)], 1)
     values = np.cos(measured[:, 0] / 3)
     between = np.stack([np.arange(19) + 0.5, np.full(19, 3.0)], 1)
-    found = interpolate.weights(measured, between).of(values)
+    found = interpolation.weights(measured, between).of(values)
     alone = RBFInterpolator(measured[:, :1], values, kernel="quintic", degree=2)
     np.testing.assert_allclose(found, alone(between[:, :1]), atol=1e-8)
-    assert np.isfinite(interpolate.weights(measured, between + 5).of(values)).all()
+    assert np.isfinite(interpolation.weights(measured, between + 5).of(values)).all()
 
 
 @pytest.mark.parametrize(("surface", "power"), [(lambda r: np.exp(r), 0), (lambda r: r**4, 0.25)])
 def test_the_scale_is_the_one_on_which_the_surface_is_smooth(surface, power):
     measured = points(60)
     losses = surface(0.1 + np.linalg.norm(measured - 25, axis=1) ** 2 / 300)
-    assert LossScale.best(losses, interpolate.left_out(measured)).power == power
+    assert LossScale.best(losses, interpolation.left_out(measured)).power == power
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
-from landscape.scan import choose
-from landscape.scan.agreement import difference
-from landscape.scan.choose import engine
-from landscape.scan.engine import Engine, TilePlan
-from landscape.scan.evaluation import Evaluation
+from landscape.scan.speed import choosing
+from landscape.scan.speed.agreement import difference
+from landscape.scan.speed.choosing import engine
+from landscape.scan.speed.engine import Engine, TilePlan
+from landscape.scan.speed.evaluation import Evaluation
 
 spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
 networks = importlib.util.module_from_spec(spec)
@@ -34,7 +34,7 @@ def test_a_stored_choice_is_taken_up_and_nothing_tried(monkeypatch):
     first = engine(made, where, xy, Evaluation(strategy="batched"))
     assert first.strategy.name == "batched"
     stored = asdict(first.strategy)
-    monkeypatch.setattr(choose, "StrategyChoice", None)
+    monkeypatch.setattr(choosing, "StrategyChoice", None)
     again = engine(made, where, xy, stored=stored)
     assert asdict(again.strategy) == stored
     for name, values in first.at_many(xy).items():
@@ -58,19 +58,19 @@ def test_a_scan_of_less_than_a_second_is_not_worth_choosing(monkeypatch, seconds
     where = networks.plane(made)
     lanes = max(1, torch.get_num_threads())
     # By the plain loop, on all threads.
-    monkeypatch.setattr(choose.Trial, "seconds", lambda *_, **__: lanes * seconds / len(xy))
+    monkeypatch.setattr(choosing.Trial, "seconds", lambda *_, **__: lanes * seconds / len(xy))
     seen: list[str] = []
-    monkeypatch.setattr(choose.Choice, "_try", lambda self, name: seen.append("any"))
+    monkeypatch.setattr(choosing.Choice, "_try", lambda self, name: seen.append("any"))
     found = engine(made, where, xy)
     assert seen[:1] == tried
     assert (found.strategy.name, found.strategy.note) == ("sequential", "")
 
 
 def test_a_scan_worth_choosing_for(monkeypatch):
-    monkeypatch.setattr(choose, "WORTH", 0.0)
+    monkeypatch.setattr(choosing, "WORTH", 0.0)
     made, xy = networks.problem("cnn"), networks.points()
     found = engine(made, networks.plane(made), xy)
-    assert found.strategy.name in choose.strategies.STRATEGIES
+    assert found.strategy.name in choosing.strategies.STRATEGIES
     wanted = networks.expected(made, networks.plane(made), xy)
     np.testing.assert_allclose(found.at_many(xy)["train_loss"], wanted["train_loss"], rtol=1e-5)
 
@@ -92,12 +92,12 @@ def test_a_forced_strategy(strategy, names):
 
 
 def test_a_candidate_that_disagrees_is_refused(monkeypatch):
-    class Wrong(choose.strategies.base.Sequential):
+    class Wrong(choosing.strategies.base.Sequential):
         def outputs(self, prepared):
             return super().outputs(prepared) * 1.001
 
-    table = {**choose.strategies.STRATEGIES, **dict.fromkeys(FOLDED, Wrong)}
-    monkeypatch.setattr(choose.strategies.table, "STRATEGIES", table)
+    table = {**choosing.strategies.STRATEGIES, **dict.fromkeys(FOLDED, Wrong)}
+    monkeypatch.setattr(choosing.strategies.table, "STRATEGIES", table)
     made = networks.problem("cnn")
     found = engine(made, networks.plane(made), networks.points(), Evaluation(strategy="folded"))
     assert found.strategy.name == "sequential"
@@ -105,17 +105,17 @@ def test_a_candidate_that_disagrees_is_refused(monkeypatch):
 
 
 def test_a_candidate_that_is_disturbed_two_times_out_of_three_is_still_chosen(monkeypatch):
-    monkeypatch.setattr(choose, "WORTH", 0.0)
-    monkeypatch.setattr(choose, "MOST_SHARE", 1e6)
+    monkeypatch.setattr(choosing, "WORTH", 0.0)
+    monkeypatch.setattr(choosing, "MOST_SHARE", 1e6)
     costs = {"sequential": 2.0, "folded": 1.0, "folded+fused": 1.2, "folded+blocked": 1.25}
-    timed: dict[choose.TilePlan, int] = {}
+    timed: dict[choosing.TilePlan, int] = {}
 
     def seconds(trial, tiles=3):
         timed[trial.plan] = count = timed.get(trial.plan, 0) + 1
         disturbed = trial.plan.name == "folded" and count % 3
         return costs.get(trial.plan.name, 5.0) * (2.5 if disturbed else 1.0)
 
-    monkeypatch.setattr(choose.TileTrial, "seconds", seconds)
+    monkeypatch.setattr(choosing.TileTrial, "seconds", seconds)
     made = networks.problem("cnn")
     found = engine(made, networks.plane(made), networks.points())
     assert found.strategy.name == "folded"
@@ -125,10 +125,10 @@ def test_a_sleep_is_not_counted_in_the_time_of_one_thread(monkeypatch):
     made, xy = networks.problem("mlp"), networks.points(2)
     made_for = Engine(made, networks.plane(made))
     with torch.inference_mode():
-        way = choose.strategies.make("sequential", made_for)
+        way = choosing.strategies.make("sequential", made_for)
         move = way.move
         monkeypatch.setattr(way, "move", lambda xy: (time.sleep(0.2), move(xy)))
-        trial = choose.TileTrial(made_for, TilePlan("sequential", 1, 50), way, xy[:1])
+        trial = choosing.TileTrial(made_for, TilePlan("sequential", 1, 50), way, xy[:1])
         with made_for.threaded(1):
             assert trial.seconds() < 0.1
         assert trial.seconds_in(way) > 0.2
@@ -190,9 +190,9 @@ import resource, sys
 import torch
 from torch import nn
 from landscape.problem import Problem
-from landscape.scan.choose import engine
-from landscape.scan.engine import Engine, TilePlan
-from landscape.scan.evaluation import Evaluation
+from landscape.scan.speed.choosing import engine
+from landscape.scan.speed.engine import Engine, TilePlan
+from landscape.scan.speed.evaluation import Evaluation
 sys.path.insert(0, {folder!r})
 import networks
 

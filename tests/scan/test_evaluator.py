@@ -7,7 +7,8 @@ from torch import nn
 
 from landscape import plane
 from landscape.problem import half_square
-from landscape.scan import PointEvaluator, evaluator
+from landscape.scan import PointEvaluator
+from landscape.scan.speed import evaluator
 
 NAMES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 POINTS = np.array([[0, 0], [1, 1], [-1, 1], [1, -1], [-1, -1], [0.3, -0.7], [0, 0], [8, 5]])

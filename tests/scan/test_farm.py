@@ -16,9 +16,10 @@ from torch import nn
 from landscape import cluster, plane
 from landscape.errors import LandscapeError
 from landscape.problem import load
-from landscape.scan import farm, grid
+from landscape.scan import grid
 from landscape.scan.prepare import prepare
-from landscape.store import scanfile
+from landscape.scan.speed import farm
+from landscape.store.scans import scanfile
 
 from .requests import asked, but
 

@@ -11,7 +11,7 @@ from landscape import plane
 from landscape.problem import Problem
 from landscape.scan import grid
 from landscape.scan.findings import barrier, radius, summed_up, width
-from landscape.store.records import Plane, Scan, Spread
+from landscape.store.scans.records import Plane, Scan, Spread
 
 
 def line(x, losses, *, kind="line", label="random direction", **more) -> Scan:

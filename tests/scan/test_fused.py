@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from landscape.problem.models import ResNet
-from landscape.scan import fused
-from landscape.scan.fold import Graph
+from landscape.scan.speed.folding import fused
+from landscape.scan.speed.folding.graph import Graph
 
 IMAGES = (5, 4, 9, 9)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from landscape.scan import choose, strategies
-from landscape.scan.engine import Engine, TilePlan
-from landscape.scan.lanes import Lanes
+from landscape.scan.speed import choosing, strategies
+from landscape.scan.speed.engine import Engine, TilePlan
+from landscape.scan.speed.lanes import Lanes
 
 spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
 networks = importlib.util.module_from_spec(spec)
@@ -54,7 +54,7 @@ def test_side_by_side_against_a_plain_loop(model, name):
 def test_a_stored_number_of_lanes_is_taken_up():
     made, xy = networks.problem("mlp"), networks.points()
     stored = {"name": "batched", "batch_size": 16, "points": 4, "threads": 2, "lanes": 2}
-    found = choose.engine(made, networks.plane(made), xy, stored=stored)
+    found = choosing.engine(made, networks.plane(made), xy, stored=stored)
     assert (found.strategy.lanes, found.block) == (2, 16)
 
 

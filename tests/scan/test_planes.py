@@ -8,9 +8,9 @@ from landscape import plane
 from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.scan import grid
+from landscape.scan.auto_extent import between, radius
 from landscape.scan.prepare import prepare
-from landscape.scan.reach import between, radius
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 from .requests import asked, but
 

@@ -9,7 +9,7 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.scan.prepare import prepare
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 from .requests import asked, but
 

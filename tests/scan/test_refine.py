@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.scan.refine import HELD_OUT, Refinement
-from landscape.store.records import Plane, Scan
+from landscape.scan.refine.refinement import HELD_OUT, Refinement
+from landscape.store.scans.records import Plane, Scan
 
 Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.scan import PointEvaluator, choose
+from landscape.scan import PointEvaluator
 from landscape.scan.prepare import prepare
-from landscape.store import scanfile
-from landscape.store.records import Scan
+from landscape.scan.speed import choosing
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
 
 from .requests import asked, but
 
@@ -151,11 +152,11 @@ def test_a_resumed_scan_keeps_its_strategy_and_adds_up_its_time(
 ):
     made = problem("dense", 300)
     run = trained(made)
-    monkeypatch.setattr(choose, "PLAIN", 17)
+    monkeypatch.setattr(choosing, "PLAIN", 17)
     [job] = prepare(run, made, SMALL)
     with evaluating_at_most(7, monkeypatch), pytest.raises(KeyboardInterrupt):
         finish(job)
-    monkeypatch.setattr(choose, "PLAIN", 64)
+    monkeypatch.setattr(choosing, "PLAIN", 64)
     stopped = scanfile.load(job.path)
     [resumed] = prepare(run, made, SMALL, resume=True)
     scan = finish(resumed)
@@ -237,8 +238,8 @@ def test_resuming_another_runs_scan_is_refused(problem, trained, finish):
 @pytest.mark.parametrize("done", [0, 5, 8, 14])
 def test_tiles_are_resumed_whole(problem, trained, monkeypatch, strategy, done, finish):
     # Five points at once on a grid of fifteen, stopped in the middle of some.
-    monkeypatch.setattr(choose, "FIRST", {True: (5, 16), False: (1, 16)})
-    monkeypatch.setattr(choose, "FORCED_SECONDS", 0.0)
+    monkeypatch.setattr(choosing, "FIRST", {True: (5, 16), False: (1, 16)})
+    monkeypatch.setattr(choosing, "FORCED_SECONDS", 0.0)
     made = problem("normalized")
     run = trained(made)
     request = but(SMALL, strategy=strategy)
@@ -250,7 +251,7 @@ def test_tiles_are_resumed_whole(problem, trained, monkeypatch, strategy, done, 
     assert scanfile.load(job.path).measured.sum() == done if done else True
     [resumed] = prepare(run, made, but(SMALL, strategy="auto"), resume=True)
     scan = finish(resumed if done else job)
-    monkeypatch.setattr(choose, "StrategyChoice", None)
+    monkeypatch.setattr(choosing, "StrategyChoice", None)
     [whole] = prepare(run, made, request, name="whole")
     whole = replace(whole, scan=replace(whole.scan, strategy=scan.strategy))
     assert_same(finish(whole), scan)

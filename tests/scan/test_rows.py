@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.plane.directions import NORMALIZATIONS, Normalization
 from landscape.plane.kinds import KINDS, PlaneKind
+from landscape.plane.normalization import NORMALIZATIONS, Normalization
 from landscape.plane.random import random
 from landscape.scan.prepare import prepare
-from landscape.store.sentences import describe
+from landscape.store.scans.sentences import describe
 
 from .requests import asked, but
 

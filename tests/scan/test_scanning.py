@@ -11,7 +11,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import project
 from landscape.scan import PointEvaluator, empty, fill, grid, marks, trace
 from landscape.scan.paths import measured_rows
-from landscape.store.records import Scan
+from landscape.store.scans.records import Scan
 
 NAMES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 

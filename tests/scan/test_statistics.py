@@ -6,8 +6,8 @@ import pytest
 from landscape import plane
 from landscape.errors import LandscapeError
 from landscape.scan.prepare import prepare
-from landscape.scan.statistics import AnchoredStatistics
-from landscape.store.records import Anchor
+from landscape.scan.speed.statistics import AnchoredStatistics
+from landscape.store.scans.records import Anchor
 
 from .requests import asked
 

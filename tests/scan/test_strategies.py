@@ -9,11 +9,11 @@ import torch
 from torch.utils.data import Dataset
 
 from landscape.problem import Problem
-from landscape.scan import strategies
-from landscape.scan.choose import engine
-from landscape.scan.engine import Engine, TilePlan
-from landscape.scan.evaluation import Evaluation
-from landscape.scan.strategies import STRATEGIES, UnsuitableError
+from landscape.scan.speed import strategies
+from landscape.scan.speed.choosing import engine
+from landscape.scan.speed.engine import Engine, TilePlan
+from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.strategies import STRATEGIES, UnsuitableError
 
 # The tests aren't a package: a helper beside them is loaded by its path.
 spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))

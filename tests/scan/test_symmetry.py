@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from landscape import plane
-from landscape.plane.directions import gaussian, normalized
+from landscape.plane.normalization import gaussian, normalized
 from landscape.scan import grid
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 PARAMETERS = [
     {"name": "0.weight", "shape": [5, 4], "offset": 0},

@@ -12,8 +12,8 @@ from landscape.problem.evaluate import Evaluator
 from landscape.quantities import percent
 from landscape.scan import subset
 from landscape.scan.prepare import prepare
-from landscape.scan.preview import preview
-from landscape.store import scanfile
+from landscape.scan.refine.preview import preview
+from landscape.store.scans import scanfile
 
 from .requests import asked, but
 

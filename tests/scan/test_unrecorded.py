@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.scan import recorded
-from landscape.scan.recorded import Recorded
+from landscape.scan.speed import recorded
+from landscape.scan.speed.recorded import Recorded
 
 # The tests aren't a package: a helper beside them is loaded by its path.
 spec = importlib.util.spec_from_file_location(
@@ -157,7 +157,7 @@ def test_the_function_s_errors_are_its_own():
 def test_recording_does_not_import_the_compiler():
     code = """
 import sys, torch
-from landscape.scan.recorded import Recorded
+from landscape.scan.speed.recorded import Recorded
 made = Recorded(lambda fixed, moving: (fixed[0] * moving[0]).relu())
 made.fix([torch.ones(2)])
 with torch.inference_mode():

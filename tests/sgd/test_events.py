@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from landscape.sgd.events import EventRules, detect, is_away, read, rise_levels
-from landscape.sgd.flight import FlightWindow, joined
-from landscape.store.trajectory import Event
+from landscape.sgd.recording.flight import FlightWindow, joined
+from landscape.store.trajectories.trajectory import Event
 
 L0 = math.log(10)
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from landscape.sgd import Options, Recorder, Settings, steps
-from landscape.sgd.flight import FIRST, Flight, Range
-from landscape.sgd.train import Step
+from landscape.sgd.recording.flight import FIRST, Flight, Range
+from landscape.sgd.training.train import Step
 from landscape.store import read
-from landscape.store.trajectory import CADENCE, EVENT, FLIGHT
+from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT
 
 
 def calm(count, level=1.0, noise=0.05):

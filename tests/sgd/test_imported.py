@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.sgd.imported import order
+from landscape.sgd.importing import order
 
 
 def steps(*files):

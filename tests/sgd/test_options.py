@@ -11,8 +11,8 @@ import pytest
 from landscape.errors import LandscapeError
 from landscape.problem.weights import Layout
 from landscape.sgd import Options, Recorder, Settings, steps
-from landscape.sgd.ledger import Ledger
-from landscape.store.trajectory import CADENCE, DENSE
+from landscape.sgd.recording.ledger import Ledger
+from landscape.store.trajectories.trajectory import CADENCE, DENSE
 
 
 def train(folder, problem, settings, **options):

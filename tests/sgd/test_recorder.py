@@ -15,7 +15,7 @@ from landscape.errors import LandscapeError
 from landscape.problem import half_square
 from landscape.sgd import Recorder, Settings, steps
 from landscape.store import read
-from landscape.store.trajectory import CADENCE
+from landscape.store.trajectories.trajectory import CADENCE
 
 SCALARS = (
     "batch_loss",

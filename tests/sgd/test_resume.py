@@ -11,8 +11,9 @@ from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.sgd import Options, Recorder, Settings, Watch, resume, steps
-from landscape.sgd import recorder as recorder_module
-from landscape.store import read, resumefile
+from landscape.sgd.recording import recorder as recorder_module
+from landscape.store import read
+from landscape.store.trajectories import resumefile
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from landscape.sgd import Recorder, Settings, resume, steps
-from landscape.sgd.scalars import Meter
+from landscape.sgd.training.meter import Meter
 from landscape.store import read
-from landscape.store.scalars import SCALARS, Scalar
+from landscape.store.trajectories.scalars import SCALARS, Scalar
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import torch
 from landscape import sgd
 from landscape.errors import LandscapeError
 from landscape.sgd import Options, Recorder, Settings, steps
-from landscape.sgd.sketch import Sketch, relative_error
+from landscape.sgd.recording.sketch import Sketch, relative_error
 
 
 def by_hand(vector: np.ndarray, size: int, seed: int) -> np.ndarray:

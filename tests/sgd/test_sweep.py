@@ -9,7 +9,7 @@ import torch
 from landscape import sgd
 from landscape.errors import LandscapeError
 from landscape.sgd import Options, Settings, TrainingSetup
-from landscape.sgd.sweep import combinations, default_name, plan, split
+from landscape.sgd.sweeps import combinations, default_name, plan, split
 from landscape.store import read
 from landscape.store.provenance import command
 

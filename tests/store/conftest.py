@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.store.shards import Writer
-from landscape.store.trajectory import MEASURES, SCALARS
+from landscape.store.trajectories.shards import Writer
+from landscape.store.trajectories.trajectory import MEASURES, SCALARS
 
 PARAMETERS = [
     {"name": "0.weight", "shape": [2, 3], "offset": 0},

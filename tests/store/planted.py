@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landscape.store.records import Path, Plane, Point, Scan
+from landscape.store.scans.records import Path, Plane, Point, Scan
 
 NAN, INF = float("nan"), float("inf")
 X, Y = np.linspace(-1, 1, 5), np.array([-0.5, 0.25, 0.75])

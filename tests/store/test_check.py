@@ -11,7 +11,7 @@ import pytest
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
 from landscape.store.check import verify
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectories.trajectory import Trajectory
 
 
 @pytest.fixture

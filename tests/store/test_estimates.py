@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import pyvista
 
-from landscape.store import exchange, scanfile
-from landscape.store.records import Certificate, Scan
+from landscape.store import exports
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Certificate, Scan
 from landscape.store.sources import load_scan
 
 from .planted import scan
@@ -47,7 +48,7 @@ def stored(tmp_path):
 
 def test_csv(stored, tmp_path):
     expected = interpolated()
-    exchange.export(stored, to="csv", folder=tmp_path)
+    exports.export(stored, to="csv", folder=tmp_path)
     with (tmp_path / "s-grid.csv").open() as file:
         rows = list(csv.DictReader(file))
     columns = {f"{name}_error": values for name, values in expected.errors.items()}
@@ -67,7 +68,7 @@ def test_csv(stored, tmp_path):
 
 def test_npz(stored, tmp_path):
     expected = interpolated()
-    exchange.export(stored, to="npz", folder=tmp_path)
+    exports.export(stored, to="npz", folder=tmp_path)
     with np.load(tmp_path / "s.npz") as found:
         for name, values in expected.errors.items():
             np.testing.assert_array_equal(found[f"{name}_error"], values)
@@ -82,7 +83,7 @@ def test_npz(stored, tmp_path):
 
 def test_vtk(stored, tmp_path):
     expected = interpolated()
-    exchange.export(stored, to="vtk", folder=tmp_path)
+    exports.export(stored, to="vtk", folder=tmp_path)
     found = pyvista.read(tmp_path / "s.vts").point_data
     for name, values in expected.errors.items():
         np.testing.assert_array_equal(found[f"{name}_error"], values.T.ravel())
@@ -94,7 +95,7 @@ def test_vtk(stored, tmp_path):
 
 def test_li_s_layout_and_back(stored, tmp_path):
     expected = interpolated()
-    exchange.export(stored, to="li", folder=tmp_path)
+    exports.export(stored, to="li", folder=tmp_path)
     found = load_scan(tmp_path / "s-surface.h5")
     np.testing.assert_array_equal(found.measured, expected.measured)
     assert found.tolerance == expected.tolerance
@@ -111,7 +112,7 @@ def test_standard_errors_of_a_subset(tmp_path):
     few = replace(few, errors={"train_loss": np.full((5, 3), 0.25)})
     scanfile.save(tmp_path / "few.h5", few)
     for to in ("csv", "li"):
-        exchange.export(tmp_path / "few.h5", to=to, folder=tmp_path)
+        exports.export(tmp_path / "few.h5", to=to, folder=tmp_path)
     with (tmp_path / "few-grid.csv").open() as file:
         assert {row["train_loss_error"] for row in csv.DictReader(file)} == {"0.25"}
     found = load_scan(tmp_path / "few-surface.h5")

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store import exchange, li, scanfile
+from landscape.store import exports
+from landscape.store.exchange import li
 from landscape.store.run import KEYS
+from landscape.store.scans import scanfile
 from landscape.store.sources import load_scan
 
 from .planted import X, Y, scan
@@ -61,7 +63,7 @@ def names(folder):
     ],
 )
 def test_a_run_in_each_format(run, to, expected):
-    done = exchange.export(run, to=to)
+    done = exports.export(run, to=to)
     assert names(run / "exports") == expected
     assert sorted(done.files) == [run / "exports" / name for name in expected]
     assert done.notes == ()
@@ -70,7 +72,7 @@ def test_a_run_in_each_format(run, to, expected):
 @pytest.mark.parametrize("line", [False, True], ids=["plane", "line"])
 def test_csv_holds_the_same_numbers(run, tmp_path, line):
     name, expected = ("line-0.5" if line else "plane"), scan(line=line)
-    exchange.export(run / "scans" / f"{name}.h5", to="csv", folder=tmp_path)
+    exports.export(run / "scans" / f"{name}.h5", to="csv", folder=tmp_path)
     grid = rows(tmp_path / f"{name}-grid.csv")
     letters = "x" if line else "xy"
     assert list(grid[0])[: len(letters) + 1] == [*letters, "measured"]
@@ -107,7 +109,7 @@ def test_csv_holds_the_same_numbers(run, tmp_path, line):
 @pytest.mark.parametrize("line", [False, True], ids=["plane", "line"])
 def test_npz_holds_the_whole_scan(run, tmp_path, line):
     name, expected = ("line-0.5" if line else "plane"), scan(line=line)
-    exchange.export(run / "scans" / f"{name}.h5", to="npz", folder=tmp_path)
+    exports.export(run / "scans" / f"{name}.h5", to="npz", folder=tmp_path)
     with np.load(tmp_path / f"{name}.npz") as found:  # No pickle.
         pairs = {"x": expected.x, "y": expected.y, "measured": expected.measured}
         pairs |= {"origin": expected.plane.origin, "directions": expected.plane.directions}
@@ -128,8 +130,8 @@ def test_npz_holds_the_whole_scan(run, tmp_path, line):
 
 
 def test_a_run_s_trajectory(run, tmp_path):
-    exchange.export(run, to="csv", folder=tmp_path)
-    exchange.export(run, to="npz", folder=tmp_path)
+    exports.export(run, to="csv", folder=tmp_path)
+    exports.export(run, to="npz", folder=tmp_path)
     recorded = rows(tmp_path / "trajectory.csv")
     steps = rows(tmp_path / "steps.csv")
     with h5py.File(run / "trajectory.h5") as file, np.load(tmp_path / "trajectory.npz") as arrays:
@@ -145,7 +147,7 @@ def test_a_run_s_trajectory(run, tmp_path):
 @pytest.mark.parametrize("line", [False, True], ids=["plane", "line"])
 def test_li_s_layout_and_back(run, tmp_path, line):
     name, expected = ("line-0.5" if line else "plane"), scan(line=line)
-    exchange.export(run / "scans" / f"{name}.h5", to="li", folder=tmp_path)
+    exports.export(run / "scans" / f"{name}.h5", to="li", folder=tmp_path)
     found = load_scan(tmp_path / f"{name}-surface.h5")
     assert found.plane.kind == "imported"
     assert found.provenance["directions"] == f"{name}-directions.h5"
@@ -160,10 +162,10 @@ def test_li_s_layout_and_back(run, tmp_path, line):
 
 
 def test_a_foreign_surface_in_vtk_and_in_its_own_layout(run, tmp_path):
-    exchange.export(run / "scans" / "plane.h5", to="li", folder=tmp_path)
-    exchange.export(tmp_path / "plane-surface.h5", to="vtk")
+    exports.export(run / "scans" / "plane.h5", to="li", folder=tmp_path)
+    exports.export(tmp_path / "plane-surface.h5", to="vtk")
     assert names(tmp_path / "exports") == ["plane-surface.vts"]
-    done = exchange.export(tmp_path / "plane-surface.h5", to="li")
+    done = exports.export(tmp_path / "plane-surface.h5", to="li")
     assert done.notes == (
         f"no direction file for {tmp_path}/plane-surface.h5: the shapes of its weights' tensors "
         "aren't known, only a scan in its run's folder has them beside it",
@@ -175,23 +177,23 @@ def test_a_foreign_surface_in_vtk_and_in_its_own_layout(run, tmp_path):
 
 
 def test_files_that_are_there(run):
-    exchange.export(run, to="csv")
+    exports.export(run, to="csv")
     (run / "exports" / "line-0.5-grid.csv").unlink()
     before = {path: path.stat().st_mtime_ns for path in (run / "exports").iterdir()}
     with pytest.raises(LandscapeError) as caught:
-        exchange.export(run, to="csv")
+        exports.export(run, to="csv")
     assert str(caught.value) == (
         f"an export needs new files, {run}/exports/line-0.5-path.csv exists; "
         "replace it with --overwrite, or give another folder with --output"
     )
     assert {path: path.stat().st_mtime_ns for path in (run / "exports").iterdir()} == before
-    exchange.export(run, to="csv", overwrite=True)
+    exports.export(run, to="csv", overwrite=True)
     assert (run / "exports" / "line-0.5-grid.csv").exists()
 
 
 def test_a_full_disk_leaves_nothing_half_written(run, full_disk):
     with full_disk(), pytest.raises(LandscapeError) as caught:
-        exchange.export(run / "scans" / "plane.h5", to="npz")
+        exports.export(run / "scans" / "plane.h5", to="npz")
     assert str(caught.value) == (
         f"{run}/exports/plane.npz must be writable, got: No space left on device; "
         "nothing was written"
@@ -225,5 +227,5 @@ def test_what_can_not_be_exported(run, tmp_path):
     }
     for message, (source, to, folder) in attempts.items():
         with pytest.raises(LandscapeError) as caught:
-            exchange.export(source, to=to, folder=folder)
+            exports.export(source, to=to, folder=folder)
         assert str(caught.value) == message

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from landscape.store import history, scanfile
-from landscape.store.records import Path, Plane, Scan
+from landscape.store import history
 from landscape.store.run import Run
-from landscape.store.trajectory import Event
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Path, Plane, Scan
+from landscape.store.trajectories.trajectory import Event
 
 EVENTS = (Event("spike", 3, 9, "train_loss 2 > 1 at step 3"), Event("plateau", 20, 40, "…"))
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from landscape.problem import Problem
-from landscape.store.landmarks import landmarks, spread
-from landscape.store.trajectory import Event
+from landscape.store.trajectories.landmarks import landmarks, spread
+from landscape.store.trajectories.trajectory import Event
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscape.store import shards as shards_module
-from landscape.store.shards import Writer
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectories import shards as shards_module
+from landscape.store.trajectories.shards import Writer
+from landscape.store.trajectories.trajectory import Trajectory
 
 
 def assert_rows(recording, kinds: dict[int, int]) -> None:

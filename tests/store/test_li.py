@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from landscape.store import li
-from landscape.store.records import Path, Plane, Scan
+from landscape.store.exchange import li
+from landscape.store.scans.records import Path, Plane, Scan
 
 X, Y = np.linspace(-1, 1, 5), np.linspace(-0.5, 0.75, 3)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store import li
+from landscape.store.exchange import li
 
 X, Y = np.linspace(-1, 1, 5), np.linspace(-0.5, 0.75, 3)
 SURFACE = "must be a scan or, with xcoordinates, a surface file of Li et al., got"

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectories.trajectory import Trajectory
 
 WRITE = """
 import pathlib, resource, sys
 import numpy as np
-from landscape.store.shards import Writer
-from landscape.store.trajectory import MEASURES, SCALARS
+from landscape.store.trajectories.shards import Writer
+from landscape.store.trajectories.trajectory import MEASURES, SCALARS
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -35,7 +35,7 @@ print(peak() - before)
 READ = """
 import pathlib, resource, sys
 import numpy as np
-from landscape.store.trajectory import Trajectory
+from landscape.store.trajectories.trajectory import Trajectory
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

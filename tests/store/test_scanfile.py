@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store import scanfile
-from landscape.store.records import Path, Plane, Point, Scan
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Path, Plane, Point, Scan
 
 NAN, INF = float("nan"), float("inf")
 

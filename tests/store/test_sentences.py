@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.store import sentences
-from landscape.store.records import Certificate, Path, Plane, Point, Scan
-from landscape.store.sentences import describe
-from landscape.store.trajectory import Event
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Certificate, Path, Plane, Point, Scan
+from landscape.store.scans.sentences import describe
+from landscape.store.trajectories.trajectory import Event
 
 
 def test_the_caption_of_a_random_plane(planted):

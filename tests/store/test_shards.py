@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store.shards import MOST_SHARDS, pair_to_merge
-from landscape.store.trajectory import SCALARS, Trajectory
+from landscape.store.trajectories.shards import MOST_SHARDS, pair_to_merge
+from landscape.store.trajectories.trajectory import SCALARS, Trajectory
 
 
 def shards(recording) -> list[str]:
@@ -136,7 +136,7 @@ KILLED = """
 import pathlib, sys
 import numpy as np
 from landscape.store import shards
-from landscape.store.trajectory import MEASURES, SCALARS
+from landscape.store.trajectories.trajectory import MEASURES, SCALARS
 
 shards.MOST_SHARDS = 4  # So that merging is what many of the kills hit.
 writer = shards.Writer(pathlib.Path(sys.argv[1]), [{"name": "w", "shape": [1000], "offset": 0}])

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store import run, scanfile, sources, sweep
-from landscape.store.records import Scan
+from landscape.store import run, sources, sweep
 from landscape.store.run import Run
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
 from landscape.store.sweep import Sweep
 
 from .planted import scan

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store.trajectory import CADENCE, DENSE, MEASURES, SCALARS, Trajectory
+from landscape.store.trajectories.trajectory import CADENCE, DENSE, MEASURES, SCALARS, Trajectory
 
 NAN, INF = float("nan"), float("inf")
 

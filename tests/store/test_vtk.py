@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import pyvista
 
-from landscape.store import vtk
-from landscape.store.records import Path, Scan
+from landscape.store.exchange import vtk
+from landscape.store.scans.records import Path, Scan
 
 from .planted import X, Y, loss, scan
 

@@ -11,10 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from landscape.draw import footer, page, plots, theme, times
 from landscape.draw.diagnosis import panels
-from landscape.draw.legend import Legend
-from landscape.draw.style import COLUMN, PLAIN, Style, styled
+from landscape.draw.elements import plots
+from landscape.draw.figures import loss_curves
+from landscape.draw.look import theme
+from landscape.draw.look.style import COLUMN, PLAIN, Style, styled
+from landscape.draw.sheet import footer, page
+from landscape.draw.sheet.legend import Legend
 from landscape.quantities import number
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.paths import (
@@ -222,7 +225,7 @@ def _found(part: Connectivity) -> list[str]:
 def _small_print(found: Diagnosed) -> list[str]:
     part, steps = _connectivity(found), _steps(found)
     loss = part.train_loss
-    texts = [times.trained(found.history)]
+    texts = [loss_curves.trained(found.history)]
     texts.append(
         f"{len(loss)} floors, reached from snapshots at the steps given by a much smaller "
         f"learning rate: training loss {number(float(loss.min()))} to "

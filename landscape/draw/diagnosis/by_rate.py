@@ -13,10 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from landscape.draw import footer, page, plots, theme
 from landscape.draw.diagnosis import panels, shares
-from landscape.draw.legend import Legend
-from landscape.draw.style import PLAIN, Style, styled
+from landscape.draw.elements import plots
+from landscape.draw.look import theme
+from landscape.draw.look.style import PLAIN, Style, styled
+from landscape.draw.sheet import footer, page
+from landscape.draw.sheet.legend import Legend
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.store.outcomes import Outcomes, SweptGroup, SweptRun

@@ -11,14 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from landscape.draw import footer, page, theme, times
 from landscape.draw.diagnosis import panels
-from landscape.draw.style import COLUMN, PLAIN, Style, styled
+from landscape.draw.figures import loss_curves
+from landscape.draw.look import theme
+from landscape.draw.look.style import COLUMN, PLAIN, Style, styled
+from landscape.draw.sheet import footer, page
 from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.networks import Functions
 from landscape.store.measured.weights import Copies, LagCurve, WeightDistances
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 WIDTH, LEFT, TOP, BENEATH = 7.0, 0.62, 0.27, 0.45
 STRIP = 0.11
@@ -181,7 +183,7 @@ def _predictions(functions: Functions | None) -> list[str]:
 
 def _small_print(found: Diagnosed) -> list[str]:
     part, copies = _distances(found).distances, found.measured.permutations
-    texts = [times.trained(found.history)]
+    texts = [loss_curves.trained(found.history)]
     if part.source == "sketch":
         texts.append(f"distances estimated from sketches, error {percent(part.error)}")
     if part.of:

@@ -10,14 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from landscape.draw import theme, times
 from landscape.draw.diagnosis import panels
-from landscape.draw.style import PLAIN, Style, styled
+from landscape.draw.figures import loss_curves
+from landscape.draw.look import theme
+from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.weights import Diffusion
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 HIGH = 2.9
 NAMES = 0.82
@@ -44,7 +45,7 @@ def msd(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
             f"an msd figure needs two lags with an MSD above 0, run {found.name} has "
             f"{(values > 0).sum()}"
         )
-    texts = [times.trained(found.history), *_small_print(part)]
+    texts = [loss_curves.trained(found.history), *_small_print(part)]
     figure, [axes] = panels.stack(
         [HIGH], handles=_entries(part), texts=texts, style=style, right=NAMES
     )

@@ -14,15 +14,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from landscape.draw import episodes, footer, page, plots, theme, times
-from landscape.draw.legend import Legend
-from landscape.draw.scale import Scale
-from landscape.draw.style import Style
+from landscape.draw.elements import episodes, plots
+from landscape.draw.figures import loss_curves
+from landscape.draw.look import theme
+from landscape.draw.look.scale import Scale
+from landscape.draw.look.style import Style
+from landscape.draw.sheet import footer, page
+from landscape.draw.sheet.legend import Legend
 from landscape.errors import LandscapeError
 from landscape.quantities import exact, number
-from landscape.store import sentences
 from landscape.store.history import History
-from landscape.store.records import Floats
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Floats
 
 WIDTH, LEFT, RIGHT, TOP, GAP, BENEATH = 5.0, 0.68, 0.2, 0.14, 0.12, 0.42
 LOSS = 0.8
@@ -89,7 +92,7 @@ def loss(axes: Axes, history: History) -> None:
     """Draw the run's training loss with what happened, to find one's way in time by."""
     step, values = history.evaluated("train_loss")
     finite = values[np.isfinite(values)]
-    plots.frame(axes, *times.span(history))
+    plots.frame(axes, *loss_curves.step_limits(history))
     plots.upright(axes, finite, history.constant_loss, log=bool((values > 0).all()))
     axes.yaxis.set_major_locator(FixedLocator(list(ticks(axes, 3))))
     axes.set_ylabel("training\nloss", size=theme.LETTERS, labelpad=3)
@@ -97,13 +100,13 @@ def loss(axes: Axes, history: History) -> None:
     plots.infinite(axes, step, values, "train_loss")
     if np.isfinite(history.constant_loss):
         axes.axhline(history.constant_loss, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)))
-    times.bands(axes, history)
+    loss_curves.shade_episodes(axes, history)
 
 
 def in_time(axes: Axes, history: History) -> None:
     """Set the horizontal axis to the run's steps, with its episodes shaded."""
-    plots.frame(axes, *times.span(history))
-    times.bands(axes, history)
+    plots.frame(axes, *loss_curves.step_limits(history))
+    loss_curves.shade_episodes(axes, history)
 
 
 def bottom(axes: Axes, text: str = "training step") -> None:

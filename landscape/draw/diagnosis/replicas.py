@@ -14,15 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from landscape.draw import footer, page, plots, theme, times
 from landscape.draw.diagnosis import panels
-from landscape.draw.legend import Legend
-from landscape.draw.style import PLAIN, Style, styled
+from landscape.draw.elements import plots
+from landscape.draw.figures import loss_curves
+from landscape.draw.look import theme
+from landscape.draw.look.style import PLAIN, Style, styled
+from landscape.draw.sheet import footer, page
+from landscape.draw.sheet.legend import Legend
 from landscape.errors import LandscapeError
 from landscape.quantities import exact, number
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.trainings import KINDS, STARTS, TrainingLosses
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 WIDTH, LEFT, RIGHT, TOP, BENEATH = 7.0, 0.68, 0.2, 0.27, 0.28
 HIGH, GAP, ROOM, LABEL = 1.45, 0.12, 0.42, 0.2
@@ -249,4 +252,4 @@ def _entries(found: Diagnosed) -> list[Artist]:
 
 
 def _small_print(found: Diagnosed) -> str:
-    return f"{times.trained(found.history)}; over the full data at recorded steps"
+    return f"{loss_curves.trained(found.history)}; over the full data at recorded steps"

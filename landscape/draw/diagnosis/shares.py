@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from landscape.diagnose.terms import OUTCOMES, OutcomeTerm
-from landscape.draw import theme
+from landscape.draw.look import theme
 from landscape.store.outcomes import SweptGroup
 
 OTHER = OutcomeTerm("", "#ffffff")

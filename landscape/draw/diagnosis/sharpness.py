@@ -12,14 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from landscape.curvature.bounds import bounds
-from landscape.draw import theme, times
 from landscape.draw.diagnosis import panels
-from landscape.draw.style import PLAIN, Style, styled
+from landscape.draw.figures import loss_curves
+from landscape.draw.look import theme
+from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.curvature import Curvature, Sharpness
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 HIGH = 2.1
 NOISY, FULL = (0, (4, 1.6)), (0, (1.2, 1.2))
@@ -173,7 +174,7 @@ def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list
 
 
 def _small_print(found: Diagnosed) -> list[str]:
-    texts = [times.trained(found.history)]
+    texts = [loss_curves.trained(found.history)]
     batch, top = _measured_parts(found)
     facts = [
         f"batch sharpness E[gᵀHg]/E|g|² over {batch.batches} batches",

@@ -13,13 +13,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
-from landscape.draw import page, theme, times
 from landscape.draw.diagnosis import panels
-from landscape.draw.style import PLAIN, Style, styled
+from landscape.draw.figures import loss_curves
+from landscape.draw.look import theme
+from landscape.draw.look.style import PLAIN, Style, styled
+from landscape.draw.sheet import page
 from landscape.quantities import number
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.networks import Units
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 ROW, TALLEST = 0.17, 2.2
 """Height of a layer's row, and of all of them at most, in inches."""
@@ -52,7 +54,7 @@ def units(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         top=panels.TOP + 0.13,
     )
     if layers:
-        _layers(axes[0], part, times.span(history))
+        _layers(axes[0], part, loss_curves.step_limits(history))
     panels.in_time(axes[-2], history)
     _spread(axes[-2], part)
     panels.loss(axes[-1], history)
@@ -216,6 +218,6 @@ def _small_print(found: Diagnosed) -> list[str]:
     part = _units(found)
     if not len(part.layers):
         seen = "no activation was seen whose units could be dead or saturated"
-        return [times.trained(found.history), f"{seen}; {_moving(part)}"]
+        return [loss_curves.trained(found.history), f"{seen}; {_moving(part)}"]
     start = number(float(part.start_spread), 2)
-    return [times.trained(found.history), f"{_moving(part)}; spread at the start {start}"]
+    return [loss_curves.trained(found.history), f"{_moving(part)}; spread at the start {start}"]

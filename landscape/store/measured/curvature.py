@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 
 @dataclass(frozen=True)

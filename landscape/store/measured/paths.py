@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from landscape.store.records import Floats
+from landscape.store.scans.records import Floats
 
 Pair: TypeAlias = tuple[int, int]
 BARRIER_ERROR, BARRIER_RATIO = 2.0, 2.0

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscape.store import analysis, read, scanfile
+from landscape.store import analysis, read
 from landscape.store.check import verify
-from landscape.store.records import Scan
-from landscape.store.trajectory import Event, Trajectory
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import Scan
+from landscape.store.trajectories.trajectory import Event, Trajectory
 
 SAID = json.loads((Path(__file__).parents[2] / "fixtures" / "0.1.0.json").read_text())
 """Of each HDF5 file a summary of each data set, as h5py alone reads it."""

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscape.store import analysis, read, scanfile
-from landscape.store.trajectory import MEASURES
+from landscape.store import analysis, read
+from landscape.store.scans import scanfile
+from landscape.store.trajectories.trajectory import MEASURES
 
 SAID = json.loads((Path(__file__).parents[2] / "fixtures" / "0.1.0.json").read_text())
 SCANS = [name for name in SAID if "/scans/" in name]

@@ -8,7 +8,7 @@ from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.measured.trainings import TrainingLosses
 from landscape.store.measured.whole import Measured, record
-from landscape.store.trajectory import Event
+from landscape.store.trajectories.trajectory import Event
 
 CONSTANT = 2.302585
 

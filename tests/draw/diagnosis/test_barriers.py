@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from landscape.diagnose.profiles import profile
+from landscape.diagnose.connectivity.connectivity import profile
 from landscape.draw.diagnosis.barriers import barriers, caption
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.store.measured.paths import Connectivity, PairBarriers
 
 T = np.linspace(0, 1, 11)

@@ -13,10 +13,10 @@ from matplotlib.text import Text
 from landscape.diagnose.binomial import interval
 from landscape.diagnose.items import Item
 from landscape.diagnose.terms import OUTCOMES, OutcomeTerm
-from landscape.diagnose.verdict import Verdict
-from landscape.diagnose.words import answer
+from landscape.diagnose.verdict.answer import answer
+from landscape.diagnose.verdict.verdict import Verdict
 from landscape.draw.diagnosis.by_rate import caption, outcomes
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
 

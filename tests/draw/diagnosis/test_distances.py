@@ -5,9 +5,9 @@ import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.text import Text
 
-from landscape.diagnose import distances as measured
+from landscape.diagnose.motion import distances as measured
 from landscape.draw.diagnosis.distances import caption, distances
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.store.measured.networks import Functions
 from landscape.store.measured.weights import Copies, Distances, Nearest, Typical, WeightDistances
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from landscape.diagnose import diffusion
+from landscape.diagnose.motion import diffusion
 from landscape.draw.diagnosis.msd import caption, msd
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.store.measured.weights import Distances

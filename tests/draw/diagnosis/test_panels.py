@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from landscape.draw import page
 from landscape.draw.diagnosis import panels
+from landscape.draw.sheet import page
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -6,7 +6,7 @@ from matplotlib.text import Text
 
 from landscape.draw import recipe
 from landscape.draw.diagnosis.replicas import caption, replicas
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store import analysis
 from landscape.store.measured.curvature import Jump

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.text import Text
 
 from landscape.draw.diagnosis.sharpness import caption, sharpness
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.measured.curvature import Curvature, Sharpness
 

@@ -8,7 +8,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.text import Text
 
 from landscape.draw.diagnosis.units import caption, units
-from landscape.draw.style import Style
+from landscape.draw.look.style import Style
 from landscape.store.measured.networks import Units
 
 

@@ -1,0 +1,1 @@
+"""How the weights move: distances, diffusion, and the name of the movement."""

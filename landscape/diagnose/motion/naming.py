@@ -1,0 +1,558 @@
+"""How the weights move once the loss has settled: one name, by rules applied in a fixed order.
+
+First what the movement over one time is called from its numbers (`judge_movement`), then whether
+training is at the edge of stability, then the evidence: every number beside the line that it is
+held against."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from landscape.curvature.bounds import Bounds, bounds
+from landscape.curvature.density import Count
+from landscape.diagnose.connectivity import basins
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.items import Item, Items
+from landscape.diagnose.motion import slope
+from landscape.diagnose.motion.estimates import (
+    CONFINED_SPREAD,
+    RATIO_SPREAD,
+    Pooled,
+    carried,
+    confined_cosine,
+    confined_error,
+    hint,
+    hops_line,
+    is_as_long,
+    is_sgd,
+    memory,
+    oscillation,
+    over_replicas,
+    pooled,
+    restoring_bound,
+    shares,
+)
+from landscape.diagnose.motion.valley import is_resolved, valley_count
+from landscape.diagnose.terms import UNDETERMINED
+from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.curvature import Density
+from landscape.store.measured.trainings import Replicas
+from landscape.store.measured.weights import Diffusion
+from landscape.store.measured.whole import StateAtStep
+
+DRIFTING, CONFINED, MIXED = "drifting", "confined", "mixed"
+WANDERING, HOPPING = "wandering-in-valley", "hopping-basins"
+
+
+@dataclass(frozen=True)
+class Named:
+    """The name over one time, or why there is none."""
+
+    name: str
+    reason: str = ""
+    """Of ``undetermined``."""
+    lacks: str = ""
+    """What it is undetermined for the lack of: ``replicas`` or ``dimensions``; else nothing."""
+    items: Items = field(default_factory=dict)
+    bound: float | None = None
+    dimension: float | None = None
+
+
+def judge_movement(
+    evidence: Evidence,
+    found: Pooled,
+    replicas: Replicas | None,
+    connected: bool | None,
+    thresholds: Thresholds,
+) -> Named:
+    """Apply the rules in their order; ``replicas`` are None where none are of that length."""
+    # Comparisons with what isn't known (NaN) are false: every name asks for one that is true.
+    momentum, ratio = evidence.setup.momentum, found.ratio
+    cosine = found.cosine - carried(momentum, found.steps)
+    added = memory(momentum, found.steps)
+    is_wide = found.error**-2 >= thresholds.dimension <= found.ratio_dimension
+    if cosine > thresholds.drift_cosine or ratio > added * thresholds.drift_ratio:
+        if replicas is None:
+            lacks = "replicas" if is_wide else "dimensions"
+            return _unknown_movement("drift or one long correlation", lacks=lacks)
+        if replicas.ratio < thresholds.drift_replicas:
+            return Named(DRIFTING)
+        if math.isnan(replicas.ratio):
+            return _unknown_movement("it moves straight on; how far its replicas part isn't known")
+        return _unknown_movement("it moves straight on, its replicas elsewhere")
+    if connected is False:
+        return Named(HOPPING)
+    if not is_wide:
+        return _unknown_movement(
+            "too few effective dimensions to trust c½ and R", lacks="dimensions"
+        )
+    if ratio < thresholds.confined_ratio:
+        return _confined(found, momentum, connected, thresholds)
+    is_walk = thresholds.walk_ratio_low <= ratio <= added * thresholds.walk_ratio
+    if abs(cosine) < thresholds.walk_cosine and is_walk:
+        return _walking(evidence, found, replicas, connected, thresholds)
+    return _mixed(found, momentum, thresholds)
+
+
+def _confined(
+    found: Pooled, momentum: float, connected: bool | None, thresholds: Thresholds
+) -> Named:
+    at_most = max(1.0, found.ratio) * (1 + 2 * RATIO_SPREAD / math.sqrt(found.ratio_dimension))
+    unconfined = 4 / 3 * (1 - 1 / at_most)
+    items = {
+        "unconfined_share": Item(
+            max(0.0, 4 / 3 * (1 - 1 / found.ratio)),
+            None,
+            "(4/3)(1 − 1/R): the share of MSD(T/2) that may be an unconfined walk",
+        ),
+        "unconfined_below": Item(
+            unconfined,
+            thresholds.unconfined,
+            "(4/3)(1 − 1/(R + 2e)): what that share may be up to, R's error e that of a walk",
+        ),
+        "drift_below": Item(
+            max(0.0, (found.cosine + 0.5 + 2 * found.error) / 1.5),
+            None,
+            "(2/3)(c½ + ½), two standard errors added: the share of MSD(T/2) that may be a drift",
+        ),
+    }
+    if not abs(found.cosine + 0.5) <= thresholds.confined_cosine:
+        return _unknown_movement("R speaks for confinement, c½ doesn't", items)
+    if oscillation(momentum, found.steps) > thresholds.oscillation:
+        return _unknown_movement(
+            f"confined, or not: over {found.steps} steps oscillations from momentum aren't over, "
+            "which lowers R and may hide a slow part",
+            items,
+        )
+    doubt = 2 * CONFINED_SPREAD / math.sqrt(found.ratio_dimension)
+    if found.ratio < min(1 - doubt, 1 / thresholds.confined_ratio):
+        return _unknown_movement(
+            "confined, or not: R is below 1 beyond its error, so it oscillates, which may hide a "
+            "slow part",
+            items,
+        )
+    if not unconfined <= thresholds.unconfined:
+        return _unknown_movement(
+            f"confined, or not: in so few dimensions {unconfined:.0%} of it may be a walk",
+            items,
+            lacks="dimensions",
+        )
+    if connected is None:
+        return _unknown_movement(
+            "confined, or hopping between basins: only the barriers between floors tell", items
+        )
+    return Named(CONFINED, items=items)
+
+
+def _mixed(found: Pooled, momentum: float, thresholds: Thresholds) -> Named:
+    parts, doubt = shares(found, momentum), 2 * found.error
+    # Soft directions that are not yet confined have the same R as something beside confinement.
+    cosine = found.cosine - carried(momentum, found.steps)
+    if cosine <= confined_cosine(found.ratio) + doubt:
+        return _unknown_movement(
+            "confined, for few correlation times, or a walk or drift beside it"
+        )
+    if min(parts.walk, parts.drift) < -doubt:
+        return _unknown_movement("no sum of confinement, walk and drift has its c½ and R")
+    if not found.hops < hops_line(found, thresholds.hops):
+        return _unknown_movement("confined, beside something that moves in leaps")
+    least = max(thresholds.mixed_share, 2 * confined_error(found))
+    if least < parts.confined < 1 - thresholds.mixed_share:
+        return Named(MIXED)
+    return _unknown_movement("its numbers are those of none of the plain motions")
+
+
+def _walking(
+    evidence: Evidence,
+    found: Pooled,
+    replicas: Replicas | None,
+    connected: bool | None,
+    thresholds: Thresholds,
+) -> Named:
+    if replicas is None:
+        return _unknown_movement(
+            "it moves as a walk does; whether others go elsewhere takes replicas", lacks="replicas"
+        )
+    if math.isnan(replicas.ratio):
+        return _unknown_movement("it moves as a walk does; how far its replicas part isn't known")
+    if not replicas.ratio > thresholds.walk_replicas:
+        return _unknown_movement("it moves as a walk does, but its replicas resemble it")
+    if not found.hops < hops_line(found, thresholds.hops):
+        return _unknown_movement("it moves as a walk does, in leaps")
+    if connected is None:
+        what = (
+            "the barriers don't tell"
+            if evidence.measured.connectivity
+            else "no floors were measured"
+        )
+        return _unknown_movement(f"a walk in a valley, or between basins: {what}")
+    bound = restoring_bound(evidence, found)
+    items: Items = {}
+    dimension: float | None = None
+    if bound is not None:
+        items["restoring_below"] = Item(bound, None, BOUND.format(steps=found.steps))
+        density = evidence.measured.density
+        count = valley_count(density, bound)
+        if density is not None and count is not None:
+            dimension = count.value if is_resolved(count) else None
+            items["valley_dimension"] = _valley(count, density)
+    return Named(WANDERING, items=items, bound=bound, dimension=dimension)
+
+
+def _valley(count: Count, density: Density) -> Item:
+    meaning = (
+        f"#{{λ < h*}}: Hessian eigenvalues below the bound; {count.value:.0f} ± {count.error:.0f} "
+        f"over probes, {count.lower:.0f} to {count.upper:.0f} whatever lies between the nodes"
+    )
+    if density.samples < density.total:
+        meaning += (
+            f"; over {density.samples} of {density.total} samples, which makes more of it flat"
+        )
+    return Item(count.value if is_resolved(count) else UNDETERMINED, None, meaning)
+
+
+BOUND = (
+    "h*: no confinement seen for most of the squared displacement over {steps} steps, so "
+    "restoring curvature along it is below this"
+)
+
+
+def _unknown_movement(reason: str, items: Items | None = None, *, lacks: str = "") -> Named:
+    return Named(UNDETERMINED, reason, lacks, items or {})
+
+
+FEWEST = 2
+"""Steps in the run's last half at which sharpness must hover at the bound."""
+
+
+def judge_edge(evidence: Evidence, thresholds: Thresholds) -> tuple[tuple[str, ...], Items]:
+    """``("edge-of-stability",)`` or (), and the sharpness beside its bounds.
+
+    The Hessian's top eigenvalue counts for full batches, batch sharpness for small ones, and only
+    near the upper of the two momentum bounds: in between stability is undetermined. After an
+    escape the sharpness told is that before its onset; at the landing it says nothing.
+    """
+    setup = evidence.setup
+    if not is_sgd(evidence) or not setup.learning_rate > 0:
+        return (), {}
+    limits = bounds(
+        setup.learning_rate,
+        momentum=setup.momentum,
+        nesterov=setup.nesterov,
+        weight_decay=setup.weight_decay,
+    )
+    if (onset := evidence.state("onset")) is not None:
+        known = onset.step >= setup.constant_from
+        return (), _items(evidence, onset, limits, "_onset", thresholds) if known else {}
+    half = (int(evidence.rows.step[0]) + int(evidence.rows.step[-1])) / 2
+    since = max(half, setup.constant_from)
+    late = [evidence.measured.at(step) for step in evidence.measured.steep_steps if step >= since]
+    hovering = [state for state in late if _hovers(evidence, state, limits, thresholds)]
+    end = evidence.state("end")
+    items = _items(evidence, end, limits, "", thresholds) if end is not None else {}
+    return ("edge-of-stability",) if len(hovering) >= FEWEST else (), items
+
+
+def _hovers(evidence: Evidence, state: StateAtStep, limits: Bounds, thresholds: Thresholds) -> bool:
+    is_full = 0 < evidence.setup.samples <= evidence.setup.batch_size
+    value = state.lambda_max if is_full else state.batch_sharpness
+    error = 0.0 if is_full else state.batch_sharpness_error
+    if value is None:
+        return False
+    low, high = thresholds.edge * limits.full_batch, thresholds.above_edge * limits.full_batch
+    return value - 2 * error > low and value < high
+
+
+def _items(
+    evidence: Evidence, state: StateAtStep, limits: Bounds, suffix: str, thresholds: Thresholds
+) -> Items:
+    formula = "(2 + 2β)/((1 + 2β)η)" if evidence.setup.nesterov else "(2 + 2β)/η"
+    low, high = (share * limits.full_batch for share in (thresholds.edge, thresholds.above_edge))
+    where = " before the onset" if suffix else ""
+    edge = "" if suffix else f"; the edge: {low:.3g} to {high:.3g} at {FEWEST} late steps"
+    items: Items = {}
+    if state.lambda_max is not None:
+        items[f"sharpness{suffix}"] = Item(
+            state.lambda_max,
+            limits.full_batch,
+            f"top Hessian eigenvalue{where}, against {formula} for full batches{edge}",
+        )
+    if state.batch_sharpness is not None:
+        items[f"batch_sharpness{suffix}"] = Item(
+            state.batch_sharpness,
+            limits.noisy,
+            f"± {state.batch_sharpness_error:.2g}{where}; stable below 2(1 − β)/η where noise "
+            f"dominates, {formula} = {limits.full_batch:.3g} for full batches; between: "
+            f"undetermined{edge}",
+        )
+    return items
+
+
+def number_items(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Items:
+    """What is told of any movement, whatever it is called."""
+    items = _of_window(evidence, moved, thresholds)
+    if is_sgd(evidence) and not math.isnan(moved.norm_balance):
+        items["norm_balance"] = Item(
+            moved.norm_balance,
+            None,
+            "2η⟨w·g⟩ over (1 + β)⟨‖Δw‖²⟩: 1 where ‖w‖ is stationary, confined or not",
+        )
+    items["growth"] = Item(
+        moved.growth,
+        None,
+        f"law that MSD follows up to T/2; the next best has {moved.growth_evidence:.2g} more AIC",
+    )
+    if not math.isnan(moved.radial):
+        items["radial"] = Item(
+            moved.radial, None, "share of MSD(T/2) that is a change of ‖w‖, the rest tangential"
+        )
+    if (slowed := _aging(moved)) is not None:
+        items["aging"] = slowed
+    items |= _of_parts(moved)
+    if evidence.measured.replicas is not None:
+        items["replicas_ratio"] = Item(
+            evidence.measured.replicas.ratio,
+            f"{thresholds.drift_replicas:g}, {thresholds.walk_replicas:g}",
+            f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.measured.replicas.count} replicas"
+            f"{_over(evidence.measured.replicas.steps)}: 0 drift, 1 walk",
+        )
+    return items
+
+
+def _of_window(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Items:
+    """What makes the name: c½, R, how much may be what, and the leaps."""
+    found = pooled(evidence, moved)
+    cosine, error, ratio = found.cosine, found.error, found.ratio
+    momentum = evidence.setup.momentum
+    walked = carried(momentum, found.steps)
+    return {
+        "window_share": Item(moved.window_share, None, "window of the motion, share of the run"),
+        "window_steps": Item(moved.steps, None, "T: its length"),
+        "half_cosine": Item(
+            cosine,
+            _cosine_lines(thresholds),
+            f"c½ ± {error:.2g}: −½ confined, {walked:.2g} a walk, 1 a drift",
+        ),
+        "dimension": Item(
+            error**-2 if error else math.nan,
+            thresholds.dimension,
+            "effective dimensions behind c½, replicas included",
+        ),
+        "ratio": Item(
+            ratio,
+            f"{thresholds.confined_ratio:g}, {thresholds.walk_ratio_low:g} to "
+            f"{thresholds.walk_ratio:g}, {thresholds.drift_ratio:g}",
+            "R = MSD(T/2)/MSD(T/8): 1 confined, 4 a walk, 16 a drift",
+        ),
+        "variance_ratio": Item(
+            moved.variance_ratio,
+            None,
+            "Var(last half)/Var(all) of the window: 1 confined, ½ a walk, ¼ a drift",
+        ),
+        **_shares(found, momentum),
+        "exponent": Item(
+            moved.exponent, None, f"MSD ~ lag^α, ± {moved.exponent_error:.2g}, up to T/10"
+        ),
+        "hops": Item(
+            moved.hops,
+            hops_line(found, thresholds.hops),
+            "largest over median squared displacement of 32 blocks",
+        ),
+    }
+
+
+def _of_parts(moved: Diffusion) -> Items:
+    """The movement in sharp directions and in the bulk."""
+    items: Items = {}
+    for name, part in moved.parts.items():
+        where = f"the top {part.dimensions} Hessian directions" if part.dimensions else "the bulk"
+        items[f"part_{name}"] = Item(
+            part.share,
+            None,
+            f"share of MSD(T/2) in {where}; c½ {part.half_cosine:.2g}, R {part.ratio:.3g}"
+            + (
+                f"; the Hessian over {part.samples} of {part.total} samples"
+                if part.samples < part.total
+                else ""
+            ),
+        )
+    return items
+
+
+def over_shorter(evidence: Evidence, found: Pooled) -> Items:
+    """What is told of the movement over the length of replicas that are shorter than the window."""
+    replicas, own = evidence.measured.replicas, evidence.measured.stretches
+    sources = [f"{own.count} stretches of the window"] if own is not None else []
+    sources += [f"{replicas.count} replicas"] if replicas is not None else []
+    momentum = evidence.setup.momentum
+    walked = carried(momentum, found.steps)
+    return {
+        "replicas_steps": Item(found.steps, None, "the replicas' length; over that time:"),
+        "replicas_half_cosine": Item(
+            found.cosine,
+            None,
+            f"c½ ± {found.error:.2g}, of {' and '.join(sources)}"
+            + (f"; {walked:.2g} in a walk with this momentum" if walked else ""),
+        ),
+        "replicas_dimension": Item(
+            found.error**-2 if found.error else math.nan,
+            None,
+            "effective dimensions behind it",
+        ),
+        "replicas_lag_ratio": Item(
+            found.ratio,
+            None,
+            "R over it",
+        ),
+        **{
+            f"replicas_{name}": replace(item, meaning=f"{item.meaning}, over that time")
+            for name, item in _shares(found, momentum).items()
+        },
+    }
+
+
+def _aging(moved: Diffusion) -> Item | None:
+    """How the movement changes with waiting time, at lags up to T/8, half of a quarter."""
+    if not moved.aging.size:
+        return None
+    known = np.flatnonzero(np.isfinite(moved.aging).all(0) & (moved.lags <= moved.steps / 8))
+    if not len(known) or not moved.aging[0, known[-1]] > 0:
+        return None
+    first, last = moved.aging[[0, -1], known[-1]]
+    return Item(
+        float(last / first),
+        None,
+        f"MSD over {moved.lags[known[-1]]:.0f} steps in the window's last quarter over that in its "
+        "first: 1 where it doesn't age",
+    )
+
+
+def _over(steps: int) -> str:
+    return f" over {steps} steps" if steps else ""
+
+
+def _cosine_lines(thresholds: Thresholds) -> str:
+    near = thresholds.confined_cosine
+    return f"−½ ± {near:g}, ±{thresholds.walk_cosine:g}, {thresholds.drift_cosine:g}"
+
+
+def _shares(found: Pooled, momentum: float) -> Items:
+    parts = shares(found, momentum)
+    return {
+        "share_confined": Item(
+            parts.confined, None, "share of MSD(T/2) that is confined, from c½ and R"
+        ),
+        "share_walk": Item(parts.walk, None, "share of it that is a walk"),
+        "share_drift": Item(
+            parts.drift, None, "share of it that is a drift; below 0: not such a sum"
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class NamedMotion:
+    """The motion's name and what it rests on."""
+
+    name: str
+    """One of `terms.MOTIONS`."""
+    also: tuple[str, ...] = ()
+    items: Items = field(default_factory=dict)
+    steps: int | None = None
+    """Over so many steps: the window's, or those of its replicas; None: not of any time."""
+    bound: float | None = None
+    """h*: restoring curvature along most of the movement is below it; None: no bound."""
+    dimension: float | None = None
+    """#{λ_i < h*}: the valley's dimension at that scale; None: not resolved."""
+    connected: bool | None = None
+    """Whether floors below it are; None: not known."""
+
+
+def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
+    """Apply the rules in their order: the loss's slope, then the movement."""
+    also, items = judge_edge(evidence, thresholds)
+    moved = evidence.measured.diffusion
+    if moved is None:
+        return _unknown("diffusion was not measured", items, also)
+    items |= number_items(evidence, moved, thresholds)
+    step, loss = evidence.rows.step, evidence.rows.train_loss
+    inside = (step >= moved.first_step) & (step <= moved.last_step)
+    change = slope.of_log_loss(step[inside], loss[inside])
+    state = slope.state(change, thresholds)
+    items["loss_change"] = Item(
+        change.total,
+        f"±{math.log(thresholds.descending):.3g}, ±{math.log(thresholds.settled):.3g}",
+        f"change of log loss over the window, ± {change.error:.2g} (two standard errors): {state}",
+    )
+    connected = basins.connected(evidence, thresholds, items)
+    if state in (slope.DESCENDING, slope.RISING):
+        return NamedMotion(state, also, items)
+    if state == slope.UNDETERMINED:
+        return _unknown("whether the loss has settled is not clear from its slope", items, also)
+    found = _settled(evidence, moved, connected, thresholds, items)
+    return replace(found, also=also, connected=connected)
+
+
+def _settled(
+    evidence: Evidence,
+    moved: Diffusion,
+    connected: bool | None,
+    thresholds: Thresholds,
+    items: Items,
+) -> NamedMotion:
+    """The name over the window or, where it takes replicas and they are shorter, over theirs.
+
+    Over the window alone, drifts and walks want replicas of that length, and every name enough
+    effective dimensions. What is missing for is made up for over the shorter time, of which there
+    are more movements. Where the window's own numbers gainsay every name, nothing is named, and
+    nothing is called confined that moves on over the window.
+    """
+    whole, shorter = pooled(evidence, moved), over_replicas(evidence, moved)
+    found = evidence.measured.replicas
+    are_long = found is not None and is_as_long(found.steps, moved.steps)
+    named = judge_movement(evidence, whole, found if are_long else None, connected, thresholds)
+    if named.lacks:
+        named = replace(named, reason=named.reason + hint(evidence, moved))
+    if shorter is None:
+        return _motion(named, moved.steps, items)
+    other = judge_movement(evidence, shorter, found, connected, thresholds)
+    items |= over_shorter(evidence, shorter)
+    is_growing = not whole.ratio < thresholds.walk_ratio_low
+    allowed = INSTEAD.get(named.lacks, ())
+    if other.name in allowed and not (other.name == CONFINED and is_growing):
+        items |= _named_over("window", named, f"the window's {moved.steps}")
+        return _motion(other, shorter.steps, items)
+    items |= _named_over("replicas", other, f"the replicas' {shorter.steps}")
+    return _motion(named, moved.steps, items)
+
+
+INSTEAD = {
+    "replicas": (DRIFTING, WANDERING),
+    "dimensions": (DRIFTING, WANDERING, CONFINED, MIXED),
+}
+"""Names over a shorter time that stand where the window lacks something, by what it lacks."""
+
+
+def _named_over(which: str, named: Named, steps: str) -> Items:
+    found = {f"over_{which}": Item(named.name, None, f"the movement's name over {steps} steps")}
+    if named.reason:
+        because = Item(named.reason, None, "why it has none there")
+        found[f"over_{which}_because"] = because
+    return found
+
+
+def _motion(named: Named, steps: int, items: Items) -> NamedMotion:
+    items = items | named.items
+    if named.name == UNDETERMINED:
+        return _unknown(named.reason, items)
+    items["motion_steps"] = Item(steps, None, "steps over which the motion has its name")
+    return NamedMotion(
+        named.name, items=items, steps=steps, bound=named.bound, dimension=named.dimension
+    )
+
+
+def _unknown(reason: str, items: Items, also: tuple[str, ...] = ()) -> NamedMotion:
+    because = {"motion_undetermined_because": Item(reason, None, "why no motion is named")}
+    return NamedMotion(UNDETERMINED, also, items | because)

@@ -1,0 +1,184 @@
+"""A run's diagnosis: each part measured once and kept, then the verdict read off them.
+
+::
+
+    from landscape.diagnose import diagnose
+
+    verdict = diagnose(run, problem)
+
+The same in steps, for whoever shows progress and asks before it takes long::
+
+    with alone(run):
+        diagnosis = Diagnosis(run, problem)
+        cost(diagnosis)
+        for part in measure(diagnosis):
+            ...
+        verdict = conclude(diagnosis)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from landscape import cluster
+from landscape.diagnose import excursions
+from landscape.diagnose.session import costs, gather, kept, measuring, siblings
+from landscape.diagnose.session.context import LEFT_OUT, Context
+from landscape.diagnose.session.kept import alone
+from landscape.diagnose.session.measuring import Listener, PartDone, nobody
+from landscape.diagnose.session.parts import NAMES, PARTS
+from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.trainings import interventions
+from landscape.diagnose.trainings.interventions import InterventionPlan, TrainingsCost
+from landscape.diagnose.trainings.subject import Subject
+from landscape.diagnose.verdict.verdict import Basis, Verdict, judge
+from landscape.errors import LandscapeError
+from landscape.problem.problem import Problem
+from landscape.sgd.events import Course
+from landscape.store import analysis
+from landscape.store.measured.whole import NEEDS
+from landscape.store.run import Run
+
+
+class Diagnosis:
+    """What is to be diagnosed, with which options, and what was found so far."""
+
+    def __init__(
+        self,
+        run: Run,
+        problem: Problem,
+        *,
+        only: Sequence[str] | None = None,
+        intervene: bool = True,
+        twin: Run | None = None,
+        epochs: int = interventions.EPOCHS,
+        curve: bool = False,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        """Read the run's losses and decide on the interventions; nothing is measured yet.
+
+        Args:
+            run: what is diagnosed.
+            problem: that it was trained on.
+            only: parts to measure, of `NAMES`; of the others, what was measured before is used.
+            intervene: whether to train from snapshots of the run.
+            twin: a run of the same model trained independently; unless given, that of the time
+                before, else a sibling in the run's sweep that differs in its seed alone.
+            epochs: what an intervention lasts at most.
+            curve: whether to train Bézier curves between floors that no line connects.
+            thresholds: where the verdict draws its lines.
+
+        Raises:
+            LandscapeError: no such part, the run has too few losses, or the twin is no twin.
+        """
+        for name in only or ():
+            if name not in NAMES:
+                raise LandscapeError(f"only must name parts, {', '.join(NAMES)}, got {name}")
+        self.subject = Subject(run, problem)
+        self.only, self.intervene = frozenset(NAMES if only is None else only), intervene
+        self.limits = thresholds or Thresholds()
+        others = siblings.of(run)
+        if twin is not None:
+            other: Run | None = siblings.check_twin(run, twin)
+        else:
+            other = kept.twin(run) or siblings.twin(run, others)
+        course = excursions.read(self.subject.evidence, self.limits)
+        self.context = Context(
+            self.subject,
+            self.limits,
+            epochs,
+            other,
+            course,
+            others,
+            curve,
+            only=self.only,
+            fingerprint=kept.fingerprint(self.subject),
+        )
+        self.context.plan = self._planned(course)
+
+    @property
+    def plan(self) -> InterventionPlan:
+        """The trainings that the run's end asks for."""
+        return self.context.plan
+
+    def _planned(self, course: Course | None) -> InterventionPlan:
+        if course is None:
+            return replace(interventions.NO_PLAN, reason="the run has fewer than two finite losses")
+        if self.intervene and "interventions" in self.only:
+            return interventions.plan(self.subject, course, self.limits, epochs=self.context.epochs)
+        # Those that were done before still tell.
+        before = interventions.ended(self.subject, course, self.limits)
+        return before if before.trials or before.reason else replace(before, reason=LEFT_OUT)
+
+
+def cost(diagnosis: Diagnosis) -> TrainingsCost:
+    """What the missing interventions take."""
+    return interventions.cost(diagnosis.subject, diagnosis.plan)
+
+
+def seconds(diagnosis: Diagnosis) -> Mapping[str, float]:
+    """What measuring what isn't measured yet takes, roughly, by part; without interventions."""
+    context = diagnosis.context
+    known = analysis.names(diagnosis.subject.run.folder)
+    chosen = {}
+    for name, part in PARTS.items():
+        # Which floors there are isn't known yet, nor whether what is stored is about them.
+        if NEEDS[name]:
+            is_stored = name in known and not context.plan.missing
+        else:
+            is_stored = measuring.stored(context, name) is not None
+        if name in diagnosis.only and part.wanted(context) and not is_stored:
+            chosen[name] = part
+    return costs.seconds(context, chosen)
+
+
+def measure(
+    diagnosis: Diagnosis, pool: cluster.Workers | None = None, listener: Listener = nobody
+) -> Iterator[PartDone]:
+    """Measure the parts one after another, each written to analysis.h5 as soon as it is there.
+
+    A part that can't be measured says why and the rest goes on. ``pool`` trains the
+    interventions; leaving early keeps what is done, and the same call goes on.
+    """
+    for name in NAMES:
+        listener(name, 0.0)
+        if name == "interventions":
+            yield measuring.trainings(diagnosis.context, pool, listener)
+        else:
+            yield measuring.one(diagnosis.context, name, listener)
+
+
+def conclude(diagnosis: Diagnosis) -> Verdict:
+    """Judge by what was measured, and write RUN/verdict.json.
+
+    A verdict.json of the same run stays if it rests on what was left out: see `kept.lacking`.
+    """
+    evidence, context = gather.evidence(diagnosis.context), diagnosis.context
+    basis = Basis(
+        context.fingerprint,
+        tuple(context.measured.there),
+        tuple(name for name in NAMES if context.absent.get(name) == LEFT_OUT),
+        diagnosis.limits,
+    )
+    verdict = replace(judge(evidence, diagnosis.limits), rests_on=basis)
+    kept.write(diagnosis.subject.run.folder, verdict)
+    return verdict
+
+
+def diagnose(run: Run, problem: Problem, **options: Any) -> Verdict:
+    """Say what SGD did in a run: measure what isn't measured yet, intervene, and judge.
+
+    Takes the options of `Diagnosis`, ``pool`` (of `cluster.workers`; here unless given) and
+    ``listener``. Writes analysis.h5, verdict.json and interventions/ into the run's folder.
+
+    Raises:
+        LandscapeError: as `Diagnosis` does, or another process diagnoses the run.
+    """
+    pool, listener = options.pop("pool", None), options.pop("listener", nobody)
+    with alone(run):
+        diagnosis = Diagnosis(run, problem, **options)
+        for _ in measure(diagnosis, pool, listener):
+            pass
+        return conclude(diagnosis)

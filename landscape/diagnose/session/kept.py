@@ -1,0 +1,106 @@
+"""What a diagnosis keeps in a folder from one time to the next, and who may write it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from landscape.diagnose.trainings.subject import Subject
+from landscape.diagnose.verdict.verdict import Verdict
+from landscape.problem.rebuild import to_record
+from landscape.sgd import lock
+from landscape.store import analysis, outcomes
+from landscape.store.hdf5 import remove_unfinished, write_bytes
+from landscape.store.run import Run, read
+from landscape.store.strict import dumps
+from landscape.store.sweep import Sweep
+
+VERDICT = "verdict.json"
+
+
+@contextmanager
+def alone(place: Run | Sweep) -> Iterator[None]:
+    """Have the diagnosis of a run or a sweep to oneself; reading what is there needs no lock.
+
+    The lock dies with its process.
+
+    Raises:
+        LandscapeError: another process diagnoses it, or its folder can't be written.
+    """
+    is_sweep = isinstance(place, Sweep)
+    files = (outcomes.NAME,) if is_sweep else (analysis.NAME, VERDICT)
+    held = lock.hold(
+        place.folder / f".{files[0]}.lock",
+        f"a {'sweep' if is_sweep else 'run'} must be diagnosed by one process at a time, another "
+        f"one is at work on {place.folder}",
+    )
+    try:
+        for name in files:
+            remove_unfinished(place.folder / name)
+        yield
+    finally:
+        lock.release(held)
+
+
+def fingerprint(subject: Subject) -> str:
+    """Of what every part depends on: the run's snapshots and losses, the model and its data."""
+    trajectory = subject.trajectory
+    record = to_record(subject.problem, subject.run.folder)
+    known = [record.get(name) for name in ("layout", "data", "validation_data", "sha256")]
+    return analysis.fingerprint(
+        subject.run.id,
+        known,
+        trajectory.step,
+        trajectory.kind,
+        trajectory.measures["train_loss"],
+        subject.run.record["status"],
+    )
+
+
+def write(folder: Path, verdict: Verdict) -> None:
+    """Write verdict.json, unless one that rests on what was left out is there: see `lacking`.
+
+    Raises:
+        LandscapeError: the disk is full or the folder can't be written.
+    """
+    if not lacking(folder, verdict):
+        write_bytes(folder / VERDICT, f"{dumps(verdict.record())}\n".encode())
+
+
+def lacking(folder: Path, verdict: Verdict) -> tuple[str, ...]:
+    """What was left out of this verdict and not of the verdict.json of the same run there.
+
+    Nothing where that one has other thresholds: it says something else, not more. A part that was
+    asked for and couldn't be measured wasn't left out.
+    """
+    try:
+        there = json.loads((folder / VERDICT).read_text(encoding="utf-8"))["rests_on"]
+        run, parts, thresholds = there["run"], there["parts"], there["thresholds"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return ()  # none, or one that doesn't say: nothing that could be lost
+    basis = verdict.rests_on
+    if basis is None or run != basis.run:
+        return ()
+    if thresholds != json.loads(dumps(asdict(basis.thresholds))):
+        return ()
+    return tuple(name for name in parts if name in basis.left_out)
+
+
+def relative(run: Run, other: Run) -> str:
+    """Where another run lies, seen from this one's folder."""
+    return Path(os.path.relpath(other.folder.resolve(), run.folder.resolve())).as_posix()
+
+
+def twin(run: Run) -> Run | None:
+    """The twin that the run was compared with before; None if there was none, or it is gone."""
+    before = analysis.load(run.folder, "permutations")
+    place = before.values.get("twin_run") if before is not None else None
+    if place is None or not (run.folder / place / "run.json").is_file():
+        return None
+    other = read(run.folder / place)
+    is_same_model = other.record["problem"]["layout"] == run.record["problem"]["layout"]
+    return other if is_same_model and other.id != run.id else None

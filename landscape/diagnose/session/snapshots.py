@@ -1,0 +1,157 @@
+"""The parts that look at snapshots of the whole run, each with what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from landscape.curvature import along_run, density, sharpness
+from landscape.curvature.hessian import SAMPLES
+from landscape.diagnose.motion import distances
+from landscape.diagnose.session import kept
+from landscape.diagnose.session.context import Context, PartRow, Told, share
+from landscape.diagnose.session.costs import FORWARD, GRADIENT, PRODUCT
+from landscape.diagnose.symmetry import copies
+from landscape.diagnose.trainings import escape
+from landscape.diagnose.units import functions, units
+from landscape.errors import LandscapeError
+from landscape.store.measured.curvature import Curvature, Density, Sharpness
+from landscape.store.measured.networks import Functions, Units
+from landscape.store.measured.weights import Copies, WeightDistances
+from landscape.store.trajectories.landmarks import spread
+
+LANDMARKS = 4
+"""Rows of the curvature: initialization, best, end, one more; and that before an escape."""
+IN_TIME, SHARPNESSES = 12, 6
+"""Rows over the whole run, landmarks among them, of what costs less: units, batch sharpness."""
+SHARP_BATCHES = 32
+DENSITY = 2, 30
+"""Probes, and Lanczos steps of each."""
+ROW_PRODUCTS, ROW_LOSSES = 37, 32
+"""Of a row of the curvature: Lanczos, trace and the gradient's curvature; the critical step."""
+
+
+def _units(context: Context, told: Told) -> Units:
+    subject = context.subject
+    rows = spread(subject.trajectory, most=IN_TIME)
+    return units.measure(subject.problem, subject.trajectory, rows, listener=share(told))
+
+
+UNITS = PartRow(
+    _units,
+    version=2,
+    cost=lambda context: IN_TIME * context.subject.samples * (FORWARD + GRADIENT),
+)
+
+
+def _functions(context: Context, told: Told) -> Functions:
+    subject = context.subject
+    return functions.measure(subject.problem, subject.trajectory, listener=share(told))
+
+
+FUNCTIONS = PartRow(
+    _functions,
+    version=2,
+    cost=lambda context: functions.ROWS * context.subject.samples * FORWARD,
+)
+
+
+def _distances(context: Context, _: Told) -> WeightDistances:
+    found = distances.measure(context.subject.trajectory)
+    return WeightDistances(found, distances.by_lag(found))
+
+
+DISTANCES = PartRow(_distances)
+
+
+def _copies(context: Context, _: Told) -> Copies:
+    subject = context.subject
+    final = subject.trajectory.row("final")
+    twin = None
+    if context.twin is not None:
+        other = context.twin.trajectory
+        twin = other.row_weights(other.row("final"))
+    weights = subject.trajectory.row_weights(final)
+    found = copies.measure(subject.problem, weights, twin, symmetry=subject.symmetry)
+    if context.twin is None:
+        return found
+    return replace(found, twin_run=kept.relative(subject.run, context.twin))
+
+
+PERMUTATIONS = PartRow(
+    _copies, options=lambda context: (None if context.twin is None else context.twin.id,)
+)
+
+
+def _onset(context: Context) -> tuple[int, ...]:
+    """The last row before an escape, if there was one."""
+    if context.course is None or not context.course.escaped:
+        return ()
+    return (escape.before_onset(context.subject, context.course),)
+
+
+def _rows(context: Context, most: int) -> list[int]:
+    return sorted({*spread(context.subject.trajectory, most=most), *_onset(context)})
+
+
+def _with_onset(context: Context, rows: int) -> int:
+    return rows + (context.course is not None and context.course.escaped)
+
+
+def _curvature(context: Context, told: Told) -> Curvature:
+    subject, rows = context.subject, _rows(context, LANDMARKS)
+    return along_run.measure_curvature(
+        subject.problem, subject.trajectory, rows, listener=share(told)
+    )
+
+
+def _curvature_cost(context: Context) -> float:
+    total = context.subject.samples
+    row = ROW_PRODUCTS * min(SAMPLES, total) * PRODUCT + total * (GRADIENT + ROW_LOSSES * FORWARD)
+    return _with_onset(context, LANDMARKS) * row
+
+
+CURVATURE = PartRow(_curvature, version=2, options=_onset, cost=_curvature_cost)
+
+
+def _sharpness(context: Context, told: Told) -> Sharpness:
+    subject = context.subject
+    setup = subject.evidence.setup
+    if subject.settings is None:
+        raise LandscapeError("the batch size of a training loop of your own isn't known")
+    return sharpness.measure(
+        subject.problem,
+        subject.trajectory,
+        _rows(context, SHARPNESSES),
+        batch_size=setup.batch_size,
+        batches=SHARP_BATCHES,
+        weight_decay=setup.weight_decay,
+        listener=share(told),
+    )
+
+
+def _sharpness_cost(context: Context) -> float:
+    batch = min(context.subject.evidence.setup.batch_size, context.subject.samples)
+    return _with_onset(context, SHARPNESSES) * SHARP_BATCHES * batch * (GRADIENT + PRODUCT)
+
+
+SHARPNESS = PartRow(_sharpness, version=3, options=_onset, cost=_sharpness_cost)
+
+
+def _density(context: Context, told: Told) -> Density:
+    subject = context.subject
+    probes, steps = DENSITY
+    return density.measure(
+        subject.problem,
+        subject.trajectory,
+        probes=probes,
+        steps=steps,
+        listener=share(told),
+    )
+
+
+def _density_cost(context: Context) -> float:
+    probes, steps = DENSITY
+    return probes * steps * min(SAMPLES, context.subject.samples) * PRODUCT
+
+
+SPECTRUM = PartRow(_density, version=2, cost=_density_cost)

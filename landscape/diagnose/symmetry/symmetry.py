@@ -1,0 +1,148 @@
+"""Permutations of a model's units that leave its outputs as they are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from landscape.diagnose.symmetry.axes import Atom, length
+from landscape.diagnose.symmetry.calls import Axes
+from landscape.diagnose.symmetry.groups import Group, Symmetry, UnitPlace, apply, apply_to_buffers
+from landscape.diagnose.symmetry.tracing import Untraceable, trace
+from landscape.problem.batchnorm import recompute
+from landscape.problem.evaluate import evaluating
+from landscape.problem.problem import Problem
+from landscape.problem.samples import Samples
+from landscape.problem.weights import Buffers, Layout, buffers, load_buffers, tied
+
+EXAMPLES = 2
+"""Inputs that a model is traced with; how many doesn't matter to the units."""
+CHECKED = 4
+"""Inputs that the self-check compares outputs on."""
+TOLERANCE = 1e-10
+"""Of the self-check in float64, relative to the largest output: rounding stays well below."""
+
+
+def find(problem: Problem) -> Symmetry:
+    """The permutation groups of a problem's model: traced, then checked on a few inputs.
+
+    The check permutes all groups at random and compares outputs in float64, at weights and
+    statistics moved away from special values such as zero biases. A model that can't be traced,
+    or fails, has no groups and a ``reason``. A second or so; nothing is changed.
+    """
+    layout = Layout.of(problem.model)
+    inputs = _inputs(problem, EXAMPLES)
+    try:
+        traced = trace(problem.model, inputs)
+    except Untraceable as reason:
+        why = f"the model's operations can't be traced: {reason}"
+        return Symmetry((), layout, why, traced=False)
+    found = Symmetry(tuple(_groups(traced, layout)), layout)
+    if not found.groups:
+        return replace(found, reason="no units of the model can be told to be interchangeable")
+    try:
+        deviation = check(problem, found)
+    except RuntimeError as error:  # a model that insists on float32
+        [line, *_] = str(error).splitlines()
+        why = f"the permutations can't be checked in float64: {line}"
+        return Symmetry((), layout, why, traced=False)
+    if not deviation <= TOLERANCE:
+        return Symmetry(
+            (),
+            layout,
+            f"the permutations found must keep the outputs, they change them by {deviation:.1g} of "
+            "their size: the model is random, or does what its trace doesn't show",
+            deviation,
+            traced=False,
+        )
+    return replace(found, deviation=deviation)
+
+
+def check(problem: Problem, symmetry: Symmetry, *, seed: int = 0) -> float:
+    """The largest change of an output under a random permutation, relative to the largest output.
+
+    In float64 on a few inputs, at random weights near the model's own.
+    """
+    model, vector = tied(problem.model, "cpu", torch.float64)
+    generator = np.random.default_rng(seed)
+    weights = _shaken(vector.numpy().copy(), symmetry.layout, generator)
+    permutations = symmetry.draw(generator)
+    inputs = _inputs(problem, CHECKED)
+    given = inputs.double() if inputs.is_floating_point() else inputs
+    # Of the weights' own activations: with others, ReLUs may let nothing through to compare.
+    vector.copy_(torch.from_numpy(weights))
+    recompute(model, Samples((given, torch.zeros(len(given)))))
+    statistics = buffers(model)
+
+    def outputs(values: NDArray[Any], own: Buffers) -> Tensor:
+        with torch.no_grad(), evaluating(model):
+            vector.copy_(torch.from_numpy(values))
+            load_buffers(model, own)
+            found: Tensor = model(given)
+            return found.double()
+
+    before = outputs(weights, statistics)
+    after = outputs(
+        apply(symmetry, permutations, weights),
+        apply_to_buffers(symmetry, permutations, statistics),
+    )
+    scale = float(before.abs().max()) or 1.0
+    return float((after - before).abs().max()) / scale
+
+
+def _groups(traced: Mapping[str, Axes], layout: Layout) -> Iterator[Group]:
+    parameters = {parameter.name for parameter in layout.parameters}
+    places: dict[Atom, list[UnitPlace]] = {}
+    for name, axes in traced.items():
+        for k, axis in enumerate(axes):
+            for atom, place in _places(name, k, axis):
+                places.setdefault(atom, []).append(place)
+    names: set[str] = set()
+    for atom, found in places.items():
+        own = tuple(place for place in found if place.tensor in parameters)
+        if not own:
+            continue
+        name = _named(own, names)
+        names.add(name)
+        rest = tuple(place for place in found if place.tensor not in parameters)
+        yield Group(name, atom.size, own, rest)
+
+
+def _places(
+    name: str, k: int, axis: tuple[tuple[Atom, ...], ...]
+) -> Iterator[tuple[Atom, UnitPlace]]:
+    """Yield the atoms of an axis that can be permuted, and where they lie."""
+    start = 0
+    for segment in axis:
+        for j, atom in enumerate(segment):
+            if not atom.fixed and atom.size > 1:
+                yield atom, UnitPlace(name, k, start, length(segment[:j]), length(segment[j + 1 :]))
+        start += length(segment)
+
+
+def _named(places: Sequence[UnitPlace], taken: set[str]) -> str:
+    rows = [place for place in places if place.axis == 0] or places
+    layer = rows[0].tensor.rpartition(".")[0] or rows[0].tensor
+    numbered = (f"{layer} ({k})" for k in itertools.count(2))
+    return next(name for name in itertools.chain([layer], numbered) if name not in taken)
+
+
+def _inputs(problem: Problem, count: int) -> Tensor:
+    samples = Samples(problem.train)
+    return samples.take(torch.arange(count) % len(samples))[0]
+
+
+def _shaken(weights: NDArray[Any], layout: Layout, generator: np.random.Generator) -> NDArray[Any]:
+    """Away from zeros and ones, by a tenth of each tensor's typical weight."""
+    noise = generator.standard_normal(len(weights))
+    for parameter in layout.parameters:
+        typical = float(np.sqrt(np.mean(weights[parameter.slice] ** 2))) or 1.0
+        noise[parameter.slice] *= 0.1 * typical
+    return weights + noise

@@ -1,0 +1,1 @@
+"""Interventions: trainings from a run's snapshots that change one thing."""

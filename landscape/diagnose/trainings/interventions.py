@@ -1,0 +1,263 @@
+"""Interventions: trainings that change one thing, each a run under RUN/interventions.
+
+What they are is decided by how the run ended: after an escape those of `escape`, after any other
+run that learned those of `replicas`, none where it diverged or never learned.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from landscape import cluster
+from landscape.cluster.local import Here
+from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.trainings import escape, plateau, replicas
+from landscape.diagnose.trainings.subject import Subject
+from landscape.diagnose.trainings.trials import FOLDER, Start, is_done, perform, settings
+from landscape.errors import LandscapeError
+from landscape.problem.evaluate import Evaluator
+from landscape.problem.problem import Problem
+from landscape.problem.rebuild import from_record, to_record
+from landscape.sgd.events import Course
+from landscape.sgd.recording.recorder import DONE
+from landscape.sgd.training.train import Training
+from landscape.store.measured.trainings import Intervention
+from landscape.store.run import read
+
+EPOCHS = 15
+"""† An intervention lasts as long as from its snapshot to the run's end, but at most this long."""
+TIMED, TIMED_SECONDS = 24, 0.25
+"""What the cost is estimated from: so many steps, or as many as fit the time."""
+
+
+@dataclass(frozen=True)
+class InterventionPlan:
+    """The trainings to do."""
+
+    kind: str
+    """``escape``, ``motion`` or ``none``."""
+    trials: tuple[Intervention, ...]
+    missing: tuple[Intervention, ...]
+    """Those that are not done yet."""
+    reason: str = ""
+    """Why there are none, or not all."""
+
+
+NO_PLAN = InterventionPlan("none", (), ())
+
+
+@dataclass(frozen=True)
+class TrainingsCost:
+    """What the missing trainings take."""
+
+    runs: int
+    epochs: float
+    """Passes through the training data, of all together."""
+    seconds: float
+    """One after another on this machine, from a few steps timed now."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A training that couldn't be done."""
+
+    name: str
+    error: str
+
+
+def plan(
+    subject: Subject, course: Course, limits: Thresholds, *, epochs: int = EPOCHS
+) -> InterventionPlan:
+    """Choose the interventions that fit how the run ended.
+
+    Raises:
+        LandscapeError: ``epochs`` isn't positive.
+    """
+    if epochs < 1:
+        raise LandscapeError(f"epochs of an intervention must be at least 1, got {epochs}")
+    if reason := _against(subject, course):
+        return replace(NO_PLAN, reason=reason)
+    if course.escaped:
+        kind, chosen = "escape", list(escape.trials(subject, course, epochs))
+        placed = plateau.place(subject.problem, subject.start(0, moving=False))
+        if placed.start is None:
+            reason = f"no initialization could be put on the plateau: {placed.reason}"
+            chosen = [trial for trial in chosen if trial.kind != "plateau"]
+    else:
+        kind, chosen = "motion", list(replicas.trials(subject, epochs, limits))
+    missing = tuple(trial for trial in chosen if not is_done(subject.run, trial))
+    return InterventionPlan(kind, tuple(chosen), missing, reason)
+
+
+def ended(subject: Subject, course: Course, limits: Thresholds) -> InterventionPlan:
+    """Those trainings that were done before, however long they were asked to be; none is missing.
+
+    Raises:
+        LandscapeError: one of them can't be read.
+    """
+    lengths = _lengths(subject)
+    best = replace(NO_PLAN, reason=_against(subject, course))
+    for epochs in sorted(set(lengths), reverse=True):
+        before = plan(subject, course, limits, epochs=epochs)
+        there = tuple(trial for trial in before.trials if trial not in before.missing)
+        if len(there) > len(best.trials):
+            best = replace(before, trials=there, missing=())
+        if len(best.trials) >= len(lengths):
+            break
+    return best
+
+
+def _lengths(subject: Subject) -> list[int]:
+    """Epochs of each training from this run that has ended."""
+    places = (subject.run.folder / FOLDER).glob("*/run.json")
+    records = [read(place.parent).record for place in places]
+    branches = [record.get("branch") or {} for record in records if record["status"] in DONE]
+    mine = [branch for branch in branches if branch.get("of") == subject.run.id]
+    return [
+        # A full batch's steps are epochs of their own.
+        1
+        if branch["kind"] == "full-batch"
+        else math.ceil(branch["steps"] / subject.steps_per_epoch)
+        for branch in mine
+    ]
+
+
+def _against(subject: Subject, course: Course) -> str:
+    record = subject.run.record
+    if record["settings"] is None:
+        return (
+            "the run was recorded from a loop of your own, which can't be trained again from here"
+        )
+    if subject.trajectory.partial:
+        return "the run's snapshots hold some of the parameters only"
+    if record["status"] == "non-finite":
+        return "the run diverged"
+    if course.learned is None:
+        return "the run never learned"
+    return ""
+
+
+def cost(subject: Subject, chosen: InterventionPlan) -> TrainingsCost:
+    """What is missing of a plan, from a few timed steps and evaluations."""
+    missing = chosen.missing
+    samples = subject.samples
+    epochs = sum(trial.steps * trial.batch_size / samples for trial in missing)
+    if not missing:
+        return TrainingsCost(0, 0.0, 0.0)
+    step, evaluation = _timed(subject, missing[0])
+    whole = sum(trial.steps for trial in missing if trial.batch_size >= samples)
+    steps = sum(trial.steps for trial in missing) - whole
+    rows = sum(trial.steps // subject.steps_per_epoch + 2 for trial in missing)
+    # A full-batch step is about three forward passes through all data.
+    return TrainingsCost(len(missing), epochs, step * steps + (3 * whole + rows) * evaluation)
+
+
+def _timed(subject: Subject, trial: Intervention) -> tuple[float, float]:
+    """Seconds of an SGD step and of a full-data evaluation."""
+    training = Training(subject.problem, settings(subject.run, trial))
+    evaluator = Evaluator(subject.problem)
+
+    def evaluate(_: int) -> None:
+        evaluator.on_train(training.model)
+        evaluator.on_validation(training.model)
+
+    return _each(lambda step: training.step(step, trial.lr)), _each(evaluate)
+
+
+def _each(call: Callable[[int], Any]) -> float:
+    """Seconds of a call, the first one left out: it finds its kernels and memory."""
+    call(0)
+    count, began = 0, time.perf_counter()
+    while not count or (count < TIMED and time.perf_counter() - began < TIMED_SECONDS):
+        count += 1
+        call(count)
+    return (time.perf_counter() - began) / count
+
+
+@dataclass(frozen=True)
+class InterventionTask:
+    """One training, to be done in this process or another."""
+
+    folder: str
+    trial: Intervention
+    threads: int
+    record: str | None
+    """How to make the problem again, as JSON; None: ``problem`` is given."""
+    problem: Problem | None
+
+
+def perform_all(
+    subject: Subject, trials: Sequence[Intervention], pool: cluster.Workers, listener: Any = None
+) -> Iterator[Failure | Intervention]:
+    """Do trainings side by side; gives each as it ends, a failed one with its error.
+
+    ``listener(index, share)`` hears how far each is. What was begun before goes on. Leaving early
+    stops the running ones, which can go on later.
+    """
+    threads = torch.get_num_threads()
+    own = int(subject.run.record["threads"])
+    record, problem = _sent(subject, pool)
+    tasks = [
+        InterventionTask(
+            str(subject.run.folder.resolve()),
+            trial,
+            # With another number of threads sums are rounded otherwise, and a control diverges.
+            own if trial.kind == "control" else pool.threads(threads),
+            record,
+            problem,
+        )
+        for trial in trials
+    ]
+    for outcome in pool.run(perform_one, tasks, listener):
+        trial = trials[outcome.index]
+        yield trial if outcome.error is None else Failure(trial.name, outcome.error)
+
+
+def _sent(subject: Subject, pool: cluster.Workers) -> tuple[str | None, Problem | None]:
+    """A problem that can be made again isn't sent to other processes with all its data."""
+    if isinstance(pool, Here) or subject.problem.source is None:
+        return None, subject.problem
+    return json.dumps(to_record(subject.problem, subject.run.folder)), None
+
+
+def perform_one(task: InterventionTask) -> str:
+    """Do one training and say how it ended."""
+    run = read(Path(task.folder))
+    problem = task.problem
+    if problem is None:
+        assert task.record is not None
+        problem = _made(task.folder, task.record)
+    subject = Subject(run, problem)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(task.threads)
+    try:
+        return perform(
+            run, problem, task.trial, lambda: _start(subject, task.trial), cluster.report
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=1)
+def _made(folder: str, record: str) -> Problem:
+    # Whether the data is the run's was for the caller to check.
+    return from_record(json.loads(record), Path(folder), accept_changes=True)
+
+
+def _start(subject: Subject, trial: Intervention) -> Start:
+    start = escape.starting(subject, trial)
+    if trial.start != "plateau":
+        return start
+    placed = plateau.place(subject.problem, start)
+    if placed.start is None:
+        raise LandscapeError(f"no initialization can be put on the plateau: {placed.reason}")
+    return placed.start

@@ -1,0 +1,154 @@
+"""What is diagnosed: a run with its problem, and the plain evidence that its files hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from landscape.diagnose.evidence import Evidence, Rows, Setup
+from landscape.diagnose.symmetry import symmetry
+from landscape.diagnose.symmetry.groups import Symmetry
+from landscape.diagnose.trainings.trials import Start
+from landscape.errors import LandscapeError
+from landscape.problem.baseline import constant_loss
+from landscape.problem.losses import cross_entropy
+from landscape.problem.problem import Problem
+from landscape.problem.samples import length
+from landscape.sgd.training.settings import Settings
+from landscape.store.run import Run
+from landscape.store.trajectories.trajectory import CADENCE, MEASURES, Trajectory
+
+NORMALIZATIONS = (
+    nn.modules.batchnorm._BatchNorm,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.modules.instancenorm._InstanceNorm,
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run and its problem."""
+
+    run: Run
+    problem: Problem
+
+    @cached_property
+    def trajectory(self) -> Trajectory:
+        """Opened once."""
+        return self.run.trajectory
+
+    @cached_property
+    def constant_loss(self) -> float:
+        """L₀; NaN where no constant can be tried."""
+        try:
+            return constant_loss(self.problem)
+        except (RuntimeError, ValueError, TypeError, IndexError):  # a loss that wants other outputs
+            return float("nan")
+
+    @cached_property
+    def symmetry(self) -> Symmetry:
+        """Which units may be permuted; traced once."""
+        return symmetry.find(self.problem)
+
+    @cached_property
+    def cadence(self) -> NDArray[np.int64]:
+        """The rows that diffusion and losses are read from."""
+        measured = ~np.isnan(self.trajectory.measures["train_loss"])
+        return np.flatnonzero(measured & (self.trajectory.kind & CADENCE > 0))
+
+    @cached_property
+    def end(self) -> int:
+        """The last row of the cadence with finite weights."""
+        final = self.trajectory.row("final")
+        return int(self.cadence[self.cadence <= final][-1])
+
+    @property
+    def samples(self) -> int:
+        """N of the training data."""
+        return length(self.problem.train)
+
+    @property
+    def settings(self) -> Settings | None:
+        """SGD's; None for a run recorded from somebody's own loop."""
+        found = self.run.record["settings"]
+        return Settings(**found) if found is not None else None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """1 where it isn't known."""
+        return int(self.run.record.get("steps_per_epoch") or 1)
+
+    def step(self, row: int) -> int:
+        """A row's step."""
+        return int(self.trajectory.step[row])
+
+    def start(self, row: int, *, moving: bool = True) -> Start:
+        """A row as somewhere to start from, with its velocity if that was recorded."""
+        trajectory = self.trajectory
+        velocity = trajectory.velocity(self.step(row)) if moving else None
+        return Start(trajectory.row_weights(row), trajectory.buffers(row), velocity)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the run's files say by themselves.
+
+        Raises:
+            LandscapeError: the run holds no two evaluated losses.
+        """
+        trajectory, rows = self.trajectory, self.cadence
+        if len(rows) < 2:
+            raise LandscapeError(
+                f"a diagnosis needs at least 2 recorded losses, {self.run.folder} has {len(rows)}; "
+                "train longer, or record more with --record"
+            )
+        measures = {name: trajectory.measures[name][rows] for name in MEASURES}
+        known = {name: None if np.isnan(v).all() else v for name, v in measures.items()}
+        return Evidence(
+            rows=Rows(trajectory.step[rows], measures["train_loss"], **_without_loss(known)),
+            setup=self._setup(),
+            constant_loss=self.constant_loss,
+            weights_finite=self.run.record["status"] != "non-finite",
+        )
+
+    def _setup(self) -> Setup:
+        rates = self.trajectory.scalars()["learning_rate"]
+        known = self.run.record["settings"]
+        if known is None:  # a loop of somebody's own
+            known = dict(self.run.record.get("optimizer") or {"name": "unknown"})
+            known["optimizer"] = known.pop("name")
+        names = ("momentum", "nesterov", "weight_decay", "batch_size", "optimizer")
+        chosen: dict[str, Any] = {name: known[name] for name in names if name in known}
+        return Setup(
+            learning_rate=float(rates[-1]) if len(rates) else float("nan"),
+            steps_per_epoch=self.steps_per_epoch,
+            samples=self.samples,
+            constant_from=_constant_from(rates),
+            scale_invariant=any(
+                isinstance(m, NORMALIZATIONS) for m in self.problem.model.modules()
+            ),
+            cross_entropy=self.problem.loss is cross_entropy,
+            rectified=any(
+                isinstance(m, (nn.ReLU, nn.LeakyReLU)) for m in self.problem.model.modules()
+            ),
+            perturbed=self.problem.augment is not None
+            or any(
+                isinstance(m, nn.modules.dropout._DropoutNd) for m in self.problem.model.modules()
+            ),
+            **chosen,
+        )
+
+
+def _without_loss(measures: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in measures.items() if name != "train_loss"}
+
+
+def _constant_from(rates: NDArray[np.float64]) -> int:
+    """The step from which the learning rate is what it is at the end."""
+    other = np.flatnonzero(rates != rates[-1]) if len(rates) else rates
+    return int(other[-1]) + 1 if len(other) else 0

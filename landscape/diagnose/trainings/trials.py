@@ -1,0 +1,147 @@
+"""One intervention: a training from a run's snapshot, recorded as a run of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from landscape.errors import LandscapeError
+from landscape.problem.problem import Problem
+from landscape.problem.weights import Buffers, load_buffers, tied
+from landscape.sgd.recording.options import Options
+from landscape.sgd.recording.recorder import DONE, Recorder
+from landscape.sgd.resume import resume
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.train import Step, steps
+from landscape.store.measured.trainings import Intervention
+from landscape.store.run import Run, read
+from landscape.store.trajectories import resumefile
+
+FOLDER = "interventions"
+TOLD = 8
+"""Progress is told every so many steps."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training starts."""
+
+    weights: NDArray[np.float32]
+    """(P,)"""
+    buffers: Buffers
+    velocity: NDArray[np.float32] | None
+    """(P,); None: zero, none was recorded there."""
+
+
+def place(run: Run, trial: Intervention) -> Path:
+    """The trial's folder."""
+    return run.folder / FOLDER / trial.name
+
+
+def begun(run: Run, trial: Intervention) -> Run | None:
+    """The trial's own run, if it was begun: this very one, of this very run."""
+    folder = place(run, trial)
+    if not (folder / "run.json").is_file():
+        return None
+    there = read(folder)
+    return there if there.record.get("branch") == _branch(run, trial) else None
+
+
+def is_done(run: Run, trial: Intervention) -> bool:
+    """Whether it needs no more training."""
+    there = begun(run, trial)
+    return there is not None and there.record["status"] in DONE
+
+
+def settings(run: Run, trial: Intervention) -> Settings:
+    """The run's settings with what the trial changes.
+
+    Raises:
+        LandscapeError: the run was recorded from somebody's own loop.
+    """
+    if run.record["settings"] is None:
+        raise LandscapeError(
+            f"interventions need a run trained by `landscape train`, {run.folder} was recorded "
+            "from a loop of your own; diagnose it with --no-intervene"
+        )
+    return replace(
+        Settings(**run.record["settings"]),
+        lr=trial.lr,
+        steps=trial.steps,
+        batch_size=trial.batch_size,
+        seed=trial.seed,
+        schedule=trial.schedule,
+        order_from=trial.order_from,
+    )
+
+
+def perform(
+    run: Run,
+    problem: Problem,
+    trial: Intervention,
+    start: Callable[[], Start],
+    told: Callable[[float], Any],
+) -> str:
+    """Train a trial, or go on with it, and say how it ended; one that is done is left as it is.
+
+    Args:
+        run: what it branches off.
+        problem: the run's; not changed.
+        trial: what to do.
+        start: where it starts; called only if it has not begun.
+        told: called with the share that is done, 0 to 1.
+
+    Raises:
+        LandscapeError: it can't be trained or written, or another process is at it.
+    """
+    there = begun(run, trial)
+    if there is not None and there.record["status"] in DONE:
+        return str(there.record["status"])
+    if there is not None and (there.folder / resumefile.NAME).is_file():
+        recorder, rest = resume(there, problem)
+    else:
+        recorder, rest = _begin(run, problem, trial, start())
+    with recorder:
+        for step in rest:
+            recorder.record(step)
+            if step.step % TOLD == 0:
+                told(step.step / trial.steps)
+    return str(recorder.run.record["status"])
+
+
+def _begin(
+    run: Run, problem: Problem, trial: Intervention, start: Start
+) -> tuple[Recorder, Iterator[Step]]:
+    chosen, there = settings(run, trial), at(problem, start)
+    recorder = Recorder(
+        place(run, trial),
+        there,
+        chosen,
+        record=trial.record,
+        # No flight recorder: it would write hundreds of rows for a few answers.
+        options=Options(flight=0, sketch=trial.sketch),
+        overwrite=True,
+    )
+    recorder.run = recorder.run.update(
+        branch=_branch(run, trial), velocity=start.velocity is not None
+    )
+    velocity = None if start.velocity is None else torch.from_numpy(start.velocity)
+    return recorder, steps(there, chosen, velocity=velocity)
+
+
+def at(problem: Problem, start: Start) -> Problem:
+    """The problem with a model that begins there."""
+    model, vector = tied(problem.model)
+    vector.copy_(torch.from_numpy(start.weights))
+    load_buffers(model, start.buffers)
+    return replace(problem, model=model)
+
+
+def _branch(run: Run, trial: Intervention) -> dict[str, Any]:
+    return {"of": run.id, **asdict(trial)}

@@ -1,0 +1,1 @@
+"""What a network's units and outputs still do."""

@@ -1,0 +1,106 @@
+"""How different the functions are that a run's weights compute: distances of outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landscape.errors import LandscapeError
+from landscape.problem.device import resolve
+from landscape.problem.evaluate import evaluating
+from landscape.problem.losses import exact, has_accuracy
+from landscape.problem.problem import Problem
+from landscape.problem.samples import Data, Samples
+from landscape.problem.weights import load_buffers, tied
+from landscape.store.measured.networks import Functions
+from landscape.store.scans.records import Floats
+from landscape.store.trajectories.landmarks import check, spread
+from landscape.store.trajectories.trajectory import Trajectory
+
+Listener = Callable[[int, int], None]
+"""``listener(done, total)``, in samples."""
+
+ROWS = 10
+BATCH = 256
+
+
+def measure(
+    problem: Problem,
+    trajectory: Trajectory,
+    rows: Sequence[int] | None = None,
+    *,
+    data: str = "training",
+    device: str = "auto",
+    listener: Listener = lambda done, total: None,
+) -> Functions:
+    """Function-space distances between some rows, in eval mode.
+
+    One forward pass of the data for each row, batch by batch, so that the memory is that of one
+    batch's outputs at all rows.
+
+    Args:
+        rows: of the trajectory; ten unless given, spread evenly, `landmarks` among them.
+        data: training or validation.
+
+    Raises:
+        LandscapeError: no such row, or no such data.
+    """
+    rows = spread(trajectory, most=ROWS) if rows is None else check(trajectory, rows)
+    place = resolve(device)
+    samples = Samples(_data(problem, data), place, channels_last=True)
+    model, vector = tied(problem.model, place)
+    states = [(torch.from_numpy(trajectory.row_weights(r)), trajectory.buffers(r)) for r in rows]
+    sums = np.zeros((3, len(rows), len(rows)))
+    done = 0
+    with evaluating(model), torch.inference_mode():
+        for inputs, targets in samples.batches(BATCH):
+            outputs = []
+            for weights, buffers in states:
+                vector.copy_(weights)
+                load_buffers(model, buffers)
+                outputs.append(exact(model(inputs), targets)[0])
+            sums += _compared(outputs, classes=has_accuracy(outputs[0], targets))
+            done += len(inputs)
+            listener(done, len(samples))
+    sums /= len(samples)
+    return Functions(trajectory.step[rows], sums[0], sums[1], np.sqrt(sums[2]), done, data)
+
+
+def _data(problem: Problem, name: str) -> Data:
+    if name == "training":
+        return problem.train
+    if name != "validation":
+        raise LandscapeError(f"data must be training or validation, got {name}")
+    if problem.validation is None:
+        raise LandscapeError("data validation must be there, the problem has none; take training")
+    return problem.validation
+
+
+def _compared(outputs: Sequence[Tensor], *, classes: bool) -> Floats:
+    """(3, R, R) of one batch: differing predictions, divergence, squared distance, summed."""
+    rows = len(outputs)
+    sums = np.zeros((3, rows, rows))
+    if not classes:
+        sums[:2] = np.nan
+        parts = [output.flatten(1) for output in outputs]
+        for i in range(rows):
+            for j in range(i):
+                sums[2, i, j] = sums[2, j, i] = float((parts[i] - parts[j]).square().sum())
+        return sums
+    logs = [output.log_softmax(1) for output in outputs]
+    for i in range(rows):
+        for j in range(rows):
+            if i == j:
+                continue
+            shares = logs[i].exp()
+            differ = (logs[i].argmax(1) != logs[j].argmax(1)).double()
+            apart = (shares * (logs[i] - logs[j])).sum(1)
+            squares = (shares - logs[j].exp()).square().sum(1)
+            sums[:, i, j] = [
+                float(part.reshape(len(part), -1).mean(1).sum())
+                for part in (differ, apart, squares)
+            ]
+    return sums

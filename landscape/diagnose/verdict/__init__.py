@@ -1,0 +1,1 @@
+"""From evidence to names, sentences and caveats."""

@@ -1,0 +1,195 @@
+"""The verdict in plain sentences: what the run did, why it doesn't come back, whether it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from landscape.diagnose.items import Value
+from landscape.diagnose.terms import LANDINGS, MOTIONS, OUTCOMES, POINTS
+from landscape.diagnose.verdict.verdict import Verdict
+from landscape.quantities import number
+
+DEAD = (
+    "A dead layer passes no gradient: nothing but an output's bias can move, so no learning rate "
+    "brings the run back."
+)
+
+
+def answer(verdict: Verdict) -> tuple[str, ...]:
+    """What a person would want to be told, a sentence each; caveats are apart."""
+    return (*_outcome(verdict), *_motion(verdict))
+
+
+def _outcome(verdict: Verdict) -> Iterator[str]:
+    yield _filled(OUTCOMES[verdict.verdict].sentence, verdict)
+    if verdict.verdict == "dead-plateau":
+        yield from _standstill(verdict)
+    if verdict.verdict == "escaped":
+        yield from _escape(verdict)
+    if verdict.overfitting is not None and verdict.overfitting.rise > 0:
+        found = verdict.overfitting
+        side = "above" if found.gap >= 0 else "below"
+        yield (
+            f"Validation loss was lowest at step {found.step}, {number(found.validation_minimum)}; "
+            f"at the end it is {number(found.validation_end)}, {number(abs(found.gap))} {side} "
+            "training."
+        )
+
+
+def _escape(verdict: Verdict) -> Iterator[str]:
+    if verdict.landing is not None:
+        yield _filled(LANDINGS[verdict.landing], verdict)
+    if (norm := _value(verdict, "gradient_norm_end")) is not None:
+        text = f"The gradient there has norm {number(norm)}"
+        before = _value(verdict, "gradient_norm_best")
+        yield text + (f", {number(before)} at the best weights." if before is not None else ".")
+    kind = _item(verdict, "landing_kind")
+    if isinstance(kind, str):
+        yield POINTS[kind]
+    yield from _standstill(verdict)
+    yield from _onset(verdict)
+    for name, where in (("best", "best weights"), ("onset", "last weights before the onset")):
+        yield from _tried(verdict, name, where)
+    yield from _landed(verdict)
+
+
+def _standstill(verdict: Verdict) -> Iterator[str]:
+    zero, tensors = _item(verdict, "exactly_zero"), _item(verdict, "tensors")
+    if zero is not None:
+        yield f"There the gradient of {zero} of {tensors} parameter tensors is exactly zero."
+    if _item(verdict, "no_way_back") is True:
+        yield DEAD
+
+
+def _onset(verdict: Verdict) -> Iterator[str]:
+    """Sharpness before it left, against the bounds of small and of full batches."""
+    batch = verdict.evidence.get("batch_sharpness_onset")
+    top = verdict.evidence.get("sharpness_onset")
+    if top is not None and isinstance(top.value, float) and isinstance(top.threshold, float):
+        text = (
+            f"Before it left, the top Hessian eigenvalue was {number(top.value)}, against "
+            f"{number(top.threshold)} that full batches bear"
+        )
+        if batch is not None and isinstance(batch.value, float):
+            low = batch.threshold
+            text += f"; batch sharpness {number(batch.value)}"
+            if isinstance(low, float):
+                text += f", against {number(low)} to {number(top.threshold)} by noise"
+        yield text + "."
+
+
+def _tried(verdict: Verdict, name: str, where: str) -> Iterator[str]:
+    """What trainings from one start did; nothing follows where the control didn't leave."""
+    control = verdict.evidence.get(f"control_from_{name}")
+    if control is None or _below(control.value, control.threshold):
+        return
+    again = _value(verdict, f"left_again_from_{name}")
+    if again is not None:
+        least = verdict.evidence[f"left_at_least_from_{name}"]
+        few = _below(least.value, least.threshold)
+        follows = "too few to say that the place is" if few else "that place is"
+        yield (
+            f"From the {where}, {again:.0%} of other batch orders leave again: {follows} unstable "
+            "at this learning rate."
+        )
+    lower = verdict.evidence.get(f"lower_rate_from_{name}")
+    if lower is not None and isinstance(lower.value, float):
+        stays = "stays" if _below(lower.value, lower.threshold) else "leaves as well"
+        epochs = _value(verdict, f"epochs_from_{name}")
+        over = "" if epochs is None else f" over {number(epochs)} epochs"
+        yield (
+            f"From the {where}, with a tenth of the learning rate it {stays}{over}: "
+            f"loss {number(lower.value)}."
+        )
+
+
+def _landed(verdict: Verdict) -> Iterator[str]:
+    rates = [
+        item
+        for name, item in verdict.evidence.items()
+        if name == "lower_rate_from_landing"
+        or (name.startswith("rate_") and name.endswith("_from_landing"))
+    ]
+    if rates:
+        helped = [item for item in rates if _below(item.value, item.threshold)]
+        epochs = _value(verdict, "epochs_from_landing")
+        within = "" if epochs is None else f" within {number(epochs)} epochs"
+        yield (
+            f"From where it landed {len(helped)} of {len(rates)} other learning rates "
+            f"bring it back{within}."
+        )
+    stuck, count = _value(verdict, "stuck_from_plateau"), _value(verdict, "plateau_rates")
+    if stuck is not None and count is not None:
+        yield (
+            "From an initialization with the last hidden layer dead, the outputs still ignore the "
+            f"input at the end at {stuck * count:.0f} of {count:.0f} learning rates."
+        )
+
+
+def _motion(verdict: Verdict) -> Iterator[str]:
+    if verdict.verdict == "diverged":
+        return
+    over = _steps(verdict, _value(verdict, "motion_steps"))
+    yield _filled(MOTIONS[verdict.motion].sentence, verdict, over=over)
+    bound, count = _value(verdict, "restoring_below"), _value(verdict, "valley_dimension")
+    if bound is not None:
+        text = (
+            "No confinement was seen for most of the squared displacement: restoring curvature "
+            f"along it is below {number(bound)}"
+        )
+        if count is not None:
+            text += f", and about {number(count)} Hessian eigenvalues are"
+        elif _item(verdict, "valley_dimension") is not None:
+            text += "; how many Hessian eigenvalues are is not resolved"
+        yield text + "."
+    yield from _otherwise(verdict)
+    if "edge-of-stability" in verdict.also:
+        yield "It trains at the edge of stability: curvature is as high as the learning rate lets."
+
+
+def _steps(verdict: Verdict, steps: float | None) -> str:
+    whole = _value(verdict, "window_steps")
+    if steps is None:
+        return ""
+    return f"Over the window's {steps:,.0f} steps" if steps == whole else f"Over {steps:,.0f} steps"
+
+
+def _otherwise(verdict: Verdict) -> Iterator[str]:
+    """What the movement is called over the other of two times, where there are two."""
+    for which, steps in (("window", "window_steps"), ("replicas", "replicas_steps")):
+        name = _item(verdict, f"over_{which}")
+        reason = _item(verdict, f"over_{which}_because")
+        if isinstance(name, str) and (name != verdict.motion or reason):
+            over = _steps(verdict, _value(verdict, steps))
+            yield f"{over} it is {name}" + (f": {reason}." if reason else ".")
+
+
+def _filled(text: str, verdict: Verdict, **more: str) -> str:
+    values = {name: _shown(name, item.value) for name, item in verdict.evidence.items()}
+    if _item(verdict, "motion_steps") == _item(verdict, "replicas_steps"):
+        shares = [name for name in values if name.startswith("share_")]
+        values |= {
+            name: values[f"replicas_{name}"] for name in shares if f"replicas_{name}" in values
+        }
+    return text.format_map({"layers": " and ".join(verdict.layers), **values, **more})
+
+
+def _shown(name: str, value: Value) -> str:
+    if isinstance(value, float):
+        return f"{max(value, 0.0):.0%}" if "share_" in name else number(value)
+    return str(value)
+
+
+def _item(verdict: Verdict, name: str) -> Value:
+    item = verdict.evidence.get(name)
+    return None if item is None else item.value
+
+
+def _value(verdict: Verdict, name: str) -> float | None:
+    value = _item(verdict, name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _below(value: Value, threshold: Value) -> bool:
+    numbers = isinstance(value, int | float) and isinstance(threshold, int | float)
+    return numbers and float(value or 0) <= float(threshold or 0)

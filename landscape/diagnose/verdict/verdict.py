@@ -1,0 +1,106 @@
+"""The verdict: what a run did, with the evidence and its uncertainty."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.excursions import read
+from landscape.diagnose.items import Item
+from landscape.diagnose.motion import naming
+from landscape.diagnose.terms import UNDETERMINED
+from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.verdict import caveats, outcome, overfitting
+from landscape.diagnose.verdict.overfitting import Overfitting
+from landscape.sgd.events import events_of
+
+FORMAT = "landscape-verdict"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Steps with a name: ``spike``, ``recovery``, ``plateau``, ``escape`` or ``non-finite``."""
+
+    name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a verdict was read from."""
+
+    run: str
+    """Fingerprint of the run as it was, its model and its data."""
+    parts: tuple[str, ...]
+    """What was measured of it, in the order of `parts.NAMES`."""
+    left_out: tuple[str, ...] = ()
+    """What nobody asked for and wasn't measured before."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the run did. Fields are those of verdict.json."""
+
+    verdict: str
+    """The outcome, one of `terms.OUTCOMES`."""
+    motion: str
+    """One of `terms.MOTIONS`."""
+    landing: str | None
+    layers: tuple[str, ...]
+    """Layers that are dead, saturated or partly collapsed at the end."""
+    also: tuple[str, ...]
+    confidence: str
+    """Of the outcome: ``intervention``, ``observation`` or ``undetermined``."""
+    events: tuple[Happening, ...] = ()
+    evidence: Mapping[str, Item] = field(default_factory=dict)
+    overfitting: Overfitting | None = None
+    caveats: tuple[str, ...] = ()
+    rests_on: Basis | None = None
+    """None where it was read from evidence alone."""
+
+    def record(self) -> dict[str, Any]:
+        """As verdict.json has it, plain values only."""
+        return {"format": FORMAT, "version": VERSION, **dataclasses.asdict(self)}
+
+
+def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
+    """Read the verdict off the evidence; nothing is measured here."""
+    limits = thresholds or Thresholds()
+    found = outcome.name_outcome(evidence, limits)
+    moved = naming.name_motion(evidence, limits)
+    if found.name == "diverged":
+        moved = naming.NamedMotion(UNDETERMINED, items=moved.items)
+    course = read(evidence, limits)
+    happened = events_of(course) if course is not None else []
+    happenings = [Happening(each.name, each.first, each.last) for each in happened]
+    if found.name == "diverged":
+        happenings.append(_non_finite(evidence))
+    happenings.sort(key=lambda each: (each.first, each.last, each.name))
+    return Verdict(
+        found.name,
+        moved.name,
+        found.landing,
+        found.layers,
+        (*found.also, *moved.also),
+        found.confidence,
+        tuple(happenings),
+        found.items | moved.items,
+        overfitting.measure(evidence.rows),
+        (*found.caveats, *caveats.of(evidence, found, moved)),
+    )
+
+
+def _non_finite(evidence: Evidence) -> Happening:
+    """The first row whose loss isn't finite; the last row where only weights aren't."""
+    rows = evidence.rows
+    lost = rows.step[np.isinf(rows.train_loss)]
+    step = int(lost[0] if len(lost) else rows.step[-1])
+    return Happening("non-finite", step, int(rows.step[-1]))

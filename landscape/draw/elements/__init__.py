@@ -1,0 +1,1 @@
+"""What several figures draw of a scan: path, marks, episodes, ground, uncertainty."""

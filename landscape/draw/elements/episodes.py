@@ -1,0 +1,110 @@
+"""Spikes, escapes, plateaus and recoveries along a path: which parts they are, and colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from matplotlib.artist import Artist
+from numpy.typing import NDArray
+
+from landscape.draw.look import theme
+from landscape.draw.sheet.legend import Swatch
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Floats, Path, Scan
+from landscape.store.trajectories.trajectory import Event
+
+COLOURS = {
+    "escape": "#c2187f",
+    "recovery": "#a6dba0",
+    "spike": "#f2a5cf",
+    "plateau": "#4db8ff",
+    "non-finite": "#000000",
+}
+"""By name; where several overlap the later one of NAMES is drawn.
+
+No hue of theirs occurs among the steps, and they differ in lightness."""
+NAMES = sentences.EVENTS
+NONE = -1
+
+
+def colour(kind: int) -> str:
+    """Return the colour of one of NAMES by its number."""
+    return COLOURS[NAMES[kind]]
+
+
+def along(step: NDArray[np.int64], events: Iterable[Event]) -> NDArray[np.intp]:
+    """Return which of NAMES each of the segments (T - 1,) between recorded steps is, or NONE."""
+    found = np.full(max(len(step) - 1, 0), NONE, dtype=np.intp)
+    for event in sorted(events, key=lambda event: _rank(event.name)):
+        overlap = np.minimum(step[1:], event.last) - np.maximum(step[:-1], event.first)
+        # A single step is a part of the segments that it ends and begins.
+        found[overlap >= 0 if event.first == event.last else overlap > 0] = _rank(event.name)
+    return found
+
+
+def stretches(events: Iterable[Event]) -> list[tuple[str, int, int]]:
+    """Return name, first and last step of what is drawn of each episode, none over another.
+
+    A part of an episode that a later one of NAMES covers belongs to that one.
+    """
+    known = [event for event in events if event.name in COLOURS]
+    edges = np.unique([step for event in known for step in (event.first, event.last)])
+    kinds = along(edges.astype(np.int64), [event for event in known if event.last > event.first])
+    found: list[tuple[str, int, int]] = []
+    for kind, first, last in zip(kinds, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if kind == NONE:
+            continue
+        if found and found[-1][0] == NAMES[kind] and found[-1][2] == first:
+            first = found.pop()[1]
+        found.append((NAMES[kind], first, last))
+    return found + [(e.name, e.first, e.last) for e in known if e.first == e.last]
+
+
+def name_places(path: Path, held: NDArray[np.bool_]) -> list[tuple[str, Floats]]:
+    """Return where a path's episodes are named: the middle of the longest stretch of each.
+
+    ``held`` says of each recorded row whether it is in the picture.
+    """
+    kinds = along(path.step, path.events)
+    drawn = held[:-1] & held[1:] & np.isfinite(path.xy[:-1]).all(axis=1)
+    drawn &= np.isfinite(path.xy[1:]).all(axis=1)
+    lengths = np.where(drawn, np.linalg.norm(np.diff(path.xy, axis=0), axis=1), 0.0)
+    found = []
+    for name in sentences.event_names(path.events):
+        mine = (kinds == _rank(name)) & drawn
+        if not mine.any():
+            continue
+        runs = np.split(np.arange(len(mine)), np.flatnonzero(np.diff(mine)) + 1)
+        longest = max((run for run in runs if mine[run[0]]), key=lambda run: lengths[run].sum())
+        run_length = np.cumsum(lengths[longest])
+        middle = int(longest[np.searchsorted(run_length, run_length[-1] / 2)])
+        found.append((name, (path.xy[middle] + path.xy[middle + 1]) / 2))
+    return found
+
+
+def entries(scan: Scan) -> list[Artist]:
+    """Return the legend's entries: a sample in the steps' colours within each name's own."""
+    every = [event for path in scan.paths for event in path.events]
+    return [
+        Swatch(
+            sentences.episodes(name, every) if len(scan.paths) == 1 else name,
+            strokes(COLOURS[name], 1.5),
+            (0.0, 1.0),
+        )
+        for name in sentences.event_names(every)
+    ]
+
+
+def strokes(colour: str, width: float) -> list[tuple[float, str | None]]:
+    """Return widths and colours of the strokes of a path during an episode."""
+    return [
+        (width + 5.0, theme.INK),
+        (width + 4.2, colour),
+        (width + 0.9, theme.INK),
+        (width, None),
+    ]
+
+
+def _rank(name: str) -> int:
+    return NAMES.index(name) if name in COLOURS else NONE

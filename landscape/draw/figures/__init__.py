@@ -1,0 +1,1 @@
+"""Figures in the plane, a file a kind."""

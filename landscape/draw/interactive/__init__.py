@@ -1,0 +1,1 @@
+"""The page to turn in a browser and the window."""

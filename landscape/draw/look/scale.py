@@ -1,0 +1,196 @@
+"""From losses to colours and heights: one scale for all panels of a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import MaxNLocator
+
+from landscape.draw.look.style import PLAIN, Style
+from landscape.errors import LandscapeError
+from landscape.store.scans.records import Floats, Scan
+
+PERCENTILE = 95.0
+NARROW = 1.1
+"""A range below this ratio is widened: rounding noise should not look like mountains."""
+TICKS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Losses between ``low`` and ``high`` as positions between 0 and 1."""
+
+    low: float
+    high: float
+    log: bool
+    capped: bool
+    """Whether losses above ``high`` exist."""
+    rule: str
+    """Where the cap comes from, in words; empty without one."""
+    constant: float
+    """Loss of the best constant output, NaN where there is none."""
+    lines: int = 14
+    """About so many contour lines."""
+
+    def position(self, loss: Floats) -> Floats:
+        """Return 0 at ``low``, 1 at ``high``, beyond them below 0 and above 1; NaN stays NaN."""
+        loss = np.asarray(loss, dtype=np.float64)
+        if not self.log:
+            return np.asarray((loss - self.low) / (self.high - self.low))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Differences of logarithms: the quotient of far losses would overflow.
+            return np.asarray(
+                (np.log(loss) - np.log(self.low)) / (np.log(self.high) - np.log(self.low))
+            )
+
+    def loss(self, position: Floats) -> Floats:
+        """Return the loss at a position, the inverse of ``position``."""
+        position = np.asarray(position, dtype=np.float64)
+        if self.log:
+            return np.asarray(self.low * (self.high / self.low) ** position)
+        return np.asarray(self.low + (self.high - self.low) * position)
+
+    def norm(self) -> Normalize:
+        """Return the scale for matplotlib."""
+        return (LogNorm if self.log else Normalize)(self.low, self.high)
+
+    def levels(self, count: int | None = None) -> Floats:
+        """Return about ``count`` losses for contour lines, evenly spaced, with short decimals.
+
+        None: as many as the scale has ``lines``.
+        """
+        count = self.lines if count is None else count
+        if not count:
+            return np.empty(0)
+        if not self.log or self.high / self.low < 1.6:
+            return _linear(self.low, self.high, count)
+        decades = np.log10(self.high / self.low)
+        a_decade = min((1, 2, 3, 5, 10, 20, 40), key=lambda n: abs(np.log(n * decades / count)))
+        every = max(1, round(decades / (1.5 * count)))
+        first, last = np.log10([self.low, self.high]) * a_decade / every
+        exponents = np.arange(np.ceil(first), np.floor(last) + 1) * every / a_decade
+        return self._inside(_rounded(10.0**exponents, 2 if a_decade <= 10 else 3))
+
+    def ticks(self, count: int = 8) -> Floats:
+        """Return at most ``count`` round losses for an axis."""
+        if not self.log or self.high / self.low < 1.6:
+            return _linear(self.low, self.high, count - 1)
+        decades = np.arange(np.floor(np.log10(self.low)), np.ceil(np.log10(self.high)) + 1)
+        for digits in reversed(TICKS):
+            ticks = self._inside(np.outer(10.0**decades, digits).ravel())
+            if len(ticks) <= count:
+                return ticks
+        powers = self._inside(10.0**decades)
+        return powers[:: -(-len(powers) // count)]
+
+    def _inside(self, losses: Floats) -> Floats:
+        # A tick may sit on an end of the scale in spite of rounding.
+        position = self.position(losses)
+        return _rounded(losses[(position >= -1e-9) & (position <= 1 + 1e-9)], 12)
+
+
+def of(
+    scan: Scan, *, paths: bool = False, like: Sequence[Scan] = (), style: Style = PLAIN
+) -> Scale:
+    """Return the scale for all losses of a scan; with ``paths`` the paths' true losses fit too.
+
+    And for those of the scans it is compared with, which get the same scale so.
+    """
+    scans = [scan, *(other for other in like if other is not scan)]
+    losses = [
+        one.measures[name] for one in scans for name in one.measures if name.endswith("_loss")
+    ]
+    true = [path.true_loss for one in scans for path in one.paths] if paths else []
+    return through(losses, constant=scan.constant_loss, further=true, style=style)
+
+
+def of_measure(scan: Scan, name: str) -> Scale:
+    """Return a measure's scale: losses share theirs, accuracies go from 0 to 1."""
+    if name.endswith("_loss"):
+        return of(scan, paths=True)
+    if name.endswith("_accuracy"):
+        return Scale(0.0, 1.0, log=False, capped=False, rule="", constant=float("nan"))
+    return through([scan.measures[name]], constant=float("nan"))
+
+
+def through(
+    losses: Sequence[Floats],
+    *,
+    constant: float,
+    further: Sequence[Floats] = (),
+    style: Style = PLAIN,
+) -> Scale:
+    """Return a scale for ``losses``, logarithmic where all are positive.
+
+    It ends at twice ``constant``; without a constant, or where the whole plane lies above that, at
+    the 95th percentile unless the maximum is near it; below the cap, at the data. ``further``
+    losses lie on it as well, except above a cap. What ``style`` says goes first.
+
+    Raises:
+        LandscapeError: a logarithmic scale was asked for and a loss isn't above 0, or a cap below
+            all losses.
+    """
+    plane, every = _finite(losses), _finite([*losses, *further])
+    if not len(plane):
+        return Scale(0.1, 1.0, log=True, capped=False, rule="", constant=constant)
+    low, top = float(every.min()), float(every.max())
+    log = _is_log(low, losses, style)
+    cap, rule = _cap(plane, constant) if style.cap is None else (style.cap, "the cap asked for")
+    if cap <= low:
+        raise LandscapeError(f"cap must be above the lowest loss {low:.4g}, got {cap:g}")
+    # Not by a rounding error.
+    capped = top > cap * (1 + 1e-9)
+    low, high = (low, cap) if capped else _widened(low, top, log=log)
+    return Scale(low, high, log, capped, rule if capped else "", constant, style.levels)
+
+
+def _is_log(low: float, losses: Iterable[Floats], style: Style) -> bool:
+    possible = low > 0 and not _minus_infinite(losses)
+    if style.log and not possible:
+        raise LandscapeError(
+            f"a logarithmic scale needs losses above 0, the lowest is {low:.4g}; take a linear one"
+        )
+    return possible if style.log is None else style.log
+
+
+def _finite(losses: Iterable[Floats]) -> Floats:
+    every = np.concatenate([np.empty(0), *(np.ravel(loss) for loss in losses)])
+    return np.asarray(every[np.isfinite(every)])
+
+
+def _minus_infinite(losses: Iterable[Floats]) -> bool:
+    return any(bool(np.isneginf(loss).any()) for loss in losses)
+
+
+def _cap(plane: Floats, constant: float) -> tuple[float, str]:
+    low, top = float(plane.min()), float(plane.max())
+    if np.isfinite(constant) and 2 * constant > low and constant > 0:
+        return 2 * constant, "twice the best constant output"
+    cap = float(np.percentile(plane, PERCENTILE))
+    if top - low <= 1.5 * (cap - low) or cap <= low:
+        return np.inf, ""
+    return cap, f"the {PERCENTILE:.0f}th percentile"
+
+
+def _widened(low: float, high: float, *, log: bool) -> tuple[float, float]:
+    if log and high / low < NARROW:
+        middle = float(np.sqrt(low) * np.sqrt(high))
+        return middle / NARROW**0.5, middle * NARROW**0.5
+    if not log and high - low <= 1e-9 * max(abs(low), abs(high), 1e-300):
+        margin = 0.05 * abs(low) or 0.5
+        return low - margin, high + margin
+    return low, high
+
+
+def _linear(low: float, high: float, count: int) -> Floats:
+    found = MaxNLocator(max(count, 1), steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    ticks = np.asarray(found, dtype=np.float64)
+    margin = 1e-9 * (high - low)
+    return np.asarray(ticks[(ticks >= low - margin) & (ticks <= high + margin)])
+
+
+def _rounded(values: Floats, digits: int) -> Floats:
+    return np.array([float(f"{value:.{digits}g}") for value in values])

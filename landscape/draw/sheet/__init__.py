@@ -1,0 +1,1 @@
+"""A page and what stands on it: legend, footer, names moved aside."""

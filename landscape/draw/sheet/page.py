@@ -1,0 +1,91 @@
+"""A page in inches from its upper left corner."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from landscape.draw.look import theme
+
+HEAD = 11.0
+"""A title's letters."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A figure whose parts are placed in inches, so that letters never depend on panels."""
+
+    figure: Figure
+    width: float
+    height: float
+    head: float = 0.0
+    """Room above everything else, for a title."""
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Add axes by their upper left corner and size."""
+        x, y = self.at(left, top + height)
+        axes = self.figure.add_axes((x, y, width / self.width, height / self.height))
+        look = theme.now()
+        axes.set_facecolor(look.page)
+        axes.tick_params(
+            labelsize=theme.TICKS,
+            length=2.8,
+            width=0.6,
+            pad=2.5,
+            color=look.ink,
+            labelcolor=look.ink,
+        )
+        for spine in axes.spines.values():
+            spine.set(linewidth=0.6, edgecolor=look.ink)
+        return axes
+
+    def at(self, left: float, top: float) -> tuple[float, float]:
+        """Return a place as shares of the figure, from its lower left corner."""
+        return left / self.width, 1 - (self.head + top) / self.height
+
+    def text(
+        self, left: float, top: float, text: str, size: float, colour: str | None = None
+    ) -> None:
+        """Write text by its upper left corner."""
+        self.figure.text(
+            *self.at(left, top),
+            text,
+            size=size,
+            color=colour or theme.now().ink,
+            va="top",
+            linespacing=1.25,
+            parse_math=False,
+        )
+
+
+def blank(width: float, height: float, *, title: str = "", left: float = 0.1) -> Page:
+    """Return an empty page that draws without pyplot or a screen, a title in addition above."""
+    lines = wrapped(title, width - 2 * left, HEAD) if title else []
+    head = 0.07 + 0.185 * len(lines) if lines else 0.0
+    look = theme.now()
+    figure = Figure(figsize=(width, height + head), dpi=look.dpi, facecolor=look.page)
+    FigureCanvasAgg(figure)
+    page = Page(figure, width, height + head, head)
+    if lines:
+        page.text(left, 0.08 - head, "\n".join(lines), HEAD)
+    return page
+
+
+def inches(text: str, size: float) -> float:
+    """Return the width of a line of text."""
+    width, _, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(size=size), ismath=False
+    )
+    return float(width) / 72
+
+
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """Break text into lines of at most ``width`` inches."""
+    letters = max(8, int(width / max(inches(text, size), 1e-9) * len(text)))
+    return textwrap.wrap(text, letters) or [""]

@@ -1,0 +1,1 @@
+"""Surfaces in three dimensions, stills and films."""

@@ -1,0 +1,88 @@
+"""Ticks and names along the edges of a surface's box, where the camera sees them."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from landscape.draw.look import theme
+from landscape.draw.look.scale import Scale
+from landscape.draw.sheet import page
+from landscape.draw.solid import stage
+from landscape.draw.solid.camera import Camera
+from landscape.draw.solid.meshes import Frame
+from landscape.draw.solid.stage import Edge
+from landscape.quantities import number
+from landscape.store.scans.records import Floats, Scan
+
+
+def draw(axes: Axes, scan: Scan, scale: Scale, box: Frame, seen: Camera, *, upright: bool) -> None:
+    """Write ticks and names along the three edges; the loss's only where ``upright``."""
+    x, y, z = stage.edges(box, seen, scale)
+    middle = seen.project(stage.corners(box)).mean(axis=0)
+    for edge, text in ((x, scan.plane.labels[0]), (y, scan.plane.labels[1])):
+        _along(axes, edge, seen, middle, text)
+    if upright:
+        _upright(axes, z, seen, "loss (log scale)" if scale.log else "loss")
+
+
+def _along(axes: Axes, edge: Edge, seen: Camera, middle: Floats, text: str) -> None:
+    ends = seen.project(np.stack([edge.start, edge.end]))
+    along = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+    outward = np.array([along[1], -along[0]])
+    outward *= np.sign(outward @ (ends.mean(axis=0) - middle)) or 1.0
+    front = ends[int(ends[:, 1].argmin())]
+    reach = 0.0
+    for tick in edge.ticks:
+        written = number(tick.value)
+        half = np.array([page.inches(written, theme.TICKS), 0.09]) / 2 * theme.now().dpi
+        off = 0.045 * theme.now().dpi + float(half @ np.abs(outward))
+        reach = max(reach, off + float(half @ np.abs(outward)))
+        at = seen.project(tick.place)[0]
+        # The two axes meet in front: there their numbers step aside.
+        aside = 0.05 * theme.now().dpi * (np.linalg.norm(at - front) < 5)
+        inward = (ends.mean(axis=0) - front) / np.linalg.norm(ends.mean(axis=0) - front)
+        at = at + outward * off + inward * aside
+        axes.text(at[0], at[1], written, size=theme.TICKS, ha="center", va="center")
+    angle = (float(np.degrees(np.arctan2(along[1], along[0]))) + 90) % 180 - 90
+    room = float(np.linalg.norm(ends[1] - ends[0])) / theme.now().dpi
+    # What follows a comma explains the name; the small print has it whole.
+    lines = page.wrapped(text.split(",")[0], 1.15 * room, theme.LETTERS)
+    at = ends.mean(axis=0) + outward * (reach + (0.03 + 0.065 * len(lines)) * theme.now().dpi)
+    axes.text(
+        at[0],
+        at[1],
+        "\n".join(lines),
+        size=theme.LETTERS,
+        ha="center",
+        va="center",
+        rotation=angle,
+        rotation_mode="anchor",
+        linespacing=1.1,
+        multialignment="center",
+    )
+
+
+def _upright(axes: Axes, edge: Edge, seen: Camera, text: str) -> None:
+    low = seen.project(edge.start)[0]
+    high = seen.project(edge.end)[0]
+    for tick in edge.ticks:
+        at = seen.project(tick.place)[0]
+        axes.text(
+            at[0] - 0.05 * theme.now().dpi,
+            at[1],
+            number(tick.value),
+            size=theme.TICKS - 0.5,
+            ha="right",
+            va="center",
+        )
+    at = (low + high) / 2
+    axes.text(
+        at[0] - 0.36 * theme.now().dpi,
+        at[1],
+        text,
+        size=theme.LETTERS,
+        ha="center",
+        va="center",
+        rotation=90,
+    )

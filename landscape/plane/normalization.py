@@ -1,0 +1,102 @@
+"""Random directions in weight space, scaled to the weights (Li et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.errors import LandscapeError
+from landscape.plane.choice import PlaneChoice
+from landscape.store.scans.records import Floats, Weights
+
+
+def _filters(direction: Floats, weights: Floats) -> Floats:
+    # A filter of zeros gets zero; so does, against all odds, a direction of norm zero.
+    rows = direction.reshape(len(direction), -1)
+    target = np.linalg.norm(weights.reshape(len(weights), -1), axis=1)
+    norms = np.linalg.norm(rows, axis=1)
+    scale = np.divide(target, norms, out=np.zeros_like(target), where=norms > 0)
+    scaled: Floats = (rows * scale[:, None]).reshape(direction.shape)
+    return scaled
+
+
+def _layer(direction: Floats, weights: Floats) -> Floats:
+    return _filters(direction.reshape(1, -1), weights.reshape(1, -1)).reshape(direction.shape)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How random directions are scaled to the weights: one row of the table."""
+
+    scale: Callable[[Floats, Floats], Floats]
+    """A tensor of a direction, given the weights' tensor of the same shape."""
+    unit: str
+    """What 1 on an axis is."""
+    help: str
+    """For ``--normalize``, in a few words."""
+    compares: bool = True
+    """Whether widths in its unit can be compared from network to network."""
+
+
+NORMALIZATIONS: Mapping[str, Normalization] = {
+    "filter": Normalization(
+        _filters, "filter-normalized units", "each filter to the norm of the weights' filter"
+    ),
+    "layer": Normalization(
+        _layer, "layer-normalized units", "each tensor to the norm of the weights' tensor"
+    ),
+    "weight": Normalization(
+        lambda direction, weights: direction * weights,
+        "weight-normalized units",
+        "each entry times its weight",
+    ),
+    "none": Normalization(
+        lambda direction, weights: direction, "standard deviations", "as drawn", compares=False
+    ),
+}
+"""By the name that ``--normalize`` takes."""
+
+
+def gaussian(size: int, *, seed: int, count: int = 2) -> list[NDArray[np.float64]]:
+    """Standard normal directions (P,), one flat draw after the other from PCG64(seed).
+
+    NumPy's generator, since torch's normal draws differ between processors.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    return [generator.standard_normal(size) for _ in range(count)]
+
+
+def normalized(
+    direction: Floats,
+    weights: Weights,
+    parameters: Sequence[Mapping[str, Any]],
+    *,
+    normalize: str = PlaneChoice.normalize,
+    include_1d: bool = PlaneChoice.include_1d,
+) -> Floats:
+    """Scale a direction (P,) to the weights (P,), tensor by tensor; float64.
+
+    Biases, normalization parameters and other tensors with fewer than two dimensions get zero;
+    with ``include_1d`` each is scaled as one filter.
+
+    Raises:
+        LandscapeError: no such normalization.
+    """
+    if normalize not in NORMALIZATIONS:
+        raise LandscapeError(
+            f"normalize must be one of {', '.join(NORMALIZATIONS)}, got {normalize}"
+        )
+    scaled = np.zeros(len(weights))
+    for parameter in parameters:
+        shape = tuple(parameter["shape"])
+        if len(shape) < 2 and not include_1d:
+            continue
+        place = slice(parameter["offset"], parameter["offset"] + int(np.prod(shape)))
+        shaped = shape if len(shape) >= 2 else (1, -1)
+        part = direction[place].reshape(shaped), weights[place].astype(np.float64).reshape(shaped)
+        scaled[place] = NORMALIZATIONS[normalize].scale(*part).reshape(-1)
+    return scaled

@@ -1,0 +1,1 @@
+"""Many points, fast: evaluators, strategies, and the choice between them."""

@@ -1,0 +1,275 @@
+"""Points of a plane, evaluated in tiles of K points by B samples."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landscape.problem.problem import Problem
+from landscape.problem.samples import Samples
+from landscape.problem.weights import tied
+from landscape.scan.speed import memory, strategies
+from landscape.scan.speed.evaluation import DEFAULT, Evaluation
+from landscape.scan.speed.evaluator import PointEvaluator, StrategyRecord, dtype_of
+from landscape.scan.speed.lanes import Lanes
+from landscape.scan.speed.totals import totals
+from landscape.store.scans.records import Floats, Plane
+
+STREAMED = 128
+"""Points that share one reading of data that isn't in memory."""
+PREPARED = 64
+"""Points that share what is prepared of a batch, where all of it doesn't fit memory."""
+START = 128
+"""Samples in a batch until something better is known."""
+
+
+Tile = tuple[str, Any, Tensor]
+"""The set's name, a prepared batch, its targets."""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """A strategy's name and its tile: at most K points and at most B samples."""
+
+    name: str
+    points: int
+    batch_size: int
+
+
+class Engine(PointEvaluator):
+    """Evaluates points by a strategy; `choose` finds out which.
+
+    A point's value doesn't depend on which other points are asked for with it, so long as they
+    come in the same tiles: K consecutive ones of the grid. Sums are taken over a set's batches
+    in their order. Memory beyond model, data and directions: one tile's, and the prepared
+    batches as far as ``memory`` (bytes) allows.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        plane: Plane,
+        evaluation: Evaluation = DEFAULT,
+        *,
+        population: Mapping[str, int] | None = None,
+    ) -> None:
+        """Get ready; ``population``: how many samples, by set, the problem's are a subset of.
+
+        Raises:
+            LandscapeError: a precision, device or size of memory that can't be.
+        """
+        precision = evaluation.precision
+        self.memory = memory.most(evaluation.memory)
+        super().__init__(
+            problem, plane, device=evaluation.device, batch_size=START, precision=precision
+        )
+        self.problem, self.plane = problem, plane
+        self.evaluation = evaluation
+        self.population = population
+        self.seconds = 0.0
+        """That a point takes, as far as that is known."""
+        self.loss = problem.loss
+        self.threads = torch.get_num_threads()
+        self.plan = TilePlan("sequential", 1, START)
+        self._way: strategies.Strategy = strategies.make("sequential", self)
+        self._count = 1
+        self._lanes: Lanes[strategies.Strategy] | None = None
+        self._kept: dict[str, list[tuple[Any, Tensor]]] = {}
+
+    def adopt(
+        self, plan: TilePlan, way: strategies.Strategy, *, lanes: int = 1, note: str = ""
+    ) -> None:
+        """Evaluate like this from now on, in ``lanes`` threads side by side."""
+        self.plan, self._way, self._count = plan, way, lanes
+        self._kept = {}
+        others = [self._another(plan.name) for _ in range(lanes - 1)]
+        self._lanes = Lanes([way, *others]) if others else None
+        self.data.batch_size = plan.batch_size
+        self.strategy = StrategyRecord(
+            name=plan.name,
+            batch_size=plan.batch_size,
+            threads=self.threads,
+            dtype=self.evaluation.precision,
+            device=str(self.vector.device),
+            points=plan.points,
+            lanes=lanes,
+            note=note,
+        )
+
+    @property
+    def divisible(self) -> bool:
+        """Whether points may be evaluated side by side: on a processor, from data in memory."""
+        in_memory = all(samples.in_memory for samples in self.sets.values())
+        return self.vector.device.type == "cpu" and in_memory and self.threads > 1
+
+    def _another(self, name: str) -> strategies.Strategy:
+        """The strategy on a copy of the model; the data is shared."""
+        other = copy.copy(self)
+        dtype = dtype_of(self.evaluation.precision, self.vector.device)
+        other.model, other.vector = tied(self.problem.model, self.vector.device, dtype)
+        other.model.eval()
+        other.set(self.plane.origin, self.plane.buffers)
+        with torch.inference_mode():
+            return strategies.make(name, other)
+
+    def in_lanes(self, work: Callable[[strategies.Strategy], float]) -> list[float]:
+        """What ``work`` gives for the lanes' strategies, side by side; of a single one without."""
+        if self._lanes is None:
+            return [work(self._way)]
+        found: list[float] = []
+        self._lanes.each(lambda way, _: found.append(work(way)), range(self._count))
+        return found
+
+    @property
+    def sets(self) -> Mapping[str, Samples]:
+        """The data by name: train and, if there is any, validation."""
+        found = {"train": self.data.train}
+        if self.data.validation is not None:
+            found["validation"] = self.data.validation
+        return found
+
+    @property
+    def block(self) -> int:
+        """So many points share a reading of the data: a multiple of K."""
+        if not self._batches_first(self.sets):
+            # Of two tiles a lane, whoever is first takes the next.
+            return self.plan.points * (2 * self._count if self._count > 1 else 1)
+        least = PREPARED if all(part.in_memory for part in self.sets.values()) else STREAMED
+        return self.plan.points * math.ceil(least / self.plan.points)
+
+    def at_many(self, xy: Floats) -> dict[str, Floats]:
+        """All measures at points (n, D), each of shape (n,)."""
+        if self._plain:
+            with self.threaded():
+                return super().at_many(xy)
+        return self._measure(self.sets, xy)
+
+    def train_losses_at(self, xy: Floats) -> Floats:
+        """The training losses (n,) alone at points (n, D)."""
+        if self._plain:
+            with self.threaded():
+                return super().train_losses_at(xy)
+        size = self.block
+        parts = [
+            self._measure({"train": self.data.train}, xy[start : start + size])["train_loss"]
+            for start in range(0, len(xy), size)
+        ]
+        return np.concatenate(parts)
+
+    @property
+    def _plain(self) -> bool:
+        alone = self.plan.name == "sequential" and self._count == 1 and self.population is None
+        return alone and not self._batches_first(self.sets)
+
+    def _measure(self, sets: Mapping[str, Samples], xy: Floats) -> dict[str, Floats]:
+        sums = {
+            name: torch.zeros(3, len(xy), dtype=self.origin.dtype, device=self.origin.device)
+            for name in sets
+        }
+        with torch.inference_mode(), self.threaded():
+            if self._batches_first(sets):
+                for tile in self._tiles(sets):
+                    self._each(xy, partial(iter, [tile]), sums)
+            else:
+                self._each(xy, lambda: self._tiles(sets), sums)
+        found: dict[str, Floats] = {}
+        for name, total in sums.items():
+            # The one synchronization with the device.
+            losses, accuracies, squares = (total / len(sets[name])).double().cpu().numpy()
+            found |= {f"{name}_loss": losses, f"{name}_accuracy": accuracies}
+            if self.population is not None:
+                # Of a mean over some of N samples, drawn without replacement.
+                count, of = len(sets[name]), self.population[name]
+                shrink = (1 - count / of) / max(1, count - 1)
+                with np.errstate(invalid="ignore"):
+                    spread = np.maximum(squares - losses**2, 0.0)
+                    found[f"{name}_loss_error"] = np.sqrt(spread * shrink)
+                    found[f"{name}_accuracy_error"] = np.sqrt(
+                        accuracies * (1 - accuracies) * shrink
+                    )
+        return found
+
+    def _each(
+        self, xy: Floats, tiles: Callable[[], Iterable[Tile]], sums: Mapping[str, Tensor]
+    ) -> None:
+        """Take K points after K points through the tiles, and add up."""
+
+        def through(way: strategies.Strategy, part: slice) -> None:
+            way.move(xy[part])
+            for name, batch, targets in tiles():
+                found = totals(self.loss, way.outputs(batch), targets, part.stop - part.start)
+                sums[name][:, part] += found.to(sums[name])
+
+        if self._lanes is not None:
+            self._lanes.each(through, self._chunks(len(xy)))
+            return
+        for part in self._chunks(len(xy)):
+            through(self._way, part)
+
+    def _chunks(self, count: int) -> Iterator[slice]:
+        for start in range(0, count, self.plan.points):
+            yield slice(start, min(start + self.plan.points, count))
+
+    def _batches_first(self, sets: Mapping[str, Samples]) -> bool:
+        """Whether each batch is taken through all points, instead of each point through all."""
+        if not all(samples.in_memory for samples in sets.values()):
+            # Re-estimating BatchNorm's statistics reads all the data for every point anyway.
+            return self.buffers_stay
+        return self._way.prepares and not self._fits()
+
+    def _fits(self) -> bool:
+        """Whether all prepared batches may be kept; they take no more than half the memory."""
+        if "train" not in self._kept:
+            first = next(self._prepared(self.data.train))
+            total = sum(len(samples) for samples in self.sets.values())
+            takes = _bytes(first[0]) * total / len(first[1])
+            if takes > self.memory / 2:
+                return False
+            for name, samples in self.sets.items():
+                self._kept[name] = list(self._prepared(samples))
+        return True
+
+    def _tiles(self, sets: Mapping[str, Samples]) -> Iterator[Tile]:
+        for name, samples in sets.items():
+            tiles: Iterable[tuple[Any, Tensor]] = self._kept.get(name) or self._prepared(samples)
+            for batch, targets in tiles:
+                yield name, batch, targets
+
+    def _prepared(self, samples: Samples) -> Iterator[tuple[Any, Tensor]]:
+        with torch.inference_mode():
+            for inputs, targets in samples.batches(even(len(samples), self.plan.batch_size)):
+                yield self._way.prepare(inputs), targets
+
+    @contextmanager
+    def threaded(self, count: int | None = None) -> Iterator[None]:
+        """Its number of threads inside, or another; the process's own afterwards."""
+        before, wanted = torch.get_num_threads(), count or self.threads
+        if before != wanted:
+            torch.set_num_threads(wanted)
+        try:
+            yield
+        finally:
+            if before != wanted:
+                torch.set_num_threads(before)
+
+
+def even(count: int, most: int) -> int:
+    """The batch size that cuts ``count`` samples into equal parts of at most ``most``."""
+    return math.ceil(count / math.ceil(count / most))
+
+
+def _bytes(prepared: Any) -> int:
+    """Of all tensors but the first: that one is a view of the data."""
+    if isinstance(prepared, Tensor):
+        return prepared.numel() * prepared.element_size()
+    _, responses = prepared
+    return sum(_bytes(response) for response in responses)

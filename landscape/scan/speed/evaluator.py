@@ -1,0 +1,207 @@
+"""Losses at points of a plane, one point at a time: the weights change in place."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from landscape.errors import LandscapeError
+from landscape.problem.batchnorm import has_statistics, recompute
+from landscape.problem.device import resolve
+from landscape.problem.evaluate import Evaluator, measure
+from landscape.problem.problem import Problem
+from landscape.problem.weights import Buffers, load_buffers, tied
+from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.statistics import AnchoredStatistics
+from landscape.store.scans.records import Floats, Plane, Weights
+
+BATCHES = (64, 128, 256, 512, 1024, 2048, 8192)
+TRIAL_SAMPLES = 8192
+TRIALS = 2
+
+
+@dataclass(frozen=True)
+class StrategyRecord:
+    """How points are evaluated; what a resumed scan must not choose again."""
+
+    name: str
+    batch_size: int
+    threads: int
+    dtype: str
+    device: str
+    points: int = 1
+    """K: so many points are evaluated at once."""
+    lanes: int = 1
+    """So many such tiles side by side, each on one thread; 1: one, on all threads."""
+    note: str = ""
+    """What a user should know about the choice, in one line."""
+
+
+PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
+
+
+def dtype_of(precision: str, device: torch.device) -> torch.dtype | None:
+    """The dtype called float32 or float64; None for float32, which leaves a model its own.
+
+    Raises:
+        LandscapeError: another name, or float64 on a device that has none.
+    """
+    if precision not in PRECISIONS:
+        raise LandscapeError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision}")
+    if precision == "float64" and device.type == "mps":
+        raise LandscapeError("precision float64 needs a device that has it, got mps; use cpu")
+    return torch.float64 if precision == "float64" else None
+
+
+class PointEvaluator:
+    """A copy of a problem's model whose weights are set to points of a plane.
+
+    Eval mode, `torch.inference_mode`, data in memory, sums in float64. Memory: the data, the
+    model, four vectors of P numbers in float64 and one batch's activations.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        plane: Plane,
+        *,
+        device: str = Evaluation.device,
+        batch_size: int | None = None,
+        precision: str = Evaluation.precision,
+    ) -> None:
+        place = resolve(device)
+        self.model, self.vector = tied(problem.model, place, dtype_of(precision, place))
+        self.model.eval()
+        self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
+        # Apple's GPUs have no float64.
+        dtype = torch.float32 if place.type == "mps" else torch.float64
+        self.origin = torch.from_numpy(plane.origin).to(place, dtype)
+        self.directions = torch.from_numpy(plane.directions).to(place, dtype)
+        normalizes = has_statistics(self.model)
+        self._recompute = plane.batchnorm == "recompute" and normalizes
+        interpolates = plane.batchnorm == "interpolate" and normalizes
+        self._between = AnchoredStatistics(plane.anchors) if interpolates else None
+        self._buffers = plane.buffers
+        self.set(plane.origin, plane.buffers)
+        started = time.perf_counter()
+        self.data.batch_size = batch_size or self._fastest_batch()
+        self.choosing_seconds = time.perf_counter() - started
+        self.strategy = StrategyRecord(
+            "sequential", self.data.batch_size, torch.get_num_threads(), precision, str(place)
+        )
+
+    @property
+    def buffers_stay(self) -> bool:
+        """Whether the same buffers hold at every point of the plane."""
+        return not self._recompute and self._between is None
+
+    @property
+    def block(self) -> int:
+        """So many points, in the grid's order, are best asked for at once, always the same ones."""
+        return 1
+
+    def stream(
+        self, blocks: Sequence[NDArray[np.int64]], place: Callable[[NDArray[np.int64]], Floats]
+    ) -> Iterator[tuple[NDArray[np.int64], dict[str, Floats], float]]:
+        """Each block of points with `at_many` of its coordinates, and the seconds it took.
+
+        In any order; ``place`` gives a block's coordinates (n, D).
+        """
+        for block in blocks:
+            started = time.perf_counter()
+            found = self.at_many(place(block))
+            yield block, found, time.perf_counter() - started
+
+    def at_many(self, xy: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """All measures at points (n, D), each of shape (n,)."""
+        found = [self.at(point) for point in xy]
+        return {name: np.array([values[name] for values in found]) for name in found[0]}
+
+    def train_losses_at(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The training losses (n,) alone at points (n, D)."""
+        return np.array([self.train_loss_at(point) for point in xy])
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """How many samples are behind each value."""
+        found = {"train": len(self.data.train)}
+        if self.data.validation is not None:
+            found["validation"] = len(self.data.validation)
+        return found
+
+    @property
+    def passes(self) -> int:
+        """Forward passes of single samples that one point takes."""
+        return sum(self.samples.values()) + (len(self.data.train) if self._recompute else 0)
+
+    def at(self, xy: NDArray[np.float64]) -> dict[str, float]:
+        """All measures at one point of the plane, given its D coordinates."""
+        self.move(xy)
+        train = self.data.on_train(self.model)
+        found = {"train_loss": train.loss, "train_accuracy": train.accuracy}
+        if self.data.validation is not None:
+            validation = self.data.on_validation(self.model)
+            found |= {
+                "validation_loss": validation.loss,
+                "validation_accuracy": validation.accuracy,
+            }
+        return found
+
+    def train_loss_at(self, xy: NDArray[np.float64]) -> float:
+        """The training loss alone at one point of the plane."""
+        self.move(xy)
+        return self.data.on_train(self.model).loss
+
+    def train_loss_of(self, weights: Weights, buffers: Buffers) -> float:
+        """The training loss at any weights (P,), in the plane's BatchNorm mode.
+
+        ``saved`` and ``interpolate`` mean the weights' own statistics here.
+        """
+        self.set(weights, buffers)
+        try:
+            if self._recompute:
+                recompute(self.model, self.data.train)
+            return self.data.on_train(self.model).loss
+        finally:  # the plane's points need their own
+            load_buffers(self.model, self._buffers)
+
+    @property
+    def true_loss_is_recorded(self) -> bool:
+        """Whether a trajectory's recorded loss is what `train_loss_of` would give."""
+        return not self._recompute
+
+    def set(self, weights: Weights, buffers: Mapping[str, NDArray[Any]]) -> None:
+        """Put the model at some weights with their buffers."""
+        self.vector.copy_(torch.from_numpy(weights))
+        load_buffers(self.model, buffers)
+
+    def move(self, xy: NDArray[np.float64]) -> None:
+        """Put the model at a point (D,) of the plane, with the statistics that hold there."""
+        # From the origin each time: nothing accumulates, and at (0, 0) the weights are exact.
+        point = self.origin
+        for coordinate, direction in zip(xy.tolist(), self.directions, strict=True):
+            point = torch.add(point, direction, alpha=coordinate)
+        self.vector.copy_(point)
+        if self._between is not None:
+            load_buffers(self.model, self._between.at(xy))
+        if self._recompute:
+            recompute(self.model, self.data.train)
+
+    def _fastest_batch(self) -> int:
+        """Time a few batch sizes at the origin; caches make a factor of four between them."""
+        count = min(len(self.data.train), TRIAL_SAMPLES)
+        sizes = [size for size in BATCHES if size < count] + [count]
+        seconds = dict.fromkeys(sizes, math.inf)
+        for size in sizes:
+            for _ in range(TRIALS):
+                started = time.perf_counter()
+                measure(self.model, self.data.train, self.data.loss, batch_size=size, at_most=count)
+                seconds[size] = min(seconds[size], time.perf_counter() - started)
+        return min(seconds, key=seconds.__getitem__)

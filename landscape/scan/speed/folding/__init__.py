@@ -1,0 +1,1 @@
+"""A model's graph rewritten for evaluation."""

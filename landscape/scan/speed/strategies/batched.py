@@ -1,0 +1,94 @@
+"""Several points at once: every operation runs over their weights together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from landscape.problem.weights import Layout, Parameter
+from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.scan.speed.recorded import Recorded
+from landscape.scan.speed.strategies.base import UnsuitableError
+from landscape.store.scans.records import Floats
+
+
+class Stack:
+    """The weights of K points, of all parameters or some of them.
+
+    Memory: K times those weights, in float64 while they are computed; no more, however many
+    points there are.
+    """
+
+    def __init__(self, evaluator: PointEvaluator, without: Iterable[str] = ()) -> None:
+        omitted = set(without)
+        layout = Layout.of(evaluator.model)
+        self._parameters = [part for part in layout.parameters if part.name not in omitted]
+        self._dtype = next(evaluator.model.parameters()).dtype
+        self._origin = _columns(evaluator.origin[None], self._parameters, layout)[0]
+        self._directions = _columns(evaluator.directions, self._parameters, layout)
+
+    def at(self, xy: Floats) -> list[Tensor]:
+        """The parameters' tensors (K, ...) at the points ``xy`` (K, D)."""
+        place = torch.from_numpy(xy).to(self._directions)
+        flat = torch.addmm(self._origin, place, self._directions).to(self._dtype)
+        parts = torch.split(flat, [part.size for part in self._parameters], 1)
+        return [
+            values.reshape(len(xy), *part.shape)
+            for part, values in zip(self._parameters, parts, strict=True)
+        ]
+
+    def named(self, tensors: list[Tensor]) -> dict[str, Tensor]:
+        """The same by the parameters' names."""
+        names = (part.name for part in self._parameters)
+        return dict(zip(names, tensors, strict=True))
+
+
+class Batched:
+    """`torch.func.vmap` over the weights of K points."""
+
+    at_once = True
+    prepares = False
+
+    def __init__(self, evaluator: PointEvaluator) -> None:
+        refuse_moving_buffers(evaluator)
+        self._model = evaluator.model
+        self._stack = Stack(evaluator)
+        self._run = vmap(self._one, in_dims=(0, None))
+        self._recorded = Recorded(lambda weights, inputs: self._run(weights, *inputs))
+
+    def move(self, xy: Floats) -> None:
+        """Compute the weights of the points ``xy`` (K, D)."""
+        self._recorded.fix(self._stack.at(xy))
+
+    def prepare(self, inputs: Tensor) -> Any:
+        """The batch itself."""
+        return inputs
+
+    def outputs(self, prepared: Any) -> Tensor:
+        """Outputs (K·B, ...)."""
+        return self._recorded([prepared]).flatten(0, 1)
+
+    def _one(self, weights: list[Tensor], inputs: Tensor) -> Any:
+        return functional_call(self._model, self._stack.named(weights), (inputs,))
+
+
+def refuse_moving_buffers(evaluator: PointEvaluator) -> None:
+    """Refuse BatchNorm statistics that differ from point to point: they are set one at a time.
+
+    Raises:
+        UnsuitableError: they do.
+    """
+    if not evaluator.buffers_stay:
+        raise UnsuitableError("BatchNorm's statistics are another point by point")
+
+
+def _columns(rows: Tensor, chosen: list[Parameter], layout: Layout) -> Tensor:
+    """The columns of (n, P) that belong to some parameters; nothing is copied if to all."""
+    if math.fsum(part.size for part in chosen) == layout.size:
+        return rows
+    return torch.cat([rows[:, part.slice] for part in chosen], 1) if chosen else rows[:, :0]

@@ -1,0 +1,1 @@
+"""What of a training is recorded, when, and within which limits."""

@@ -1,0 +1,248 @@
+"""What a recorder does with each step: scalars, sketch, flight recorder, snapshots, events."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from landscape import quantities
+from landscape.problem.baseline import constant_loss
+from landscape.problem.evaluate import NOTHING, Evaluator
+from landscape.problem.problem import Problem
+from landscape.problem.weights import buffers, flat, load_buffers, tied
+from landscape.sgd import events
+from landscape.sgd.recording.flight import Flight, joined
+from landscape.sgd.recording.plan import RecordingPlan
+from landscape.sgd.recording.sketch import Sketch
+from landscape.sgd.recording.tape import Tape
+from landscape.sgd.training.state import TrainingState, undisturbed
+from landscape.sgd.training.train import Step
+from landscape.store.trajectories.shards import Writer
+from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT, Event
+
+Velocity = tuple[int, NDArray[np.float32]]
+
+
+class Intake:
+    """Steps go in, rows come out; memory is the flight recorder's and a few weight vectors."""
+
+    def __init__(self, writer: Writer, problem: Problem, plan: RecordingPlan, step: Step) -> None:
+        """Begin with step 0."""
+        self.writer, self.problem, self.plan = writer, problem, plan
+        self.last = step
+        row = plan.part(step.weights)
+        self._initial = step.weights.detach().float().clone()
+        self._evaluator = Evaluator(problem, step.weights.device)
+        self._tape = Tape(writer, plan.options, len(row))
+        self._flight = Flight(plan.options, row)
+        self._sketch: Sketch | None = None
+        self._sketched: NDArray[np.float32] | None = None
+        self._best: Velocity | None = None
+        self._previous: Velocity | None = None
+        self._away = False
+        self._finite = True
+        self._buffered = bool(buffers(step.model))
+        with undisturbed():
+            self._constant = _constant(problem)
+        self._make_sketch(step)
+
+    @classmethod
+    def restored(
+        cls, folder: Path, problem: Problem, plan: RecordingPlan, step: Step, state: TrainingState
+    ) -> Self:
+        """Go on after ``step``, where ``state`` was captured."""
+        info, held = state.info["recorder"], state.part("recorder")
+        writer = Writer.reopen(
+            folder,
+            rows=info["last_row"],
+            steps=state.step,
+            velocities=info["tape"]["ledger"]["velocities"],
+        )
+        intake = cls(writer, problem, plan, step)
+        intake._initial = torch.from_numpy(held["initial"]).to(step.weights.device)
+        intake._make_sketch(step)
+        intake._tape.restore(state.part("ledger"), info["tape"])
+        intake._flight.restore(info["flight"], state.part("flight"))
+        intake._away, intake._constant = info["away"], info["constant"]
+        for name in ("best", "previous"):
+            if name in held:
+                setattr(intake, f"_{name}", (info[name], held[name]))
+        return intake
+
+    def take(self, step: Step) -> bool:
+        """Take in a step; whether a row was added."""
+        if step.scalars is not None:
+            self._tape.add_step(step.scalars, self._sketched)
+        self.last, self._finite = step, step.finite
+        added = False
+        if step.finite:
+            if self._sketch is not None:
+                self._sketched = self._sketch(step.weights)
+            row = self.plan.part(step.weights)
+            velocity = partial(self._velocity, step)
+            held = partial(buffers, step.model) if self._buffered else dict
+            self._flight.push(step.step, row, held, velocity)
+        if step.scalars is not None:
+            added = self._observe(step)
+        if step.finite:
+            added = self._snapshot(step) or added
+        return added
+
+    def end(self) -> bool:
+        """Record the last weights, with losses, and the velocities; whether they are finite."""
+        last = self._settled()
+        tape = self._tape
+        if last.step not in tape.ledger.losses or last.step not in tape.ledger.kinds:
+            self._evaluate(last, CADENCE, always=True)
+        tape.add_velocity(self._best)
+        velocity = self._velocity(last)
+        tape.add_velocity((last.step, velocity) if velocity is not None else None)
+        return self._finite and bool(torch.isfinite(last.weights).all())
+
+    @property
+    def constant_loss(self) -> float | None:
+        """The best constant output's loss; None where there is none."""
+        return self._constant if math.isfinite(self._constant) else None
+
+    def events(self) -> list[Event]:
+        """What happened so far."""
+        steps, losses = self._tape.ledger.evaluated()
+        found = events.detect(
+            steps,
+            losses,
+            constant_loss=self._constant,
+            steps_per_epoch=self.plan.cadence.steps_per_epoch,
+        )
+        return joined(found, self._flight.windows)
+
+    def notes(self) -> list[str]:
+        """Limits that were reached, in words."""
+        found = []
+        options, ledger = self.plan.options, self._tape.ledger
+        if self._flight.steps < options.flight:
+            found.append(
+                f"the flight recorder kept {self._flight.steps} steps instead of "
+                f"{options.flight}: {quantities.size(options.flight_memory)} hold no more"
+            )
+        if options.disk_limit is not None and (ledger.dropped or ledger.refused):
+            found.append(
+                f"{ledger.dropped + ledger.refused} snapshots were dropped to stay below "
+                f"{quantities.size(options.disk_limit)}, {len(ledger.kinds)} are left"
+            )
+        return found
+
+    def state(self, training: TrainingState, *, most: int) -> TrainingState:
+        """The training's state with the recorder's; a ring above ``most`` bytes is left out."""
+        ledger, tape = self._tape.state()
+        arrays = {**training.arrays, "recorder/initial": self._initial.cpu().numpy()}
+        arrays |= {f"ledger/{name}": value for name, value in ledger.items()}
+        flight = self._flight.arrays(most=most)
+        arrays |= {f"flight/{name}": value for name, value in flight.items()}
+        info = {
+            "last_row": max(self._tape.ledger.kinds),
+            "tape": tape,
+            "flight": self._flight.info(),
+            "away": self._away,
+            "constant": self._constant,
+        }
+        for name, held in (("best", self._best), ("previous", self._previous)):
+            if held is not None:
+                info[name], arrays[f"recorder/{name}"] = held
+        return TrainingState(training.step, arrays, {**training.info, "recorder": info})
+
+    def _observe(self, step: Step) -> bool:
+        """Show the flight recorder the step that led here, or the one that failed."""
+        assert step.scalars is not None
+        loss = step.scalars["batch_loss"]
+        reach = step.scalars["weight_norm"] + step.scalars["update_norm"]
+        at = step.step - 1 if step.finite else step.step
+        window = self._flight.observe(at, loss, step.finite and math.isfinite(reach))
+        if window is None:
+            return False
+        self._tape.add_window(self._flight, window, step.step)
+        return True
+
+    def _snapshot(self, step: Step) -> bool:
+        kind = self.plan.kind(step.step)
+        if step.step <= self._flight.until:
+            kind |= FLIGHT | EVENT
+        if kind & CADENCE:
+            self._evaluate(step, kind)
+        elif kind:
+            row = self.plan.part(step.weights).float().cpu().numpy().copy()
+            self._tape.add(step.step, kind, row, buffers(step.model))
+        return bool(kind)
+
+    def _evaluate(self, step: Step, kind: int, *, always: bool = False) -> None:
+        """Add a row with its full-data losses; keep the velocities that it calls for."""
+        with undisturbed():
+            train = self._evaluator.on_train(step.model)
+            validation = (
+                self._evaluator.on_validation(step.model) if self.problem.validation else NOTHING
+            )
+        measures = {
+            "train_loss": train.loss,
+            "train_accuracy": train.accuracy,
+            "validation_loss": validation.loss,
+            "validation_accuracy": validation.accuracy,
+        }
+        row = self.plan.part(step.weights).float().cpu().numpy().copy()
+        self._tape.add(step.step, kind, row, buffers(step.model), measures, always=always)
+        self._keep_velocities(step, train.loss)
+
+    def _keep_velocities(self, step: Step, loss: float) -> None:
+        velocity = self._velocity(step)
+        now = (step.step, velocity) if velocity is not None else None
+        best = self._tape.ledger.best
+        if best == step.step:
+            self._best = now
+        if best is not None and math.isfinite(self._constant):
+            lowest = self._tape.ledger.losses[best]
+            away = events.is_away(loss, lowest, self._constant)
+            if away and not self._away:  # an onset: the row before it is where to rewind to
+                self._tape.add_onset(self._previous)
+            self._away = away
+        self._previous = now
+
+    def _velocity(self, step: Step) -> NDArray[np.float32] | None:
+        found = step.velocity()
+        return None if found is None else self.plan.part(found).float().cpu().numpy().copy()
+
+    def _settled(self) -> Step:
+        """The last step with a model at its weights: a loop may have moved on, or half a step."""
+        step = self.last
+        held = self._flight.row(step.step)
+        if self.plan.recorded is not None or step.weights.dtype != torch.float32:
+            held = None
+        weights = step.weights if held is None else torch.from_numpy(held[0])
+        same = held is None or all(
+            np.array_equal(value, held[1][name], equal_nan=True)
+            for name, value in buffers(step.model).items()
+        )
+        if same and torch.equal(flat(step.model), weights.to(step.weights.device)):
+            return step
+        model, vector = tied(step.model, step.weights.device)
+        vector.copy_(weights)
+        if held is not None:
+            load_buffers(model, held[1])
+        return replace(step, model=model, weights=vector)
+
+    def _make_sketch(self, step: Step) -> None:
+        if self.plan.options.sketch:
+            self._sketch = Sketch(self._initial, self.plan.options.sketch)
+            self._sketched = self._sketch(step.weights)
+
+
+def _constant(problem: Problem) -> float:
+    """The best constant output's loss; NaN where the loss can't be had of constants."""
+    try:
+        return constant_loss(problem)
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return math.nan

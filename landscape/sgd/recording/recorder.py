@@ -1,0 +1,199 @@
+"""Recording a training into a run's folder: our own steps, or anybody's loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from filelock import FileLock
+
+from landscape.errors import LandscapeError
+from landscape.problem.problem import Problem
+from landscape.problem.rebuild import to_record
+from landscape.problem.samples import length
+from landscape.sgd import lock
+from landscape.sgd.recording.cadence import DEFAULT
+from landscape.sgd.recording.intake import Intake
+from landscape.sgd.recording.options import Options
+from landscape.sgd.recording.plan import RecordingPlan
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.state import TrainingState
+from landscape.sgd.training.train import Step
+from landscape.store import run as run_folder
+from landscape.store.run import Run
+from landscape.store.trajectories import resumefile
+from landscape.store.trajectories.shards import Writer
+
+DONE = run_folder.DONE
+FLUSH_SECONDS = 1.0
+"""A snapshot is flushed, with what came before it, unless the last flush was less than this ago."""
+SHARE = 20
+"""Or less than so many times as long as that flush took: flushing takes 5 % of the time."""
+LATEST_SECONDS = 60.0
+"""Without a snapshot, a flush comes after this long anyway."""
+PENDING_BYTES = 64 * 2**20
+"""Rows that may wait in memory for a flush."""
+RING_BYTES = 64 * 2**20
+"""A larger flight recorder isn't written into resume.h5: its first steps are lost by a kill."""
+
+
+class Recorder:
+    """Writes steps into a run's folder; a context manager that closes what it opened.
+
+    On leaving, the last weights are recorded with their losses and run.json says how it ended:
+    finished, non-finite, interrupted or failed. ``sgd.resume`` makes one for a run that stopped.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        problem: Problem,
+        settings: Settings | None = None,
+        *,
+        record: str = DEFAULT,
+        options: Options | None = None,
+        steps_per_epoch: int | None = None,
+        overwrite: bool = False,
+        command: str | None = None,
+    ) -> None:
+        """Make the run's folder.
+
+        Args:
+            folder: where; refused if something is there.
+            problem: what is trained; its data is what the full-data losses are measured on.
+            settings: of the training, for run.json; None for somebody's own loop.
+            record: when to record weights, see `Cadence`.
+            options: what else to record, and the limits; see `Options`.
+            steps_per_epoch: what an epoch means to ``record``; known from ``settings``.
+            overwrite: replace a run that is there.
+            command: the command line for run.json; None: this process's.
+        """
+        folder, options = Path(folder), options or Options()
+        run_folder.check_free(folder, overwrite=overwrite)
+        samples = length(problem.train)
+        if settings is not None:
+            steps_per_epoch = settings.steps_per_epoch(samples)
+        plan = RecordingPlan.of(problem, settings, record, options, steps_per_epoch)
+        # A run that is being trained isn't replaced.
+        old = lock.acquire(folder) if (folder / "run.json").is_file() else None
+        self.run: Run = run_folder.create(
+            folder,
+            {
+                **({} if command is None else {"command": command}),
+                "settings": asdict(settings) if settings is not None else None,
+                "record": record,
+                "options": asdict(options),
+                "steps_per_epoch": steps_per_epoch,
+                "samples": samples,
+                "parameters": plan.layout.size,
+                "threads": torch.get_num_threads(),
+                "problem": to_record(problem, folder),
+            },
+            overwrite=overwrite,
+        )
+        if old is not None:
+            old.release()
+        self._lock = lock.acquire(folder)
+        self._set_up(problem, plan, None)
+
+    @classmethod
+    def reopen(
+        cls,
+        run: Run,
+        problem: Problem,
+        plan: RecordingPlan,
+        state: TrainingState | None,
+        held: FileLock,
+    ) -> Self:
+        """Go on recording a run, where ``state`` was captured; what `sgd.resume` does."""
+        recorder = cls.__new__(cls)
+        recorder._lock, recorder.run = held, run
+        recorder._set_up(problem, plan, state)
+        return recorder
+
+    def _set_up(self, problem: Problem, plan: RecordingPlan, state: TrainingState | None) -> None:
+        self.problem = problem
+        self._plan, self._state = plan, state
+        self._intake: Intake | None = None
+        self._flushed, self._gap = -math.inf, FLUSH_SECONDS
+
+    def record(self, step: Step) -> None:
+        """Take in one step: its scalars, and its weights if they are wanted.
+
+        Raises:
+            LandscapeError: the first one isn't step 0.
+        """
+        if self._intake is None:
+            self._intake = self._begin(step)
+            if self._state is not None:
+                return  # the step that is gone on from: all of it is there
+        added = self._intake.take(step)
+        waited = time.monotonic() - self._flushed
+        full = added and self._intake.writer.pending_bytes > PENDING_BYTES
+        if (added and waited >= self._gap) or waited >= LATEST_SECONDS or full:
+            self._flush(self._intake, step.capture)
+
+    def flush(self) -> None:
+        """Bring what was recorded to the disk now."""
+        if self._intake is not None:
+            self._flush(self._intake, self._intake.last.capture)
+
+    def close(self, status: str = "finished") -> None:
+        """Record the last weights, write everything and say how it ended."""
+        try:
+            changes: dict[str, Any] = {"status": status}
+            if self._intake is not None:
+                finite = self._intake.end()
+                self._flush(self._intake, None)
+                changes |= {"steps": self._intake.last.step, "notes": self._intake.notes()}
+                changes["constant_loss"] = self._intake.constant_loss
+                if status == "finished" and not finite:
+                    changes["status"] = "non-finite"
+            self.run = self.run.update(**changes)
+            if changes["status"] in DONE:
+                (self.run.folder / resumefile.NAME).unlink(missing_ok=True)
+        finally:
+            lock.release(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.close("interrupted" if issubclass(kind, KeyboardInterrupt) else "failed")
+
+    def _begin(self, step: Step) -> Intake:
+        first = self._state.step if self._state is not None else 0
+        if step.step != first:
+            raise LandscapeError(f"record must be given step {first} first, got {step.step}")
+        if self._state is not None:
+            return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
+        plan = self._plan
+        writer = Writer(
+            self.run.folder,
+            plan.layout.to_records(),
+            recorded=plan.recorded.to_records() if plan.recorded is not None else None,
+            sketching=plan.sketching,
+        )
+        return Intake(writer, self.problem, plan, step)
+
+    def _flush(self, intake: Intake, capture: Callable[[], TrainingState] | None) -> None:
+        started = time.monotonic()
+        intake.writer.events = intake.events()
+        intake.writer.flush()
+        if capture is not None:
+            # After the trajectory: a kill in between leaves rows too many, not too few.
+            state = intake.state(capture(), most=RING_BYTES)
+            resumefile.save(self.run.folder, state.step, state.arrays, state.info)
+        self._flushed = time.monotonic()
+        self._gap = max(FLUSH_SECONDS, SHARE * (self._flushed - started))

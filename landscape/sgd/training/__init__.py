@@ -1,0 +1,1 @@
+"""SGD itself: a step at a time, from settings and a state."""

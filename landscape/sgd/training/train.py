@@ -1,0 +1,238 @@
+"""Training by SGD, a step at a time; whoever iterates records, shows progress and stops."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from landscape.errors import LandscapeError
+from landscape.problem import tuning
+from landscape.problem.device import resolve
+from landscape.problem.losses import per_sample
+from landscape.problem.problem import Problem
+from landscape.problem.samples import Samples
+from landscape.problem.weights import tied
+from landscape.sgd.training.meter import Meter
+from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.state import (
+    TrainingState,
+    from_array,
+    random_state,
+    set_random_state,
+    to_array,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a training is: at w_t, t = ``step``."""
+
+    step: int
+    model: nn.Module
+    """Live: it changes with the next step."""
+    weights: Tensor
+    """(P,), live: copy it before you keep it."""
+    scalars: Mapping[str, float] | None
+    """Of the step that led here, from w_{t-1} to w_t (of the failed one from w_t where not
+    ``finite``); None at step 0."""
+    finite: bool = True
+    """False if the next step's loss, gradient or weights weren't: the training ends at w_t."""
+    velocity: Callable[[], Tensor | None] = lambda: None
+    """(P,): v in w = w - lr v, where the optimizer has one."""
+    capture: Callable[[], TrainingState] | None = None
+    """The training's state here, to go on from in another process; only before the next step."""
+
+
+def steps(
+    problem: Problem,
+    settings: Settings,
+    *,
+    start: TrainingState | None = None,
+    velocity: Tensor | None = None,
+) -> Iterator[Step]:
+    """Train, yielding step 0 (the initialization) first and every step after it.
+
+    With ``start``, what `Step.capture` gave, the step it was captured at comes first and what
+    follows is the same to the bit as without the interruption. ``velocity`` (P,) is what the
+    optimizer begins with instead of zero.
+
+    The problem's model is copied, never changed. The same seed, machine and number of threads
+    give the same weights to the bit. Seeds the global generators of torch, NumPy and Python,
+    which dropout and augmentations draw from.
+
+    The update is that of ``torch.optim.SGD``: v = momentum v + g, w = w - lr v (Nesterov:
+    w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight decay
+    times w.
+    """
+    tuning.tune()
+    training = Training(problem, settings)
+    total = settings.total_steps(len(training.samples))
+    if start is None:
+        _seed(settings.seed)
+        if velocity is not None:
+            training.velocity.copy_(velocity)
+    else:
+        training.restore(start)
+    first = start.step if start is not None else 0
+    yield training.at(first, None)
+    for step in range(first, total):
+        lr = settings.learning_rate(step, total)
+        scalars, taken = training.step(step, lr)
+        if not taken:
+            yield training.at(step, scalars, finite=False)
+            return
+        yield training.at(step + 1, scalars)
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+class Training:
+    """The live state: weights, gradient and velocity as flat vectors."""
+
+    def __init__(self, problem: Problem, settings: Settings, *, measured: bool = True) -> None:
+        """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
+        device = resolve(settings.device)
+        self.settings, self.measured = settings, measured
+        self.loss, self.augment = problem.loss, problem.augment
+        self.model, self.weights = tied(problem.model, device)
+        self.model.train()
+        self.samples = Samples(problem.train, device, channels_last=True)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise LandscapeError(
+                "a model must have parameters to train, got all of them with requires_grad=False"
+            )
+        self.trained = _trained(self.model)
+        self.buffered = measured and next(self.model.buffers(), None) is not None
+        self.velocity = torch.zeros_like(self.weights)
+        self.update = torch.zeros_like(self.weights)
+        self.meter = Meter(self.weights)
+        self.generator = torch.Generator(device="cpu")
+        self.generator.manual_seed(settings.seed)
+        self.order = torch.empty(0, dtype=torch.int64)
+
+    def at(self, step: int, scalars: Mapping[str, float] | None, *, finite: bool = True) -> Step:
+        """Where the training is now."""
+        return Step(
+            step,
+            self.model,
+            self.weights,
+            scalars,
+            finite,
+            lambda: self.velocity,
+            (lambda: self.capture(step)) if finite else None,
+        )
+
+    def capture(self, step: int) -> TrainingState:
+        """Everything that the next step depends on, apart from problem and settings."""
+        vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
+        arrays = {f"training/{name}": to_array(vector) for name, vector in vectors.items()}
+        for name, buffer in self.model.named_buffers():
+            arrays[f"buffers/{name}"] = to_array(buffer)
+        arrays["random/generator"] = to_array(self.generator.get_state())
+        generators, info = random_state()
+        arrays |= {f"random/{name}": value for name, value in generators.items()}
+        return TrainingState(step, arrays, {"random": info, "norms": self.meter.norms})
+
+    def restore(self, state: TrainingState) -> None:
+        """Be where `capture` was."""
+        found = state.part("training")
+        vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
+        for name, vector in vectors.items():
+            from_array(vector, found[name])
+        held = state.part("buffers")
+        for name, buffer in self.model.named_buffers():
+            from_array(buffer, held[name])
+        self.meter.norms = tuple(state.info["norms"])
+        generators = state.part("random")
+        self.generator.set_state(torch.from_numpy(np.array(generators["generator"])))
+        set_random_state(generators, state.info["random"])
+
+    def step(self, step: int, lr: float) -> tuple[dict[str, float], bool]:
+        """Move the weights one step; give its scalars, and whether it was finite and so taken."""
+        buffers = [buffer.clone() for buffer in self.model.buffers()] if self.buffered else []
+        inputs, targets = self.samples.take(self.batch(step))
+        if self.augment is not None:
+            inputs = self.augment(inputs, self.generator)
+        loss = per_sample(self.loss, self._outputs(inputs, len(targets)), targets).mean()
+        gradient = self._gradient(loss)
+        self._set_update(gradient, lr)
+        if not self.measured:
+            self.weights.add_(self.update)
+            return {}, True
+        scalars = self.meter.scalars(
+            self.weights, gradient, self.update, batch_loss=float(loss.detach()), lr=lr
+        )
+        # Norms that are finite and small enough that no entry of the sum can overflow.
+        reach = scalars["weight_norm"] + scalars["update_norm"]
+        largest = torch.finfo(self.weights.dtype).max
+        if taken := math.isfinite(scalars["batch_loss"]) and reach < largest:
+            self.weights.add_(self.update)
+        else:  # the statistics of this batch went with weights that won't be
+            for buffer, before in zip(self.model.buffers(), buffers, strict=True):
+                buffer.copy_(before)
+        return scalars, taken
+
+    def _outputs(self, inputs: Tensor, count: int) -> Tensor:
+        try:
+            outputs: Tensor = self.model(inputs)
+        except ValueError as error:
+            if count > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise LandscapeError(
+                "BatchNorm needs batches of two samples or more, "
+                f"{len(self.samples)} samples in batches of {self.settings.batch_size} leave one "
+                "over; take another --batch-size"
+            ) from error
+        return outputs
+
+    def batch(self, step: int) -> Tensor:
+        """Which samples the step takes."""
+        per_epoch = self.settings.steps_per_epoch(len(self.samples))
+        epoch, at = divmod(step + (self.settings.order_from or 0), per_epoch)
+        if at == 0 or len(self.order) == 0:
+            # Seeded by the epoch, so that it can be drawn again from any step.
+            generator = np.random.Generator(np.random.PCG64([self.settings.seed, epoch, 0]))
+            self.order = torch.from_numpy(generator.permutation(len(self.samples)))
+        size = self.settings.batch_size
+        return self.order[at * size : (at + 1) * size]
+
+    def _gradient(self, loss: Tensor) -> Tensor:
+        parts = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+        found = torch.cat([part.reshape(-1) for part in parts])
+        if self.trained is None:
+            gradient = found
+        else:  # frozen parameters keep their place in the vector, with a gradient of zero
+            gradient = torch.zeros_like(self.weights)
+            gradient[self.trained] = found
+        if self.settings.weight_decay:
+            decayed = self.weights if self.trained is None else self.weights * self.trained
+            gradient = gradient.add(decayed, alpha=self.settings.weight_decay)
+        return gradient
+
+    def _set_update(self, gradient: Tensor, lr: float) -> None:
+        self.velocity.mul_(self.settings.momentum).add_(gradient)
+        if self.settings.nesterov:
+            direction = gradient.add(self.velocity, alpha=self.settings.momentum)
+        else:
+            direction = self.velocity
+        torch.mul(direction, -lr, out=self.update)
+
+
+def _trained(model: nn.Module) -> Tensor | None:
+    """Which entries of the flat vector are trained, (P,) bool; None if all are."""
+    if all(p.requires_grad for p in model.parameters()):
+        return None
+    return torch.cat(
+        [torch.full((p.numel(),), p.requires_grad, device=p.device) for p in model.parameters()]
+    )

@@ -1,0 +1,1 @@
+"""A scan: its records, its file, and what is said of it."""

@@ -1,0 +1,258 @@
+"""What a scan consists of, as frozen records of NumPy arrays; ``scanfile`` puts them on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.store.trajectories.trajectory import Event
+
+Floats = NDArray[np.float64]
+Weights = NDArray[np.float32]
+
+FORMAT = "landscape-scan"
+VERSION = 1
+MEASURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A marked point of the plane: the start, the end, the best recorded weights."""
+
+    name: str
+    xy: tuple[float, ...]
+    """Coordinates, one a direction."""
+    step: int
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A point of a plane with the buffers that were recorded there."""
+
+    xy: tuple[float, ...]
+    buffers: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """An origin in weight space and two directions (one: a line).
+
+    ``origin`` has shape (P,), ``directions`` (2, P) or (1, P): the point (x, y) of the plane is
+    ``origin + x * directions[0] + y * directions[1]``. Directions are neither unit vectors nor
+    orthogonal unless their maker says so.
+    """
+
+    kind: str
+    """random, along, pca, through, hessian, gradient, line, event or imported."""
+    origin: Weights
+    directions: Weights
+    labels: tuple[str, ...]
+    """What each axis is, in words: ``("best → end", "random direction")``."""
+    unit: str
+    """What 1 on an axis means: ``filter-normalized units`` or ``distance in weight space``."""
+    buffers: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """The model's buffers at the origin, by name (BatchNorm's running statistics)."""
+    seed: int = 0
+    normalization: str = "filter"
+    ignored: str = "1-D"
+    """Which tensors have zero in a random direction: ``1-D`` or ``none``."""
+    origin_step: int = 0
+    origin_name: str = "final"
+    """What was asked for: final, best or a step."""
+    batchnorm: str = "saved"
+    """Which BatchNorm statistics hold at a point: ``saved`` (the origin's), ``recompute`` or
+    ``interpolate`` (from the anchors', affine in means and logarithms of variances)."""
+    points: tuple[Point, ...] = ()
+    """What the plane was made from; a scan marks these. A file has them among the scan's."""
+    anchors: tuple[Anchor, ...] = ()
+    """Where ``interpolate`` takes its statistics from: D + 1 points that span the plane."""
+
+    @property
+    def norms(self) -> tuple[float, ...]:
+        """Each direction's length: the distance in weight space that 1 on its axis stands for."""
+        lengths = np.sqrt(np.einsum("dp,dp->d", self.directions, self.directions, dtype=np.float64))
+        return tuple(float(length) for length in lengths)
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the angle between the two directions; 0 for a line, NaN without weights."""
+        if len(self.directions) < 2:
+            return 0.0
+        if not self.directions.size:
+            return float("nan")
+        u, v = self.directions.astype(np.float64)
+        return float(u @ v / (np.linalg.norm(u) * np.linalg.norm(v)))
+
+
+@dataclass(frozen=True)
+class Path:
+    """A trajectory projected onto a plane by least squares."""
+
+    name: str
+    run_id: str
+    step: NDArray[np.int64]
+    """(T,) the recorded steps."""
+    xy: Floats
+    """(T, D) coordinates of the projections."""
+    distance_from_plane: Floats
+    """(T,) Euclidean distance in weight space between the weights and their projection."""
+    true_loss: Floats
+    """(T,) training loss at the weights themselves; NaN where it was not evaluated."""
+    plane_loss: Floats
+    """(T,) training loss at the projection; NaN where it was not evaluated."""
+    share_in_plane: float
+    """Share of the path's variance (squared distance from its mean) that lies in the plane."""
+    chance: float
+    """What a random plane would hold of it: D / P."""
+    walk: float = float("nan")
+    """What the plane of its own principal components would hold of a random walk as long.
+
+    NaN where that isn't what the plane is made from."""
+    arc: float = float("nan")
+    """How nearly the path is the arc that a random walk's components show: the smaller one of
+    its two coordinates' correlations with cosines. NaN where it wasn't computed."""
+    events: tuple[Event, ...] = ()
+    """The run's spikes, escapes, plateaus and recoveries, as they were recorded."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The losses of a scan along further random directions, to know how much one of them says.
+
+    Every measure has shape (K, nx, ny), of lines (K, nx): ``measures[name][k]`` lies on the plane
+    through the same origin along the directions of ``seeds[k]``. The scan's own is k = 0.
+    """
+
+    seeds: NDArray[np.int64]
+    measures: Mapping[str, Floats]
+    measured: NDArray[np.bool_]
+    lengths: Floats
+    """(K, D) of the directions: the distance that 1 on an axis stands for."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far off interpolated values are, seen at random points that were measured afterwards.
+
+    It passes when the 95 % quantile of each loss's errors, relative to max(|loss|, 1e-6), is
+    within the tolerance and the largest within twice. Without points everything was measured.
+    """
+
+    tolerance: float
+    attempts: int
+    """The last of so many: after one that failed, more points were measured."""
+    xy: Floats
+    """(n, D) coordinates."""
+    predicted: Mapping[str, Floats]
+    """By measure (n,), as interpolated before."""
+    measured: Mapping[str, Floats]
+
+    def errors(self, name: str) -> Floats:
+        """(n,) of a measure: relative to max(|value|, 1e-6), of an accuracy absolute."""
+        found, exact = self.predicted[name], self.measured[name]
+        off = np.where(np.isfinite(exact), np.abs(found - exact), np.inf)
+        if name.endswith("_accuracy"):
+            return np.asarray(np.where(np.isnan(exact), np.nan, off))
+        return np.asarray(off / np.where(np.isfinite(exact), np.maximum(np.abs(exact), 1e-6), 1))
+
+    def summary(self, name: str) -> dict[str, float]:
+        """Mean, 95 % quantile and largest of a measure's errors."""
+        off = self.errors(name)
+        high = float(np.quantile(off, 0.95, method="higher"))
+        return {"mean": float(off.mean()), "quantile95": high, "largest": float(off.max())}
+
+    @property
+    def passed(self) -> bool:
+        """Whether every loss is as near as was asked for."""
+        found = [self.summary(name) for name in self.predicted if name.endswith("_loss")]
+        return all(
+            one["quantile95"] <= self.tolerance and one["largest"] <= 2 * self.tolerance
+            for one in found
+        )
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Losses on a grid on a plane, and the path across it.
+
+    Every measure, like ``measured``, has shape (nx, ny), a line's (nx,): ``measures[name][i, j]``
+    is the value at ``origin + x[i] * directions[0] + y[j] * directions[1]``. Not evaluated yet:
+    NaN and not measured. Interpolated: a value and not measured. A loss that *is* NaN or infinite:
+    measured.
+    """
+
+    plane: Plane
+    x: Floats
+    y: Floats
+    """(ny,); empty for a line."""
+    measures: Mapping[str, Floats]
+    """train_loss, train_accuracy and, with validation data, validation_loss and
+    validation_accuracy; an accuracy is NaN throughout where the problem has none."""
+    measured: NDArray[np.bool_]
+    points: tuple[Point, ...] = ()
+    paths: tuple[Path, ...] = ()
+    constant_loss: float = float("nan")
+    """Training loss of the best constant output; NaN where none was found."""
+    run_id: str = ""
+    run_name: str = ""
+    samples: Mapping[str, int] = field(default_factory=dict)
+    """Samples behind each value, by data set: ``{"train": 1437, "validation": 360}``."""
+    strategy: Mapping[str, Any] = field(default_factory=dict)
+    """How the points were evaluated: name, batch size, threads, dtype, device."""
+    evaluation_seconds: float = 0.0
+    """Wall time of evaluating the grid, summed over resumes."""
+    choosing_seconds: float = 0.0
+    samples_evaluated: int = 0
+    """Forward passes of single samples spent on the grid."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Command and versions, for captions."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked for, such as plane, unit and extent: what a resumed scan is compared with."""
+    spread: Spread | None = None
+    """The same along further random directions."""
+    findings: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers that sum the scan up, JSON values: ``width`` and ``barrier``."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know to read the figure, a sentence each."""
+    tolerance: float = 0.0
+    """Of the losses that are interpolated, relative; 0: every value is measured."""
+    errors: Mapping[str, Floats] = field(default_factory=dict)
+    """By measure, absolute. Interpolated: to be expected, 95 % of held-out points are nearer.
+    Measured on a subset of the samples: the standard error. Else 0."""
+    certificate: Certificate | None = None
+    """There is one as soon as every point has a value to the tolerance."""
+    subset: Mapping[str, Floats] = field(default_factory=dict)
+    """Measures of a subset of the samples, at points whose exact values are interpolated."""
+
+    @property
+    def is_line(self) -> bool:
+        """Whether this is a scan along a line instead of a plane."""
+        return len(self.plane.directions) == 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether every grid point was measured, or has an interpolated value."""
+        return self.certificate is not None or bool(self.measured.all())
+
+    @property
+    def estimates(self) -> Mapping[str, Floats]:
+        """What goes with the measures, by the names that files have for it.
+
+        ``NAME_error`` and, where interpolation starts from fewer samples, ``subset_NAME``.
+        """
+        errors = {f"{name}_error": values for name, values in self.errors.items()}
+        return errors | {f"subset_{name}": values for name, values in self.subset.items()}
+
+    @property
+    def uncertain(self) -> NDArray[np.bool_]:
+        """Where an interpolated loss may be further off than the tolerance."""
+        found = np.zeros(self.measured.shape, bool)
+        for name, errors in self.errors.items():
+            if name.endswith("_loss") and self.tolerance > 0:
+                size = np.maximum(np.abs(self.measures[name]), 1e-6)
+                found |= ~self.measured & (errors > self.tolerance * size)
+        return found

@@ -1,0 +1,536 @@
+"""A scan in sentences: for figures, captions and the terminal, in the same words and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from landscape.quantities import number, percent
+from landscape.store.scans.records import Certificate, Floats, Path, Plane, Point, Scan
+from landscape.store.trajectories.trajectory import Event
+
+AGREES = 0.1
+"""Beyond this relative difference of plane and true loss, the plane says little about a point."""
+ARC = 0.95
+"""Correlation with cosines above which a path on its principal components may be a random walk."""
+SQUARE = float(np.sin(np.radians(0.5)))
+"""Cosine of two directions below which they count as being at right angles."""
+DISTANCE = "distance in weight space"
+MEASURES = {
+    "train_loss": "training loss",
+    "validation_loss": "validation loss",
+    "train_accuracy": "training accuracy",
+    "validation_accuracy": "validation accuracy",
+}
+EXPLAINED = {
+    "gradient_norm": "gradient norm",
+    "sharpness": "sharpness (the Hessian's largest eigenvalue)",
+    "convexity": "|smallest / largest Hessian eigenvalue| (0 where convex)",
+}
+EVENTS = ("escape", "recovery", "spike", "plateau", "non-finite")
+"""The events that are spoken of; of several at one step in this order."""
+MOST = 2
+"""So many stretches of one name are listed, more are counted."""
+TRAINED_WITH = (
+    ("lr", "learning rate"),
+    ("momentum", "momentum"),
+    ("weight_decay", "weight decay"),
+    ("batch_size", "batch"),
+)
+
+
+class BatchNormText(NamedTuple):
+    """What is said of where a scan's BatchNorm statistics are from."""
+
+    figure: str
+    """Behind "BatchNorm statistics:", in small letters."""
+    caption: str
+    """A sentence."""
+    full: str
+    """Behind "BatchNorm statistics:", where there is room."""
+
+
+BATCHNORM = {
+    "saved": BatchNormText(
+        "the origin's",
+        "BatchNorm layers use the origin's running statistics.",
+        "the origin's at every point",
+    ),
+    "recompute": BatchNormText(
+        "re-estimated at every point",
+        "BatchNorm statistics were estimated anew at every point.",
+        "estimated anew at every point",
+    ),
+    "interpolate": BatchNormText(
+        "interpolated",
+        "BatchNorm statistics were interpolated along the axes.",
+        "between those of the weights the plane goes through: means affine, variances in their "
+        "logarithm",
+    ),
+}
+
+
+def describe(scan: Scan) -> list[str]:
+    """Everything a reader of the scan must know, a sentence each."""
+    sentences = [_where(scan), *_axes(scan), _grid(scan), *_losses(scan)]
+    for path in scan.paths:
+        sentences += _path(scan, path)
+    if normalizes(scan.plane):
+        sentences.append(f"BatchNorm statistics: {_batchnorm(scan.plane).full}.")
+    return [*sentences, *remarks(scan)]
+
+
+def remarks(scan: Scan) -> list[str]:
+    """What the figure itself doesn't show: widths, barriers, and how the path may mislead."""
+    found = []
+    if reason := scan.settings.get("extent_reason"):
+        found.append(f"The grid reaches {reason}.")
+    found += approximations(scan)
+    if scan.spread is not None and scan.is_line:
+        count = len(scan.spread.seeds)
+        found.append(f"Curves: medians over {count} random directions; bands: their quartiles.")
+    if "width" in scan.findings:
+        found.append(_width(scan.findings["width"]))
+    elif scan.complete and scan.spread is not None:
+        found.append("Width r₀.₁: undetermined, the origin is no grid point or its loss infinite.")
+    if "barrier" in scan.findings:
+        found += _barrier(scan.findings["barrier"])
+    elif scan.complete and scan.settings.get("between"):
+        found.append("Barrier: undetermined, the two weights aren't both grid points.")
+    for path in scan.paths:
+        found += _nulls(scan, path)
+    return found
+
+
+def approximations(scan: Scan) -> list[str]:
+    """A sentence on the subset of the samples, one on interpolation; none where all is exact."""
+    found = []
+    asked = scan.settings.get("samples")
+    if asked is not None and not scan.tolerance:
+        found.append(_subset(scan, asked))
+    if scan.tolerance and scan.certificate is not None:
+        found.append(_interpolated(scan, scan.certificate))
+    return found
+
+
+def caption(scan: Scan) -> str:
+    """What a paper must say: what was measured where and how, how much it shows of the path."""
+    sentences = [_subject(scan), _named_axes(scan), _extents(scan), _centre(scan)]
+    sentences.append(constant_output(scan.constant_loss))
+    for path in scan.paths:
+        text = share(path)
+        sentences += [f"{text[0].upper()}{text[1:]}.", happened(path.events)]
+    sentences += [*scan.remarks, doubtful(scan)]
+    if normalizes(scan.plane):
+        sentences.append(_batchnorm(scan.plane).caption)
+    return " ".join(text for text in (*sentences, *made_by(scan.provenance)) if text)
+
+
+def small_print(scan: Scan) -> list[str]:
+    """What a figure says in small letters beneath its panels, a line each."""
+    plane = scan.plane
+    facts = [f"origin: {origin(plane)}", scaling(plane)]
+    if normalizes(plane):
+        facts.append(f"BatchNorm statistics: {_batchnorm(plane).figure}")
+    facts.append(skew(plane))
+    joined = "; ".join(text for text in facts if text)
+    return [*(share(path) for path in scan.paths), *scan.remarks, joined]
+
+
+def extent(values: Floats) -> str:
+    """The range of an axis: ``−1 to 1``."""
+    return f"{number(float(values[0]))} to {number(float(values[-1]))}"
+
+
+def unit(plane: Plane, axis: int) -> str:
+    """What 1 on an axis is: its unit, and the distance in weight space where it differs."""
+    if plane.unit == DISTANCE or not plane.directions.size:
+        return plane.unit
+    return f"{plane.unit}; 1 = {number(plane.norms[axis])} in weight space"
+
+
+def axis(plane: Plane, axis: int) -> tuple[str, str]:
+    """An axis' name and its unit in brackets, for two lines of a label."""
+    return plane.labels[axis], f"({unit(plane, axis)})"
+
+
+def measure(scan: Scan, name: str) -> str:
+    """A panel's title: the measure and the samples behind it."""
+    samples = scan.samples.get(name.split("_", maxsplit=1)[0])
+    title = MEASURES.get(name, name.replace("_", " "))
+    return f"{title} ({samples:,} samples)" if samples else title
+
+
+def marked(point: Point) -> str:
+    """A marked point's legend entry: ``best (step 900)``."""
+    step = f"step {point.step:,}"
+    return point.name if point.name == step else f"{point.name} ({step})"
+
+
+def share(path: Path) -> str:
+    """How much of a path lies in the plane or on the line, beside what a random one holds."""
+    name = f"path {path.name}" if path.name not in ("", "path") else "path"
+    where = "line" if path.xy.shape[1] == 1 else "plane"
+    off = path.distance_from_plane[np.isfinite(path.distance_from_plane)]
+    away = f", up to {number(float(off.max()), 2)} away from it" if len(off) else ""
+    if not np.isfinite(path.share_in_plane):
+        return f"{name}: does not move, so has no share in this {where}{away}"
+    held = f"{name}: {percent(path.share_in_plane)} of its variance lies in this {where}"
+    return f"{held} (chance {percent(path.chance)}){away}"
+
+
+def origin(plane: Plane) -> str:
+    """Where the plane's origin is: ``final weights (step 4,500)``."""
+    if not plane.origin.size:
+        return "not in the imported file, nor are the directions"
+    step, name = f"step {plane.origin_step:,}", plane.origin_name
+    if name.isdigit():
+        return f"weights at {step}"
+    return f"weights {name} ({step})" if "@" in name else f"{name} weights ({step})"
+
+
+def scaling(plane: Plane) -> str:
+    """How directions were scaled and what they leave alone; empty where there is nothing to say."""
+    if plane.kind == "imported" and plane.origin.size:
+        return "" if plane.ignored == "none" else f"ignored of the directions: {plane.ignored}"
+    if not any("random" in label for label in plane.labels):
+        return ""
+    how = plane.normalization
+    scaled = f"random directions {'not normalized' if how == 'none' else f'{how}-normalized'}"
+    return f"{scaled}, {plane.ignored} tensors left out" if plane.ignored != "none" else scaled
+
+
+def normalizes(plane: Plane) -> bool:
+    """Whether the model has running statistics, as BatchNorm layers do."""
+    return any("running_" in name for name in plane.buffers)
+
+
+def skew(plane: Plane) -> str:
+    """Two axes drawn at right angles that aren't; empty where they are within half a degree.
+
+    Empty as well where nobody knows the angle.
+    """
+    if not abs(plane.cosine) >= SQUARE:
+        return ""
+    degrees = np.degrees(np.arccos(np.clip(plane.cosine, -1, 1)))
+    return f"directions at {number(float(degrees))}°, drawn at right angles"
+
+
+def doubtful(scan: Scan) -> str:
+    """How many interpolated points may be off by more than the tolerance; empty: none."""
+    count = int(scan.uncertain.sum())
+    if not count:
+        return ""
+    points = "point" if count == 1 else "points"
+    return (
+        f"{count:,} interpolated {points} ({percent(count / scan.measured.size)} of all, "
+        f"dotted) may be off by more than {percent(scan.tolerance)}."
+    )
+
+
+def bands(scan: Scan) -> tuple[str, ...]:
+    """What dots and bands mean, for the small print; nothing where there are none."""
+    if not scan.is_line:
+        told = f"dots: interpolated, may be off by more than {percent(scan.tolerance)}"
+        return (told,) if scan.uncertain.any() else ()
+    if scan.spread is not None or not any((error > 0).any() for error in scan.errors.values()):
+        return ()
+    if scan.tolerance:
+        return ("bands: where 95 % of the interpolated losses are",)
+    return ("bands: two standard errors of the mean over the samples",)
+
+
+def constant_output(loss: float) -> str:
+    """The best constant output's training loss; empty where nobody knows it."""
+    if not np.isfinite(loss):
+        return ""
+    return f"The best constant output has training loss {number(loss, 4)}."
+
+
+def training(settings: Mapping[str, Any]) -> str:
+    """How a run was trained: ``learning rate 0.1, momentum 0.9, batch 32, seed 0``."""
+    given = [(text, settings[key]) for key, text in TRAINED_WITH if settings.get(key)]
+    parts = [f"{text} {number(float(value))}" for text, value in given]
+    return ", ".join(parts + ([f"seed {settings['seed']}"] if "seed" in settings else []))
+
+
+def made_by(provenance: Mapping[str, Any]) -> list[str]:
+    """The command and the versions of libraries that made something, as far as they are known."""
+    sentences = []
+    if provenance.get("command"):
+        sentences.append(f"Command: {provenance['command']}.")
+    versions = provenance.get("versions")
+    if isinstance(versions, Mapping) and versions:
+        listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+        sentences.append(f"Versions: {listed}.")
+    return sentences
+
+
+def event_names(events: Iterable[Event]) -> list[str]:
+    """The names that occur, in the order in which they first happened."""
+    known = [event for event in events if event.name in EVENTS]
+    known.sort(key=lambda event: (event.first, EVENTS.index(event.name)))
+    return list(dict.fromkeys(event.name for event in known))
+
+
+def episodes(name: str, events: Iterable[Event]) -> str:
+    """When events of that name happened: ``plateau: steps 0–45, steps 743–1,800``."""
+    mine = sorted((event for event in events if event.name == name), key=lambda e: e.first)
+    if len(mine) > MOST:
+        return f"{len(mine)} × {name}: steps {mine[0].first:,} to {mine[-1].last:,}"
+    return f"{name}: " + ", ".join(_steps(event) for event in mine)
+
+
+def happened(events: Iterable[Event]) -> str:
+    """What happened when, in a sentence; empty without events."""
+    known = tuple(events)
+    every = "; ".join(episodes(name, known) for name in event_names(known))
+    return f"Events: {every}." if every else ""
+
+
+def _steps(event: Event) -> str:
+    if event.first == event.last:
+        return f"step {event.first:,}"
+    return f"steps {event.first:,}–{event.last:,}"
+
+
+def _batchnorm(plane: Plane) -> BatchNormText:
+    mode = plane.batchnorm
+    return BATCHNORM.get(mode, BatchNormText(mode, f"BatchNorm statistics: {mode}.", mode))
+
+
+# What `describe` says.
+
+
+def _where(scan: Scan) -> str:
+    plane = scan.plane
+    if not plane.origin.size:
+        return "A scan imported from a file that has no weights."
+    shape = "line" if scan.is_line else "plane"
+    run = f" of run {scan.run_name}" if scan.run_name else ""
+    return f"A {shape} of kind {plane.kind} through the {origin(plane)}{run}."
+
+
+def _axes(scan: Scan) -> list[str]:
+    plane = scan.plane
+    names = [f"{letter}: {label}" for letter, label in zip("xy", plane.labels, strict=False)]
+    sentences = [f"Axes: {'; '.join(names)}; in {plane.unit}."]
+    if plane.unit != DISTANCE and plane.directions.size:
+        lengths = " and ".join(number(norm) for norm in plane.norms)
+        sentences.append(f"1 on an axis is a distance of {lengths} in weight space.")
+    if abs(plane.cosine) >= SQUARE:
+        sentences.append(
+            f"The directions aren't at right angles: their cosine is {number(plane.cosine, 2)}."
+        )
+    return sentences
+
+
+def _grid(scan: Scan) -> str:
+    size = " × ".join(map(str, scan.measured.shape))
+    ends = " by ".join(extent(axis) for axis in (scan.x, scan.y) if len(axis))
+    left = 0 if scan.complete else int((~scan.measured).sum())
+    rest = f"; {left:,} points aren't measured yet" if left else ""
+    return f"Grid: {size} points, {ends}{rest}."
+
+
+def _losses(scan: Scan) -> list[str]:
+    found = []
+    for name in ("train_loss", "validation_loss"):
+        there = scan.measured | (scan.certificate is not None)
+        values = scan.measures[name][there] if name in scan.measures else np.empty(0)
+        if len(values) and not np.isnan(values).all():
+            broken = int((~np.isfinite(values)).sum())
+            rest = f", {broken:,} of {values.size:,} points not finite" if broken else ""
+            found.append(f"{MEASURES[name].capitalize()}: {_range(values)} on the grid{rest}.")
+    for name, title in EXPLAINED.items():
+        values = scan.measures.get(name, np.empty(0))
+        if np.isfinite(values).any():
+            found.append(f"{title[0].upper()}{title[1:]}: {_range(values)}.")
+    return [*found, *filter(None, [constant_output(scan.constant_loss)])]
+
+
+def _range(values: Floats) -> str:
+    finite = values[np.isfinite(values)]
+    return f"{number(finite.min())} to {number(finite.max())}" if len(finite) else "nowhere finite"
+
+
+def _path(scan: Scan, path: Path) -> list[str]:
+    name = _name(scan, path)
+    if np.isnan(path.share_in_plane):
+        return [f"{name} does not move."]
+    shape = "line" if scan.is_line else "plane"
+    found = [
+        f"{name}: {percent(path.share_in_plane)} of its variance lies in this {shape}; a random "
+        f"{shape} would hold {percent(path.chance)}."
+    ]
+    if scan.plane.kind == "pca" and np.isfinite(path.walk):
+        found.append(
+            f"Of a random walk as long, its first two principal components would hold "
+            f"{percent(path.walk)}; of a straight drift, the first alone all."
+        )
+    away = path.distance_from_plane[np.isfinite(path.distance_from_plane)]
+    if len(away):
+        found.append(f"Its points are up to {number(float(away.max()))} away from the {shape}.")
+    known = np.isfinite(path.true_loss) & np.isfinite(path.plane_loss)
+    if known.any():
+        true, plane = path.true_loss[known], path.plane_loss[known]
+        off = np.abs(plane - true) > AGREES * np.abs(true)
+        found.append(
+            f"At {int(off.sum())} of {int(known.sum())} points with both, the loss on the {shape} "
+            f"is over {percent(AGREES)} off the loss of the weights themselves (median difference "
+            f"{percent(float(np.median(np.abs(plane - true) / np.abs(true))))}): these are pale."
+        )
+    return found
+
+
+def _name(scan: Scan, path: Path) -> str:
+    return f"Path of {path.name}" if path.name and len(scan.paths) > 1 else "The path"
+
+
+# What `remarks` says.
+
+
+def _subset(scan: Scan, count: int) -> str:
+    loss, error = scan.measures["train_loss"], scan.errors["train_loss"]
+    known = np.isfinite(loss) & np.isfinite(error)
+    size = np.maximum(np.abs(loss[known]), 1e-6)
+    typical = percent(float(np.median(error[known] / size))) if known.any() else "unknown"
+    return (
+        f"Losses of {count:,} random samples, the same ones everywhere: standard error of the "
+        f"training loss {typical} (median)."
+    )
+
+
+def _interpolated(scan: Scan, certificate: Certificate) -> str:
+    if not len(certificate.xy):
+        return (
+            f"Tolerance {percent(certificate.tolerance)}: interpolation was never near enough, or "
+            "there were too few points to test it; every point is measured."
+        )
+    parts = []
+    for name in ("train_loss", "validation_loss"):
+        if name in certificate.predicted:
+            off = certificate.summary(name)
+            parts.append(
+                f"{MEASURES[name]} {percent(off['mean'])} off on average, 95 % of them below "
+                f"{percent(off['quantile95'])}, all below {percent(off['largest'])}"
+            )
+    tried = f", attempt {certificate.attempts}" if certificate.attempts > 1 else ""
+    return (
+        f"{percent(float(scan.measured.mean()))} of the points are measured, the others "
+        f"interpolated to a tolerance of {percent(certificate.tolerance)}; at "
+        f"{len(certificate.xy)} held-out random points{tried}: {'; '.join(parts)}."
+    )
+
+
+def _nulls(scan: Scan, path: Path) -> list[str]:
+    if scan.plane.kind != "pca" or not path.arc > ARC:
+        return []
+    return [
+        f"{_name(scan, path)} looks like an arc, as every random walk does on its first two "
+        f"principal components: its coordinates correlate by {number(path.arc, 2)} or more with a "
+        "walk's cosines. The arc by itself is no evidence of a turn or a valley."
+    ]
+
+
+def _width(found: Mapping[str, Any]) -> str:
+    def value(name: str) -> str:
+        beyond = f"beyond {number(found['reach'])}"
+        return number(found[name]) if found[name] is not None else beyond
+
+    sets = f"{found['planes']} random " + ("directions" if found["planes"] > 1 else "direction")
+    text = (
+        f"Width r₀.₁, where the training loss has risen by {number(found['rise'])}: median "
+        f"{value('median')}, quartiles {value('lower')} and {value('upper')} {found['unit']}, over "
+        f"{found['rays']} rays ({sets})"
+    )
+    if found["median_distance"] is not None:
+        text += f"; the median is a distance of {number(found['median_distance'])} in weight space"
+    if found["planes"] == 1:
+        text += "; a single one is an anecdote, --planes 10 tells more"
+    return f"{text}."
+
+
+def _barrier(found: Mapping[str, Any]) -> list[str]:
+    sentences = []
+    for name, title in (("train", "training"), ("validation", "validation")):
+        if f"{name}_nats" not in found:
+            continue
+        height = found[f"{name}_nats"]
+        if height is None:
+            sentences.append(f"Barrier of the {title} loss: undetermined, a loss isn't finite.")
+            continue
+        parts = [number(height)]
+        if found[f"{name}_ratio"] is not None:
+            parts.append(f"{number(found[f'{name}_ratio'])} times the larger end's loss")
+        if found[f"{name}_error_points"] is not None:
+            parts.append(f"{number(found[f'{name}_error_points'], 2)} error points")
+        place = f", highest at {percent(found[f'{name}_at'])} of the way" if height > 0 else ""
+        sentences.append(f"Barrier of the {title} loss along the line: {', '.join(parts)}{place}.")
+    return sentences
+
+
+# What `caption` says.
+
+
+def _subject(scan: Scan) -> str:
+    plane = scan.plane
+    if not plane.origin.size:
+        return _imported(scan)
+    run = f"run {scan.run_name}" if scan.run_name else "a run"
+    identity = f" ({scan.run_id})" if scan.run_id else ""
+    samples = " and ".join(
+        f"{count:,} {'training' if name == 'train' else name}"
+        for name, count in scan.samples.items()
+    )
+    where = "a line" if scan.is_line else f"a plane of kind {plane.kind}"
+    mean = f" over {samples} samples" if samples else ""
+    return f"Mean loss{mean} on {where} through the {origin(plane)} of {run}{identity}."
+
+
+def _imported(scan: Scan) -> str:
+    where = "a line" if scan.is_line else "a plane"
+    source = scan.provenance.get("imported", "")
+    directions = scan.provenance.get("directions", "")
+    known = f" along the directions of {directions}" if directions else ""
+    return (
+        f"Mean loss on {where}{known}, imported{f' from {source}' if source else ''}: "
+        "its weights are not in that file."
+    )
+
+
+def _named_axes(scan: Scan) -> str:
+    plane = scan.plane
+    names = "; ".join(
+        f"{letter}: {plane.labels[k]} ({unit(plane, k)})"
+        for k, letter in zip(range(len(plane.directions)), "xy", strict=False)
+    )
+    made = f"seed {plane.seed}, {scaling(plane)}" if scaling(plane) else ""
+    return f"Axes: {'; '.join(text for text in (names, made, skew(plane)) if text)}."
+
+
+def _extents(scan: Scan) -> str:
+    size, extents = f"{len(scan.x)}", f"x {extent(scan.x)}"
+    if not scan.is_line:
+        size, extents = f"{size} × {len(scan.y)}", f"{extents}, y {extent(scan.y)}"
+    done = int(scan.measured.sum())
+    left = "" if scan.complete else f", {done:,} of {scan.measured.size:,} of them measured"
+    return f"Grid: {size} points, {extents}{left}."
+
+
+def _centre(scan: Scan) -> str:
+    # Half a rounding error off zero is still the origin.
+    i = np.flatnonzero(np.isclose(scan.x, 0, atol=1e-12))
+    j = np.array([0]) if scan.is_line else np.flatnonzero(np.isclose(scan.y, 0, atol=1e-12))
+    if not len(i) or not len(j):
+        return ""
+    at = (i[0],) if scan.is_line else (i[0], j[0])
+    texts = []
+    for name in ("train_loss", "validation_loss"):
+        if name == "train_loss" or not np.isnan(scan.measures.get(name, np.nan)).all():
+            value = float(scan.measures[name][at])
+            found = "NaN" if scan.measured[at] and np.isnan(value) else number(value)
+            texts.append(f"{MEASURES[name].removesuffix(' loss')} {found}")
+    return f"Loss at the origin: {', '.join(texts)}."

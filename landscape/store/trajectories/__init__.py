@@ -1,0 +1,1 @@
+"""A run's trajectory on the disk: written as shards, read as one."""

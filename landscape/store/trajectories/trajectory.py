@@ -1,0 +1,245 @@
+"""Reading a trajectory: everything recorded of a training, weights row by row when asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.errors import LandscapeError
+from landscape.store.hdf5 import reading
+from landscape.store.trajectories.scalars import SCALARS
+
+FORMAT = "landscape-trajectory"
+VERSION = 1
+CADENCE, DENSE, FLIGHT, EVENT = 1, 2, 4, 8
+"""Bits of ``kind``: why a row was recorded."""
+MEASURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A stretch of steps with a name."""
+
+    name: str
+    """spike, escape, plateau, recovery or non-finite."""
+    first: int
+    last: int
+    trigger: str
+    """What was seen, in words: ``batch_loss 2.9 > 1.1 at step 480``."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The weights w_t at T recorded steps, with what was measured there."""
+
+    path: Path
+    step: NDArray[np.int64]
+    """(T,) strictly increasing; row 0 is the initialization."""
+    kind: NDArray[np.int64]
+    """(T,) bit mask of CADENCE, DENSE, FLIGHT, EVENT."""
+    measures: Mapping[str, NDArray[np.float64]]
+    """(T,) each of MEASURES over the full data; NaN where not evaluated."""
+    parameters: Sequence[Mapping[str, Any]]
+    """name, shape and offset of each tensor in the flat vector."""
+    recorded: Sequence[Mapping[str, Any]] = ()
+    """Those of them that rows hold, with their offset in a row."""
+    events: tuple[Event, ...] = ()
+    velocity_step: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The steps at which the optimizer's velocity was recorded."""
+
+    @classmethod
+    def open(cls, path: Path) -> Trajectory:
+        """Read all but weights, buffers and scalars.
+
+        Raises:
+            LandscapeError: no such file, no trajectory, or one of its shards is missing or short.
+        """
+        with opened(path) as file:
+            recorded = json.loads(file.attrs["parameters"])
+            everything = file.attrs.get("all_parameters")
+            return cls(
+                path,
+                file["step"][:],
+                file["kind"][:],
+                {name: file[name][:] for name in MEASURES},
+                json.loads(everything) if everything is not None else recorded,
+                recorded,
+                events_of(file),
+                file["velocity_step"][:] if "velocity_step" in file else np.empty(0, np.int64),
+            )
+
+    @property
+    def size(self) -> int:
+        """P, the number of parameters."""
+        return sum(int(np.prod(parameter["shape"])) for parameter in self.parameters)
+
+    @property
+    def partial(self) -> bool:
+        """Whether rows hold some of the parameters only."""
+        return bool(self.recorded) and len(self.recorded) < len(self.parameters)
+
+    def weights(self, rows: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
+        """Some rows' weights, or some of their columns; only these are read.
+
+        Raises:
+            LandscapeError: rows hold some of the parameters only; `part` reads these.
+        """
+        if self.partial:
+            raise LandscapeError(
+                f"all weights are needed, {self.path} holds {len(self.recorded)} of "
+                f"{len(self.parameters)} tensors; train again without --record-parameters"
+            )
+        return self.part(rows, columns)
+
+    def part(self, rows: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
+        """Some rows' weights of the recorded parameters, or some of their columns."""
+        with self._file() as file:
+            block: NDArray[np.float32] = file["weights"][rows, columns]
+        return block
+
+    def row_weights(self, row: int) -> NDArray[np.float32]:
+        """One row's weights, (P,)."""
+        weights: NDArray[np.float32] = self.weights(slice(row, row + 1))[0]
+        return weights
+
+    def buffers(self, row: int) -> dict[str, NDArray[Any]]:
+        """One row's buffers by name."""
+        with self._file() as file:
+            return {name: np.asarray(data[row]) for name, data in file["buffers"].items()}
+
+    def velocity(self, step: int) -> NDArray[np.float32] | None:
+        """The optimizer's velocity at a step, of the recorded parameters; None where it has none.
+
+        It is v in w = w - lr v, as torch.optim.SGD keeps it.
+        """
+        places = np.flatnonzero(self.velocity_step == step)
+        if len(places) == 0:
+            return None
+        with self._file() as file:
+            found: NDArray[np.float32] = file["velocity"][places[0]]
+        return found
+
+    def sketches(self, steps: slice = slice(None)) -> NDArray[np.float32]:
+        """(S, m) sketches of w_t - w_0, one an SGD step; (0, 0) where none were recorded."""
+        with self._file() as file:
+            if "sketch" not in file["steps"]:
+                return np.empty((0, 0), np.float32)
+            block: NDArray[np.float32] = file["steps/sketch"][steps]
+        return block
+
+    def sketch_seed(self) -> tuple[int, str] | None:
+        """Seed and method of the sketches; None where there are none."""
+        with self._file() as file:
+            if "sketch" not in file["steps"]:
+                return None
+            attributes = file["steps/sketch"].attrs
+            return int(attributes["seed"]), str(attributes["method"])
+
+    def scalars(self) -> dict[str, NDArray[np.float64]]:
+        """(S,) each that was recorded; row t is the step from w_t to w_{t+1}."""
+        with self._file() as file:
+            return {name: file["steps"][name][:] for name in scalar_names(file)}
+
+    def row(self, where: str | int) -> int:
+        """The row of ``final``, ``best`` or a recorded step.
+
+        ``final`` is the last row with finite weights, ``best`` the one with the lowest recorded
+        full-data training loss.
+
+        Raises:
+            LandscapeError: no such row; the message names the nearest recorded steps.
+        """
+        if where == "final":
+            return self._last_finite()
+        if where == "best":
+            losses = self.measures["train_loss"]
+            if np.isnan(losses).all():
+                raise LandscapeError(f"best needs a recorded training loss, {self.path} has none")
+            return int(np.nanargmin(losses))
+        try:
+            step = int(where)
+        except ValueError:
+            raise LandscapeError(f"weights must be final, best or a step, got {where}") from None
+        rows = np.flatnonzero(self.step == step)
+        if len(rows) == 0:
+            nearest = self.step[np.argsort(np.abs(self.step - step), kind="stable")[:2]]
+            raise LandscapeError(
+                f"step {step} must be a recorded one, the nearest are "
+                f"{' and '.join(map(str, sorted(nearest.tolist())))}"
+            )
+        return int(rows[0])
+
+    def _last_finite(self) -> int:
+        for row in range(len(self.step) - 1, -1, -1):
+            if np.isfinite(self.part(slice(row, row + 1))).all():
+                return row
+        raise LandscapeError(
+            f"{self.path} must hold finite weights, all {len(self.step)} rows aren't"
+        )
+
+    def _file(self) -> AbstractContextManager[h5py.File]:
+        return opened(self.path)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """trajectory.h5, open for reading, its shards all there.
+
+    Raises:
+        LandscapeError: it isn't, or what is read inside is damaged.
+    """
+    with reading(path, FORMAT, VERSION) as file:
+        _check_shards(path, json.loads(file.attrs["shards"]))
+        try:
+            yield file
+        except OSError as error:
+            raise LandscapeError(
+                f"{path} must be whole, a part of it can't be read: {error}; "
+                f"`landscape info {path.parent} --check` says which"
+            ) from error
+
+
+def scalar_names(file: h5py.Group) -> list[str]:
+    """The scalars of SGD steps that a trajectory or a shard holds, in the order of SCALARS."""
+    there = [name for name in file.get("steps", ()) if name != "sketch"]
+    order = list(SCALARS)
+    return sorted(there, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def events_of(file: h5py.Group) -> tuple[Event, ...]:
+    """The events, which an index holds itself, as does a path of a scan."""
+    if "events" not in file or len(file["events/name"]) == 0:
+        return ()
+    group = file["events"]
+    names, triggers = (group[key].asstr()[:] for key in ("name", "trigger"))
+    return tuple(
+        Event(str(name), int(first), int(last), str(trigger))
+        for name, first, last, trigger in zip(
+            names, group["first"][:], group["last"][:], triggers, strict=True
+        )
+    )
+
+
+def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:
+    # A virtual dataset whose source is missing silently reads fill values.
+    remedy = (
+        "put it back from a copy, or save the rest with "
+        f"`landscape info {path.parent} --salvage FOLDER`"
+    )
+    for shard in shards:
+        place = path.parent / shard["file"]
+        if not place.is_file():
+            raise LandscapeError(f"{path} needs its shard {place}, which is missing; {remedy}")
+        if place.stat().st_size != shard["bytes"]:
+            raise LandscapeError(
+                f"{path} needs its shard {place} whole, {shard['bytes']} bytes, "
+                f"got {place.stat().st_size}; {remedy}"
+            )
