@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from landscape.store.summary import of_sweep
-from landscape.store.sweep import Sweep
+if TYPE_CHECKING:
+    from landscape.store.sweep import Sweep
 
 LOSSES = {
     "best_train_loss": "best train",
@@ -19,6 +19,8 @@ WIDTH = "r0.1 (quartiles)"
 
 def table_lines(sweep: Sweep) -> Iterator[str]:
     """The table; below it what went wrong in the runs that failed."""
+    from landscape.store.summary import of_sweep
+
     found = of_sweep(sweep)
     # The radius at which the loss has risen by 0.1: a column where a scan has measured it.
     widths = [WIDTH] if any(run["width"] for run in found["runs"]) else []
