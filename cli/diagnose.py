@@ -24,8 +24,8 @@ from .sweep_table import table
 if TYPE_CHECKING:
     from landscape.diagnose import Diagnosis, Thresholds, Verdict
     from landscape.store import Run
-    from landscape.store.outcomes import LossSpan, Outcomes, OutcomeShare
-    from landscape.store.sweep import Sweep
+    from landscape.store.sweep_folder import Sweep
+    from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare
 
 
 ANNOUNCED_SECONDS = 60.0
@@ -226,8 +226,8 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
         LandscapeError: no run has ended, or one couldn't be diagnosed; the others were.
     """
     from landscape.diagnose import alone
-    from landscape.diagnose.session import tally
-    from landscape.store import sweep as sweeps
+    from landscape.diagnose.session import sweep_outcomes
+    from landscape.store import sweep_folder as sweeps
 
     sweep = sweeps.read(folder)
     opened, damaged = sweep.opened()
@@ -245,7 +245,7 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
         typer.echo("interventions are left out; --intervene does them for each run", err=True)
     with cluster.workers(choice.workers, choice.scheduler) as pool, alone(sweep):
         failed = [*unreadable, *_diagnosed(folder, runs, asked, pool)]
-        found = tally.write(sweep)
+        found = sweep_outcomes.write(sweep)
     if json:
         strict_json.echo(found.record())
     else:
@@ -529,7 +529,7 @@ def diagnose(
 
     Writes RUN/analysis.h5, RUN/verdict.json and RUN/interventions/NAME, runs of their own.
     """
-    from landscape.store import sweep
+    from landscape.store import sweep_folder
 
     # moved
 
@@ -549,7 +549,7 @@ def diagnose(
         accept_changes=accept_changes,
         quiet=quiet,
     )
-    if sweep.is_sweep(path):
+    if sweep_folder.is_sweep(path):
         diagnose_sweep(path, choice, intervene=intervene, json=json)
     else:
         diagnose_run(path, choice, json=json)

@@ -81,7 +81,7 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
     from landscape.store import Scan, summary
     from landscape.store.scans.sentences import describe
     from landscape.store.sources import open_source
-    from landscape.store.sweep import Sweep
+    from landscape.store.sweep_folder import Sweep
 
     from .sweep_table import table_lines
 

@@ -14,7 +14,7 @@ from .progress import progress
 
 if TYPE_CHECKING:
     from landscape.draw import Style
-    from landscape.draw.pictures import PlannedPicture
+    from landscape.draw.default_figures import PlannedPicture
     from landscape.store import Scan
 
 SCALE, PAGE = "Scale and view", "Page"
@@ -126,7 +126,7 @@ def render(
     Writes SCAN-KIND.png, .pdf and .caption.txt, over those that are there. Each figure holds what
     it was made from: --reproduce makes it again.
     """
-    from landscape.draw import pictures
+    from landscape.draw import default_figures
     from landscape.draw.look import style as styles
 
     style = styles.Style(
@@ -151,7 +151,7 @@ def render(
         _again(reproduce, sources or (), output)
         return
     wanted = tuple(part.strip() for part in formats.split(",")) if formats is not None else None
-    plan = pictures.plan_pictures(
+    plan = default_figures.plan_pictures(
         sources or (),
         kind=kind,
         name=name,

@@ -451,7 +451,7 @@ def scan(
     from landscape import cluster
     from landscape.plane.choice import PlaneChoice
     from landscape.scan.request import GridChoice, Request
-    from landscape.scan.speed.evaluation import Evaluation
+    from landscape.scan.speed.options import Evaluation
     from landscape.store import read
 
     # moved
@@ -494,5 +494,5 @@ def scan(
         for run in opened
     ]
     with cluster.workers(workers, scheduler) as pool:
-        pool.start("landscape.scan.speed.farm")
+        pool.start("landscape.scan.speed.workers")
         carry_out(jobs, opened if preview else None, pool, quiet=quiet)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from landscape.store.sweep import Sweep
+    from landscape.store.sweep_folder import Sweep
 
 LOSSES = {
     "best_train_loss": "best train",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from landscape.errors import LandscapeError
-from landscape.sgd.events import EXCURSION, LEARNED, ROWS, TIMES
+from landscape.sgd.escapes import EXCURSION, LEARNED, ROWS, TIMES
 from landscape.store.measured.paths import BARRIER_ERROR, BARRIER_RATIO
 
 

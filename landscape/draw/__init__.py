@@ -12,8 +12,8 @@ from landscape.draw.figures.measures import measured
 from landscape.draw.files import save
 from landscape.draw.kinds import KINDS, FigureKind, kinds
 from landscape.draw.look.style import Style
+from landscape.draw.making import Work, make, open_work, reproduce
 from landscape.draw.solid.surface import surface
-from landscape.draw.works import Work, make, open_work, reproduce
 from landscape.store.scans.sentences import caption
 
 __all__ = [

@@ -34,8 +34,8 @@ from landscape.errors import LandscapeError
 from landscape.store import analysis
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
-from landscape.store.outcomes import Outcomes
 from landscape.store.scans.records import Scan
+from landscape.store.sweep_outcomes import Outcomes
 
 PAGE = ("theme", "width", "dpi", "transparent", "title")
 """The fields of `Style` that show in every figure; a film has a size of its own."""

@@ -19,8 +19,8 @@ from landscape.errors import LandscapeError
 from landscape.store.analysis import fingerprint
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
-from landscape.store.outcomes import Outcomes
 from landscape.store.scans.records import Scan
+from landscape.store.sweep_outcomes import Outcomes
 
 FORMAT = "landscape-figure"
 VERSION = 1

@@ -12,7 +12,7 @@ from landscape.plane.basis import DISTANCE
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.curved import gradient, hessian
 from landscape.plane.extent import AUTO
-from landscape.plane.imported import UNIT, imported
+from landscape.plane.from_files import UNIT, imported
 from landscape.plane.named_weights import FORM, Where, find, split
 from landscape.plane.normalization import NORMALIZATIONS
 from landscape.plane.pca import pca

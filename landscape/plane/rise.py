@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landscape.sgd.events import is_away
+from landscape.sgd.escapes import is_away
 from landscape.store.trajectories.trajectory import Trajectory
 
 

@@ -18,7 +18,7 @@ from landscape.problem.models import resnet
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Layout, buffers, flat, tied
 from landscape.scan.speed.choosing import engine
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.records import Plane, Weights
 
 SIZE = 51

@@ -13,8 +13,8 @@ import numpy as np
 from landscape.plane import kinds
 from landscape.scan.measures import PointCurvature
 from landscape.scan.refine.order import Rows, coarse_to_fine
-from landscape.scan.speed.evaluation import Evaluation
 from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.records import Floats, Plane, Scan
 from landscape.store.trajectories.trajectory import MEASURES
 

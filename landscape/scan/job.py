@@ -22,9 +22,9 @@ from landscape.scan.refine.refinement import Refinement
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
 from landscape.scan.speed.engine import Engine
-from landscape.scan.speed.evaluation import Evaluation
 from landscape.scan.speed.evaluator import StrategyRecord
-from landscape.scan.speed.farm import Farm
+from landscape.scan.speed.options import Evaluation
+from landscape.scan.speed.workers import Farm
 from landscape.store.scans.records import Plane, Scan
 
 FEW = 300

@@ -11,7 +11,7 @@ from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.scan.speed.statistics import AnchoredStatistics
+from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.store.scans.records import Floats, Plane
 
 TOLERANCE = 1e-3

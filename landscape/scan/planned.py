@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from landscape.plane import kinds
+from landscape.plane.axis_units import scaled
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import KINDS, Given
-from landscape.plane.units import scaled
 from landscape.problem.problem import Problem
 from landscape.scan.auto_extent import between, ranges
 from landscape.scan.paths import Track
 from landscape.scan.request import GridChoice
-from landscape.scan.speed.evaluation import Evaluation
 from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.records import Floats, Plane
 
 

@@ -28,7 +28,7 @@ from landscape.scan.planned import PlannedScan, auto_ranges
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 from landscape.store import provenance
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Plane, Scan

@@ -13,8 +13,8 @@ from landscape.scan import measures as further
 from landscape.scan.refine import refinement
 from landscape.scan.saving import SAVE_SECONDS
 from landscape.scan.speed import memory, strategies
-from landscape.scan.speed.evaluation import Evaluation
 from landscape.scan.speed.evaluator import dtype_of
+from landscape.scan.speed.options import Evaluation
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes
 from landscape.scan.planned import PlannedScan
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.strategies import STRATEGIES, fitting
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan

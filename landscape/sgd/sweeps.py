@@ -23,8 +23,8 @@ from landscape.sgd.setup import TrainingSetup, begin, go_on
 from landscape.sgd.training.train import Step
 from landscape.store import provenance
 from landscape.store import run as runs
-from landscape.store import sweep as sweeps
-from landscape.store.sweep import Sweep
+from landscape.store import sweep_folder as sweeps
+from landscape.store.sweep_folder import Sweep
 from landscape.store.trajectories import resumefile
 
 BY_VALUE = ("model", "data")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landscape.errors import LandscapeError
-from landscape.store import run, sweep
+from landscape.store import run, sweep_folder
 from landscape.store.exchange import li
 from landscape.store.hdf5 import opened
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
-from landscape.store.sweep import Sweep
+from landscape.store.sweep_folder import Sweep
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def open_source(path: Path) -> Scan | Run | Sweep:
     """
     if _is_scan(path):
         return load_scan(path)
-    return sweep.read(path) if sweep.is_sweep(path) else run.read(path)
+    return sweep_folder.read(path) if sweep_folder.is_sweep(path) else run.read(path)
 
 
 def expand(
@@ -106,9 +106,9 @@ def _is_scan(path: Path) -> bool:
 
 
 def _runs(path: Path, needing: str, told: Callable[[str], object]) -> list[Run]:
-    if not sweep.is_sweep(path):
+    if not sweep_folder.is_sweep(path):
         return [run.read(path)]
-    begun, damaged = sweep.read(path).opened()
+    begun, damaged = sweep_folder.read(path).opened()
     if damaged and not begun:
         raise LandscapeError(next(iter(damaged.values())))
     for name, why in damaged.items():

@@ -13,7 +13,7 @@ from landscape.store import run as run_folder
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
-from landscape.store.sweep import Sweep
+from landscape.store.sweep_folder import Sweep
 from landscape.store.trajectories.trajectory import MEASURES, Trajectory
 
 COPIED = (

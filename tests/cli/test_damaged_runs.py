@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from landscape.store import read, sweep
+from landscape.store import read, sweep_folder
 
 SMALL = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 8, "--epochs", 2, "-q")
 DAMAGES = ("truncated", "no JSON", "without keys")
@@ -131,6 +131,6 @@ def test_the_others_are_shown(swept, landscape):
 
 def test_a_sweep_tells_its_damaged_runs(swept):
     why = damage(swept / "lr0.2", "without keys")
-    runs, damaged = sweep.read(swept).opened()
+    runs, damaged = sweep_folder.read(swept).opened()
     assert [run.name for run in runs] == ["lr0.1", "lr0.3"]
     assert damaged == {"lr0.2": why}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from landscape.diagnose.binomial import interval
-from landscape.store import outcomes, read
+from landscape.store import read, sweep_outcomes
 
 SWEEP = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 8, "--epochs", 2)
 
@@ -41,7 +41,7 @@ def test_a_line_for_each_rate_and_each_run(swept):
 
 def test_shares_have_intervals_and_losses_medians(swept):
     folder, _ = swept
-    found = outcomes.load(folder)
+    found = sweep_outcomes.load(folder)
     assert (found["format"], found["version"]) == ("landscape-outcomes", 1)
     slow, fast = found["groups"]
     assert (slow["learning_rate"], fast["learning_rate"]) == (1e-5, 0.3)
@@ -68,7 +68,7 @@ def test_json_is_what_is_written(swept, landscape):
     folder, _ = swept
     result = landscape("diagnose", folder, "--only", "units", "--json", "-q")
     printed = json.loads(result.out)
-    written = outcomes.load(folder)
+    written = sweep_outcomes.load(folder)
     assert printed == {key: written[key] for key in printed}
 
 
@@ -84,9 +84,9 @@ def test_a_run_that_cannot_be_diagnosed_does_not_stop_the_others(landscape, tmp_
 
 
 def test_a_sweep_without_an_ended_run_is_refused(landscape, tmp_path):
-    from landscape.store import sweep
+    from landscape.store import sweep_folder
 
-    sweep.create(tmp_path / "empty", varied=["lr"], arguments=[], threads=1, runs=[])
+    sweep_folder.create(tmp_path / "empty", varied=["lr"], arguments=[], threads=1, runs=[])
     result = landscape("diagnose", tmp_path / "empty")
     assert (result.code, result.err) == (
         1,
@@ -98,7 +98,7 @@ def test_a_sweep_without_an_ended_run_is_refused(landscape, tmp_path):
 @pytest.mark.slow
 def test_processes_say_the_same(swept, landscape):
     folder, _ = swept
-    before = outcomes.load(folder)
+    before = sweep_outcomes.load(folder)
     result = landscape("diagnose", folder, "--only", "units,permutations", "--workers", 2, "-q")
     assert result.code == 0, result.err
-    assert outcomes.load(folder) == before
+    assert sweep_outcomes.load(folder) == before

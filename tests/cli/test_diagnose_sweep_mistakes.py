@@ -9,8 +9,8 @@ import pytest
 
 from landscape.diagnose import alone
 from landscape.diagnose.session.kept import VERDICT
-from landscape.store import analysis, outcomes
-from landscape.store import sweep as sweeps
+from landscape.store import analysis, sweep_outcomes
+from landscape.store import sweep_folder as sweeps
 
 SWEEP = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 4, "--epochs", 2)
 QUICK = ("--only", "units", "-q")
@@ -38,7 +38,7 @@ def test_runs_that_have_not_ended_are_left_out_and_named(swept, landscape):
         "2 of 3 runs are left out, they failed or have not ended: lr0.1, lr0.5; the sweep's own "
         "command trains them"
     )
-    assert [run["name"] for run in outcomes.load(swept)["runs"]] == ["lr0.3"]
+    assert [run["name"] for run in sweep_outcomes.load(swept)["runs"]] == ["lr0.3"]
 
 
 def test_a_failed_run_is_left_out_and_named(landscape, tmp_path):
@@ -56,7 +56,7 @@ def test_a_failed_run_is_left_out_and_named(landscape, tmp_path):
     result = landscape("diagnose", folder, *QUICK)
     assert result.code == 0, result.err
     assert "1 of 2 runs are left out, they failed or have not ended: kindbroken; " in result.err
-    assert [run["name"] for run in outcomes.load(folder)["runs"]] == ["kindplain"]
+    assert [run["name"] for run in sweep_outcomes.load(folder)["runs"]] == ["kindplain"]
 
 
 def test_a_run_that_is_damaged_does_not_stop_the_announcement(swept, landscape, monkeypatch):

@@ -18,7 +18,7 @@ from landscape.curvature.jump import jump, stretch, subspace
 from landscape.curvature.krylov import top
 from landscape.diagnose.session import movement
 from landscape.problem import Problem, flat, half_square
-from landscape.sgd import events
+from landscape.sgd import escapes
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.train import steps
 
@@ -105,10 +105,10 @@ def test_the_part_looks_from_before_the_spike_to_its_peak(recorded, every, monke
     step = trajectory.step
     first = int(np.argmax(losses > losses[0])) if every == 1 else 1
     end = first + int(np.argmax(losses[first:] < losses[0]))
-    limits = events.RiseLevels(losses[0], losses[0])
-    excursion = events.Excursion(first, end, first, limits, losses[0])
-    rules = events.EventRules(spike_rows=10)
-    course = events.Course(step, losses, losses[0], 0 * losses, 0, (excursion,), rules)
+    limits = escapes.RiseLevels(losses[0], losses[0])
+    excursion = escapes.Excursion(first, end, first, limits, losses[0])
+    rules = escapes.EventRules(spike_rows=10)
+    course = escapes.Course(step, losses, losses[0], 0 * losses, 0, (excursion,), rules)
     context = SimpleNamespace(
         course=course, subject=SimpleNamespace(problem=problem, trajectory=trajectory)
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from landscape.diagnose.session import gather
 from landscape.diagnose.session.diagnosis import Diagnosis, measure
-from landscape.diagnose.trainings import escape
+from landscape.diagnose.trainings import after_escape
 from landscape.diagnose.verdict.verdict import judge
 
 
@@ -13,7 +13,7 @@ def test_states_say_what_moves_and_what_lay_before_an_escape(escaped):
     )
     list(measure(found))
     evidence = gather.evidence(found.context)
-    row = escape.before_onset(found.subject, found.context.course)
+    row = after_escape.before_onset(found.subject, found.context.course)
     onset = evidence.state("onset")
     assert onset.step == found.subject.trajectory.step[row]
     assert onset.lambda_max is not None

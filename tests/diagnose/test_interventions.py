@@ -11,10 +11,10 @@ from torch import nn
 
 from landscape import cluster
 from landscape.cluster.local import Here
-from landscape.diagnose import excursions
+from landscape.diagnose import course as excursions
 from landscape.diagnose.session.diagnosis import Diagnosis, conclude, measure
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.trainings import escape, interventions, trials
+from landscape.diagnose.trainings import after_escape, interventions, trials
 from landscape.diagnose.trainings.interventions import Failure
 from landscape.diagnose.trainings.subject import Subject
 from landscape.errors import LandscapeError
@@ -45,7 +45,7 @@ def perform(subject, *chosen, pool=None):
 def test_an_escape_is_tried_again_from_before_it_and_from_the_end(escaped, monkeypatch):
     # In this run the last good row is the best one, from where it is tried anyway.
     assert not [t for t in planned(*escaped)[1].trials if t.start == "before-onset"]
-    monkeypatch.setattr(escape, "before_onset", lambda subject, course: 3)
+    monkeypatch.setattr(after_escape, "before_onset", lambda subject, course: 3)
     plan = planned(*escaped)[1]
     assert plan.kind == "escape"
     kinds = {}
@@ -70,7 +70,7 @@ def test_an_escape_is_tried_again_from_before_it_and_from_the_end(escaped, monke
 def test_the_row_before_the_onset_is_the_last_good_one(escaped):
     subject = Subject(*escaped)
     course = excursions.read(subject.evidence)
-    row = escape.before_onset(subject, course)
+    row = after_escape.before_onset(subject, course)
     losses = subject.trajectory.measures["train_loss"]
     level = course.last.limits.level
     later = subject.cadence[subject.cadence > row]
@@ -84,7 +84,7 @@ def test_the_control_is_the_runs_own_continuation_to_the_bit(escaped):
     assert perform(subject, control) == [control]
     run = trials.begun(subject.run, control)
     assert np.array_equal(end(run), end(subject.run))
-    [found] = escape.came_of(subject, [control], 0.0).controls
+    [found] = after_escape.came_of(subject, [control], 0.0).controls
     assert found.equal == found.steps == control.steps
     assert found.difference == 0.0
 
@@ -102,7 +102,7 @@ def test_a_run_on_the_plateau_stays_there_at_every_rate(escaped):
     subject, plan = planned(*escaped)
     placed = [trial for trial in plan.trials if trial.kind == "plateau"]
     perform(subject, *placed)
-    for branch in escape.came_of(subject, placed, 0.5).branches:
+    for branch in after_escape.came_of(subject, placed, 0.5).branches:
         # The output bias alone still moves: no less than the best constant's loss.
         assert branch.end_loss >= subject.constant_loss - 1e-6
 

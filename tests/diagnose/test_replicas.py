@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from landscape.cluster.local import Here
-from landscape.diagnose import Diagnosis, conclude, excursions, measure
+from landscape.diagnose import Diagnosis, conclude, measure
+from landscape.diagnose import course as excursions
 from landscape.diagnose.motion import window
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import interventions, replicas, trials

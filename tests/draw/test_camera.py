@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landscape.draw.solid import camera, opengl
+from landscape.draw.solid import opengl, perspective
 
 CORNERS = np.array(
     [[x, y, z] for x in (-0.5, 0.5) for y in (-0.3, 0.3) for z in (-0.3, 0.5)], dtype=float
@@ -14,7 +14,7 @@ MARGINS = (0.13, 0.06, 0.12, 0.02)
 
 @pytest.mark.parametrize("azimuth", [-125.0, -55.0, 35.0])
 def test_the_box_fills_the_picture_up_to_its_margins(azimuth):
-    pixels = camera.fitted(CORNERS, azimuth, 38.0, SIZE, MARGINS).project(CORNERS)
+    pixels = perspective.fitted(CORNERS, azimuth, 38.0, SIZE, MARGINS).project(CORNERS)
     low, high = pixels.min(axis=0) / SIZE, pixels.max(axis=0) / SIZE
     room = np.array([1 - 0.13 - 0.06, 1 - 0.12 - 0.02])
     assert ((high - low) / room).max() == pytest.approx(1, abs=1e-6)
@@ -25,13 +25,13 @@ def test_points_are_where_vtk_puts_them(gl):
     opengl.prepare()
     import pyvista
 
-    seen = camera.fitted(CORNERS, -125.0, 38.0, SIZE, MARGINS)
+    seen = perspective.fitted(CORNERS, -125.0, 38.0, SIZE, MARGINS)
     plotter = pyvista.Plotter(off_screen=True, window_size=list(SIZE))
     try:
         plotter.camera.position = tuple(seen.eye)
         plotter.camera.focal_point = tuple(seen.target)
         plotter.camera.up = (0, 0, 1)
-        plotter.camera.view_angle = camera.ANGLE
+        plotter.camera.view_angle = perspective.ANGLE
         plotter.renderer.reset_camera_clipping_range()
         found = []
         for point in CORNERS:

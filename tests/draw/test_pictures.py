@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landscape.draw import pictures
+from landscape.draw import default_figures
 from landscape.draw.kinds import KINDS, FigureKind
 from landscape.draw.look.style import PLAIN, Style
 from landscape.draw.solid import opengl
@@ -23,7 +23,7 @@ def never(scan):
 
 
 def planned(paths, *, style=PLAIN, **more):
-    return pictures.plan_pictures(paths, style=style, guess=never, **more)
+    return default_figures.plan_pictures(paths, style=style, guess=never, **more)
 
 
 def refused(*args, **more) -> str:

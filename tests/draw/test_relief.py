@@ -5,7 +5,7 @@ import pytest
 
 from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.look import scale
-from landscape.draw.solid import camera, meshes, relief
+from landscape.draw.solid import meshes, perspective, relief
 from landscape.draw.solid.meshes import Frame
 
 X, Y = np.linspace(-8, 45, 11), np.linspace(-15, 15, 7)
@@ -56,7 +56,7 @@ def test_what_is_beneath_or_behind_is_hidden(planted):
     corners = np.array(
         [[x, y, z] for x in (-0.5, 0.5) for y in (-0.3, 0.3) for z in (-0.2, 0.5)], dtype=float
     )
-    seen = camera.fitted(corners, 0.0, 40.0, (400, 400), (0.1, 0.1, 0.1, 0.1))
+    seen = perspective.fitted(corners, 0.0, 40.0, (400, 400), (0.1, 0.1, 0.1, 0.1))
     beneath, above, behind, before = (
         [-0.3, 0.0, 0.1],
         [-0.3, 0.0, 0.21],
@@ -73,6 +73,6 @@ def test_nothing_is_hidden_by_a_hole_or_above_the_cut(planted):
     loss[4:7] = 5.0
     surface = relief.of(planted_scan(planted, loss), "train_loss", LINEAR, FRAME)
     corners = np.array([[-0.5, -0.3, -0.2], [0.5, 0.3, 0.5]])
-    seen = camera.fitted(corners, 0.0, 60.0, (400, 400), (0.1, 0.1, 0.1, 0.1))
+    seen = perspective.fitted(corners, 0.0, 60.0, (400, 400), (0.1, 0.1, 0.1, 0.1))
     assert surface.shows(seen, np.array([[0.0, 0.0, 0.1]])).tolist() == [True]
     assert surface.shows(seen, np.empty((0, 3))).shape == (0,)

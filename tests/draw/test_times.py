@@ -9,9 +9,9 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw.captions import caption_of_run
 from landscape.draw.elements import episodes
 from landscape.draw.look.style import Style
+from landscape.draw.run_captions import caption_of_run
 from landscape.errors import LandscapeError
 from landscape.store.history import History
 from landscape.store.trajectories.trajectory import Event

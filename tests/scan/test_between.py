@@ -5,8 +5,8 @@ import pytest
 from scipy.interpolate import RBFInterpolator, make_interp_spline
 
 from landscape.scan.refine import interpolation
-from landscape.scan.refine.interpolant import UNKNOWN, Interpolant
 from landscape.scan.refine.interpolation import POWERS, LossScale
+from landscape.scan.refine.prediction import UNKNOWN, Interpolant
 
 
 def points(count: int, *, seed: int = 0) -> np.ndarray:

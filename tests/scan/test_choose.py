@@ -18,7 +18,7 @@ from landscape.scan.speed import choosing
 from landscape.scan.speed.agreement import difference
 from landscape.scan.speed.choosing import engine
 from landscape.scan.speed.engine import Engine, TilePlan
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 
 spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
 networks = importlib.util.module_from_spec(spec)
@@ -192,7 +192,7 @@ from torch import nn
 from landscape.problem import Problem
 from landscape.scan.speed.choosing import engine
 from landscape.scan.speed.engine import Engine, TilePlan
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 sys.path.insert(0, {folder!r})
 import networks
 

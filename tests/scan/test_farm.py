@@ -18,7 +18,7 @@ from landscape.errors import LandscapeError
 from landscape.problem import load
 from landscape.scan import grid
 from landscape.scan.prepare import prepare
-from landscape.scan.speed import farm
+from landscape.scan.speed import workers
 from landscape.store.scans import scanfile
 
 from .requests import asked, but
@@ -87,7 +87,7 @@ def test_a_tolerance_on_processes(expected, processes, finish):
 
 
 def test_a_process_that_dies_costs_its_batch(expected, processes, monkeypatch):
-    monkeypatch.setattr(farm, "BATCH_SECONDS", 0.0)  # many batches
+    monkeypatch.setattr(workers, "BATCH_SECONDS", 0.0)  # many batches
     made, run, wanted = expected
     [job] = prepare(run, made, SMALL)
     killed = []
@@ -172,7 +172,7 @@ def test_a_loss_that_cannot_be_pickled(problem, trained, processes):
 
 
 def test_a_worker_of_a_cluster_is_killed(expected, dask, monkeypatch):
-    monkeypatch.setattr(farm, "BATCH_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "BATCH_SECONDS", 0.0)
     made, run, wanted = expected
     [job] = prepare(run, made, SMALL)
     dead = []
@@ -212,7 +212,7 @@ def test_tasks_on_further_planes_and_subsets_are_of_many_points(
     pool = Counting(processes)
     assert run_on(pool, job).complete
     # Of 961 points each a block.
-    assert max(pool.tasks) <= processes.count * (farm.BATCHES + 1)
+    assert max(pool.tasks) <= processes.count * (workers.BATCHES + 1)
 
 
 def test_a_resumed_scan_learns_how_large_a_task_may_be(problem, trained, processes):

@@ -31,7 +31,7 @@ import torch
 from landscape import store
 from landscape.problem import Problem
 from landscape.plane.choice import PlaneChoice
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 from landscape.scan.prepare import prepare
 from landscape.scan.request import GridChoice, Request
 
@@ -200,7 +200,7 @@ from landscape import store
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
 from landscape.plane.choice import PlaneChoice
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 from landscape.scan.prepare import prepare
 from landscape.scan.request import GridChoice, Request
 from landscape.store import scanfile

@@ -10,7 +10,7 @@ import torch
 
 from landscape.scan.speed import choosing, strategies
 from landscape.scan.speed.engine import Engine, TilePlan
-from landscape.scan.speed.lanes import Lanes
+from landscape.scan.speed.side_by_side import Lanes
 
 spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
 networks = importlib.util.module_from_spec(spec)

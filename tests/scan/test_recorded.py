@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from landscape.scan.speed.recorded import Recorded
+from landscape.scan.speed.replay import Recorded
 
 # The tests aren't a package: a helper beside them is loaded by its path.
 spec = importlib.util.spec_from_file_location(

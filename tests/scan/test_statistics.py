@@ -6,7 +6,7 @@ import pytest
 from landscape import plane
 from landscape.errors import LandscapeError
 from landscape.scan.prepare import prepare
-from landscape.scan.speed.statistics import AnchoredStatistics
+from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.store.scans.records import Anchor
 
 from .requests import asked

@@ -12,7 +12,7 @@ from landscape.problem import Problem
 from landscape.scan.speed import strategies
 from landscape.scan.speed.choosing import engine
 from landscape.scan.speed.engine import Engine, TilePlan
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.strategies import STRATEGIES, UnsuitableError
 
 # The tests aren't a package: a helper beside them is loaded by its path.

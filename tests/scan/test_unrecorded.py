@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.scan.speed import recorded
-from landscape.scan.speed.recorded import Recorded
+from landscape.scan.speed import replay
+from landscape.scan.speed.replay import Recorded
 
 # The tests aren't a package: a helper beside them is loaded by its path.
 spec = importlib.util.spec_from_file_location(
@@ -130,7 +130,7 @@ def test_a_model_that_works_in_place_is_left_alone():
 
 
 def test_large_results_are_not_kept_for_recording(monkeypatch):
-    monkeypatch.setattr(recorded, "LIMIT", 100)
+    monkeypatch.setattr(replay, "LIMIT", 100)
     counted = Counted(lambda fixed, moving: moving[0] * fixed[0])
     made = Recorded(counted)
     made.fix([random(1)])
@@ -157,7 +157,7 @@ def test_the_function_s_errors_are_its_own():
 def test_recording_does_not_import_the_compiler():
     code = """
 import sys, torch
-from landscape.scan.speed.recorded import Recorded
+from landscape.scan.speed.replay import Recorded
 made = Recorded(lambda fixed, moving: (fixed[0] * moving[0]).relu())
 made.fix([torch.ones(2)])
 with torch.inference_mode():

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from landscape.sgd.events import EventRules, detect, is_away, read, rise_levels
+from landscape.sgd.escapes import EventRules, detect, is_away, read, rise_levels
 from landscape.sgd.recording.flight import FlightWindow, joined
 from landscape.store.trajectories.trajectory import Event
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store import analysis, diagnosed, outcomes
+from landscape.store import analysis, diagnosed, sweep_outcomes
 from landscape.store.analysis import StoredPart
 from landscape.store.measured.curvature import Density, Jump
 from landscape.store.measured.trainings import Intervention
@@ -97,15 +97,15 @@ def test_trainings_of_this_run_that_have_ended(run, recording):
 
 
 def test_a_sweeps_outcomes(tmp_path):
-    share = outcomes.OutcomeShare(1, 1.0, 0.025, 1.0)
-    span = outcomes.LossSpan(np.inf, 0.5, np.inf)
-    group = outcomes.SweptGroup({"lr": 0.1}, 0.1, 1, {"diverged": share}, span, None)
-    run = outcomes.SweptRun(
+    share = sweep_outcomes.OutcomeShare(1, 1.0, 0.025, 1.0)
+    span = sweep_outcomes.LossSpan(np.inf, 0.5, np.inf)
+    group = sweep_outcomes.SweptGroup({"lr": 0.1}, 0.1, 1, {"diverged": share}, span, None)
+    run = sweep_outcomes.SweptRun(
         *("a", {"lr": 0.1, "seed": 3}, 0.1, "diverged", None, "undetermined", "observation"),
         *(np.inf, None),
     )
-    written = outcomes.Outcomes(tmp_path.name, "ab12", (group,), (run,))
-    outcomes.save(tmp_path, written)
+    written = sweep_outcomes.Outcomes(tmp_path.name, "ab12", (group,), (run,))
+    sweep_outcomes.save(tmp_path, written)
     assert json.loads((tmp_path / "outcomes.json").read_text())["runs"][0]["train_loss"] == "inf"
-    assert outcomes.of(tmp_path) == written
+    assert sweep_outcomes.of(tmp_path) == written
     assert run.shared == group.values

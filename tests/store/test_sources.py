@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store import run, sources, sweep
+from landscape.store import run, sources, sweep_folder
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
-from landscape.store.sweep import Sweep
+from landscape.store.sweep_folder import Sweep
 
 from .planted import scan
 
@@ -36,7 +36,9 @@ def make(folder, *scans):
 def swept(tmp_path):
     """A sweep of a run with two scans, one with a scan, one without, and one that hasn't begun."""
     runs = [{"name": name, "values": {}} for name in ("a", "b", "c", "d")]
-    made = sweep.create(tmp_path / "swept", varied=["lr"], arguments=[], threads=1, runs=runs)
+    made = sweep_folder.create(
+        tmp_path / "swept", varied=["lr"], arguments=[], threads=1, runs=runs
+    )
     make(made.folder / "a", "plane", "line")
     make(made.folder / "b", "plane")
     make(made.folder / "c")
@@ -89,7 +91,7 @@ def test_a_scan_that_is_being_written_is_none_yet(swept):
 
 def test_what_is_missing_is_said(swept, tmp_path):
     make(tmp_path / "lonely")
-    waiting = sweep.create(
+    waiting = sweep_folder.create(
         tmp_path / "waiting", varied=[], arguments=[], threads=1, runs=[{"name": "a", "values": {}}]
     )
     (tmp_path / "other").mkdir()

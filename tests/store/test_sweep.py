@@ -5,7 +5,7 @@ import json
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store import sweep
+from landscape.store import sweep_folder
 from landscape.store.provenance import versions
 
 RUNS = [{"name": "lr0.1", "values": {"lr": 0.1}}, {"name": "lr0.2", "values": {"lr": 0.2}}]
@@ -20,7 +20,7 @@ def refused(function, *args, **options) -> str:
 
 @pytest.fixture
 def made(tmp_path):
-    return sweep.create(tmp_path / "deep" / "one", **SETTINGS, runs=RUNS)
+    return sweep_folder.create(tmp_path / "deep" / "one", **SETTINGS, runs=RUNS)
 
 
 def test_create_and_read(made):
@@ -30,14 +30,14 @@ def test_create_and_read(made):
     assert record["versions"] == versions()
     assert {name: record[name] for name in SETTINGS} == SETTINGS
     assert record["runs"] == [{**run, "error": None} for run in RUNS]
-    assert sweep.read(made.folder) == made
-    assert sweep.is_sweep(made.folder)
-    assert not sweep.is_sweep(made.folder.parent)
+    assert sweep_folder.read(made.folder) == made
+    assert sweep_folder.is_sweep(made.folder)
+    assert not sweep_folder.is_sweep(made.folder.parent)
 
 
 def test_errors_are_kept_and_taken_back(made):
     failed = made.with_error("lr0.2", "out of luck")
-    assert sweep.read(made.folder) == failed
+    assert sweep_folder.read(made.folder) == failed
     assert [run["error"] for run in failed.runs] == [None, "out of luck"]
     assert failed.with_error("lr0.2", None) == made
 
@@ -45,7 +45,7 @@ def test_errors_are_kept_and_taken_back(made):
 def test_created_again_it_keeps_what_it_has_and_adds_the_rest(made):
     failed = made.with_error("lr0.1", "out of luck")
     more = [RUNS[1], {"name": "lr0.3", "values": {"lr": 0.3}}]
-    again = sweep.create(made.folder, **{**SETTINGS, "threads": 1}, runs=more)
+    again = sweep_folder.create(made.folder, **{**SETTINGS, "threads": 1}, runs=more)
     assert [run["name"] for run in again.runs] == ["lr0.1", "lr0.2", "lr0.3"]
     assert again.runs[0] == failed.runs[0]
     assert (again.record["id"], again.record["threads"]) == (made.record["id"], 3)
@@ -57,11 +57,11 @@ def test_another_sweep_is_refused(made):
         "give another folder with --output, or replace it with --overwrite"
     )
     other = {**SETTINGS, "varied": ["lr", "seed"]}
-    assert refused(sweep.create, made.folder, **other, runs=RUNS) == (
+    assert refused(sweep_folder.create, made.folder, **other, runs=RUNS) == (
         start % "varied settings are lr, got lr seed"
     )
     other = {**SETTINGS, "arguments": []}
-    assert refused(sweep.create, made.folder, **other, runs=RUNS) == (
+    assert refused(sweep_folder.create, made.folder, **other, runs=RUNS) == (
         start % "shared options are --epochs=2, got none"
     )
 
@@ -71,7 +71,7 @@ def test_overwrite_takes_away_its_runs_and_nothing_else(made):
         (made.folder / name).mkdir()
         (made.folder / name / "run.json").touch()
     (made.folder / "lr0.2" / "run.json").rename(made.folder / "lr0.2" / "thesis.tex")
-    new = sweep.create(made.folder, **SETTINGS, runs=RUNS[:1], overwrite=True)
+    new = sweep_folder.create(made.folder, **SETTINGS, runs=RUNS[:1], overwrite=True)
     assert sorted(item.name for item in made.folder.iterdir()) == ["lr0.2", "other", "sweep.json"]
     assert [run["name"] for run in new.runs] == ["lr0.1"]
     assert new.record["id"] != made.record["id"]
@@ -81,7 +81,7 @@ def test_overwrite_takes_away_its_runs_and_nothing_else(made):
 @pytest.mark.parametrize(("file", "what"), [("run.json", "a run already"), ("x", "something else")])
 def test_a_folder_in_use_is_refused(tmp_path, file, what, overwrite):
     (tmp_path / file).touch()
-    assert refused(sweep.create, tmp_path, **SETTINGS, runs=RUNS, overwrite=overwrite) == (
+    assert refused(sweep_folder.create, tmp_path, **SETTINGS, runs=RUNS, overwrite=overwrite) == (
         f"a new sweep needs a new folder, {tmp_path} holds {what}; give another one with --output"
     )
 
@@ -89,7 +89,7 @@ def test_a_folder_in_use_is_refused(tmp_path, file, what, overwrite):
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "sweep"
-    assert refused(sweep.create, folder, **SETTINGS, runs=RUNS) == (
+    assert refused(sweep_folder.create, folder, **SETTINGS, runs=RUNS) == (
         f"{folder} must be writable, got: Not a directory"
     )
 
@@ -113,12 +113,12 @@ def test_a_place_that_cannot_be_written(tmp_path):
 def test_another_file_is_refused(tmp_path, content, message):
     (tmp_path / "sweep.json").write_text(content)
     expected = message.format(file=tmp_path / "sweep.json")
-    found = refused(sweep.read, tmp_path)
+    found = refused(sweep_folder.read, tmp_path)
     assert found.startswith(expected)
     assert len(found) == len(expected) or expected.endswith(" ")
 
 
 def test_no_file(tmp_path):
-    assert refused(sweep.read, tmp_path) == (
+    assert refused(sweep_folder.read, tmp_path) == (
         f"{tmp_path}/sweep.json must be readable, got: No such file or directory"
     )

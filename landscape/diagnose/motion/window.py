@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from landscape.diagnose.course import read
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.excursions import read
 from landscape.diagnose.thresholds import Thresholds
 
 DROPPED = 16

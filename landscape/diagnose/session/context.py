@@ -11,7 +11,7 @@ from landscape.diagnose.session.siblings import Siblings
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.interventions import NO_PLAN, InterventionPlan
 from landscape.diagnose.trainings.subject import Subject
-from landscape.sgd.events import Course
+from landscape.sgd.escapes import Course
 from landscape.store.measured.whole import Measured
 from landscape.store.run import Run
 

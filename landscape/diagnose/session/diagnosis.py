@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 from landscape import cluster
-from landscape.diagnose import excursions
+from landscape.diagnose import course as excursions
 from landscape.diagnose.session import costs, gather, kept, measuring, siblings
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.kept import alone
@@ -36,7 +36,7 @@ from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.verdict.verdict import Basis, Verdict, judge
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.sgd.events import Course
+from landscape.sgd.escapes import Course
 from landscape.store import analysis
 from landscape.store.measured.whole import NEEDS
 from landscape.store.run import Run

@@ -9,7 +9,7 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.session import siblings
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.parts import PARTS
-from landscape.diagnose.trainings import escape
+from landscape.diagnose.trainings import after_escape
 
 
 def evidence(context: Context) -> Evidence:
@@ -31,7 +31,7 @@ def _places(context: Context) -> dict[str, int]:
     trajectory = context.subject.trajectory
     rows = {"start": 0, "best": trajectory.row("best"), "end": trajectory.row("final")}
     if context.course is not None and context.course.escaped:
-        rows["onset"] = escape.before_onset(context.subject, context.course)
+        rows["onset"] = after_escape.before_onset(context.subject, context.course)
     return {name: context.subject.step(row) for name, row in rows.items()}
 
 

@@ -13,11 +13,11 @@ from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.problem.rebuild import to_record
 from landscape.sgd import lock
-from landscape.store import analysis, outcomes
+from landscape.store import analysis, sweep_outcomes
 from landscape.store.hdf5 import remove_unfinished, write_bytes
 from landscape.store.run import Run, read
 from landscape.store.strict import dumps
-from landscape.store.sweep import Sweep
+from landscape.store.sweep_folder import Sweep
 
 VERDICT = "verdict.json"
 
@@ -32,7 +32,7 @@ def alone(place: Run | Sweep) -> Iterator[None]:
         LandscapeError: another process diagnoses it, or its folder can't be written.
     """
     is_sweep = isinstance(place, Sweep)
-    files = (outcomes.NAME,) if is_sweep else (analysis.NAME, VERDICT)
+    files = (sweep_outcomes.NAME,) if is_sweep else (analysis.NAME, VERDICT)
     held = lock.hold(
         place.folder / f".{files[0]}.lock",
         f"a {'sweep' if is_sweep else 'run'} must be diagnosed by one process at a time, another "

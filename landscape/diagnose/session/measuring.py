@@ -12,7 +12,7 @@ from landscape.cluster.local import Here
 from landscape.cluster.tasks import said
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.parts import PARTS
-from landscape.diagnose.trainings import escape, interventions, replicas
+from landscape.diagnose.trainings import after_escape, interventions, replicas
 from landscape.diagnose.trainings.interventions import Failure
 from landscape.diagnose.trainings.trials import is_done
 from landscape.store import analysis
@@ -124,7 +124,7 @@ def _came_of(context: Context, failed: tuple[str, ...]) -> Interventions:
     ended = [trial for trial in plan.trials if is_done(context.subject.run, trial)]
     course = context.course
     if plan.kind == "escape" and course is not None:
-        found = escape.came_of(context.subject, ended, course.level)
+        found = after_escape.came_of(context.subject, ended, course.level)
         return Interventions(found, None, reason, failed)
     if plan.kind == "motion":
         return Interventions(

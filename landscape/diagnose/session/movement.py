@@ -16,7 +16,7 @@ from landscape.diagnose.session.context import Context, PartRow, Told, counted
 from landscape.diagnose.session.costs import PRODUCT
 from landscape.diagnose.trainings.subject import Subject
 from landscape.errors import LandscapeError
-from landscape.sgd.events import Course
+from landscape.sgd.escapes import Course
 from landscape.store.measured.curvature import Jump
 from landscape.store.measured.weights import Diffusion, Submovement
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from landscape.errors import LandscapeError
-from landscape.sgd.events import END_ROWS
-from landscape.store import sweep as sweeps
+from landscape.sgd.escapes import END_ROWS
+from landscape.store import sweep_folder as sweeps
 from landscape.store.run import Run
-from landscape.store.sweep import Sweep
+from landscape.store.sweep_folder import Sweep
 from landscape.store.trajectories.trajectory import CADENCE
 
 

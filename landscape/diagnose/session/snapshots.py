@@ -11,7 +11,7 @@ from landscape.diagnose.session import kept
 from landscape.diagnose.session.context import Context, PartRow, Told, share
 from landscape.diagnose.session.costs import FORWARD, GRADIENT, PRODUCT
 from landscape.diagnose.symmetry import copies
-from landscape.diagnose.trainings import escape
+from landscape.diagnose.trainings import after_escape
 from landscape.diagnose.units import functions, units
 from landscape.errors import LandscapeError
 from landscape.store.measured.curvature import Curvature, Density, Sharpness
@@ -86,7 +86,7 @@ def _onset(context: Context) -> tuple[int, ...]:
     """The last row before an escape, if there was one."""
     if context.course is None or not context.course.escaped:
         return ()
-    return (escape.before_onset(context.subject, context.course),)
+    return (after_escape.before_onset(context.subject, context.course),)
 
 
 def _rows(context: Context, most: int) -> list[int]:

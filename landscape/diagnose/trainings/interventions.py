@@ -20,14 +20,14 @@ import torch
 from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.trainings import escape, plateau, replicas
+from landscape.diagnose.trainings import after_escape, plateau, replicas
 from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.trainings.trials import FOLDER, Start, is_done, perform, settings
 from landscape.errors import LandscapeError
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import from_record, to_record
-from landscape.sgd.events import Course
+from landscape.sgd.escapes import Course
 from landscape.sgd.recording.recorder import DONE
 from landscape.sgd.training.train import Training
 from landscape.store.measured.trainings import Intervention
@@ -87,7 +87,7 @@ def plan(
     if reason := _against(subject, course):
         return replace(NO_PLAN, reason=reason)
     if course.escaped:
-        kind, chosen = "escape", list(escape.trials(subject, course, epochs))
+        kind, chosen = "escape", list(after_escape.trials(subject, course, epochs))
         placed = plateau.place(subject.problem, subject.start(0, moving=False))
         if placed.start is None:
             reason = f"no initialization could be put on the plateau: {placed.reason}"
@@ -254,7 +254,7 @@ def _made(folder: str, record: str) -> Problem:
 
 
 def _start(subject: Subject, trial: Intervention) -> Start:
-    start = escape.starting(subject, trial)
+    start = after_escape.starting(subject, trial)
     if trial.start != "plateau":
         return start
     placed = plateau.place(subject.problem, start)

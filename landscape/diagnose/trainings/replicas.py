@@ -17,7 +17,7 @@ from landscape.diagnose.motion import stretches, window
 from landscape.diagnose.motion.estimates import is_as_long
 from landscape.diagnose.motion.replica_spread import SKIPPED, spread_of
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.trainings.escape import LOWER, OTHER, trained
+from landscape.diagnose.trainings.after_escape import LOWER, OTHER, trained
 from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.trainings.trials import begun
 from landscape.errors import LandscapeError

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from landscape.diagnose import binomial
+from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.excursions import OutcomeCase
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.trainings import Trained

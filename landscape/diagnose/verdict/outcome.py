@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from landscape.curvature.bounds import bounds
+from landscape.diagnose.course import OutcomeCase, read
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.excursions import OutcomeCase, read
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.motion import slope
 from landscape.diagnose.motion.estimates import is_sgd
-from landscape.diagnose.terms import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import landing
-from landscape.sgd.events import Course
+from landscape.diagnose.verdict.outcome_names import UNDETERMINED
+from landscape.sgd.escapes import Course
 
 CLEARLY = 3
 """A lower rate helps if it lowers the loss by so many times the noise."""

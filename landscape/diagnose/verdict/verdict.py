@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from landscape.diagnose.course import read
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.excursions import read
 from landscape.diagnose.items import Item
 from landscape.diagnose.motion import naming
-from landscape.diagnose.terms import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import caveats, outcome, overfitting
+from landscape.diagnose.verdict.outcome_names import UNDETERMINED
 from landscape.diagnose.verdict.overfitting import Overfitting
-from landscape.sgd.events import events_of
+from landscape.sgd.escapes import events_of
 
 FORMAT = "landscape-verdict"
 VERSION = 1

@@ -21,7 +21,7 @@ from landscape.draw.sheet import footer, page
 from landscape.draw.sheet.legend import Legend
 from landscape.errors import LandscapeError
 from landscape.quantities import number
-from landscape.store.outcomes import Outcomes, SweptGroup, SweptRun
+from landscape.store.sweep_outcomes import Outcomes, SweptGroup, SweptRun
 
 WIDTH, LEFT, RIGHT, TOP, GAP, BENEATH = 5.0, 0.68, 0.2, 0.36, 0.12, 0.46
 SHARES, LOSSES = 1.7, 1.35

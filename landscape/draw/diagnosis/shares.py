@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from landscape.diagnose.terms import OUTCOMES, OutcomeTerm
+from landscape.diagnose.verdict.outcome_names import OUTCOMES, OutcomeTerm
 from landscape.draw.look import theme
-from landscape.store.outcomes import SweptGroup
+from landscape.store.sweep_outcomes import SweptGroup
 
 OTHER = OutcomeTerm("", "#ffffff")
 """Of a newer version."""

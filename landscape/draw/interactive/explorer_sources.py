@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from landscape.draw.interactive.explorer_data import Entry
-from landscape.store import sources, sweep
+from landscape.store import sources, sweep_folder
 from landscape.store.sources import ScanSource, home_of, load_scan
 
 PREFERRED = "along"
@@ -40,7 +40,7 @@ def place(paths: Sequence[Path]) -> Path:
 
 
 def _beside(path: Path, home: Path) -> Path:
-    return home if path.is_file() or sweep.is_sweep(path) else home.absolute().parent
+    return home if path.is_file() or sweep_folder.is_sweep(path) else home.absolute().parent
 
 
 def _entries(source: ScanSource) -> list[Entry]:

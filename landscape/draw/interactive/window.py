@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from landscape.draw.interactive import controls, explorer_data
+from landscape.draw.interactive import buttons, explorer_data
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.look import theme
-from landscape.draw.solid import by_vtk, camera, opengl, stage
+from landscape.draw.solid import by_vtk, opengl, perspective, stage
 from landscape.draw.solid import scene as scenes
-from landscape.draw.solid.camera import Camera
+from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.scene import Scene
 from landscape.errors import LandscapeError
 from landscape.quantities import number
@@ -183,11 +183,11 @@ class SurfaceWindow:
         for key, (_, act) in KEYS.items():
             self.plotter.add_key_event(key, partial(act, self))
         for row, (text, (press, stays)) in enumerate(BUTTONS.items()):
-            controls.add_button(
+            buttons.add_button(
                 self.plotter, text, partial(press, self), row=row, tall=self.size[1], stays=stays
             )
         if self.last > 0:
-            self.slider = controls.add_slider(self.plotter, self._slid)
+            self.slider = buttons.add_slider(self.plotter, self._slid)
 
     def _slid(self, share: float) -> None:
         # Among the recorded steps of whatever scan is shown.
@@ -202,7 +202,7 @@ class SurfaceWindow:
             x, y, z = stage.eye(self.entry.scan)
             azimuth, elevation = np.degrees([np.arctan2(y, x), np.arcsin(z)])
             corners = stage.corners(self.scene.box)
-            seen = camera.fitted(corners, float(azimuth), float(elevation), self.size, MARGINS)
+            seen = perspective.fitted(corners, float(azimuth), float(elevation), self.size, MARGINS)
             self.seen = (self.choice.entry, seen)
         return self.seen[1]
 
@@ -231,7 +231,7 @@ class SurfaceWindow:
             shape=None,
             show_points=False,
             always_visible=True,
-            font_file=controls.FONT,
+            font_file=buttons.FONT,
             render=False,
         )
 
@@ -250,7 +250,7 @@ class SurfaceWindow:
             font_size=9,
             color=ink,
             name="title",
-            font_file=controls.FONT,
+            font_file=buttons.FONT,
         )
         self.plotter.add_text(
             HINT,
@@ -258,7 +258,7 @@ class SurfaceWindow:
             font_size=8,
             color=ink,
             name="hint",
-            font_file=controls.FONT,
+            font_file=buttons.FONT,
         )
 
 

@@ -13,8 +13,8 @@ from landscape.draw.elements import episodes
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.solid import meshes, stage
-from landscape.draw.solid.camera import Camera
 from landscape.draw.solid.meshes import Frame, Mesh
+from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.trail import Trail
 from landscape.store.scans.records import Floats, Scan
 

@@ -18,9 +18,9 @@ from landscape.draw.look import theme
 from landscape.draw.look.style import Style
 from landscape.draw.sheet import footer, page
 from landscape.draw.sheet.page import Page
-from landscape.draw.solid import by_matplotlib, by_vtk, camera, lettering, opengl, stage
+from landscape.draw.solid import by_matplotlib, by_vtk, lettering, opengl, perspective, stage
 from landscape.draw.solid import scene as scenes
-from landscape.draw.solid.camera import Camera
+from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.scene import Scene
 from landscape.draw.solid.surface import show
 from landscape.draw.solid.trail import Trail
@@ -87,7 +87,7 @@ def _azimuths(eye: list[float], count: int) -> Floats:
 
 def _seen(scene: Scene, azimuth: float) -> Camera:
     size = SIZE[0] - round(SIDE * DPI), SIZE[1] - round((TOP + BOTTOM) * DPI)
-    return camera.fitted(stage.corners(scene.box), azimuth, ELEVATION, size, MARGINS)
+    return perspective.fitted(stage.corners(scene.box), azimuth, ELEVATION, size, MARGINS)
 
 
 def _steady(whole: list[Camera]) -> list[Camera]:

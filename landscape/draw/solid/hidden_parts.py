@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from landscape.draw.elements import marks
 from landscape.draw.look import theme
 from landscape.draw.sheet import leaders
-from landscape.draw.solid.camera import Camera
+from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.trail import Ribbon, Trail, feet
 from landscape.store.scans.records import Floats
 

@@ -9,8 +9,8 @@ from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.sheet import page
 from landscape.draw.solid import stage
-from landscape.draw.solid.camera import Camera
 from landscape.draw.solid.meshes import Frame
+from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.stage import Edge
 from landscape.quantities import number
 from landscape.store.scans.records import Floats, Scan

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.draw.look.scale import Scale
-from landscape.draw.solid.camera import Camera
 from landscape.draw.solid.meshes import Frame
+from landscape.draw.solid.perspective import Camera
 from landscape.store.scans.records import Floats, Scan
 
 

@@ -13,9 +13,9 @@ from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style
-from landscape.draw.solid import camera, trail
-from landscape.draw.solid.camera import Camera
+from landscape.draw.solid import perspective, trail
 from landscape.draw.solid.meshes import Frame
+from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.relief import Relief
 from landscape.draw.solid.trail import Trail
 from landscape.store.scans.records import Floats, Scan
@@ -105,13 +105,15 @@ def fitted(box: Frame, azimuth: float, elevation: float, width: int) -> Camera:
     left, right, top = (theme.now().dpi * room for room in (LEFT, RIGHT, TOP))
     margins = left / width, right / width
     # Twice as high as wide, so that the width decides.
-    seen = camera.fitted(corners(box), azimuth, elevation, (width, 2 * width), (*margins, 0, 0))
+    seen = perspective.fitted(
+        corners(box), azimuth, elevation, (width, 2 * width), (*margins, 0, 0)
+    )
     for _ in range(2):
         tall = float(np.ptp(seen.project(corners(box))[:, 1]))
         bottom = _beneath(box, seen)
         height = min(round(bottom + tall + top), round(TALLEST * width))
         room = (*margins, bottom / height, top / height)
-        seen = camera.fitted(corners(box), azimuth, elevation, (width, height), room)
+        seen = perspective.fitted(corners(box), azimuth, elevation, (width, height), room)
     return seen
 
 

@@ -31,7 +31,7 @@ from landscape.draw.solid import (
     stage,
     trail,
 )
-from landscape.draw.solid.camera import Camera
+from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.relief import Relief
 from landscape.draw.solid.trail import Trail
 from landscape.errors import LandscapeError

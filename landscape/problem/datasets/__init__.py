@@ -1,5 +1,5 @@
 """The built-in data: by name in `table`, each read from its files."""
 
-from landscape.problem.datasets.table import DATASETS, check_name, load
+from landscape.problem.datasets.builtin import DATASETS, check_name, load
 
 __all__ = ["DATASETS", "check_name", "load"]

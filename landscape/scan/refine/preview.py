@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from landscape.scan.refine import order, refinement
-from landscape.scan.refine.interpolant import Interpolant
+from landscape.scan.refine.prediction import Interpolant
 from landscape.store.scans.records import Scan
 
 

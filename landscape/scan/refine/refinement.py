@@ -9,8 +9,8 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.scan.refine import interpolation, order
-from landscape.scan.refine.interpolant import Guess, Interpolant
 from landscape.scan.refine.order import Rows
+from landscape.scan.refine.prediction import Guess, Interpolant
 from landscape.store.scans.records import Certificate, Floats, Scan
 
 HELD_OUT = 64

@@ -18,7 +18,7 @@ from landscape.scan.speed import memory as sizes
 from landscape.scan.speed import strategies
 from landscape.scan.speed.agreement import disagreement
 from landscape.scan.speed.engine import Engine, TilePlan
-from landscape.scan.speed.evaluation import DEFAULT, Evaluation
+from landscape.scan.speed.options import DEFAULT, Evaluation
 from landscape.scan.speed.strategies import AUTO, Strategy, UnsuitableError
 from landscape.scan.speed.strategies.base import PointlessError, example
 from landscape.scan.speed.trial import TileTrial

@@ -18,9 +18,9 @@ from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import tied
 from landscape.scan.speed import memory, strategies
-from landscape.scan.speed.evaluation import DEFAULT, Evaluation
 from landscape.scan.speed.evaluator import PointEvaluator, StrategyRecord, dtype_of
-from landscape.scan.speed.lanes import Lanes
+from landscape.scan.speed.options import DEFAULT, Evaluation
+from landscape.scan.speed.side_by_side import Lanes
 from landscape.scan.speed.totals import totals
 from landscape.store.scans.records import Floats, Plane
 

@@ -18,8 +18,8 @@ from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator, measure
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Buffers, load_buffers, tied
-from landscape.scan.speed.evaluation import Evaluation
-from landscape.scan.speed.statistics import AnchoredStatistics
+from landscape.scan.speed.batchnorm import AnchoredStatistics
+from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.records import Floats, Plane, Weights
 
 BATCHES = (64, 128, 256, 512, 1024, 2048, 8192)

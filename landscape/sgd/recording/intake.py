@@ -17,7 +17,7 @@ from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import NOTHING, Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.weights import buffers, flat, load_buffers, tied
-from landscape.sgd import events
+from landscape.sgd import escapes
 from landscape.sgd.recording.flight import Flight, joined
 from landscape.sgd.recording.plan import RecordingPlan
 from landscape.sgd.recording.sketch import Sketch
@@ -114,7 +114,7 @@ class Intake:
     def events(self) -> list[Event]:
         """What happened so far."""
         steps, losses = self._tape.ledger.evaluated()
-        found = events.detect(
+        found = escapes.detect(
             steps,
             losses,
             constant_loss=self._constant,
@@ -205,7 +205,7 @@ class Intake:
             self._best = now
         if best is not None and math.isfinite(self._constant):
             lowest = self._tape.ledger.losses[best]
-            away = events.is_away(loss, lowest, self._constant)
+            away = escapes.is_away(loss, lowest, self._constant)
             if away and not self._away:  # an onset: the row before it is where to rewind to
                 self._tape.add_onset(self._previous)
             self._away = away

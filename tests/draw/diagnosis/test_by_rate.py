@@ -12,13 +12,13 @@ from matplotlib.text import Text
 
 from landscape.diagnose.binomial import interval
 from landscape.diagnose.items import Item
-from landscape.diagnose.terms import OUTCOMES, OutcomeTerm
 from landscape.diagnose.verdict.answer import answer
+from landscape.diagnose.verdict.outcome_names import OUTCOMES, OutcomeTerm
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.draw.diagnosis.by_rate import caption, outcomes
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
-from landscape.store.outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
+from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
 
 VERDICTS = {0.01: ["learned"] * 4, 0.1: ["learned", "escaped", "learned", "diverged"]}
 LOSSES = {"learned": 0.01, "escaped": 2.3, "diverged": np.inf}

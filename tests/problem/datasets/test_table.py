@@ -10,7 +10,7 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.problem import datasets
-from landscape.problem.datasets import table
+from landscape.problem.datasets import builtin
 
 
 def images_with_labels(pixels: np.ndarray, labels: np.ndarray) -> Counter[tuple[bytes, int]]:
@@ -34,7 +34,7 @@ def test_digits_are_those_of_scikit_learn():
 def test_digits_can_be_made_again():
     pytest.importorskip("sklearn")
     script = runpy.run_path(str(Path(__file__).with_name("make_digits.py")))
-    with np.load(table.DIGITS) as stored:
+    with np.load(builtin.DIGITS) as stored:
         made = script["arrays"]()
         assert set(stored) == set(made)
         for name, array in made.items():

@@ -12,7 +12,7 @@ from torch.func import functional_call, vmap
 
 from landscape.problem.weights import Layout, Parameter
 from landscape.scan.speed.evaluator import PointEvaluator
-from landscape.scan.speed.recorded import Recorded
+from landscape.scan.speed.replay import Recorded
 from landscape.scan.speed.strategies.base import UnsuitableError
 from landscape.store.scans.records import Floats
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from landscape.scan.speed.evaluator import PointEvaluator
-from landscape.scan.speed.recorded import Recorded
+from landscape.scan.speed.replay import Recorded
 from landscape.scan.speed.strategies.base import PointlessError, example
 from landscape.scan.speed.strategies.batched import Stack, refuse_moving_buffers
 from landscape.scan.speed.strategies.first_layer import Responses, answering, find

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from landscape.errors import LandscapeError
-from landscape.scan.speed.evaluation import Evaluation
 from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.strategies.base import Sequential, Strategy, UnsuitableError
 from landscape.scan.speed.strategies.batched import Batched
 from landscape.scan.speed.strategies.rewritten import Blocked, Folded, Fused

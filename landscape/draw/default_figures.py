@@ -8,11 +8,11 @@ from pathlib import Path
 
 from landscape.draw.kinds import KINDS, NEEDS, diagnosed, kinds
 from landscape.draw.look.style import Style
+from landscape.draw.making import Work, open_work
 from landscape.draw.solid import opengl
-from landscape.draw.works import Work, open_work
 from landscape.errors import LandscapeError
 from landscape.quantities import percent
-from landscape.store import outcomes, sources, sweep
+from landscape.store import sources, sweep_folder, sweep_outcomes
 from landscape.store.scans.records import Scan
 from landscape.store.sources import ScanSource
 
@@ -95,7 +95,11 @@ def _shown(
         return [(kind, _planes(given))]
     shown: list[Shown] = []
     if kind is None and name is None:
-        swept = [one for one in paths if sweep.is_sweep(one) and (one / outcomes.NAME).is_file()]
+        swept = [
+            one
+            for one in paths
+            if sweep_folder.is_sweep(one) and (one / sweep_outcomes.NAME).is_file()
+        ]
         shown += [("outcomes", [open_work(one, "outcomes")]) for one in swept]
     for source in given:
         if source.run is not None and kind is None and name is None:

@@ -16,7 +16,7 @@ from landscape.diagnose.binomial import interval
 from landscape.diagnose.trainings import plateau
 from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.trainings.trials import Start, begun
-from landscape.sgd.events import Course
+from landscape.sgd.escapes import Course
 from landscape.sgd.training.settings import Settings
 from landscape.store.diagnosed import training_losses
 from landscape.store.measured.trainings import (

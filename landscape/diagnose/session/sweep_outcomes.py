@@ -13,10 +13,10 @@ import numpy as np
 from landscape.diagnose.binomial import interval
 from landscape.diagnose.session import siblings
 from landscape.diagnose.session.kept import VERDICT
-from landscape.store import outcomes
-from landscape.store.outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
+from landscape.store import sweep_outcomes
 from landscape.store.run import Run
-from landscape.store.sweep import Sweep
+from landscape.store.sweep_folder import Sweep
+from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
 
 
 def tally(sweep: Sweep) -> Outcomes:
@@ -43,7 +43,7 @@ def tally(sweep: Sweep) -> Outcomes:
 def write(sweep: Sweep) -> Outcomes:
     """Count the verdicts and write SWEEP/outcomes.json."""
     found = tally(sweep)
-    outcomes.save(sweep.folder, found)
+    sweep_outcomes.save(sweep.folder, found)
     return found
 
 

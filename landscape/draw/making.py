@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from landscape.draw import captions, recipe
+from landscape.draw import recipe, run_captions
 from landscape.draw.diagnosis.by_rate import caption as of_outcomes
 from landscape.draw.files import save
 from landscape.draw.kinds import KINDS, NEEDS, FigureKind, Subject
 from landscape.draw.look.style import PLAIN, Style, chosen
 from landscape.draw.recipe import FigureSource, Recipe
 from landscape.errors import LandscapeError
-from landscape.store import diagnosed, history, outcomes, sweep
+from landscape.store import diagnosed, history, sweep_folder, sweep_outcomes
 from landscape.store import run as runs
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
-from landscape.store.outcomes import Outcomes
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Scan
 from landscape.store.sources import home_of, load_scan
+from landscape.store.sweep_outcomes import Outcomes
 
 Shown = Scan | History | Diagnosed | Outcomes
-FOLDERS = ("run.json", outcomes.NAME)
+FOLDERS = ("run.json", sweep_outcomes.NAME)
 """Files that stand for the folder they are in."""
 
 
@@ -74,12 +74,12 @@ def open_work(path: Path, kind: str | None = None) -> Work:
     """
     entry = KINDS.get(kind or "")
     if entry is not None and entry.needs == "sweep" and path.is_dir():
-        if not sweep.is_sweep(path):
+        if not sweep_folder.is_sweep(path):
             raise LandscapeError(
                 f"{kind} are drawn of a sweep, got {path}; make one with several values, "
                 "`landscape train --lr 0.01,0.1`"
             )
-        return Work(path, outcomes.of(path))
+        return Work(path, sweep_outcomes.of(path))
     if entry is not None and entry.needs == "diagnosis" and path.is_dir():
         return Work(path, diagnosed.of(runs.read(path), entry.parts, also=entry.also))
     if path.is_dir():
@@ -139,7 +139,9 @@ def caption(subject: Shown) -> str:
         return sentences.caption(subject)
     if isinstance(subject, Outcomes):
         return of_outcomes(subject)
-    return captions.caption_of_run(subject.history if isinstance(subject, Diagnosed) else subject)
+    return run_captions.caption_of_run(
+        subject.history if isinstance(subject, Diagnosed) else subject
+    )
 
 
 def _caption(entry: FigureKind, subject: Shown) -> str:
@@ -147,7 +149,7 @@ def _caption(entry: FigureKind, subject: Shown) -> str:
         return caption(subject)
     text = entry.caption(subject)
     if isinstance(subject, Diagnosed):
-        return f"{text} {captions.made_from(subject.history)}".strip()
+        return f"{text} {run_captions.made_from(subject.history)}".strip()
     return text
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.thresholds import Thresholds
-from landscape.sgd import events
-from landscape.sgd.events import Course, EventRules
+from landscape.sgd import escapes
+from landscape.sgd.escapes import Course, EventRules
 
 LEARNED_NOISE = 3.0
 """Where noise is large, learning is what stands clear of it: by so many MADs."""
@@ -29,7 +29,7 @@ class OutcomeCase:
 def read(evidence: Evidence, thresholds: Thresholds | None = None) -> Course | None:
     """Follow the training loss through its finite rows; None where there are fewer than two."""
     limits = thresholds or Thresholds()
-    return events.read(
+    return escapes.read(
         evidence.rows.step,
         evidence.rows.train_loss,
         constant_loss=evidence.constant_loss,

@@ -18,7 +18,7 @@ from landscape.problem.load import provide
 from landscape.scan.refine.order import Rows
 from landscape.scan.speed import choosing
 from landscape.scan.speed.engine import Engine
-from landscape.scan.speed.evaluation import Evaluation
+from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.records import Floats
 
 BATCH_SECONDS = 1.0
