@@ -118,7 +118,11 @@ def test_wheel_holds_all_files_and_no_others(built: tuple[str, Path]) -> None:
     with ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     assert sorted(names) == sorted(installed_files())
-    data = {"landscape/py.typed", "landscape_cli/py.typed", "landscape/problem/data/digits.npz"}
+    data = {
+        "landscape/py.typed",
+        "landscape_cli/py.typed",
+        "landscape/problem/datasets/data/digits.npz",
+    }
     assert data <= set(names)
 
 

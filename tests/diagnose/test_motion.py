@@ -14,8 +14,8 @@ import pytest
 
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.motion import estimates, naming, slope
+from landscape.diagnose.outcome_names import MOTIONS
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.verdict.outcome_names import MOTIONS
 from landscape.store.measured.trainings import Replicas
 
 spec = importlib.util.spec_from_file_location(

@@ -13,9 +13,9 @@ import pytest
 from landscape.diagnose import course as excursions
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.motion import window
+from landscape.diagnose.outcome_names import OUTCOMES
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import outcome
-from landscape.diagnose.verdict.outcome_names import OUTCOMES
 from landscape.errors import LandscapeError
 
 spec = importlib.util.spec_from_file_location(

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from landscape.diagnose.evidence import Evidence, Rows
+from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, MotionTerm
 from landscape.diagnose.symmetry import copies
 from landscape.diagnose.verdict import overfitting
 from landscape.diagnose.verdict.answer import answer
-from landscape.diagnose.verdict.outcome_names import LANDINGS, MOTIONS, OUTCOMES, MotionTerm
 from landscape.diagnose.verdict.verdict import judge
 from landscape.problem import builtin, flat
 from landscape.store.measured.trainings import Trained

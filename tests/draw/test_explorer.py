@@ -10,7 +10,7 @@ import pytest
 
 from landscape.draw.interactive import explorer_data, explorer_page, explorer_sources
 from landscape.draw.interactive.explorer_data import Entry, unpacked
-from landscape.draw.solid import stage
+from landscape.draw.solid import view
 from landscape.errors import LandscapeError
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Spread
@@ -80,9 +80,9 @@ def test_a_line_has_its_bands(planted):
 
 
 def test_the_first_view_shows_the_path(planted):
-    x, y, z = stage.eye(planted.escape(21, 11))
+    x, y, z = view.eye(planted.escape(21, 11))
     assert np.hypot(np.hypot(x, y), z) == pytest.approx(1)
-    assert np.degrees(np.arcsin(z)) == pytest.approx(stage.ELEVATION)
+    assert np.degrees(np.arcsin(z)) == pytest.approx(view.ELEVATION)
 
 
 def test_one_file_of_at_most_6_mb_within_a_second(planted, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.look import scale, theme
-from landscape.draw.solid import stage, trail
+from landscape.draw.solid import stage, trail, view
 from landscape.draw.solid.meshes import Frame
 
 
@@ -23,7 +23,7 @@ def test_the_view_is_chosen_to_show_a_valley_behind_a_ridge(planted):
         ),
     )
     colours, box = scale.of(ridge), stage.box_of(ridge)
-    seen = stage.best_view(box, trail.of(ridge, colours, box), 400)
+    seen = view.best_view(box, trail.of(ridge, colours, box), 400)
     assert seen.eye[1] > 0
 
 
@@ -41,7 +41,7 @@ def test_a_path_runs_from_left_to_right_where_nothing_is_hidden(planted, mirrore
     flat = replace(flat, paths=(along,))
     colours, box = scale.of(flat), stage.box_of(flat)
     laid = trail.of(flat, colours, box)
-    ends = stage.best_view(box, laid, 400).project(laid.tracks[0].points[[0, -1]])
+    ends = view.best_view(box, laid, 400).project(laid.tracks[0].points[[0, -1]])
     assert ends[1, 0] > ends[0, 0]
 
 
@@ -51,11 +51,11 @@ def test_the_box_fills_the_panel(share, azimuth):
     """No room is left but for letters, whatever the plane's shape."""
     longer = max(1.0, share)
     box = Frame(PlaneWindow(np.zeros(2), np.ones(2)), (1 / longer, share / longer), stage.HEIGHT)
-    seen = stage.fitted(box, azimuth, 44.0, 1000)
+    seen = view.fitted(box, azimuth, 44.0, 1000)
     pixels = seen.project(stage.corners(box))
     inch = theme.DPI
     low, high = pixels.min(axis=0), [seen.width, seen.height] - pixels.max(axis=0)
-    assert low[0] == pytest.approx(stage.LEFT * inch, abs=0.06 * seen.width)
-    assert high[0] == pytest.approx(stage.RIGHT * inch, abs=0.06 * seen.width)
-    assert high[1] == pytest.approx(stage.TOP * inch, abs=3)
-    assert stage.NUMBERS * inch - 3 <= low[1] <= stage.LETTERS * inch + 3
+    assert low[0] == pytest.approx(view.LEFT * inch, abs=0.06 * seen.width)
+    assert high[0] == pytest.approx(view.RIGHT * inch, abs=0.06 * seen.width)
+    assert high[1] == pytest.approx(view.TOP * inch, abs=3)
+    assert view.NUMBERS * inch - 3 <= low[1] <= view.LETTERS * inch + 3

@@ -14,7 +14,7 @@ from PIL import Image
 from landscape import draw
 from landscape.draw.look import style, theme
 from landscape.draw.look.style import Style
-from landscape.draw.solid import film_frames, stage
+from landscape.draw.solid import film_frames, stage, view
 from landscape.errors import LandscapeError
 
 
@@ -167,7 +167,7 @@ def test_a_title_stands_above(planted):
 
 def test_a_camera(planted):
     box = stage.box_of(planted.bowl(9, 9))
-    seen = stage.best_view(box, None, 400, Style(camera=(20.0, 70.0)))
+    seen = view.best_view(box, None, 400, Style(camera=(20.0, 70.0)))
     back = (seen.eye - seen.target) / np.linalg.norm(seen.eye - seen.target)
     assert np.degrees(np.arcsin(back[2])) == pytest.approx(70)
     assert np.degrees(np.arctan2(back[1], back[0])) == pytest.approx(20)

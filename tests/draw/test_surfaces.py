@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from landscape import draw
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
-from landscape.draw.solid import by_vtk, hidden_parts, meshes, stage, trail
+from landscape.draw.solid import by_vtk, hidden_parts, meshes, stage, trail, view
 from landscape.errors import LandscapeError
 from landscape.store.scans.records import Point
 
@@ -28,7 +28,7 @@ def pixels(figure: Figure) -> np.ndarray:
 def rendered(scan, *, path=True, width=400):
     colours, box = scale.of(scan, paths=True), stage.box_of(scan)
     laid = trail.of(scan, colours, box)
-    seen = stage.best_view(box, laid, width)
+    seen = view.best_view(box, laid, width)
     mesh = meshes.surface(scan.x, scan.y, scan.measures["train_loss"], colours, box)
     picture = by_vtk.picture(scan, mesh, colours, box, seen, laid if path else None).astype(int)
     return picture, colours, box, seen, laid

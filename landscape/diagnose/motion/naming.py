@@ -36,8 +36,8 @@ from landscape.diagnose.motion.estimates import (
     shares,
 )
 from landscape.diagnose.motion.valley import is_resolved, valley_count
+from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.verdict.outcome_names import UNDETERMINED
 from landscape.store.measured.curvature import Density
 from landscape.store.measured.trainings import Replicas
 from landscape.store.measured.weights import Diffusion

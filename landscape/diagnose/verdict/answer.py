@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from landscape.diagnose.items import Value
-from landscape.diagnose.verdict.outcome_names import LANDINGS, MOTIONS, OUTCOMES, POINTS
+from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, POINTS
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.quantities import number
 

@@ -10,9 +10,9 @@ import numpy as np
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.motion.naming import NamedMotion
+from landscape.diagnose.outcome_names import MOTIONS
 from landscape.diagnose.verdict.landing import dead_layers
 from landscape.diagnose.verdict.outcome import NamedOutcome
-from landscape.diagnose.verdict.outcome_names import MOTIONS
 from landscape.store.measured.weights import Diffusion
 
 

@@ -13,9 +13,9 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.motion import slope
 from landscape.diagnose.motion.estimates import is_sgd
+from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import landing
-from landscape.diagnose.verdict.outcome_names import UNDETERMINED
 from landscape.sgd.escapes import Course
 
 CLEARLY = 3

@@ -13,9 +13,9 @@ from landscape.diagnose.course import read
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item
 from landscape.diagnose.motion import naming
+from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import caveats, outcome, overfitting
-from landscape.diagnose.verdict.outcome_names import UNDETERMINED
 from landscape.diagnose.verdict.overfitting import Overfitting
 from landscape.sgd.escapes import events_of
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from landscape.diagnose.verdict.outcome_names import OUTCOMES, OutcomeTerm
+from landscape.diagnose.outcome_names import OUTCOMES, OutcomeTerm
 from landscape.draw.look import theme
 from landscape.store.sweep_outcomes import SweptGroup
 

@@ -15,7 +15,7 @@ from landscape.draw.elements import bands, episodes, marks, paths, plane_axes
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
-from landscape.draw.solid import stage
+from landscape.draw.solid import view
 from landscape.quantities import number
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Path, Scan
@@ -79,7 +79,7 @@ def scan_values(scan: Scan) -> dict[str, Any]:
         "line": scan.is_line,
         "labels": list(scan.plane.labels),
         "units": units,
-        "eye": None if scan.is_line else stage.eye(scan),
+        "eye": None if scan.is_line else view.eye(scan),
         "x": shown.x.tolist(),
         "y": shown.y.tolist(),
         "size": list(shown.measured.shape),

@@ -13,7 +13,7 @@ import numpy as np
 from landscape.draw.interactive import buttons, explorer_data
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.look import theme
-from landscape.draw.solid import by_vtk, opengl, perspective, stage
+from landscape.draw.solid import by_vtk, opengl, perspective, stage, view
 from landscape.draw.solid import scene as scenes
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.scene import Scene
@@ -199,7 +199,7 @@ class SurfaceWindow:
 
     def _seen(self) -> Camera:
         if self.seen[0] != self.choice.entry:
-            x, y, z = stage.eye(self.entry.scan)
+            x, y, z = view.eye(self.entry.scan)
             azimuth, elevation = np.degrees([np.arctan2(y, x), np.arcsin(z)])
             corners = stage.corners(self.scene.box)
             seen = perspective.fitted(corners, float(azimuth), float(elevation), self.size, MARGINS)

@@ -18,7 +18,7 @@ from landscape.draw.look import theme
 from landscape.draw.look.style import Style
 from landscape.draw.sheet import footer, page
 from landscape.draw.sheet.page import Page
-from landscape.draw.solid import by_matplotlib, by_vtk, lettering, opengl, perspective, stage
+from landscape.draw.solid import by_matplotlib, by_vtk, lettering, opengl, perspective, stage, view
 from landscape.draw.solid import scene as scenes
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.scene import Scene
@@ -67,7 +67,7 @@ def frames(scan: Scan, count: int, style: Style) -> Iterator[Picture]:
         scene = scenes.of(scan, "train_loss", log=style.log is not False)
         shown = Scene(style.shown(scan), scene.measure, scene.scale, scene.box, scene.mesh)
         still, cursor = _still(shown, style)
-        eye = stage.eye(scan)
+        eye = view.eye(scan)
         whole = [_seen(shown, azimuth) for azimuth in _azimuths(eye, count)]
         seen = _steady(whole)
     maker = _by_vtk if found.ok else _by_matplotlib

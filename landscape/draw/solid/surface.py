@@ -30,6 +30,7 @@ from landscape.draw.solid import (
     relief,
     stage,
     trail,
+    view,
 )
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.relief import Relief
@@ -76,7 +77,7 @@ def surface(
     shared = SHARED if columns > 1 else 0.0
     across = (wide + shared) / columns
     # A pixel of the rendering is a pixel of the PNG, not resampled.
-    seen = stage.best_view(box, laid, round(across * dpi), style)
+    seen = view.best_view(box, laid, round(across * dpi), style)
     tall = seen.height / dpi
     indent = 0.25 if columns == len(names) and width >= plane_axes.SINGLE else 0.1
     foot = footer.under(

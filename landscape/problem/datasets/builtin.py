@@ -15,7 +15,7 @@ from landscape.problem.datasets.cifar import cifar10
 from landscape.problem.datasets.mnist import fashion_mnist, mnist
 from landscape.problem.samples import Pair
 
-DIGITS = Path(__file__).parents[1] / "data" / "digits.npz"
+DIGITS = Path(__file__).with_name("data") / "digits.npz"
 
 
 def load(name: str, root: str | Path = "data") -> tuple[Pair, Pair | None]:

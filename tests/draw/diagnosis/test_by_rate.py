@@ -12,8 +12,8 @@ from matplotlib.text import Text
 
 from landscape.diagnose.binomial import interval
 from landscape.diagnose.items import Item
+from landscape.diagnose.outcome_names import OUTCOMES, OutcomeTerm
 from landscape.diagnose.verdict.answer import answer
-from landscape.diagnose.verdict.outcome_names import OUTCOMES, OutcomeTerm
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.draw.diagnosis.by_rate import caption, outcomes
 from landscape.draw.look.style import Style

@@ -1,6 +1,6 @@
-"""Make ``landscape/problem/data/digits.npz`` from scikit-learn's digits.
+"""Make ``landscape/problem/datasets/data/digits.npz`` from scikit-learn's digits.
 
-    python tests/problem/datasets/make_digits.py landscape/problem/data/digits.npz
+    python tests/problem/datasets/make_digits.py landscape/problem/datasets/data/digits.npz
 
 Needs scikit-learn. The same bytes come out each time.
 """

@@ -1,0 +1,152 @@
+"""From where a surface is looked at: the view that shows most of the path and the lowest.
+
+The camera itself is in `perspective`.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from landscape.draw.look import scale as scales
+from landscape.draw.look import theme
+from landscape.draw.look.style import PLAIN, Style
+from landscape.draw.solid import perspective, trail
+from landscape.draw.solid.meshes import Frame
+from landscape.draw.solid.perspective import Camera
+from landscape.draw.solid.relief import Relief
+from landscape.draw.solid.stage import base, box_of, corners
+from landscape.draw.solid.trail import Trail
+from landscape.store.scans.records import Floats, Scan
+
+AZIMUTHS = (-125.0, -55.0, -145.0, -35.0, -110.0, -70.0, 125.0, 55.0, 145.0, 35.0, 110.0, 70.0)
+ELEVATIONS = (36.0, 44.0, 52.0)
+"""Views to choose from, the first ones being the habit."""
+ELEVATION = 38.0
+"""Degrees of the first view of what can be turned."""
+SEEN = 300
+"""So many points are looked for to choose it."""
+BETTER = 0.02
+"""Another view must show so much more of what matters before it replaces the habit."""
+RIGHTWARDS = 0.015
+"""What it counts for that the path runs from left to right, and against it that it doesn't."""
+WEIGHTS = (1.0, 1.0, 1.0, 3.0)
+"""How much it counts that the surface, its lowest tenth, the path, the marked points are seen."""
+LEFT, RIGHT, TOP, NUMBERS, LETTERS = 0.46, 0.13, 0.04, 0.2, 0.46
+"""Room for letters around the box, in inches; beneath an edge for its numbers and its name."""
+OBLIQUE = 0.35
+"""Cosine from which on a slope counts as well seen."""
+TALLEST = 1.1
+"""Height over width from which on a box is seen smaller instead."""
+
+
+def best_view(box: Frame, trail: Trail, width: int, style: Style = PLAIN) -> Camera:
+    """Choose the view in which most of the path, the lowest tenth and the whole surface is seen.
+
+    The picture is ``width`` pixels wide and as high as the box then needs. Among views that show
+    as much, the path runs from left to right. A camera that was asked for goes first.
+    """
+    if style.camera is not None:
+        return fitted(box, *style.camera, width)
+    targets, weights = _targets(trail)
+    best, most = None, -np.inf
+    for elevation, azimuth in itertools.product(ELEVATIONS, AZIMUTHS):
+        seen = fitted(box, azimuth, elevation, width)
+        shown = [_seen(points, normals, trail, seen) for points, normals in targets]
+        score = float(np.average(shown, weights=weights)) if targets else 0.0
+        score += RIGHTWARDS * _rightwards(trail, seen)
+        if best is None or score > most + BETTER:
+            best, most = seen, score
+    if best is None:
+        raise AssertionError("no azimuths")
+    return best
+
+
+def fitted(box: Frame, azimuth: float, elevation: float, width: int) -> Camera:
+    """Return the camera whose picture the box fills between room for letters."""
+    left, right, top = (theme.now().dpi * room for room in (LEFT, RIGHT, TOP))
+    margins = left / width, right / width
+    # Twice as high as wide, so that the width decides.
+    seen = perspective.fitted(
+        corners(box), azimuth, elevation, (width, 2 * width), (*margins, 0, 0)
+    )
+    for _ in range(2):
+        tall = float(np.ptp(seen.project(corners(box))[:, 1]))
+        bottom = _beneath(box, seen)
+        height = min(round(bottom + tall + top), round(TALLEST * width))
+        room = (*margins, bottom / height, top / height)
+        seen = perspective.fitted(corners(box), azimuth, elevation, (width, height), room)
+    return seen
+
+
+def _beneath(box: Frame, seen: Camera) -> float:
+    """Return how far, in pixels, letters reach below the box."""
+    lowest = seen.project(corners(box))[:, 1].min()
+    reach = NUMBERS
+    for start, end in base(box, seen):
+        ends = seen.project(np.stack([start, end]))
+        across = abs(ends[1, 0] - ends[0, 0]) / np.linalg.norm(ends[1] - ends[0])
+        reach = max(reach, LETTERS * across - (ends[:, 1].mean() - lowest) / theme.now().dpi)
+    return reach * theme.now().dpi
+
+
+def _seen(points: Floats, normals: Floats, trail: Trail, seen: Camera) -> float:
+    """Return the share of points that are seen; those seen from the side count less."""
+    facing = np.clip(normals @ seen.axes[2] / OBLIQUE, 0, 1)
+    return float((trail.relief.shows(seen, points, 50) * facing).mean())
+
+
+def _targets(trail: Trail) -> tuple[list[tuple[Floats, Floats]], list[float]]:
+    """Return what is to be seen with its normals: surface, lowest tenth, path, marked points.
+
+    And how much each counts.
+    """
+    surface = trail.relief
+    x, y = np.meshgrid(surface.x, surface.y, indexing="ij")
+    whole = np.stack([x, y, surface.heights], axis=-1).reshape(-1, 3)
+    whole = whole[surface.heights.ravel() <= surface.top]
+    low = whole[whole[:, 2] <= np.quantile(whole[:, 2], 0.1)] if len(whole) else whole
+    path = np.concatenate([*(track.points for track in trail.tracks), np.empty((0, 3))])
+    marked = np.array([place for _, place in trail.places]).reshape(-1, 3)
+    # What lies beneath the surface is looked for on it.
+    marked[:, 2] = np.fmax(marked[:, 2], surface.height(marked))
+    parts = [
+        (part[:: max(1, len(part) // 300)], weight)
+        for part, weight in zip((whole, low, path, marked), WEIGHTS, strict=True)
+        if len(part)
+    ]
+    up = np.array([0.0, 0.0, 0.01])
+    return [(part + up, surface.normal(part)) for part, _ in parts], [weight for _, weight in parts]
+
+
+def _rightwards(trail: Trail, seen: Camera) -> float:
+    """Return 1 where the path is seen to run well to the right, −1 to the left."""
+    if not trail.tracks:
+        return 0.0
+    ends = np.stack([trail.tracks[0].points[0], trail.tracks[-1].points[-1]])
+    return float(np.clip(np.diff(seen.project(ends)[:, 0])[0] / seen.width / 0.2, -1, 1))
+
+
+def eye(scan: Scan) -> list[float]:
+    """Return the direction (3,) of length 1 from which most of the path and the lowest is seen."""
+    box = box_of(scan)
+    laid = trail.of(scan, scales.of(scan, paths=True), box)
+    points = np.concatenate([*(one.points for one in laid.tracks), _lowest(laid.relief)])
+    points = points[:: max(1, len(points) // SEEN)] + np.array([0.0, 0.0, 0.012])
+    up = np.radians(ELEVATION)
+    best, most = np.array([0.0, -np.cos(up), np.sin(up)]), -1.0
+    for azimuth in np.radians(AZIMUTHS):
+        around = [np.cos(azimuth) * np.cos(up), np.sin(azimuth) * np.cos(up), np.sin(up)]
+        seen = Camera(5 * np.array(around), np.zeros(3), 1, 1)
+        shown = float(np.mean(laid.relief.shows(seen, points, 60))) if len(points) else 0.0
+        if shown > most + BETTER:
+            best, most = np.array(around), shown
+    return [float(part) for part in best]
+
+
+def _lowest(relief: Relief) -> Floats:
+    x, y = np.meshgrid(relief.x, relief.y, indexing="ij")
+    whole = np.stack([x, y, relief.heights], axis=-1).reshape(-1, 3)
+    whole = whole[np.isfinite(whole[:, 2])]
+    return whole[whole[:, 2] <= np.quantile(whole[:, 2], 0.1)] if len(whole) else whole
