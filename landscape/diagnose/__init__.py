@@ -38,13 +38,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "NAMES": "parts",
+    "NAMES": "session.parts",
     "Evidence": "evidence",
     "Thresholds": "thresholds",
-    "Verdict": "verdict",
-    "alone": "kept",
-    "answer": "words",
-    "judge": "verdict",
+    "Verdict": "verdict.verdict",
+    "alone": "session.kept",
+    "answer": "verdict.answer",
+    "judge": "verdict.verdict",
 }
 
 
@@ -52,7 +52,7 @@ def __getattr__(name: str) -> Any:
     # Only when asked for: figures take the formulas of this stage, but not torch.
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    home = _HOMES.get(name, "diagnosis")
+    home = _HOMES.get(name, "session.diagnosis")
     return getattr(import_module(f"{__name__}.{home}"), name)
 
 

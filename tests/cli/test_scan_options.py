@@ -10,6 +10,7 @@ import pytest
 from landscape.plane import kinds
 from landscape.plane.choice import AT
 from landscape.plane.kinds import KINDS
+from landscape.quantities import parse_size
 from landscape.scan.request import Request
 from landscape.scan.speed import memory
 from landscape.scan.speed.strategies import ASKED
@@ -42,7 +43,7 @@ def test_defaults_are_those_of_the_records(part):
 
 def test_defaults_in_words():
     assert option("at").show_default == AT
-    assert memory.parse(option("memory").show_default) == memory.DEFAULT
+    assert parse_size(option("memory").show_default) == memory.DEFAULT
     numbers = [key for key, kind in KINDS.items() if kind.extent == "1.0" and key != kinds.IMPORTED]
     assert option("extent").show_default == f"{' and '.join(numbers)} 1.0, others auto"
     others = [kind.extent for key, kind in KINDS.items() if key not in numbers]

@@ -27,7 +27,7 @@ LONG += ("--batch-size", 16, "--epochs", 8, "--record", "log+random+10", "--quie
 def command(*arguments: object) -> list[str]:
     """The command in a process of its own that flushes at every snapshot."""
     code = (
-        "import sys; from landscape.sgd import recorder; "
+        "import sys; from landscape.sgd.recording import recorder; "
         "recorder.FLUSH_SECONDS, recorder.SHARE = 0.0, 0; "
         "from landscape_cli.main import app; sys.argv[0] = 'landscape'; app()"
     )
@@ -246,7 +246,7 @@ def test_full_disk(landscape, trained, tmp_path):
     """A real limit on the size of files: one line, and what was flushed can be read."""
     folder = tmp_path / "run"
     code = (
-        "import resource, sys; from landscape.sgd import recorder; "
+        "import resource, sys; from landscape.sgd.recording import recorder; "
         "recorder.FLUSH_SECONDS, recorder.SHARE = 0.0, 0; "
         "from landscape_cli.main import app; sys.argv[0] = 'landscape'; "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); app()"

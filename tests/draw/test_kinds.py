@@ -75,7 +75,7 @@ FIGURES = """
 import resource, sys
 from pathlib import Path
 from landscape import draw
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 scan, style = scanfile.load(Path(sys.argv[1])), draw.Style(dpi=150)
 for number in range(40):

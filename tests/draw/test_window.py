@@ -69,11 +69,11 @@ SCRIPT = """
     from pathlib import Path
     import numpy as np
     from landscape.draw.interactive.explorer_data import Entry
-    from landscape.draw.interactive.window import Window
-    from landscape.store import scanfile
+    from landscape.draw.interactive.window import SurfaceWindow
+    from landscape.store.scans import scanfile
 
     entries = [Entry("run", name, scanfile.load(Path(name))) for name in sys.argv[1:3]]
-    window = Window(entries)
+    window = SurfaceWindow(entries)
     window.plotter.show(interactive_update=True, auto_close=False)
     assert window.plotter.render_window.GetClassName() == "vtkXOpenGLRenderWindow"
     drawn = []

@@ -58,7 +58,7 @@ def test_a_scan_of_less_than_a_second_is_not_worth_choosing(monkeypatch, seconds
     where = networks.plane(made)
     lanes = max(1, torch.get_num_threads())
     # By the plain loop, on all threads.
-    monkeypatch.setattr(choosing.Trial, "seconds", lambda *_, **__: lanes * seconds / len(xy))
+    monkeypatch.setattr(choosing.TileTrial, "seconds", lambda *_, **__: lanes * seconds / len(xy))
     seen: list[str] = []
     monkeypatch.setattr(choosing.Choice, "_try", lambda self, name: seen.append("any"))
     found = engine(made, where, xy)

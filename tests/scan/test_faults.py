@@ -203,7 +203,7 @@ from landscape.plane.choice import PlaneChoice
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.prepare import prepare
 from landscape.scan.request import GridChoice, Request
-from landscape.store import scanfile
+from landscape.store.scans import scanfile
 
 torch.manual_seed(0)
 inputs, targets = torch.randn(200, 4), torch.randint(3, (200,))

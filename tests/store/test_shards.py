@@ -135,7 +135,7 @@ def test_full_disk_loses_nothing(recording, full_disk, file, before):
 KILLED = """
 import pathlib, sys
 import numpy as np
-from landscape.store import shards
+from landscape.store.trajectories import shards
 from landscape.store.trajectories.trajectory import MEASURES, SCALARS
 
 shards.MOST_SHARDS = 4  # So that merging is what many of the kills hit.
