@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape import problem, sgd
-from landscape.diagnose.session.diagnosis import diagnose
-from landscape.diagnose.verdict.answer import answer
-from landscape.diagnose.verdict.verdict import Verdict
+from landscape.diagnose import Verdict, answer, diagnose
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
 from landscape.store import Run, analysis, read

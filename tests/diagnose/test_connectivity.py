@@ -49,7 +49,7 @@ def test_a_double_well_has_one_between_its_floors():
     problem = models.landscape(1 + NOISY, double_well)
     floors = np.zeros((2, 1 + NOISY))
     floors[:, 0] = -1, 1
-    found = connectivity.connectivity_between(problem, floors)
+    found = connectivity.between(problem, floors)
     assert found.line.worst.barrier.loss == pytest.approx(1, abs=1e-6)
     assert found.line.worst.barrier.at == pytest.approx(0.5)
     assert found.line.ratio[0, 1] == math.inf
@@ -61,7 +61,7 @@ def test_none_is_visible_between_noisy_iterates():
     problem = models.landscape(1 + NOISY, double_well)
     iterates = 0.1 * np.random.default_rng(0).standard_normal((2, 1 + NOISY))
     iterates[:, 0] = -1, 1
-    found = connectivity.connectivity_between(problem, iterates)
+    found = connectivity.between(problem, iterates)
     # Halfway, half of the noise's 2000 x 0.01 / 2 averages out: 5, more than the barrier's 1.
     assert found.line.worst.barrier.loss == 0
     assert found.line.connected is True
@@ -95,9 +95,7 @@ def test_a_polyline_goes_round_a_barrier():
     angles = np.linspace(0, math.pi, 9)
     networks = np.stack([np.cos(angles), np.sin(angles)], 1)
     heard = []
-    found = connectivity.connectivity_between(
-        problem, networks, listener=lambda *done: heard.append(done)
-    )
+    found = connectivity.between(problem, networks, listener=lambda *done: heard.append(done))
     assert heard == [(k, 36) for k in range(1, 37)]
     assert found.line.worst_pair == (0, 8)
     assert found.line.loss[0, 8] == pytest.approx(1, abs=1e-6)
@@ -118,7 +116,7 @@ def test_a_permuted_copy_lies_behind_a_barrier_and_the_aligned_one_does_not(name
     other = apply(found, found.draw(np.random.default_rng(3)), weights)
     exact = profiles.measurer(problem, precision="float64")
     networks = np.stack([weights, other])
-    between = connectivity.connectivity_between(problem, networks, symmetry=found, measure=exact)
+    between = connectivity.between(problem, networks, symmetry=found, measure=exact)
     assert between.line.worst.barrier.loss > 0.1
     assert between.train_loss[1] == pytest.approx(between.train_loss[0], rel=0, abs=1e-12)
     assert between.matched.worst.barrier.loss == pytest.approx(0, abs=1e-12)
@@ -167,9 +165,7 @@ def test_networks_trained_from_two_seeds():
         for step in steps(problem, Settings(lr=0.1, batch_size=16, epochs=12, seed=seed)):
             last = step.weights
         weights.append(last.double().numpy().copy())
-    found = connectivity.connectivity_between(
-        problem, np.stack(weights), symmetry=symmetries.find(problem)
-    )
+    found = connectivity.between(problem, np.stack(weights), symmetry=symmetries.find(problem))
     assert found.train_loss.max() < 0.3
     assert found.line.worst.barrier.error > 5
     assert found.line.connected is False
@@ -184,7 +180,7 @@ def test_networks_trained_from_two_seeds():
 def test_without_symmetry_nothing_is_matched():
     problem = models.problem(models.Undecided())
     weights = flat(problem.model).double().numpy()
-    found = connectivity.connectivity_between(
+    found = connectivity.between(
         problem, np.stack([weights, weights + 0.1]), symmetry=symmetries.find(problem)
     )
     assert found.matched is found.matched_distance is None
@@ -196,10 +192,10 @@ def test_a_model_without_hidden_units_has_nothing_to_match():
     problem = models.problem(nn.Sequential(nn.Flatten(), nn.Linear(32, 3)))
     weights = flat(problem.model).double().numpy()
     networks = np.stack([weights, weights + 0.1])
-    found = connectivity.connectivity_between(problem, networks, symmetry=symmetries.find(problem))
+    found = connectivity.between(problem, networks, symmetry=symmetries.find(problem))
     assert found.matched is None
     assert found.symmetric is False
-    assert connectivity.connectivity_between(problem, networks).symmetric is None
+    assert connectivity.between(problem, networks).symmetric is None
 
 
 def test_a_loss_that_is_not_finite():
@@ -240,9 +236,9 @@ def test_the_cost_counts_what_is_measured(monkeypatch):
     )
     at = profiles.measurer(problem)
     seen.clear()
-    connectivity.connectivity_between(problem, weights, points=5, measure=at)
+    connectivity.between(problem, weights, points=5, measure=at)
     handle.remove()
-    assert sum(seen) == connectivity.connectivity_cost(problem, 3, points=5, matched=False)
+    assert sum(seen) == connectivity.cost(problem, 3, points=5, matched=False)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +250,4 @@ def test_the_cost_counts_what_is_measured(monkeypatch):
 )
 def test_too_few(networks, points, message):
     with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
-        connectivity.connectivity_between(
-            models.landscape(2, quadratic), np.zeros((networks, 2)), points=points
-        )
+        connectivity.between(models.landscape(2, quadratic), np.zeros((networks, 2)), points=points)

@@ -32,7 +32,7 @@ NETWORKS = np.array([[1.0, 0.0], [0.0, 1.0], [np.cos(0.02), np.sin(0.02)]]) * np
 
 def test_curves_take_the_place_of_high_lines_alone(ring):
     limits = Thresholds(barrier_ratio=1.0)
-    lines = connectivity.connectivity_between(ring, NETWORKS, thresholds=limits).line
+    lines = connectivity.between(ring, NETWORKS, thresholds=limits).line
     assert curves.high(lines, limits) == [(0, 1), (1, 2)]
     done = []
     found = curves.curves_between(
@@ -50,7 +50,7 @@ def test_curves_take_the_place_of_high_lines_alone(ring):
 
 def test_nothing_is_trained_between_connected_floors(ring):
     limits = Thresholds(barrier_ratio=1e6)
-    lines = connectivity.connectivity_between(ring, NETWORKS, thresholds=limits).line
+    lines = connectivity.between(ring, NETWORKS, thresholds=limits).line
     found = curves.curves_between(ring, NETWORKS, lines, thresholds=limits)
     assert found.trained == 0
     np.testing.assert_array_equal(found.ratio, lines.ratio)

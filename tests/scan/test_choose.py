@@ -60,7 +60,7 @@ def test_a_scan_of_less_than_a_second_is_not_worth_choosing(monkeypatch, seconds
     # By the plain loop, on all threads.
     monkeypatch.setattr(choosing.TileTrial, "seconds", lambda *_, **__: lanes * seconds / len(xy))
     seen: list[str] = []
-    monkeypatch.setattr(choosing.Choice, "_try", lambda self, name: seen.append("any"))
+    monkeypatch.setattr(choosing.StrategyChoice, "_try", lambda self, name: seen.append("any"))
     found = engine(made, where, xy)
     assert seen[:1] == tried
     assert (found.strategy.name, found.strategy.note) == ("sequential", "")

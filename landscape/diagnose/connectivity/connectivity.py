@@ -129,9 +129,7 @@ def check(networks: int, points: int) -> None:
         raise LandscapeError(f"a line needs at least 3 points, got {points}")
 
 
-def connectivity_cost(
-    problem: Problem, networks: int, *, points: int = POINTS, matched: bool = True
-) -> int:
+def cost(problem: Problem, networks: int, *, points: int = POINTS, matched: bool = True) -> int:
     """Forward passes of single samples that `between` takes at most."""
     pairs = networks * (networks - 1) // 2
     evaluations = networks + pairs * (points - 2) * (2 if matched else 1)
@@ -139,7 +137,7 @@ def connectivity_cost(
     return evaluations * passes * length(problem.train)
 
 
-def connectivity_between(
+def between(
     problem: Problem,
     networks: NDArray[Any],
     *,

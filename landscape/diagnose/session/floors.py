@@ -21,7 +21,7 @@ from landscape.store.run import read
 def _connectivity(context: Context, told: Told) -> Connectivity:
     """Barriers between them."""
     subject = context.subject
-    return connectivity.connectivity_between(
+    return connectivity.between(
         subject.problem,
         _networks(context),
         symmetry=subject.symmetry,
@@ -74,7 +74,7 @@ CONNECTIVITY = PartRow(
     _connectivity,
     version=2,
     options=_options,
-    cost=lambda context: connectivity.connectivity_cost(context.subject.problem, FLOORS),
+    cost=lambda context: connectivity.cost(context.subject.problem, FLOORS),
     wanted=_have_floors,
 )
 CURVES = PartRow(
