@@ -9,7 +9,7 @@ import pyvista
 from landscape.store.exchange import vtk
 from landscape.store.scans.records import Path, Scan
 
-from .planted import X, Y, loss, scan
+from ..planted import X, Y, loss, scan
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from landscape.scan.prepare import prepare
 from landscape.scan.speed import workers
 from landscape.store.scans import scanfile
 
-from .requests import asked, but
+from ..requests import asked, but
 
 SMALL = asked(kinds=("random",), size="9x7", strategy="sequential")
 

@@ -14,7 +14,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.curvature import Density
 
 spec = importlib.util.spec_from_file_location(
-    "planted_motions", Path(__file__).with_name("planted_motions.py")
+    "planted_motions", Path(__file__).parents[1] / "planted_motions.py"
 )
 planted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)

@@ -16,7 +16,7 @@ from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
 
 spec = importlib.util.spec_from_file_location(
-    "planted_outcomes", Path(__file__).with_name("planted_outcomes.py")
+    "planted_outcomes", Path(__file__).parents[1] / "planted_outcomes.py"
 )
 planted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)

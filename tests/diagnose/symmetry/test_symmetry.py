@@ -24,7 +24,7 @@ from landscape.diagnose.symmetry.groups import (
 from landscape.problem import Layout, Problem, builtin, flat
 from landscape.problem.weights import buffers
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
+spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
 models = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(models)
 

@@ -14,7 +14,7 @@ from landscape.diagnose.connectivity import curves
 from landscape.errors import LandscapeError
 from landscape.problem import flat
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
+spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
 models = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(models)
 

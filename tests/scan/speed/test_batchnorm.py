@@ -9,7 +9,7 @@ from landscape.scan.prepare import prepare
 from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.store.scans.records import Anchor
 
-from .requests import asked
+from ..requests import asked
 
 ANCHORS = [
     Anchor(

@@ -17,7 +17,7 @@ from landscape.diagnose.symmetry.reshapes import MOVES
 from landscape.diagnose.symmetry.rules import RULES
 from landscape.diagnose.symmetry.tracing import TABLE
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
+spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
 models = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(models)
 

@@ -14,7 +14,7 @@ from landscape.sgd.training.meter import Meter
 from landscape.store import read
 from landscape.store.trajectories.scalars import SCALARS, Scalar
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:

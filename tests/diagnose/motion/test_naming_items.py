@@ -15,7 +15,7 @@ from landscape.diagnose.verdict.verdict import judge
 from landscape.store.measured.weights import Submovement
 
 spec = importlib.util.spec_from_file_location(
-    "planted_motions", Path(__file__).with_name("planted_motions.py")
+    "planted_motions", Path(__file__).parents[1] / "planted_motions.py"
 )
 planted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)

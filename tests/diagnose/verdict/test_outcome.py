@@ -19,7 +19,7 @@ from landscape.diagnose.verdict import outcome
 from landscape.errors import LandscapeError
 
 spec = importlib.util.spec_from_file_location(
-    "planted_outcomes", Path(__file__).with_name("planted_outcomes.py")
+    "planted_outcomes", Path(__file__).parents[1] / "planted_outcomes.py"
 )
 planted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)

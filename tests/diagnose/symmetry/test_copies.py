@@ -13,7 +13,7 @@ from landscape.diagnose.symmetry import symmetry as symmetries
 from landscape.diagnose.symmetry.groups import Symmetry, apply
 from landscape.problem import builtin, flat
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
+spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
 models = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(models)
 

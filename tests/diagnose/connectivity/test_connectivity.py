@@ -21,7 +21,7 @@ from landscape.problem import builtin, flat, vary
 from landscape.sgd import Settings, steps
 from landscape.store.measured.paths import Barrier
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
+spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
 models = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(models)
 
