@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -23,12 +22,10 @@ def ctrl_c() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def planted() -> ModuleType:
-    """The builders of planted scans; tests are no package that could import them."""
-    file = Path(__file__).parent / "draw" / "planted.py"
-    spec = importlib.util.spec_from_file_location("planted", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The builders of planted scans."""
+    from .draw import planted
+
+    return planted
 
 
 @pytest.fixture(scope="module")

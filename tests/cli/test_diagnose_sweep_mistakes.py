@@ -9,8 +9,7 @@ import pytest
 
 from landscape.diagnose import alone
 from landscape.diagnose.session.kept import VERDICT
-from landscape.store import analysis, sweep_outcomes
-from landscape.store import sweep_folder as sweeps
+from landscape.store import analysis, sweep_folder, sweep_outcomes
 
 SWEEP = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 4, "--epochs", 2)
 QUICK = ("--only", "units", "-q")
@@ -69,7 +68,7 @@ def test_a_run_that_is_damaged_does_not_stop_the_announcement(swept, landscape, 
 
 
 def test_a_second_one_is_refused(swept, landscape):
-    with alone(sweeps.read(swept)):
+    with alone(sweep_folder.read(swept)):
         result = landscape("diagnose", swept, *QUICK)
     assert (result.code, result.out) == (1, "")
     assert result.err.splitlines()[-1] == (

@@ -1,10 +1,8 @@
 """Trajectories with a known motion: heavy-ball SGD in worlds whose answer is plain."""
 
-import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -15,11 +13,8 @@ from landscape.diagnose.motion.stretches import of_several
 from landscape.store.measured.trainings import Replicas, Stretches
 from landscape.store.measured.whole import Measured
 
-spec = importlib.util.spec_from_file_location(
-    "planted_parts", Path(__file__).with_name("planted_parts.py")
-)
-parts = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(parts)
+from . import planted_parts as parts
+
 changed = parts.changed
 
 SEEDS = 20

@@ -3,9 +3,7 @@
 An epoch is 10 steps, with a row every 5; momentum enters where the rules look at it.
 """
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 
@@ -13,11 +11,8 @@ from landscape.diagnose.evidence import Evidence, Rows, Setup
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
 
-spec = importlib.util.spec_from_file_location(
-    "planted_parts", Path(__file__).with_name("planted_parts.py")
-)
-parts = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(parts)
+from . import planted_parts as parts
+
 changed = parts.changed
 
 L0 = math.log(10)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +12,7 @@ from landscape.diagnose.motion import naming
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.paths import PATHS, Barrier
 
-spec = importlib.util.spec_from_file_location(
-    "planted_motions", Path(__file__).parents[1] / "planted_motions.py"
-)
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
+from .. import planted_motions as planted
 
 barrier, connectivity, changed = (
     *(planted.parts.barrier, planted.parts.connectivity),

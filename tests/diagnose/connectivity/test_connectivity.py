@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from landscape.diagnose.connectivity import connectivity
-from landscape.diagnose.connectivity import connectivity as profiles
-from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry import symmetry
 from landscape.diagnose.symmetry.groups import apply
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
@@ -21,9 +18,7 @@ from landscape.problem import builtin, flat, vary
 from landscape.sgd import Settings, steps
 from landscape.store.measured.paths import Barrier
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
-models = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(models)
+from .. import models
 
 NOISY = 2000
 
@@ -39,7 +34,7 @@ def double_well(x):
 def test_a_quadratic_has_no_barrier():
     problem = models.landscape(5, quadratic)
     a, b = np.random.default_rng(0).standard_normal((2, 5))
-    found = profiles.line(problem, a, b).barrier
+    found = connectivity.line(problem, a, b).barrier
     assert (found.loss, found.ratio, found.at) == (0, 0, 0)
     assert math.isnan(found.error)
     assert found.connects(Thresholds())
@@ -76,7 +71,7 @@ def double_well_noise(point: np.ndarray) -> float:
 def test_the_formula_at_every_point():
     problem = models.landscape(2, double_well)
     a, b = np.array([-1.2, 0.4]), np.array([0.9, -0.3])
-    found = profiles.line(problem, a, b, points=9)
+    found = connectivity.line(problem, a, b, points=9)
     t = np.linspace(0, 1, 9)
     points = torch.from_numpy(np.outer(1 - t, a) + np.outer(t, b))
     losses = double_well(points).numpy()
@@ -102,7 +97,7 @@ def test_a_polyline_goes_round_a_barrier():
     cut = (1 - math.cos(math.pi / 16)) ** 2  # how far a chord comes inside
     assert found.polyline.loss[0, 8] == pytest.approx(cut, rel=1e-3)
     assert found.polyline.loss[0, 1] == found.line.loss[0, 1]
-    around = profiles.path(problem, networks)
+    around = connectivity.path(problem, networks)
     assert around.barrier.loss == found.polyline.loss[0, 8]
     np.testing.assert_allclose(around.t, np.linspace(0, 1, 81), atol=1e-9)
     np.testing.assert_array_equal(found.line.loss, found.line.loss.T)
@@ -112,9 +107,9 @@ def test_a_polyline_goes_round_a_barrier():
 def test_a_permuted_copy_lies_behind_a_barrier_and_the_aligned_one_does_not(name):
     problem = fitted(name)
     weights = flat(problem.model).double().numpy()
-    found = symmetries.find(problem)
+    found = symmetry.find(problem)
     other = apply(found, found.draw(np.random.default_rng(3)), weights)
-    exact = profiles.measurer(problem, precision="float64")
+    exact = connectivity.measurer(problem, precision="float64")
     networks = np.stack([weights, other])
     between = connectivity.between(problem, networks, symmetry=found, measure=exact)
     assert between.line.worst.barrier.loss > 0.1
@@ -142,7 +137,7 @@ def test_batchnorm_is_recomputed_at_every_point():
     problem = fitted("convolutional")
     weights = flat(problem.model).double().numpy()
     other = weights + 0.3 * np.random.default_rng(0).standard_normal(len(weights))
-    found = profiles.line(problem, weights, other, points=5)
+    found = connectivity.line(problem, weights, other, points=5)
     inputs, targets = problem.train
     model = models.made("convolutional").double()
     for t, loss in zip(found.t, found.train_loss, strict=True):
@@ -165,7 +160,7 @@ def test_networks_trained_from_two_seeds():
         for step in steps(problem, Settings(lr=0.1, batch_size=16, epochs=12, seed=seed)):
             last = step.weights
         weights.append(last.double().numpy().copy())
-    found = connectivity.between(problem, np.stack(weights), symmetry=symmetries.find(problem))
+    found = connectivity.between(problem, np.stack(weights), symmetry=symmetry.find(problem))
     assert found.train_loss.max() < 0.3
     assert found.line.worst.barrier.error > 5
     assert found.line.connected is False
@@ -181,7 +176,7 @@ def test_without_symmetry_nothing_is_matched():
     problem = models.problem(models.Undecided())
     weights = flat(problem.model).double().numpy()
     found = connectivity.between(
-        problem, np.stack([weights, weights + 0.1]), symmetry=symmetries.find(problem)
+        problem, np.stack([weights, weights + 0.1]), symmetry=symmetry.find(problem)
     )
     assert found.matched is found.matched_distance is None
     assert found.reason.startswith("the model's operations can't be traced")
@@ -192,7 +187,7 @@ def test_a_model_without_hidden_units_has_nothing_to_match():
     problem = models.problem(nn.Sequential(nn.Flatten(), nn.Linear(32, 3)))
     weights = flat(problem.model).double().numpy()
     networks = np.stack([weights, weights + 0.1])
-    found = connectivity.between(problem, networks, symmetry=symmetries.find(problem))
+    found = connectivity.between(problem, networks, symmetry=symmetry.find(problem))
     assert found.matched is None
     assert found.symmetric is False
     assert connectivity.between(problem, networks).symmetric is None
@@ -202,10 +197,11 @@ def test_a_loss_that_is_not_finite():
     def walled(x):
         return torch.where(x[:, 0].abs() < 0.1, torch.nan, x[:, 0] ** 2)
 
-    found = profiles.line(models.landscape(1, walled), np.array([-1.0]), np.array([1.0])).barrier
+    problem = models.landscape(1, walled)
+    found = connectivity.line(problem, np.array([-1.0]), np.array([1.0])).barrier
     assert (found.loss, found.ratio) == (math.inf, math.inf)
     assert found.connects(Thresholds()) is False
-    found = profiles.line(models.landscape(1, walled), np.array([0.0]), np.array([1.0])).barrier
+    found = connectivity.line(problem, np.array([0.0]), np.array([1.0])).barrier
     assert math.isnan(found.loss)
     assert found.connects(Thresholds()) is None
 
@@ -234,7 +230,7 @@ def test_the_cost_counts_what_is_measured(monkeypatch):
             seen.append(len(inputs[0])) if type(module) is nn.Sequential else None
         )
     )
-    at = profiles.measurer(problem)
+    at = connectivity.measurer(problem)
     seen.clear()
     connectivity.between(problem, weights, points=5, measure=at)
     handle.remove()

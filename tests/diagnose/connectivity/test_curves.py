@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +12,7 @@ from landscape.diagnose.connectivity import curves
 from landscape.errors import LandscapeError
 from landscape.problem import flat
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
-models = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(models)
+from .. import models
 
 
 def ring(x):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from landscape.diagnose.motion import diffusion, distances
-from landscape.diagnose.motion import diffusion as diffusion_fits
 from landscape.errors import LandscapeError
 
 
@@ -229,7 +228,7 @@ def test_subspace_and_bulk():
 def law(msd: np.ndarray, noise: float) -> str:
     generator = np.random.default_rng(0)
     found = msd * (1 + noise * generator.standard_normal(len(msd)))
-    return diffusion_fits.fitted_growth(LAGS, found, noise * msd)[0]
+    return diffusion.fitted_growth(LAGS, found, noise * msd)[0]
 
 
 LAGS = np.unique(np.round(2 ** np.arange(0, 8.1, 0.25))).astype(np.int64)
@@ -243,7 +242,7 @@ def test_growth_laws():
     # Where nothing grows, or noise covers the difference, none is chosen.
     assert law(np.ones(len(lags)), 0.01) == "indistinguishable"
     assert law(1 + np.log(lags), 0.5) == "indistinguishable"
-    assert diffusion_fits.fitted_growth(LAGS[:3], lags[:3], lags[:3])[0] == "indistinguishable"
+    assert diffusion.fitted_growth(LAGS[:3], lags[:3], lags[:3])[0] == "indistinguishable"
 
 
 def test_windows_and_uneven_steps():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +12,7 @@ from landscape.diagnose.motion import naming
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.whole import StateAtStep as State
 
-spec = importlib.util.spec_from_file_location(
-    "planted_outcomes", Path(__file__).parents[1] / "planted_outcomes.py"
-)
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
+from .. import planted_outcomes as planted
 
 LIMIT = bounds(0.1).full_batch
 EDGE = ("edge-of-stability",)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +16,7 @@ from landscape.diagnose.outcome_names import MOTIONS
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.trainings import Replicas
 
-spec = importlib.util.spec_from_file_location(
-    "planted_motions", Path(__file__).parents[1] / "planted_motions.py"
-)
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
+from .. import planted_motions as planted
 
 changed = planted.changed
 LINES = planted.parts.connectivity(10, planted.parts.barrier(0.3, 0.2))

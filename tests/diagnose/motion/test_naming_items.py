@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +12,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict.verdict import judge
 from landscape.store.measured.weights import Submovement
 
-spec = importlib.util.spec_from_file_location(
-    "planted_motions", Path(__file__).parents[1] / "planted_motions.py"
-)
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
+from .. import planted_motions as planted
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +11,8 @@ from landscape.diagnose.motion.valley import is_resolved, spectrum_of
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.curvature import Density
 
-spec = importlib.util.spec_from_file_location(
-    "planted_motions", Path(__file__).parents[1] / "planted_motions.py"
-)
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
+from .. import planted_motions as planted
+
 changed = planted.changed
 
 LIMITS = Thresholds()

@@ -1,26 +1,21 @@
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from landscape.diagnose.symmetry import copies
-from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry import copies, symmetry
 from landscape.diagnose.symmetry.groups import Symmetry, apply
 from landscape.problem import builtin, flat
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
-models = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(models)
+from .. import models
 
 
 def network(depth: int, width: int, seed: int = 0):
     problem = models.problem(models.perceptron(depth, width=width))
-    found = symmetries.find(problem)
+    found = symmetry.find(problem)
     return problem, found, np.random.default_rng(seed).standard_normal(found.layout.size)
 
 
@@ -82,7 +77,7 @@ def test_the_nearest_copy_names_its_units():
 
 def test_units_that_connect_with_each_other():
     problem = models.problem(models.made("loop"))
-    found = symmetries.find(problem)
+    found = symmetry.find(problem)
     weights = np.random.default_rng(0).standard_normal(found.layout.size)
     measured = copies.measure(problem, weights, symmetry=found)
     exchanges = []
@@ -110,7 +105,7 @@ def test_the_mean_over_all_copies_of_one_hidden_layer(seed):
 @pytest.mark.parametrize("name", ["perceptron", "dense", "attention", "gated"])
 def test_the_mean_over_copies_of_several_layers(name):
     problem = models.problem(models.made(name))
-    found = symmetries.find(problem)
+    found = symmetry.find(problem)
     weights = flat(problem.model).double().numpy()
     expected = copies.expected(found, weights)
     generator = np.random.default_rng(0)

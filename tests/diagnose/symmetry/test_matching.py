@@ -1,26 +1,22 @@
 from __future__ import annotations
 
-import importlib.util
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 from torch import nn
 
-from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry import symmetry
 from landscape.diagnose.symmetry.groups import apply, inverse
 from landscape.diagnose.symmetry.matching import match
 from landscape.problem import Problem, builtin, flat
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
-models = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(models)
+from .. import models
 
 
 def planted(problem: Problem, seed: int = 3):
     """A network and the same with its units in random order."""
-    found = symmetries.find(problem)
+    found = symmetry.find(problem)
     order = found.draw(np.random.default_rng(seed))
     weights = flat(problem.model).double().numpy()
     return found, order, weights, apply(found, order, weights)
@@ -75,14 +71,14 @@ def least(found, a, b) -> float:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_with_one_hidden_layer_no_copy_is_nearer(seed):
-    found = symmetries.find(models.problem(models.perceptron(1, width=5)))
+    found = symmetry.find(models.problem(models.perceptron(1, width=5)))
     a, b = np.random.default_rng(seed).standard_normal((2, found.layout.size))
     assert match(found, a, b).after == pytest.approx(least(found, a, b), rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_with_two_it_is_an_upper_bound(seed):
-    found = symmetries.find(models.problem(models.perceptron(2, width=4)))
+    found = symmetry.find(models.problem(models.perceptron(2, width=4)))
     a, b = np.random.default_rng(seed).standard_normal((2, found.layout.size))
     result, best = match(found, a, b), least(found, a, b)
     assert best * (1 - 1e-12) <= result.after <= 1.05 * best
@@ -90,7 +86,7 @@ def test_with_two_it_is_an_upper_bound(seed):
 
 
 def test_units_that_connect_with_each_other():
-    found = symmetries.find(models.problem(models.made("loop")))
+    found = symmetry.find(models.problem(models.made("loop")))
     [group] = found.groups
     assert group.twice
     for seed in range(3):
@@ -100,7 +96,7 @@ def test_units_that_connect_with_each_other():
 
 
 def test_more_starts_never_do_worse():
-    found = symmetries.find(models.problem(models.perceptron(3, width=6, inputs=32)))
+    found = symmetry.find(models.problem(models.perceptron(3, width=6, inputs=32)))
     a, b = np.random.default_rng(0).standard_normal((2, found.layout.size))
     few, many = (match(found, a, b, restarts=n) for n in (0, 20))
     assert many.after <= few.after
@@ -109,7 +105,7 @@ def test_more_starts_never_do_worse():
 
 
 def test_a_model_without_groups_is_left_as_it_is():
-    found = symmetries.find(models.problem(nn.Sequential(nn.Flatten(), nn.Linear(32, 3))))
+    found = symmetry.find(models.problem(nn.Sequential(nn.Flatten(), nn.Linear(32, 3))))
     a, b = np.random.default_rng(0).standard_normal((2, found.layout.size))
     result = match(found, a, b)
     np.testing.assert_array_equal(result.weights, b)

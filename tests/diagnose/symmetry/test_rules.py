@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry import symmetry
 from landscape.diagnose.symmetry.recurrent import CELLS
 from landscape.diagnose.symmetry.reshapes import MOVES
 from landscape.diagnose.symmetry.rules import RULES
 from landscape.diagnose.symmetry.tracing import TABLE
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
-models = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(models)
+from .. import models
 
 WIDTH = 6
 
@@ -42,7 +38,7 @@ class Between(nn.Module):
 def sizes(operation: Callable[[Tensor], Tensor]) -> list[int]:
     """Of the groups found; the self-check has found them right."""
     torch.manual_seed(0)
-    found = symmetries.find(models.problem(Between(operation)))
+    found = symmetry.find(models.problem(Between(operation)))
     return sorted(group.size for group in found.groups)
 
 
@@ -155,7 +151,7 @@ class Reading(nn.Module):
     ],
 )
 def test_recurrent_layers(model, expected):
-    found = symmetries.find(models.problem(model))
+    found = symmetry.find(models.problem(model))
     assert sorted(group.size for group in found.groups) == expected
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from landscape.diagnose.symmetry import symmetry as symmetries
+from landscape.diagnose.symmetry import symmetry
 from landscape.diagnose.symmetry.groups import (
     Group,
     Symmetry,
@@ -24,9 +22,7 @@ from landscape.diagnose.symmetry.groups import (
 from landscape.problem import Layout, Problem, builtin, flat
 from landscape.problem.weights import buffers
 
-spec = importlib.util.spec_from_file_location("models", Path(__file__).parents[1] / "models.py")
-models = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(models)
+from .. import models
 
 
 def outputs(model: nn.Module, inputs: torch.Tensor, weights: np.ndarray, own: dict) -> torch.Tensor:
@@ -83,7 +79,7 @@ def zoo(request):
     problem = models.problem(model)
     with torch.no_grad():
         model.train()(3 * problem.train[0] + 1)
-    return request.param, problem, symmetries.find(problem)
+    return request.param, problem, symmetry.find(problem)
 
 
 @pytest.mark.parametrize(
@@ -94,14 +90,14 @@ def zoo(request):
     ],
 )
 def test_built_in_models(model, sizes):
-    found = symmetries.find(builtin(model, "digits"))
+    found = symmetry.find(builtin(model, "digits"))
     assert {group.name: group.size for group in found.groups} == sizes
     assert found.deviation < 1e-12
 
 
 @pytest.mark.parametrize(("model", "blocks"), [("resnet20", 9), ("resnet56", 27)])
 def test_residual_networks_share_the_units_of_a_third(model, blocks):
-    found = symmetries.find(builtin(model, "digits", width=4))
+    found = symmetry.find(builtin(model, "digits", width=4))
     inner = [group for group in found.groups if group.name.endswith("conv1")]
     assert len(inner) == blocks
     assert len(found.groups) == blocks + 3
@@ -113,12 +109,12 @@ def test_residual_networks_share_the_units_of_a_third(model, blocks):
 
 
 def test_without_shortcuts_every_layer_has_its_own():
-    found = symmetries.find(builtin("resnet20", "digits", width=4, shortcut=False))
+    found = symmetry.find(builtin("resnet20", "digits", width=4, shortcut=False))
     assert len(found.groups) == 19
 
 
 def test_places_of_a_flattened_channel():
-    found = symmetries.find(builtin("cnn", "digits", width=4))
+    found = symmetry.find(builtin("cnn", "digits", width=4))
     [columns] = [p for p in found["conv4"].places if p.tensor == "hidden.weight"]
     assert columns == UnitPlace("hidden.weight", axis=1, start=0, repeats=1, block=16)
 
@@ -132,7 +128,7 @@ def test_places_of_a_flattened_channel():
     ],
 )
 def test_a_model_without_groups_says_why(model, reason):
-    found = symmetries.find(models.problem(model))
+    found = symmetry.find(models.problem(model))
     assert found.groups == ()
     assert found.reason is not None
     assert found.reason.startswith(reason)
@@ -152,7 +148,7 @@ class Random(nn.Module):
 
 
 def test_a_model_that_fails_the_check_has_no_groups():
-    found = symmetries.find(models.problem(Random()))
+    found = symmetry.find(models.problem(Random()))
     assert found.groups == ()
     assert found.reason.startswith("the permutations found must keep the outputs, they change them")
     assert found.deviation > 1e-3
@@ -161,22 +157,22 @@ def test_a_model_that_fails_the_check_has_no_groups():
 @pytest.mark.parametrize("name", ["perceptron", "convolutional", "residual"])
 def test_the_check_notices_a_wrong_group(name):
     problem = models.problem(models.made(name))
-    found = symmetries.find(problem)
+    found = symmetry.find(problem)
     for k, group in enumerate(found.groups):
         for place in range(len(group.places)):
             places = group.places[:place] + group.places[place + 1 :]
             wrong = Group(group.name, group.size, places, group.statistics)
             groups = (*found.groups[:k], wrong, *found.groups[k + 1 :])
-            assert symmetries.check(problem, Symmetry(groups, found.layout)) > 1e-6
+            assert symmetry.check(problem, Symmetry(groups, found.layout)) > 1e-6
         if group.statistics:
             wrong = Group(group.name, group.size, group.places)
-            assert symmetries.check(problem, Symmetry((wrong,), found.layout)) > 1e-6
+            assert symmetry.check(problem, Symmetry((wrong,), found.layout)) > 1e-6
 
 
 def test_finding_changes_nothing():
     model = models.made("convolutional").train()
     before = copy.deepcopy(model.state_dict())
-    symmetries.find(models.problem(model))
+    symmetry.find(models.problem(model))
     assert all(module.training for module in model.modules())
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
@@ -187,7 +183,7 @@ def test_inputs_of_integers():
         nn.Embedding(7, 5), nn.Flatten(), nn.Linear(15, 4), nn.Tanh(), nn.Linear(4, 3)
     )
     data = (torch.arange(30).reshape(10, 3) % 7, torch.arange(10) % 3)
-    found = symmetries.find(Problem(model, data))
+    found = symmetry.find(Problem(model, data))
     assert {group.name: group.size for group in found.groups} == {"0": 5, "2": 4}
     [columns] = [
         place for place in found["0"].places if place.axis == 1 and place.tensor == "2.weight"
@@ -199,14 +195,14 @@ def test_pytorchs_own_transformer():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     model = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (4, 8)), nn.Linear(8, 8), layer)
     model = nn.Sequential(model, nn.AdaptiveAvgPool2d((1, 8)), nn.Flatten(), nn.Linear(8, 3))
-    found = symmetries.find(models.problem(model))
+    found = symmetry.find(models.problem(model))
     assert found.deviation < 1e-12
     # Heads, their dimensions and the wide layer; pooling is over positions and features alike.
     assert sorted(group.size for group in found.groups) == [2, 4, 16]
 
 
 def test_the_inverse_undoes_a_permutation():
-    found = symmetries.find(models.problem(models.perceptron(3)))
+    found = symmetry.find(models.problem(models.perceptron(3)))
     generator = np.random.default_rng(0)
     one = found.draw(generator)
     weights = generator.standard_normal(found.layout.size)
@@ -222,7 +218,7 @@ def test_a_place_with_repeats_and_blocks():
 
 def test_unit_vectors_are_the_weights_in_and_out():
     model = models.perceptron(1, width=4, inputs=32)
-    found = symmetries.find(models.problem(model))
+    found = symmetry.find(models.problem(model))
     vectors = unit_vectors(found.groups[0], found, flat(model).numpy())
     _, into, _, out = model
     expected = torch.cat([into.weight, into.bias[:, None], out.weight.T], 1).detach().numpy()
@@ -242,7 +238,7 @@ class Stubborn(nn.Module):
 
 
 def test_a_model_that_cannot_be_checked_has_no_groups():
-    found = symmetries.find(models.problem(Stubborn()))
+    found = symmetry.find(models.problem(Stubborn()))
     assert found.groups == ()
     assert found.reason.startswith("the permutations can't be checked in float64: ")
 
@@ -250,12 +246,12 @@ def test_a_model_that_cannot_be_checked_has_no_groups():
 def test_a_model_that_cannot_be_copied_says_so():
     model = models.perceptron(1)
     model.kept = model(torch.zeros(2, 32))
-    found = symmetries.find(models.problem(model))
+    found = symmetry.find(models.problem(model))
     assert found.reason.startswith("the model's operations can't be traced: it can't be copied: ")
 
 
 def test_datasets_serve_as_well_as_tensors():
     problem = models.problem(models.perceptron(2))
     rows = torch.utils.data.TensorDataset(*problem.train)
-    found = symmetries.find(Problem(problem.model, rows))
+    found = symmetry.find(Problem(problem.model, rows))
     assert [group.size for group in found.groups] == [6, 6]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +13,7 @@ from landscape.diagnose.verdict import outcome
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
 
-spec = importlib.util.spec_from_file_location(
-    "planted_outcomes", Path(__file__).parents[1] / "planted_outcomes.py"
-)
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
-
+from .. import planted_outcomes as planted
 
 changed = planted.changed
 EVERYWHERE = {"start": planted.ALIVE, "best": planted.ALIVE}

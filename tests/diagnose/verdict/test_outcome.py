@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +16,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import outcome
 from landscape.errors import LandscapeError
 
-spec = importlib.util.spec_from_file_location(
-    "planted_outcomes", Path(__file__).parents[1] / "planted_outcomes.py"
-)
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
+from .. import planted_outcomes as planted
 
 LIMITS = Thresholds()
 SEEDS = 20

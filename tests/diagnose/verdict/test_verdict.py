@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,16 +17,8 @@ from landscape.problem import builtin, flat
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
 
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-outcomes, motions = load("planted_outcomes"), load("planted_motions")
-
+from .. import planted_motions as motions
+from .. import planted_outcomes as outcomes
 
 changed = outcomes.changed
 EVERYWHERE = dict.fromkeys(("start", "best", "end"), outcomes.ALIVE)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import time
@@ -20,10 +19,7 @@ from landscape.scan.speed.choosing import engine
 from landscape.scan.speed.engine import Engine, TilePlan
 from landscape.scan.speed.options import Evaluation
 
-spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
-networks = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(networks)
-
+from . import networks
 
 FOLDED = ("folded", "folded+blocked", "folded+fused")
 

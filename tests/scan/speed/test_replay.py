@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -10,14 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape.scan.speed.replay import Recorded
 
-# The tests aren't a package: a helper beside them is loaded by its path.
-spec = importlib.util.spec_from_file_location(
-    "recordings", Path(__file__).with_name("recordings.py")
-)
-recordings = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(recordings)
-Counted, random = recordings.Counted, recordings.random
-stacked, over_points = recordings.stacked, recordings.over_points
+from .recordings import Counted, over_points, random, stacked
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +10,7 @@ from landscape.scan.speed import choosing, strategies
 from landscape.scan.speed.engine import Engine, TilePlan
 from landscape.scan.speed.side_by_side import Lanes
 
-spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
-networks = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(networks)
+from . import networks
 
 
 def adopted(model: str, name: str, lanes: int) -> Engine:

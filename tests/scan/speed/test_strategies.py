@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,10 +12,7 @@ from landscape.scan.speed.engine import Engine, TilePlan
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.strategies import STRATEGIES, UnsuitableError
 
-# The tests aren't a package: a helper beside them is loaded by its path.
-spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
-networks = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(networks)
+from . import networks
 
 MODELS = ("mlp", "cnn", "residual", "transformer")
 # What a strategy has nothing to do for.
