@@ -15,6 +15,7 @@ LOSSES = {
     "last_validation_loss": "last valid.",
 }
 WIDTH = "r0.1 (quartiles)"
+SIGNS = {"beyond": ">", "below": "<", "": ""}
 
 
 def table_lines(sweep: Sweep) -> Iterator[str]:
@@ -49,14 +50,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([*aligned, last])
 
 
-def _width(width: Mapping[str, Any] | None) -> str:
-    if width is None:
+def _width(found: Mapping[str, Any] | None) -> str:
+    from landscape.store.scans.widths import Width
+    from landscape.store.typed import rebuilt
+
+    if found is None:
         return "-"
-    # What lies beyond the grid is null.
-    median, lower, upper = (
-        f">{width['reach']:.3g}" if width[name] is None else f"{width[name]:.3g}"
-        for name in ("median", "lower", "upper")
-    )
+    width = rebuilt(Width, found)
+    bounds = map(width.bound, (width.median, width.lower, width.upper))
+    median, lower, upper = (f"{SIGNS[word]}{known:.3g}" for word, known in bounds)
     return f"{median} ({lower}-{upper})"
 
 

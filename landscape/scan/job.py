@@ -13,7 +13,7 @@ import torch
 from landscape.cluster import Workers
 from landscape.cluster.local import Here
 from landscape.problem.problem import Problem
-from landscape.scan import spread, subset
+from landscape.scan import crossings, spread, subset
 from landscape.scan.filling import Stream, beneath, coordinates, fill
 from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, PointCurvature
@@ -26,6 +26,7 @@ from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.workers import Farm
 from landscape.store.scans.records import Plane, Scan
+from landscape.store.scans.widths import Crossings
 
 FEW = 300
 """A scan to a tolerance takes about so many points: a tenth of a 51 x 51 grid."""
@@ -53,7 +54,7 @@ class Job:
 
     @property
     def total(self) -> int:
-        """How many points are to be evaluated at most, those of the paths among them."""
+        """How many points are to be evaluated at most, those of rays and paths among them."""
         if self.finished:
             return 0
         points = 0 if self.scan.complete else int((~self.scan.measured).sum())
@@ -61,6 +62,7 @@ class Job:
             points += int(np.isnan(self.scan.subset["train_loss"]).sum())
         if self.scan.spread is not None:
             points += int((~self.scan.spread.measured[1:]).sum())
+        points += crossings.most(self.scan)
         return points + sum(len(measured_rows(track.trajectory)) for track in self.tracks)
 
     @property
@@ -105,8 +107,13 @@ class Job:
                     yield scan
                     if saver is not None:
                         saver.offer(scan)
-                if few is not None:  # paths are compared with losses over all samples
+                if few is not None:  # what follows is of losses over all samples
                     engine = self._engine(scan.plane, pool, like=engine)
+                for current in self._crossings(scan, engine, pool):
+                    scan = current
+                    yield scan
+                    if saver is not None:
+                        saver.offer(scan)
                 for current in self._with_paths(scan, engine):
                     yield current
                 # Paths that aren't measured to their end aren't kept.
@@ -152,6 +159,31 @@ class Job:
             scan = current
             yield scan
         yield refinement.finish(scan)
+
+    def _crossings(self, scan: Scan, engine: Engine, pool: Workers | None) -> Iterator[Scan]:
+        """Measure along the rays of each plane where the loss rises, a plane after the other."""
+        there, found = crossings.rays(scan), crossings.kept(scan)
+        done = len(found.radii)
+        if not there or done == crossings.planes(scan):
+            return
+        for number, plane in enumerate([scan.plane, *self.others()]):
+            if number < done:
+                continue
+            on = self._engine(plane, pool, like=engine) if number else engine
+            exact = self.evaluation.everywhere is None
+            grid = crossings.known(scan, number) if exact else []
+            measuring = crossings.measure(on.train_losses_at, len(plane.directions), there, grid)
+            losses = found.losses
+            for computed, radii in measuring:
+                losses += computed
+                if radii is not None:
+                    found = Crossings([*found.radii, radii], losses)
+                    scan = replace(scan, findings={**scan.findings, crossings.KEY: asdict(found)})
+                # Once at least: whoever saves gets the scan with what was found.
+                for _ in range(max(1, computed)):
+                    yield scan
+            if radii is None:  # the origin's loss isn't finite
+                return
 
     def _with_paths(self, scan: Scan, engine: Engine) -> Iterator[Scan]:
         """Measure the paths on the complete scan, which gets its findings."""

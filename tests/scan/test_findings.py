@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -10,8 +8,8 @@ from torch import nn
 from landscape import plane
 from landscape.problem import Problem
 from landscape.scan import grid
-from landscape.scan.findings import barrier, radius, summed_up, width
-from landscape.store.scans.records import Plane, Scan, Spread
+from landscape.scan.findings import barrier, summed_up
+from landscape.store.scans.records import Plane, Scan
 
 
 def line(x, losses, *, kind="line", label="random direction", **more) -> Scan:
@@ -25,69 +23,6 @@ def line(x, losses, *, kind="line", label="random direction", **more) -> Scan:
     measures = {"train_loss": np.asarray(losses, float), "train_accuracy": np.full(len(x), 0.5)}
     measured = np.ones(len(x), bool)
     return Scan(where, np.asarray(x, float), np.empty(0), measures, measured, **more)
-
-
-X = np.linspace(-1, 1, 201)
-
-
-def test_width_of_a_parabola():
-    found = width(line(X, 3 + 2.5 * X**2))
-    assert found.radii == pytest.approx([0.2, 0.2], abs=1e-3)
-    assert found.quantile(0.5) == pytest.approx(0.2, abs=1e-3)
-    assert found.distances == pytest.approx([1.0, 1.0], abs=5e-3)  # 1 is 5 in weight space
-    record = found.record()
-    assert (record["rays"], record["planes"], record["beyond"]) == (2, 1, 0)
-    assert record["unit"] == "filter-normalized units"
-
-
-def test_width_over_several_directions():
-    curvatures = np.array([1.0, 2, 4, 8, 16])
-    losses = curvatures[:, None] * X**2
-    spread = Spread(
-        np.arange(5), {"train_loss": losses}, np.ones((5, 201), bool), np.full((5, 1), 5.0)
-    )
-    found = width(line(X, losses[0], spread=spread))
-    radii = np.sqrt(0.1 / curvatures)
-    assert sorted(found.radii) == pytest.approx(sorted(np.repeat(radii, 2)), abs=1e-3)
-    assert found.quantile(0.5) == pytest.approx(radii[2], abs=1e-3)
-    assert found.quantile(0.25) == pytest.approx(radii[3], abs=1e-3)
-    assert found.planes == 5
-
-
-def test_what_never_rises_lies_beyond_the_grid():
-    flat = line(X, np.where(X < 0, X**2, 0))
-    found = summed_up(flat)
-    assert found.findings["width"]["upper"] is None
-    assert found.findings["width"]["beyond"] == 1
-    assert found.findings["width"]["median"] == pytest.approx(np.sqrt(0.1), abs=1e-3)
-    assert any("beyond 1 filter-normalized units" in text for text in found.remarks)
-
-
-def test_rays():
-    ray = np.array([0.0, 1, 2, 3])
-    assert radius(ray, np.array([0, 0, 0.2, 1])) == pytest.approx(1.5)
-    assert radius(ray, np.array([0, 0.1, 0, 0])) == 1
-    assert radius(ray, np.zeros(4)) == np.inf
-    assert radius(ray, np.array([0, 0, np.nan, 0])) == 2
-    assert radius(ray, np.array([0, 0, np.inf, 0])) == 2
-    assert radius(ray, np.array([np.nan, 0, 0, 0])) is None
-
-
-BETWEEN = line(X, X**2, label="best → final", settings={"between": [0.0, 1.0]})
-THROUGH_TWO = replace(BETWEEN, plane=replace(BETWEEN.plane, normalization="none"))
-
-
-@pytest.mark.parametrize(
-    "scan",
-    [
-        line(X + 0.001, X**2),  # the origin is between two points
-        line(X, np.where(X == 0, np.nan, 1)),
-        THROUGH_TWO,
-        replace(line(X, X**2), measured=X < 0.5),
-    ],
-)
-def test_an_undetermined_width(scan):
-    assert width(scan) is None
 
 
 def between(x, losses, ends=(0.0, 1.0)) -> Scan:

@@ -9,7 +9,9 @@ import numpy as np
 
 from landscape.quantities import number, percent
 from landscape.store.scans.records import Certificate, Floats, Path, Plane, Point, Scan
+from landscape.store.scans.widths import Width
 from landscape.store.trajectories.trajectory import Event
+from landscape.store.typed import rebuilt
 
 AGREES = 0.1
 """Beyond this relative difference of plane and true loss, the plane says little about a point."""
@@ -92,9 +94,9 @@ def remarks(scan: Scan) -> list[str]:
         count = len(scan.spread.seeds)
         found.append(f"Curves: medians over {count} random directions; bands: their quartiles.")
     if "width" in scan.findings:
-        found.append(_width(scan.findings["width"]))
+        found.append(_width(rebuilt(Width, scan.findings["width"])))
     elif scan.complete and scan.spread is not None:
-        found.append("Width r₀.₁: undetermined, the origin is no grid point or its loss infinite.")
+        found.append("Width r₀.₁: undetermined, the origin isn't on the grid or its loss infinite.")
     if "barrier" in scan.findings:
         found += _barrier(scan.findings["barrier"])
     elif scan.complete and scan.settings.get("between"):
@@ -435,20 +437,22 @@ def _nulls(scan: Scan, path: Path) -> list[str]:
     ]
 
 
-def _width(found: Mapping[str, Any]) -> str:
-    def value(name: str) -> str:
-        beyond = f"beyond {number(found['reach'])}"
-        return number(found[name]) if found[name] is not None else beyond
+def _width(found: Width) -> str:
+    def value(radius: float | None) -> str:
+        word, known = found.bound(radius)
+        return f"{word} {number(known)}".lstrip()
 
-    sets = f"{found['planes']} random " + ("directions" if found["planes"] > 1 else "direction")
+    sets = f"{found.planes} random " + ("directions" if found.planes > 1 else "direction")
+    how = "measured" if found.finest is not None else "interpolated between grid points"
     text = (
-        f"Width r₀.₁, where the training loss has risen by {number(found['rise'])}: median "
-        f"{value('median')}, quartiles {value('lower')} and {value('upper')} {found['unit']}, over "
-        f"{found['rays']} rays ({sets})"
+        f"Width r₀.₁, where the training loss has risen by {number(found.rise)}: median "
+        f"{value(found.median)}, quartiles {value(found.lower)} and {value(found.upper)} "
+        f"{found.unit}, {how} over {found.rays} rays ({sets})"
     )
-    if found["median_distance"] is not None:
-        text += f"; the median is a distance of {number(found['median_distance'])} in weight space"
-    if found["planes"] == 1:
+    if found.median_distance:
+        distance = number(found.median_distance)
+        text += f"; the median is a distance of {distance} in weight space"
+    if found.planes == 1:
         text += "; a single one is an anecdote, --planes 10 tells more"
     return f"{text}."
 

@@ -249,8 +249,8 @@ def test_a_width_and_a_barrier_in_numbers(planted):
     scan = planted.line(5, findings={"width": width, "barrier": barrier})
     assert sentences.remarks(scan) == [
         "Width r₀.₁, where the training loss has risen by 0.1: median 1,234, quartiles 0.5 and "
-        "beyond 2e−5 units, over 4 rays (2 random directions); the median is a distance of 0.25 "
-        "in weight space.",
+        "beyond 2e−5 units, interpolated between grid points over 4 rays (2 random directions); "
+        "the median is a distance of 0.25 in weight space.",
         "Barrier of the training loss along the line: 0.5, 2 times the larger end's loss, 1.2 "
         "error points, highest at 50 % of the way.",
         "Barrier of the validation loss: undetermined, a loss isn't finite.",

@@ -1,0 +1,57 @@
+"""How wide the surroundings of some weights are, as it is kept among a scan's findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Crossings:
+    """Where the training loss has risen, on the rays of the planes that were measured so far."""
+
+    radii: Sequence[Sequence[float | None]] = field(default_factory=list)
+    """By plane, a number a ray in the unit of the axes: None beyond the scan's reach, 0 below the
+    finest radius looked at. Each axis' ray to its end comes before that to its beginning."""
+    losses: int = 0
+    """So many were computed for it."""
+
+
+@dataclass(frozen=True)
+class Width:
+    """The radius r_0.1 at which the training loss has risen by 0.1, over rays from the origin.
+
+    Rays go both ways along every direction. Radii are in ``unit``; a quantile is None where it
+    lies beyond the scan's reach, 0 where it lies below the finest radius looked at.
+    """
+
+    rise: float
+    lower: float | None
+    """The lower quartile over the rays."""
+    median: float | None
+    upper: float | None
+    median_distance: float | None
+    """The median of the radii as distances in weight space."""
+    rays: int
+    planes: int
+    """How many sets of random directions there are."""
+    reach: float
+    """How far the shortest ray goes."""
+    unit: str
+    beyond: int = 0
+    """So many rays on which the loss doesn't rise so far."""
+    below: int = 0
+    """So many on which it has risen at the finest radius already."""
+    finest: float | None = None
+    """The finest radius looked at, the coarsest over the rays. None in files of older versions:
+    their radii are interpolated linearly between grid points, too small where a grid is coarse."""
+    crossings: Crossings | None = None
+    """Each ray's radius; None in files of older versions."""
+
+    def bound(self, radius: float | None) -> tuple[str, float]:
+        """What is known of a quantile: ``beyond`` or ``below`` and of what, or only the value."""
+        if radius is None:
+            return "beyond", self.reach
+        if radius == 0 and self.finest is not None:
+            return "below", self.finest
+        return "", radius
