@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 ROW = "{:<22}{:>9}{:>9}{:>7}  {}"
 
 
+bench = typer.Typer(
+    name="bench",
+    help="Measure what things cost on this machine.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@bench.callback()
+def _bench() -> None:
+    """Measure what things cost on this machine."""
+
+
+@bench.command("scan")
 def bench_scan(
     only: Annotated[
         str | None,
@@ -42,22 +56,6 @@ def bench_scan(
         how = f"{found.scan_how}; choosing {found.choosing:.1f} s; plain: {found.plain_how}"
         numbers = (f"{found.plain:.2f}", f"{found.scan:.2f}", f"{found.ratio:.2f}")
         typer.echo(ROW.format(f"{found.case.title}, {found.case.samples}", *numbers, how))
-
-
-bench = typer.Typer(
-    name="bench",
-    help="Measure what things cost on this machine.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-bench.command("scan")(bench_scan)
-
-
-@bench.callback()
-def _bench() -> None:
-    """Measure what things cost on this machine."""
 
 
 @bench.command()
