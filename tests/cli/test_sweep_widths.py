@@ -22,3 +22,7 @@ def test_the_table_shows_the_width_of_runs_that_were_scanned(landscape, tmp_path
     ]
     assert "{} ({}-{})".format(*cells) in with_width
     assert "  -  " in without
+    # At a reach of 1e7 the finest radius is 305: the loss has risen there already.
+    wide = ("--plane", "line", "--planes", 4, "--size", 3, "--extent", "1e7", "--name", "wide")
+    assert landscape("scan", run, *wide, "--quiet").code == 0
+    assert "<305 (<305-<305)" in landscape("info", sweep).out.splitlines()[-1]
