@@ -50,9 +50,9 @@ class Verdict:
     """What the run did. Fields are those of verdict.json."""
 
     verdict: str
-    """The outcome, one of `terms.OUTCOMES`."""
+    """The outcome, one of `outcome_names.OUTCOMES`."""
     motion: str
-    """One of `terms.MOTIONS`."""
+    """One of `outcome_names.MOTIONS`."""
     landing: str | None
     layers: tuple[str, ...]
     """Layers that are dead, saturated or partly collapsed at the end."""
