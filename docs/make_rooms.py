@@ -176,7 +176,7 @@ def tint(colour: str, white: float) -> tuple[float, ...]:
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a text of some points is, in inches, with a little to spare for rounding to dots."""
     font = FontProperties(weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), text or " ", size=size, prop=font).get_extents().x1) * 1.03 / 72
+    return float(TextPath((0, 0), text, size=size, prop=font).vertices[:, 0].max()) * 1.03 / 72
 
 
 def wrapped(words: Sequence[str], width: float, size: float, *, bold: bool = False) -> list[str]:
