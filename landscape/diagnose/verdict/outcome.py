@@ -27,10 +27,10 @@ class NamedOutcome:
     """The outcome's name and what it rests on."""
 
     name: str
-    """One of `outcome_names.OUTCOMES`."""
+    """One of `terms.OUTCOMES`."""
     confidence: str = "observation"
     landing: str | None = None
-    """Where an escape led, one of `outcome_names.LANDINGS`; None without an escape."""
+    """Where an escape led, one of `terms.LANDINGS`; None without an escape."""
     layers: tuple[str, ...] = ()
     """The layers that are dead, saturated or partly collapsed there."""
     also: tuple[str, ...] = ()

@@ -50,9 +50,9 @@ class Verdict:
     """What the run did. Fields are those of verdict.json."""
 
     verdict: str
-    """The outcome, one of `outcome_names.OUTCOMES`."""
+    """The outcome, one of `terms.OUTCOMES`."""
     motion: str
-    """One of `outcome_names.MOTIONS`."""
+    """One of `terms.MOTIONS`."""
     landing: str | None
     layers: tuple[str, ...]
     """Layers that are dead, saturated or partly collapsed at the end."""
