@@ -26,7 +26,7 @@ class OutcomeCase:
     thresholds: Thresholds
 
 
-def read(evidence: Evidence, thresholds: Thresholds | None = None) -> Course | None:
+def course_of(evidence: Evidence, thresholds: Thresholds | None = None) -> Course | None:
     """Follow the training loss through its finite rows; None where there are fewer than two."""
     limits = thresholds or Thresholds()
     return escapes.read(

@@ -1,7 +1,7 @@
 """What a run, its landing and its motion may be called: a line each, with all that goes with it.
 
-A new name is a line here and a rule that gives it: `outcome`, `landing`, `motion`. Figures draw
-outcomes by this table too, without torch.
+A new name is a line here and a rule that gives it: in `verdict.outcome`, `verdict.landing` or
+`motion.naming`. Figures draw outcomes by this table too, without torch.
 """
 
 from __future__ import annotations

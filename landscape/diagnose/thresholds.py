@@ -11,7 +11,7 @@ from landscape.store.measured.paths import BARRIER_ERROR, BARRIER_RATIO
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Conventions of `outcome` and `motion`; the verdict prints them beside what was measured.
+    """Conventions of the rules; the verdict prints them beside what was measured.
 
     u is (L₀ − L)/L₀, L₀ the best constant output's loss.
 

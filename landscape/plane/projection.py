@@ -34,7 +34,7 @@ class Projection:
     walk: float = float("nan")
     """What the first D principal components hold of a random walk of these cadence rows."""
     arc: float = float("nan")
-    """How nearly the cadence rows' coordinates are a random walk's scores; see `walk.arc`."""
+    """How nearly the cadence rows' coordinates are a random walk's: see `random_walk.arc`."""
 
 
 def coordinates(displacements: Floats, directions: NDArray[Any]) -> tuple[Floats, Floats]:

@@ -63,9 +63,9 @@ def ranges(
 ) -> tuple[tuple[Range, ...], str]:
     """Each axis' range for ``auto``, and how it came about in words; none where it is the path's.
 
-    ``path`` (n, D) are the coordinates of the paths and of the marked points; `Kind.subject` says
-    whether these are to be covered. Where they are a point, or a dot beside that, the range goes
-    out until the loss has risen, and always holds the marked points of the plane itself.
+    ``path`` (n, D) are the coordinates of the paths and of the marked points; `PlaneKind.subject`
+    says whether these are to be covered. Where they are a point, or a dot beside that, the range
+    goes out until the loss has risen, and always holds the marked points of the plane itself.
 
     Raises:
         LandscapeError: as for `radius`.

@@ -47,7 +47,7 @@ def width(scan: Scan) -> Width | None:
 def barrier(scan: Scan) -> dict[str, Any] | None:
     """The barrier between the two weights of a line: None for any other scan.
 
-    A `barriers.Barrier` over the grid points between, both ends included, for training and
+    A `Barrier` over the grid points between, both ends included, for training and
     validation. None as well where the ends aren't grid points; a value is None where it isn't
     finite.
     """

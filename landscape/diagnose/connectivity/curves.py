@@ -185,7 +185,7 @@ def _curve(control: Floats, found: Profile, straight: Profile, steps: int, note:
 
 
 def high(lines: PairBarriers, thresholds: Thresholds) -> list[Pair]:
-    """The pairs that their straight line doesn't connect: `between` trains a curve for each."""
+    """The pairs that their straight line doesn't connect: for each a curve is trained."""
     pairs = itertools.combinations(range(len(lines.loss)), 2)
     return [pair for pair in pairs if not lines.of(pair).connects(thresholds)]
 
@@ -201,7 +201,7 @@ def curves_between(
 ) -> Curved:
     """Quadratic Bézier curves (Garipov et al., 2018) between networks (K, P) with high ``lines``.
 
-    Costs `curves.cost` for each pair of `high`. ``listener(done, total)`` hears of pairs.
+    Costs `curve_cost` for each pair of `high`. ``listener(done, total)`` hears of pairs.
     """
     limits = Thresholds() if thresholds is None else thresholds
     found = {name: getattr(lines, name).copy() for name in ("loss", "ratio", "error")}

@@ -457,7 +457,7 @@ class NamedMotion:
     """The motion's name and what it rests on."""
 
     name: str
-    """One of `terms.MOTIONS`."""
+    """One of `outcome_names.MOTIONS`."""
     also: tuple[str, ...] = ()
     items: Items = field(default_factory=dict)
     steps: int | None = None

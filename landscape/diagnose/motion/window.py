@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from landscape.diagnose.course import read
+from landscape.diagnose.course import course_of
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.thresholds import Thresholds
 
@@ -31,7 +31,7 @@ def of_run(evidence: Evidence, thresholds: Thresholds | None = None) -> MotionWi
     step = evidence.rows.step
     total, last = int(step[-1] - step[0]), int(step[-1])
     start = max(int(step[0]), evidence.setup.constant_from)
-    course = read(evidence, limits)
+    course = course_of(evidence, limits)
     if course is not None:
         last = course.step(-1)
         if course.last is not None and course.escaped:

@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 from landscape import cluster
-from landscape.diagnose import course as excursions
+from landscape.diagnose.course import course_of
 from landscape.diagnose.session import costs, gather, kept, measuring, siblings
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.kept import alone
@@ -84,7 +84,7 @@ class Diagnosis:
             other: Run | None = siblings.check_twin(run, twin)
         else:
             other = kept.twin(run) or siblings.twin(run, others)
-        course = excursions.read(self.subject.evidence, self.limits)
+        course = course_of(self.subject.evidence, self.limits)
         self.context = Context(
             self.subject,
             self.limits,

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.diagnose.connectivity import connectivity, curves
-from landscape.diagnose.connectivity import curves as curved
 from landscape.diagnose.session.context import Context, PartRow, Told, share
 from landscape.diagnose.trainings.replicas import FLOORS
 from landscape.diagnose.trainings.trials import FOLDER
@@ -45,7 +44,7 @@ def _curves(context: Context, told: Told) -> Curved:
     lines = context.measured.connectivity
     if not context.curve or lines is None:
         raise LandscapeError("no curves were asked for, or there are no lines to replace")
-    return curved.curves_between(
+    return curves.curves_between(
         context.subject.problem,
         _networks(context),
         lines.line,

@@ -1,7 +1,7 @@
 """Interventions: trainings that change one thing, each a run under RUN/interventions.
 
-What they are is decided by how the run ended: after an escape those of `escape`, after any other
-run that learned those of `replicas`, none where it diverged or never learned.
+What they are is decided by how the run ended: after an escape those of `after_escape`, after
+any other run that learned those of `replicas`, none where it diverged or never learned.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from landscape.curvature.bounds import bounds
-from landscape.diagnose.course import OutcomeCase, read
+from landscape.diagnose.course import OutcomeCase, course_of
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.motion import slope
@@ -27,10 +27,10 @@ class NamedOutcome:
     """The outcome's name and what it rests on."""
 
     name: str
-    """One of `terms.OUTCOMES`."""
+    """One of `outcome_names.OUTCOMES`."""
     confidence: str = "observation"
     landing: str | None = None
-    """Where an escape led, one of `terms.LANDINGS`; None without an escape."""
+    """Where an escape led, one of `outcome_names.LANDINGS`; None without an escape."""
     layers: tuple[str, ...] = ()
     """The layers that are dead, saturated or partly collapsed there."""
     also: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ def name_outcome(evidence: Evidence, thresholds: Thresholds) -> NamedOutcome:
         return NamedOutcome(
             "diverged", items={"finite": Item(False, True, "loss and weights finite")}
         )
-    course = read(evidence, thresholds)
+    course = course_of(evidence, thresholds)
     if course is None:
         return _unknown("losses of two recorded steps are needed")
     items = _stated(course, thresholds)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from landscape.diagnose.course import read
+from landscape.diagnose.course import course_of
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item
 from landscape.diagnose.motion import naming
@@ -50,9 +50,9 @@ class Verdict:
     """What the run did. Fields are those of verdict.json."""
 
     verdict: str
-    """The outcome, one of `terms.OUTCOMES`."""
+    """The outcome, one of `outcome_names.OUTCOMES`."""
     motion: str
-    """One of `terms.MOTIONS`."""
+    """One of `outcome_names.MOTIONS`."""
     landing: str | None
     layers: tuple[str, ...]
     """Layers that are dead, saturated or partly collapsed at the end."""
@@ -78,7 +78,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     moved = naming.name_motion(evidence, limits)
     if found.name == "diverged":
         moved = naming.NamedMotion(UNDETERMINED, items=moved.items)
-    course = read(evidence, limits)
+    course = course_of(evidence, limits)
     happened = events_of(course) if course is not None else []
     happenings = [Happening(each.name, each.first, each.last) for each in happened]
     if found.name == "diverged":

@@ -46,7 +46,7 @@ class TilePlan:
 
 
 class Engine(PointEvaluator):
-    """Evaluates points by a strategy; `choose` finds out which.
+    """Evaluates points by a strategy; `choosing.engine` finds out which.
 
     A point's value doesn't depend on which other points are asked for with it, so long as they
     come in the same tiles: K consecutive ones of the grid. Sums are taken over a set's batches

@@ -113,7 +113,7 @@ class Jump:
     """Top eigenvalue at the last."""
     along_top: float
     """Share of the squared length of the move from first to peak along the top eigenvector at the
-    first; NaN: no move, or more than `REACH` steps lie between the two."""
+    first; NaN: no move, or more than `jump.REACH` steps lie between the two."""
     along_subspace: float
     """Share of it in the span of the top ``count`` eigenvectors."""
     count: int

@@ -11,7 +11,7 @@ from torch import nn
 
 from landscape import cluster
 from landscape.cluster.local import Here
-from landscape.diagnose import course as excursions
+from landscape.diagnose.course import course_of
 from landscape.diagnose.session.diagnosis import Diagnosis, conclude, measure
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import after_escape, interventions, trials
@@ -25,7 +25,7 @@ from landscape.store import read
 
 def planned(run, problem, epochs=1):
     subject = Subject(run, problem)
-    course = excursions.read(subject.evidence)
+    course = course_of(subject.evidence)
     return subject, interventions.plan(subject, course, Thresholds(), epochs=epochs)
 
 
@@ -69,7 +69,7 @@ def test_an_escape_is_tried_again_from_before_it_and_from_the_end(escaped, monke
 
 def test_the_row_before_the_onset_is_the_last_good_one(escaped):
     subject = Subject(*escaped)
-    course = excursions.read(subject.evidence)
+    course = course_of(subject.evidence)
     row = after_escape.before_onset(subject, course)
     losses = subject.trajectory.measures["train_loss"]
     level = course.last.limits.level

@@ -9,7 +9,7 @@ from torch import nn
 
 from landscape.cluster.local import Here
 from landscape.diagnose import Diagnosis, conclude, measure
-from landscape.diagnose import course as excursions
+from landscape.diagnose.course import course_of
 from landscape.diagnose.motion import window
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import interventions, replicas, trials
@@ -18,7 +18,7 @@ from landscape.diagnose.trainings.subject import Subject
 
 def test_the_set_of_a_run_that_learned(learned):
     subject = Subject(*learned)
-    course = excursions.read(subject.evidence)
+    course = course_of(subject.evidence)
     limits = Thresholds()
     plan = interventions.plan(subject, course, limits, epochs=3)
     assert plan.kind == "motion"
@@ -70,7 +70,7 @@ def test_a_short_window_has_a_floor_for_each_of_its_rows(learned):
 
 def test_what_came_of_it(learned):
     subject = Subject(*learned)
-    course = excursions.read(subject.evidence)
+    course = course_of(subject.evidence)
     plan = interventions.plan(subject, course, Thresholds(), epochs=2)
     failures = list(interventions.perform_all(subject, plan.trials, Here()))
     assert failures == list(plan.trials)
@@ -144,7 +144,7 @@ def test_replicas_that_all_diverged_are_counted(learned, diverging):
 
 def test_without_momentum_and_noise_the_full_batch_is_gradient_descent(learned):
     subject = Subject(*learned)
-    course = excursions.read(subject.evidence)
+    course = course_of(subject.evidence)
     plan = interventions.plan(subject, course, Thresholds(), epochs=1)
     [full] = [trial for trial in plan.trials if trial.kind == "full-batch"]
     list(interventions.perform_all(subject, [full], Here()))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.diagnose import course as excursions
+from landscape.diagnose.course import course_of
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.motion import window
 from landscape.diagnose.outcome_names import OUTCOMES
@@ -136,7 +136,7 @@ def test_one_row_is_no_run():
 
 def test_the_noise_of_a_quiet_half_counts():
     loss = np.concatenate([3 + np.random.default_rng(0).random(50), np.full(50, 0.5)])
-    course = excursions.read(planted.run(loss, 0.0))
+    course = course_of(planted.run(loss, 0.0))
     assert course.noise == 0
     assert course.learned == pytest.approx(50, abs=1)
 
@@ -153,7 +153,7 @@ def test_thresholds_are_options():
 
 def test_the_window_begins_after_an_escape_and_a_change_of_rate():
     escaped = planted.escaped(0, 0.0)
-    course = excursions.read(escaped)
+    course = course_of(escaped)
     onset, last = course.step(course.last.first), course.step(-1)
     found = window.of_run(escaped)
     length = round(0.5 * (last - onset))
