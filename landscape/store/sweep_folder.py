@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.store import provenance
+from landscape.store import names, provenance
 from landscape.store import run as run_folder
 from landscape.store.hdf5 import write_bytes
+from landscape.store.names import read_text
 from landscape.store.run import Run
 
 FORMAT = "landscape-sweep"
@@ -65,12 +67,14 @@ def read(folder: Path) -> Sweep:
     """Open a sweep's folder.
 
     Raises:
-        LandscapeError: sweep.json isn't there, isn't a sweep's, or is newer than this.
+        LandscapeError: sweep.json isn't there, isn't a sweep's, is newer than this, or names a run
+            outside the folder.
     """
     place = folder / FILE
     try:
-        record = json.loads(place.read_text(encoding="utf-8"))
+        record = json.loads(read_text(place))
         found, version = record["format"], record["version"]
+        listed = [run["name"] for run in record["runs"]] if found == FORMAT else []
     except OSError as error:
         raise LandscapeError(f"{place} must be readable, got: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -82,6 +86,8 @@ def read(folder: Path) -> Sweep:
             f"{place} must be of version {VERSION} or older, got {version}; "
             "install a newer landscape"
         )
+    for name in listed:
+        names.plain(name, what="a run's name", place=place, remedy="put it back from a copy")
     return Sweep(folder, record)
 
 
@@ -108,9 +114,7 @@ def create(
         LandscapeError: the folder holds something else, or a sweep with other settings.
     """
     if is_sweep(folder) and overwrite:
-        for run in read(folder).runs:
-            if (folder / run["name"] / "run.json").is_file():
-                shutil.rmtree(folder / run["name"])
+        _remove_runs(read(folder))
     elif is_sweep(folder):
         return _joined(read(folder), varied, arguments, runs)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -135,6 +139,20 @@ def create(
         "runs": [{**run, "error": None} for run in runs],
     }
     return _write(Sweep(folder, record))
+
+
+def _remove_runs(old: Sweep) -> None:
+    there = [old.folder / run["name"] for run in old.runs]
+    # Before anything is deleted.
+    for place in there:
+        if place.is_symlink():
+            raise LandscapeError(
+                f"a sweep's runs must lie in it to be replaced, {place} is a link to "
+                f"{os.readlink(place)}; remove the link, or give another folder with --output"
+            )
+    for place in there:
+        if (place / "run.json").is_file():
+            shutil.rmtree(place)
 
 
 def _joined(
