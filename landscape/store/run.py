@@ -143,7 +143,7 @@ def _check_links(folder: Path) -> None:
     for place in (*(folder / part for part in PARTS), *(folder / "interventions").glob("*")):
         if place.is_symlink():
             raise LandscapeError(
-                f"a run's folders must lie in it, {place} is a link to {os.readlink(place)}; "
+                f"a run's folders must lie in it, {place} is a link to {place.readlink()}; "
                 f"put the folder itself there, or move all of {folder} and link that"
             )
 

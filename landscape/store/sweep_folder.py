@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -74,7 +73,6 @@ def read(folder: Path) -> Sweep:
     try:
         record = json.loads(read_text(place))
         found, version = record["format"], record["version"]
-        listed = [run["name"] for run in record["runs"]] if found == FORMAT else []
     except OSError as error:
         raise LandscapeError(f"{place} must be readable, got: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -86,6 +84,10 @@ def read(folder: Path) -> Sweep:
             f"{place} must be of version {VERSION} or older, got {version}; "
             "install a newer landscape"
         )
+    try:
+        listed = [run["name"] for run in record["runs"]]
+    except (KeyError, TypeError) as error:
+        raise LandscapeError(f"{place} must be a sweep's JSON, got: {error}") from error
     for name in listed:
         names.plain(name, what="a run's name", place=place, remedy="put it back from a copy")
     return Sweep(folder, record)
@@ -148,7 +150,7 @@ def _remove_runs(old: Sweep) -> None:
         if place.is_symlink():
             raise LandscapeError(
                 f"a sweep's runs must lie in it to be replaced, {place} is a link to "
-                f"{os.readlink(place)}; remove the link, or give another folder with --output"
+                f"{place.readlink()}; remove the link, or give another folder with --output"
             )
     for place in there:
         if (place / "run.json").is_file():
