@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,14 @@ def create(
     Raises:
         LandscapeError: the folder holds something else, or a sweep with other settings.
     """
-    if is_sweep(folder) and overwrite:
-        _remove_runs(read(folder))
-    elif is_sweep(folder):
-        return _joined(read(folder), varied, arguments, runs)
+    if is_sweep(folder):
+        old = read(folder)
+        _check_links(folder, [run["name"] for run in (*old.runs, *runs)])
+        if not overwrite:
+            return _joined(old, varied, arguments, runs)
+        for run in old.runs:
+            if (folder / run["name"] / "run.json").is_file():
+                shutil.rmtree(folder / run["name"])
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         what = "a run already" if (folder / "run.json").is_file() else "something else"
         raise LandscapeError(
@@ -143,18 +147,14 @@ def create(
     return _write(Sweep(folder, record))
 
 
-def _remove_runs(old: Sweep) -> None:
-    there = [old.folder / run["name"] for run in old.runs]
-    # Before anything is deleted.
-    for place in there:
+def _check_links(folder: Path, names_there: Iterable[str]) -> None:
+    # Before anything is trained or deleted: it would be so wherever a link leads.
+    for place in (folder / name for name in names_there):
         if place.is_symlink():
             raise LandscapeError(
-                f"a sweep's runs must lie in it to be replaced, {place} is a link to "
+                f"a sweep's runs must lie in it to be trained, {place} is a link to "
                 f"{place.readlink()}; remove the link, or give another folder with --output"
             )
-    for place in there:
-        if (place / "run.json").is_file():
-            shutil.rmtree(place)
 
 
 def _joined(

@@ -116,12 +116,13 @@ def test_a_sweep_whose_run_is_a_link(landscape, victim, tmp_path):
     shutil.rmtree(sweep / "lr0.3")
     (sweep / "lr0.3").symlink_to("../victimrun")
     before = contents(tmp_path)
-    result = landscape("train", *SWEEP, "-o", sweep, "--overwrite")
-    assert result.code == 1
-    assert result.err == (
-        f"landscape: error: a sweep's runs must lie in it to be replaced, {sweep / 'lr0.3'} is a "
-        "link to ../victimrun; remove the link, or give another folder with --output\n"
-    )
+    for options in (("--overwrite",), ()):
+        result = landscape("train", *SWEEP, "-o", sweep, *options)
+        assert result.code == 1
+        assert result.err == (
+            f"landscape: error: a sweep's runs must lie in it to be trained, {sweep / 'lr0.3'} is "
+            "a link to ../victimrun; remove the link, or give another folder with --output\n"
+        )
     after = contents(tmp_path)
     assert {name: after[name] for name in before} == before
 
