@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .printing import echo
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -47,15 +48,15 @@ def bench_scan(
 
     if only is not None and only not in bench.CASES:
         raise LandscapeError(f"only must be one of {', '.join(bench.CASES)}, got {only}")
-    typer.echo(
+    echo(
         f"milliseconds a point, {torch.get_num_threads()} threads, torch {torch.__version__}; "
         f"extrapolated from some points of a {bench.SIZE} x {bench.SIZE} grid"
     )
-    typer.echo(ROW.format("", "plain", "scan", "ratio", ""))
+    echo(ROW.format("", "plain", "scan", "ratio", ""))
     for found in bench.run(tuple(bench.CASES) if only is None else (only,)):
         how = f"{found.scan_how}; choosing {found.choosing:.1f} s; plain: {found.plain_how}"
         numbers = (f"{found.plain:.2f}", f"{found.scan:.2f}", f"{found.ratio:.2f}")
-        typer.echo(ROW.format(f"{found.case.title}, {found.case.samples}", *numbers, how))
+        echo(ROW.format(f"{found.case.title}, {found.case.samples}", *numbers, how))
 
 
 @bench.command()
@@ -91,15 +92,15 @@ def recorder(
 def _print(report: RecordingCosts) -> None:
     from landscape.sgd.bench import BASE
 
-    typer.echo(
+    echo(
         f"{report.parameters:,} parameters, {report.threads} threads, "
         f"{report.steps_per_epoch} steps an epoch"
     )
-    typer.echo(f"{'':34}{'ms a step':>12}{'more':>10}")
+    echo(f"{'':34}{'ms a step':>12}{'more':>10}")
     for cost in report.costs:
         more = "" if cost.name == BASE else f"{cost.overhead:.1%}"
-        typer.echo(f"{cost.name:34}{cost.milliseconds:>12.3f}{more:>10}")
-    typer.echo(
+        echo(f"{cost.name:34}{cost.milliseconds:>12.3f}{more:>10}")
+    echo(
         f"apart from that: a full-data evaluation {report.evaluation:.0f} ms "
         f"({report.evaluation_share:.0%} of the time, one an epoch), a flush {report.flush:.0f} ms"
     )

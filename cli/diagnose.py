@@ -17,6 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
 from . import strict_json
+from .printing import echo
 from .problems import SetOption, SpecOption, given
 from .progress import progress
 from .sweep_table import table
@@ -218,7 +219,7 @@ def diagnose_run(folder: Path, choice: DiagnosisChoice, *, json: bool) -> None:
         expected = announce_trainings(diagnosis, pool)
         verdict = carried_out(diagnosis, pool, expected, quiet=choice.quiet)
     if lacking := unwritten(folder, verdict):
-        typer.echo(
+        echo(
             f"{folder}/verdict.json stays as it is: it rests on {', '.join(lacking)} too; to "
             f"replace it {remedy(lacking, choice)}, or delete it",
             err=True,
@@ -283,7 +284,7 @@ def announce_trainings(diagnosis: Diagnosis, pool: cluster.Workers) -> Mapping[s
         return parts
     found = cost(diagnosis)
     begun = len(plan.trials) - len(plan.missing)
-    typer.echo(
+    echo(
         f"interventions ({plan.kind}): {found.runs} trainings"
         f"{f' beside {begun} that are done' if begun else ''}, {found.epochs:.0f} epochs in all, "
         f"about {duration(found.seconds / pool.count)}; --epochs shortens, --no-intervene skips "
@@ -301,7 +302,7 @@ def announce_measuring(parts: Mapping[str, float], *, runs: int = 1, at_once: in
         return
     dearest = sorted(parts, key=lambda name: -parts[name])[:2]
     most = ", ".join(f"{name} {duration(parts[name] * times)}" for name in dearest)
-    typer.echo(
+    echo(
         f"measuring{f' {runs} runs' if runs > 1 else ''}: about {duration(total)} (most of it "
         f"{most}); --only measures some parts, Ctrl-C keeps what is done",
         err=True,
@@ -334,7 +335,7 @@ def carried_out(
         return conclude(diagnosis)
     except (KeyboardInterrupt, OSError, LandscapeError):
         if not cluster.reporting():
-            typer.echo(f"go on with: landscape diagnose {folder}", err=True)
+            echo(f"go on with: landscape diagnose {folder}", err=True)
         raise
 
 
@@ -375,7 +376,7 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
     _say_what_is_left_out(sweep, [*damaged, *(run.name for run in runs)])
     asked = replace(choice, intervene=intervene)
     if not intervene and choice.intervene:
-        typer.echo("interventions are left out; --intervene does them for each run", err=True)
+        echo("interventions are left out; --intervene does them for each run", err=True)
     with cluster.workers(choice.workers, choice.scheduler) as pool, alone(sweep):
         failed = [*unreadable, *_diagnosed(folder, runs, asked, pool)]
         found = sweep_outcomes.write(sweep)
@@ -383,10 +384,10 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
         strict_json.echo(found.record())
     else:
         for line in outcome_lines(found):
-            typer.echo(line)
+            echo(line)
         if found.runs:
             one = folder / found.runs[0].name
-            typer.echo(f"next: landscape diagnose {one}, or landscape render {folder}")
+            echo(f"next: landscape diagnose {one}, or landscape render {folder}")
     if failed:
         raise LandscapeError(
             f"{len(failed)} of {len(runs) + len(damaged)} runs could not be diagnosed, {failed[0]}"
@@ -397,7 +398,7 @@ def _say_what_is_left_out(sweep: Sweep, known: Sequence[str]) -> None:
     """Say which runs aren't ``known`` to be diagnosed, or to be damaged."""
     left = [str(entry["name"]) for entry in sweep.runs if entry["name"] not in known]
     if left:
-        typer.echo(
+        echo(
             f"{len(left)} of {len(sweep.runs)} runs are left out, they failed or have not ended: "
             f"{', '.join(left[:3])}{', ...' if len(left) > 3 else ''}; "
             "the sweep's own command trains them",
@@ -424,7 +425,7 @@ def _diagnosed(
             stays.append(name)
             lacking.update(outcome.result.lacking)
     if stays:
-        typer.echo(
+        echo(
             f"{len(stays)} of {len(runs)} verdicts stay as they are, they rest on more: "
             f"{', '.join(stays[:3])}{', ...' if len(stays) > 3 else ''}; to replace them "
             f"{remedy(lacking, choice, trains='give --intervene')}, or delete them",
@@ -494,7 +495,7 @@ def _announce(runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Worker
     costs = [cost(diagnosis) for diagnosis in _prepared(runs, choice)]
     count, epochs = sum(one.runs for one in costs), sum(one.epochs for one in costs)
     if count:
-        typer.echo(
+        echo(
             f"interventions: {count} trainings from {len(runs)} runs, {epochs:.0f} epochs in all, "
             f"about {duration(sum(one.seconds for one in costs) / pool.count)}; "
             "Ctrl-C keeps what is done",

@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from .printing import console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,12 +37,12 @@ LINE_WIDTH = 12
 
 def show(diagnosis: Diagnosis, verdict: Verdict) -> None:
     """Print the page."""
-    console = Console(soft_wrap=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(width=WIDTH, highlight=False)
+    shown = console(soft_wrap=False, highlight=False)
+    if not shown.is_terminal:
+        shown = console(width=WIDTH, highlight=False)
     for part in page(diagnosis, verdict):
-        console.print(part)
-    console.print(_files(diagnosis), soft_wrap=True)
+        shown.print(part)
+    shown.print(_files(diagnosis), soft_wrap=True)
 
 
 def page(diagnosis: Diagnosis, verdict: Verdict) -> Iterator[RenderableType]:

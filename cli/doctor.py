@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import strict_json
+from .printing import echo
 
 if TYPE_CHECKING:
     from landscape.draw.doctor import Ability
@@ -55,26 +56,26 @@ def doctor(
 
 def _say(found: list[Ability], libraries: dict[str, str | None], processor: dict[str, Any]) -> None:
     for one in found:
-        typer.echo(f"{'yes' if one.ok else 'no':4} {MEANINGS[one.name]}: {one.about}")
+        echo(f"{'yes' if one.ok else 'no':4} {MEANINGS[one.name]}: {one.about}")
     gpu = processor["gpu"] or "none"
-    typer.echo(f"{'yes' if processor['gpu'] else 'no':4} GPU: {gpu}")
+    echo(f"{'yes' if processor['gpu'] else 'no':4} GPU: {gpu}")
     drawn = {"vtk": "by VTK", "matplotlib": "by matplotlib, plainer"}[_surfaces(found)]
-    typer.echo(f"\nSurfaces are drawn {drawn}.")
+    echo(f"\nSurfaces are drawn {drawn}.")
     threads = processor["threads"]
-    typer.echo(f"torch computes with {threads} threads on {os.cpu_count()} cores.")
+    echo(f"torch computes with {threads} threads on {os.cpu_count()} cores.")
     # One way of drawing without a screen is enough.
     working = {one.name for one in found if one.ok}
     enough = {"osmesa"} if "egl" in working else {"egl"} if "osmesa" in working else set()
     lacking = [one for one in found if not one.ok and one.name not in enough and _helps(one)]
     for one in lacking:
-        typer.echo(f"\nFor {MEANINGS[one.name]}:")
+        echo(f"\nFor {MEANINGS[one.name]}:")
         for system, command in one.install.items():
-            typer.echo(f"  {system:15} {command}")
-    typer.echo("")
+            echo(f"  {system:15} {command}")
+    echo("")
     listed = [f"{name} {number}" for name, number in libraries.items() if number]
-    typer.echo(f"Python {platform.python_version()}, {', '.join(listed)}")
+    echo(f"Python {platform.python_version()}, {', '.join(listed)}")
     if missing := [name for name, number in libraries.items() if not number]:
-        typer.echo(f"not installed: {', '.join(missing)}")
+        echo(f"not installed: {', '.join(missing)}")
 
 
 def _helps(one: Ability) -> bool:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .printing import echo
+
 
 def export(
     source: Annotated[
@@ -45,6 +47,6 @@ def export(
 
     done = exports.export(source, to=to, folder=output, overwrite=overwrite)
     for file in done.files:
-        typer.echo(str(file))
+        echo(str(file))
     for note in done.notes:
-        typer.echo(f"landscape: {note}", err=True)
+        echo(f"landscape: {note}", err=True)

@@ -9,6 +9,7 @@ import typer
 
 from landscape.errors import LandscapeError
 
+from .printing import echo
 from .problems import SetOption, SpecOption, given
 from .progress import progress
 
@@ -72,12 +73,12 @@ def import_(
             report(done, "reading" if done <= len(files) else "evaluating")
     run = read(output)
     losses = run.trajectory.measures["train_loss"]
-    typer.echo(f"{output}: {len(files)} snapshots, {run.record['parameters']:,} parameters")
+    echo(f"{output}: {len(files)} snapshots, {run.record['parameters']:,} parameters")
     places = ", ".join(place or "the top" for place in run.record["found_in"])
-    typer.echo(f"  weights from {places} of the checkpoints")
+    echo(f"  weights from {places} of the checkpoints")
     for file, loss in zip(files, losses, strict=True):
-        typer.echo(f"  step {file.step:<8} train loss {loss:<10.4g} {file.file}")
-    typer.echo(f"next: landscape scan {output}")
+        echo(f"  step {file.step:<8} train loss {loss:<10.4g} {file.file}")
+    echo(f"next: landscape scan {output}")
 
 
 def _numbers(text: str) -> list[int]:

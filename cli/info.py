@@ -12,6 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import size
 
 from . import strict_json
+from .printing import echo
 
 
 def info(
@@ -52,11 +53,11 @@ def info(
         strict_json.echo(found)
     else:
         for line in words:
-            typer.echo(line)
+            echo(line)
         for damage in damages or ():
-            typer.echo(f"damaged: {damage}")
+            echo(f"damaged: {damage}")
         if check and not damages:
-            typer.echo("checked: nothing is damaged")
+            echo("checked: nothing is damaged")
     if damages:
         raise LandscapeError(
             f"{path} must be whole, {len(damages)} of its parts are damaged: {damages[0]}"
@@ -69,7 +70,7 @@ def _salvage(path: Path, into: Path) -> None:
     from landscape.store.salvage import salvage
 
     found = salvage(path, into)
-    typer.echo(
+    echo(
         f"{into}: {found.rows:,} snapshots and the scalars of {found.steps:,} steps were saved; "
         f"{found.lost_rows:,} snapshots, {found.lost_velocities:,} velocities and the scalars of "
         f"{found.lost_steps:,} steps are lost"

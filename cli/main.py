@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +17,7 @@ from .doctor import doctor
 from .export import export
 from .importing import import_
 from .info import info
+from .printing import echo
 from .render import render
 from .scan import scan
 from .sweep import SweepCommand
@@ -41,7 +41,7 @@ class _Reporting(TyperGroup):
             _complain(f"{error.strerror or error}{place}; set LANDSCAPE_DEBUG=1 for the traceback")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            typer.echo("landscape: interrupted; what was recorded is saved", err=True)
+            echo("landscape: interrupted; what was recorded is saved", err=True)
             raise typer.Exit(130) from error
 
 
@@ -66,7 +66,7 @@ app.add_typer(bench)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"landscape {landscape.__version__}")
+        echo(f"landscape {landscape.__version__}")
         raise typer.Exit
 
 
@@ -85,4 +85,4 @@ def main(
 
 def _complain(message: str) -> None:
     # One line, whatever the message was made of.
-    sys.stderr.write(f"landscape: error: {' '.join(message.split())}\n")
+    echo(f"landscape: error: {' '.join(message.split())}", err=True)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from landscape import cluster
 from landscape.quantities import duration
 
+from .printing import console, echo
+
 Report = Callable[[float, str], None]
 """``report(done, note)``: how many are done by now, and a few words beside it."""
 
@@ -34,7 +36,6 @@ def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Report]
 
 @contextmanager
 def _bar(label: str, total: int) -> Iterator[Report]:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         Progress,
@@ -52,7 +53,7 @@ def _bar(label: str, total: int) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+    with Progress(*columns, console=console(file=sys.stderr)) as bar:
         task = bar.add_task(label, total=total, note="")
         yield lambda done, note: bar.update(task, completed=done, note=note)
 
@@ -70,7 +71,7 @@ def _to_runner(total: int) -> Report:
 
 
 def _plain(label: str, total: int) -> Report:
-    started, stream = time.monotonic(), sys.stderr
+    started = time.monotonic()
     # The first line after a second, so that quick work prints none.
     due = started + FIRST_PLAIN_SECONDS
 
@@ -82,7 +83,6 @@ def _plain(label: str, total: int) -> Report:
         due = now + PLAIN_SECONDS
         left = (now - started) / done * (total - done)
         line = f"{label}: {done:.12g}/{total}, {done / total:.0%}, {duration(left)} left"
-        stream.write(f"{line}, {note}\n" if note else f"{line}\n")
-        stream.flush()
+        echo(f"{line}, {note}" if note else line, err=True)
 
     return report

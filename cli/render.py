@@ -10,6 +10,7 @@ import typer
 
 from landscape.errors import LandscapeError
 
+from .printing import echo
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def render(
         guess=_guess,
     )
     for note in plan.notes:
-        typer.echo(note, err=True)
+        echo(note, err=True)
     _draw(plan.pictures, style, quiet=quiet)
 
 
@@ -184,7 +185,7 @@ def _draw(pictures: Sequence[PlannedPicture], style: Style, *, quiet: bool) -> N
                 one.kind, one.works, one.stem, formats=one.formats, style=style, report=frames
             )
             for file in files:
-                typer.echo(str(file))
+                echo(str(file))
             report(done, one.kind)
 
 
@@ -194,9 +195,9 @@ def _again(figure: Path, sources: Sequence[Path], output: Path | None) -> None:
 
     made = reproduce(figure, sources, output)
     for file in made.files:
-        typer.echo(str(file))
+        echo(str(file))
     if made.same:
-        typer.echo("the same bytes as before", err=True)
+        echo("the same bytes as before", err=True)
     else:
         why = f": {', '.join(made.versions)}" if made.versions else ", by the same versions"
-        typer.echo(f"not the same bytes as before{why}", err=True)
+        echo(f"not the same bytes as before{why}", err=True)

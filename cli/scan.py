@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ import typer
 from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
+from .printing import echo
 from .problems import SetOption, SpecOption, given
 from .progress import progress
 
@@ -393,7 +393,7 @@ def announce_job(job: Job) -> None:
         return
     seconds = job.seconds()
     if seconds > MOMENT:
-        typer.echo(
+        echo(
             f"{', '.join(job.further)}: about {duration(seconds)} for {job.path.stem}; "
             "Ctrl-C saves, --resume goes on",
             err=True,
@@ -407,12 +407,12 @@ def evaluate(job: Job, pool: Workers, *, preview: Run | None, quiet: bool) -> Sc
     """
     scan, name = job.scan, job.path.stem
     if job.finished:
-        typer.echo(f"{job.path} is complete: only drawn again", err=True)
+        echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
 
     def chosen(strategy: StrategyRecord) -> None:
         if not quiet:
-            print(f"{name}: {_how(asdict(strategy))}", file=sys.stderr)
+            echo(f"{name}: {_how(asdict(strategy))}", err=True)
 
     drawn = Preview(preview, name) if preview is not None else None
     with progress(f"scanning {name}", job.total, quiet=quiet) as report:
@@ -451,26 +451,26 @@ def summarize(path: Path, scan: Scan) -> None:
     """Print what was found."""
     shape = " x ".join(map(str, scan.measured.shape))
     losses = scan.measures["train_loss"]
-    typer.echo(
+    echo(
         f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
         f"{duration(scan.evaluation_seconds)} ({_how(scan.strategy)})"
     )
     if note := scan.strategy.get("note"):
-        typer.echo(f"  {note}")
+        echo(f"  {note}")
     if scan.plane.kind == "imported" and scan.plane.ignored != "none":
-        typer.echo(
+        echo(
             f"  {scan.plane.ignored} of the direction file ignored: directions move parameters only"
         )
     for track in scan.paths:
         of = f" of {track.name}" if len(scan.paths) > 1 else ""
         where = "on this line" if scan.is_line else "in this plane"
-        typer.echo(
+        echo(
             f"  {track.share_in_plane:.2%} of the path's variance{of} lies {where} "
             f"(chance {track.chance:.2%}); its points are up to "
             f"{track.distance_from_plane.max():.3g} away from it"
         )
     for remark in scan.remarks:
-        typer.echo(f"  {remark}")
+        echo(f"  {remark}")
 
 
 def _how(chosen: Mapping[str, Any]) -> str:
@@ -490,5 +490,5 @@ def draw_all(path: Path, compared: Sequence[Path], *, quiet: bool) -> None:
         for done, kind in enumerate(kinds, start=1):
             stem = work.home / "figures" / f"{path.stem}-{kind}"
             for file in draw.make(kind, [work], stem, like=like):
-                typer.echo(f"  {file}")
+                echo(f"  {file}")
             report(done, kind)

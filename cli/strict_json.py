@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import typer
+from . import printing
 
 
 def echo(value: Mapping[str, Any]) -> None:
     """Print it to stdout: NaN and infinities as strings, missing values as null."""
     from landscape.store.strict import dumps
 
-    typer.echo(dumps(value))
+    printing.echo(dumps(value))

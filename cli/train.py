@@ -11,6 +11,7 @@ import typer
 from landscape.errors import LandscapeError
 from landscape.quantities import parse_size
 
+from .printing import echo
 from .problems import SetOption, SpecOption, given, settings
 from .progress import progress
 
@@ -418,7 +419,7 @@ def finish(underway: Underway, *, quiet: bool) -> Run:
 
             return underway.finish(told)
     except (KeyboardInterrupt, OSError, LandscapeError):
-        typer.echo(f"go on with: landscape train --resume {underway.run.folder}", err=True)
+        echo(f"go on with: landscape train --resume {underway.run.folder}", err=True)
         raise
 
 
@@ -450,7 +451,7 @@ def train_sweep(
             plan, folder, workers=workers, scheduler=scheduler, overwrite=overwrite, told=told
         )
     for line in table_lines(made):
-        typer.echo(line)
+        echo(line)
     names = [run.name for run in plan.runs]
     failed = [run for run in made.runs if run["error"] is not None and run["name"] in names]
     if failed:
@@ -458,34 +459,34 @@ def train_sweep(
             f"{len(failed)} of {len(names)} runs failed, {failed[0]['name']} with: "
             f"{failed[0]['error']}; the same command tries them again"
         )
-    typer.echo(f"next: landscape scan {folder / names[0]}")
+    echo(f"next: landscape scan {folder / names[0]}")
 
 
 def summarize(run: Run) -> None:
     """Print the losses at start, best and end, events and notes."""
     trajectory = run.trajectory
     best, end = trajectory.row("best"), trajectory.row("final")
-    typer.echo(
+    echo(
         f"{run.folder}: {run.record['steps']} steps, {run.record['parameters']:,} parameters, "
         f"{len(trajectory.step)} snapshots"
     )
     places = {"start": 0, f"best (step {trajectory.step[best]})": best, "end": end}
-    typer.echo(f"{'':20}" + "".join(f"{place:>20}" for place in places))
+    echo(f"{'':20}" + "".join(f"{place:>20}" for place in places))
     for name, values in trajectory.measures.items():
         cells = "".join(f"{values[row]:>20.4g}" for row in places.values())
-        typer.echo(f"{name.replace('_', ' '):20}{cells}")
+        echo(f"{name.replace('_', ' '):20}{cells}")
     if run.record["status"] == "non-finite":
-        typer.echo(
+        echo(
             f"landscape: warning: the loss or its gradient became NaN or infinite at step "
             f"{run.record['steps']}; the run is recorded up to there",
             err=True,
         )
     for event in trajectory.events[:MOST_EVENTS]:
         span = f"{event.first}" if event.first == event.last else f"{event.first} to {event.last}"
-        typer.echo(f"{event.name} at {span}: {event.trigger}")
+        echo(f"{event.name} at {span}: {event.trigger}")
     if (more := len(trajectory.events) - MOST_EVENTS) > 0:
-        typer.echo(f"and {more} more events in trajectory.h5")
+        echo(f"and {more} more events in trajectory.h5")
     for note in run.record.get("notes", ()):
-        typer.echo(f"landscape: note: {note}", err=True)
+        echo(f"landscape: note: {note}", err=True)
     if not trajectory.partial:
-        typer.echo(f"next: landscape scan {run.folder}")
+        echo(f"next: landscape scan {run.folder}")

@@ -12,6 +12,8 @@ import typer
 from landscape.errors import LandscapeError
 from landscape.quantities import size
 
+from .printing import echo
+
 if TYPE_CHECKING:
     from landscape.draw.interactive.explorer_data import Entry
 
@@ -61,9 +63,7 @@ def view(
     if window and (html or output is not None or no_open):
         other = "--html" if html else "--no-open" if no_open else f"--output {output}"
         raise LandscapeError(f"--window shows no page, got {other} too; drop one of them")
-    entries = explorer_sources.gather(
-        sources, name=name, told=lambda said: typer.echo(said, err=True)
-    )
+    entries = explorer_sources.gather(sources, name=name, told=lambda said: echo(said, err=True))
     if not (html or output is not None or no_open) and _in_window(entries, forced=window):
         return
     target = output if output is not None else explorer_sources.place(sources)
@@ -72,8 +72,8 @@ def view(
     explorer_page.save(entries, target)
     count = target.stat().st_size
     if count > LARGE:
-        typer.echo(f"the page is large, {size(count)}; choose scans with --scan NAME", err=True)
-    typer.echo(str(target))
+        echo(f"the page is large, {size(count)}; choose scans with --scan NAME", err=True)
+    echo(str(target))
     if not no_open:
         _open(target)
 
@@ -88,14 +88,14 @@ def _in_window(entries: list[Entry], *, forced: bool) -> bool:
         raise LandscapeError(f"--window needs a screen with OpenGL: {found.reason}; use --html")
     planes = window.planes(entries)
     if not planes and not forced:
-        typer.echo("only lines: shown as a page", err=True)
+        echo("only lines: shown as a page", err=True)
         return False
     if not found.ok:
         if os.environ.get("DISPLAY"):
-            typer.echo(f"{found.reason}; shown as a page instead", err=True)
+            echo(f"{found.reason}; shown as a page instead", err=True)
         return False
     if len(planes) < len(entries):
-        typer.echo(f"{len(entries) - len(planes)} scans are lines: see them with --html", err=True)
+        echo(f"{len(entries) - len(planes)} scans are lines: see them with --html", err=True)
     window.SurfaceWindow(entries).show()
     return True
 
@@ -103,11 +103,11 @@ def _in_window(entries: list[Entry], *, forced: bool) -> bool:
 def _open(target: Path) -> None:
     # A text browser would take over the terminal: without a screen the path is all that helps.
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        typer.echo("no screen here: open the file in a browser", err=True)
+        echo("no screen here: open the file in a browser", err=True)
         return
     try:
         opened = webbrowser.open(target.absolute().as_uri())
     except webbrowser.Error:
         opened = False
     if not opened:
-        typer.echo("no browser found here: open the file in one", err=True)
+        echo("no browser found here: open the file in one", err=True)

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but line feed and tab
+    "\u200e\u200f\u202a-\u202e\u2066-\u2069"  # those that turn the direction of text around
+    "\ud800-\udfff]"  # bytes of a file's name that are no UTF-8
+)
+
 
 class LandscapeError(Exception):
     """A user's mistake or a broken input: the rule, the value and the remedy, in one line.
@@ -13,3 +21,11 @@ class LandscapeError(Exception):
 def one_line(error: BaseException) -> str:
     """Another library's exception in one line, with its kind."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def printable(text: str) -> str:
+    """The text for a terminal: what would move its cursor or colour it is shown as ``\\x1b``.
+
+    Names and messages may come from anybody's files.
+    """
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -21,6 +21,7 @@ ORDER = (
 STORE_NEEDS = {"landscape", "numpy", "h5py", *sys.stdlib_module_names}
 COMMAND_LINE = {"cli", "landscape_cli", "typer", "rich", "click"}
 SLOW_TO_IMPORT = {"torch", "scipy", "h5py", "matplotlib", "pyvista", "vtk"}
+PRINTS, READS = "cli/printing.py", "landscape/store/hdf5.py"
 LONGEST = 50
 """Lines of a function, without its signature and docstring."""
 
@@ -172,7 +173,18 @@ def objections(file: str, source: str) -> list[str]:
     if top == "landscape":
         names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
         found += [f"line {node.lineno} prints" for node in names if node.id == "print"]
-    return found
+    return found + [f"line {line} {reason}" for line, reason in strays(file, tree)]
+
+
+def strays(file: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield what prints or reads past the one place that guards against other people's files."""
+    for node in ast.walk(tree):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if file.startswith("cli/") and file != PRINTS and called in ("print", "typer.echo"):
+            yield node.lineno, f"prints by itself, not by {PRINTS}"
+        reads = called == "h5py.File" and "'r'" in ast.unparse(node)
+        if file.startswith("landscape/") and file != READS and reads:
+            yield node.lineno, f"opens HDF5 by itself, not by {READS}"
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -211,6 +223,13 @@ def test_an_import_from_below_is_found(file: str, code: str, name: str) -> None:
         ("landscape/sgd/a.py", "from rich import a", "imports rich.a, which only cli may"),
         ("landscape/sgd/a.py", "import landscape_cli", "imports landscape_cli, which only cli may"),
         ("landscape/sgd/a.py", "print(1)", "prints"),
+        ("cli/a.py", "print(1)", "prints by itself, not by cli/printing.py"),
+        ("cli/a.py", "typer.echo('a')", "prints by itself, not by cli/printing.py"),
+        (
+            "landscape/store/a.py",
+            "h5py.File(path, 'r')",
+            "opens HDF5 by itself, not by landscape/store/hdf5.py",
+        ),
         (
             "landscape/store/a.py",
             "from ..problem import b",
@@ -347,7 +366,9 @@ def test_a_repeated_class_is_found() -> None:
         ("landscape/scan/a.py", "import torch\nfrom . import b\nfrom ..plane import c"),
         ("landscape/store/a.py", "import json\nimport h5py\nfrom ..errors import b"),
         ("landscape/draw/a.py", "from landscape import __version__, scan\nimport numpy as np"),
-        ("cli/a.py", "import rich\nfrom . import b\nfrom landscape import draw\nprint(1)"),
+        ("cli/a.py", "import rich\nfrom . import b\nfrom landscape import draw\necho(1)"),
+        ("cli/printing.py", "typer.echo(1)"),
+        ("landscape/store/a.py", "h5py.File(path, 'w')"),
         ("tests/a.py", "import h5py\nfrom landscape_cli.main import app\nprint(1)"),
     ],
 )

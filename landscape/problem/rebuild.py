@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.problem.load import file_hash, load
+from landscape.problem import presets
+from landscape.problem.load import BUILTIN, file_hash, load
 from landscape.problem.problem import Problem, vary
 from landscape.problem.samples import fingerprint
 from landscape.problem.weights import Layout
 
 OVERRIDE = "--accept-changes"
+KINDS = ("builtin", "file", "module", "python")
+"""Where a problem comes from, as run.json says it."""
 
 
 def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
@@ -77,8 +81,9 @@ def from_record(
     """The problem a run was trained with, made again; or ``problem``, if it is the same one.
 
     Raises:
-        LandscapeError: the problem was made in Python and none is given, its file changed, its
-            data changed (both unless ``accept_changes``), or its parameters have another layout.
+        LandscapeError: the problem was made in Python and none is given, it says it is built in
+            and isn't, its file changed, its data changed (both unless ``accept_changes``), or its
+            parameters have another layout.
     """
     if problem is None:
         problem = _made_again(record, folder, accept_changes)
@@ -95,6 +100,13 @@ def from_record(
 
 def _made_again(record: Mapping[str, Any], folder: Path, accept_changes: bool) -> Problem:
     kind = record["kind"]
+    if kind not in KINDS:
+        raise LandscapeError(
+            f"the problem of run {folder} must be of kind {', '.join(KINDS)}, got {kind!r}; "
+            "give it with --problem FILE.py:function"
+        )
+    if kind == "builtin":
+        _check_builtin(record, folder)
     if kind == "python":
         raise LandscapeError(
             f"run {folder} was recorded from Python and can't make its problem again; "
@@ -111,6 +123,23 @@ def _made_again(record: Mapping[str, Any], folder: Path, accept_changes: bool) -
         )
     problem = load(spec, record["settings"], seed=record["seed"])
     return vary(problem, train_samples=record["train_samples"], label_noise=record["label_noise"])
+
+
+def _check_builtin(record: Mapping[str, Any], folder: Path) -> None:
+    """Only what `load.builtin` records is one; a run's record may come from anybody."""
+    function, settings = record["function"], record["settings"]
+    known = list(inspect.signature(presets.make).parameters)
+    if function != BUILTIN:
+        got = f"function {function!r}"
+    elif not isinstance(settings, Mapping) or (set(settings) - set(known)):
+        odd = sorted(set(settings) - set(known)) if isinstance(settings, Mapping) else settings
+        got = f"settings {odd!r}"
+    else:
+        return
+    raise LandscapeError(
+        f"the built-in problem of run {folder} must be {BUILTIN} with {', '.join(known)}, "
+        f"got {got}; give the problem with --problem FILE.py:function"
+    )
 
 
 def _file(record: Mapping[str, Any], folder: Path) -> str:

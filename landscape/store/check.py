@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,14 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
 from landscape.store import stream
-from landscape.store.trajectories.trajectory import FORMAT
+from landscape.store.hdf5 import check_own, open_file
+from landscape.store.trajectories.trajectory import FORMAT, listed
 
-BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
-"""What h5py raises where bytes aren't what they were."""
+BROKEN = (
+    *(OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError),
+    LandscapeError,
+)
+"""What is raised where bytes aren't what they were, or lead out of their file."""
 
 
 def verify(folder: Path) -> list[str]:
@@ -45,20 +48,22 @@ def _trajectory(path: Path, *, from_zero: bool) -> list[str]:
     if problem := _checksum(path):
         return [f"{path} {problem}; its shards are checked one by one", *_loose(path.parent)]
     try:
-        with h5py.File(path, "r") as file:
+        with open_file(path, shows=True) as file:
             if file.attrs.get("format") != FORMAT:
                 return [f"{path} must be of format {FORMAT}, got {file.attrs.get('format')}"]
-            shards = json.loads(file.attrs["shards"])
+            shards = listed(path, file)
     except BROKEN as error:
         return [f"{path} can't be read: {error}", *_loose(path.parent)]
     findings = [line for shard in shards for line in _shard(path.parent, shard)]
+    if findings:
+        return findings
     try:
-        with h5py.File(path, "r") as file:
+        with open_file(path, shows=True) as file:
             steps = file["step"][:]
-    except BROKEN:
-        return findings  # a shard's steps can't be read, and that was said
+    except BROKEN as error:
+        return [f"{path} can't be read: {error}"]
     starts = len(steps) > 0 and (steps[0] == 0 or not from_zero)
-    if not findings and not (starts and (np.diff(steps) > 0).all()):
+    if not (starts and (np.diff(steps) > 0).all()):
         findings.append(f"{path} must have steps that increase from 0, got others")
     return findings
 
@@ -70,8 +75,13 @@ def _shard(folder: Path, shard: Mapping[str, Any]) -> list[str]:
         return [f"{path} is missing; {held}"]
     if path.stat().st_size != shard["bytes"]:
         return [f"{path} must have {shard['bytes']} bytes, got {path.stat().st_size}; {held}"]
-    problem = _checksum(path, shard.get("sha256", ""))
-    return [f"{path} {problem}; {_lost(path)}"] if problem else []
+    if problem := _checksum(path, shard.get("sha256", "")):
+        return [f"{path} {problem}; {_lost(path)}"]
+    try:
+        check_own(path)
+    except BROKEN as error:
+        return [f"{path} can't be read: {error}; {held}"]
+    return []
 
 
 def _single(path: Path) -> list[str]:
@@ -79,7 +89,7 @@ def _single(path: Path) -> list[str]:
     if problem := _checksum(path):
         return [f"{path} {problem}"]
     try:
-        with h5py.File(path, "r") as file:
+        with open_file(path) as file:
             _read_all(file)
     except BROKEN as error:
         return [f"{path} can't be read: {error}"]
@@ -106,7 +116,7 @@ def _checksum(path: Path, expected: str = "") -> str:
 def _lost(path: Path) -> str:
     """Which of a damaged shard's rows can't be read."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_file(path) as file:
             if "step" not in file:
                 return f"of its steps' scalars, {_unreadable(file['steps'])}"
             steps = file["step"][:]

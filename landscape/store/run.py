@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.store import provenance
+from landscape.store import names, provenance
 from landscape.store.hdf5 import write_bytes
+from landscape.store.names import read_text
 from landscape.store.trajectories.trajectory import Trajectory
 
 FORMAT = "landscape-run"
@@ -26,6 +27,8 @@ KEYS = (
     *("settings", "problem"),
 )
 """What every run.json holds."""
+PARTS = ("shards", "scans", "figures", "exports", "interventions")
+"""The folders that a run has, or gets."""
 INCOMING, REPLACED = "incoming", "replaced"
 """What lies beside a run's folder, hidden and with a process's number, while one replaces it."""
 
@@ -58,7 +61,12 @@ class Run:
         return Trajectory.open(self.folder / "trajectory.h5")
 
     def scan(self, name: str) -> Path:
-        """Where the scan of that name lies."""
+        """Where the scan of that name lies.
+
+        Raises:
+            LandscapeError: the name isn't a plain one.
+        """
+        names.plain(name, what="a scan's name", remedy="give another one with --name")
         return self.folder / "scans" / f"{name}.h5"
 
     @property
@@ -87,7 +95,8 @@ def read(folder: Path) -> Run:
     """Open a run's folder.
 
     Raises:
-        LandscapeError: there is no folder, it is no run, or run.json is damaged.
+        LandscapeError: there is no folder, it is no run, run.json is damaged, or a folder of the
+            run lies elsewhere.
     """
     file = folder / "run.json"
     if not folder.is_dir():
@@ -101,7 +110,7 @@ def read(folder: Path) -> Run:
             "make one with `landscape train -o FOLDER`"
         )
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(read_text(file))
         is_run = record["format"] == FORMAT
     except FileNotFoundError:
         is_run = False
@@ -125,7 +134,18 @@ def read(folder: Path) -> Run:
             f"{file} must be of version {VERSION} or older, "
             f"got {record['version']}; install a newer landscape"
         )
+    _check_links(folder)
     return Run(folder, record)
+
+
+def _check_links(folder: Path) -> None:
+    # What is written or deleted in a run would be so wherever a link leads.
+    for place in (*(folder / part for part in PARTS), *(folder / "interventions").glob("*")):
+        if place.is_symlink():
+            raise LandscapeError(
+                f"a run's folders must lie in it, {place} is a link to {place.readlink()}; "
+                f"put the folder itself there, or move all of {folder} and link that"
+            )
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,19 @@ from numpy.typing import NDArray
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
 from landscape.store.check import BROKEN, verify
+from landscape.store.hdf5 import check_own, open_file
 from landscape.store.trajectories import parts as shard_parts
 from landscape.store.trajectories.index import About, Sketching
 from landscape.store.trajectories.parts import ROWS, VELOCITIES
 from landscape.store.trajectories.shards import Writer
-from landscape.store.trajectories.trajectory import FORMAT, MEASURES, Event, events_of, scalar_names
+from landscape.store.trajectories.trajectory import (
+    FORMAT,
+    MEASURES,
+    Event,
+    events_of,
+    listed,
+    scalar_names,
+)
 
 PENDING_BYTES = 64 * 2**20
 """Weights that are held before they are written."""
@@ -93,9 +102,11 @@ class _Index:
     @classmethod
     def read(cls, path: Path) -> _Index:
         try:
-            with h5py.File(path, "r") as file:
+            with open_file(path, shows=True) as file:
                 if file.attrs.get("format") != FORMAT:
                     raise ValueError(f"its format is {file.attrs.get('format')}")
+                shards = listed(path, file)
+                _check_readable(path.parent, shards)
                 recorded = json.loads(file.attrs["parameters"])
                 everything = file.attrs.get("all_parameters")
                 sketch = file.get("steps/sketch")
@@ -110,7 +121,7 @@ class _Index:
                     {name: file["steps"][name].dtype for name in scalar_names(file)},
                 )
                 return cls(
-                    json.loads(file.attrs["shards"]),
+                    shards,
                     about,
                     events_of(file),
                     {ROWS: _shown(file, "step"), VELOCITIES: _shown(file, "velocity_step")},
@@ -120,6 +131,13 @@ class _Index:
                 f"{path} must be readable to salvage its shards, got: {error}; "
                 "put it back from a copy"
             ) from error
+
+
+def _check_readable(folder: Path, shards: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse shards that lead out of themselves: what trajectory.h5 shows is read through them."""
+    for shard in shards:
+        with suppress(OSError):  # missing or damaged: nothing is read through it
+            check_own(folder / shard["file"])
 
 
 def _shown(file: h5py.File, name: str) -> NDArray[np.int64] | None:
@@ -137,7 +155,7 @@ def _copy(
 ) -> tuple[int, int, int, int, int]:
     """Hand a shard's content to a writer; the counts of `Salvaged`."""
     try:
-        file = h5py.File(folder / entry["file"], "r")
+        file = open_file(folder / entry["file"])
         keys = shard_parts.read_keys(file, 0)
     except BROKEN:
         for _ in range(entry["steps"]):

@@ -34,7 +34,7 @@ def load_scan(path: Path) -> Scan:
     Raises:
         LandscapeError: no such file, or neither of them.
     """
-    with opened(path) as file:
+    with opened(path, shows=True) as file:
         ours = "format" in file.attrs
     return scanfile.load(path) if ours else li.read_surface(path)
 

@@ -94,7 +94,9 @@ def uninterrupted() -> Iterator[None]:
 
 
 def _write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+    path.unlink(missing_ok=True)
+    # Not through a link that lies there.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         target = _Target(descriptor)
         try:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.store import provenance
+from landscape.store import names, provenance
 from landscape.store import run as run_folder
 from landscape.store.hdf5 import write_bytes
+from landscape.store.names import read_text
 from landscape.store.run import Run
 
 FORMAT = "landscape-sweep"
@@ -65,11 +66,12 @@ def read(folder: Path) -> Sweep:
     """Open a sweep's folder.
 
     Raises:
-        LandscapeError: sweep.json isn't there, isn't a sweep's, or is newer than this.
+        LandscapeError: sweep.json isn't there, isn't a sweep's, is newer than this, or names a run
+            outside the folder.
     """
     place = folder / FILE
     try:
-        record = json.loads(place.read_text(encoding="utf-8"))
+        record = json.loads(read_text(place))
         found, version = record["format"], record["version"]
     except OSError as error:
         raise LandscapeError(f"{place} must be readable, got: {error.strerror}") from error
@@ -82,6 +84,12 @@ def read(folder: Path) -> Sweep:
             f"{place} must be of version {VERSION} or older, got {version}; "
             "install a newer landscape"
         )
+    try:
+        listed = [run["name"] for run in record["runs"]]
+    except (KeyError, TypeError) as error:
+        raise LandscapeError(f"{place} must be a sweep's JSON, got: {error}") from error
+    for name in listed:
+        names.plain(name, what="a run's name", place=place, remedy="put it back from a copy")
     return Sweep(folder, record)
 
 
@@ -107,12 +115,14 @@ def create(
     Raises:
         LandscapeError: the folder holds something else, or a sweep with other settings.
     """
-    if is_sweep(folder) and overwrite:
-        for run in read(folder).runs:
+    if is_sweep(folder):
+        old = read(folder)
+        _check_links(folder, [run["name"] for run in (*old.runs, *runs)])
+        if not overwrite:
+            return _joined(old, varied, arguments, runs)
+        for run in old.runs:
             if (folder / run["name"] / "run.json").is_file():
                 shutil.rmtree(folder / run["name"])
-    elif is_sweep(folder):
-        return _joined(read(folder), varied, arguments, runs)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         what = "a run already" if (folder / "run.json").is_file() else "something else"
         raise LandscapeError(
@@ -135,6 +145,16 @@ def create(
         "runs": [{**run, "error": None} for run in runs],
     }
     return _write(Sweep(folder, record))
+
+
+def _check_links(folder: Path, names_there: Iterable[str]) -> None:
+    # Before anything is trained or deleted: it would be so wherever a link leads.
+    for place in (folder / name for name in names_there):
+        if place.is_symlink():
+            raise LandscapeError(
+                f"a sweep's runs must lie in it to be trained, {place} is a link to "
+                f"{place.readlink()}; remove the link, or give another folder with --output"
+            )
 
 
 def _joined(

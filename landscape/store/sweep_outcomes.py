@@ -10,6 +10,7 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import write_bytes
+from landscape.store.names import read_text
 from landscape.store.strict import dumps, plain
 from landscape.store.typed import rebuilt
 
@@ -118,7 +119,7 @@ def load(folder: Path) -> dict[str, Any]:
     """
     place = folder / NAME
     try:
-        record: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads(read_text(place))
         found, version = record["format"], record["version"]
     except OSError as error:
         raise LandscapeError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from landscape.diagnose.connectivity import connectivity, curves
 from landscape.diagnose.session.context import Context, PartRow, Told, share
 from landscape.diagnose.trainings.replicas import FLOORS
-from landscape.diagnose.trainings.trials import FOLDER
+from landscape.diagnose.trainings.trials import branch
 from landscape.errors import LandscapeError
 from landscape.store.measured.paths import Connectivity, Curved
 from landscape.store.measured.trainings import MotionTrainings
@@ -34,8 +34,8 @@ def _networks(context: Context) -> NDArray[np.float32]:
     motion = _motion(context)
     if motion is None or len(motion.floors) < 2:
         raise LandscapeError("fewer than two floors were reached")
-    folder = context.subject.run.folder / FOLDER
-    runs = [read(folder / name).trajectory for name in motion.floors]
+    run = context.subject.run
+    runs = [read(branch(run, name)).trajectory for name in motion.floors]
     return np.stack([t.row_weights(t.row("final")) for t in runs])
 
 

@@ -13,8 +13,9 @@ from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.problem.rebuild import to_record
 from landscape.sgd import lock
-from landscape.store import analysis, sweep_outcomes
+from landscape.store import analysis, names, sweep_outcomes
 from landscape.store.hdf5 import remove_unfinished, write_bytes
+from landscape.store.names import read_text
 from landscape.store.run import Run, read
 from landscape.store.strict import dumps
 from landscape.store.sweep_folder import Sweep
@@ -78,7 +79,7 @@ def lacking(folder: Path, verdict: Verdict) -> tuple[str, ...]:
     asked for and couldn't be measured wasn't left out.
     """
     try:
-        there = json.loads((folder / VERDICT).read_text(encoding="utf-8"))["rests_on"]
+        there = json.loads(read_text(folder / VERDICT))["rests_on"]
         run, parts, thresholds = there["run"], there["parts"], there["thresholds"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return ()  # none, or one that doesn't say: nothing that could be lost
@@ -96,10 +97,22 @@ def relative(run: Run, other: Run) -> str:
 
 
 def twin(run: Run) -> Run | None:
-    """The twin that the run was compared with before; None if there was none, or it is gone."""
+    """The twin that the run was compared with before; None if there was none, or it is gone.
+
+    Raises:
+        LandscapeError: what the analysis names is no path from the run's folder.
+    """
     before = analysis.load(run.folder, "permutations")
     place = before.values.get("twin_run") if before is not None else None
-    if place is None or not (run.folder / place / "run.json").is_file():
+    if place is None:
+        return None
+    names.relative(
+        place,
+        what="the twin's folder",
+        file=run.folder / analysis.NAME,
+        remedy="name the twin with --twin",
+    )
+    if not (run.folder / place / "run.json").is_file():
         return None
     other = read(run.folder / place)
     is_same_model = other.record["problem"]["layout"] == run.record["problem"]["layout"]

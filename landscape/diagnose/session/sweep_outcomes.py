@@ -14,6 +14,7 @@ from landscape.diagnose.binomial import interval
 from landscape.diagnose.session import siblings
 from landscape.diagnose.session.kept import VERDICT
 from landscape.store import sweep_outcomes
+from landscape.store.names import read_text
 from landscape.store.run import Run
 from landscape.store.sweep_folder import Sweep
 from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
@@ -51,7 +52,7 @@ def _swept(run: Run, values: Mapping[str, Any]) -> SweptRun | None:
     place = run.folder / VERDICT
     if not place.is_file():
         return None
-    verdict = json.loads(place.read_text(encoding="utf-8"))
+    verdict = json.loads(read_text(place))
     trajectory = run.trajectory
     last = trajectory.row("final")
     train, validation = (

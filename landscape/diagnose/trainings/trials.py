@@ -19,6 +19,7 @@ from landscape.sgd.recording.recorder import DONE, Recorder
 from landscape.sgd.resume import resume
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.train import Step, steps
+from landscape.store import analysis, names
 from landscape.store.measured.trainings import Intervention
 from landscape.store.run import Run, read
 from landscape.store.trajectories import resumefile
@@ -39,9 +40,24 @@ class Start:
     """(P,); None: zero, none was recorded there."""
 
 
+def branch(run: Run, name: str) -> Path:
+    """The folder of a training that branches off a run.
+
+    Raises:
+        LandscapeError: the name, which may come from a file, isn't a plain one.
+    """
+    names.plain(
+        name,
+        what="an intervention's name",
+        place=run.folder / analysis.NAME,
+        remedy="delete that file, and it is measured anew",
+    )
+    return run.folder / FOLDER / name
+
+
 def place(run: Run, trial: Intervention) -> Path:
     """The trial's folder."""
-    return run.folder / FOLDER / trial.name
+    return branch(run, trial.name)
 
 
 def begun(run: Run, trial: Intervention) -> Run | None:

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from landscape.store import stream
+from landscape.store.hdf5 import open_file
 from landscape.store.trajectories import parts as shard_parts
 from landscape.store.trajectories.parts import ROWS, STEPS, VELOCITIES, LiveShard, Shard
 from landscape.store.trajectories.scalars import fill_value
@@ -20,6 +21,7 @@ from landscape.store.trajectories.trajectory import (
     VERSION,
     Event,
     Trajectory,
+    listed,
     opened,
     scalar_names,
 )
@@ -63,7 +65,7 @@ def read(folder: Path) -> tuple[About, list[LiveShard], tuple[Event, ...]]:
     """
     trajectory = Trajectory.open(folder / NAME)
     with opened(folder / NAME) as file:
-        listed = json.loads(file.attrs["shards"])
+        shards = [Shard(**entry) for entry in listed(folder / NAME, file)]
         shown = {ROWS: file["step"][:], VELOCITIES: trajectory.velocity_step}
         scalars = {name: file["steps"][name].dtype for name in scalar_names(file)}
         sketch = file.get("steps/sketch")
@@ -74,9 +76,8 @@ def read(folder: Path) -> tuple[About, list[LiveShard], tuple[Event, ...]]:
         )
     found: list[LiveShard] = []
     first_step = 0
-    for entry in listed:
-        shard = Shard(**entry)
-        with h5py.File(folder / shard.file, "r") as file:
+    for shard in shards:
+        with open_file(folder / shard.file) as file:
             keys = shard_parts.read_keys(file, first_step)
         first_step += shard.steps
         part = LiveShard(shard, keys)
@@ -156,7 +157,7 @@ def _shapes(
         gives = {name for name in wanted if part.live[name].any()}
         if not gives:
             continue
-        with h5py.File(folder / part.shard.file, "r") as sample:
+        with open_file(folder / part.shard.file) as sample:
             for name in shard_parts.datasets(sample):
                 if shard_parts.axis(name) in gives:
                     shapes[name] = sample[name].shape[1:], sample[name].dtype

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.store import stream
+from landscape.store.hdf5 import open_file
 
 COPY_BYTES = 16 * 2**20
 """What is copied at a time where shards are merged."""
@@ -100,7 +101,7 @@ def read_keys(file: h5py.File, first_step: int) -> dict[str, Steps]:
 
 def copy(folder: Path, parts: Sequence[LiveShard], target: h5py.File) -> None:
     """Write the live entries of some shards, in order, a few megabytes at a time."""
-    files = [h5py.File(folder / part.shard.file, "r") for part in parts]
+    files = [open_file(folder / part.shard.file) for part in parts]
     try:
         shapes: dict[str, tuple[tuple[int, ...], Any]] = {}
         for file in files:

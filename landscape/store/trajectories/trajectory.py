@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.store.hdf5 import reading
+from landscape.store import names
+from landscape.store.hdf5 import check_own, reading
 from landscape.store.trajectories.scalars import SCALARS
 
 FORMAT = "landscape-trajectory"
@@ -196,8 +197,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
     Raises:
         LandscapeError: it isn't, or what is read inside is damaged.
     """
-    with reading(path, FORMAT, VERSION) as file:
-        _check_shards(path, json.loads(file.attrs["shards"]))
+    with reading(path, FORMAT, VERSION, shows=True) as file:
+        _check_shards(path, listed(path, file))
         try:
             yield file
         except OSError as error:
@@ -205,6 +206,17 @@ def opened(path: Path) -> Iterator[h5py.File]:
                 f"{path} must be whole, a part of it can't be read: {error}; "
                 f"`landscape info {path.parent} --check` says which"
             ) from error
+
+
+def listed(path: Path, file: h5py.File) -> list[dict[str, Any]]:
+    """The shards that trajectory.h5 lists, each in the run's folder, and no others shown.
+
+    Raises:
+        LandscapeError: it names or shows other files.
+    """
+    shards: list[dict[str, Any]] = json.loads(file.attrs["shards"])
+    check_own(path, [names.shard(shard["file"], path) for shard in shards])
+    return shards
 
 
 def scalar_names(file: h5py.Group) -> list[str]:
@@ -243,3 +255,9 @@ def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:
                 f"{path} needs its shard {place} whole, {shard['bytes']} bytes, "
                 f"got {place.stat().st_size}; {remedy}"
             )
+        try:
+            check_own(place)
+        except OSError as error:
+            raise LandscapeError(
+                f"{path} needs its shard {place} whole, it can't be read: {error}; {remedy}"
+            ) from error
