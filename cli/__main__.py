@@ -1,5 +1,15 @@
-"""``python -m landscape_cli`` is the ``landscape`` command."""
+"""The ``landscape`` command, also as ``python -m landscape_cli``."""
 
-from .main import app
+from .interrupts import end_at_once
 
-app(prog_name="landscape")
+
+def run() -> None:
+    """Import the command and run it."""
+    end_at_once()
+    from .main import app
+
+    app(prog_name="landscape")
+
+
+if __name__ == "__main__":
+    run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from .doctor import doctor
 from .export import export
 from .importing import import_
 from .info import info
+from .interrupts import raise_again
 from .printing import echo
 from .render import render
 from .scan import scan
@@ -26,15 +28,34 @@ from .view import view
 
 
 class _Reporting(TyperGroup):
-    """Turns a user's mistake into one line and exit code 1, Ctrl-C into 130."""
+    """Turns a mistake or a fault into one line and exit code 1, Ctrl-C into 130."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run; an exception that nobody foresaw, a fault of ours, becomes one line too."""
+        if os.environ.get("LANDSCAPE_DEBUG"):
+            return super().main(*args, **more)
+        try:
+            return super().main(*args, **more)
+        except Exception as error:
+            from .faults import reported
+
+            _complain(reported(error))
+            sys.exit(1)
 
     def invoke(self, ctx: Any) -> Any:
+        """Run a subcommand; a mistake becomes one line."""
+        raise_again()
         if os.environ.get("LANDSCAPE_DEBUG"):
             return super().invoke(ctx)
         try:
             return super().invoke(ctx)
         except LandscapeError as error:
             _complain(str(error))
+            raise typer.Exit(1) from error
+        except BrokenPipeError:
+            raise  # `landscape info RUN | head -1`: who reads has enough, click ends it quietly
+        except MemoryError as error:
+            _complain(f"memory ran out ({error}); give less to do at a time, or free some")
             raise typer.Exit(1) from error
         except OSError as error:
             place = f" {error.filename}" if error.filename else ""

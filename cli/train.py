@@ -409,17 +409,24 @@ MOST_EVENTS = 5
 
 
 def finish(underway: Underway, *, quiet: bool) -> Run:
-    """Train to the end; say how to go on where something comes between."""
+    """Train to the end; say how to go on where something comes between, and one can."""
+    reached = 0
     try:
         with progress("training", underway.total, quiet=quiet) as report:
 
             def told(step: Step) -> None:
+                nonlocal reached
+                reached = step.step
                 if step.scalars is not None:
                     report(step.step, f"batch loss {step.scalars['batch_loss']:.4g}")
 
             return underway.finish(told)
-    except (KeyboardInterrupt, OSError, LandscapeError):
-        echo(f"go on with: landscape train --resume {underway.run.folder}", err=True)
+    except (KeyboardInterrupt, OSError, LandscapeError) as error:
+        folder = underway.run.folder
+        # A problem that can't take its first step never will.
+        works = reached > 0 or not isinstance(error, LandscapeError)
+        if works and (folder / "run.json").is_file():
+            echo(f"go on with: landscape train --resume {folder}", err=True)
         raise
 
 
@@ -464,13 +471,19 @@ def train_sweep(
 
 def summarize(run: Run) -> None:
     """Print the losses at start, best and end, events and notes."""
+    import numpy as np
+
     trajectory = run.trajectory
-    best, end = trajectory.row("best"), trajectory.row("final")
+    measured = bool(np.isfinite(trajectory.measures["train_loss"]).any())
     echo(
         f"{run.folder}: {run.record['steps']} steps, {run.record['parameters']:,} parameters, "
         f"{len(trajectory.step)} snapshots"
     )
-    places = {"start": 0, f"best (step {trajectory.step[best]})": best, "end": end}
+    places = {"start": 0}
+    if measured:
+        best = trajectory.row("best")
+        places[f"best (step {trajectory.step[best]})"] = best
+    places["end"] = trajectory.row("final")
     echo(f"{'':20}" + "".join(f"{place:>20}" for place in places))
     for name, values in trajectory.measures.items():
         cells = "".join(f"{values[row]:>20.4g}" for row in places.values())
@@ -488,5 +501,5 @@ def summarize(run: Run) -> None:
         echo(f"and {more} more events in trajectory.h5")
     for note in run.record.get("notes", ()):
         echo(f"landscape: note: {note}", err=True)
-    if not trajectory.partial:
+    if measured and not trajectory.partial:
         echo(f"next: landscape scan {run.folder}")

@@ -133,7 +133,7 @@ def test_console_script_is_declared(built: tuple[str, Path]) -> None:
         (name,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
         entry_points.read_string(archive.read(name).decode())
     assert {section: dict(entry_points[section]) for section in entry_points.sections()} == {
-        "console_scripts": {"landscape": "landscape_cli.main:app"}
+        "console_scripts": {"landscape": "landscape_cli.__main__:run"}
     }
 
 

@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import tempfile
 import threading
@@ -70,7 +71,7 @@ class Processes(Workers):
     def start(self, module: str) -> None:
         """See `Workers`."""
         missing = self.count - len(self._idle) - len(self._running)
-        self._idle += [_Process(module) for _ in range(missing)]
+        self._idle += [_Process(self._files.name, module) for _ in range(missing)]
 
     def close(self) -> None:
         """See `Workers`."""
@@ -99,7 +100,7 @@ class Processes(Workers):
                 while waiting and len(running) < self.count:
                     index, task = waiting[0]
                     content = pickle.dumps((function, task, shared))
-                    process = idle.pop() if idle else _Process()
+                    process = idle.pop() if idle else _Process(self._files.name)
                     if not process.send((index, content)):
                         continue  # it died while it was idle
                     waiting.popleft()
@@ -120,10 +121,10 @@ class Processes(Workers):
 
 
 class _Process:
-    def __init__(self, module: str | None = None) -> None:
+    def __init__(self, files: str, module: str | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, module))
+        self.process = context.Process(target=_serve, args=(theirs, files, module))
         # Blocked until it can take it: a Ctrl-C while it starts would print a traceback.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -155,14 +156,17 @@ class _Process:
             return Outcome[Any](index, error=f"its process {how}", lost=True)
 
 
-def _serve(pipe: Connection, module: str | None) -> None:
-    """What a process does: import a module, then tasks from the pipe until it ends."""
+def _serve(pipe: Connection, files: str, module: str | None) -> None:
+    """What a process does: import a module, then tasks from the pipe until it ends.
+
+    ``files`` is the parent's folder of what tasks share.
+    """
     # Ctrl-C reaches a terminal's whole group; when this process stops is for the parent to say.
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # As SIGINT, which is held off where an exception would get lost (inside of HDF5's calls).
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=_follow_parent, args=(files,), daemon=True).start()
     with contextlib.suppress(EOFError, KeyboardInterrupt, ConnectionError):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         if module is not None:
@@ -187,10 +191,12 @@ def _attempted(index: int, content: bytes, send: Callable[[Any], None]) -> Outco
     return attempt(index, call, send, lambda: file[0].read_bytes())
 
 
-def _follow_parent() -> None:
+def _follow_parent(files: str) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
+    # One that was killed couldn't remove it; several of its processes may do so at once.
+    shutil.rmtree(files, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

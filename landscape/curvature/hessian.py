@@ -312,4 +312,4 @@ def _cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _floats(vector: Tensor) -> Floats:
-    return np.asarray(vector.detach().cpu().numpy(), np.float64)
+    return vector.detach().cpu().double().numpy()  # NumPy has no bfloat16

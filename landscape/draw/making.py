@@ -47,7 +47,8 @@ class Work:
         scan, swept = isinstance(self.subject, Scan), isinstance(self.subject, Outcomes)
         file = Path(FOLDERS[swept])
         if scan:
-            file = self.path.resolve().relative_to(self.home.resolve())
+            # Not resolved: the run's folder of scans may be a link to another disk.
+            file = self.path.absolute().relative_to(self.home.absolute())
         name = self.subject.run_name if isinstance(self.subject, Scan) else self.subject.name
         identity = recipe.identity(self.subject)
         return FigureSource(file.as_posix(), name, self.subject.run_id, identity)

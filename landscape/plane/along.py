@@ -7,7 +7,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, forward
 from landscape.plane.choice import AT, PlaneChoice
-from landscape.plane.normalization import gaussian, normalized
+from landscape.plane.normalization import ZERO, gaussian, normalized
 from landscape.plane.principal import components
 from landscape.plane.rise import stayed
 from landscape.store.scans.records import Floats, Plane
@@ -42,10 +42,7 @@ def along(
     other -= (other @ movement) * movement
     length = np.linalg.norm(other)
     if length == 0:
-        raise LandscapeError(
-            "a plane's directions must not be zero, the random one is; "
-            "normalize in another way, or include 1-D tensors"
-        )
+        raise LandscapeError(ZERO)
     return Plane(
         kind="along",
         origin=origin,

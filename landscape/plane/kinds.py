@@ -146,6 +146,10 @@ KINDS: Mapping[str, PlaneKind] = {
 """The kinds by name; ``line`` with weights is another one than ``line`` without."""
 
 
+LINES = ("line", "line:A,B", IMPORTED)
+"""Those that can be one direction alone."""
+
+
 def forms() -> list[str]:
     """What ``--plane`` takes: ``through:A,B,C`` and the other kinds that have a name."""
     return [
@@ -209,8 +213,7 @@ def check(choice: PlaneChoice) -> None:
     said = ", ".join(chosen)
     if choice.planes < 1:
         raise LandscapeError(f"planes must be at least 1, got {choice.planes}")
-    if choice.seed < 0:
-        raise LandscapeError(f"seed must be at least 0, got {choice.seed}")
+    check_seeds(choice)
     if choice.planes > 1 and not (len(keys) == 1 and KINDS[keys[0]].random):
         remedy = " or ".join(f"--plane {key}" for key in sorted(_taking("planes")))
         raise LandscapeError(
@@ -229,6 +232,17 @@ def check(choice: PlaneChoice) -> None:
         )
 
 
+def check_seeds(choice: PlaneChoice) -> None:
+    """Refuse seeds that a scan's file can't hold, those of further planes included.
+
+    Raises:
+        LandscapeError: one is out of its range.
+    """
+    for seed in (choice.seed, choice.seed + choice.planes - 1):
+        if not 0 <= seed < 2**63:
+            raise LandscapeError(f"seed must be between 0 and 2**63 - 1, got {seed}")
+
+
 def _taking(option: str) -> list[str]:
     return [key for key, kind in KINDS.items() if option in kind.takes and key != IMPORTED]
 
@@ -242,6 +256,10 @@ def make(key: str, given: Given) -> Plane:
     batchnorm = given.choice.batchnorm
     if batchnorm is not None and batchnorm not in BATCHNORM:
         raise LandscapeError(f"batchnorm must be one of {', '.join(BATCHNORM)}, got {batchnorm}")
+    if given.trajectory.size < 2 and key not in LINES:
+        raise LandscapeError(
+            f"plane {key} needs a model of at least 2 parameters, this one has 1; take plane line"
+        )
     plane = KINDS[key].make(given)
     mode = batchnorm or plane.batchnorm
     if mode != "interpolate":

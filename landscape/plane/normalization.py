@@ -61,6 +61,13 @@ NORMALIZATIONS: Mapping[str, Normalization] = {
 """By the name that ``--normalize`` takes."""
 
 
+ZERO = (
+    "a plane's directions must not be zero, the random one is; "
+    "normalize in another way, or include 1-D tensors"
+)
+"""What is wrong where nothing is left of a random direction, as in a model of 1-D tensors."""
+
+
 def gaussian(size: int, *, seed: int, count: int = 2) -> list[NDArray[np.float64]]:
     """Standard normal directions (P,), one flat draw after the other from PCG64(seed).
 
@@ -93,7 +100,7 @@ def normalized(
     scaled = np.zeros(len(weights))
     for parameter in parameters:
         shape = tuple(parameter["shape"])
-        if len(shape) < 2 and not include_1d:
+        if 0 in shape or (len(shape) < 2 and not include_1d):
             continue
         place = slice(parameter["offset"], parameter["offset"] + int(np.prod(shape)))
         shaped = shape if len(shape) >= 2 else (1, -1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from landscape.errors import LandscapeError
 from landscape.plane.choice import AT, PlaneChoice
-from landscape.plane.normalization import NORMALIZATIONS, gaussian, normalized
+from landscape.plane.normalization import NORMALIZATIONS, ZERO, gaussian, normalized
 from landscape.store.scans.records import Plane
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -52,6 +53,8 @@ def _random(
         normalized(draw, origin, trajectory.parameters, normalize=normalize, include_1d=include_1d)
         for draw in gaussian(trajectory.size, seed=seed, count=count)
     ]
+    if not all(direction.any() for direction in directions):
+        raise LandscapeError(ZERO)
     labels = ("random direction",) if count == 1 else ("random direction 1", "random direction 2")
     return Plane(
         kind=kind,

@@ -181,6 +181,7 @@ def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) 
         LandscapeError: as for `check_free`, or the folder can't be made.
     """
     check_free(folder, overwrite=overwrite)
+    place = _followed(folder)
     full = {
         "format": FORMAT,
         "version": VERSION,
@@ -191,14 +192,14 @@ def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) 
         "status": "running",
         **record,
     }
-    incoming = folder.with_name(f".{folder.name}.{INCOMING}-{os.getpid()}")
-    outgoing = folder.with_name(f".{folder.name}.{REPLACED}-{os.getpid()}")
+    incoming = place.with_name(f".{place.name}.{INCOMING}-{os.getpid()}")
+    outgoing = place.with_name(f".{place.name}.{REPLACED}-{os.getpid()}")
     try:
         incoming.mkdir(parents=True)
         for part in ("shards", "scans", "figures"):
             (incoming / part).mkdir()
         _write(incoming, full)
-        _put_in_place(incoming, folder, outgoing, overwrite=overwrite)
+        _put_in_place(incoming, place, outgoing, overwrite=overwrite)
     except OSError as error:
         raise LandscapeError(f"{folder} must be writable, got: {error.strerror}") from error
     finally:
@@ -233,7 +234,13 @@ def _tidy(folder: Path) -> None:
 
 
 def _beside(folder: Path, what: str) -> Iterator[Path]:
-    return folder.parent.glob(f".{glob.escape(folder.name)}.{what}-*")
+    place = _followed(folder)
+    return place.parent.glob(f".{glob.escape(place.name)}.{what}-*")
+
+
+def _followed(folder: Path) -> Path:
+    """Where a link leads: a run is replaced there, and the link stays."""
+    return folder.resolve() if folder.is_symlink() else folder
 
 
 def _runs(process: int) -> bool:

@@ -187,7 +187,7 @@ def test_curvature_where_the_loss_is_not_finite_is_nan(problem, trained, finish)
             "choose --plane line or --plane random",
         ),
         ({"rise": 1.0}, "rise must be above 1, got 1"),
-        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"seed": -1}, "seed must be between 0 and 2**63 - 1, got -1"),
         *(
             (
                 {"at": "final", "kinds": (spec,)},

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.errors import LandscapeError
 from landscape.store.trajectories.trajectory import CADENCE, DENSE, EVENT, FLIGHT
 
 START = 0.8
@@ -19,6 +20,25 @@ GOAL = 0.6
 """Share of the limit that is left then."""
 OVERHEAD = 200
 """Bytes of a row or a step beside its numbers, roughly."""
+
+
+def row_bytes(columns: int) -> int:
+    """What a row of so many weights takes, about."""
+    return 4 * columns + OVERHEAD
+
+
+def check_limit(limit: int | None, columns: int) -> None:
+    """Refuse a limit in bytes that not even the first row of so many weights is within.
+
+    Raises:
+        LandscapeError: it is too low.
+    """
+    least = math.ceil(row_bytes(columns) / START)
+    if limit is not None and limit < least:
+        raise LandscapeError(
+            f"disk limit must be at least {least} B for snapshots of {columns:,} weights, "
+            f"got {limit} B"
+        )
 
 
 class Ledger:

@@ -12,6 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Layout
 from landscape.sgd.recording.cadence import Cadence
+from landscape.sgd.recording.ledger import check_limit
 from landscape.sgd.recording.options import Options, span
 from landscape.sgd.recording.sketch import METHOD, SEED
 from landscape.sgd.training.settings import Settings
@@ -45,12 +46,14 @@ class RecordingPlan:
         """Read the options.
 
         Raises:
-            LandscapeError: they aren't as they must be, or an epoch is needed and not known.
+            LandscapeError: they aren't as they must be, or an epoch is needed and not known, or
+                not even the first snapshot is within the disk limit.
         """
         seed = settings.seed if settings is not None else 0
         epoch = _epoch(record, steps_per_epoch)
         layout = Layout.of(problem.model)
         recorded = options.recorded(layout)
+        check_limit(options.disk_limit, (recorded or layout).size)
         return cls(
             Cadence.parse(record, steps_per_epoch=epoch, seed=seed),
             options,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from filelock import FileLock
+from filelock import BaseFileLock
 
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
@@ -109,7 +109,7 @@ class Recorder:
         problem: Problem,
         plan: RecordingPlan,
         state: TrainingState | None,
-        held: FileLock,
+        held: BaseFileLock,
     ) -> Self:
         """Go on recording a run, where ``state`` was captured; what `sgd.resume` does."""
         recorder = cls.__new__(cls)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.sgd.recording.flight import Arrays, Flight, FlightWindow
-from landscape.sgd.recording.ledger import OVERHEAD, Ledger, is_extra
+from landscape.sgd.recording.ledger import Ledger, is_extra, row_bytes
 from landscape.sgd.recording.options import Options
 from landscape.store.trajectories.scalars import storage
 from landscape.store.trajectories.shards import Writer
@@ -28,7 +28,7 @@ class Tape:
         """Write rows of ``columns`` weights."""
         self.writer, self.options = writer, options
         self.ledger = Ledger(
-            row_bytes=4 * columns + OVERHEAD,
+            row_bytes=row_bytes(columns),
             step_bytes=sum(d.itemsize for d in storage().values()) + 4 * options.sketch,
             limit=options.disk_limit,
         )

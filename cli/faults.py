@@ -1,0 +1,55 @@
+"""What nobody foresaw: one line for the user, the traceback in a file for whoever mends it."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+import tempfile
+import traceback
+from pathlib import Path
+
+import landscape
+from landscape.errors import one_line
+
+
+def reported(error: Exception) -> str:
+    """The line: whose code failed and where, or a log with the traceback to report.
+
+    A problem of one's own runs inside of ours; what it raises is for its author to mend.
+    """
+    if place := _in_own_code(error):
+        return (
+            f"{place} must run without an error, got {one_line(error)}; "
+            "LANDSCAPE_DEBUG=1 shows the traceback"
+        )
+    said = f"unforeseen {one_line(error)}; please report it with"
+    try:
+        return f"{said} {_write(error)}, which has the traceback"
+    except OSError as refused:
+        return (
+            f"{said} the traceback, which LANDSCAPE_DEBUG=1 shows "
+            f"(writing it to a file failed: {refused.strerror})"
+        )
+
+
+def _in_own_code(error: Exception) -> str:
+    """The innermost line that is neither landscape's nor an installed library's, if there is one."""
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+    ours = [Path(landscape.__file__).parent, Path(__file__).parent]
+    known = [folder.resolve() for folder in (*installed, *ours)]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename).resolve()
+        if file.is_file() and not any(file.is_relative_to(folder) for folder in known):
+            return f"{frame.filename}:{frame.lineno}"
+    return ""
+
+
+def _write(error: Exception) -> str:
+    from landscape.store import provenance
+
+    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
+    handle, name = tempfile.mkstemp(prefix="landscape-fault-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"{provenance.command()}\n{provenance.now()}, {versions}\n\n")
+        file.writelines(traceback.format_exception(error))
+    return name

@@ -1,0 +1,118 @@
+"""How the command ends where nobody foresaw it: quietly, or with one line."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from landscape.errors import LandscapeError
+from landscape.sgd import lock
+from landscape.store import sources
+
+MAIN = (sys.executable, "-m", "landscape_cli")
+
+
+def test_an_unforeseen_error_is_one_line_with_a_log(landscape, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(sources.Path, "is_dir", _fail)
+    done = landscape("info", trained)
+    [log] = tmp_path.glob("landscape-fault-*.log")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"landscape: error: unforeseen ZeroDivisionError: division by zero; "
+        f"please report it with {log}, which has the traceback\n"
+    )
+    assert "ZeroDivisionError: division by zero" in log.read_text()
+    monkeypatch.setenv("LANDSCAPE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        landscape("info", trained)
+
+
+_fail = eval("lambda path: 1 / 0")  # of no file, as what landscape's own code would raise
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(trained):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*MAIN, "info", str(trained)], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("module", ["typer", "landscape_cli.train"])
+def test_ctrl_c_while_the_command_is_imported_is_one_line(tmp_path, module):
+    # The import of the module is where it comes, however fast the machine is.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*MAIN, "train", "-o", str(tmp_path / "run")],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        130,
+        "",
+        "landscape: interrupted before anything was begun\n",
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_killed_scan_with_workers_leaves_no_files_of_theirs(trained, tmp_path):
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    process = subprocess.Popen(
+        [*MAIN, "scan", str(trained), "--workers", "2", "--size", "201", "--name", "killed"],
+        env={**os.environ, "TMPDIR": str(shared)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert _within(60, lambda: any(shared.glob("landscape-*/*")))
+    process.kill()
+    process.wait()
+    assert _within(60, lambda: not any(shared.glob("landscape-*")))
+
+
+def test_a_file_system_without_locks_is_said_and_worked_on(tmp_path, monkeypatch):
+    def flock(_file: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    message = re.escape(
+        f"the file system of {tmp_path} has no locks (No locks available): a file that names "
+        "this process stands in, which other machines can't check"
+    )
+    with pytest.warns(UserWarning, match=f"^{message}$"):
+        first = lock.acquire(tmp_path)
+    with pytest.warns(UserWarning), pytest.raises(LandscapeError, match="one process at a time"):
+        lock.acquire(tmp_path)
+    with pytest.warns(UserWarning):
+        assert lock.held(tmp_path)
+    lock.release(first)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _within(seconds: float, holds) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
