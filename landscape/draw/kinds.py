@@ -202,6 +202,7 @@ KINDS: dict[str, FigureKind] = {
         "sweep",
         by_rate.outcomes,
         "what became of runs by learning rate",
+        takes=(*PAGE, "log"),
         caption=by_rate.caption,
     ),
 }

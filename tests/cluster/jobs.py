@@ -49,8 +49,9 @@ def talk(number: int) -> bool:
 
 def patient(file: str) -> None:
     """Work until told to stop; then say so in a file."""
-    Path(file).with_suffix(".started").touch()
     try:
+        # Within: it may be told to stop as soon as it is seen to have started.
+        Path(file).with_suffix(".started").touch()
         while True:
             cluster.report(0)
             time.sleep(0.05)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.plane import from_files
+from landscape.plane import imported
 
 SHAPES = {"conv.weight": (3, 1, 2, 2), "bn.weight": (3,), "bn.bias": (3,), "out.weight": (2, 3)}
 # In a network's order, which isn't the alphabet's.
@@ -38,7 +38,7 @@ def flat(listed):
 
 def test_directions_of_weights(trajectory):
     x, y = tensors(), tensors(seed=1)
-    plane = from_files(trajectory, [x, y], state=STATE, source="d.h5", at="10")
+    plane = imported(trajectory, [x, y], state=STATE, source="d.h5", at="10")
     np.testing.assert_array_equal(plane.directions, [flat(x), flat(y)])
     np.testing.assert_array_equal(plane.origin, trajectory.row_weights(1))
     assert plane.buffers["bn.running_mean"].tolist() == [1, 1, 1]
@@ -50,7 +50,7 @@ def test_directions_of_weights(trajectory):
 
 
 def test_a_single_direction_makes_a_line(trajectory):
-    plane = from_files(trajectory, [tensors()], state=STATE, source="d.h5")
+    plane = imported(trajectory, [tensors()], state=STATE, source="d.h5")
     np.testing.assert_array_equal(plane.directions, [flat(tensors())])
     assert plane.labels == ("x direction of d.h5",)
 
@@ -60,7 +60,7 @@ def test_directions_of_states_lose_their_buffers(trajectory, counters):
     shapes = {key: shape for key, shape in STATE.items() if counters or shape}
     x = tensors(shapes)
     by_name = dict(zip(shapes, x, strict=True))
-    plane = from_files(trajectory, [x], state=STATE, source="d.h5")
+    plane = imported(trajectory, [x], state=STATE, source="d.h5")
     np.testing.assert_array_equal(plane.directions[0], flat([by_name[key] for key in SHAPES]))
     assert plane.ignored == ("3 buffers" if counters else "2 buffers")
 
@@ -69,7 +69,7 @@ def test_buffers_that_do_not_move_are_no_loss(trajectory):
     x = tensors(STATE)
     for tensor in x[3:6]:
         tensor[...] = 0
-    assert from_files(trajectory, [x], state=STATE, source="d.h5").ignored == "none"
+    assert imported(trajectory, [x], state=STATE, source="d.h5").ignored == "none"
 
 
 def zero(shapes=SHAPES):
@@ -114,5 +114,5 @@ SHORT = {"conv.weight": (3, 1, 2, 2), "bn.weight": (3,)}
 )
 def test_directions_that_can_not_be(trajectory, directions, message):
     with pytest.raises(LandscapeError) as caught:
-        from_files(trajectory, directions, state=STATE, source="d.h5")
+        imported(trajectory, directions, state=STATE, source="d.h5")
     assert str(caught.value) == message
