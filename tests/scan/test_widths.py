@@ -185,6 +185,24 @@ def test_measuring_is_interrupted_and_taken_up(problem, trained, finish):
     assert list(again.run()) == []
 
 
+def test_what_was_measured_is_kept_where_the_paths_are_interrupted(problem, trained, finish):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, asked(kinds=("line",), size="5"))
+    going = job.run()
+    while not next(going).paths:
+        pass
+    going.close()
+    before = scanfile.load(job.path)
+    assert before.complete
+    assert not before.paths
+    [resumed] = prepare(run, made, asked(kinds=("line",), size="5"), resume=True)
+    assert resumed.total == len(run.trajectory.step)
+    after = finish(resumed)
+    assert after.findings["width"]["crossings"] == before.findings["crossings"]
+    assert "crossings" not in after.findings
+
+
 def test_each_plane_is_measured_along_its_own_directions(problem, trained, finish, oracle):
     made = problem()
     run = trained(made)
