@@ -20,7 +20,6 @@ from landscape.curvature.krylov import Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.store.measured.curvature import Density
-from landscape.store.scans.records import Floats
 from landscape.store.trajectories.landmarks import check
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -139,17 +138,6 @@ def count_below(density: Density, threshold: float) -> Count:
     upper = max(min(float(size * outer), most), least)
     value = min(max(float(size * shares.mean()), lower), upper)
     return Count(value=value, error=size * error, lower=lower, upper=upper)
-
-
-def curve(density: Density, at: Floats, *, width: float) -> Floats:
-    """The density at some values (K,), smoothed by a Gaussian of standard deviation ``width``.
-
-    Per unit of curvature; its integral is 1.
-    """
-    there = density.weights > 0
-    nodes, weights = density.nodes[there], density.weights[there] / len(density.weights)
-    spread = np.exp(-(((at[:, None] - nodes) / width) ** 2) / 2) / (width * np.sqrt(2 * np.pi))
-    return np.asarray(spread @ weights)
 
 
 def trace(matrix: Products, known: Krylov, *, probes: int, seed: int = 0) -> tuple[float, float]:

@@ -85,14 +85,12 @@ class Krylov:
         """Some of the Ritz vectors (k, P), of length 1."""
         return np.asarray(self.coordinates[:, chosen].T @ self.basis)
 
-    def has_all(self, count: int, *, largest: bool = True) -> bool:
-        """Whether nothing outside belongs to the ``count`` largest eigenvalues, or smallest."""
+    def has_all(self, count: int) -> bool:
+        """Whether nothing outside belongs to the ``count`` largest eigenvalues."""
         if self.outside is None or count > len(self.values):
             return False
         slack = NOTHING * float(np.abs(self.values).max())
-        if largest:
-            return bool(self.values[-count] >= self.outside - slack)
-        return bool(self.values[count - 1] <= self.outside + slack)
+        return bool(self.values[-count] >= self.outside - slack)
 
 
 @dataclass(frozen=True)
@@ -263,19 +261,19 @@ def top(
         LandscapeError: fewer rows than eigenvalues asked for, products that aren't finite, or no
             convergence.
     """
-    return _extreme(matrix, count, tolerance, seed, most, largest=True)
-
-
-def bottom(
-    matrix: Products,
-    count: int = 1,
-    *,
-    tolerance: float = 1e-8,
-    seed: int = 0,
-    most: int = 100,
-) -> Eigenpairs:
-    """The ``count`` algebraically smallest eigenvalues, smallest first; otherwise as `top`."""
-    return _extreme(matrix, count, tolerance, seed, most, largest=False)
+    if not 1 <= count <= matrix.size:
+        raise LandscapeError(
+            f"eigenvalues must be between 1 and the matrix's {matrix.size} rows, got {count}"
+        )
+    if matrix.size <= max(DENSE, 2 * count + 1):
+        values, vectors = np.linalg.eigh(_dense(matrix))
+        vectors = vectors.T
+    else:
+        values, vectors = _restarted(matrix, count, tolerance, seed, most)
+    order = np.argsort(-values)[:count]
+    found = vectors[order]
+    signs = np.sign(found[np.arange(count), np.abs(found).argmax(1)])
+    return Eigenpairs(values[order], np.ascontiguousarray(found * signs[:, None]))
 
 
 def finite(product: Floats) -> Floats:
@@ -292,48 +290,27 @@ def finite(product: Floats) -> Floats:
     return product
 
 
-def _extreme(
-    matrix: Products, count: int, tolerance: float, seed: int, most: int, *, largest: bool
-) -> Eigenpairs:
-    if not 1 <= count <= matrix.size:
-        raise LandscapeError(
-            f"eigenvalues must be between 1 and the matrix's {matrix.size} rows, got {count}"
-        )
-    if matrix.size <= max(DENSE, 2 * count + 1):
-        values, vectors = np.linalg.eigh(_dense(matrix))
-        vectors = vectors.T
-    else:
-        values, vectors = _restarted(matrix, count, tolerance, seed, most, largest=largest)
-    order = np.argsort(-values if largest else values)[:count]
-    found = vectors[order]
-    signs = np.sign(found[np.arange(count), np.abs(found).argmax(1)])
-    return Eigenpairs(values[order], np.ascontiguousarray(found * signs[:, None]))
-
-
 def _restarted(
-    matrix: Products, count: int, tolerance: float, seed: int, most: int, *, largest: bool
+    matrix: Products, count: int, tolerance: float, seed: int, most: int
 ) -> tuple[Floats, Floats]:
-    """Eigenvalues (count,) and eigenvectors (count, P) of one end.
+    """The largest eigenvalues (count,) and their eigenvectors (count, P).
 
     The space is filled before it is looked at: the eigenvalues become better than the residuals
     have to be, and none of a cluster is missed.
     """
     space = max(2 * count + 1, room(matrix.size, WIDE))
     iteration = Lanczos(matrix, _random(matrix.size, seed), room=space, seed=seed)
-
-    def end(size: int) -> slice:
-        return slice(-size, None) if largest else slice(size)
-
+    wanted = slice(-count, None)
     for _ in range(most + 1):
         while not iteration.full:
             found = iteration.step()
-            if found.has_all(count, largest=largest):
+            if found.has_all(count):
                 break
         allowed = tolerance * np.maximum(np.abs(found.values), ZERO)
-        converged = int((found.residuals <= allowed)[end(count)].sum())
+        converged = int((found.residuals <= allowed)[wanted].sum())
         if converged == count:
-            return found.values[end(count)], found.vectors(end(count))
-        iteration.restart(found, end((space + count) // 2))
+            return found.values[wanted], found.vectors(wanted)
+        iteration.restart(found, slice(-((space + count) // 2), None))
     raise LandscapeError(
         f"Lanczos iteration must converge, {converged} of {count} eigenvalues did "
         f"in {most} restarts; ask for fewer, or a larger tolerance"

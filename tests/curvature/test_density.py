@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from landscape.curvature import density
-from landscape.curvature.density import Density, count_below, curve, trace
+from landscape.curvature.density import count_below, trace
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import search
 from landscape.errors import LandscapeError
@@ -84,14 +84,6 @@ def test_the_error_of_a_count_is_the_one_it_says():
 def test_one_probe_has_no_error():
     found = density.quadrature(Diagonal(VALUES), probes=1, steps=10)
     assert math.isnan(count_below(found, 0.5).error)
-
-
-def test_smoothed():
-    found = Density(np.array([[0.0, 2.0]]), np.array([[0.75, 0.25]]), 4)
-    at = np.linspace(-3, 5, 8001)
-    drawn = curve(found, at, width=0.1)
-    assert drawn.sum() * 1e-3 == pytest.approx(1)
-    assert drawn[3000] == pytest.approx(0.75 / (0.1 * math.sqrt(2 * math.pi)))
 
 
 def test_of_a_network(recorded):

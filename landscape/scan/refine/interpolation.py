@@ -221,11 +221,6 @@ class LossScale:
         return (losses + FLOOR) ** (1 - self.power) / (self.power or 1.0)
 
 
-def relative(found: Floats, exact: Floats) -> Floats:
-    """Errors of losses relative to max(|loss|, 1e-6)."""
-    return np.asarray(np.abs(found - exact) / np.maximum(np.abs(exact), FLOOR))
-
-
 def spread(estimate: Floats, points: Floats, spacing: Floats, count: int) -> Iterator[int]:
     """Rows of the ``count`` points (M, D) of the largest estimates (M,), apart from each other.
 

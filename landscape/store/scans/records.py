@@ -16,7 +16,6 @@ Weights = NDArray[np.float32]
 
 FORMAT = "landscape-scan"
 VERSION = 1
-MEASURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 
 @dataclass(frozen=True)
