@@ -108,8 +108,7 @@ def shown_by(path: Path) -> frozenset[str]:
     Raises:
         LandscapeError, OSError: as for `open_file`.
     """
-    check_regular(path)
-    found = path.stat()
+    found = check_regular(path)
     # Not by the time of the last change alone: that can be set.
     return _looked_through(path, found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
 

@@ -6,6 +6,7 @@ name such as ``../other`` would lead out of it.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -79,16 +80,18 @@ def relative(place: object, *, what: str, file: Path, remedy: str) -> str:
     return place
 
 
-def check_regular(path: Path) -> None:
+def check_regular(path: Path) -> os.stat_result:
     """Refuse what one could wait for without end, or that does something when it is read.
 
     Raises:
         LandscapeError: a FIFO, a socket or a device is there.
         OSError: nothing is there.
     """
-    found = KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    status = path.stat()
+    found = KINDS.get(stat.S_IFMT(status.st_mode))
     if found is not None:
         raise LandscapeError(f"{path} must be a regular file, got {found}; put a copy of one there")
+    return status
 
 
 def read_text(path: Path) -> str:
