@@ -17,6 +17,8 @@ from landscape.errors import LandscapeError
 from landscape.sgd import lock
 from landscape.store import summary
 
+from .mounts import script
+
 MAIN = (sys.executable, "-m", "landscape_cli")
 
 
@@ -114,6 +116,17 @@ def test_a_file_system_without_locks_is_said_and_worked_on(tmp_path, monkeypatch
         assert lock.held(tmp_path)
     lock.release(first)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+def test_a_figure_on_a_full_disk_is_one_line(trained, tmp_path, kind):
+    render = f"$LANDSCAPE render '{trained}' --format {kind} -o figures"
+    done = script(tmp_path / "disk", f"{render}; ls -A figures", size="8k")
+    assert done.stdout == ""
+    assert done.stderr == (
+        "landscape: error: figures can't be written to figures: No space left on device; "
+        "choose another folder\n"
+    )
 
 
 def _within(seconds: float, holds) -> bool:
