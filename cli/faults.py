@@ -33,7 +33,7 @@ def reported(error: Exception) -> str:
 
 
 def _in_own_code(error: Exception) -> str:
-    """The innermost line that is neither landscape's nor an installed library's, if there is one."""
+    """The innermost line that is neither ours nor an installed library's; empty without one."""
     installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
     ours = [Path(landscape.__file__).parent, Path(__file__).parent]
     known = [folder.resolve() for folder in (*installed, *ours)]

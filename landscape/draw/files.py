@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -93,12 +94,15 @@ def _picture(figure: Figure, name: str, metadata: dict[str, Any], style: Style, 
     more: dict[str, Any] = {"dpi": figure.dpi, "transparent": style.transparent}
     if name == "png":
         more["pil_kwargs"] = {"dpi": (style.dpi, style.dpi)}
+    # In memory first: on a full disk Matplotlib's writer of PDF fails with an error of its own.
+    target = BytesIO()
     with _settings_are_global, matplotlib.rc_context(SETTINGS):
         if name == "pdf" and style.zoom != 1:
-            with _Enlarged(path, metadata, style.zoom) as file:
+            with _Enlarged(target, metadata, style.zoom) as file:
                 figure.savefig(file, format=name, **more)
-            return
-        figure.savefig(path, format=name, metadata=metadata, **more)
+        else:
+            figure.savefig(target, format=name, metadata=metadata, **more)
+    path.write_bytes(target.getvalue())
     if name == "svg" and style.zoom != 1:
         path.write_text(_enlarged(path.read_text("utf-8"), style.zoom), "utf-8")
 
@@ -128,8 +132,8 @@ class _EnlargedPage(PdfFile):
 class _Enlarged(PdfPages):
     """What ``savefig`` writes a page into."""
 
-    def __init__(self, path: Path, metadata: dict[str, Any], zoom: float) -> None:
-        super().__init__(path, metadata=metadata)
+    def __init__(self, target: BytesIO, metadata: dict[str, Any], zoom: float) -> None:
+        super().__init__(target, metadata=metadata)
         self._zoom = zoom
 
     def _ensure_file(self) -> PdfFile:

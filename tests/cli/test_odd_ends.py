@@ -15,14 +15,16 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.sgd import lock
-from landscape.store import sources
+from landscape.store import summary
+
+from .mounts import script
 
 MAIN = (sys.executable, "-m", "landscape_cli")
 
 
 def test_an_unforeseen_error_is_one_line_with_a_log(landscape, trained, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(sources.Path, "is_dir", _fail)
+    monkeypatch.setattr(summary, "of_run", _fail)
     done = landscape("info", trained)
     [log] = tmp_path.glob("landscape-fault-*.log")
     assert (done.code, done.out) == (1, "")
@@ -36,7 +38,7 @@ def test_an_unforeseen_error_is_one_line_with_a_log(landscape, trained, tmp_path
         landscape("info", trained)
 
 
-_fail = eval("lambda path: 1 / 0")  # of no file, as what landscape's own code would raise
+_fail = eval("lambda run: 1 / 0")  # of no file, as what landscape's own code would raise
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(trained):
@@ -79,7 +81,7 @@ def test_a_killed_scan_with_workers_leaves_no_files_of_theirs(trained, tmp_path)
     shared = tmp_path / "tmp"
     shared.mkdir()
     process = subprocess.Popen(
-        [*MAIN, "scan", str(trained), "--workers", "2", "--size", "201", "--name", "killed"],
+        [*MAIN, "scan", str(trained), "--workers", "2", "--plane", "random", "--size", "301"],
         env={**os.environ, "TMPDIR": str(shared)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -101,12 +103,30 @@ def test_a_file_system_without_locks_is_said_and_worked_on(tmp_path, monkeypatch
     )
     with pytest.warns(UserWarning, match=f"^{message}$"):
         first = lock.acquire(tmp_path)
-    with pytest.warns(UserWarning), pytest.raises(LandscapeError, match="one process at a time"):
+    taken = re.escape(
+        f"a run must be trained by one process at a time, another one is at work on {tmp_path}; "
+        "wait for it, or end it first"
+    )
+    with (
+        pytest.warns(UserWarning, match=f"^{message}$"),
+        pytest.raises(LandscapeError, match=f"^{taken}$"),
+    ):
         lock.acquire(tmp_path)
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match=f"^{message}$"):
         assert lock.held(tmp_path)
     lock.release(first)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+def test_a_figure_on_a_full_disk_is_one_line(trained, tmp_path, kind):
+    render = f"$LANDSCAPE render '{trained}' --format {kind} -o figures"
+    done = script(tmp_path / "disk", f"{render}; ls -A figures", size="8k")
+    assert done.stdout == ""
+    assert done.stderr == (
+        "landscape: error: figures can't be written to figures: No space left on device; "
+        "choose another folder\n"
+    )
 
 
 def _within(seconds: float, holds) -> bool:
