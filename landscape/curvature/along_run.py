@@ -14,7 +14,7 @@ from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.store.measured.curvature import Curvature
 from landscape.store.scans.records import Floats
-from landscape.store.trajectories.landmarks import check, landmarks
+from landscape.store.trajectories.landmarks import checked_rows, landmarks
 from landscape.store.trajectories.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
@@ -61,7 +61,7 @@ def measure_curvature(
     Raises:
         LandscapeError: no such row, or curvature can't be had.
     """
-    rows = landmarks(trajectory) if rows is None else check(trajectory, rows)
+    rows = landmarks(trajectory) if rows is None else checked_rows(trajectory, rows)
     parts = _Parts(problem, samples, seed, device)
     found = []
     for done, row in enumerate(rows):

@@ -20,7 +20,7 @@ from landscape.curvature.krylov import Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.store.measured.curvature import Density
-from landscape.store.trajectories.landmarks import check
+from landscape.store.trajectories.landmarks import checked_rows
 from landscape.store.trajectories.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
@@ -63,7 +63,7 @@ def measure(
         LandscapeError: no such row, no probes, or curvature can't be had.
     """
     row = trajectory.row("final") if row is None else row
-    [row] = check(trajectory, [row])
+    [row] = checked_rows(trajectory, [row])
     hessian = sampled(problem, samples, seed=seed, device=device)
     total = sampled(problem, None, device=device).samples
     hessian.move(trajectory.row_weights(row), trajectory.buffers(row))

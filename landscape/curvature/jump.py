@@ -13,7 +13,7 @@ from landscape.curvature.krylov import Eigenpairs, Products, top
 from landscape.problem.problem import Problem
 from landscape.store.measured.curvature import Jump
 from landscape.store.scans.records import Floats
-from landscape.store.trajectories.landmarks import check
+from landscape.store.trajectories.landmarks import checked_rows
 from landscape.store.trajectories.trajectory import Trajectory
 
 TOLERANCE = 1e-3
@@ -46,7 +46,7 @@ def subspace(
     Raises:
         LandscapeError: no such row, or no convergence.
     """
-    [row] = check(trajectory, [row])
+    [row] = checked_rows(trajectory, [row])
     hessian = sampled(problem, samples, seed=seed, device=device)
     hessian.move(trajectory.row_weights(row), trajectory.buffers(row))
     told = _Told(hessian, listener)
@@ -108,7 +108,7 @@ def jump(
         LandscapeError: no such rows, or no convergence.
     """
     peak = last if peak is None else peak
-    check(trajectory, [first, peak, last])
+    checked_rows(trajectory, [first, peak, last])
 
     def leading(row: int, count: int) -> Eigenpairs:
         return subspace(

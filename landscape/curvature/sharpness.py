@@ -13,7 +13,7 @@ from landscape.problem.problem import Problem
 from landscape.problem.samples import length
 from landscape.store.measured.curvature import Sharpness
 from landscape.store.scans.records import Floats
-from landscape.store.trajectories.landmarks import check, landmarks
+from landscape.store.trajectories.landmarks import checked_rows, landmarks
 from landscape.store.trajectories.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
@@ -47,7 +47,7 @@ def measure(
         raise LandscapeError(
             f"batches and their size must be at least 1, got {batches} of {batch_size}"
         )
-    rows = landmarks(trajectory) if rows is None else check(trajectory, rows)
+    rows = landmarks(trajectory) if rows is None else checked_rows(trajectory, rows)
     total = length(problem.train)
     batch_size = min(batch_size, total)
     batches = 1 if batch_size == total else batches

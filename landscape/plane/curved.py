@@ -9,7 +9,7 @@ from landscape.curvature.krylov import top
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal
 from landscape.plane.choice import AT, PlaneChoice
-from landscape.plane.named_weights import NamedWeights, find
+from landscape.plane.named_weights import NamedWeights, find_weights
 from landscape.problem.problem import Problem
 from landscape.store.scans.records import Floats, Plane, Point
 from landscape.store.trajectories.trajectory import Trajectory
@@ -36,7 +36,7 @@ def hessian(
     Raises:
         LandscapeError: no such weights, or curvature can't be had.
     """
-    place = find(trajectory, at)
+    place = find_weights(trajectory, at)
     found = top(_at(problem, place, device), 2, tolerance=TOLERANCE, seed=seed)
     labels = tuple(
         f"Hessian eigenvector {k}, λ = {value:.3g}" for k, value in enumerate(found.values, start=1)
@@ -61,7 +61,7 @@ def gradient(
     Raises:
         LandscapeError: as for `hessian`, or the gradient is zero.
     """
-    place = find(trajectory, at)
+    place = find_weights(trajectory, at)
     matrix = _at(problem, place, device)
     _, slope = matrix.gradient()
     length = float(np.linalg.norm(slope))

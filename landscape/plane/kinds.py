@@ -13,7 +13,7 @@ from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.curved import gradient, hessian
 from landscape.plane.extent import AUTO
 from landscape.plane.from_files import UNIT, imported
-from landscape.plane.named_weights import FORM, Where, find, split
+from landscape.plane.named_weights import FORM, Where, find_weights, split
 from landscape.plane.normalization import NORMALIZATIONS
 from landscape.plane.pca import pca
 from landscape.plane.random import line, random
@@ -294,7 +294,7 @@ def origin_step(key: str, given: Given) -> int:
     Raises:
         LandscapeError: it wasn't recorded.
     """
-    return find(given.trajectory, KINDS[key].origin(given)).step
+    return find_weights(given.trajectory, KINDS[key].origin(given)).step
 
 
 def file_name(key: str, given: Given) -> str:

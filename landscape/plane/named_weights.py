@@ -50,7 +50,7 @@ def split(text: str, count: int, *, kind: str) -> tuple[str, ...]:
     return parts
 
 
-def find(trajectory: Trajectory, where: Where) -> NamedWeights:
+def find_weights(trajectory: Trajectory, where: Where) -> NamedWeights:
     """The weights that ``where`` names: of the trajectory, or of another run as ``RUN@...``.
 
     RUN is a folder, or the name of one beside the trajectory's own.

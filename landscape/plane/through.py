@@ -8,7 +8,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal, point
-from landscape.plane.named_weights import NamedWeights, Where, find
+from landscape.plane.named_weights import NamedWeights, Where, find_weights
 from landscape.plane.rise import stayed
 from landscape.store.scans.records import Anchor, Plane
 from landscape.store.trajectories.trajectory import Trajectory
@@ -27,7 +27,9 @@ def through(trajectory: Trajectory, first: Where, second: Where, third: Where) -
     Raises:
         LandscapeError: no such weights, or the three lie on one line.
     """
-    return _through([find(trajectory, where) for where in (first, second, third)], "through")
+    return _through(
+        [find_weights(trajectory, where) for where in (first, second, third)], "through"
+    )
 
 
 def line_through(trajectory: Trajectory, first: Where, second: Where) -> Plane:
@@ -36,7 +38,7 @@ def line_through(trajectory: Trajectory, first: Where, second: Where) -> Plane:
     Raises:
         LandscapeError: no such weights, or the two coincide.
     """
-    return _through([find(trajectory, where) for where in (first, second)], "line")
+    return _through([find_weights(trajectory, where) for where in (first, second)], "line")
 
 
 def event(trajectory: Trajectory, *, constant_loss: float) -> Plane:
@@ -60,7 +62,7 @@ def event(trajectory: Trajectory, *, constant_loss: float) -> Plane:
         )
     peak = _peak(trajectory, best, end)
     found = [
-        replace(find(trajectory, where), name=name)
+        replace(find_weights(trajectory, where), name=name)
         for where, name in (
             ("best", "best"),
             (int(trajectory.step[peak]), "peak"),

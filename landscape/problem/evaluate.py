@@ -26,7 +26,7 @@ class Measures:
 NOTHING = Measures(math.nan, math.nan)
 
 
-def measure(
+def measure_samples(
     model: nn.Module,
     samples: Samples,
     loss: Loss,
@@ -75,13 +75,13 @@ class Evaluator:
 
     def on_train(self, model: nn.Module) -> Measures:
         """Measures on the training data."""
-        return measure(model, self.train, self.loss, batch_size=self.batch_size)
+        return measure_samples(model, self.train, self.loss, batch_size=self.batch_size)
 
     def on_validation(self, model: nn.Module) -> Measures:
         """Measures on the validation data; NaN where there is none."""
         if self.validation is None:
             return NOTHING
-        return measure(model, self.validation, self.loss, batch_size=self.batch_size)
+        return measure_samples(model, self.validation, self.loss, batch_size=self.batch_size)
 
 
 @contextmanager

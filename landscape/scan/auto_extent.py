@@ -83,7 +83,7 @@ def ranges(
     return ((-reach, reach),) * dimensions, why
 
 
-def between(distance: float, count: int) -> Range:
+def range_between(distance: float, count: int) -> Range:
     """A line's range around two weights at 0 and ``distance``, both of them grid points.
 
     A fifth of the points lie beyond each, as far as that goes.

@@ -18,7 +18,7 @@ from landscape.scan.filling import Stream, beneath, coordinates, fill
 from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, PointCurvature
 from landscape.scan.paths import Track, measured_rows, points_of, trace_all
-from landscape.scan.refine.refinement import Refinement
+from landscape.scan.refine.until_tolerance import Refinement
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
 from landscape.scan.speed.engine import Engine

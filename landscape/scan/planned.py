@@ -14,7 +14,7 @@ from landscape.plane.axis_units import scaled
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import KINDS, Given
 from landscape.problem.problem import Problem
-from landscape.scan.auto_extent import between, ranges
+from landscape.scan.auto_extent import range_between, ranges
 from landscape.scan.paths import Track
 from landscape.scan.request import GridChoice
 from landscape.scan.speed.evaluator import PointEvaluator
@@ -114,7 +114,7 @@ def auto_ranges(
         LandscapeError: the loss at the origin is none that could rise.
     """
     if (ends := kinds.ends(plane)) is not None:
-        return (between(ends[1], len(axes(grid.size, ((0, 1),))[0])),), ""
+        return (range_between(ends[1], len(axes(grid.size, ((0, 1),))[0])),), ""
     dimensions, row = len(plane.directions), kinds.row_of(plane)
     marked = np.array([point.xy for point in plane.points]).reshape(-1, dimensions)
     paths = np.concatenate([track.projection.xy for track in tracks] + [marked])

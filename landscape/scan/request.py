@@ -10,7 +10,7 @@ from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.device import resolve
 from landscape.scan import measures as further
-from landscape.scan.refine import refinement
+from landscape.scan.refine import until_tolerance
 from landscape.scan.saving import SAVE_SECONDS
 from landscape.scan.speed import memory, strategies
 from landscape.scan.speed.evaluator import dtype_of
@@ -78,4 +78,4 @@ def check_evaluation(evaluation: Evaluation) -> None:
     strategies.fitting(evaluation.strategy)
     dtype_of(evaluation.precision, resolve(evaluation.device))
     memory.most(evaluation.memory)
-    refinement.check(evaluation.tolerance)
+    until_tolerance.check(evaluation.tolerance)

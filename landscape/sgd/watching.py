@@ -14,7 +14,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Layout, flat, tied
 from landscape.sgd.recording.recorder import Recorder
-from landscape.sgd.training.meter import Meter
+from landscape.sgd.training.step_scalars import Meter
 from landscape.sgd.training.train import Step
 from landscape.store.run import Run
 

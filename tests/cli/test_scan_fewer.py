@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from landscape.quantities import percent
-from landscape.scan.refine import order, refinement
+from landscape.scan.refine import order, until_tolerance
 from landscape.store.scans import scanfile
 
 
@@ -43,7 +43,7 @@ def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
     path = run / "scans" / "random-final-0.h5"
     scan = scanfile.load(path)
     there = np.zeros_like(scan.measured)
-    there.flat[order.levels(there.shape, refinement.COARSEST)[0]] = True
+    there.flat[order.levels(there.shape, until_tolerance.COARSEST)[0]] = True
     measures = {name: np.where(there, m, np.nan) for name, m in scan.measures.items()}
     cut = replace(scan, measured=there, measures=measures, errors={}, certificate=None)
     scanfile.save(path, cut)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.problem import Evaluator, Problem, cross_entropy, half_square
-from landscape.problem.evaluate import evaluating, measure
+from landscape.problem.evaluate import evaluating, measure_samples
 from landscape.problem.samples import Samples
 
 SIZES = [1, 2, 7, 22, 23, 256]
@@ -23,30 +23,32 @@ def test_against_pytorch_on_all_samples_at_once(net, images, as_dataset, size, k
     with evaluating(net), torch.no_grad():
         outputs = net(images[0]).double()
     loss = functional.cross_entropy(outputs, images[1]).item()
-    found = measure(net, Samples(data), cross_entropy, batch_size=size)
+    found = measure_samples(net, Samples(data), cross_entropy, batch_size=size)
     assert abs(found.loss - loss) <= 1e-6 * loss + 1e-9
     # A last partial batch of 1 or 2 counts by its samples, not as a whole batch.
     assert found.accuracy == pytest.approx((outputs.argmax(1) == images[1]).sum().item() / 23)
 
 
 def test_first_few_samples(net, images):
-    few = measure(net, Samples(images), cross_entropy, batch_size=4, at_most=6)
+    few = measure_samples(net, Samples(images), cross_entropy, batch_size=4, at_most=6)
     first = (images[0][:6], images[1][:6])
-    assert few == measure(net, Samples(first), cross_entropy, batch_size=4)
-    everything = measure(net, Samples(images), cross_entropy, batch_size=4)
-    assert measure(net, Samples(images), cross_entropy, batch_size=4, at_most=99) == everything
+    assert few == measure_samples(net, Samples(first), cross_entropy, batch_size=4)
+    everything = measure_samples(net, Samples(images), cross_entropy, batch_size=4)
+    assert (
+        measure_samples(net, Samples(images), cross_entropy, batch_size=4, at_most=99) == everything
+    )
 
 
 def test_model_stays_as_it_was(net, images, untouched):
     holds = untouched(net)
-    measure(net, Samples(images), cross_entropy, batch_size=5)
+    measure_samples(net, Samples(images), cross_entropy, batch_size=5)
     assert holds()
 
 
 def test_modes_come_back_after_an_error(net, images, untouched):
     holds = untouched(net)
     with pytest.raises(LandscapeError) as caught:
-        measure(net, Samples(images), lambda o, t: o.mean(), batch_size=5)
+        measure_samples(net, Samples(images), lambda o, t: o.mean(), batch_size=5)
     assert str(caught.value) == (
         "a loss must return one value a sample, shape (5,) for 5 samples, got (); "
         'use reduction="none"'
@@ -75,7 +77,7 @@ def test_planted_tiny_losses_add_up():
         model.weight.copy_(torch.tensor([[1.0], [0.0]]))
     data = (margins[:, None], torch.zeros(16, dtype=torch.int64))
     truth = math.fsum(math.log1p(math.exp(-m)) for m in margins.tolist()) / 16
-    found = measure(model, Samples(data), cross_entropy, batch_size=5)
+    found = measure_samples(model, Samples(data), cross_entropy, batch_size=5)
     assert found.loss == pytest.approx(truth, rel=1e-7)
     assert found.accuracy == 1.0
 
@@ -85,7 +87,7 @@ def test_sequences():
     model = nn.Sequential(
         nn.Embedding(5, 4), nn.Flatten(), nn.Linear(12, 15), nn.Unflatten(1, (5, 3))
     )
-    found = measure(model, Samples((tokens, tokens)), cross_entropy, batch_size=4)
+    found = measure_samples(model, Samples((tokens, tokens)), cross_entropy, batch_size=4)
     outputs = model(tokens).detach().double()
     by_token = functional.cross_entropy(outputs.transpose(1, 2).reshape(-1, 5), tokens.reshape(-1))
     assert found.loss == pytest.approx(by_token.item(), rel=1e-6)
@@ -95,7 +97,7 @@ def test_sequences():
 def test_regression_has_no_accuracy():
     inputs = torch.randn(9, 2)
     model = nn.Linear(2, 1)
-    found = measure(model, Samples((inputs, torch.zeros(9, 1))), half_square, batch_size=4)
+    found = measure_samples(model, Samples((inputs, torch.zeros(9, 1))), half_square, batch_size=4)
     outputs = model(inputs).detach().double().numpy()
     assert found.loss == pytest.approx(np.mean(outputs**2) / 2, rel=1e-6)
     assert math.isnan(found.accuracy)
@@ -104,7 +106,7 @@ def test_regression_has_no_accuracy():
 def test_losses_that_are_not_finite_are_told():
     model = nn.Linear(1, 2)
     inputs = torch.tensor([[1.0], [float("inf")], [2.0]])
-    found = measure(
+    found = measure_samples(
         model, Samples((inputs, torch.zeros(3, dtype=torch.int64))), cross_entropy, batch_size=1
     )
     assert not math.isfinite(found.loss)
@@ -114,10 +116,10 @@ def test_evaluator_measures_each_data_set(net, images):
     other = (images[0][:4], images[1][:4])
     evaluator = Evaluator(Problem(net, images, other), batch_size=3)
     assert evaluator.on_train(net).loss == pytest.approx(
-        measure(net, Samples(images), cross_entropy, batch_size=23).loss, rel=1e-6
+        measure_samples(net, Samples(images), cross_entropy, batch_size=23).loss, rel=1e-6
     )
     assert evaluator.on_validation(net).loss == pytest.approx(
-        measure(net, Samples(other), cross_entropy, batch_size=4).loss, rel=1e-6
+        measure_samples(net, Samples(other), cross_entropy, batch_size=4).loss, rel=1e-6
     )
 
 

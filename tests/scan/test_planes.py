@@ -8,7 +8,7 @@ from landscape import plane
 from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.scan import grid
-from landscape.scan.auto_extent import between, radius
+from landscape.scan.auto_extent import radius, range_between
 from landscape.scan.prepare import prepare
 from landscape.store.scans import scanfile
 
@@ -301,7 +301,7 @@ def test_radius_of_a_parabola(problem, trained):
 
 @pytest.mark.parametrize("count", [2, 3, 5, 11, 51, 52])
 def test_two_weights_are_points_of_their_line(count):
-    low, high = between(3.0, count)
+    low, high = range_between(3.0, count)
     x = np.linspace(low, high, count)
     assert np.abs(x).min() < 1e-12
     assert np.abs(x - 3).min() < 1e-12

@@ -147,7 +147,7 @@ def measure(
         if name == "interventions":
             yield measuring.trainings(diagnosis.context, pool, listener)
         else:
-            yield measuring.one(diagnosis.context, name, listener)
+            yield measuring.measure_part(diagnosis.context, name, listener)
 
 
 def conclude(diagnosis: Diagnosis) -> Verdict:

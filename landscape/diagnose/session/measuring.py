@@ -57,7 +57,7 @@ def _mark(context: Context, name: str, options: Sequence[object]) -> str:
     return analysis.fingerprint(context.fingerprint, name, version, list(options))
 
 
-def one(context: Context, name: str, listener: Listener) -> PartDone:
+def measure_part(context: Context, name: str, listener: Listener) -> PartDone:
     """Take a part as it was measured before; else measure it, if it is asked for, and save it."""
     part, folder = PARTS[name], context.subject.run.folder
     if (before := stored(context, name)) is not None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape.diagnose.trainings.trials import Start, at
+from landscape.diagnose.trainings.trials import Start, starting_at
 from landscape.problem.evaluate import evaluating
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
@@ -38,7 +38,7 @@ def place(problem: Problem, start: Start) -> Placed:
     and the gradient of everything but the output's bias is zero. Where no bias can do that (the
     output reads other layers too), the reason is given instead.
     """
-    model = at(problem, start).model
+    model = starting_at(problem, start).model
     samples = Samples(problem.train, channels_last=True)
     with evaluating(model), torch.no_grad():
         layer, values = _last_hidden(model, samples)
@@ -57,7 +57,7 @@ def place(problem: Problem, start: Start) -> Placed:
 
 def is_constant(problem: Problem, start: Start) -> bool:
     """Whether the output at these weights is the same, to the bit, for every training sample."""
-    model = at(problem, start).model
+    model = starting_at(problem, start).model
     with evaluating(model), torch.no_grad():
         return _constant(model, Samples(problem.train, channels_last=True))
 

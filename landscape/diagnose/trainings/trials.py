@@ -134,7 +134,7 @@ def perform(
 def _begin(
     run: Run, problem: Problem, trial: Intervention, start: Start
 ) -> tuple[Recorder, Iterator[Step]]:
-    chosen, there = settings(run, trial), at(problem, start)
+    chosen, there = settings(run, trial), starting_at(problem, start)
     recorder = Recorder(
         place(run, trial),
         there,
@@ -151,7 +151,7 @@ def _begin(
     return recorder, steps(there, chosen, velocity=velocity)
 
 
-def at(problem: Problem, start: Start) -> Problem:
+def starting_at(problem: Problem, start: Start) -> Problem:
     """The problem with a model that begins there."""
     model, vector = tied(problem.model)
     vector.copy_(torch.from_numpy(start.weights))

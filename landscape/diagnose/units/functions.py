@@ -17,7 +17,7 @@ from landscape.problem.samples import Data, Samples
 from landscape.problem.weights import load_buffers, tied
 from landscape.store.measured.networks import Functions
 from landscape.store.scans.records import Floats
-from landscape.store.trajectories.landmarks import check, spread
+from landscape.store.trajectories.landmarks import checked_rows, spread
 from landscape.store.trajectories.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
@@ -48,7 +48,7 @@ def measure(
     Raises:
         LandscapeError: no such row, or no such data.
     """
-    rows = spread(trajectory, most=ROWS) if rows is None else check(trajectory, rows)
+    rows = spread(trajectory, most=ROWS) if rows is None else checked_rows(trajectory, rows)
     place = resolve(device)
     samples = Samples(_data(problem, data), place, channels_last=True)
     model, vector = tied(problem.model, place)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.curvature.hessian import Hessian
-from landscape.diagnose.units.activations import Layer, UnitWatch
+from landscape.diagnose.units.dead_units import Layer, UnitWatch
 from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import evaluating
 from landscape.problem.losses import exact, per_sample
@@ -18,7 +18,7 @@ from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import Layout
 from landscape.store.measured.networks import Units
-from landscape.store.trajectories.landmarks import check, landmarks
+from landscape.store.trajectories.landmarks import checked_rows, landmarks
 from landscape.store.trajectories.trajectory import Trajectory
 
 Listener = Callable[[int, int], None]
@@ -43,7 +43,7 @@ def measure(
     Raises:
         LandscapeError: no such row.
     """
-    rows = landmarks(trajectory) if rows is None else check(trajectory, rows)
+    rows = landmarks(trajectory) if rows is None else checked_rows(trajectory, rows)
     full = Hessian(problem, device=device)
     place = next(full.model.parameters()).device
     samples = Samples(problem.train, place, channels_last=True)

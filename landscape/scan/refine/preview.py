@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from landscape.scan.refine import order, refinement
+from landscape.scan.refine import order, until_tolerance
 from landscape.scan.refine.prediction import Interpolant
 from landscape.store.scans.records import Scan
 
@@ -17,7 +17,7 @@ def preview(scan: Scan) -> Scan | None:
     None until the coarsest level of the grid is measured (2 % of 51 x 51 points, with a tolerance
     3 %).
     """
-    coarsest = refinement.COARSEST if scan.tolerance else order.COARSEST
+    coarsest = until_tolerance.COARSEST if scan.tolerance else order.COARSEST
     first = order.levels(scan.measured.shape, coarsest)[0]
     rows = np.flatnonzero(~scan.measured)
     if not scan.measured.flat[first].all() or not len(rows):

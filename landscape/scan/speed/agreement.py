@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from landscape.problem.evaluate import measure
+from landscape.problem.evaluate import measure_samples
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.strategies import Strategy
 from landscape.scan.speed.totals import totals
@@ -23,7 +23,7 @@ def disagreement(engine: Engine, way: Strategy, xy: Floats, batch_size: int) -> 
     plain = []
     for point in xy:
         engine.move(point)
-        found = measure(
+        found = measure_samples(
             engine.model, engine.data.train, engine.loss, batch_size=count, at_most=count
         )
         plain.append(found.loss)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from landscape.errors import LandscapeError
 from landscape.problem.batchnorm import has_statistics, recompute
 from landscape.problem.device import resolve
-from landscape.problem.evaluate import Evaluator, measure
+from landscape.problem.evaluate import Evaluator, measure_samples
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.scan.speed.batchnorm import AnchoredStatistics
@@ -202,6 +202,8 @@ class PointEvaluator:
         for size in sizes:
             for _ in range(TRIALS):
                 started = time.perf_counter()
-                measure(self.model, self.data.train, self.data.loss, batch_size=size, at_most=count)
+                measure_samples(
+                    self.model, self.data.train, self.data.loss, batch_size=size, at_most=count
+                )
                 seconds[size] = min(seconds[size], time.perf_counter() - started)
         return min(seconds, key=seconds.__getitem__)

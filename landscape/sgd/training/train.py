@@ -18,7 +18,6 @@ from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import tied
-from landscape.sgd.training.meter import Meter
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import (
     TrainingState,
@@ -27,6 +26,7 @@ from landscape.sgd.training.state import (
     set_random_state,
     to_array,
 )
+from landscape.sgd.training.step_scalars import Meter
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def spread(trajectory: Trajectory, *, most: int) -> list[int]:
     return chosen
 
 
-def check(trajectory: Trajectory, rows: Sequence[int]) -> list[int]:
+def checked_rows(trajectory: Trajectory, rows: Sequence[int]) -> list[int]:
     """The rows, refused where there are none or the trajectory doesn't have them.
 
     Raises:

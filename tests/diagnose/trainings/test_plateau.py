@@ -7,7 +7,7 @@ from torch import nn
 
 from landscape.curvature.hessian import Hessian
 from landscape.diagnose.trainings import plateau
-from landscape.diagnose.trainings.trials import Start, at
+from landscape.diagnose.trainings.trials import Start, starting_at
 from landscape.problem import Problem, builtin, flat
 from landscape.problem.weights import Layout, buffers
 
@@ -23,7 +23,7 @@ def test_every_gradient_but_the_output_bias_is_exactly_zero(model):
     small = Problem(problem.model, (inputs[:64], targets[:64]))
     placed = plateau.place(small, start_of(small))
     assert placed.reason == ""
-    hessian = Hessian(at(small, placed.start))
+    hessian = Hessian(starting_at(small, placed.start))
     gradient = hessian.gradient()[1]
     moving = {
         p.name for p in Layout.of(small.model).parameters if np.abs(gradient[p.slice]).max() > 0

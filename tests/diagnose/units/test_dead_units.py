@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from landscape.diagnose.units.activations import UnitWatch
+from landscape.diagnose.units.dead_units import UnitWatch
 
 INPUTS = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.scan.refine.refinement import HELD_OUT, Refinement
+from landscape.scan.refine.until_tolerance import HELD_OUT, Refinement
 from landscape.store.scans.records import Plane, Scan
 
 Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -183,7 +183,7 @@ def test_batch_size_is_the_fastest_or_the_given_one(problem, trained, monkeypatc
     points = PointEvaluator(made, where)
     assert points.strategy.batch_size in (64, 128, 256, 300)
     assert points.choosing_seconds > 0
-    monkeypatch.setattr(evaluator, "measure", None)  # nothing is timed
+    monkeypatch.setattr(evaluator, "measure_samples", None)  # nothing is timed
     given = PointEvaluator(made, where, batch_size=7)
     assert given.strategy.batch_size == 7
     assert given.strategy.device == "cpu"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from landscape.sgd import Recorder, Settings, resume, steps
-from landscape.sgd.training.meter import Meter
+from landscape.sgd.training.step_scalars import Meter
 from landscape.store import read
 from landscape.store.trajectories.scalars import SCALARS, Scalar
 

@@ -20,7 +20,7 @@ NOISE = 0.1
 """Relative to the weights: how far they are shaken to see what a layer's input depends on."""
 
 
-def find(evaluator: PointEvaluator, inputs: Tensor) -> list[str]:
+def find_first_layers(evaluator: PointEvaluator, inputs: Tensor) -> list[str]:
     """Names of the layers that see the same input whatever the weights, called once a pass.
 
     Found by shaking all weights, not by tracing: whatever code leads to the layer (flattening,

@@ -13,7 +13,7 @@ from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.replay import Recorded
 from landscape.scan.speed.strategies.base import PointlessError, example
 from landscape.scan.speed.strategies.batched import Stack, refuse_moving_buffers
-from landscape.scan.speed.strategies.first_layer import Responses, answering, find
+from landscape.scan.speed.strategies.first_layer import Responses, answering, find_first_layers
 from landscape.store.scans.records import Floats
 
 
@@ -92,7 +92,7 @@ def first_layers(evaluator: PointEvaluator) -> list[str]:
     Raises:
         PointlessError: there are none.
     """
-    names = find(evaluator, example(evaluator))
+    names = find_first_layers(evaluator, example(evaluator))
     evaluator.move(np.zeros(len(evaluator.directions)))
     if not names:
         raise PointlessError("no linear, convolution or embedding layer sees the inputs themselves")
