@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from landscape.diagnose.binomial import interval
+from landscape.diagnose.left_again import LEAVING, left_again
 from landscape.diagnose.trainings import plateau
 from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.trainings.trials import Start, begun
@@ -24,7 +24,6 @@ from landscape.store.measured.trainings import (
     ControlRepeat,
     EscapeTrainings,
     Intervention,
-    LeftAgain,
     Trained,
 )
 from landscape.store.run import Run
@@ -107,18 +106,12 @@ def came_of(subject: Subject, done: Sequence[Intervention], level: float) -> Esc
     """What came of the trainings that are done; others are left out."""
     runs = [(trial, run) for trial in done if (run := begun(subject.run, trial)) is not None]
     branches = tuple(trained(subject, trial, run) for trial, run in runs)
-    again = []
-    for start in ("best", "before-onset"):
-        tried = [b for b in branches if b.start == start and b.kind == "other-order"]
-        if tried:
-            away = sum(not b.end_loss <= level for b in tried)
-            low, high = interval(away, len(tried))
-            again.append(LeftAgain(start, tried[0].start_step, len(tried), away, low, high))
+    again = (left_again(branches, start, level) for start in LEAVING)
     return EscapeTrainings(
         level,
         branches,
         tuple(trial.name for trial, _ in runs),
-        tuple(again),
+        tuple(found for found in again if found is not None),
         tuple(_control(subject, t, r) for t, r in runs if t.kind == "control"),
     )
 

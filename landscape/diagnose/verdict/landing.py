@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from landscape.diagnose import binomial
 from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
+from landscape.diagnose.left_again import LEAVING, left_again
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep
@@ -117,7 +117,7 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
 
 def is_unstable(case: OutcomeCase) -> bool:
     """Unstable at η: from one start, leaving again has a probability above ½ (95 % confidence)."""
-    return any(_is_unstable(case, start) for start in BEFORE)
+    return any(_is_unstable(case, start) for start in LEAVING)
 
 
 def is_tested(case: OutcomeCase) -> bool:
@@ -125,30 +125,28 @@ def is_tested(case: OutcomeCase) -> bool:
     return any(
         _repeats(case, start)
         and (_is_unstable(case, start) or _stays(case, _from(case, start, "lower-rate")))
-        for start in BEFORE
+        for start in LEAVING
     )
 
 
 def interventions(case: OutcomeCase) -> Items:
     """What trainings from the run's own snapshots did, those from each start by themselves."""
     found: Items = {}
-    level = _level(case)
+    level = case.course.level
     for start, (name, where) in _STARTS.items():
         if control := _from(case, start, "control"):
             found[f"control_from_{name}"] = Item(
                 _median(control), level, f"end loss with the same η and order from the {where}"
             )
-        if others := _from(case, start, "other-order"):
-            left = sum(_left(b, case) for b in others)
-            low, high = binomial.interval(left, len(others))
+        if again := left_again(case.evidence.measured.branches, start, level):
             found[f"left_again_from_{name}"] = Item(
-                left / len(others),
+                again.away / again.count,
                 case.thresholds.certain,
-                f"share of {len(others)} other batch orders at the same η from the {where} that "
-                f"left again; 95 % interval {low:.2f} to {high:.2f}",
+                f"share of {again.count} other batch orders at the same η from the {where} that "
+                f"left again; 95 % interval {again.low:.2f} to {again.high:.2f}",
             )
             found[f"left_at_least_from_{name}"] = Item(
-                low,
+                again.low,
                 case.thresholds.certain,
                 "where that interval begins; unstable above the line, if the control left too",
             )
@@ -187,7 +185,7 @@ def caveats(case: OutcomeCase) -> tuple[str, ...]:
     without = any(not b.velocity for b in evidence.measured.branches if b.kind != "plateau")
     if without and evidence.setup.momentum > 0:
         found.append("Some interventions started with velocity zero: none was recorded there.")
-    for start in BEFORE:
+    for start in LEAVING:
         found += _without_control(case, start)
     return tuple(found)
 
@@ -208,8 +206,6 @@ def _without_control(case: OutcomeCase, start: str) -> list[str]:
     return [f"From the {where} the control did not leave either{lasted}. Nothing follows there."]
 
 
-BEFORE = ("best", "before-onset")
-"""Starts from which the run itself left."""
 _STARTS = {
     "best": ("best", "best weights"),
     "before-onset": ("onset", "last weights before the onset"),
@@ -224,18 +220,16 @@ def _from(case: OutcomeCase, start: str, kind: str) -> list[Trained]:
 def _repeats(case: OutcomeCase, start: str) -> bool:
     """Whether the same rate and order left again from there, as the run did."""
     control = _from(case, start, "control")
-    return bool(control) and all(_left(b, case) for b in control)
+    return bool(control) and all(b.has_left(case.course.level) for b in control)
 
 
 def _is_unstable(case: OutcomeCase, start: str) -> bool:
-    others = _from(case, start, "other-order")
-    left = sum(_left(b, case) for b in others)
-    low, _ = binomial.interval(left, len(others))
-    return _repeats(case, start) and low > case.thresholds.certain
+    again = left_again(case.evidence.measured.branches, start, case.course.level)
+    return again is not None and _repeats(case, start) and again.low > case.thresholds.certain
 
 
 def _stays(case: OutcomeCase, branches: list[Trained]) -> bool:
-    return bool(branches) and not any(_left(b, case) for b in branches)
+    return bool(branches) and not any(b.has_left(case.course.level) for b in branches)
 
 
 def _is_own(branch: Trained, case: OutcomeCase) -> bool:
@@ -258,16 +252,6 @@ def _kind(evidence: Evidence) -> str | None:
     if end.lambda_min < -FLAT * scale:
         return "saddle"
     return "minimum" if end.lambda_min > FLAT * scale else "flat-valley"
-
-
-def _level(case: OutcomeCase) -> float:
-    """The loss above which a training has left, as for an excursion."""
-    return case.course.level
-
-
-def _left(branch: Trained, case: OutcomeCase) -> bool:
-    # NaN and infinity have left as well.
-    return not branch.end_loss <= _level(case)
 
 
 def _median(branches: list[Trained]) -> float:

@@ -149,6 +149,10 @@ class Trained:
     constant: bool | None = None
     """Whether its last outputs are the same for every sample; None: not looked at."""
 
+    def has_left(self, level: float) -> bool:
+        """Whether it ended above a loss; NaN and infinity are above any."""
+        return not self.end_loss <= level
+
 
 @dataclass(frozen=True)
 class ControlRepeat:
