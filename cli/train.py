@@ -423,8 +423,9 @@ def finish(underway: Underway, *, quiet: bool) -> Run:
             return underway.finish(told)
     except (KeyboardInterrupt, OSError, LandscapeError) as error:
         folder = underway.run.folder
-        # A problem that can't take its first step never will.
-        works = reached > 0 or not isinstance(error, LandscapeError)
+        # A problem that can't take its first step never will; a full disk may have room again.
+        is_ours = isinstance(error, LandscapeError) and not isinstance(error.__cause__, OSError)
+        works = reached > 0 or not is_ours
         if works and (folder / "run.json").is_file():
             echo(f"go on with: landscape train --resume {folder}", err=True)
         raise
