@@ -21,7 +21,7 @@ from .info import info
 from .interrupts import raise_again
 from .printing import echo
 from .render import render
-from .scan import scan
+from .scan import ScanCommand, scan
 from .sweep import SweepCommand
 from .train import train
 from .view import view
@@ -74,7 +74,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=SweepCommand)(train)
-app.command()(scan)
+app.command(cls=ScanCommand)(scan)
 app.command()(diagnose)
 app.command()(view)
 app.command()(render)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from landscape.errors import LandscapeError
 from landscape.quantities import duration
@@ -102,6 +103,23 @@ SaveOption = Annotated[
 ]
 
 
+class ScanCommand(TyperCommand):
+    """The command, whose help of planes and normalizations is that of their tables.
+
+    These are read when that help is asked for, since the tables' module imports PyTorch.
+    """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        from landscape.plane import kinds
+
+        told = {"plane": kinds.help_text(), "normalize": kinds.normalize_help()}
+        for parameter in self.params:
+            if isinstance(parameter, TyperOption) and parameter.name in told:
+                parameter.help = told[parameter.name]
+        super().format_help(ctx, formatter)
+
+
 def scan(
     runs: Annotated[
         list[Path],
@@ -114,9 +132,7 @@ def scan(
     plane: Annotated[
         str | None,
         typer.Option(
-            help="random (two random directions), along (the run's own movement and a random "
-            "one), pca, through:A,B,C, hessian, gradient, line (a random one), line:A,B or event "
-            "(best, peak and end of an escape). A, B, C: [RUN@]STEP, best or final.",
+            help="See ScanCommand.",
             show_default="random and along",
             rich_help_panel=PLANE,
         ),
@@ -171,9 +187,7 @@ def scan(
     normalize: Annotated[
         str,
         typer.Option(
-            help="Scale random directions: filter (each filter to the norm of the weights' "
-            "filter), layer (each tensor to the norm of the weights' tensor), weight (each entry "
-            "times its weight) or none (as drawn).",
+            help="See ScanCommand.",
             rich_help_panel=PLANE,
         ),
     ] = "filter",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing
 from inspect import signature
 
 import pytest
+from typer.testing import CliRunner
 
 from landscape.plane import kinds
 from landscape.plane.choice import AT
@@ -14,6 +16,7 @@ from landscape.quantities import parse_size
 from landscape.scan.request import Request
 from landscape.scan.speed import memory
 from landscape.scan.speed.strategies import ASKED
+from landscape_cli.main import app
 from landscape_cli.scan import scan
 
 HINTS = typing.get_type_hints(scan, include_extras=True)
@@ -50,8 +53,19 @@ def test_defaults_in_words():
     assert set(others) == {"auto", KINDS[kinds.IMPORTED].extent}
 
 
-def test_help_is_that_of_the_tables():
-    assert option("plane").help == kinds.help_text()
-    assert option("normalize").help == kinds.normalize_help()
+def shown() -> str:
+    """``landscape scan --help`` in one line of words."""
+    done = CliRunner().invoke(app, ["scan", "--help"], env={"COLUMNS": "400", "TERM": "dumb"})
+    assert done.exit_code == 0
+    return " ".join(done.output.replace("│", " ").split())
+
+
+def test_help_is_that_of_the_tables(monkeypatch):
+    assert kinds.help_text() in shown()
+    assert kinds.normalize_help() in shown()
     for name in ASKED:
         assert name in option("strategy").help
+    # A new row is in the help by itself.
+    dummy = dataclasses.replace(KINDS["pca"], help="as no other")
+    monkeypatch.setitem(KINDS, "dummy", dummy)
+    assert "dummy (as no other)" in shown()
