@@ -38,6 +38,7 @@ from landscape.store.scans.records import Scan
 from landscape.store.sweep_outcomes import Outcomes
 
 PAGE = ("theme", "width", "dpi", "transparent", "title")
+PRINTED = ("panels", "explain", "bare")
 """The fields of `Style` that show in every figure; a film has a size of its own."""
 Subject = Scan | History | Diagnosed | Outcomes | Sequence[Scan]
 Need = Literal["plane", "line", "scan", "planes", "run", "diagnosis", "sweep"]
@@ -100,14 +101,14 @@ KINDS: dict[str, FigureKind] = {
         contour,
         "losses of a plane from above",
         lambda scan: not scan.is_line,
-        takes=(*PAGE, "cmap", "log", "cap", "levels", "path"),
+        takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path"),
     ),
     "surface": FigureKind(
         "plane",
         surface,
         "losses of a plane in 3D",
         lambda scan: not scan.is_line,
-        takes=(*PAGE, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
+        takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
         solid=True,
     ),
     "curve": FigureKind(

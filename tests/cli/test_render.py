@@ -40,13 +40,13 @@ def test_draws_a_foreign_surface(landscape, theirs, tmp_path):
     result = landscape("render", theirs)
     assert result.code == 0, result.err
     figures = tmp_path / "figures"
-    endings = ("caption.txt", "pdf", "png")
+    endings = ("caption.tex", "caption.txt", "pdf", "png")
     expected = [f"theirs-{kind}.{end}" for kind in ("contour", "surface") for end in endings]
     assert names(figures) == expected
     assert result.out.split() == [
         str(figures / f"theirs-{kind}.{end}")
         for kind in ("contour", "surface")
-        for end in ("png", "pdf", "caption.txt")
+        for end in ("png", "pdf", "caption.txt", "caption.tex")
     ]
     assert (figures / "theirs-contour.caption.txt").read_text() == (
         "Mean loss on a plane along the directions of net_weights.h5, imported from theirs.h5: "
@@ -64,7 +64,7 @@ def test_draws_a_foreign_line(landscape, theirs, tmp_path):
         file["train_loss"], file["train_acc"] = 0.1 + X**2, 90 - 10 * X
     assert landscape("render", theirs, "-o", tmp_path / "pictures").code == 0
     assert names(tmp_path / "pictures") == [
-        f"theirs-curve.{ending}" for ending in ("caption.txt", "pdf", "png")
+        f"theirs-curve.{ending}" for ending in ("caption.tex", "caption.txt", "pdf", "png")
     ]
 
 
@@ -132,7 +132,7 @@ def test_a_run_is_drawn_with_all_of_its_scans(landscape, scanned, tmp_path):
 def test_of_a_run_a_kind_draws_the_scans_that_fit(landscape, scanned, tmp_path):
     assert landscape("render", scanned, "-k", "path", "-o", tmp_path / "a", "-q").code == 0
     assert names(tmp_path / "a") == [
-        f"along-final-0-path.{ending}" for ending in ("caption.txt", "pdf", "png")
+        f"along-final-0-path.{ending}" for ending in ("caption.tex", "caption.txt", "pdf", "png")
     ]
     assert landscape("render", scanned, "-k", "curve", "-o", tmp_path / "b.svg", "-q").code == 0
     assert names(tmp_path) == ["a", "b.caption.txt", "b.svg"]
@@ -146,7 +146,7 @@ def test_runs_side_by_side(landscape, scanned, tmp_path):
     assert result.code == 0, result.err
     figures = runs / "figures"
     assert names(figures) == [
-        f"along-final-0-map.{ending}" for ending in ("caption.txt", "pdf", "png")
+        f"along-final-0-map.{ending}" for ending in ("caption.tex", "caption.txt", "pdf", "png")
     ]
     again = landscape("render", "--reproduce", figures / "along-final-0-map.png", "-o", tmp_path)
     assert again.code == 0, again.err

@@ -24,7 +24,7 @@ def test_scans_two_planes_and_draws_them(landscape, run):
     result = landscape("scan", run, "--size", 5)
     assert result.code == 0
     assert names(run / "scans") == ["along-final-0.h5", "random-final-0.h5"]
-    kinds, endings = ("contour", "surface"), ("caption.txt", "pdf", "png")
+    kinds, endings = ("contour", "surface"), ("caption.tex", "caption.txt", "pdf", "png")
     assert names(run / "figures") == [
         f"{plane}-final-0-{kind}.{ending}"
         for plane in ("along", "random")

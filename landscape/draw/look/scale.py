@@ -14,6 +14,8 @@ from landscape.errors import LandscapeError
 from landscape.store.scans.records import Floats, Scan
 
 PERCENTILE = 95.0
+LINES = 14
+"""About so many contour lines where everything is explained."""
 NARROW = 1.1
 """A range below this ratio is widened: rounding noise should not look like mountains."""
 TICKS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
@@ -32,8 +34,8 @@ class Scale:
     """Where the cap comes from, in words; empty without one."""
     constant: float
     """Loss of the best constant output, NaN where there is none."""
-    lines: int = 14
-    """About so many contour lines."""
+    lines: int | None = None
+    """About so many contour lines; None: as many as suit the figure."""
 
     def position(self, loss: Floats) -> Floats:
         """Return 0 at ``low``, 1 at ``high``, beyond them below 0 and above 1; NaN stays NaN."""
@@ -60,9 +62,10 @@ class Scale:
     def levels(self, count: int | None = None) -> Floats:
         """Return about ``count`` losses for contour lines, evenly spaced, with short decimals.
 
-        None: as many as the scale has ``lines``.
+        None: as many as the scale has ``lines``, 14 where that isn't said.
         """
         count = self.lines if count is None else count
+        count = LINES if count is None else count
         if not count:
             return np.empty(0)
         if not self.log or self.high / self.low < 1.6:

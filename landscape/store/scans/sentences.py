@@ -118,7 +118,41 @@ def approximations(scan: Scan) -> list[str]:
 
 
 def caption(scan: Scan) -> str:
-    """What a paper must say: what was measured where and how, how much it shows of the path."""
+    """A caption in two or three sentences, and in a paragraph of its own all there is to know."""
+    return f"{ready(scan)}\n\n{details(scan)}"
+
+
+def ready(scan: Scan) -> str:
+    """What a paper says beneath the figure: what is drawn, and how far to trust the path."""
+    plane = scan.plane
+    shape = "line" if scan.is_line else "plane"
+    if plane.origin.size:
+        run = f" of run {scan.run_name}" if scan.run_name else ""
+        where = f"the {shape} through the {origin(plane)}{run}"
+    else:
+        where = f"an imported {shape}"
+    axes = f", {' against '.join(plane.labels)}" if any(plane.labels) else ""
+    found = [f"Training loss on {where}{axes}."]
+    moving = [path for path in scan.paths if np.isfinite(path.share_in_plane)]
+    if len(moving) == 1:
+        held = f"{percent(moving[0].share_in_plane)} of its variance"
+        found.append(
+            f"The red line is the training's path, projected: the {shape} holds {held} (a random "
+            f"one would hold {percent(moving[0].chance)}); dashed or pale, and marks hollow, where "
+            f"the {shape}'s loss is over {percent(AGREES)} off that of the weights themselves."
+        )
+    elif moving:
+        shares = [percent(path.share_in_plane) for path in moving]
+        found.append(
+            f"Lines are the paths of {', '.join(path.name for path in moving)}, projected: the "
+            f"{shape} holds {', '.join(shares)} of their variance; dashed or pale where its loss is "
+            f"over {percent(AGREES)} off that of the weights themselves."
+        )
+    return " ".join(found)
+
+
+def details(scan: Scan) -> str:
+    """What was measured where and how, how much it shows of the path, and what made it."""
     sentences = [_subject(scan), _named_axes(scan), _extents(scan), _centre(scan)]
     sentences.append(constant_output(scan.constant_loss))
     for path in scan.paths:
