@@ -48,7 +48,11 @@ def test_draws_a_foreign_surface(landscape, theirs, tmp_path):
         for kind in ("contour", "surface")
         for end in ("png", "pdf", "caption.txt", "caption.tex")
     ]
+    assert (figures / "theirs-contour.caption.tex").read_text() == (
+        "\\caption{Training loss on an imported plane, x direction against y direction.}\n"
+    )
     assert (figures / "theirs-contour.caption.txt").read_text() == (
+        "Training loss on an imported plane, x direction against y direction.\n\n"
         "Mean loss on a plane along the directions of net_weights.h5, imported from theirs.h5: "
         "its weights are not in that file. Axes: x: x direction (unknown unit); y: y direction "
         "(unknown unit). Grid: 7 × 4 points, x −1 to 1, y −0.5 to 1, 24 of 28 of them measured. "
@@ -135,7 +139,7 @@ def test_of_a_run_a_kind_draws_the_scans_that_fit(landscape, scanned, tmp_path):
         f"along-final-0-path.{ending}" for ending in ("caption.tex", "caption.txt", "pdf", "png")
     ]
     assert landscape("render", scanned, "-k", "curve", "-o", tmp_path / "b.svg", "-q").code == 0
-    assert names(tmp_path) == ["a", "b.caption.txt", "b.svg"]
+    assert names(tmp_path) == ["a", "b.caption.tex", "b.caption.txt", "b.svg"]
 
 
 def test_runs_side_by_side(landscape, scanned, tmp_path):
@@ -159,7 +163,8 @@ def test_style_reaches_the_picture(landscape, scanned, tmp_path):
     scale = ("--linear", "--cap", 5, "--levels", 6, "--cmap", "cividis", "--no-path")
     result = landscape("render", scan, "-o", tmp_path / "a.png", *options, *scale, "-q")
     assert result.code == 0, result.err
-    assert result.out == f"{tmp_path / 'a.png'}\n{tmp_path / 'a.caption.txt'}\n"
+    files = (tmp_path / f"a.{ending}" for ending in ("png", "caption.txt", "caption.tex"))
+    assert result.out == "".join(f"{file}\n" for file in files)
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width == 325
         assert max(picture.convert("RGB").getpixel((1, 1))) < 40
