@@ -77,7 +77,10 @@ class PointEvaluator:
         precision: str = Evaluation.precision,
     ) -> None:
         place = resolve(device)
-        self.model, self.vector = tied(problem.model, place, dtype_of(precision, place))
+        self.tied = tied(
+            problem.model, place, dtype_of(precision, place), layout=problem.layout
+        )
+        self.model, self.vector = self.tied.model, self.tied.vector
         self.model.eval()
         self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
         # Apple's GPUs have no float64.
@@ -179,7 +182,7 @@ class PointEvaluator:
 
     def set(self, weights: Weights, buffers: Mapping[str, NDArray[Any]]) -> None:
         """Put the model at some weights with their buffers."""
-        self.vector.copy_(torch.from_numpy(weights))
+        self.tied.move(weights)
         load_buffers(self.model, buffers)
 
     def move(self, xy: NDArray[np.float64]) -> None:
@@ -188,7 +191,7 @@ class PointEvaluator:
         point = self.origin
         for coordinate, direction in zip(xy.tolist(), self.directions, strict=True):
             point = torch.add(point, direction, alpha=coordinate)
-        self.vector.copy_(point)
+        self.tied.move(point)
         if self._between is not None:
             load_buffers(self.model, self._between.at(xy))
         if self._recompute:

@@ -226,13 +226,14 @@ class Intake:
             np.array_equal(value, held[1][name], equal_nan=True)
             for name, value in buffers(step.model).items()
         )
-        if same and torch.equal(flat(step.model), weights.to(step.weights.device)):
+        layout = self.plan.layout
+        if same and torch.equal(flat(step.model, layout), weights.to(step.weights.device)):
             return step
-        model, vector = tied(step.model, step.weights.device)
-        vector.copy_(weights)
+        copy = tied(step.model, step.weights.device, layout=layout)
+        copy.move(weights)
         if held is not None:
-            load_buffers(model, held[1])
-        return replace(step, model=model, weights=vector)
+            load_buffers(copy.model, held[1])
+        return replace(step, model=copy.model, weights=copy.vector)
 
     def _make_sketch(self, step: Step) -> None:
         if self.plan.options.sketch:
