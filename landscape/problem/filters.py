@@ -84,8 +84,10 @@ FILTERS: Mapping[str, ModuleFilters] = {
 """By name. Tensors of any other module count their filters along their first axis."""
 
 
-def of_tensor(model: nn.Module, name: str, dimensions: int) -> Filters:
+def of_tensor(modules: Mapping[str, nn.Module], name: str, dimensions: int) -> Filters:
     """The filters of a parameter, by its name in the model and its number of dimensions.
+
+    ``modules`` are the model's ``named_modules()``.
 
     Of a parametrized tensor those that it has in the module: a direction as long as the filter
     moves what the forward pass uses by the same share. The magnitudes g of weight_norm are a
@@ -97,10 +99,10 @@ def of_tensor(model: nn.Module, name: str, dimensions: int) -> Filters:
     magnitude = False
     if len(path) > 1 and path[-2] == PARAMETRIZED:
         *path, _, tensor = path
-        owner = model.get_submodule(".".join(path))
+        owner = modules[".".join(path)]
         magnitude = own == MAGNITUDE and _is_weight_norm(owner, tensor)
     else:
-        owner, tensor = model.get_submodule(".".join(path)), own
+        owner, tensor = modules[".".join(path)], own
         magnitude = own.endswith("_g") and hasattr(owner, f"{own[:-2]}_v")
     if magnitude:
         return SINGLE

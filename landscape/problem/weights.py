@@ -96,12 +96,13 @@ class Layout:
         ``also`` names frozen tensors that are in it too: those that are trained later.
         """
         placed, offset = [], 0
+        modules = dict(model.named_modules())
         for name, tensor in model.named_parameters():
             if not (tensor.requires_grad or name in also):
                 continue
             shape = tuple(tensor.shape) + ((2,) if tensor.is_complex() else ())
             dtype = str(tensor.dtype).removeprefix("torch.")
-            filters = of_tensor(model, name, tensor.ndim)
+            filters = of_tensor(modules, name, tensor.ndim)
             placed.append(Parameter(name, shape, offset, dtype, filters))
             offset += placed[-1].size
         return cls(tuple(placed))
@@ -237,7 +238,7 @@ class Tied:
         """A vector (P,) as tensors of the parameters' shapes and dtypes."""
         pieces = torch.split(vector, [place.size for place in self.layout.parameters])
         return [
-            torch.view_as_complex(piece.to(tensor.real.dtype).view(*tensor.shape, 2))
+            torch.view_as_complex(piece.to(tensor.real.dtype, copy=True).view(*tensor.shape, 2))
             if tensor.is_complex()
             else piece.to(tensor.dtype).view_as(tensor)
             for piece, tensor in zip(pieces, self.parameters, strict=True)

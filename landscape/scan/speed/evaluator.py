@@ -77,9 +77,7 @@ class PointEvaluator:
         precision: str = Evaluation.precision,
     ) -> None:
         place = resolve(device)
-        self.tied = tied(
-            problem.model, place, dtype_of(precision, place), layout=problem.layout
-        )
+        self.tied = tied(problem.model, place, dtype_of(precision, place), layout=problem.layout)
         self.model, self.vector = self.tied.model, self.tied.vector
         self.model.eval()
         self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
