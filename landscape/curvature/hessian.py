@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from landscape.curvature.krylov import Products
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.batchnorm import has_statistics, normalize_by_batch, recompute
@@ -22,7 +23,7 @@ from landscape.problem.evaluate import evaluating
 from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Pair, Samples, length
-from landscape.problem.weights import Buffers, load_buffers, tied
+from landscape.problem.weights import Buffers, Layout, load_buffers, tied
 from landscape.store.scans.records import Floats
 
 BATCH = 512
@@ -69,6 +70,7 @@ class Hessian:
         moving = zip(self._tied.layout.parameters, self._tied.parameters, strict=True)
         # Those that are trained later too; their copies are this object's own.
         self._trained = [tensor.requires_grad_() for place, tensor in moving if place.moves]
+        self._moves = _moves(self._tied.layout)
         self._samples = Samples(problem.train, place)
         self._loss = problem.loss
         self._batch_size = batch_size
@@ -84,6 +86,19 @@ class Hessian:
     def size(self) -> int:
         """P, the number of parameters."""
         return len(self._vector)
+
+    @property
+    def block(self) -> Products:
+        """The Hessian of the entries that move, (M, M): itself where all do."""
+        return self if self._moves is None else HessianBlock(self, self._moves)
+
+    def embedded(self, vectors: Floats) -> Floats:
+        """Vectors (..., M) of the `block`'s as (..., P), zero where nothing moves."""
+        if self._moves is None:
+            return vectors
+        found = np.zeros((*vectors.shape[:-1], self.size))
+        found[..., self._moves] = vectors
+        return found
 
     def move(self, weights: NDArray[np.floating], buffers: Buffers | None = None) -> None:
         """Go to some weights (P,), with their buffers if given."""
@@ -178,6 +193,25 @@ class Hessian:
             next(found) if place.moves else torch.zeros_like(tensor)
             for place, tensor in zip(places, self._tied.parameters, strict=True)
         )
+
+
+class HessianBlock:
+    """The rows and columns of a Hessian that belong to the entries that move."""
+
+    def __init__(self, hessian: Hessian, moves: NDArray[np.bool_]) -> None:
+        self._hessian, self._moves = hessian, moves
+        self.size = int(moves.sum())
+        """M, how many they are."""
+
+    def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
+        """The product with a vector (M,)."""
+        return (self._hessian @ self._hessian.embedded(np.asarray(vector)))[self._moves]
+
+
+def _moves(layout: Layout) -> NDArray[np.bool_] | None:
+    if len(layout.moving) == len(layout.parameters):
+        return None
+    return np.concatenate([np.full(place.size, place.moves) for place in layout.parameters])
 
 
 def sampled(

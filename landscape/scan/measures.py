@@ -23,11 +23,11 @@ def _gradient_norm(hessian: Hessian) -> dict[str, float]:
 
 
 def _sharpness(hessian: Hessian) -> dict[str, float]:
-    return {"sharpness": float(top(hessian, 1, tolerance=TOLERANCE).values[0])}
+    return {"sharpness": float(top(hessian.block, 1, tolerance=TOLERANCE).values[0])}
 
 
 def _convexity(hessian: Hessian) -> dict[str, float]:
-    lowest, highest = ends(hessian, tolerance=TOLERANCE / 10)
+    lowest, highest = ends(hessian.block, tolerance=TOLERANCE / 10)
     ratio = abs(lowest / highest) if highest else float("nan")
     return {"convexity": ratio, "sharpness": highest}
 
