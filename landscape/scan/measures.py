@@ -10,6 +10,7 @@ import numpy as np
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
+from landscape.problem import spectral
 from landscape.problem.problem import Problem
 from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.store.scans.records import Floats, Plane
@@ -80,6 +81,8 @@ class PointCurvature:
         weights = self._plane.origin + xy @ self._plane.directions.astype(np.float64)
         buffers = self._between.at(xy) if self._between else self._plane.buffers
         self._hessian.move(weights, buffers)
+        if self._between:
+            spectral.compute(self._hessian.model)
         if self._plane.batchnorm == "recompute":
             self._hessian.recompute()
         found = dict.fromkeys(self.names, float("nan"))

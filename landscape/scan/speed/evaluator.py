@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+from landscape.problem import batchnorm, spectral
 from landscape.problem.batchnorm import has_statistics, recompute
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator, measure_samples
@@ -88,6 +89,7 @@ class PointEvaluator:
         normalizes = has_statistics(self.model)
         self._recompute = plane.batchnorm == "recompute" and normalizes
         interpolates = plane.batchnorm == "interpolate" and normalizes
+        self._averages = self._recompute and batchnorm.normalizes(self.model)
         self._between = AnchoredStatistics(plane.anchors) if interpolates else None
         self._buffers = plane.buffers
         self.set(plane.origin, plane.buffers)
@@ -140,7 +142,7 @@ class PointEvaluator:
     @property
     def passes(self) -> int:
         """Forward passes of single samples that one point takes."""
-        return sum(self.samples.values()) + (len(self.data.train) if self._recompute else 0)
+        return sum(self.samples.values()) + (len(self.data.train) if self._averages else 0)
 
     def at(self, xy: NDArray[np.float64]) -> dict[str, float]:
         """All measures at one point of the plane, given its D coordinates."""
@@ -192,6 +194,7 @@ class PointEvaluator:
         self.tied.move(point)
         if self._between is not None:
             load_buffers(self.model, self._between.at(xy))
+            spectral.compute(self.model)
         if self._recompute:
             recompute(self.model, self.data.train)
 

@@ -76,6 +76,14 @@ BATCHNORM = {
 }
 
 
+SPECTRAL = {
+    "saved": "Spectral norms are estimated with the origin's vectors: away from it they come out "
+    "too small; --batchnorm recompute has those of each point.",
+    "recompute": "Spectral norms were computed anew at every point.",
+    "interpolate": "Spectral norms were computed anew at every point.",
+}
+
+
 def describe(scan: Scan) -> list[str]:
     """Everything a reader of the scan must know, a sentence each."""
     sentences = [_where(scan), *_axes(scan), *moved(scan), _grid(scan), *_losses(scan)]
@@ -83,7 +91,7 @@ def describe(scan: Scan) -> list[str]:
         sentences += _path(scan, path)
     if normalizes(scan.plane):
         sentences.append(f"BatchNorm statistics: {_batchnorm(scan.plane).full}.")
-    return [*sentences, *remarks(scan)]
+    return [*sentences, *_spectral(scan.plane), *remarks(scan)]
 
 
 def remarks(scan: Scan) -> list[str]:
@@ -129,6 +137,7 @@ def caption(scan: Scan) -> str:
     sentences += [*scan.remarks, doubtful(scan)]
     if normalizes(scan.plane):
         sentences.append(_batchnorm(scan.plane).caption)
+    sentences += _spectral(scan.plane)
     return " ".join(text for text in (*sentences, *made_by(scan.provenance)) if text)
 
 
@@ -140,7 +149,7 @@ def small_print(scan: Scan) -> list[str]:
         facts.append(f"BatchNorm statistics: {_batchnorm(plane).figure}")
     facts.append(skew(plane))
     joined = "; ".join(text for text in facts if text)
-    joined = " ".join([*moved(scan), joined])
+    joined = " ".join([*moved(scan), *_spectral(plane), joined]).strip()
     return [*(share(path) for path in scan.paths), *scan.remarks, joined]
 
 
@@ -326,6 +335,14 @@ def _steps(event: Event) -> str:
 def _batchnorm(plane: Plane) -> BatchNormText:
     mode = plane.batchnorm
     return BATCHNORM.get(mode, BatchNormText(mode, f"BatchNorm statistics: {mode}.", mode))
+
+
+def _spectral(plane: Plane) -> list[str]:
+    """What is said of spectral norm's vectors u and v, where the model has any."""
+    names = set(plane.buffers)
+    pairs = (name for name in names if name.endswith("_u") and f"{name[:-1]}v" in names)
+    known = next(pairs, None) is not None and plane.batchnorm in SPECTRAL
+    return [SPECTRAL[plane.batchnorm]] if known else []
 
 
 # What `describe` says.

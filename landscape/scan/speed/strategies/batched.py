@@ -85,7 +85,7 @@ def refuse_one_by_one(evaluator: PointEvaluator) -> None:
             be views of one vector.
     """
     if not evaluator.buffers_stay:
-        raise UnsuitableError("BatchNorm's statistics are another point by point")
+        raise UnsuitableError("BatchNorm's statistics or spectral norms are another point by point")
     refuse_apart(evaluator)
 
 
