@@ -44,6 +44,14 @@ def import_(
             show_default="where they are found",
         ),
     ] = None,
+    parameters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN,...",
+            help="Frozen tensors with such names are weights too: the checkpoints' differ.",
+            show_default="those that the problem trains",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The problem's function is called with.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     overwrite: Annotated[
@@ -56,6 +64,7 @@ def import_(
     The weights are checked against the problem's model and evaluated on its data. No code in a
     checkpoint is run: one that can't be read without is refused.
     """
+    from landscape.problem.problem import also_trained
     from landscape.sgd import importing
     from landscape.store import read
 
@@ -65,6 +74,7 @@ def import_(
             "import needs the problem that the checkpoints are of, got none; "
             "give it with --problem FILE.py:function"
         )
+    made = also_trained(made, () if parameters is None else (parameters,))
     files = importing.order(checkpoints, None if steps is None else _numbers(steps))
     with progress("importing", 2 * len(files), quiet=quiet) as report:
         for done in importing.record(

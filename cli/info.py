@@ -122,13 +122,22 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
         f"torch {versions.get('torch')}, {about['threads']} threads"
     )
     yield f"  problem        {_problem(about['problem'])}"
-    yield f"                 {about['parameters']:,} parameters, {about['samples']:,} samples"
+    yield f"                 {_size(about)}, {about['samples']:,} samples"
     yield f"  settings       {_settings(about)}"
     yield from _recorded(about)
     for number, scan in enumerate(about["scans"]):
         yield f"  {'' if number else 'scans':15}{_scan_line(scan)}"
     if not about["scans"]:
         yield "  scans          none"
+
+
+def _size(about: Mapping[str, Any]) -> str:
+    from landscape.store.scans.sentences import trained
+
+    frozen = about["frozen"]
+    if not frozen["tensors"]:
+        return f"{about['parameters']:,} parameters"
+    return trained(about["parameters"], frozen["parameters"], frozen["tensors"])
 
 
 def _status(about: Mapping[str, Any]) -> str:

@@ -199,6 +199,15 @@ def scan(
             rich_help_panel=PLANE,
         ),
     ] = False,
+    parameters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN,...",
+            help="Move only the tensors with such names, as in *lora*, on any plane.",
+            show_default="all that are trained",
+            rich_help_panel=PLANE,
+        ),
+    ] = None,
     size: Annotated[
         str,
         typer.Option(help="Grid points an axis, 2 to 501, or NXxNY: 51x31.", rich_help_panel=GRID),
@@ -309,6 +318,7 @@ def scan(
             directions=directions,
             normalize=normalize,
             include_1d=include_1d,
+            parameters=() if parameters is None else tuple(parameters.split(",")),
             unit=unit,
             batchnorm=batchnorm,
         ),

@@ -186,6 +186,15 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = 0.0,
+    parameters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN,...",
+            help="Frozen tensors with such names are weights too: planes move them.",
+            show_default="those that the problem trains",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     lr: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=SGD)] = 0.05,
     momentum: Annotated[float, typer.Option(help="Momentum.", rich_help_panel=SGD)] = 0.0,
     nesterov: Annotated[
@@ -302,6 +311,7 @@ def setup_of(params: Mapping[str, Any]) -> TrainingSetup:
         problem_settings=settings(pairs) if own is not None else chosen,
         train_samples=params["train_samples"],
         label_noise=params["label_noise"],
+        unfrozen=tuple((params["parameters"] or "").split(",")) if params["parameters"] else (),
         settings=Settings(**{name: params[name] for name in OF_SETTINGS}),
         record=params["record"],
         options=Options(
@@ -361,6 +371,11 @@ def _recorded(run: Run) -> dict[str, Any]:
 
 def _compare(run: Run, name: str, value: Any, known: Mapping[str, Any]) -> None:
     option = {"set_": "set"}.get(name, name).replace("_", "-")
+    if name == "parameters":
+        raise LandscapeError(
+            f"--resume goes on with the weights that {run.folder} began with, "
+            f"got --parameters {value} too; drop it"
+        )
     if name == "overwrite":
         raise LandscapeError(
             f"--resume goes on with {run.folder}, --overwrite replaces it; drop one of them"

@@ -13,6 +13,7 @@ from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.curved import gradient, hessian
 from landscape.plane.extent import AUTO
 from landscape.plane.from_files import UNIT, imported
+from landscape.plane.moving import Parameters
 from landscape.plane.named_weights import FORM, Where, find_weights, split
 from landscape.plane.normalization import NORMALIZATIONS
 from landscape.plane.pca import pca
@@ -44,6 +45,11 @@ class Given:
     def at(self) -> str | int:
         """The weights that planes through one go through."""
         return AT if self.choice.at is None else self.choice.at
+
+    @property
+    def parameters(self) -> Parameters:
+        """The tensors, which of them directions move, and their filters: as the problem has it."""
+        return self.problem.layout.to_records()
 
 
 @dataclass(frozen=True)
@@ -99,13 +105,14 @@ KINDS: Mapping[str, PlaneKind] = {
             at=_of_pca(given),
             first=given.choice.first,
             last=given.choice.last,
+            parameters=given.parameters,
         ),
         takes=_takes("at", "first", "last"),
         subject="path",
         origin=lambda given: _of_pca(given),
     ),
     "through": PlaneKind(
-        lambda given: through(given.trajectory, *given.places),
+        lambda given: through(given.trajectory, *given.places, parameters=given.parameters),
         places="ABC",
         subject="path",
         origin=lambda given: given.places[0],
@@ -128,13 +135,15 @@ KINDS: Mapping[str, PlaneKind] = {
         unit=None,
     ),
     "line:A,B": PlaneKind(
-        lambda given: line_through(given.trajectory, *given.places),
+        lambda given: line_through(given.trajectory, *given.places, parameters=given.parameters),
         places="AB",
         subject="ends",
         origin=lambda given: given.places[0],
     ),
     "event": PlaneKind(
-        lambda given: event(given.trajectory, constant_loss=given.constant_loss),
+        lambda given: event(
+            given.trajectory, constant_loss=given.constant_loss, parameters=given.parameters
+        ),
         help="best, peak and end of an escape",
         subject="path",
         origin=lambda given: "best",
@@ -256,9 +265,10 @@ def make(key: str, given: Given) -> Plane:
     batchnorm = given.choice.batchnorm
     if batchnorm is not None and batchnorm not in BATCHNORM:
         raise LandscapeError(f"batchnorm must be one of {', '.join(BATCHNORM)}, got {batchnorm}")
-    if given.trajectory.size < 2 and key not in LINES:
+    moving = sum(place.size for place in given.problem.layout.moving)
+    if moving < 2 and key not in LINES:
         raise LandscapeError(
-            f"plane {key} needs a model of at least 2 parameters, this one has 1; take plane line"
+            f"plane {key} needs at least 2 parameters to move, there are {moving}; take plane line"
         )
     plane = KINDS[key].make(given)
     mode = batchnorm or plane.batchnorm
@@ -300,7 +310,8 @@ def origin_step(key: str, given: Given) -> int:
 def file_name(key: str, given: Given) -> str:
     """What a scan of it is called: ``PLANE-ORIGIN-SEED``, fit for a file."""
     origin = "-".join(given.places) or str(KINDS[key].origin(given))
-    name = f"{key.partition(':')[0]}-{origin}-{given.choice.seed}"
+    only = "".join(f"-{pattern}" for pattern in given.choice.parameters)
+    name = f"{key.partition(':')[0]}-{origin}-{given.choice.seed}{only}"
     return re.sub(r"[^\w.@=,+-]+", "-", name).strip("-.")
 
 
@@ -312,6 +323,7 @@ def _drawn(maker: Callable[..., Plane], given: Given, **more: float) -> Plane:
         seed=choice.seed,
         normalize=choice.normalize,
         include_1d=choice.include_1d,
+        parameters=given.parameters,
         **more,
     )
 
@@ -336,4 +348,5 @@ def _imported(given: Given) -> Plane:
         state={k: tuple(value.shape) for k, value in given.problem.model.state_dict().items()},
         source=file.name,
         at=given.at,
+        parameters=given.parameters,
     )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError, one_line
-from landscape.problem.weights import Layout
+from landscape.problem.weights import Layout, array_of, is_dense, reals
 
 Tree: TypeAlias = Mapping[str, Any]
 """What a file holds: tensors by name, perhaps nested, perhaps with other things beside them."""
@@ -71,7 +71,14 @@ def read(path: Path) -> Tree:
     return reader(path)
 
 
-def find(tree: Tree, model: nn.Module, place: str, *, key: str | None = None) -> FoundWeights:
+def find(
+    tree: Tree,
+    model: nn.Module,
+    place: str,
+    *,
+    key: str | None = None,
+    layout: Layout | None = None,
+) -> FoundWeights:
     """A model's weights in what a checkpoint holds.
 
     Looked for in the file itself and in the mappings inside it, under any prefix (``module.``,
@@ -80,6 +87,8 @@ def find(tree: Tree, model: nn.Module, place: str, *, key: str | None = None) ->
 
     Args:
         place: what the checkpoint is called in messages.
+        layout: which tensors are weights; None: those that are trained. The others may be left
+            out; those that are there must be the model's own.
 
     Raises:
         LandscapeError: a tensor of the model is missing or of another shape, or there are others
@@ -93,7 +102,7 @@ def find(tree: Tree, model: nn.Module, place: str, *, key: str | None = None) ->
         candidates = {key: candidates[key]}
     if not any(candidates.values()):
         raise LandscapeError(f"a checkpoint must hold tensors by name, {place} holds none")
-    layout = Layout.of(model)
+    layout = layout or Layout.of(model)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     for tensors in candidates.values():
         if len(tensors) == 1 and not set(tensors) & set(expected) and key in (None, ""):
@@ -111,9 +120,10 @@ def find(tree: Tree, model: nn.Module, place: str, *, key: str | None = None) ->
     _, _, where, old, new = best
     tensors = _unshared(_renamed(candidates[where], old, new), model)
     _check(tensors, expected, layout, set(_state_buffers(model)), place)
+    _check_constants(tensors, model, layout, place)
     return FoundWeights(
         weights=np.concatenate(
-            [_numbers(tensors[p.name], p.name, place).reshape(-1) for p in layout.parameters]
+            [_numbers(tensors[p.name], p.name, place) for p in layout.parameters]
         ),
         buffers=_buffers(model, tensors),
         found_in="/".join(part for part in (where, old) if part),
@@ -306,24 +316,48 @@ def _from_vector(vector: Tensor, layout: Layout, model: nn.Module, place: str) -
     return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}), FLAT)
 
 
+def _check_constants(
+    tensors: Mapping[str, Tensor], model: nn.Module, layout: Layout, place: str
+) -> None:
+    """Refuse other frozen tensors than the model's: scans take these."""
+    inside = {parameter.name for parameter in layout.parameters}
+    frozen = {name: tensor for name, tensor in model.named_parameters() if name not in inside}
+    differing = [
+        name
+        for name, own in frozen.items()
+        if name in tensors and not torch.equal(tensors[name].to(own), own.detach())
+    ]
+    if differing:
+        raise LandscapeError(
+            f"a checkpoint's frozen tensors must be the model's, {place} has another "
+            f"{_some(differing)}; load them in the problem's function, or name them with "
+            "--parameters"
+        )
+
+
 def _numbers(tensor: Tensor, name: str, place: str) -> NDArray[np.float32]:
-    if not tensor.is_floating_point():
-        raise LandscapeError(f"weights must be real numbers, {name} is {tensor.dtype} in {place}")
-    array: NDArray[np.float32] = tensor.detach().to(torch.float32).numpy()
+    """A tensor's numbers as a vector; of a complex one real and imaginary parts in turn."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        raise LandscapeError(f"weights must be numbers, {name} is {tensor.dtype} in {place}")
+    array: NDArray[np.float32] = reals(tensor.detach()).to(torch.float32).numpy()
     return array
 
 
 def _buffers(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
     """The checkpoint's buffers in the model's types; the model's own where it has none."""
     return {
-        name: np.array(tensors.get(name, buffer).detach().to("cpu", buffer.dtype).numpy())
+        name: array_of(tensors.get(name, buffer).detach().to("cpu", buffer.dtype))
         for name, buffer in _state_buffers(model).items()
     }
 
 
 def _state_buffers(model: nn.Module) -> dict[str, Tensor]:
     state = model.state_dict()
-    return {name: state[name] for name, _ in model.named_buffers() if name in state}
+    return {
+        name: state[name]
+        for name, buffer in model.named_buffers()
+        if name in state and is_dense(buffer)
+    }
 
 
 READERS: Mapping[str, Callable[[Path], Tree]] = {

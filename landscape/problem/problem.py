@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.problem import samples
 from landscape.problem.losses import Loss, cross_entropy, per_sample
 from landscape.problem.samples import Data, Samples
+from landscape.problem.weights import Layout, matching
 
 SAME = 1e-3
 """Of 1 + |output|: by so much at most rounding changes it in another batch."""
@@ -58,6 +59,9 @@ class Problem:
     """Applied to training batches only, never when a loss is measured."""
     source: Source | None = field(default=None, compare=False)
     """How to make this problem again; ``load`` and ``builtin`` set it."""
+    weights: Layout | None = field(default=None, compare=False)
+    """Which tensors P consists of, and which of them directions move; None: those that are
+    trained. `also_trained` and ``Layout.narrowed`` make others."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, nn.Module):
@@ -69,6 +73,24 @@ class Problem:
         samples.check(self.train, "training")
         if self.validation is not None:
             samples.check(self.validation, "validation")
+
+    @property
+    def layout(self) -> Layout:
+        """The order of the flat vector of weights."""
+        return self.weights or Layout.of(self.model)
+
+
+def also_trained(problem: Problem, patterns: Sequence[str]) -> Problem:
+    """The problem with frozen tensors among its weights: those that are to be trained later.
+
+    Raises:
+        LandscapeError: a pattern matches no tensor.
+    """
+    if not patterns:
+        return problem
+    names = [name for name, _ in problem.model.named_parameters()]
+    chosen = matching(names, patterns, what="train")
+    return replace(problem, weights=Layout.of(problem.model, also=chosen))
 
 
 def verify(problem: Problem) -> None:

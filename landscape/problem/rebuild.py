@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from landscape.problem import presets
 from landscape.problem.load import BUILTIN, file_hash, load
 from landscape.problem.problem import Problem, vary
 from landscape.problem.samples import fingerprint
-from landscape.problem.weights import Layout
+from landscape.problem.weights import Layout, constant_records
 
 OVERRIDE = "--accept-changes"
 KINDS = ("builtin", "file", "module", "python")
@@ -27,11 +28,12 @@ def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
     A file's path is kept absolute and relative to ``folder`` (the run's), so that it is found
     when both move together or only the run does.
     """
-    layout = Layout.of(problem.model)
+    layout = problem.layout
     record: dict[str, Any] = {
         "kind": "python",
         "layout": layout.fingerprint,
         "parameters": layout.to_records(),
+        "constants": constant_records(problem.model, layout),
         "data": fingerprint(problem.train),
         "validation_data": (
             fingerprint(problem.validation) if problem.validation is not None else None
@@ -87,15 +89,28 @@ def from_record(
     """
     if problem is None:
         problem = _made_again(record, folder, accept_changes)
-    difference = Layout.of(problem.model).difference(Layout.from_records(record["parameters"]))
-    if difference:
+    problem = _with_weights(problem, record, folder)
+    if not accept_changes:
+        _check_constants(problem, record, folder)
+        _check_data(problem, record, folder)
+    return problem
+
+
+def _with_weights(problem: Problem, record: Mapping[str, Any], folder: Path) -> Problem:
+    """The problem with the run's tensors as its weights: which these are, the run says."""
+    recorded = Layout.from_records(record["parameters"])
+    layout = Layout.of(problem.model, also=[place.name for place in recorded.parameters])
+    if difference := layout.difference(recorded):
         raise LandscapeError(
             f"the problem must have the parameters that run {folder} was trained with, "
             f"got {difference}; give that problem with --problem FILE.py:function"
         )
-    if not accept_changes:
-        _check_data(problem, record, folder)
-    return problem
+    if layout == Layout.of(problem.model):
+        return problem
+    if "constants" not in record:  # written when frozen tensors were part of the vector
+        trained = {name for name, t in problem.model.named_parameters() if t.requires_grad}
+        layout = Layout(tuple(replace(p, moves=p.name in trained) for p in layout.parameters))
+    return replace(problem, weights=layout)
 
 
 def _made_again(record: Mapping[str, Any], folder: Path, accept_changes: bool) -> Problem:
@@ -153,6 +168,18 @@ def _file(record: Mapping[str, Any], folder: Path) -> str:
     # Where a run was moved, another file may lie at the same relative path.
     same = (spec for spec in specs if file_hash(spec) == record["sha256"])
     return next(same, specs[0])
+
+
+def _check_constants(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:
+    expected = record.get("constants", {})
+    found = constant_records(problem.model, problem.layout) if expected else {}
+    differing = [name for name, one in expected.items() if found.get(name) != one]
+    if differing:
+        raise LandscapeError(
+            f"the problem's frozen tensors must be what run {folder} was trained with, "
+            f"{len(differing)} of {len(expected)} differ, {differing[0]} first; load the same "
+            f"ones in the problem's function, or accept the changes with {OVERRIDE}"
+        )
 
 
 def _check_data(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:

@@ -31,7 +31,7 @@ from landscape.scan.saving import Saver, state
 from landscape.scan.speed.options import Evaluation
 from landscape.store import provenance
 from landscape.store.run import Run
-from landscape.store.scans.records import Floats, Plane, Scan
+from landscape.store.scans.records import Floats, Moved, Plane, Scan
 from landscape.store.trajectories.trajectory import Trajectory
 
 COMPARED = "as far as those of the scans that it is compared with"
@@ -69,6 +69,9 @@ def prepare(
     trajectory = run.trajectory
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
+    if request.plane.parameters:
+        narrowed = problem.layout.narrowed(request.plane.parameters)
+        problem = replace(problem, weights=narrowed)
     best_constant = constant_loss(problem)
     planned = []
     for spec in specs:
@@ -143,7 +146,22 @@ def _empty(
         further=stored(choice.measures),
         tolerance=evaluation.tolerance,
         samples=evaluation.samples,
+        weights=_what_moves(problem),
         **about,
+    )
+
+
+def _what_moves(problem: Problem) -> Moved:
+    """What of the problem's network the directions move."""
+    layout, moving = problem.layout, problem.layout.moving
+    names = {place.name for place in layout.parameters}
+    frozen = [t.numel() for name, t in problem.model.named_parameters() if name not in names]
+    return Moved(
+        trained=layout.size,
+        frozen=sum(frozen),
+        frozen_tensors=len(frozen),
+        moved=sum(place.size for place in moving),
+        tensors=() if len(moving) == len(names) else tuple(place.name for place in moving),
     )
 
 

@@ -59,6 +59,11 @@ def _of_plane(old: Scan, planned: PlannedScan, run_id: str) -> Iterator[tuple[st
     if "normalize" in planned.takes:
         yield "normalization", old.plane.normalization, choice.normalize
         yield "ignored", old.plane.ignored, "none" if choice.include_1d else "1-D"
+    if not choice.parameters:  # those are compared as they were asked for
+        constant = len(planned.given.problem.layout.moving) < len(planned.given.parameters)
+        was = old.weights is not None and bool(old.weights.tensors)
+        said = {True: "those that are trained", False: "all"}
+        yield "moved tensors", said[was], said[constant]
     yield "origin_step", old.plane.origin_step, kinds.origin_step(planned.key, planned.given)
 
 
@@ -78,7 +83,7 @@ def _of_grid(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, Any]]:
             AUTO if old.settings["extent"] == AUTO else was,
             AUTO if extent == AUTO else was,
         )
-    first = {"tolerance": 0.0, "samples": None}
+    first: dict[str, Any] = {"tolerance": 0.0, "samples": None, "parameters": []}
     for name, is_now in settings.items():
         if name in old.settings or name in first:  # absent from the first files
             yield name, old.settings.get(name, first.get(name)), is_now

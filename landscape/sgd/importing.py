@@ -130,7 +130,7 @@ def record(
             written then.
     """
     run_folder.check_free(folder, overwrite=overwrite)
-    layout = Layout.of(problem.model)
+    layout = problem.layout
     place = resolve(device)
     sources = set()
     for done, file in enumerate(files, start=1):
@@ -145,10 +145,11 @@ def record(
     try:
         writer = Writer(folder, layout.to_records())
         evaluator = Evaluator(problem, place)
-        model, vector = tied(problem.model, place)
+        copy = tied(problem.model, place, layout=layout)
+        model = copy.model
         for done, file in enumerate(files, start=1):
             state = _state(file, problem, key)
-            vector.copy_(torch.from_numpy(state.weights))
+            copy.move(state.weights)
             load_buffers(model, state.buffers)
             train, validation = evaluator.on_train(model), evaluator.on_validation(model)
             measures = {
@@ -189,4 +190,6 @@ def _about(
 
 
 def _state(file: Checkpoint, problem: Problem, key: str | None) -> checkpoints.FoundWeights:
-    return checkpoints.find(checkpoints.read(Path(file.file)), problem.model, file.file, key=key)
+    return checkpoints.find(
+        checkpoints.read(Path(file.file)), problem.model, file.file, key=key, layout=problem.layout
+    )

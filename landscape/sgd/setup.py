@@ -11,7 +11,7 @@ from typing import Any
 from landscape.errors import LandscapeError
 from landscape.problem import datasets, models, presets
 from landscape.problem.load import builtin, load
-from landscape.problem.problem import Problem, vary
+from landscape.problem.problem import Problem, also_trained, vary
 from landscape.problem.rebuild import from_record
 from landscape.problem.samples import length
 from landscape.sgd.recording.cadence import DEFAULT, Cadence
@@ -24,7 +24,7 @@ from landscape.store.run import Run, check_free
 
 OF_SETTINGS = {one.name for one in fields(Settings)}
 OF_OPTIONS = {one.name for one in fields(Options)}
-OF_THE_SETUP = {"train_samples", "label_noise", "record"}
+OF_THE_SETUP = {"train_samples", "label_noise", "record", "unfrozen"}
 OF_BUILTIN = tuple(inspect.signature(presets.make).parameters)
 BUILTIN_DEFAULTS = {
     name: parameter.default
@@ -32,7 +32,7 @@ BUILTIN_DEFAULTS = {
 }
 FLAGS_AGAINST = {("shortcut", False): "no-shortcut", ("sketch", 0): "no-sketch"}
 """Options of `landscape train` that take away what is there by default."""
-OTHER_NAMES = {"parameters": "record-parameters"}
+OTHER_NAMES = {"parameters": "record-parameters", "unfrozen": "parameters"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class TrainingSetup:
     """Only so many training samples, the same for every seed."""
     label_noise: float = 0.0
     """Share of training labels that are made wrong, the same for every seed."""
+    unfrozen: tuple[str, ...] = ()
+    """Names or patterns of frozen tensors that are weights too, so that planes move them."""
     settings: Settings = field(default_factory=Settings)
     record: str = DEFAULT
     """When weights are recorded, see `Cadence`."""
@@ -132,6 +134,7 @@ class TrainingSetup:
             made = load(self.problem, self.problem_settings, seed=seed)
         else:
             made = builtin(**self.problem_settings, seed=seed)
+        made = also_trained(made, self.unfrozen)
         return vary(made, train_samples=self.train_samples, label_noise=self.label_noise)
 
     def arguments(self) -> tuple[str, ...]:
@@ -143,7 +146,7 @@ class TrainingSetup:
             words += [f"--set={name}={value}" for name, value in self.problem_settings.items()]
         plain = TrainingSetup()
         for mine, default, names in (
-            (self, plain, ("train_samples", "label_noise")),
+            (self, plain, ("train_samples", "label_noise", "unfrozen")),
             (self.settings, plain.settings, [one.name for one in fields(Settings)]),
             (self, plain, ("record",)),
             (self.options, plain.options, [one.name for one in fields(Options)]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.problem.problem import Problem
-from landscape.problem.weights import Layout, flat, tied
+from landscape.problem.problem import Problem, also_trained
+from landscape.problem.weights import Layout, Tied, dtype_of, flat, is_dense, joined, tied
 from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.training.step_scalars import Meter
 from landscape.sgd.training.train import Step
@@ -24,6 +24,8 @@ def watch(
     problem: Problem,
     optimizer: torch.optim.Optimizer,
     model: nn.Module | None = None,
+    *,
+    parameters: Sequence[str] = (),
     **options: Any,
 ) -> Watch:
     """Record a training loop into a run's folder, in two lines::
@@ -39,12 +41,13 @@ def watch(
         problem: what is trained; its data is what the full-data losses are measured on.
         optimizer: the loop's; any of torch's.
         model: the loop's, if it isn't ``problem.model`` itself; or a module that contains it.
+        parameters: names (or patterns) of frozen tensors that the loop is going to train later.
         options: of `Recorder`.
 
     Raises:
         LandscapeError: as `Recorder`, or the model isn't the problem's.
     """
-    recorder = Recorder(folder, problem, **options)
+    recorder = Recorder(folder, also_trained(problem, parameters), **options)
     try:
         return Watch(recorder, problem.model if model is None else model, optimizer)
     except LandscapeError:
@@ -70,13 +73,17 @@ class Watch:
         self.recorder, self.optimizer = recorder, optimizer
         self.model = _counterpart(recorder.problem.model, model)
         self._step = 0
-        weights = flat(self.model)
+        self._layout = _layout_in(self.model, recorder.problem)
+        weights = flat(self.model, self._layout)
+        self._frozen = _constants_of(self.model, self._layout, recorder.problem)
         self._meter = Meter(weights)
         self._shown: nn.Module = self.model
-        self._vector: Tensor | None = None
-        if Layout.of(self.model).difference(Layout.of(recorder.problem.model)):
+        self._copy: Tied | None = None
+        if self._layout.difference(recorder.problem.layout):
             # Under other names it is another module, which may be called in another way.
-            self._shown, self._vector = tied(recorder.problem.model, weights.device)
+            layout = recorder.problem.layout
+            self._copy = tied(recorder.problem.model, weights.device, layout=layout)
+            self._shown = self._copy.model
         self._before: tuple[Tensor, Tensor, float] | None = None
         self._hook = optimizer.register_step_pre_hook(self._remember)
         recorder.run = recorder.run.update(optimizer=_described(optimizer))
@@ -102,7 +109,7 @@ class Watch:
             raise LandscapeError("record must follow optimizer.step(), no step was taken since")
         weights, gradient, lr = self._before
         self._before = None
-        after = flat(self.model)
+        after = flat(self.model, self._layout)
         batch_loss = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
         scalars = self._meter.scalars(
             weights, gradient, after - weights, batch_loss=batch_loss, lr=lr
@@ -128,17 +135,19 @@ class Watch:
         self.recorder.__exit__(kind, error, at)
 
     def _record(self, weights: Tensor, scalars: Mapping[str, float] | None) -> None:
-        if self._vector is not None:
-            self._vector.copy_(weights)
+        if self._copy is not None:
+            self._copy.move(weights)
             for mine, theirs in zip(self._shown.buffers(), self.model.buffers(), strict=True):
-                mine.copy_(theirs)
+                if is_dense(mine):
+                    mine.copy_(theirs)
         step = Step(self._step, self._shown, weights, scalars, velocity=self._velocity)
         self.recorder.record(step)
 
     def _remember(
         self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        weights = flat(self.model)
+        self._refuse_unfrozen()
+        weights = flat(self.model, self._layout)
         lr = float(optimizer.param_groups[0]["lr"])
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
@@ -169,25 +178,35 @@ class Watch:
         # A fused optimizer unscales the gradients of mixed precision by itself.
         scale = getattr(self.optimizer, "grad_scale", None)
         parts = []
-        for p in self.model.parameters():
+        tensors = self._layout.tensors(self.model)
+        for p in tensors:
             if p.grad is None:  # left alone by the optimizer
-                parts.append(torch.zeros_like(p).reshape(-1))
+                parts.append(torch.zeros_like(p))
                 continue
             gradient = p.grad.detach() if scale is None else p.grad.detach() / scale
-            parts.append((gradient + decay.get(p, 0.0) * p.detach()).reshape(-1))
-        return torch.cat(parts)
+            parts.append(gradient + decay.get(p, 0.0) * p.detach())
+        return joined(parts, dtype_of(tensors))
 
     def _velocity(self) -> Tensor | None:
         """SGD's momentum buffers as one vector; other optimizers mean other things by velocity."""
         if not isinstance(self.optimizer, torch.optim.SGD):
             return None
-        held = [self.optimizer.state[p].get("momentum_buffer") for p in self.model.parameters()]
+        tensors = self._layout.tensors(self.model)
+        held = [self.optimizer.state[p].get("momentum_buffer") for p in tensors]
         if all(buffer is None for buffer in held):
             return None
-        pairs = zip(held, self.model.parameters(), strict=True)
-        return torch.cat(
-            [(torch.zeros_like(p) if b is None else b).detach().reshape(-1) for b, p in pairs]
-        )
+        pairs = zip(held, tensors, strict=True)
+        parts = [torch.zeros_like(p) if b is None else b for b, p in pairs]
+        return joined(parts, dtype_of(tensors))
+
+    def _refuse_unfrozen(self) -> None:
+        for name, tensor in self._frozen.items():
+            if tensor.requires_grad:
+                raise LandscapeError(
+                    f"a tensor that is trained must be among the weights from the start, {name} "
+                    f"was frozen then and isn't at step {self._step}; name it at the start, "
+                    f'watch(..., parameters=["{name}"])'
+                )
 
 
 def _described(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -203,16 +222,54 @@ def _by_parameter(optimizer: torch.optim.Optimizer, key: str) -> Mapping[Tensor,
     }
 
 
+def _every(model: nn.Module) -> Layout:
+    """All tensors of a model, the frozen ones too."""
+    return Layout.of(model, also={name for name, _ in model.named_parameters()})
+
+
+def _layout_in(model: nn.Module, problem: Problem) -> Layout:
+    """The problem's layout under the names of the loop's model."""
+    pairs = zip(problem.model.named_parameters(), model.named_parameters(), strict=True)
+    return problem.layout.renamed({mine: theirs for (mine, _), (theirs, _) in pairs})
+
+
+def _constants_of(model: nn.Module, layout: Layout, problem: Problem) -> Mapping[str, Tensor]:
+    """The model's tensors that aren't weights.
+
+    Raises:
+        LandscapeError: one differs from the problem's, which is what is evaluated, or is trained.
+    """
+    inside = {place.name for place in layout.parameters}
+    found: dict[str, Tensor] = {}
+    for (name, mine), (_, theirs) in zip(
+        model.named_parameters(), problem.model.named_parameters(), strict=True
+    ):
+        if name in inside:
+            continue
+        if mine.requires_grad:
+            raise LandscapeError(
+                f"the problem must train what the model trains, {name} is frozen in the problem's; "
+                f'unfreeze it there, or name it, watch(..., parameters=["{name}"])'
+            )
+        if not torch.equal(mine.detach(), theirs.detach().to(mine)):
+            raise LandscapeError(
+                f"the model's frozen tensors must be the problem's, {name} differs; "
+                "give the problem the model that is trained"
+            )
+        found[name] = mine
+    return found
+
+
 def _counterpart(expected: nn.Module, model: nn.Module) -> nn.Module:
     """What in ``model`` has the problem's parameters, under the same names but for a prefix."""
-    layout = Layout.of(expected)
-    difference = layout.difference(Layout.of(model))
+    layout = _every(expected)
+    difference = layout.difference(_every(model))
     if not difference:
         return model
     bare = _bare(layout)
-    strict: Callable[[nn.Module], bool] = lambda m: not layout.difference(Layout.of(m))  # noqa: E731
+    strict: Callable[[nn.Module], bool] = lambda m: not layout.difference(_every(m))  # noqa: E731
     parts = list(model.modules())
-    for fits in (strict, lambda m: _bare(Layout.of(m)) == bare):
+    for fits in (strict, lambda m: _bare(_every(m)) == bare):
         for part in parts:
             if fits(part) and len(list(part.buffers())) == len(list(expected.buffers())):
                 return part

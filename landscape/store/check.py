@@ -13,6 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
 from landscape.store import stream
 from landscape.store.hdf5 import check_own, open_file
+from landscape.store.trajectories import constants
 from landscape.store.trajectories.trajectory import FORMAT, listed
 
 BROKEN = (
@@ -71,6 +72,8 @@ def _trajectory(path: Path, *, from_zero: bool) -> list[str]:
 def _shard(folder: Path, shard: Mapping[str, Any]) -> list[str]:
     path = folder / shard["file"]
     held = f"it held {shard['rows']} snapshots and {shard['steps']} steps"
+    if not shard["rows"] + shard["steps"] + shard.get("velocities", 0):
+        held = "it held frozen tensors and buffers that never change"
     if not path.is_file():
         return [f"{path} is missing; {held}"]
     if path.stat().st_size != shard["bytes"]:
@@ -117,6 +120,8 @@ def _lost(path: Path) -> str:
     """Which of a damaged shard's rows can't be read."""
     try:
         with open_file(path) as file:
+            if constants.GROUP in file:
+                return f"of what never changes, {_unreadable(file[constants.GROUP])}"
             if "step" not in file:
                 return f"of its steps' scalars, {_unreadable(file['steps'])}"
             steps = file["step"][:]

@@ -17,6 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
 from landscape.store.check import BROKEN, verify
 from landscape.store.hdf5 import check_own, open_file
+from landscape.store.trajectories import constants
 from landscape.store.trajectories import parts as shard_parts
 from landscape.store.trajectories.index import About, Sketching
 from landscape.store.trajectories.parts import ROWS, VELOCITIES
@@ -81,12 +82,27 @@ def salvage(folder: Path, into: Path) -> Salvaged:
         recorded=about.recorded,
         sketching=about.sketching,
         scalars=about.scalars,
+        **_constants(folder, index.shards),
     )
     counts = [_copy(folder, entry, index, writer) for entry in index.shards]
     writer.events = index.events
     writer.flush()
     made.update(status="interrupted" if status == "running" else status)
     return Salvaged(*(sum(count) for count in zip(*counts, strict=True)))
+
+
+def _constants(folder: Path, shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What never changes, for the writer; nothing where it can't be read."""
+    for entry in shards:
+        if entry["rows"] or entry["steps"] or entry["velocities"]:
+            continue
+        with suppress(*BROKEN), open_file(folder / entry["file"]) as file:
+            values, still = constants.read(file)
+            return {
+                "constants": {name: v for name, v in values.items() if name not in still},
+                "still": {name: values[name] for name in still},
+            }
+    return {}
 
 
 @dataclass(frozen=True)

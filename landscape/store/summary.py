@@ -33,6 +33,7 @@ def of_run(run: Run) -> dict[str, Any]:
     found |= {name: record.get(name) for name in COPIED}
     problem = record.get("problem", {})
     found["problem"] = {name: problem.get(name) for name in OF_THE_PROBLEM}
+    found["frozen"] = frozen(problem)
     found |= {"snapshots": None, "losses": None, "error": None}
     try:
         found |= _recorded(run)
@@ -40,6 +41,13 @@ def of_run(run: Run) -> dict[str, Any]:
         found["error"] = str(error)
     found["scans"] = [_scan(path) for path in run.scans]
     return found
+
+
+def frozen(problem: Mapping[str, Any]) -> dict[str, int]:
+    """How many tensors of a run's problem are frozen, and how many numbers these are."""
+    tensors = {k: one for k, one in problem.get("constants", {}).items() if ":" not in k}
+    numbers = (int(np.prod(one["shape"])) for one in tensors.values())
+    return {"tensors": len(tensors), "parameters": sum(numbers)}
 
 
 def _recorded(run: Run) -> dict[str, Any]:

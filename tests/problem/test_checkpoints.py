@@ -315,4 +315,4 @@ def test_weights_that_are_no_real_numbers(model):
     state = {k: v.to(torch.int8) for k, v in model.state_dict().items()}
     with pytest.raises(LandscapeError) as caught:
         find(state, model, "q.pt")
-    assert str(caught.value) == "weights must be real numbers, 0.weight is torch.int8 in q.pt"
+    assert str(caught.value) == "weights must be numbers, 0.weight is torch.int8 in q.pt"

@@ -109,8 +109,8 @@ class _Trainer:
 
     def __init__(self, problem: Problem, a: Floats, b: Floats, *, device: str) -> None:
         place = resolve(device)
-        self.model, self.vector = tied(problem.model, place)
-        self.parameters = list(self.model.parameters())
+        self.tied = tied(problem.model, place, layout=problem.layout)
+        self.model, self.vector = self.tied.model, self.tied.vector
         self.loss = problem.loss
         self.samples = Samples(problem.train, place, channels_last=True)
         self.a, self.b = (torch.from_numpy(end).to(self.vector) for end in (a, b))
@@ -141,17 +141,15 @@ class _Trainer:
         return self.samples.take(chosen)
 
     def _gradient(self, batch: tuple[Tensor, Tensor], control: Tensor, t: float) -> Tensor:
-        with torch.no_grad():
-            self.vector.copy_((1 - t) ** 2 * self.a + 2 * t * (1 - t) * control + t**2 * self.b)
+        self.tied.move((1 - t) ** 2 * self.a + 2 * t * (1 - t) * control + t**2 * self.b)
         inputs, targets = batch
         loss = per_sample(self.loss, self.model(inputs), targets).mean()
-        trained = [parameter for parameter in self.parameters if parameter.requires_grad]
+        trained = [tensor for tensor in self.tied.parameters if tensor.requires_grad]
         found = iter(torch.autograd.grad(loss, trained, materialize_grads=True))
-        every = [
-            next(found) if parameter.requires_grad else torch.zeros_like(parameter)
-            for parameter in self.parameters
-        ]
-        return torch.cat([gradient.reshape(-1) for gradient in every])
+        return self.tied.joined(
+            next(found) if tensor.requires_grad else torch.zeros_like(tensor)
+            for tensor in self.tied.parameters
+        )
 
 
 def _factor(done: float) -> float:

@@ -153,10 +153,10 @@ def _begin(
 
 def starting_at(problem: Problem, start: Start) -> Problem:
     """The problem with a model that begins there."""
-    model, vector = tied(problem.model)
-    vector.copy_(torch.from_numpy(start.weights))
-    load_buffers(model, start.buffers)
-    return replace(problem, model=model)
+    copy = tied(problem.model, layout=problem.layout)
+    copy.move(start.weights)
+    load_buffers(copy.model, start.buffers)
+    return replace(problem, model=copy.model)
 
 
 def _branch(run: Run, trial: Intervention) -> dict[str, Any]:

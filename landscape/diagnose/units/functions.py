@@ -51,7 +51,8 @@ def measure(
     rows = spread(trajectory, most=ROWS) if rows is None else checked_rows(trajectory, rows)
     place = resolve(device)
     samples = Samples(_data(problem, data), place, channels_last=True)
-    model, vector = tied(problem.model, place)
+    copy = tied(problem.model, place, layout=problem.layout)
+    model = copy.model
     states = [(torch.from_numpy(trajectory.row_weights(r)), trajectory.buffers(r)) for r in rows]
     sums = np.zeros((3, len(rows), len(rows)))
     done = 0
@@ -59,7 +60,7 @@ def measure(
         for inputs, targets in samples.batches(BATCH):
             outputs = []
             for weights, buffers in states:
-                vector.copy_(weights)
+                copy.move(weights)
                 load_buffers(model, buffers)
                 outputs.append(exact(model(inputs), targets)[0])
             sums += _compared(outputs, classes=has_accuracy(outputs[0], targets))

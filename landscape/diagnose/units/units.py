@@ -16,7 +16,6 @@ from landscape.problem.evaluate import evaluating
 from landscape.problem.losses import exact, per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
-from landscape.problem.weights import Layout
 from landscape.store.measured.networks import Units
 from landscape.store.trajectories.landmarks import checked_rows, landmarks
 from landscape.store.trajectories.trajectory import Trajectory
@@ -47,7 +46,7 @@ def measure(
     full = Hessian(problem, device=device)
     place = next(full.model.parameters()).device
     samples = Samples(problem.train, place, channels_last=True)
-    layout = Layout.of(full.model)
+    layout = problem.layout
     states, slopes = [], []
     for done, row in enumerate(rows):
         listener(done, len(rows))

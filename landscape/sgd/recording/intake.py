@@ -21,6 +21,7 @@ from landscape.sgd import escapes
 from landscape.sgd.recording.flight import Flight, joined
 from landscape.sgd.recording.plan import RecordingPlan
 from landscape.sgd.recording.sketch import Sketch
+from landscape.sgd.recording.still import MovingBuffers
 from landscape.sgd.recording.tape import Tape
 from landscape.sgd.training.state import TrainingState, undisturbed
 from landscape.sgd.training.train import Step
@@ -48,6 +49,7 @@ class Intake:
         self._previous: Velocity | None = None
         self._away = False
         self._finite = True
+        self._buffers = MovingBuffers(writer.still)
         self._buffered = bool(buffers(step.model))
         with undisturbed():
             self._constant = _constant(problem)
@@ -87,7 +89,7 @@ class Intake:
                 self._sketched = self._sketch(step.weights)
             row = self.plan.part(step.weights)
             velocity = partial(self._velocity, step)
-            held = partial(buffers, step.model) if self._buffered else dict
+            held = partial(self._buffers.of, step.model) if self._buffered else dict
             self._flight.push(step.step, row, held, velocity)
         if step.scalars is not None:
             added = self._observe(step)
@@ -177,7 +179,7 @@ class Intake:
             self._evaluate(step, kind)
         elif kind:
             row = self.plan.part(step.weights).float().cpu().numpy().copy()
-            self._tape.add(step.step, kind, row, buffers(step.model))
+            self._tape.add(step.step, kind, row, self._buffers.of(step.model))
         return bool(kind)
 
     def _evaluate(self, step: Step, kind: int, *, always: bool = False) -> None:
@@ -194,7 +196,8 @@ class Intake:
             "validation_accuracy": validation.accuracy,
         }
         row = self.plan.part(step.weights).float().cpu().numpy().copy()
-        self._tape.add(step.step, kind, row, buffers(step.model), measures, always=always)
+        held = self._buffers.of(step.model)
+        self._tape.add(step.step, kind, row, held, measures, always=always)
         self._keep_velocities(step, train.loss)
 
     def _keep_velocities(self, step: Step, loss: float) -> None:
@@ -223,16 +226,17 @@ class Intake:
             held = None
         weights = step.weights if held is None else torch.from_numpy(held[0])
         same = held is None or all(
-            np.array_equal(value, held[1][name], equal_nan=True)
-            for name, value in buffers(step.model).items()
+            np.array_equal(value, held[1].get(name, value), equal_nan=True)
+            for name, value in self._buffers.of(step.model).items()
         )
-        if same and torch.equal(flat(step.model), weights.to(step.weights.device)):
+        layout = self.plan.layout
+        if same and torch.equal(flat(step.model, layout), weights.to(step.weights.device)):
             return step
-        model, vector = tied(step.model, step.weights.device)
-        vector.copy_(weights)
+        copy = tied(step.model, step.weights.device, layout=layout)
+        copy.move(weights)
         if held is not None:
-            load_buffers(model, held[1])
-        return replace(step, model=model, weights=vector)
+            load_buffers(copy.model, held[1])
+        return replace(step, model=copy.model, weights=copy.vector)
 
     def _make_sketch(self, step: Step) -> None:
         if self.plan.options.sketch:

@@ -51,7 +51,7 @@ class RecordingPlan:
         """
         seed = settings.seed if settings is not None else 0
         epoch = _epoch(record, steps_per_epoch)
-        layout = Layout.of(problem.model)
+        layout = problem.layout
         recorded = options.recorded(layout)
         check_limit(options.disk_limit, (recorded or layout).size)
         return cls(

@@ -17,11 +17,13 @@ from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
+from landscape.problem.weights import constants
 from landscape.sgd import lock
 from landscape.sgd.recording.cadence import DEFAULT
 from landscape.sgd.recording.intake import Intake
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.plan import RecordingPlan
+from landscape.sgd.recording.still import still_buffers
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import TrainingState
 from landscape.sgd.training.train import Step
@@ -184,6 +186,8 @@ class Recorder:
             plan.layout.to_records(),
             recorded=plan.recorded.to_records() if plan.recorded is not None else None,
             sketching=plan.sketching,
+            constants=constants(self.problem.model, plan.layout),
+            still=still_buffers(step.model),
         )
         return Intake(writer, self.problem, plan, step)
 

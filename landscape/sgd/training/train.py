@@ -17,7 +17,7 @@ from landscape.problem.device import resolve
 from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
-from landscape.problem.weights import tied
+from landscape.problem.weights import Tied, is_dense, joined, tied
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import (
     TrainingState,
@@ -104,15 +104,16 @@ class Training:
         device = resolve(settings.device)
         self.settings, self.measured = settings, measured
         self.loss, self.augment = problem.loss, problem.augment
-        self.model, self.weights = tied(problem.model, device)
+        self.tied = tied(problem.model, device, layout=problem.layout)
+        self.model, self.weights = self.tied.model, self.tied.vector
         self.model.train()
         self.samples = Samples(problem.train, device, channels_last=True)
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.parameters = [p for p in self.tied.parameters if p.requires_grad]
         if not self.parameters:
             raise LandscapeError(
                 "a model must have parameters to train, got all of them with requires_grad=False"
             )
-        self.trained = _trained(self.model)
+        self.trained = _trained(self.tied)
         self.buffered = measured and next(self.model.buffers(), None) is not None
         self.velocity = torch.zeros_like(self.weights)
         self.update = torch.zeros_like(self.weights)
@@ -138,7 +139,8 @@ class Training:
         vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
         arrays = {f"training/{name}": to_array(vector) for name, vector in vectors.items()}
         for name, buffer in self.model.named_buffers():
-            arrays[f"buffers/{name}"] = to_array(buffer)
+            if is_dense(buffer):
+                arrays[f"buffers/{name}"] = to_array(buffer)
         arrays["random/generator"] = to_array(self.generator.get_state())
         generators, info = random_state()
         arrays |= {f"random/{name}": value for name, value in generators.items()}
@@ -152,7 +154,9 @@ class Training:
             from_array(vector, found[name])
         held = state.part("buffers")
         for name, buffer in self.model.named_buffers():
-            from_array(buffer, held[name])
+            if is_dense(buffer):
+                from_array(buffer, held[name])
+        self.tied.settle()
         self.meter.norms = tuple(state.info["norms"])
         generators = state.part("random")
         self.generator.set_state(torch.from_numpy(np.array(generators["generator"])))
@@ -160,7 +164,8 @@ class Training:
 
     def step(self, step: int, lr: float) -> tuple[dict[str, float], bool]:
         """Move the weights one step; give its scalars, and whether it was finite and so taken."""
-        buffers = [buffer.clone() for buffer in self.model.buffers()] if self.buffered else []
+        own = list(filter(is_dense, self.model.buffers())) if self.buffered else []
+        buffers = [buffer.clone() for buffer in own]
         inputs, targets = self.samples.take(self.batch(step))
         if self.augment is not None:
             inputs = self.augment(inputs, self.generator)
@@ -168,7 +173,7 @@ class Training:
         gradient = self._gradient(loss)
         self._set_update(gradient, lr)
         if not self.measured:
-            self.weights.add_(self.update)
+            self._move()
             return {}, True
         scalars = self.meter.scalars(
             self.weights, gradient, self.update, batch_loss=float(loss.detach()), lr=lr
@@ -177,9 +182,9 @@ class Training:
         reach = scalars["weight_norm"] + scalars["update_norm"]
         largest = torch.finfo(self.weights.dtype).max
         if taken := math.isfinite(scalars["batch_loss"]) and reach < largest:
-            self.weights.add_(self.update)
+            self._move()
         else:  # the statistics of this batch went with weights that won't be
-            for buffer, before in zip(self.model.buffers(), buffers, strict=True):
+            for buffer, before in zip(own, buffers, strict=True):
                 buffer.copy_(before)
         return scalars, taken
 
@@ -209,7 +214,7 @@ class Training:
 
     def _gradient(self, loss: Tensor) -> Tensor:
         parts = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
-        found = torch.cat([part.reshape(-1) for part in parts])
+        found = joined(parts, self.weights.dtype)
         if self.trained is None:
             gradient = found
         else:  # frozen parameters keep their place in the vector, with a gradient of zero
@@ -220,6 +225,10 @@ class Training:
             gradient = gradient.add(decayed, alpha=self.settings.weight_decay)
         return gradient
 
+    def _move(self) -> None:
+        self.weights.add_(self.update)
+        self.tied.settle()
+
     def _set_update(self, gradient: Tensor, lr: float) -> None:
         self.velocity.mul_(self.settings.momentum).add_(gradient)
         if self.settings.nesterov:
@@ -229,10 +238,10 @@ class Training:
         torch.mul(direction, -lr, out=self.update)
 
 
-def _trained(model: nn.Module) -> Tensor | None:
+def _trained(copy: Tied) -> Tensor | None:
     """Which entries of the flat vector are trained, (P,) bool; None if all are."""
-    if all(p.requires_grad for p in model.parameters()):
+    if all(p.requires_grad for p in copy.parameters):
         return None
-    return torch.cat(
-        [torch.full((p.numel(),), p.requires_grad, device=p.device) for p in model.parameters()]
-    )
+    sizes = [place.size for place in copy.layout.parameters]
+    flags = [torch.full((n,), p.requires_grad) for n, p in zip(sizes, copy.parameters, strict=True)]
+    return torch.cat(flags).to(copy.vector.device)

@@ -88,6 +88,21 @@ class Plane:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """What of a network a plane's directions move."""
+
+    trained: int
+    """P, the numbers in the flat vector."""
+    frozen: int
+    """The numbers that are constants, in no vector."""
+    frozen_tensors: int
+    moved: int
+    """Those of P that directions move."""
+    tensors: tuple[str, ...] = ()
+    """The names of the tensors that they are in; none: all of the vector's."""
+
+
+@dataclass(frozen=True)
 class Path:
     """A trajectory projected onto a plane by least squares."""
 
@@ -224,6 +239,8 @@ class Scan:
     Measured on a subset of the samples: the standard error. Else 0."""
     certificate: Certificate | None = None
     """There is one as soon as every point has a value to the tolerance."""
+    weights: Moved | None = None
+    """What the directions move; None in files from before it was kept: all of the vector."""
     subset: Mapping[str, Floats] = field(default_factory=dict)
     """Measures of a subset of the samples, at points whose exact values are interpolated."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -13,9 +14,20 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading, write
 from landscape.store.scans import certificates
-from landscape.store.scans.records import FORMAT, VERSION, Anchor, Path, Plane, Point, Scan, Spread
+from landscape.store.scans.records import (
+    FORMAT,
+    VERSION,
+    Anchor,
+    Moved,
+    Path,
+    Plane,
+    Point,
+    Scan,
+    Spread,
+)
 from landscape.store.trajectories.index import write_events
 from landscape.store.trajectories.trajectory import events_of
+from landscape.store.typed import rebuilt
 
 PLANE_ATTRIBUTES = (
     "kind",
@@ -92,6 +104,8 @@ def _fill(file: h5py.File, scan: Scan) -> None:
         }
     )
     file.attrs["remarks"] = list(scan.remarks)
+    if scan.weights is not None:
+        file["weights"] = json.dumps(asdict(scan.weights))
     plane = file.create_group("plane")
     plane["origin"] = scan.plane.origin
     plane["directions"] = scan.plane.directions
@@ -173,6 +187,9 @@ def _scan(file: h5py.File) -> Scan:
         **{name: _plain(file.attrs[name]) for name in SCAN_ATTRIBUTES},
         **{name: json.loads(file.attrs[name]) for name in JSON_ATTRIBUTES},
         **{name: json.loads(file.attrs.get(name, "{}")) for name in LATER_JSON_ATTRIBUTES},
+        weights=(
+            rebuilt(Moved, json.loads(file["weights"].asstr()[()])) if "weights" in file else None
+        ),
         spread=_spread(file["spread"]) if "spread" in file else None,
         remarks=tuple(map(str, file.attrs.get("remarks", ()))),
     )

@@ -33,6 +33,8 @@ EXPLAINED = {
 }
 EVENTS = ("escape", "recovery", "spike", "plateau", "non-finite")
 """The events that are spoken of; of several at one step in this order."""
+NAMED = 4
+"""So many tensors are named, of more it says that there are others."""
 MOST = 2
 """So many stretches of one name are listed, more are counted."""
 TRAINED_WITH = (
@@ -74,14 +76,22 @@ BATCHNORM = {
 }
 
 
+SPECTRAL = {
+    "saved": "Spectral norms are estimated with the origin's vectors: away from it they come out "
+    "too small; --batchnorm recompute has those of each point.",
+    "recompute": "Spectral norms were computed anew at every point.",
+    "interpolate": "Spectral norms were computed anew at every point.",
+}
+
+
 def describe(scan: Scan) -> list[str]:
     """Everything a reader of the scan must know, a sentence each."""
-    sentences = [_where(scan), *_axes(scan), _grid(scan), *_losses(scan)]
+    sentences = [_where(scan), *_axes(scan), *moved(scan), _grid(scan), *_losses(scan)]
     for path in scan.paths:
         sentences += _path(scan, path)
     if normalizes(scan.plane):
         sentences.append(f"BatchNorm statistics: {_batchnorm(scan.plane).full}.")
-    return [*sentences, *remarks(scan)]
+    return [*sentences, *_spectral(scan.plane), *remarks(scan)]
 
 
 def remarks(scan: Scan) -> list[str]:
@@ -153,7 +163,7 @@ def ready(scan: Scan) -> str:
 
 def details(scan: Scan) -> str:
     """What was measured where and how, how much it shows of the path, and what made it."""
-    sentences = [_subject(scan), _named_axes(scan), _extents(scan), _centre(scan)]
+    sentences = [_subject(scan), _named_axes(scan), *moved(scan), _extents(scan), _centre(scan)]
     sentences.append(constant_output(scan.constant_loss))
     for path in scan.paths:
         text = share(path)
@@ -161,6 +171,7 @@ def details(scan: Scan) -> str:
     sentences += [*scan.remarks, doubtful(scan)]
     if normalizes(scan.plane):
         sentences.append(_batchnorm(scan.plane).caption)
+    sentences += _spectral(scan.plane)
     return " ".join(text for text in (*sentences, *made_by(scan.provenance)) if text)
 
 
@@ -172,6 +183,7 @@ def small_print(scan: Scan) -> list[str]:
         facts.append(f"BatchNorm statistics: {_batchnorm(plane).figure}")
     facts.append(skew(plane))
     joined = "; ".join(text for text in facts if text)
+    joined = " ".join([*moved(scan), *_spectral(plane), joined]).strip()
     return [*(share(path) for path in scan.paths), *scan.remarks, joined]
 
 
@@ -236,6 +248,28 @@ def scaling(plane: Plane) -> str:
     how = plane.normalization
     scaled = f"random directions {'not normalized' if how == 'none' else f'{how}-normalized'}"
     return f"{scaled}, {plane.ignored} tensors left out" if plane.ignored != "none" else scaled
+
+
+def moved(scan: Scan) -> list[str]:
+    """A sentence on frozen tensors, one on those that alone move; none where all do."""
+    weights = scan.weights
+    if weights is None:
+        return []
+    found = []
+    if weights.frozen_tensors:
+        found.append(f"{trained(weights.trained, weights.frozen, weights.frozen_tensors)}.")
+    if count := len(weights.tensors):
+        numbers = f"{weights.moved:,} of P = {weights.trained:,} parameters"
+        named = ", ".join(weights.tensors[:NAMED]) + (", ..." if count > NAMED else "")
+        move = "tensor moves" if count == 1 else "tensors move"
+        found.append(f"Only {count} {move}, {numbers}: {named}; the others stay the origin's.")
+    return found
+
+
+def trained(count: int, frozen: int, tensors: int) -> str:
+    """How much of a network is trained: ``P = 12 trained of 340 parameters, 3 tensors frozen``."""
+    kept = f"{tensors} tensor{'' if tensors == 1 else 's'} frozen"
+    return f"P = {count:,} trained of {count + frozen:,} parameters, {kept}"
 
 
 def normalizes(plane: Plane) -> bool:
@@ -335,6 +369,14 @@ def _steps(event: Event) -> str:
 def _batchnorm(plane: Plane) -> BatchNormText:
     mode = plane.batchnorm
     return BATCHNORM.get(mode, BatchNormText(mode, f"BatchNorm statistics: {mode}.", mode))
+
+
+def _spectral(plane: Plane) -> list[str]:
+    """What is said of spectral norm's vectors u and v, where the model has any."""
+    names = set(plane.buffers)
+    pairs = (name for name in names if name.endswith("_u") and f"{name[:-1]}v" in names)
+    known = next(pairs, None) is not None and plane.batchnorm in SPECTRAL
+    return [SPECTRAL[plane.batchnorm]] if known else []
 
 
 # What `describe` says.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from landscape.errors import LandscapeError
 from landscape.store import names
 from landscape.store.hdf5 import check_own, reading
+from landscape.store.trajectories import constants
 from landscape.store.trajectories.scalars import SCALARS
 
 FORMAT = "landscape-trajectory"
@@ -112,9 +113,19 @@ class Trajectory:
         return weights
 
     def buffers(self, row: int) -> dict[str, NDArray[Any]]:
-        """One row's buffers by name."""
+        """One row's buffers by name, those that never change among them."""
         with self._file() as file:
-            return {name: np.asarray(data[row]) for name, data in file["buffers"].items()}
+            changing = {name: np.asarray(data[row]) for name, data in file["buffers"].items()}
+            return constants.buffers(file) | changing
+
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """Frozen tensors, and buffers that no step has changed, by name.
+
+        A complex tensor has shape (..., 2); of a sparse buffer there are ``NAME:indices`` and
+        ``NAME:values``.
+        """
+        with self._file() as file:
+            return constants.read(file)[0]
 
     def velocity(self, step: int) -> NDArray[np.float32] | None:
         """The optimizer's velocity at a step, of the recorded parameters; None where it has none.
