@@ -132,7 +132,7 @@ class Watch:
             self._vector.copy_(weights)
             for mine, theirs in zip(self._shown.buffers(), self.model.buffers(), strict=True):
                 mine.copy_(theirs)
-        step = Step(self._step, self._shown, weights, scalars, velocity=self._velocity)
+        step = Step(self._step, self._shown, weights, scalars, moments=self._moments)
         self.recorder.record(step)
 
     def _remember(
@@ -177,17 +177,19 @@ class Watch:
             parts.append((gradient + decay.get(p, 0.0) * p.detach()).reshape(-1))
         return torch.cat(parts)
 
-    def _velocity(self) -> Tensor | None:
+    def _moments(self) -> dict[str, Tensor]:
         """SGD's momentum buffers as one vector; other optimizers mean other things by velocity."""
         if not isinstance(self.optimizer, torch.optim.SGD):
-            return None
+            return {}
         held = [self.optimizer.state[p].get("momentum_buffer") for p in self.model.parameters()]
         if all(buffer is None for buffer in held):
-            return None
+            return {}
         pairs = zip(held, self.model.parameters(), strict=True)
-        return torch.cat(
-            [(torch.zeros_like(p) if b is None else b).detach().reshape(-1) for b, p in pairs]
-        )
+        return {
+            "velocity": torch.cat(
+                [(torch.zeros_like(p) if b is None else b).detach().reshape(-1) for b, p in pairs]
+            )
+        }
 
 
 def _described(optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def trained(subject: Subject, trial: Intervention, run: Run) -> Trained:
 def _is_constant(subject: Subject, run: Run) -> bool:
     trajectory = run.trajectory
     row = trajectory.row("final")
-    start = Start(trajectory.row_weights(row), trajectory.buffers(row), None)
+    start = Start(trajectory.row_weights(row), trajectory.buffers(row))
     return plateau.is_constant(subject.problem, start)
 
 

@@ -1,4 +1,4 @@
-"""Training by SGD, a step at a time; whoever iterates records, shows progress and stops."""
+"""Training, a step at a time; whoever iterates records, shows progress and stops."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import tied
+from landscape.sgd.training.averaging import Average
+from landscape.sgd.training.optimizers import OPTIMIZERS, Optimizer, clip
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import (
     TrainingState,
@@ -25,6 +27,7 @@ from landscape.sgd.training.state import (
     random_state,
     set_random_state,
     to_array,
+    to_tensor,
 )
 from landscape.sgd.training.step_scalars import Meter
 
@@ -43,10 +46,15 @@ class Step:
     ``finite``); None at step 0."""
     finite: bool = True
     """False if the next step's loss, gradient or weights weren't: the training ends at w_t."""
-    velocity: Callable[[], Tensor | None] = lambda: None
-    """(P,): v in w = w - lr v, where the optimizer has one."""
+    moments: Callable[[], Mapping[str, Tensor]] = dict
+    """What the optimizer keeps between steps, by the name in files: (P,) each, or a number.
+    ``velocity`` is v in SGD's w = w - lr v."""
     capture: Callable[[], TrainingState] | None = None
     """The training's state here, to go on from in another process; only before the next step."""
+    average: Step | None = None
+    """The averaged weights after this step, where an average is kept; without scalars."""
+    clipped: bool = False
+    """Whether the gradient of the step that led here was shortened."""
 
 
 def steps(
@@ -54,29 +62,29 @@ def steps(
     settings: Settings,
     *,
     start: TrainingState | None = None,
-    velocity: Tensor | None = None,
+    moments: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Step]:
     """Train, yielding step 0 (the initialization) first and every step after it.
 
     With ``start``, what `Step.capture` gave, the step it was captured at comes first and what
-    follows is the same to the bit as without the interruption. ``velocity`` (P,) is what the
-    optimizer begins with instead of zero.
+    follows is the same to the bit as without the interruption. ``moments``, as in `Step`, is what
+    the optimizer begins with instead of nothing.
 
     The problem's model is copied, never changed. The same seed, machine and number of threads
     give the same weights to the bit. Seeds the global generators of torch, NumPy and Python,
     which dropout and augmentations draw from.
 
-    The update is that of ``torch.optim.SGD``: v = momentum v + g, w = w - lr v (Nesterov:
-    w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight decay
-    times w.
+    The update is that of torch's optimizer of that name. Of SGD: v = momentum v + g, w = w - lr v
+    (Nesterov: w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight
+    decay times w.
     """
     tuning.tune()
     training = Training(problem, settings)
     total = settings.total_steps(len(training.samples))
     if start is None:
         _seed(settings.seed)
-        if velocity is not None:
-            training.velocity.copy_(velocity)
+        if moments:
+            training.optimizer.restore(moments)
     else:
         training.restore(start)
     first = start.step if start is not None else 0
@@ -97,7 +105,7 @@ def _seed(seed: int) -> None:
 
 
 class Training:
-    """The live state: weights, gradient and velocity as flat vectors."""
+    """The live state: weights, gradient and what the optimizer keeps, as flat vectors."""
 
     def __init__(self, problem: Problem, settings: Settings, *, measured: bool = True) -> None:
         """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
@@ -114,8 +122,11 @@ class Training:
             )
         self.trained = _trained(self.model)
         self.buffered = measured and next(self.model.buffers(), None) is not None
-        self.velocity = torch.zeros_like(self.weights)
-        self.update = torch.zeros_like(self.weights)
+        kind = OPTIMIZERS[settings.optimizer]
+        self.optimizer: Optimizer = kind.make(self.model, self.weights, settings.of_optimizer())
+        self.decay = settings.weight_decay if kind.decays_gradient else 0.0
+        self.average = Average(problem.model, device, settings.ema) if settings.ema else None
+        self.clipped = False
         self.meter = Meter(self.weights)
         self.generator = torch.Generator(device="cpu")
         self.generator.manual_seed(settings.seed)
@@ -129,14 +140,23 @@ class Training:
             self.weights,
             scalars,
             finite,
-            lambda: self.velocity,
+            self.optimizer.moments,
             (lambda: self.capture(step)) if finite else None,
+            self._averaged(step, finite=finite),
+            self.clipped,
         )
+
+    def _averaged(self, step: int, *, finite: bool) -> Step | None:
+        if self.average is None:
+            return None
+        return Step(step, self.average.model, self.average.weights, None, finite)
 
     def capture(self, step: int) -> TrainingState:
         """Everything that the next step depends on, apart from problem and settings."""
-        vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
+        vectors = {"weights": self.weights, **self.optimizer.moments(), **self.meter.memory}
         arrays = {f"training/{name}": to_array(vector) for name, vector in vectors.items()}
+        if self.average is not None:
+            arrays |= self.average.arrays()
         for name, buffer in self.model.named_buffers():
             arrays[f"buffers/{name}"] = to_array(buffer)
         arrays["random/generator"] = to_array(self.generator.get_state())
@@ -147,9 +167,14 @@ class Training:
     def restore(self, state: TrainingState) -> None:
         """Be where `capture` was."""
         found = state.part("training")
-        vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
+        vectors = {"weights": self.weights, **self.meter.memory}
         for name, vector in vectors.items():
-            from_array(vector, found[name])
+            from_array(vector, found.pop(name))
+        self.optimizer.restore(
+            {name: to_tensor(value, self.weights.dtype) for name, value in found.items()}
+        )
+        if self.average is not None:
+            self.average.restore(state.part("average"))
         held = state.part("buffers")
         for name, buffer in self.model.named_buffers():
             from_array(buffer, held[name])
@@ -166,22 +191,28 @@ class Training:
             inputs = self.augment(inputs, self.generator)
         loss = per_sample(self.loss, self._outputs(inputs, len(targets)), targets).mean()
         gradient = self._gradient(loss)
-        self._set_update(gradient, lr)
+        self.optimizer.propose(gradient, lr)
         if not self.measured:
-            self.weights.add_(self.update)
+            self._take()
             return {}, True
+        update = self.optimizer.update
         scalars = self.meter.scalars(
-            self.weights, gradient, self.update, batch_loss=float(loss.detach()), lr=lr
+            self.weights, gradient, update, batch_loss=float(loss.detach()), lr=lr
         )
         # Norms that are finite and small enough that no entry of the sum can overflow.
         reach = scalars["weight_norm"] + scalars["update_norm"]
         largest = torch.finfo(self.weights.dtype).max
         if taken := math.isfinite(scalars["batch_loss"]) and reach < largest:
-            self.weights.add_(self.update)
+            self._take()
         else:  # the statistics of this batch went with weights that won't be
             for buffer, before in zip(self.model.buffers(), buffers, strict=True):
                 buffer.copy_(before)
         return scalars, taken
+
+    def _take(self) -> None:
+        self.optimizer.take()
+        if self.average is not None:
+            self.average.follow(self.model, self.weights)
 
     def _outputs(self, inputs: Tensor, count: int) -> Tensor:
         try:
@@ -208,25 +239,23 @@ class Training:
         return self.order[at * size : (at + 1) * size]
 
     def _gradient(self, loss: Tensor) -> Tensor:
-        parts = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+        # Not torch.autograd.grad, which reentrant checkpointing doesn't work with.
+        loss.backward()  # type: ignore[no-untyped-call]
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
         found = torch.cat([part.reshape(-1) for part in parts])
+        for parameter in self.parameters:
+            parameter.grad = None
         if self.trained is None:
             gradient = found
         else:  # frozen parameters keep their place in the vector, with a gradient of zero
             gradient = torch.zeros_like(self.weights)
             gradient[self.trained] = found
-        if self.settings.weight_decay:
+        if self.settings.clip is not None:
+            self.clipped = clip(gradient, self.settings.clip)
+        if self.decay:
             decayed = self.weights if self.trained is None else self.weights * self.trained
-            gradient = gradient.add(decayed, alpha=self.settings.weight_decay)
+            gradient = gradient.add(decayed, alpha=self.decay)
         return gradient
-
-    def _set_update(self, gradient: Tensor, lr: float) -> None:
-        self.velocity.mul_(self.settings.momentum).add_(gradient)
-        if self.settings.nesterov:
-            direction = gradient.add(self.velocity, alpha=self.settings.momentum)
-        else:
-            direction = self.velocity
-        torch.mul(direction, -lr, out=self.update)
 
 
 def _trained(model: nn.Module) -> Tensor | None:
