@@ -543,6 +543,9 @@ def summarize(run: Run) -> None:
     """Print the losses at start, best and end, events and notes."""
     import numpy as np
 
+    from landscape.store import read
+    from landscape.store.run import AVERAGE
+
     trajectory = run.trajectory
     measured = bool(np.isfinite(trajectory.measures["train_loss"]).any())
     echo(
@@ -571,5 +574,8 @@ def summarize(run: Run) -> None:
         echo(f"and {more} more events in trajectory.h5")
     for note in run.record.get("notes", ()):
         echo(f"landscape: note: {note}", err=True)
+    if (average := run.folder / AVERAGE).is_dir() and measured:
+        loss = read(average).trajectory.measures["train_loss"][-1]
+        echo(f"average of the weights: train loss {loss:.4g} at the end; {average}")
     if measured and not trajectory.partial:
         echo(f"next: landscape scan {run.folder}")

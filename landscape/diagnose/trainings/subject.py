@@ -123,11 +123,17 @@ class Subject:
         if known is None:  # a loop of somebody's own
             known = dict(self.run.record.get("optimizer") or {"name": "unknown"})
             known["optimizer"] = known.pop("name")
-            known["clipped"] = bool(self.run.record.get("clipped"))
+            averaged = known.get("betas", [0.0])[0]  # Adam's
         else:
-            kind = OPTIMIZERS[known.get("optimizer", "sgd")]
-            clipped = known.get("clip") is not None
-            known = {**known, "optimizer": kind.name, "clipped": clipped}
+            name = known.get("optimizer", "sgd")
+            own = Settings(**known).of_optimizer()
+            averaged = own.get("beta1", 0.0)
+            known = {**known, "optimizer": OPTIMIZERS[name].name}
+        # Adam's average of gradients makes its steps resemble each other as momentum does.
+        known = {**known, "momentum": averaged or known.get("momentum", 0.0)}
+        # How often is known at the end; of a run that was killed, only that it might be.
+        lost = self.run.record["status"] == "running" and known.get("clip") is not None
+        known["clipped"] = lost or bool(self.run.record.get("clipped"))
         names = ("momentum", "nesterov", "weight_decay", "batch_size", "optimizer", "clipped")
         chosen: dict[str, Any] = {name: known[name] for name in names if name in known}
         return Setup(

@@ -94,6 +94,7 @@ def settings(run: Run, trial: Intervention) -> Settings:
         seed=trial.seed,
         schedule=trial.schedule,
         order_from=trial.order_from,
+        ema=None,
     )
 
 

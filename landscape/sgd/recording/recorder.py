@@ -123,7 +123,6 @@ class Recorder:
         self._plan, self._state = plan, state
         self._intake: Intake | None = None
         self._averaged: AveragedRun | None = None
-        self._clipped = state.info.get("clipped", 0) if state is not None else 0
         self._flushed, self._gap = -math.inf, FLUSH_SECONDS
 
     def record(self, step: Step) -> None:
@@ -141,7 +140,6 @@ class Recorder:
             if self._state is not None:
                 return  # the step that is gone on from: all of it is there
         added = self._intake.take(step)
-        self._clipped += step.clipped
         if self._averaged is not None and step.average is not None:
             self._averaged.intake.take(step.average)
         waited = time.monotonic() - self._flushed
@@ -165,8 +163,8 @@ class Recorder:
                 changes["constant_loss"] = self._intake.constant_loss
                 if status == "finished" and not finite:
                     changes["status"] = "non-finite"
-                if self._clipped:
-                    changes["clipped"] = self._clipped
+                if clipped := self._intake.last.clipped:
+                    changes["clipped"] = clipped
             if self._averaged is not None:
                 self._averaged.close(changes["status"])
             self.run = self.run.update(**changes)
@@ -212,7 +210,6 @@ class Recorder:
             state = intake.state(capture(), most=RING_BYTES)
             if self._averaged is not None:
                 state = self._averaged.added_to(state)
-            info = {**state.info, "clipped": self._clipped}
-            resumefile.save(self.run.folder, state.step, state.arrays, info)
+            resumefile.save(self.run.folder, state.step, state.arrays, state.info)
         self._flushed = time.monotonic()
         self._gap = max(FLUSH_SECONDS, SHARE * (self._flushed - started))

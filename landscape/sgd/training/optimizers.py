@@ -144,7 +144,7 @@ def flat_moments(
     """
     found: dict[str, Tensor] = {}
     for name in dict.fromkeys(name for state in states for name in state):
-        values = [state.get(name) for state in states]
+        values = [_tensor(state.get(name)) for state in states]
         there = [value for value in values if isinstance(value, Tensor)]
         if not there:
             continue
@@ -160,6 +160,12 @@ def flat_moments(
             if all(torch.equal(value.detach().reshape(()), first) for value in there):
                 found[f"{OTHERS}{name}"] = first.clone()
     return found
+
+
+def _tensor(value: Any) -> Any:
+    # Some count their steps in a plain number.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return torch.tensor(float(value)) if is_number else value
 
 
 def _fits(value: Any, size: int) -> bool:

@@ -83,7 +83,9 @@ class Settings:
         choices = ", ".join(SCHEDULES)
         _ask(self.schedule in SCHEDULES, f"schedule must be one of {choices}", self.schedule)
         _ask(self.device in DEVICES, f"device must be one of {', '.join(DEVICES)}", self.device)
-        for name in ("beta1", "beta2", "alpha", "ema"):
+        ema = self.ema
+        _ask(ema is None or 0 < ema < 1, "ema must be above 0 and below 1", ema)
+        for name in ("beta1", "beta2", "alpha"):
             value = getattr(self, name)
             _ask(value is None or 0 <= value < 1, f"{name} must be at least 0 and below 1", value)
         for name in ("eps", "clip"):
@@ -102,6 +104,11 @@ class Settings:
         names = ("momentum", "nesterov", "beta1", "beta2", "alpha", "eps")
         own = chosen(self.optimizer, {name: getattr(self, name) for name in names})
         return own | {"weight_decay": self.weight_decay}
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a step depends on earlier gradients: by momentum, or Adam's averages."""
+        return self.optimizer != "sgd" or self.momentum > 0
 
     def total_steps(self, samples: int) -> int:
         """How many steps the training takes on that many samples."""

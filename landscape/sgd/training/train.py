@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,8 +54,8 @@ class Step:
     """The training's state here, to go on from in another process; only before the next step."""
     average: Step | None = None
     """The averaged weights after this step, where an average is kept; without scalars."""
-    clipped: bool = False
-    """Whether the gradient of the step that led here was shortened."""
+    clipped: int = 0
+    """The gradients that were shortened so far, as far as that is known."""
 
 
 def steps(
@@ -125,8 +126,9 @@ class Training:
         kind = OPTIMIZERS[settings.optimizer]
         self.optimizer: Optimizer = kind.make(self.model, self.weights, settings.of_optimizer())
         self.decay = settings.weight_decay if kind.decays_gradient else 0.0
-        self.average = Average(problem.model, device, settings.ema) if settings.ema else None
-        self.clipped = False
+        ema = settings.ema
+        self.average = Average(problem.model, device, ema) if ema is not None else None
+        self.clipped = 0
         self.meter = Meter(self.weights)
         self.generator = torch.Generator(device="cpu")
         self.generator.manual_seed(settings.seed)
@@ -162,7 +164,10 @@ class Training:
         arrays["random/generator"] = to_array(self.generator.get_state())
         generators, info = random_state()
         arrays |= {f"random/{name}": value for name, value in generators.items()}
-        return TrainingState(step, arrays, {"random": info, "norms": self.meter.norms})
+        return TrainingState(step, arrays, self._info(info))
+
+    def _info(self, generators: Mapping[str, Any]) -> dict[str, Any]:
+        return {"random": generators, "norms": self.meter.norms, "clipped": self.clipped}
 
     def restore(self, state: TrainingState) -> None:
         """Be where `capture` was."""
@@ -179,6 +184,7 @@ class Training:
         for name, buffer in self.model.named_buffers():
             from_array(buffer, held[name])
         self.meter.norms = tuple(state.info["norms"])
+        self.clipped = state.info.get("clipped", 0)
         generators = state.part("random")
         self.generator.set_state(torch.from_numpy(np.array(generators["generator"])))
         set_random_state(generators, state.info["random"])
@@ -251,7 +257,7 @@ class Training:
             gradient = torch.zeros_like(self.weights)
             gradient[self.trained] = found
         if self.settings.clip is not None:
-            self.clipped = clip(gradient, self.settings.clip)
+            self.clipped += clip(gradient, self.settings.clip)
         if self.decay:
             decayed = self.weights if self.trained is None else self.weights * self.trained
             gradient = gradient.add(decayed, alpha=self.decay)

@@ -39,6 +39,8 @@ TRAINED_WITH = (
     ("lr", "learning rate"),
     ("momentum", "momentum"),
     ("weight_decay", "weight decay"),
+    ("clip", "gradients clipped to norm"),
+    ("ema", "average of the weights with"),
     ("batch_size", "batch"),
 )
 
@@ -252,9 +254,11 @@ def constant_output(loss: float) -> str:
 
 
 def training(settings: Mapping[str, Any]) -> str:
-    """How a run was trained: ``learning rate 0.1, momentum 0.9, batch 32, seed 0``."""
+    """How a run was trained: ``adamw, learning rate 0.1, batch 32, seed 0``; SGD isn't named."""
     given = [(text, settings[key]) for key, text in TRAINED_WITH if settings.get(key)]
     parts = [f"{text} {number(float(value))}" for text, value in given]
+    if settings.get("optimizer", "sgd") != "sgd":
+        parts.insert(0, str(settings["optimizer"]))
     return ", ".join(parts + ([f"seed {settings['seed']}"] if "seed" in settings else []))
 
 
