@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from landscape.sgd.sweeps import SweepPlan
 
 PANEL = "A sweep"
-LISTS = ("model", "data")
+LISTS = ("model", "data", "optimizer")
 """What takes a list of values beside the numeric options."""
 MODEL_OPTIONS = ("model", "data", "data_root", "depth", "width", "no_shortcut")
 """Left to an own problem's settings of that name where there is one."""

@@ -1,4 +1,4 @@
-"""``landscape train``: train by SGD and record the run."""
+"""``landscape train``: train a network and record the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 MODEL = "What to train"
-SGD = "SGD"
+SGD = "The optimizer"
 RUN = "The run"
 PANEL = "What is recorded"
 
@@ -195,20 +195,88 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    lr: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=SGD)] = 0.05,
-    momentum: Annotated[float, typer.Option(help="Momentum.", rich_help_panel=SGD)] = 0.0,
+    optimizer: Annotated[
+        str,
+        typer.Option(
+            help="sgd, adam, adamw or rmsprop, as torch.optim has them.", rich_help_panel=SGD
+        ),
+    ] = "sgd",
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Learning rate.",
+            show_default="sgd 0.05, adam and adamw 0.001, rmsprop 0.01",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    momentum: Annotated[
+        float, typer.Option(help="Momentum, of sgd and rmsprop.", rich_help_panel=SGD)
+    ] = 0.0,
     nesterov: Annotated[
-        bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=SGD)
+        bool, typer.Option("--nesterov", help="Nesterov's momentum, of sgd.", rich_help_panel=SGD)
     ] = False,
+    beta1: Annotated[
+        float | None,
+        typer.Option(
+            help="Adam's average of gradients keeps this share a step.",
+            show_default="0.9",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    beta2: Annotated[
+        float | None,
+        typer.Option(
+            help="Its average of squared gradients keeps this one.",
+            show_default="0.999",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="Rmsprop's average of squared gradients keeps this share a step.",
+            show_default="0.99",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    eps: Annotated[
+        float | None,
+        typer.Option(
+            help="Added where adam, adamw and rmsprop divide.",
+            show_default="1e-8",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NORM",
+            help="Shorten each batch's gradient to this norm where it is longer.",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Keep a running average of the weights that changes by 1 - SHARE a step (0.999), "
+            "and record it as a run of its own, in RUN/average.",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
     weight_decay: Annotated[
-        float, typer.Option(help="Weight decay, of all parameters.", rich_help_panel=SGD)
+        float,
+        typer.Option(
+            help="Weight decay, of all parameters; adamw's is apart from its gradient.",
+            rich_help_panel=SGD,
+        ),
     ] = 0.0,
     batch_size: Annotated[int, typer.Option(help="Samples a step.", rich_help_panel=SGD)] = 32,
     epochs: Annotated[
         int, typer.Option(help="Passes through the training data.", rich_help_panel=SGD)
     ] = 40,
     steps: Annotated[
-        int | None, typer.Option(help="SGD steps, instead of --epochs.", rich_help_panel=SGD)
+        int | None, typer.Option(help="Steps, instead of --epochs.", rich_help_panel=SGD)
     ] = None,
     schedule: Annotated[
         str,
@@ -253,13 +321,14 @@ def train(
         bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=RUN)
     ] = False,
 ) -> None:
-    """Train a network by SGD and record its weights.
+    """Train a network by SGD, or by another optimizer, and record its weights.
 
     Writes a run's folder: run.json, trajectory.h5 (weights at the recorded steps, scalars at
     every step) and its shards. Scan it next: landscape scan RUN.
 
-    Several values of a numeric option, of --model or of --data (--lr 0.01,0.1), or --seeds, make
-    a sweep: a folder with a run for each combination. The same command goes on with it.
+    Several values of a numeric option, of --model, --data or --optimizer (--lr 0.01,0.1), or
+    --seeds, make a sweep: a folder with a run for each combination. The same command goes on
+    with it.
     """
     from landscape.sgd import begin
 
@@ -281,7 +350,7 @@ FREE = ("resume", "quiet", "output")
 OF_MODEL = ("model", "data", "data_root", "depth", "width")
 OF_SETTINGS = (
     *("lr", "momentum", "nesterov", "weight_decay", "batch_size", "epochs", "steps", "seed"),
-    *("schedule", "device"),
+    *("schedule", "device", "optimizer", "beta1", "beta2", "alpha", "eps", "clip", "ema"),
 )
 OF_FLIGHT = ("flight", "flight_range", "flight_mads", "flight_rise", "flight_windows")
 
@@ -489,6 +558,9 @@ def summarize(run: Run) -> None:
     """Print the losses at start, best and end, events and notes."""
     import numpy as np
 
+    from landscape.store import read
+    from landscape.store.run import AVERAGE
+
     trajectory = run.trajectory
     measured = bool(np.isfinite(trajectory.measures["train_loss"]).any())
     echo(
@@ -517,5 +589,8 @@ def summarize(run: Run) -> None:
         echo(f"and {more} more events in trajectory.h5")
     for note in run.record.get("notes", ()):
         echo(f"landscape: note: {note}", err=True)
+    if (average := run.folder / AVERAGE).is_dir() and measured:
+        loss = read(average).trajectory.measures["train_loss"][-1]
+        echo(f"average of the weights: train loss {loss:.4g} at the end; {average}")
     if measured and not trajectory.partial:
         echo(f"next: landscape scan {run.folder}")

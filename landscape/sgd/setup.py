@@ -67,7 +67,10 @@ class TrainingSetup:
     def name(self) -> str:
         """What a run's folder is called unless it is given another name."""
         momentum = f"-m{self.settings.momentum:g}" if self.settings.momentum else ""
-        words = "-".join(self.subject().values())
+        subject = list(self.subject().values())
+        if self.settings.optimizer != "sgd":
+            subject.append(self.settings.optimizer)
+        words = "-".join(subject)
         return f"{words}-lr{self.settings.lr:g}{momentum}-seed{self.settings.seed}"
 
     def subject(self) -> dict[str, str]:

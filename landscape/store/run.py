@@ -27,7 +27,9 @@ KEYS = (
     *("settings", "problem"),
 )
 """What every run.json holds."""
-PARTS = ("shards", "scans", "figures", "exports", "interventions")
+AVERAGE = "average"
+"""The folder, in a run's, with the run of its averaged weights."""
+PARTS = ("shards", "scans", "figures", "exports", "interventions", AVERAGE)
 """The folders that a run has, or gets."""
 INCOMING, REPLACED = "incoming", "replaced"
 """What lies beside a run's folder, hidden and with a process's number, while one replaces it."""

@@ -28,6 +28,7 @@ from landscape.store.trajectories.trajectory import (
     Event,
     events_of,
     listed,
+    moment_names,
     scalar_names,
 )
 
@@ -186,8 +187,7 @@ def _copy(
                 writer.flush()
         velocities = _live(keys[VELOCITIES], index.shown[VELOCITIES])
         kept = sum(
-            _copy_velocity(file, place, int(keys[VELOCITIES][place]), writer)
-            for place in velocities
+            _copy_moments(file, place, int(keys[VELOCITIES][place]), writer) for place in velocities
         )
         steps = _copy_steps(file, entry["steps"], writer)
     writer.flush()
@@ -209,9 +209,10 @@ def _copy_row(file: h5py.File, place: int, step: int, writer: Writer) -> bool:
     return True
 
 
-def _copy_velocity(file: h5py.File, place: int, step: int, writer: Writer) -> bool:
+def _copy_moments(file: h5py.File, place: int, step: int, writer: Writer) -> bool:
     try:
-        writer.add_velocity(step, file["velocity"][place])
+        moments = {name: np.asarray(file[name][place]) for name in moment_names(file)}
+        writer.add_moments(step, moments)
     except BROKEN:
         return False
     return True

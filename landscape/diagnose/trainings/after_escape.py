@@ -129,7 +129,7 @@ def trained(subject: Subject, trial: Intervention, run: Run) -> Trained:
         start_loss=float(losses[0]),
         end_loss=math.inf if diverged else float(np.median(losses[1:][-LAST_ROWS:])),
         order=trial.seed if settings is None or trial.seed != settings.seed else None,
-        velocity=bool(run.record["velocity"]) or settings is None or settings.momentum == 0,
+        velocity=bool(run.record["velocity"]) or settings is None or not settings.remembers,
         epochs=trial.steps * trial.batch_size / subject.samples,
         constant=_is_constant(subject, run) if trial.kind == "plateau" else None,
     )
@@ -138,7 +138,7 @@ def trained(subject: Subject, trial: Intervention, run: Run) -> Trained:
 def _is_constant(subject: Subject, run: Run) -> bool:
     trajectory = run.trajectory
     row = trajectory.row("final")
-    start = Start(trajectory.row_weights(row), trajectory.buffers(row), None)
+    start = Start(trajectory.row_weights(row), trajectory.buffers(row))
     return plateau.is_constant(subject.problem, start)
 
 

@@ -133,6 +133,8 @@ def _lengths(subject: Subject) -> list[int]:
 
 def _against(subject: Subject, course: Course) -> str:
     record = subject.run.record
+    if "average_of" in record:
+        return "the run is the average of a training's weights, which no training continues"
     if record["settings"] is None:
         return (
             "the run was recorded from a loop of your own, which can't be trained again from here"

@@ -51,7 +51,7 @@ def place(problem: Problem, start: Start) -> Placed:
             bias -= largest + margin
             if _constant(model, samples):
                 found = flat(model, problem.layout).float().numpy().astype(np.float32)
-                return Placed(replace(start, weights=found, velocity=None), name)
+                return Placed(replace(start, weights=found, moments={}), name)
             largest, margin = torch.zeros_like(largest), 2 * margin
     return Placed(None, reason=f"the output depends on the input however low {name} is put")
 

@@ -36,7 +36,9 @@ def _on_loss(evidence: Evidence) -> Iterator[str]:
     if not math.isfinite(evidence.constant_loss):
         yield "There is no best constant output for this loss: the first row's loss stands for L₀."
     if not is_sgd(evidence):
-        what = "gradients were clipped" if evidence.setup.clipped else evidence.setup.optimizer
+        setup = evidence.setup
+        whats = [setup.optimizer] if setup.optimizer != "SGD" else []
+        what = ", ".join(whats + ["gradients were clipped"] * setup.clipped)
         yield f"Criteria that are only plain SGD's (bounds, h*) are not applicable: {what}."
     if evidence.setup.constant_from > int(evidence.rows.step[0]):
         yield (

@@ -19,6 +19,7 @@ from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
 from landscape.problem.weights import constants
 from landscape.sgd import lock
+from landscape.sgd.recording.averaged import AveragedRun
 from landscape.sgd.recording.cadence import DEFAULT
 from landscape.sgd.recording.intake import Intake
 from landscape.sgd.recording.options import Options
@@ -123,6 +124,7 @@ class Recorder:
         self.problem = problem
         self._plan, self._state = plan, state
         self._intake: Intake | None = None
+        self._averaged: AveragedRun | None = None
         self._flushed, self._gap = -math.inf, FLUSH_SECONDS
 
     def record(self, step: Step) -> None:
@@ -133,9 +135,15 @@ class Recorder:
         """
         if self._intake is None:
             self._intake = self._begin(step)
+            if step.average is not None:
+                self._averaged = AveragedRun(
+                    self.run, self.problem, self._plan, step.average, self._state
+                )
             if self._state is not None:
                 return  # the step that is gone on from: all of it is there
         added = self._intake.take(step)
+        if self._averaged is not None and step.average is not None:
+            self._averaged.intake.take(step.average)
         waited = time.monotonic() - self._flushed
         full = added and self._intake.writer.pending_bytes > PENDING_BYTES
         if (added and waited >= self._gap) or waited >= LATEST_SECONDS or full:
@@ -157,6 +165,10 @@ class Recorder:
                 changes["constant_loss"] = self._intake.constant_loss
                 if status == "finished" and not finite:
                     changes["status"] = "non-finite"
+                if clipped := self._intake.last.clipped:
+                    changes["clipped"] = clipped
+            if self._averaged is not None:
+                self._averaged.close(changes["status"])
             self.run = self.run.update(**changes)
             if changes["status"] in DONE:
                 (self.run.folder / resumefile.NAME).unlink(missing_ok=True)
@@ -193,11 +205,15 @@ class Recorder:
 
     def _flush(self, intake: Intake, capture: Callable[[], TrainingState] | None) -> None:
         started = time.monotonic()
+        if self._averaged is not None:
+            self._averaged.flush()
         intake.writer.events = intake.events()
         intake.writer.flush()
         if capture is not None:
             # After the trajectory: a kill in between leaves rows too many, not too few.
             state = intake.state(capture(), most=RING_BYTES)
+            if self._averaged is not None:
+                state = self._averaged.added_to(state)
             resumefile.save(self.run.folder, state.step, state.arrays, state.info)
         self._flushed = time.monotonic()
         self._gap = max(FLUSH_SECONDS, SHARE * (self._flushed - started))

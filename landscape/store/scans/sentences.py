@@ -41,6 +41,8 @@ TRAINED_WITH = (
     ("lr", "learning rate"),
     ("momentum", "momentum"),
     ("weight_decay", "weight decay"),
+    ("clip", "gradients clipped to norm"),
+    ("ema", "average of the weights with"),
     ("batch_size", "batch"),
 )
 
@@ -155,8 +157,8 @@ def ready(scan: Scan) -> str:
         shares = [percent(path.share_in_plane) for path in moving]
         found.append(
             f"Lines are the paths of {', '.join(path.name for path in moving)}, projected: the "
-            f"{shape} holds {', '.join(shares)} of their variance; dashed or pale where its loss is "
-            f"over {percent(AGREES)} off that of the weights themselves."
+            f"{shape} holds {', '.join(shares)} of their variance; dashed or pale where its loss "
+            f"is over {percent(AGREES)} off that of the weights themselves."
         )
     return " ".join(found)
 
@@ -320,9 +322,11 @@ def constant_output(loss: float) -> str:
 
 
 def training(settings: Mapping[str, Any]) -> str:
-    """How a run was trained: ``learning rate 0.1, momentum 0.9, batch 32, seed 0``."""
+    """How a run was trained: ``adamw, learning rate 0.1, batch 32, seed 0``; SGD isn't named."""
     given = [(text, settings[key]) for key, text in TRAINED_WITH if settings.get(key)]
     parts = [f"{text} {number(float(value))}" for text, value in given]
+    if settings.get("optimizer", "sgd") != "sgd":
+        parts.insert(0, str(settings["optimizer"]))
     return ", ".join(parts + ([f"seed {settings['seed']}"] if "seed" in settings else []))
 
 

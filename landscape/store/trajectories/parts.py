@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from landscape.store import stream
 from landscape.store.hdf5 import open_file
+from landscape.store.trajectories.trajectory import OPTIMIZER
 
 COPY_BYTES = 16 * 2**20
 """What is copied at a time where shards are merged."""
@@ -22,10 +23,11 @@ Steps = NDArray[np.int64]
 
 
 def axis(name: str) -> str:
-    """Along which axis a dataset runs: recorded rows, velocities, or SGD steps."""
+    """Along which axis a dataset runs: recorded rows, optimizer states, or SGD steps."""
     if name.startswith("steps/"):
         return STEPS
-    return VELOCITIES if name in ("velocity", "velocity_step") else ROWS
+    is_state = name in ("velocity", "velocity_step") or name.startswith(f"{OPTIMIZER}/")
+    return VELOCITIES if is_state else ROWS
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Writer:
         self.parts: list[LiveShard] = []
         self.events: Sequence[Event] | None = None
         self._rows: dict[int, dict[str, Any]] = {}
-        self._velocities: dict[int, NDArray[np.float32]] = {}
+        self._velocities: dict[int, Mapping[str, NDArray[Any]]] = {}
         self._steps: list[tuple[Mapping[str, float], NDArray[np.float32] | None]] = []
         self._next_step = 0
         self._written = 0
@@ -96,7 +96,8 @@ class Writer:
     def pending_bytes(self) -> int:
         """Weights that wait in memory for the next flush."""
         held = [row["weights"] for row in self._rows.values()]
-        return sum(weights.nbytes for weights in [*held, *self._velocities.values()])
+        held += [array for moments in self._velocities.values() for array in moments.values()]
+        return sum(array.nbytes for array in held)
 
     def add_row(
         self,
@@ -143,12 +144,15 @@ class Writer:
         """
         self._steps.append((scalars, sketch))
 
-    def add_velocity(self, step: int, velocity: NDArray[np.float32]) -> None:
-        """Add the optimizer's velocity at a step, of the recorded parameters."""
-        self._velocities[step] = velocity
+    def add_moments(self, step: int, moments: Mapping[str, NDArray[Any]]) -> None:
+        """Add what the optimizer keeps at a step, of the recorded parameters.
+
+        By name: ``velocity``, or ``optimizer/NAME`` each.
+        """
+        self._velocities[step] = moments
 
     def drop(self, steps: Sequence[int]) -> None:
-        """Let go of these rows and their velocities; the next flush frees their space."""
+        """Let go of these rows and their moments; the next flush frees their space."""
         for step in steps:
             self._rows.pop(step, None)
         for part in self.parts:
@@ -225,8 +229,8 @@ class Writer:
             for name, values in self._step_arrays().items():
                 stream.create(file, name, values.shape, values.dtype)[:] = values
             if velocities:
-                stacked = np.stack([self._velocities[step] for step in velocities])
-                stream.create(file, "velocity", stacked.shape, stacked.dtype)[:] = stacked
+                for name, stacked in self._moment_arrays(velocities).items():
+                    stream.create(file, name, stacked.shape, stacked.dtype)[:] = stacked
                 file["velocity_step"] = keys[VELOCITIES]
 
         part = self._write_part(fill, keys)
@@ -236,6 +240,15 @@ class Writer:
         self._rows, self._steps, self._velocities = {}, [], {}
         self.parts.append(part)
         self._next_step += len(numbers)
+
+    def _moment_arrays(self, steps: Sequence[int]) -> dict[str, NDArray[Any]]:
+        held = [self._velocities[step] for step in steps]
+        # Several optimizers needn't all have begun.
+        like = {name: array for moments in held for name, array in moments.items()}
+        return {
+            name: np.stack([moments.get(name, np.full_like(one, np.nan)) for moments in held])
+            for name, one in like.items()
+        }
 
     def _step_arrays(self) -> dict[str, NDArray[Any]]:
         if not self._steps:

@@ -23,6 +23,8 @@ FORMAT = "landscape-trajectory"
 VERSION = 1
 CADENCE, DENSE, FLIGHT, EVENT = 1, 2, 4, 8
 """Bits of ``kind``: why a row was recorded."""
+OPTIMIZER = "optimizer"
+"""The group with what an optimizer other than SGD keeps between steps."""
 MEASURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 
 
@@ -55,7 +57,7 @@ class Trajectory:
     """Those of them that rows hold, with their offset in a row."""
     events: tuple[Event, ...] = ()
     velocity_step: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """The steps at which the optimizer's velocity was recorded."""
+    """The steps at which what the optimizer keeps was recorded."""
 
     @classmethod
     def open(cls, path: Path) -> Trajectory:
@@ -132,12 +134,19 @@ class Trajectory:
 
         It is v in w = w - lr v, as torch.optim.SGD keeps it.
         """
+        found: NDArray[np.float32] | None = self.moments(step).get("velocity")
+        return found
+
+    def moments(self, step: int) -> dict[str, NDArray[Any]]:
+        """What the optimizer kept at a step, of the recorded parameters; empty where unknown.
+
+        ``velocity`` of SGD, ``optimizer/NAME`` of others: vectors like a row, or a number.
+        """
         places = np.flatnonzero(self.velocity_step == step)
         if len(places) == 0:
-            return None
+            return {}
         with self._file() as file:
-            found: NDArray[np.float32] = file["velocity"][places[0]]
-        return found
+            return {name: np.asarray(file[name][places[0]]) for name in moment_names(file)}
 
     def sketches(self, steps: slice = slice(None)) -> NDArray[np.float32]:
         """(S, m) sketches of w_t - w_0, one an SGD step; (0, 0) where none were recorded."""
@@ -228,6 +237,14 @@ def listed(path: Path, file: h5py.File) -> list[dict[str, Any]]:
     shards: list[dict[str, Any]] = json.loads(file.attrs["shards"])
     check_own(path, [names.shard(shard["file"], path) for shard in shards])
     return shards
+
+
+def moment_names(file: h5py.Group) -> list[str]:
+    """The data sets of a trajectory or a shard that hold what the optimizer kept."""
+    return [
+        *(["velocity"] if "velocity" in file else []),
+        *(f"{OPTIMIZER}/{name}" for name in file.get(OPTIMIZER, ())),
+    ]
 
 
 def scalar_names(file: h5py.Group) -> list[str]:
