@@ -318,7 +318,7 @@ def scan(
             directions=directions,
             normalize=normalize,
             include_1d=include_1d,
-            parameters=() if parameters is None else tuple(parameters.split(",")),
+            parameters=parameters,
             unit=unit,
             batchnorm=batchnorm,
         ),

@@ -28,9 +28,9 @@ class PlaneChoice:
     """A direction file of Li et al.'s scripts, instead of ``kinds``."""
     normalize: str = "filter"
     include_1d: bool = False
-    parameters: Sequence[str] = ()
+    parameters: str | None = None
     """Directions move only the tensors whose names match one of these patterns (``*`` and ``?``,
-    several by commas); none: all that are trained."""
+    several by commas); None: all that are trained."""
     unit: str = "own"
     """own, distance or equal."""
     batchnorm: str | None = None

@@ -310,7 +310,7 @@ def origin_step(key: str, given: Given) -> int:
 def file_name(key: str, given: Given) -> str:
     """What a scan of it is called: ``PLANE-ORIGIN-SEED``, fit for a file."""
     origin = "-".join(given.places) or str(KINDS[key].origin(given))
-    only = "".join(f"-{pattern}" for pattern in given.choice.parameters)
+    only = f"-{given.choice.parameters}" if given.choice.parameters else ""
     name = f"{key.partition(':')[0]}-{origin}-{given.choice.seed}{only}"
     return re.sub(r"[^\w.@=,+-]+", "-", name).strip("-.")
 

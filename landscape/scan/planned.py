@@ -53,7 +53,7 @@ class PlannedScan:
             "extent": self.grid.extent or KINDS[self.key].extent,
             "rise": self.grid.rise,
             "planes": choice.planes,
-            "parameters": list(choice.parameters),
+            "parameters": choice.parameters,
             "measures": list(self.grid.measures),
             "tolerance": self.evaluation.tolerance,
             "samples": self.evaluation.samples,

@@ -70,7 +70,7 @@ def prepare(
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
     if request.plane.parameters:
-        narrowed = problem.layout.narrowed(request.plane.parameters)
+        narrowed = problem.layout.narrowed([request.plane.parameters])
         problem = replace(problem, weights=narrowed)
     best_constant = constant_loss(problem)
     planned = []

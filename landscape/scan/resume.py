@@ -83,7 +83,7 @@ def _of_grid(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, Any]]:
             AUTO if old.settings["extent"] == AUTO else was,
             AUTO if extent == AUTO else was,
         )
-    first: dict[str, Any] = {"tolerance": 0.0, "samples": None, "parameters": []}
+    first: dict[str, Any] = {"tolerance": 0.0, "samples": None, "parameters": None}
     for name, is_now in settings.items():
         if name in old.settings or name in first:  # absent from the first files
             yield name, old.settings.get(name, first.get(name)), is_now

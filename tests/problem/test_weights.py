@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from landscape.errors import LandscapeError
-from landscape.problem.weights import Layout, buffers, flat, load_buffers, tied
+from landscape.problem.weights import Layout, buffers, constants, flat, load_buffers, tied
 
 
 class Shared(nn.Module):
@@ -179,3 +179,133 @@ def test_differences_in_words(other, difference):
     mine = Layout.of(nn.Sequential(nn.Linear(3, 2)))
     assert mine.difference(Layout.of(other)) == difference
     assert (mine.fingerprint == Layout.of(other).fingerprint) is (difference == "")
+
+
+class Mixed(nn.Module):
+    """A complex, a 16-bit, a scalar and an empty parameter, frozen and sparse tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.base = nn.Linear(3, 4).requires_grad_(False)
+        self.scale = nn.Parameter(torch.tensor(0.7))
+        self.none = nn.Parameter(torch.zeros(0, 3))
+        self.wave = nn.Parameter(torch.randn(4, 4, dtype=torch.complex64))
+        self.low = nn.Linear(4, 2).to(torch.bfloat16)
+        self.register_buffer("graph", torch.eye(4).to_sparse())
+        self.register_buffer("table", torch.arange(3.0).to(torch.bfloat16))
+
+    def forward(self, inputs):
+        hidden = torch.sparse.mm(self.graph, self.base(inputs).T).T * self.scale
+        waves = hidden.to(torch.complex64) @ self.wave
+        return self.low((waves.real + waves.imag).to(torch.bfloat16)).float()
+
+
+def test_frozen_tensors_are_in_no_vector():
+    model = Mixed()
+    layout = Layout.of(model)
+    assert [(p.name, p.shape, p.offset, p.dtype) for p in layout.parameters] == [
+        ("scale", (), 0, "float32"),
+        ("none", (0, 3), 1, "float32"),
+        ("wave", (4, 4, 2), 1, "complex64"),
+        ("low.weight", (2, 4), 33, "bfloat16"),
+        ("low.bias", (2,), 41, "bfloat16"),
+    ]
+    assert Layout.from_records(layout.to_records()) == layout
+    named = [p.name for p in Layout.of(model, also=["base.bias"]).parameters]
+    assert named == ["scale", "none", "wave", "base.bias", "low.weight", "low.bias"]
+    found = constants(model, layout)
+    assert sorted(found) == ["base.bias", "base.weight", "graph:indices", "graph:values"]
+    np.testing.assert_array_equal(found["base.weight"], model.base.weight.numpy())
+    np.testing.assert_array_equal(found["graph:indices"], [[0, 1, 2, 3], [0, 1, 2, 3]])
+
+
+def test_complex_and_16_bit_parameters_follow_the_vector():
+    model = Mixed()
+    copy = tied(model)
+    assert copy.vector.dtype == torch.float32
+    wave = model.wave.detach()
+    expected = torch.stack([wave.real, wave.imag], -1).reshape(-1)
+    assert torch.equal(copy.vector[1:33], expected)
+    assert torch.equal(copy.vector[33:41], model.low.weight.detach().float().reshape(-1))
+
+    there = torch.linspace(-1, 1, len(copy.vector))
+    copy.move(there)
+    parts = there[1:33].view(4, 4, 2)
+    assert torch.equal(copy.model.wave, torch.complex(parts[..., 0], parts[..., 1]))
+    low = there[33:41].view(2, 4).to(torch.bfloat16)
+    assert torch.equal(copy.model.low.weight, low)
+    # What the vector says is what the model has, to the bit.
+    assert torch.equal(copy.vector[33:41].view(2, 4), low.float())
+    assert torch.equal(copy.vector[1:33], there[1:33])
+    assert torch.equal(flat(copy.model), copy.vector)
+
+
+def test_vectors_split_into_the_parameters_tensors_and_back():
+    copy = tied(Mixed())
+    vector = torch.linspace(0, 2, len(copy.vector)).to(torch.bfloat16).float()
+    parts = copy.split(vector)
+    assert [(part.shape, part.dtype) for part in parts] == [
+        (p.shape, p.dtype) for p in copy.parameters
+    ]
+    assert torch.equal(copy.joined(parts), vector)
+
+
+def test_float64_keeps_imaginary_parts():
+    copy = tied(Mixed(), dtype=torch.float64)
+    assert copy.vector.dtype == torch.float64
+    assert copy.model.wave.dtype == torch.complex128
+    assert torch.equal(copy.model.wave.to(torch.complex64), Mixed().wave)
+
+
+def test_a_vector_of_mixed_dtypes_holds_all_of_them():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
+    copy = tied(model)
+    assert copy.vector.dtype == torch.float64
+    copy.move(torch.full((12,), 0.1, dtype=torch.float64))
+    assert torch.equal(copy.model[0].weight, torch.full((2, 2), 0.1))
+    assert torch.equal(copy.model[1].weight, torch.full((2, 2), 0.1).double().fill_(0.1))
+
+
+def test_plain_parameters_are_views(net):
+    copy = tied(net)
+    assert copy.apart == ()
+    base = copy.vector.untyped_storage().data_ptr()
+    assert {p.untyped_storage().data_ptr() for p in copy.parameters} == {base}
+
+
+def test_sparse_buffers_stay_the_models_own():
+    kept = buffers(Mixed())
+    assert list(kept) == ["table"]
+    assert kept["table"].dtype == np.float32
+    np.testing.assert_array_equal(kept["table"], [0, 1, 2])
+    model = Mixed()
+    load_buffers(model, {"table": np.array([3, 4, 5], np.float32)})
+    assert torch.equal(model.table, torch.tensor([3, 4, 5], dtype=torch.bfloat16))
+
+
+def test_the_older_weight_norm_can_be_copied():
+    with pytest.warns(FutureWarning):
+        model = nn.utils.weight_norm(nn.Linear(3, 2))
+    inputs = torch.randn(4, 3)
+    expected = model(inputs).detach()
+    copy = tied(model)
+    assert torch.equal(copy.model(inputs), expected)
+    copy.move(copy.vector * 2)  # g doubles; v's length says nothing
+    torch.testing.assert_close(copy.model(inputs), 2 * expected)
+
+
+def test_some_tensors_move(net):
+    layout = Layout.of(net).narrowed(["linear.*", "bn.bias"])
+    assert [p.name for p in layout.moving] == ["bn.bias", "linear.weight", "linear.bias"]
+    assert layout.size == Layout.of(net).size
+    assert Layout.from_records(layout.to_records()) == layout
+
+
+def test_a_pattern_that_matches_nothing_is_refused(net):
+    with pytest.raises(LandscapeError) as caught:
+        Layout.of(net).narrowed(["linear.weight, head.*"])
+    assert str(caught.value) == (
+        "a pattern of parameters to scan must match a name, got head.*; the names are "
+        "conv.weight, bn.weight, bn.bias, linear.weight, linear.bias"
+    )
