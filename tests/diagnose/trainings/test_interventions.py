@@ -21,6 +21,7 @@ from landscape.errors import LandscapeError
 from landscape.problem import Problem
 from landscape.sgd import Recorder, Settings, resume, steps, watch
 from landscape.store import read
+from landscape.store.measured.trainings import Intervention
 
 
 def planned(run, problem, epochs=1):
@@ -87,6 +88,35 @@ def test_the_control_is_the_runs_own_continuation_to_the_bit(escaped):
     [found] = after_escape.came_of(subject, [control], 0.0).controls
     assert found.equal == found.steps == control.steps
     assert found.difference == 0.0
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("adam", 0.02), ("adamw", 0.02), ("rmsprop", 0.1)])
+def test_other_optimizers_are_rewound_with_their_moments(trained, optimizer, lr):
+    run, problem = trained(optimizer=optimizer, lr=lr, clip=1.0, epochs=4)
+    subject = Subject(run, problem)
+    trajectory = run.trajectory
+    at = int(trajectory.velocity_step[0])
+    whole = trial_from(run, at, run.record["steps"] - at)
+    trials.perform(run, problem, whole, lambda: start_at(subject, at), lambda share: None)
+    assert np.array_equal(end(trials.begun(run, whole)), end(run))
+    assert trials.begun(run, whole).record["velocity"] is True
+    still = replace(whole, name="still")
+    bare = replace(start_at(subject, at), moments={})
+    trials.perform(run, problem, still, lambda: bare, lambda share: None)
+    assert np.abs(end(trials.begun(run, still)) - end(run)).max() > 1e-3
+
+
+def trial_from(run, step, length):
+    settings = run.record["settings"]
+    return Intervention(
+        *("whole", "control", "best", step, settings["lr"], length),
+        *(settings["batch_size"], settings["seed"]),
+        order_from=step,
+    )
+
+
+def start_at(subject, step):
+    return subject.start(int(np.flatnonzero(subject.trajectory.step == step)[0]))
 
 
 def test_another_order_is_not(escaped):
