@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.device import resolve
-from landscape.problem.losses import per_sample
+from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Samples
+from landscape.problem.samples import Samples, augmented
 from landscape.problem.weights import Tied, is_dense, joined, tied
 from landscape.sgd.training.averaging import Average
 from landscape.sgd.training.optimizers import OPTIMIZERS, Optimizer, clip
@@ -112,7 +112,7 @@ class Training:
         """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
         device = resolve(settings.device)
         self.settings, self.measured = settings, measured
-        self.loss, self.augment = problem.loss, problem.augment
+        self.objective, self.augment = objective(problem), problem.augment
         self.tied = tied(problem.model, device, layout=problem.layout)
         self.model, self.weights = self.tied.model, self.tied.vector
         self.model.train()
@@ -197,10 +197,7 @@ class Training:
         """Move the weights one step; give its scalars, and whether it was finite and so taken."""
         own = list(filter(is_dense, self.model.buffers())) if self.buffered else []
         buffers = [buffer.clone() for buffer in own]
-        inputs, targets = self.samples.take(self.batch(step))
-        if self.augment is not None:
-            inputs = self.augment(inputs, self.generator)
-        loss = per_sample(self.loss, self._outputs(inputs, len(targets)), targets).mean()
+        loss = self.loss(self.batch(step))
         gradient = self._gradient(loss)
         self.optimizer.propose(gradient, lr)
         if not self.measured:
@@ -226,18 +223,21 @@ class Training:
         if self.average is not None:
             self.average.follow(self.model, self.weights)
 
-    def _outputs(self, inputs: Tensor, count: int) -> Tensor:
+    def loss(self, indices: Tensor) -> Tensor:
+        """A batch's loss in the model's present mode, with its graph."""
+        batch = self.samples.batch(indices)
+        if self.augment is not None:
+            batch = augmented(self.augment, batch, self.generator)
         try:
-            outputs: Tensor = self.model(inputs)
-        except ValueError as error:
-            if count > 1 or "more than 1 value per channel" not in str(error):
+            return self.objective.batch_loss(self.model, batch).mean()
+        except LandscapeError as error:
+            if batch.size > 1 or "more than 1 value per channel" not in str(error):
                 raise
             raise LandscapeError(
                 "BatchNorm needs batches of two samples or more, "
                 f"{len(self.samples)} samples in batches of {self.settings.batch_size} leave one "
                 "over; take another --batch-size"
             ) from error
-        return outputs
 
     def batch(self, step: int) -> Tensor:
         """Which samples the step takes."""
