@@ -75,17 +75,16 @@ def _subject(problem: Problem) -> tuple[Any, ...]:
 
 
 def _made(problem: Problem, facts: Facts) -> Objective:
-    loss = known(problem.loss)
-    if loss is cross_entropy:
-        loss = CrossEntropy()
+    loss = CrossEntropy() if problem.loss is cross_entropy else known(problem.loss)
+    complete = isinstance(loss, CrossEntropy) and _complete(problem, loss.ignore_index)
     return Objective(
-        loss=loss,
+        loss=replace(loss, complete=complete) if isinstance(loss, CrossEntropy) else loss,
         whole=problem.objective,
         measures=problem.measures or {},
         facts=facts,
         batch_size=problem.batch_size,
         reduction=problem.reduction,
-        complete=isinstance(loss, CrossEntropy) and _complete(problem, loss.ignore_index),
+        complete=complete,
     )
 
 

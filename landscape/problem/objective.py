@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -206,8 +206,6 @@ class Objective:
         return exact(outputs, targets)
 
     def _loss_on(self, outputs: Any) -> Loss:
-        if isinstance(self.loss, CrossEntropy):
-            return replace(self.loss, complete=self.complete)
         if not isinstance(self.loss, nn.Module):
             return self.loss
         # Its own constants, such as class weights, have to be where the outputs are.

@@ -74,10 +74,10 @@ class Samples:
         self.dtype = dtype
         self.channels_last = channels_last
         self._nest: Any = self._placed(data) if is_nest(data) else None
-        self._data = data
+        self._data, self._length = data, length(data)
 
     def __len__(self) -> int:
-        return length(self._data)
+        return self._length
 
     @property
     def in_memory(self) -> bool:
