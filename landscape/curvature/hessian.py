@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape.curvature.krylov import Products
+from landscape.curvature.weight_norm import make_twice_differentiable
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.batchnorm import has_statistics, normalize_by_batch, recompute
@@ -66,7 +67,9 @@ class Hessian:
         place = resolve(device)
         self._tied = tied(problem.model, place, dtype, layout=problem.layout)
         self.model, self._vector = self._tied.model, self._tied.vector
-        self.dtype = self._vector.dtype
+        make_twice_differentiable(self.model)
+        # Of a model of several types the inputs' is the user's choice.
+        self._inputs = None if dtype is None and self._tied.apart else self._vector.dtype
         moving = zip(self._tied.layout.parameters, self._tied.parameters, strict=True)
         # Those that are trained later too; their copies are this object's own.
         self._trained = [tensor.requires_grad_() for place, tensor in moving if place.moves]
@@ -115,7 +118,7 @@ class Hessian:
     def recompute(self) -> None:
         """Estimate BatchNorm's statistics anew at the present weights, where there are any."""
         if has_statistics(self.model):
-            recompute(self.model, _Cast(self._samples, self.dtype))  # type: ignore[arg-type]
+            recompute(self.model, _Cast(self._samples, self._inputs))  # type: ignore[arg-type]
             self._forget()
 
     def gradient(self) -> tuple[float, Floats]:
@@ -177,7 +180,7 @@ class Hessian:
             if self._by_batch:
                 normalize_by_batch(self.model)
             for inputs, targets in self._batches(size or self._batch_size):
-                outputs = self.model(_cast(inputs, self.dtype))
+                outputs = self.model(_cast(inputs, self._inputs))
                 yield per_sample(self._loss, outputs, targets).sum() / self.samples
 
     def _batches(self, size: int) -> Iterator[Pair]:
@@ -324,7 +327,7 @@ def _differentiable() -> Iterator[None]:
 class _Cast:
     """Samples whose inputs come in a model's dtype."""
 
-    def __init__(self, samples: Samples, dtype: torch.dtype) -> None:
+    def __init__(self, samples: Samples, dtype: torch.dtype | None) -> None:
         self._samples, self._dtype = samples, dtype
 
     def __len__(self) -> int:
@@ -335,8 +338,10 @@ class _Cast:
         return _cast(inputs, self._dtype), targets
 
 
-def _cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
+def _cast(inputs: Tensor, dtype: torch.dtype | None) -> Tensor:
     """Inputs in the model's dtype; indices, such as tokens, as they are."""
+    if dtype is None:
+        return inputs
     if inputs.is_complex():
         return inputs.to(dtype.to_complex())
     return inputs.to(dtype) if inputs.is_floating_point() else inputs
