@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape.curvature.krylov import Products
+from landscape.curvature.weight_norm import make_twice_differentiable
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.batchnorm import has_statistics, normalize_by_batch, recompute
@@ -66,12 +67,14 @@ class Hessian:
         place = resolve(device)
         self._tied = tied(problem.model, place, dtype, layout=problem.layout)
         self.model, self._vector = self._tied.model, self._tied.vector
-        self.dtype = self._vector.dtype
+        make_twice_differentiable(self.model)
+        # Of a model of several types the inputs' is the user's choice.
+        inputs = None if dtype is None and self._tied.apart else self._vector.dtype
         moving = zip(self._tied.layout.parameters, self._tied.parameters, strict=True)
         # Those that are trained later too; their copies are this object's own.
         self._trained = [tensor.requires_grad_() for place, tensor in moving if place.moves]
         self._moves = _moves(self._tied.layout)
-        self._samples = Samples(problem.train, place, dtype=self.dtype)
+        self._samples = Samples(problem.train, place, dtype=inputs)
         self._objective = objective(problem)
         self._batch_size = self._objective.fixed or batch_size
         self._by_batch = batch_statistics
@@ -120,7 +123,11 @@ class Hessian:
     def recompute(self) -> None:
         """Estimate BatchNorm's statistics anew at the present weights, where there are any."""
         if has_statistics(self.model):
+<<<<<<< HEAD
             recompute(self.model, self._samples, self._objective)
+=======
+            recompute(self.model, _Cast(self._samples, self._inputs))  # type: ignore[arg-type]
+>>>>>>> 981325d289a832d332ae23312c1130cd0128642e
             self._forget()
 
     def gradient(self) -> tuple[float, Floats]:
@@ -182,6 +189,7 @@ class Hessian:
         with evaluating(self.model), torch.enable_grad(), _differentiable():
             if self._by_batch:
                 normalize_by_batch(self.model)
+<<<<<<< HEAD
             for batch in self._batches(size or self._batch_size):
                 with self._objective.seeded(batch):
                     found = self._objective.batch_loss(self.model, batch)
@@ -191,6 +199,11 @@ class Hessian:
                         "got weights for some"
                     )
                 yield found.a.sum() / counts
+=======
+            for inputs, targets in self._batches(size or self._batch_size):
+                outputs = self.model(_cast(inputs, self._inputs))
+                yield per_sample(self._loss, outputs, targets).sum() / self.samples
+>>>>>>> 981325d289a832d332ae23312c1130cd0128642e
 
     def _all_counts(self) -> float:
         """What all samples count together: the mean loss is a sum of losses over it."""
@@ -346,5 +359,7 @@ def _differentiable() -> Iterator[None]:
         yield
 
 
+<<<<<<< HEAD
+=======
 def _floats(vector: Tensor) -> Floats:
     return vector.detach().cpu().double().numpy()  # NumPy has no bfloat16

@@ -52,13 +52,12 @@ def _estimates(model: nn.Module) -> Iterator[Estimate]:
 def _parametrized(chain: ParametrizationList) -> Iterator[Estimate]:
     if not any(isinstance(one, _SpectralNorm) for one in chain):
         return
-    value = (
-        tuple(getattr(chain, f"original{k}") for k in range(chain.ntensors))
-        if (chain.is_tensor is False)
-        else (chain.original,)
-    )
+    names = ["original"] if chain.is_tensor else [f"original{k}" for k in range(chain.ntensors)]
+    value = tuple(getattr(chain, name) for name in names)
     with torch.no_grad():
         for one in chain:
-            if isinstance(one, _SpectralNorm) and hasattr(one, "_u"):
-                yield one._reshape_weight_to_matrix(value[0]), one._u, one._v
+            if isinstance(one, _SpectralNorm):
+                if hasattr(one, "_u"):  # a vector is divided by its length, which is exact
+                    yield one._reshape_weight_to_matrix(value[0]), one._u, one._v
+                return
             value = (one(*value),)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from landscape.errors import LandscapeError
+from landscape.problem.problem import also_trained
 from landscape.sgd import Settings, steps
 from landscape.sgd.training.optimizers import OPTIMIZERS, flat_moments
 
