@@ -123,11 +123,7 @@ class Hessian:
     def recompute(self) -> None:
         """Estimate BatchNorm's statistics anew at the present weights, where there are any."""
         if has_statistics(self.model):
-<<<<<<< HEAD
             recompute(self.model, self._samples, self._objective)
-=======
-            recompute(self.model, _Cast(self._samples, self._inputs))  # type: ignore[arg-type]
->>>>>>> 981325d289a832d332ae23312c1130cd0128642e
             self._forget()
 
     def gradient(self) -> tuple[float, Floats]:
@@ -189,7 +185,6 @@ class Hessian:
         with evaluating(self.model), torch.enable_grad(), _differentiable():
             if self._by_batch:
                 normalize_by_batch(self.model)
-<<<<<<< HEAD
             for batch in self._batches(size or self._batch_size):
                 with self._objective.seeded(batch):
                     found = self._objective.batch_loss(self.model, batch)
@@ -199,11 +194,6 @@ class Hessian:
                         "got weights for some"
                     )
                 yield found.a.sum() / counts
-=======
-            for inputs, targets in self._batches(size or self._batch_size):
-                outputs = self.model(_cast(inputs, self._inputs))
-                yield per_sample(self._loss, outputs, targets).sum() / self.samples
->>>>>>> 981325d289a832d332ae23312c1130cd0128642e
 
     def _all_counts(self) -> float:
         """What all samples count together: the mean loss is a sum of losses over it."""
@@ -359,7 +349,5 @@ def _differentiable() -> Iterator[None]:
         yield
 
 
-<<<<<<< HEAD
-=======
 def _floats(vector: Tensor) -> Floats:
     return vector.detach().cpu().double().numpy()  # NumPy has no bfloat16

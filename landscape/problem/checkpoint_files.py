@@ -162,7 +162,7 @@ def _number(kind: PickledType, content: bytes) -> bool | int | float:
     return kind.number(content)
 
 
-HARMLESS: list[Any] = [
+HARMLESS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (_number, "numpy.core.multiarray.scalar"),
     (_number, "numpy._core.multiarray.scalar"),
     (PickledType, "numpy.dtype"),

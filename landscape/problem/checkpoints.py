@@ -126,8 +126,8 @@ def _likeliest(
         if len(own) == len(expected):
             bare = {_bare(name): tensor for name, tensor in tensors.items()}
             if len(bare) == len(tensors):
-                shapes = {_bare(name): shape for name, shape in expected.items()}
-                variants.append((bare, shapes, [_bare(name) for name in anchors]))
+                plain = {_bare(name): shape for name, shape in expected.items()}
+                variants.append((bare, plain, [_bare(name) for name in anchors]))
         for turn, (found, shapes, names) in enumerate(variants):
             for old, new in dict.fromkeys(_renamings(found, shapes, names)):
                 renamed = _renamed(found, old, new)

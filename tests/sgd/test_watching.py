@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import errno
+import os
 
 import numpy as np
 import pytest
@@ -497,3 +499,15 @@ def test_only_the_first_process_records(tmp_path, problem, mlp, monkeypatch):
     with pytest.raises(LandscapeError) as caught:
         _ = bystander.run
     assert str(caught.value) == "the first process records the run, this one has none"
+
+
+def test_a_file_system_without_locks_is_said_and_recorded_on(tmp_path, problem, mlp, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    made = problem()
+    with pytest.warns(UserWarning, match="has no locks"):
+        plain(tmp_path / "run", made, made.model)
+    assert read(tmp_path / "run").record["status"] == "finished"
+    assert not (tmp_path / "run" / ".lock").exists()

@@ -79,6 +79,7 @@ class Tape:
         if found is None or found[0] in self.ledger.velocities or found[0] not in self.ledger.kinds:
             return
         self.writer.add_moments(*found)
+        self.ledger.per_state = sum(array.ndim > 0 for array in found[1].values())
         self.ledger.velocities.append(found[0])
 
     def add_onset(self, found: MomentsAt | None) -> None:
