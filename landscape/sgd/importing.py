@@ -19,6 +19,7 @@ from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
 from landscape.problem.weights import Layout, load_buffers, tied
+from landscape.sgd import consent
 from landscape.store import run as run_folder
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE
@@ -141,6 +142,7 @@ def record(
         _about(folder, problem, layout, files, sorted(sources)),
         overwrite=overwrite,
     )
+    consent.remember(run)
     status = "failed"
     try:
         writer = Writer(folder, layout.to_records())

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.store import names, provenance
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
 from landscape.store.names import read_text
 from landscape.store.trajectories.trajectory import Trajectory
+from landscape.store.vetting import registry
 
 FORMAT = "landscape-run"
 VERSION = 1
@@ -207,6 +209,14 @@ def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) 
     if outgoing.exists():
         shutil.rmtree(outgoing)
     _tidy(folder)
+    try:
+        registry.add_run(str(full["id"]), place)
+    except LandscapeError as error:
+        warnings.warn(
+            f"{error}: that this run was made here can't be remembered, so that each command reads "
+            "its files in a process of their own first",
+            stacklevel=2,
+        )
     return Run(folder, full)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from landscape.errors import LandscapeError
 from landscape.store import names, provenance
 from landscape.store import run as run_folder
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
 from landscape.store.names import read_text
 from landscape.store.run import Run
 

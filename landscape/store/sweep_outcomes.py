@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
 from landscape.store.names import read_text
 from landscape.store.strict import dumps, plain
 from landscape.store.typed import rebuilt

@@ -14,7 +14,7 @@ from landscape.diagnose.verdict.verdict import Verdict
 from landscape.problem.rebuild import to_record
 from landscape.sgd import lock
 from landscape.store import analysis, names, sweep_outcomes
-from landscape.store.hdf5 import remove_unfinished, write_bytes
+from landscape.store.files import remove_unfinished, write_bytes
 from landscape.store.names import read_text
 from landscape.store.run import Run, read
 from landscape.store.strict import dumps

@@ -17,7 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
-from landscape.sgd import lock
+from landscape.sgd import consent, lock
 from landscape.sgd.recording.cadence import DEFAULT
 from landscape.sgd.recording.intake import Intake
 from landscape.sgd.recording.options import Options
@@ -97,6 +97,7 @@ class Recorder:
             },
             overwrite=overwrite,
         )
+        consent.remember(self.run)
         if old is not None:
             old.release()
         self._lock = lock.acquire(folder)
