@@ -18,6 +18,8 @@ from landscape.problem.samples import fingerprint
 from landscape.problem.weights import Layout
 
 OVERRIDE = "--accept-changes"
+NEEDED = ("function", "settings", "sha256", "seed", "train_samples", "label_noise")
+"""Of a problem that can be made again."""
 GIVE = "give the problem with --problem FILE.py:function"
 KINDS = ("builtin", "file", "module", "python")
 """Where a problem comes from, as run.json says it."""
@@ -153,19 +155,24 @@ def from_record(
 def _made_again(
     record: Mapping[str, Any], folder: Path, accept_changes: bool, allow: Allow
 ) -> Problem:
-    kind = record["kind"]
+    kind = record.get("kind")
     if kind not in KINDS:
         raise LandscapeError(
             f"the problem of run {folder} must be of kind {', '.join(KINDS)}, got {kind!r}; "
             "give it with --problem FILE.py:function"
         )
-    if kind == "builtin":
-        _check_builtin(record, folder)
     if kind == "python":
         raise LandscapeError(
             f"run {folder} was recorded from Python and can't make its problem again; "
             "give it with --problem FILE.py:function"
         )
+    needed = (*NEEDED, "path", "relative_path") if kind == "file" else NEEDED
+    if missing := [name for name in needed if name not in record]:
+        raise LandscapeError(
+            f"the problem of run {folder} must have {', '.join(missing)}, it doesn't; {GIVE}"
+        )
+    if kind == "builtin":
+        _check_builtin(record, folder)
     code = named_code(record, folder)
     if code is not None:
         allow(code)

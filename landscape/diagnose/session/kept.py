@@ -19,6 +19,7 @@ from landscape.store.names import read_text
 from landscape.store.run import Run, read
 from landscape.store.strict import dumps
 from landscape.store.sweep_folder import Sweep
+from landscape.store.vetting.shapes import parsed
 
 VERDICT = "verdict.json"
 
@@ -79,7 +80,7 @@ def lacking(folder: Path, verdict: Verdict) -> tuple[str, ...]:
     asked for and couldn't be measured wasn't left out.
     """
     try:
-        there = json.loads(read_text(folder / VERDICT))["rests_on"]
+        there = parsed(read_text(folder / VERDICT))["rests_on"]
         run, parts, thresholds = there["run"], there["parts"], there["thresholds"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return ()  # none, or one that doesn't say: nothing that could be lost
