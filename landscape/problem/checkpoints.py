@@ -9,7 +9,6 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError, one_line
+from landscape.problem import archives
 from landscape.problem.weights import Layout
 
 Tree: TypeAlias = Mapping[str, Any]
@@ -115,7 +115,7 @@ def find(tree: Tree, model: nn.Module, place: str, *, key: str | None = None) ->
         weights=np.concatenate(
             [_numbers(tensors[p.name], p.name, place).reshape(-1) for p in layout.parameters]
         ),
-        buffers=_buffers(model, tensors),
+        buffers=_buffers(model, tensors, place),
         found_in="/".join(part for part in (where, old) if part),
     )
 
@@ -189,12 +189,11 @@ def _safetensors(path: Path) -> Tree:
 
 def _numpy(path: Path) -> Tree:
     try:
-        found = np.load(path, allow_pickle=False)
+        found = archives.read(path)
         if isinstance(found, np.ndarray):
             return {FLAT: _tensor(found)}
-        with found:
-            return {name.replace("/", "."): _tensor(found[name]) for name in found.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        return {name.replace("/", "."): _tensor(array) for name, array in found.items()}
+    except (ValueError, OSError) as error:
         raise LandscapeError(
             "a checkpoint of NumPy must hold plain arrays, written by numpy.save or numpy.savez, "
             f"got {path} ({one_line(error)})"
@@ -303,18 +302,35 @@ def _from_vector(vector: Tensor, layout: Layout, model: nn.Module, place: str) -
             f"a lone array must hold all {layout.size} parameters of the model as one vector, "
             f"got shape {tuple(vector.shape)} in {place}"
         )
-    return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}), FLAT)
+    return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}, place), FLAT)
 
 
 def _numbers(tensor: Tensor, name: str, place: str) -> NDArray[np.float32]:
+    _check_plain(tensor, name, place)
     if not tensor.is_floating_point():
         raise LandscapeError(f"weights must be real numbers, {name} is {tensor.dtype} in {place}")
     array: NDArray[np.float32] = tensor.detach().to(torch.float32).numpy()
     return array
 
 
-def _buffers(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+def _check_plain(tensor: Tensor, name: str, place: str) -> None:
+    """Refuse what has other numbers than it shows, or none: sparse, quantized, on no device."""
+    kind = "quantized" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+    kind = "without data (meta)" if tensor.is_meta else "nested" if tensor.is_nested else kind
+    if kind != "strided":
+        raise LandscapeError(
+            f"a checkpoint's tensors must be dense, {name} is {kind} in {place}; save it with "
+            ".to_dense() or .dequantize()"
+        )
+
+
+def _buffers(
+    model: nn.Module, tensors: Mapping[str, Tensor], place: str
+) -> dict[str, NDArray[Any]]:
     """The checkpoint's buffers in the model's types; the model's own where it has none."""
+    for name in _state_buffers(model):
+        if name in tensors:
+            _check_plain(tensors[name], name, place)
     return {
         name: np.array(tensors.get(name, buffer).detach().to("cpu", buffer.dtype).numpy())
         for name, buffer in _state_buffers(model).items()
