@@ -18,7 +18,7 @@ from landscape.quantities import duration
 
 from . import strict_json
 from .printing import echo
-from .problems import SetOption, SpecOption, given
+from .problems import SetOption, SpecOption, TrustOption, given
 from .progress import progress
 from .sweep_table import table
 
@@ -127,6 +127,7 @@ def diagnose(
             help="Diagnose although the problem's file or data changed since the training.",
         ),
     ] = False,
+    trust: TrustOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print verdict.json instead.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -154,6 +155,7 @@ def diagnose(
         problem=problem,
         settings=set_,
         accept_changes=accept_changes,
+        trust=trust,
         quiet=quiet,
     )
     if sweep_folder.is_sweep(path):
@@ -181,6 +183,7 @@ class DiagnosisChoice:
     problem: str | None
     settings: Sequence[str] | None
     accept_changes: bool
+    trust: bool
     quiet: bool
 
 
@@ -252,15 +255,15 @@ def remedy(
 def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
     """A run's diagnosis, nothing of it measured yet."""
     from landscape.diagnose import Diagnosis
-    from landscape.problem.rebuild import from_record
+    from landscape.sgd import problem_of
     from landscape.store import read
 
     record = run.record["problem"]
-    problem = from_record(
-        record,
-        run.folder,
+    problem = problem_of(
+        run,
         problem=given(choice.problem, choice.settings, seed=record.get("seed") or 0),
         accept_changes=choice.accept_changes,
+        trust=choice.trust,
     )
     return Diagnosis(
         run,

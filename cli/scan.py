@@ -15,7 +15,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
 from .printing import echo
-from .problems import SetOption, SpecOption, given
+from .problems import SetOption, SpecOption, TrustOption, given
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -272,6 +272,7 @@ def scan(
             help="Scan although the problem's file or data changed since the training.",
         ),
     ] = False,
+    trust: TrustOption = False,
     name: Annotated[
         str | None,
         typer.Option(help="The scan's name.", show_default="PLANE-AT-SEED", rich_help_panel=FILES),
@@ -335,6 +336,7 @@ def scan(
             others,
             lambda seed: given(problem, set_, seed=seed),
             accept_changes=accept_changes,
+            trust=trust,
             name=name,
             resume=resume,
             overwrite=overwrite,
@@ -359,6 +361,7 @@ def prepared_jobs(
     problem: Callable[[int], Problem | None],
     *,
     accept_changes: bool,
+    trust: bool,
     name: str | None,
     resume: bool,
     overwrite: bool,
@@ -367,15 +370,15 @@ def prepared_jobs(
 
     ``problem`` gives the one that was named on the command line, if any, made with a run's seed.
     """
-    from landscape.problem.rebuild import from_record
     from landscape.scan.prepare import prepare
+    from landscape.sgd import problem_of
 
     record = run.record["problem"]
-    rebuilt = from_record(
-        record,
-        run.folder,
+    rebuilt = problem_of(
+        run,
         problem=problem(record.get("seed", 0)),
         accept_changes=accept_changes,
+        trust=trust,
     )
     for other in also:
         _check_data(run, other, accept_changes=accept_changes)

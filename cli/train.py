@@ -12,7 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import parse_size
 
 from .printing import echo
-from .problems import SetOption, SpecOption, given, settings
+from .problems import SetOption, SpecOption, TrustOption, given, settings
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -313,6 +313,7 @@ def train(
     no_sketch: NoSketchOption = False,
     disk_limit: LimitOption = None,
     resume: ResumeOption = None,
+    trust: TrustOption = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there.", rich_help_panel=RUN),
@@ -332,20 +333,22 @@ def train(
     """
     from landscape.sgd import begin
 
+    if trust and resume is None:
+        raise LandscapeError("trust is for --resume, got --trust alone; drop it")
     if resume is not None:
         typed = {
             name: value
             for name, value in ctx.params.items()
             if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"
         }
-        underway = reopened(resume, typed)
+        underway = reopened(resume, typed, trust=trust)
     else:
         setup = setup_of(ctx.params)
         underway = begin(output or Path("runs") / setup.name, setup, overwrite=overwrite)
     summarize(finish(underway, quiet=quiet))
 
 
-FREE = ("resume", "quiet", "output")
+FREE = ("resume", "quiet", "output", "trust")
 """Options that may be given beside --resume, whatever the run began with."""
 OF_MODEL = ("model", "data", "data_root", "depth", "width")
 OF_SETTINGS = (
@@ -394,12 +397,14 @@ def setup_of(params: Mapping[str, Any]) -> TrainingSetup:
     )
 
 
-def reopened(folder: Path, typed: Mapping[str, Any]) -> Underway:
+def reopened(folder: Path, typed: Mapping[str, Any], *, trust: bool) -> Underway:
     """The run to go on with, if what was ``typed`` beside --resume agrees.
 
     Raises:
         LandscapeError: it is no run that can go on, or it began with other settings.
     """
+    from landscape.problem.load import code_file
+    from landscape.problem.rebuild import named_code
     from landscape.sgd import go_on
     from landscape.sgd.resume import check_unfinished
     from landscape.store import read
@@ -414,7 +419,10 @@ def reopened(folder: Path, typed: Mapping[str, Any]) -> Underway:
         problem = given(
             typed.get("problem"), typed.get("set_"), seed=run.record["settings"]["seed"]
         )
-    return go_on(run, problem)
+    elif "problem" in typed:  # the one that the run began with: what was typed is trusted
+        code = named_code(run.record["problem"], run.folder)
+        trust |= code is not None and code.place == str(code_file(typed["problem"]))
+    return go_on(run, problem, trust=trust)
 
 
 def _recorded(run: Run) -> dict[str, Any]:

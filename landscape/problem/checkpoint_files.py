@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from landscape.errors import LandscapeError, one_line
+from landscape.problem import archives
 
 Tree: TypeAlias = Mapping[str, Any]
 """What a file holds: tensors by name, perhaps nested, perhaps with other things beside them."""
@@ -228,12 +229,11 @@ def _safetensors(path: Path) -> Tree:
 
 def _numpy(path: Path) -> Tree:
     try:
-        found = np.load(path, allow_pickle=False)
+        found = archives.read(path)
         if isinstance(found, np.ndarray):
             return {FLAT: _tensor(found)}
-        with found:
-            return {name.replace("/", "."): _tensor(found[name]) for name in found.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        return {name.replace("/", "."): _tensor(array) for name, array in found.items()}
+    except (ValueError, OSError) as error:
         raise LandscapeError(
             "a checkpoint of NumPy must hold plain arrays, written by numpy.save or numpy.savez, "
             f"got {path} ({one_line(error)})"

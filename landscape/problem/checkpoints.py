@@ -103,7 +103,7 @@ def find(
         weights=np.concatenate(
             [_numbers(tensors[p.name], p.name, place) for p in layout.parameters]
         ),
-        buffers=_buffers(model, tensors),
+        buffers=_buffers(model, tensors, place),
         found_in="/".join(part for part in (where, prefix) if part),
         left_out=(*obsolete, *ignored),
     )
@@ -289,7 +289,7 @@ def _from_vector(vector: Tensor, layout: Layout, model: nn.Module, place: str) -
             f"a lone array must hold all {layout.size} parameters of the model as one vector, "
             f"got shape {tuple(vector.shape)} in {place}"
         )
-    return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}), FLAT)
+    return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}, place), FLAT)
 
 
 def _check_constants(
@@ -313,14 +313,31 @@ def _check_constants(
 
 def _numbers(tensor: Tensor, name: str, place: str) -> NDArray[np.float32]:
     """A tensor's numbers as a vector; of a complex one real and imaginary parts in turn."""
+    _check_plain(tensor, name, place)
     if not (tensor.is_floating_point() or tensor.is_complex()):
         raise LandscapeError(f"weights must be numbers, {name} is {tensor.dtype} in {place}")
     array: NDArray[np.float32] = reals(tensor.detach()).to(torch.float32).numpy()
     return array
 
 
-def _buffers(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+def _check_plain(tensor: Tensor, name: str, place: str) -> None:
+    """Refuse what has other numbers than it shows, or none: sparse, quantized, on no device."""
+    kind = "quantized" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+    kind = "without data (meta)" if tensor.is_meta else "nested" if tensor.is_nested else kind
+    if kind != "strided":
+        raise LandscapeError(
+            f"a checkpoint's tensors must be dense, {name} is {kind} in {place}; save it with "
+            ".to_dense() or .dequantize()"
+        )
+
+
+def _buffers(
+    model: nn.Module, tensors: Mapping[str, Tensor], place: str
+) -> dict[str, NDArray[Any]]:
     """The checkpoint's buffers in the model's types; the model's own where it has none."""
+    for name in _state_buffers(model):
+        if name in tensors:
+            _check_plain(tensors[name], name, place)
     return {
         name: array_of(tensors.get(name, buffer).detach().to("cpu", buffer.dtype))
         for name, buffer in _state_buffers(model).items()

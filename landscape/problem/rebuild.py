@@ -5,21 +5,65 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from landscape.errors import LandscapeError
 from landscape.problem import presets
-from landscape.problem.load import BUILTIN, file_hash, load
+from landscape.problem.load import BUILTIN, code_file, file_hash, load
 from landscape.problem.problem import Problem, vary
 from landscape.problem.samples import fingerprint
 from landscape.problem.weights import Layout, constant_records
 
 OVERRIDE = "--accept-changes"
+NEEDED = ("function", "settings", "sha256", "seed", "train_samples", "label_noise")
+"""Of a problem that can be made again."""
+GIVE = "give the problem with --problem FILE.py:function"
 KINDS = ("builtin", "file", "module", "python")
 """Where a problem comes from, as run.json says it."""
+
+
+@dataclass(frozen=True)
+class NamedCode:
+    """Code that a run's record names; nothing of it has been run."""
+
+    spec: str
+    """``path/to/file.py:function`` or ``package.module:function``."""
+    place: str
+    """The file that it lies in, absolute; empty for what is compiled into the interpreter."""
+    sha256: str
+    """Of that file as it is now."""
+
+
+Allow: TypeAlias = Callable[[NamedCode], object]
+"""Raises a `LandscapeError` where the code isn't to be run."""
+
+
+def refuse(code: NamedCode) -> None:
+    """What `from_record` does with code unless it is told otherwise.
+
+    Raises:
+        LandscapeError: always.
+    """
+    raise LandscapeError(
+        f"a record's code isn't run unasked, got {code.spec}; {GIVE}, or from Python use "
+        "landscape.sgd.problem_of(run)"
+    )
+
+
+def named_code(record: Mapping[str, Any], folder: Path) -> NamedCode | None:
+    """The code that a problem's entry in run.json names; None for one that names none.
+
+    Raises:
+        LandscapeError: its file isn't there.
+    """
+    if record["kind"] not in ("file", "module"):
+        return None
+    spec = _file(record, folder) if record["kind"] == "file" else record["function"]
+    place = code_file(spec)
+    return NamedCode(spec, str(place) if place is not None else "", file_hash(spec))
 
 
 def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
@@ -79,16 +123,25 @@ def from_record(
     *,
     problem: Problem | None = None,
     accept_changes: bool = False,
+    allow: Allow = refuse,
 ) -> Problem:
     """The problem a run was trained with, made again; or ``problem``, if it is the same one.
 
+    Args:
+        record: the problem's entry in run.json.
+        folder: the run's.
+        problem: given instead of making it again.
+        accept_changes: whether file and data may have changed.
+        allow: asked before code that the record names is run, and before anything of it is
+            imported; a record may come from anybody. `landscape.sgd.problem_of` has the answer.
+
     Raises:
         LandscapeError: the problem was made in Python and none is given, it says it is built in
-            and isn't, its file changed, its data changed (both unless ``accept_changes``), or its
-            parameters have another layout.
+            and isn't, its code isn't allowed, its file changed, its data changed (both unless
+            ``accept_changes``), or its parameters have another layout.
     """
     if problem is None:
-        problem = _made_again(record, folder, accept_changes)
+        problem = _made_again(record, folder, accept_changes, allow)
     problem = _with_weights(problem, record, folder)
     if not accept_changes:
         _check_constants(problem, record, folder)
@@ -113,29 +166,38 @@ def _with_weights(problem: Problem, record: Mapping[str, Any], folder: Path) -> 
     return replace(problem, weights=layout)
 
 
-def _made_again(record: Mapping[str, Any], folder: Path, accept_changes: bool) -> Problem:
-    kind = record["kind"]
+def _made_again(
+    record: Mapping[str, Any], folder: Path, accept_changes: bool, allow: Allow
+) -> Problem:
+    kind = record.get("kind")
     if kind not in KINDS:
         raise LandscapeError(
             f"the problem of run {folder} must be of kind {', '.join(KINDS)}, got {kind!r}; "
             "give it with --problem FILE.py:function"
         )
-    if kind == "builtin":
-        _check_builtin(record, folder)
     if kind == "python":
         raise LandscapeError(
             f"run {folder} was recorded from Python and can't make its problem again; "
             "give it with --problem FILE.py:function"
         )
-    spec = _file(record, folder) if kind == "file" else record["function"]
-    # Before it is called: changed code may also fail, and not say why.
-    found = file_hash(spec)
-    if found != record["sha256"] and not accept_changes:
+    needed = (*NEEDED, "path", "relative_path") if kind == "file" else NEEDED
+    if missing := [name for name in needed if name not in record]:
         raise LandscapeError(
-            f"{spec.rpartition(':')[0]} must be as it was when run {folder} was trained, "
-            f"got sha256 {found[:12]} instead of {record['sha256'][:12]}; "
-            f"put it back, or accept the changes with {OVERRIDE}"
+            f"the problem of run {folder} must have {', '.join(missing)}, it doesn't; {GIVE}"
         )
+    if kind == "builtin":
+        _check_builtin(record, folder)
+    code = named_code(record, folder)
+    if code is not None:
+        allow(code)
+        # Before it is called: changed code may also fail, and not say why.
+        if code.sha256 != record["sha256"] and not accept_changes:
+            raise LandscapeError(
+                f"{code.spec.rpartition(':')[0]} must be as it was when run {folder} was trained, "
+                f"got sha256 {code.sha256[:12]} instead of {record['sha256'][:12]}; "
+                f"put it back, or accept the changes with {OVERRIDE}"
+            )
+    spec = record["function"] if code is None else code.spec
     problem = load(spec, record["settings"], seed=record["seed"])
     return vary(problem, train_samples=record["train_samples"], label_noise=record["label_noise"])
 

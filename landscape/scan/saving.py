@@ -8,7 +8,7 @@ from types import TracebackType
 
 from landscape.errors import LandscapeError
 from landscape.sgd import lock
-from landscape.store.hdf5 import remove_unfinished
+from landscape.store.files import remove_unfinished
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
 

@@ -19,6 +19,7 @@ from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
 from landscape.problem.weights import Layout, load_buffers, tied
+from landscape.sgd import consent
 from landscape.store import run as run_folder
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE
@@ -153,6 +154,7 @@ def record(
         },
         overwrite=overwrite,
     )
+    consent.remember(run)
     status = "failed"
     try:
         writer = Writer(folder, layout.to_records())

@@ -12,8 +12,8 @@ from landscape.errors import LandscapeError
 from landscape.problem import datasets, models, presets
 from landscape.problem.load import builtin, load
 from landscape.problem.problem import Problem, also_trained, vary
-from landscape.problem.rebuild import from_record
 from landscape.problem.samples import length
+from landscape.sgd.consent import problem_of
 from landscape.sgd.recording.cadence import DEFAULT, Cadence
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.recorder import Recorder
@@ -237,19 +237,20 @@ def begin(
     return Underway(recorder, steps(problem, setup.settings), total)
 
 
-def go_on(run: Run, problem: Problem | None = None) -> Underway:
+def go_on(run: Run, problem: Problem | None = None, *, trust: bool = False) -> Underway:
     """Take up a run that stopped, with the settings that it began with.
 
     Args:
         run: what to go on with.
         problem: the run's, where it was made in Python and can't be made again.
+        trust: run the code that its record names, though this user hasn't run it for this run.
 
     Raises:
         LandscapeError: the run can't go on, its problem isn't what it was, or another process is
             at work on it.
     """
     check_unfinished(run)
-    made = from_record(run.record["problem"], run.folder, problem=problem)
+    made = problem_of(run, problem=problem, trust=trust)
     recorder, rest = resume(run, made)
     total = Settings(**run.record["settings"]).total_steps(run.record["samples"])
     return Underway(recorder, rest, total)

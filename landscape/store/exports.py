@@ -10,7 +10,7 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.store.exchange import li, tables, vtk
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
 from landscape.store.run import read, scans_in
 from landscape.store.scans.records import Scan
 from landscape.store.sources import home_of, load_scan, no_scan

@@ -251,8 +251,10 @@ def perform_one(task: InterventionTask) -> str:
 
 @lru_cache(maxsize=1)
 def _made(folder: str, record: str) -> Problem:
-    # Whether the data is the run's was for the caller to check.
-    return from_record(json.loads(record), Path(folder), accept_changes=True)
+    # Whether the data is the run's, and its code may be run, was for the caller to decide.
+    return from_record(
+        json.loads(record), Path(folder), accept_changes=True, allow=lambda _code: None
+    )
 
 
 def _start(subject: Subject, trial: Intervention) -> Start:

@@ -18,7 +18,7 @@ from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
 from landscape.problem.weights import constants
-from landscape.sgd import lock
+from landscape.sgd import consent, lock
 from landscape.sgd.recording.averaged import AveragedRun
 from landscape.sgd.recording.cadence import DEFAULT
 from landscape.sgd.recording.intake import Intake
@@ -100,6 +100,7 @@ class Recorder:
             },
             overwrite=overwrite,
         )
+        consent.remember(self.run)
         if old is not None:
             old.release()
         self._lock = lock.acquire(folder)

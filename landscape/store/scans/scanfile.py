@@ -25,6 +25,7 @@ from landscape.store.scans.records import (
     Scan,
     Spread,
 )
+from landscape.store.scans.rules import SCAN_RULES
 from landscape.store.trajectories.index import write_events
 from landscape.store.trajectories.trajectory import events_of
 from landscape.store.typed import rebuilt
@@ -72,7 +73,7 @@ def load(path: FilePath) -> Scan:
     Raises:
         LandscapeError: no such file, not HDF5, no scan, or a part of it is missing.
     """
-    with reading(path, FORMAT, VERSION) as file:
+    with reading(path, FORMAT, VERSION, rules=SCAN_RULES) as file:
         try:
             return _scan(file)
         except KeyError as error:
@@ -87,7 +88,7 @@ def findings(path: FilePath) -> dict[str, Any]:
     Raises:
         LandscapeError: no such file, not HDF5, or no scan.
     """
-    with reading(path, FORMAT, VERSION) as file:
+    with reading(path, FORMAT, VERSION, rules=SCAN_RULES) as file:
         found: dict[str, Any] = json.loads(file.attrs.get("findings", "{}"))
         return found
 

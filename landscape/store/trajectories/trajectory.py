@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store import names
-from landscape.store.hdf5 import check_own, reading
+from landscape.store.hdf5 import check_own, declared, reading
 from landscape.store.trajectories import constants
+from landscape.store.trajectories.rules import INDEX_RULES, SHARD_RULES
 from landscape.store.trajectories.scalars import SCALARS
+from landscape.store.vetting import gate
+from landscape.store.vetting.rules import check_datasets
+from landscape.store.vetting.shapes import parsed
 
 FORMAT = "landscape-trajectory"
 VERSION = 1
@@ -217,7 +221,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     Raises:
         LandscapeError: it isn't, or what is read inside is damaged.
     """
-    with reading(path, FORMAT, VERSION, shows=True) as file:
+    with reading(path, FORMAT, VERSION, rules=INDEX_RULES, shows=True) as file:
         _check_shards(path, listed(path, file))
         try:
             yield file
@@ -234,7 +238,7 @@ def listed(path: Path, file: h5py.File) -> list[dict[str, Any]]:
     Raises:
         LandscapeError: it names or shows other files.
     """
-    shards: list[dict[str, Any]] = json.loads(file.attrs["shards"])
+    shards: list[dict[str, Any]] = parsed(file.attrs["shards"])
     check_own(path, [names.shard(shard["file"], path) for shard in shards])
     return shards
 
@@ -274,8 +278,8 @@ def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:
         "put it back from a copy, or save the rest with "
         f"`landscape info {path.parent} --salvage FOLDER`"
     )
-    for shard in shards:
-        place = path.parent / shard["file"]
+    places = [path.parent / shard["file"] for shard in shards]
+    for place, shard in zip(places, shards, strict=True):
         if not place.is_file():
             raise LandscapeError(f"{path} needs its shard {place}, which is missing; {remedy}")
         if place.stat().st_size != shard["bytes"]:
@@ -283,8 +287,11 @@ def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:
                 f"{path} needs its shard {place} whole, {shard['bytes']} bytes, "
                 f"got {place.stat().st_size}; {remedy}"
             )
+    gate.admit(*places)
+    for place in places:
         try:
             check_own(place)
+            check_datasets(place, declared(place), SHARD_RULES)
         except OSError as error:
             raise LandscapeError(
                 f"{path} needs its shard {place} whole, it can't be read: {error}; {remedy}"

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
+from landscape.store.hdf5 import write
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Path, Plane, Point, Scan
+
+from ...sealing import sealed
 
 NAN, INF = float("nan"), float("inf")
 
@@ -219,6 +222,7 @@ def test_missing_part(tmp_path):
     file = saved(tmp_path, scan())
     with h5py.File(file, "a") as opened:
         del opened["grid/measured"]
+    sealed(file)
     with pytest.raises(LandscapeError) as caught:
         scanfile.load(file)
     start = f"{file} must be a whole scan, a part is missing: "
@@ -231,8 +235,7 @@ def test_other_file(tmp_path):
     with pytest.raises(LandscapeError) as caught:
         scanfile.load(file)
     assert str(caught.value) == f"file {file} must exist, found none"
-    with h5py.File(file, "w") as opened:
-        opened.attrs["format"] = "landscape-trajectory"
+    write(file, lambda opened: opened.attrs.update({"format": "landscape-trajectory"}))
     with pytest.raises(LandscapeError) as caught:
         scanfile.load(file)
     assert str(caught.value) == (
