@@ -53,7 +53,7 @@ def label(run: Run, problem: Problem) -> dict[str, object]:
 
 
 def _told(name: str, constant: float, loss: np.ndarray, **more: str) -> dict[str, object]:
-    tail = loss[-max(3, len(loss) // TAIL) :]
+    tail = loss[-max(5, len(loss) // TAIL) :]
     found = {"label": name, "landing": "", "first": "", "second": ""} | more
     return {**found, "constant": constant, "lowest": np.nanmin(loss), "end": np.median(tail)}
 
@@ -62,7 +62,7 @@ def by_loss(loss: np.ndarray, constant: float) -> str:
     """First reading: means over windows of the losses."""
     width = max(3, len(loss) // 20)
     means = np.convolve(loss, np.ones(width) / width, mode="valid")
-    tail = loss[-max(3, len(loss) // TAIL) :]
+    tail = loss[-max(5, len(loss) // TAIL) :]
     end = float(tail.mean())
     best = float(min(means.min(), end))
     if best > 0.9 * constant:
@@ -88,7 +88,7 @@ def by_accuracy(accuracy: np.ndarray, chance: float) -> str:
     """Second reading: medians of the accuracies."""
     padded = np.pad(accuracy, 1, mode="edge")
     smooth = np.median([padded[:-2], padded[1:-1], padded[2:]], axis=0)
-    end = float(np.median(accuracy[-max(3, len(accuracy) // TAIL) :]))
+    end = float(np.median(accuracy[-max(5, len(accuracy) // TAIL) :]))
     best = float(smooth.max())
     way = best - chance
     if way < 0.1 * (1 - chance):

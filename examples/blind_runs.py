@@ -36,7 +36,7 @@ from landscape.problem.samples import Pair
 from landscape.store import read
 
 SAMPLES, SIDE = 1000, 14
-STEPS = 2000
+STEPS = 1200
 """At most: half of it for convolutions."""
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 PHOTOGRAPHS = ("astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel")
@@ -80,7 +80,7 @@ def draw(number: int, sources: list[str]) -> Draw:
     net = nets[int(random.integers(len(nets)))]
     batch = int(random.choice([8, 32, 128]))
     most = STEPS // 2 if net.startswith("cnn") else STEPS
-    longest = max(4, most * batch // SAMPLES)
+    longest = max(10, min(50, most * batch // SAMPLES))
     # Denser where things happen.
     is_fast = random.random() < 0.65
     return Draw(
@@ -92,7 +92,7 @@ def draw(number: int, sources: list[str]) -> Draw:
         float(10 ** random.uniform(-1 if is_fast else -4, 0)),
         0.9 if random.random() < (0.7 if is_fast else 0.4) else 0.0,
         batch,
-        int(random.integers(min(longest, 60) // 2, min(longest, 60) + 1)),
+        int(random.integers(max(10, longest // 2), longest + 1)),
         float(random.choice([0.0, 0.0, 0.2])),
     )
 

@@ -23,7 +23,7 @@ MOST = 256
 """Work grows with the square of the rows: more are joined to blocks, by their medians."""
 CORRELATIONS = (0.0, 0.3, 0.6, 0.8, 0.9)
 """Lag-1 correlations of the noise that are tried; a larger one would explain any leap as noise."""
-PENALTY = 8.0
+PENALTY = 7.0
 """A further stretch costs so many times log T; its place, line, noise and correlation are 5."""
 FLOOR = 0.01
 """† Noise below a percent of the loss counts as a percent: a plateau's is none at all."""
@@ -131,21 +131,25 @@ def of(
     last, best = found[-1], min(found, key=lambda each: each.low)
     own = best.low_noise * abs(best.low)
     clear = max(rules.learned * scale, rules.noises * own)
-    low, glimpsed = best.low, False
-    if constant - low <= clear:
-        low = _glimpse(loss, constant, max(noise, FLOOR * scale), rules)
-        glimpsed = not math.isnan(low)
-        if not glimpsed:
-            spread = math.hypot(last.noise, best.low_noise)
-            return Ending(NEVER, found, best.low, last.last, spread, math.nan)
-    spread = math.hypot(last.noise, FLOOR if glimpsed else best.low_noise)
-    lost = (last.last - low) / (constant - low)
-    ending = Ending(NEAR, found, low, last.last, spread, lost, glimpsed=glimpsed)
-    if inside is not None and len(loss) - inside < max(FEWEST, rules.share * len(loss)):
+    if constant - best.low > clear:
+        spread = math.hypot(last.noise, best.low_noise)
+        lost = (last.last - best.low) / (constant - best.low)
+        ending = Ending(NEAR, found, best.low, last.last, spread, lost)
+    else:
+        ending = _glimpse(loss, constant, max(noise, FLOOR * scale), found, rules)
+    if ending.kind == NEVER:
+        return ending
+    if _is_inside(loss, inside, rules):
         return replace(ending, kind=INSIDE)
-    if (kind := _kind(ending, rules)) == AWAY:
-        return replace(ending, kind=AWAY, left=_left(loss, ending))
-    return replace(ending, kind=kind)
+    kind = _kind(ending, rules)
+    row = _left(loss, ending) if kind == AWAY else None
+    if row == len(loss):  # nearer to the best in its last row: not away for good
+        return replace(ending, kind=BETWEEN)
+    return replace(ending, kind=kind, left=row)
+
+
+def _is_inside(loss: Floats, inside: int | None, rules: EndingRules) -> bool:
+    return inside is not None and len(loss) - inside < max(FEWEST, rules.share * len(loss))
 
 
 def _left(loss: Floats, ending: Ending) -> int:
@@ -179,15 +183,23 @@ def _kind(ending: Ending, rules: EndingRules) -> str:
     return AWAY if is_large and ending.noises > rules.noises else BETWEEN
 
 
-def _glimpse(loss: Floats, constant: float, noise: float, rules: EndingRules) -> float:
-    """The best row's loss if it shows by itself that something was learned; else NaN.
+def _glimpse(
+    loss: Floats, constant: float, noise: float, found: tuple[Stretch, ...], rules: EndingRules
+) -> Ending:
+    """The ending where no stretch shows that something was learned: by single rows, or not at all.
 
     No constant output goes below L₀, so that one row far below is proof, if noise doesn't go there.
     """
-    lowest = float(loss.min())
+    last, lowest = found[-1], float(loss.min())
     scale = abs(constant) or 1.0
     clear = max(rules.glimpse * scale, rules.noises * TO_DEVIATION * noise)
-    return lowest if constant - lowest > clear else math.nan
+    if constant - lowest <= clear:
+        level = min(each.low for each in found)
+        return Ending(NEVER, found, level, last.last, last.noise, math.nan)
+    # Where that is at the very end it only begins to learn.
+    end = lowest if loss[-1] < (lowest + constant) / 2 else last.last
+    lost = (end - lowest) / (constant - lowest)
+    return Ending(NEAR, found, lowest, end, math.hypot(last.noise, FLOOR), lost, glimpsed=True)
 
 
 def _logs(loss: Floats) -> Floats:

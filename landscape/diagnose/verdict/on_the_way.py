@@ -12,6 +12,9 @@ from landscape.diagnose.items import Item, Items
 from landscape.diagnose.verdict import overfitting
 from landscape.sgd import endings, escapes
 
+LATE = 3
+"""Jumps are looked for in the last stretch, and in so large a part of the rows at least."""
+
 
 @dataclass(frozen=True)
 class OnTheWay:
@@ -62,7 +65,8 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
         "share of the rows after learning in excursions",
     )
     last = course.ending.stretches[-1]
-    late = course.loss[last.first : last.end]
+    # A short last stretch tells little of jumps.
+    late = course.loss[min(last.first, len(course.loss) - len(course.loss) // LATE) :]
     if course.left is None:
         away = float((late > course.level).mean())
     else:
@@ -72,7 +76,7 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
     items["restless"] = Item(
         away,
         limits.restless,
-        "share of the last stretch's rows above a quarter of the way back to L₀"
+        "share of the last rows, a third at least, above a quarter of the way back to L₀"
         if course.left is None
         else "share of the rows since it left that are nearer to the best again",
     )
