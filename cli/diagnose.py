@@ -85,6 +85,14 @@ def diagnose(
         int,
         typer.Option(help="How long each of these trainings lasts at most.", rich_help_panel=TRAIN),
     ] = 15,
+    orders: Annotated[
+        int,
+        typer.Option(
+            help="After an escape, the most other batch orders tried from each place: as many as "
+            "decide whether it is unstable, usually 7 to 16.",
+            rich_help_panel=TRAIN,
+        ),
+    ] = 40,
     curve: Annotated[
         bool,
         typer.Option(
@@ -134,7 +142,8 @@ def diagnose(
     """Say what SGD did: what became of the loss, how the weights move, and on what evidence.
 
     Measures dead units, curvature, distances, diffusion and permutation symmetry; after an escape
-    it trains again from before it, otherwise from the last weights, to see what would have been.
+    it trains again from before it, where nothing was learned at other rates, otherwise from the
+    last weights, to see what would have been.
     What takes long is announced. Ctrl-C keeps what is done; the same command goes on.
 
     Writes RUN/analysis.h5, RUN/verdict.json and RUN/interventions/NAME, runs of their own.
@@ -148,6 +157,7 @@ def diagnose(
         intervene=not no_intervene,
         twin=twin,
         epochs=epochs,
+        orders=orders,
         curve=curve,
         workers=workers,
         scheduler=scheduler,
@@ -176,6 +186,7 @@ class DiagnosisChoice:
     intervene: bool
     twin: Path | None
     epochs: int
+    orders: int
     curve: bool
     workers: int
     scheduler: str | None
@@ -272,6 +283,7 @@ def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
         intervene=choice.intervene,
         twin=read(choice.twin) if choice.twin is not None else None,
         epochs=choice.epochs,
+        orders=choice.orders,
         curve=choice.curve,
         thresholds=choice.thresholds,
     )
@@ -287,11 +299,16 @@ def announce_trainings(diagnosis: Diagnosis, pool: cluster.Workers) -> Mapping[s
         return parts
     found = cost(diagnosis)
     begun = len(plan.trials) - len(plan.missing)
+    more = (
+        f" (more batch orders where these don't decide, up to {diagnosis.orders} a place)"
+        if plan.kind == "escape"
+        else ""
+    )
     echo(
         f"interventions ({plan.kind}): {found.runs} trainings"
         f"{f' beside {begun} that are done' if begun else ''}, {found.epochs:.0f} epochs in all, "
-        f"about {duration(found.seconds / pool.count)}; --epochs shortens, --no-intervene skips "
-        "them, Ctrl-C keeps what is done",
+        f"about {duration(found.seconds / pool.count)}{more}; "
+        "--epochs shortens, --no-intervene skips them, Ctrl-C keeps what is done",
         err=True,
     )
     return {**parts, "interventions": found.seconds / pool.count}

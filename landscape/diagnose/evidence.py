@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -70,6 +71,10 @@ class Evidence:
     """Steps by name: ``start``, ``best``, ``end``, and ``onset``, the last before an escape."""
     siblings_share: float | None = None
     """Median u = (L₀ − L)/L₀ at the end of those of the sweep's other runs that learned."""
+    mistakes: tuple[str, ...] = ()
+    """What is wrong with data or model, a sentence each: see `units.mistakes`."""
+    loss_floor: float = math.nan
+    """The lowest loss that the outputs' range allows; NaN: nothing confines them."""
     absent: tuple[str, ...] = ()
     """Parts that could not be measured, a sentence each; they become caveats."""
 

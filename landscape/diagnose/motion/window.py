@@ -34,8 +34,8 @@ def of_run(evidence: Evidence, thresholds: Thresholds | None = None) -> MotionWi
     course = course_of(evidence, limits)
     if course is not None:
         last = course.step(-1)
-        if course.last is not None and course.escaped:
-            start = max(start, course.step(course.last.first))
+        if course.left is not None:
+            start = max(start, course.step(course.left))
     length = round(min(1.0, limits.window) * (last - start))
     first = last - length + length // DROPPED
     return MotionWindow(first, last, (last - first) / total if total else 0.0)

@@ -14,6 +14,8 @@ from landscape.diagnose.evidence import Evidence, Rows, Setup
 from landscape.diagnose.symmetry import symmetry
 from landscape.diagnose.symmetry.groups import Symmetry
 from landscape.diagnose.trainings.trials import Start
+from landscape.diagnose.units import mistakes
+from landscape.diagnose.units.mistakes import Mistakes
 from landscape.errors import LandscapeError
 from landscape.problem.baseline import constant_loss
 from landscape.problem.losses import cross_entropy
@@ -51,6 +53,15 @@ class Subject:
             return constant_loss(self.problem)
         except (RuntimeError, ValueError, TypeError, IndexError):  # a loss that wants other outputs
             return float("nan")
+
+    @cached_property
+    def mistakes(self) -> Mistakes:
+        """What is wrong with data or model before anything else."""
+        try:
+            return mistakes.find(self.problem)
+        # Somebody's model may fail in any way at weights that are a hundred times too large.
+        except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError):
+            return Mistakes()
 
     @cached_property
     def symmetry(self) -> Symmetry:
@@ -115,6 +126,8 @@ class Subject:
             setup=self._setup(),
             constant_loss=self.constant_loss,
             weights_finite=self.run.record["status"] != "non-finite",
+            mistakes=self.mistakes.sentences,
+            loss_floor=self.mistakes.floor,
         )
 
     def _setup(self) -> Setup:

@@ -116,10 +116,6 @@ def _on_trainings(evidence: Evidence, motion: NamedMotion, moved: Diffusion) -> 
     if evidence.measured.connectivity is None and motion.name != "still-descending":
         yield "No floors: barriers between the places it visits are not known."
     floors = evidence.measured.connectivity
-    if motion.name == "hopping-basins" and floors and evidence.measured.curves is None:
-        yield (
-            "Straight lines don't connect the floors; curves were not tried: --curve trains them."
-        )
     if motion.name == "hopping-basins" and floors and floors.symmetric is False:
         yield (
             "No interchangeable units were found in the model, so that nothing was matched; one "
