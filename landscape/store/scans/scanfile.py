@@ -12,7 +12,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading, write
-from landscape.store.scans import certificates
+from landscape.store.scans import certificates, valleyfile
 from landscape.store.scans.records import FORMAT, VERSION, Anchor, Path, Plane, Point, Scan, Spread
 from landscape.store.trajectories.index import write_events
 from landscape.store.trajectories.trajectory import events_of
@@ -60,7 +60,11 @@ def load(path: FilePath) -> Scan:
     Raises:
         LandscapeError: no such file, not HDF5, no scan, or a part of it is missing.
     """
-    with reading(path, FORMAT, VERSION) as file:
+    with reading(path, FORMAT, valleyfile.VERSION) as file:
+        if valleyfile.is_valley(file):
+            raise LandscapeError(
+                f"{path} must be a scan of a plane or a line, got a valley, slices across a path"
+            )
         try:
             return _scan(file)
         except KeyError as error:
@@ -75,7 +79,7 @@ def findings(path: FilePath) -> dict[str, Any]:
     Raises:
         LandscapeError: no such file, not HDF5, or no scan.
     """
-    with reading(path, FORMAT, VERSION) as file:
+    with reading(path, FORMAT, valleyfile.VERSION) as file:
         found: dict[str, Any] = json.loads(file.attrs.get("findings", "{}"))
         return found
 
