@@ -230,7 +230,7 @@ def scan(
         typer.Option(
             help="How far it reaches: a number, xmin:xmax:ymin:ymax, or auto (all of the path, or "
             "to where the loss has risen).",
-            show_default="random and line 1.0, others auto",
+            show_default="random, line and valley 1.0, others auto",
             rich_help_panel=GRID,
         ),
     ] = None,
