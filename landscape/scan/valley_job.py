@@ -122,7 +122,6 @@ class ValleyJob:
         return replace(
             valley,
             strategy=asdict(engine.strategy),
-            samples=engine.samples,
             choosing_seconds=valley.choosing_seconds + engine.choosing_seconds,
         )
 
@@ -200,6 +199,7 @@ class ValleyJob:
                 evaluation_seconds=before.evaluation_seconds + line.evaluation_seconds,
                 choosing_seconds=before.choosing_seconds + line.choosing_seconds,
                 samples_evaluated=before.samples_evaluated + line.samples_evaluated,
+                samples=line.samples or before.samples,
             )
             yield valley
         if line.certificate is not None:
