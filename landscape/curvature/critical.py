@@ -24,16 +24,18 @@ def critical_step(loss: Callable[[float], float], guess: float) -> float:
     finite are higher.
 
     Returns:
-        Infinite where the loss stays as low up to a million guesses; NaN where the loss at 0 isn't
-        finite or every step raises it, down to a trillionth of the guess.
+        Infinite where the loss stays lower up to a million guesses; NaN where the loss at 0 isn't
+        finite or no step lowers it by more than rounding, so that there is nothing to find.
     """
     here = loss(0.0)
     if not (math.isfinite(here) and 0 < guess < math.inf):
         return math.nan
-    level = here + ROUNDING * abs(here)
+    rounding, drops = ROUNDING * abs(here), [0.0]
 
     def risen(step: float) -> bool:
-        return not loss(step) <= level
+        drop = here - loss(step)
+        drops.append(drop if math.isfinite(drop) else -math.inf)
+        return not drop >= -rounding
 
     low = high = guess
     if risen(guess):
@@ -42,8 +44,6 @@ def critical_step(loss: Callable[[float], float], guess: float) -> float:
             if not risen(low):
                 break
             high = low
-        else:
-            return math.nan
     else:
         for _ in range(UP):
             high *= FACTOR
@@ -51,8 +51,8 @@ def critical_step(loss: Callable[[float], float], guess: float) -> float:
                 break
             low = high
         else:
-            return math.inf
+            return math.inf if max(drops) > rounding else math.nan
     for _ in range(HALVINGS):
         middle = math.sqrt(low * high)
         low, high = (low, middle) if risen(middle) else (middle, high)
-    return math.sqrt(low * high)
+    return math.sqrt(low * high) if max(drops) > rounding else math.nan

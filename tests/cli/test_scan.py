@@ -139,7 +139,10 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
         (("--at", "middle"), "weights must be final, best or a step, got middle"),
         (("--at", "9"), "step 9 must be a recorded one, the nearest are 8 and 11"),
         (("--normalize", "max"), "normalize must be one of filter, layer, weight, none, got max"),
-        (("--name", "x"), "name needs a single plane, got random, valley, drift; choose one with --plane"),
+        (
+            ("--name", "x"),
+            "name needs a single plane, got random, valley, drift; choose one with --plane",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(options, message, landscape, run):

@@ -82,6 +82,7 @@ def _length(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     high = float(length[known].max(initial=1.0))
     axes.set_ylim(0, high)
     _ticks(axes, [high])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
     axes.set_ylabel("‖d‖", size=theme.SMALL, rotation=0, va="center", ha="center")
     axes.yaxis.set_label_coords(-0.35 / size[0], 0.5)
     axes.get_yticklabels()[0].set_verticalalignment("top")
@@ -153,7 +154,9 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     found = _curvatures(valley, where)
     every = np.concatenate([*(one.shown[:, 1] for one in found), valley.bounds.ravel()])
     every = every[np.isfinite(every) & (every > 0)]
-    bottom, top = (every.min() / 1.6, every.max() * 1.6) if len(every) else (0.1, 10.0)
+    bottom, top = (every.min() / 1.6, every.max() * 1.4) if len(every) else (0.1, 10.0)
+    # As much more as a label above the highest takes.
+    top *= (top / bottom) ** (NAMED / (size[1] - NAMED))
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     _round(axes, float(bottom), float(top))
@@ -167,7 +170,10 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     for values, dashes in bounds:
         where.dashes(axes, values, color=theme.now().ink, lw=0.7, linestyles=dashes)
         placed.keep_clear(np.column_stack([where.middle, values]), 0.01)
-    for values, text in zip(valley.bounds.T, ("2(1−β)/η", "(2+2β)/η"), strict=True):
+    names = ["2(1−β)/η", "(2+2β)/η"]
+    if np.array_equal(*valley.bounds.T):  # without momentum
+        names = ["2/η"]
+    for values, text in zip(valley.bounds.T, names, strict=False):
         if np.isfinite(values).all():
             _beside_line(placed, where, values, text)
     for one in found if len(found) > 1 else ():

@@ -115,7 +115,7 @@ class Valley:
     at, NaN where it isn't measured. The first direction is that of the slices."""
     critical_step: Floats
     """(N,) the smallest step along −∇L of the training data that raises its loss: infinite where
-    none was found, NaN where it isn't measured or the gradient is zero."""
+    none was found, NaN where it isn't measured or no step lowers it by more than rounding."""
     bounds: Floats
     """(N, 2) 2(1−β)/η and (2+2β)/η of the run's steps there; NaN where they aren't known."""
     path: WalkedPath
