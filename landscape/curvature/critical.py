@@ -55,4 +55,6 @@ def critical_step(loss: Callable[[float], float], guess: float) -> float:
     for _ in range(HALVINGS):
         middle = math.sqrt(low * high)
         low, high = (low, middle) if risen(middle) else (middle, high)
+    if max(drops) <= rounding:
+        risen(low / 2)
     return math.sqrt(low * high) if max(drops) > rounding else math.nan

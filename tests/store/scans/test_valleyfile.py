@@ -94,5 +94,5 @@ def test_a_part_that_is_missing(planted, tmp_path):
     valleyfile.save(path, planted.valley())
     with h5py.File(path, "a") as file:
         del file["valley/walls"]
-    with pytest.raises(LandscapeError, match="must be a whole valley, a part is missing: .*walls"):
+    with pytest.raises(LandscapeError, match=r"must be a whole valley, a part is missing: .*walls"):
         valleyfile.load(path)
