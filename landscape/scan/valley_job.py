@@ -204,8 +204,9 @@ class ValleyJob:
             yield valley
         if line.certificate is not None:
             valley = replace(valley, held_out=valley.held_out + len(line.certificate.xy))
-            for name, errors in line.errors.items():
-                valley.errors[name][number] = errors
+            for name, errors in valley.errors.items():
+                # What is measured throughout has no errors.
+                errors[number] = line.errors.get(name, 0.0)
         if self.evaluation.everywhere is None and valley.batchnorm == "saved":
             for name, recorded in self.trajectory.measures.items():
                 value = recorded[self._rows[number]]

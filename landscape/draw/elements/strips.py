@@ -156,7 +156,7 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     every = every[np.isfinite(every) & (every > 0)]
     bottom, top = (every.min() / 1.6, every.max() * 1.4) if len(every) else (0.1, 10.0)
     # As much more as a label above the highest takes.
-    top *= (top / bottom) ** (NAMED / (size[1] - NAMED))
+    top *= (top / bottom) ** (0.15 / (size[1] - 0.15))
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     _round(axes, float(bottom), float(top))
