@@ -35,9 +35,9 @@ def render(
         typer.Option(
             "--kind",
             "-k",
-            help="contour, surface, curve, measures, path, map (several on one scale), film, loss; "
-            "of a diagnosed run distances, msd, barriers, sharpness, units, replicas; of a "
-            "diagnosed sweep outcomes.",
+            help="contour, surface, curve, measures, path, valley, map (several on one scale), "
+            "film, loss; of a diagnosed run distances, msd, barriers, sharpness, units, replicas; "
+            "of a diagnosed sweep outcomes.",
             show_default="what fits: of a run loss, its diagnosis and all of its scans",
         ),
     ] = None,
@@ -142,6 +142,13 @@ def render(
         str,
         typer.Option(help="Of surfaces: auto, pyvista or matplotlib.", rich_help_panel=SCALE),
     ] = "auto",
+    unit: Annotated[
+        str,
+        typer.Option(
+            help="Across a valley: own, or distance in weight space; nothing is measured anew.",
+            rich_help_panel=SCALE,
+        ),
+    ] = "own",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Draw figures of runs and scans; nothing is measured anew.
@@ -168,6 +175,7 @@ def render(
         explain=explain,
         bare=bare,
         renderer=renderer,
+        unit=unit,
     )
     if reproduce is not None:
         if style != styles.PLAIN or any(given is not None for given in (kind, name, formats)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from landscape.scan.job import Job
     from landscape.scan.request import Request
     from landscape.scan.speed.evaluator import StrategyRecord
+    from landscape.scan.valley_job import ValleyJob
     from landscape.store import Run, Scan
+    from landscape.store.scans.valleys import Valley
 
 
 PLANE = "The plane"
@@ -133,7 +135,7 @@ def scan(
         str | None,
         typer.Option(
             help="See ScanCommand.",
-            show_default="random and along",
+            show_default="random, valley and one that holds the path: event or drift",
             rich_help_panel=PLANE,
         ),
     ] = None,
@@ -161,8 +163,8 @@ def scan(
         list[Path] | None,
         typer.Option(
             metavar="RUN",
-            help="Show the path of another run of the same problem too. Give it several times "
-            "for several.",
+            help="Show the path of another run of the same problem too, beside a valley its "
+            "valley. Give it several times for several.",
             rich_help_panel=PLANE,
         ),
     ] = None,
@@ -175,6 +177,22 @@ def scan(
         ),
     ] = 1,
     seed: Annotated[int, typer.Option(help="Of the random directions.", rich_help_panel=PLANE)] = 0,
+    across: Annotated[
+        str,
+        typer.Option(
+            help="Of a valley: across the path in a random direction (the same draw at each row, "
+            "scaled to its weights) or in the sharpest one, tracked from row to row.",
+            rich_help_panel=PLANE,
+        ),
+    ] = "random",
+    spacing: Annotated[
+        str,
+        typer.Option(
+            help="Of a valley: what is equal between two of its rows: movement (Σ‖Δw‖), steps or "
+            "rows (every k-th recorded one).",
+            rich_help_panel=PLANE,
+        ),
+    ] = "movement",
     directions: Annotated[
         Path | None,
         typer.Option(
@@ -210,14 +228,18 @@ def scan(
     ] = None,
     size: Annotated[
         str,
-        typer.Option(help="Grid points an axis, 2 to 501, or NXxNY: 51x31.", rich_help_panel=GRID),
+        typer.Option(
+            help="Grid points an axis, 2 to 501, or NXxNY: 51x31; of a valley rows and points "
+            "across.",
+            rich_help_panel=GRID,
+        ),
     ] = "51",
     extent: Annotated[
         str | None,
         typer.Option(
             help="How far it reaches: a number, xmin:xmax:ymin:ymax, or auto (all of the path, or "
             "to where the loss has risen).",
-            show_default="random and line 1.0, others auto",
+            show_default="random, line and valley 1.0, others auto",
             rich_help_panel=GRID,
         ),
     ] = None,
@@ -310,7 +332,7 @@ def scan(
         )
     request = Request(
         PlaneChoice(
-            kinds=PlaneChoice.kinds if plane is None else (plane,),
+            kinds=() if plane is None else (plane,),
             at=at,
             first=first,
             last=last,
@@ -321,6 +343,8 @@ def scan(
             include_1d=include_1d,
             parameters=parameters,
             unit=unit,
+            across=across,
+            spacing=spacing,
             batchnorm=batchnorm,
         ),
         GridChoice(size, extent, rise, tuple(part.strip() for part in measure.split(","))),
@@ -365,7 +389,7 @@ def prepared_jobs(
     name: str | None,
     resume: bool,
     overwrite: bool,
-) -> list[Job]:
+) -> list[Job | ValleyJob]:
     """Make a run's problem again and its scans ready.
 
     ``problem`` gives the one that was named on the command line, if any, made with a run's seed.
@@ -395,26 +419,52 @@ def _check_data(run: Run, other: Run, *, accept_changes: bool) -> None:
 
 
 def carry_out(
-    jobs: Sequence[Sequence[Job]], previewed: Sequence[Run] | None, pool: Workers, *, quiet: bool
+    jobs: Sequence[Sequence[Job | ValleyJob]],
+    previewed: Sequence[Run] | None,
+    pool: Workers,
+    *,
+    quiet: bool,
 ) -> None:
     """Do the jobs of each run, plane by plane: scans of several runs share extent and colours."""
-    from landscape.scan.prepare import alike
-
-    for same in zip(*jobs, strict=True):
-        together = alike(same) if len(same) > 1 else list(same)
+    for together in _compared(jobs):
         for job in together:
             announce_job(job)
-        runs = [None] * len(together) if previewed is None else previewed
+        runs: Sequence[Run | None] = previewed or [None] * len(together)
         scans = [
             evaluate(job, pool, preview=run, quiet=quiet)
-            for run, job in zip(runs, together, strict=True)
+            for run, job in zip(runs, together, strict=False)
         ]
         for job, scan in zip(together, scans, strict=True):
             summarize(job.path, scan)
             draw_all(job.path, [other.path for other in together], quiet=quiet)
 
 
-def announce_job(job: Job) -> None:
+def _compared(jobs: Sequence[Sequence[Job | ValleyJob]]) -> Iterator[list[Job | ValleyJob]]:
+    """The jobs in the order in which they are done, those together that share a scale.
+
+    Those of the same kind of several runs; a valley and those of the runs that are shown too.
+    """
+    from landscape.scan.job import Job
+    from landscape.scan.prepare import alike
+
+    kinds = [tuple(_kind(job) for job in one) for one in jobs]
+    if len(set(kinds)) > 1:  # what each run's planes are by default depends on what it did
+        for one in jobs:
+            yield from ([job] for job in one)
+        return
+    for kind in dict.fromkeys(kinds[0]):
+        same = [job for one in jobs for job in one if _kind(job) == kind]
+        planes = [job for job in same if isinstance(job, Job)]
+        yield list(alike(planes)) if len(planes) > 1 else same
+
+
+def _kind(job: Job | ValleyJob) -> str:
+    from landscape.scan.job import Job
+
+    return job.scan.plane.kind if isinstance(job, Job) else "valley"
+
+
+def announce_job(job: Job | ValleyJob) -> None:
     """Say what further measures will take, before they are begun."""
     if not job.further or job.finished:
         return
@@ -427,12 +477,15 @@ def announce_job(job: Job) -> None:
         )
 
 
-def evaluate(job: Job, pool: Workers, *, preview: Run | None, quiet: bool) -> Scan:
+def evaluate(
+    job: Job | ValleyJob, pool: Workers, *, preview: Run | None, quiet: bool
+) -> Scan | Valley:
     """Evaluate a job with progress; a complete one is left as it is.
 
     With a run as ``preview`` its figure is drawn while the grid fills.
     """
-    scan, name = job.scan, job.path.stem
+    scan: Scan | Valley = job.scan
+    name = job.path.stem
     if job.finished:
         echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
@@ -443,7 +496,8 @@ def evaluate(job: Job, pool: Workers, *, preview: Run | None, quiet: bool) -> Sc
 
     drawn = Preview(preview, name) if preview is not None else None
     with progress(f"scanning {name}", job.total, quiet=quiet) as report:
-        for done, current in enumerate(job.run(pool, chosen=chosen), start=1):
+        filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
+        for done, current in enumerate(filling, start=1):
             scan = current
             report(done, "")
             if drawn is not None:
@@ -459,23 +513,47 @@ class Preview:
         self._run, self._name = run, name
         self._due = 0.0
 
-    def offer(self, scan: Scan) -> None:
+    def offer(self, scan: Scan | Valley) -> None:
         """Draw it if it is time to, and if there are points enough."""
         from landscape import draw
-        from landscape.scan.refine.preview import preview
+        from landscape.draw import making
 
         started = time.monotonic()
-        if started < self._due or (guessed := preview(scan)) is None:
+        if started < self._due or (guessed := _guessed(scan)) is None:
             return
         kind = draw.kinds(guessed)[0]
         stem = self._run.figures / f"{self._name}-{kind}"
-        draw.save(draw.KINDS[kind](guessed), stem, formats=("png",), caption=draw.caption(guessed))
+        draw.save(
+            draw.KINDS[kind](guessed), stem, formats=("png",), caption=making.caption(guessed)
+        )
         ended = time.monotonic()
         self._due = ended + max(PREVIEW_SECONDS, PREVIEW_TIMES * (ended - started))
 
 
-def summarize(path: Path, scan: Scan) -> None:
+def _guessed(scan: Scan | Valley) -> Scan | Valley | None:
+    """What there is to be seen of an unfinished scan; None: nothing yet."""
+    from landscape.scan.refine.preview import preview
+    from landscape.store.scans.valleys import Valley
+
+    if isinstance(scan, Valley):
+        return scan if scan.finished_rows else None
+    return preview(scan)
+
+
+def summarize(path: Path, scan: Scan | Valley) -> None:
     """Print what was found."""
+    from landscape.store.scans import valley_sentences
+    from landscape.store.scans.valleys import Valley
+
+    if isinstance(scan, Valley):
+        shape = " x ".join(map(str, scan.measured.shape))
+        echo(
+            f"{path}: {shape} rows and points across, {duration(scan.evaluation_seconds)} "
+            f"({_how(scan.strategy)})"
+        )
+        for remark in valley_sentences.remarks(scan):
+            echo(f"  {remark}")
+        return
     shape = " x ".join(map(str, scan.measured.shape))
     losses = scan.measures["train_loss"]
     echo(
@@ -507,8 +585,12 @@ def _how(chosen: Mapping[str, Any]) -> str:
 
 
 def draw_all(path: Path, compared: Sequence[Path], *, quiet: bool) -> None:
-    """Draw a scan's figures, on one scale with those it is compared with."""
+    """Draw a scan's figures, on one scale with those it is compared with.
+
+    A valley has those beside it.
+    """
     from landscape import draw
+    from landscape.store.scans.valleys import Valley
 
     work = draw.open_work(path)
     like = [draw.open_work(other) for other in compared if other != path]
@@ -516,6 +598,7 @@ def draw_all(path: Path, compared: Sequence[Path], *, quiet: bool) -> None:
     with progress(f"drawing {path.stem}", len(kinds), quiet=quiet) as report:
         for done, kind in enumerate(kinds, start=1):
             stem = work.home / "figures" / f"{path.stem}-{kind}"
-            for file in draw.make(kind, [work], stem, like=like):
+            shown = [work, *like] if isinstance(work.subject, Valley) else [work]
+            for file in draw.make(kind, shown, stem, like=like):
                 echo(f"  {file}")
             report(done, kind)

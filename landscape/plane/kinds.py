@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.plane import slices
 from landscape.plane.along import along
 from landscape.plane.basis import DISTANCE
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.curved import gradient, hessian
+from landscape.plane.drift import drift, sharpest, window
 from landscape.plane.extent import AUTO
 from landscape.plane.from_files import UNIT, imported
 from landscape.plane.moving import Parameters
@@ -18,6 +25,7 @@ from landscape.plane.named_weights import FORM, Where, find_weights, split
 from landscape.plane.normalization import NORMALIZATIONS
 from landscape.plane.pca import pca
 from landscape.plane.random import line, random
+from landscape.plane.rise import stayed
 from landscape.plane.through import event, line_through, through
 from landscape.problem.problem import Problem
 from landscape.store.exchange import li
@@ -71,6 +79,12 @@ class PlaneKind:
     or ``either``, the path unless it is a dot there."""
     unit: str | None = DISTANCE
     """What 1 on an axis is; None: its normalization says so."""
+    sliced: bool = False
+    """Whether it is slices across the path, one of each of several weights: no plane at all."""
+    each: bool = False
+    """Whether extent ``auto`` fits each axis to the path by itself."""
+    since: Callable[[Trajectory], int] = lambda trajectory: 0
+    """From which step on extent ``auto`` shows the path."""
     origin: Callable[[Given], Where] = lambda given: given.at
 
     @property
@@ -109,12 +123,14 @@ KINDS: Mapping[str, PlaneKind] = {
         ),
         takes=_takes("at", "first", "last"),
         subject="path",
+        each=True,
         origin=lambda given: _of_pca(given),
     ),
     "through": PlaneKind(
         lambda given: through(given.trajectory, *given.places, parameters=given.parameters),
         places="ABC",
         subject="path",
+        each=True,
         origin=lambda given: given.places[0],
     ),
     "hessian": PlaneKind(
@@ -146,7 +162,34 @@ KINDS: Mapping[str, PlaneKind] = {
         ),
         help="best, peak and end of an escape",
         subject="path",
+        each=True,
         origin=lambda given: "best",
+    ),
+    "drift": PlaneKind(
+        lambda given: drift(
+            given.problem, given.trajectory, seed=given.choice.seed, device=given.device
+        ),
+        takes=_takes("seed"),
+        help="where the run slowly went, and the sharpest direction",
+        subject="path",
+        each=True,
+        since=window,
+    ),
+    "sharpest": PlaneKind(
+        lambda given: _drawn(partial(sharpest, given.problem), given, device=given.device),
+        takes=RANDOM | _takes("at"),
+        help="a random direction and the sharpest one",
+        subject="origin",
+    ),
+    "valley": PlaneKind(
+        lambda given: _no_plane(),
+        takes=RANDOM,
+        help="slices across the path, row by row",
+        extent="1.0",
+        subject="origin",
+        unit=None,
+        sliced=True,
+        origin=lambda given: given.choice.across,
     ),
     IMPORTED: PlaneKind(
         lambda given: _imported(given), takes=_takes("at", "directions"), extent="1.0", unit=UNIT
@@ -206,9 +249,35 @@ def parse_spec(spec: str) -> tuple[str, tuple[str, ...]]:
     return (IMPORTED, ()) if spec == IMPORTED else parse(spec)
 
 
-def specs(choice: PlaneChoice) -> tuple[str, ...]:
-    """The planes that are chosen, each as it was asked for."""
-    return tuple(choice.kinds) if choice.directions is None else (IMPORTED,)
+def specs(
+    choice: PlaneChoice, trajectory: Trajectory | None = None, constant_loss: float = math.nan
+) -> tuple[str, ...]:
+    """The planes that are chosen, each as it was asked for.
+
+    Where none was, those that show what happened in a run: through its last weights and across
+    its path, and one that holds the path. Without a ``trajectory`` those that all runs get.
+    """
+    if choice.directions is not None:
+        return (IMPORTED,)
+    if choice.kinds:
+        return tuple(choice.kinds)
+    if choice.at is not None:  # weights that have no path
+        return ("random", "sharpest")
+    if trajectory is None:
+        return ("random", "valley")
+    end = trajectory.row("final")
+    if end == 0 or not slices.travelled(trajectory)[0][-1] > 0:
+        return ("random", "sharpest")
+    return ("random", "valley", "event" if _rose(trajectory, constant_loss) else "drift")
+
+
+def _rose(trajectory: Trajectory, constant_loss: float) -> bool:
+    """Whether the loss rose after its best and stayed there, with a row recorded in between."""
+    losses = trajectory.measures["train_loss"]
+    if np.isnan(losses[trajectory.row("final")]) or not stayed(trajectory, constant_loss):
+        return False
+    between = losses[trajectory.row("best") + 1 : trajectory.row("final")]
+    return bool(np.isfinite(between).any())
 
 
 def check(choice: PlaneChoice) -> None:
@@ -315,7 +384,7 @@ def file_name(key: str, given: Given) -> str:
     return re.sub(r"[^\w.@=,+-]+", "-", name).strip("-.")
 
 
-def _drawn(maker: Callable[..., Plane], given: Given, **more: float) -> Plane:
+def _drawn(maker: Callable[..., Plane], given: Given, **more: Any) -> Plane:
     choice = given.choice
     return maker(
         given.trajectory,
@@ -337,6 +406,10 @@ def _of_pca(given: Given) -> str | int:
     """Without other weights, those at the end of the steps whose components are taken."""
     choice = given.choice
     return choice.last if choice.at is None and choice.last is not None else given.at
+
+
+def _no_plane() -> Plane:
+    raise LandscapeError("a valley is slices across a path, no plane: `landscape scan` makes it")
 
 
 def _imported(given: Given) -> Plane:

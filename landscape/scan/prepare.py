@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from landscape.scan.request import GridChoice, Request, check_evaluation, check_
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
 from landscape.scan.speed.options import Evaluation
+from landscape.scan.valley_job import ValleyJob
+from landscape.scan.valley_prepare import valley_job
 from landscape.store import provenance
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Moved, Plane, Scan
@@ -47,10 +50,11 @@ def prepare(
     name: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
-) -> list[Job]:
+) -> list[Job | ValleyJob]:
     """Make the planes of a request, and refuse all of it before anything is evaluated.
 
-    The paths of ``also`` are projected onto the same planes. For planes of curvature, and where
+    The paths of ``also`` are projected onto the same planes; beside a valley each of them gets
+    one of its own, in its own folder. For planes of curvature, and where
     the extent is found by how the loss rises, some products and losses are computed here.
 
     Raises:
@@ -61,32 +65,45 @@ def prepare(
     request.check()
     if request.evaluation.samples is not None:
         subset.check(problem, request.evaluation.samples)
-    specs = kinds.specs(request.plane)
+    trajectory = run.trajectory
+    best_constant = constant_loss(problem)
+    specs = kinds.specs(request.plane, trajectory, best_constant)
     if name is not None and len(specs) > 1:
         raise LandscapeError(
             f"name needs a single plane, got {', '.join(specs)}; choose one with --plane"
         )
-    trajectory = run.trajectory
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
     if request.plane.parameters:
         narrowed = problem.layout.narrowed([request.plane.parameters])
         problem = replace(problem, weights=narrowed)
-    best_constant = constant_loss(problem)
-    planned = []
+    makers: list[Callable[[], Job | ValleyJob]] = []
+    runs, seconds = [run, *also], request.save_seconds
     for spec in specs:
         key, places = kinds.parse_spec(spec)
         device = request.evaluation.device
         given = Given(trajectory, problem, best_constant, request.plane, places, device)
-        path = run.scan(name or kinds.file_name(key, given))
-        if path.exists() and not (resume or overwrite):
-            raise LandscapeError(
-                f"a new scan needs a new name, {path} exists; go on with --resume, "
-                "replace it with --overwrite, or give another --name"
-            )
-        planned.append(PlannedScan(spec, key, given, path, request.grid, request.evaluation))
-    runs, seconds = [run, *also], request.save_seconds
-    return [_job(one, runs, save_seconds=seconds, resume=resume) for one in planned]
+        file = name or kinds.file_name(key, given)
+        for one in runs if kinds.KINDS[key].sliced else [run]:
+            path = one.scan(file)
+            if path.exists() and not (resume or overwrite):
+                raise LandscapeError(
+                    f"a new scan needs a new name, {path} exists; go on with --resume, "
+                    "replace it with --overwrite, or give another --name"
+                )
+            if kinds.KINDS[key].sliced:
+                makers.append(
+                    partial(
+                        valley_job,
+                        *(one, problem, request, path),
+                        constant_loss=best_constant,
+                        resume=resume,
+                    )
+                )
+                continue
+            planned = PlannedScan(spec, key, given, path, request.grid, request.evaluation)
+            makers.append(partial(_job, planned, runs, save_seconds=seconds, resume=resume))
+    return [make() for make in makers]
 
 
 def _job(planned: PlannedScan, runs: Sequence[Run], *, save_seconds: float, resume: bool) -> Job:

@@ -13,6 +13,8 @@ from landscape.store import run as run_folder
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
+from landscape.store.sources import load_scanned
 from landscape.store.sweep_folder import Sweep
 from landscape.store.trajectories.trajectory import MEASURES, Trajectory
 
@@ -93,12 +95,12 @@ def _measures_at(trajectory: Trajectory, row: int, run: Run) -> dict[str, Any]:
 
 def _scan(file: Path) -> dict[str, Any]:
     try:
-        scan = scanfile.load(file)
+        scan = load_scanned(file)
     except LandscapeError as error:
         return {"name": file.stem, "error": str(error)}
     return {
         "name": file.stem,
-        "plane": scan.plane.kind,
+        "plane": "valley" if isinstance(scan, Valley) else scan.plane.kind,
         "size": list(scan.measured.shape),
         "complete": scan.complete,
         "error": None,
@@ -184,4 +186,38 @@ def of_scan(file: Path, scan: Scan) -> dict[str, Any]:
             {"name": path.name, "run_id": path.run_id, "share_in_plane": path.share_in_plane}
             for path in scan.paths
         ],
+    }
+
+
+def of_valley(file: Path, valley: Valley) -> dict[str, Any]:
+    """A valley's rows, with what was measured of each."""
+    there = valley.slices
+    return {
+        "kind": "valley",
+        "file": str(file),
+        "complete": valley.complete,
+        "across": valley.across,
+        "seed": valley.seed,
+        "normalization": valley.normalization,
+        "batchnorm": valley.batchnorm,
+        "unit": valley.unit,
+        "size": list(valley.measured.shape),
+        "measured": int(valley.measured.sum()),
+        "extent": [float(valley.y[0]), float(valley.y[-1])],
+        "run_id": valley.run_id,
+        "run_name": valley.run_name,
+        "evaluation_seconds": valley.evaluation_seconds,
+        "rows": {
+            "step": there.step.tolist(),
+            "travelled": there.travelled.tolist(),
+            "length": there.length.tolist(),
+            "cosine": there.cosine.tolist(),
+            "overlap": there.overlap.tolist(),
+            "train_loss": valley.loss.tolist(),
+            "width_lower": valley.width(0.25).tolist(),
+            "width": valley.width(0.5).tolist(),
+            "width_upper": valley.width(0.75).tolist(),
+            "critical_sharpness": valley.critical_sharpness.tolist(),
+            "came_back_to": [int(there.step[k]) if k >= 0 else None for k in there.returned],
+        },
     }

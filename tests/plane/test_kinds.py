@@ -87,7 +87,9 @@ def test_another_kind_of_plane_is_one_row(trajectory, monkeypatch):
     assert kinds.help_text() == (
         "random (two random directions), along (the run's own movement and a random one), pca, "
         "through:A,B,C, hessian, gradient, line (a random one), line:A,B, event (best, peak and "
-        "end of an escape) or ours (a line of ours). A, B, C: [RUN@]STEP, best or final."
+        "end of an escape), drift (where the run slowly went, and the sharpest direction), "
+        "sharpest (a random direction and the sharpest one), valley (slices across the path, "
+        "row by row) or ours (a line of ours). A, B, C: [RUN@]STEP, best or final."
     )
     kinds.check(PlaneChoice(("ours",), at="best", planes=3))
     key, wanted = given(trajectory, "ours", at="best", seed=5)
@@ -100,7 +102,7 @@ def test_another_kind_of_plane_is_one_row(trajectory, monkeypatch):
         kinds.parse("pcb")
     assert str(caught.value) == (
         "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
-        "line:A,B, event, ours, got pcb"
+        "line:A,B, event, drift, sharpest, valley, ours, got pcb"
     )
 
 

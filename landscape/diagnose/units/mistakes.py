@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.problem.evaluate import evaluating
 from landscape.problem.losses import cross_entropy
+from landscape.problem.modes import evaluating
 from landscape.problem.problem import Problem
 from landscape.problem.weights import tied
 from landscape.quantities import number
@@ -48,8 +48,10 @@ def find(problem: Problem) -> Mistakes:
 
     Data that isn't two tensors is not looked at, nor are outputs that can't be computed.
     """
-    if not isinstance(problem.train, tuple) or not all(
-        isinstance(part, Tensor) for part in problem.train
+    if problem.objective is not None or not (
+        isinstance(problem.train, tuple)
+        and len(problem.train) == 2
+        and all(isinstance(part, Tensor) for part in problem.train)
     ):
         return Mistakes()
     inputs, targets = problem.train
@@ -89,6 +91,8 @@ def floor_of(width: float, classes: int) -> float:
 def is_cross_entropy(problem: Problem) -> bool:
     """Whether the loss takes outputs for logits of classes."""
     known = (cross_entropy, functional.cross_entropy)
+    if problem.objective is not None:
+        return False
     return problem.loss in known or isinstance(problem.loss, nn.CrossEntropyLoss)
 
 
@@ -142,20 +146,19 @@ def _range(problem: Problem, inputs: Tensor) -> tuple[float, float, int] | None:
 
     None where the outputs aren't a tensor (N, C, ...).
     """
-    model, vector = tied(problem.model)
-    own = vector.clone()
-    place = vector.device
+    copy = tied(problem.model, layout=problem.layout)
+    model, own = copy.model, copy.vector.clone()
+    place = own.device
     found: list[tuple[float, float]] = []
     classes = 0
     with evaluating(model), torch.no_grad():
         for scale in SCALES:
-            vector.copy_(scale * own)
+            copy.move(scale * own)
             outputs = model(inputs[:SOME].to(place))
             if not isinstance(outputs, Tensor) or outputs.ndim < 2:
                 return None
             classes = outputs.shape[1]
             found.append((float(outputs.min()), float(outputs.max())))
-        vector.copy_(own)
     low, high = min(a for a, _ in found), max(b for _, b in found)
     widths = [b - a for a, b in found]
     if not 0 < widths[-1] <= CONFINED * max(widths[:-1]) or not math.isfinite(widths[-1]):

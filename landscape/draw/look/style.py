@@ -65,12 +65,15 @@ class Style:
     """Whether labels, strip and note are left off."""
     renderer: str = "auto"
     """Of surfaces: auto, pyvista or matplotlib."""
+    unit: str = "own"
+    """Across a valley: own, or distance in weight space."""
 
     def __post_init__(self) -> None:
         for name, rule, holds in (
             ("theme", f"one of {', '.join(LOOKS)}", self.theme in LOOKS),
             ("dpi", "from 50 to 1200", 50 <= self.dpi <= 1200),
             ("levels", "from 0 to 60", self.levels is None or 0 <= self.levels <= 60),
+            ("unit", "own or distance", self.unit in ("own", "distance")),
             ("cap", "a number other than NaN", self.cap is None or not np.isnan(self.cap)),
         ):
             if not holds:

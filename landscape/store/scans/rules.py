@@ -10,6 +10,8 @@ from landscape.store.vetting.shapes import COUNT
 from landscape.store.vetting.survey import Surveyed
 
 NUMBERS = "iuf"
+ROWS = ("travelled", "length", "critical_step")
+"""What a valley has a number of for each row."""
 WIDTH = {
     **dict.fromkeys(("lower?", "median?", "upper?", "median_distance?", "reach?"), (float, None)),
     "finest?": (float, None),
@@ -59,6 +61,10 @@ SCAN_RULES = FileRules(
         "spread/measured": Holds("b", ("K", "X", "*G")),
         "spread/*": Holds(NUMBERS, ("K", "X", "*G")),
         "certificate/*": Holds(NUMBERS, ("n",)),
+        "valley/step": Holds("iu", ("X",)),
+        "valley/hash": Holds("t", ("X",)),
+        **{f"valley/{name}": Holds("f", ("X",)) for name in ROWS},
+        "valley/walls": Holds("f", ("X", "k", 2)),
         "points/name": Holds("tf", ("n",)),
         "points/step": Holds("iu", ("n",)),
         "points/x": Holds("f", ("n",)),

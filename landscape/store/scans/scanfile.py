@@ -13,7 +13,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading, write
-from landscape.store.scans import certificates
+from landscape.store.scans import certificates, valleyfile
 from landscape.store.scans.records import (
     FORMAT,
     VERSION,
@@ -73,7 +73,11 @@ def load(path: FilePath) -> Scan:
     Raises:
         LandscapeError: no such file, not HDF5, no scan, or a part of it is missing.
     """
-    with reading(path, FORMAT, VERSION, rules=SCAN_RULES) as file:
+    with reading(path, FORMAT, valleyfile.VERSION, rules=SCAN_RULES) as file:
+        if valleyfile.is_valley(file):
+            raise LandscapeError(
+                f"{path} must be a scan of a plane or a line, got a valley, slices across a path"
+            )
         try:
             return _scan(file)
         except KeyError as error:
@@ -88,7 +92,7 @@ def findings(path: FilePath) -> dict[str, Any]:
     Raises:
         LandscapeError: no such file, not HDF5, or no scan.
     """
-    with reading(path, FORMAT, VERSION, rules=SCAN_RULES) as file:
+    with reading(path, FORMAT, valleyfile.VERSION, rules=SCAN_RULES) as file:
         found: dict[str, Any] = json.loads(file.attrs.get("findings", "{}"))
         return found
 
