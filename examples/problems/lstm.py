@@ -1,8 +1,6 @@
 """An LSTM on sequences of different lengths, which `collate` puts into batches.
 
-    landscape train --problem examples/problems/lstm.py:lstm --lr 0.5 -o runs/lstm
-
-Does a noisy sequence rise or fall?
+To train it: landscape train --problem examples/problems/lstm.py:lstm --lr 0.5 -o runs/lstm
 """
 
 import torch
@@ -14,7 +12,7 @@ from landscape.problem import Problem
 
 
 class Classifier(nn.Module):
-    def __init__(self, width=8):
+    def __init__(self, width):
         super().__init__()
         self.lstm = nn.LSTM(1, width, batch_first=True)
         self.head = nn.Linear(width, 2)
@@ -24,7 +22,7 @@ class Classifier(nn.Module):
         return self.head(states[torch.arange(len(lengths)), lengths - 1])
 
 
-def sequences(count):
+def sequences(count):  # does it rise or fall?
     labels = torch.randint(0, 2, (count,))
     lines = [torch.linspace(-1, 1, int(n))[:, None] for n in torch.randint(6, 16, (count,))]
     noisy = [(2 * y - 1) * line + torch.randn_like(line) for y, line in zip(labels, lines)]
@@ -38,4 +36,4 @@ def collate(items):
 
 
 def lstm():
-    return Problem(Classifier(), sequences(256), sequences(64), collate=collate)
+    return Problem(Classifier(8), sequences(256), sequences(64), collate=collate)

@@ -1,6 +1,6 @@
 """A U-Net with transposed convolutions; pixels of class 255 (edges, unlabelled) don't count.
 
-landscape train --problem examples/problems/unet.py:unet --lr 0.1 -o runs/unet
+To train it: landscape train --problem examples/problems/unet.py:unet --lr 0.1 -o runs/unet
 """
 
 import torch
