@@ -31,7 +31,8 @@ def loss(model, batch):
 
 
 def causal_lm():
-    config = GPT2Config(WORDS, 2 * PROMPT, 16, 1, 2, bos_token_id=0, eos_token_id=0)
+    ends = {"bos_token_id": 0, "eos_token_id": 0}
+    config = GPT2Config(vocab_size=WORDS, n_positions=8, n_embd=16, n_layer=1, n_head=2, **ends)
     model = GPT2LMHeadModel(config)
     train, validation = said_backwards(256), said_backwards(64)
     return Problem(model, train, validation, objective=loss, batch_size=32)
