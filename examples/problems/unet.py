@@ -6,7 +6,7 @@ To train it: landscape train --problem examples/problems/unet.py:unet --lr 0.1 -
 import torch
 from torch import nn
 
-from landscape.problem import Problem, accuracy, cross_entropy
+from landscape.problem import Problem, cross_entropy
 
 
 class UNet(nn.Module):
@@ -34,5 +34,4 @@ def discs(count, size=16):
 
 
 def unet():
-    loss, measures = cross_entropy(ignore_index=255), {"accuracy": accuracy(ignore_index=255)}
-    return Problem(UNet(), discs(64), discs(32), loss=loss, measures=measures)
+    return Problem(UNet(), discs(64), discs(32), loss=cross_entropy(ignore_index=255))

@@ -10,13 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from torch.nn import functional
 
-from landscape.problem import Problem, load
-from landscape.store import read
-from landscape.store.scans import scanfile
+from landscape.problem import Problem
 
 PROBLEMS = Path(__file__).parents[2] / "examples" / "problems"
 
