@@ -10,10 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from torch.nn import functional
 
-from landscape.problem import Problem
+from landscape.problem import Problem, load
+from landscape.store import read
+from landscape.store.scans import scanfile
 
 PROBLEMS = Path(__file__).parents[2] / "examples" / "problems"
 
@@ -74,6 +78,17 @@ def weighted(problem: Problem) -> float:
     return float((squares * targets["weight"]).sum() / targets["weight"].sum())
 
 
+def vae(problem: Problem) -> float:
+    """The textbook's loss; the k-th batch of 256 draws its random numbers after seed k."""
+    losses = []
+    for number, images in enumerate(problem.train.split(256)):
+        torch.manual_seed(number)
+        pixels, mean, log_variance = problem.model(images)
+        off = functional.binary_cross_entropy_with_logits(pixels, images, reduction="sum")
+        losses.append(off - 0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum())
+    return float(torch.stack(losses).sum()) / len(problem.train)
+
+
 ORACLES: dict[str, tuple[Callable[[Problem], Any], float]] = {
     "bert": (bert, 0.05),
     "causal_lm": (causal_lm, 0.1),
@@ -84,5 +99,75 @@ ORACLES: dict[str, tuple[Callable[[Problem], Any], float]] = {
     "lstm": (lstm, 0.5),
     "contrastive": (contrastive, 0.1),
     "weighted": (weighted, 0.1),
+    "vae": (vae, 0.01),
 }
 """A plain loss over the training data, and a learning rate, by file (and function)."""
+WEIGHTS = {"residual": 1.0, "initial": 10.0, "boundary": 10.0}
+"""Of the terms of burgers."""
+
+
+@pytest.fixture(scope="module", params=ORACLES)
+def example(request, landscape, tmp_path_factory):
+    """A run of one of them, trained for an epoch or two by the command."""
+    name, _, function = request.param.partition(":")
+    if name == "lora":
+        pytest.importorskip("peft")
+    spec = f"{PROBLEMS / name}.py:{function or name}"
+    folder = tmp_path_factory.mktemp(name) / "run"
+    oracle, lr = ORACLES[request.param]
+    result = landscape(
+        *("train", "--problem", spec, "--lr", lr, "--epochs", 2, "--record", "log+4", "-o", folder)
+    )
+    assert result.code == 0, result.err
+    return spec, oracle, folder
+
+
+def at_the_end(spec: str, folder: Path) -> Problem:
+    """The problem with the run's last weights."""
+    problem = load(spec, seed=0)
+    trajectory = read(folder).trajectory
+    row = trajectory.row("final")
+    load_weights(problem.model, trajectory, row)
+    problem.model.eval()
+    return problem
+
+
+def load_weights(model, trajectory, row) -> None:
+    vector = torch.from_numpy(trajectory.row_weights(row))
+    named = dict(model.named_parameters())
+    with torch.no_grad():
+        for parameter in trajectory.parameters:
+            start, shape = int(parameter["offset"]), tuple(parameter["shape"])
+            part = vector[start : start + math.prod(shape)].reshape(shape)
+            named[parameter["name"]].copy_(part)
+
+
+def test_the_centre_is_the_loss_of_a_plain_loop(example, landscape):
+    spec, oracle, folder = example
+    result = landscape(
+        *("scan", folder, "--plane", "random", "--size", 3, "--overwrite")
+    )
+    assert result.code == 0, result.err
+    [file] = (folder / "scans").glob("random*.h5")
+    found = scanfile.load(file)
+    expected = oracle(at_the_end(spec, folder))
+    if isinstance(expected, dict):
+        for name, value in expected.items():
+            centre = found.measures[f"train_loss_{name}"][1, 1]
+            assert centre == pytest.approx(value, rel=1e-5, abs=1e-7)
+        expected = sum(WEIGHTS[name] * value for name, value in expected.items())
+    assert found.measures["train_loss"][1, 1] == pytest.approx(expected, rel=1e-5)
+    assert np.isfinite(found.measures["train_loss"]).all()
+
+
+@pytest.mark.slow
+def test_it_is_diagnosed(example, landscape):
+    _, _, folder = example
+    result = landscape("diagnose", folder, "--no-intervene")
+    assert result.code == 0, result.err
+    assert (folder / "verdict.json").is_file()
+
+
+@pytest.mark.parametrize("file", sorted(PROBLEMS.glob("*.py")), ids=lambda file: file.stem)
+def test_it_is_short(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) < 40

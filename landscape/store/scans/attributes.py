@@ -8,7 +8,7 @@ ROLES = ("train", "validation")
 
 
 @dataclass(frozen=True)
-class Measure:
+class MeasureInfo:
     """What is known of a measure beside its values; attributes of its dataset in a file."""
 
     kind: str
@@ -21,8 +21,8 @@ class Measure:
     """Of a problem that is a sum: which term's loss, before its weight; empty: the sum's."""
 
 
-def named(name: str) -> Measure:
+def named(name: str) -> MeasureInfo:
     """What a measure is by its name, in files that say no more: those of the first versions."""
     role = next((one for one in ROLES if name.startswith(f"{one}_")), "")
     ending = name.rpartition("_")[2]
-    return Measure(ending if ending in ("loss", "accuracy") else "other", role)
+    return MeasureInfo(ending if ending in ("loss", "accuracy") else "other", role)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.scans.attributes import Measure, named
+from landscape.store.scans.attributes import MeasureInfo, named
 from landscape.store.trajectories.trajectory import Event
 
 Floats = NDArray[np.float64]
@@ -194,7 +194,7 @@ class Scan:
     validation_accuracy; an accuracy is NaN throughout where the problem has none. A problem's
     terms (``train_loss_NAME``) and its own measures beside them."""
     measured: NDArray[np.bool_]
-    attributes: Mapping[str, Measure] = field(default_factory=dict)
+    attributes: Mapping[str, MeasureInfo] = field(default_factory=dict)
     """What the measures are, by name; `measure` says it of those that aren't here too."""
     points: tuple[Point, ...] = ()
     paths: tuple[Path, ...] = ()
@@ -231,7 +231,7 @@ class Scan:
     subset: Mapping[str, Floats] = field(default_factory=dict)
     """Measures of a subset of the samples, at points whose exact values are interpolated."""
 
-    def measure(self, name: str) -> Measure:
+    def measure(self, name: str) -> MeasureInfo:
         """What one of the measures is."""
         return self.attributes.get(name) or named(name)
 

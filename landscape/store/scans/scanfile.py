@@ -14,7 +14,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading, write
 from landscape.store.scans import certificates
-from landscape.store.scans.attributes import Measure
+from landscape.store.scans.attributes import MeasureInfo
 from landscape.store.scans.records import FORMAT, VERSION, Anchor, Path, Plane, Point, Scan, Spread
 from landscape.store.trajectories.index import write_events
 from landscape.store.trajectories.trajectory import events_of
@@ -196,9 +196,9 @@ def _error_of(name: str, data: h5py.Dataset) -> str:
     return name.removesuffix(ERROR) if name.endswith(ERROR) else ""
 
 
-def _attributes(data: h5py.Dataset) -> Measure:
-    names = [one.name for one in fields(Measure)]
-    return Measure(**{name: str(data.attrs[name]) for name in names if name in data.attrs})
+def _attributes(data: h5py.Dataset) -> MeasureInfo:
+    names = [one.name for one in fields(MeasureInfo)]
+    return MeasureInfo(**{name: str(data.attrs[name]) for name in names if name in data.attrs})
 
 
 def _plane(file: h5py.File) -> Plane:

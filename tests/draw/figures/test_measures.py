@@ -12,7 +12,7 @@ from landscape.draw.figures import contour
 from landscape.draw.look import scale
 from landscape.errors import LandscapeError
 from landscape.store.scans import sentences
-from landscape.store.scans.attributes import Measure
+from landscape.store.scans.attributes import MeasureInfo
 from landscape.store.scans.records import Spread
 
 
@@ -48,9 +48,9 @@ def test_terms_and_own_measures_have_panels(planted, kind, size):
         base,
         measures={**base.measures, **own},
         attributes={
-            "train_loss_wall": Measure("loss", "train", "", "wall"),
-            "train_word_error": Measure("other", "train"),
-            "score": Measure("other", unit="points"),
+            "train_loss_wall": MeasureInfo("loss", "train", "", "wall"),
+            "train_word_error": MeasureInfo("other", "train"),
+            "score": MeasureInfo("other", unit="points"),
         },
     )
     figure = draw.measured(scan)

@@ -9,15 +9,15 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.store.scans import scanfile
-from landscape.store.scans.attributes import Measure
+from landscape.store.scans.attributes import MeasureInfo
 from landscape.store.scans.records import Path, Plane, Point, Scan
 
 NAN, INF = float("nan"), float("inf")
 OWN = {
-    "train_loss_wall": Measure("loss", "train", "nat", "wall"),
-    "train_top5": Measure("accuracy", "train", "share"),
-    "train_word_error": Measure("other", "train"),
-    "score": Measure("other", unit="points"),
+    "train_loss_wall": MeasureInfo("loss", "train", "nat", "wall"),
+    "train_top5": MeasureInfo("accuracy", "train", "share"),
+    "train_word_error": MeasureInfo("other", "train"),
+    "score": MeasureInfo("other", unit="points"),
 }
 
 
@@ -151,9 +151,9 @@ def test_what_measures_are_is_written_and_not_told_by_their_names(tmp_path):
     old = scanfile.load(file)
     assert old.attributes == {}
     assert set(old.errors) == {"train_loss", "score", "train_word"}
-    assert old.measure("validation_accuracy") == Measure("accuracy", "validation")
-    assert old.measure("train_loss") == Measure("loss", "train")
-    assert old.measure("score") == Measure("other")
+    assert old.measure("validation_accuracy") == MeasureInfo("accuracy", "validation")
+    assert old.measure("train_loss") == MeasureInfo("loss", "train")
+    assert old.measure("score") == MeasureInfo("other")
 
 
 def test_round_trip_of_the_least(tmp_path):
