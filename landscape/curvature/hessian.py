@@ -18,10 +18,10 @@ from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.batchnorm import has_statistics, normalize_by_batch, recompute
 from landscape.problem.device import resolve
-from landscape.problem.evaluate import evaluating
-from landscape.problem.losses import per_sample
+from landscape.problem.examine import objective
+from landscape.problem.modes import evaluating
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Pair, Samples, length
+from landscape.problem.samples import Batch, Samples, length
 from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.store.scans.records import Floats
 
@@ -67,13 +67,14 @@ class Hessian:
         self.dtype = self._vector.dtype
         self._parameters = list(self.model.parameters())
         self._trained = [parameter for parameter in self._parameters if parameter.requires_grad]
-        self._samples = Samples(problem.train, place)
-        self._loss = problem.loss
-        self._batch_size = batch_size
+        self._samples = Samples(problem.train, place, dtype=self.dtype)
+        self._objective = objective(problem)
+        self._batch_size = self._objective.fixed or batch_size
         self._by_batch = batch_statistics
         self._selected: Tensor | None = None
         self._kept: list[Sequence[Tensor]] = []
         self._here = 0
+        self._counts: float | None = None
         self.samples = min(samples or len(self._samples), len(self._samples))
         self.products = 0
         """How many products were taken so far."""
@@ -91,15 +92,19 @@ class Hessian:
         self._forget()
 
     def select(self, indices: Tensor) -> None:
-        """From now on take the mean over these training samples, by their indices (n,)."""
+        """From now on take the mean over these training samples, by their indices (n,).
+
+        A loss of whole batches is taken over batches of these, in their order.
+        """
         self._selected = indices
         self.samples = len(indices)
+        self._counts = None
         self._forget()
 
     def recompute(self) -> None:
         """Estimate BatchNorm's statistics anew at the present weights, where there are any."""
         if has_statistics(self.model):
-            recompute(self.model, _Cast(self._samples, self.dtype))  # type: ignore[arg-type]
+            recompute(self.model, self._samples, self._objective)
             self._forget()
 
     def gradient(self) -> tuple[float, Floats]:
@@ -161,19 +166,39 @@ class Hessian:
 
     def _shares(self, size: int | None = None) -> Generator[Tensor]:
         """Each batch's contribution to the mean loss, with its graph."""
+        counts = self._all_counts()
         with evaluating(self.model), torch.enable_grad(), _differentiable():
             if self._by_batch:
                 normalize_by_batch(self.model)
-            for inputs, targets in self._batches(size or self._batch_size):
-                outputs = self.model(_cast(inputs, self.dtype))
-                yield per_sample(self._loss, outputs, targets).sum() / self.samples
+            for batch in self._batches(size or self._batch_size):
+                with self._objective.seeded(batch):
+                    found = self._objective.batch_loss(self.model, batch)
+                if found.b is not None and self._counts is None:
+                    raise LandscapeError(
+                        "a loss must return (losses, weights) for every batch or for none, "
+                        "got weights for some"
+                    )
+                yield found.a.sum() / counts
 
-    def _batches(self, size: int) -> Iterator[Pair]:
+    def _all_counts(self) -> float:
+        """What all samples count together: the mean loss is a sum of losses over it."""
+        if self._counts is None:
+            how = self._objective
+            if how.counts_all:
+                return self.samples
+            with how.measuring(self.model):
+                self._counts = sum(
+                    float(how.batch_loss(self.model, batch).counts().sum())
+                    for batch in self._batches(self._batch_size)
+                )
+        return self._counts or 1.0
+
+    def _batches(self, size: int) -> Iterator[Batch]:
         if self._selected is None:
-            yield from self._samples.batches(size, self.samples)
+            yield from self._samples.numbered(size, self.samples)
         else:
-            for indices in torch.split(self._selected, size):
-                yield self._samples.take(indices)
+            for number, indices in enumerate(torch.split(self._selected, size)):
+                yield self._samples.batch(indices, number)
 
     def _flat(self, parts: Sequence[Tensor]) -> Tensor:
         found = iter(parts)
@@ -290,25 +315,6 @@ def _differentiable() -> Iterator[None]:
     # Of the kernels for attention only the plain one has second derivatives.
     with sdpa_kernel(SDPBackend.MATH):
         yield
-
-
-class _Cast:
-    """Samples whose inputs come in a model's dtype."""
-
-    def __init__(self, samples: Samples, dtype: torch.dtype) -> None:
-        self._samples, self._dtype = samples, dtype
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        inputs, targets = self._samples.take(indices)
-        return _cast(inputs, self._dtype), targets
-
-
-def _cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
-    """Inputs in the model's dtype; indices, such as tokens, as they are."""
-    return inputs.to(dtype) if inputs.is_floating_point() else inputs
 
 
 def _floats(vector: Tensor) -> Floats:

@@ -3,7 +3,7 @@
 from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import Evaluator, Measures
 from landscape.problem.load import builtin, load
-from landscape.problem.losses import cross_entropy, half_square
+from landscape.problem.losses import accuracy, cross_entropy, half_square
 from landscape.problem.problem import Problem, Source, vary
 from landscape.problem.weights import Layout, flat
 
@@ -13,6 +13,7 @@ __all__ = [
     "Measures",
     "Problem",
     "Source",
+    "accuracy",
     "builtin",
     "constant_loss",
     "cross_entropy",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from landscape.problem.evaluate import evaluating
-from landscape.problem.losses import Loss, cross_entropy, exact, has_accuracy
+from landscape.problem.examine import objective
+from landscape.problem.losses import CrossEntropy, exact, has_accuracy
+from landscape.problem.objective import LOSS, Objective, Ratio
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Samples
+from landscape.problem.samples import Batch, Samples, few
 
 CHUNK = 4096
 ITERATIONS = 50
@@ -27,22 +28,30 @@ def constant_loss(problem: Problem) -> float:
 
     For cross-entropy the entropy of the class frequencies, -sum pi ln pi; for any other loss a
     constant is optimized (L-BFGS in float64, started anew until it gains nothing, which losses
-    with kinks need). NaN where no minimum is found: the loss isn't finite or isn't bounded.
+    with kinks need). NaN where no minimum is found: the loss isn't finite or isn't bounded. And
+    where there is none: no single tensor as outputs and as targets, a loss of whole batches, or an
+    objective in place of a loss.
     """
+    how = objective(problem)
+    if problem.objective is not None or how.by_batch:
+        return math.nan
     samples = Samples(problem.train)
     device = next(problem.model.parameters()).device
-    with evaluating(problem.model), torch.inference_mode():
-        inputs, targets = samples.take(torch.zeros(1, dtype=torch.int64))
-        outputs, _ = exact(problem.model(inputs.to(device)), targets.to(device))
-    every = torch.cat([part for _, part in samples.batches(CHUNK)])
-    if (
-        problem.loss is cross_entropy
-        and outputs.ndim == 2
-        and has_accuracy(outputs, targets)
-        and int(every.min()) >= 0  # others, such as -100, say that there is no class
-    ):
-        return _entropy(every)
-    return _optimized(outputs.shape[1:], every, problem.loss)
+    first = few(problem.train, torch.zeros(1, dtype=torch.int64), device)
+    with how.measuring(problem.model), how.seeded(first):
+        found = how.run(problem.model, first)
+    targets = [batch.content[1] for batch in samples.numbered(CHUNK)]
+    if not all(isinstance(one, Tensor) for one in (found, *targets)):
+        return math.nan
+    outputs, labels = exact(found.detach(), first.content[1])
+    loss = how.loss
+    if isinstance(loss, CrossEntropy) and outputs.ndim == 2 and has_accuracy(outputs, labels):
+        every = torch.cat(targets)
+        counted = every[every != loss.ignore_index]
+        plain = loss.weight is None and not loss.label_smoothing
+        if plain and len(counted) and int(counted.min()) >= 0:
+            return _entropy(counted)
+    return _optimized(outputs.shape[1:], targets, how)
 
 
 def _entropy(classes: Tensor) -> float:
@@ -51,22 +60,27 @@ def _entropy(classes: Tensor) -> float:
     return float(-(frequencies * frequencies.log()).sum())
 
 
-def _optimized(shape: torch.Size, targets: Tensor, loss: Loss) -> float:
+def _optimized(shape: torch.Size, targets: list[Tensor], how: Objective) -> float:
     centre, spread = _scale(shape, targets)
     # Not at 0, where a symmetric loss may have a maximum and no gradient.
     start = torch.arange(1, shape.numel() + 1, dtype=torch.float64).sin() / 1000
     position = start.reshape(shape).requires_grad_()
 
+    def losses() -> Iterator[Ratio]:
+        for part in targets:
+            constant = (centre + spread * position).expand(len(part), *shape)
+            yield how.of(constant, Batch((None, part), len(part)), names=(LOSS,))[LOSS]
+
     def mean_loss() -> Tensor:
         """The loss, detached; its gradient is added to the position's, in bounded memory."""
         total = torch.zeros((), dtype=torch.float64)
-        for part in torch.split(targets, CHUNK):
-            constant = (centre + spread * position).expand(len(part), *shape)
-            share = loss(constant, part).double().sum() / (len(targets) * unit)
+        for found in losses():
+            share = found.a.sum() / (count * unit)
             share.backward()  # type: ignore[no-untyped-call]
             total += share.detach()
         return total
 
+    count = sum(float(found.counts().sum()) for found in losses())
     unit = 1.0
     unit = abs(float(mean_loss())) or 1.0
     best = math.inf
@@ -80,10 +94,11 @@ def _optimized(shape: torch.Size, targets: Tensor, loss: Loss) -> float:
     return math.nan
 
 
-def _scale(shape: torch.Size, targets: Tensor) -> tuple[Tensor, float]:
+def _scale(shape: torch.Size, parts: list[Tensor]) -> tuple[Tensor, float]:
     """Where outputs that imitate the targets lie; 0 and 1 where the targets aren't like outputs."""
-    if targets.shape[1:] != shape or not targets.is_floating_point():
+    if any(part.shape[1:] != shape or not part.is_floating_point() for part in parts):
         return torch.zeros(shape, dtype=torch.float64), 1.0
+    targets = torch.cat(parts)
     centre = targets.double().mean(0)
     return centre, float((targets.double() - centre).square().mean().sqrt()) or 1.0
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from landscape.problem.evaluate import evaluating
+from landscape.problem.modes import measuring
+from landscape.problem.objective import Objective, call
 from landscape.problem.samples import Samples
 
 BATCH = 256
@@ -26,8 +27,16 @@ def normalize_by_batch(model: nn.Module) -> None:
         layer.train()
 
 
-def recompute(model: nn.Module, samples: Samples, *, batch_size: int = BATCH) -> None:
+def recompute(
+    model: nn.Module,
+    samples: Samples,
+    how: Objective | None = None,
+    *,
+    batch_size: int = BATCH,
+) -> None:
     """Re-estimate running means and variances over all samples, in place.
+
+    ``how`` says how the model is run on a batch; None: on the inputs of a pair.
 
     Every layer normalizes by the batch while its statistics are gathered, everything else is in
     eval mode. Over the batches they are pooled exactly (means, and variances with the spread of
@@ -37,12 +46,17 @@ def recompute(model: nn.Module, samples: Samples, *, batch_size: int = BATCH) ->
     """
     layers = list(_layers(model))
     gathered = [_ChannelMoments(layer) for layer in layers]
-    with evaluating(model), torch.inference_mode():
+    with measuring(model, "inference" if how is None else how.facts.rung):
         for layer in layers:
             layer.train()
         with _kept(layers), _hooked(layers, gathered):
-            for indices in _batches(len(samples), batch_size):
-                model(samples.take(indices)[0])
+            for number, indices in enumerate(_batches(len(samples), batch_size)):
+                batch = samples.batch(indices, number)
+                if how is None:
+                    call(model, batch.content[0])
+                else:
+                    with how.seeded(batch):
+                        how.run(model, batch)
         for layer, moments in zip(layers, gathered, strict=True):
             moments.store(layer)
 

@@ -1,18 +1,19 @@
-"""The plain evaluator: mean loss and accuracy of a model over all samples."""
+"""The plain evaluator: mean loss, accuracy and further values of a model over all samples."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from landscape.problem.losses import Loss, correct, per_sample
+from landscape.problem.examine import objective
+from landscape.problem.objective import BATCH, LOSS, Objective
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
+from landscape.problem.sums import added, means
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,13 @@ class Measures:
 
     loss: float
     accuracy: float
+    further: Mapping[str, float] = field(default_factory=dict)
+    """The problem's other measures."""
+
+    @property
+    def named(self) -> dict[str, float]:
+        """All by name: loss, accuracy, then the others."""
+        return {LOSS: self.loss, "accuracy": self.accuracy, **self.further}
 
 
 NOTHING = Measures(math.nan, math.nan)
@@ -29,27 +37,43 @@ NOTHING = Measures(math.nan, math.nan)
 def measure_samples(
     model: nn.Module,
     samples: Samples,
-    loss: Loss,
+    how: Objective,
     *,
     batch_size: int,
     at_most: int | None = None,
 ) -> Measures:
-    """Mean loss and accuracy in eval mode, sums in float64; the modes are put back afterwards.
+    """Loss and further values in eval mode, sums in float64; the modes are put back afterwards.
 
-    Over all samples, or the first ``at_most``. One synchronization with the device: the sums
-    stay on it until the end.
+    Over all samples, or the first ``at_most``, as `summed` has it.
     """
     count = len(samples) if at_most is None else min(at_most, len(samples))
-    total = torch.zeros(2, dtype=torch.float64)
-    with evaluating(model), torch.inference_mode():
-        for inputs, targets in samples.batches(batch_size, count):
-            outputs = model(inputs)
-            losses = per_sample(loss, outputs, targets)
-            hits = correct(outputs, targets).to(losses.device)
-            sums = torch.stack([losses.double().sum(), hits.sum()])
-            total = total.to(sums.device) + sums
-    mean_loss, accuracy = (total / count).tolist()
-    return Measures(mean_loss, accuracy)
+    found = summed(model, samples, how, batch_size=batch_size, count=count)
+    named = dict(zip(how.names, means(found)[:, 0].tolist(), strict=True))
+    loss, accuracy = named.pop(LOSS), named.pop("accuracy", math.nan)
+    return Measures(loss, accuracy, named)
+
+
+def summed(
+    model: nn.Module,
+    samples: Samples,
+    how: Objective,
+    *,
+    batch_size: int,
+    count: int | None = None,
+    moments: bool = False,
+) -> Tensor:
+    """(2 or 5, V, 1) `sums.added` over all samples, or the first ``count``.
+
+    The sums stay on the device. Batches are the objective's own where it has fixed ones.
+    """
+    parts = samples.numbered(how.fixed or batch_size, count)
+    total: Tensor | None = None
+    with how.measuring(model):
+        for batch in parts:
+            found = added(how.values(model, batch).values(), moments=moments)
+            total = found if total is None else total + found
+    assert total is not None
+    return total
 
 
 class Evaluator:
@@ -60,11 +84,11 @@ class Evaluator:
         problem: Problem,
         device: torch.device | str = "cpu",
         *,
-        batch_size: int = 256,
+        batch_size: int = BATCH,
         dtype: torch.dtype | None = None,
     ) -> None:
         self.batch_size = batch_size
-        self.loss = problem.loss
+        self.objective = objective(problem)
         # Images in channels_last: see `Samples`.
         self.train = Samples(problem.train, device, channels_last=True, dtype=dtype)
         self.validation = (
@@ -75,22 +99,11 @@ class Evaluator:
 
     def on_train(self, model: nn.Module) -> Measures:
         """Measures on the training data."""
-        return measure_samples(model, self.train, self.loss, batch_size=self.batch_size)
+        return self._on(model, self.train)
 
     def on_validation(self, model: nn.Module) -> Measures:
         """Measures on the validation data; NaN where there is none."""
-        if self.validation is None:
-            return NOTHING
-        return measure_samples(model, self.validation, self.loss, batch_size=self.batch_size)
+        return NOTHING if self.validation is None else self._on(model, self.validation)
 
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside; each module's own mode afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
+    def _on(self, model: nn.Module, samples: Samples) -> Measures:
+        return measure_samples(model, samples, self.objective, batch_size=self.batch_size)

@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import random
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-import torch
-
 from landscape.errors import LandscapeError
-from landscape.problem.problem import Problem, Source, verify
+from landscape.problem.examine import verify
+from landscape.problem.modes import seeded
+from landscape.problem.problem import Problem, Source
 
 BUILTIN = "landscape.problem.presets:make"
 
@@ -85,21 +83,6 @@ def provide(source: Source) -> None:
     place, _ = _parts(source.function)
     with _importable(place):
         _ = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed torch, numpy and random inside; put their states back afterwards."""
-    kept_numpy, kept_random = np.random.get_state(), random.getstate()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)
-        random.seed(seed)
-        try:
-            yield
-        finally:
-            np.random.set_state(kept_numpy)
-            random.setstate(kept_random)
 
 
 def _parts(spec: str) -> tuple[str, str]:

@@ -1,23 +1,109 @@
-"""Losses and accuracies: one value a sample, on outputs in float64."""
+"""Losses and accuracies: a value for each sample, or for each of its positions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.errors import LandscapeError
+from landscape.problem import nests
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""``loss(outputs, targets)`` with outputs (B, ...) in float64: one loss a sample, shape (B,)."""
+Found: TypeAlias = Tensor | tuple[Tensor, Tensor]
+"""Values of shape (B, ...), each of which counts one; or (values, weights); or a scalar with its
+weight, of the whole batch."""
+Loss: TypeAlias = Callable[[Any, Any], Found]
+"""``loss(outputs, targets)``: the outputs as the model gives them, in float64."""
+IGNORED = -100
+"""The label that says that there is none, PyTorch's default."""
 
 
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of logits (B, C, ...) with classes (B, ...) in nats, averaged over ``...``."""
-    losses = functional.cross_entropy(outputs, targets, reduction="none")
-    return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+@dataclass(frozen=True, eq=False)
+class CrossEntropy:
+    """Cross-entropy of logits (B, C, ...) in nats with what each label counts.
+
+    Σ w l / Σ w is what ``torch.nn.CrossEntropyLoss`` gives as the mean: w is the class's weight,
+    and 0 for ignored labels. Classes (B, ...), or probabilities (B, C, ...), of which each counts
+    one.
+    """
+
+    ignore_index: int = IGNORED
+    weight: Tensor | None = None
+    """(C,) of the classes; None: each counts one."""
+    label_smoothing: float = 0.0
+    complete: bool = False
+    """No label is ignored, which is known beforehand."""
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Found:
+        """The losses with their weights; alone where each counts one whatever the labels are."""
+        weight = None if self.weight is None else self.weight.to(outputs)
+        losses = functional.cross_entropy(
+            outputs,
+            targets,
+            weight if targets.is_floating_point() or self.label_smoothing else None,
+            ignore_index=self.ignore_index,
+            reduction="none",
+            label_smoothing=self.label_smoothing,
+        )
+        if targets.is_floating_point() or (self.complete and weight is None):
+            return losses
+        ignored = targets == self.ignore_index
+        if weight is None:
+            return losses, (~ignored).to(losses)
+        counts = weight[targets.masked_fill(ignored, 0)].masked_fill(ignored, 0)
+        if self.label_smoothing:  # torch has weighted them already
+            losses = losses / counts.where(counts > 0, 1)
+        return losses, counts
+
+
+_PLAIN = CrossEntropy()
+
+
+@overload
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Found: ...
+
+
+@overload
+def cross_entropy(
+    *,
+    ignore_index: int = ...,
+    weight: Tensor | None = ...,
+    label_smoothing: float = ...,
+) -> CrossEntropy: ...
+
+
+def cross_entropy(
+    outputs: Tensor | None = None,
+    targets: Tensor | None = None,
+    *,
+    ignore_index: int = IGNORED,
+    weight: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Found | CrossEntropy:
+    """Cross-entropy of logits (B, C, ...) with classes (B, ...) in nats; -100 doesn't count.
+
+    As it is, this is a problem's loss: (losses, weights) for each label, weight 0 where it is
+    ignored; probabilities as targets count one each. Called with options alone it gives such a
+    loss, the mean of which is that of ``torch.nn.CrossEntropyLoss`` with them::
+
+        Problem(model, data, loss=cross_entropy(ignore_index=255, weight=torch.tensor([1.0, 5.0])))
+    """
+    if outputs is not None and targets is not None:
+        return _PLAIN(outputs, targets)
+    return CrossEntropy(ignore_index, weight, label_smoothing)
+
+
+def known(loss: Loss) -> Loss:
+    """The loss with its weights where torch's module keeps them to itself.
+
+    ``torch.nn.CrossEntropyLoss``, whatever its reduction, stands for its mean over labels.
+    """
+    if type(loss) is nn.CrossEntropyLoss:
+        return CrossEntropy(loss.ignore_index, loss.weight, loss.label_smoothing)
+    return loss
 
 
 def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -32,44 +118,62 @@ def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
     return errors.flatten(1).mean(1) if errors.ndim > 1 else errors
 
 
-def exact(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def exact(outputs: Any, targets: Any) -> tuple[Any, Any]:
     """Outputs in float64 with their targets, where a loss is computed.
 
     Float32 cross-entropy is off by 0.6 % at losses of 1e-7. Apple's GPUs have no float64: there
     both move to the processor.
     """
-    if outputs.device.type == "mps":
-        return outputs.cpu().double(), targets.cpu()
-    return outputs.double(), targets
+    return double(outputs), on_processor(targets)
 
 
-def per_sample(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
-    """A loss on outputs in float64, checked to be one value a sample: shape (B,).
-
-    Raises:
-        LandscapeError: it has another shape, or isn't a tensor.
-    """
-    losses = loss(*exact(outputs, targets))
-    if not isinstance(losses, Tensor) or losses.shape != (len(outputs),):
-        got = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
-        raise LandscapeError(
-            f"a loss must return one value a sample, shape ({len(outputs)},) for {len(outputs)} "
-            f'samples, got {got}; use reduction="none"'
-        )
-    return losses
+def double(nest: Any) -> Any:
+    """A nest with its floating-point tensors in float64."""
+    if isinstance(nest, Tensor):
+        if nest.device.type == "mps":
+            nest = nest.cpu()
+        return nest.double()
+    return nests.mapped(nest, lambda leaf: double(leaf) if nests.is_floating(leaf) else leaf)
 
 
-def has_accuracy(outputs: Tensor, targets: Tensor) -> bool:
+def on_processor(nest: Any) -> Any:
+    """A nest on the processor if it is on a device without float64."""
+    if isinstance(nest, Tensor):
+        return nest.cpu() if nest.device.type == "mps" else nest
+    return nests.mapped(nest, lambda leaf: on_processor(leaf) if isinstance(leaf, Tensor) else leaf)
+
+
+def has_accuracy(outputs: Any, targets: Any) -> bool:
     """Whether outputs (B, C, ...) are logits for integer classes (B, ...)."""
+    if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
+        return False
     classes = not (targets.is_floating_point() or targets.is_complex())
     # A single output (C = 1) is no choice between classes: a logit for yes or no, a count.
     logits = outputs.ndim >= 2 and outputs.shape[1] > 1
     return classes and logits and outputs.shape[:1] + outputs.shape[2:] == targets.shape
 
 
-def correct(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Share of right predictions a sample, (B,) in float64; NaN where there are no classes."""
+def accuracy(outputs: Any, targets: Any) -> Found:
+    """Right predictions, 1 or 0 for each label, and weights: labels of -100 don't count.
+
+    As a problem's measure it leaves out the labels that the loss does, if that is `cross_entropy`.
+    NaN for each sample where outputs and targets are no logits and classes.
+    """
+    return hits(outputs, targets)
+
+
+def hits(
+    outputs: Any, targets: Any, *, ignore_index: int = IGNORED, complete: bool = False
+) -> Found:
+    """`accuracy`, for a loss that ignores another label, or where none is."""
     if not has_accuracy(outputs, targets):
-        return torch.full((len(outputs),), torch.nan, dtype=torch.float64, device=outputs.device)
-    hits = (outputs.argmax(1) == targets).double()
-    return hits.flatten(1).mean(1) if hits.ndim > 1 else hits
+        first = next(nests.tensors(targets), None)
+        if first is None:
+            first = next(nests.tensors(outputs), torch.zeros(1))
+        count = len(first) if first.ndim else 1
+        return torch.full((count,), torch.nan, dtype=torch.float64, device=first.device)
+    right: Tensor = (outputs.argmax(1) == targets).double()
+    if complete:
+        return right
+    ignored = targets == ignore_index
+    return right, (~ignored).double()

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, default_collate
+from torch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
 from landscape.errors import LandscapeError
 from landscape.problem import samples
-from landscape.problem.losses import Loss, cross_entropy, per_sample
-from landscape.problem.samples import Data, Samples
+from landscape.problem.losses import Found, Loss, accuracy, cross_entropy
+from landscape.problem.objective import LOSS, Facts
+from landscape.problem.samples import Collate, Collated, Data
 
-SAME = 1e-3
-"""Of 1 + |output|: by so much at most rounding changes it in another batch."""
-Augment: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
-"""``augment(inputs, generator)``: inputs (B, ...) as the model sees them in training."""
+Augment: TypeAlias = Callable[[Any, torch.Generator], Any]
+"""``augment(inputs, generator)``: what the model gets in training; with an objective the batch."""
+Measure: TypeAlias = Callable[[Any, Any], Found]
+"""A value as the loss is one, ``measure(outputs, targets)``, or as the objective,
+``measure(model, batch)``, where there is one."""
+NAME = re.compile("[a-z][a-z0-9_]*")
+RESERVED = re.compile(f"{LOSS}|x|y|measured|.*_error|.*_loss")
+REDUCTIONS = ("sample", "batch")
 
 
 @dataclass(frozen=True)
@@ -40,24 +48,49 @@ class Source:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is minimised: the mean of ``loss(model(inputs), targets)`` over the training data.
+    """What is minimised: Σ w l / Σ w over the training data, of ``loss(model(inputs), targets)``.
+
+    A loss gives (B, ...) values, each of which counts one, or (values, weights) of that shape; a
+    training step takes the same ratio over its batch. Or a scalar with its weight, of the batch as
+    a whole: it is then measured over fixed batches of ``batch_size`` in the data's order.
 
     Nothing here changes the model that is handed over: whoever trains or scans copies it.
 
     Raises:
-        LandscapeError: the model has no parameters, or the data is empty or of unequal length.
+        LandscapeError: the model has no parameters, the data is empty, of unequal length or a
+            stream, or options don't go together.
     """
 
     model: nn.Module
     train: Data
-    """A pair (inputs, targets) of tensors with equal first dimension, or a Dataset of pairs."""
+    """A nest of tensors with equal first dimension, such as the pair (inputs, targets); a map-style
+    Dataset of any items; or a DataLoader, of which Dataset, collate and batch size count. A tensor
+    as inputs gives ``model(x)``, a mapping ``model(**x)``, a tuple ``model(*x)``."""
     validation: Data | None = None
     loss: Loss = cross_entropy
-    """``loss(outputs, targets)``: one loss a sample, shape (B,); outputs come in float64."""
+    """``loss(outputs, targets)``; what the model gives comes in float64, where the loss can take
+    that."""
+    _: KW_ONLY
+    objective: Callable[[nn.Module, Any], Found] | None = None
+    """``objective(model, batch)`` instead of a loss, for what isn't (inputs, targets)."""
+    measures: Mapping[str, Measure] | None = None
+    """Further values by name, measured wherever the loss is on a plane: ``{"accuracy": accuracy}``
+    unless there is an objective."""
+    collate: Collate | None = None
+    """Makes a batch of a Dataset's items; PyTorch's default otherwise."""
     augment: Augment | None = None
     """Applied to training batches only, never when a loss is measured."""
+    batch_size: int | None = None
+    """Samples in a batch that is measured as a whole; 256 unless given."""
+    reduction: str = "sample"
+    """``batch``: measure the mean of the batches' ratios, which is what training steps minimise
+    where batches differ in Σ w, instead of the ratio over all data."""
     source: Source | None = field(default=None, compare=False)
     """How to make this problem again; ``load`` and ``builtin`` set it."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What a user should know of how it is measured, in sentences."""
+    facts: Facts | None = field(default=None, compare=False, repr=False)
+    """How its loss can be had, once that was found out; a changed copy keeps it."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, nn.Module):
@@ -66,52 +99,71 @@ class Problem:
             )
         if next(self.model.parameters(), None) is None:
             raise LandscapeError("a problem's model must have parameters, got a model without any")
-        samples.check(self.train, "training")
-        if self.validation is not None:
-            samples.check(self.validation, "validation")
+        if self.objective is not None and self.loss is not cross_entropy:
+            raise LandscapeError(
+                "a problem's loss must be left out where there is an objective, got both"
+            )
+        if self.measures is None:
+            self._set("measures", {} if self.objective is not None else {"accuracy": accuracy})
+        self._check_options()
+        for name, title in (("train", "training"), ("validation", "validation")):
+            data = getattr(self, name)
+            if data is None and name == "validation":
+                continue
+            if isinstance(data, DataLoader):
+                data = self._unpacked(data, title)
+            if self.collate is not None and not samples.is_nest(data):
+                inner = data.items if isinstance(data, Collated) else data
+                data = Collated(inner, self.collate)
+            samples.check(data, title, pairs=self.objective is None)
+            self._set(name, data)
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_options(self) -> None:
+        for name in self.measures or ():
+            if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
+                raise LandscapeError(
+                    "a measure's name must be small letters, digits and _, and none of those that "
+                    f"files have, got {name!r}"
+                )
+        if self.reduction not in REDUCTIONS:
+            raise LandscapeError(
+                f"reduction must be one of {', '.join(REDUCTIONS)}, got {self.reduction}"
+            )
+        if self.batch_size is not None and self.batch_size < 1:
+            raise LandscapeError(f"batch_size must be at least 1, got {self.batch_size}")
+
+    def _unpacked(self, loader: DataLoader[Any], title: str) -> Data:
+        """A DataLoader's Dataset; its collate and batch size become the problem's."""
+        if isinstance(loader.dataset, IterableDataset):
+            return loader.dataset  # which is refused by its own name
+        if self.collate is None and loader.collate_fn is not default_collate:
+            self._set("collate", loader.collate_fn)
+        if self.batch_size is None and loader.batch_size is not None:
+            self._set("batch_size", loader.batch_size)
+        for note in _left_out(loader, title):
+            if note not in self.notes:
+                self._set("notes", (*self.notes, note))
+        return loader.dataset
 
 
-def verify(problem: Problem) -> None:
-    """Run two samples through model and loss, leaving the model as it is.
-
-    Raises:
-        LandscapeError: the model can't take the data, the loss isn't one value a sample, or a
-            sample's outputs depend on the others in its batch.
-    """
-    two = torch.arange(min(2, samples.length(problem.train)))
-    inputs, targets = Samples(problem.train).take(two)
-    device = next(problem.model.parameters()).device
-    modes = [(module, module.training) for module in problem.model.modules()]
-    problem.model.eval()
-    try:
-        # Lazy layers draw their weights here; inference mode would make them unfit for training.
-        with torch.no_grad():
-            inputs = inputs.to(device)
-            outputs = problem.model(inputs)
-            per_sample(problem.loss, outputs, targets.to(device))
-            alone = _alone(problem.model, inputs)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise LandscapeError(
-            f"a problem's model and loss must run on its data, "
-            f"got {type(error).__name__} on two samples: {error}"
-        ) from error
-    finally:
-        for module, training in modes:
-            module.training = training
-    if alone is None or not torch.allclose(outputs[:1], alone, SAME, SAME, equal_nan=True):
-        raise LandscapeError(
-            "in eval mode a sample's outputs must not depend on the others in its batch, "
-            "these do: losses would depend on how samples are batched; "
-            "let normalization keep running statistics (track_running_stats=True)"
+def _left_out(loader: DataLoader[Any], title: str) -> list[str]:
+    """What of a DataLoader isn't taken over although it changes what is minimised."""
+    found = []
+    sampler = loader.sampler
+    own = type(loader.batch_sampler) not in (BatchSampler, type(None))
+    if own or type(sampler) not in (RandomSampler, SequentialSampler):
+        name = type(loader.batch_sampler if own else sampler).__name__
+        found.append(
+            f"the {title} DataLoader's {name} isn't used: every sample counts alike, unless the "
+            "loss gives weights"
         )
-
-
-def _alone(model: nn.Module, inputs: Tensor) -> Tensor | None:
-    """Outputs of the first sample by itself; None where the model won't take a single one."""
-    try:
-        found: Tensor = model(inputs[:1])
-    except ValueError:  # batch normalization by the batch's own statistics
-        return None
+    if loader.drop_last:
+        found.append(
+            f"the {title} DataLoader's drop_last isn't used: the last, smaller batch counts too"
+        )
     return found
 
 
@@ -149,11 +201,15 @@ def _fewer(problem: Problem, count: int) -> Problem:
 def _noisy(problem: Problem, rate: float) -> Problem:
     if not 0 <= rate <= 1:
         raise LandscapeError(f"label noise must be a share between 0 and 1, got {rate}")
-    if not isinstance(problem.train, tuple):
+    if not (samples.is_nest(problem.train) and isinstance(problem.train, tuple)):
         raise LandscapeError(
             "label noise needs training data in tensors, got a Dataset; change its labels yourself"
         )
     inputs, targets = problem.train
+    if not isinstance(targets, Tensor):
+        raise LandscapeError(
+            f"label noise needs one integer class a sample, got a {type(targets).__name__}"
+        )
     if targets.ndim != 1 or targets.is_floating_point():
         raise LandscapeError(
             f"label noise needs one integer class a sample, got targets of {targets.dtype} "

@@ -1,31 +1,65 @@
-"""Samples by index, whether they lie in two tensors or in a Dataset that doesn't fit memory."""
+"""Samples by index, whether they lie in tensors or in a Dataset that doesn't fit memory."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset, Subset, default_collate
 
 from landscape.errors import LandscapeError
+from landscape.problem import nests
+from landscape.problem.blame import blamed
 
-Pair: TypeAlias = tuple[Tensor, Tensor]
-Data: TypeAlias = Pair | Dataset[Any]
-"""Inputs and targets of equal first dimension, or a Dataset of (input, target) pairs."""
+Pair: TypeAlias = tuple[Any, Any]
+"""(inputs, targets) of a batch, each a tensor or a nest of them."""
+Data: TypeAlias = Any
+"""A nest of tensors with equal first dimension, such as (inputs, targets), or a map-style Dataset
+of any items."""
+Collate: TypeAlias = Callable[[list[Any]], Any]
+"""Items to a batch, as a DataLoader's."""
 
 FINGERPRINT_ITEMS = 64
+
+
+@dataclass(frozen=True)
+class Collated:
+    """A Dataset with what makes batches of its items."""
+
+    items: Any
+    collate: Collate
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
+class Batch(NamedTuple):
+    """Some samples together."""
+
+    content: Any
+    """(inputs, targets), or whatever nest the data is."""
+    size: int
+    """B, the samples."""
+    number: int = 0
+    """Its place among the data's batches."""
 
 
 class Samples:
     """Uniform access to a problem's data, on one device.
 
-    Two tensors are moved to the device once; a Dataset is read item by item and moved batch by
-    batch. With ``channels_last``, batches of images (B, C, H, W) come in that memory format, in
-    which convolutions run two to three times as fast on a processor. With ``dtype``, inputs that
-    are floating-point come in it.
+    Tensors are moved to the device once; a Dataset is read item by item and moved batch by batch.
+    With ``channels_last``, batches of images (B, C, H, W) come in that memory format, in which
+    convolutions run two to three times as fast on a processor. With ``dtype``, inputs that are
+    floating-point come in it.
     """
 
     def __init__(
@@ -39,10 +73,7 @@ class Samples:
         self.device = torch.device(device)
         self.dtype = dtype
         self.channels_last = channels_last
-        if isinstance(data, tuple):
-            self._tensors: Pair | None = (self._placed(data[0]), data[1].to(self.device))
-        else:
-            self._tensors = None
+        self._nest: Any = self._placed(data) if is_nest(data) else None
         self._data = data
 
     def __len__(self) -> int:
@@ -50,107 +81,251 @@ class Samples:
 
     @property
     def in_memory(self) -> bool:
-        """Whether all samples lie in two tensors."""
-        return self._tensors is not None
+        """Whether all samples lie in tensors."""
+        return self._nest is not None
 
-    def take(self, indices: Tensor) -> Pair:
-        """Inputs and targets at ``indices``, an int64 tensor on the CPU."""
-        if self._tensors is not None:
-            chosen = indices.to(self.device)
-            inputs, targets = self._tensors
-            return self._typed(self._placed(inputs[chosen])), targets[chosen]
-        return self._read(indices.tolist())
+    def take(self, indices: Tensor) -> Any:
+        """The batch of ``indices``, an int64 tensor on the CPU."""
+        if self._nest is None:
+            return self._read(indices.tolist())
+        chosen = indices.to(self.device)
+        return self._typed(self._formatted(rows(self._nest, chosen)))
 
-    def batches(self, size: int, count: int | None = None) -> Iterator[Pair]:
+    def batch(self, indices: Tensor, number: int = 0) -> Batch:
+        """The same with its size."""
+        return Batch(self.take(indices), len(indices), number)
+
+    def batches(self, size: int, count: int | None = None) -> Iterator[Any]:
         """All samples, or the first ``count``, in their order, ``size`` at a time."""
+        return (batch.content for batch in self.numbered(size, count))
+
+    def numbered(self, size: int, count: int | None = None) -> Iterator[Batch]:
+        """The same with their sizes and numbers."""
         end = len(self) if count is None else count
-        for start in range(0, end, size):
+        for number, start in enumerate(range(0, end, size)):
             stop = min(start + size, end)
-            if self._tensors is not None:
-                inputs, targets = self._tensors
-                yield self._typed(inputs[start:stop]), targets[start:stop]
+            if self._nest is not None:
+                content = self._typed(rows(self._nest, slice(start, stop)))
             else:
-                yield self._read(list(range(start, stop)))
+                content = self._read(list(range(start, stop)))
+            yield Batch(content, stop - start, number)
 
-    def _read(self, indices: list[int]) -> Pair:
-        assert not isinstance(self._data, tuple)
-        items = [self._data[index] for index in indices]
-        inputs = torch.stack([torch.as_tensor(item[0]) for item in items])
-        targets = torch.stack([torch.as_tensor(item[1]) for item in items])
-        return self._typed(self._placed(inputs)), targets.to(self.device)
+    def _read(self, indices: list[int]) -> Any:
+        return self._typed(self._placed(together(self._data, items(self._data, indices))))
 
-    def _placed(self, inputs: Tensor) -> Tensor:
+    def _placed(self, content: Any) -> Any:
+        if isinstance(content, tuple) and len(content) == 2 and isinstance(content[0], Tensor):
+            inputs, targets = content
+            return self._image(inputs.to(self.device)), nests.moved(targets, self.device)
+        return nests.moved(content, self.device)
+
+    def _formatted(self, content: Any) -> Any:
+        if self.channels_last and nests.is_pair(content) and isinstance(content[0], Tensor):
+            return self._image(content[0]), content[1]
+        return content
+
+    def _image(self, inputs: Tensor) -> Tensor:
         if self.channels_last and inputs.ndim == 4:
-            return inputs.to(self.device, memory_format=torch.channels_last)
-        return inputs.to(self.device)
-
-    def _typed(self, inputs: Tensor) -> Tensor:
-        # Batch by batch: all the data in float64 would take twice the memory.
-        if self.dtype is not None and inputs.is_floating_point():
-            return inputs.to(self.dtype)
+            return inputs.to(memory_format=torch.channels_last)
         return inputs
+
+    def _typed(self, content: Any) -> Any:
+        # Batch by batch: all the data in float64 would take twice the memory.
+        if (dtype := self.dtype) is None:
+            return content
+        return with_inputs(content, lambda inputs: nests.cast(inputs, dtype))
+
+
+def is_nest(data: Data) -> bool:
+    """Whether the samples lie in tensors: rows of their first dimension."""
+    if isinstance(data, (Dataset, Collated)):
+        return False
+    whole = isinstance(data, (Tensor, tuple, Mapping)) or dataclasses.is_dataclass(data)
+    return whole and not isinstance(data, type)
 
 
 def length(data: Data) -> int:
     """How many samples there are."""
-    if isinstance(data, tuple):
-        return len(data[0])
-    return len(data)  # type: ignore[arg-type]  # Dataset declares no __len__; `check` asked for one
+    return len(next(nests.tensors(data))) if is_nest(data) else len(data)
 
 
-def check(data: Data, name: str) -> None:
-    """Refuse data that no training could use: empty, of unequal length, of another kind."""
-    if isinstance(data, tuple):
-        if len(data) != 2 or not all(isinstance(part, Tensor) for part in data):
-            raise LandscapeError(
-                f"{name} data must be a pair of tensors (inputs, targets) or a Dataset"
-            )
-        inputs, targets = data
-        if inputs.ndim == 0 or targets.ndim == 0:
-            raise LandscapeError(
-                f"{name} inputs and targets must have a first dimension of samples"
-            )
-        if len(inputs) != len(targets):
-            raise LandscapeError(
-                f"{name} inputs and targets must be of equal length, "
-                f"got {len(inputs)} inputs and {len(targets)} targets"
-            )
-    elif not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
+def rows(nest: Any, chosen: Tensor | slice) -> Any:
+    """The samples of a nest of tensors that are chosen by their places."""
+    if isinstance(nest, Tensor):
+        return nest[chosen]
+    if type(nest) is tuple:
+        return tuple(rows(part, chosen) for part in nest)
+    return nests.mapped(nest, lambda leaf: leaf[chosen])
+
+
+def items(data: Data, indices: list[int]) -> list[Any]:
+    """A Dataset's items.
+
+    Raises:
+        LandscapeError: reading one fails; it is named.
+    """
+    inner = data.items if isinstance(data, Collated) else data
+    found = []
+    for index in indices:
+        with blamed(f"item {index}"):
+            found.append(inner[index])
+    return found
+
+
+def together(data: Data, found: list[Any]) -> Any:
+    """A batch of a Dataset's items: as it is told to, else as PyTorch does.
+
+    Raises:
+        LandscapeError: they can't be put together.
+    """
+    if isinstance(data, Collated):
+        with blamed("collate"):
+            return data.collate(found)
+    with blamed("items, put together by torch's default_collate,", found[0]):
+        if all(_is_simple(item) for item in found):
+            parts = zip(*found, strict=True)
+            # Numbers become float32 where PyTorch's default would make them float64.
+            return tuple(torch.stack([torch.as_tensor(one) for one in part]) for part in parts)
+        return default_collate(found)
+
+
+def _is_simple(item: Any) -> bool:
+    kinds = (Tensor, np.ndarray, np.generic, bool, int, float)
+    return nests.is_pair(item) and all(isinstance(part, kinds) for part in item)
+
+
+def with_inputs(content: Any, change: Callable[[Any], Any]) -> Any:
+    """A batch with its inputs changed, what the model gets: of a pair the first part, else all."""
+    if nests.is_pair(content):
+        return change(content[0]), content[1]
+    return change(content)
+
+
+def few(data: Data, chosen: Tensor, device: torch.device | str = "cpu") -> Batch:
+    """Some samples on a device, the others left where they are."""
+    return Batch(Samples(subset(data, chosen), device).take(torch.arange(len(chosen))), len(chosen))
+
+
+def augmented(
+    augment: Callable[[Any, torch.Generator], Any], batch: Batch, generator: torch.Generator
+) -> Batch:
+    """The batch as training sees it: of a pair the inputs are changed, else all.
+
+    Raises:
+        LandscapeError: the augmentation fails.
+    """
+
+    def change(inputs: Any) -> Any:
+        with blamed("augment", inputs):
+            return augment(inputs, generator)
+
+    return batch._replace(content=with_inputs(batch.content, change))
+
+
+def spread(data: Data, count: int = FINGERPRINT_ITEMS) -> list[int]:
+    """Places of a few samples, spread over all of them."""
+    total = length(data)
+    return torch.linspace(0, total - 1, min(count, total)).long().tolist()
+
+
+def check(data: Data, name: str, *, pairs: bool = True) -> None:
+    """Refuse data that no training could use: empty, of unequal length, of another kind.
+
+    With ``pairs``, for a loss: what isn't (inputs, targets).
+    """
+    if is_nest(data):
+        _check_nest(data, name, pairs)
+    elif isinstance(data, IterableDataset) or not (
+        hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    ):
         raise LandscapeError(
-            f"{name} data must be a pair of tensors or a Dataset with a length and items by index, "
-            f"got {type(data).__name__}"
+            f"{name} data must be tensors or a Dataset with a length and items by index, "
+            f"got {type(data).__name__}; a stream can't be measured twice: take list(...) of it"
         )
     if length(data) == 0:
         raise LandscapeError(f"{name} data must hold at least one sample, got 0")
-    # Lists and tensors have a length and items too, but not these.
-    if not isinstance(data, tuple) and not _is_pair(item := data[0]):
+    # Lists have a length and items too, but not these. What collate makes is seen when it is run.
+    asked = pairs and not is_nest(data) and not isinstance(data, Collated)
+    if asked and not nests.is_pair(item := items(data, [0])[0]):
         raise LandscapeError(
-            f"{name} data must hold pairs (input, target), "
-            f"got a {type(data).__name__} of {type(item).__name__}"
+            f"{name} data must hold pairs (input, target), got a {type(data).__name__} of "
+            f"{_kind(item)}; make pairs with collate=, or give objective= instead of a loss"
         )
 
 
-def _is_pair(item: object) -> bool:
-    return isinstance(item, (tuple, list)) and len(item) == 2
+def _check_nest(data: Any, name: str, pairs: bool) -> None:
+    named = {"inputs": data[0], "targets": data[1]} if nests.is_pair(data) else data
+    leaves = list(nests.leaves(named))
+    if pairs and not nests.is_pair(data):
+        raise LandscapeError(
+            f"{name} data must be a pair (inputs, targets), got a {_kind(data)}; "
+            "make it one, or give objective= instead of a loss"
+        )
+    others = [(path, leaf) for path, leaf in leaves if not isinstance(leaf, Tensor)]
+    if others or not leaves:
+        got = f"{type(others[0][1]).__name__} at {others[0][0]}" if others else "none"
+        raise LandscapeError(
+            f"{name} data must be tensors or a Dataset (a list of items is one), got {got}"
+        )
+    if any(leaf.ndim == 0 for _, leaf in leaves):
+        raise LandscapeError(f"{name} data must have a first dimension of samples")
+    counts = {path: len(leaf) for path, leaf in leaves}
+    if len(set(counts.values())) > 1:
+        got = ", ".join(f"{count} in {path}" for path, count in counts.items())
+        raise LandscapeError(f"{name} data must be tensors of equal length, got {got}")
+
+
+def _kind(item: object) -> str:
+    many = isinstance(item, (tuple, list))
+    return f"{type(item).__name__} of {len(item)}" if many else type(item).__name__  # type: ignore[arg-type]
 
 
 def subset(data: Data, indices: Tensor) -> Data:
     """The samples at ``indices``, in their order."""
-    if isinstance(data, tuple):
-        return data[0][indices], data[1][indices]
-    return torch.utils.data.Subset(data, indices.tolist())
+    if is_nest(data):
+        return rows(data, indices)
+    if isinstance(data, Collated):
+        return Collated(Subset(data.items, indices.tolist()), data.collate)
+    return Subset(data, indices.tolist())
 
 
 def fingerprint(data: Data) -> str:
-    """SHA-256 of all of two tensors; of a Dataset's length and 64 items spread over it."""
+    """SHA-256 of all tensors; of a Dataset's length and 64 items spread over it.
+
+    Raises:
+        LandscapeError: an item holds something that isn't told apart by its text.
+    """
     digest = hashlib.sha256(str(length(data)).encode())
-    if isinstance(data, tuple):
-        parts = list(data)
-    else:
-        spread = torch.linspace(0, length(data) - 1, min(FINGERPRINT_ITEMS, length(data))).long()
-        parts = [torch.as_tensor(part) for index in spread.tolist() for part in data[index]]
+    parts = [data] if is_nest(data) else items(data, spread(data))
     for part in parts:
-        plain = part.detach().cpu().contiguous()
-        digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
-        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+        if nests.is_pair(part) and all(_is_simple((one, 0)) for one in part):
+            for one in part:  # as ever
+                _add(digest, torch.as_tensor(one))
+            continue
+        for path, leaf in sorted(nests.leaves(part), key=lambda found: found[0]):
+            digest.update(path.encode())
+            _add(digest, leaf)
     return digest.hexdigest()
+
+
+def _add(digest: Any, leaf: Any) -> None:
+    if hasattr(leaf, "__array_interface__") and not isinstance(leaf, np.ndarray):
+        leaf = np.asarray(leaf)  # a picture
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
+        leaf = torch.as_tensor(leaf)
+    if not isinstance(leaf, Tensor):
+        text = repr(leaf)
+        if " at 0x" in text:
+            raise LandscapeError(
+                "data must be told apart by tensors, arrays, numbers or text, "
+                f"got {type(leaf).__name__}; give items that hold these, and make the rest in "
+                "collate="
+            )
+        digest.update(text.encode())
+        return
+    plain = leaf.detach().cpu()
+    if plain.layout != torch.strided:
+        plain = plain.to_dense()
+    plain = plain.contiguous()
+    digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
+    digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)

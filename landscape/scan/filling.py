@@ -16,7 +16,6 @@ from landscape.scan.refine.order import Rows, coarse_to_fine
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.records import Floats, Plane, Scan
-from landscape.store.trajectories.trajectory import MEASURES
 
 Stream = Callable[
     [Sequence[Rows], Callable[[Rows], Floats]], Iterator[tuple[Rows, dict[str, Floats], float]]
@@ -30,7 +29,7 @@ def empty(
     x: Floats,
     y: Floats,
     *,
-    validation: bool,
+    values: Sequence[str],
     further: Sequence[str] = (),
     tolerance: float = Evaluation.tolerance,
     samples: int | None = Evaluation.samples,
@@ -38,12 +37,12 @@ def empty(
 ) -> Scan:
     """A scan with nothing measured yet; ``about`` are further fields of `Scan`.
 
-    With ``samples`` there is room for what a subset of that size gives.
+    ``values`` are the columns of the problem's own values, ``further`` those of what is measured
+    beside them. With ``samples`` there is room for what a subset of that size gives.
     """
     shape = (len(x), len(y)) if len(plane.directions) > 1 else (len(x),)
-    names = [name for name in MEASURES if validation or not name.startswith("validation")]
-    unknown = {name: np.full(shape, np.nan) for name in names} if samples is not None else {}
-    names += further
+    unknown = {name: np.full(shape, np.nan) for name in values} if samples is not None else {}
+    names = [*values, *further]
     if (ends := kinds.ends(plane)) is not None:
         # Where the two weights lie that a barrier is between.
         about["settings"] = {**about.get("settings", {}), "between": list(ends)}

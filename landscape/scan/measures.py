@@ -10,6 +10,7 @@ import numpy as np
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
+from landscape.problem.objective import LOSS
 from landscape.problem.problem import Problem
 from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.store.scans.records import Floats, Plane
@@ -41,6 +42,16 @@ FURTHER: Mapping[str, Callable[[Hessian], dict[str, float]]] = {
 ``sharpness``: the Hessian's largest eigenvalue. ``convexity``: |smallest / largest eigenvalue|,
 0 where the loss is convex (Li et al., 2018)."""
 MEASURES = ("loss", "accuracy", *FURTHER)
+
+
+def of_problem(problem: Problem) -> tuple[str, ...]:
+    """The columns that hold a problem's own values: ``train_loss``, ``validation_accuracy``, ...
+
+    Accuracy always has one, of NaN where the problem has none.
+    """
+    names = dict.fromkeys((LOSS, "accuracy", *(problem.measures or {})))
+    sets = ["train"] if problem.validation is None else ["train", "validation"]
+    return tuple(f"{one}_{name}" for one in sets for name in names)
 
 
 def check(names: Sequence[str]) -> None:

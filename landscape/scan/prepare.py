@@ -22,7 +22,7 @@ from landscape.problem.problem import Problem
 from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
-from landscape.scan.measures import stored
+from landscape.scan.measures import of_problem, stored
 from landscape.scan.paths import Track
 from landscape.scan.planned import PlannedScan, auto_ranges
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
@@ -139,7 +139,7 @@ def _empty(
         plane,
         x,
         rest[0] if rest else np.empty(0),
-        validation=problem.validation is not None,
+        values=of_problem(problem),
         further=stored(choice.measures),
         tolerance=evaluation.tolerance,
         samples=evaluation.samples,

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from landscape.problem.evaluate import Evaluator
-from landscape.problem.losses import per_sample
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
 from landscape.sgd.recording.options import Options
@@ -123,9 +122,8 @@ def _plain(problem: Problem, settings: Settings, block: int) -> Block:
     def run() -> None:
         nonlocal step
         for _ in range(block):
-            inputs, targets = training.samples.take(training.batch(step))
             optimizer.zero_grad()
-            loss = per_sample(problem.loss, model(inputs), targets).mean()
+            loss = training.loss(training.batch(step))
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1

@@ -9,8 +9,6 @@ from torch import nn
 
 from landscape.problem import Evaluator, Problem
 from landscape.problem.batchnorm import has_statistics, recompute
-from landscape.problem.evaluate import measure_samples
-from landscape.problem.losses import cross_entropy
 from landscape.problem.samples import Samples
 
 
@@ -114,7 +112,7 @@ def test_batch_size_of_the_evaluator_does_not_matter(net, images):
         losses.append(evaluator.on_train(model).loss)
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     assert losses[0] != pytest.approx(
-        measure_samples(net, Samples(images), cross_entropy, batch_size=23).loss, rel=1e-3
+        Evaluator(Problem(net, images), batch_size=23).on_train(net).loss, rel=1e-3
     )
 
 

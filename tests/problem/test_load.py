@@ -9,7 +9,8 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.problem import builtin, flat, load
-from landscape.problem.load import file_hash, seeded
+from landscape.problem.load import file_hash
+from landscape.problem.modes import seeded
 
 CODE = """
 import torch
@@ -255,6 +256,6 @@ def test_loss_that_is_a_mean_is_refused(write):
     loss = "loss=torch.nn.functional.cross_entropy)"
     path = write(CODE.replace("% width))", f"% width), {loss}"))
     assert refused(f"{path}:make") == (
-        "a loss must return one value a sample, shape (2,) for 2 samples, got (); "
-        'use reduction="none"'
+        "a loss must return one value a sample, shape (8,) or (8, ...) for 8 samples, got a "
+        'scalar; use reduction="none", or return (value, weight) for one of the batch'
     )

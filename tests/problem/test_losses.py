@@ -7,29 +7,66 @@ import pytest
 import torch
 from torch.nn import functional
 
-from landscape.errors import LandscapeError
 from landscape.problem.losses import (
-    correct,
+    accuracy,
     cross_entropy,
     exact,
     half_square,
     has_accuracy,
-    per_sample,
+    known,
 )
 
 
 def test_cross_entropy_by_hand():
     logits = torch.tensor([[0.0, math.log(3)], [5.0, 5.0]], dtype=torch.float64)
-    losses = cross_entropy(logits, torch.tensor([0, 1]))
+    losses, weights = cross_entropy(logits, torch.tensor([0, 1]))
     np.testing.assert_allclose(losses, [math.log(4), math.log(2)], rtol=1e-15)
+    assert weights.tolist() == [1, 1]
 
 
-def test_cross_entropy_of_sequences_is_their_mean():
+def test_cross_entropy_of_sequences_by_position():
     logits = torch.randn(4, 5, 3, dtype=torch.float64)
     classes = torch.randint(0, 5, (4, 3))
     odds = logits.softmax(1).numpy()
-    expected = [-np.mean([np.log(odds[b, classes[b, t], t]) for t in range(3)]) for b in range(4)]
-    np.testing.assert_allclose(cross_entropy(logits, classes), expected, rtol=1e-12)
+    expected = [[-np.log(odds[b, classes[b, t], t]) for t in range(3)] for b in range(4)]
+    losses, weights = cross_entropy(logits, classes)
+    np.testing.assert_allclose(losses, expected, rtol=1e-12)
+    assert weights.tolist() == [[1] * 3] * 4
+
+
+def mean(found) -> float:
+    """What is measured of (losses, weights): the weighted mean."""
+    losses, weights = found
+    return float((losses * weights).sum() / weights.sum())
+
+
+@pytest.mark.parametrize("shape", [(40,), (8, 5), (4, 5, 2)])
+@pytest.mark.parametrize("ignored", [-100, 255])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_weighted_mean_is_torchs(shape, ignored, smoothing, weighted):
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(shape[0], 3, *shape[1:], generator=generator, dtype=torch.float64)
+    classes = torch.randint(0, 3, shape, generator=generator)
+    classes.view(-1)[::3] = ignored
+    options = {
+        "ignore_index": ignored,
+        "weight": torch.tensor([1.0, 5.0, 0.5]) if weighted else None,  # in float32
+        "label_smoothing": smoothing,
+    }
+    weight = None if options["weight"] is None else options["weight"].double()
+    truth = functional.cross_entropy(logits, classes, **{**options, "weight": weight})
+    assert mean(cross_entropy(**options)(logits, classes)) == pytest.approx(float(truth), rel=1e-12)
+    # torch's own module stands for the same, whichever reduction it was given.
+    for reduction in ("none", "mean"):
+        module = known(torch.nn.CrossEntropyLoss(**options, reduction=reduction))
+        assert mean(module(logits, classes)) == pytest.approx(float(truth), rel=1e-12)
+
+
+def test_class_weights_by_hand():
+    logits = torch.tensor([[0.0, math.log(3)], [0.0, 0.0]], dtype=torch.float64)
+    found = cross_entropy(weight=torch.tensor([1.0, 5.0]))(logits, torch.tensor([0, 1]))
+    assert mean(found) == pytest.approx((math.log(4) + 5 * math.log(2)) / 6, rel=1e-12)
 
 
 @pytest.mark.parametrize("margin", [16.0, 20.0])
@@ -38,7 +75,7 @@ def test_tiny_losses_are_right(margin):
     outputs, classes = torch.tensor([[margin, 0.0]]), torch.tensor([0])
     truth = math.log1p(math.exp(-margin))
     assert truth < 2e-7
-    assert per_sample(cross_entropy, outputs, classes).item() == pytest.approx(truth, rel=1e-7)
+    assert cross_entropy(*exact(outputs, classes))[0].item() == pytest.approx(truth, rel=1e-7)
     in_float32 = functional.cross_entropy(outputs, classes).item()
     assert abs(in_float32 - truth) > 0.005 * truth  # What the float64 is there for.
 
@@ -46,7 +83,7 @@ def test_tiny_losses_are_right(margin):
 def test_soft_labels():
     """Probabilities as targets, in float32 as data come: -sum p ln q."""
     logits = torch.tensor([[0.0, math.log(3)]])
-    losses = per_sample(cross_entropy, logits, torch.tensor([[0.25, 0.75]]))
+    losses = cross_entropy(logits.double(), torch.tensor([[0.25, 0.75]]).double())
     expected = -0.25 * math.log(0.25) - 0.75 * math.log(0.75)
     assert losses.tolist() == pytest.approx([expected], rel=1e-7)
 
@@ -72,35 +109,21 @@ def test_outputs_come_in_float64():
     assert targets.dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("loss", "got"),
-    [
-        (lambda o, t: functional.cross_entropy(o, t), "()"),
-        (lambda o, t: functional.cross_entropy(o, t, reduction="none")[:, None], "(4, 1)"),
-        (lambda o, t: o, "(4, 3)"),
-        (lambda o, t: 0.5, "float"),
-    ],
-)
-def test_other_than_one_value_a_sample_is_refused(loss, got):
-    with pytest.raises(LandscapeError) as caught:
-        per_sample(loss, torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64))
-    assert str(caught.value) == (
-        f"a loss must return one value a sample, shape (4,) for 4 samples, got {got}; "
-        'use reduction="none"'
-    )
-
-
 CLASSES = torch.tensor([2, 0])
 
 
-def test_correct_counts_the_largest_output():
+def test_accuracy_counts_the_largest_output():
     outputs = torch.tensor([[0.0, 1.0, 3.0], [0.0, 0.1, -1.0]])
-    assert correct(outputs, CLASSES).tolist() == [1.0, 0.0]
+    hits, weights = accuracy(outputs, CLASSES)
+    assert hits.tolist() == [1.0, 0.0]
+    assert weights.tolist() == [1.0, 1.0]
 
 
-def test_correct_share_of_a_sequence():
+def test_accuracy_leaves_out_ignored_labels():
     outputs = torch.eye(4)[None, :, :3]  # At place t the class t.
-    assert correct(outputs, torch.tensor([[0, 1, 0]])).tolist() == [pytest.approx(2 / 3)]
+    hits, weights = accuracy(outputs, torch.tensor([[0, 2, -100]]))
+    assert (hits * weights).sum() == 1
+    assert weights.tolist() == [[1.0, 1.0, 0.0]]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +140,6 @@ def test_correct_share_of_a_sequence():
 )
 def test_no_accuracy_without_classes(outputs, targets):
     assert not has_accuracy(outputs, targets)
-    losses = correct(outputs, targets)
-    assert losses.shape == (2,)
-    assert losses.isnan().all()
+    hits = accuracy(outputs, targets)
+    assert hits.shape == (2,)
+    assert hits.isnan().all()

@@ -119,43 +119,46 @@ def test_fingerprint_of_a_dataset_reads_64_items_from_first_to_last():
     [
         (
             (torch.ones(3, 2), torch.ones(2)),
-            "training inputs and targets must be of equal length, got 3 inputs and 2 targets",
+            "training data must be tensors of equal length, got 3 in inputs, 2 in targets",
         ),
         ((torch.ones(0, 2), torch.ones(0)), "training data must hold at least one sample, got 0"),
         (
             (torch.ones(3, 2), torch.tensor(1.0)),
-            "training inputs and targets must have a first dimension of samples",
+            "training data must have a first dimension of samples",
         ),
         (
             (torch.ones(3, 2), [0, 1, 2]),
-            "training data must be a pair of tensors (inputs, targets) or a Dataset",
+            "training data must be tensors or a Dataset (a list of items is one), "
+            "got int at targets.0",
         ),
         (
             (torch.ones(3, 2),),
-            "training data must be a pair of tensors (inputs, targets) or a Dataset",
+            "training data must be a pair (inputs, targets), got a tuple of 1; "
+            "make it one, or give objective= instead of a loss",
         ),
-        (
-            DataLoader(TensorDataset(torch.ones(3, 2), torch.ones(3))),
-            "training data must be a pair of tensors or a Dataset with a length and items by "
-            "index, got DataLoader",
-        ),
-        (
-            Stream(),
-            "training data must be a pair of tensors or a Dataset with a length and items by "
-            "index, got Stream",
+        *(
+            (
+                data,
+                "training data must be tensors or a Dataset with a length and items by index, "
+                "got Stream; a stream can't be measured twice: take list(...) of it",
+            )
+            for data in (Stream(), DataLoader(Stream()))
         ),
         # A length and items have these too.
         (
             [torch.ones(3), torch.ones(3)],
-            "training data must hold pairs (input, target), got a list of Tensor",
+            "training data must hold pairs (input, target), got a list of Tensor; "
+            "make pairs with collate=, or give objective= instead of a loss",
         ),
         (
             torch.ones(3, 2),
-            "training data must hold pairs (input, target), got a Tensor of Tensor",
+            "training data must be a pair (inputs, targets), got a Tensor; "
+            "make it one, or give objective= instead of a loss",
         ),
         (
             TensorDataset(torch.ones(3, 2), torch.ones(3), torch.ones(3)),
-            "training data must hold pairs (input, target), got a TensorDataset of tuple",
+            "training data must hold pairs (input, target), got a TensorDataset of tuple of 3; "
+            "make pairs with collate=, or give objective= instead of a loss",
         ),
         ([], "training data must hold at least one sample, got 0"),
     ],

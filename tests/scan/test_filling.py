@@ -79,7 +79,7 @@ def test_filling_goes_on_where_it_stopped(problem, trained):
     made = problem()
     where = plane.random(trained(made).trajectory)
     whole = grid(made, where, size="5x3")
-    begun = empty(where, whole.x, whole.y, validation=True)
+    begun = empty(where, whole.x, whole.y, values=NAMES)
     assert not begun.measured.any()
     assert all(np.isnan(values).all() for values in begun.measures.values())
     begun.measures["train_loss"][1, 1] = 123.0
@@ -136,7 +136,7 @@ def test_what_a_scan_says_of_its_making(problem, trained):
 def test_seconds_are_those_of_evaluating_alone(problem, trained):
     made = problem()
     where = plane.random(trained(made).trajectory)
-    begun = empty(where, np.array([0.0, 1.0]), np.array([0.0, 1.0, 2.0]), validation=True)
+    begun = empty(where, np.array([0.0, 1.0]), np.array([0.0, 1.0, 2.0]), values=NAMES)
     evaluator = PointEvaluator(made, where)
     started = time.perf_counter()
     *_, (scan, _) = ((scan, time.sleep(0.05)) for scan in fill(begun, evaluator))

@@ -43,7 +43,7 @@ def measurer(problem: Problem, *, device: str = "auto", precision: str = "float3
     def measure(weights: NDArray[Any]) -> tuple[float, float]:
         evaluator.set(np.ascontiguousarray(weights), {})
         if normalizes:
-            recompute(evaluator.model, evaluator.data.train)
+            recompute(evaluator.model, evaluator.data.train, evaluator.objective)
         found = evaluator.data.on_train(evaluator.model)
         return found.loss, found.accuracy
 

@@ -18,9 +18,9 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.device import resolve
-from landscape.problem.losses import per_sample
+from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Samples, length
+from landscape.problem.samples import Batch, Samples, length
 from landscape.problem.weights import tied
 from landscape.store.measured.paths import Barrier, Curved, Pair, PairBarriers, Profile
 from landscape.store.scans.records import Floats
@@ -111,7 +111,7 @@ class _Trainer:
         place = resolve(device)
         self.model, self.vector = tied(problem.model, place)
         self.parameters = list(self.model.parameters())
-        self.loss = problem.loss
+        self.objective = objective(problem)
         self.samples = Samples(problem.train, place, channels_last=True)
         self.a, self.b = (torch.from_numpy(end).to(self.vector) for end in (a, b))
         # Dropout and the like stay off: the loss is that of the networks as they are measured.
@@ -134,17 +134,16 @@ class _Trainer:
             if step % 50 == 49 or step == steps - 1:
                 yield control.double().cpu().numpy()
 
-    def _batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _batch(self, size: int, generator: torch.Generator) -> Batch:
         chosen = torch.randint(
             len(self.samples), (min(size, len(self.samples)),), generator=generator
         )
-        return self.samples.take(chosen)
+        return self.samples.batch(chosen)
 
-    def _gradient(self, batch: tuple[Tensor, Tensor], control: Tensor, t: float) -> Tensor:
+    def _gradient(self, batch: Batch, control: Tensor, t: float) -> Tensor:
         with torch.no_grad():
             self.vector.copy_((1 - t) ** 2 * self.a + 2 * t * (1 - t) * control + t**2 * self.b)
-        inputs, targets = batch
-        loss = per_sample(self.loss, self.model(inputs), targets).mean()
+        loss = self.objective.batch_loss(self.model, batch).mean()
         trained = [parameter for parameter in self.parameters if parameter.requires_grad]
         found = iter(torch.autograd.grad(loss, trained, materialize_grads=True))
         every = [

@@ -16,8 +16,9 @@ from landscape.diagnose.symmetry.axes import Atom, length
 from landscape.diagnose.symmetry.calls import Axes
 from landscape.diagnose.symmetry.groups import Group, Symmetry, UnitPlace, apply, apply_to_buffers
 from landscape.diagnose.symmetry.tracing import Untraceable, trace
+from landscape.problem import samples
 from landscape.problem.batchnorm import recompute
-from landscape.problem.evaluate import evaluating
+from landscape.problem.modes import evaluating
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import Buffers, Layout, buffers, load_buffers, tied
@@ -39,6 +40,9 @@ def find(problem: Problem) -> Symmetry:
     """
     layout = Layout.of(problem.model)
     inputs = _inputs(problem, EXAMPLES)
+    if inputs is None:
+        why = "the model's operations can't be traced: it doesn't take one tensor"
+        return Symmetry((), layout, why, traced=False)
     try:
         traced = trace(problem.model, inputs)
     except Untraceable as reason:
@@ -75,6 +79,7 @@ def check(problem: Problem, symmetry: Symmetry, *, seed: int = 0) -> float:
     weights = _shaken(vector.numpy().copy(), symmetry.layout, generator)
     permutations = symmetry.draw(generator)
     inputs = _inputs(problem, CHECKED)
+    assert inputs is not None  # `find` traced it with some
     given = inputs.double() if inputs.is_floating_point() else inputs
     # Of the weights' own activations: with others, ReLUs may let nothing through to compare.
     vector.copy_(torch.from_numpy(weights))
@@ -134,9 +139,13 @@ def _named(places: Sequence[UnitPlace], taken: set[str]) -> str:
     return next(name for name in itertools.chain([layer], numbered) if name not in taken)
 
 
-def _inputs(problem: Problem, count: int) -> Tensor:
-    samples = Samples(problem.train)
-    return samples.take(torch.arange(count) % len(samples))[0]
+def _inputs(problem: Problem, count: int) -> Tensor | None:
+    """A few inputs; None of a model that doesn't take one tensor, or that an objective calls."""
+    chosen = torch.arange(count) % samples.length(problem.train)
+    content = samples.few(problem.train, chosen).content
+    if problem.objective is not None or not isinstance(content[0], Tensor):
+        return None
+    return content[0]
 
 
 def _shaken(weights: NDArray[Any], layout: Layout, generator: np.random.Generator) -> NDArray[Any]:

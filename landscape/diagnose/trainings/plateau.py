@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from landscape.diagnose.trainings.trials import Start, starting_at
-from landscape.problem.evaluate import evaluating
+from landscape.problem.examine import objective
+from landscape.problem.modes import evaluating
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import flat
@@ -39,6 +40,8 @@ def place(problem: Problem, start: Start) -> Placed:
     output reads other layers too), the reason is given instead.
     """
     model = starting_at(problem, start).model
+    if why := objective(problem).rich:
+        return Placed(None, reason=why)
     samples = Samples(problem.train, channels_last=True)
     with evaluating(model), torch.no_grad():
         layer, values = _last_hidden(model, samples)
@@ -57,6 +60,8 @@ def place(problem: Problem, start: Start) -> Placed:
 
 def is_constant(problem: Problem, start: Start) -> bool:
     """Whether the output at these weights is the same, to the bit, for every training sample."""
+    if objective(problem).rich:
+        return False  # nothing is known of outputs that aren't one tensor
     model = starting_at(problem, start).model
     with evaluating(model), torch.no_grad():
         return _constant(model, Samples(problem.train, channels_last=True))

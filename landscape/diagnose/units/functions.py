@@ -10,7 +10,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.problem.device import resolve
-from landscape.problem.evaluate import evaluating
+from landscape.problem.examine import objective
 from landscape.problem.losses import exact, has_accuracy
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Data, Samples
@@ -48,6 +48,12 @@ def measure(
     Raises:
         LandscapeError: no such row, or no such data.
     """
+    how = objective(problem)
+    if not how.facts.tensors:
+        raise LandscapeError(
+            "distances between functions need a model that takes one tensor and gives one, "
+            "this one doesn't"
+        )
     rows = spread(trajectory, most=ROWS) if rows is None else checked_rows(trajectory, rows)
     place = resolve(device)
     samples = Samples(_data(problem, data), place, channels_last=True)
@@ -55,15 +61,16 @@ def measure(
     states = [(torch.from_numpy(trajectory.row_weights(r)), trajectory.buffers(r)) for r in rows]
     sums = np.zeros((3, len(rows), len(rows)))
     done = 0
-    with evaluating(model), torch.inference_mode():
-        for inputs, targets in samples.batches(BATCH):
-            outputs = []
+    with how.measuring(model):
+        for batch in samples.numbered(how.fixed or BATCH):
+            outputs, targets = [], batch.content[1]
             for weights, buffers in states:
                 vector.copy_(weights)
                 load_buffers(model, buffers)
-                outputs.append(exact(model(inputs), targets)[0])
+                with how.seeded(batch):
+                    outputs.append(exact(how.run(model, batch).detach(), targets)[0])
             sums += _compared(outputs, classes=has_accuracy(outputs[0], targets))
-            done += len(inputs)
+            done += batch.size
             listener(done, len(samples))
     sums /= len(samples)
     return Functions(trajectory.step[rows], sums[0], sums[1], np.sqrt(sums[2]), done, data)

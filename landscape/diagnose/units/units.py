@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from landscape.curvature.hessian import Hessian
 from landscape.diagnose.units.dead_units import Layer, UnitWatch
 from landscape.problem.baseline import constant_loss
-from landscape.problem.evaluate import evaluating
-from landscape.problem.losses import exact, per_sample
+from landscape.problem.examine import objective
+from landscape.problem.losses import exact
+from landscape.problem.objective import LOSS, Objective
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.weights import Layout
@@ -47,18 +49,18 @@ def measure(
     full = Hessian(problem, device=device)
     place = next(full.model.parameters()).device
     samples = Samples(problem.train, place, channels_last=True)
-    layout = Layout.of(full.model)
+    layout, how = Layout.of(full.model), objective(problem)
     states, slopes = [], []
     for done, row in enumerate(rows):
         listener(done, len(rows))
         full.move(trajectory.row_weights(row), trajectory.buffers(row))
-        states.append(_pass(full.model, samples, problem))
+        states.append(_pass(full.model, samples, how))
         slope = full.gradient()[1]
         slopes.append([float(np.linalg.norm(slope[p.slice])) for p in layout.parameters])
     start = dict(zip(rows, states, strict=True)).get(0)
     if start is None:
         full.move(trajectory.row_weights(0), trajectory.buffers(0))
-        start = _pass(full.model, samples, problem)
+        start = _pass(full.model, samples, how)
     listener(len(rows), len(rows))
     # A layer that some weights' passes don't reach has no stuck units there.
     known = list(dict.fromkeys(key for state in states for key in state.units))
@@ -87,19 +89,22 @@ class _State:
     scale: float
 
 
-def _pass(model: nn.Module, samples: Samples, problem: Problem) -> _State:
+def _pass(model: nn.Module, samples: Samples, how: Objective) -> _State:
     watch = UnitWatch(model)
     moments = _OutputMoments()
-    loss = 0.0
-    with evaluating(model), torch.inference_mode():
-        for inputs, targets in samples.batches(BATCH):
+    loss = count = 0.0
+    with how.measuring(model):
+        for batch in samples.numbered(how.fixed or BATCH):
             watch.begin()
-            with watch:
-                outputs = model(inputs)
-            loss += float(per_sample(problem.loss, outputs, targets).double().sum())
-            moments.add(exact(outputs, targets)[0])
+            with how.seeded(batch), watch:
+                outputs = how.run(model, batch)
+            found = how.of(outputs, batch, names=(LOSS,))[LOSS]
+            loss += float(found.a.detach().sum())
+            count += float(found.counts().sum())
+            if how.facts.tensors:
+                moments.add(exact(outputs.detach(), None)[0])
     units = {(layer.name, layer.kind, len(layer.stuck)): _count(layer) for layer in watch.layers}
-    return _State(units, loss / len(samples), *moments.result())
+    return _State(units, loss / count if count else math.nan, *moments.result())
 
 
 def _count(layer: Layer) -> int:
@@ -107,7 +112,10 @@ def _count(layer: Layer) -> int:
 
 
 class _OutputMoments:
-    """Sums over the samples of the outputs, of their squares, and of squares about the first."""
+    """Sums over the samples of the outputs, of their squares, and of squares about the first.
+
+    Of a model whose outputs are one tensor; else there are none, and all is NaN.
+    """
 
     def __init__(self) -> None:
         self._first: Tensor | None = None
@@ -128,6 +136,8 @@ class _OutputMoments:
         self._squares += float(values.square().sum())
 
     def result(self) -> tuple[float, float]:
+        if self._first is None:
+            return math.nan, math.nan
         variance = self._about / self._count - (self._sum / self._count).square()
         width = variance.numel()
         scale = (self._squares / (self._count * width)) ** 0.5

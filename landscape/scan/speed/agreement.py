@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from landscape.problem.evaluate import measure_samples
+from landscape.problem.sums import means
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.strategies import Strategy
 from landscape.scan.speed.totals import totals
@@ -24,7 +25,7 @@ def disagreement(engine: Engine, way: Strategy, xy: Floats, batch_size: int) -> 
     for point in xy:
         engine.move(point)
         found = measure_samples(
-            engine.model, engine.data.train, engine.loss, batch_size=count, at_most=count
+            engine.model, engine.data.train, engine.objective, batch_size=count, at_most=count
         )
         plain.append(found.loss)
     inputs, targets = next(engine.data.train.batches(count, count))
@@ -32,8 +33,8 @@ def disagreement(engine: Engine, way: Strategy, xy: Floats, batch_size: int) -> 
     losses: list[float] = []
     for part in [xy] if way.at_once else [point[None] for point in xy]:
         way.move(part)
-        sums = totals(engine.loss, way.outputs(prepared), targets, len(part))
-        losses += (sums[0] / count).tolist()
+        sums = totals(engine.objective, way.outputs(prepared), targets, len(part))
+        losses += means(sums)[0].tolist()
     return difference(np.array(losses), np.array(plain))
 
 

@@ -82,6 +82,11 @@ def engine(
     made = Engine(problem, plane, evaluation, population=population)
     made.threads = threads or made.threads
     started = time.perf_counter()
+    if why := made.objective.rich:
+        note = f"not {evaluation.strategy}: {why}" if names[0] != "sequential" else ""
+        plan = TilePlan("sequential", 1, made.data.batch_size)
+        made.adopt(plan, strategies.make("sequential", made), note=note)
+        return made
     with torch.inference_mode():
         if stored:
             made.threads = int(stored["threads"])

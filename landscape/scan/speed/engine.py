@@ -16,6 +16,7 @@ from torch import Tensor
 
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
+from landscape.problem.sums import ALL, FEW
 from landscape.problem.weights import tied
 from landscape.scan.speed import memory, strategies
 from landscape.scan.speed.evaluator import PointEvaluator, StrategyRecord, dtype_of
@@ -70,14 +71,17 @@ class Engine(PointEvaluator):
         precision = evaluation.precision
         self.memory = memory.most(evaluation.memory)
         super().__init__(
-            problem, plane, device=evaluation.device, batch_size=START, precision=precision
+            problem,
+            plane,
+            device=evaluation.device,
+            batch_size=START,
+            precision=precision,
+            population=population,
         )
         self.problem, self.plane = problem, plane
         self.evaluation = evaluation
-        self.population = population
         self.seconds = 0.0
         """That a point takes, as far as that is known."""
-        self.loss = problem.loss
         self.threads = torch.get_num_threads()
         self.plan = TilePlan("sequential", 1, START)
         self._way: strategies.Strategy = strategies.make("sequential", self)
@@ -130,14 +134,6 @@ class Engine(PointEvaluator):
         return found
 
     @property
-    def sets(self) -> Mapping[str, Samples]:
-        """The data by name: train and, if there is any, validation."""
-        found = {"train": self.data.train}
-        if self.data.validation is not None:
-            found["validation"] = self.data.validation
-        return found
-
-    @property
     def block(self) -> int:
         """So many points share a reading of the data: a multiple of K."""
         if not self._batches_first(self.sets):
@@ -167,12 +163,15 @@ class Engine(PointEvaluator):
 
     @property
     def _plain(self) -> bool:
+        if self.objective.rich:
+            return True
         alone = self.plan.name == "sequential" and self._count == 1 and self.population is None
         return alone and not self._batches_first(self.sets)
 
     def _measure(self, sets: Mapping[str, Samples], xy: Floats) -> dict[str, Floats]:
+        shape = (ALL if self.population is not None else FEW, len(self.objective.names), len(xy))
         sums = {
-            name: torch.zeros(3, len(xy), dtype=self.origin.dtype, device=self.origin.device)
+            name: torch.zeros(shape, dtype=self.origin.dtype, device=self.origin.device)
             for name in sets
         }
         with torch.inference_mode(), self.threaded():
@@ -183,19 +182,7 @@ class Engine(PointEvaluator):
                 self._each(xy, lambda: self._tiles(sets), sums)
         found: dict[str, Floats] = {}
         for name, total in sums.items():
-            # The one synchronization with the device.
-            losses, accuracies, squares = (total / len(sets[name])).double().cpu().numpy()
-            found |= {f"{name}_loss": losses, f"{name}_accuracy": accuracies}
-            if self.population is not None:
-                # Of a mean over some of N samples, drawn without replacement.
-                count, of = len(sets[name]), self.population[name]
-                shrink = (1 - count / of) / max(1, count - 1)
-                with np.errstate(invalid="ignore"):
-                    spread = np.maximum(squares - losses**2, 0.0)
-                    found[f"{name}_loss_error"] = np.sqrt(spread * shrink)
-                    found[f"{name}_accuracy_error"] = np.sqrt(
-                        accuracies * (1 - accuracies) * shrink
-                    )
+            found |= self.named(name, total)
         return found
 
     def _each(
@@ -206,8 +193,9 @@ class Engine(PointEvaluator):
         def through(way: strategies.Strategy, part: slice) -> None:
             way.move(xy[part])
             for name, batch, targets in tiles():
-                found = totals(self.loss, way.outputs(batch), targets, part.stop - part.start)
-                sums[name][:, part] += found.to(sums[name])
+                points, moments = part.stop - part.start, self.population is not None
+                found = totals(self.objective, way.outputs(batch), targets, points, moments=moments)
+                sums[name][..., part] += found.to(sums[name])
 
         if self._lanes is not None:
             self._lanes.each(through, self._chunks(len(xy)))

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.problem.batchnorm import has_statistics, recompute
 from landscape.problem.device import resolve
-from landscape.problem.evaluate import Evaluator, measure_samples
+from landscape.problem.evaluate import Evaluator, measure_samples, summed
+from landscape.problem.objective import BATCH
 from landscape.problem.problem import Problem
+from landscape.problem.samples import Samples
+from landscape.problem.sums import means, standard_errors
 from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.scan.speed.options import Evaluation
@@ -75,11 +79,14 @@ class PointEvaluator:
         device: str = Evaluation.device,
         batch_size: int | None = None,
         precision: str = Evaluation.precision,
+        population: Mapping[str, int] | None = None,
     ) -> None:
+        """Get ready; ``population``: how many samples, by set, the problem's are a subset of."""
         place = resolve(device)
         self.model, self.vector = tied(problem.model, place, dtype_of(precision, place))
         self.model.eval()
         self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
+        self.objective, self.population = self.data.objective, population
         # Apple's GPUs have no float64.
         dtype = torch.float32 if place.type == "mps" else torch.float64
         self.origin = torch.from_numpy(plane.origin).to(place, dtype)
@@ -91,6 +98,8 @@ class PointEvaluator:
         self._buffers = plane.buffers
         self.set(plane.origin, plane.buffers)
         started = time.perf_counter()
+        if self.objective.rich:
+            batch_size = self.objective.fixed or problem.batch_size or BATCH
         self.data.batch_size = batch_size or self._fastest_batch()
         self.choosing_seconds = time.perf_counter() - started
         self.strategy = StrategyRecord(
@@ -129,6 +138,14 @@ class PointEvaluator:
         return np.array([self.train_loss_at(point) for point in xy])
 
     @property
+    def sets(self) -> Mapping[str, Samples]:
+        """The data by name: train and, if there is any, validation."""
+        found = {"train": self.data.train}
+        if self.data.validation is not None:
+            found["validation"] = self.data.validation
+        return found
+
+    @property
     def samples(self) -> dict[str, int]:
         """How many samples are behind each value."""
         found = {"train": len(self.data.train)}
@@ -144,14 +161,24 @@ class PointEvaluator:
     def at(self, xy: NDArray[np.float64]) -> dict[str, float]:
         """All measures at one point of the plane, given its D coordinates."""
         self.move(xy)
-        train = self.data.on_train(self.model)
-        found = {"train_loss": train.loss, "train_accuracy": train.accuracy}
-        if self.data.validation is not None:
-            validation = self.data.on_validation(self.model)
-            found |= {
-                "validation_loss": validation.loss,
-                "validation_accuracy": validation.accuracy,
-            }
+        found: dict[str, Floats] = {}
+        for name, samples in self.sets.items():
+            size, moments = self.data.batch_size, self.population is not None
+            sums = summed(self.model, samples, self.objective, batch_size=size, moments=moments)
+            found |= self.named(name, sums)
+        return {name: float(value) for name, [value] in found.items()}
+
+    def named(self, name: str, sums: Tensor) -> dict[str, Floats]:
+        """A set's values (K,) by the names that a scan has for them, from (2 or 5, V, K) sums.
+
+        Of a subset with their standard errors, unless it is one of whole batches.
+        """
+        names = self.objective.names
+        found = {f"{name}_{what}": v for what, v in zip(names, means(sums), strict=True)}
+        if self.population is not None and self.objective.fixed is None:
+            count, of = self.samples[name], self.population[name]
+            errors = standard_errors(sums, count=count, population=of)
+            found |= {f"{name}_{what}_error": v for what, v in zip(names, errors, strict=True)}
         return found
 
     def train_loss_at(self, xy: NDArray[np.float64]) -> float:
@@ -167,7 +194,7 @@ class PointEvaluator:
         self.set(weights, buffers)
         try:
             if self._recompute:
-                recompute(self.model, self.data.train)
+                recompute(self.model, self.data.train, self.objective)
             return self.data.on_train(self.model).loss
         finally:  # the plane's points need their own
             load_buffers(self.model, self._buffers)
@@ -192,7 +219,7 @@ class PointEvaluator:
         if self._between is not None:
             load_buffers(self.model, self._between.at(xy))
         if self._recompute:
-            recompute(self.model, self.data.train)
+            recompute(self.model, self.data.train, self.objective)
 
     def _fastest_batch(self) -> int:
         """Time a few batch sizes at the origin; caches make a factor of four between them."""
@@ -203,7 +230,7 @@ class PointEvaluator:
             for _ in range(TRIALS):
                 started = time.perf_counter()
                 measure_samples(
-                    self.model, self.data.train, self.data.loss, batch_size=size, at_most=count
+                    self.model, self.data.train, self.objective, batch_size=size, at_most=count
                 )
                 seconds[size] = min(seconds[size], time.perf_counter() - started)
         return min(seconds, key=seconds.__getitem__)

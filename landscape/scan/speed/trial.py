@@ -53,7 +53,7 @@ class TileTrial:
         way.move(self._xy)
         moved = now()
         for batch, targets in chosen:
-            sums = totals(self._engine.loss, way.outputs(batch), targets, len(self._xy))
+            sums = totals(self._engine.objective, way.outputs(batch), targets, len(self._xy))
         sums.tolist()
         ended = now()
         self.tile_seconds = (ended - moved) / len(chosen)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.device import resolve
-from landscape.problem.losses import per_sample
+from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Samples
+from landscape.problem.samples import Samples, augmented
 from landscape.problem.weights import tied
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import (
@@ -103,7 +103,7 @@ class Training:
         """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
         device = resolve(settings.device)
         self.settings, self.measured = settings, measured
-        self.loss, self.augment = problem.loss, problem.augment
+        self.objective, self.augment = objective(problem), problem.augment
         self.model, self.weights = tied(problem.model, device)
         self.model.train()
         self.samples = Samples(problem.train, device, channels_last=True)
@@ -161,10 +161,7 @@ class Training:
     def step(self, step: int, lr: float) -> tuple[dict[str, float], bool]:
         """Move the weights one step; give its scalars, and whether it was finite and so taken."""
         buffers = [buffer.clone() for buffer in self.model.buffers()] if self.buffered else []
-        inputs, targets = self.samples.take(self.batch(step))
-        if self.augment is not None:
-            inputs = self.augment(inputs, self.generator)
-        loss = per_sample(self.loss, self._outputs(inputs, len(targets)), targets).mean()
+        loss = self.loss(self.batch(step))
         gradient = self._gradient(loss)
         self._set_update(gradient, lr)
         if not self.measured:
@@ -183,18 +180,21 @@ class Training:
                 buffer.copy_(before)
         return scalars, taken
 
-    def _outputs(self, inputs: Tensor, count: int) -> Tensor:
+    def loss(self, indices: Tensor) -> Tensor:
+        """A batch's loss in the model's present mode, with its graph."""
+        batch = self.samples.batch(indices)
+        if self.augment is not None:
+            batch = augmented(self.augment, batch, self.generator)
         try:
-            outputs: Tensor = self.model(inputs)
-        except ValueError as error:
-            if count > 1 or "more than 1 value per channel" not in str(error):
+            return self.objective.batch_loss(self.model, batch).mean()
+        except LandscapeError as error:
+            if batch.size > 1 or "more than 1 value per channel" not in str(error):
                 raise
             raise LandscapeError(
                 "BatchNorm needs batches of two samples or more, "
                 f"{len(self.samples)} samples in batches of {self.settings.batch_size} leave one "
                 "over; take another --batch-size"
             ) from error
-        return outputs
 
     def batch(self, step: int) -> Tensor:
         """Which samples the step takes."""

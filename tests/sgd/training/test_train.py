@@ -175,13 +175,11 @@ def test_a_batch_that_is_too_small_for_batchnorm_is_refused(problem):
 
 def test_a_loss_of_another_shape_is_refused(problem):
     wrong = problem(loss=lambda outputs, targets: functional.cross_entropy(outputs, targets))
-    made = steps(wrong, Settings(batch_size=16))
-    next(made)
     with pytest.raises(LandscapeError) as caught:
-        next(made)
+        next(steps(wrong, Settings(batch_size=16)))
     assert str(caught.value) == (
-        "a loss must return one value a sample, shape (16,) for 16 samples, got (); "
-        'use reduction="none"'
+        "a loss must return one value a sample, shape (8,) or (8, ...) for 8 samples, got a "
+        'scalar; use reduction="none", or return (value, weight) for one of the batch'
     )
 
 

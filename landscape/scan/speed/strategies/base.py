@@ -66,5 +66,5 @@ class Sequential:
 def example(evaluator: PointEvaluator, count: int = 2) -> Tensor:
     """The first samples' inputs, for a strategy to look at the model with."""
     count = min(count, len(evaluator.data.train))
-    inputs, _ = next(evaluator.data.train.batches(count, count))
+    inputs: Tensor = next(evaluator.data.train.batches(count, count))[0]
     return inputs

@@ -1,0 +1,275 @@
+"""A problem tried out: how its loss can be had, and whether it can be trained and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from landscape.errors import LandscapeError
+from landscape.problem import nests, samples
+from landscape.problem.blame import blamed
+from landscape.problem.losses import CrossEntropy, cross_entropy, known
+from landscape.problem.modes import RUNGS, evaluating, generators, seeded
+from landscape.problem.objective import LOSS, Facts, Objective, Ratio
+from landscape.problem.problem import Problem
+from landscape.problem.samples import Batch, augmented, few
+from landscape.problem.weights import tied
+
+TRIED = 8
+"""Samples that a problem is tried with, spread over its data."""
+SAME = 1e-3
+"""Of 1 + |value|: by so much at most rounding changes it in another batch."""
+DTYPES = (("float64", False), ("float64", True), ("float32", False))
+"""Of a loss with its targets: as they come, targets and constants converted, nothing converted."""
+
+
+def objective(problem: Problem) -> Objective:
+    """How a problem is measured; found out by a few forward passes the first time.
+
+    Raises:
+        LandscapeError: it can't be measured.
+    """
+    facts = problem.facts
+    if facts is None or not _fits(facts, problem):
+        facts = _examined(problem)
+        object.__setattr__(problem, "facts", facts)
+    return _made(problem, facts)
+
+
+def verify(problem: Problem) -> None:
+    """Try a problem out in the very mode that measuring uses, and a step of training.
+
+    Leaves the model as it is, but for lazy layers, which draw their weights.
+
+    Raises:
+        LandscapeError: items differ when they are read twice or don't fit together, model or loss
+            can't take the data, a sample's loss isn't finite or depends on the others in its batch,
+            or the loss can't be differentiated.
+    """
+    _check_items(problem)
+    made, model = objective(problem), problem.model
+    chosen = _chosen(problem)
+    batch, first = _batch(problem), _batch(problem, 1)
+    with made.measuring(model):
+        _check_alone(problem, made, batch, first)
+        _check_finite(made, model, batch, chosen)
+    _check_step(problem, made, batch)
+
+
+def _fits(facts: Facts, problem: Problem) -> bool:
+    now = _subject(problem)
+    return len(now) == len(facts.of) and all(
+        a is b or a == b for a, b in zip(now, facts.of, strict=True)
+    )
+
+
+def _subject(problem: Problem) -> tuple[Any, ...]:
+    measures = tuple(problem.measures or {})
+    return (problem.loss, problem.objective, problem.reduction, type(problem.model), measures)
+
+
+def _made(problem: Problem, facts: Facts) -> Objective:
+    loss = known(problem.loss)
+    if loss is cross_entropy:
+        loss = CrossEntropy()
+    return Objective(
+        loss=loss,
+        whole=problem.objective,
+        measures=problem.measures or {},
+        facts=facts,
+        batch_size=problem.batch_size,
+        reduction=problem.reduction,
+        complete=isinstance(loss, CrossEntropy) and _complete(problem, loss.ignore_index),
+    )
+
+
+def _complete(problem: Problem, ignored: int) -> bool:
+    """Whether it is known that no label is ignored: those in memory can all be looked at."""
+    for data in (problem.train, problem.validation):
+        if data is None:
+            continue
+        if not samples.is_nest(data) or not nests.is_pair(data):
+            return False
+        if not isinstance(data[1], Tensor) or bool((data[1] == ignored).any()):
+            return False
+    return True
+
+
+def _chosen(problem: Problem, count: int = TRIED) -> Tensor:
+    return torch.tensor(samples.spread(problem.train, count))
+
+
+def _batch(problem: Problem, count: int = TRIED) -> Batch:
+    """A few samples spread over the training data, on the model's device."""
+    device = next(problem.model.parameters()).device
+    return few(problem.train, _chosen(problem, count), device)
+
+
+def _cloned(batch: Batch) -> Batch:
+    content = nests.mapped(batch.content, lambda leaf: leaf.clone() if _is(leaf) else leaf)
+    return batch._replace(content=content)
+
+
+def _is(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    facts: Facts
+    given: Batch
+    """A copy of the batch, as the model left it."""
+    values: Mapping[str, Ratio]
+    drew: bool
+    """Whether random numbers were drawn."""
+
+
+def _examined(problem: Problem) -> Facts:
+    batch, model = _batch(problem), problem.model
+    if any(isinstance(p, UninitializedParameter) for p in model.parameters()):
+        # Lazy layers draw their weights here; inference mode would make them unfit for training.
+        with evaluating(model), torch.no_grad():
+            _made(problem, Facts(rung="no_grad")).run(model, _cloned(batch))
+    trial = _first_that_works(problem, batch)
+    again = _tried(problem, batch, trial.facts)
+    if not all(_alike(a, again.values[name]) for name, a in trial.values.items()):
+        raise LandscapeError(
+            "a problem must give the same values again for the same seed, these differ: "
+            "draw random numbers from the global generators of torch, numpy or random"
+        )
+    return replace(
+        trial.facts,
+        of=_subject(problem),
+        coupled=problem.reduction == "sample" and any(v.whole for v in trial.values.values()),
+        weighted=trial.values[LOSS].b is not None,
+        changes=not nests.equal(trial.given.content, batch.content),
+        random=trial.drew,
+    )
+
+
+def _first_that_works(problem: Problem, batch: Batch) -> _Trial:
+    """The first rung and dtype that give values."""
+    failed: LandscapeError | None = None
+    own = str(next(problem.model.parameters()).dtype).removeprefix("torch.")
+    dtypes = DTYPES if problem.objective is None else ((own, False),)
+    for rung, (dtype, converts) in product(RUNGS, dtypes):
+        facts = Facts(rung=rung, coupled=True, loss_dtype=dtype, targets=converts)
+        try:
+            return _tried(problem, batch, facts)
+        except LandscapeError as error:
+            failed = error
+    assert failed is not None
+    raise failed
+
+
+def _tried(problem: Problem, batch: Batch, facts: Facts) -> _Trial:
+    made, given, model = _made(problem, facts), _cloned(batch), problem.model
+    with seeded(0), made.measuring(model):
+        before = generators()
+        if problem.objective is not None:
+            values, alike = made.values(model, given), False
+        else:
+            outputs = made.run(model, given)
+            values = made.of(outputs, given)
+            alike = all(isinstance(one, Tensor) for one in (outputs, given.content[0]))
+            alike = alike and outputs.ndim > 0 and len(outputs) == given.size
+        drew = generators() != before
+    return _Trial(replace(facts, tensors=alike), given, values, drew)
+
+
+def _alike(a: Ratio, b: Ratio, within: float = 1e-5) -> bool:
+    """Whether two ratios are the same but for rounding."""
+    pairs = ((a.a, b.a), (a.counts(), b.counts()))
+    return all(
+        one.shape == other.shape and torch.allclose(one, other, within, within, equal_nan=True)
+        for one, other in pairs
+    )
+
+
+def _check_items(problem: Problem) -> None:
+    """Refuse a Dataset whose items are others each time, or don't fit into one batch."""
+    for title, data in (("training", problem.train), ("validation", problem.validation)):
+        if data is None or samples.is_nest(data):
+            continue
+        chosen = samples.spread(data)
+        found = samples.items(data, chosen)
+        for index, item in zip(chosen[:TRIED], found, strict=False):
+            if not nests.equal(item, samples.items(data, [index])[0]):
+                raise LandscapeError(
+                    f"an item of the {title} data must be the same each time it is read, item "
+                    f"{index} isn't: random changes belong into augment=, which training alone uses"
+                )
+        samples.together(data, found)
+
+
+def _check_alone(problem: Problem, made: Objective, batch: Batch, first: Batch) -> None:
+    """Refuse a sample whose outputs or loss depend on the others in its batch."""
+    if made.fixed is not None or batch.size == 1:
+        return
+    try:
+        outputs, alone = (made.run(problem.model, _cloned(one)) for one in (batch, first))
+    except LandscapeError as error:
+        if not isinstance(error.__cause__, ValueError):
+            raise
+        alone = None  # batch normalization by the batch's own statistics
+    both = isinstance(alone, Tensor) and problem.objective is None
+    comparable = both and outputs[:1].shape == alone.shape
+    if alone is None or (
+        comparable and not torch.allclose(outputs[:1], alone, SAME, SAME, equal_nan=True)
+    ):
+        raise LandscapeError(
+            "in eval mode a sample's outputs must not depend on the others in its batch, "
+            "these do: losses would depend on how samples are batched; "
+            "let normalization keep running statistics (track_running_stats=True)"
+        )
+    whole, single = made.of(outputs, batch)[LOSS], made.of(alone, first)[LOSS]
+    cut = Ratio(whole.a[:1], whole.counts()[:1])
+    if not _alike(cut, single, SAME):
+        raise LandscapeError(
+            "a sample's loss must not depend on the others in its batch, the first one's is "
+            f"{float(single.mean()):.6g} alone and {float(cut.mean()):.6g} among {batch.size}; "
+            "return (value, weight) of the whole batch: the mean as a scalar, and its samples"
+        )
+
+
+def _check_finite(made: Objective, model: nn.Module, batch: Batch, chosen: Tensor) -> None:
+    """Refuse a sample whose loss is NaN before anything is trained."""
+    loss = made.values(model, _cloned(batch))[LOSS]
+    bad = loss.a.isnan()
+    if not bool(bad.any()):
+        return
+    if loss.whole:
+        raise LandscapeError("the loss must be a number, got nan on the first samples tried")
+    place = int(chosen[int(bad.nonzero()[0])])
+    raise LandscapeError(
+        f"every sample's loss must be a number, training sample {place} has nan; "
+        "look at its inputs and targets, or give it the weight 0"
+    )
+
+
+def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
+    """Refuse what can't be trained: a step's worth, on a copy."""
+    if not any(parameter.requires_grad for parameter in problem.model.parameters()):
+        return
+    model, _ = tied(problem.model, next(problem.model.parameters()).device)
+    model.train()
+    given = _cloned(batch)
+    with seeded(0), torch.enable_grad():
+        if problem.augment is not None:
+            given = augmented(problem.augment, given, torch.Generator().manual_seed(0))
+        try:
+            loss = made.batch_loss(model, given).mean()
+        except LandscapeError as error:
+            # Of one sample alone BatchNorm has no statistics; a training says so by itself.
+            if isinstance(error.__cause__, ValueError) and batch.size == 1:
+                return
+            raise
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        with blamed("gradient"):
+            torch.autograd.grad(loss, trained, allow_unused=True)
