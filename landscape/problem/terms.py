@@ -16,7 +16,6 @@ from landscape.problem.objective import LOSS, PENALTY, Floats, Objective, Ratio
 from landscape.problem.samples import Batch
 
 
-
 @dataclass(frozen=True, eq=False)
 class TermsObjective(Objective):
     """Σ_k c_k L_k: batches say which terms they are of, and give the ratio of each.

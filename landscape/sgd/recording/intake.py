@@ -185,7 +185,9 @@ class Intake:
         with undisturbed():
             train = self._evaluator.on_train(step.model)
             validation = (
-                self._evaluator.on_validation(step.model) if self.problem.validation else NOTHING
+                self._evaluator.on_validation(step.model)
+                if self.problem.validation is not None
+                else NOTHING
             )
         measures = {
             "train_loss": train.loss,
