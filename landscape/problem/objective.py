@@ -179,7 +179,7 @@ class Objective:
         if not isinstance(found, Tensor) or found.ndim:
             got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else repr(found)
             raise LandscapeError(f"a penalty must be a scalar tensor of the model, got {got}")
-        return double(found)
+        return found if found.device.type == "mps" else found.double()
 
     def values_alone(self, model: nn.Module) -> dict[str, tuple[float, float]]:
         """The values of the model alone with their errors, 0 where none is given."""

@@ -87,9 +87,10 @@ class TermsObjective(Objective):
                 found = how.batch_loss(model, inner)
             total = counts[name] or 1.0
             shares.append(weight * found.a.sum() / total)
-            if name == self._first and self.penalty is not None:
+            penalty = self.penalised(model) if name == self._first else None
+            if penalty is not None:
                 # Each of its batches brings its part of what is there once.
-                shares.append(self.penalised(model) * found.counts().sum() / total)
+                shares.append(penalty * found.counts().sum() / total)
         return torch.stack(shares).sum()
 
     def values(self, model: nn.Module, batch: Batch) -> dict[str, Ratio]:

@@ -39,7 +39,8 @@ def empty(
     """A scan with nothing measured yet; ``about`` are further fields of `Scan`.
 
     ``values`` are the columns of the problem's own values, ``further`` those of what is measured
-    beside them, ``alone`` those of the model alone, which have errors. With ``samples`` there is room for what a subset of that size gives.
+    beside them, ``alone`` those of the model alone, which have errors. With ``samples`` there is
+    room for what a subset of that size gives.
     """
     shape = (len(x), len(y)) if len(plane.directions) > 1 else (len(x),)
     unknown = {name: np.full(shape, np.nan) for name in values} if samples is not None else {}

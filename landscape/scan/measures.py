@@ -57,7 +57,7 @@ def of_problem(problem: Problem) -> tuple[str, ...]:
     return tuple(f"{one}_{name}" for one in sets for name in names)
 
 
-def attributes(problem: Problem) -> dict[str, Measure]:
+def attributes(problem: Problem) -> dict[str, MeasureInfo]:
     """What the columns of `of_problem` are, and those of values of the model alone."""
     how, terms = objective(problem), {f"{LOSS}_{name}": name for name in term_names(problem)}
     unit = "nat" if isinstance(how.loss, CrossEntropy) and how.whole is None else ""

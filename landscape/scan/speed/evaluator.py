@@ -176,10 +176,8 @@ class PointEvaluator:
 
         Of a subset with their standard errors, unless it is one of whole batches.
         """
-        names = self.objective.names
-        found = {
-            f"{name}_{what}": v for what, v in zip(names, values(self.objective, sums), strict=True)
-        }
+        names, measured = self.objective.names, values(self.objective, sums)
+        found = {f"{name}_{what}": v for what, v in zip(names, measured, strict=True)}
         if self.population is not None and self.objective.fixed is None:
             count, of = self.samples[name], self.population[name]
             errors = standard_errors(sums, count=count, population=of)
