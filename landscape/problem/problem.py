@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -15,17 +17,20 @@ from torch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSamp
 from landscape.errors import LandscapeError
 from landscape.problem import samples
 from landscape.problem.losses import Found, Loss, accuracy, cross_entropy
-from landscape.problem.objective import LOSS, Facts
-from landscape.problem.samples import Collate, Collated, Data
+from landscape.problem.objective import LOSS, PENALTY, Facts
+from landscape.problem.samples import Batch, Collate, Collated, Data, Several
 from landscape.problem.weights import Layout, matching
 
 Augment: TypeAlias = Callable[[Any, torch.Generator], Any]
 """``augment(inputs, generator)``: what the model gets in training; with an objective the batch."""
-Measure: TypeAlias = Callable[[Any, Any], Found]
+Measure: TypeAlias = Callable[..., Any]
 """A value as the loss is one, ``measure(outputs, targets)``, or as the objective,
-``measure(model, batch)``, where there is one."""
+``measure(model, batch)``, where there is one; or of the model alone, ``measure(model)``: a number,
+or with its error."""
 NAME = re.compile("[a-z][a-z0-9_]*")
-RESERVED = re.compile(f"{LOSS}|x|y|measured|.*_error|.*_loss")
+RESERVED = re.compile(
+    rf"{LOSS}|x|y|measured|.*_error|(train|validation)_.*|gradient_norm|sharpness|convexity"
+)
 REDUCTIONS = ("sample", "batch")
 
 
@@ -45,6 +50,14 @@ class Source:
     """What torch, numpy and random were seeded with for the call."""
     train_samples: int | None = None
     label_noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Term:
+    """One of the losses that a problem is the weighted sum of."""
+
+    problem: Problem
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,10 @@ class Problem:
     reduction: str = "sample"
     """``batch``: measure the mean of the batches' ratios, which is what training steps minimise
     where batches differ in Σ w, instead of the ratio over all data."""
+    penalty: Callable[[nn.Module], Tensor] | None = None
+    """``penalty(model)``: a scalar added to the loss, in training and wherever it is measured."""
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    """Of a sum; `Problem.sum` makes one."""
     source: Source | None = field(default=None, compare=False)
     """How to make this problem again; ``load`` and ``builtin`` set it."""
     weights: Layout | None = field(default=None, compare=False)
@@ -108,11 +125,12 @@ class Problem:
                 "a problem's loss must be left out where there is an objective, got both"
             )
         if self.measures is None:
-            self._set("measures", {} if self.objective is not None else {"accuracy": accuracy})
+            without = self.objective is not None or self.terms
+            self._set("measures", {} if without else {"accuracy": accuracy})
         self._check_options()
         for name, title in (("train", "training"), ("validation", "validation")):
             data = getattr(self, name)
-            if data is None and name == "validation":
+            if (data is None and name == "validation") or isinstance(data, Several):
                 continue
             if isinstance(data, DataLoader):
                 data = self._unpacked(data, title)
@@ -121,6 +139,76 @@ class Problem:
                 data = Collated(inner, self.collate)
             samples.check(data, title, pairs=self.objective is None)
             self._set(name, data)
+
+    @classmethod
+    def sum(
+        cls,
+        terms: Mapping[str, tuple[Problem, float]],
+        *,
+        penalty: Callable[[nn.Module], Tensor] | None = None,
+        measures: Mapping[str, Measure] | None = None,
+    ) -> Problem:
+        """Minimise a weighted sum of losses on several data, with one model.
+
+        A step draws a batch of each term's data: an epoch is the longest one's, the others begin
+        again; of a term whose problem has a ``batch_size``, so many of its own. Each term's loss,
+        before its weight, is measured beside the sum::
+
+            Problem.sum({"residual": (residual, 1.0), "boundary": (boundary, 10.0)})
+
+        Args:
+            terms: each problem with its weight, by names such as ``wall_2``; all have one model.
+            penalty: as a problem's.
+            measures: further values, of the model alone: ``measure(model)``.
+
+        Raises:
+            LandscapeError: no terms, names or weights that can't be, sums in the sum, or several
+                models.
+        """
+        found = {name: _term(name, term) for name, term in terms.items()}
+        if not found:
+            raise LandscapeError("a sum must have at least one term, got none")
+        for name, measure in (measures or {}).items():
+            if not takes_model(measure):
+                raise LandscapeError(
+                    f"a sum's measures must be of the model alone, measure(model), got {name}"
+                )
+        first = next(iter(found.values())).problem.model
+        for name, term in found.items():
+            if term.problem.model is not first:
+                raise LandscapeError(
+                    f"all terms must have one model, the same object, got another one for {name}: "
+                    "two players that minimise losses of their own have no single loss; take one "
+                    "player's problem, with the other in it fixed (requires_grad_(False))"
+                )
+        sizes = {name: term.problem.batch_size for name, term in found.items()}
+        train = {name: term.problem.train for name, term in found.items()}
+        validation = {
+            name: term.problem.validation
+            for name, term in found.items()
+            if term.problem.validation is not None
+        }
+        return cls(
+            first,
+            Several(train, sizes),
+            Several(validation, sizes) if validation else None,
+            measures=measures,
+            penalty=penalty,
+            terms=found,
+            notes=tuple(dict.fromkeys(n for t in found.values() for n in t.problem.notes)),
+        )
+
+    def augmented(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """A batch as training sees it, each term's by its own augmentation."""
+        if self.terms:
+            content = {
+                name: self.terms[name].problem.augmented(inner, generator)
+                for name, inner in batch.content.items()
+            }
+            return batch._replace(content=content)
+        if self.augment is None:
+            return batch
+        return samples.augmented(self.augment, batch, generator)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -171,6 +259,27 @@ def also_trained(problem: Problem, patterns: Sequence[str]) -> Problem:
     return replace(problem, weights=Layout.of(problem.model, also=chosen))
 
 
+def _term(name: str, given: Any) -> Term:
+    if not NAME.fullmatch(name) or name == PENALTY:
+        raise LandscapeError(
+            "a term's name must be small letters, digits and _, beginning with a letter, and not "
+            f"{PENALTY}, got {name!r}"
+        )
+    if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Problem)):
+        raise LandscapeError(
+            f"a term must be a pair (problem, weight), got a {type(given).__name__} for {name}"
+        )
+    problem, weight = given
+    if problem.terms:
+        raise LandscapeError(
+            f"a term must be a problem of one term, got a sum for {name}; name all terms in one sum"
+        )
+    if not math.isfinite(weight):
+        raise LandscapeError(f"a term's weight must be a finite number, got {weight} for {name}")
+    # A term is known by its loss alone.
+    return Term(replace(problem, measures={}), float(weight))
+
+
 def _left_out(loader: DataLoader[Any], title: str) -> list[str]:
     """What of a DataLoader isn't taken over although it changes what is minimised."""
     found = []
@@ -187,6 +296,26 @@ def _left_out(loader: DataLoader[Any], title: str) -> list[str]:
             f"the {title} DataLoader's drop_last isn't used: the last, smaller batch counts too"
         )
     return found
+
+
+def takes_model(measure: Measure) -> bool:
+    """Whether a measure is one of the model alone: a function of one argument."""
+    try:
+        signature = inspect.signature(measure)
+    except ValueError:  # written in C
+        return False
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return True
+    return False
+
+
+def term_names(problem: Problem) -> tuple[str, ...]:
+    """Names of what a sum is made of, its penalty included; none of any other problem."""
+    if not problem.terms:
+        return ()
+    return (*problem.terms, *(() if problem.penalty is None else (PENALTY,)))
 
 
 def vary(

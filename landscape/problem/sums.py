@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landscape.problem.objective import Ratio
+from landscape.problem.objective import Objective, Ratio
 
 Floats = NDArray[np.float64]
 FEW, ALL = 2, 5
@@ -36,6 +36,11 @@ def _rows(value: Ratio, points: int, moments: bool) -> list[Tensor]:
     if not moments:
         return [total, b.sum(1)]
     return [total, b.sum(1), (a * a).sum(1), (a * b).sum(1), (b * b).sum(1)]
+
+
+def values(how: Objective, sums: Tensor) -> Floats:
+    """(V, K) a problem's values, of sums over all its batches."""
+    return how.completed(means(sums))
 
 
 def means(sums: Tensor) -> Floats:

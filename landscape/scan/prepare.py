@@ -19,11 +19,12 @@ from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
 from landscape.plane.named_weights import check_layout
 from landscape.problem.baseline import constant_loss
+from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
-from landscape.scan.measures import of_problem, stored
+from landscape.scan.measures import attributes, of_problem, stored
 from landscape.scan.paths import Track
 from landscape.scan.planned import PlannedScan, auto_ranges
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
@@ -161,6 +162,8 @@ def _empty(
         rest[0] if rest else np.empty(0),
         values=of_problem(problem),
         further=stored(choice.measures),
+        alone=tuple(objective(problem).alone),
+        attributes=attributes(problem),
         tolerance=evaluation.tolerance,
         samples=evaluation.samples,
         weights=_what_moves(problem),

@@ -21,7 +21,7 @@ from landscape.problem.evaluate import Evaluator, measure_samples, summed
 from landscape.problem.objective import BATCH
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
-from landscape.problem.sums import means, standard_errors
+from landscape.problem.sums import standard_errors, values
 from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.scan.speed.options import Evaluation
@@ -169,15 +169,18 @@ class PointEvaluator:
             size, moments = self.data.batch_size, self.population is not None
             sums = summed(self.model, samples, self.objective, batch_size=size, moments=moments)
             found |= self.named(name, sums)
-        return {name: float(value) for name, [value] in found.items()}
+        plain = {name: float(value) for name, [value] in found.items()}
+        for name, (value, error) in self.objective.values_alone(self.model).items():
+            plain |= {name: value, f"{name}_error": error}
+        return plain
 
     def named(self, name: str, sums: Tensor) -> dict[str, Floats]:
         """A set's values (K,) by the names that a scan has for them, from (2 or 5, V, K) sums.
 
         Of a subset with their standard errors, unless it is one of whole batches.
         """
-        names = self.objective.names
-        found = {f"{name}_{what}": v for what, v in zip(names, means(sums), strict=True)}
+        names, measured = self.objective.names, values(self.objective, sums)
+        found = {f"{name}_{what}": v for what, v in zip(names, measured, strict=True)}
         if self.population is not None and self.objective.fixed is None:
             count, of = self.samples[name], self.population[name]
             errors = standard_errors(sums, count=count, population=of)

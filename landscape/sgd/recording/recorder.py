@@ -14,7 +14,7 @@ import torch
 from filelock import BaseFileLock
 
 from landscape.errors import LandscapeError
-from landscape.problem.problem import Problem
+from landscape.problem.problem import Problem, term_names
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
 from landscape.problem.weights import constants
@@ -31,6 +31,7 @@ from landscape.sgd.training.train import Step
 from landscape.store import run as run_folder
 from landscape.store.run import Run
 from landscape.store.trajectories import resumefile
+from landscape.store.trajectories.scalars import storage
 from landscape.store.trajectories.shards import Writer
 
 DONE = run_folder.DONE
@@ -201,6 +202,7 @@ class Recorder:
             sketching=plan.sketching,
             constants=constants(self.problem.model, plan.layout),
             still=still_buffers(step.model),
+            scalars=storage(term_names(self.problem)),
         )
         return Intake(writer, self.problem, plan, step)
 
