@@ -109,7 +109,7 @@ def sharpest(
     origin = trajectory.row_weights(row)
     [flat] = gaussian(trajectory.size, seed=seed, count=1)
     drawn = normalized(
-        flat, origin, trajectory.parameters, normalize=normalize, include_1d=include_1d
+        flat, origin, problem.layout.to_records(), normalize=normalize, include_1d=include_1d
     )
     length = float(np.linalg.norm(drawn))
     if length == 0:

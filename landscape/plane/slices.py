@@ -13,6 +13,7 @@ from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import search
 from landscape.errors import LandscapeError
 from landscape.plane.choice import PlaneChoice
+from landscape.plane.moving import Parameters
 from landscape.plane.normalization import NORMALIZATIONS, ZERO, gaussian, normalized
 from landscape.store.scans.records import Floats, Weights
 from landscape.store.scans.valleys import TRACKED
@@ -127,20 +128,21 @@ def identity(weights: Weights) -> str:
 
 
 def random(
-    weights: Weights, trajectory: Trajectory, choice: PlaneChoice, *, draw: int = 0
+    weights: Weights, parameters: Parameters, choice: PlaneChoice, *, draw: int = 0
 ) -> Weights:
     """A random direction (P,) scaled to some weights: at every row the same Gaussian draw.
 
-    ``draw`` counts the seeds from the first on.
+    ``parameters`` are the tensors' records (``problem.layout``); ``draw`` counts the seeds from the
+    first on.
 
     Raises:
         LandscapeError: nothing is left of it.
     """
-    [flat] = gaussian(trajectory.size, seed=choice.seed + draw, count=1)
+    [flat] = gaussian(len(weights), seed=choice.seed + draw, count=1)
     found = normalized(
         flat,
         weights,
-        trajectory.parameters,
+        parameters,
         normalize=choice.normalize,
         include_1d=choice.include_1d,
     )
@@ -169,10 +171,10 @@ def sharpest(hessian: Hessian, before: Weights | None, *, seed: int = 0) -> Shar
     Raises:
         LandscapeError: second derivatives can't be had, or aren't finite.
     """
-    count = min(SUBSPACE, hessian.size)
-    krylov = search(hessian, count, products=PRODUCTS, seed=seed)
+    count = min(SUBSPACE, hessian.block.size)
+    krylov = search(hessian.block, count, products=PRODUCTS, seed=seed)
     largest = slice(None, -count - 1, -1)
-    values, vectors = krylov.values[largest], krylov.vectors(largest)
+    values, vectors = krylov.values[largest], hessian.embedded(krylov.vectors(largest))
     if before is None:
         return Sharpest(_unit(vectors[0]), float(values[0]), float("nan"))
     cosines = vectors @ before.astype(np.float64) / np.linalg.norm(vectors, axis=1)

@@ -276,7 +276,7 @@ class ValleyJob:
 
     def _random(self, row: int, draw: int = 0) -> Weights:
         weights = self.trajectory.row_weights(row)
-        return slices.random(weights, self.trajectory, self.choice, draw=draw)
+        return slices.random(weights, self.problem.layout.to_records(), self.choice, draw=draw)
 
     def _movement(self, number: int) -> Weights:
         """From a slice's weights to the next one's; of the last from the one before."""

@@ -194,7 +194,7 @@ def _reach(
             hessian.move(weights, buffers)
             direction = slices.sharpest(hessian, None, seed=choice.seed).direction
         else:
-            direction = slices.random(weights, trajectory, choice)
+            direction = slices.random(weights, problem.layout.to_records(), choice)
         plane = Plane("valley", weights, direction[None], ("",), "", buffers)
         evaluator = PointEvaluator(problem, plane, device=device)
         far = FARTHEST * float(np.linalg.norm(weights)) / plane.norms[0]

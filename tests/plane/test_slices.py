@@ -57,7 +57,7 @@ def test_a_random_direction_is_the_same_draw_scaled_to_each_row(plant, walk):
     flat = np.random.Generator(np.random.PCG64(7)).standard_normal(25)
     for row in range(4):
         weights = trajectory.row_weights(row)
-        found = slices.random(weights, trajectory, PlaneChoice(seed=6), draw=1)
+        found = slices.random(weights, trajectory.parameters, PlaneChoice(seed=6), draw=1)
         filters, drawn = weights[:20].reshape(5, 4), flat[:20].reshape(5, 4)
         ratio = np.linalg.norm(filters, axis=1) / np.linalg.norm(drawn, axis=1)
         np.testing.assert_allclose(found[:20].reshape(5, 4), drawn * ratio[:, None], rtol=1e-5)
