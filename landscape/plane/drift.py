@@ -11,6 +11,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.basis import DISTANCE, orthonormal, point
 from landscape.plane.choice import AT, PlaneChoice
+from landscape.plane.moving import Parameters, only_moving
 from landscape.plane.normalization import ZERO, gaussian, normalized
 from landscape.problem.problem import Problem
 from landscape.store.scans.records import Floats, Plane
@@ -58,7 +59,8 @@ def drift(
         )
     middle = int(before[np.abs(trajectory.step[before] - (first + last) / 2).argmin()])
     origin, half = trajectory.row_weights(end), trajectory.row_weights(middle)
-    movement = origin.astype(np.float64) - half
+    moved = origin.astype(np.float64) - half
+    movement = only_moving(moved, problem.layout.to_records())
     if not movement.any():
         raise LandscapeError(
             f"plane drift needs weights that moved after step {trajectory.step[middle]}, these "
@@ -93,6 +95,7 @@ def sharpest(
     seed: int = PlaneChoice.seed,
     normalize: str = PlaneChoice.normalize,
     include_1d: bool = PlaneChoice.include_1d,
+    parameters: Parameters | None = None,
     device: str = "auto",
 ) -> Plane:
     """The plane through some weights along a random direction and the sharpest one.
@@ -107,10 +110,9 @@ def sharpest(
     """
     row = trajectory.row(at)
     origin = trajectory.row_weights(row)
+    tensors = problem.layout.to_records() if parameters is None else parameters
     [flat] = gaussian(trajectory.size, seed=seed, count=1)
-    drawn = normalized(
-        flat, origin, problem.layout.to_records(), normalize=normalize, include_1d=include_1d
-    )
+    drawn = normalized(flat, origin, tensors, normalize=normalize, include_1d=include_1d)
     length = float(np.linalg.norm(drawn))
     if length == 0:
         raise LandscapeError(ZERO)
