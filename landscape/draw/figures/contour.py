@@ -71,8 +71,8 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
         left = LEFT + k % columns * (across + GAP)
         top = bar.HEIGHT + k // columns * (tall + BENEATH)
         axes = sheet.axes(left, top, across, tall)
-        _dress(axes, scan, (across, tall), first=k % columns == 0)
         _panel(axes, scan, name, colours, titled=len(names) > 1, style=style)
+        _dress(axes, scan, (across, tall), first=k % columns == 0)
     top = bar.HEIGHT + rows * (tall + BENEATH)
     if below:
         strip.draw(sheet.axes(LEFT, top, width - LEFT - RIGHT, strip.HEIGHT), scan, LEFT)

@@ -186,6 +186,15 @@ def test_what_happened_is_named_once_in_the_strip(planted):
     np.testing.assert_array_equal(curve.get_ydata(), scan.paths[0].true_loss[seen])
 
 
+def test_ticks_are_round_and_lie_within_the_plane(planted):
+    scan = planted.escape(15, 9)
+    [panel] = panels(draw.contour(scan))
+    for ticks, axis in ((panel.get_xticks(), scan.x), (panel.get_yticks(), scan.y)):
+        assert 3 <= len(ticks) <= 6
+        assert axis[0] <= ticks[0] < ticks[-1] <= axis[-1]
+        assert ticks[-1] - ticks[0] > 0.5 * (axis[-1] - axis[0])
+
+
 def test_bare_leaves_labels_strip_and_note_off(planted):
     figure = draw.contour(planted.bowl(15, 15), style=Style(bare=True))
     [panel] = panels(figure)
