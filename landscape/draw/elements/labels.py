@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
+from numpy.typing import NDArray
 
 from landscape.draw.look import theme
 from landscape.draw.sheet import page
@@ -22,6 +23,16 @@ STEPS = (0.05, 0.12, 0.2, 0.3, 0.42)
 """How far from its point a label may stand, in inches: the nearest free place is taken."""
 AROUND = ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
 """Ways to go there: right or left, up or down."""
+FAR = (0.055, 0.09, 0.13, 0.18, 0.25, 0.34, 0.45, 0.6, 0.8)
+"""The same for labels that must stand somewhere,"""
+TURNS = 32
+"""in so many directions."""
+LEADER = 0.14
+"""From so far on a thin line joins a label to its place."""
+CLEAR = 0.025
+"""What such labels keep from each other, from marks and from the edge."""
+ON_GROUND = 400
+"""So many places are tried for a name on its ground."""
 
 
 @dataclass
@@ -76,6 +87,91 @@ class Labels:
         self.taken.append(box)
         self._text(x, y, text, size, colour)
         return True
+
+    def near(self, point: tuple[float, float], text: str, size: float = theme.SMALL) -> None:
+        """Write a label at the nearest free spot to a point of the data, a line to it if apart.
+
+        Where nothing is free the spot that covers least is taken.
+        """
+        home, (width, height) = np.array(self.home(*point)), _size(text, size)
+        half = np.array([width, height]) / 2
+        turns = np.linspace(0, 2 * np.pi, TURNS, endpoint=False)
+        best, least = home, np.inf
+        for gap in FAR:
+            for towards in np.stack([np.cos(turns), np.sin(turns)], axis=1):
+                middle = home + towards * gap + np.round(towards, 3) * half
+                # Beside before above: letters run that way.
+                cost = self._cost(middle, half + CLEAR) + gap + 0.02 * abs(towards[1])
+                if cost < least:
+                    best, least = middle, cost
+        padded = half + CLEAR
+        self.taken.append((*(best - padded), *(best + padded)))
+        nearest = np.clip(home, best - half, best + half)
+        if np.linalg.norm(nearest - home) > LEADER:
+            ends = np.stack([home, nearest]) / self.size
+            for thick, colour in ((1.5, "white"), (0.5, theme.INK)):
+                self.axes.plot(
+                    *ends.T, color=colour, lw=thick, zorder=8.6, transform=self.axes.transAxes
+                )
+        left = home[0] > best[0]
+        self.axes.text(
+            (best[0] + (half[0] if left else -half[0])) / self.size[0],
+            best[1] / self.size[1],
+            text,
+            transform=self.axes.transAxes,
+            size=size,
+            ha="right" if left else "left",
+            va="center",
+            linespacing=1.1,
+            path_effects=theme.halo(1.6),
+            color=theme.INK,
+            zorder=9,
+            parse_math=False,
+        )
+
+    def on_ground(self, text: str, ground: NDArray[np.bool_], size: float = theme.SMALL) -> bool:
+        """Write a name where the ground is that it names; say whether there was room.
+
+        ``ground`` (nx, ny) is spread evenly over the axes.
+        """
+        wide, tall = np.array(self.size) / ground.shape
+        width, height = _size(text, size)
+        i, j = int(np.ceil((width + 0.04) / wide)), int(np.ceil((height + 0.04) / tall))
+        if i > ground.shape[0] or j > ground.shape[1]:
+            return False
+        summed = np.zeros(np.array(ground.shape) + 1)
+        summed[1:, 1:] = ground.cumsum(0).cumsum(1)
+        inside = summed[i:, j:] - summed[:-i, j:] - summed[i:, :-j] + summed[:-i, :-j]
+        free = np.argwhere(inside == i * j)
+        if not len(free):
+            return False
+        # As near to the middle of the ground as there is room.
+        off = np.linalg.norm((free - free.mean(axis=0)) * [wide, tall], axis=1)
+        for k in np.argsort(off)[:: max(1, len(off) // ON_GROUND)]:
+            x, y = (free[k] + np.array([i, j]) / 2) * [wide, tall]
+            if self.write(float(x), float(y), text, size, theme.now().note):
+                return True
+        return False
+
+    def mark(self, point: tuple[float, float], room: float) -> None:
+        """Let no label stand on a mark that reaches so many inches around a point of the data."""
+        self._dot(np.array(self.home(*point)), room)
+
+    def written(self) -> None:
+        """Let no label stand on the texts that are there already."""
+        corner = self.axes.get_window_extent().p0
+        for text in self.axes.texts:
+            box = text.get_window_extent()
+            ends = np.concatenate([box.p0 - corner, box.p1 - corner]) / theme.now().dpi
+            self.taken.append((float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])))
+
+    def _cost(self, middle: Floats, half: Floats) -> float:
+        low, high = middle - half, middle + half
+        outside = np.maximum(-low, 0).sum() + np.maximum(high - self.size, 0).sum()
+        boxes = np.array(self.taken).reshape(-1, 4)
+        sides = np.minimum(high, boxes[:, 2:]) - np.maximum(low, boxes[:, :2])
+        covered = np.prod(np.maximum(sides, 0), axis=1).sum()
+        return float(1e4 * outside + 1e4 * covered)
 
     def _text(self, x: float, y: float, text: str, size: float, colour: str | None) -> Text:
         found: Text = self.axes.text(

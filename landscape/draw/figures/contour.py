@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from landscape.draw.elements import marks, paths, plane_axes, raster, uncertain
+from landscape.draw.elements.labels import Labels
 from landscape.draw.elements.raster import Raster
 from landscape.draw.figures import contour_lines, explained_contour, strip
 from landscape.draw.look import scale, theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
-from landscape.draw.sheet import bar, labels, page
-from landscape.draw.sheet.labels import Label, Taken
+from landscape.draw.sheet import bar, page
 from landscape.quantities import number, percent
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Path, Point, Scan
@@ -105,18 +105,25 @@ def _panel(
     axes.set(xlim=extent[:2], ylim=extent[2:])
     _lines(axes, scan, name, colours)
     uncertain.draw_dots(axes, scan)
-    taken = Taken()
+    placed = Labels(axes, inches_of(axes))
     for path in scan.paths:
         _draw_path(axes, path, _colour(scan, path))
-    taken.points = _pixels(axes, scan)
+        held = path.xy[np.isfinite(path.xy).all(axis=1)]
+        placed.keep_clear(held, 0.01)
     if titled:
         text = sentences.MEASURES[name].removesuffix(" loss")
-        written = Label(text, where.at(np.array([0.0, 1.0])), theme.LETTERS)
-        labels.write(axes, [written], taken)
-    _mark(axes, scan, taken)
+        x, y = where.at(np.array([0.0, 1.0]))
+        placed.near((float(x), float(y)), text, theme.LETTERS)
+    _mark(axes, scan, placed)
     if not style.bare:
-        labels.write(axes, _labels(scan), taken)
-        _name_grounds(axes, picture, colours, taken)
+        _label(scan, placed)
+        _name_grounds(picture, colours, placed)
+
+
+def inches_of(axes: Axes) -> tuple[float, float]:
+    """Return the width and height of axes."""
+    box, dpi = axes.get_window_extent(), theme.now().dpi
+    return float(box.width) / dpi, float(box.height) / dpi
 
 
 def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
@@ -179,13 +186,7 @@ def _colour(scan: Scan, path: Path) -> str:
     return theme.RUNS[scan.paths.index(path) % len(theme.RUNS)]
 
 
-def _pixels(axes: Axes, scan: Scan) -> Floats:
-    lines = [path.xy[np.isfinite(path.xy).all(axis=1)] for path in scan.paths]
-    every = np.concatenate([*(paths.even(line, 400) for line in lines), np.empty((0, 2))])
-    return np.asarray(axes.transData.transform(every) - axes.get_window_extent().p0)
-
-
-def _mark(axes: Axes, scan: Scan, taken: Taken) -> None:
+def _mark(axes: Axes, scan: Scan, placed: Labels) -> None:
     where = plane_axes.window(scan)
     # The last of several at one step is drawn: the end rather than the best.
     for point in {point.step: point for point in marked(scan)}.values():
@@ -195,15 +196,12 @@ def _mark(axes: Axes, scan: Scan, taken: Taken) -> None:
         if not where.holds(at):
             share = marks.clamped(share)
             marks.arrow(axes, share, where.share(at), look.colour)
-        box = stamp(axes, where.at(share), look, hollow=hollow(scan, point.step))
-        taken.boxes.append(box)
+        stamp(axes, where.at(share), look, hollow=hollow(scan, point.step))
+        placed.mark(tuple(where.at(share)), MARK * look.size / 72 / 2)
 
 
-def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool) -> Floats:
-    """Draw a mark on a white one that lifts it off its ground, in its rim alone if hollow.
-
-    Returns the box that it covers, in pixels from the axes' lower left corner.
-    """
+def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool) -> None:
+    """Draw a mark on a white one that lifts it off its ground, in its rim alone if hollow."""
     rims = (("none", "white", 2.2), ("none", look.colour, 1.2))
     filled = (("white", "white", 1.8), (look.colour, theme.INK, 0.45))
     for k, (face, edge, thick) in enumerate(rims if hollow else filled):
@@ -217,9 +215,6 @@ def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool) -> Floats:
             zorder=8 + 0.1 * k,
             clip_on=False,
         )
-    middle = axes.transData.transform(at) - axes.get_window_extent().p0
-    half = theme.now().dpi * look.size * MARK / 72 / 2
-    return np.concatenate([middle - half, middle + half])
 
 
 def hollow(scan: Scan, step: int) -> bool:
@@ -255,19 +250,18 @@ def facts(scan: Scan) -> list[tuple[int, str]]:
     return found
 
 
-def _labels(scan: Scan) -> list[Label]:
-    """Return the labels of the marks, and of several paths their names where they end."""
+def _label(scan: Scan, placed: Labels) -> None:
+    """Write what the marks are, and of several paths their names where they end."""
     where = plane_axes.window(scan)
     places = {point.step: np.array(point.xy) for point in marked(scan)}
-    found = []
     for step, text in facts(scan):
         at = places[step]
-        inside = where.holds(at)
-        found.append(Label(text, at if inside else where.at(marks.clamped(where.share(at)))))
+        at = at if where.holds(at) else where.at(marks.clamped(where.share(at)))
+        placed.near((float(at[0]), float(at[1])), text)
     for path in scan.paths if len(scan.paths) > 1 else ():
         held = [xy for xy in path.xy if np.isfinite(xy).all() and where.holds(xy)]
-        found += [Label(path.name, held[-1])] if held else []
-    return found
+        if held:
+            placed.near((float(held[-1][0]), float(held[-1][1])), path.name)
 
 
 def marked(scan: Scan) -> list[Point]:
@@ -278,13 +272,13 @@ def marked(scan: Scan) -> list[Point]:
     return known
 
 
-def _name_grounds(axes: Axes, picture: Raster, colours: Scale, taken: Taken) -> None:
+def _name_grounds(picture: Raster, colours: Scale, placed: Labels) -> None:
     beyond = np.nan_to_num(picture.position, nan=-1.0, posinf=2.0) > 1
     grounds = [(f"loss > {number(colours.high)}", beyond)]
     grounds += [(name, picture.kind == kind) for kind, name in raster.NAMES.items()]
     for text, ground in grounds:
         if ground.any():
-            labels.on_ground(axes, text, ground[::6, ::6], taken)
+            placed.on_ground(text, ground[::6, ::6])
 
 
 def note(scan: Scan) -> str:

@@ -10,7 +10,6 @@ from landscape.draw.elements import episodes
 from landscape.draw.look import theme
 from landscape.draw.look.scale import through
 from landscape.draw.sheet import page
-from landscape.draw.sheet.labels import extent
 from landscape.quantities import number
 from landscape.store.scans.records import Path, Scan
 
@@ -40,8 +39,9 @@ def draw(axes: Axes, scan: Scan, room: float) -> None:
     last = max(int(path.step[-1]) for path in shown)
     axes.set_xlim(0, max(last, 1))
     top, low = float(np.concatenate(known).max()), float(np.concatenate(known).min())
-    room = (top / low) if log else (top - low)
-    span = (low / room**0.22, top * room**0.1) if log else (low - 0.22 * room, top + 0.1 * room)
+    # More room beneath, for the names of what happened.
+    reach = (top / low) if log else (top - low)
+    span = (low / reach**0.22, top * reach**0.1) if log else (low - 0.22 * reach, top + 0.1 * reach)
     axes.set_ylim(*(span if span[0] < span[1] else (low - 0.5, low + 0.5)))
     axes.yaxis.set_major_locator(FixedLocator(list(every.ticks(3))))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -83,7 +83,7 @@ def _happened(axes: Axes, path: Path, last: int) -> None:
     # A recovery explains itself: it is named where nothing else needs the room.
     order = sorted(longest.items(), key=lambda o: (o[0] == "recovery", o[1][0] - o[1][1]))
     for name, (first, end) in order:
-        half = extent(name, theme.SMALL)[0] / width / 2 + 0.008
+        half = page.inches(name, theme.SMALL) / width / 2 + 0.008
         middle = min(max((first + end) / 2 / max(last, 1), half), 1 - half)
         if any(middle - half < high and middle + half > low for low, high in free):
             continue

@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from landscape.draw.elements import paths, plane_axes
+from landscape.draw.elements import plane_axes
+from landscape.draw.elements.labels import Labels
 from landscape.draw.figures import contour
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style, styled
-from landscape.draw.sheet import bar, labels, page
-from landscape.draw.sheet.labels import Label, Taken
+from landscape.draw.sheet import bar, page
 from landscape.draw.solid import (
     explained_surface,
     hidden_parts,
@@ -98,15 +98,16 @@ def surface(
 
 def _mark(axes: Axes, scan: Scan, laid: Trail, seen: Camera, *, bare: bool) -> None:
     """Draw marked points where they are, and what they are beside them."""
-    taken = Taken([labels.covered(text) for text in axes.texts])
-    lines = [seen.project(tube.points) for tube in laid.tubes]
-    taken.points = np.concatenate([*(paths.even(line, 300) for line in lines), np.empty((0, 2))])
+    placed = Labels(axes, contour.inches_of(axes))
+    placed.written()
+    for tube in laid.tubes:
+        placed.keep_clear(seen.project(tube.points), 0.01)
     stands = {point.step: seen.project(place)[0] for point, place in laid.places}
     marked = [point for point in contour.marked(scan) if point.step in stands]
     for point in {point.step: point for point in marked}.values():
         at, look = stands[point.step], theme.mark(point.name)
-        hollow = contour.hollow(scan, point.step)
-        taken.boxes.append(contour.stamp(axes, at, look, hollow=hollow))
-    if not bare:
-        names = [(step, text) for step, text in contour.facts(scan) if step in stands]
-        labels.write(axes, [Label(text, stands[step]) for step, text in names], taken)
+        contour.stamp(axes, at, look, hollow=contour.hollow(scan, point.step))
+        placed.mark(tuple(at), contour.MARK * look.size / 72 / 2)
+    for step, text in contour.facts(scan) if not bare else ():
+        if step in stands:
+            placed.near(tuple(stands[step]), text)

@@ -180,6 +180,9 @@ def test_what_happened_is_named_once_in_the_strip(planted):
     figure = draw.contour(told)
     [strip] = [axes for axes in figure.axes if axes.get_ylabel() == "loss"]
     assert sorted(labels(strip)) == ["escape", "plateau"]
+    # Its name is on the page, at the left edge.
+    figure.canvas.draw()
+    assert 0 <= strip.yaxis.label.get_window_extent().x0 < 0.1 * figure.dpi
     [curve] = [line for line in strip.lines if len(line.get_xdata()) > 2]
     seen = np.isfinite(scan.paths[0].true_loss)
     np.testing.assert_array_equal(curve.get_xdata(), scan.paths[0].step[seen])
