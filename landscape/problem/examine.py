@@ -325,6 +325,6 @@ def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
             if isinstance(error.__cause__, ValueError) and batch.size == 1:
                 return
             raise
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         with blamed("gradient"):
-            torch.autograd.grad(loss, trained, allow_unused=True)
+            # Not torch.autograd.grad, which reentrant checkpointing doesn't work with.
+            loss.backward()  # type: ignore[no-untyped-call]

@@ -73,6 +73,13 @@ def attributes(problem: Problem) -> dict[str, MeasureInfo]:
     return found | {name: MeasureInfo("other") for name in how.alone}
 
 
+def uncertain(problem: Problem) -> tuple[str, ...]:
+    """Those of the columns that come with standard errors: means over data that was drawn."""
+    if problem.draw is None or objective(problem).fixed is not None:
+        return ()
+    return tuple(name for name in of_problem(problem) if name.startswith("train_"))
+
+
 def check(names: Sequence[str]) -> None:
     """Refuse a measure that there isn't.
 

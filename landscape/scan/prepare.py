@@ -23,7 +23,7 @@ from landscape.problem.problem import Problem
 from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
-from landscape.scan.measures import attributes, of_problem, stored
+from landscape.scan.measures import attributes, of_problem, stored, uncertain
 from landscape.scan.paths import Track
 from landscape.scan.planned import PlannedScan, auto_ranges
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
@@ -143,6 +143,7 @@ def _empty(
         values=of_problem(problem),
         further=stored(choice.measures),
         alone=tuple(objective(problem).alone),
+        uncertain=uncertain(problem) if not evaluation.tolerance else (),
         attributes=attributes(problem),
         tolerance=evaluation.tolerance,
         samples=evaluation.samples,

@@ -86,7 +86,9 @@ class PointEvaluator:
         self.model, self.vector = tied(problem.model, place, dtype_of(precision, place))
         self.model.eval()
         self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
-        self.objective, self.population = self.data.objective, population
+        self.objective = self.data.objective
+        drawn = {"train": math.inf} if problem.draw is not None else None
+        self.population: Mapping[str, float] | None = population or drawn
         # Apple's GPUs have no float64.
         dtype = torch.float32 if place.type == "mps" else torch.float64
         self.origin = torch.from_numpy(plane.origin).to(place, dtype)
@@ -178,7 +180,8 @@ class PointEvaluator:
         """
         names, measured = self.objective.names, values(self.objective, sums)
         found = {f"{name}_{what}": v for what, v in zip(names, measured, strict=True)}
-        if self.population is not None and self.objective.fixed is None:
+        if name in (self.population or {}) and self.objective.fixed is None:
+            assert self.population is not None
             count, of = self.samples[name], self.population[name]
             errors = standard_errors(sums, count=count, population=of)
             found |= {f"{name}_{what}_error": v for what, v in zip(names, errors, strict=True)}
