@@ -93,7 +93,7 @@ def test_a_term_may_be_drawn():
     generator = torch.Generator().manual_seed(0)
     x, y = points(generator, size=6)
     first = float((model(x) - y).square().mean() / 2)
-    step = [s for s in sgd.steps(problem, sgd.Settings(batch_size=6, epochs=1)) if s.step == 1][0]
+    step = next(s for s in sgd.steps(problem, sgd.Settings(batch_size=6, epochs=1)) if s.step == 1)
     assert step.scalars["batch_loss_inside"] == pytest.approx(first, rel=1e-5)
 
 

@@ -294,3 +294,25 @@ def test_every_steps_terms_are_recorded(tmp_path):
         total(parts) + trajectory.scalars()["batch_loss_penalty"],
         trajectory.scalars()["batch_loss"],
     )
+
+
+def test_weights_that_adapt_are_recorded_by_an_own_loop(tmp_path):
+    problem = summed()
+    optimizer = torch.optim.Adam(problem.model.parameters(), lr=0.01)
+    with sgd.watch(tmp_path / "run", problem, optimizer) as watch:
+        for step in range(3):
+            parts = oracle(problem, problem.model)
+            loss = parts["residual"] + (step + 1) * parts["wall"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            given = {name: parts[name] for name in ("residual", "wall")}
+            watch.record(loss, terms=given, term_weights={"residual": 1, "wall": step + 1})
+        message = "terms must be those of the problem's sum, residual, wall, mean, got floor"
+        with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+            watch.record(loss, terms={"floor": 1.0})
+    found = watch.run.trajectory.scalars()
+    assert found["term_weight_wall"].tolist() == [1, 2, 3]
+    again = found["batch_loss_residual"] + found["term_weight_wall"] * found["batch_loss_wall"]
+    np.testing.assert_allclose(again, found["batch_loss"])
+    assert np.isnan(found["batch_loss_mean"]).all()
