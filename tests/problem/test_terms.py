@@ -299,7 +299,7 @@ def test_every_steps_terms_are_recorded(tmp_path):
 def test_weights_that_adapt_are_recorded_by_an_own_loop(tmp_path):
     problem = summed()
     optimizer = torch.optim.Adam(problem.model.parameters(), lr=0.01)
-    with sgd.watch(tmp_path / "run", problem, optimizer) as watch:
+    with sgd.watch(tmp_path / "run", problem, optimizer, record="log+1") as watch:
         for step in range(3):
             parts = oracle(problem, problem.model)
             loss = parts["residual"] + (step + 1) * parts["wall"]
