@@ -52,6 +52,8 @@ def verify(problem: Problem) -> None:
             can't take the data, a sample's loss isn't finite or depends on the others in its batch,
             or the loss can't be differentiated.
     """
+    if problem.facts is not None and problem.facts.verified and _fits(problem.facts, problem):
+        return
     _check_items(problem)
     made, model = objective(problem), problem.model
     chosen = _chosen(problem)
@@ -60,6 +62,16 @@ def verify(problem: Problem) -> None:
         _check_alone(problem, made, batch, first)
         _check_finite(made, model, batch, chosen)
     _check_step(problem, made, batch)
+    object.__setattr__(problem, "facts", replace(made.facts, verified=True))
+
+
+def notes(problem: Problem) -> tuple[str, ...]:
+    """What a user should know of how a problem is measured, in sentences.
+
+    Raises:
+        LandscapeError: it can't be measured.
+    """
+    return (*problem.notes, *objective(problem).notes)
 
 
 def _fits(facts: Facts, problem: Problem) -> bool:

@@ -24,7 +24,7 @@ from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import of_problem, stored
 from landscape.scan.paths import Track
-from landscape.scan.planned import PlannedScan, auto_ranges
+from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
@@ -240,6 +240,7 @@ def grid(
         "samples": samples,
         "measures": list(measures),
         "extent_reason": reason,
+        **of_objective(problem),
     }
     about["settings"] = {**about.get("settings", {}), **settings}
     scan = _empty(plane, problem, axes(choice.size, ranges), choice, evaluation, **about)
