@@ -35,6 +35,8 @@ class PlannedScan:
     path: FilePath
     grid: GridChoice
     evaluation: Evaluation
+    weight_decay: float = 0.0
+    """λ of what is added to training losses."""
 
     @property
     def takes(self) -> frozenset[str]:
@@ -57,6 +59,7 @@ class PlannedScan:
             "measures": list(self.grid.measures),
             "tolerance": self.evaluation.tolerance,
             "samples": self.evaluation.samples,
+            **({"weight_decay": self.weight_decay} if self.weight_decay else {}),
             **of_objective(self.given.problem),
         }
 

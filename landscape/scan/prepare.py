@@ -29,6 +29,7 @@ from landscape.scan.request import GridChoice, Request, check_evaluation, check_
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
 from landscape.scan.speed.options import Evaluation
+from landscape.scan.speed.weight_decay import rate_of
 from landscape.store import provenance
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Plane, Scan
@@ -70,6 +71,7 @@ def prepare(
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
     best_constant = constant_loss(problem)
+    decay = rate_of(run) if request.grid.with_weight_decay else 0.0
     planned = []
     for spec in specs:
         key, places = kinds.parse_spec(spec)
@@ -81,7 +83,7 @@ def prepare(
                 f"a new scan needs a new name, {path} exists; go on with --resume, "
                 "replace it with --overwrite, or give another --name"
             )
-        planned.append(PlannedScan(spec, key, given, path, request.grid, request.evaluation))
+        planned.append(PlannedScan(spec, key, given, path, request.grid, request.evaluation, decay))
     runs, seconds = [run, *also], request.save_seconds
     return [_job(one, runs, save_seconds=seconds, resume=resume) for one in planned]
 
