@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from landscape.errors import LandscapeError, one_line
@@ -13,18 +12,34 @@ LONGEST = 200
 """Letters of another library's message: torch's may be pages."""
 
 
-@contextmanager
-def blamed(place: str, *given: Any) -> Iterator[None]:
+class blamed:  # noqa: N801, used as a function is: one made of a generator takes three times as long
     """Say what somebody's code raised: model, loss, objective, a measure, collate or an item."""
-    try:
-        yield
-    except LandscapeError:
-        raise
-    except Exception as error:
-        shapes = "; ".join(nests.shapes(one) for one in given)
+
+    __slots__ = ("_given", "_place")
+
+    def __init__(self, place: str, *given: Any) -> None:
+        self._place, self._given = place, given
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Turn an error into one with a line that says where.
+
+        Raises:
+            LandscapeError: for any other exception.
+        """
+        if not isinstance(error, Exception) or isinstance(error, LandscapeError):
+            return
+        shapes = "; ".join(nests.shapes(one) for one in self._given)
         on = f" on {shapes}" if shapes else ""
         raise LandscapeError(
-            f"a problem's {place} must run on its data, got {brief(error)}{on}; "
+            f"a problem's {self._place} must run on its data, got {brief(error)}{on}; "
             "LANDSCAPE_DEBUG=1 shows the traceback"
         ) from error
 

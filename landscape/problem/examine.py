@@ -58,6 +58,8 @@ def verify(problem: Problem) -> None:
     if problem.terms:
         _verify_terms(problem)
         return
+    if problem.facts is not None and problem.facts.verified and _fits(problem.facts, problem):
+        return
     _check_items(problem)
     made, model = objective(problem), problem.model
     with made.measuring(model):
@@ -69,6 +71,16 @@ def verify(problem: Problem) -> None:
         _check_alone(problem, made, batch, first)
         _check_finite(made, model, batch, chosen)
     _check_step(problem, made, batch)
+    object.__setattr__(problem, "facts", replace(made.facts, verified=True))
+
+
+def notes(problem: Problem) -> tuple[str, ...]:
+    """What a user should know of how a problem is measured, in sentences.
+
+    Raises:
+        LandscapeError: it can't be measured.
+    """
+    return (*problem.notes, *objective(problem).notes)
 
 
 def _fits(facts: Facts, problem: Problem) -> bool:
@@ -87,11 +99,11 @@ def _subject(problem: Problem) -> tuple[Any, ...]:
 
 
 def _made(problem: Problem, facts: Facts) -> Objective:
-    loss, measures = known(problem.loss), problem.measures or {}
-    if loss is cross_entropy:
-        loss = CrossEntropy()
+    loss = CrossEntropy() if problem.loss is cross_entropy else known(problem.loss)
+    complete = isinstance(loss, CrossEntropy) and _complete(problem, loss.ignore_index)
+    measures = problem.measures or {}
     return Objective(
-        loss=loss,
+        loss=replace(loss, complete=complete) if isinstance(loss, CrossEntropy) else loss,
         whole=problem.objective,
         measures={name: one for name, one in measures.items() if not takes_model(one)},
         alone={name: one for name, one in measures.items() if takes_model(one)},
@@ -99,7 +111,7 @@ def _made(problem: Problem, facts: Facts) -> Objective:
         facts=facts,
         batch_size=problem.batch_size,
         reduction=problem.reduction,
-        complete=isinstance(loss, CrossEntropy) and _complete(problem, loss.ignore_index),
+        complete=complete,
     )
 
 

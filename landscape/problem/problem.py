@@ -79,7 +79,7 @@ class Problem:
     """
 
     model: nn.Module
-    train: Data | Draw
+    train: Data
     """A nest of tensors with equal first dimension, such as the pair (inputs, targets); a map-style
     Dataset of any items; or a DataLoader, of which Dataset, collate and batch size count. A tensor
     as inputs gives ``model(x)``, a mapping ``model(**x)``, a tuple ``model(*x)``.

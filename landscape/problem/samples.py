@@ -87,14 +87,14 @@ class Samples:
         self.dtype = dtype
         self.channels_last = channels_last
         self._nest: Any = self._placed(data) if is_nest(data) else None
-        self._data = data
+        self._data, self._length = data, length(data)
         self._parts = {
             name: Samples(part, device, channels_last=channels_last, dtype=dtype)
             for name, part in (data.parts.items() if isinstance(data, Several) else ())
         }
 
     def __len__(self) -> int:
-        return length(self._data)
+        return self._length
 
     @property
     def in_memory(self) -> bool:
@@ -239,6 +239,22 @@ def with_inputs(content: Any, change: Callable[[Any], Any]) -> Any:
     if nests.is_pair(content):
         return change(content[0]), content[1]
     return change(content)
+
+
+def drawn(
+    available: int, count: int, generator: torch.Generator, fixed: int | None = None
+) -> Tensor:
+    """Places (n,) of samples drawn without replacement, in order.
+
+    With ``fixed``, of batches of so many in the data's order: whole ones, at least one, that hold
+    about as many samples.
+    """
+    if fixed is None:
+        return torch.randperm(available, generator=generator)[:count].sort().values
+    batches = torch.split(torch.arange(available), fixed)
+    wanted = max(1, round(count / fixed))
+    chosen = torch.randperm(len(batches), generator=generator)[:wanted].sort().values
+    return torch.cat([batches[number] for number in chosen.tolist()])
 
 
 def few(data: Data, chosen: Tensor, device: torch.device | str = "cpu") -> Batch:

@@ -25,11 +25,12 @@ from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import attributes, of_problem, stored, uncertain
 from landscape.scan.paths import Track
-from landscape.scan.planned import PlannedScan, auto_ranges
+from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
 from landscape.scan.speed.options import Evaluation
+from landscape.scan.speed.weight_decay import rate_of
 from landscape.store import provenance
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Plane, Scan
@@ -71,6 +72,7 @@ def prepare(
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
     best_constant = constant_loss(problem)
+    decay = rate_of(run) if request.grid.with_weight_decay else 0.0
     planned = []
     for spec in specs:
         key, places = kinds.parse_spec(spec)
@@ -82,7 +84,7 @@ def prepare(
                 f"a new scan needs a new name, {path} exists; go on with --resume, "
                 "replace it with --overwrite, or give another --name"
             )
-        planned.append(PlannedScan(spec, key, given, path, request.grid, request.evaluation))
+        planned.append(PlannedScan(spec, key, given, path, request.grid, request.evaluation, decay))
     runs, seconds = [run, *also], request.save_seconds
     return [_job(one, runs, save_seconds=seconds, resume=resume) for one in planned]
 
@@ -244,6 +246,7 @@ def grid(
         "samples": samples,
         "measures": list(measures),
         "extent_reason": reason,
+        **of_objective(problem),
     }
     about["settings"] = {**about.get("settings", {}), **settings}
     scan = _empty(plane, problem, axes(choice.size, ranges), choice, evaluation, **about)
