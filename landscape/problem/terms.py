@@ -44,8 +44,12 @@ class TermsObjective(Objective):
     @property
     def record(self) -> dict[str, Any]:
         """What a file says of how values were had: the weights, and what is special of each."""
+        found = {
+            "batch_size": self.fixed,
+            "terms": {name: self.weights[name] for name in self._shown},
+        }
         special = {name: how.record for name, (how, _) in self.terms.items() if how.record}
-        return {"terms": dict(self.weights), **({"of_terms": special} if special else {})}
+        return found | ({"of_terms": special} if special else {})
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.problem import Evaluator, Problem, half_square
 from landscape.problem.examine import verify
+from landscape.problem.rebuild import from_record, to_record
 from landscape.problem.samples import Samples, fingerprint
 from landscape.store.scans import scanfile
 from landscape.store.scans.attributes import MeasureInfo
@@ -316,3 +317,19 @@ def test_weights_that_adapt_are_recorded_by_an_own_loop(tmp_path):
     again = found["batch_loss_residual"] + found["term_weight_wall"] * found["batch_loss_wall"]
     np.testing.assert_allclose(again, found["batch_loss"])
     assert np.isnan(found["batch_loss_mean"]).all()
+
+
+def test_other_weights_are_another_loss(tmp_path):
+    problem = summed()
+    record = to_record(problem, tmp_path)
+    assert from_record(record, tmp_path, problem=problem) is problem
+    pairs = {name: (term.problem, 2 * term.weight) for name, term in problem.terms.items()}
+    other = Problem.sum(pairs)
+    message = (
+        f"the problem's loss must be the one that run {tmp_path} was trained with, "
+        "0.5 × residual + 10 × wall + 2 × mean, got 1 × residual + 20 × wall + 4 × mean; "
+        "put terms and weights back, or accept the change with --accept-changes"
+    )
+    with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+        from_record(record, tmp_path, problem=other)
+    assert from_record(record, tmp_path, problem=other, accept_changes=True) is other
