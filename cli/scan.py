@@ -266,6 +266,14 @@ def scan(
             rich_help_panel=GRID,
         ),
     ] = "loss,accuracy",
+    with_weight_decay: Annotated[
+        bool,
+        typer.Option(
+            "--with-weight-decay",
+            help="Add the run's weight decay to training losses, as its steps do.",
+            rich_help_panel=GRID,
+        ),
+    ] = False,
     batchnorm: Annotated[
         str | None,
         typer.Option(
@@ -330,6 +338,7 @@ def scan(
         raise LandscapeError(
             f"--directions makes the plane, got --plane {plane} too; drop one of them"
         )
+    measures = tuple(part.strip() for part in measure.split(","))
     request = Request(
         PlaneChoice(
             kinds=() if plane is None else (plane,),
@@ -347,7 +356,7 @@ def scan(
             spacing=spacing,
             batchnorm=batchnorm,
         ),
-        GridChoice(size, extent, rise, tuple(part.strip() for part in measure.split(","))),
+        GridChoice(size, extent, rise, measures, with_weight_decay),
         Evaluation(device, strategy, precision, memory, tolerance, samples),
         save_seconds=save_every,
     )
@@ -490,9 +499,12 @@ def evaluate(
         echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
 
-    def chosen(strategy: StrategyRecord) -> None:
-        if not quiet:
-            echo(f"{name}: {_how(asdict(strategy))}", err=True)
+    def chosen(strategy: StrategyRecord, seconds: float) -> None:
+        if quiet:
+            return
+        cost = f"; at most about {duration(seconds)}" if seconds > MOMENT else ""
+        go_on = ", Ctrl-C saves and --resume goes on" if cost else ""
+        echo(f"{name}: {_how(asdict(strategy))}{cost}{go_on}", err=True)
 
     drawn = Preview(preview, name) if preview is not None else None
     with progress(f"scanning {name}", job.total, quiet=quiet) as report:

@@ -503,6 +503,8 @@ MOST_EVENTS = 5
 def finish(underway: Underway, *, quiet: bool) -> Run:
     """Train to the end; say how to go on where something comes between, and one can."""
     reached = 0
+    for note in underway.notes:
+        echo(f"landscape: note: {note}", err=True)
     try:
         with progress("training", underway.total, quiet=quiet) as report:
 

@@ -24,7 +24,7 @@ from landscape.problem.examine import objective
 from landscape.problem.modes import evaluating
 from landscape.problem.objective import LOSS
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Batch, Samples, length
+from landscape.problem.samples import Batch, Samples, drawn, length
 from landscape.problem.weights import Buffers, Layout, load_buffers, tied
 from landscape.store.scans.records import Floats
 
@@ -252,7 +252,8 @@ def sampled(
     hessian = Hessian(problem, device=device, dtype=dtype)
     if samples is not None and samples < total:
         generator = torch.Generator().manual_seed(seed)
-        hessian.select(torch.randperm(total, generator=generator)[:samples].sort().values)
+        fixed = objective(problem).fixed
+        hessian.select(drawn(total, samples, generator, fixed))
     return hessian
 
 

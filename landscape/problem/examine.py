@@ -58,6 +58,8 @@ def verify(problem: Problem) -> None:
     if problem.terms:
         _verify_terms(problem)
         return
+    if problem.facts is not None and problem.facts.verified and _fits(problem.facts, problem):
+        return
     _check_items(problem)
     made, model = objective(problem), problem.model
     with made.measuring(model):
@@ -69,6 +71,16 @@ def verify(problem: Problem) -> None:
         _check_alone(problem, made, batch, first)
         _check_finite(made, model, batch, chosen)
     _check_step(problem, made, batch)
+    object.__setattr__(problem, "facts", replace(made.facts, verified=True))
+
+
+def notes(problem: Problem) -> tuple[str, ...]:
+    """What a user should know of how a problem is measured, in sentences.
+
+    Raises:
+        LandscapeError: it can't be measured.
+    """
+    return (*problem.notes, *objective(problem).notes)
 
 
 def _fits(facts: Facts, problem: Problem) -> bool:
@@ -87,9 +99,9 @@ def _subject(problem: Problem) -> tuple[Any, ...]:
 
 
 def _made(problem: Problem, facts: Facts) -> Objective:
-    measures = problem.measures or {}
     loss = CrossEntropy() if problem.loss is cross_entropy else known(problem.loss)
     complete = isinstance(loss, CrossEntropy) and _complete(problem, loss.ignore_index)
+    measures = problem.measures or {}
     return Objective(
         loss=replace(loss, complete=complete) if isinstance(loss, CrossEntropy) else loss,
         whole=problem.objective,
@@ -327,4 +339,5 @@ def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
                 return
             raise
         with blamed("gradient"):
+            # Not torch.autograd.grad, which reentrant checkpointing doesn't work with.
             loss.backward()  # type: ignore[no-untyped-call]

@@ -130,9 +130,9 @@ def exact(outputs: Any, targets: Any) -> tuple[Any, Any]:
 def double(nest: Any) -> Any:
     """A nest with its floating-point tensors in float64."""
     if isinstance(nest, Tensor):
-        if nest.device.type == "mps":
-            nest = nest.cpu()
-        return nest.double()
+        if nest.dtype == torch.float64:
+            return nest
+        return on_processor(nest).double()
     return nests.mapped(nest, lambda leaf: double(leaf) if nests.is_floating(leaf) else leaf)
 
 

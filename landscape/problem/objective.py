@@ -82,6 +82,8 @@ class Facts:
     """Floating targets, and the constants of a loss that is a module, are converted with it."""
     of: tuple[Any, ...] = ()
     """What was tried: loss, objective, reduction, the model's class, names of further values."""
+    verified: bool = False
+    """`examine.verify` found nothing wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +148,38 @@ class Objective:
             "the model changes its inputs in place": facts.changes,
         }
         return next((reason for reason, holds in reasons.items() if holds), "")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a file says of how values were had; empty where nothing is out of the ordinary."""
+        facts, usual = self.facts, Facts()
+        names = ("rung", "random", "coupled", "loss_dtype")
+        found = {name: getattr(facts, name) for name in names}
+        found = {name: value for name, value in found.items() if value != getattr(usual, name)}
+        if self.fixed is not None:
+            found["batch_size"] = self.fixed
+        if self.reduction != "sample":
+            found["reduction"] = self.reduction
+        return found
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The same in sentences, for whoever reads a figure."""
+        facts, found = self.facts, []
+        if self.reduction == "batch":
+            found.append(f"The loss is the mean over fixed batches of {self.fixed} samples.")
+        elif facts.coupled:
+            found.append(f"The loss is one of whole batches, fixed ones of {self.fixed} samples.")
+        if facts.random:
+            found.append(
+                f"Random numbers that are drawn in eval mode are the same at every point, in fixed "
+                f"batches of {self.fixed} samples."
+            )
+        if facts.loss_dtype not in ("float64", "float32") or (
+            facts.loss_dtype == "float32" and self.whole is None
+        ):
+            found.append(f"Losses are computed in {facts.loss_dtype}, their sums in float64.")
+        return tuple(found)
 
     def measuring(self, model: nn.Module) -> AbstractContextManager[None]:
         """The mode that values are measured in: eval, with as little autograd as they need."""

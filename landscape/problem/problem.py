@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -15,7 +16,8 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate
 from torch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
 from landscape.errors import LandscapeError
-from landscape.problem import samples
+from landscape.problem import nests, samples
+from landscape.problem.blame import blamed
 from landscape.problem.losses import Found, Loss, accuracy, cross_entropy
 from landscape.problem.objective import LOSS, PENALTY, Facts
 from landscape.problem.samples import Batch, Collate, Collated, Data, Several
@@ -27,6 +29,8 @@ Measure: TypeAlias = Callable[..., Any]
 """A value as the loss is one, ``measure(outputs, targets)``, or as the objective,
 ``measure(model, batch)``, where there is one; or of the model alone, ``measure(model)``: a number,
 or with its error."""
+Draw: TypeAlias = Callable[[torch.Generator], Any]
+"""``draw(generator)``: a batch, a nest of tensors, drawn by the generator alone."""
 NAME = re.compile("[a-z][a-z0-9_]*")
 RESERVED = re.compile(
     rf"{LOSS}|x|y|measured|.*_error|(train|validation)_.*|gradient_norm|sharpness|convexity"
@@ -79,7 +83,10 @@ class Problem:
     train: Data
     """A nest of tensors with equal first dimension, such as the pair (inputs, targets); a map-style
     Dataset of any items; or a DataLoader, of which Dataset, collate and batch size count. A tensor
-    as inputs gives ``model(x)``, a mapping ``model(**x)``, a tuple ``model(*x)``."""
+    as inputs gives ``model(x)``, a mapping ``model(**x)``, a tuple ``model(*x)``.
+
+    Or ``draw(generator)``, a function that makes a batch such a nest: training draws anew at every
+    step; measured is what ``draws`` draws gave once, which then is the problem's ``train``."""
     validation: Data | None = None
     loss: Loss = cross_entropy
     """``loss(outputs, targets)``; what the model gives comes in float64, where the loss can take
@@ -99,6 +106,10 @@ class Problem:
     reduction: str = "sample"
     """``batch``: measure the mean of the batches' ratios, which is what training steps minimise
     where batches differ in Σ w, instead of the ratio over all data."""
+    draws: int = 32
+    """How many draws are measured where the training data is drawn."""
+    draw: Draw | None = None
+    """Makes a step's batch where the training data is drawn anew."""
     penalty: Callable[[nn.Module], Tensor] | None = None
     """``penalty(model)``: a scalar added to the loss, in training and wherever it is measured."""
     terms: Mapping[str, Term] = field(default_factory=dict)
@@ -128,6 +139,9 @@ class Problem:
             without = self.objective is not None or self.terms
             self._set("measures", {} if without else {"accuracy": accuracy})
         self._check_options()
+        if inspect.isroutine(self.train) or isinstance(self.train, partial):
+            self._set("draw", self.train)
+            self._set("train", _drawn(self.train, self.draws))
         for name, title in (("train", "training"), ("validation", "validation")):
             data = getattr(self, name)
             if (data is None and name == "validation") or isinstance(data, Several):
@@ -199,13 +213,17 @@ class Problem:
         )
 
     def augmented(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """A batch as training sees it, each term's by its own augmentation."""
+        """A batch as training sees it: drawn anew, augmented, each term's in its own way."""
         if self.terms:
             content = {
                 name: self.terms[name].problem.augmented(inner, generator)
                 for name, inner in batch.content.items()
             }
             return batch._replace(content=content)
+        if self.draw is not None:
+            with blamed("draw"):
+                content = nests.moved(self.draw(generator), _device(batch.content))
+            batch = Batch(content, len(next(nests.tensors(content))), batch.number)
         if self.augment is None:
             return batch
         return samples.augmented(self.augment, batch, generator)
@@ -224,8 +242,10 @@ class Problem:
             raise LandscapeError(
                 f"reduction must be one of {', '.join(REDUCTIONS)}, got {self.reduction}"
             )
-        if self.batch_size is not None and self.batch_size < 1:
-            raise LandscapeError(f"batch_size must be at least 1, got {self.batch_size}")
+        for option, least in (("batch_size", 1), ("draws", 2)):
+            value = getattr(self, option)
+            if value is not None and value < least:
+                raise LandscapeError(f"{option} must be at least {least}, got {value}")
 
     def _unpacked(self, loader: DataLoader[Any], title: str) -> Data:
         """A DataLoader's Dataset; its collate and batch size become the problem's."""
@@ -257,6 +277,27 @@ def also_trained(problem: Problem, patterns: Sequence[str]) -> Problem:
     names = [name for name, _ in problem.model.named_parameters()]
     chosen = matching(names, patterns, what="train")
     return replace(problem, weights=Layout.of(problem.model, also=chosen))
+
+
+def _drawn(draw: Draw, draws: int) -> Any:
+    """What is measured of data that is drawn: so many draws, each by a generator of its own."""
+    found = []
+    for seed in [0, *range(draws)]:
+        with blamed("draw"):
+            found.append(draw(torch.Generator().manual_seed(seed)))
+    again, *parts = found
+    if not nests.equal(again, parts[0]):
+        raise LandscapeError(
+            "draw must give the same batch again for a generator with the same seed, it doesn't: "
+            "draw by the generator that it is given"
+        )
+    samples.check(parts[0], "drawn", pairs=False)
+    with blamed("draw"):
+        return nests.joined(parts)
+
+
+def _device(nest: Any) -> torch.device:
+    return next(nests.tensors(nest)).device
 
 
 def _term(name: str, given: Any) -> Term:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from landscape.errors import LandscapeError
 from landscape.problem import presets
+from landscape.problem.examine import objective
 from landscape.problem.load import BUILTIN, code_file, file_hash, load
 from landscape.problem.problem import Problem, vary
 from landscape.problem.samples import fingerprint
@@ -83,6 +84,8 @@ def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
             fingerprint(problem.validation) if problem.validation is not None else None
         ),
     }
+    if had := objective(problem).record:
+        record["objective"] = had
     source = problem.source
     if source is None:
         return record
@@ -145,6 +148,7 @@ def from_record(
     problem = _with_weights(problem, record, folder)
     if not accept_changes:
         _check_constants(problem, record, folder)
+        _check_loss(problem, record, folder)
         _check_data(problem, record, folder)
     return problem
 
@@ -244,15 +248,60 @@ def _check_constants(problem: Problem, record: Mapping[str, Any], folder: Path) 
         )
 
 
+def _check_loss(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:
+    """A sum is another one with other weights, a loss of whole batches with other batches."""
+    how, had = objective(problem), record.get("objective", {})
+    terms, others = how.record.get("terms"), had.get("terms")
+    if terms != others:
+        raise LandscapeError(
+            f"the problem's loss must be the one that run {folder} was trained with, "
+            f"{_sum(others)}, got {_sum(terms)}; put terms and weights back, or accept the change "
+            f"with {OVERRIDE}"
+        )
+    was, now = had.get("batch_size"), how.fixed
+    if was != now:
+        said = [f"batches of {size}" if size else "samples one by one" for size in (was, now)]
+        raise LandscapeError(
+            f"the problem's loss must be measured as run {folder} was, over {said[0]}, got "
+            f"{said[1]}; put batch_size= back, or accept the change with {OVERRIDE}"
+        )
+
+
+def _sum(terms: Mapping[str, float] | None) -> str:
+    if terms is None:
+        return "a single one"
+    return " + ".join(f"{weight:g} × {name}" for name, weight in terms.items())
+
+
 def _check_data(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:
     pairs = [("training", problem.train, record["data"])]
     if problem.validation is not None and record["validation_data"] is not None:
         pairs.append(("validation", problem.validation, record["validation_data"]))
     for name, data, expected in pairs:
         found = fingerprint(data)
-        if found != expected:
+        if found == expected:
+            continue
+        # Recorded from Python: nobody seeded what the function draws.
+        watched = record["kind"] == "python"
+        if watched and (drawn := _drawn_anew(problem, data is problem.train, found)):
             raise LandscapeError(
-                f"the problem's {name} data must be what run {folder} was trained with, "
-                f"got fingerprint {found[:12]} instead of {expected[:12]}; "
-                f"put the data back, or accept the changes with {OVERRIDE}"
+                f"the problem's {name} data must be what run {folder} was trained with, but "
+                f"{drawn} draws it anew with every seed; have it draw from a generator of its own, "
+                "torch.Generator().manual_seed(0), and train again"
             )
+        raise LandscapeError(
+            f"the problem's {name} data must be what run {folder} was trained with, "
+            f"got fingerprint {found[:12]} instead of {expected[:12]}; "
+            f"put the data back, or accept the changes with {OVERRIDE}"
+        )
+
+
+def _drawn_anew(problem: Problem, train: bool, found: str) -> str:
+    """The function that made the problem, if it makes other data with another seed; else empty."""
+    source = problem.source
+    if source is None or source.kind == "builtin":
+        return ""
+    other = load(source.function, source.settings, seed=source.seed + 1)
+    other = vary(other, train_samples=source.train_samples, label_noise=source.label_noise)
+    data = other.train if train else other.validation
+    return source.function if data is not None and fingerprint(data) != found else ""

@@ -241,6 +241,22 @@ def with_inputs(content: Any, change: Callable[[Any], Any]) -> Any:
     return change(content)
 
 
+def drawn(
+    available: int, count: int, generator: torch.Generator, fixed: int | None = None
+) -> Tensor:
+    """Places (n,) of samples drawn without replacement, in order.
+
+    With ``fixed``, of batches of so many in the data's order: whole ones, at least one, that hold
+    about as many samples.
+    """
+    if fixed is None:
+        return torch.randperm(available, generator=generator)[:count].sort().values
+    batches = torch.split(torch.arange(available), fixed)
+    wanted = max(1, round(count / fixed))
+    chosen = torch.randperm(len(batches), generator=generator)[:wanted].sort().values
+    return torch.cat([batches[number] for number in chosen.tolist()])
+
+
 def few(data: Data, chosen: Tensor, device: torch.device | str = "cpu") -> Batch:
     """Some samples on a device, the others left where they are."""
     return Batch(Samples(subset(data, chosen), device).take(torch.arange(len(chosen))), len(chosen))

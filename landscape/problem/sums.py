@@ -49,8 +49,10 @@ def means(sums: Tensor) -> Floats:
     return found
 
 
-def standard_errors(sums: Tensor, *, count: int, population: int) -> Floats:
+def standard_errors(sums: Tensor, *, count: int, population: float) -> Floats:
     """(V, K) of values over ``count`` of a population's samples, drawn without replacement.
+
+    An infinite population is one of samples that are drawn anew.
 
     Of a ratio by the delta method (Cochran, Sampling Techniques, 1977, 6.4), with the
     finite-population correction: sqrt((1 - n/N) n / (n - 1) Σ(a - R b)²) / Σb.

@@ -41,6 +41,25 @@ class TermsObjective(Objective):
         """Why only the plain loop can evaluate this."""
         return "the problem is a sum of terms"
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a file says of how values were had: the weights, and what is special of each."""
+        found = {
+            "batch_size": self.fixed,
+            "terms": {name: self.weights[name] for name in self._shown},
+        }
+        special = {name: how.record for name, (how, _) in self.terms.items() if how.record}
+        return found | ({"of_terms": special} if special else {})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The same in sentences, for whoever reads a figure."""
+        parts = " + ".join(f"{self.weights[name]:g} × {name}" for name in self._shown)
+        own = [
+            f"Term {name}: {note}" for name, (how, _) in self.terms.items() for note in how.notes
+        ]
+        return (f"The loss is {parts}.", *own)
+
     def run(self, model: nn.Module, batch: Batch) -> Any:
         """Run the model on a batch of each term that there is one of."""
         return {

@@ -28,6 +28,8 @@ from landscape.scan.speed.workers import Farm
 from landscape.store.scans.records import Plane, Scan
 from landscape.store.scans.widths import Crossings
 
+Chosen = Callable[[StrategyRecord, float], None]
+"""``chosen(strategy, seconds)``: how points are evaluated, and what all of them take at most."""
 FEW = 300
 """A scan to a tolerance takes about so many points: a tenth of a 51 x 51 grid."""
 
@@ -84,13 +86,11 @@ class Job:
         left = int((~self.scan.measured).sum())
         return self._curvature().seconds() * left if self.further and left else 0.0
 
-    def run(
-        self, pool: Workers | None = None, *, chosen: Callable[[StrategyRecord], None] | None = None
-    ) -> Iterator[Scan]:
+    def run(self, pool: Workers | None = None, *, chosen: Chosen | None = None) -> Iterator[Scan]:
         """Evaluate, yielding the scan after each point and saving it now and then.
 
         However it ends, what was measured is saved. The grid is evaluated by ``pool``, or here;
-        ``chosen`` is told the strategy before the first point.
+        ``chosen`` is told the strategy before the first point, and about what it will take.
 
         Raises:
             LandscapeError: another process is at work on this scan, or it can't be evaluated.
@@ -101,7 +101,7 @@ class Job:
             scan, few = self.scan, self.evaluation.everywhere
             engine = self._engine(scan.plane, pool, samples=few)
             if chosen is not None:
-                chosen(engine.strategy)
+                chosen(engine.strategy, self._cost(engine, pool))
             try:
                 for scan in self._grids(engine, pool):
                     yield scan
@@ -121,6 +121,11 @@ class Job:
             finally:
                 if saver is not None:
                     saver.save(scan)
+
+    def _cost(self, engine: Engine, pool: Workers | None) -> float:
+        """Seconds that all points take at most; 0 where nothing is known of one."""
+        at_once = 1 if pool is None else max(1, pool.count)
+        return engine.seconds * self.total / at_once
 
     def _grids(self, engine: Engine, pool: Workers | None) -> Iterator[Scan]:
         """Fill the scan's own grid, then those along the further directions."""
@@ -219,6 +224,7 @@ class Job:
             self.evaluation,
             stored=self.scan.strategy if like is None else asdict(like.strategy),
             population=population,
+            weight_decay=self.scan.settings.get("weight_decay", 0.0),
             threads=None if pool is None else pool.threads(torch.get_num_threads()),
         )
         if like is not None:

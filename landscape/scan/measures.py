@@ -55,7 +55,15 @@ def of_problem(problem: Problem) -> tuple[str, ...]:
     """
     names = dict.fromkeys((LOSS, "accuracy", *objective(problem).names[1:]))
     sets = ["train"] if problem.validation is None else ["train", "validation"]
-    return tuple(f"{one}_{name}" for one in sets for name in names)
+    columns = [f"{one}_{name}" for one in sets for name in names]
+    return tuple(column for column in columns if column not in _without_data(problem))
+
+
+def _without_data(problem: Problem) -> set[str]:
+    """Of a sum: the validation columns of terms that have no such data, and the sum's then."""
+    lacking = [name for name, term in problem.terms.items() if term.problem.validation is None]
+    columns = {f"validation_{LOSS}_{name}" for name in lacking}
+    return columns | {f"validation_{LOSS}"} if lacking else columns
 
 
 def attributes(problem: Problem) -> dict[str, MeasureInfo]:
@@ -72,6 +80,13 @@ def attributes(problem: Problem) -> dict[str, MeasureInfo]:
         else:
             found[column] = MeasureInfo("other", role)
     return found | {name: MeasureInfo("other") for name in how.alone}
+
+
+def uncertain(problem: Problem) -> tuple[str, ...]:
+    """Those of the columns that come with standard errors: means over data that was drawn."""
+    if problem.draw is None or objective(problem).fixed is not None:
+        return ()
+    return tuple(name for name in of_problem(problem) if name.startswith("train_"))
 
 
 def check(names: Sequence[str]) -> None:

@@ -78,6 +78,8 @@ def trace(
         path.plane_loss[row] = path_losses[number % evaluator.block]
         if evaluator.true_loss_is_recorded and not np.isnan(recorded[row]):
             path.true_loss[row] = recorded[row]
+            if evaluator.decay is not None:
+                path.true_loss[row] += evaluator.penalty_of(trajectory.row_weights(row))
         else:
             weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)
             path.true_loss[row] = evaluator.train_loss_of(weights, buffers)

@@ -13,6 +13,7 @@ from landscape.plane import kinds
 from landscape.plane.axis_units import scaled
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import KINDS, Given
+from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.scan.auto_extent import range_between, ranges
 from landscape.scan.paths import Track
@@ -34,6 +35,8 @@ class PlannedScan:
     path: FilePath
     grid: GridChoice
     evaluation: Evaluation
+    weight_decay: float = 0.0
+    """λ of what is added to training losses."""
 
     @property
     def takes(self) -> frozenset[str]:
@@ -57,6 +60,8 @@ class PlannedScan:
             "measures": list(self.grid.measures),
             "tolerance": self.evaluation.tolerance,
             "samples": self.evaluation.samples,
+            **({"weight_decay": self.weight_decay} if self.weight_decay else {}),
+            **of_objective(self.given.problem),
         }
 
     def plane(self, seed: int | None = None) -> tuple[Plane, Floats]:
@@ -102,6 +107,14 @@ class PlannedScan:
         if asked is not None:
             return asked, ""
         return auto_ranges(plane, tracks, self.given.problem, self.grid, device=self.given.device)
+
+
+def of_objective(problem: Problem) -> dict[str, Any]:
+    """What a scan's settings say of how the loss was had; nothing where that is as usual."""
+    how = objective(problem)
+    notes = [*problem.notes, *how.notes]
+    about = how.record | ({"notes": notes} if notes else {})
+    return {"objective": about} if about else {}
 
 
 def auto_ranges(

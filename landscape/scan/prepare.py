@@ -24,13 +24,14 @@ from landscape.problem.problem import Problem
 from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
-from landscape.scan.measures import attributes, of_problem, stored
+from landscape.scan.measures import attributes, of_problem, stored, uncertain
 from landscape.scan.paths import Track
-from landscape.scan.planned import PlannedScan, auto_ranges
+from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
 from landscape.scan.speed.options import Evaluation
+from landscape.scan.speed.weight_decay import rate_of
 from landscape.scan.valley_job import ValleyJob
 from landscape.scan.valley_prepare import valley_job
 from landscape.store import provenance
@@ -78,6 +79,7 @@ def prepare(
     if request.plane.parameters:
         narrowed = problem.layout.narrowed([request.plane.parameters])
         problem = replace(problem, weights=narrowed)
+    decay = rate_of(run) if request.grid.with_weight_decay else 0.0
     makers: list[Callable[[], Job | ValleyJob]] = []
     runs, seconds = [run, *also], request.save_seconds
     for spec in specs:
@@ -102,7 +104,7 @@ def prepare(
                     )
                 )
                 continue
-            planned = PlannedScan(spec, key, given, path, request.grid, request.evaluation)
+            planned = PlannedScan(spec, key, given, path, request.grid, request.evaluation, decay)
             makers.append(partial(_job, planned, runs, save_seconds=seconds, resume=resume))
     return [make() for make in makers]
 
@@ -163,6 +165,7 @@ def _empty(
         values=of_problem(problem),
         further=stored(choice.measures),
         alone=tuple(objective(problem).alone),
+        uncertain=uncertain(problem) if not evaluation.tolerance else (),
         attributes=attributes(problem),
         tolerance=evaluation.tolerance,
         samples=evaluation.samples,
@@ -278,6 +281,7 @@ def grid(
         "samples": samples,
         "measures": list(measures),
         "extent_reason": reason,
+        **of_objective(problem),
     }
     about["settings"] = {**about.get("settings", {}), **settings}
     scan = _empty(plane, problem, axes(choice.size, ranges), choice, evaluation, **about)

@@ -27,6 +27,8 @@ class GridChoice:
     rise: float = 10.0
     """Extent auto around an origin: to where the loss is so many times the origin's."""
     measures: Sequence[str] = ("loss", "accuracy")
+    with_weight_decay: bool = False
+    """Add λ/2 |w|² to training losses, λ the run's weight decay: what its steps minimise."""
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,10 @@ def _of_grid(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, Any]]:
     yield "extent", was, _ends(ranges)
     settings = planned.settings
     extent = settings.pop("extent")
+    was_had, is_had = (found.pop("objective", {}) for found in (dict(old.settings), settings))
+    yield "weight decay", old.settings.get("weight_decay", 0.0), planned.weight_decay
+    yield "loss's batch size", was_had.get("batch_size"), is_had.get("batch_size")
+    yield "loss's dtype", was_had.get("loss_dtype"), is_had.get("loss_dtype")
     if "extent" in old.settings:
         yield (
             "extent",

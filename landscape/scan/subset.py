@@ -9,7 +9,9 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.problem import samples
+from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
+from landscape.problem.samples import drawn
 
 
 def check(problem: Problem, count: int) -> None:
@@ -28,25 +30,21 @@ def check(problem: Problem, count: int) -> None:
 def of(problem: Problem, count: int, *, seed: int) -> tuple[Problem, Mapping[str, int]]:
     """The problem with ``count`` of its samples, and how many there are in all, by set.
 
-    Of the validation data as many, or all where there are fewer. Drawn without replacement.
+    Of the validation data as many, or all where there are fewer. Drawn without replacement; of a
+    loss that has fixed batches whole batches, at least one, of about as many samples.
 
     Raises:
         LandscapeError: as for `check`.
     """
     check(problem, count)
-    available = samples.length(problem.train)
+    available, fixed = samples.length(problem.train), objective(problem).fixed
     generator = torch.Generator().manual_seed(seed)
     population = {"train": available}
-    changed = replace(
-        problem, train=samples.subset(problem.train, _some(available, count, generator))
-    )
+    chosen = drawn(available, count, generator, fixed)
+    changed = replace(problem, train=samples.subset(problem.train, chosen))
     if problem.validation is not None:
         there = samples.length(problem.validation)
         population["validation"] = there
-        chosen = _some(there, min(count, there), generator)
+        chosen = drawn(there, min(count, there), generator, fixed)
         changed = replace(changed, validation=samples.subset(problem.validation, chosen))
     return changed, population
-
-
-def _some(available: int, count: int, generator: torch.Generator) -> torch.Tensor:
-    return torch.randperm(available, generator=generator)[:count].sort().values

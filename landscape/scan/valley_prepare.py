@@ -60,6 +60,10 @@ def valley_job(
             "a valley is of losses and accuracies, got measure "
             f"{', '.join(request.grid.measures)}; take another plane for these"
         )
+    if request.grid.with_weight_decay:
+        raise LandscapeError(
+            "a valley is of the recorded losses, got with-weight-decay; take another plane for it"
+        )
     if resume and path.exists():
         valley = _resumed(path, run, request)
     else:

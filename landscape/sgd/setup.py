@@ -10,6 +10,7 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.problem import datasets, models, presets
+from landscape.problem.examine import notes
 from landscape.problem.load import builtin, load
 from landscape.problem.problem import Problem, also_trained, vary
 from landscape.problem.samples import length
@@ -191,6 +192,11 @@ class Underway:
     def run(self) -> Run:
         """The run as it is by now."""
         return self.recorder.run
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the loss is had, in sentences."""
+        return notes(self.recorder.problem)
 
     def finish(self, told: Callable[[Step], Any] = lambda step: None) -> Run:
         """Train and record to the end; ``told`` is called after each step.

@@ -358,7 +358,8 @@ def test_checkpointed_layers_are_trained(reentrant):
     torch.testing.assert_close(ours, theirs)
 
 
-def test_negative_losses_have_planes(recorded):
+@pytest.mark.parametrize("kind", ["random", "hessian"])
+def test_negative_losses_have_planes(kind, recorded):
     """A Gaussian's negative log-likelihood with a small deviation is below zero."""
 
     def likelihood(outputs, targets):
@@ -368,6 +369,7 @@ def test_negative_losses_have_planes(recorded):
     problem = Problem(mlp(1), (x, x[:, :1] / 2), loss=likelihood)
     weights = [p.detach().reshape(-1) for p in problem.model.parameters()]
     trajectory = recorded(problem, [torch.cat(weights).numpy()] * 2)
-    result = scan.grid(problem, plane.random(trajectory), trajectory, size=5, extent="auto")
+    view = plane.random(trajectory) if kind == "random" else plane.hessian(problem, trajectory)
+    result = scan.grid(problem, view, trajectory, size=5, extent="auto")
     expected = (likelihood(problem.model(x), x[:, :1] / 2)).mean()
     assert close(float(result.measures["train_loss"][2, 2]), expected)

@@ -12,6 +12,7 @@ from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.problem import Evaluator, Problem, half_square
 from landscape.problem.examine import verify
+from landscape.problem.rebuild import from_record, to_record
 from landscape.problem.samples import Samples, fingerprint
 from landscape.store.scans import scanfile
 from landscape.store.scans.attributes import MeasureInfo
@@ -250,6 +251,7 @@ def test_terms_and_values_of_the_model_alone_are_measured_on_a_plane(recorded, t
     found = scanfile.load(file)
     names = ["train_loss_residual", "train_loss_wall", "train_loss_mean", "validation_loss_wall"]
     assert set(names) < set(found.measures)
+    assert not {"validation_loss", "validation_loss_mean"} & set(found.measures)
     assert found.measure("train_loss_wall") == MeasureInfo("loss", "train", "", "wall")
     assert found.measure("reward") == MeasureInfo("other")
     for i, j in [(0, 0), (2, 2), (4, 1)]:
@@ -266,7 +268,7 @@ def test_terms_and_values_of_the_model_alone_are_measured_on_a_plane(recorded, t
         assert found.errors["width"][i, j] == 0
     assert "measures" in draw.kinds(found)
     titles = [axes.get_title(loc="left") for axes in draw.measured(found).axes]
-    assert "training loss, wall" in titles
+    assert "wall" in titles
 
 
 def test_a_sums_measures_are_of_the_model():
@@ -294,3 +296,41 @@ def test_every_steps_terms_are_recorded(tmp_path):
         total(parts) + trajectory.scalars()["batch_loss_penalty"],
         trajectory.scalars()["batch_loss"],
     )
+
+
+def test_weights_that_adapt_are_recorded_by_an_own_loop(tmp_path):
+    problem = summed()
+    optimizer = torch.optim.Adam(problem.model.parameters(), lr=0.01)
+    with sgd.watch(tmp_path / "run", problem, optimizer, record="log+1") as watch:
+        for step in range(3):
+            parts = oracle(problem, problem.model)
+            loss = parts["residual"] + (step + 1) * parts["wall"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            given = {name: parts[name] for name in ("residual", "wall")}
+            watch.record(loss, terms=given, term_weights={"residual": 1, "wall": step + 1})
+        message = "terms must be those of the problem's sum, residual, wall, mean, got floor"
+        with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+            watch.record(loss, terms={"floor": 1.0})
+    found = watch.run.trajectory.scalars()
+    assert found["term_weight_wall"].tolist() == [1, 2, 3]
+    again = found["batch_loss_residual"] + found["term_weight_wall"] * found["batch_loss_wall"]
+    np.testing.assert_allclose(again, found["batch_loss"])
+    assert np.isnan(found["batch_loss_mean"]).all()
+
+
+def test_other_weights_are_another_loss(tmp_path):
+    problem = summed()
+    record = to_record(problem, tmp_path)
+    assert from_record(record, tmp_path, problem=problem) is problem
+    pairs = {name: (term.problem, 2 * term.weight) for name, term in problem.terms.items()}
+    other = Problem.sum(pairs)
+    message = (
+        f"the problem's loss must be the one that run {tmp_path} was trained with, "
+        "0.5 × residual + 10 × wall + 2 × mean, got 1 × residual + 20 × wall + 4 × mean; "
+        "put terms and weights back, or accept the change with --accept-changes"
+    )
+    with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+        from_record(record, tmp_path, problem=other)
+    assert from_record(record, tmp_path, problem=other, accept_changes=True) is other

@@ -32,6 +32,8 @@ TITLES = {
 """What curvature is measured of any problem, in the order of the panels."""
 WIDTH, SINGLE = 7.0, 4.0
 LEFT, GAP, RIGHT, TOP, BENEATH, BAR = 0.76, 0.25, 0.14, 0.27, 0.6, 0.62
+ACROSS = 3
+"""Panels beside each other at most: more have no room for their titles."""
 LINE = 5.0
 """Width of a line's figure."""
 HIGH = 1.5
@@ -52,6 +54,9 @@ def further_measures(scan: Scan) -> tuple[str, ...]:
 
 
 def _title(scan: Scan, name: str) -> str:
+    about = scan.measure(name)
+    if about.term:
+        return f"{about.term}, validation" if about.role == "validation" else about.term
     return TITLES.get(name) or sentences.title(scan, name)
 
 
@@ -93,7 +98,7 @@ def _check_positive(scan: Scan, shown: Sequence[str]) -> None:
 def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) -> Figure:
     plane_axes.check(scan, "measures")
     width = style.inches(WIDTH if len(shown) > 1 else SINGLE)
-    columns = style.columns(len(shown), width)
+    columns = style.columns(min(len(shown), ACROSS), width)
     across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
     aspect, _ = plane_axes.shape(scan)
     tall = across * aspect
@@ -222,7 +227,7 @@ def _small_print(scan: Scan, width: float) -> list[str]:
             what += "; |λ_min / λ_max| is 0 where the loss is convex"
         texts.append(f"{what}{f' ({count:,} samples)' if count else ''}")
     if any(scan.measure(name).term for name in shown):
-        texts.append("terms are shown before their weights")
+        texts.append("terms of the training loss, before their weights")
     if not scan.is_line:
         units = dict.fromkeys(sentences.unit(scan.plane, axis) for axis in (0, 1))
         texts.append(f"axes: {' and '.join(units)}")

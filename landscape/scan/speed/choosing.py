@@ -66,26 +66,32 @@ def engine(
     *,
     stored: Mapping[str, Any] | None = None,
     population: Mapping[str, int] | None = None,
+    weight_decay: float = 0.0,
     threads: int | None = None,
 ) -> Engine:
     """An evaluator for a plane's points ``xy`` (n, D), by the fastest strategy that agrees.
 
     ``stored`` is a scan's `Scan.strategy`: it is taken up as it is and nothing is tried.
-    ``population`` is `Engine`'s; ``threads`` are those of the processes that evaluate, this
-    process's own unless given.
+    ``population`` and ``weight_decay`` are `Engine`'s; ``threads`` are those of the processes that
+    evaluate, this process's own unless given.
 
     Raises:
         LandscapeError: a strategy, precision or size of memory that can't be.
     """
     tuning.tune()
     names = strategies.fitting(evaluation.strategy)
-    made = Engine(problem, plane, evaluation, population=population)
+    made = Engine(problem, plane, evaluation, population=population, weight_decay=weight_decay)
     made.threads = threads or made.threads
     started = time.perf_counter()
     if why := made.objective.rich:
         note = f"not {evaluation.strategy}: {why}" if names[0] != "sequential" else ""
         plan = TilePlan("sequential", 1, made.data.batch_size)
         made.adopt(plan, strategies.make("sequential", made), note=note)
+        made.at_many(xy[:1])  # the first pass is a cold one
+        began = time.perf_counter()
+        made.at_many(xy[:1])
+        made.seconds = time.perf_counter() - began
+        made.choosing_seconds = time.perf_counter() - started
         return made
     with torch.inference_mode():
         if stored:

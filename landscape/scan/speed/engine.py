@@ -62,8 +62,9 @@ class Engine(PointEvaluator):
         evaluation: Evaluation = DEFAULT,
         *,
         population: Mapping[str, int] | None = None,
+        weight_decay: float = 0.0,
     ) -> None:
-        """Get ready; ``population``: how many samples, by set, the problem's are a subset of.
+        """Get ready; ``population`` and ``weight_decay`` are those of `PointEvaluator`.
 
         Raises:
             LandscapeError: a precision, device or size of memory that can't be.
@@ -77,9 +78,10 @@ class Engine(PointEvaluator):
             batch_size=START,
             precision=precision,
             population=population,
+            weight_decay=weight_decay,
         )
         self.problem, self.plane = problem, plane
-        self.evaluation = evaluation
+        self.evaluation, self.weight_decay = evaluation, weight_decay
         self.seconds = 0.0
         """That a point takes, as far as that is known."""
         self.threads = torch.get_num_threads()
@@ -184,7 +186,7 @@ class Engine(PointEvaluator):
         found: dict[str, Floats] = {}
         for name, total in sums.items():
             found |= self.named(name, total)
-        return found
+        return self.raised(found, xy)
 
     def _each(
         self, xy: Floats, tiles: Callable[[], Iterable[Tile]], sums: Mapping[str, Tensor]

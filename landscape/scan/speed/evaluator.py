@@ -25,6 +25,7 @@ from landscape.problem.sums import standard_errors, values
 from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.scan.speed.options import Evaluation
+from landscape.scan.speed.weight_decay import WeightDecay
 from landscape.store.scans.records import Floats, Plane, Weights
 
 BATCHES = (64, 128, 256, 512, 1024, 2048, 8192)
@@ -81,18 +82,29 @@ class PointEvaluator:
         batch_size: int | None = None,
         precision: str = Evaluation.precision,
         population: Mapping[str, int] | None = None,
+        weight_decay: float = 0.0,
     ) -> None:
-        """Get ready; ``population``: how many samples, by set, the problem's are a subset of."""
+        """Get ready; ``population``: how many samples, by set, the problem's are a subset of.
+
+        Training losses are raised by ``weight_decay`` / 2 |w|².
+        """
         place = resolve(device)
         self.tied = tied(problem.model, place, dtype_of(precision, place), layout=problem.layout)
         self.model, self.vector = self.tied.model, self.tied.vector
         self.model.eval()
         self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
-        self.objective, self.population = self.data.objective, population
+        self.objective = self.data.objective
+        drawn = {"train": math.inf} if problem.draw is not None else None
+        self.population: Mapping[str, float] | None = population or drawn
         # Apple's GPUs have no float64.
         dtype = torch.float32 if place.type == "mps" else torch.float64
         self.origin = torch.from_numpy(plane.origin).to(place, dtype)
         self.directions = torch.from_numpy(plane.directions).to(place, dtype)
+        self.decay = (
+            WeightDecay(weight_decay, problem.model, self.origin, self.directions)
+            if weight_decay
+            else None
+        )
         normalizes = has_statistics(self.model)
         self._recompute = plane.batchnorm == "recompute" and normalizes
         interpolates = plane.batchnorm == "interpolate" and normalizes
@@ -169,10 +181,21 @@ class PointEvaluator:
             size, moments = self.data.batch_size, self.population is not None
             sums = summed(self.model, samples, self.objective, batch_size=size, moments=moments)
             found |= self.named(name, sums)
+        found = self.raised(found, xy[None])
         plain = {name: float(value) for name, [value] in found.items()}
         for name, (value, error) in self.objective.values_alone(self.model).items():
             plain |= {name: value, f"{name}_error": error}
         return plain
+
+    def raised(self, found: dict[str, Floats], xy: Floats) -> dict[str, Floats]:
+        """Values at points (n, D) with what weight decay adds to the training loss."""
+        if self.decay is None:
+            return found
+        return found | {"train_loss": found["train_loss"] + self.decay.at(xy)}
+
+    def penalty_of(self, weights: Weights) -> float:
+        """What weight decay adds at any weights (P,)."""
+        return 0.0 if self.decay is None else self.decay.of(weights)
 
     def named(self, name: str, sums: Tensor) -> dict[str, Floats]:
         """A set's values (K,) by the names that a scan has for them, from (2 or 5, V, K) sums.
@@ -181,7 +204,8 @@ class PointEvaluator:
         """
         names, measured = self.objective.names, values(self.objective, sums)
         found = {f"{name}_{what}": v for what, v in zip(names, measured, strict=True)}
-        if self.population is not None and self.objective.fixed is None:
+        if name in (self.population or {}) and self.objective.fixed is None:
+            assert self.population is not None
             count, of = self.samples[name], self.population[name]
             errors = standard_errors(sums, count=count, population=of)
             found |= {f"{name}_{what}_error": v for what, v in zip(names, errors, strict=True)}
@@ -190,7 +214,8 @@ class PointEvaluator:
     def train_loss_at(self, xy: NDArray[np.float64]) -> float:
         """The training loss alone at one point of the plane."""
         self.move(xy)
-        return self.data.on_train(self.model).loss
+        found = self.data.on_train(self.model).loss
+        return found if self.decay is None else found + float(self.decay.at(xy[None])[0])
 
     def train_loss_of(self, weights: Weights, buffers: Buffers) -> float:
         """The training loss at any weights (P,), in the plane's BatchNorm mode.
@@ -201,7 +226,7 @@ class PointEvaluator:
         try:
             if self._recompute:
                 recompute(self.model, self.data.train, self.objective)
-            return self.data.on_train(self.model).loss
+            return self.data.on_train(self.model).loss + self.penalty_of(weights)
         finally:  # the plane's points need their own
             load_buffers(self.model, self._buffers)
 

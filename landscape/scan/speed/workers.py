@@ -133,6 +133,7 @@ def _packed(engine: Engine) -> bytes:
         ),
         "stored": asdict(engine.strategy),
         "population": engine.population,
+        "weight_decay": engine.weight_decay,
     }
     try:
         inner = pickle.dumps((replace(problem, augment=None), replace(plane, points=()), about))

@@ -14,6 +14,7 @@ import torch
 from filelock import BaseFileLock
 
 from landscape.errors import LandscapeError
+from landscape.problem.examine import verify
 from landscape.problem.problem import Problem, term_names
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
@@ -80,6 +81,7 @@ class Recorder:
         """
         folder, options = Path(folder), options or Options()
         run_folder.check_free(folder, overwrite=overwrite)
+        verify(problem)  # a problem that can't work leaves no folder
         samples = length(problem.train)
         if settings is not None:
             steps_per_epoch = settings.steps_per_epoch(samples)

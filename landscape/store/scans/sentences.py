@@ -101,6 +101,10 @@ def remarks(scan: Scan) -> list[str]:
     found = []
     if reason := scan.settings.get("extent_reason"):
         found.append(f"The grid reaches {reason}.")
+    if decay := scan.settings.get("weight_decay"):
+        found.append(f"Training losses include the weight decay, {number(decay)}/2 |w|².")
+    # How losses were had where that is out of the ordinary, as the problem words it.
+    found += scan.settings.get("objective", {}).get("notes", [])
     found += approximations(scan)
     if scan.spread is not None and scan.is_line:
         count = len(scan.spread.seeds)

@@ -57,10 +57,13 @@ def test_terms_and_own_measures_have_panels(planted, kind, size):
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert [title for title in titles if title] == [
         "score [points]",
-        "training loss, wall",
+        "wall",
         "training word error",
     ]
-    assert any("terms are shown before their weights" in text.get_text() for text in figure.texts)
+    assert any(
+        "terms of the training loss, before their weights" in text.get_text()
+        for text in figure.texts
+    )
     assert scale.of(scan).low == scale.of(base).low
     assert scale.of_measure(scan, "train_loss_wall").low == 1e-6 * loss.min()
     assert "Training loss, wall: " in " ".join(sentences.describe(scan))
