@@ -25,8 +25,8 @@ TRIED = 8
 """Samples that a problem is tried with, spread over its data."""
 SAME = 1e-3
 """Of 1 + |value|: by so much at most rounding changes it in another batch."""
-DTYPES = (("float64", False), ("float64", True), ("float32", False))
-"""Of a loss with its targets: as they come, targets and constants converted, nothing converted."""
+DTYPES = (("float64", True), ("float64", False), ("float32", False))
+"""Of a loss, and whether its targets and constants are converted: the first that works."""
 
 
 def objective(problem: Problem) -> Objective:

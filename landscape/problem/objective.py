@@ -21,8 +21,10 @@ from landscape.problem.losses import (
     Loss,
     accuracy,
     double,
+    doubled,
     exact,
     hits,
+    on_processor,
 )
 from landscape.problem.samples import Batch
 
@@ -236,7 +238,7 @@ class Objective:
         if self.facts.loss_dtype == "float32":
             return nests.cast(outputs, torch.float32), targets
         if self.facts.targets:
-            return double(outputs), double(targets)
+            return double(outputs), doubled(on_processor(targets))
         return exact(outputs, targets)
 
     def _loss_on(self, outputs: Any) -> Loss:
