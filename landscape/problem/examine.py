@@ -273,7 +273,8 @@ def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
     given = _cloned(batch)
     with seeded(0), torch.enable_grad():
         if problem.augment is not None:
-            given = augmented(problem.augment, given, torch.Generator().manual_seed(0))
+            generator, whole = torch.Generator().manual_seed(0), problem.objective is not None
+            given = augmented(problem.augment, given, generator, whole=whole)
         try:
             loss = made.batch_loss(model, given).mean()
         except LandscapeError as error:

@@ -184,7 +184,8 @@ class Training:
         """A batch's loss in the model's present mode, with its graph."""
         batch = self.samples.batch(indices)
         if self.augment is not None:
-            batch = augmented(self.augment, batch, self.generator)
+            whole = self.objective.whole is not None
+            batch = augmented(self.augment, batch, self.generator, whole=whole)
         try:
             return self.objective.batch_loss(self.model, batch).mean()
         except LandscapeError as error:
