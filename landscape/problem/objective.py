@@ -77,6 +77,8 @@ class Facts:
     """Floating targets, and the constants of a loss that is a module, are converted with it."""
     of: tuple[Any, ...] = ()
     """What was tried: loss, objective, reduction, the model's class, names of further values."""
+    divided_by_all: bool = False
+    """Labels are weighted or ignored inside of torch's cross-entropy, and counted one each."""
     verified: bool = False
     """`examine.verify` found nothing wrong."""
 
@@ -163,6 +165,11 @@ class Objective:
             found.append(
                 f"Random numbers that are drawn in eval mode are the same at every point, in fixed "
                 f"batches of {self.fixed} samples."
+            )
+        if facts.divided_by_all:
+            found.append(
+                "Labels are weighted or ignored, but count one each: PyTorch's mean divides by "
+                "their weights, as loss=cross_entropy(weight=..., ignore_index=...) does."
             )
         if facts.loss_dtype not in ("float64", "float32") or (
             facts.loss_dtype == "float32" and self.whole is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import pickle
 import random
 from dataclasses import replace
@@ -283,3 +284,55 @@ def test_a_problem_is_pickled_with_what_was_found():
     again = pickle.loads(pickle.dumps(problem))
     assert again.facts == problem.facts
     assert objective(again).facts is again.facts
+
+
+def test_labels_that_are_weighted_but_count_one_are_told():
+    weight = torch.tensor([1.0, 5.0])
+    loss = lambda o, t: functional.cross_entropy(o, t, weight=weight, reduction="none")  # noqa: E731
+    told = (
+        "Labels are weighted or ignored, but count one each: PyTorch's mean divides by their "
+        "weights, as loss=cross_entropy(weight=..., ignore_index=...) does."
+    )
+    assert told in notes(Problem(nn.Linear(4, 2), (X, Y), loss=loss))
+    ignoring = lambda o, t: functional.cross_entropy(o, t, reduction="none")  # noqa: E731
+    assert told in notes(
+        Problem(nn.Linear(4, 2), (X, Y.index_fill(0, Y[:1] * 0, -100)), loss=ignoring)
+    )
+    assert notes(Problem(nn.Linear(4, 2), (X, Y), loss=ignoring)) == ()
+    assert notes(Problem(nn.Linear(4, 2), (X, Y), loss=cross_entropy(weight=weight))) == ()
+
+
+def test_two_means_that_differ_are_told():
+    """Two batches of 32: one with a single label, the other with all of them."""
+    inputs = torch.zeros(64, 4)
+    inputs[:32, 0] = 4.0
+    labels = torch.zeros(64, dtype=torch.int64)
+    labels[1:32] = -100
+    model = nn.Linear(4, 2, bias=False)
+    with torch.no_grad():
+        model.weight.zero_()
+        model.weight[1, 0] = 1.0
+    one, rest = math.log(1 + math.exp(4)), math.log(2)
+    assert notes(Problem(model, (inputs, labels))) == (
+        f"Batches of 32 count differently: the loss over all samples is "
+        f"{(one + 32 * rest) / 33:.4g}, the mean of the batches' losses, which steps minimise, "
+        f'{(one + rest) / 2:.4g}; reduction="batch" measures that.',
+    )
+    assert notes(Problem(model, (inputs, labels), reduction="batch", batch_size=32)) == (
+        "The loss is the mean over fixed batches of 32 samples.",
+    )
+    nothing = torch.full_like(labels, -100)
+    assert notes(Problem(model, (inputs, nothing))) == (
+        "Nothing counts: all labels are ignored, or all weights are 0.",
+    )
+
+
+def test_a_sample_without_a_loss_is_found():
+    inputs = X.clone()
+    inputs[23, 1] = torch.nan
+    problem = Problem(nn.Linear(4, 2), (inputs, Y))
+    for size in (7, 40):
+        found = Evaluator(problem, batch_size=size).first_without_loss(problem.model)
+        assert found == 23
+    clean = Problem(nn.Linear(4, 2), (X, Y))
+    assert Evaluator(clean).first_without_loss(clean.model) is None
