@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -19,7 +19,7 @@ from landscape.plane.choice import PlaneChoice
 from landscape.problem.problem import Problem
 from landscape.scan import crossings
 from landscape.scan.filling import empty
-from landscape.scan.job import Job
+from landscape.scan.job import Chosen, Job
 from landscape.scan.measures import of_problem
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
@@ -77,9 +77,7 @@ class ValleyJob:
         """What further measures take: there are none."""
         return 0.0
 
-    def run(
-        self, pool: Workers | None = None, *, chosen: Callable[[StrategyRecord], None] | None = None
-    ) -> Iterator[Valley]:
+    def run(self, pool: Workers | None = None, *, chosen: Chosen | None = None) -> Iterator[Valley]:
         """Evaluate slice after slice, yielding the valley as it fills and saving it now and then.
 
         However it ends, what was measured is saved.
@@ -90,9 +88,9 @@ class ValleyJob:
         if self.finished:
             return
         with self.saver if self.saver is not None else nullcontext() as saver:
-            valley = self._with_strategy(pool)
+            valley, seconds = self._with_strategy(pool)
             if chosen is not None:
-                chosen(StrategyRecord(**valley.strategy))
+                chosen(StrategyRecord(**valley.strategy), seconds)
             try:
                 for number in range(valley.finished_rows, len(valley.slices.step)):
                     for current in self._slice(valley, number, pool):
@@ -104,11 +102,14 @@ class ValleyJob:
                 if saver is not None:
                     saver.save(valley)
 
-    def _with_strategy(self, pool: Workers | None) -> Valley:
-        """The valley with how its points are evaluated, which is chosen once for all slices."""
+    def _with_strategy(self, pool: Workers | None) -> tuple[Valley, float]:
+        """The valley with how its points are evaluated, which is chosen once for all slices.
+
+        And the seconds that all of them take at most; 0 where nothing was timed.
+        """
         valley = self.scan
         if valley.strategy:
-            return valley
+            return valley, 0.0
         row = self._rows[0]
         direction = self._random(row) if valley.across == "random" else self._movement(0)
         plane = self._plane(row, direction)
@@ -120,11 +121,12 @@ class ValleyJob:
             self.evaluation,
             threads=None if pool is None else pool.threads(torch.get_num_threads()),
         )
-        return replace(
+        known = replace(
             valley,
             strategy=asdict(engine.strategy),
             choosing_seconds=valley.choosing_seconds + engine.choosing_seconds,
         )
+        return known, engine.seconds * self.total
 
     def _slice(self, valley: Valley, number: int, pool: Workers | None) -> Iterator[Valley]:
         row = self._rows[number]

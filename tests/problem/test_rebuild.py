@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -250,3 +251,48 @@ def test_code_is_not_run_unasked(project, monkeypatch, kind):
 def test_code_of_the_interpreter_is_found_and_not_run():
     record = {"kind": "module", "function": "posix:system", "sha256": ""}
     assert rebuild.named_code(record, Path()) == rebuild.NamedCode("posix:system", "", "")
+
+
+UNSEEDED = """
+import torch
+from landscape.problem import Problem
+
+def data():
+    inputs = torch.randn(30, 4)
+    return Problem(torch.nn.Linear(4, 2), (inputs, torch.arange(30) % 2))
+"""
+
+
+def test_data_that_is_drawn_anew_is_explained(tmp_path):
+    """Watched in a script that called the function, then given with --problem."""
+    (tmp_path / "mine.py").write_text(UNSEEDED)
+    spec = f"{tmp_path / 'mine.py'}:data"
+    torch.manual_seed(123)
+    watched = replace(load(spec, seed=9), source=None)
+    record = to_record(watched, tmp_path)
+    assert refused(record, tmp_path, problem=load(spec)) == (
+        f"the problem's training data must be what run {tmp_path} was trained with, but {spec} "
+        "draws it anew with every seed; have it draw from a generator of its own, "
+        "torch.Generator().manual_seed(0), and train again"
+    )
+    # With a generator of its own it is other data that is told.
+    seeded = UNSEEDED.replace("(30, 4)", "(30, 4, generator=torch.Generator().manual_seed(0))")
+    (tmp_path / "mine.py").write_text(seeded)
+    assert "put the data back" in refused(record, tmp_path, problem=load(spec))
+
+
+def test_batches_of_a_loss_that_has_them_are_recorded(tmp_path):
+    def contrast(model, batch):
+        return model(batch).square().mean(), len(batch)
+
+    inputs = torch.arange(24.0).reshape(12, 2)
+    problem = Problem(torch.nn.Linear(2, 2), inputs, objective=contrast, batch_size=4)
+    record = json.loads(json.dumps(to_record(problem, tmp_path)))
+    assert record["objective"] == {"coupled": True, "loss_dtype": "float32", "batch_size": 4}
+    assert from_record(record, tmp_path, problem=problem) is problem
+    other = replace(problem, batch_size=6)
+    assert refused(record, tmp_path, problem=other) == (
+        f"the problem's loss must be measured as run {tmp_path} was, over batches of 4, got "
+        "batches of 6; put batch_size= back, or accept the change with --accept-changes"
+    )
+    assert from_record(record, tmp_path, problem=other, accept_changes=True) is other
