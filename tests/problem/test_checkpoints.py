@@ -15,6 +15,7 @@ from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.problem.checkpoints import find, read
+from landscape.problem.weights import Layout
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(3)}
 
@@ -316,3 +317,22 @@ def test_weights_that_are_no_real_numbers(model):
     with pytest.raises(LandscapeError) as caught:
         find(state, model, "q.pt")
     assert str(caught.value) == "weights must be numbers, 0.weight is torch.int8 in q.pt"
+
+
+def test_frozen_tensors_may_be_left_out_and_must_be_the_models():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    model[0].requires_grad_(False)
+    state = {name: value.clone() + 1 for name, value in model.state_dict().items()}
+    alone = {name: value for name, value in state.items() if name.startswith("1.")}
+    found = find(alone, model, "head.pt")
+    expected = torch.cat([state["1.weight"].reshape(-1), state["1.bias"]])
+    np.testing.assert_array_equal(found.weights, expected)
+    with pytest.raises(LandscapeError) as caught:
+        find(state, model, "all.pt")
+    assert str(caught.value) == (
+        "a checkpoint's frozen tensors must be the model's, all.pt has another 0.weight, 0.bias; "
+        "load them in the problem's function, or name them with --parameters"
+    )
+    named = Layout.of(model, also=["0.weight", "0.bias"])
+    found = find(state, model, "all.pt", layout=named)
+    assert len(found.weights) == 9
