@@ -16,7 +16,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
-from landscape.plane.named_weights import check_layout
+from landscape.plane.named_weights import check_constants, check_layout
 from landscape.problem.baseline import constant_loss
 from landscape.problem.problem import Problem
 from landscape.scan import spread, subset
@@ -69,6 +69,7 @@ def prepare(
     trajectory = run.trajectory
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
+        check_constants(run, other, str(other.folder))
     if request.plane.parameters:
         narrowed = problem.layout.narrowed([request.plane.parameters])
         problem = replace(problem, weights=narrowed)

@@ -223,3 +223,24 @@ def test_a_problem_that_trains_what_the_run_froze_is_refused(problem, trained):
         "got 0.weight (5, 4) against 2.weight (3, 5); "
         "give that problem with --problem FILE.py:function"
     )
+
+
+def test_runs_on_another_base_are_not_compared(problem, trained):
+    run = trained(problem(frozen_base()))
+    changed = frozen_base()
+    changed[0].weight.data *= 2
+    other = trained(problem(changed))
+    for asking in (
+        lambda: prepare(run, problem(frozen_base()), asked(kinds=("random",)), also=[other]),
+        lambda: prepare(
+            run, problem(frozen_base()), asked(kinds=(f"line:final,{other.folder}@final",))
+        ),
+    ):
+        with pytest.raises(LandscapeError) as caught:
+            asking()
+        assert str(caught.value) == (
+            f"run {other.folder} must have the frozen tensors of the run that is scanned, "
+            "0.weight differs; give a run on the same base"
+        )
+    same = trained(problem(frozen_base()), seed=5)
+    assert prepare(run, problem(frozen_base()), asked(kinds=("random",)), also=[same])
