@@ -111,6 +111,8 @@ class _Trainer:
         place = resolve(device)
         self.tied = tied(problem.model, place, layout=problem.layout)
         self.model, self.vector = self.tied.model, self.tied.vector
+        places = zip(self.tied.layout.parameters, self.tied.parameters, strict=True)
+        self.moving = [tensor.requires_grad_() for place, tensor in places if place.moves]
         self.loss = problem.loss
         self.samples = Samples(problem.train, place, channels_last=True)
         self.a, self.b = (torch.from_numpy(end).to(self.vector) for end in (a, b))
@@ -144,11 +146,10 @@ class _Trainer:
         self.tied.move((1 - t) ** 2 * self.a + 2 * t * (1 - t) * control + t**2 * self.b)
         inputs, targets = batch
         loss = per_sample(self.loss, self.model(inputs), targets).mean()
-        trained = [tensor for tensor in self.tied.parameters if tensor.requires_grad]
-        found = iter(torch.autograd.grad(loss, trained, materialize_grads=True))
+        found = iter(torch.autograd.grad(loss, self.moving, materialize_grads=True))
+        places = zip(self.tied.layout.parameters, self.tied.parameters, strict=True)
         return self.tied.joined(
-            next(found) if tensor.requires_grad else torch.zeros_like(tensor)
-            for tensor in self.tied.parameters
+            next(found) if place.moves else torch.zeros_like(tensor) for place, tensor in places
         )
 
 
