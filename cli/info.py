@@ -140,10 +140,11 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
 def _size(about: Mapping[str, Any]) -> str:
     from landscape.store.scans.sentences import trained
 
-    frozen = about["frozen"]
+    frozen, dtypes = about["frozen"], about["dtypes"]
+    types = "" if dtypes in ([], ["float32"]) else f" ({', '.join(dtypes)})"
     if not frozen["tensors"]:
-        return f"{about['parameters']:,} parameters"
-    return trained(about["parameters"], frozen["parameters"], frozen["tensors"])
+        return f"{about['parameters']:,} parameters{types}"
+    return trained(about["parameters"], frozen["parameters"], frozen["tensors"]) + types
 
 
 def _status(about: Mapping[str, Any]) -> str:

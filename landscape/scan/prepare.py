@@ -17,7 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
-from landscape.plane.named_weights import check_layout
+from landscape.plane.named_weights import check_constants, check_layout
 from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
@@ -76,6 +76,7 @@ def prepare(
         )
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
+        check_constants(run, other, str(other.folder))
     if request.plane.parameters:
         narrowed = problem.layout.narrowed([request.plane.parameters])
         problem = replace(problem, weights=narrowed)

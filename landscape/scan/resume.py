@@ -61,7 +61,8 @@ def _of_plane(old: Scan, planned: PlannedScan, run_id: str) -> Iterator[tuple[st
         yield "ignored", old.plane.ignored, "none" if choice.include_1d else "1-D"
     # Patterns are compared as they were asked for. An old scan has its directions, but further
     # ones would be made anew, without those of frozen tensors.
-    if not choice.parameters and (old.weights is not None or choice.planes > 1):
+    by_name = choice.parameters or old.settings.get("parameters")
+    if not by_name and (old.weights is not None or choice.planes > 1):
         constant = len(planned.given.problem.layout.moving) < len(planned.given.parameters)
         was = old.weights is not None and bool(old.weights.tensors)
         said = {True: "those that are trained", False: "all"}

@@ -18,8 +18,9 @@ from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
-from landscape.problem.weights import Layout, load_buffers, tied
+from landscape.problem.weights import Layout, constants, load_buffers, tied
 from landscape.sgd import consent
+from landscape.sgd.recording.still import still_buffers
 from landscape.store import run as run_folder
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE
@@ -157,7 +158,13 @@ def record(
     consent.remember(run)
     status = "failed"
     try:
-        writer = Writer(folder, layout.to_records())
+        first = _state(files[0], problem, key, ignore).buffers
+        writer = Writer(
+            folder,
+            layout.to_records(),
+            constants=constants(problem.model, layout),
+            still={name: first[name] for name in still_buffers(problem.model)},
+        )
         evaluator = Evaluator(problem, place)
         copy = tied(problem.model, place, layout=layout)
         model = copy.model

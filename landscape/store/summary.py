@@ -36,6 +36,8 @@ def of_run(run: Run) -> dict[str, Any]:
     problem = record.get("problem", {})
     found["problem"] = {name: problem.get(name) for name in OF_THE_PROBLEM}
     found["frozen"] = frozen(problem)
+    dtypes = {one.get("dtype", "float32") for one in problem.get("parameters", ())}
+    found["dtypes"] = sorted(dtypes)
     found |= {"snapshots": None, "losses": None, "error": None}
     try:
         found |= _recorded(run)

@@ -12,6 +12,7 @@ from torch import nn
 from landscape.errors import LandscapeError
 from landscape.problem.checkpoint_files import read
 from landscape.problem.checkpoints import find
+from landscape.problem.weights import Layout
 
 
 @pytest.fixture
@@ -274,3 +275,22 @@ def test_what_transformers_saves(tmp_path):
         assert "lm_head.weight" not in tree
         model = Outer(transformers.GPT2LMHeadModel(config))
         np.testing.assert_array_equal(find(tree, model, name).weights, vector(saved))
+
+
+def test_frozen_tensors_may_be_left_out_and_must_be_the_models():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    model[0].requires_grad_(False)
+    state = {name: value.clone() + 1 for name, value in model.state_dict().items()}
+    alone = {name: value for name, value in state.items() if name.startswith("1.")}
+    found = find(alone, model, "head.pt")
+    expected = torch.cat([state["1.weight"].reshape(-1), state["1.bias"]])
+    np.testing.assert_array_equal(found.weights, expected)
+    with pytest.raises(LandscapeError) as caught:
+        find(state, model, "all.pt")
+    assert str(caught.value) == (
+        "a checkpoint's frozen tensors must be the model's, all.pt has another 0.weight, 0.bias; "
+        "load them in the problem's function, or name them with --parameters"
+    )
+    named = Layout.of(model, also=["0.weight", "0.bias"])
+    found = find(state, model, "all.pt", layout=named)
+    assert len(found.weights) == 9

@@ -511,3 +511,69 @@ def test_a_file_system_without_locks_is_said_and_recorded_on(tmp_path, problem, 
         plain(tmp_path / "run", made, made.model)
     assert read(tmp_path / "run").record["status"] == "finished"
     assert not (tmp_path / "run" / ".lock").exists()
+
+
+def unfreezing(folder, made, **options):
+    """Three steps of the last layer, then three of both."""
+    model = made.model
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
+    with sgd.watch(folder, made, optimizer, record="1", **options) as watch:
+        for number, batch in enumerate((*BATCHES, BATCHES[0])):
+            if number == 3:
+                model[0].requires_grad_(True)
+            optimizer.zero_grad()
+            loss = loss_of(model, made, batch)
+            loss.backward()
+            optimizer.step()
+            watch.record(loss)
+    return watch.recorder.run.trajectory
+
+
+def test_tensors_that_are_trained_later_are_named_at_the_start(tmp_path, problem):
+    made = problem()
+    trajectory = unfreezing(tmp_path / "run", made, parameters=["0.*"])
+    weights = trajectory.weights(slice(None))
+    assert weights.shape == (7, 43)
+    moved = (np.diff(weights, axis=0)[:, :25] != 0).any(1)
+    assert moved.tolist() == [False, False, False, True, True, True]
+    np.testing.assert_array_equal(
+        weights[-1], nn.utils.parameters_to_vector(made.model.parameters()).detach()
+    )
+
+
+def test_a_tensor_that_is_trained_later_must_be_named(tmp_path, problem):
+    with pytest.raises(LandscapeError) as caught:
+        unfreezing(tmp_path / "run", problem())
+    assert str(caught.value) == (
+        "a tensor that is trained must be among the weights from the start, 0.weight was frozen "
+        'then and isn\'t at step 3; name it at the start, watch(..., parameters=["0.weight"])'
+    )
+    run = read(tmp_path / "run")
+    assert (run.record["status"], run.record["steps"]) == ("failed", 3)
+
+
+def test_frozen_tensors_of_the_loops_model_must_be_the_problems(tmp_path, problem, mlp):
+    made, model = problem(), mlp()
+    made.model[0].requires_grad_(False)
+    model[0].requires_grad_(False)
+    model[0].bias.data += 1
+    optimizer = torch.optim.SGD(model[2].parameters(), lr=0.1)
+    with pytest.raises(LandscapeError) as caught:
+        sgd.watch(tmp_path / "run", made, optimizer, model, record="1")
+    assert str(caught.value) == (
+        "the model's frozen tensors must be the problem's, 0.bias differs; "
+        "give the problem the model that is trained"
+    )
+
+
+def test_what_the_loop_trains_must_be_weights_of_the_problem(tmp_path, problem, mlp):
+    made, model = problem(), mlp()
+    made.model[0].requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(LandscapeError) as caught:
+        sgd.watch(tmp_path / "run", made, optimizer, model, record="1")
+    assert str(caught.value) == (
+        "the problem must train what the model trains, 0.weight is frozen in the problem's; "
+        'unfreeze it there, or name it, watch(..., parameters=["0.weight"])'
+    )

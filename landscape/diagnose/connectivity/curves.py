@@ -111,6 +111,8 @@ class _Trainer:
         place = resolve(device)
         self.tied = tied(problem.model, place, layout=problem.layout)
         self.model, self.vector = self.tied.model, self.tied.vector
+        places = zip(self.tied.layout.parameters, self.tied.parameters, strict=True)
+        self.moving = [tensor.requires_grad_() for place, tensor in places if place.moves]
         self.objective = objective(problem)
         self.samples = Samples(problem.train, place, channels_last=True)
         self.a, self.b = (torch.from_numpy(end).to(self.vector) for end in (a, b))
@@ -143,11 +145,10 @@ class _Trainer:
     def _gradient(self, batch: Batch, control: Tensor, t: float) -> Tensor:
         self.tied.move((1 - t) ** 2 * self.a + 2 * t * (1 - t) * control + t**2 * self.b)
         loss = self.objective.batch_loss(self.model, batch).mean()
-        trained = [tensor for tensor in self.tied.parameters if tensor.requires_grad]
-        found = iter(torch.autograd.grad(loss, trained, materialize_grads=True))
+        found = iter(torch.autograd.grad(loss, self.moving, materialize_grads=True))
+        places = zip(self.tied.layout.parameters, self.tied.parameters, strict=True)
         return self.tied.joined(
-            next(found) if tensor.requires_grad else torch.zeros_like(tensor)
-            for tensor in self.tied.parameters
+            next(found) if place.moves else torch.zeros_like(tensor) for place, tensor in places
         )
 
 

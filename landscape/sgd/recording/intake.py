@@ -28,6 +28,9 @@ from landscape.sgd.training.train import Step
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT, Event
 
+DOUBLE = ("float64", "complex128")
+"""The types of parameters of which float32 doesn't hold every value."""
+
 
 class Intake:
     """Steps go in, rows come out; memory is the flight recorder's and a few weight vectors."""
@@ -127,6 +130,8 @@ class Intake:
         """Limits that were reached, in words."""
         found = [] if self._without_loss is None else [self._without_loss]
         options, ledger = self.plan.options, self._tape.ledger
+        if any(place.dtype in DOUBLE for place in self.plan.layout.parameters):
+            found.append("weights in float64 are recorded rounded to float32")
         if self._flight.steps < options.flight:
             found.append(
                 f"the flight recorder kept {self._flight.steps} steps instead of "
