@@ -146,9 +146,10 @@ def _bare(name: str) -> str:
 
 
 def _anchors(model: nn.Module, expected: Mapping[str, Any]) -> list[str]:
-    """A few of the model's shortest names; of tensors that share theirs the first."""
-    named = [name for name, _ in model.named_parameters() if name in expected]
-    return sorted(named, key=lambda name: name.count("."))[:ANCHORS] or list(expected)[:1]
+    """A few of the model's shortest names, frozen tensors last; of shared ones the first."""
+    named = {name: p for name, p in model.named_parameters() if name in expected}
+    by_rank = sorted(named, key=lambda name: (not named[name].requires_grad, name.count(".")))
+    return by_rank[:ANCHORS] or list(expected)[:1]
 
 
 def _without(

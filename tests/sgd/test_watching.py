@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import errno
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -577,3 +579,43 @@ def test_what_the_loop_trains_must_be_weights_of_the_problem(tmp_path, problem, 
         "the problem must train what the model trains, 0.weight is frozen in the problem's; "
         'unfreeze it there, or name it, watch(..., parameters=["0.weight"])'
     )
+
+
+LOOP = """
+import sys
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from landscape import sgd
+from landscape.problem import Problem
+
+torch.distributed.init_process_group("gloo")
+torch.manual_seed(0)
+inputs, targets = torch.randn(40, 2), torch.randint(2, (40,))
+problem = Problem(nn.Linear(2, 2), (inputs, targets))
+model = DistributedDataParallel(problem.model)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+own = slice(torch.distributed.get_rank(), None, 2)
+with sgd.watch(sys.argv[1], problem, optimizer, model, record="1") as watch:
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(inputs[own]), targets[own])
+        loss.backward()
+        optimizer.step()
+        watch.record(loss)
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_make_one_run(tmp_path):
+    (tmp_path / "loop.py").write_text(LOOP)
+    run = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run(
+        [sys.executable, "-m", *run, tmp_path / "loop.py", tmp_path / "run"],
+        check=True,
+        timeout=300,
+    )
+    record = read(tmp_path / "run").record
+    assert (record["status"], record["steps"]) == ("finished", 3)
+    assert "clipped" not in record
