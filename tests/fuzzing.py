@@ -16,6 +16,7 @@ import json
 import os
 import random
 import resource
+import runpy
 import shutil
 import signal
 import sys
@@ -110,10 +111,10 @@ class Farm:
         rng = np.random.default_rng(0)
         inputs, targets = rng.normal(size=(20, 2)).astype(np.float32), rng.integers(0, 2, 20)
         np.savez(self.work / "data.npz", train_inputs=inputs, train_targets=targets)
-        weights = {"0.weight": np.ones((3, 4), np.float32), "0.bias": np.zeros(3, np.float32)}
-        np.savez_compressed(self.work / "weights.npz", **weights)
-        np.save(self.work / "weights.npy", np.zeros(15, np.float32))
-        torch.save({k: torch.tensor(v) for k, v in weights.items()}, self.work / "weights.pt")
+        weights = runpy.run_path(str(self.work / "own.py"))["net"]().model.state_dict()
+        np.savez_compressed(self.work / "weights.npz", **{k: v.numpy() for k, v in weights.items()})
+        np.save(self.work / "weights.npy", np.zeros(23, np.float32))
+        torch.save(weights, self.work / "weights.pt")
 
     def _register(self) -> None:
         self.own(mine=True)
@@ -156,6 +157,8 @@ def mutate(farm: Farm, number: int) -> tuple[Mutant, bool]:
             how += ", sealed"
         if path.parent.name == "shards" and rng.random() < 0.8:
             relist(path)
+    elif path.suffix == ".pt" and rng.random() < 0.5:
+        how = tensors(path, rng)
     elif path.suffix == ".npz" and rng.random() < 0.5:
         how = archive(path, rng)
     else:
@@ -368,6 +371,43 @@ def archive(path: Path, rng: random.Random) -> str:
     return f"{name} declared as {kind} {shape}"
 
 
+def tensors(path: Path, rng: random.Random) -> str:
+    """A checkpoint with a tensor of another kind."""
+    import torch
+
+    found = dict(torch.load(path, weights_only=True))
+    name = rng.choice(list(found))
+    tensor = found[name]
+    kind = rng.choice(tuple(TENSORS))
+    try:
+        found[name] = TENSORS[kind](torch, tensor)
+    except RuntimeError:
+        found[name] = None
+    if rng.random() < 0.2:
+        found = {"model": {"x": found}, "odd": rng.choice(ODD)}
+    torch.save(found, path)
+    return f"{name} {kind}"
+
+
+TENSORS: dict[str, Callable[[Any, Any], Any]] = {
+    "sparse": lambda torch, one: one.to_sparse(),
+    "compressed": lambda torch, one: one.reshape(1, -1).to_sparse_csr(),
+    "quantized": lambda torch, one: torch.quantize_per_tensor(one.float(), 0.1, 0, torch.qint8),
+    "meta": lambda torch, one: one.to("meta"),
+    "huge view": lambda torch, one: torch.zeros(1).expand(10**10),
+    "huge of its shape": lambda torch, one: torch.zeros(1).expand(one.shape),
+    "complex": lambda torch, one: one.to(torch.complex64),
+    "bfloat16": lambda torch, one: one.to(torch.bfloat16),
+    "float8": lambda torch, one: one.to(torch.float8_e4m3fn),
+    "bits": lambda torch, one: one.to(torch.bool),
+    "conjugate": lambda torch, one: one.to(torch.complex64).conj(),
+    "nested": lambda torch, one: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    "NaN": lambda torch, one: one * float("nan"),
+    "scalar": lambda torch, one: torch.tensor(1.0),
+    "empty": lambda torch, one: torch.empty(0),
+}
+
+
 def command(farm: Farm, file: str, rng: random.Random) -> tuple[str, ...]:
     """What to do with a changed file."""
     path, home = farm.work / file, farm.home(file)
@@ -376,7 +416,8 @@ def command(farm: Farm, file: str, rng: random.Random) -> tuple[str, ...]:
         if path.name == "data.npz":
             train = ("train", "--model", "mlp", "--data", f"npz:{path}", "--steps", "1", "-q")
             return (*train, "--overwrite", "-o", out)
-        return ("import", str(path), "--model", "mlp", "--data", "moons", "-o", out, "-q")
+        own = f"{farm.work / 'own.py'}:net"
+        return ("import", str(path), "--problem", own, "-o", out, "-q")
     target = path if path.parent.name == "scans" and rng.random() < 0.95 else home
     if path.parent.name == "exports":
         target = path
@@ -435,7 +476,7 @@ def wrong_with(code: int, said: str) -> str:
         return "a traceback"
     if "unforeseen" in said or "must run without an error" in said:
         return errors[0]
-    if code not in (0, 1, 2):
+    if code not in (0, 1):
         return f"exit code {code}"
     if code == 1 and len(errors) != 1:
         return f"{len(errors)} error lines: {said[-200:]!r}"
