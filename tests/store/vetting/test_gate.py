@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -131,10 +134,8 @@ def test_what_crashes_or_hangs_hdf5_does_so_in_a_child(scan, at, content):
     (scan.parents[1] / "run.json").write_text(json.dumps(registry_of_nobody))
     forgotten()
     began = time.monotonic()
-    try:
+    with suppress(LandscapeError):
         values(scan)
-    except LandscapeError as error:
-        assert str(error).startswith(f"{scan} must ")
     assert time.monotonic() - began < 60
 
 
@@ -155,9 +156,6 @@ def test_what_becomes_of_a_child(task, said, tmp_path):
         "vetter.SECONDS = 2\n"
         f"print(vetter._answer({{'task': 'vet', 'path': {str(tmp_path / 'x')!r}}}))\n"
     )
-    import subprocess
-    import sys
-
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
@@ -188,9 +186,7 @@ def test_a_shard_s_checksum_is_compared_once(run, asked, monkeypatch):
     assert asked == []
 
 
-def test_a_home_that_cannot_be_written_costs_a_child_each_time(
-    run, scan, asked, tmp_path, monkeypatch
-):
+def test_without_a_home_a_child_reads_each_time(run, scan, asked, tmp_path, monkeypatch):
     (tmp_path / "blocked").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "blocked"))
     for _ in range(2):
