@@ -24,6 +24,7 @@ import tarfile
 import tempfile
 import time
 import traceback
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -35,6 +36,9 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from landscape.errors import LandscapeError
+from landscape.store import analysis, diagnosed, read, sweep_folder
+from landscape.store.measured.whole import NAMES
 from landscape.store.vetting import registry
 from landscape.store.vetting.block import MARK, block, digest
 
@@ -127,6 +131,15 @@ class Farm:
     def put_back(self, file: str) -> None:
         # The same inode: a run's folder is known by its own.
         (self.work / file).write_bytes((self.pristine / file).read_bytes())
+
+    def put_all_back(self, home: Path) -> None:
+        """After a command that writes into a run."""
+        for path in home.rglob("*"):
+            if path.is_file() and not (self.pristine / path.relative_to(self.work)).exists():
+                path.unlink()
+        for path in (self.pristine / home.relative_to(self.work)).rglob("*"):
+            if path.is_file():
+                self.put_back(path.relative_to(self.pristine).as_posix())
 
     def home(self, file: str) -> Path:
         """The run or the sweep that a file is of."""
@@ -375,6 +388,7 @@ def tensors(path: Path, rng: random.Random) -> str:
     """A checkpoint with a tensor of another kind."""
     import torch
 
+    warnings.filterwarnings("ignore")  # some kinds are on their way out
     found = dict(torch.load(path, weights_only=True))
     name = rng.choice(list(found))
     tensor = found[name]
@@ -411,41 +425,64 @@ TENSORS: dict[str, Callable[[Any, Any], Any]] = {
 def command(farm: Farm, file: str, rng: random.Random) -> tuple[str, ...]:
     """What to do with a changed file."""
     path, home = farm.work / file, farm.home(file)
-    out = str(farm.place / "out")
     if path.suffix in (".npz", ".npy", ".pt"):
-        if path.name == "data.npz":
-            train = ("train", "--model", "mlp", "--data", f"npz:{path}", "--steps", "1", "-q")
-            return (*train, "--overwrite", "-o", out)
-        own = f"{farm.work / 'own.py'}:net"
-        return ("import", str(path), "--problem", own, "-o", out, "-q")
-    target = path if path.parent.name == "scans" and rng.random() < 0.95 else home
-    if path.parent.name == "exports":
-        target = path
-    if (path.parent / "sweep.json").exists():
+        return of_arrays(farm, path)
+    is_swept = (home.parent / "sweep.json").exists()
+    if path.name == "resume.h5" and rng.random() < 0.5:
+        return ("train", "--resume", str(home), "-q")
+    if path.name == "analysis.h5" and rng.random() < 0.8:
+        return ("parts", str(home))
+    if path.name == "verdict.json" and is_swept:
+        return ("outcomes", str(home.parent))
+    target = home.parent if is_swept and rng.random() < 0.5 else home
+    if path.name in ("sweep.json", "outcomes.json"):
         target = path.parent
-    elif (home.parent / "sweep.json").exists() and rng.random() < 0.5:
-        target = home.parent
-    roll = rng.random()
+    elif path.parent.name == "exports" or (path.parent.name == "scans" and rng.random() < 0.95):
+        target = path
+    return some_command(farm, target, rng)
+
+
+def of_arrays(farm: Farm, path: Path) -> tuple[str, ...]:
+    out = str(farm.place / "out")
+    if path.name == "data.npz":
+        train = ("train", "--model", "mlp", "--data", f"npz:{path}", "--steps", "1", "-q")
+        return (*train, "--overwrite", "-o", out)
+    return ("import", str(path), "--problem", f"{farm.work / 'own.py'}:net", "-o", out, "-q")
+
+
+def some_command(farm: Farm, target: Path, rng: random.Random) -> tuple[str, ...]:
+    out, roll = str(farm.place / "out"), rng.random()
     if roll < 0.45:
         return ("info", str(target), *(() if rng.random() < 0.7 else ("--json",)))
     if roll < 0.55:
         return ("info", str(target), "--check")
-    if roll < 0.985:
+    if roll < 0.98 or target.is_file():
+        if roll > 0.97:
+            return ("render", str(target), "-o", out, "--format", "png", "-q")
         return ("export", str(target), "--to", rng.choice(("csv", "npz", "vtk", "li")), "-o", out)
     if roll < 0.995:
         return ("render", str(target), "-o", out, "--format", "png", "-q")
-    return (
-        "scan",
-        str(home),
-        "--plane",
-        "random",
-        "--size",
-        "2",
-        "--name",
-        "fuzz",
-        "--overwrite",
-        "-q",
-    )
+    plane = ("--plane", "random", "--size", "2", "--name", "fuzz")
+    return ("scan", str(target), *plane, "--overwrite", "-q")
+
+
+def read_parts(folder: Path) -> None:
+    """Read a diagnosis as figures and later diagnoses do."""
+    run = read(folder)
+    for name in analysis.names(folder):
+        if name in NAMES:
+            diagnosed.of(run, [name])
+
+
+def tally(folder: Path) -> None:
+    """Count a sweep's verdicts as `landscape diagnose SWEEP` does."""
+    from landscape.diagnose.session import sweep_outcomes
+
+    sweep_outcomes.tally(sweep_folder.read(folder))
+
+
+READERS: dict[str, Callable[[Path], None]] = {"parts": read_parts, "outcomes": tally}
+"""What commands do beside what takes them long."""
 
 
 @cache
@@ -460,6 +497,12 @@ def the_command() -> Any:
 def said_by(words: tuple[str, ...]) -> tuple[int, str]:
     """A command's exit code and what it said on stderr."""
     out, err = StringIO(), StringIO()
+    if words[0] in READERS:
+        try:
+            READERS[words[0]](Path(words[1]))
+        except LandscapeError as error:
+            return 1, f"landscape: error: {error}\n"
+        return 0, ""
     try:
         with redirect_stdout(out), redirect_stderr(err):
             # Typer's runner would make the command anew, which takes longer than most of them.
@@ -507,6 +550,8 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
         if wrong:
             report(mutant, wrong)
         farm.put_back(mutant.file)
+        if mutant.command[0] in ("train", "scan"):
+            farm.put_all_back(farm.home(mutant.file))
         if mutant.file.rpartition("/")[0].endswith("shards"):
             farm.put_back(f"{mutant.file.rpartition('/shards/')[0]}/trajectory.h5")
         shutil.rmtree(farm.place / "out", ignore_errors=True)

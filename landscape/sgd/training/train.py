@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ from landscape.sgd.training.state import (
     to_array,
 )
 from landscape.sgd.training.step_scalars import Meter
+from landscape.store.hdf5 import whole
+from landscape.store.trajectories import resumefile
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def steps(
         if velocity is not None:
             training.velocity.copy_(velocity)
     else:
-        training.restore(start)
+        with whole(Path(resumefile.NAME)):
+            training.restore(start)
     first = start.step if start is not None else 0
     yield training.at(first, None)
     for step in range(first, total):
