@@ -1,7 +1,7 @@
 """Tables of what a format's files hold, and the check of a file against its table.
 
-What a table doesn't list may be there too. What it lists needn't, unless it is needed, but must be as it
-is said there.
+What a table doesn't list may be there too. What it lists needn't unless it is needed, but must be
+as it is said there.
 """
 
 from __future__ import annotations
