@@ -12,6 +12,7 @@ which prints a line a failure and ends with how many there were.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import random
@@ -43,8 +44,9 @@ from landscape.store.vetting import registry
 from landscape.store.vetting.block import MARK, block, digest
 
 FIXTURES = Path(__file__).parent / "fixtures" / "0.1.0.tar.xz"
-SLOW = 20
-"""Seconds that a command may take on a mutant."""
+SLOW, STUCK = 20, 300
+"""Seconds of processor time that a command may take on a mutant, and seconds after which the whole
+process ends: within HDF5 nothing else interrupts it."""
 ODD: tuple[Any, ...] = (
     *(None, True, -1, 0, 1, 2, 7, 2**31, 2**63, 2**70, -(2**70), 10**400, 0.5, -0.0, 1e-320),
     *(float("nan"), float("inf"), -float("inf"), 1e308),
@@ -536,8 +538,9 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
         farm.own(mine=True)
         mutant, mine = mutate(farm, number)
         farm.own(mine=mine)
-        signal.signal(signal.SIGALRM, too_slow)
-        signal.alarm(SLOW)
+        signal.signal(signal.SIGPROF, too_slow)
+        signal.setitimer(signal.ITIMER_PROF, SLOW)
+        faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
         try:
             wrong = wrong_with(*said_by(mutant.command))
         except BaseException as error:
@@ -545,7 +548,8 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
                 raise
             wrong = "".join(traceback.format_exception(error)[-3:])
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            faulthandler.cancel_dump_traceback_later()
         count += 1
         if wrong:
             report(mutant, wrong)
