@@ -393,7 +393,7 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
         raise LandscapeError(
             f"a sweep needs runs that have ended, {folder} has none; train them first"
         )
-    _say_what_is_left_out(sweep, [*damaged, *(run.name for run in runs)])
+    _say_what_is_left_out(sweep, [*damaged, *(run.folder.name for run in runs)])
     asked = replace(choice, intervene=intervene)
     if not intervene and choice.intervene:
         echo("interventions are left out; --intervene does them for each run", err=True)
@@ -438,7 +438,7 @@ def _diagnosed(
     failed, stays = [], []
     lacking: set[str] = set()
     for outcome in _outcomes(folder, tasks, pool, quiet=choice.quiet):
-        name = runs[outcome.index].name
+        name = runs[outcome.index].folder.name
         if outcome.result is None:
             failed.append(f"{name}: {outcome.error}")
         elif outcome.result.lacking:

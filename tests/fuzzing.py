@@ -12,10 +12,12 @@ which prints a line a failure and ends with how many there were.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import random
 import resource
+import runpy
 import shutil
 import signal
 import sys
@@ -23,6 +25,7 @@ import tarfile
 import tempfile
 import time
 import traceback
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -34,12 +37,16 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from landscape.errors import LandscapeError
+from landscape.store import analysis, diagnosed, read, sweep_folder
+from landscape.store.measured.whole import NAMES
 from landscape.store.vetting import registry
 from landscape.store.vetting.block import MARK, block, digest
 
 FIXTURES = Path(__file__).parent / "fixtures" / "0.1.0.tar.xz"
-SLOW = 20
-"""Seconds that a command may take on a mutant."""
+SLOW, STUCK = 20, 300
+"""Seconds of processor time that a command may take on a mutant, and seconds after which the whole
+process ends: within HDF5 nothing else interrupts it."""
 ODD: tuple[Any, ...] = (
     *(None, True, -1, 0, 1, 2, 7, 2**31, 2**63, 2**70, -(2**70), 10**400, 0.5, -0.0, 1e-320),
     *(float("nan"), float("inf"), -float("inf"), 1e308),
@@ -110,10 +117,10 @@ class Farm:
         rng = np.random.default_rng(0)
         inputs, targets = rng.normal(size=(20, 2)).astype(np.float32), rng.integers(0, 2, 20)
         np.savez(self.work / "data.npz", train_inputs=inputs, train_targets=targets)
-        weights = {"0.weight": np.ones((3, 4), np.float32), "0.bias": np.zeros(3, np.float32)}
-        np.savez_compressed(self.work / "weights.npz", **weights)
-        np.save(self.work / "weights.npy", np.zeros(15, np.float32))
-        torch.save({k: torch.tensor(v) for k, v in weights.items()}, self.work / "weights.pt")
+        weights = runpy.run_path(str(self.work / "own.py"))["net"]().model.state_dict()
+        np.savez_compressed(self.work / "weights.npz", **{k: v.numpy() for k, v in weights.items()})
+        np.save(self.work / "weights.npy", np.zeros(23, np.float32))
+        torch.save(weights, self.work / "weights.pt")
 
     def _register(self) -> None:
         self.own(mine=True)
@@ -126,6 +133,15 @@ class Farm:
     def put_back(self, file: str) -> None:
         # The same inode: a run's folder is known by its own.
         (self.work / file).write_bytes((self.pristine / file).read_bytes())
+
+    def put_all_back(self, home: Path) -> None:
+        """After a command that writes into a run."""
+        for path in home.rglob("*"):
+            if path.is_file() and not (self.pristine / path.relative_to(self.work)).exists():
+                path.unlink()
+        for path in (self.pristine / home.relative_to(self.work)).rglob("*"):
+            if path.is_file():
+                self.put_back(path.relative_to(self.pristine).as_posix())
 
     def home(self, file: str) -> Path:
         """The run or the sweep that a file is of."""
@@ -156,6 +172,8 @@ def mutate(farm: Farm, number: int) -> tuple[Mutant, bool]:
             how += ", sealed"
         if path.parent.name == "shards" and rng.random() < 0.8:
             relist(path)
+    elif path.suffix == ".pt" and rng.random() < 0.5:
+        how = tensors(path, rng)
     elif path.suffix == ".npz" and rng.random() < 0.5:
         how = archive(path, rng)
     else:
@@ -368,43 +386,105 @@ def archive(path: Path, rng: random.Random) -> str:
     return f"{name} declared as {kind} {shape}"
 
 
+def tensors(path: Path, rng: random.Random) -> str:
+    """A checkpoint with a tensor of another kind."""
+    import torch
+
+    warnings.filterwarnings("ignore")  # some kinds are on their way out
+    found = dict(torch.load(path, weights_only=True))
+    name = rng.choice(list(found))
+    tensor = found[name]
+    kind = rng.choice(tuple(TENSORS))
+    try:
+        found[name] = TENSORS[kind](torch, tensor)
+    except RuntimeError:
+        found[name] = None
+    if rng.random() < 0.2:
+        found = {"model": {"x": found}, "odd": rng.choice(ODD)}
+    torch.save(found, path)
+    return f"{name} {kind}"
+
+
+TENSORS: dict[str, Callable[[Any, Any], Any]] = {
+    "sparse": lambda torch, one: one.to_sparse(),
+    "compressed": lambda torch, one: one.reshape(1, -1).to_sparse_csr(),
+    "quantized": lambda torch, one: torch.quantize_per_tensor(one.float(), 0.1, 0, torch.qint8),
+    "meta": lambda torch, one: one.to("meta"),
+    "huge view": lambda torch, one: torch.zeros(1).expand(10**10),
+    "huge of its shape": lambda torch, one: torch.zeros(1).expand(one.shape),
+    "complex": lambda torch, one: one.to(torch.complex64),
+    "bfloat16": lambda torch, one: one.to(torch.bfloat16),
+    "float8": lambda torch, one: one.to(torch.float8_e4m3fn),
+    "bits": lambda torch, one: one.to(torch.bool),
+    "conjugate": lambda torch, one: one.to(torch.complex64).conj(),
+    "nested": lambda torch, one: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    "NaN": lambda torch, one: one * float("nan"),
+    "scalar": lambda torch, one: torch.tensor(1.0),
+    "empty": lambda torch, one: torch.empty(0),
+}
+
+
 def command(farm: Farm, file: str, rng: random.Random) -> tuple[str, ...]:
     """What to do with a changed file."""
     path, home = farm.work / file, farm.home(file)
-    out = str(farm.place / "out")
     if path.suffix in (".npz", ".npy", ".pt"):
-        if path.name == "data.npz":
-            train = ("train", "--model", "mlp", "--data", f"npz:{path}", "--steps", "1", "-q")
-            return (*train, "--overwrite", "-o", out)
-        return ("import", str(path), "--model", "mlp", "--data", "moons", "-o", out, "-q")
-    target = path if path.parent.name == "scans" and rng.random() < 0.95 else home
-    if path.parent.name == "exports":
-        target = path
-    if (path.parent / "sweep.json").exists():
+        return of_arrays(farm, path)
+    is_swept = (home.parent / "sweep.json").exists()
+    if path.name == "resume.h5" and rng.random() < 0.5:
+        return ("train", "--resume", str(home), "-q")
+    if path.name == "analysis.h5" and rng.random() < 0.8:
+        return ("parts", str(home))
+    if path.name == "verdict.json" and is_swept:
+        return ("outcomes", str(home.parent))
+    target = home.parent if is_swept and rng.random() < 0.5 else home
+    if path.name in ("sweep.json", "outcomes.json"):
         target = path.parent
-    elif (home.parent / "sweep.json").exists() and rng.random() < 0.5:
-        target = home.parent
-    roll = rng.random()
+    elif path.parent.name == "exports" or (path.parent.name == "scans" and rng.random() < 0.95):
+        target = path
+    return some_command(farm, target, rng)
+
+
+def of_arrays(farm: Farm, path: Path) -> tuple[str, ...]:
+    out = str(farm.place / "out")
+    if path.name == "data.npz":
+        train = ("train", "--model", "mlp", "--data", f"npz:{path}", "--steps", "1", "-q")
+        return (*train, "--overwrite", "-o", out)
+    return ("import", str(path), "--problem", f"{farm.work / 'own.py'}:net", "-o", out, "-q")
+
+
+def some_command(farm: Farm, target: Path, rng: random.Random) -> tuple[str, ...]:
+    out, roll = str(farm.place / "out"), rng.random()
     if roll < 0.45:
         return ("info", str(target), *(() if rng.random() < 0.7 else ("--json",)))
     if roll < 0.55:
         return ("info", str(target), "--check")
-    if roll < 0.985:
+    if roll < 0.98 or target.is_file():
+        if roll > 0.97:
+            return ("render", str(target), "-o", out, "--format", "png", "-q")
         return ("export", str(target), "--to", rng.choice(("csv", "npz", "vtk", "li")), "-o", out)
     if roll < 0.995:
         return ("render", str(target), "-o", out, "--format", "png", "-q")
-    return (
-        "scan",
-        str(home),
-        "--plane",
-        "random",
-        "--size",
-        "2",
-        "--name",
-        "fuzz",
-        "--overwrite",
-        "-q",
-    )
+    plane = ("--plane", "random", "--size", "2", "--name", "fuzz")
+    return ("scan", str(target), *plane, "--overwrite", "-q")
+
+
+def read_parts(folder: Path) -> None:
+    """Read a diagnosis as figures and later diagnoses do."""
+    run = read(folder)
+    for name in analysis.names(folder):
+        if name in NAMES:
+            diagnosed.of(run, [name])
+
+
+def tally(folder: Path) -> None:
+    """Count a sweep's verdicts as `landscape diagnose SWEEP` does."""
+    from landscape.diagnose.session import sweep_outcomes
+
+    sweep_outcomes.tally(sweep_folder.read(folder))
+
+
+READERS: dict[str, Callable[[Path], None]] = {"parts": read_parts, "outcomes": tally}
+"""What commands do beside what takes them long."""
 
 
 @cache
@@ -419,6 +499,12 @@ def the_command() -> Any:
 def said_by(words: tuple[str, ...]) -> tuple[int, str]:
     """A command's exit code and what it said on stderr."""
     out, err = StringIO(), StringIO()
+    if words[0] in READERS:
+        try:
+            READERS[words[0]](Path(words[1]))
+        except LandscapeError as error:
+            return 1, f"landscape: error: {error}\n"
+        return 0, ""
     try:
         with redirect_stdout(out), redirect_stderr(err):
             # Typer's runner would make the command anew, which takes longer than most of them.
@@ -435,7 +521,7 @@ def wrong_with(code: int, said: str) -> str:
         return "a traceback"
     if "unforeseen" in said or "must run without an error" in said:
         return errors[0]
-    if code not in (0, 1, 2):
+    if code not in (0, 1):
         return f"exit code {code}"
     if code == 1 and len(errors) != 1:
         return f"{len(errors)} error lines: {said[-200:]!r}"
@@ -452,8 +538,9 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
         farm.own(mine=True)
         mutant, mine = mutate(farm, number)
         farm.own(mine=mine)
-        signal.signal(signal.SIGALRM, too_slow)
-        signal.alarm(SLOW)
+        signal.signal(signal.SIGPROF, too_slow)
+        signal.setitimer(signal.ITIMER_PROF, SLOW)
+        faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
         try:
             wrong = wrong_with(*said_by(mutant.command))
         except BaseException as error:
@@ -461,11 +548,14 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
                 raise
             wrong = "".join(traceback.format_exception(error)[-3:])
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            faulthandler.cancel_dump_traceback_later()
         count += 1
         if wrong:
             report(mutant, wrong)
         farm.put_back(mutant.file)
+        if mutant.command[0] in ("train", "scan"):
+            farm.put_all_back(farm.home(mutant.file))
         if mutant.file.rpartition("/")[0].endswith("shards"):
             farm.put_back(f"{mutant.file.rpartition('/shards/')[0]}/trajectory.h5")
         shutil.rmtree(farm.place / "out", ignore_errors=True)
@@ -491,7 +581,9 @@ def main() -> None:
         sys.stdout.write(f"{mutant}\n    {wrong}\n")
         sys.stdout.flush()
 
-    with tempfile.TemporaryDirectory() as place:
+    # In memory, where there is such a place: each file is flushed to the disk.
+    fast = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=fast) as place:
         farm = Farm(Path(place))
         numbers = iter(range(first, first + count))
         done = run(farm, (one for one in numbers if time.monotonic() < ends), report)

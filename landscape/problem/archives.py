@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ TIMES, FLOOR = 20, 64 * 2**20
 """So many times the bytes of an archive its arrays may take, or so many bytes if that is more."""
 UNREADABLE = (
     *(ValueError, LookupError, EOFError, OSError, RuntimeError, SyntaxError, TypeError),
-    *(MemoryError, OverflowError, zipfile.BadZipFile, zlib.error),
+    *(MemoryError, OverflowError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
 """What NumPy and zipfile raise about a file that is none of theirs."""
 

@@ -204,7 +204,7 @@ def _mappings(tree: Tree, path: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Every mapping in a file, with the tensors directly in it."""
     tensors = {}
     for name, value in tree.items():
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and not value.is_nested:  # those have no shape
             for wrapper in WRAPPERS:
                 name = str(name).replace(wrapper, "")
             tensors[str(name)] = value
@@ -324,7 +324,7 @@ def _numbers(tensor: Tensor, name: str, place: str) -> NDArray[np.float32]:
 def _check_plain(tensor: Tensor, name: str, place: str) -> None:
     """Refuse what has other numbers than it shows, or none: sparse, quantized, on no device."""
     kind = "quantized" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
-    kind = "without data (meta)" if tensor.is_meta else "nested" if tensor.is_nested else kind
+    kind = "without data (meta)" if tensor.is_meta else kind
     if kind != "strided":
         raise LandscapeError(
             f"a checkpoint's tensors must be dense, {name} is {kind} in {place}; save it with "

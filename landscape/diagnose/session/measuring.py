@@ -61,8 +61,8 @@ def measure_part(context: Context, name: str, listener: Listener) -> PartDone:
     """Take a part as it was measured before; else measure it, if it is asked for, and save it."""
     part, folder = PARTS[name], context.subject.run.folder
     if (before := stored(context, name)) is not None:
-        # What an older version measured may lack a field: it is measured anew.
-        with contextlib.suppress(KeyError):
+        # What an older version measured may lack a field, or be damaged: it is measured anew.
+        with contextlib.suppress(KeyError, TypeError):
             context.keep(name, record(name, before.values))
             context.absent.update(before.absent)
             return PartDone(name, before.seconds, kept=True)

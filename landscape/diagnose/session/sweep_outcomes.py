@@ -31,7 +31,7 @@ def tally(sweep: Sweep) -> Outcomes:
     runs = [
         found
         for run in siblings.ended(sweep)
-        if (found := _swept(run, values[run.name])) is not None
+        if (found := _swept(run, values[run.folder.name])) is not None
     ]
     by_settings: dict[str, list[SweptRun]] = {}
     for run in runs:
@@ -66,7 +66,7 @@ def _swept(run: Run, values: Mapping[str, Any]) -> SweptRun | None:
     )
     settings = run.record["settings"] or {}
     return SweptRun(
-        name=run.name,
+        name=run.folder.name,  # a link's, not of what it leads to: so sweep.json calls it
         values=dict(values),
         learning_rate=settings.get("lr"),
         verdict=verdict["verdict"],

@@ -30,6 +30,7 @@ from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import TrainingState
 from landscape.sgd.training.train import Step
 from landscape.store import run as run_folder
+from landscape.store.hdf5 import whole
 from landscape.store.run import Run
 from landscape.store.trajectories import resumefile
 from landscape.store.trajectories.scalars import storage
@@ -195,7 +196,8 @@ class Recorder:
         if step.step != first:
             raise LandscapeError(f"record must be given step {first} first, got {step.step}")
         if self._state is not None:
-            return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
+            with whole(self.run.folder / resumefile.NAME):
+                return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
         plan = self._plan
         writer = Writer(
             self.run.folder,

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ from landscape.sgd.training.state import (
     to_tensor,
 )
 from landscape.sgd.training.step_scalars import Meter
+from landscape.store.hdf5 import whole
+from landscape.store.trajectories import resumefile
 from landscape.store.trajectories.scalars import of_terms
 
 
@@ -89,7 +92,8 @@ def steps(
         if moments:
             training.optimizer.restore(moments)
     else:
-        training.restore(start)
+        with whole(Path(resumefile.NAME)):
+            training.restore(start)
     first = start.step if start is not None else 0
     yield training.at(first, None)
     for step in range(first, total):

@@ -100,5 +100,9 @@ SCAN_RULES = FileRules(
         },
         "certificate": {"tolerance": float, "attempts": COUNT},
     },
+    needed=(
+        *("plane/origin", "plane/directions", "plane/buffers"),
+        *("grid/x", "grid/y", "grid/measured", "grid/train_loss", "points/name", "points/step"),
+    ),
     further=_further,
 )

@@ -196,7 +196,7 @@ def _scan(file: h5py.File) -> Scan:
         certificate=certificates.read(file["certificate"]) if "certificate" in file else None,
         subset={name: values[:] for name, values in file.get("subset", {}).items()},
         measured=grid["measured"][:],
-        points=_points(file["points"]),
+        points=_points(file["points"], len(file["plane/directions"])),
         # HDF5 lists them by name: 10 before 2.
         paths=tuple(_path(file["path"][name]) for name in sorted(file.get("path", ()), key=int)),
         **{name: _plain(file.attrs[name]) for name in SCAN_ATTRIBUTES},
@@ -237,9 +237,9 @@ def _plane(file: h5py.File) -> Plane:
     )
 
 
-def _points(group: h5py.Group) -> tuple[Point, ...]:
+def _points(group: h5py.Group, dimensions: int) -> tuple[Point, ...]:
     names = group["name"].asstr()[:] if len(group["name"]) else ()
-    axes = [group[letter][:] for letter in "xy" if letter in group]
+    axes = [group[letter][:] for letter in "xy"[:dimensions]]
     return tuple(
         Point(str(name), tuple(float(axis[i]) for axis in axes), int(group["step"][i]))
         for i, name in enumerate(names)

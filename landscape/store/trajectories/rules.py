@@ -26,6 +26,8 @@ EVENTS = {
     "*events/first": Holds("iu", ("e",)),
     "*events/last": Holds("iu", ("e",)),
 }
+ROW = (*("step", "kind", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy"),)
+"""What every recorded step has beside its weights."""
 CONTENT = {
     "step": Holds("i", ("T",)),
     "kind": Holds("i", ("T",)),
@@ -87,6 +89,7 @@ INDEX_RULES = FileRules(
         },
         "steps/sketch": {"seed": int, "method": str},
     },
+    needed=(*ROW, "weights", "buffers", "steps/batch_loss", "steps/learning_rate"),
     further=_further,
 )
 SHARD_RULES = FileRules(datasets=CONTENT)

@@ -1,6 +1,7 @@
 """Tables of what a format's files hold, and the check of a file against its table.
 
-What a table doesn't list may be there too; what it lists needn't, but must be as it says.
+What a table doesn't list may be there too. What it lists needn't unless it is needed, but must be
+as it is said there.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class FileRules:
     """By name; a ``*`` stands for one part of it. The first that fits a name counts."""
     attributes: Mapping[str, Mapping[str, Shape | InJson]] = field(default_factory=dict)
     """By their object's name (the file's is empty), and their own."""
+    needed: tuple[str, ...] = ()
+    """What must be there, by name."""
     further: Callable[[h5py.File, Surveyed], str] = lambda file, found: ""
     """What else is wrong with a file, in words; empty if nothing is."""
 
@@ -80,6 +83,9 @@ def _damaged(path: Path, wrong: str) -> LandscapeError:
 
 
 def _wrong_datasets(found: Surveyed, rules: FileRules) -> Iterator[str]:
+    for name in rules.needed:
+        if name not in found.objects:
+            yield f"{name} must be in it, it isn't"
     lengths: Lengths = {}
     for name, declared in found.objects.items():
         holds = next((rules.datasets[one] for one in rules.datasets if _fits(one, name)), None)
