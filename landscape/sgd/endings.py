@@ -31,6 +31,8 @@ LEAP = 4.0
 """Rows farther than so many standard deviations from the running median are drawn in."""
 LEVEL = 1.5
 """A stretch's level, a median of many rows, is clearly below L₀ by so many deviations of a row."""
+ALL = 0.9
+"""† Share of what was learned whose loss is the loss of all."""
 TO_DEVIATION = 1.4826
 """From a median absolute deviation to a normal distribution's standard deviation."""
 AWAY, NEAR, BETWEEN, INSIDE, NEVER = "away", "near", "between", "inside", "never"
@@ -172,7 +174,9 @@ def _kind(ending: Ending, rules: EndingRules) -> str:
     if ending.lost < rules.near or ending.noises <= 1:
         return NEAR
     is_large = ending.lost >= rules.lost or ending.factor >= rules.times
-    return AWAY if is_large and ending.noises > rules.noises else BETWEEN
+    # Where all is lost again, what tells the best from L₀ tells it from the end.
+    least = LEVEL if ending.lost >= ALL else rules.noises
+    return AWAY if is_large and ending.noises > least else BETWEEN
 
 
 def _glimpse(

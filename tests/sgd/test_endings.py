@@ -108,6 +108,13 @@ def test_what_is_clear_depends_on_the_runs_own_noise():
         assert read(loss).kind == kind
 
 
+def test_all_that_is_lost_needs_no_more_than_all_that_was_learned():
+    # Two and a half deviations: not clear of a half lost, clear where it is back at L₀.
+    for end, kind in ((1.32, "between"), (L0, "away")):
+        loss = np.r_[LEARNING, settled(0.6 * L0 / 2.3, noise=0.5), settled(end, noise=0.005)]
+        assert read(loss).kind == kind
+
+
 def test_the_row_that_it_left_at():
     loss = np.r_[LEARNING, settled(0.5), settled(2.3)]
     assert read(loss).left == 80
