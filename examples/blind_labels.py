@@ -67,16 +67,17 @@ def by_loss(loss: np.ndarray, constant: float) -> str:
     best = float(min(means.min(), end))
     if best > 0.9 * constant:
         lowest = float(loss.min())
-        if lowest > 0.8 * constant:
+        if lowest > 0.93 * constant:
             return "never"
-        if lowest > 0.7 * constant:
+        if lowest > 0.75 * constant:
             return "unclear"
         best = lowest
     line = best + 0.25 * (constant - best)
     late = loss[-len(loss) // LATE :] > line
     turns = int(np.abs(np.diff(late.astype(int))).sum())
     if 0.25 < late.mean() < 0.75 and turns >= 6:
-        return "bouncing"
+        early, later = np.array_split(loss[-len(loss) // LATE :], 2)
+        return "bouncing" if later.mean() > 0.9 * early.mean() else "unclear"
     lost = (end - best) / (constant - best)
     stays = (tail > (best + end) / 2).mean() > 0.8
     if stays and (lost > 0.3 or (lost > 0.1 and end > 3 * best)):

@@ -8,10 +8,10 @@ from landscape.diagnose.binomial import SequentialTest, interval
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.trainings import LEAVING, LeftAgain, Trained
 
-__all__ = ["LEAVING", "left_again", "outcomes", "test_of"]
+__all__ = ["LEAVING", "left_again", "outcomes", "sequential_test"]
 
 
-def test_of(limits: Thresholds) -> SequentialTest:
+def sequential_test(limits: Thresholds) -> SequentialTest:
     """The test of "unstable at η"."""
     return SequentialTest(limits.chance, limits.unstable, limits.wrong)
 
@@ -34,6 +34,8 @@ def left_again(
     if not left:
         return None
     step = next(b.start_step for b in branches if (b.start, b.kind) == (start, "other-order"))
-    decided = {True: "unstable", False: "not unstable", None: "open"}[test_of(limits).decide(left)]
+    decided = {True: "unstable", False: "not unstable", None: "open"}[
+        sequential_test(limits).decide(left)
+    ]
     low, high = interval(sum(left), len(left))
     return LeftAgain(start, step, len(left), sum(left), low, high, decided)

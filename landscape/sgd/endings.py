@@ -29,6 +29,10 @@ FLOOR = 0.01
 """† Noise below a percent of the loss counts as a percent: a plateau's is none at all."""
 LEAP = 4.0
 """Rows farther than so many standard deviations from the running median are drawn in."""
+LEVEL = 1.5
+"""A stretch's level, a median of many rows, is clearly below L₀ by so many deviations of a row."""
+ALL = 0.9
+"""† Share of what was learned whose loss is the loss of all."""
 TO_DEVIATION = 1.4826
 """From a median absolute deviation to a normal distribution's standard deviation."""
 AWAY, NEAR, BETWEEN, INSIDE, NEVER = "away", "near", "between", "inside", "never"
@@ -42,8 +46,8 @@ class EndingRules:
     """† The shortest stretch, as a share of the rows."""
     learned: float = 0.1
     """u = (L₀ − L)/L₀ from which a stretch shows that something was learned,"""
-    glimpse: float = 0.2
-    """† and of a single row, where no stretch does: learned, and lost before long."""
+    glimpse: float = 0.1
+    """and of a single row, where no stretch does: learned, and lost before long."""
     noises: float = 3.0
     """† Standard deviations, of both stretches together, that are clear."""
     lost: float = 0.25
@@ -122,7 +126,7 @@ def of(
     Args:
         loss: of the rows, finite.
         constant: L₀, or what stands for it.
-        noise: of a row's loss, that of `escapes.Course`.
+        noise: of a row's loss, as `escapes.Course` has it, where ``constant`` isn't really L₀.
         rules: where lines are drawn.
         inside: the row at which an excursion began that reaches the end, if one does.
     """
@@ -130,13 +134,12 @@ def of(
     scale = abs(constant) or 1.0
     last, best = found[-1], min(found, key=lambda each: each.low)
     own = best.low_noise * abs(best.low)
-    clear = max(rules.learned * scale, rules.noises * own)
-    if constant - best.low > clear:
+    if constant - best.low > max(rules.learned * scale, LEVEL * own):
         spread = math.hypot(last.noise, best.low_noise)
         lost = (last.last - best.low) / (constant - best.low)
         ending = Ending(NEAR, found, best.low, last.last, spread, lost)
     else:
-        ending = _glimpse(loss, constant, max(noise, FLOOR * scale), found, rules)
+        ending = _glimpse(loss, constant, noise, found, rules)
     if ending.kind == NEVER:
         return ending
     if _is_inside(loss, inside, rules):
@@ -153,34 +156,27 @@ def _is_inside(loss: Floats, inside: int | None, rules: EndingRules) -> bool:
 
 
 def _left(loss: Floats, ending: Ending) -> int:
-    """The row from which a run is away that ends away: after the last row nearer to the best."""
+    """The row from which a run is away: after the last rows most of which are nearer to the best.
+
+    T where those are the very last.
+    """
     middle = (
         math.sqrt(ending.best * ending.end) if ending.best > 0 else (ending.best + ending.end) / 2
     )
-    first = next(
-        (
-            later.first
-            for before, later in zip(
-                reversed(ending.stretches[:-1]), reversed(ending.stretches[1:]), strict=True
-            )
-            if before.last <= middle
-        ),
-        0,
-    )
-    # A cut is a few rows off, and a glimpse lies within a stretch.
-    near = np.flatnonzero(loss <= middle)
-    if ending.glimpsed:
-        return int(near[-1]) + 1 if len(near) else first
-    after = first + FEWEST
-    before = near[near < after]
-    return int(before[-1]) + 1 if len(before) else first
+    near = loss <= middle
+    many = np.convolve(near, np.ones(FEWEST), mode="full")[: len(near)] > FEWEST / 2
+    # What is learned for a few rows only has no majority anywhere.
+    rows = np.flatnonzero(near & many) if (near & many).any() else np.flatnonzero(near)
+    return int(rows[-1]) + 1 if len(rows) else int(loss.argmin()) + 1
 
 
 def _kind(ending: Ending, rules: EndingRules) -> str:
     if ending.lost < rules.near or ending.noises <= 1:
         return NEAR
     is_large = ending.lost >= rules.lost or ending.factor >= rules.times
-    return AWAY if is_large and ending.noises > rules.noises else BETWEEN
+    # Where all is lost again, what tells the best from L₀ tells it from the end.
+    least = LEVEL if ending.lost >= ALL else rules.noises
+    return AWAY if is_large and ending.noises > least else BETWEEN
 
 
 def _glimpse(
@@ -188,7 +184,8 @@ def _glimpse(
 ) -> Ending:
     """The ending where no stretch shows that something was learned: by single rows, or not at all.
 
-    No constant output goes below L₀, so that one row far below is proof, if noise doesn't go there.
+    Outputs that say nothing of the input aren't below L₀, however they jump: one row that is proves
+    that something was learned.
     """
     last, lowest = found[-1], float(loss.min())
     scale = abs(constant) or 1.0

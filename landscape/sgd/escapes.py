@@ -237,7 +237,8 @@ def read(
     if start is not None:
         found = excursions(loss, constant, since=start, residuals=apart, share=rules.excursion)
     inside = found[-1].first if found and found[-1].end == len(loss) else None
-    ending = endings.of(loss, constant, _noise(apart), rules.ending, inside=inside)
+    noise = 0.0 if math.isfinite(constant_loss) else _noise(apart)
+    ending = endings.of(loss, constant, noise, rules.ending, inside=inside)
     return Course(step, loss, constant, apart, start, tuple(found), ending, rules, steps_per_epoch)
 
 

@@ -186,6 +186,15 @@ def late_spike(seed: int, momentum: float) -> Evidence:
     return run(loss, momentum)
 
 
+def one_more(seed: int, momentum: float) -> Evidence:
+    """Ends inside an excursion as well, after three that came back."""
+    loss = noisy(decay(200, 0.3), seed)
+    for at in (60, 100, 140):
+        loss[at : at + 4] = 2.0
+    loss[-3:] = 2.0
+    return run(loss, momentum)
+
+
 def slow_rise(seed: int, momentum: float) -> Evidence:
     """To six times the best, but never far enough for an excursion."""
     loss = np.concatenate([decay(100, 0.03, 5), np.linspace(0.03, 0.4, 100)])

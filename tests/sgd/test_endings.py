@@ -108,6 +108,13 @@ def test_what_is_clear_depends_on_the_runs_own_noise():
         assert read(loss).kind == kind
 
 
+def test_all_that_is_lost_needs_no_more_than_all_that_was_learned():
+    # Two and a half deviations: not clear of a half lost, clear where it is back at L₀.
+    for end, kind in ((1.32, "between"), (L0, "away")):
+        loss = np.r_[LEARNING, settled(0.6 * L0 / 2.3, noise=0.5), settled(end, noise=0.005)]
+        assert read(loss).kind == kind
+
+
 def test_the_row_that_it_left_at():
     loss = np.r_[LEARNING, settled(0.5), settled(2.3)]
     assert read(loss).left == 80
@@ -124,7 +131,7 @@ def test_learned_for_a_glimpse():
     assert (found.kind, found.glimpsed, found.best, found.left) == ("away", True, 1.3, 7)
     assert read(flat).kind == "never"
     faint = flat.copy()
-    faint[5:7] = 0.9 * L0
+    faint[5:7] = 0.92 * L0
     assert read(faint).kind == "never"
     # At the very end it begins to learn: it hasn't left.
     late = flat.copy()
@@ -135,8 +142,9 @@ def test_learned_for_a_glimpse():
 def test_noise_that_dips_is_no_glimpse():
     jumps = L0 * (1 + 0.4 * np.random.default_rng(0).random(100))
     jumps[50] = 0.75 * L0
-    found = endings.of(jumps, L0, 0.3, EndingRules())
-    assert found.kind == "never"
+    # Only where L₀ isn't known: nothing that ignores its input goes below the real one.
+    assert endings.of(jumps, L0, 0.3, EndingRules()).kind == "never"
+    assert endings.of(jumps, L0, 0.0, EndingRules()).glimpsed
 
 
 def test_an_excursion_that_is_too_short_for_a_stretch():

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from landscape.diagnose.left_again import LEAVING, left_again, test_of
+from landscape.diagnose.left_again import LEAVING, left_again, sequential_test
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import plateau
 from landscape.diagnose.trainings.subject import Subject
@@ -83,7 +83,7 @@ def orders_wanted(
     """How many other orders from each start: those done, and the fewest that may decide now."""
     settings = subject.settings
     assert settings is not None
-    test, wanted = test_of(limits), {}
+    test, wanted = sequential_test(limits), {}
     for start, step in left_from(subject, course).items():
         plain = _rewinding(subject, settings, start, step, epochs)
         left: list[bool] = []

@@ -13,7 +13,7 @@ from landscape.diagnose.verdict import overfitting
 from landscape.sgd import endings, escapes
 
 LATE = 3
-"""Jumps are looked for in the last stretch, and in so large a part of the rows at least."""
+"""Whether a level holds is looked for in so large a part of the rows at the end."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,7 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
         limits.bouncing_share,
         "share of the rows after learning in excursions",
     )
-    last = course.ending.stretches[-1]
-    # A short last stretch tells little of jumps.
-    late = course.loss[min(last.first, len(course.loss) - len(course.loss) // LATE) :]
+    late = course.loss[-max(1, len(course.loss) // LATE) :]
     if course.left is None:
         away = float((late > course.level).mean())
     else:
@@ -76,7 +74,7 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
     items["restless"] = Item(
         away,
         limits.restless,
-        "share of the last rows, a third at least, above a quarter of the way back to L₀"
+        "share of the last third of the rows above a quarter of the way back to L₀"
         if course.left is None
         else "share of the rows since it left that are nearer to the best again",
     )

@@ -48,7 +48,7 @@ def between(case: OutcomeCase) -> NamedOutcome:
 
 
 def inside(case: OutcomeCase) -> NamedOutcome:
-    """The last rows are in an excursion too short to be a stretch."""
+    """The last rows are in an excursion too short to be a stretch: what did such ones before?"""
     last = case.course.last
     assert last is not None
     way = on_the_way.of(case)
@@ -61,11 +61,14 @@ def inside(case: OutcomeCase) -> NamedOutcome:
     }
     if way.restless:
         return _named("bouncing", way)
+    if any(each.rows >= last.rows for each in case.course.ended):
+        # Such ones have come back before: so far it is one more of them.
+        return _named("learned", way, "ended-in-excursion")
     return unknown(
         f"the run ends during an excursion of {last.rows} rows, too short to tell whether it comes "
         "back; training on would",
         items,
-        (*way.also, "ended-in-excursion"),
+        way.also,
     )
 
 

@@ -54,6 +54,7 @@ def decide(evidence: Evidence) -> outcome.NamedOutcome:
         ("hotter", "learned", "intervention"),
         ("stuck", "suboptimal-plateau", "intervention"),
         ("noise_floor", "noise-floor", "intervention"),
+        ("one_more", "learned", "observation"),
         ("late_spike", "undetermined", "undetermined"),
     ],
 )
@@ -82,7 +83,7 @@ def test_every_outcome_is_planted():
         ("catapult", None, ("spikes (1)", "catapult")),
         ("hotter", None, ("noise-floor-raised",)),
         ("saturated", None, ("saturated",)),
-        ("late_spike", None, ("ended-in-excursion",)),
+        ("one_more", None, ("spikes (3)", "ended-in-excursion")),
         ("no_level", None, ()),
     ],
 )
