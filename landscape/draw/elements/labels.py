@@ -71,6 +71,8 @@ class Labels:
                 width, height = _size(text, size)
                 for right, up in AROUND:
                     x = home[0] + right * (width / 2 + step)
+                    if not right:  # beside the axes' end, above or beneath goes inwards
+                        x = float(np.clip(x, width / 2 + 0.02, self.size[0] - width / 2 - 0.02))
                     y = home[1] + up * (height / 2 + step)
                     if self.write(x, y, text, size):
                         return True
