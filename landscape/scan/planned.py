@@ -56,6 +56,7 @@ class PlannedScan:
             "measures": list(self.grid.measures),
             "tolerance": self.evaluation.tolerance,
             "samples": self.evaluation.samples,
+            "cap": self.evaluation.cap,
         }
 
     def plane(self, seed: int | None = None) -> tuple[Plane, Floats]:
