@@ -38,15 +38,30 @@ ToleranceOption = Annotated[
     float,
     typer.Option(
         help="Measure only as many points as interpolating the others to this relative error "
-        "takes (0.01), tested at 64 held-out random points; 0 measures every point.",
+        "takes, tested at 64 held-out random points. Several --planes are measured throughout.",
+        rich_help_panel=SPEED,
+    ),
+]
+ExactOption = Annotated[
+    bool,
+    typer.Option("--exact", help="Measure every point.", rich_help_panel=SPEED),
+]
+CapOption = Annotated[
+    str,
+    typer.Option(
+        metavar="LOSS",
+        help="The tolerance holds for losses up to here; above, it is only known that they are, "
+        "and within a factor 1.5. auto: twice the best constant output's loss, where figures end "
+        "too; none: it holds for all.",
         rich_help_panel=SPEED,
     ),
 ]
 SamplesOption = Annotated[
     int | None,
     typer.Option(
-        help="Measure on so many random samples, with standard errors; with --tolerance they "
-        "guide the interpolation of the losses over all samples.",
+        help="Measure all points on so many random samples, and from there interpolate what is "
+        "missing to the losses over all samples; with --exact these aren't measured, and the "
+        "subset's standard errors are given.",
         show_default="all",
         rich_help_panel=SPEED,
     ),
@@ -286,7 +301,9 @@ def scan(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=GRID)
     ] = "auto",
-    tolerance: ToleranceOption = 0.0,
+    tolerance: ToleranceOption = 0.01,
+    exact: ExactOption = False,
+    cap: CapOption = "auto",
     samples: SamplesOption = None,
     strategy: StrategyOption = "auto",
     precision: PrecisionOption = "float32",
@@ -339,6 +356,10 @@ def scan(
             f"--directions makes the plane, got --plane {plane} too; drop one of them"
         )
     measures = tuple(part.strip() for part in measure.split(","))
+    if exact and tolerance not in (0.0, Evaluation.tolerance):
+        raise LandscapeError(
+            f"--exact measures every point, got --tolerance {tolerance:g} too; drop one of them"
+        )
     request = Request(
         PlaneChoice(
             kinds=() if plane is None else (plane,),
@@ -357,7 +378,7 @@ def scan(
             batchnorm=batchnorm,
         ),
         GridChoice(size, extent, rise, measures, with_weight_decay),
-        Evaluation(device, strategy, precision, memory, tolerance, samples),
+        Evaluation(device, strategy, precision, memory, 0.0 if exact else tolerance, samples, cap),
         save_seconds=save_every,
     )
     opened = [read(run) for run in runs]
@@ -567,7 +588,7 @@ def summarize(path: Path, scan: Scan | Valley) -> None:
             echo(f"  {remark}")
         return
     shape = " x ".join(map(str, scan.measured.shape))
-    losses = scan.measures["train_loss"]
+    losses = scan.measures["train_loss"][scan.measured]
     echo(
         f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
         f"{duration(scan.evaluation_seconds)} ({_how(scan.strategy)})"

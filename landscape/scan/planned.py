@@ -62,6 +62,7 @@ class PlannedScan:
             "samples": self.evaluation.samples,
             **({"weight_decay": self.weight_decay} if self.weight_decay else {}),
             **of_objective(self.given.problem),
+            "cap": self.evaluation.cap,
         }
 
     def plane(self, seed: int | None = None) -> tuple[Plane, Floats]:

@@ -27,6 +27,7 @@ from landscape.scan.job import Job
 from landscape.scan.measures import attributes, of_problem, stored, uncertain
 from landscape.scan.paths import Track
 from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
+from landscape.scan.refine import caps
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
@@ -65,6 +66,8 @@ def prepare(
             with other settings.
     """
     request.check()
+    if request.plane.planes > 1:  # quartiles over them are of measured losses
+        request = replace(request, evaluation=replace(request.evaluation, tolerance=0.0))
     if request.evaluation.samples is not None:
         subset.check(problem, request.evaluation.samples)
     trajectory = run.trajectory
@@ -139,6 +142,7 @@ def _begun(
         axes(planned.grid.size, ranges),
         planned.grid,
         planned.evaluation,
+        planned.given.trajectory,
         constant_loss=planned.given.constant_loss,
         run_id=run.id,
         run_name=run.name,
@@ -156,10 +160,11 @@ def _empty(
     axes_there: Sequence[Floats],
     choice: GridChoice,
     evaluation: Evaluation,
+    trajectory: Trajectory | None,
     **about: Any,
 ) -> Scan:
     x, *rest = axes_there
-    return empty(
+    scan = empty(
         plane,
         x,
         rest[0] if rest else np.empty(0),
@@ -173,6 +178,10 @@ def _empty(
         weights=_what_moves(problem),
         **about,
     )
+    if not evaluation.tolerance:
+        return scan
+    there = caps.caps(evaluation.cap, scan.measures, scan.constant_loss, trajectory)
+    return replace(scan, settings={**scan.settings, caps.KEY: there})
 
 
 def _what_moves(problem: Problem) -> Moved:
@@ -243,6 +252,7 @@ def grid(
     measures: Sequence[str] = GridChoice.measures,
     tolerance: float = Evaluation.tolerance,
     samples: int | None = Evaluation.samples,
+    cap: str | float = Evaluation.cap,
     device: str = Evaluation.device,
     strategy: str = Evaluation.strategy,
     precision: str = Evaluation.precision,
@@ -255,17 +265,18 @@ def grid(
 
     What ``landscape scan`` does to a file, with the same findings, remarks and certificate; so are
     the options: ``size`` (``"51x31"``), ``extent`` (``"auto"``, which needs a trajectory),
-    ``measures`` (``("sharpness",)``), ``tolerance`` (0.01: only some points are measured and the
-    others interpolated), ``samples`` (losses are means over so many random ones, with standard
-    errors). ``workers`` is a number of processes of this machine or what
-    `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are further
-    fields of `Scan`, such as ``constant_loss``.
+    ``measures`` (``("sharpness",)``), ``tolerance`` (only some points are measured and the
+    others interpolated to it; 0 measures every point), ``cap`` (it holds for losses up to here),
+    ``samples`` (with tolerance 0 losses are means over so many random ones, with standard errors;
+    else that is where interpolation starts). ``workers`` is a number of processes of this machine
+    or what `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are
+    further fields of `Scan`, such as ``constant_loss``, which a cap is twice of.
 
     Raises:
         LandscapeError: an option that can't be, or extent ``auto`` without a trajectory.
     """
     choice = GridChoice(str(size), str(extent), rise, tuple(measures))
-    evaluation = Evaluation(device, strategy, precision, memory, tolerance, samples)
+    evaluation = Evaluation(device, strategy, precision, memory, tolerance, samples, str(cap))
     check_grid(choice)
     check_evaluation(evaluation)
     if samples is not None:
@@ -280,12 +291,14 @@ def grid(
     settings: Mapping[str, Any] = {
         "tolerance": tolerance,
         "samples": samples,
+        "cap": str(cap),
         "measures": list(measures),
         "extent_reason": reason,
         **of_objective(problem),
     }
     about["settings"] = {**about.get("settings", {}), **settings}
-    scan = _empty(plane, problem, axes(choice.size, ranges), choice, evaluation, **about)
+    grid_axes = axes(choice.size, ranges)
+    scan = _empty(plane, problem, grid_axes, choice, evaluation, trajectory, **about)
     job = Job(problem, scan, evaluation, tracks)
     with cluster.workers(workers) if isinstance(workers, int) else nullcontext(workers) as pool:
         [filled] = deque(job.run(pool), maxlen=1)

@@ -28,8 +28,8 @@ ARROW = 14.0
 
 
 def lowest(scan: Scan, measure: str = "train_loss") -> tuple[float, Floats] | None:
-    """Return the lowest finite loss of the grid and where; None without one, or if all are it."""
-    finite = np.isfinite(scan.measures[measure])
+    """Return the lowest finite loss measured and where; None without one, or if all are it."""
+    finite = np.isfinite(scan.measures[measure]) & scan.measured
     loss = np.where(finite, scan.measures[measure], np.inf)
     if not finite.any() or loss[finite].min() == loss[finite].max():
         return None

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.scans.certificates import MEASURED, PREDICTED
-from landscape.store.scans.records import Certificate, Scan
+from landscape.store.scans.certificates import MEASURED, PREDICTED, Certificate
+from landscape.store.scans.records import Scan
 from landscape.store.scans.scanfile import (
     JSON_ATTRIBUTES,
     LATER_JSON_ATTRIBUTES,

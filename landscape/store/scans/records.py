@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.store.scans.attributes import MeasureInfo, named
+from landscape.store.scans.certificates import Certificate, Promise
 from landscape.store.trajectories.trajectory import Event
 
 Floats = NDArray[np.float64]
@@ -150,47 +151,6 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """How far off interpolated values are, seen at random points that were measured afterwards.
-
-    It passes when the 95 % quantile of each loss's errors, relative to max(|loss|, 1e-6), is
-    within the tolerance and the largest within twice. Without points everything was measured.
-    """
-
-    tolerance: float
-    attempts: int
-    """The last of so many: after one that failed, more points were measured."""
-    xy: Floats
-    """(n, D) coordinates."""
-    predicted: Mapping[str, Floats]
-    """By measure (n,), as interpolated before."""
-    measured: Mapping[str, Floats]
-
-    def errors(self, name: str) -> Floats:
-        """(n,) of a measure: relative to max(|value|, 1e-6), of an accuracy absolute."""
-        found, exact = self.predicted[name], self.measured[name]
-        off = np.where(np.isfinite(exact), np.abs(found - exact), np.inf)
-        if name.endswith("_accuracy"):
-            return np.asarray(np.where(np.isnan(exact), np.nan, off))
-        return np.asarray(off / np.where(np.isfinite(exact), np.maximum(np.abs(exact), 1e-6), 1))
-
-    def summary(self, name: str) -> dict[str, float]:
-        """Mean, 95 % quantile and largest of a measure's errors."""
-        off = self.errors(name)
-        high = float(np.quantile(off, 0.95, method="higher"))
-        return {"mean": float(off.mean()), "quantile95": high, "largest": float(off.max())}
-
-    @property
-    def passed(self) -> bool:
-        """Whether every loss is as near as was asked for."""
-        found = [self.summary(name) for name in self.predicted if name.endswith("_loss")]
-        return all(
-            one["quantile95"] <= self.tolerance and one["largest"] <= 2 * self.tolerance
-            for one in found
-        )
-
-
-@dataclass(frozen=True)
 class Scan:
     """Losses on a grid on a plane, and the path across it.
 
@@ -277,10 +237,12 @@ class Scan:
 
     @property
     def uncertain(self) -> NDArray[np.bool_]:
-        """Where an interpolated loss may be further off than the tolerance."""
+        """Where an interpolated loss may be further off than is promised there."""
         found = np.zeros(self.measured.shape, bool)
         for name, errors in self.errors.items():
             if self.measure(name).kind == "loss" and self.tolerance > 0:
-                size = np.maximum(np.abs(self.measures[name]), 1e-6)
-                found |= ~self.measured & (errors > self.tolerance * size)
+                promise = Promise(self.tolerance)
+                if self.certificate is not None:
+                    promise = self.certificate.promise(name)
+                found |= ~self.measured & (errors > promise.allowed(self.measures[name]))
         return found

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landscape.quantities import number, percent
-from landscape.store.scans.records import Certificate, Floats, Path, Plane, Point, Scan
+from landscape.store.scans.certificates import FACTOR, Certificate
+from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width
 from landscape.store.trajectories.trajectory import Event
 from landscape.store.typed import rebuilt
@@ -35,6 +36,7 @@ EVENTS = ("escape", "recovery", "spike", "plateau", "non-finite")
 """The events that are spoken of; of several at one step in this order."""
 NAMED = 4
 """So many tensors are named, of more it says that there are others."""
+NEVER_NEAR = "Interpolation was never near enough: every point is measured."
 MOST = 2
 """So many stretches of one name are listed, more are counted."""
 TRAINED_WITH = (
@@ -123,13 +125,13 @@ def remarks(scan: Scan) -> list[str]:
 
 
 def approximations(scan: Scan) -> list[str]:
-    """A sentence on the subset of the samples, one on interpolation; none where all is exact."""
+    """A sentence on the subset of the samples, some on interpolation; none where all is exact."""
     found = []
     asked = scan.settings.get("samples")
     if asked is not None and not scan.tolerance:
         found.append(_subset(scan, asked))
     if scan.tolerance and scan.certificate is not None:
-        found.append(_interpolated(scan, scan.certificate))
+        found += _interpolated(scan, scan.certificate)
     return found
 
 
@@ -315,14 +317,14 @@ def doubtful(scan: Scan) -> str:
     points = "point" if count == 1 else "points"
     return (
         f"{count:,} interpolated {points} ({percent(count / scan.measured.size)} of all, "
-        f"dotted) may be off by more than {percent(scan.tolerance)}."
+        f"dotted) may be further off than the tolerance of {percent(scan.tolerance)} allows."
     )
 
 
 def bands(scan: Scan) -> tuple[str, ...]:
     """What dots and bands mean, for the small print; nothing where there are none."""
     if not scan.is_line:
-        told = f"dots: interpolated, may be off by more than {percent(scan.tolerance)}"
+        told = f"dots: interpolated, may be off by more than the {percent(scan.tolerance)} allowed"
         return (told,) if scan.uncertain.any() else ()
     if scan.spread is not None or not any((error > 0).any() for error in scan.errors.values()):
         return ()
@@ -437,12 +439,14 @@ def _grid(scan: Scan) -> str:
 def _losses(scan: Scan) -> list[str]:
     found = []
     for name in ("train_loss", "validation_loss"):
-        there = scan.measured | (scan.certificate is not None)
-        values = scan.measures[name][there] if name in scan.measures else np.empty(0)
+        # Extremes that weren't measured would be the interpolation's.
+        values = scan.measures[name][scan.measured] if name in scan.measures else np.empty(0)
         if len(values) and not np.isnan(values).all():
             broken = int((~np.isfinite(values)).sum())
             rest = f", {broken:,} of {values.size:,} points not finite" if broken else ""
-            found.append(f"{MEASURES[name].capitalize()}: {_range(values)} on the grid{rest}.")
+            interpolated = scan.certificate is not None and not scan.measured.all()
+            where = "where measured" if interpolated else "on the grid"
+            found.append(f"{MEASURES[name].capitalize()}: {_range(values)} {where}{rest}.")
     own = {name: title(scan, name) for name in sorted(scan.attributes.keys() - MEASURES.keys())}
     for name, words in {**own, **EXPLAINED}.items():
         values = scan.measures.get(name, np.empty(0))
@@ -503,26 +507,53 @@ def _subset(scan: Scan, count: int) -> str:
     )
 
 
-def _interpolated(scan: Scan, certificate: Certificate) -> str:
+def _interpolated(scan: Scan, certificate: Certificate) -> list[str]:
+    """What hurts most comes first: low losses that were taken for high ones."""
     if not len(certificate.xy):
-        return (
-            f"Tolerance {percent(certificate.tolerance)}: interpolation was never near enough, or "
-            "there were too few points to test it; every point is measured."
+        return [] if certificate.attempts == 0 else [NEVER_NEAR]
+    tried = f" (attempt {certificate.attempts})" if certificate.attempts > 1 else ""
+    share = percent(float(scan.measured.mean()))
+    found = [
+        f"{share} of the points are measured, the others interpolated, which was tested at "
+        f"{len(certificate.xy)} held-out random points{tried}."
+    ]
+    names = [name for name in ("train_loss", "validation_loss") if name in certificate.predicted]
+    if certificate.caps:
+        hidden = sum(certificate.hidden(name) for name in names)
+        were = "were" if hidden > 1 else "was"
+        found.append(
+            f"Of those below the cap {hidden or 'none'} {were} taken to lie above it; losses above "
+            f"are only known to be above, and within a factor {number(FACTOR)}."
         )
-    parts = []
-    for name in ("train_loss", "validation_loss"):
-        if name in certificate.predicted:
-            off = certificate.summary(name)
-            parts.append(
-                f"{MEASURES[name]} {percent(off['mean'])} off on average, 95 % of them below "
-                f"{percent(off['quantile95'])}, all below {percent(off['largest'])}"
-            )
-    tried = f", attempt {certificate.attempts}" if certificate.attempts > 1 else ""
+    off = [_off(name, certificate) for name in names]
+    found.append(f"Tolerance {percent(certificate.tolerance)}: {'; '.join(off)}.")
+    return [*found, _at_most(certificate)]
+
+
+def _off(name: str, certificate: Certificate) -> str:
+    """How far off a loss is at the held-out points, below its cap if it has one."""
+    off, title = certificate.summary(name), MEASURES[name]
+    cap = certificate.caps.get(name)
+    where = "" if cap is None else f" below {number(cap, 4)}, at {int(off['below']):,} of them,"
+    if "mean" not in off:
+        return f"{title} nowhere below {number(cap or 0.0, 4)}"
     return (
-        f"{percent(float(scan.measured.mean()))} of the points are measured, the others "
-        f"interpolated to a tolerance of {percent(certificate.tolerance)}; at "
-        f"{len(certificate.xy)} held-out random points{tried}: {'; '.join(parts)}."
+        f"{title}{where} {percent(off['mean'])} off on average, 95 % below "
+        f"{percent(off['quantile95'])}"
     )
+
+
+def _at_most(certificate: Certificate) -> str:
+    """What the held-out points say of all others."""
+    where = {
+        "all": "of the points",
+        "below": "of the points where losses below the cap were expected",
+        "above": "elsewhere",
+    }
+    parts = [
+        f"{percent(certificate.at_most(part))} {where[name]}" for name, part in certificate.strata()
+    ]
+    return f"Further off are, with 95 % confidence, at most {' and '.join(parts)}."
 
 
 def _nulls(scan: Scan, path: Path) -> list[str]:
