@@ -21,6 +21,7 @@ from landscape.scan import crossings
 from landscape.scan.filling import empty
 from landscape.scan.job import Chosen, Job
 from landscape.scan.measures import of_problem
+from landscape.scan.refine import caps
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
 from landscape.scan.speed.engine import Engine
@@ -219,11 +220,14 @@ class ValleyJob:
 
     def _sheet(self, valley: Valley, number: int, plane: Plane) -> Scan:
         """A slice as a scan whose arrays are the valley's: filling it fills these."""
+        names, asked = of_problem(self.problem), self.evaluation.cap
+        there = caps.caps(asked, names, valley.constant_loss, self.trajectory)
         made = empty(
             plane,
             valley.y,
             np.empty(0),
-            values=of_problem(self.problem),
+            values=names,
+            settings={caps.KEY: there} if self.evaluation.tolerance else {},
             tolerance=self.evaluation.tolerance,
             samples=self.evaluation.samples,
             strategy=valley.strategy,

@@ -21,6 +21,7 @@ from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
 from landscape.scan import crossings
 from landscape.scan.measures import of_problem
+from landscape.scan.refine import caps
 from landscape.scan.request import Request
 from landscape.scan.saving import Saver, state
 from landscape.scan.speed.evaluator import PointEvaluator
@@ -149,6 +150,7 @@ def _settings(request: Request) -> dict[str, Any]:
         "include_1d": choice.include_1d,
         "batchnorm": choice.batchnorm or "saved",
         "tolerance": evaluation.tolerance,
+        "cap": evaluation.cap if evaluation.tolerance else caps.NONE,
         "samples": evaluation.samples,
         "precision": evaluation.precision,
     }
