@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError, one_line
-from landscape.problem.weights import Layout, array_of, is_dense, reals
+from landscape.problem.weights import Layout, array_of, frozen_tensors, is_dense, reals
 
 Tree: TypeAlias = Mapping[str, Any]
 """What a file holds: tensors by name, perhaps nested, perhaps with other things beside them."""
@@ -320,12 +320,10 @@ def _check_constants(
     tensors: Mapping[str, Tensor], model: nn.Module, layout: Layout, place: str
 ) -> None:
     """Refuse other frozen tensors than the model's: scans take these."""
-    inside = {parameter.name for parameter in layout.parameters}
-    frozen = {name: tensor for name, tensor in model.named_parameters() if name not in inside}
     differing = [
         name
-        for name, own in frozen.items()
-        if name in tensors and not torch.equal(tensors[name].to(own), own.detach())
+        for name, own in frozen_tensors(model, layout).items()
+        if name in tensors and not torch.equal(tensors[name].to(own), own)
     ]
     if differing:
         raise LandscapeError(
