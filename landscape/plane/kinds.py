@@ -337,7 +337,7 @@ def make(key: str, given: Given) -> Plane:
     moving = sum(place.size for place in given.problem.layout.moving)
     if moving < 2 and key not in LINES:
         raise LandscapeError(
-            f"plane {key} needs at least 2 parameters to move, there are {moving}; take plane line"
+            f"plane {key} needs at least 2 parameters to move, got {moving}; take plane line"
         )
     plane = KINDS[key].make(given)
     mode = batchnorm or plane.batchnorm

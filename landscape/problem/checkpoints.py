@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.problem.checkpoint_files import FLAT, Tree
-from landscape.problem.weights import Layout, array_of, is_dense, reals
+from landscape.problem.weights import Layout, array_of, frozen_tensors, is_dense, reals
 
 WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 """What torch.compile and others put into the names."""
@@ -297,12 +297,10 @@ def _check_constants(
     tensors: Mapping[str, Tensor], model: nn.Module, layout: Layout, place: str
 ) -> None:
     """Refuse other frozen tensors than the model's: scans take these."""
-    inside = {parameter.name for parameter in layout.parameters}
-    frozen = {name: tensor for name, tensor in model.named_parameters() if name not in inside}
     differing = [
         name
-        for name, own in frozen.items()
-        if name in tensors and not torch.equal(tensors[name].to(own), own.detach())
+        for name, own in frozen_tensors(model, layout).items()
+        if name in tensors and not torch.equal(tensors[name].to(own), own)
     ]
     if differing:
         raise LandscapeError(

@@ -351,12 +351,10 @@ def constants(model: nn.Module, layout: Layout) -> dict[str, NDArray[Any]]:
     Frozen parameters, a complex one as (..., 2); of a sparse buffer its entries' places and
     values, as ``NAME:indices`` and ``NAME:values``.
     """
-    inside = {parameter.name for parameter in layout.parameters}
-    found: dict[str, NDArray[Any]] = {}
-    for name, tensor in model.named_parameters():
-        if name not in inside:
-            held = tensor.detach()
-            found[name] = array_of(torch.view_as_real(held) if held.is_complex() else held)
+    found = {
+        name: array_of(torch.view_as_real(held) if held.is_complex() else held)
+        for name, held in frozen_tensors(model, layout).items()
+    }
     state = model.state_dict()
     for name, buffer in model.named_buffers():
         if name in state and not is_dense(buffer):
@@ -367,6 +365,13 @@ def constants(model: nn.Module, layout: Layout) -> dict[str, NDArray[Any]]:
                 torch.view_as_real(values) if values.is_complex() else values
             )
     return found
+
+
+def frozen_tensors(model: nn.Module, layout: Layout) -> dict[str, Tensor]:
+    """The parameters that aren't in the vector, by name; not copied."""
+    inside = {parameter.name for parameter in layout.parameters}
+    named = model.named_parameters()
+    return {name: tensor.detach() for name, tensor in named if name not in inside}
 
 
 def constant_records(model: nn.Module, layout: Layout) -> dict[str, dict[str, Any]]:

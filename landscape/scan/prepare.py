@@ -21,6 +21,7 @@ from landscape.plane.named_weights import check_constants, check_layout
 from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
+from landscape.problem.weights import frozen_tensors
 from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
@@ -187,14 +188,14 @@ def _empty(
 def _what_moves(problem: Problem) -> Moved:
     """What of the problem's network the directions move."""
     layout, moving = problem.layout, problem.layout.moving
-    names = {place.name for place in layout.parameters}
-    frozen = [t.numel() for name, t in problem.model.named_parameters() if name not in names]
+    frozen = [tensor.numel() for tensor in frozen_tensors(problem.model, layout).values()]
+    every = len(moving) == len(layout.parameters)
     return Moved(
         trained=layout.size,
         frozen=sum(frozen),
         frozen_tensors=len(frozen),
         moved=sum(place.size for place in moving),
-        tensors=() if len(moving) == len(names) else tuple(place.name for place in moving),
+        tensors=() if every else tuple(place.name for place in moving),
     )
 
 

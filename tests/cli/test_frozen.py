@@ -105,3 +105,12 @@ def test_checkpoints_of_the_trained_part_are_enough(landscape, tmp_path, own):
     assert not (tmp_path / "other").exists()
     assert landscape(*arguments, tmp_path / "other", "--parameters", "0.*").code == 0
     assert read(tmp_path / "other").trajectory.size == 93
+
+
+def test_what_is_stored_once_counts_against_the_disk_limit(landscape, tmp_path, own):
+    folder = tmp_path / "run"
+    done = landscape("train", "--problem", own, *SHORT, "--disk-limit", "600B", "-o", folder)
+    assert done.err.strip() == (
+        "landscape: error: disk limit must be at least 685 B for snapshots of 63 weights "
+        "beside 120 B of frozen tensors, got 600 B"
+    )

@@ -27,16 +27,19 @@ def row_bytes(columns: int) -> int:
     return 4 * columns + OVERHEAD
 
 
-def check_limit(limit: int | None, columns: int) -> None:
+def check_limit(limit: int | None, columns: int, frozen: int) -> None:
     """Refuse a limit in bytes that not even the first row of so many weights is within.
+
+    Beside it are ``frozen`` bytes of what is stored once.
 
     Raises:
         LandscapeError: it is too low.
     """
-    least = math.ceil(row_bytes(columns) / START)
+    least = math.ceil(row_bytes(columns) / START) + frozen
     if limit is not None and limit < least:
+        beside = f" beside {frozen:,} B of frozen tensors" if frozen else ""
         raise LandscapeError(
-            f"disk limit must be at least {least} B for snapshots of {columns:,} weights, "
+            f"disk limit must be at least {least} B for snapshots of {columns:,} weights{beside}, "
             f"got {limit} B"
         )
 

@@ -27,10 +27,11 @@ class Tape:
     def __init__(self, writer: Writer, options: Options, columns: int) -> None:
         """Write rows of ``columns`` weights."""
         self.writer, self.options = writer, options
+        limit = options.disk_limit
         self.ledger = Ledger(
             row_bytes=row_bytes(columns),
             step_bytes=sum(d.itemsize for d in storage().values()) + 4 * options.sketch,
-            limit=options.disk_limit,
+            limit=None if limit is None else max(0, limit - writer.constant_bytes),
         )
         self._measures: dict[int, Mapping[str, float]] = {}
 

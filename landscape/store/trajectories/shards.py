@@ -117,6 +117,13 @@ class Writer:
         self._rows[step] = row | {name: np.float64(measures[name]) for name in MEASURES}
 
     @property
+    def constant_bytes(self) -> int:
+        """What is stored once, on the disk or on its way there."""
+        written = self.about.constants
+        waiting = sum(value.nbytes for value in self._constants.values())
+        return waiting if written is None else written.bytes
+
+    @property
     def still(self) -> Arrays:
         """The buffers that no row has changed, as they are since the start."""
         return self._still
