@@ -55,11 +55,15 @@ class Settings:
     order_from: int | None = None
     """Batches are those that a training takes from this step on; for one that branches off it."""
     optimizer: str = "sgd"
-    """Of `OPTIMIZERS`; momentum and those below None, where they aren't the optimizer's."""
+    """By its name in `OPTIMIZERS`, which says which of the options here are its own."""
     beta1: float | None = None
+    """Adam's average of gradients keeps this share a step; None, as below: torch's default."""
     beta2: float | None = None
+    """Adam's average of squared gradients keeps this share a step."""
     alpha: float | None = None
+    """So does RMSprop's."""
     eps: float | None = None
+    """Added to the root that Adam and RMSprop divide by."""
     clip: float | None = None
     """The batch gradient, before weight decay, is shortened to this norm where it is longer."""
     ema: float | None = None
