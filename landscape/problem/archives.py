@@ -6,8 +6,7 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -32,10 +31,10 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Array
     """A .npy file's array, or an archive's arrays by name; what isn't wanted comes empty.
 
     Raises:
-        ValueError: it isn't such a file, holds objects, or declares more than its bytes can be.
-        OSError: it can't be read.
+        UNREADABLE: one of them; it isn't such a file, holds objects, or declares more than its
+            bytes can be.
     """
-    with path.open("rb") as stream, _plainly():
+    with path.open("rb") as stream:
         if stream.read(len(MAGIC)) == MAGIC:
             stream.seek(0)
             declared, start = _declared(stream)
@@ -52,16 +51,6 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Array
                 name: _array(archive, member) if wanted(name) else np.empty(0)
                 for name, member in names.items()
             }
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError):
-        raise
-    except UNREADABLE as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def _named(archive: zipfile.ZipFile) -> Mapping[str, str]:

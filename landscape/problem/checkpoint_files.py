@@ -233,7 +233,7 @@ def _numpy(path: Path) -> Tree:
         if isinstance(found, np.ndarray):
             return {FLAT: _tensor(found)}
         return {name.replace("/", "."): _tensor(array) for name, array in found.items()}
-    except (ValueError, OSError) as error:
+    except archives.UNREADABLE as error:
         raise LandscapeError(
             "a checkpoint of NumPy must hold plain arrays, written by numpy.save or numpy.savez, "
             f"got {path} ({one_line(error)})"

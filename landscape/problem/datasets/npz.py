@@ -64,7 +64,7 @@ def _read(path: Path) -> dict[str, Array]:
         if isinstance(found, np.ndarray):
             raise ValueError("a single array")
         return found
-    except (ValueError, OSError) as error:
+    except archives.UNREADABLE as error:
         raise LandscapeError(
             f"npz:FILE must name an archive of plain arrays, written by numpy.savez, "
             f"got {path} ({one_line(error)})"
