@@ -81,6 +81,15 @@ def diagnose(
             rich_help_panel=TRAIN,
         ),
     ] = False,
+    after: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STEP",
+            help="The step by which it had settled: motion and distances are read from there on.",
+            show_default="the last half, after any escape",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     epochs: Annotated[
         int,
         typer.Option(help="How long each of these trainings lasts at most.", rich_help_panel=TRAIN),
@@ -156,6 +165,7 @@ def diagnose(
         only=None if only is None else tuple(name.strip() for name in only.split(",")),
         intervene=not no_intervene,
         twin=twin,
+        after=after,
         epochs=epochs,
         orders=orders,
         curve=curve,
@@ -185,6 +195,7 @@ class DiagnosisChoice:
     only: tuple[str, ...] | None
     intervene: bool
     twin: Path | None
+    after: int | None
     epochs: int
     orders: int
     curve: bool
@@ -282,6 +293,7 @@ def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
         only=choice.only,
         intervene=choice.intervene,
         twin=read(choice.twin) if choice.twin is not None else None,
+        after=choice.after,
         epochs=choice.epochs,
         orders=choice.orders,
         curve=choice.curve,

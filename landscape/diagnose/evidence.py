@@ -46,6 +46,8 @@ class Setup:
     clipped: bool = False
     constant_from: int = 0
     """From this step to the end the learning rate is ``learning_rate``."""
+    after: int | None = None
+    """The step that somebody says it had settled by; None: read off the run."""
     scale_invariant: bool = False
     """Whether the model has normalization layers, which let norms grow."""
     cross_entropy: bool = True

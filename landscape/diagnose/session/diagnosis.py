@@ -24,6 +24,7 @@ from typing import Any
 
 from landscape import cluster
 from landscape.diagnose.course import course_of
+from landscape.diagnose.motion import window
 from landscape.diagnose.session import costs, gather, kept, measuring, siblings
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.kept import alone
@@ -55,6 +56,7 @@ class Diagnosis:
         epochs: int = interventions.EPOCHS,
         curve: bool = False,
         orders: int = after_escape.ORDERS,
+        after: int | None = None,
         thresholds: Thresholds | None = None,
     ) -> None:
         """Read the run's losses and decide on the interventions; nothing is measured yet.
@@ -69,15 +71,18 @@ class Diagnosis:
             epochs: what an intervention lasts at most.
             curve: whether to train Bézier curves between floors that no line connects.
             orders: the most other batch orders tried from each place that a run escaped from.
+            after: the step by which the run had settled: motion and distances are read from there
+                on; by default the last half, after any escape.
             thresholds: where the verdict draws its lines.
 
         Raises:
-            LandscapeError: no such part, the run has too few losses, or the twin is no twin.
+            LandscapeError: no such part, too few losses, ``after`` isn't a step of the run, or the
+                twin is no twin.
         """
         for name in only or ():
             if name not in NAMES:
                 raise LandscapeError(f"only must name parts, {', '.join(NAMES)}, got {name}")
-        self.subject = Subject(run, problem)
+        self.subject = Subject(run, problem, after)
         self.only, self.intervene = frozenset(NAMES if only is None else only), intervene
         self.limits = thresholds or Thresholds()
         others = siblings.of(run)
@@ -86,6 +91,7 @@ class Diagnosis:
         else:
             other = kept.twin(run) or siblings.twin(run, others)
         course = course_of(self.subject.evidence, self.limits)
+        window.of_run(self.subject.evidence, self.limits)
         self.context = Context(
             self.subject,
             self.limits,

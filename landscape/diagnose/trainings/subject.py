@@ -40,6 +40,8 @@ class Subject:
 
     run: Run
     problem: Problem
+    after: int | None = None
+    """The step that the motion is read from; None: see `motion.window`."""
 
     @cached_property
     def trajectory(self) -> Trajectory:
@@ -154,6 +156,7 @@ class Subject:
             steps_per_epoch=self.steps_per_epoch,
             samples=self.samples,
             constant_from=_constant_from(rates),
+            after=self.after,
             scale_invariant=any(
                 isinstance(m, NORMALIZATIONS) for m in self.problem.model.modules()
             ),

@@ -209,3 +209,9 @@ def test_the_window_begins_after_an_escape_and_a_change_of_rate():
     setup = replace(changed.setup, constant_from=800)
     found = window.of_run(replace(changed, setup=setup), Thresholds(window=1.0))
     assert found.first == 800 + 195 // 16
+    told = replace(changed.setup, after=300)
+    found = window.of_run(replace(changed, setup=told))
+    assert (found.first, found.last) == (300, 995)
+    with pytest.raises(LandscapeError) as caught:
+        window.of_run(replace(changed, setup=replace(told, after=995)))
+    assert str(caught.value) == "after must be a step from 0 to below 995, got 995"
