@@ -105,5 +105,15 @@ class Evaluator:
         """Measures on the validation data; NaN where there is none."""
         return NOTHING if self.validation is None else self._on(model, self.validation)
 
+    def first_without_loss(self, model: nn.Module) -> int | None:
+        """The first training sample whose loss is NaN; None where none is, or it is a batch's."""
+        how = self.objective
+        with how.measuring(model):
+            for batch in self.train.numbered(size := how.fixed or self.batch_size):
+                found = how.values(model, batch)[LOSS]
+                if not found.whole and bool(found.a.isnan().any()):
+                    return batch.number * size + int(found.a.isnan().nonzero()[0])
+        return None
+
     def _on(self, model: nn.Module, samples: Samples) -> Measures:
         return measure_samples(model, samples, self.objective, batch_size=self.batch_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -9,16 +10,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.parameter import UninitializedParameter
+from torch.overrides import TorchFunctionMode
 
 from landscape.errors import LandscapeError
 from landscape.problem import nests, samples
 from landscape.problem.blame import blamed
-from landscape.problem.losses import CrossEntropy, cross_entropy, known
+from landscape.problem.losses import IGNORED, CrossEntropy, cross_entropy, known
 from landscape.problem.modes import RUNGS, evaluating, generators, seeded
 from landscape.problem.objective import LOSS, Facts, Objective, Ratio
 from landscape.problem.problem import Problem, takes_model
-from landscape.problem.samples import Batch, augmented, few
+from landscape.problem.samples import Batch, Samples, augmented, few
 from landscape.problem.terms import TermsObjective, naming
 from landscape.problem.weights import tied
 
@@ -26,8 +29,10 @@ TRIED = 8
 """Samples that a problem is tried with, spread over its data."""
 SAME = 1e-3
 """Of 1 + |value|: by so much at most rounding changes it in another batch."""
-DTYPES = (("float64", False), ("float64", True), ("float32", False))
-"""Of a loss with its targets: as they come, targets and constants converted, nothing converted."""
+STEP, MOST_STEPS, APART = 32, 8, 0.01
+"""Samples a batch, batches, and the relative difference of two means that is worth a note."""
+DTYPES = (("float64", True), ("float64", False), ("float32", False))
+"""Of a loss, and whether its targets and constants are converted: the first that works."""
 
 
 def objective(problem: Problem) -> Objective:
@@ -80,7 +85,37 @@ def notes(problem: Problem) -> tuple[str, ...]:
     Raises:
         LandscapeError: it can't be measured.
     """
-    return (*problem.notes, *objective(problem).notes)
+    return (*problem.notes, *objective(problem).notes, *_two_means(problem))
+
+
+def _two_means(problem: Problem) -> list[str]:
+    """Says by how much steps minimise something else than is measured; nothing below a per cent.
+
+    Batches whose samples count differently: their ratios' mean isn't the ratio over all. From the
+    first few hundred samples.
+    """
+    how = objective(problem)
+    if how.counts_all or how.by_batch:
+        return []
+    size = problem.batch_size or STEP
+    model = problem.model
+    data = Samples(problem.train, next(model.parameters()).device)
+    with how.measuring(model):
+        parts = data.numbered(size, min(len(data), MOST_STEPS * size))
+        found = [how.values(model, batch)[LOSS] for batch in parts]
+    counts = torch.stack([one.counts().sum() for one in found])
+    losses = torch.stack([one.a.detach().sum() for one in found])
+    if not bool((counts > 0).any()):
+        return ["Nothing counts: all labels are ignored, or all weights are 0."]
+    over_all = float(losses.sum() / counts.sum())
+    of_steps = float((losses / counts)[counts > 0].mean())
+    if abs(of_steps - over_all) <= APART * abs(over_all):
+        return []
+    return [
+        f"Batches of {size} count differently: the loss over all samples is {over_all:.4g}, the "
+        f"mean of the batches' losses, which steps minimise, {of_steps:.4g}; "
+        'reduction="batch" measures that.'
+    ]
 
 
 def _fits(facts: Facts, problem: Problem) -> bool:
@@ -204,20 +239,45 @@ def _examined(problem: Problem) -> Facts:
         with evaluating(model), torch.no_grad():
             _made(problem, Facts(rung="no_grad")).run(model, _cloned(batch))
     trial = _first_that_works(problem, batch)
-    again = _tried(problem, batch, trial.facts)
+    watch = _WeightsWatch()
+    with watch:
+        again = _tried(problem, batch, trial.facts)
     if not all(_alike(a, again.values[name]) for name, a in trial.values.items()):
         raise LandscapeError(
             "a problem must give the same values again for the same seed, these differ: "
             "draw random numbers from the global generators of torch, numpy or random"
         )
+    weighted = trial.values[LOSS].b is not None
     return replace(
         trial.facts,
         of=_subject(problem),
         coupled=problem.reduction == "sample" and any(v.whole for v in trial.values.values()),
-        weighted=trial.values[LOSS].b is not None,
+        weighted=weighted,
+        divided_by_all=watch.seen and not weighted,
         changes=not nests.equal(trial.given.content, batch.content),
         random=trial.drew,
     )
+
+
+class _WeightsWatch(TorchFunctionMode):
+    """Sees whether a loss weights or ignores labels in torch's cross-entropy, one value each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = False
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func in (functional.cross_entropy, functional.nll_loss):
+            given = inspect.signature(func).bind(*args, **(kwargs or {})).arguments
+            labels = given["target"]
+            ignored = not labels.is_floating_point() and bool(
+                (labels == given.get("ignore_index", IGNORED)).any()
+            )
+            alone = given.get("reduction", "mean") == "none"
+            self.seen |= alone and (ignored or given.get("weight") is not None)
+        return func(*args, **(kwargs or {}))
 
 
 def _first_that_works(problem: Problem, batch: Batch) -> _Trial:
@@ -329,7 +389,8 @@ def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
     given = _cloned(batch)
     with seeded(0), torch.enable_grad():
         if problem.augment is not None:
-            given = augmented(problem.augment, given, torch.Generator().manual_seed(0))
+            generator, whole = torch.Generator().manual_seed(0), problem.objective is not None
+            given = augmented(problem.augment, given, generator, whole=whole)
         try:
             loss = made.batch_loss(model, given).mean()
         except LandscapeError as error:

@@ -128,11 +128,17 @@ def exact(outputs: Any, targets: Any) -> tuple[Any, Any]:
 
 
 def double(nest: Any) -> Any:
-    """A nest with its floating-point tensors in float64."""
+    """A nest with its floating-point tensors in float64; a lone tensor whatever it holds."""
     if isinstance(nest, Tensor):
         if nest.dtype == torch.float64:
             return nest
-        return on_processor(nest).double()
+        moved = on_processor(nest)
+        return moved.to(torch.complex128) if moved.is_complex() else moved.double()
+    return doubled(nest)
+
+
+def doubled(nest: Any) -> Any:
+    """A nest with its floating-point tensors in float64, labels as they are."""
     return nests.mapped(nest, lambda leaf: double(leaf) if nests.is_floating(leaf) else leaf)
 
 

@@ -23,8 +23,10 @@ from landscape.problem.losses import (
     Loss,
     accuracy,
     double,
+    doubled,
     exact,
     hits,
+    on_processor,
 )
 from landscape.problem.samples import Batch
 
@@ -82,6 +84,8 @@ class Facts:
     """Floating targets, and the constants of a loss that is a module, are converted with it."""
     of: tuple[Any, ...] = ()
     """What was tried: loss, objective, reduction, the model's class, names of further values."""
+    divided_by_all: bool = False
+    """Labels are weighted or ignored inside of torch's cross-entropy, and counted one each."""
     verified: bool = False
     """`examine.verify` found nothing wrong."""
 
@@ -174,6 +178,11 @@ class Objective:
             found.append(
                 f"Random numbers that are drawn in eval mode are the same at every point, in fixed "
                 f"batches of {self.fixed} samples."
+            )
+        if facts.divided_by_all:
+            found.append(
+                "Labels are weighted or ignored, but count one each: PyTorch's mean divides by "
+                "their weights, as loss=cross_entropy(weight=..., ignore_index=...) does."
             )
         if facts.loss_dtype not in ("float64", "float32") or (
             facts.loss_dtype == "float32" and self.whole is None
@@ -293,7 +302,7 @@ class Objective:
         if self.facts.loss_dtype == "float32":
             return nests.cast(outputs, torch.float32), targets
         if self.facts.targets:
-            return double(outputs), double(targets)
+            return double(outputs), doubled(on_processor(targets))
         return exact(outputs, targets)
 
     def _loss_on(self, outputs: Any) -> Loss:

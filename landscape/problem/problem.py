@@ -222,7 +222,8 @@ class Problem:
             batch = Batch(content, len(next(nests.tensors(content))), batch.number)
         if self.augment is None:
             return batch
-        return samples.augmented(self.augment, batch, generator)
+        whole = self.objective is not None
+        return samples.augmented(self.augment, batch, generator, whole=whole)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

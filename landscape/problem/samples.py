@@ -154,14 +154,11 @@ class Samples:
         return self._typed(self._placed(together(self._data, items(self._data, indices))))
 
     def _placed(self, content: Any) -> Any:
-        if isinstance(content, tuple) and len(content) == 2 and isinstance(content[0], Tensor):
-            inputs, targets = content
-            return self._image(inputs.to(self.device)), nests.moved(targets, self.device)
-        return nests.moved(content, self.device)
+        return self._formatted(nests.moved(content, self.device))
 
     def _formatted(self, content: Any) -> Any:
-        if self.channels_last and nests.is_pair(content) and isinstance(content[0], Tensor):
-            return self._image(content[0]), content[1]
+        if self.channels_last and type(content) is tuple and isinstance(content[0], Tensor):
+            return (self._image(content[0]), *content[1:])
         return content
 
     def _image(self, inputs: Tensor) -> Tensor:
@@ -236,7 +233,7 @@ def _is_simple(item: Any) -> bool:
 
 def with_inputs(content: Any, change: Callable[[Any], Any]) -> Any:
     """A batch with its inputs changed, what the model gets: of a pair the first part, else all."""
-    if nests.is_pair(content):
+    if type(content) in (tuple, list) and len(content) == 2:
         return change(content[0]), content[1]
     return change(content)
 
@@ -263,9 +260,13 @@ def few(data: Data, chosen: Tensor, device: torch.device | str = "cpu") -> Batch
 
 
 def augmented(
-    augment: Callable[[Any, torch.Generator], Any], batch: Batch, generator: torch.Generator
+    augment: Callable[[Any, torch.Generator], Any],
+    batch: Batch,
+    generator: torch.Generator,
+    *,
+    whole: bool = False,
 ) -> Batch:
-    """The batch as training sees it: of a pair the inputs are changed, else all.
+    """The batch as training sees it: the inputs of a pair are changed, or all of it as a whole.
 
     Raises:
         LandscapeError: the augmentation fails.
@@ -275,7 +276,8 @@ def augmented(
         with blamed("augment", inputs):
             return augment(inputs, generator)
 
-    return batch._replace(content=with_inputs(batch.content, change))
+    content = batch.content
+    return batch._replace(content=change(content) if whole else with_inputs(content, change))
 
 
 def spread(data: Data, count: int = FINGERPRINT_ITEMS) -> list[int]:

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import math
+import pickle
+import random
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import Dataset
 
 from landscape.errors import LandscapeError
-from landscape.problem import Problem, half_square
-from landscape.problem.examine import verify
+from landscape.problem import Evaluator, Problem, cross_entropy, half_square
+from landscape.problem.examine import notes, objective, verify
 
 
 def test_verify_leaves_the_model(problem, untouched):
@@ -66,3 +73,255 @@ def test_verify_refuses_outputs_that_depend_on_the_batch(model):
     with pytest.raises(LandscapeError, match="track_running_stats"):
         verify(Problem(model, (inputs, torch.zeros(5, dtype=torch.int64))))
     assert all(module.training for module in model.modules())
+
+
+X = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
+Y = torch.randint(0, 2, (40,), generator=torch.Generator().manual_seed(1))
+
+
+def refused(problem: Problem) -> str:
+    with pytest.raises(LandscapeError) as caught:
+        verify(problem)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 500
+    return message
+
+
+class Dropping(nn.Module):
+    """Functional dropout that is on in eval mode too."""
+
+    def __init__(self, share: float = 0.01) -> None:
+        super().__init__()
+        self.inner, self.outer, self.share = nn.Linear(4, 8), nn.Linear(8, 2), share
+
+    def forward(self, inputs):
+        return self.outer(functional.dropout(self.inner(inputs).relu(), self.share))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_little_dropout_in_eval_mode_is_found(seed):
+    torch.manual_seed(seed)
+    assert objective(Problem(Dropping(), (X, Y))).facts.random
+
+
+@pytest.mark.parametrize("draw", ["torch", "numpy", "random"])
+def test_random_numbers_of_all_generators_are_the_same_each_time(draw):
+    numbers = {
+        "torch": lambda: float(torch.randn(())),
+        "numpy": lambda: np.random.standard_normal(),
+        "random": lambda: random.gauss(0, 1),
+    }
+
+    class Shifted(nn.Linear):
+        def forward(self, inputs):
+            return super().forward(inputs) + numbers[draw]()
+
+    problem = Problem(Shifted(4, 1), (X, X[:, :1]), loss=half_square, batch_size=16)
+    torch.manual_seed(0)
+    first = Evaluator(problem).on_train(problem.model).loss
+    before = torch.get_rng_state()
+    assert Evaluator(problem, batch_size=5).on_train(problem.model).loss == first
+    assert torch.equal(torch.get_rng_state(), before)  # nobody else's numbers are used up
+    assert objective(problem).fixed == 16
+    assert notes(problem) == (
+        "Random numbers that are drawn in eval mode are the same at every point, in fixed batches "
+        "of 16 samples.",
+    )
+
+
+def test_a_generator_of_its_own_is_refused():
+    class Shifted(nn.Linear):
+        own = torch.Generator()
+
+        def forward(self, inputs):
+            return super().forward(inputs) + torch.randn((), generator=self.own)
+
+    assert refused(Problem(Shifted(4, 2), (X, X[:, :2]), loss=half_square)) == (
+        "a problem must give the same values again for the same seed, these differ: draw random "
+        "numbers from the global generators of torch, numpy or random"
+    )
+
+
+def test_losses_that_depend_on_the_batch_are_found():
+    def contrast(model, batch):
+        z = functional.normalize(model(batch), dim=1)
+        return functional.cross_entropy(z @ z.T, torch.arange(len(z)), reduction="none")
+
+    torch.manual_seed(0)
+    message = refused(Problem(nn.Linear(4, 3), X, objective=contrast))
+    assert message.startswith(
+        "a sample's loss must not depend on the others in its batch, the first one's is 0 alone and"
+    )
+    assert message.endswith(
+        "among 8; return (value, weight) of the whole batch: the mean as a scalar, and its samples"
+    )
+
+
+def test_items_that_differ_when_they_are_read_twice():
+    class Noisy(Dataset):
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, index):
+            return X[index] + torch.randn_like(X[index]), Y[index]
+
+    assert refused(Problem(nn.Linear(4, 2), Noisy())) == (
+        "an item of the training data must be the same each time it is read, item 0 isn't: random "
+        "changes belong into augment=, which training alone uses"
+    )
+
+
+def test_ragged_items_past_the_second():
+    items = [(X[i], Y[i]) for i in range(30)]
+    items[17] = (X[17, :3], Y[17])
+    assert refused(Problem(nn.Linear(4, 2), items)) == (
+        "a problem's items, put together by torch's default_collate, must run on its data, got "
+        "RuntimeError: stack expects each tensor to be equal size, but got [4] at entry 0 and [3] "
+        "at entry 17 on 0 float32 (4,), 1 int64 (); LANDSCAPE_DEBUG=1 shows the traceback"
+    )
+
+
+def test_an_item_that_fails_is_named():
+    class Broken(Dataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            if index == 3:
+                raise OSError("no such picture")
+            return X[index], Y[index]
+
+    assert refused(Problem(nn.Linear(4, 2), Broken())) == (
+        "a problem's item 3 must run on its data, got OSError: no such picture; "
+        "LANDSCAPE_DEBUG=1 shows the traceback"
+    )
+
+
+def test_a_collate_that_fails_is_named():
+    items = [(X[i], Y[i]) for i in range(5)]
+    problem = Problem(nn.Linear(4, 2), items, collate=lambda found: found["x"])
+    assert refused(problem) == (
+        "a problem's collate must run on its data, got TypeError: list indices must be integers or "
+        "slices, not str; LANDSCAPE_DEBUG=1 shows the traceback"
+    )
+
+
+class Auxiliary(nn.Linear):
+    """Gives a second output in train mode alone."""
+
+    def forward(self, inputs):
+        outputs = super().forward(inputs)
+        return (outputs, outputs) if self.training else outputs
+
+
+def test_train_mode_is_tried_too():
+    assert refused(Problem(Auxiliary(4, 2), (X, Y))) == (
+        "a problem's loss must run on its data, got TypeError: cross_entropy_loss(): argument "
+        "'input' (position 1) must be Tensor, not tuple on 0 float64 (8, 2), 1 float64 (8, 2); "
+        "int64 (8,); LANDSCAPE_DEBUG=1 shows the traceback"
+    )
+    first = lambda o, t: cross_entropy(o[0] if isinstance(o, tuple) else o, t)  # noqa: E731
+    verify(Problem(Auxiliary(4, 2), (X, Y), loss=first))
+
+
+def test_a_loss_without_a_gradient():
+    counted = lambda o, t: (o.argmax(1) != t).double()  # noqa: E731
+    assert refused(Problem(nn.Linear(4, 2), (X, Y), loss=counted)) == (
+        "a problem's gradient must run on its data, got RuntimeError: element 0 of tensors does "
+        "not require grad and does not have a grad_fn; LANDSCAPE_DEBUG=1 shows the traceback"
+    )
+
+
+def test_a_sample_without_a_loss_is_named():
+    inputs = X.clone()
+    inputs[39, 1] = torch.nan
+    assert refused(Problem(nn.Linear(4, 2), (inputs, Y))) == (
+        "every sample's loss must be a number, training sample 39 has nan; "
+        "look at its inputs and targets, or give it the weight 0"
+    )
+
+
+def test_a_model_that_changes_its_inputs_leaves_the_data():
+    class Scaling(nn.Linear):
+        def forward(self, inputs):
+            return super().forward(inputs.mul_(2))
+
+    torch.manual_seed(0)
+    problem = Problem(Scaling(4, 2), (X.clone(), Y))
+    found = [Evaluator(problem, batch_size=7).on_train(problem.model).loss for _ in range(2)]
+    assert torch.equal(problem.train[0], X)
+    model = nn.Linear(4, 2)
+    model.load_state_dict(problem.model.state_dict())
+    expected = functional.cross_entropy(model(2 * X), Y).item()
+    assert found == [pytest.approx(expected, rel=1e-6)] * 2
+
+
+def test_what_was_found_goes_with_changed_copies():
+    problem = Problem(Dropping(), (X, Y))
+    verify(problem)
+    fewer = replace(problem, train=(X[:5], Y[:5]))
+    assert fewer.facts is problem.facts
+    # Of another loss nothing is known.
+    other = replace(problem, loss=lambda o, t: o.sum(1), model=nn.Linear(4, 2))
+    assert not objective(other).facts.random
+
+
+def test_a_problem_is_pickled_with_what_was_found():
+    problem = Problem(nn.Linear(4, 2), (X, Y))
+    verify(problem)
+    again = pickle.loads(pickle.dumps(problem))
+    assert again.facts == problem.facts
+    assert objective(again).facts is again.facts
+
+
+def test_labels_that_are_weighted_but_count_one_are_told():
+    weight = torch.tensor([1.0, 5.0])
+    loss = lambda o, t: functional.cross_entropy(o, t, weight=weight, reduction="none")  # noqa: E731
+    told = (
+        "Labels are weighted or ignored, but count one each: PyTorch's mean divides by their "
+        "weights, as loss=cross_entropy(weight=..., ignore_index=...) does."
+    )
+    assert told in notes(Problem(nn.Linear(4, 2), (X, Y), loss=loss))
+    ignoring = lambda o, t: functional.cross_entropy(o, t, reduction="none")  # noqa: E731
+    assert told in notes(
+        Problem(nn.Linear(4, 2), (X, Y.index_fill(0, Y[:1] * 0, -100)), loss=ignoring)
+    )
+    assert notes(Problem(nn.Linear(4, 2), (X, Y), loss=ignoring)) == ()
+    assert notes(Problem(nn.Linear(4, 2), (X, Y), loss=cross_entropy(weight=weight))) == ()
+
+
+def test_two_means_that_differ_are_told():
+    """Two batches of 32: one with a single label, the other with all of them."""
+    inputs = torch.zeros(64, 4)
+    inputs[:32, 0] = 4.0
+    labels = torch.zeros(64, dtype=torch.int64)
+    labels[1:32] = -100
+    model = nn.Linear(4, 2, bias=False)
+    with torch.no_grad():
+        model.weight.zero_()
+        model.weight[1, 0] = 1.0
+    one, rest = math.log(1 + math.exp(4)), math.log(2)
+    assert notes(Problem(model, (inputs, labels))) == (
+        f"Batches of 32 count differently: the loss over all samples is "
+        f"{(one + 32 * rest) / 33:.4g}, the mean of the batches' losses, which steps minimise, "
+        f'{(one + rest) / 2:.4g}; reduction="batch" measures that.',
+    )
+    assert notes(Problem(model, (inputs, labels), reduction="batch", batch_size=32)) == (
+        "The loss is the mean over fixed batches of 32 samples.",
+    )
+    nothing = torch.full_like(labels, -100)
+    assert notes(Problem(model, (inputs, nothing))) == (
+        "Nothing counts: all labels are ignored, or all weights are 0.",
+    )
+
+
+def test_a_sample_without_a_loss_is_found():
+    inputs = X.clone()
+    inputs[23, 1] = torch.nan
+    problem = Problem(nn.Linear(4, 2), (inputs, Y))
+    for size in (7, 40):
+        found = Evaluator(problem, batch_size=size).first_without_loss(problem.model)
+        assert found == 23
+    clean = Problem(nn.Linear(4, 2), (X, Y))
+    assert Evaluator(clean).first_without_loss(clean.model) is None

@@ -47,6 +47,7 @@ class Intake:
         self._best: Velocity | None = None
         self._previous: Velocity | None = None
         self._away = False
+        self._without_loss: str | None = None
         self._finite = True
         self._buffered = bool(buffers(step.model))
         with undisturbed():
@@ -124,7 +125,7 @@ class Intake:
 
     def notes(self) -> list[str]:
         """Limits that were reached, in words."""
-        found = []
+        found = [] if self._without_loss is None else [self._without_loss]
         options, ledger = self.plan.options, self._tape.ledger
         if self._flight.steps < options.flight:
             found.append(
@@ -193,7 +194,19 @@ class Intake:
         }
         row = self.plan.part(step.weights).float().cpu().numpy().copy()
         self._tape.add(step.step, kind, row, buffers(step.model), measures, always=always)
+        if math.isnan(train.loss) and self._without_loss is None:
+            self._without_loss = self._named(step)
         self._keep_velocities(step, train.loss)
+
+    def _named(self, step: Step) -> str | None:
+        """Which sample's loss was no number, if weights were and samples have losses."""
+        if not bool(torch.isfinite(step.weights).all()):
+            return None
+        with undisturbed():
+            sample = self._evaluator.first_without_loss(step.model)
+        if sample is None:
+            return None
+        return f"the loss of training sample {sample} was nan at step {step.step}"
 
     def _keep_velocities(self, step: Step, loss: float) -> None:
         velocity = self._velocity(step)
