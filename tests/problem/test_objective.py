@@ -419,7 +419,7 @@ def test_ratios_by_hand():
 
 
 @pytest.mark.parametrize(
-    "name", ["loss", "Top5", "x", "f1_error", "train_f1", "sharpness", "1st", ""]
+    "name", ["loss", "Top5", "x", "f1_error", "train_f1", "sharpness", "1st"]
 )
 def test_names_that_files_have_are_refused(name):
     with pytest.raises(LandscapeError) as caught:
