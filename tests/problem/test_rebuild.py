@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -209,3 +210,48 @@ def test_dataset(net, images, tmp_path):
     assert from_record(record, tmp_path, problem=again) is again
     images[1][0] = (images[1][0] + 1) % 3
     assert "training data must be what" in refused(record, tmp_path, problem=again)
+
+
+UNSEEDED = """
+import torch
+from landscape.problem import Problem
+
+def data():
+    inputs = torch.randn(30, 4)
+    return Problem(torch.nn.Linear(4, 2), (inputs, torch.arange(30) % 2))
+"""
+
+
+def test_data_that_is_drawn_anew_is_explained(tmp_path):
+    """Watched in a script that called the function, then given with --problem."""
+    (tmp_path / "mine.py").write_text(UNSEEDED)
+    spec = f"{tmp_path / 'mine.py'}:data"
+    torch.manual_seed(123)
+    watched = replace(load(spec, seed=9), source=None)
+    record = to_record(watched, tmp_path)
+    assert refused(record, tmp_path, problem=load(spec)) == (
+        f"the problem's training data must be what run {tmp_path} was trained with, but {spec} "
+        "draws it anew with every seed; have it draw from a generator of its own, "
+        "torch.Generator().manual_seed(0), and train again"
+    )
+    # With a generator of its own it is other data that is told.
+    seeded = UNSEEDED.replace("(30, 4)", "(30, 4, generator=torch.Generator().manual_seed(0))")
+    (tmp_path / "mine.py").write_text(seeded)
+    assert "put the data back" in refused(record, tmp_path, problem=load(spec))
+
+
+def test_batches_of_a_loss_that_has_them_are_recorded(tmp_path):
+    def contrast(model, batch):
+        return model(batch).square().mean(), len(batch)
+
+    inputs = torch.arange(24.0).reshape(12, 2)
+    problem = Problem(torch.nn.Linear(2, 2), inputs, objective=contrast, batch_size=4)
+    record = json.loads(json.dumps(to_record(problem, tmp_path)))
+    assert record["objective"] == {"coupled": True, "loss_dtype": "float32", "batch_size": 4}
+    assert from_record(record, tmp_path, problem=problem) is problem
+    other = replace(problem, batch_size=6)
+    assert refused(record, tmp_path, problem=other) == (
+        f"the problem's loss must be measured as run {tmp_path} was, over batches of 4, got "
+        "batches of 6; put batch_size= back, or accept the change with --accept-changes"
+    )
+    assert from_record(record, tmp_path, problem=other, accept_changes=True) is other
