@@ -216,7 +216,8 @@ class Problem:
                 for name, inner in batch.content.items()
             }
             return batch._replace(content=content)
-        if self.draw is not None:
+        # A step over all samples is one without noise: on what is measured.
+        if self.draw is not None and batch.size < samples.length(self.train):
             with blamed("draw"):
                 content = nests.moved(self.draw(generator), _device(batch.content))
             batch = Batch(content, len(next(nests.tensors(content))), batch.number)
