@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -135,7 +134,7 @@ class Problem:
             without = self.objective is not None or self.terms
             self._set("measures", {} if without else {"accuracy": accuracy})
         self._check_options()
-        if inspect.isroutine(self.train) or isinstance(self.train, partial):
+        if callable(self.train) and not hasattr(self.train, "__getitem__"):
             self._set("draw", self.train)
             self._set("train", _drawn(self.train, self.draws))
         for name, title in (("train", "training"), ("validation", "validation")):
