@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -139,7 +138,7 @@ class Problem:
             without = self.objective is not None or self.terms
             self._set("measures", {} if without else {"accuracy": accuracy})
         self._check_options()
-        if inspect.isroutine(self.train) or isinstance(self.train, partial):
+        if callable(self.train) and not hasattr(self.train, "__getitem__"):
             self._set("draw", self.train)
             self._set("train", _drawn(self.train, self.draws))
         for name, title in (("train", "training"), ("validation", "validation")):
@@ -220,7 +219,8 @@ class Problem:
                 for name, inner in batch.content.items()
             }
             return batch._replace(content=content)
-        if self.draw is not None:
+        # A step over all samples is one without noise: on what is measured.
+        if self.draw is not None and batch.size < samples.length(self.train):
             with blamed("draw"):
                 content = nests.moved(self.draw(generator), _device(batch.content))
             batch = Batch(content, len(next(nests.tensors(content))), batch.number)

@@ -97,6 +97,11 @@ class Samples:
         return self._length
 
     @property
+    def total(self) -> int:
+        """How many there are; of `Several` in all parts together."""
+        return sum(len(part) for part in self._parts.values()) or len(self)
+
+    @property
     def in_memory(self) -> bool:
         """Whether all samples lie in tensors."""
         return self._nest is not None

@@ -55,6 +55,13 @@ def test_a_step_draws_anew():
     np.testing.assert_allclose(found, losses, rtol=1e-5)
 
 
+def test_a_step_over_all_samples_has_no_noise():
+    problem = drawn(draws=2)
+    [_, step] = sgd.steps(problem, sgd.Settings(lr=0.1, batch_size=32, epochs=1))
+    expected = Evaluator(problem).on_train(problem.model).loss
+    assert step.scalars["batch_loss"] == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_training_that_goes_on_draws_what_it_would_have():
     problem, settings = drawn(draws=5), sgd.Settings(lr=0.1, batch_size=16, epochs=2)
     *_, last = sgd.steps(problem, settings)

@@ -251,6 +251,7 @@ def test_terms_and_values_of_the_model_alone_are_measured_on_a_plane(recorded, t
     found = scanfile.load(file)
     names = ["train_loss_residual", "train_loss_wall", "train_loss_mean", "validation_loss_wall"]
     assert set(names) < set(found.measures)
+    assert found.samples == {"train": 50, "validation": 7}
     assert not {"validation_loss", "validation_loss_mean"} & set(found.measures)
     assert found.measure("train_loss_wall") == MeasureInfo("loss", "train", "", "wall")
     assert found.measure("reward") == MeasureInfo("other")

@@ -163,9 +163,9 @@ class PointEvaluator:
     @property
     def samples(self) -> dict[str, int]:
         """How many samples are behind each value."""
-        found = {"train": len(self.data.train)}
+        found = {"train": self.data.train.total}
         if self.data.validation is not None:
-            found["validation"] = len(self.data.validation)
+            found["validation"] = self.data.validation.total
         return found
 
     @property
