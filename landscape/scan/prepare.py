@@ -26,6 +26,7 @@ from landscape.scan.measures import stored
 from landscape.scan.paths import Track
 from landscape.scan.planned import PlannedScan, auto_ranges
 from landscape.scan.refine import caps
+from landscape.scan.refine.until_tolerance import too_few
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
@@ -140,17 +141,20 @@ def _empty(
     **about: Any,
 ) -> Scan:
     x, *rest = axes_there
+    # Of a subset's losses what is missing is interpolated, few points or many.
+    exact = evaluation.samples is None and too_few([len(axis) for axis in axes_there])
+    tolerance = 0.0 if exact else evaluation.tolerance
     scan = empty(
         plane,
         x,
         rest[0] if rest else np.empty(0),
         validation=problem.validation is not None,
         further=stored(choice.measures),
-        tolerance=evaluation.tolerance,
+        tolerance=tolerance,
         samples=evaluation.samples,
         **about,
     )
-    if not evaluation.tolerance:
+    if not tolerance:
         return scan
     there = caps.caps(evaluation.cap, scan.measures, scan.constant_loss, trajectory)
     return replace(scan, settings={**scan.settings, caps.KEY: there})
