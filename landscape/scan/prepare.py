@@ -29,6 +29,7 @@ from landscape.scan.measures import attributes, of_problem, stored, uncertain
 from landscape.scan.paths import Track
 from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
 from landscape.scan.refine import caps
+from landscape.scan.refine.until_tolerance import too_few
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
@@ -165,6 +166,9 @@ def _empty(
     **about: Any,
 ) -> Scan:
     x, *rest = axes_there
+    # Of a subset's losses what is missing is interpolated, few points or many.
+    exact = evaluation.samples is None and too_few([len(axis) for axis in axes_there])
+    tolerance = 0.0 if exact else evaluation.tolerance
     scan = empty(
         plane,
         x,
@@ -172,14 +176,14 @@ def _empty(
         values=of_problem(problem),
         further=stored(choice.measures),
         alone=tuple(objective(problem).alone),
-        uncertain=uncertain(problem) if not evaluation.tolerance else (),
+        uncertain=uncertain(problem) if not tolerance else (),
         attributes=attributes(problem),
-        tolerance=evaluation.tolerance,
+        tolerance=tolerance,
         samples=evaluation.samples,
         weights=_what_moves(problem),
         **about,
     )
-    if not evaluation.tolerance:
+    if not tolerance:
         return scan
     there = caps.caps(evaluation.cap, scan.measures, scan.constant_loss, trajectory)
     return replace(scan, settings={**scan.settings, caps.KEY: there})

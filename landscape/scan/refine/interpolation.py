@@ -246,7 +246,7 @@ class LossScale:
         if self.power:
             return np.asarray((losses + self.floor) ** (1 - self.power) / self.power)
         over = np.maximum(np.log(losses + self.floor) - self._bend, 0.0)
-        return (losses + self.floor) * (1 + over)
+        return np.asarray((losses + self.floor) * (1 + over))
 
     @property
     def _bend(self) -> float:

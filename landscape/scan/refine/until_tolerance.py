@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -43,6 +44,12 @@ def check(tolerance: float) -> None:
         raise LandscapeError(
             f"tolerance must be from 0 (measure every point) to below 1, got {tolerance:g}"
         )
+
+
+def too_few(shape: Sequence[int]) -> bool:
+    """Whether a grid has too few points to test anything: all of them are measured."""
+    first = math.prod(min(count, COARSEST) for count in shape)
+    return math.prod(shape) - first <= HELD_OUT
 
 
 @dataclass
@@ -155,12 +162,12 @@ class Refinement:
     def _fresh(self, held: Rows, below: Mask, random: np.random.Generator) -> Rows:
         """Further held-out points, so that each region has as many as it should."""
         rows = np.flatnonzero(~self._known)
-        room = np.count_nonzero(~below[rows])
+        room = int(np.count_nonzero(~below[rows]))
         above = min(room, max(ABOVE, HELD_OUT - (len(rows) - room)))
         free, found = np.setdiff1d(rows, held), []
         for region, count in ((True, HELD_OUT - above), (False, above)):
             there = free[below[free] == region]
-            missing = max(0, count - np.count_nonzero(below[held] == region))
+            missing = max(0, count - int(np.count_nonzero(below[held] == region)))
             found.append(random.choice(there, missing, replace=False))
         return np.sort(np.concatenate(found))
 
