@@ -207,7 +207,8 @@ def test_a_file_that_is_replaced_all_the_time_is_never_called_damaged(scan):
             "from pathlib import Path\n"
             "from landscape.store import hdf5\n"
             "for number in itertools.count():\n"
-            f"    hdf5.write(Path({str(scan)!r}), lambda file: file.create_dataset('a', data=[number]))\n",
+            "    fill = lambda file: file.create_dataset('a', data=[number])\n"
+            f"    hdf5.write(Path({str(scan)!r}), fill)\n",
         ]
     )
     try:
