@@ -5,6 +5,7 @@ from __future__ import annotations
 import h5py
 
 from landscape.store.trajectories.rules import EVENTS
+from landscape.store.vetting import rules
 from landscape.store.vetting.rules import FileRules, Holds, InJson
 from landscape.store.vetting.shapes import COUNT
 from landscape.store.vetting.survey import Surveyed
@@ -27,8 +28,19 @@ STRATEGY = {
 }
 
 
-def _further(_file: h5py.File, found: Surveyed) -> str:
-    """A line has one direction and no y, a plane two."""
+GRID = ("grid/x", "grid/y", "grid/measured", "grid/train_loss")
+NEEDED = ("plane/origin", "plane/directions", "plane/buffers", *GRID, "points/name", "points/step")
+VALLEY, NEEDED_BY_VALLEYS = "valley", ("valley/step", "valley/hash", *GRID)
+"""Valleys are stacks of lines: they have no plane."""
+
+
+def _further(file: h5py.File, found: Surveyed) -> str:
+    """What there must be; a line has one direction and no y, a plane two."""
+    is_valley = rules.plain(file.attrs.get("kind")) == VALLEY
+    needed = NEEDED_BY_VALLEYS if is_valley else NEEDED
+    for name in needed:
+        if name not in found.objects:
+            return f"{name} must be in it, it isn't"
 
     def shape(name: str) -> tuple[int, ...]:
         return (found.objects[name].shape if name in found.objects else None) or ()
@@ -63,6 +75,21 @@ SCAN_RULES = FileRules(
         "points/step": Holds("iu", ("n",)),
         "points/x": Holds("f", ("n",)),
         "points/y": Holds("f", ("n",)),
+        "valley/step": Holds("iu", ("X",)),
+        "valley/hash": Holds("t", ("X",)),
+        "valley/distances": Holds("f", ("X", "X")),
+        "valley/walls": Holds("f", ("X", "k", 2)),
+        "valley/bounds": Holds("f", ("X", 2)),
+        **dict.fromkeys(("valley/moved", "valley/turned"), Holds("f", ("g",))),
+        **dict.fromkeys(
+            (f"valley/{name}" for name in ("travelled", "length", "cosine", "overlap")),
+            Holds("f", ("X",)),
+        ),
+        **dict.fromkeys(("valley/curvature", "valley/critical_step"), Holds("f", ("X",))),
+        "path/step": Holds("iu", ("t",)),
+        "path/travelled": Holds("f", ("t",)),
+        "path/loss": Holds("f", ("t",)),
+        **{f"path/{name[1:]}": holds for name, holds in EVENTS.items()},
         "path/*/step": Holds("iu", ("t",)),
         "path/*/xy": Holds("f", ("t", "D")),
         "path/*/distance_from_plane": Holds("f", ("t",)),
@@ -94,9 +121,5 @@ SCAN_RULES = FileRules(
         },
         "certificate": {"tolerance": float, "attempts": COUNT},
     },
-    needed=(
-        *("plane/origin", "plane/directions", "plane/buffers"),
-        *("grid/x", "grid/y", "grid/measured", "grid/train_loss", "points/name", "points/step"),
-    ),
     further=_further,
 )
