@@ -131,7 +131,12 @@ def test_a_scan_made_again_is_the_same(
 def test_the_problem_of_an_imported_run_is_found_beside_it(landscape: Command, copy: Copy) -> None:
     run = copy("imported")
     assert not Path(read(run).record["problem"]["path"]).exists()
-    done(landscape("scan", run, "--plane", "line", "--size", 3, "-q"))
+    asked = landscape("scan", run, "--plane", "line", "--size", 3, "-q")
+    assert asked.code == 1
+    assert f"it would import {run.parent / 'own.py'}:net (" in asked.err
+    assert asked.err.endswith("or, if you trust this code, add --trust once\n")
+    done(landscape("scan", run, "--plane", "line", "--size", 3, "-q", "--trust"))
+    done(landscape("scan", run, "--plane", "line", "--size", 3, "-q", "--name", "again"))
     scan = scanfile.load(run / "scans" / "line-final-0.h5")
     recorded = ends("imported", "train_loss")[1]
     assert scan.measures["train_loss"][1] == pytest.approx(recorded, rel=AGAIN)
