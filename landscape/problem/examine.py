@@ -54,7 +54,8 @@ def verify(problem: Problem) -> None:
 
     Raises:
         LandscapeError: items differ when they are read twice or don't fit together, model or loss
-            can't take the data, a sample's loss depends on the others in its batch, or the loss can't be differentiated.
+            can't take the data, a sample's loss depends on the others in its batch, or the loss
+            can't be differentiated.
     """
     if problem.facts is not None and problem.facts.verified and _fits(problem.facts, problem):
         return
