@@ -306,6 +306,7 @@ def scan(
         raise LandscapeError(
             f"--directions makes the plane, got --plane {plane} too; drop one of them"
         )
+    measures = tuple(part.strip() for part in measure.split(","))
     request = Request(
         PlaneChoice(
             kinds=PlaneChoice.kinds if plane is None else (plane,),
@@ -320,13 +321,7 @@ def scan(
             unit=unit,
             batchnorm=batchnorm,
         ),
-        GridChoice(
-            size,
-            extent,
-            rise,
-            tuple(part.strip() for part in measure.split(",")),
-            with_weight_decay,
-        ),
+        GridChoice(size, extent, rise, measures, with_weight_decay),
         Evaluation(device, strategy, precision, memory, tolerance, samples),
         save_seconds=save_every,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from landscape.problem.batchnorm import has_statistics, normalize_by_batch, reco
 from landscape.problem.device import resolve
 from landscape.problem.examine import objective
 from landscape.problem.modes import evaluating
+from landscape.problem.objective import LOSS
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Batch, Samples, drawn, length
 from landscape.problem.weights import Buffers, load_buffers, tied
@@ -74,7 +75,7 @@ class Hessian:
         self._selected: Tensor | None = None
         self._kept: list[Sequence[Tensor]] = []
         self._here = 0
-        self._counts: float | None = None
+        self._counts: Mapping[str, float] | None = None
         self.samples = min(samples or len(self._samples), len(self._samples))
         self.products = 0
         """How many products were taken so far."""
@@ -171,27 +172,17 @@ class Hessian:
             if self._by_batch:
                 normalize_by_batch(self.model)
             for batch in self._batches(size or self._batch_size):
-                with self._objective.seeded(batch):
-                    found = self._objective.batch_loss(self.model, batch)
-                if found.b is not None and self._counts is None:
-                    raise LandscapeError(
-                        "a loss must return (losses, weights) for every batch or for none, "
-                        "got weights for some"
-                    )
-                yield found.a.sum() / counts
+                yield self._objective.share(self.model, batch, counts)
 
-    def _all_counts(self) -> float:
+    def _all_counts(self) -> Mapping[str, float]:
         """What all samples count together: the mean loss is a sum of losses over it."""
         if self._counts is None:
             how = self._objective
             if how.counts_all:
-                return self.samples
+                return {LOSS: self.samples}
             with how.measuring(self.model):
-                self._counts = sum(
-                    float(how.batch_loss(self.model, batch).counts().sum())
-                    for batch in self._batches(self._batch_size)
-                )
-        return self._counts or 1.0
+                self._counts = how.counted(self.model, self._batches(self._batch_size))
+        return self._counts
 
     def _batches(self, size: int) -> Iterator[Batch]:
         if self._selected is None:

@@ -120,7 +120,7 @@ KINDS: dict[str, FigureKind] = {
     "measures": FigureKind(
         "scan",
         measured,
-        "gradient norm, sharpness, convexity",
+        "gradient norm, sharpness, convexity; terms and measures of a problem's own",
         lambda scan: bool(further(scan)),
         takes=(*PAGE, "cmap", "log", "path"),
     ),

@@ -33,7 +33,7 @@ def constant_loss(problem: Problem) -> float:
     objective in place of a loss.
     """
     how = objective(problem)
-    if problem.objective is not None or how.by_batch:
+    if problem.objective is not None or how.by_batch or how.penalty is not None:
         return math.nan
     samples = Samples(problem.train)
     device = next(problem.model.parameters()).device

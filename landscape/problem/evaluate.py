@@ -13,7 +13,7 @@ from landscape.problem.examine import objective
 from landscape.problem.objective import BATCH, LOSS, Objective
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
-from landscape.problem.sums import added, means
+from landscape.problem.sums import added, values
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def measure_samples(
     """
     count = len(samples) if at_most is None else min(at_most, len(samples))
     found = summed(model, samples, how, batch_size=batch_size, count=count)
-    named = dict(zip(how.names, means(found)[:, 0].tolist(), strict=True))
+    named = dict(zip(how.names, values(how, found)[:, 0].tolist(), strict=True))
     loss, accuracy = named.pop(LOSS), named.pop("accuracy", math.nan)
     return Measures(loss, accuracy, named)
 

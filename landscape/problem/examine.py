@@ -20,8 +20,9 @@ from landscape.problem.blame import blamed
 from landscape.problem.losses import IGNORED, CrossEntropy, cross_entropy, known
 from landscape.problem.modes import RUNGS, evaluating, generators, seeded
 from landscape.problem.objective import LOSS, Facts, Objective, Ratio
-from landscape.problem.problem import Problem
+from landscape.problem.problem import Problem, takes_model
 from landscape.problem.samples import Batch, Samples, augmented, few
+from landscape.problem.terms import TermsObjective, naming
 from landscape.problem.weights import tied
 
 TRIED = 8
@@ -40,6 +41,8 @@ def objective(problem: Problem) -> Objective:
     Raises:
         LandscapeError: it can't be measured.
     """
+    if problem.terms:
+        return _of_terms(problem)
     facts = problem.facts
     if facts is None or not _fits(facts, problem):
         facts = _examined(problem)
@@ -57,12 +60,17 @@ def verify(problem: Problem) -> None:
             can't take the data, a sample's loss depends on the others in its batch, or the loss
             can't be differentiated.
     """
+    if problem.terms:
+        _verify_terms(problem)
+        return
     if problem.facts is not None and problem.facts.verified and _fits(problem.facts, problem):
         return
     _check_items(problem)
     made, model = objective(problem), problem.model
     batch, first = _batch(problem), _batch(problem, 1)
     with made.measuring(model):
+        made.penalised(model)
+        made.values_alone(model)
         _check_alone(problem, made, batch, first)
     _check_step(problem, made, batch)
     object.__setattr__(problem, "facts", replace(made.facts, verified=True))
@@ -74,12 +82,16 @@ def notes(problem: Problem) -> tuple[str, ...]:
     Raises:
         LandscapeError: it can't be measured.
     """
-    return (
-        *problem.notes,
-        *objective(problem).notes,
-        *_without_loss(problem),
-        *_two_means(problem),
-    )
+    if problem.terms:
+        parts = {f"Term {name}: ": term.problem for name, term in problem.terms.items()}
+    else:
+        parts = {"": problem}
+    tried = [
+        f"{name}{note}"
+        for name, part in parts.items()
+        for note in (*_without_loss(part), *_two_means(part))
+    ]
+    return (*problem.notes, *objective(problem).notes, *tried)
 
 
 def _two_means(problem: Problem) -> list[str]:
@@ -121,21 +133,68 @@ def _fits(facts: Facts, problem: Problem) -> bool:
 
 def _subject(problem: Problem) -> tuple[Any, ...]:
     measures = tuple(problem.measures or {})
-    return (problem.loss, problem.objective, problem.reduction, type(problem.model), measures)
+    return (
+        *(problem.loss, problem.objective, problem.reduction, type(problem.model), measures),
+        problem.penalty,
+    )
 
 
 def _made(problem: Problem, facts: Facts) -> Objective:
     loss = CrossEntropy() if problem.loss is cross_entropy else known(problem.loss)
     complete = isinstance(loss, CrossEntropy) and _complete(problem, loss.ignore_index)
+    measures = problem.measures or {}
     return Objective(
         loss=replace(loss, complete=complete) if isinstance(loss, CrossEntropy) else loss,
         whole=problem.objective,
-        measures=problem.measures or {},
+        measures={name: one for name, one in measures.items() if not takes_model(one)},
+        alone={name: one for name, one in measures.items() if takes_model(one)},
+        penalty=problem.penalty,
         facts=facts,
         batch_size=problem.batch_size,
         reduction=problem.reduction,
         complete=complete,
     )
+
+
+def _of_terms(problem: Problem) -> TermsObjective:
+    """A sum's objective from those of its terms: in the mode that suits each of them."""
+    terms = {}
+    for name, term in problem.terms.items():
+        with naming(name):
+            terms[name] = objective(term.problem), term.weight
+    found = [how.facts for how, _ in terms.values()]
+    rungs = list(RUNGS)
+    facts = Facts(
+        rung=max((one.rung for one in found), key=rungs.index),
+        random=any(one.random for one in found),
+        coupled=True,
+        tensors=False,
+        weighted=True,
+        loss_dtype=min(one.loss_dtype for one in found),
+    )
+    object.__setattr__(problem, "facts", facts)
+    return TermsObjective(
+        loss=problem.loss,
+        whole=None,
+        measures={},
+        alone=problem.measures or {},
+        facts=facts,
+        batch_size=None,
+        reduction="sample",
+        complete=True,
+        penalty=problem.penalty,
+        terms=terms,
+    )
+
+
+def _verify_terms(problem: Problem) -> None:
+    for name, term in problem.terms.items():
+        with naming(name):
+            verify(term.problem)
+    made = objective(problem)
+    with made.measuring(problem.model):
+        made.penalised(problem.model)
+        made.values_alone(problem.model)
 
 
 def _complete(problem: Problem, ignored: int) -> bool:
@@ -251,7 +310,7 @@ def _tried(problem: Problem, batch: Batch, facts: Facts) -> _Trial:
         else:
             outputs = made.run(model, given)
             values = made.of(outputs, given)
-            alike = all(isinstance(one, Tensor) for one in (outputs, given.content[0]))
+            alike = all(isinstance(one, Tensor) for one in (outputs, *given.content))
             alike = alike and outputs.ndim > 0 and len(outputs) == given.size
         drew = generators() != before
     return _Trial(replace(facts, tensors=alike), given, values, drew)
@@ -345,6 +404,6 @@ def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
             if isinstance(error.__cause__, ValueError) and batch.size == 1:
                 return
             raise
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         with blamed("gradient"):
-            torch.autograd.grad(loss, trained, allow_unused=True)
+            # Not torch.autograd.grad, which reentrant checkpointing doesn't work with.
+            loss.backward()  # type: ignore[no-untyped-call]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,12 @@ def mapped(nest: Any, change: Callable[[Any], Any]) -> Any:
             object.__setattr__(made, one.name, mapped(getattr(nest, one.name), change))
         return made
     return change(nest)
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Nests of tensors of one make, end to end along the first dimension."""
+    others = [tensors(part) for part in parts[1:]]
+    return mapped(parts[0], lambda leaf: torch.cat([leaf, *(next(other) for other in others)]))
 
 
 def moved(nest: Any, device: torch.device) -> Any:

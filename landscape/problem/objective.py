@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
@@ -28,7 +30,8 @@ from landscape.problem.losses import (
 )
 from landscape.problem.samples import Batch
 
-LOSS = "loss"
+Floats = NDArray[np.float64]
+LOSS, PENALTY = "loss", "penalty"
 BATCH = 256
 """Samples in a fixed batch unless the problem says how many."""
 
@@ -49,6 +52,10 @@ class Ratio(NamedTuple):
             return self.a.mean()
         total = self.b.sum()
         return self.a.sum() / total.where(total > 0, 1)
+
+    def raised(self, by: Tensor | None) -> Ratio:
+        """The ratio with a constant added, of each sample and so of the whole."""
+        return self if by is None else self._replace(a=self.a + by * self.counts())
 
     def counts(self) -> Tensor:
         """(n,) what each sample counts."""
@@ -101,6 +108,10 @@ class Objective:
     reduction: str
     complete: bool
     """No label is ignored."""
+    penalty: Callable[[nn.Module], Tensor] | None = None
+    """Of the model alone, added to the loss."""
+    alone: Mapping[str, Callable[[nn.Module], Any]] = field(default_factory=dict)
+    """Further values of the model alone: a number, or with its error."""
     _moved: dict[torch.device, Loss] = field(default_factory=dict)
 
     @property
@@ -131,6 +142,8 @@ class Objective:
         facts = self.facts
         if self.whole is not None:
             return "the problem has an objective of its own"
+        if self.penalty is not None or self.alone:
+            return "the problem has a penalty or measures of the model alone"
         reasons = {
             "the model takes or gives more than one tensor": not facts.tensors,
             "the loss is one of whole batches": self.by_batch,
@@ -197,15 +210,59 @@ class Objective:
 
     def batch_loss(self, model: nn.Module, batch: Batch) -> Ratio:
         """The loss alone, with its graph, as a step takes it: in the model's present mode."""
-        return self.of(self.run(model, batch), batch, names=(LOSS,))[LOSS]
+        found = self.of(self.run(model, batch), batch, names=(LOSS,))[LOSS]
+        return found.raised(self.penalised(model))
+
+    def penalised(self, model: nn.Module) -> Tensor | None:
+        """The penalty at the model's weights, in float64 and with its graph; None without one."""
+        if self.penalty is None:
+            return None
+        with blamed(PENALTY):
+            found = self.penalty(model)
+        if not isinstance(found, Tensor) or found.ndim:
+            got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else repr(found)
+            raise LandscapeError(f"a penalty must be a scalar tensor of the model, got {got}")
+        return found if found.device.type == "mps" else found.double()
+
+    def values_alone(self, model: nn.Module) -> dict[str, tuple[float, float]]:
+        """The values of the model alone with their errors, 0 where none is given."""
+        found = {}
+        for name, measure in self.alone.items():
+            with blamed(f"measure {name}"):
+                got = measure(model)
+                value, error = got if isinstance(got, tuple) else (got, 0.0)
+                found[name] = float(value), float(error)
+        return found
+
+    def counted(self, model: nn.Module, batches: Iterable[Batch]) -> Mapping[str, float]:
+        """What all samples count together, by what `share` asks for."""
+        counts = (self.batch_loss(model, batch).counts().sum() for batch in batches)
+        return {LOSS: sum(float(count) for count in counts)}
+
+    def share(self, model: nn.Module, batch: Batch, counts: Mapping[str, float]) -> Tensor:
+        """What a batch adds to the loss over all data, with its graph."""
+        with self.seeded(batch):
+            found = self.batch_loss(model, batch)
+        if found.b is not None and self.counts_all:
+            raise LandscapeError(
+                "a loss must return (losses, weights) for every batch or for none, "
+                "got weights for some"
+            )
+        return found.a.sum() / (counts[LOSS] or 1.0)
+
+    def completed(self, found: Floats) -> Floats:
+        """The values (V, K) from the ratios of their sums over all batches."""
+        return found
 
     def values(self, model: nn.Module, batch: Batch) -> dict[str, Ratio]:
         """All values, measured: to be called in `measuring`."""
         with self.seeded(batch):
             found = self.run(model, batch)
             if self.whole is None:
-                return self.of(found, batch)
+                values = self.of(found, batch)
+                return {**values, LOSS: values[LOSS].raised(self.penalised(model))}
             values = self.of(found, batch, names=(LOSS,))
+            values[LOSS] = values[LOSS].raised(self.penalised(model))
             content = self._given(model, batch.content)
             for name, measure in self.measures.items():
                 with blamed(f"measure {name}", content):
@@ -255,8 +312,10 @@ class Objective:
         first = next(nests.tensors(outputs), None)
         device = torch.device("cpu") if first is None else first.device
         if device not in self._moved:
-            made = copy.deepcopy(self.loss).to(device)
-            self._moved[device] = made.double() if self.facts.targets else made
+            # Not as tensors of inference mode: a training has this copy too.
+            with torch.inference_mode(False), torch.no_grad():
+                made = copy.deepcopy(self.loss).to(device)
+                self._moved[device] = made.double() if self.facts.targets else made
         return self._moved[device]
 
     def _measure(self, name: str) -> Callable[..., Found]:

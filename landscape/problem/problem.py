@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -13,18 +15,24 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate
 from torch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
 from landscape.errors import LandscapeError
-from landscape.problem import samples
+from landscape.problem import nests, samples
+from landscape.problem.blame import blamed
 from landscape.problem.losses import Found, Loss, accuracy, cross_entropy
-from landscape.problem.objective import LOSS, Facts
-from landscape.problem.samples import Collate, Collated, Data
+from landscape.problem.objective import LOSS, PENALTY, Facts
+from landscape.problem.samples import Batch, Collate, Collated, Data, Several
 
 Augment: TypeAlias = Callable[[Any, torch.Generator], Any]
 """``augment(inputs, generator)``: what the model gets in training; with an objective the batch."""
-Measure: TypeAlias = Callable[[Any, Any], Found]
+Measure: TypeAlias = Callable[..., Any]
 """A value as the loss is one, ``measure(outputs, targets)``, or as the objective,
-``measure(model, batch)``, where there is one."""
+``measure(model, batch)``, where there is one; or of the model alone, ``measure(model)``: a number,
+or with its error."""
+Draw: TypeAlias = Callable[[torch.Generator], Any]
+"""``draw(generator)``: a batch, a nest of tensors, drawn by the generator alone."""
 NAME = re.compile("[a-z][a-z0-9_]*")
-RESERVED = re.compile(f"{LOSS}|x|y|measured|.*_error|.*_loss")
+RESERVED = re.compile(
+    rf"{LOSS}|x|y|measured|.*_error|(train|validation)_.*|gradient_norm|sharpness|convexity"
+)
 REDUCTIONS = ("sample", "batch")
 
 
@@ -47,6 +55,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Term:
+    """One of the losses that a problem is the weighted sum of."""
+
+    problem: Problem
+    weight: float
+
+
+@dataclass(frozen=True)
 class Problem:
     """What is minimised: Σ w l / Σ w over the training data, of ``loss(model(inputs), targets)``.
 
@@ -65,7 +81,10 @@ class Problem:
     train: Data
     """A nest of tensors with equal first dimension, such as the pair (inputs, targets); a map-style
     Dataset of any items; or a DataLoader, of which Dataset, collate and batch size count. A tensor
-    as inputs gives ``model(x)``, a mapping ``model(**x)``, a tuple ``model(*x)``."""
+    as inputs gives ``model(x)``, a mapping ``model(**x)``, a tuple ``model(*x)``.
+
+    Or ``draw(generator)``, a function that makes a batch such a nest: training draws anew at every
+    step; measured is what ``draws`` draws gave once, which then is the problem's ``train``."""
     validation: Data | None = None
     loss: Loss = cross_entropy
     """``loss(outputs, targets)``; what the model gives comes in float64, where the loss can take
@@ -85,6 +104,14 @@ class Problem:
     reduction: str = "sample"
     """``batch``: measure the mean of the batches' ratios, which is what training steps minimise
     where batches differ in Σ w, instead of the ratio over all data."""
+    draws: int = 32
+    """How many draws are measured where the training data is drawn."""
+    draw: Draw | None = None
+    """Makes a step's batch where the training data is drawn anew."""
+    penalty: Callable[[nn.Module], Tensor] | None = None
+    """``penalty(model)``: a scalar added to the loss, in training and wherever it is measured."""
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    """Of a sum; `Problem.sum` makes one."""
     source: Source | None = field(default=None, compare=False)
     """How to make this problem again; ``load`` and ``builtin`` set it."""
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -104,11 +131,15 @@ class Problem:
                 "a problem's loss must be left out where there is an objective, got both"
             )
         if self.measures is None:
-            self._set("measures", {} if self.objective is not None else {"accuracy": accuracy})
+            without = self.objective is not None or self.terms
+            self._set("measures", {} if without else {"accuracy": accuracy})
         self._check_options()
+        if callable(self.train) and not hasattr(self.train, "__getitem__"):
+            self._set("draw", self.train)
+            self._set("train", _drawn(self.train, self.draws))
         for name, title in (("train", "training"), ("validation", "validation")):
             data = getattr(self, name)
-            if data is None and name == "validation":
+            if (data is None and name == "validation") or isinstance(data, Several):
                 continue
             if isinstance(data, DataLoader):
                 data = self._unpacked(data, title)
@@ -117,6 +148,82 @@ class Problem:
                 data = Collated(inner, self.collate)
             samples.check(data, title, pairs=self.objective is None)
             self._set(name, data)
+
+    @classmethod
+    def sum(
+        cls,
+        terms: Mapping[str, tuple[Problem, float]],
+        *,
+        penalty: Callable[[nn.Module], Tensor] | None = None,
+        measures: Mapping[str, Measure] | None = None,
+    ) -> Problem:
+        """Minimise a weighted sum of losses on several data, with one model.
+
+        A step draws a batch of each term's data: an epoch is the longest one's, the others begin
+        again; of a term whose problem has a ``batch_size``, so many of its own. Each term's loss,
+        before its weight, is measured beside the sum::
+
+            Problem.sum({"residual": (residual, 1.0), "boundary": (boundary, 10.0)})
+
+        Args:
+            terms: each problem with its weight, by names such as ``wall_2``; all have one model.
+            penalty: as a problem's.
+            measures: further values, of the model alone: ``measure(model)``.
+
+        Raises:
+            LandscapeError: no terms, names or weights that can't be, sums in the sum, or several
+                models.
+        """
+        found = {name: _term(name, term) for name, term in terms.items()}
+        if not found:
+            raise LandscapeError("a sum must have at least one term, got none")
+        for name, measure in (measures or {}).items():
+            if not takes_model(measure):
+                raise LandscapeError(
+                    f"a sum's measures must be of the model alone, measure(model), got {name}"
+                )
+        first = next(iter(found.values())).problem.model
+        for name, term in found.items():
+            if term.problem.model is not first:
+                raise LandscapeError(
+                    f"all terms must have one model, the same object, got another one for {name}: "
+                    "two players that minimise losses of their own have no single loss; take one "
+                    "player's problem, with the other in it fixed (requires_grad_(False))"
+                )
+        sizes = {name: term.problem.batch_size for name, term in found.items()}
+        train = {name: term.problem.train for name, term in found.items()}
+        validation = {
+            name: term.problem.validation
+            for name, term in found.items()
+            if term.problem.validation is not None
+        }
+        return cls(
+            first,
+            Several(train, sizes),
+            Several(validation, sizes) if validation else None,
+            measures=measures,
+            penalty=penalty,
+            terms=found,
+            notes=tuple(dict.fromkeys(n for t in found.values() for n in t.problem.notes)),
+        )
+
+    def augmented(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """A batch as training sees it: drawn anew, augmented, each term's in its own way."""
+        if self.terms:
+            content = {
+                name: self.terms[name].problem.augmented(inner, generator)
+                for name, inner in batch.content.items()
+            }
+            return batch._replace(content=content)
+        # A step over all samples is one without noise: on what is measured.
+        if self.draw is not None and batch.size < samples.length(self.train):
+            with blamed("draw"):
+                content = nests.moved(self.draw(generator), _device(batch.content))
+            batch = Batch(content, len(next(nests.tensors(content))), batch.number)
+        if self.augment is None:
+            return batch
+        whole = self.objective is not None
+        return samples.augmented(self.augment, batch, generator, whole=whole)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -132,8 +239,10 @@ class Problem:
             raise LandscapeError(
                 f"reduction must be one of {', '.join(REDUCTIONS)}, got {self.reduction}"
             )
-        if self.batch_size is not None and self.batch_size < 1:
-            raise LandscapeError(f"batch_size must be at least 1, got {self.batch_size}")
+        for option, least in (("batch_size", 1), ("draws", 2)):
+            value = getattr(self, option)
+            if value is not None and value < least:
+                raise LandscapeError(f"{option} must be at least {least}, got {value}")
 
     def _unpacked(self, loader: DataLoader[Any], title: str) -> Data:
         """A DataLoader's Dataset; its collate and batch size become the problem's."""
@@ -147,6 +256,48 @@ class Problem:
             if note not in self.notes:
                 self._set("notes", (*self.notes, note))
         return loader.dataset
+
+
+def _drawn(draw: Draw, draws: int) -> Any:
+    """What is measured of data that is drawn: so many draws, each by a generator of its own."""
+    found = []
+    for seed in [0, *range(draws)]:
+        with blamed("draw"):
+            found.append(draw(torch.Generator().manual_seed(seed)))
+    again, *parts = found
+    if not nests.equal(again, parts[0]):
+        raise LandscapeError(
+            "draw must give the same batch again for a generator with the same seed, it doesn't: "
+            "draw by the generator that it is given"
+        )
+    samples.check(parts[0], "drawn", pairs=False)
+    with blamed("draw"):
+        return nests.joined(parts)
+
+
+def _device(nest: Any) -> torch.device:
+    return next(nests.tensors(nest)).device
+
+
+def _term(name: str, given: Any) -> Term:
+    if not NAME.fullmatch(name) or name == PENALTY:
+        raise LandscapeError(
+            "a term's name must be small letters, digits and _, beginning with a letter, and not "
+            f"{PENALTY}, got {name!r}"
+        )
+    if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Problem)):
+        raise LandscapeError(
+            f"a term must be a pair (problem, weight), got a {type(given).__name__} for {name}"
+        )
+    problem, weight = given
+    if problem.terms:
+        raise LandscapeError(
+            f"a term must be a problem of one term, got a sum for {name}; name all terms in one sum"
+        )
+    if not math.isfinite(weight):
+        raise LandscapeError(f"a term's weight must be a finite number, got {weight} for {name}")
+    # A term is known by its loss alone.
+    return Term(replace(problem, measures={}), float(weight))
 
 
 def _left_out(loader: DataLoader[Any], title: str) -> list[str]:
@@ -165,6 +316,26 @@ def _left_out(loader: DataLoader[Any], title: str) -> list[str]:
             f"the {title} DataLoader's drop_last isn't used: the last, smaller batch counts too"
         )
     return found
+
+
+def takes_model(measure: Measure) -> bool:
+    """Whether a measure is one of the model alone: a function of one argument."""
+    try:
+        signature = inspect.signature(measure)
+    except ValueError:  # written in C
+        return False
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return True
+    return False
+
+
+def term_names(problem: Problem) -> tuple[str, ...]:
+    """Names of what a sum is made of, its penalty included; none of any other problem."""
+    if not problem.terms:
+        return ()
+    return (*problem.terms, *(() if problem.penalty is None else (PENALTY,)))
 
 
 def vary(

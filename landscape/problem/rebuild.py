@@ -97,7 +97,7 @@ def from_record(
             f"got {difference}; give that problem with --problem FILE.py:function"
         )
     if not accept_changes:
-        _check_batches(problem, record, folder)
+        _check_loss(problem, record, folder)
         _check_data(problem, record, folder)
     return problem
 
@@ -159,16 +159,29 @@ def _file(record: Mapping[str, Any], folder: Path) -> str:
     return next(same, specs[0])
 
 
-def _check_batches(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:
-    """A loss of whole batches is another one with other batches."""
-    was = record.get("objective", {}).get("batch_size")
-    now = objective(problem).fixed
+def _check_loss(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:
+    """A sum is another one with other weights, a loss of whole batches with other batches."""
+    how, had = objective(problem), record.get("objective", {})
+    terms, others = how.record.get("terms"), had.get("terms")
+    if terms != others:
+        raise LandscapeError(
+            f"the problem's loss must be the one that run {folder} was trained with, "
+            f"{_sum(others)}, got {_sum(terms)}; put terms and weights back, or accept the change "
+            f"with {OVERRIDE}"
+        )
+    was, now = had.get("batch_size"), how.fixed
     if was != now:
         said = [f"batches of {size}" if size else "samples one by one" for size in (was, now)]
         raise LandscapeError(
             f"the problem's loss must be measured as run {folder} was, over {said[0]}, got "
             f"{said[1]}; put batch_size= back, or accept the change with {OVERRIDE}"
         )
+
+
+def _sum(terms: Mapping[str, float] | None) -> str:
+    if terms is None:
+        return "a single one"
+    return " + ".join(f"{weight:g} × {name}" for name, weight in terms.items())
 
 
 def _check_data(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:

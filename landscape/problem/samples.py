@@ -42,11 +42,24 @@ class Collated:
         return self.items[index]
 
 
+@dataclass(frozen=True)
+class Several:
+    """Data of several terms by name; as long as the longest, the others begin again."""
+
+    parts: Mapping[str, Any]
+    sizes: Mapping[str, int | None]
+    """Samples that a batch takes of a part, whatever it takes of others; None: as many as asked."""
+
+    def __len__(self) -> int:
+        return max(length(part) for part in self.parts.values())
+
+
 class Batch(NamedTuple):
     """Some samples together."""
 
     content: Any
-    """(inputs, targets), or whatever nest the data is."""
+    """(inputs, targets), or whatever nest the data is. Of `Several`: a batch of each part by name,
+    or of one of them."""
     size: int
     """B, the samples."""
     number: int = 0
@@ -75,9 +88,18 @@ class Samples:
         self.channels_last = channels_last
         self._nest: Any = self._placed(data) if is_nest(data) else None
         self._data, self._length = data, length(data)
+        self._parts = {
+            name: Samples(part, device, channels_last=channels_last, dtype=dtype)
+            for name, part in (data.parts.items() if isinstance(data, Several) else ())
+        }
 
     def __len__(self) -> int:
         return self._length
+
+    @property
+    def total(self) -> int:
+        """How many there are; of `Several` in all parts together."""
+        return sum(len(part) for part in self._parts.values()) or len(self)
 
     @property
     def in_memory(self) -> bool:
@@ -86,6 +108,10 @@ class Samples:
 
     def take(self, indices: Tensor) -> Any:
         """The batch of ``indices``, an int64 tensor on the CPU."""
+        if self._parts:
+            return {
+                name: part.batch(self._own(name, indices)) for name, part in self._parts.items()
+            }
         if self._nest is None:
             return self._read(indices.tolist())
         chosen = indices.to(self.device)
@@ -100,7 +126,14 @@ class Samples:
         return (batch.content for batch in self.numbered(size, count))
 
     def numbered(self, size: int, count: int | None = None) -> Iterator[Batch]:
-        """The same with their sizes and numbers."""
+        """The same with their sizes and numbers; of `Several` all of one part, then of the next."""
+        for name, part in self._parts.items():
+            size_of = self._data.sizes[name]
+            most = len(part) if count is None else min(count, len(part))
+            for batch in part.numbered(size_of or size, most):
+                yield Batch({name: batch}, batch.size, batch.number)
+        if self._parts:
+            return
         end = len(self) if count is None else count
         for number, start in enumerate(range(0, end, size)):
             stop = min(start + size, end)
@@ -109,6 +142,18 @@ class Samples:
             else:
                 content = self._read(list(range(start, stop)))
             yield Batch(content, stop - start, number)
+
+    def _own(self, name: str, indices: Tensor) -> Tensor:
+        """Which of a part's samples go with some of the longest part's."""
+        count, size = len(self._parts[name]), self._data.sizes[name]
+        if size is None:
+            return indices % count
+        if size >= count:
+            return torch.arange(count)
+        # Drawn by the batch, so that whoever takes the same batch again gets the same samples.
+        seed = int(indices[0]) * 2**20 + len(indices)
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+        return order[:size]
 
     def _read(self, indices: list[int]) -> Any:
         return self._typed(self._placed(together(self._data, items(self._data, indices))))
@@ -135,7 +180,7 @@ class Samples:
 
 def is_nest(data: Data) -> bool:
     """Whether the samples lie in tensors: rows of their first dimension."""
-    if isinstance(data, (Dataset, Collated)):
+    if isinstance(data, (Dataset, Collated, Several)):
         return False
     whole = isinstance(data, (Tensor, tuple, Mapping)) or dataclasses.is_dataclass(data)
     return whole and not isinstance(data, type)
@@ -299,7 +344,16 @@ def _kind(item: object) -> str:
 
 
 def subset(data: Data, indices: Tensor) -> Data:
-    """The samples at ``indices``, in their order."""
+    """The samples at ``indices``, in their order.
+
+    Raises:
+        LandscapeError: the data is that of several terms.
+    """
+    if isinstance(data, Several):
+        raise LandscapeError(
+            "the terms of a sum are measured on all of their samples, a part was asked for; "
+            "give the terms less data"
+        )
     if is_nest(data):
         return rows(data, indices)
     if isinstance(data, Collated):
@@ -313,6 +367,9 @@ def fingerprint(data: Data) -> str:
     Raises:
         LandscapeError: an item holds something that isn't told apart by its text.
     """
+    if isinstance(data, Several):
+        parts = sorted((name, fingerprint(part)) for name, part in data.parts.items())
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
     digest = hashlib.sha256(str(length(data)).encode())
     parts = [data] if is_nest(data) else items(data, spread(data))
     for part in parts:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landscape.problem.objective import Ratio
+from landscape.problem.objective import Objective, Ratio
 
 Floats = NDArray[np.float64]
 FEW, ALL = 2, 5
@@ -38,14 +38,21 @@ def _rows(value: Ratio, points: int, moments: bool) -> list[Tensor]:
     return [total, b.sum(1), (a * a).sum(1), (a * b).sum(1), (b * b).sum(1)]
 
 
+def values(how: Objective, sums: Tensor) -> Floats:
+    """(V, K) a problem's values, of sums over all its batches."""
+    return how.completed(means(sums))
+
+
 def means(sums: Tensor) -> Floats:
     """The values (V, K); NaN where nothing counts. One synchronization with the device."""
     found: Floats = (sums[0] / sums[1]).double().cpu().numpy()
     return found
 
 
-def standard_errors(sums: Tensor, *, count: int, population: int) -> Floats:
+def standard_errors(sums: Tensor, *, count: int, population: float) -> Floats:
     """(V, K) of values over ``count`` of a population's samples, drawn without replacement.
+
+    An infinite population is one of samples that are drawn anew.
 
     Of a ratio by the delta method (Cochran, Sampling Techniques, 1977, 6.4), with the
     finite-population correction: sqrt((1 - n/N) n / (n - 1) Σ(a - R b)²) / Σb.

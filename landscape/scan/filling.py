@@ -31,6 +31,8 @@ def empty(
     *,
     values: Sequence[str],
     further: Sequence[str] = (),
+    alone: Sequence[str] = (),
+    uncertain: Sequence[str] = (),
     tolerance: float = Evaluation.tolerance,
     samples: int | None = Evaluation.samples,
     **about: Any,
@@ -38,11 +40,13 @@ def empty(
     """A scan with nothing measured yet; ``about`` are further fields of `Scan`.
 
     ``values`` are the columns of the problem's own values, ``further`` those of what is measured
-    beside them. With ``samples`` there is room for what a subset of that size gives.
+    beside them, ``alone`` those of the model alone, which have errors, as the ``uncertain`` ones of
+    the problem's have. With ``samples`` there is room for what a subset of that size gives.
     """
     shape = (len(x), len(y)) if len(plane.directions) > 1 else (len(x),)
     unknown = {name: np.full(shape, np.nan) for name in values} if samples is not None else {}
-    names = [*values, *further]
+    names = [*values, *further, *alone]
+    errors = {name: np.full(shape, np.nan) for name in (*alone, *uncertain)}
     if (ends := kinds.ends(plane)) is not None:
         # Where the two weights lie that a barrier is between.
         about["settings"] = {**about.get("settings", {}), "between": list(ends)}
@@ -56,7 +60,7 @@ def empty(
         measured=np.zeros(shape, bool),
         tolerance=tolerance,
         subset=unknown if tolerance else {},
-        errors={} if tolerance else unknown,
+        errors=errors if tolerance else unknown | errors,
         **about,
     )
 

@@ -10,9 +10,12 @@ import numpy as np
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
+from landscape.problem.examine import objective
+from landscape.problem.losses import CrossEntropy, accuracy
 from landscape.problem.objective import LOSS
-from landscape.problem.problem import Problem
+from landscape.problem.problem import Problem, term_names
 from landscape.scan.speed.batchnorm import AnchoredStatistics
+from landscape.store.scans.attributes import MeasureInfo
 from landscape.store.scans.records import Floats, Plane
 
 TOLERANCE = 1e-3
@@ -49,9 +52,40 @@ def of_problem(problem: Problem) -> tuple[str, ...]:
 
     Accuracy always has one, of NaN where the problem has none.
     """
-    names = dict.fromkeys((LOSS, "accuracy", *(problem.measures or {})))
+    names = dict.fromkeys((LOSS, "accuracy", *objective(problem).names[1:]))
     sets = ["train"] if problem.validation is None else ["train", "validation"]
-    return tuple(f"{one}_{name}" for one in sets for name in names)
+    columns = [f"{one}_{name}" for one in sets for name in names]
+    return tuple(column for column in columns if column not in _without_data(problem))
+
+
+def _without_data(problem: Problem) -> set[str]:
+    """Of a sum: the validation columns of terms that have no such data, and the sum's then."""
+    lacking = [name for name, term in problem.terms.items() if term.problem.validation is None]
+    columns = {f"validation_{LOSS}_{name}" for name in lacking}
+    return columns | {f"validation_{LOSS}"} if lacking else columns
+
+
+def attributes(problem: Problem) -> dict[str, MeasureInfo]:
+    """What the columns of `of_problem` are, and those of values of the model alone."""
+    how, terms = objective(problem), {f"{LOSS}_{name}": name for name in term_names(problem)}
+    unit = "nat" if isinstance(how.loss, CrossEntropy) and how.whole is None else ""
+    found = {}
+    for column in of_problem(problem):
+        role, _, name = column.partition("_")
+        if name == LOSS or name in terms:
+            found[column] = MeasureInfo(LOSS, role, unit, terms.get(name, ""))
+        elif name == "accuracy" or how.measures.get(name) is accuracy:
+            found[column] = MeasureInfo("accuracy", role, "share")
+        else:
+            found[column] = MeasureInfo("other", role)
+    return found | {name: MeasureInfo("other") for name in how.alone}
+
+
+def uncertain(problem: Problem) -> tuple[str, ...]:
+    """Those of the columns that come with standard errors: means over data that was drawn."""
+    if problem.draw is None or objective(problem).fixed is not None:
+        return ()
+    return tuple(name for name in of_problem(problem) if name.startswith("train_"))
 
 
 def check(names: Sequence[str]) -> None:

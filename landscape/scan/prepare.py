@@ -18,11 +18,12 @@ from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
 from landscape.plane.named_weights import check_layout
 from landscape.problem.baseline import constant_loss
+from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
-from landscape.scan.measures import of_problem, stored
+from landscape.scan.measures import attributes, of_problem, stored, uncertain
 from landscape.scan.paths import Track
 from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
@@ -143,6 +144,9 @@ def _empty(
         rest[0] if rest else np.empty(0),
         values=of_problem(problem),
         further=stored(choice.measures),
+        alone=tuple(objective(problem).alone),
+        uncertain=uncertain(problem) if not evaluation.tolerance else (),
+        attributes=attributes(problem),
         tolerance=evaluation.tolerance,
         samples=evaluation.samples,
         **about,

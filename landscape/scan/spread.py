@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from landscape.scan.measures import FURTHER, stored
 from landscape.store.scans.records import Plane, Scan, Spread
 
 
 def empty(scan: Scan, planes: Sequence[Plane]) -> Spread:
     """Room for a scan's losses on ``planes``, the first of which is the scan's own."""
-    names = [name for name in scan.measures if name.endswith(("_loss", "_accuracy"))]
+    # Those that an evaluation of the model gives; curvature is measured on the scan's own plane.
+    names = [name for name in scan.measures if name not in stored(tuple(FURTHER))]
     shape = (len(planes), *scan.measured.shape)
     return Spread(
         seeds=np.array([plane.seed for plane in planes], np.int64),

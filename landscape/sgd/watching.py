@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.problem.problem import Problem
+from landscape.problem.problem import Problem, term_names
 from landscape.problem.weights import Layout, flat, tied
 from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.training.step_scalars import Meter
 from landscape.sgd.training.train import Step
 from landscape.store.run import Run
+from landscape.store.trajectories.scalars import of_terms
 
 
 def watch(
@@ -92,12 +94,22 @@ class Watch:
         """The run that is recorded."""
         return self.recorder.run
 
-    def record(self, loss: Tensor | float) -> None:
+    def record(
+        self,
+        loss: Tensor | float,
+        *,
+        terms: Mapping[str, Tensor | float] | None = None,
+        term_weights: Mapping[str, Tensor | float] | None = None,
+    ) -> None:
         """Record the step that ``optimizer.step()`` has just taken, with its batch loss.
 
+        Of a problem that is a sum of terms, those given are recorded too: ``terms`` before their
+        weights, and the ``term_weights`` that they had in this step.
+
         Raises:
-            LandscapeError: no step was taken since the last call.
+            LandscapeError: no step was taken since the last call, or a term isn't the problem's.
         """
+        given = self._terms(terms or {}, term_weights or {})
         if self._before is None:
             raise LandscapeError("record must follow optimizer.step(), no step was taken since")
         weights, gradient, lr = self._before
@@ -108,7 +120,19 @@ class Watch:
             weights, gradient, after - weights, batch_loss=batch_loss, lr=lr
         )
         self._step += 1
-        self._record(after, scalars)
+        self._record(after, scalars | given)
+
+    def _terms(
+        self, terms: Mapping[str, Tensor | float], weights: Mapping[str, Tensor | float]
+    ) -> dict[str, float]:
+        known = term_names(self.recorder.problem)
+        if unknown := sorted({*terms, *weights} - {*known}):
+            raise LandscapeError(
+                f"terms must be those of the problem's sum, {', '.join(known) or 'which is none'}, "
+                f"got {', '.join(unknown)}"
+            )
+        losses = {name: float(terms.get(name, math.nan)) for name in known}
+        return of_terms(losses, {name: float(value) for name, value in weights.items()})
 
     def close(self, status: str = "finished") -> None:
         """Close the recorder and let go of the optimizer."""

@@ -12,6 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
+from landscape.store.scans.attributes import named
 from landscape.store.scans.records import Scan
 from landscape.store.sweep_folder import Sweep
 from landscape.store.trajectories.trajectory import MEASURES, Trajectory
@@ -77,7 +78,7 @@ def _measures_at(trajectory: Trajectory, row: int, run: Run) -> dict[str, Any]:
     for name in MEASURES:
         value = float(trajectory.measures[name][row])
         missing = np.isnan(value) and (
-            name.endswith("accuracy") or (name.startswith("validation") and not validated)
+            named(name).kind == "accuracy" or (named(name).role == "validation" and not validated)
         )
         found[name] = None if missing else value
     return found

@@ -418,7 +418,7 @@ def test_ratios_by_hand():
     assert (whole.a.tolist(), whole.counts().tolist(), whole.whole) == ([10.0], [5.0], True)
 
 
-@pytest.mark.parametrize("name", ["loss", "Top5", "x", "f1_error", "my_loss", "1st", ""])
+@pytest.mark.parametrize("name", ["loss", "Top5", "x", "f1_error", "train_f1", "sharpness", "1st"])
 def test_names_that_files_have_are_refused(name):
     with pytest.raises(LandscapeError) as caught:
         Problem(mlp(), (X, Y), measures={name: accuracy})

@@ -29,9 +29,11 @@ TITLES = {
     "sharpness": "sharpness λ_max",
     "convexity": "|λ_min / λ_max|",
 }
-"""The measures there are, in the order of the panels."""
+"""What curvature is measured of any problem, in the order of the panels."""
 WIDTH, SINGLE = 7.0, 4.0
 LEFT, GAP, RIGHT, TOP, BENEATH, BAR = 0.76, 0.25, 0.14, 0.27, 0.6, 0.62
+ACROSS = 3
+"""Panels beside each other at most: more have no room for their titles."""
 LINE = 5.0
 """Width of a line's figure."""
 HIGH = 1.5
@@ -39,17 +41,28 @@ HIGH = 1.5
 
 
 def further_measures(scan: Scan) -> tuple[str, ...]:
-    """Return those of the further measures that a scan has anywhere."""
+    """Return the measures that a scan has anywhere beside the four that every one has.
+
+    Curvature, then a sum's terms and what the problem measures itself.
+    """
+    own = sorted(scan.attributes.keys() - TITLES.keys() - sentences.MEASURES.keys())
     return tuple(
         name
-        for name in TITLES
+        for name in (*TITLES, *own)
         if name in scan.measures and bool(np.isfinite(scan.measures[name]).any())
     )
 
 
+def _title(scan: Scan, name: str) -> str:
+    about = scan.measure(name)
+    if about.term:
+        return f"{about.term}, validation" if about.role == "validation" else about.term
+    return TITLES.get(name) or sentences.title(scan, name)
+
+
 @styled
 def measured(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figure:
-    """Draw gradient norm, sharpness and convexity, those that were measured.
+    """Draw gradient norm, sharpness and convexity, a sum's terms and the problem's own measures.
 
     Each has its own scale, logarithmic where all values are positive; the scans ``like`` it share
     them. A plane's panels stand side by side, a line's beneath each other. A cap of the style is
@@ -62,8 +75,8 @@ def measured(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> 
     shown = further_measures(scan)
     if not shown:
         raise LandscapeError(
-            "a measures figure needs gradient-norm, sharpness or convexity, none was measured; "
-            "scan with --measure"
+            "a measures figure needs gradient-norm, sharpness or convexity, or terms or measures "
+            "of the problem's own, none was measured; scan with --measure"
         )
     if style.log:
         _check_positive(scan, shown)
@@ -77,7 +90,7 @@ def _check_positive(scan: Scan, shown: Sequence[str]) -> None:
         low = float(values[np.isfinite(values)].min())
         if low <= 0:
             raise LandscapeError(
-                f"a logarithmic scale needs values above 0, the lowest {TITLES[name]} is "
+                f"a logarithmic scale needs values above 0, the lowest {_title(scan, name)} is "
                 f"{low:.4g}; take a linear one"
             )
 
@@ -85,7 +98,7 @@ def _check_positive(scan: Scan, shown: Sequence[str]) -> None:
 def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) -> Figure:
     plane_axes.check(scan, "measures")
     width = style.inches(WIDTH if len(shown) > 1 else SINGLE)
-    columns = style.columns(len(shown), width)
+    columns = style.columns(min(len(shown), ACROSS), width)
     across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
     aspect, _ = plane_axes.shape(scan)
     tall = across * aspect
@@ -102,7 +115,7 @@ def _maps(scan: Scan, shown: Sequence[str], like: Sequence[Scan], style: Style) 
         scale = scales.through(values, constant=float("nan"), style=replace(style, cap=None))
         _panel(axes, scan, name, scale)
         plane_axes.dress(axes, scan, name, first=first, size=(across, tall))
-        axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=4)
+        axes.set_title(_title(scan, name), size=theme.TITLE, loc="left", pad=4)
         # Three panels have no room for the unit: it is in the small print.
         axes.set_xlabel(_name(scan, 0, across), size=theme.LETTERS, labelpad=2.5)
         if first:
@@ -192,7 +205,7 @@ def _curves(scan: Scan, shown: Sequence[str], style: Style) -> Figure:
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         axes.set_xlim(scan.x[0], scan.x[-1])
         axes.grid(True, color=theme.now().grid, lw=0.5)
-        axes.set_title(TITLES[name], size=theme.TITLE, loc="left", pad=3)
+        axes.set_title(_title(scan, name), size=theme.TITLE, loc="left", pad=3)
         for point in scan.points:
             axes.axvline(point.xy[0], color=theme.PALE, lw=0.6, zorder=1)
         if k < len(shown) - 1:
@@ -206,11 +219,15 @@ def _curves(scan: Scan, shown: Sequence[str], style: Style) -> Figure:
 
 
 def _small_print(scan: Scan, width: float) -> list[str]:
-    count = scan.samples.get("train")
-    what = "gradient and Hessian of the mean training loss, without weight decay"
-    if "convexity" in further_measures(scan):
-        what += "; |λ_min / λ_max| is 0 where the loss is convex"
-    texts = [f"{what}{f' ({count:,} samples)' if count else ''}"]
+    count, shown = scan.samples.get("train"), further_measures(scan)
+    texts = []
+    if any(name in TITLES for name in shown):
+        what = "gradient and Hessian of the mean training loss, without weight decay"
+        if "convexity" in shown:
+            what += "; |λ_min / λ_max| is 0 where the loss is convex"
+        texts.append(f"{what}{f' ({count:,} samples)' if count else ''}")
+    if any(scan.measure(name).term for name in shown):
+        texts.append("terms of the training loss, before their weights")
     if not scan.is_line:
         units = dict.fromkeys(sentences.unit(scan.plane, axis) for axis in (0, 1))
         texts.append(f"axes: {' and '.join(units)}")

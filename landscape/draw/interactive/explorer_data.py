@@ -102,7 +102,6 @@ def shown_measures(scan: Scan) -> list[str]:
     """Return the measures that can be chosen: losses, accuracies, then what else there is."""
     first = marks.known(scan, tuple(sentences.MEASURES))
     others = [name for name in scan.measures if name not in sentences.MEASURES]
-    others = [name for name in others if not name.endswith("_error")]
     return ["train_loss", *(name for name in first if name != "train_loss"), *others]
 
 
@@ -136,7 +135,7 @@ def measure(scan: Scan, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": name,
         "title": sentences.measure(scan, name),
-        "short": sentences.MEASURES.get(name, name.replace("_", " ")),
+        "short": sentences.title(scan, name),
         "values": packed(fitting(values).ravel()),
         "low": scale.low,
         "high": scale.high,

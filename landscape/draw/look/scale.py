@@ -101,17 +101,21 @@ def of(
     """
     scans = [scan, *(other for other in like if other is not scan)]
     losses = [
-        one.measures[name] for one in scans for name in one.measures if name.endswith("_loss")
+        one.measures[name]
+        for one in scans
+        for name in one.of_kind("loss")
+        if not one.measure(name).term
     ]
     true = [path.true_loss for one in scans for path in one.paths] if paths else []
     return through(losses, constant=scan.constant_loss, further=true, style=style)
 
 
 def of_measure(scan: Scan, name: str) -> Scale:
-    """Return a measure's scale: losses share theirs, accuracies go from 0 to 1."""
-    if name.endswith("_loss"):
+    """Return a measure's scale: losses share theirs, a term has its own, accuracies 0 to 1."""
+    measure = scan.measure(name)
+    if measure.kind == "loss" and not measure.term:
         return of(scan, paths=True)
-    if name.endswith("_accuracy"):
+    if measure.kind == "accuracy":
         return Scale(0.0, 1.0, log=False, capped=False, rule="", constant=float("nan"))
     return through([scan.measures[name]], constant=float("nan"))
 

@@ -20,7 +20,7 @@ from landscape.problem.evaluate import Evaluator, measure_samples, summed
 from landscape.problem.objective import BATCH
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
-from landscape.problem.sums import means, standard_errors
+from landscape.problem.sums import standard_errors, values
 from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.scan.speed.batchnorm import AnchoredStatistics
 from landscape.scan.speed.options import Evaluation
@@ -91,7 +91,9 @@ class PointEvaluator:
         self.model, self.vector = tied(problem.model, place, dtype_of(precision, place))
         self.model.eval()
         self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
-        self.objective, self.population = self.data.objective, population
+        self.objective = self.data.objective
+        drawn = {"train": math.inf} if problem.draw is not None else None
+        self.population: Mapping[str, float] | None = population or drawn
         # Apple's GPUs have no float64.
         dtype = torch.float32 if place.type == "mps" else torch.float64
         self.origin = torch.from_numpy(plane.origin).to(place, dtype)
@@ -158,9 +160,9 @@ class PointEvaluator:
     @property
     def samples(self) -> dict[str, int]:
         """How many samples are behind each value."""
-        found = {"train": len(self.data.train)}
+        found = {"train": self.data.train.total}
         if self.data.validation is not None:
-            found["validation"] = len(self.data.validation)
+            found["validation"] = self.data.validation.total
         return found
 
     @property
@@ -176,7 +178,11 @@ class PointEvaluator:
             size, moments = self.data.batch_size, self.population is not None
             sums = summed(self.model, samples, self.objective, batch_size=size, moments=moments)
             found |= self.named(name, sums)
-        return {name: float(value) for name, [value] in self.raised(found, xy[None]).items()}
+        found = self.raised(found, xy[None])
+        plain = {name: float(value) for name, [value] in found.items()}
+        for name, (value, error) in self.objective.values_alone(self.model).items():
+            plain |= {name: value, f"{name}_error": error}
+        return plain
 
     def raised(self, found: dict[str, Floats], xy: Floats) -> dict[str, Floats]:
         """Values at points (n, D) with what weight decay adds to the training loss."""
@@ -193,9 +199,10 @@ class PointEvaluator:
 
         Of a subset with their standard errors, unless it is one of whole batches.
         """
-        names = self.objective.names
-        found = {f"{name}_{what}": v for what, v in zip(names, means(sums), strict=True)}
-        if self.population is not None and self.objective.fixed is None:
+        names, measured = self.objective.names, values(self.objective, sums)
+        found = {f"{name}_{what}": v for what, v in zip(names, measured, strict=True)}
+        if name in (self.population or {}) and self.objective.fixed is None:
+            assert self.population is not None
             count, of = self.samples[name], self.population[name]
             errors = standard_errors(sums, count=count, population=of)
             found |= {f"{name}_{what}_error": v for what, v in zip(names, errors, strict=True)}

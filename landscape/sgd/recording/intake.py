@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from landscape import quantities
 from landscape.problem.baseline import constant_loss
-from landscape.problem.evaluate import NOTHING, Evaluator
+from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.weights import buffers, flat, load_buffers, tied
 from landscape.sgd import escapes
@@ -185,9 +185,7 @@ class Intake:
         """Add a row with its full-data losses; keep the velocities that it calls for."""
         with undisturbed():
             train = self._evaluator.on_train(step.model)
-            validation = (
-                self._evaluator.on_validation(step.model) if self.problem.validation else NOTHING
-            )
+            validation = self._evaluator.on_validation(step.model)
         measures = {
             "train_loss": train.loss,
             "train_accuracy": train.accuracy,

@@ -15,7 +15,7 @@ from filelock import BaseFileLock
 
 from landscape.errors import LandscapeError
 from landscape.problem.examine import verify
-from landscape.problem.problem import Problem
+from landscape.problem.problem import Problem, term_names
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
 from landscape.sgd import lock
@@ -29,6 +29,7 @@ from landscape.sgd.training.train import Step
 from landscape.store import run as run_folder
 from landscape.store.run import Run
 from landscape.store.trajectories import resumefile
+from landscape.store.trajectories.scalars import storage
 from landscape.store.trajectories.shards import Writer
 
 DONE = run_folder.DONE
@@ -186,6 +187,7 @@ class Recorder:
             plan.layout.to_records(),
             recorded=plan.recorded.to_records() if plan.recorded is not None else None,
             sketching=plan.sketching,
+            scalars=storage(term_names(self.problem)),
         )
         return Intake(writer, self.problem, plan, step)
 

@@ -16,7 +16,8 @@ from landscape.problem import tuning
 from landscape.problem.device import resolve
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
-from landscape.problem.samples import Samples, augmented
+from landscape.problem.samples import Samples
+from landscape.problem.terms import TermsObjective
 from landscape.problem.weights import tied
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import (
@@ -27,6 +28,7 @@ from landscape.sgd.training.state import (
     to_array,
 )
 from landscape.sgd.training.step_scalars import Meter
+from landscape.store.trajectories.scalars import of_terms
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ class Training:
         """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
         device = resolve(settings.device)
         self.settings, self.measured = settings, measured
-        self.objective, self.augment = objective(problem), problem.augment
+        self.objective, self.augmented = objective(problem), problem.augmented
+        self.parts: Mapping[str, float] = {}
+        """Of the last step's loss: each term's by name, before its weight."""
         self.model, self.weights = tied(problem.model, device)
         self.model.train()
         self.samples = Samples(problem.train, device, channels_last=True)
@@ -170,6 +174,8 @@ class Training:
         scalars = self.meter.scalars(
             self.weights, gradient, self.update, batch_loss=float(loss.detach()), lr=lr
         )
+        if isinstance(self.objective, TermsObjective):
+            scalars |= of_terms(self.parts, self.objective.weights)
         # Norms that are finite and small enough that no entry of the sum can overflow.
         reach = scalars["weight_norm"] + scalars["update_norm"]
         largest = torch.finfo(self.weights.dtype).max
@@ -182,12 +188,13 @@ class Training:
 
     def loss(self, indices: Tensor) -> Tensor:
         """A batch's loss in the model's present mode, with its graph."""
-        batch = self.samples.batch(indices)
-        if self.augment is not None:
-            whole = self.objective.whole is not None
-            batch = augmented(self.augment, batch, self.generator, whole=whole)
+        batch = self.augmented(self.samples.batch(indices), self.generator)
         try:
-            return self.objective.batch_loss(self.model, batch).mean()
+            if not isinstance(self.objective, TermsObjective):
+                return self.objective.batch_loss(self.model, batch).mean()
+            parts = self.objective.parts(self.model, batch)
+            self.parts = {name: float(part.detach()) for name, part in parts.items()}
+            return self.objective.summed(parts).mean()
         except LandscapeError as error:
             if batch.size > 1 or "more than 1 value per channel" not in str(error):
                 raise

@@ -33,8 +33,9 @@ TO_DO = -1.0
 TO_DO_OTHERWISE = {"min_eig": 1.0}
 """What their script of eigenvalues fills the lower one with."""
 UNKNOWN = "unknown"
-ERROR, MASK, TOLERANCE = "_error", "measured", "tolerance"
-"""What is ours in a surface: errors, which points were measured, what was interpolated to."""
+ERROR, ERROR_OF, MASK, TOLERANCE = "_error", "error_of", "measured", "tolerance"
+"""What is ours in a surface: errors, whose they are, which points were measured, what was
+interpolated to."""
 
 Direction = tuple[NDArray[Any], ...]
 """A direction as a list of tensors, in the order of the network's parameters or of its state."""
@@ -65,8 +66,9 @@ def read_surface(path: FilePath) -> Scan:
         directions = _text(file.get("dir_file"))
         tolerance = float(file.attrs.get(TOLERANCE, 0.0))
         ours = TOLERANCE in file.attrs
+        wrong = _errors(file) if ours else []
     mask = found.pop(MASK) if ours and MASK in found else None
-    errors = {name: found.pop(name) for name in list(found) if ours and name.endswith(ERROR)}
+    errors = {name: found.pop(name) for name in wrong if name in found}
     todo = _to_do(found)
     # They and the measures are turned together.
     todo |= {name: np.zeros(values.shape, bool) for name, values in errors.items()}
@@ -140,6 +142,12 @@ def _measures(path: FilePath, file: h5py.File, shape: tuple[int, ...]) -> dict[s
     return found
 
 
+def _errors(file: h5py.File) -> list[str]:
+    """Which measures are another one's errors; our first files say it by their names alone."""
+    said = [name for name in file if ERROR_OF in file[name].attrs]
+    return said or [name for name in file if name.endswith(ERROR)]
+
+
 def _numeric(data: Any) -> bool:
     return isinstance(data, h5py.Dataset) and data.dtype.kind in "fiu"
 
@@ -185,6 +193,7 @@ def surface(scan: Scan, *, directions: str) -> bytes:
         for ours, values in scan.errors.items():
             name = theirs.get(ours, ours)
             file[name + ERROR] = (values * 100 if name.endswith("_acc") else values).T
+            file[name + ERROR].attrs[ERROR_OF] = name
         if scan.tolerance or scan.errors:
             file[MASK] = scan.measured.astype(np.uint8).T
             file.attrs[TOLERANCE] = scan.tolerance

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.store.scans.attributes import MeasureInfo, named
 from landscape.store.trajectories.trajectory import Event
 
 Floats = NDArray[np.float64]
@@ -190,8 +191,11 @@ class Scan:
     """(ny,); empty for a line."""
     measures: Mapping[str, Floats]
     """train_loss, train_accuracy and, with validation data, validation_loss and
-    validation_accuracy; an accuracy is NaN throughout where the problem has none."""
+    validation_accuracy; an accuracy is NaN throughout where the problem has none. A problem's
+    terms (``train_loss_NAME``) and its own measures beside them."""
     measured: NDArray[np.bool_]
+    attributes: Mapping[str, MeasureInfo] = field(default_factory=dict)
+    """What the measures are, by name; `measure` says it of those that aren't here too."""
     points: tuple[Point, ...] = ()
     paths: tuple[Path, ...] = ()
     constant_loss: float = float("nan")
@@ -227,6 +231,14 @@ class Scan:
     subset: Mapping[str, Floats] = field(default_factory=dict)
     """Measures of a subset of the samples, at points whose exact values are interpolated."""
 
+    def measure(self, name: str) -> MeasureInfo:
+        """What one of the measures is."""
+        return self.attributes.get(name) or named(name)
+
+    def of_kind(self, kind: str) -> list[str]:
+        """Names of the measures of a kind: ``loss``, ``accuracy`` or ``other``."""
+        return [name for name in self.measures if self.measure(name).kind == kind]
+
     @property
     def is_line(self) -> bool:
         """Whether this is a scan along a line instead of a plane."""
@@ -251,7 +263,7 @@ class Scan:
         """Where an interpolated loss may be further off than the tolerance."""
         found = np.zeros(self.measured.shape, bool)
         for name, errors in self.errors.items():
-            if name.endswith("_loss") and self.tolerance > 0:
+            if self.measure(name).kind == "loss" and self.tolerance > 0:
                 size = np.maximum(np.abs(self.measures[name]), 1e-6)
                 found |= ~self.measured & (errors > self.tolerance * size)
         return found

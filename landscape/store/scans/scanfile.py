@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading, write
 from landscape.store.scans import certificates
+from landscape.store.scans.attributes import MeasureInfo
 from landscape.store.scans.records import FORMAT, VERSION, Anchor, Path, Plane, Point, Scan, Spread
 from landscape.store.trajectories.index import write_events
 from landscape.store.trajectories.trajectory import events_of
@@ -41,6 +43,9 @@ LATER_JSON_ATTRIBUTES = ("settings", "findings")
 PATH_ATTRIBUTES = ("name", "run_id", "share_in_plane", "chance")
 LATER_PATH_ATTRIBUTES = ("walk", "arc")
 ERROR = "_error"
+ERROR_OF = "error_of"
+"""Attribute of a dataset of errors: which measure's; the first files say it by the name alone."""
+GRID_DATASETS = ("x", "y", "measured")
 SPREAD_DATASETS = ("seeds", "measured", "lengths")
 PATH_DATASETS = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss")
 
@@ -114,8 +119,11 @@ def _fill_grid(file: h5py.File, scan: Scan) -> None:
     grid["measured"] = scan.measured
     for name, values in scan.measures.items():
         grid[name] = values
+        if name in scan.attributes:
+            grid[name].attrs.update(asdict(scan.attributes[name]))
     for name, values in scan.errors.items():
         grid[name + ERROR] = values
+        grid[name + ERROR].attrs[ERROR_OF] = name
     if scan.certificate is not None:
         certificates.fill(file.create_group("certificate"), scan.certificate)
     for name, values in scan.subset.items():
@@ -154,15 +162,18 @@ def _fill_spread(group: h5py.Group, spread: Spread) -> None:
 
 def _scan(file: h5py.File) -> Scan:
     grid = file["grid"]
-    fixed = {"x", "y", "measured"}
+    values = {name: grid[name] for name in grid if name not in GRID_DATASETS}
+    errors = {name: of for name, data in values.items() if (of := _error_of(name, data))}
+    measures = {name: data for name, data in values.items() if name not in errors}
     return Scan(
         plane=_plane(file),
         x=grid["x"][:],
         y=grid["y"][:],
-        measures={
-            name: grid[name][:] for name in grid if name not in fixed and not name.endswith(ERROR)
+        measures={name: data[:] for name, data in measures.items()},
+        attributes={
+            name: _attributes(data) for name, data in measures.items() if "kind" in data.attrs
         },
-        errors={name.removesuffix(ERROR): grid[name][:] for name in grid if name.endswith(ERROR)},
+        errors={of: values[name][:] for name, of in errors.items()},
         tolerance=float(file.attrs.get("tolerance", 0.0)),
         certificate=certificates.read(file["certificate"]) if "certificate" in file else None,
         subset={name: values[:] for name, values in file.get("subset", {}).items()},
@@ -176,6 +187,18 @@ def _scan(file: h5py.File) -> Scan:
         spread=_spread(file["spread"]) if "spread" in file else None,
         remarks=tuple(map(str, file.attrs.get("remarks", ()))),
     )
+
+
+def _error_of(name: str, data: h5py.Dataset) -> str:
+    """The measure whose errors a dataset of the grid holds; empty if it holds none."""
+    if "kind" in data.attrs or ERROR_OF in data.attrs:
+        return str(data.attrs.get(ERROR_OF, ""))
+    return name.removesuffix(ERROR) if name.endswith(ERROR) else ""
+
+
+def _attributes(data: h5py.Dataset) -> MeasureInfo:
+    names = [one.name for one in fields(MeasureInfo)]
+    return MeasureInfo(**{name: str(data.attrs[name]) for name in names if name in data.attrs})
 
 
 def _plane(file: h5py.File) -> Plane:

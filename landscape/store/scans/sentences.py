@@ -164,9 +164,22 @@ def axis(plane: Plane, axis: int) -> tuple[str, str]:
 
 def measure(scan: Scan, name: str) -> str:
     """A panel's title: the measure and the samples behind it."""
-    samples = scan.samples.get(name.split("_", maxsplit=1)[0])
-    title = MEASURES.get(name, name.replace("_", " "))
-    return f"{title} ({samples:,} samples)" if samples else title
+    samples = scan.samples.get(scan.measure(name).role)
+    words = title(scan, name)
+    return f"{words} ({samples:,} samples)" if samples else words
+
+
+def title(scan: Scan, name: str) -> str:
+    """What a measure is called: ``validation accuracy``, ``training loss, residual``."""
+    if name in MEASURES:
+        return MEASURES[name]
+    about = scan.measure(name)
+    if about.term:
+        return f"{MEASURES[f'{about.role}_loss']}, {about.term}"
+    words = name.removeprefix(f"{about.role}_").replace("_", " ")
+    of = {"train": "training ", "validation": "validation "}.get(about.role, "")
+    unit = f" [{about.unit}]" if about.unit else ""
+    return f"{of}{words}{unit}"
 
 
 def marked(point: Point) -> str:
@@ -350,10 +363,11 @@ def _losses(scan: Scan) -> list[str]:
             broken = int((~np.isfinite(values)).sum())
             rest = f", {broken:,} of {values.size:,} points not finite" if broken else ""
             found.append(f"{MEASURES[name].capitalize()}: {_range(values)} on the grid{rest}.")
-    for name, title in EXPLAINED.items():
+    own = {name: title(scan, name) for name in sorted(scan.attributes.keys() - MEASURES.keys())}
+    for name, words in {**own, **EXPLAINED}.items():
         values = scan.measures.get(name, np.empty(0))
         if np.isfinite(values).any():
-            found.append(f"{title[0].upper()}{title[1:]}: {_range(values)}.")
+            found.append(f"{words[0].upper()}{words[1:]}: {_range(values)}.")
     return [*found, *filter(None, [constant_output(scan.constant_loss)])]
 
 

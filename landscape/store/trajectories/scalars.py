@@ -8,7 +8,7 @@ scalar, and a run that goes on keeps to those that it began with.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,9 +84,23 @@ SCALARS: dict[str, Scalar] = {
 }
 
 
-def storage() -> dict[str, np.dtype[Any]]:
-    """The type of every scalar by name, as a new trajectory stores it."""
-    return {name: np.dtype(row.dtype) for name, row in SCALARS.items()}
+def storage(terms: Iterable[str] = ()) -> dict[str, np.dtype[Any]]:
+    """The type of every scalar by name, as a new trajectory stores it.
+
+    With ``terms`` those of a loss that is their sum too, see `of_terms`.
+    """
+    found = {name: np.dtype(row.dtype) for name, row in SCALARS.items()}
+    return found | dict.fromkeys(of_terms(dict.fromkeys(terms, 0.0), {}), np.dtype("float64"))
+
+
+def of_terms(losses: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    """A step's scalars of the terms that its loss is the sum of, by their names.
+
+    ``batch_loss_NAME`` is a term's loss over its batch before its weight, ``term_weight_NAME`` the
+    weight, which somebody's own loop may change from step to step; NaN where it isn't given.
+    """
+    found = {f"batch_loss_{name}": value for name, value in losses.items()}
+    return found | {f"term_weight_{name}": weights.get(name, math.nan) for name in losses}
 
 
 def fill_value(dtype: np.dtype[Any]) -> Any:

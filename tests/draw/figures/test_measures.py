@@ -11,6 +11,8 @@ from landscape.draw.elements import bands, raster
 from landscape.draw.figures import contour
 from landscape.draw.look import scale
 from landscape.errors import LandscapeError
+from landscape.store.scans import sentences
+from landscape.store.scans.attributes import MeasureInfo
 from landscape.store.scans.records import Spread
 
 
@@ -36,6 +38,37 @@ def test_a_panel_for_every_further_measure(planted, kind, size):
     ]
 
 
+@pytest.mark.parametrize(("kind", "size"), [("bowl", (9, 7)), ("line", (11,))])
+def test_terms_and_own_measures_have_panels(planted, kind, size):
+    """By what a file says that they are, each on a scale of its own."""
+    base = getattr(planted, kind)(*size)
+    loss = base.measures["train_loss"]
+    own = {"train_loss_wall": 1e-6 * loss, "train_word_error": 3 * loss, "score": loss - 100}
+    scan = replace(
+        base,
+        measures={**base.measures, **own},
+        attributes={
+            "train_loss_wall": MeasureInfo("loss", "train", "", "wall"),
+            "train_word_error": MeasureInfo("other", "train"),
+            "score": MeasureInfo("other", unit="points"),
+        },
+    )
+    figure = draw.measured(scan)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title for title in titles if title] == [
+        "score [points]",
+        "wall",
+        "training word error",
+    ]
+    assert any(
+        "terms of the training loss, before their weights" in text.get_text()
+        for text in figure.texts
+    )
+    assert scale.of(scan).low == scale.of(base).low
+    assert scale.of_measure(scan, "train_loss_wall").low == 1e-6 * loss.min()
+    assert "Training loss, wall: " in " ".join(sentences.describe(scan))
+
+
 def test_holes_and_missing_measures(planted):
     values = np.full((9, 7), np.nan)
     values[2:5, 2:5] = 3
@@ -50,7 +83,8 @@ def test_nothing_to_draw(planted):
     with pytest.raises(LandscapeError) as caught:
         draw.measured(planted.bowl(5, 5))
     assert str(caught.value) == (
-        "a measures figure needs gradient-norm, sharpness or convexity, none was measured; "
+        "a measures figure needs gradient-norm, sharpness or convexity, or terms or measures of "
+        "the problem's own, none was measured; "
         "scan with --measure"
     )
 

@@ -211,6 +211,20 @@ PARAMETERS = [
 ]
 
 
+def test_errors_are_told_by_their_attribute_and_not_by_their_name(tmp_path):
+    whole = scan()
+    off = np.full(whole.measured.shape, 0.25)
+    mine = {**whole.measures, "train_word_error": 3 * off}
+    file = tmp_path / "surface.h5"
+    file.write_bytes(
+        li.surface(replace(whole, measures=mine, errors={"train_loss": off}), directions="d.h5")
+    )
+    found = li.read_surface(file)
+    assert set(found.errors) == {"train_loss"}
+    np.testing.assert_array_equal(found.errors["train_loss"], off)
+    np.testing.assert_array_equal(found.measures["train_word_error"], 3 * off)
+
+
 def test_directions_tensor_by_tensor(tmp_path):
     plane = replace(scan().plane, directions=np.arange(8, dtype=np.float32).reshape(2, 4))
     path = tmp_path / "d.h5"

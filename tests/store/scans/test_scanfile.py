@@ -9,9 +9,16 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.store.scans import scanfile
+from landscape.store.scans.attributes import MeasureInfo
 from landscape.store.scans.records import Path, Plane, Point, Scan
 
 NAN, INF = float("nan"), float("inf")
+OWN = {
+    "train_loss_wall": MeasureInfo("loss", "train", "nat", "wall"),
+    "train_top5": MeasureInfo("accuracy", "train", "share"),
+    "train_word_error": MeasureInfo("other", "train"),
+    "score": MeasureInfo("other", unit="points"),
+}
 
 
 def plane(*, line: bool = False) -> Plane:
@@ -112,6 +119,41 @@ def saved(tmp_path, content: Scan):
 @pytest.mark.parametrize("line", [False, True], ids=["plane", "line"])
 def test_round_trip(tmp_path, line):
     assert_equal(scanfile.load(saved(tmp_path, scan(line=line))), scan(line=line))
+
+
+def test_what_measures_are_is_written_and_not_told_by_their_names(tmp_path):
+    """A measure may end as errors do; old files say no more than the name."""
+    rich = scan()
+    values = {name: rich.measures["train_loss"] + i for i, name in enumerate(OWN)}
+    rich = replace(
+        rich,
+        measures={**rich.measures, **values},
+        attributes=OWN,
+        errors={"train_loss": values["train_word_error"], "score": values["score"]},
+    )
+    file = saved(tmp_path, rich)
+    found = scanfile.load(file)
+    assert_equal(found, rich)
+    assert found.of_kind("loss") == ["train_loss", "train_loss_wall", "validation_loss"]
+    assert found.of_kind("accuracy") == ["train_accuracy", "train_top5", "validation_accuracy"]
+    with h5py.File(file, "r+") as opened:
+        grid = opened["grid"]
+        assert dict(grid["train_loss_wall"].attrs) == {
+            "kind": "loss",
+            "role": "train",
+            "unit": "nat",
+            "term": "wall",
+        }
+        assert dict(grid["score_error"].attrs) == {"error_of": "score"}
+        for name in grid:
+            for attribute in list(grid[name].attrs):
+                del grid[name].attrs[attribute]
+    old = scanfile.load(file)
+    assert old.attributes == {}
+    assert set(old.errors) == {"train_loss", "score", "train_word"}
+    assert old.measure("validation_accuracy") == MeasureInfo("accuracy", "validation")
+    assert old.measure("train_loss") == MeasureInfo("loss", "train")
+    assert old.measure("score") == MeasureInfo("other")
 
 
 def test_round_trip_of_the_least(tmp_path):
