@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
@@ -57,8 +57,8 @@ def verify(problem: Problem) -> None:
 
     Raises:
         LandscapeError: items differ when they are read twice or don't fit together, model or loss
-            can't take the data, a sample's loss isn't finite or depends on the others in its batch,
-            or the loss can't be differentiated.
+            can't take the data, a sample's loss depends on the others in its batch, or the loss
+            can't be differentiated.
     """
     if problem.terms:
         _verify_terms(problem)
@@ -67,14 +67,11 @@ def verify(problem: Problem) -> None:
         return
     _check_items(problem)
     made, model = objective(problem), problem.model
+    batch, first = _batch(problem), _batch(problem, 1)
     with made.measuring(model):
         made.penalised(model)
         made.values_alone(model)
-    chosen = _chosen(problem)
-    batch, first = _batch(problem), _batch(problem, 1)
-    with made.measuring(model):
         _check_alone(problem, made, batch, first)
-        _check_finite(made, model, batch, chosen)
     _check_step(problem, made, batch)
     object.__setattr__(problem, "facts", replace(made.facts, verified=True))
 
@@ -85,7 +82,16 @@ def notes(problem: Problem) -> tuple[str, ...]:
     Raises:
         LandscapeError: it can't be measured.
     """
-    return (*problem.notes, *objective(problem).notes, *_two_means(problem))
+    if problem.terms:
+        parts = {f"Term {name}: ": term.problem for name, term in problem.terms.items()}
+    else:
+        parts = {"": problem}
+    tried = [
+        f"{name}{note}"
+        for name, part in parts.items()
+        for note in (*_without_loss(part), *_two_means(part))
+    ]
+    return (*problem.notes, *objective(problem).notes, *tried)
 
 
 def _two_means(problem: Problem) -> list[str]:
@@ -365,19 +371,19 @@ def _check_alone(problem: Problem, made: Objective, batch: Batch, first: Batch) 
         )
 
 
-def _check_finite(made: Objective, model: nn.Module, batch: Batch, chosen: Tensor) -> None:
-    """Refuse a sample whose loss is NaN before anything is trained."""
-    loss = made.values(model, _cloned(batch))[LOSS]
-    bad = loss.a.isnan()
-    if not bool(bad.any()):
-        return
-    if loss.whole:
-        raise LandscapeError("the loss must be a number, got nan on the first samples tried")
-    place = int(chosen[int(bad.nonzero()[0])])
-    raise LandscapeError(
-        f"every sample's loss must be a number, training sample {place} has nan; "
-        "look at its inputs and targets, or give it the weight 0"
-    )
+def _without_loss(problem: Problem) -> list[str]:
+    """Names the first sample tried whose loss is NaN."""
+    how, batch = objective(problem), _batch(problem)
+    with how.measuring(problem.model):
+        loss = how.values(problem.model, _cloned(batch))[LOSS]
+    bad = loss.a.isnan().flatten()
+    if loss.whole or not bool(bad.any()):
+        return []
+    place = int(_chosen(problem)[int(bad.nonzero()[0])])
+    return [
+        f"The loss of training sample {place} is nan at the first weights: look at its inputs and "
+        "targets, or give it the weight 0."
+    ]
 
 
 def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:

@@ -236,9 +236,9 @@ def test_a_loss_without_a_gradient():
 def test_a_sample_without_a_loss_is_named():
     inputs = X.clone()
     inputs[39, 1] = torch.nan
-    assert refused(Problem(nn.Linear(4, 2), (inputs, Y))) == (
-        "every sample's loss must be a number, training sample 39 has nan; "
-        "look at its inputs and targets, or give it the weight 0"
+    assert notes(Problem(nn.Linear(4, 2), (inputs, Y))) == (
+        "The loss of training sample 39 is nan at the first weights: look at its inputs and "
+        "targets, or give it the weight 0.",
     )
 
 
