@@ -7,6 +7,9 @@ def run() -> None:
     """Import the command and run it."""
     end_at_once()
     from .main import app
+    from .printing import show_warnings
+
+    show_warnings()
 
     app(prog_name="landscape")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 ROW = "{:<22}{:>9}{:>9}{:>7}  {}"
+TOLERANCE_ROW = "{:<26}{:>10}{:>11}{:>12}{:>9}{:>14}"
 
 
 bench = typer.Typer(
@@ -87,6 +89,47 @@ def recorder(
                 report(found, "")
             else:
                 _print(found)
+
+
+@bench.command()
+def tolerance(
+    scans: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCAN.h5...", help="Scans made with --exact.", show_default=False),
+    ],
+    tolerance: Annotated[float, typer.Option(help="As for scan.")] = 0.01,
+    cap: Annotated[str, typer.Option(help="As for scan.")] = "auto",
+    draws: Annotated[int, typer.Option(help="So many draws of the held-out points.", min=1)] = 3,
+) -> None:
+    """Compare scans to a tolerance with exact ones of the same planes.
+
+    The losses are looked up in the exact scans, nothing is evaluated: a second or two a draw. Of
+    several draws the median; errors are those of training or validation loss, whichever is worse.
+    """
+    from statistics import median
+
+    from landscape.scan.refine.bench import replayed
+    from landscape.store.scans import scanfile
+
+    echo(TOLERANCE_ROW.format("", "below cap", "evaluated", "95 % below", "largest", "wrong side"))
+    evaluated = []
+    for file in scans:
+        exact = scanfile.load(file)
+        found = [replayed(exact, tolerance=tolerance, cap=cap, draw=draw) for draw in range(draws)]
+        evaluated.append(median(one.evaluated for one in found))
+        shares = (
+            found[0].below,
+            evaluated[-1],
+            *(median(getattr(one, name) for one in found) for name in ("quantile95", "largest")),
+        )
+        texts = (f"{shares[0]:.0%}", *(f"{share:.1%}" for share in shares[1:]))
+        wrong = f"{median(one.wrong_side for one in found):g} of {exact.measured.size:,}"
+        name = f"{exact.run_name} {file.stem}".strip()
+        echo(TOLERANCE_ROW.format(name, *texts, wrong))
+    echo(
+        f"evaluated: median {median(evaluated):.1%}, most {max(evaluated):.1%}, "
+        f"of {len(scans)} scans"
+    )
 
 
 def _print(report: RecordingCosts) -> None:

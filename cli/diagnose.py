@@ -18,7 +18,7 @@ from landscape.quantities import duration
 
 from . import strict_json
 from .printing import echo
-from .problems import SetOption, SpecOption, given
+from .problems import SetOption, SpecOption, TrustOption, given
 from .progress import progress
 from .sweep_table import table
 
@@ -81,10 +81,27 @@ def diagnose(
             rich_help_panel=TRAIN,
         ),
     ] = False,
+    after: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STEP",
+            help="The step by which it had settled: motion and distances are read from there on.",
+            show_default="the last half, after any escape",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     epochs: Annotated[
         int,
         typer.Option(help="How long each of these trainings lasts at most.", rich_help_panel=TRAIN),
     ] = 15,
+    orders: Annotated[
+        int,
+        typer.Option(
+            help="After an escape, the most other batch orders tried from each place: as many as "
+            "decide whether it is unstable, usually 7 to 16.",
+            rich_help_panel=TRAIN,
+        ),
+    ] = 40,
     curve: Annotated[
         bool,
         typer.Option(
@@ -127,13 +144,15 @@ def diagnose(
             help="Diagnose although the problem's file or data changed since the training.",
         ),
     ] = False,
+    trust: TrustOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print verdict.json instead.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Say what SGD did: what became of the loss, how the weights move, and on what evidence.
 
     Measures dead units, curvature, distances, diffusion and permutation symmetry; after an escape
-    it trains again from before it, otherwise from the last weights, to see what would have been.
+    it trains again from before it, where nothing was learned at other rates, otherwise from the
+    last weights, to see what would have been.
     What takes long is announced. Ctrl-C keeps what is done; the same command goes on.
 
     Writes RUN/analysis.h5, RUN/verdict.json and RUN/interventions/NAME, runs of their own.
@@ -146,7 +165,9 @@ def diagnose(
         only=None if only is None else tuple(name.strip() for name in only.split(",")),
         intervene=not no_intervene,
         twin=twin,
+        after=after,
         epochs=epochs,
+        orders=orders,
         curve=curve,
         workers=workers,
         scheduler=scheduler,
@@ -154,6 +175,7 @@ def diagnose(
         problem=problem,
         settings=set_,
         accept_changes=accept_changes,
+        trust=trust,
         quiet=quiet,
     )
     if sweep_folder.is_sweep(path):
@@ -173,7 +195,9 @@ class DiagnosisChoice:
     only: tuple[str, ...] | None
     intervene: bool
     twin: Path | None
+    after: int | None
     epochs: int
+    orders: int
     curve: bool
     workers: int
     scheduler: str | None
@@ -181,6 +205,7 @@ class DiagnosisChoice:
     problem: str | None
     settings: Sequence[str] | None
     accept_changes: bool
+    trust: bool
     quiet: bool
 
 
@@ -252,15 +277,15 @@ def remedy(
 def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
     """A run's diagnosis, nothing of it measured yet."""
     from landscape.diagnose import Diagnosis
-    from landscape.problem.rebuild import from_record
+    from landscape.sgd import problem_of
     from landscape.store import read
 
     record = run.record["problem"]
-    problem = from_record(
-        record,
-        run.folder,
+    problem = problem_of(
+        run,
         problem=given(choice.problem, choice.settings, seed=record.get("seed") or 0),
         accept_changes=choice.accept_changes,
+        trust=choice.trust,
     )
     return Diagnosis(
         run,
@@ -268,7 +293,9 @@ def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
         only=choice.only,
         intervene=choice.intervene,
         twin=read(choice.twin) if choice.twin is not None else None,
+        after=choice.after,
         epochs=choice.epochs,
+        orders=choice.orders,
         curve=choice.curve,
         thresholds=choice.thresholds,
     )
@@ -284,11 +311,16 @@ def announce_trainings(diagnosis: Diagnosis, pool: cluster.Workers) -> Mapping[s
         return parts
     found = cost(diagnosis)
     begun = len(plan.trials) - len(plan.missing)
+    more = (
+        f" (more batch orders where these don't decide, up to {diagnosis.orders} a place)"
+        if plan.kind == "escape"
+        else ""
+    )
     echo(
         f"interventions ({plan.kind}): {found.runs} trainings"
         f"{f' beside {begun} that are done' if begun else ''}, {found.epochs:.0f} epochs in all, "
-        f"about {duration(found.seconds / pool.count)}; --epochs shortens, --no-intervene skips "
-        "them, Ctrl-C keeps what is done",
+        f"about {duration(found.seconds / pool.count)}{more}; "
+        "--epochs shortens, --no-intervene skips them, Ctrl-C keeps what is done",
         err=True,
     )
     return {**parts, "interventions": found.seconds / pool.count}
@@ -373,7 +405,7 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
         raise LandscapeError(
             f"a sweep needs runs that have ended, {folder} has none; train them first"
         )
-    _say_what_is_left_out(sweep, [*damaged, *(run.name for run in runs)])
+    _say_what_is_left_out(sweep, [*damaged, *(run.folder.name for run in runs)])
     asked = replace(choice, intervene=intervene)
     if not intervene and choice.intervene:
         echo("interventions are left out; --intervene does them for each run", err=True)
@@ -418,7 +450,7 @@ def _diagnosed(
     failed, stays = [], []
     lacking: set[str] = set()
     for outcome in _outcomes(folder, tasks, pool, quiet=choice.quiet):
-        name = runs[outcome.index].name
+        name = runs[outcome.index].folder.name
         if outcome.result is None:
             failed.append(f"{name}: {outcome.error}")
         elif outcome.result.lacking:

@@ -267,15 +267,25 @@ def _barriers(measured: Measured) -> Iterator[tuple[str, str]]:
 
 
 def _distances(measured: Measured, copies: Copies) -> RenderableType:
+    import numpy as np
+
     table = columns("d", "what it is", right=(1,), first="distance in weight space")
     spread = measured.distances
     if spread is not None:
-        curve = spread.by_lag
+        curve = spread.settled or spread.by_lag
+        since = f" from step {spread.since} on" if spread.settled else ", the whole run"
         for place in sorted({0, len(curve.lag) // 2, len(curve.lag) - 1}):
             table.add_row(
                 f"w_N to w_(N + {curve.lag[place]:.0f})",
                 cell(float(curve.distance[place])),
-                "root mean square over N",
+                f"root mean square over N{since}",
+            )
+        if spread.settled:
+            whole = float(np.interp(curve.lag[-1], spread.by_lag.lag, spread.by_lag.distance))
+            table.add_row(
+                "the same over the whole run",
+                cell(whole),
+                "what was learned at first is in it",
             )
     typical = copies.typical.mean if copies.typical is not None else None
     rows = (

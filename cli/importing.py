@@ -13,14 +13,17 @@ from .printing import echo
 from .problems import SetOption, SpecOption, given
 from .progress import progress
 
+NAMED = 5
+"""So many of the tensors that were left out are named."""
+
 
 def import_(
     checkpoints: Annotated[
         list[str],
         typer.Argument(
             metavar="CHECKPOINT...",
-            help="State dicts: .pt, .pth, .ckpt, .bin, .safetensors, .npz, .npy, or folders with "
-            "model.safetensors.",
+            help="State dicts that torch.save, safetensors or NumPy wrote, whatever they are "
+            "called, or folders with model.safetensors or its parts.",
             show_default=False,
         ),
     ],
@@ -44,6 +47,22 @@ def import_(
             show_default="where they are found",
         ),
     ] = None,
+    parameters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN,...",
+            help="Frozen tensors with such names are weights too: the checkpoints' differ.",
+            show_default="those that the problem trains",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave out tensors of such names that the model doesn't have, as in 'aux.*'. Give "
+            "it several times for several.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The problem's function is called with.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     overwrite: Annotated[
@@ -56,6 +75,7 @@ def import_(
     The weights are checked against the problem's model and evaluated on its data. No code in a
     checkpoint is run: one that can't be read without is refused.
     """
+    from landscape.problem.problem import also_trained
     from landscape.sgd import importing
     from landscape.store import read
 
@@ -65,10 +85,17 @@ def import_(
             "import needs the problem that the checkpoints are of, got none; "
             "give it with --problem FILE.py:function"
         )
+    made = also_trained(made, () if parameters is None else (parameters,))
     files = importing.order(checkpoints, None if steps is None else _numbers(steps))
     with progress("importing", 2 * len(files), quiet=quiet) as report:
         for done in importing.record(
-            output, made, files, key=key, device=device, overwrite=overwrite
+            output,
+            made,
+            files,
+            key=key,
+            ignore=ignore or (),
+            device=device,
+            overwrite=overwrite,
         ):
             report(done, "reading" if done <= len(files) else "evaluating")
     run = read(output)
@@ -76,6 +103,9 @@ def import_(
     echo(f"{output}: {len(files)} snapshots, {run.record['parameters']:,} parameters")
     places = ", ".join(place or "the top" for place in run.record["found_in"])
     echo(f"  weights from {places} of the checkpoints")
+    if left_out := run.record["left_out"]:
+        more = f" and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
+        echo(f"  left out, not the model's: {', '.join(left_out[:NAMED])}{more}")
     for file, loss in zip(files, losses, strict=True):
         echo(f"  step {file.step:<8} train loss {loss:<10.4g} {file.file}")
     echo(f"next: landscape scan {output}")

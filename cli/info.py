@@ -80,7 +80,9 @@ def _salvage(path: Path, into: Path) -> None:
 def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
     """What is there, and lines of words that say it."""
     from landscape.store import Scan, summary
+    from landscape.store.scans import valley_sentences
     from landscape.store.scans.sentences import describe
+    from landscape.store.scans.valleys import Valley
     from landscape.store.sources import open_source
     from landscape.store.sweep_folder import Sweep
 
@@ -91,6 +93,10 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
         about = summary.of_scan(path, opened)
         complete = "complete" if opened.complete else "not complete"
         return about, iter([f"{path}: a scan, {complete}", *describe(opened)])
+    if isinstance(opened, Valley):
+        complete = "complete" if opened.complete else "not complete"
+        lines = [f"{path}: a valley, {complete}", *valley_sentences.describe(opened)]
+        return summary.of_valley(path, opened), iter(lines)
     if isinstance(opened, Sweep):
         return summary.of_sweep(opened), table_lines(opened)
     from landscape.sgd import lock
@@ -105,7 +111,7 @@ def _damages(path: Path, about: Mapping[str, Any]) -> list[str]:
     """What a thorough check finds."""
     from landscape.store.check import verify
 
-    if about["kind"] == "scan":  # it was read in full just now
+    if about["kind"] in ("scan", "valley"):  # it was read in full just now
         return []
     if about["kind"] == "run":
         return list(verify(path))
@@ -122,13 +128,23 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
         f"torch {versions.get('torch')}, {about['threads']} threads"
     )
     yield f"  problem        {_problem(about['problem'])}"
-    yield f"                 {about['parameters']:,} parameters, {about['samples']:,} samples"
+    yield f"                 {_size(about)}, {about['samples']:,} samples"
     yield f"  settings       {_settings(about)}"
     yield from _recorded(about)
     for number, scan in enumerate(about["scans"]):
         yield f"  {'' if number else 'scans':15}{_scan_line(scan)}"
     if not about["scans"]:
         yield "  scans          none"
+
+
+def _size(about: Mapping[str, Any]) -> str:
+    from landscape.store.scans.sentences import trained
+
+    frozen, dtypes = about["frozen"], about["dtypes"]
+    types = "" if dtypes in ([], ["float32"]) else f" ({', '.join(dtypes)})"
+    if not frozen["tensors"]:
+        return f"{about['parameters']:,} parameters{types}"
+    return trained(about["parameters"], frozen["parameters"], frozen["tensors"]) + types
 
 
 def _status(about: Mapping[str, Any]) -> str:

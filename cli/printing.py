@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+import landscape
 from landscape.errors import printable
 
 if TYPE_CHECKING:
@@ -16,6 +19,26 @@ if TYPE_CHECKING:
 def echo(text: str, *, err: bool = False) -> None:
     """Print a line, or several, to stdout or stderr."""
     typer.echo(printable(text), err=err)
+
+
+def show_warnings() -> None:
+    """Print landscape's own warnings as notes, a line each; others as Python does."""
+    others, own = warnings.showwarning, Path(landscape.__file__).parent
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if category is UserWarning and Path(filename).is_relative_to(own):
+            echo(f"landscape: note: {message}", err=True)
+        else:
+            others(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
 
 
 def console(**options: Any) -> Console:

@@ -33,6 +33,16 @@ SetOption = Annotated[
 ]
 
 
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Run the code that the run's record names, though it isn't known to be a run of "
+        "yours. Needed once.",
+    ),
+]
+
+
 def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
     """``name=value`` pairs as keyword arguments: JSON where it is, else text."""
     found = {}

@@ -35,9 +35,9 @@ def render(
         typer.Option(
             "--kind",
             "-k",
-            help="contour, surface, curve, measures, path, map (several on one scale), film, loss; "
-            "of a diagnosed run distances, msd, barriers, sharpness, units, replicas; of a "
-            "diagnosed sweep outcomes.",
+            help="contour, surface, curve, measures, path, valley, map (several on one scale), "
+            "film, loss; of a diagnosed run distances, msd, barriers, sharpness, units, replicas; "
+            "of a diagnosed sweep outcomes.",
             show_default="what fits: of a run loss, its diagnosis and all of its scans",
         ),
     ] = None,
@@ -66,7 +66,7 @@ def render(
         str | None,
         typer.Option(
             help="3.25in, 8.5cm, 85mm or 240pt; panels stand beneath each other in a column.",
-            show_default="4.4 to 7.2in",
+            show_default="3.25in for one plane, else up to 7.2in",
             rich_help_panel=PAGE,
         ),
     ] = None,
@@ -75,6 +75,23 @@ def render(
         str, typer.Option(help="paper, talk (larger letters) or dark.", rich_help_panel=PAGE)
     ] = "paper",
     title: Annotated[str, typer.Option(show_default=False, rich_help_panel=PAGE)] = "",
+    panels: Annotated[
+        str | None,
+        typer.Option(
+            help="Of planes: train, validation or both.",
+            show_default="train, and validation where it looks different",
+            rich_help_panel=PAGE,
+        ),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Of planes: everything explained beneath.", rich_help_panel=PAGE
+        ),
+    ] = False,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Of planes: no labels, no strip.", rich_help_panel=PAGE)
+    ] = False,
     transparent: Annotated[
         bool, typer.Option("--transparent", help="No background.", rich_help_panel=PAGE)
     ] = False,
@@ -105,8 +122,13 @@ def render(
         ),
     ] = None,
     levels: Annotated[
-        int, typer.Option(help="About so many contour lines.", rich_help_panel=SCALE)
-    ] = 14,
+        int | None,
+        typer.Option(
+            help="About so many contour lines.",
+            show_default="the colour bar's ticks",
+            rich_help_panel=SCALE,
+        ),
+    ] = None,
     camera: Annotated[
         str | None,
         typer.Option(
@@ -120,12 +142,19 @@ def render(
         str,
         typer.Option(help="Of surfaces: auto, pyvista or matplotlib.", rich_help_panel=SCALE),
     ] = "auto",
+    unit: Annotated[
+        str,
+        typer.Option(
+            help="Across a valley: own, or distance in weight space; nothing is measured anew.",
+            rich_help_panel=SCALE,
+        ),
+    ] = "own",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Draw figures of runs and scans; nothing is measured anew.
 
-    Writes SCAN-KIND.png, .pdf and .caption.txt, over those that are there. Each figure holds what
-    it was made from: --reproduce makes it again.
+    Writes SCAN-KIND.png, .pdf, .caption.txt and .caption.tex, over those that are there. Each
+    figure holds what it was made from: --reproduce makes it again.
     """
     from landscape.draw import default_figures
     from landscape.draw.look import style as styles
@@ -142,7 +171,11 @@ def render(
         transparent=transparent,
         path=not no_path,
         title=title,
+        panels=tuple(part.strip() for part in panels.split(",")) if panels is not None else (),
+        explain=explain,
+        bare=bare,
         renderer=renderer,
+        unit=unit,
     )
     if reproduce is not None:
         if style != styles.PLAIN or any(given is not None for given in (kind, name, formats)):

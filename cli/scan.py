@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
 from .printing import echo
-from .problems import SetOption, SpecOption, given
+from .problems import SetOption, SpecOption, TrustOption, given
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from landscape.scan.job import Job
     from landscape.scan.request import Request
     from landscape.scan.speed.evaluator import StrategyRecord
+    from landscape.scan.valley_job import ValleyJob
     from landscape.store import Run, Scan
+    from landscape.store.scans.valleys import Valley
 
 
 PLANE = "The plane"
@@ -36,15 +38,30 @@ ToleranceOption = Annotated[
     float,
     typer.Option(
         help="Measure only as many points as interpolating the others to this relative error "
-        "takes (0.01), tested at 64 held-out random points; 0 measures every point.",
+        "takes, tested at 64 held-out random points. Several --planes are measured throughout.",
+        rich_help_panel=SPEED,
+    ),
+]
+ExactOption = Annotated[
+    bool,
+    typer.Option("--exact", help="Measure every point.", rich_help_panel=SPEED),
+]
+CapOption = Annotated[
+    str,
+    typer.Option(
+        metavar="LOSS",
+        help="The tolerance holds for losses up to here; above, it is only known that they are, "
+        "and within a factor 1.5. auto: twice the best constant output's loss, where figures end "
+        "too; none: it holds for all.",
         rich_help_panel=SPEED,
     ),
 ]
 SamplesOption = Annotated[
     int | None,
     typer.Option(
-        help="Measure on so many random samples, with standard errors; with --tolerance they "
-        "guide the interpolation of the losses over all samples.",
+        help="Measure all points on so many random samples, and from there interpolate what is "
+        "missing to the losses over all samples; with --exact these aren't measured, and the "
+        "subset's standard errors are given.",
         show_default="all",
         rich_help_panel=SPEED,
     ),
@@ -133,7 +150,7 @@ def scan(
         str | None,
         typer.Option(
             help="See ScanCommand.",
-            show_default="random and along",
+            show_default="random, valley and one that holds the path: event or drift",
             rich_help_panel=PLANE,
         ),
     ] = None,
@@ -161,8 +178,8 @@ def scan(
         list[Path] | None,
         typer.Option(
             metavar="RUN",
-            help="Show the path of another run of the same problem too. Give it several times "
-            "for several.",
+            help="Show the path of another run of the same problem too, beside a valley its "
+            "valley. Give it several times for several.",
             rich_help_panel=PLANE,
         ),
     ] = None,
@@ -175,6 +192,22 @@ def scan(
         ),
     ] = 1,
     seed: Annotated[int, typer.Option(help="Of the random directions.", rich_help_panel=PLANE)] = 0,
+    across: Annotated[
+        str,
+        typer.Option(
+            help="Of a valley: across the path in a random direction (the same draw at each row, "
+            "scaled to its weights) or in the sharpest one, tracked from row to row.",
+            rich_help_panel=PLANE,
+        ),
+    ] = "random",
+    spacing: Annotated[
+        str,
+        typer.Option(
+            help="Of a valley: what is equal between two of its rows: movement (Σ‖Δw‖), steps or "
+            "rows (every k-th recorded one).",
+            rich_help_panel=PLANE,
+        ),
+    ] = "movement",
     directions: Annotated[
         Path | None,
         typer.Option(
@@ -199,16 +232,29 @@ def scan(
             rich_help_panel=PLANE,
         ),
     ] = False,
+    parameters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN,...",
+            help="Move only the tensors with such names, as in *lora*, on any plane.",
+            show_default="all that are trained",
+            rich_help_panel=PLANE,
+        ),
+    ] = None,
     size: Annotated[
         str,
-        typer.Option(help="Grid points an axis, 2 to 501, or NXxNY: 51x31.", rich_help_panel=GRID),
+        typer.Option(
+            help="Grid points an axis, 2 to 501, or NXxNY: 51x31; of a valley rows and points "
+            "across.",
+            rich_help_panel=GRID,
+        ),
     ] = "51",
     extent: Annotated[
         str | None,
         typer.Option(
             help="How far it reaches: a number, xmin:xmax:ymin:ymax, or auto (all of the path, or "
             "to where the loss has risen).",
-            show_default="random and line 1.0, others auto",
+            show_default="random, line and valley 1.0, others auto",
             rich_help_panel=GRID,
         ),
     ] = None,
@@ -255,7 +301,9 @@ def scan(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=GRID)
     ] = "auto",
-    tolerance: ToleranceOption = 0.0,
+    tolerance: ToleranceOption = 0.01,
+    exact: ExactOption = False,
+    cap: CapOption = "auto",
     samples: SamplesOption = None,
     strategy: StrategyOption = "auto",
     precision: PrecisionOption = "float32",
@@ -271,6 +319,7 @@ def scan(
             help="Scan although the problem's file or data changed since the training.",
         ),
     ] = False,
+    trust: TrustOption = False,
     name: Annotated[
         str | None,
         typer.Option(help="The scan's name.", show_default="PLANE-AT-SEED", rich_help_panel=FILES),
@@ -307,9 +356,13 @@ def scan(
             f"--directions makes the plane, got --plane {plane} too; drop one of them"
         )
     measures = tuple(part.strip() for part in measure.split(","))
+    if exact and tolerance not in (0.0, Evaluation.tolerance):
+        raise LandscapeError(
+            f"--exact measures every point, got --tolerance {tolerance:g} too; drop one of them"
+        )
     request = Request(
         PlaneChoice(
-            kinds=PlaneChoice.kinds if plane is None else (plane,),
+            kinds=() if plane is None else (plane,),
             at=at,
             first=first,
             last=last,
@@ -318,11 +371,14 @@ def scan(
             directions=directions,
             normalize=normalize,
             include_1d=include_1d,
+            parameters=parameters,
             unit=unit,
+            across=across,
+            spacing=spacing,
             batchnorm=batchnorm,
         ),
         GridChoice(size, extent, rise, measures, with_weight_decay),
-        Evaluation(device, strategy, precision, memory, tolerance, samples),
+        Evaluation(device, strategy, precision, memory, 0.0 if exact else tolerance, samples, cap),
         save_seconds=save_every,
     )
     opened = [read(run) for run in runs]
@@ -334,6 +390,7 @@ def scan(
             others,
             lambda seed: given(problem, set_, seed=seed),
             accept_changes=accept_changes,
+            trust=trust,
             name=name,
             resume=resume,
             overwrite=overwrite,
@@ -358,23 +415,24 @@ def prepared_jobs(
     problem: Callable[[int], Problem | None],
     *,
     accept_changes: bool,
+    trust: bool,
     name: str | None,
     resume: bool,
     overwrite: bool,
-) -> list[Job]:
+) -> list[Job | ValleyJob]:
     """Make a run's problem again and its scans ready.
 
     ``problem`` gives the one that was named on the command line, if any, made with a run's seed.
     """
-    from landscape.problem.rebuild import from_record
     from landscape.scan.prepare import prepare
+    from landscape.sgd import problem_of
 
     record = run.record["problem"]
-    rebuilt = from_record(
-        record,
-        run.folder,
+    rebuilt = problem_of(
+        run,
         problem=problem(record.get("seed", 0)),
         accept_changes=accept_changes,
+        trust=trust,
     )
     for other in also:
         _check_data(run, other, accept_changes=accept_changes)
@@ -391,26 +449,52 @@ def _check_data(run: Run, other: Run, *, accept_changes: bool) -> None:
 
 
 def carry_out(
-    jobs: Sequence[Sequence[Job]], previewed: Sequence[Run] | None, pool: Workers, *, quiet: bool
+    jobs: Sequence[Sequence[Job | ValleyJob]],
+    previewed: Sequence[Run] | None,
+    pool: Workers,
+    *,
+    quiet: bool,
 ) -> None:
     """Do the jobs of each run, plane by plane: scans of several runs share extent and colours."""
-    from landscape.scan.prepare import alike
-
-    for same in zip(*jobs, strict=True):
-        together = alike(same) if len(same) > 1 else list(same)
+    for together in _compared(jobs):
         for job in together:
             announce_job(job)
-        runs = [None] * len(together) if previewed is None else previewed
+        runs: Sequence[Run | None] = previewed or [None] * len(together)
         scans = [
             evaluate(job, pool, preview=run, quiet=quiet)
-            for run, job in zip(runs, together, strict=True)
+            for run, job in zip(runs, together, strict=False)
         ]
         for job, scan in zip(together, scans, strict=True):
             summarize(job.path, scan)
             draw_all(job.path, [other.path for other in together], quiet=quiet)
 
 
-def announce_job(job: Job) -> None:
+def _compared(jobs: Sequence[Sequence[Job | ValleyJob]]) -> Iterator[list[Job | ValleyJob]]:
+    """The jobs in the order in which they are done, those together that share a scale.
+
+    Those of the same kind of several runs; a valley and those of the runs that are shown too.
+    """
+    from landscape.scan.job import Job
+    from landscape.scan.prepare import alike
+
+    kinds = [tuple(_kind(job) for job in one) for one in jobs]
+    if len(set(kinds)) > 1:  # what each run's planes are by default depends on what it did
+        for one in jobs:
+            yield from ([job] for job in one)
+        return
+    for kind in dict.fromkeys(kinds[0]):
+        same = [job for one in jobs for job in one if _kind(job) == kind]
+        planes = [job for job in same if isinstance(job, Job)]
+        yield list(alike(planes)) if len(planes) > 1 else same
+
+
+def _kind(job: Job | ValleyJob) -> str:
+    from landscape.scan.job import Job
+
+    return job.scan.plane.kind if isinstance(job, Job) else "valley"
+
+
+def announce_job(job: Job | ValleyJob) -> None:
     """Say what further measures will take, before they are begun."""
     if not job.further or job.finished:
         return
@@ -423,12 +507,15 @@ def announce_job(job: Job) -> None:
         )
 
 
-def evaluate(job: Job, pool: Workers, *, preview: Run | None, quiet: bool) -> Scan:
+def evaluate(
+    job: Job | ValleyJob, pool: Workers, *, preview: Run | None, quiet: bool
+) -> Scan | Valley:
     """Evaluate a job with progress; a complete one is left as it is.
 
     With a run as ``preview`` its figure is drawn while the grid fills.
     """
-    scan, name = job.scan, job.path.stem
+    scan: Scan | Valley = job.scan
+    name = job.path.stem
     if job.finished:
         echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
@@ -442,7 +529,8 @@ def evaluate(job: Job, pool: Workers, *, preview: Run | None, quiet: bool) -> Sc
 
     drawn = Preview(preview, name) if preview is not None else None
     with progress(f"scanning {name}", job.total, quiet=quiet) as report:
-        for done, current in enumerate(job.run(pool, chosen=chosen), start=1):
+        filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
+        for done, current in enumerate(filling, start=1):
             scan = current
             report(done, "")
             if drawn is not None:
@@ -458,25 +546,49 @@ class Preview:
         self._run, self._name = run, name
         self._due = 0.0
 
-    def offer(self, scan: Scan) -> None:
+    def offer(self, scan: Scan | Valley) -> None:
         """Draw it if it is time to, and if there are points enough."""
         from landscape import draw
-        from landscape.scan.refine.preview import preview
+        from landscape.draw import making
 
         started = time.monotonic()
-        if started < self._due or (guessed := preview(scan)) is None:
+        if started < self._due or (guessed := _guessed(scan)) is None:
             return
         kind = draw.kinds(guessed)[0]
         stem = self._run.figures / f"{self._name}-{kind}"
-        draw.save(draw.KINDS[kind](guessed), stem, formats=("png",), caption=draw.caption(guessed))
+        draw.save(
+            draw.KINDS[kind](guessed), stem, formats=("png",), caption=making.caption(guessed)
+        )
         ended = time.monotonic()
         self._due = ended + max(PREVIEW_SECONDS, PREVIEW_TIMES * (ended - started))
 
 
-def summarize(path: Path, scan: Scan) -> None:
+def _guessed(scan: Scan | Valley) -> Scan | Valley | None:
+    """What there is to be seen of an unfinished scan; None: nothing yet."""
+    from landscape.scan.refine.preview import preview
+    from landscape.store.scans.valleys import Valley
+
+    if isinstance(scan, Valley):
+        return scan if scan.finished_rows else None
+    return preview(scan)
+
+
+def summarize(path: Path, scan: Scan | Valley) -> None:
     """Print what was found."""
+    from landscape.store.scans import valley_sentences
+    from landscape.store.scans.valleys import Valley
+
+    if isinstance(scan, Valley):
+        shape = " x ".join(map(str, scan.measured.shape))
+        echo(
+            f"{path}: {shape} rows and points across, {duration(scan.evaluation_seconds)} "
+            f"({_how(scan.strategy)})"
+        )
+        for remark in valley_sentences.remarks(scan):
+            echo(f"  {remark}")
+        return
     shape = " x ".join(map(str, scan.measured.shape))
-    losses = scan.measures["train_loss"]
+    losses = scan.measures["train_loss"][scan.measured]
     echo(
         f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
         f"{duration(scan.evaluation_seconds)} ({_how(scan.strategy)})"
@@ -506,8 +618,12 @@ def _how(chosen: Mapping[str, Any]) -> str:
 
 
 def draw_all(path: Path, compared: Sequence[Path], *, quiet: bool) -> None:
-    """Draw a scan's figures, on one scale with those it is compared with."""
+    """Draw a scan's figures, on one scale with those it is compared with.
+
+    A valley has those beside it.
+    """
     from landscape import draw
+    from landscape.store.scans.valleys import Valley
 
     work = draw.open_work(path)
     like = [draw.open_work(other) for other in compared if other != path]
@@ -515,6 +631,7 @@ def draw_all(path: Path, compared: Sequence[Path], *, quiet: bool) -> None:
     with progress(f"drawing {path.stem}", len(kinds), quiet=quiet) as report:
         for done, kind in enumerate(kinds, start=1):
             stem = work.home / "figures" / f"{path.stem}-{kind}"
-            for file in draw.make(kind, [work], stem, like=like):
+            shown = [work, *like] if isinstance(work.subject, Valley) else [work]
+            for file in draw.make(kind, shown, stem, like=like):
                 echo(f"  {file}")
             report(done, kind)

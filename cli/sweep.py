@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from landscape.sgd.sweeps import SweepPlan
 
 PANEL = "A sweep"
-LISTS = ("model", "data")
+LISTS = ("model", "data", "optimizer")
 """What takes a list of values beside the numeric options."""
 MODEL_OPTIONS = ("model", "data", "data_root", "depth", "width", "no_shortcut")
 """Left to an own problem's settings of that name where there is one."""
 OF_THE_SWEEP = ("output", "overwrite", "quiet")
-NOT_VARIED = (*OF_THE_SWEEP, "resume", "problem", "set_", "ctx", "return")
+NOT_VARIED = (*OF_THE_SWEEP, "resume", "trust", "problem", "set_", "ctx", "return")
 KEY = "landscape.sweep"
 
 
@@ -136,7 +136,7 @@ class SweepCommand(TyperCommand):
     ) -> SweepRequest:
         from landscape.sgd.sweeps import PlannedRun, SweepPlan, combinations, default_name
 
-        if ctx.params.get("resume"):
+        if ctx.params.get("resume") or ctx.params.get("trust"):
             raise LandscapeError(
                 "resume is for a single run, got several values of an option; "
                 "give a sweep's command again and it goes on"
@@ -230,7 +230,7 @@ def _lists(command: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict
 def _key(name: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     own = given.get("problem") is not None
     option = name.removeprefix("--").replace("-", "_")
-    if option in OF_THE_SWEEP or option in ("resume", "problem"):
+    if option in OF_THE_SWEEP or option in ("resume", "problem", "trust"):
         raise LandscapeError(f"sweep must name a setting of the training, got {name}")
     if option in hints and option != "set_" and not (own and option in MODEL_OPTIONS):
         return option

@@ -1,4 +1,4 @@
-"""``landscape train``: train by SGD and record the run."""
+"""``landscape train``: train a network and record the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import parse_size
 
 from .printing import echo
-from .problems import SetOption, SpecOption, given, settings
+from .problems import SetOption, SpecOption, TrustOption, given, settings
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 MODEL = "What to train"
-SGD = "SGD"
+SGD = "The optimizer"
 RUN = "The run"
 PANEL = "What is recorded"
 
@@ -186,20 +186,97 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = 0.0,
-    lr: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=SGD)] = 0.05,
-    momentum: Annotated[float, typer.Option(help="Momentum.", rich_help_panel=SGD)] = 0.0,
+    parameters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN,...",
+            help="Frozen tensors with such names are weights too: planes move them.",
+            show_default="those that the problem trains",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    optimizer: Annotated[
+        str,
+        typer.Option(
+            help="sgd, adam, adamw or rmsprop, as torch.optim has them.", rich_help_panel=SGD
+        ),
+    ] = "sgd",
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Learning rate.",
+            show_default="sgd 0.05, adam and adamw 0.001, rmsprop 0.01",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    momentum: Annotated[
+        float, typer.Option(help="Momentum, of sgd and rmsprop.", rich_help_panel=SGD)
+    ] = 0.0,
     nesterov: Annotated[
-        bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=SGD)
+        bool, typer.Option("--nesterov", help="Nesterov's momentum, of sgd.", rich_help_panel=SGD)
     ] = False,
+    beta1: Annotated[
+        float | None,
+        typer.Option(
+            help="Adam's average of gradients keeps this share a step.",
+            show_default="0.9",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    beta2: Annotated[
+        float | None,
+        typer.Option(
+            help="Its average of squared gradients keeps this one.",
+            show_default="0.999",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="Rmsprop's average of squared gradients keeps this share a step.",
+            show_default="0.99",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    eps: Annotated[
+        float | None,
+        typer.Option(
+            help="Added where adam, adamw and rmsprop divide.",
+            show_default="1e-8",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NORM",
+            help="Shorten each batch's gradient to this norm where it is longer.",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Keep a running average of the weights that changes by 1 - SHARE a step (0.999), "
+            "and record it as a run of its own, in RUN/average.",
+            rich_help_panel=SGD,
+        ),
+    ] = None,
     weight_decay: Annotated[
-        float, typer.Option(help="Weight decay, of all parameters.", rich_help_panel=SGD)
+        float,
+        typer.Option(
+            help="Weight decay, of all parameters; adamw's is apart from its gradient.",
+            rich_help_panel=SGD,
+        ),
     ] = 0.0,
     batch_size: Annotated[int, typer.Option(help="Samples a step.", rich_help_panel=SGD)] = 32,
     epochs: Annotated[
         int, typer.Option(help="Passes through the training data.", rich_help_panel=SGD)
     ] = 40,
     steps: Annotated[
-        int | None, typer.Option(help="SGD steps, instead of --epochs.", rich_help_panel=SGD)
+        int | None, typer.Option(help="Steps, instead of --epochs.", rich_help_panel=SGD)
     ] = None,
     schedule: Annotated[
         str,
@@ -236,6 +313,7 @@ def train(
     no_sketch: NoSketchOption = False,
     disk_limit: LimitOption = None,
     resume: ResumeOption = None,
+    trust: TrustOption = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there.", rich_help_panel=RUN),
@@ -244,35 +322,38 @@ def train(
         bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=RUN)
     ] = False,
 ) -> None:
-    """Train a network by SGD and record its weights.
+    """Train a network by SGD, or by another optimizer, and record its weights.
 
     Writes a run's folder: run.json, trajectory.h5 (weights at the recorded steps, scalars at
     every step) and its shards. Scan it next: landscape scan RUN.
 
-    Several values of a numeric option, of --model or of --data (--lr 0.01,0.1), or --seeds, make
-    a sweep: a folder with a run for each combination. The same command goes on with it.
+    Several values of a numeric option, of --model, --data or --optimizer (--lr 0.01,0.1), or
+    --seeds, make a sweep: a folder with a run for each combination. The same command goes on
+    with it.
     """
     from landscape.sgd import begin
 
+    if trust and resume is None:
+        raise LandscapeError("trust is for --resume, got --trust alone; drop it")
     if resume is not None:
         typed = {
             name: value
             for name, value in ctx.params.items()
             if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"
         }
-        underway = reopened(resume, typed)
+        underway = reopened(resume, typed, trust=trust)
     else:
         setup = setup_of(ctx.params)
         underway = begin(output or Path("runs") / setup.name, setup, overwrite=overwrite)
     summarize(finish(underway, quiet=quiet))
 
 
-FREE = ("resume", "quiet", "output")
+FREE = ("resume", "quiet", "output", "trust")
 """Options that may be given beside --resume, whatever the run began with."""
 OF_MODEL = ("model", "data", "data_root", "depth", "width")
 OF_SETTINGS = (
     *("lr", "momentum", "nesterov", "weight_decay", "batch_size", "epochs", "steps", "seed"),
-    *("schedule", "device"),
+    *("schedule", "device", "optimizer", "beta1", "beta2", "alpha", "eps", "clip", "ema"),
 )
 OF_FLIGHT = ("flight", "flight_range", "flight_mads", "flight_rise", "flight_windows")
 
@@ -302,6 +383,7 @@ def setup_of(params: Mapping[str, Any]) -> TrainingSetup:
         problem_settings=settings(pairs) if own is not None else chosen,
         train_samples=params["train_samples"],
         label_noise=params["label_noise"],
+        unfrozen=tuple((params["parameters"] or "").split(",")) if params["parameters"] else (),
         settings=Settings(**{name: params[name] for name in OF_SETTINGS}),
         record=params["record"],
         options=Options(
@@ -315,12 +397,14 @@ def setup_of(params: Mapping[str, Any]) -> TrainingSetup:
     )
 
 
-def reopened(folder: Path, typed: Mapping[str, Any]) -> Underway:
+def reopened(folder: Path, typed: Mapping[str, Any], *, trust: bool) -> Underway:
     """The run to go on with, if what was ``typed`` beside --resume agrees.
 
     Raises:
         LandscapeError: it is no run that can go on, or it began with other settings.
     """
+    from landscape.problem.load import code_file
+    from landscape.problem.rebuild import named_code
     from landscape.sgd import go_on
     from landscape.sgd.resume import check_unfinished
     from landscape.store import read
@@ -335,7 +419,10 @@ def reopened(folder: Path, typed: Mapping[str, Any]) -> Underway:
         problem = given(
             typed.get("problem"), typed.get("set_"), seed=run.record["settings"]["seed"]
         )
-    return go_on(run, problem)
+    elif "problem" in typed:  # the one that the run began with: what was typed is trusted
+        code = named_code(run.record["problem"], run.folder)
+        trust |= code is not None and code.place == str(code_file(typed["problem"]))
+    return go_on(run, problem, trust=trust)
 
 
 def _recorded(run: Run) -> dict[str, Any]:
@@ -361,6 +448,11 @@ def _recorded(run: Run) -> dict[str, Any]:
 
 def _compare(run: Run, name: str, value: Any, known: Mapping[str, Any]) -> None:
     option = {"set_": "set"}.get(name, name).replace("_", "-")
+    if name == "parameters":
+        raise LandscapeError(
+            f"--resume goes on with the weights that {run.folder} began with, "
+            f"got --parameters {value} too; drop it"
+        )
     if name == "overwrite":
         raise LandscapeError(
             f"--resume goes on with {run.folder}, --overwrite replaces it; drop one of them"
@@ -476,6 +568,9 @@ def summarize(run: Run) -> None:
     """Print the losses at start, best and end, events and notes."""
     import numpy as np
 
+    from landscape.store import read
+    from landscape.store.run import AVERAGE
+
     trajectory = run.trajectory
     measured = bool(np.isfinite(trajectory.measures["train_loss"]).any())
     echo(
@@ -504,5 +599,8 @@ def summarize(run: Run) -> None:
         echo(f"and {more} more events in trajectory.h5")
     for note in run.record.get("notes", ()):
         echo(f"landscape: note: {note}", err=True)
+    if (average := run.folder / AVERAGE).is_dir() and measured:
+        loss = read(average).trajectory.measures["train_loss"][-1]
+        echo(f"average of the weights: train loss {loss:.4g} at the end; {average}")
     if measured and not trajectory.partial:
         echo(f"next: landscape scan {run.folder}")

@@ -19,7 +19,7 @@ DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 LARGEST = 500_000
 """Bytes of a picture: they are kept in the repository."""
-DPI = 150
+DPI = 200
 
 RUNS = {
     "slow": "train --lr 0.001",
@@ -32,8 +32,14 @@ RUNS = {
 SCANS = {
     "slow/scans/along-final-0.h5": "scan slow --plane along --size 31",
     "fine/scans/along-final-0.h5": "scan fine --plane along --size 31",
+    "fine/scans/valley-random-0.h5": "scan fine --plane valley --size 41x41",
+    "fine/scans/drift-final-0.h5": "scan fine --plane drift --size 41",
     "restless/scans/along-final-0.h5": "scan restless --plane along --size 31",
+    "restless/scans/valley-random-0.h5": "scan restless --plane valley --size 41x41",
     "high-lr/scans/along-final-0.h5": "scan high-lr --plane along --size 41",
+    "high-lr/scans/random-final-0.h5": "scan high-lr --plane random --size 41",
+    "high-lr/scans/valley-random-0.h5": "scan high-lr --plane valley --size 51x51",
+    "high-lr/scans/event-best-0.h5": "scan high-lr --plane event --size 51",
     "high-lr/scans/line-best-final-0.h5": "scan high-lr --plane line:best,final --size 61",
     "resnet/scans/random-final-0.h5": "scan resnet --plane random --size 21",
     "resnet-plain/scans/random-final-0.h5": "scan resnet-plain --plane random --size 21",
@@ -54,41 +60,60 @@ class Picture:
     @property
     def command(self) -> str:
         """What draws it."""
-        options = [f"--{name} {shlex.quote(str(value))}" for name, value in self.style.items()]
+        options = [
+            f"--{name}" + ("" if value is True else f" {shlex.quote(str(value))}")
+            for name, value in self.style.items()
+        ]
         return " ".join(["landscape render", *self.sources, "--kind", self.kind, *options])
 
 
-ESCAPE = "high-lr/scans/along-final-0.h5"
+ESCAPE = "high-lr/scans/event-best-0.h5"
 GALLERY = (
     Picture(
-        "escape-loss",
-        "loss",
-        ("high-lr",),
-        "A training that was lost",
-        "A CNN on digits at learning rate 0.1 with momentum 0.9. It leaves the plateau at the "
-        "start, learns, is thrown back several times and recovers, escapes once more and stays "
-        "on a plateau at ln 10, the loss of a network that ignores its input.",
+        "escape-valley",
+        "valley",
+        ("high-lr/scans/valley-random-0.h5",),
+        "The landscape along a training that was lost",
+        "A CNN on digits at learning rate 0.1 with momentum 0.9, sliced across its path: each "
+        "column goes through recorded weights, whose own loss is the white line. The plateau at "
+        "the start, the basin, its walls closing in before each spike, and the plateau at ln 10, "
+        "the loss of a network that ignores its input, on which it ends.",
     ),
     Picture(
         "escape-contour",
         "contour",
         (ESCAPE,),
         "Where it went",
-        "The plane along the run's movement from its best weights to its last. The bands around "
-        "the path are the episodes of the picture above. Pale is what the plane doesn't show.",
+        "The plane through its best weights, the peak of the escape and the end. The path is "
+        "dashed where the plane's loss isn't that of the weights; the start lies far off it.",
     ),
     Picture(
         "escape-surface",
         "surface",
         (ESCAPE,),
         "The same in 3D",
-        "The path at its true loss and its projection onto the surface; the pane is the loss of "
-        "the best constant output, on which the plateau lies.",
+        "The path at its true loss, pale where the plane has another one.",
+    ),
+    Picture(
+        "escape-loss",
+        "loss",
+        ("high-lr",),
+        "The training in time",
+        "It leaves the plateau at the start, learns, is thrown back several times and recovers, "
+        "escapes once more and stays on a plateau.",
+    ),
+    Picture(
+        "escape-random",
+        "contour",
+        ("high-lr/scans/random-final-0.h5",),
+        "Its surroundings",
+        "A filter-normalized random plane through the last weights (Li et al., 2018): flat at "
+        "ln 10. The whole path is a dot on it.",
     ),
     Picture(
         "escape-path",
         "path",
-        (ESCAPE,),
+        ("high-lr/scans/along-final-0.h5",),
         "The path alone",
         "How far it is from the plane, and what its loss is beside the loss of its projection: "
         "where the two part, the plane says nothing about the path.",
@@ -99,6 +124,27 @@ GALLERY = (
         ("high-lr/scans/line-best-final-0.h5",),
         "The way back",
         "Loss and accuracy on the straight line from the best weights to the last.",
+    ),
+    Picture(
+        "fine-valley",
+        "valley",
+        ("fine/scans/valley-random-0.h5",),
+        "A training that goes well",
+        "Learning rate 0.02 without momentum: down from the plateau into a valley that stays open.",
+    ),
+    Picture(
+        "fine-drift",
+        "contour",
+        ("fine/scans/drift-final-0.h5",),
+        "Where it still goes",
+        "The slow drift of its last half against the sharpest direction at the end.",
+    ),
+    Picture(
+        "restless-valley",
+        "valley",
+        ("restless/scans/valley-random-0.h5",),
+        "A restless one",
+        "Learning rate 0.05 with momentum 0.9.",
     ),
     Picture(
         "rates",
@@ -116,12 +162,13 @@ GALLERY = (
         "ResNet-20 with 8 channels on digits, random filter-normalized planes (Li et al., 2018).",
     ),
     Picture(
-        "column",
+        "explained",
         "contour",
-        (ESCAPE,),
-        "In a journal's column",
-        "3.25 inches wide: panels stand beneath each other, letters keep their size.",
-        {"width": "3.25in"},
+        ("high-lr/scans/along-final-0.h5",),
+        "With everything explained",
+        "For teaching: a legend for all that is drawn, the steps in colours, what happened along "
+        "the path.",
+        {"explain": True},
     ),
     Picture(
         "dark",
@@ -163,10 +210,11 @@ def _draw(folder: Path, picture: Picture) -> None:
         values["width"] = length(values["width"])
     works = [draw.open_work(folder / source) for source in picture.sources]
     stem = PICTURES / picture.name
-    file, caption = draw.make(
+    file, *captions = draw.make(
         picture.kind, works, stem, formats=("png",), style=draw.Style(dpi=DPI, **values)
     )
-    caption.unlink()
+    for caption in captions:
+        caption.unlink()
     print(f"{file} {file.stat().st_size:,} bytes")
     if file.stat().st_size > LARGEST:
         raise SystemExit(f"{file} must have at most {LARGEST:,} bytes")

@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from landscape.curvature.krylov import Products
+from landscape.curvature.weight_norm import make_twice_differentiable
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.batchnorm import has_statistics, normalize_by_batch, recompute
@@ -23,7 +25,7 @@ from landscape.problem.modes import evaluating
 from landscape.problem.objective import LOSS
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Batch, Samples, drawn, length
-from landscape.problem.weights import Buffers, load_buffers, tied
+from landscape.problem.weights import Buffers, Layout, load_buffers, tied
 from landscape.store.scans.records import Floats
 
 BATCH = 512
@@ -40,7 +42,7 @@ class Hessian:
     product is a double backward pass over all samples, batch by batch: about five forward passes,
     and the memory of one batch's graph. From the second product at the same weights on it is three,
     where the graphs of all samples take less than a gigabyte: they are kept until the next move.
-    Parameters with ``requires_grad=False`` have zeros.
+    Tensors that directions don't move (``Layout.moving``) have zeros.
     """
 
     def __init__(
@@ -64,11 +66,16 @@ class Hessian:
         """
         tuning.tune()
         place = resolve(device)
-        self.model, self._vector = tied(problem.model, place, dtype)
-        self.dtype = self._vector.dtype
-        self._parameters = list(self.model.parameters())
-        self._trained = [parameter for parameter in self._parameters if parameter.requires_grad]
-        self._samples = Samples(problem.train, place, dtype=self.dtype)
+        self._tied = tied(problem.model, place, dtype, layout=problem.layout)
+        self.model, self._vector = self._tied.model, self._tied.vector
+        make_twice_differentiable(self.model)
+        # Of a model of several types the inputs' is the user's choice.
+        inputs = None if dtype is None and self._tied.apart else self._vector.dtype
+        moving = zip(self._tied.layout.parameters, self._tied.parameters, strict=True)
+        # Those that are trained later too; their copies are this object's own.
+        self._trained = [tensor.requires_grad_() for place, tensor in moving if place.moves]
+        self._moves = _moves(self._tied.layout)
+        self._samples = Samples(problem.train, place, dtype=inputs)
         self._objective = objective(problem)
         self._batch_size = self._objective.fixed or batch_size
         self._by_batch = batch_statistics
@@ -85,10 +92,22 @@ class Hessian:
         """P, the number of parameters."""
         return len(self._vector)
 
+    @property
+    def block(self) -> Products:
+        """The Hessian of the entries that move, (M, M): itself where all do."""
+        return self if self._moves is None else HessianBlock(self, self._moves)
+
+    def embedded(self, vectors: Floats) -> Floats:
+        """Vectors (..., M) of the `block`'s as (..., P), zero where nothing moves."""
+        if self._moves is None:
+            return vectors
+        found = np.zeros((*vectors.shape[:-1], self.size))
+        found[..., self._moves] = vectors
+        return found
+
     def move(self, weights: NDArray[np.floating], buffers: Buffers | None = None) -> None:
         """Go to some weights (P,), with their buffers if given."""
-        with torch.no_grad():
-            self._vector.copy_(torch.from_numpy(np.asarray(weights)))
+        self._tied.move(weights)
         load_buffers(self.model, buffers or {})
         self._forget()
 
@@ -123,12 +142,8 @@ class Hessian:
             LandscapeError: an operation of the model has no second derivative in PyTorch.
         """
         direction = torch.from_numpy(np.asarray(vector, np.float64)).to(self._vector)
-        pieces = torch.split(direction, [p.numel() for p in self._parameters])
-        parts = [
-            piece.view_as(parameter)
-            for piece, parameter in zip(pieces, self._parameters, strict=True)
-            if parameter.requires_grad
-        ]
+        pieces = zip(self._tied.layout.parameters, self._tied.split(direction), strict=True)
+        parts = [piece for place, piece in pieces if place.moves]
         total = torch.zeros_like(self._vector)
         for slopes in self._slopes():
             check = self.products == 0
@@ -192,13 +207,30 @@ class Hessian:
                 yield self._samples.batch(indices, number)
 
     def _flat(self, parts: Sequence[Tensor]) -> Tensor:
-        found = iter(parts)
-        return torch.cat(
-            [
-                (next(found) if p.requires_grad else torch.zeros_like(p)).detach().reshape(-1)
-                for p in self._parameters
-            ]
+        found, places = iter(parts), self._tied.layout.parameters
+        return self._tied.joined(
+            next(found) if place.moves else torch.zeros_like(tensor)
+            for place, tensor in zip(places, self._tied.parameters, strict=True)
         )
+
+
+class HessianBlock:
+    """The rows and columns of a Hessian that belong to the entries that move."""
+
+    def __init__(self, hessian: Hessian, moves: NDArray[np.bool_]) -> None:
+        self._hessian, self._moves = hessian, moves
+        self.size = int(moves.sum())
+        """M, how many they are."""
+
+    def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
+        """The product with a vector (M,)."""
+        return (self._hessian @ self._hessian.embedded(np.asarray(vector)))[self._moves]
+
+
+def _moves(layout: Layout) -> NDArray[np.bool_] | None:
+    if len(layout.moving) == len(layout.parameters):
+        return None
+    return np.concatenate([np.full(place.size, place.moves) for place in layout.parameters])
 
 
 def sampled(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.thresholds import Thresholds
 from landscape.sgd import escapes
+from landscape.sgd.endings import EndingRules
 from landscape.sgd.escapes import Course, EventRules
 
 LEARNED_NOISE = 3.0
@@ -40,7 +41,14 @@ def course_of(evidence: Evidence, thresholds: Thresholds | None = None) -> Cours
             excursion=limits.excursion,
             spike_noise=SPIKE_NOISE,
             spike_rows=SPIKE_ROWS,
-            escape_rows=limits.escape_rows,
-            escape_times=limits.escape_times,
+            ending=EndingRules(
+                share=limits.stretch,
+                learned=limits.learned,
+                glimpse=limits.glimpse,
+                noises=limits.noises,
+                lost=limits.lost,
+                near=limits.near,
+                times=limits.times,
+            ),
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -45,6 +46,8 @@ class Setup:
     clipped: bool = False
     constant_from: int = 0
     """From this step to the end the learning rate is ``learning_rate``."""
+    after: int | None = None
+    """The step that somebody says it had settled by; None: read off the run."""
     scale_invariant: bool = False
     """Whether the model has normalization layers, which let norms grow."""
     cross_entropy: bool = True
@@ -70,6 +73,10 @@ class Evidence:
     """Steps by name: ``start``, ``best``, ``end``, and ``onset``, the last before an escape."""
     siblings_share: float | None = None
     """Median u = (L₀ − L)/L₀ at the end of those of the sweep's other runs that learned."""
+    mistakes: tuple[str, ...] = ()
+    """What is wrong with data or model, a sentence each: see `units.mistakes`."""
+    loss_floor: float = math.nan
+    """The lowest loss that the outputs' range allows; NaN: nothing confines them."""
     absent: tuple[str, ...] = ()
     """Parts that could not be measured, a sentence each; they become caveats."""
 

@@ -1,24 +1,41 @@
-"""How often trainings from a snapshot left the good region again, and how sure that is."""
+"""How often trainings from a snapshot left the good region again, and what that decides."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from landscape.diagnose.binomial import interval
-from landscape.store.measured.trainings import LeftAgain, Trained
+from landscape.diagnose.binomial import SequentialTest, interval
+from landscape.diagnose.thresholds import Thresholds
+from landscape.store.measured.trainings import LEAVING, LeftAgain, Trained
 
-LEAVING = ("best", "before-onset")
-"""Starts from which the run itself left."""
+__all__ = ["LEAVING", "left_again", "outcomes", "sequential_test"]
 
 
-def left_again(branches: Sequence[Trained], start: str, level: float) -> LeftAgain | None:
+def sequential_test(limits: Thresholds) -> SequentialTest:
+    """The test of "unstable at η"."""
+    return SequentialTest(limits.chance, limits.unstable, limits.wrong)
+
+
+def outcomes(branches: Sequence[Trained], start: str, level: float) -> list[bool]:
+    """Whether each training with another batch order from ``start`` left, in order of its seed."""
+    tried = [b for b in branches if (b.start, b.kind) == (start, "other-order")]
+    tried.sort(key=lambda branch: branch.order or 0)
+    return [b.has_left(level) for b in tried]
+
+
+def left_again(
+    branches: Sequence[Trained], start: str, level: float, limits: Thresholds
+) -> LeftAgain | None:
     """Of the trainings with other batch orders from ``start``, those that ended above ``level``.
 
     None where there was no such training.
     """
-    tried = [b for b in branches if (b.start, b.kind) == (start, "other-order")]
-    if not tried:
+    left = outcomes(branches, start, level)
+    if not left:
         return None
-    away = sum(b.has_left(level) for b in tried)
-    low, high = interval(away, len(tried))
-    return LeftAgain(start, tried[0].start_step, len(tried), away, low, high)
+    step = next(b.start_step for b in branches if (b.start, b.kind) == (start, "other-order"))
+    decided = {True: "unstable", False: "not unstable", None: "open"}[
+        sequential_test(limits).decide(left)
+    ]
+    low, high = interval(sum(left), len(left))
+    return LeftAgain(start, step, len(left), sum(left), low, high, decided)

@@ -1,6 +1,6 @@
 """What a run, its landing and its motion may be called: a line each, with all that goes with it.
 
-A new name is a line here and a rule that gives it: in `verdict.outcome`, `verdict.landing` or
+A new name is a line here and a rule that gives it: in the room `verdict` or in
 `motion.naming`. Figures draw outcomes by this table too, without torch.
 """
 
@@ -21,6 +21,8 @@ class OutcomeTerm:
     hatch: str = ""
     is_dark: bool = False
     """Whether its hatch and edge are white."""
+    is_old: bool = False
+    """Whether only earlier versions gave it: a spike, a catapult now stand beside the outcome."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,14 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         "It learned to a loss of {best_loss}; the loss spiked and came back.",
         colour="#56b4e9",
         hatch="//",
+        is_old=True,
     ),
     "catapult": OutcomeTerm(
         "It was catapulted: along the sharpest direction the loss rose and came back at a flatter "
         "place.",
         colour="#9ad4f5",
         hatch="xx",
+        is_old=True,
     ),
     "suboptimal-plateau": OutcomeTerm(
         "It sits on a plateau at a loss of {end_loss}, alive, and a lower learning rate doesn't "
@@ -64,8 +68,7 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         hatch="--",
     ),
     "too-slow": OutcomeTerm(
-        "It never learned in this time: the loss falls, far too slowly, and the learning rate is "
-        "small.",
+        "It never learned in this time: the loss falls, far too slowly.",
         colour="#e8e4c9",
     ),
     "initial-plateau": OutcomeTerm(
@@ -80,8 +83,14 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         colour="#d9c722",
         hatch="oo",
     ),
+    "stuck-jumping": OutcomeTerm(
+        "It never learned: the loss jumps about, and never went clearly below that of a constant "
+        "output.",
+        colour="#b8860b",
+        hatch="||",
+    ),
     "bouncing": OutcomeTerm(
-        "The loss jumps about and does not settle.",
+        "It learned, but the loss jumps about and holds no level.",
         colour="#e69f00",
         hatch="\\\\",
     ),
@@ -90,8 +99,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         colour="#d55e00",
     ),
     "dead-plateau": OutcomeTerm(
-        "It never learned. Every unit of {layers} is dead or saturated on all data, and the "
-        "outputs don't depend on the input.",
+        "It never learned. Units of {layers} are dead or saturated on all data, and nothing that "
+        "the outputs say of the input gets through.",
         colour="#7a2f1d",
         hatch="//",
         is_dark=True,
@@ -107,6 +116,22 @@ OUTCOMES: dict[str, OutcomeTerm] = {
     ),
 }
 """By name, from good to bad: shares of a sweep are stacked in this order."""
+ALSO: dict[str, str] = {
+    "early": "It had learned for less than an epoch when it left.",
+    "bouncing": "On the way it jumped above its best again and again and came back.",
+    "catapult": "Once it was catapulted: along the sharpest direction the loss rose and came back "
+    "at a flatter place.",
+    "overfitting": "It overfits: the validation loss has risen clearly from its minimum.",
+    "noise-floor-raised": "The loss is above its best, but a tenth of the rate leads as low from "
+    "the end as from the best weights: it is hotter there, not elsewhere.",
+    "ended-in-excursion": "It ended during one more excursion; such ones came back before.",
+    "end-above-best": "The loss ends a little above its best.",
+    "little": "It learned little: the loss has settled clearly below that of a constant output, "
+    "and close to it.",
+    "saturated": "Units are saturated and the outputs huge.",
+    "too-slow": "The loss falls, far too slowly.",
+}
+"""By what may stand beside an outcome, its sentence."""
 LANDINGS: dict[str, str] = {
     "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of "
     "{layers} is dead or saturated.",

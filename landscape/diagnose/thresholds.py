@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from landscape.errors import LandscapeError
-from landscape.sgd.escapes import EXCURSION, LEARNED, ROWS, TIMES
+from landscape.sgd.endings import EndingRules
+from landscape.sgd.escapes import EXCURSION, LEARNED
 from landscape.store.measured.paths import BARRIER_ERROR, BARRIER_RATIO
 
 
@@ -23,18 +24,29 @@ class Thresholds:
     """u that counts as having learned, for a whole epoch."""
     excursion: float = EXCURSION
     """Share of the way from the best loss to L₀ above which an excursion begins."""
-    escape_rows: int = ROWS
-    """The fewest rows of an escape."""
-    escape_times: float = TIMES
-    """An escape lasts so many times the longest excursion before it."""
+    stretch: float = EndingRules.share
+    """The shortest stretch that a run's end is read from, as a share of its rows."""
+    glimpse: float = EndingRules.glimpse
+    """u of a single row that counts as having learned, where no stretch does."""
+    noises: float = EndingRules.noises
+    """The end is clearly above the best by so many standard deviations of both stretches' noise,"""
+    lost: float = EndingRules.lost
+    """if more than this share of L₀ − L_best is lost again,"""
+    times: float = EndingRules.times
+    """or the loss is so many times the best and"""
+    near: float = EndingRules.near
+    """more than this share is lost; below it the end is near the best."""
+    points: float = 0.05
+    """Between the two: accuracy that has fallen by more than this is a loss, by less than half of
+    it none."""
     bouncing_excursions: int = 5
     """So many excursions that ended are bouncing,"""
     bouncing_share: float = 0.1
-    """if they cover more than this share of the rows after learning."""
-    rise_times: float = 3.0
-    """A lasting rise: the end's median loss above so many times the best,"""
-    rise_share: float = 0.05
-    """and more than this share of L₀ above it."""
+    """if they cover more than this share of the rows after learning;"""
+    restless: float = 0.4
+    """no level holds where they cover more than this share of the last stretch."""
+    overfitting: float = 1.1
+    """Overfitting: validation loss so many times its minimum at the end, and clear of its noise."""
     flatter: float = 0.9
     """A catapult's top eigenvalue falls below this share of that before,"""
     along_top: float = 0.5
@@ -42,20 +54,25 @@ class Thresholds:
     asleep: float = 1e-3
     """Outputs' spread over the inputs, as a share of their scale, that counts as none."""
     jumping: float = 0.05
-    """Noise of the loss, as a share of L₀, that counts as bouncing where nothing was learned."""
+    """Noise of the loss, as a share of L₀, that counts as jumping where nothing was learned."""
+    flat: float = 0.02
+    """† Where nothing was learned: within this share of L₀ from it counts as at L₀."""
     slow: float = 0.1
     """Learning rate as a share of its bound that counts as far below."""
     collapsed: float = 0.5
     """Share of a layer's units whose death counts as its partial collapse."""
     siblings: float = 0.8
-    """A plateau is suboptimal below this share of the siblings' median u,"""
-    alone: float = 0.5
-    """or without siblings below this u."""
+    """Others reach more if u at the end is below this share of theirs: of the siblings' median, or
+    of what a tenth of the rate reaches from there."""
     helps: float = 0.1
     """A lower rate helps if the loss falls by more than this share of the way from L₀ to the best,
     and clear of the noise."""
-    certain: float = 0.5
-    """Unstable at η: the binomial lower bound of escaping again is above this."""
+    unstable: float = 0.8
+    """Unstable at η: leaving again is at least this likely,"""
+    chance: float = 0.5
+    """held against this by Wald's sequential test,"""
+    wrong: float = 0.05
+    """with this chance of either mistake."""
     descending: float = 1.1
     """Still descending (rising): the loss changes by more than this factor over the window."""
     settled: float = 1.5

@@ -14,6 +14,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import percent
 from landscape.store import sources, sweep_folder, sweep_outcomes
 from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
 from landscape.store.sources import ScanSource
 
 PREFERRED = "along"
@@ -93,6 +94,8 @@ def _shown(
     given = sources.expand(paths, needing=needing, name=name, told=notes.append)
     if kind == "map":
         return [(kind, _planes(given))]
+    if kind == "valley":
+        return [(kind, _valleys(given))]
     shown: list[Shown] = []
     if kind is None and name is None:
         swept = [
@@ -147,6 +150,8 @@ def _without_holes(work: Work, guess: Guess, notes: list[str]) -> Work:
 def _fits(kind: str, work: Work) -> bool:
     if kind == "measures":
         return kind in kinds(work.subject)
+    if not isinstance(work.subject, Scan):
+        return False
     return {"plane": _is_plane(work), "line": not _is_plane(work)}.get(KINDS[kind].needs, True)
 
 
@@ -166,6 +171,20 @@ def _planes(given: Sequence[ScanSource]) -> list[Work]:
         if not planes:
             raise sources.no_scan("a map", source.path, what="a scan of a plane of each run")
         works += [min(planes, key=_is_another)] if several else planes
+    return works
+
+
+def _valleys(given: Sequence[ScanSource]) -> list[Work]:
+    """Return the valleys that one figure shows: all that were given."""
+    works: list[Work] = []
+    for source in given:
+        every = [open_work(path) for path in source.scans]
+        sliced = [work for work in every if isinstance(work.subject, Valley)]
+        if source.run is None and not sliced:
+            works += every  # refused by what the kind needs
+        elif not sliced:
+            raise sources.no_scan("a valley", source.path, what=NEEDS["valleys"])
+        works += sliced
     return works
 
 

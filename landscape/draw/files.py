@@ -39,8 +39,24 @@ METADATA: dict[str, Callable[[str, str, str], dict[str, Any]]] = {
         "Date": None,
     },
 }
-SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "landscape", "svg.fonttype": "path"}
-"""TrueType, as journals ask for; salted names in SVG, which are random otherwise."""
+SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "landscape", "svg.fonttype": "none"}
+"""Letters stay text, TrueType in PDF, as journals ask for; salted names in SVG, else random."""
+LATEX = {
+    "\\": r"\textbackslash{}",
+    **{letter: f"\\{letter}" for letter in "%&$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "→": r"$\rightarrow$",
+    "−": "$-$",
+    "–": "--",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "∞": r"$\infty$",
+    "η": r"$\eta$",
+    "β": r"$\beta$",
+    "λ": r"$\lambda$",
+}
+"""What any LaTeX can set, also those that know only its own letters."""
 _settings_are_global = Lock()
 
 
@@ -53,7 +69,9 @@ def save(
     recipe: str = "",
     style: Style = PLAIN,
 ) -> list[Path]:
-    """Write ``stem.png``, ``stem.pdf`` and ``stem.caption.txt``; return their paths.
+    """Write ``stem.png``, ``stem.pdf``, ``stem.caption.txt`` and ``.tex``; return their paths.
+
+    The LaTeX one is the caption's first paragraph.
 
     Pictures carry the caption and the recipe in their metadata and no time. Each file is written
     under a temporary name beginning with a dot and renamed, so that none is ever half written.
@@ -74,14 +92,32 @@ def save(
             metadata = METADATA[name](stem.name, caption, recipe)
             _atomically(target, partial(_picture, figure, name, metadata, style))
             written.append(target)
-        target = _beside(stem, ".caption.txt")
-        _atomically(target, lambda path: path.write_text(caption + "\n", "utf-8"))
+        texts = {".caption.txt": caption, ".caption.tex": latex(caption.split("\n\n")[0])}
+        for ending, text in texts.items():
+            target = _beside(stem, ending)
+            _atomically(target, partial(_text, text))
+            written.append(target)
     except OSError as error:
         raise LandscapeError(
             f"figures can't be written to {stem.parent}: {error.strerror or error}; "
             "choose another folder"
         ) from error
-    return [*written, target]
+    return written
+
+
+def latex(text: str) -> str:
+    r"""Return a text as LaTeX's caption, its special characters as commands.
+
+    >>> latex("54 % of w_0 → w_1")
+    '\\caption{54~\\% of w\\_0 $\\rightarrow$ w\\_1}'
+    """
+    return rf"\caption{{{''.join(LATEX.get(letter, letter) for letter in text)}}}".replace(
+        r" \%", r"~\%"
+    )
+
+
+def _text(text: str, path: Path) -> None:
+    path.write_text(text + "\n", "utf-8")
 
 
 def _beside(stem: Path, ending: str) -> Path:

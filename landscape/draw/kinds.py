@@ -28,6 +28,7 @@ from landscape.draw.figures.map import atlas
 from landscape.draw.figures.measures import further_measures as further
 from landscape.draw.figures.measures import measured
 from landscape.draw.figures.path import path
+from landscape.draw.figures.valley import valley
 from landscape.draw.solid import film
 from landscape.draw.solid.surface import surface
 from landscape.errors import LandscapeError
@@ -35,17 +36,20 @@ from landscape.store import analysis
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
 from landscape.store.sweep_outcomes import Outcomes
 
 PAGE = ("theme", "width", "dpi", "transparent", "title")
+PRINTED = ("panels", "explain", "bare")
 """The fields of `Style` that show in every figure; a film has a size of its own."""
-Subject = Scan | History | Diagnosed | Outcomes | Sequence[Scan]
-Need = Literal["plane", "line", "scan", "planes", "run", "diagnosis", "sweep"]
+Subject = Scan | Valley | History | Diagnosed | Outcomes | Sequence[Scan] | Sequence[Valley]
+Need = Literal["plane", "line", "scan", "planes", "valleys", "run", "diagnosis", "sweep"]
 NEEDS: Mapping[Need, str] = {
     "plane": "a scan of a plane",
     "line": "a scan along a line",
     "scan": "a scan",
     "planes": "two scans of planes or more",
+    "valleys": "a scan of kind valley, or several",
     "run": "a run",
     "diagnosis": "a run that was diagnosed",
     "sweep": "a sweep that was diagnosed",
@@ -100,14 +104,14 @@ KINDS: dict[str, FigureKind] = {
         contour,
         "losses of a plane from above",
         lambda scan: not scan.is_line,
-        takes=(*PAGE, "cmap", "log", "cap", "levels", "path"),
+        takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path"),
     ),
     "surface": FigureKind(
         "plane",
         surface,
         "losses of a plane in 3D",
         lambda scan: not scan.is_line,
-        takes=(*PAGE, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
+        takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
         solid=True,
     ),
     "curve": FigureKind(
@@ -139,6 +143,12 @@ KINDS: dict[str, FigureKind] = {
         formats=film.FORMATS,
         default=("mp4",),
         solid=True,
+    ),
+    "valley": FigureKind(
+        "valleys",
+        valley,
+        "slices across the path, row by row",
+        takes=(*PAGE, "cmap", "log", "cap", "path", "unit"),
     ),
     "map": FigureKind(
         "planes",
@@ -208,8 +218,10 @@ KINDS: dict[str, FigureKind] = {
 }
 
 
-def kinds(subject: Scan | History | Diagnosed | Outcomes) -> tuple[str, ...]:
+def kinds(subject: Scan | Valley | History | Diagnosed | Outcomes) -> tuple[str, ...]:
     """Return the figures that a scan or a run is drawn as; of its diagnosis see `diagnosed`."""
+    if isinstance(subject, Valley):
+        return ("valley",)
     if not isinstance(subject, Scan):
         return ("outcomes",) if isinstance(subject, Outcomes) else ("loss",)
     return tuple(name for name, kind in KINDS.items() if kind.habit(subject))

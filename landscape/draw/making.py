@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from landscape.draw import recipe, run_captions
 from landscape.draw.diagnosis.by_rate import caption as of_outcomes
@@ -18,12 +20,13 @@ from landscape.store import diagnosed, history, sweep_folder, sweep_outcomes
 from landscape.store import run as runs
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
-from landscape.store.scans import sentences
-from landscape.store.scans.records import Scan
-from landscape.store.sources import home_of, load_scan
+from landscape.store.scans import sentences, valley_sentences
+from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.valleys import Valley
+from landscape.store.sources import home_of, load_scanned
 from landscape.store.sweep_outcomes import Outcomes
 
-Shown = Scan | History | Diagnosed | Outcomes
+Shown = Scan | Valley | History | Diagnosed | Outcomes
 FOLDERS = ("run.json", sweep_outcomes.NAME)
 """Files that stand for the folder they are in."""
 
@@ -44,12 +47,15 @@ class Work:
     @cached_property
     def source(self) -> FigureSource:
         """What a figure's recipe says of it."""
-        scan, swept = isinstance(self.subject, Scan), isinstance(self.subject, Outcomes)
+        scan = isinstance(self.subject, Scan | Valley)
+        swept = isinstance(self.subject, Outcomes)
         file = Path(FOLDERS[swept])
         if scan:
             # Not resolved: the run's folder of scans may be a link to another disk.
             file = self.path.absolute().relative_to(self.home.absolute())
-        name = self.subject.run_name if isinstance(self.subject, Scan) else self.subject.name
+        name = (
+            self.subject.run_name if isinstance(self.subject, Scan | Valley) else self.subject.name
+        )
         identity = recipe.identity(self.subject)
         return FigureSource(file.as_posix(), name, self.subject.run_id, identity)
 
@@ -85,7 +91,22 @@ def open_work(path: Path, kind: str | None = None) -> Work:
         return Work(path, diagnosed.of(runs.read(path), entry.parts, also=entry.also))
     if path.is_dir():
         return Work(path, history.of(runs.read(path)))
-    return Work(path, load_scan(path))
+    found = load_scanned(path)
+    return Work(path, _with_curvature(found, path) if isinstance(found, Valley) else found)
+
+
+def _with_curvature(valley: Valley, path: Path) -> Valley:
+    """A valley with what its run's diagnosis knows of curvature, where there is one."""
+    home = home_of(path)
+    if not (home / "run.json").is_file():
+        return valley
+    measured = diagnosed.of(runs.read(home), (), also=("curvature", "sharpness")).measured
+    known: dict[str, Sequence[Floats]] = {}
+    if (curvature := measured.curvature) is not None:
+        known["λ"] = (curvature.step.astype(np.float64), curvature.eigenvalues[:, 0])
+    if (sharpness := measured.sharpness) is not None:
+        known["batch"] = (sharpness.step.astype(np.float64), sharpness.value)
+    return replace(valley, known=known)
 
 
 def make(
@@ -138,6 +159,8 @@ def caption(subject: Shown) -> str:
     """Return the caption of a scan or a run."""
     if isinstance(subject, Scan):
         return sentences.caption(subject)
+    if isinstance(subject, Valley):
+        return valley_sentences.caption(subject)
     if isinstance(subject, Outcomes):
         return of_outcomes(subject)
     return run_captions.caption_of_run(
@@ -156,13 +179,20 @@ def _caption(entry: FigureKind, subject: Shown) -> str:
 
 def _subject(kind: str, works: Sequence[Work]) -> Subject:
     needs = KINDS[kind].needs
-    wanted = {"run": History, "diagnosis": Diagnosed, "sweep": Outcomes}.get(needs, Scan)
+    wanted: type = {
+        "run": History,
+        "diagnosis": Diagnosed,
+        "sweep": Outcomes,
+        "valleys": Valley,
+    }.get(needs, Scan)
     for work in works:
         if not isinstance(work.subject, wanted):
-            got = "a scan" if isinstance(work.subject, Scan) else "a run"
+            got = {Scan: "a scan", Valley: "a valley"}.get(type(work.subject), "a run")
             raise LandscapeError(f"a {kind} needs {NEEDS[needs]}, got {got}: {work.path}")
     if needs == "planes":
         return [work.subject for work in works if isinstance(work.subject, Scan)]
+    if needs == "valleys":
+        return [work.subject for work in works if isinstance(work.subject, Valley)]
     if len(works) != 1:
         raise LandscapeError(f"a {kind} needs {NEEDS[needs]}, got {len(works)}")
     return works[0].subject

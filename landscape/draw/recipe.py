@@ -20,6 +20,7 @@ from landscape.store.analysis import fingerprint
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
 from landscape.store.sweep_outcomes import Outcomes
 
 FORMAT = "landscape-figure"
@@ -67,7 +68,7 @@ def versions() -> dict[str, str]:
     return found | {name: metadata.version(name) for name in LIBRARIES}
 
 
-def identity(subject: Scan | History | Diagnosed | Outcomes) -> str:
+def identity(subject: Scan | Valley | History | Diagnosed | Outcomes) -> str:
     """Return the fingerprint of everything that a figure may show of a scan or a run."""
     every = subject.shown() if isinstance(subject, Diagnosed | Outcomes) else vars(subject)
     shown = {name: value for name, value in every.items() if name not in UNSEEN}

@@ -7,6 +7,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, forward
 from landscape.plane.choice import AT, PlaneChoice
+from landscape.plane.moving import Parameters, mask, only_moving
 from landscape.plane.normalization import ZERO, gaussian, normalized
 from landscape.plane.principal import components
 from landscape.plane.rise import stayed
@@ -22,23 +23,24 @@ def along(
     seed: int = PlaneChoice.seed,
     normalize: str = PlaneChoice.normalize,
     include_1d: bool = PlaneChoice.include_1d,
+    parameters: Parameters | None = None,
 ) -> Plane:
     """The plane through w_at along the run's movement and a random direction orthogonal to it.
 
     The movement is w_end - w_best if the loss rose, L_end - L_best > 0.25 (L0 - L_best), where
     L0 = ``constant_loss`` is the best constant output's; else the first principal component of
     the recorded rows. Both directions have length 1: coordinates are distances in weight space.
+    ``parameters`` is `random`'s.
 
     Raises:
         LandscapeError: the weights never moved.
     """
     row = trajectory.row(at)
     origin = trajectory.row_weights(row)
-    movement, label = _movement(trajectory, constant_loss)
+    tensors = trajectory.parameters if parameters is None else parameters
+    movement, label = _movement(trajectory, constant_loss, tensors)
     [draw] = gaussian(trajectory.size, seed=seed, count=1)
-    other = normalized(
-        draw, origin, trajectory.parameters, normalize=normalize, include_1d=include_1d
-    )
+    other = normalized(draw, origin, tensors, normalize=normalize, include_1d=include_1d)
     other -= (other @ movement) * movement
     length = np.linalg.norm(other)
     if length == 0:
@@ -59,13 +61,17 @@ def along(
     )
 
 
-def _movement(trajectory: Trajectory, constant_loss: float) -> tuple[Floats, str]:
+def _movement(
+    trajectory: Trajectory, constant_loss: float, parameters: Parameters
+) -> tuple[Floats, str]:
     end, best = trajectory.row("final"), trajectory.row("best")
     if stayed(trajectory, constant_loss):
         w_end, w_best = (trajectory.row_weights(r).astype(np.float64) for r in (end, best))
-        movement = w_end - w_best
+        movement = only_moving(w_end - w_best, parameters)
+        if not movement.any():
+            raise LandscapeError("plane along needs weights that moved, these never did")
         return movement / np.linalg.norm(movement), "best → end"
-    directions, shares = components(trajectory, count=1)
+    directions, shares = components(trajectory, count=1, moves=mask(parameters))
     if len(directions) == 0:
         raise LandscapeError("plane along needs weights that moved, these never did")
     # An eigenvector's sign is arbitrary: let training go to the right.

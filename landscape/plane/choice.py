@@ -14,8 +14,9 @@ AT = "final"
 class PlaneChoice:
     """What ``landscape scan`` is told of its planes."""
 
-    kinds: Sequence[str] = ("random", "along")
-    """As ``--plane`` takes them: ``pca``, ``through:best,450,final``."""
+    kinds: Sequence[str] = ()
+    """As ``--plane`` takes them: ``pca``, ``through:best,450,final``. Without any those that a run
+    gets by what it did: see `landscape.plane.kinds.specs`."""
     at: str | int | None = None
     """None: what the kind goes through by itself, mostly the final weights."""
     first: str | int | None = None
@@ -28,7 +29,14 @@ class PlaneChoice:
     """A direction file of Li et al.'s scripts, instead of ``kinds``."""
     normalize: str = "filter"
     include_1d: bool = False
+    parameters: str | None = None
+    """Directions move only the tensors whose names match one of these patterns (``*`` and ``?``,
+    several by commas); None: all that are trained."""
     unit: str = "own"
     """own, distance or equal."""
+    across: str = "random"
+    """Of a valley: in which direction its slices go; random or sharpest."""
+    spacing: str = "movement"
+    """Of a valley: what is equal between two of its rows; movement, steps or rows."""
     batchnorm: str | None = None
     """saved, recompute or interpolate; None: each kind's own default."""

@@ -29,7 +29,8 @@ def hessian(
 ) -> Plane:
     """The plane through w_at along the Hessian's two eigenvectors of largest eigenvalue.
 
-    Of the full training loss in eval mode, with the recorded BatchNorm statistics. Both have
+    Of the full training loss in eval mode, with the recorded BatchNorm statistics; of its block of
+    the tensors that move (``problem.layout``), where some don't. Both have
     length 1; the sign is the one that makes an eigenvector's largest entry positive. ``seed`` is
     where the iteration starts. Costs some fifty Hessian-vector products.
 
@@ -37,11 +38,12 @@ def hessian(
         LandscapeError: no such weights, or curvature can't be had.
     """
     place = find_weights(trajectory, at)
-    found = top(_at(problem, place, device), 2, tolerance=TOLERANCE, seed=seed)
+    matrix = _at(problem, place, device)
+    found = top(matrix.block, 2, tolerance=TOLERANCE, seed=seed)
     labels = tuple(
         f"Hessian eigenvector {k}, λ = {value:.3g}" for k, value in enumerate(found.values, start=1)
     )
-    return _plane("hessian", place, found.vectors, labels, seed)
+    return _plane("hessian", place, matrix.embedded(found.vectors), labels, seed)
 
 
 def gradient(
@@ -70,8 +72,8 @@ def gradient(
             f"plane gradient needs a gradient that isn't zero, ‖g‖ is {length:g} at {place.name}; "
             "take plane hessian or random"
         )
-    pair = top(matrix, 1, tolerance=TOLERANCE, seed=seed)
-    [sharpest] = pair.vectors
+    pair = top(matrix.block, 1, tolerance=TOLERANCE, seed=seed)
+    [sharpest] = matrix.embedded(pair.vectors)
     cosine = abs(float(sharpest @ slope)) / length
     directions = orthonormal([-slope, sharpest], what="the gradient and the top eigenvector")
     sharp = f"λ = {pair.values[0]:.3g}, |cos| to x {cosine:.2f}"

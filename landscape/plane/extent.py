@@ -9,6 +9,8 @@ from landscape.store.scans.records import Floats
 
 AUTO = "auto"
 MARGIN = 0.15
+FLAT = 1e-3
+"""An axis that is fitted by itself is at least this share as long as the longest."""
 """Room beside the path, as a share of its range."""
 SMALLEST, LARGEST = 2, 501
 
@@ -74,8 +76,10 @@ def _axis(low: float, high: float, count: int) -> Floats:
     return inner
 
 
-def around(xy: Floats) -> tuple[Range, ...]:
+def around(xy: Floats, *, each: bool = False) -> tuple[Range, ...]:
     """Ranges that hold all points (n, D) and the origin, with a margin, as wide on every axis.
+
+    Or each axis ``each`` as wide as the points are there, where they aren't all at one place.
 
     Raises:
         LandscapeError: they are the origin alone.
@@ -89,5 +93,6 @@ def around(xy: Floats) -> tuple[Range, ...]:
         raise LandscapeError(
             "extent auto needs a path that moved, this one is a point; give a number"
         )
-    middle, half = (low + high) / 2, width * (0.5 + MARGIN)
-    return tuple((float(m - half), float(m + half)) for m in middle)
+    own = np.maximum(high - low, FLAT * width) if each else np.full(len(low), width)
+    middle, half = (low + high) / 2, own * (0.5 + MARGIN)
+    return tuple((float(m - h), float(m + h)) for m, h in zip(middle, half, strict=True))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.plane.choice import AT
+from landscape.plane.moving import Parameters, only_moving
 from landscape.store.scans.records import Floats, Plane
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -29,6 +30,7 @@ def imported(
     state: State,
     source: str,
     at: str | int = AT,
+    parameters: Parameters | None = None,
 ) -> Plane:
     """The plane (of one direction: the line) through w_at along given directions, as they are.
 
@@ -45,6 +47,7 @@ def imported(
     for letter, tensors in zip("xy", directions, strict=False):
         name = f"{letter}direction of {source}"
         vector, left_out = _flat(tensors, trajectory.parameters, state, name)
+        vector = vector if parameters is None else only_moving(vector, parameters)
         if not np.isfinite(vector).all():
             raise LandscapeError(f"{name} must be finite, it has NaN or infinite values")
         if not vector.any():

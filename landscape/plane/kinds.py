@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.plane import slices
 from landscape.plane.along import along
 from landscape.plane.basis import DISTANCE
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.curved import gradient, hessian
+from landscape.plane.drift import drift, sharpest, window
 from landscape.plane.extent import AUTO
 from landscape.plane.from_files import UNIT, imported
+from landscape.plane.moving import Parameters
 from landscape.plane.named_weights import FORM, Where, find_weights, split
 from landscape.plane.normalization import NORMALIZATIONS
 from landscape.plane.pca import pca
 from landscape.plane.random import line, random
+from landscape.plane.rise import stayed
 from landscape.plane.through import event, line_through, through
 from landscape.problem.problem import Problem
 from landscape.store.exchange import li
@@ -45,6 +54,11 @@ class Given:
         """The weights that planes through one go through."""
         return AT if self.choice.at is None else self.choice.at
 
+    @property
+    def parameters(self) -> Parameters:
+        """The tensors, which of them directions move, and their filters: as the problem has it."""
+        return self.problem.layout.to_records()
+
 
 @dataclass(frozen=True)
 class PlaneKind:
@@ -65,6 +79,12 @@ class PlaneKind:
     or ``either``, the path unless it is a dot there."""
     unit: str | None = DISTANCE
     """What 1 on an axis is; None: its normalization says so."""
+    sliced: bool = False
+    """Whether it is slices across the path, one of each of several weights: no plane at all."""
+    each: bool = False
+    """Whether extent ``auto`` fits each axis to the path by itself."""
+    since: Callable[[Trajectory], int] = lambda trajectory: 0
+    """From which step on extent ``auto`` shows the path."""
     origin: Callable[[Given], Where] = lambda given: given.at
 
     @property
@@ -99,15 +119,18 @@ KINDS: Mapping[str, PlaneKind] = {
             at=_of_pca(given),
             first=given.choice.first,
             last=given.choice.last,
+            parameters=given.parameters,
         ),
         takes=_takes("at", "first", "last"),
         subject="path",
+        each=True,
         origin=lambda given: _of_pca(given),
     ),
     "through": PlaneKind(
-        lambda given: through(given.trajectory, *given.places),
+        lambda given: through(given.trajectory, *given.places, parameters=given.parameters),
         places="ABC",
         subject="path",
+        each=True,
         origin=lambda given: given.places[0],
     ),
     "hessian": PlaneKind(
@@ -128,16 +151,45 @@ KINDS: Mapping[str, PlaneKind] = {
         unit=None,
     ),
     "line:A,B": PlaneKind(
-        lambda given: line_through(given.trajectory, *given.places),
+        lambda given: line_through(given.trajectory, *given.places, parameters=given.parameters),
         places="AB",
         subject="ends",
         origin=lambda given: given.places[0],
     ),
     "event": PlaneKind(
-        lambda given: event(given.trajectory, constant_loss=given.constant_loss),
+        lambda given: event(
+            given.trajectory, constant_loss=given.constant_loss, parameters=given.parameters
+        ),
         help="best, peak and end of an escape",
         subject="path",
+        each=True,
         origin=lambda given: "best",
+    ),
+    "drift": PlaneKind(
+        lambda given: drift(
+            given.problem, given.trajectory, seed=given.choice.seed, device=given.device
+        ),
+        takes=_takes("seed"),
+        help="where the run slowly went, and the sharpest direction",
+        subject="path",
+        each=True,
+        since=window,
+    ),
+    "sharpest": PlaneKind(
+        lambda given: _drawn(partial(sharpest, given.problem), given, device=given.device),
+        takes=RANDOM | _takes("at"),
+        help="a random direction and the sharpest one",
+        subject="origin",
+    ),
+    "valley": PlaneKind(
+        lambda given: _no_plane(),
+        takes=RANDOM,
+        help="slices across the path, row by row",
+        extent="1.0",
+        subject="origin",
+        unit=None,
+        sliced=True,
+        origin=lambda given: given.choice.across,
     ),
     IMPORTED: PlaneKind(
         lambda given: _imported(given), takes=_takes("at", "directions"), extent="1.0", unit=UNIT
@@ -197,9 +249,35 @@ def parse_spec(spec: str) -> tuple[str, tuple[str, ...]]:
     return (IMPORTED, ()) if spec == IMPORTED else parse(spec)
 
 
-def specs(choice: PlaneChoice) -> tuple[str, ...]:
-    """The planes that are chosen, each as it was asked for."""
-    return tuple(choice.kinds) if choice.directions is None else (IMPORTED,)
+def specs(
+    choice: PlaneChoice, trajectory: Trajectory | None = None, constant_loss: float = math.nan
+) -> tuple[str, ...]:
+    """The planes that are chosen, each as it was asked for.
+
+    Where none was, those that show what happened in a run: through its last weights and across
+    its path, and one that holds the path. Without a ``trajectory`` those that all runs get.
+    """
+    if choice.directions is not None:
+        return (IMPORTED,)
+    if choice.kinds:
+        return tuple(choice.kinds)
+    if choice.at is not None:  # weights that have no path
+        return ("random", "sharpest")
+    if trajectory is None:
+        return ("random", "valley")
+    end = trajectory.row("final")
+    if end == 0 or not slices.travelled(trajectory)[0][-1] > 0:
+        return ("random", "sharpest")
+    return ("random", "valley", "event" if _rose(trajectory, constant_loss) else "drift")
+
+
+def _rose(trajectory: Trajectory, constant_loss: float) -> bool:
+    """Whether the loss rose after its best and stayed there, with a row recorded in between."""
+    losses = trajectory.measures["train_loss"]
+    if np.isnan(losses[trajectory.row("final")]) or not stayed(trajectory, constant_loss):
+        return False
+    between = losses[trajectory.row("best") + 1 : trajectory.row("final")]
+    return bool(np.isfinite(between).any())
 
 
 def check(choice: PlaneChoice) -> None:
@@ -256,9 +334,10 @@ def make(key: str, given: Given) -> Plane:
     batchnorm = given.choice.batchnorm
     if batchnorm is not None and batchnorm not in BATCHNORM:
         raise LandscapeError(f"batchnorm must be one of {', '.join(BATCHNORM)}, got {batchnorm}")
-    if given.trajectory.size < 2 and key not in LINES:
+    moving = sum(place.size for place in given.problem.layout.moving)
+    if moving < 2 and key not in LINES:
         raise LandscapeError(
-            f"plane {key} needs a model of at least 2 parameters, this one has 1; take plane line"
+            f"plane {key} needs at least 2 parameters to move, got {moving}; take plane line"
         )
     plane = KINDS[key].make(given)
     mode = batchnorm or plane.batchnorm
@@ -300,11 +379,12 @@ def origin_step(key: str, given: Given) -> int:
 def file_name(key: str, given: Given) -> str:
     """What a scan of it is called: ``PLANE-ORIGIN-SEED``, fit for a file."""
     origin = "-".join(given.places) or str(KINDS[key].origin(given))
-    name = f"{key.partition(':')[0]}-{origin}-{given.choice.seed}"
+    only = f"-{given.choice.parameters}" if given.choice.parameters else ""
+    name = f"{key.partition(':')[0]}-{origin}-{given.choice.seed}{only}"
     return re.sub(r"[^\w.@=,+-]+", "-", name).strip("-.")
 
 
-def _drawn(maker: Callable[..., Plane], given: Given, **more: float) -> Plane:
+def _drawn(maker: Callable[..., Plane], given: Given, **more: Any) -> Plane:
     choice = given.choice
     return maker(
         given.trajectory,
@@ -312,6 +392,7 @@ def _drawn(maker: Callable[..., Plane], given: Given, **more: float) -> Plane:
         seed=choice.seed,
         normalize=choice.normalize,
         include_1d=choice.include_1d,
+        parameters=given.parameters,
         **more,
     )
 
@@ -327,6 +408,10 @@ def _of_pca(given: Given) -> str | int:
     return choice.last if choice.at is None and choice.last is not None else given.at
 
 
+def _no_plane() -> Plane:
+    raise LandscapeError("a valley is slices across a path, no plane: `landscape scan` makes it")
+
+
 def _imported(given: Given) -> Plane:
     file = given.choice.directions
     assert file is not None
@@ -336,4 +421,5 @@ def _imported(given: Given) -> Plane:
         state={k: tuple(value.shape) for k, value in given.problem.model.state_dict().items()},
         source=file.name,
         at=given.at,
+        parameters=given.parameters,
     )

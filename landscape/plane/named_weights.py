@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.problem.weights import Layout
-from landscape.store.run import read
+from landscape.store.run import Run, read
 from landscape.store.scans.records import Weights
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -81,9 +81,29 @@ def check_layout(trajectory: Trajectory, other: Trajectory, name: str) -> None:
         )
 
 
+def check_constants(run: Run, other: Run, name: str) -> None:
+    """Refuse a run with other frozen tensors: its weights are no network without them.
+
+    Raises:
+        LandscapeError: it names the first that differs.
+    """
+    mine, theirs = (one.record.get("problem", {}).get("constants") for one in (run, other))
+    if mine is None or theirs is None:  # they are part of the weights, or nobody knows
+        return
+    differing = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+    if differing:
+        raise LandscapeError(
+            f"run {name} must have the frozen tensors of the run that is scanned, "
+            f"{differing[0]} differs; give a run on the same base"
+        )
+
+
 def _other(trajectory: Trajectory, folder: str) -> Trajectory:
-    beside = trajectory.path.resolve().parent.parent / folder
-    place = Path(folder)
-    found = read(beside if not place.exists() and beside.is_dir() else place).trajectory
+    own = trajectory.path.resolve().parent
+    beside, place = own.parent / folder, Path(folder)
+    run = read(beside if not place.exists() and beside.is_dir() else place)
+    found = run.trajectory
     check_layout(trajectory, found, folder)
+    if (own / "run.json").is_file():
+        check_constants(read(own), run, folder)
     return found

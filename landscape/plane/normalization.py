@@ -87,8 +87,9 @@ def normalized(
 ) -> Floats:
     """Scale a direction (P,) to the weights (P,), tensor by tensor; float64.
 
-    Biases, normalization parameters and other tensors with fewer than two dimensions get zero;
-    with ``include_1d`` each is scaled as one filter.
+    Biases, normalization parameters, weight_norm's magnitudes and other tensors with fewer than two
+    dimensions get zero; with ``include_1d`` each is scaled as one filter. Tensors that don't move
+    get zero. Where a tensor's filters lie, its record says (`landscape.problem.filters`).
 
     Raises:
         LandscapeError: no such normalization.
@@ -100,10 +101,38 @@ def normalized(
     scaled = np.zeros(len(weights))
     for parameter in parameters:
         shape = tuple(parameter["shape"])
-        if 0 in shape or (len(shape) < 2 and not include_1d):
+        single = _is_single(parameter)
+        if 0 in shape or (single and not include_1d) or not parameter.get("moves", True):
             continue
         place = slice(parameter["offset"], parameter["offset"] + int(np.prod(shape)))
-        shaped = shape if len(shape) >= 2 else (1, -1)
-        part = direction[place].reshape(shaped), weights[place].astype(np.float64).reshape(shaped)
-        scaled[place] = NORMALIZATIONS[normalize].scale(*part).reshape(-1)
+        order = None if single else _by_filter(parameter)
+        part = direction[place], weights[place].astype(np.float64)
+        if order is not None:
+            part = part[0][order], part[1][order]
+        rows = 1 if single else _count(parameter)
+        found = NORMALIZATIONS[normalize].scale(*(one.reshape(rows, -1) for one in part))
+        if order is None:
+            scaled[place] = found.reshape(-1)
+        else:
+            scaled[place][order] = found.reshape(-1)
     return scaled
+
+
+def _is_single(parameter: Mapping[str, Any]) -> bool:
+    """Whether each entry is a number of its own, not part of a filter."""
+    complex_parts = str(parameter.get("dtype", "")).startswith("complex")
+    return len(parameter["shape"]) - complex_parts < 2 or parameter.get("axis", 0) is None
+
+
+def _count(parameter: Mapping[str, Any]) -> int:
+    """How many filters a tensor has."""
+    return int(parameter["shape"][parameter.get("axis", 0)]) * int(parameter.get("groups", 1))
+
+
+def _by_filter(parameter: Mapping[str, Any]) -> NDArray[np.int64] | None:
+    """A tensor's entries one filter after the other; None where they lie so already."""
+    if parameter.get("axis", 0) == 0:
+        return None
+    shape, groups = tuple(parameter["shape"]), int(parameter.get("groups", 1))
+    numbers = np.arange(int(np.prod(shape))).reshape(groups, shape[0] // groups, *shape[1:])
+    return np.swapaxes(numbers, 1, 2).reshape(-1)

@@ -7,6 +7,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, forward
 from landscape.plane.choice import AT
+from landscape.plane.moving import Parameters, mask
 from landscape.plane.principal import components, rows_between
 from landscape.store.scans.records import Plane
 from landscape.store.trajectories.trajectory import Trajectory
@@ -18,18 +19,22 @@ def pca(
     at: str | int = AT,
     first: str | int | None = None,
     last: str | int | None = None,
+    parameters: Parameters | None = None,
 ) -> Plane:
     """The plane through w_at along the first two principal components of the recorded weights.
 
     Of the cadence rows from step ``first`` to ``last`` (all of them by default), about their
     mean. Both directions have length 1 and point the way that training went from the first of
-    these rows to the last: coordinates are distances in weight space.
+    these rows to the last: coordinates are distances in weight space. ``parameters`` says which
+    tensors move, and so whose components these are; None: all.
 
     Raises:
         LandscapeError: no such steps, or the weights moved along a line at most.
     """
     rows = rows_between(trajectory, first, last)
-    directions, shares = components(trajectory, count=2, rows=rows)
+    directions, shares = components(
+        trajectory, count=2, rows=rows, moves=None if parameters is None else mask(parameters)
+    )
     if len(directions) < 2:
         raise LandscapeError(
             "plane pca needs recorded weights that span a plane, "

@@ -33,14 +33,19 @@ def rows_between(
 
 
 def components(
-    trajectory: Trajectory, *, count: int, rows: NDArray[np.int64] | None = None
+    trajectory: Trajectory,
+    *,
+    count: int,
+    rows: NDArray[np.int64] | None = None,
+    moves: NDArray[np.bool_] | None = None,
 ) -> tuple[Floats, Floats]:
     """Leading principal directions (k, P), orthonormal, and each one's share of the variance.
 
     Of the cadence rows (or ``rows``) with finite weights, about their mean. k is ``count`` or,
-    where the rows span less, fewer. The Gram matrix of differences to a reference row is
-    double-centred: without the reference, float32 weights would lose the small differences
-    between them. Memory: T x T and 64 MB of columns; the weights are read twice.
+    where the rows span less, fewer. ``moves`` (P,): of these entries alone. The Gram matrix of
+    differences to a reference row is double-centred: without the reference, float32 weights would
+    lose the small differences between them. Memory: T x T and 64 MB of columns; the weights are
+    read twice.
     """
     if rows is None:
         rows = rows_between(trajectory)
@@ -49,6 +54,8 @@ def components(
     gram = np.zeros((len(rows), len(rows)))
     for columns in chunks:
         block = differences(trajectory, rows, reference, columns)
+        if moves is not None:
+            block[:, ~moves[columns]] = 0
         gram += block @ block.T
     finite = np.isfinite(np.diag(gram))
     rows, gram = rows[finite], gram[np.ix_(finite, finite)]
@@ -59,6 +66,8 @@ def components(
     directions = np.empty((len(kept), trajectory.size))
     for columns in chunks:
         block = differences(trajectory, rows, reference, columns)
+        if moves is not None:
+            block[:, ~moves[columns]] = 0
         directions[:, columns] = (vectors[:, kept].T @ (block - block.mean(0))) / np.sqrt(
             values[kept]
         )[:, None]

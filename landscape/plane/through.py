@@ -8,6 +8,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal, point
+from landscape.plane.moving import Parameters, only_moving
 from landscape.plane.named_weights import NamedWeights, Where, find_weights
 from landscape.plane.rise import stayed
 from landscape.store.scans.records import Anchor, Plane
@@ -17,31 +18,52 @@ STANDS_OUT = 1.1
 """A peak is so many times the loss at the end; below that it is noise on a plateau."""
 
 
-def through(trajectory: Trajectory, first: Where, second: Where, third: Where) -> Plane:
+def through(
+    trajectory: Trajectory,
+    first: Where,
+    second: Where,
+    third: Where,
+    *,
+    parameters: Parameters | None = None,
+) -> Plane:
     """The plane through three weights, such as ``through(trajectory, "best", 450, "final")``.
 
     Its origin is the first; the second lies on the x axis, the third above it (y > 0). Both
     directions have length 1: coordinates are distances in weight space. Weights of other runs of
-    the same model are named ``RUN@STEP``.
+    the same model are named ``RUN@STEP``. Where ``parameters`` says that some tensors don't move,
+    these stay the first's, and the other two are where their moving tensors are.
 
     Raises:
         LandscapeError: no such weights, or the three lie on one line.
     """
     return _through(
-        [find_weights(trajectory, where) for where in (first, second, third)], "through"
+        [find_weights(trajectory, where) for where in (first, second, third)],
+        "through",
+        parameters,
     )
 
 
-def line_through(trajectory: Trajectory, first: Where, second: Where) -> Plane:
+def line_through(
+    trajectory: Trajectory,
+    first: Where,
+    second: Where,
+    *,
+    parameters: Parameters | None = None,
+) -> Plane:
     """The line from one weight (at 0) through another (at their distance), of unit length.
+
+    ``parameters`` is `through`'s.
 
     Raises:
         LandscapeError: no such weights, or the two coincide.
     """
-    return _through([find_weights(trajectory, where) for where in (first, second)], "line")
+    places = [find_weights(trajectory, where) for where in (first, second)]
+    return _through(places, "line", parameters)
 
 
-def event(trajectory: Trajectory, *, constant_loss: float) -> Plane:
+def event(
+    trajectory: Trajectory, *, constant_loss: float, parameters: Parameters | None = None
+) -> Plane:
     """The plane through the best weights, the highest loss after them, and a run's end.
 
     For a run whose loss rose and stayed there: L_end - L_best > 0.25 (L0 - L_best), where L0 =
@@ -69,7 +91,7 @@ def event(trajectory: Trajectory, *, constant_loss: float) -> Plane:
             ("final", "end"),
         )
     ]
-    return _through(found, "event")
+    return _through(found, "event", parameters)
 
 
 def _peak(trajectory: Trajectory, best: int, end: int) -> int:
@@ -95,15 +117,18 @@ def _peak(trajectory: Trajectory, best: int, end: int) -> int:
     return int(arrived[0]) if len(arrived) else highest
 
 
-def _through(places: list[NamedWeights], kind: str) -> Plane:
+def _through(places: list[NamedWeights], kind: str, parameters: Parameters | None) -> Plane:
     origin, *others = places
     start = origin.weights.astype(np.float64)
     names = [_words(place) for place in places]
     labels = [f"{names[0]} → {names[1]}"]
     if len(others) > 1:
         labels.append(f"towards {names[2]}, at a right angle to x")
+    differences = [other.weights.astype(np.float64) - start for other in others]
+    if parameters is not None:
+        differences = [only_moving(difference, parameters) for difference in differences]
     directions = orthonormal(
-        [other.weights.astype(np.float64) - start for other in others],
+        differences,
         what=f"the weights {', '.join(place.name for place in places)}",
     )
     plane = Plane(

@@ -1,4 +1,7 @@
-"""BatchNorm's statistics, estimated anew for weights that they don't belong to."""
+"""BatchNorm's statistics, estimated anew for weights that they don't belong to.
+
+Spectral norm's vectors, which are such a state of the weights too, are computed anew with them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from landscape.problem import spectral
 from landscape.problem.modes import measuring
 from landscape.problem.objective import Objective, call
 from landscape.problem.samples import Samples
@@ -17,6 +21,14 @@ BATCH = 256
 
 
 def has_statistics(model: nn.Module) -> bool:
+    """Whether the model has a state that belongs to its weights.
+
+    BatchNorm layers with running statistics, or spectral norm.
+    """
+    return normalizes(model) or spectral.has_estimates(model)
+
+
+def normalizes(model: nn.Module) -> bool:
     """Whether the model holds BatchNorm layers with running statistics."""
     return any(_layers(model))
 
@@ -42,9 +54,12 @@ def recompute(
     eval mode. Over the batches they are pooled exactly (means, and variances with the spread of
     the batch means), weighted by size. The batches are always ``batch_size`` samples in their
     order (a single one left over joins the batch before it), so the result doesn't depend on how
-    a scan is tiled. One forward pass.
+    a scan is tiled. One forward pass; none where there is spectral norm alone.
     """
+    spectral.compute(model)
     layers = list(_layers(model))
+    if not layers:
+        return
     gathered = [_ChannelMoments(layer) for layer in layers]
     with measuring(model, "inference" if how is None else how.facts.rung):
         for layer in layers:

@@ -1,43 +1,38 @@
-"""A model's weights from another program's checkpoint.
-
-Files of tensors are read without running any code of theirs, and the model's weights found in them:
-nested, under a prefix, or as a vector.
-"""
+"""A model's weights in what another program's checkpoint holds: nested, prefixed, or a vector."""
 
 from __future__ import annotations
 
-import pickle
+import copy
 import re
-import warnings
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError, one_line
-from landscape.problem.weights import Layout
+from landscape.errors import LandscapeError
+from landscape.problem.checkpoint_files import FLAT, Tree
+from landscape.problem.weights import Layout, array_of, frozen_tensors, is_dense, reals
 
-Tree: TypeAlias = Mapping[str, Any]
-"""What a file holds: tensors by name, perhaps nested, perhaps with other things beside them."""
-
-IN_A_FOLDER = ("model.safetensors", "pytorch_model.bin", "diffusion_pytorch_model.safetensors")
-FLAT = "weights"
-"""The name under which a lone vector of all parameters is handed on."""
 WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 """What torch.compile and others put into the names."""
+PARALLEL = "module."
+"""What DataParallel puts there; some models have a part of that name themselves."""
 PREFERRED = ("", "state_dict", "model_state_dict", "model", "module", "net", "network")
 """Where several mappings hold the model, such as its moving average, the first of these."""
 DEEPEST = 3
 NAMED = 5
 """So many tensors are named in a message; of the others there is the number."""
+ANCHORS = 3
+"""So many of the model's names are looked for to find a prefix."""
 OPTIONAL = "num_batches_tracked"
 """A counter that old checkpoints lack and evaluation doesn't use."""
+OBSOLETE = ("*masked_bias", "*rotary_emb.inv_freq", "*position_ids")
+"""Constants that older versions of libraries saved and newer ones make anew."""
 
 
 @dataclass(frozen=True)
@@ -48,38 +43,33 @@ class FoundWeights:
     buffers: Mapping[str, NDArray[Any]]
     found_in: str
     """Where in the file: the key and the prefix of the names, such as ``state_dict/model.``"""
+    left_out: tuple[str, ...] = ()
+    """Tensors that were there and that the model doesn't have: obsolete buffers, ignored ones."""
 
 
-def read(path: Path) -> Tree:
-    """What a checkpoint holds; tensors on the CPU, as they were saved.
-
-    ``.pt``, ``.pth``, ``.ckpt`` and ``.bin`` are read by ``torch.load(weights_only=True)``, which
-    runs no code; ``.safetensors``; ``.npz`` (arrays by name) and ``.npy`` (all parameters as one
-    vector). A folder stands for the file of that kind in it.
-
-    Raises:
-        LandscapeError: no such file, another format, a broken one, or one that only code could
-            unpickle.
-    """
-    path = _file(path)
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise LandscapeError(
-            f"a checkpoint must be one of {', '.join(READERS)}, got {path}; "
-            "save its state_dict as one of these"
-        )
-    return reader(path)
-
-
-def find(tree: Tree, model: nn.Module, place: str, *, key: str | None = None) -> FoundWeights:
+def find(
+    tree: Tree,
+    model: nn.Module,
+    place: str,
+    *,
+    key: str | None = None,
+    layout: Layout | None = None,
+    ignore: Sequence[str] = (),
+) -> FoundWeights:
     """A model's weights in what a checkpoint holds.
 
     Looked for in the file itself and in the mappings inside it, under any prefix (``module.``,
     ``model.``); the place where most of the model's tensors are is taken. ``key`` names the
-    mapping instead, as in ``ema`` or ``checkpoint.model``.
+    mapping instead, as in ``ema`` or ``checkpoint.model``. Names that the model's own
+    ``load_state_dict`` translates (of a weight_norm of old) are translated. Buffers that the model
+    doesn't have any more are left out: what is no real number, what it has but doesn't save, and
+    what the library that made it says.
 
     Args:
         place: what the checkpoint is called in messages.
+        layout: which tensors are weights; None: those that are trained. The others may be left
+            out; those that are there must be the model's own.
+        ignore: patterns (``*`` and ``?``) of further names to leave out.
 
     Raises:
         LandscapeError: a tensor of the model is missing or of another shape, or there are others
@@ -93,126 +83,128 @@ def find(tree: Tree, model: nn.Module, place: str, *, key: str | None = None) ->
         candidates = {key: candidates[key]}
     if not any(candidates.values()):
         raise LandscapeError(f"a checkpoint must hold tensors by name, {place} holds none")
-    layout = Layout.of(model)
+    layout = layout or Layout.of(model)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     for tensors in candidates.values():
         if len(tensors) == 1 and not set(tensors) & set(expected) and key in (None, ""):
             [vector] = tensors.values()
             if FLAT in tensors or tuple(vector.shape) == (layout.size,):
                 return _from_vector(vector, layout, model, place)
-    best = max(
-        (
-            (_agreement(tensors, expected, old, new), _rank(where), where, old, new)
-            for where, tensors in candidates.items()
-            for old, new in dict.fromkeys(_renamings(tensors, expected))
-        ),
-        key=lambda candidate: candidate[:2],
-    )
-    _, _, where, old, new = best
-    tensors = _unshared(_renamed(candidates[where], old, new), model)
+    where, prefix, tensors = _likeliest(candidates, model, expected)
+    tensors, ignored = _without(tensors, prefix, ignore, place)
+    tensors = _unshared(_translated(tensors, model), model)
+    others = [name for name in tensors if name not in expected]
+    obsolete = [name for name in others if _is_obsolete(name, tensors[name], model)]
+    for name in obsolete:
+        del tensors[name]
     _check(tensors, expected, layout, set(_state_buffers(model)), place)
+    _check_constants(tensors, model, layout, place)
     return FoundWeights(
         weights=np.concatenate(
-            [_numbers(tensors[p.name], p.name, place).reshape(-1) for p in layout.parameters]
+            [_numbers(tensors[p.name], p.name, place) for p in layout.parameters]
         ),
-        buffers=_buffers(model, tensors),
-        found_in="/".join(part for part in (where, old) if part),
+        buffers=_buffers(model, tensors, place),
+        found_in="/".join(part for part in (where, prefix) if part),
+        left_out=(*obsolete, *ignored),
     )
 
 
-def _file(path: Path) -> Path:
-    if path.is_dir():
-        for name in IN_A_FOLDER:
-            if (path / name).is_file():
-                return path / name
-        raise LandscapeError(
-            f"a checkpoint's folder must hold one of {', '.join(IN_A_FOLDER)}, {path} doesn't; "
-            "give the file itself"
-        )
-    if not path.is_file():
-        raise LandscapeError(f"a checkpoint must be an existing file, got {path}")
-    return path
+def _likeliest(
+    candidates: Mapping[str, dict[str, Tensor]],
+    model: nn.Module,
+    expected: Mapping[str, tuple[int, ...]],
+) -> tuple[str, str, dict[str, Tensor]]:
+    """Where most of the model's tensors are: key, prefix, and all tensors there as it calls them.
+
+    Names as they are come first; then those without what wrappers inside the model put into them.
+    """
+    own = {_bare(name): name for name in expected}
+    anchors = _anchors(model, expected)
+    best: tuple[tuple[int, int, int], str, str, dict[str, Tensor]] | None = None
+    for where, tensors in candidates.items():
+        variants = [(tensors, dict(expected), anchors)]
+        if len(own) == len(expected):
+            bare = {_bare(name): tensor for name, tensor in tensors.items()}
+            if len(bare) == len(tensors):
+                plain = {_bare(name): shape for name, shape in expected.items()}
+                variants.append((bare, plain, [_bare(name) for name in anchors]))
+        for turn, (found, shapes, names) in enumerate(variants):
+            for old, new in dict.fromkeys(_renamings(found, shapes, names)):
+                renamed = _renamed(found, old, new)
+                score = _agreement(renamed, shapes), _rank(where), -turn
+                if best is None or score > best[0]:
+                    called = {own.get(n, n): t for n, t in renamed.items()} if turn else renamed
+                    best = score, where, old, called
+    assert best is not None  # the names as they are always are one
+    return best[1:]
 
 
-def _torch(path: Path) -> Tree:
-    try:
-        with warnings.catch_warnings():  # what they say the errors below say
-            warnings.simplefilter("ignore")
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise LandscapeError(_refused(path, str(error))) from error
-    except Exception as error:  # a file that isn't a pickle at all can fail in any way
-        if "TorchScript" in str(error):
+def _bare(name: str) -> str:
+    for wrapper in (*WRAPPERS, PARALLEL):
+        name = re.sub(rf"(?<![^.]){re.escape(wrapper)}", "", name)
+    return name
+
+
+def _anchors(model: nn.Module, expected: Mapping[str, Any]) -> list[str]:
+    """A few of the model's shortest names, frozen tensors last; of shared ones the first."""
+    named = {name: p for name, p in model.named_parameters() if name in expected}
+    by_rank = sorted(named, key=lambda name: (not named[name].requires_grad, name.count(".")))
+    return by_rank[:ANCHORS] or list(expected)[:1]
+
+
+def _without(
+    tensors: dict[str, Tensor], prefix: str, patterns: Sequence[str], place: str
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors but for those that a pattern matches, with or without the prefix; and these."""
+    ignored: list[str] = []
+    for pattern in patterns:
+        found = [
+            name
+            for name in tensors
+            if fnmatchcase(name, pattern) or fnmatchcase(prefix + name, pattern)
+        ]
+        if not found:
             raise LandscapeError(
-                f"a checkpoint must hold tensors alone, {path} is a TorchScript program, which is "
-                "code; save its weights with torch.save(model.state_dict(), FILE)"
-            ) from error
-        raise LandscapeError(
-            f"a checkpoint must be what torch.save wrote, got {path} ({one_line(error)})"
-        ) from error
-    if isinstance(found, Tensor):
-        return {FLAT: found}
-    if not isinstance(found, Mapping):
-        raise LandscapeError(
-            f"a checkpoint must hold a state_dict, got {type(found).__name__} in {path}; "
-            "save it with torch.save(model.state_dict(), FILE)"
-        )
-    return found
+                f"a pattern to ignore must match a tensor of {place}, {pattern} matches none"
+            )
+        ignored += found
+    return {name: t for name, t in tensors.items() if name not in ignored}, ignored
 
 
-def _refused(path: Path, reason: str) -> str:
-    """Why a pickle isn't loaded, with the name of what it asks for."""
-    if "invalid load key" in reason or "truncated" in reason:
-        said = one_line(pickle.UnpicklingError(reason.strip().split("\n")[-1]))
-        return f"a checkpoint must be what torch.save wrote, got {path} ({said})"
-    wanted = re.search(r"GLOBAL ([\w.]*\w)|Unsupported (\w+ \w+)", reason)
-    what = (wanted.group(1) or wanted.group(2)) if wanted else "not said"
-    return (
-        f"a checkpoint must hold tensors and plain values alone, {path} needs code to be unpickled "
-        f"({what}), which could do anything, so it wasn't loaded; if you trust it, load it "
-        "yourself and save its weights with torch.save(model.state_dict(), FILE)"
-    )
+def _translated(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Tensors by the names that the model's ``load_state_dict`` gives them."""
+    state = dict(tensors)
+    named = [(n, m) for n, m in model.named_modules() if m._load_state_dict_pre_hooks]
+    if not named:
+        return state
+    # A hook may do anything to its model.
+    twin = copy.deepcopy(model)
+    for name, _ in named:
+        start = f"{name}." if name else ""
+        for hook in twin.get_submodule(name)._load_state_dict_pre_hooks.values():
+            hook(state, start, {}, True, [], [], [])
+    return state
 
 
-def _safetensors(path: Path) -> Tree:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors: Tree = load_file(path)
-    except (SafetensorError, OSError, KeyError) as error:
-        raise LandscapeError(
-            f"a checkpoint must be whole, got {path} ({one_line(error)})"
-        ) from error
-    return tensors
-
-
-def _numpy(path: Path) -> Tree:
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return {FLAT: _tensor(found)}
-        with found:
-            return {name.replace("/", "."): _tensor(found[name]) for name in found.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise LandscapeError(
-            "a checkpoint of NumPy must hold plain arrays, written by numpy.save or numpy.savez, "
-            f"got {path} ({one_line(error)})"
-        ) from error
-
-
-def _tensor(array: Any) -> Tensor:
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"an array of {array.dtype}")
-    # Another byte order or a view's strides are nothing torch can take.
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
+def _is_obsolete(name: str, tensor: Tensor, model: nn.Module) -> bool:
+    """Whether a tensor that the model doesn't save is no weight, but made anew or of no use."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return True
+    if name in dict(model.named_buffers()) or any(fnmatchcase(name, one) for one in OBSOLETE):
+        return True
+    patterns = [
+        pattern
+        for module in model.modules()
+        for pattern in getattr(module, "_keys_to_ignore_on_load_unexpected", None) or ()
+    ]
+    return any(re.search(pattern, name) for pattern in patterns)
 
 
 def _mappings(tree: Tree, path: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Every mapping in a file, with the tensors directly in it."""
     tensors = {}
     for name, value in tree.items():
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and not value.is_nested:  # those have no shape
             for wrapper in WRAPPERS:
                 name = str(name).replace(wrapper, "")
             tensors[str(name)] = value
@@ -223,20 +215,20 @@ def _mappings(tree: Tree, path: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
 
 
 def _renamings(
-    tensors: Mapping[str, Tensor], expected: Mapping[str, Any]
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Any], anchors: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """Prefixes (theirs, the model's) that may stand for each other: the shortest ones first."""
-    first = min(expected, key=lambda name: name.count("."))
-    shared = first.split(".")[:-1]
     yield "", ""
-    for count in range(len(shared) + 1):
-        mine = "".join(f"{part}." for part in shared[:count])
-        if not all(name.startswith(mine) for name in expected):
-            return
-        rest = first[len(mine) :]
-        for name in tensors:
-            if name == rest or name.endswith(f".{rest}"):
-                yield name[: len(name) - len(rest)], mine
+    for anchor in anchors:
+        shared = anchor.split(".")[:-1]
+        for count in range(len(shared) + 1):
+            mine = "".join(f"{part}." for part in shared[:count])
+            if not all(name.startswith(mine) for name in expected):
+                break
+            rest = anchor[len(mine) :]
+            for name in tensors:
+                if name == rest or name.endswith(f".{rest}"):
+                    yield name[: len(name) - len(rest)], mine
 
 
 def _rank(where: str) -> int:
@@ -260,13 +252,8 @@ def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Ten
     return {new + k[len(old) :]: tensor for k, tensor in tensors.items() if k.startswith(old)}
 
 
-def _agreement(
-    tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], old: str, new: str
-) -> int:
-    return sum(
-        tuple(tensor.shape) == expected.get(name)
-        for name, tensor in _renamed(tensors, old, new).items()
-    )
+def _agreement(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(tuple(tensor.shape) == expected.get(name) for name, tensor in tensors.items())
 
 
 def _check(
@@ -303,32 +290,63 @@ def _from_vector(vector: Tensor, layout: Layout, model: nn.Module, place: str) -
             f"a lone array must hold all {layout.size} parameters of the model as one vector, "
             f"got shape {tuple(vector.shape)} in {place}"
         )
-    return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}), FLAT)
+    return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}, place), FLAT)
+
+
+def _check_constants(
+    tensors: Mapping[str, Tensor], model: nn.Module, layout: Layout, place: str
+) -> None:
+    """Refuse other frozen tensors than the model's: scans take these."""
+    differing = [
+        name
+        for name, own in frozen_tensors(model, layout).items()
+        if name in tensors and not torch.equal(tensors[name].to(own), own)
+    ]
+    if differing:
+        raise LandscapeError(
+            f"a checkpoint's frozen tensors must be the model's, {place} has another "
+            f"{_some(differing)}; load them in the problem's function, or name them with "
+            "--parameters"
+        )
 
 
 def _numbers(tensor: Tensor, name: str, place: str) -> NDArray[np.float32]:
-    if not tensor.is_floating_point():
-        raise LandscapeError(f"weights must be real numbers, {name} is {tensor.dtype} in {place}")
-    array: NDArray[np.float32] = tensor.detach().to(torch.float32).numpy()
+    """A tensor's numbers as a vector; of a complex one real and imaginary parts in turn."""
+    _check_plain(tensor, name, place)
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        raise LandscapeError(f"weights must be numbers, {name} is {tensor.dtype} in {place}")
+    array: NDArray[np.float32] = reals(tensor.detach()).to(torch.float32).numpy()
     return array
 
 
-def _buffers(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+def _check_plain(tensor: Tensor, name: str, place: str) -> None:
+    """Refuse what has other numbers than it shows, or none: sparse, quantized, on no device."""
+    kind = "quantized" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+    kind = "without data (meta)" if tensor.is_meta else kind
+    if kind != "strided":
+        raise LandscapeError(
+            f"a checkpoint's tensors must be dense, {name} is {kind} in {place}; save it with "
+            ".to_dense() or .dequantize()"
+        )
+
+
+def _buffers(
+    model: nn.Module, tensors: Mapping[str, Tensor], place: str
+) -> dict[str, NDArray[Any]]:
     """The checkpoint's buffers in the model's types; the model's own where it has none."""
+    for name in _state_buffers(model):
+        if name in tensors:
+            _check_plain(tensors[name], name, place)
     return {
-        name: np.array(tensors.get(name, buffer).detach().to("cpu", buffer.dtype).numpy())
+        name: array_of(tensors.get(name, buffer).detach().to("cpu", buffer.dtype))
         for name, buffer in _state_buffers(model).items()
     }
 
 
 def _state_buffers(model: nn.Module) -> dict[str, Tensor]:
     state = model.state_dict()
-    return {name: state[name] for name, _ in model.named_buffers() if name in state}
-
-
-READERS: Mapping[str, Callable[[Path], Tree]] = {
-    **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin"), _torch),
-    ".safetensors": _safetensors,
-    **dict.fromkeys((".npz", ".npy"), _numpy),
-}
-"""How a file of each kind is read."""
+    return {
+        name: state[name]
+        for name, buffer in model.named_buffers()
+        if name in state and is_dense(buffer)
+    }

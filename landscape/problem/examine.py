@@ -390,7 +390,8 @@ def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
     """Refuse what can't be trained: a step's worth, on a copy."""
     if not any(parameter.requires_grad for parameter in problem.model.parameters()):
         return
-    model, _ = tied(problem.model, next(problem.model.parameters()).device)
+    place = next(problem.model.parameters()).device
+    model = tied(problem.model, place, layout=problem.layout).model
     model.train()
     given = _cloned(batch)
     with seeded(0), torch.enable_grad():

@@ -8,9 +8,11 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
+from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,16 +64,45 @@ def builtin(model: str = "cnn", data: str = "digits", *, seed: int = 0, **option
     return load(BUILTIN, {"model": model, "data": data, **options}, seed=seed)
 
 
-def file_hash(spec: str) -> str:
-    """SHA-256 of the file that holds a problem's function now; empty for built-in problems.
+def code_file(spec: str) -> Path | None:
+    """The file that holds a problem's function; nothing of it is run, nor of its packages.
 
-    A file isn't run for it; a module is imported.
+    None where there is no such module, or it is compiled into the interpreter.
     """
     place, _ = _parts(spec)
     if place.endswith(".py"):
-        return hashlib.sha256(Path(place).read_bytes()).hexdigest()
+        return Path(place).resolve()
     with _importable(place):
-        return _find(spec)[1].sha256
+        found, inside = None, None
+        for name in accumulate(place.split("."), "{}.{}".format):
+            found = _module_spec(name, inside)
+            inside = _folders(found)
+        file = found.origin if found is not None and found.has_location else None
+    return Path(file).resolve() if file is not None else None
+
+
+def _module_spec(name: str, inside: Sequence[str] | None) -> ModuleSpec | None:
+    """As importing would find it; `importlib.util.find_spec` imports packages on the way."""
+    tried = (finder.find_spec(name, inside) for finder in sys.meta_path)
+    return next((found for found in tried if found is not None), None)
+
+
+def _folders(found: ModuleSpec | None) -> list[str] | None:
+    """Where a package's modules are; None for what is no package, or is spread over several."""
+    places = found.submodule_search_locations if found is not None else None
+    try:
+        return list(places) if places is not None else None
+    except KeyError:  # a namespace inside another asks for that one, which isn't imported
+        return None
+
+
+def file_hash(spec: str) -> str:
+    """SHA-256 of the file that holds a problem's function now; empty for built-in problems.
+
+    Nothing of it is run.
+    """
+    file = None if spec == BUILTIN else code_file(spec)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file is not None else ""
 
 
 def provide(source: Source) -> None:

@@ -58,8 +58,17 @@ def moved(nest: Any, device: torch.device) -> Any:
 
 
 def cast(nest: Any, dtype: torch.dtype) -> Any:
-    """The nest with its floating-point tensors in ``dtype``; indices, such as tokens, stay."""
-    return mapped(nest, lambda leaf: leaf.to(dtype) if is_floating(leaf) else leaf)
+    """The nest with its floating-point tensors in ``dtype``, complex ones in their kind of it.
+
+    Indices, such as tokens, stay.
+    """
+
+    def typed(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor) and leaf.is_complex():
+            return leaf.to(dtype.to_complex())
+        return leaf.to(dtype) if is_floating(leaf) else leaf
+
+    return mapped(nest, typed)
 
 
 def is_floating(leaf: Any) -> bool:

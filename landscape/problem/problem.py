@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from landscape.problem.blame import blamed
 from landscape.problem.losses import Found, Loss, accuracy, cross_entropy
 from landscape.problem.objective import LOSS, PENALTY, Facts
 from landscape.problem.samples import Batch, Collate, Collated, Data, Several
+from landscape.problem.weights import Layout, matching
 
 Augment: TypeAlias = Callable[[Any, torch.Generator], Any]
 """``augment(inputs, generator)``: what the model gets in training; with an objective the batch."""
@@ -114,6 +115,9 @@ class Problem:
     """Of a sum; `Problem.sum` makes one."""
     source: Source | None = field(default=None, compare=False)
     """How to make this problem again; ``load`` and ``builtin`` set it."""
+    weights: Layout | None = field(default=None, compare=False)
+    """Which tensors P consists of, and which of them directions move; None: those that are
+    trained. `also_trained` and ``Layout.narrowed`` make others."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What a user should know of how it is measured, in sentences."""
     facts: Facts | None = field(default=None, compare=False, repr=False)
@@ -256,6 +260,24 @@ class Problem:
             if note not in self.notes:
                 self._set("notes", (*self.notes, note))
         return loader.dataset
+
+    @property
+    def layout(self) -> Layout:
+        """The order of the flat vector of weights."""
+        return self.weights or Layout.of(self.model)
+
+
+def also_trained(problem: Problem, patterns: Sequence[str]) -> Problem:
+    """The problem with frozen tensors among its weights: those that are to be trained later.
+
+    Raises:
+        LandscapeError: a pattern matches no tensor.
+    """
+    if not patterns:
+        return problem
+    names = [name for name, _ in problem.model.named_parameters()]
+    chosen = matching(names, patterns, what="train")
+    return replace(problem, weights=Layout.of(problem.model, also=chosen))
 
 
 def _drawn(draw: Draw, draws: int) -> Any:

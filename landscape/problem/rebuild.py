@@ -5,21 +5,66 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from landscape.errors import LandscapeError
 from landscape.problem import presets
 from landscape.problem.examine import objective
-from landscape.problem.load import BUILTIN, file_hash, load
+from landscape.problem.load import BUILTIN, code_file, file_hash, load
 from landscape.problem.problem import Problem, vary
 from landscape.problem.samples import fingerprint
-from landscape.problem.weights import Layout
+from landscape.problem.weights import Layout, constant_records
 
 OVERRIDE = "--accept-changes"
+NEEDED = ("function", "settings", "sha256", "seed", "train_samples", "label_noise")
+"""Of a problem that can be made again."""
+GIVE = "give the problem with --problem FILE.py:function"
 KINDS = ("builtin", "file", "module", "python")
 """Where a problem comes from, as run.json says it."""
+
+
+@dataclass(frozen=True)
+class NamedCode:
+    """Code that a run's record names; nothing of it has been run."""
+
+    spec: str
+    """``path/to/file.py:function`` or ``package.module:function``."""
+    place: str
+    """The file that it lies in, absolute; empty for what is compiled into the interpreter."""
+    sha256: str
+    """Of that file as it is now."""
+
+
+Allow: TypeAlias = Callable[[NamedCode], object]
+"""Raises a `LandscapeError` where the code isn't to be run."""
+
+
+def refuse(code: NamedCode) -> None:
+    """What `from_record` does with code unless it is told otherwise.
+
+    Raises:
+        LandscapeError: always.
+    """
+    raise LandscapeError(
+        f"a record's code isn't run unasked, got {code.spec}; {GIVE}, or from Python use "
+        "landscape.sgd.problem_of(run)"
+    )
+
+
+def named_code(record: Mapping[str, Any], folder: Path) -> NamedCode | None:
+    """The code that a problem's entry in run.json names; None for one that names none.
+
+    Raises:
+        LandscapeError: its file isn't there.
+    """
+    if record["kind"] not in ("file", "module"):
+        return None
+    spec = _file(record, folder) if record["kind"] == "file" else record["function"]
+    place = code_file(spec)
+    return NamedCode(spec, str(place) if place is not None else "", file_hash(spec))
 
 
 def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
@@ -28,11 +73,12 @@ def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
     A file's path is kept absolute and relative to ``folder`` (the run's), so that it is found
     when both move together or only the run does.
     """
-    layout = Layout.of(problem.model)
+    layout = problem.layout
     record: dict[str, Any] = {
         "kind": "python",
         "layout": layout.fingerprint,
         "parameters": layout.to_records(),
+        "constants": constant_records(problem.model, layout),
         "data": fingerprint(problem.train),
         "validation_data": (
             fingerprint(problem.validation) if problem.validation is not None else None
@@ -80,51 +126,82 @@ def from_record(
     *,
     problem: Problem | None = None,
     accept_changes: bool = False,
+    allow: Allow = refuse,
 ) -> Problem:
     """The problem a run was trained with, made again; or ``problem``, if it is the same one.
 
+    Args:
+        record: the problem's entry in run.json.
+        folder: the run's.
+        problem: given instead of making it again.
+        accept_changes: whether file and data may have changed.
+        allow: asked before code that the record names is run, and before anything of it is
+            imported; a record may come from anybody. `landscape.sgd.problem_of` has the answer.
+
     Raises:
         LandscapeError: the problem was made in Python and none is given, it says it is built in
-            and isn't, its file changed, its data changed (both unless ``accept_changes``), or its
-            parameters have another layout.
+            and isn't, its code isn't allowed, its file changed, its data changed (both unless
+            ``accept_changes``), or its parameters have another layout.
     """
     if problem is None:
-        problem = _made_again(record, folder, accept_changes)
-    difference = Layout.of(problem.model).difference(Layout.from_records(record["parameters"]))
-    if difference:
-        raise LandscapeError(
-            f"the problem must have the parameters that run {folder} was trained with, "
-            f"got {difference}; give that problem with --problem FILE.py:function"
-        )
+        problem = _made_again(record, folder, accept_changes, allow)
+    problem = _with_weights(problem, record, folder)
     if not accept_changes:
+        _check_constants(problem, record, folder)
         _check_loss(problem, record, folder)
         _check_data(problem, record, folder)
     return problem
 
 
-def _made_again(record: Mapping[str, Any], folder: Path, accept_changes: bool) -> Problem:
-    kind = record["kind"]
+def _with_weights(problem: Problem, record: Mapping[str, Any], folder: Path) -> Problem:
+    """The problem with the run's tensors as its weights: which these are, the run says."""
+    recorded = Layout.from_records(record["parameters"])
+    layout = Layout.of(problem.model, also=[place.name for place in recorded.parameters])
+    if difference := layout.difference(recorded):
+        raise LandscapeError(
+            f"the problem must have the parameters that run {folder} was trained with, "
+            f"got {difference}; give that problem with --problem FILE.py:function"
+        )
+    if layout == Layout.of(problem.model):
+        return problem
+    if "constants" not in record:  # written when frozen tensors were part of the vector
+        trained = {name for name, t in problem.model.named_parameters() if t.requires_grad}
+        layout = Layout(tuple(replace(p, moves=p.name in trained) for p in layout.parameters))
+    return replace(problem, weights=layout)
+
+
+def _made_again(
+    record: Mapping[str, Any], folder: Path, accept_changes: bool, allow: Allow
+) -> Problem:
+    kind = record.get("kind")
     if kind not in KINDS:
         raise LandscapeError(
             f"the problem of run {folder} must be of kind {', '.join(KINDS)}, got {kind!r}; "
             "give it with --problem FILE.py:function"
         )
-    if kind == "builtin":
-        _check_builtin(record, folder)
     if kind == "python":
         raise LandscapeError(
             f"run {folder} was recorded from Python and can't make its problem again; "
             "give it with --problem FILE.py:function"
         )
-    spec = _file(record, folder) if kind == "file" else record["function"]
-    # Before it is called: changed code may also fail, and not say why.
-    found = file_hash(spec)
-    if found != record["sha256"] and not accept_changes:
+    needed = (*NEEDED, "path", "relative_path") if kind == "file" else NEEDED
+    if missing := [name for name in needed if name not in record]:
         raise LandscapeError(
-            f"{spec.rpartition(':')[0]} must be as it was when run {folder} was trained, "
-            f"got sha256 {found[:12]} instead of {record['sha256'][:12]}; "
-            f"put it back, or accept the changes with {OVERRIDE}"
+            f"the problem of run {folder} must have {', '.join(missing)}, it doesn't; {GIVE}"
         )
+    if kind == "builtin":
+        _check_builtin(record, folder)
+    code = named_code(record, folder)
+    if code is not None:
+        allow(code)
+        # Before it is called: changed code may also fail, and not say why.
+        if code.sha256 != record["sha256"] and not accept_changes:
+            raise LandscapeError(
+                f"{code.spec.rpartition(':')[0]} must be as it was when run {folder} was trained, "
+                f"got sha256 {code.sha256[:12]} instead of {record['sha256'][:12]}; "
+                f"put it back, or accept the changes with {OVERRIDE}"
+            )
+    spec = record["function"] if code is None else code.spec
     problem = load(spec, record["settings"], seed=record["seed"])
     return vary(problem, train_samples=record["train_samples"], label_noise=record["label_noise"])
 
@@ -157,6 +234,18 @@ def _file(record: Mapping[str, Any], folder: Path) -> str:
     # Where a run was moved, another file may lie at the same relative path.
     same = (spec for spec in specs if file_hash(spec) == record["sha256"])
     return next(same, specs[0])
+
+
+def _check_constants(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:
+    expected = record.get("constants", {})
+    found = constant_records(problem.model, problem.layout) if expected else {}
+    differing = [name for name, one in expected.items() if found.get(name) != one]
+    if differing:
+        raise LandscapeError(
+            f"the problem's frozen tensors must be what run {folder} was trained with, "
+            f"{len(differing)} of {len(expected)} differ, {differing[0]} first; load the same "
+            f"ones in the problem's function, or accept the changes with {OVERRIDE}"
+        )
 
 
 def _check_loss(problem: Problem, record: Mapping[str, Any], folder: Path) -> None:

@@ -59,13 +59,14 @@ def radius(plane: Plane, loss_at: LossAt, *, rise: float) -> tuple[float, str]:
 
 
 def ranges(
-    plane: Plane, path: Floats, loss_at: LossAt, *, subject: str, rise: float
+    plane: Plane, path: Floats, loss_at: LossAt, *, subject: str, rise: float, each: bool = False
 ) -> tuple[tuple[Range, ...], str]:
     """Each axis' range for ``auto``, and how it came about in words; none where it is the path's.
 
     ``path`` (n, D) are the coordinates of the paths and of the marked points; `PlaneKind.subject`
-    says whether these are to be covered. Where they are a point, or a dot beside that, the range
-    goes out until the loss has risen, and always holds the marked points of the plane itself.
+    says whether these are to be covered, ``each`` whether every axis by itself. Where they are a
+    point, or a dot beside that, the range goes out until the loss has risen, and always holds the
+    marked points of the plane itself.
 
     Raises:
         LandscapeError: as for `radius`.
@@ -74,7 +75,7 @@ def ranges(
     every = np.concatenate([path[np.isfinite(path).all(1)], np.zeros((1, dimensions))])
     width = float(np.ptp(every, axis=0).max())
     if subject == "path" and width > 0:
-        return around(every), ""
+        return around(every, each=each), ""
     reach, why = radius(plane, loss_at, rise=rise)
     if subject == "either" and width >= TINY * 2 * reach:
         return around(every), ""

@@ -136,7 +136,8 @@ class Plain:
     """A loop over batches at one point, as one would write it."""
 
     def __init__(self, problem: Problem, plane: Plane) -> None:
-        self.model, self.vector = tied(problem.model)
+        copy = tied(problem.model)
+        self.model, self.vector = copy.model, copy.vector
         self.model.eval()
         assert isinstance(problem.train, tuple)
         inputs, self.targets = problem.train

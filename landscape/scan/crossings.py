@@ -20,8 +20,14 @@ PRECISION = 0.02
 """A radius is right to this, relative."""
 LADDER: Floats = np.array([8.0**k for k in range(-5, 1)])
 """Shares of a ray's reach at which the loss is measured first."""
-BISECTIONS = math.ceil(math.log2(math.log(8.0) / (2 * math.log1p(PRECISION))))
-"""Halvings in log radius, until the middle of what is left is as near as that to both ends."""
+
+
+def bisections(precision: float) -> int:
+    """Halvings in log radius, until the middle of what is left is as near as that to both ends."""
+    return math.ceil(math.log2(math.log(8.0) / (2 * math.log1p(precision))))
+
+
+BISECTIONS = bisections(PRECISION)
 KEY = "crossings"
 """Among a scan's findings while there are paths to come: what is measured so far."""
 
@@ -89,15 +95,19 @@ def measure(
     dimensions: int,
     there: Sequence[Ray],
     grid: Sequence[tuple[Floats, Floats]] = (),
+    *,
+    ladder: Floats = LADDER,
+    precision: float = PRECISION,
 ) -> Iterator[tuple[int, list[float | None] | None]]:
     """Find the radius on each ray at which the loss has risen.
 
     ``losses_at`` gives the training losses (n,) at points (n, D) of the plane. First at the
-    radii of the ladder, then at the middle, in log radius, of the two that the level is first
-    crossed between. ``grid`` is `known`'s: beyond one of its points at which the loss has risen
-    nothing is computed. So a rise that falls again is seen where it holds at a grid point or from
-    one radius of the ladder to the next, a factor of 8; where the loss only rises, the numbers
-    are the same to the bit whatever the grid. A loss that isn't finite has risen.
+    radii of the ``ladder`` (a factor of 8 apart), then at the middle, in log radius, of the two
+    that the level is first crossed between, to ``precision``. ``grid`` is `known`'s: beyond one of
+    its points at which the loss has risen nothing is computed. So a rise that falls again is seen
+    where it holds at a grid point or from one radius of the ladder to the next; where the loss
+    only rises, the numbers are the same to the bit whatever the grid. A loss that isn't finite has
+    risen.
 
     Yields how many losses were computed since, with the last of them the radii as `Crossings` has
     them: never where the origin's loss isn't finite.
@@ -105,20 +115,22 @@ def measure(
     ends = np.zeros((len(there), dimensions))
     for row, ray in zip(ends, there, strict=True):
         row[ray.axis] = ray.end
-    ladder = (ends[:, None] * LADDER[:, None]).reshape(-1, dimensions)
-    losses = losses_at(np.concatenate([np.zeros((1, dimensions)), ladder]))
+    rungs = (ends[:, None] * ladder[:, None]).reshape(-1, dimensions)
+    losses = losses_at(np.concatenate([np.zeros((1, dimensions)), rungs]))
     level, computed = losses[0] + RISE, len(losses)
     if not np.isfinite(level):
         yield computed, None
         return
-    risen = np.array([_first(shares, values, level) for shares, values in grid] or math.inf)
+    risen = np.array(
+        [_first(shares, values, level, ladder[0]) for shares, values in grid] or math.inf
+    )
     risen = np.broadcast_to(risen, len(there))
-    above = ~(losses[1:].reshape(len(there), -1) < level) | (risen[:, None] <= LADDER)
+    above = ~(losses[1:].reshape(len(there), -1) < level) | (risen[:, None] <= ladder)
     first = above.argmax(1)
     shares = np.where(above.any(1), 0.0, np.inf)
     between = np.flatnonzero(first > 0)
-    low, high = np.log(LADDER[first[between] - 1]), np.log(LADDER[first[between]])
-    for _ in range(BISECTIONS if len(between) else 0):
+    low, high = np.log(ladder[first[between] - 1]), np.log(ladder[first[between]])
+    for _ in range(bisections(precision) if len(between) else 0):
         yield computed, None
         middle = (low + high) / 2
         over = np.exp(middle) >= risen[between]
@@ -133,6 +145,6 @@ def measure(
     yield computed, [float(radius) if np.isfinite(radius) else None for radius in radii]
 
 
-def _first(shares: Floats, losses: Floats, level: float) -> float:
+def _first(shares: Floats, losses: Floats, level: float, finest: float) -> float:
     """The nearest of some points on a ray at which the loss has risen; infinite if at none."""
-    return float(np.min(shares[(shares >= LADDER[0]) & ~(losses < level)], initial=np.inf))
+    return float(np.min(shares[(shares >= finest) & ~(losses < level)], initial=np.inf))

@@ -47,7 +47,7 @@ def width(scan: Scan) -> Width | None:
 def barrier(scan: Scan) -> dict[str, Any] | None:
     """The barrier between the two weights of a line: None for any other scan.
 
-    A `Barrier` over the grid points between, both ends included, for training and
+    A `Barrier` over the measured points between, both ends included, for training and
     validation. None as well where the ends aren't grid points; a value is None where it isn't
     finite.
     """
@@ -56,7 +56,8 @@ def barrier(scan: Scan) -> dict[str, Any] | None:
         return None
     a, b = ends
     t = (scan.x - a) / (b - a)
-    inside = (t >= -1e-6) & (t <= 1 + 1e-6)
+    # What is interpolated has no say: an extreme between would be the interpolation's.
+    inside = (t >= -1e-6) & (t <= 1 + 1e-6) & scan.measured
     t = t[inside]
     if len(t) < 2 or t[0] > 1e-6 or t[-1] < 1 - 1e-6:
         return None

@@ -18,6 +18,7 @@ from landscape.scan.filling import Stream, beneath, coordinates, fill
 from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, PointCurvature
 from landscape.scan.paths import Track, measured_rows, points_of, trace_all
+from landscape.scan.refine import caps
 from landscape.scan.refine.until_tolerance import Refinement
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
@@ -158,7 +159,10 @@ class Job:
             for current in beneath(scan, few, _stream(few, pool)):
                 scan = current
                 yield scan
-        refinement = Refinement(scan, scan.tolerance, scan.subset)
+        limits = scan.settings.get(caps.KEY, {})
+        certain = [point.xy for point in scan.points] + [(0.0,) * scan.measured.ndim]
+        certain += [(float(end),) for end in scan.settings.get("between", ())]
+        refinement = Refinement(scan, scan.tolerance, scan.subset, limits, certain)
         batches = refinement.batches()
         for current in fill(scan, engine, stream, curvature=curvature, batches=batches):
             scan = current

@@ -10,6 +10,7 @@ import numpy as np
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
+from landscape.problem import spectral
 from landscape.problem.examine import objective
 from landscape.problem.losses import CrossEntropy, accuracy
 from landscape.problem.objective import LOSS
@@ -27,11 +28,11 @@ def _gradient_norm(hessian: Hessian) -> dict[str, float]:
 
 
 def _sharpness(hessian: Hessian) -> dict[str, float]:
-    return {"sharpness": float(top(hessian, 1, tolerance=TOLERANCE).values[0])}
+    return {"sharpness": float(top(hessian.block, 1, tolerance=TOLERANCE).values[0])}
 
 
 def _convexity(hessian: Hessian) -> dict[str, float]:
-    lowest, highest = ends(hessian, tolerance=TOLERANCE / 10)
+    lowest, highest = ends(hessian.block, tolerance=TOLERANCE / 10)
     ratio = abs(lowest / highest) if highest else float("nan")
     return {"convexity": ratio, "sharpness": highest}
 
@@ -125,6 +126,8 @@ class PointCurvature:
         weights = self._plane.origin + xy @ self._plane.directions.astype(np.float64)
         buffers = self._between.at(xy) if self._between else self._plane.buffers
         self._hessian.move(weights, buffers)
+        if self._between:
+            spectral.compute(self._hessian.model)
         if self._plane.batchnorm == "recompute":
             self._hessian.recompute()
         found = dict.fromkeys(self.names, float("nan"))

@@ -56,11 +56,13 @@ class PlannedScan:
             "extent": self.grid.extent or KINDS[self.key].extent,
             "rise": self.grid.rise,
             "planes": choice.planes,
+            "parameters": choice.parameters,
             "measures": list(self.grid.measures),
             "tolerance": self.evaluation.tolerance,
             "samples": self.evaluation.samples,
             **({"weight_decay": self.weight_decay} if self.weight_decay else {}),
             **of_objective(self.given.problem),
+            "cap": self.evaluation.cap,
         }
 
     def plane(self, seed: int | None = None) -> tuple[Plane, Floats]:
@@ -130,7 +132,9 @@ def auto_ranges(
         return (range_between(ends[1], len(axes(grid.size, ((0, 1),))[0])),), ""
     dimensions, row = len(plane.directions), kinds.row_of(plane)
     marked = np.array([point.xy for point in plane.points]).reshape(-1, dimensions)
-    paths = np.concatenate([track.projection.xy for track in tracks] + [marked])
+    since = row.since if row is not None else (lambda trajectory: 0)
+    shown = [t.projection.xy[t.trajectory.step >= since(t.trajectory)] for t in tracks]
+    paths = np.concatenate([*shown, marked])
     evaluator: list[PointEvaluator] = []
 
     def loss_at(xy: Floats) -> float:
@@ -139,4 +143,5 @@ def auto_ranges(
         return evaluator[0].train_loss_at(xy)
 
     subject = row.subject if row is not None else "either"
-    return ranges(plane, paths, loss_at, subject=subject, rise=grid.rise)
+    each = row is not None and row.each
+    return ranges(plane, paths, loss_at, subject=subject, rise=grid.rise, each=each)

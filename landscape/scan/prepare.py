@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,24 +17,29 @@ from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
-from landscape.plane.named_weights import check_layout
+from landscape.plane.named_weights import check_constants, check_layout
 from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
+from landscape.problem.weights import frozen_tensors
 from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import attributes, of_problem, stored, uncertain
 from landscape.scan.paths import Track
 from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
+from landscape.scan.refine import caps
+from landscape.scan.refine.until_tolerance import too_few
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.weight_decay import rate_of
+from landscape.scan.valley_job import ValleyJob
+from landscape.scan.valley_prepare import valley_job
 from landscape.store import provenance
 from landscape.store.run import Run
-from landscape.store.scans.records import Floats, Plane, Scan
+from landscape.store.scans.records import Floats, Moved, Plane, Scan
 from landscape.store.trajectories.trajectory import Trajectory
 
 COMPARED = "as far as those of the scans that it is compared with"
@@ -49,10 +55,11 @@ def prepare(
     name: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
-) -> list[Job]:
+) -> list[Job | ValleyJob]:
     """Make the planes of a request, and refuse all of it before anything is evaluated.
 
-    The paths of ``also`` are projected onto the same planes. For planes of curvature, and where
+    The paths of ``also`` are projected onto the same planes; beside a valley each of them gets
+    one of its own, in its own folder. For planes of curvature, and where
     the extent is found by how the loss rises, some products and losses are computed here.
 
     Raises:
@@ -61,32 +68,51 @@ def prepare(
             with other settings.
     """
     request.check()
+    if request.plane.planes > 1:  # quartiles over them are of measured losses
+        request = replace(request, evaluation=replace(request.evaluation, tolerance=0.0))
     if request.evaluation.samples is not None:
         subset.check(problem, request.evaluation.samples)
-    specs = kinds.specs(request.plane)
+    trajectory = run.trajectory
+    best_constant = constant_loss(problem)
+    specs = kinds.specs(request.plane, trajectory, best_constant)
     if name is not None and len(specs) > 1:
         raise LandscapeError(
             f"name needs a single plane, got {', '.join(specs)}; choose one with --plane"
         )
-    trajectory = run.trajectory
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
-    best_constant = constant_loss(problem)
+        check_constants(run, other, str(other.folder))
+    if request.plane.parameters:
+        narrowed = problem.layout.narrowed([request.plane.parameters])
+        problem = replace(problem, weights=narrowed)
     decay = rate_of(run) if request.grid.with_weight_decay else 0.0
-    planned = []
+    makers: list[Callable[[], Job | ValleyJob]] = []
+    runs, seconds = [run, *also], request.save_seconds
     for spec in specs:
         key, places = kinds.parse_spec(spec)
         device = request.evaluation.device
         given = Given(trajectory, problem, best_constant, request.plane, places, device)
-        path = run.scan(name or kinds.file_name(key, given))
-        if path.exists() and not (resume or overwrite):
-            raise LandscapeError(
-                f"a new scan needs a new name, {path} exists; go on with --resume, "
-                "replace it with --overwrite, or give another --name"
-            )
-        planned.append(PlannedScan(spec, key, given, path, request.grid, request.evaluation, decay))
-    runs, seconds = [run, *also], request.save_seconds
-    return [_job(one, runs, save_seconds=seconds, resume=resume) for one in planned]
+        file = name or kinds.file_name(key, given)
+        for one in runs if kinds.KINDS[key].sliced else [run]:
+            path = one.scan(file)
+            if path.exists() and not (resume or overwrite):
+                raise LandscapeError(
+                    f"a new scan needs a new name, {path} exists; go on with --resume, "
+                    "replace it with --overwrite, or give another --name"
+                )
+            if kinds.KINDS[key].sliced:
+                makers.append(
+                    partial(
+                        valley_job,
+                        *(one, problem, request, path),
+                        constant_loss=best_constant,
+                        resume=resume,
+                    )
+                )
+                continue
+            planned = PlannedScan(spec, key, given, path, request.grid, request.evaluation, decay)
+            makers.append(partial(_job, planned, runs, save_seconds=seconds, resume=resume))
+    return [make() for make in makers]
 
 
 def _job(planned: PlannedScan, runs: Sequence[Run], *, save_seconds: float, resume: bool) -> Job:
@@ -118,6 +144,7 @@ def _begun(
         axes(planned.grid.size, ranges),
         planned.grid,
         planned.evaluation,
+        planned.given.trajectory,
         constant_loss=planned.given.constant_loss,
         run_id=run.id,
         run_name=run.name,
@@ -135,21 +162,44 @@ def _empty(
     axes_there: Sequence[Floats],
     choice: GridChoice,
     evaluation: Evaluation,
+    trajectory: Trajectory | None,
     **about: Any,
 ) -> Scan:
     x, *rest = axes_there
-    return empty(
+    # Of a subset's losses what is missing is interpolated, few points or many.
+    exact = evaluation.samples is None and too_few([len(axis) for axis in axes_there])
+    tolerance = 0.0 if exact else evaluation.tolerance
+    scan = empty(
         plane,
         x,
         rest[0] if rest else np.empty(0),
         values=of_problem(problem),
         further=stored(choice.measures),
         alone=tuple(objective(problem).alone),
-        uncertain=uncertain(problem) if not evaluation.tolerance else (),
+        uncertain=uncertain(problem) if not tolerance else (),
         attributes=attributes(problem),
-        tolerance=evaluation.tolerance,
+        tolerance=tolerance,
         samples=evaluation.samples,
+        weights=_what_moves(problem),
         **about,
+    )
+    if not tolerance:
+        return scan
+    there = caps.caps(evaluation.cap, scan.measures, scan.constant_loss, trajectory)
+    return replace(scan, settings={**scan.settings, caps.KEY: there})
+
+
+def _what_moves(problem: Problem) -> Moved:
+    """What of the problem's network the directions move."""
+    layout, moving = problem.layout, problem.layout.moving
+    frozen = [tensor.numel() for tensor in frozen_tensors(problem.model, layout).values()]
+    every = len(moving) == len(layout.parameters)
+    return Moved(
+        trained=layout.size,
+        frozen=sum(frozen),
+        frozen_tensors=len(frozen),
+        moved=sum(place.size for place in moving),
+        tensors=() if every else tuple(place.name for place in moving),
     )
 
 
@@ -207,6 +257,7 @@ def grid(
     measures: Sequence[str] = GridChoice.measures,
     tolerance: float = Evaluation.tolerance,
     samples: int | None = Evaluation.samples,
+    cap: str | float = Evaluation.cap,
     device: str = Evaluation.device,
     strategy: str = Evaluation.strategy,
     precision: str = Evaluation.precision,
@@ -219,17 +270,18 @@ def grid(
 
     What ``landscape scan`` does to a file, with the same findings, remarks and certificate; so are
     the options: ``size`` (``"51x31"``), ``extent`` (``"auto"``, which needs a trajectory),
-    ``measures`` (``("sharpness",)``), ``tolerance`` (0.01: only some points are measured and the
-    others interpolated), ``samples`` (losses are means over so many random ones, with standard
-    errors). ``workers`` is a number of processes of this machine or what
-    `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are further
-    fields of `Scan`, such as ``constant_loss``.
+    ``measures`` (``("sharpness",)``), ``tolerance`` (only some points are measured and the
+    others interpolated to it; 0 measures every point), ``cap`` (it holds for losses up to here),
+    ``samples`` (with tolerance 0 losses are means over so many random ones, with standard errors;
+    else that is where interpolation starts). ``workers`` is a number of processes of this machine
+    or what `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are
+    further fields of `Scan`, such as ``constant_loss``, which a cap is twice of.
 
     Raises:
         LandscapeError: an option that can't be, or extent ``auto`` without a trajectory.
     """
     choice = GridChoice(str(size), str(extent), rise, tuple(measures))
-    evaluation = Evaluation(device, strategy, precision, memory, tolerance, samples)
+    evaluation = Evaluation(device, strategy, precision, memory, tolerance, samples, str(cap))
     check_grid(choice)
     check_evaluation(evaluation)
     if samples is not None:
@@ -244,12 +296,14 @@ def grid(
     settings: Mapping[str, Any] = {
         "tolerance": tolerance,
         "samples": samples,
+        "cap": str(cap),
         "measures": list(measures),
         "extent_reason": reason,
         **of_objective(problem),
     }
     about["settings"] = {**about.get("settings", {}), **settings}
-    scan = _empty(plane, problem, axes(choice.size, ranges), choice, evaluation, **about)
+    grid_axes = axes(choice.size, ranges)
+    scan = _empty(plane, problem, grid_axes, choice, evaluation, trajectory, **about)
     job = Job(problem, scan, evaluation, tracks)
     with cluster.workers(workers) if isinstance(workers, int) else nullcontext(workers) as pool:
         [filled] = deque(job.run(pool), maxlen=1)

@@ -10,7 +10,7 @@ from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.device import resolve
 from landscape.scan import measures as further
-from landscape.scan.refine import until_tolerance
+from landscape.scan.refine import caps, until_tolerance
 from landscape.scan.saving import SAVE_SECONDS
 from landscape.scan.speed import memory, strategies
 from landscape.scan.speed.evaluator import dtype_of
@@ -52,11 +52,10 @@ class Request:
         check_evaluation(self.evaluation)
         if not self.save_seconds >= 0:
             raise LandscapeError(f"save-every must be at least 0, got {self.save_seconds:g}")
-        fewer = self.evaluation.tolerance or self.evaluation.samples is not None
-        if self.plane.planes > 1 and fewer:
+        if self.plane.planes > 1 and self.evaluation.samples is not None:
             raise LandscapeError(
-                "tolerance and samples are for a single plane, "
-                f"got {self.plane.planes} planes; drop --planes or these"
+                "samples are for a single plane, "
+                f"got {self.plane.planes} planes; drop --planes or --samples"
             )
 
 
@@ -75,9 +74,11 @@ def check_evaluation(evaluation: Evaluation) -> None:
     """Refuse an evaluation that can't be, whatever the problem.
 
     Raises:
-        LandscapeError: a strategy, device, precision, size of memory or tolerance that can't be.
+        LandscapeError: a strategy, device, precision, size of memory, tolerance or cap that
+            can't be.
     """
     strategies.fitting(evaluation.strategy)
     dtype_of(evaluation.precision, resolve(evaluation.device))
     memory.most(evaluation.memory)
     until_tolerance.check(evaluation.tolerance)
+    caps.check(evaluation.cap)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -12,6 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes
 from landscape.scan.planned import PlannedScan
+from landscape.scan.refine import caps
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.strategies import STRATEGIES, fitting
 from landscape.store.scans import scanfile
@@ -59,6 +60,14 @@ def _of_plane(old: Scan, planned: PlannedScan, run_id: str) -> Iterator[tuple[st
     if "normalize" in planned.takes:
         yield "normalization", old.plane.normalization, choice.normalize
         yield "ignored", old.plane.ignored, "none" if choice.include_1d else "1-D"
+    # Patterns are compared as they were asked for. An old scan has its directions, but further
+    # ones would be made anew, without those of frozen tensors.
+    by_name = choice.parameters or old.settings.get("parameters")
+    if not by_name and (old.weights is not None or choice.planes > 1):
+        constant = len(planned.given.problem.layout.moving) < len(planned.given.parameters)
+        was = old.weights is not None and bool(old.weights.tensors)
+        said = {True: "those that are trained", False: "all"}
+        yield "moved tensors", said[was], said[constant]
     yield "origin_step", old.plane.origin_step, kinds.origin_step(planned.key, planned.given)
 
 
@@ -82,10 +91,24 @@ def _of_grid(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, Any]]:
             AUTO if old.settings["extent"] == AUTO else was,
             AUTO if extent == AUTO else was,
         )
-    first = {"tolerance": 0.0, "samples": None}
+    first: dict[str, Any] = {
+        "tolerance": 0.0,
+        "samples": None,
+        "parameters": None,
+        "cap": caps.NONE,
+    }
+    for name in _needless(old, planned):
+        del settings[name]
     for name, is_now in settings.items():
         if name in old.settings or name in first:  # absent from the first files
             yield name, old.settings.get(name, first.get(name)), is_now
+
+
+def _needless(old: Scan, planned: PlannedScan) -> Sequence[str]:
+    """Settings of no consequence: all losses are measured, or there is nothing that a cap caps."""
+    if old.complete and not old.tolerance and planned.evaluation.samples is None:
+        return ("tolerance", "cap")
+    return () if planned.evaluation.tolerance else ("cap",)
 
 
 def _of_evaluation(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, Any]]:

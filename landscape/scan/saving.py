@@ -8,9 +8,10 @@ from types import TracebackType
 
 from landscape.errors import LandscapeError
 from landscape.sgd import lock
-from landscape.store.hdf5 import remove_unfinished
-from landscape.store.scans import scanfile
+from landscape.store.files import remove_unfinished
+from landscape.store.scans import scanfile, valleyfile
 from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
 
 SAVE_SECONDS = 10.0
 TIMES = 20
@@ -69,19 +70,22 @@ class Saver:
         """Let others have it."""
         lock.release(self._lock)
 
-    def offer(self, scan: Scan) -> None:
+    def offer(self, scan: Scan | Valley) -> None:
         """Save if it is time to."""
         due = max(self._seconds, TIMES * self._took) if self._seconds else 0.0
         if time.monotonic() - self._saved >= due:
             self.save(scan)
 
-    def save(self, scan: Scan) -> None:
+    def save(self, scan: Scan | Valley) -> None:
         """Save now.
 
         Raises:
             LandscapeError: the disk is full or the folder can't be written; what was there stays.
         """
         started = time.monotonic()
-        scanfile.save(self.path, scan)
+        if isinstance(scan, Valley):
+            valleyfile.save(self.path, scan)
+        else:
+            scanfile.save(self.path, scan)
         self._saved = time.monotonic()
         self._took = self._saved - started

@@ -1,5 +1,6 @@
 """How a trajectory comes to be: training by SGD, and recording it."""
 
+from landscape.sgd.consent import problem_of
 from landscape.sgd.recording.cadence import Cadence
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.recorder import Recorder
@@ -22,6 +23,7 @@ __all__ = [
     "begin",
     "distance",
     "go_on",
+    "problem_of",
     "resume",
     "steps",
     "sweep",

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.sgd import endings
+from landscape.sgd.endings import Ending, EndingRules
 from landscape.store.scans.records import Floats
 from landscape.store.trajectories.trajectory import Event
 
@@ -25,9 +27,7 @@ LEARNED = 0.1
 EXCURSION = 0.25
 """† Share of the way from the best loss to the constant output's that begins an excursion."""
 ROWS = 5
-"""† The fewest rows of an escape and of a plateau."""
-TIMES = 3
-"""† An escape lasts so many times the longest excursion before it."""
+"""† The fewest rows of a plateau."""
 FLAT = 0.05
 """† A plateau's losses are within this share of the constant output's."""
 BEFORE = 5
@@ -54,10 +54,8 @@ class EventRules:
     """A spike rises so many MADs of the noise before it above the best loss,"""
     spike_rows: int = 0
     """which is known from so many rows: early the way to L₀ is short, and noise may go it."""
-    escape_rows: int = ROWS
-    """The fewest rows of an escape."""
-    escape_times: float = TIMES
-    """An escape lasts so many times the longest excursion before it."""
+    ending: EndingRules = field(default_factory=EndingRules)
+    """What the run's last stretch is, beside its best: there an escape is decided."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,8 @@ class Course:
     learned: int | None
     """The row from which it had learned for a whole epoch; None: never."""
     excursions: tuple[Excursion, ...]
-    rules: EventRules = EventRules()
+    ending: Ending
+    rules: EventRules = field(default_factory=EventRules)
     epoch: int = 1
     """Steps of one."""
 
@@ -111,8 +110,17 @@ class Course:
 
     @property
     def level(self) -> float:
-        """The loss above which the run, or a training from one of its rows, has left the best."""
-        return level(float(self.loss[self.best]), self.constant, self.rules.excursion)
+        """The loss above which the run, or a training from one of its rows, has left the best.
+
+        A quarter of the way to L₀; after an escape to a lower loss, halfway to that. Of a run that
+        never learned, the loss that shows learning.
+        """
+        if self.ending.kind == endings.NEVER:
+            return self.constant - self.rules.learned * self.scale
+        found = level(float(self.loss[self.best]), self.constant, self.rules.excursion)
+        if self.escaped:
+            found = min(found, (self.ending.best + self.ending.end) / 2)
+        return found
 
     @property
     def end(self) -> float:
@@ -149,14 +157,10 @@ class Course:
         return self.excursions[:-1] if self.last else self.excursions
 
     @property
-    def longest(self) -> int:
-        """Rows of the longest excursion that ended."""
-        return max((excursion.rows for excursion in self.ended), default=0)
-
-    @property
     def spikes(self) -> tuple[Excursion, ...]:
-        """Those that came back and rose clear of the noise before them."""
-        return tuple(excursion for excursion in self.ended if self._is_spike(excursion))
+        """Those that came back, before any escape, and rose clear of the noise before them."""
+        end = len(self.loss) if self.left is None else self.left
+        return tuple(each for each in self.ended if each.end <= end and self._is_spike(each))
 
     def _is_spike(self, excursion: Excursion) -> bool:
         if excursion.onset is None or excursion.first < self.rules.spike_rows:
@@ -166,12 +170,14 @@ class Course:
         return bool(highest > excursion.best + self.rules.spike_noise * before)
 
     @property
+    def left(self) -> int | None:
+        """The row from which it is away for good; None where it isn't."""
+        return self.ending.left
+
+    @property
     def escaped(self) -> bool:
-        """Whether the last excursion reaches the end and is long enough for an escape."""
-        last = self.last
-        if last is None or last.onset is None:
-            return False
-        return last.rows >= max(self.rules.escape_rows, self.rules.escape_times * self.longest)
+        """Whether its last stretch lies clearly above its best."""
+        return self.left is not None
 
 
 def level(best: float, constant: float, share: float = EXCURSION) -> float:
@@ -230,34 +236,44 @@ def read(
     found: list[Excursion] = []
     if start is not None:
         found = excursions(loss, constant, since=start, residuals=apart, share=rules.excursion)
-    return Course(step, loss, constant, apart, start, tuple(found), rules, steps_per_epoch)
+    inside = found[-1].first if found and found[-1].end == len(loss) else None
+    noise = 0.0 if math.isfinite(constant_loss) else _noise(apart)
+    ending = endings.of(loss, constant, noise, rules.ending, inside=inside)
+    return Course(step, loss, constant, apart, start, tuple(found), ending, rules, steps_per_epoch)
 
 
 def events_of(course: Course) -> list[Event]:
-    """Spikes, recoveries, plateaus, and what reaches the end, in the order of their steps.
+    """Spikes, recoveries, plateaus, and an escape, in the order of their steps.
 
     A spike is an excursion that ended, a recovery its way back from the highest row; an escape is
-    one that lasts to the end, at least five rows and three times as long as any before. An onset
-    that reaches the end and isn't long enough for an escape is a spike as well.
+    where the last stretch begins that lies clearly above the best, as `endings` reads it. An
+    excursion that reaches the end and is too short to be a stretch is a spike as well.
     """
     loss, step = course.loss, course.step
     found: list[Event] = []
-    for each in (*course.spikes, course.last):
-        if each is None or each.onset is None:
-            continue
-        onset = each.onset
-        rise = f"train_loss {loss[onset]:.4g} > {each.limits.onset:.4g} at step {step(onset)}"
-        name = "escape" if each is course.last and course.escaped else "spike"
-        found.append(Event(name, step(onset), step(each.end - 1), rise))
-        if each is course.last:
-            continue
+    for each in course.spikes:
+        found.append(_spike(course, each))
         peak = each.first + int(loss[each.first : each.end].argmax())
         back = (
             f"train_loss {loss[each.end]:.4g} <= {each.limits.level:.4g} at step {step(each.end)}"
         )
         found.append(Event("recovery", step(peak), step(each.end), back))
+    if course.left is not None:
+        rise = f"train_loss {loss[course.left]:.4g} > {course.ending.best:.4g}, the best stretch's,"
+        found.append(
+            Event("escape", step(course.left), step(-1), f"{rise} from step {step(course.left)} on")
+        )
+    elif course.last is not None and course.last.onset is not None:
+        found.append(_spike(course, course.last))
     found += plateaus(course.steps, loss, course.constant, course.epoch)
     return sorted(found, key=lambda event: (event.first, event.last, event.name))
+
+
+def _spike(course: Course, each: Excursion) -> Event:
+    assert each.onset is not None
+    step = course.step(each.onset)
+    rise = f"train_loss {course.loss[each.onset]:.4g} > {each.limits.onset:.4g} at step {step}"
+    return Event("spike", step, course.step(each.end - 1), rise)
 
 
 def detect(

@@ -12,19 +12,23 @@ from typing import Any
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.problem import checkpoints
+from landscape.problem import checkpoint_files, checkpoints
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
-from landscape.problem.weights import Layout, load_buffers, tied
+from landscape.problem.weights import Layout, constants, load_buffers, tied
+from landscape.sgd import consent
+from landscape.sgd.recording.still import still_buffers
 from landscape.store import run as run_folder
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE
 
 STEP_WORDS = ("step", "steps", "iter", "iteration", "iterations", "it", "checkpoint", "ckpt")
 EPOCH_WORDS = ("epoch", "epochs", "ep", "e")
+ENDINGS = r"\.(pt|pth|t7|tar|ckpt|bin|safetensors|npz|npy)$"
+"""Of names; the digit of Torch7's is no step."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def order(files: Sequence[str], steps: Sequence[int] | None = None) -> list[Chec
     """Checkpoints by step; the steps are read from the files' names, or given in their order.
 
     Of several numbers that differ between the names the one after ``step`` (or ``iter``,
-    ``checkpoint``, then ``epoch``) counts. A lone checkpoint without a number is step 0.
+    ``checkpoint``, then ``epoch``) counts. A lone checkpoint without such a word is step 0.
 
     Raises:
         LandscapeError: no files, names that don't tell the steps, the same step twice.
@@ -71,7 +75,7 @@ def order(files: Sequence[str], steps: Sequence[int] | None = None) -> list[Chec
 def _from_names(files: Sequence[str]) -> list[int]:
     # With a lone file the folders' numbers say nothing, but for checkpoint-500/model.safetensors.
     lone = len(files) == 1
-    names = [_near(file) for file in files] if lone else list(files)
+    names = [_without_endings(_near(file) if lone else file) for file in files]
     split = [re.split(r"(\d+(?:\.\d+)?)", name) for name in names]
     # A format that differs between the files is no use; then the words alone say what is what.
     alike = len({tuple(parts[::2]) for parts in split}) == 1
@@ -80,26 +84,28 @@ def _from_names(files: Sequence[str]) -> list[int]:
         if None not in found and (lone or len(set(found)) == len(files)):
             return [int(step) for step in found if step is not None]
     columns = list(zip(*(parts[1::2] for parts in split), strict=True)) if alike else []
-    numbers = [c for c in columns if "." not in "".join(c) and (lone or len(set(c)) > 1)]
-    if lone and not numbers:
+    numbers = [c for c in columns if "." not in "".join(c) and len(set(c)) > 1]
+    if lone:
         return [0]
     if len(numbers) != 1:
         many = "more than one number in" if numbers else "no number in"
-        some = files[0] if lone else f"{files[0]} and {files[-1]}"
         raise LandscapeError(
-            f"steps must be readable from the checkpoints' names, got {many} {some}; "
-            "give them with --steps 0,100,..."
+            f"steps must be readable from the checkpoints' names, got {many} {files[0]} and "
+            f"{files[-1]}; give them with --steps 0,100,..."
         )
     return [int(text) for text in numbers[0]]
 
 
 def _near(file: str) -> str:
     path = Path(file)
-    return (
-        str(Path(path.parent.name, path.name))
-        if path.name in checkpoints.IN_A_FOLDER
-        else path.name
-    )
+    is_inside = path.name.removesuffix(checkpoint_files.INDEX) in checkpoint_files.IN_A_FOLDER
+    return str(Path(path.parent.name, path.name)) if is_inside else path.name
+
+
+def _without_endings(name: str) -> str:
+    while (shorter := re.sub(ENDINGS, "", name, flags=re.IGNORECASE)) != name:
+        name = shorter
+    return name
 
 
 def _after(parts: Sequence[str], words: Sequence[str]) -> str | None:
@@ -117,38 +123,54 @@ def record(
     files: Sequence[Checkpoint],
     *,
     key: str | None = None,
+    ignore: Sequence[str] = (),
     device: str = "auto",
     overwrite: bool = False,
 ) -> Iterator[int]:
     """Make a run of checkpoints: read and check all of them, then evaluate one after another.
 
-    Yields how much of the work is done, up to twice the number of checkpoints. One of them at a
-    time is in memory.
+    ``key`` and ``ignore`` are as for `checkpoints.find`. Yields how much of the work is done, up to
+    twice the number of checkpoints. One of them at a time is in memory.
 
     Raises:
         LandscapeError: the folder isn't free, or a checkpoint isn't of this model; nothing is
             written then.
     """
     run_folder.check_free(folder, overwrite=overwrite)
-    layout = Layout.of(problem.model)
+    layout = problem.layout
     place = resolve(device)
-    sources = set()
+    sources: set[str] = set()
+    left_out: dict[str, None] = {}
     for done, file in enumerate(files, start=1):
-        sources.add(_state(file, problem, key).found_in)
+        found = _state(file, problem, key, ignore)
+        sources.add(found.found_in)
+        left_out |= dict.fromkeys(found.left_out)
         yield done
     run = run_folder.create(
         folder,
-        _about(folder, problem, layout, files, sorted(sources)),
+        {
+            **_about(folder, problem, layout, files),
+            "found_in": sorted(sources),
+            "left_out": list(left_out),
+        },
         overwrite=overwrite,
     )
+    consent.remember(run)
     status = "failed"
     try:
-        writer = Writer(folder, layout.to_records())
+        first = _state(files[0], problem, key, ignore).buffers
+        writer = Writer(
+            folder,
+            layout.to_records(),
+            constants=constants(problem.model, layout),
+            still={name: first[name] for name in still_buffers(problem.model)},
+        )
         evaluator = Evaluator(problem, place)
-        model, vector = tied(problem.model, place)
+        copy = tied(problem.model, place, layout=layout)
+        model = copy.model
         for done, file in enumerate(files, start=1):
-            state = _state(file, problem, key)
-            vector.copy_(torch.from_numpy(state.weights))
+            state = _state(file, problem, key, ignore)
+            copy.move(state.weights)
             load_buffers(model, state.buffers)
             train, validation = evaluator.on_train(model), evaluator.on_validation(model)
             measures = {
@@ -173,7 +195,6 @@ def _about(
     problem: Problem,
     layout: Layout,
     files: Sequence[Checkpoint],
-    sources: Sequence[str],
 ) -> dict[str, Any]:
     return {
         "settings": None,
@@ -183,10 +204,14 @@ def _about(
         "parameters": layout.size,
         "threads": torch.get_num_threads(),
         "checkpoints": [{**asdict(file), "file": str(Path(file.file).resolve())} for file in files],
-        "found_in": list(sources),
         "problem": to_record(problem, folder),
     }
 
 
-def _state(file: Checkpoint, problem: Problem, key: str | None) -> checkpoints.FoundWeights:
-    return checkpoints.find(checkpoints.read(Path(file.file)), problem.model, file.file, key=key)
+def _state(
+    file: Checkpoint, problem: Problem, key: str | None, ignore: Sequence[str]
+) -> checkpoints.FoundWeights:
+    tree = checkpoint_files.read(Path(file.file))
+    return checkpoints.find(
+        tree, problem.model, file.file, key=key, layout=problem.layout, ignore=ignore
+    )

@@ -27,6 +27,11 @@ def check_unfinished(run: Run) -> None:
         LandscapeError: it is at its end, or was recorded from somebody's own loop.
     """
     status = run.record["status"]
+    if "average_of" in run.record:
+        raise LandscapeError(
+            f"averaged weights go on with their training, {run.folder} holds only them; "
+            f"give {run.folder.parent} to go on with"
+        )
     if run.record["settings"] is None:
         raise LandscapeError(
             f"a run must have been trained by `landscape train` to go on, {run.folder} was "

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.problem.problem import Problem
-from landscape.sgd.watching import Watch, watch
+from landscape.sgd.watching import Bystander, Watch, watch
 from landscape.store.run import Run
 
 
@@ -30,8 +30,10 @@ class Session:
     ) -> None:
         """Make the run's folder and record step 0."""
         options = {"steps_per_epoch": max(1, steps_per_epoch), **self.options}
-        self._watch = watch(self.folder, self.problem, optimizer, model, **options)
-        self.run = self._watch.recorder.run
+        begun = watch(self.folder, self.problem, optimizer, model, **options)
+        if isinstance(begun, Bystander):
+            return
+        self._watch, self.run = begun, begun.run
         # Not every trainer tells its callbacks that it failed.
         atexit.register(self.end, "failed")
 

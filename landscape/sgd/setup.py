@@ -12,9 +12,9 @@ from landscape.errors import LandscapeError
 from landscape.problem import datasets, models, presets
 from landscape.problem.examine import notes
 from landscape.problem.load import builtin, load
-from landscape.problem.problem import Problem, vary
-from landscape.problem.rebuild import from_record
+from landscape.problem.problem import Problem, also_trained, vary
 from landscape.problem.samples import length
+from landscape.sgd.consent import problem_of
 from landscape.sgd.recording.cadence import DEFAULT, Cadence
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.recorder import Recorder
@@ -25,7 +25,7 @@ from landscape.store.run import Run, check_free
 
 OF_SETTINGS = {one.name for one in fields(Settings)}
 OF_OPTIONS = {one.name for one in fields(Options)}
-OF_THE_SETUP = {"train_samples", "label_noise", "record"}
+OF_THE_SETUP = {"train_samples", "label_noise", "record", "unfrozen"}
 OF_BUILTIN = tuple(inspect.signature(presets.make).parameters)
 BUILTIN_DEFAULTS = {
     name: parameter.default
@@ -33,7 +33,7 @@ BUILTIN_DEFAULTS = {
 }
 FLAGS_AGAINST = {("shortcut", False): "no-shortcut", ("sketch", 0): "no-sketch"}
 """Options of `landscape train` that take away what is there by default."""
-OTHER_NAMES = {"parameters": "record-parameters"}
+OTHER_NAMES = {"parameters": "record-parameters", "unfrozen": "parameters"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class TrainingSetup:
     """Only so many training samples, the same for every seed."""
     label_noise: float = 0.0
     """Share of training labels that are made wrong, the same for every seed."""
+    unfrozen: tuple[str, ...] = ()
+    """Names or patterns of frozen tensors that are weights too, so that planes move them."""
     settings: Settings = field(default_factory=Settings)
     record: str = DEFAULT
     """When weights are recorded, see `Cadence`."""
@@ -66,7 +68,10 @@ class TrainingSetup:
     def name(self) -> str:
         """What a run's folder is called unless it is given another name."""
         momentum = f"-m{self.settings.momentum:g}" if self.settings.momentum else ""
-        words = "-".join(self.subject().values())
+        subject = list(self.subject().values())
+        if self.settings.optimizer != "sgd":
+            subject.append(self.settings.optimizer)
+        words = "-".join(subject)
         return f"{words}-lr{self.settings.lr:g}{momentum}-seed{self.settings.seed}"
 
     def subject(self) -> dict[str, str]:
@@ -133,6 +138,7 @@ class TrainingSetup:
             made = load(self.problem, self.problem_settings, seed=seed)
         else:
             made = builtin(**self.problem_settings, seed=seed)
+        made = also_trained(made, self.unfrozen)
         return vary(made, train_samples=self.train_samples, label_noise=self.label_noise)
 
     def arguments(self) -> tuple[str, ...]:
@@ -144,7 +150,7 @@ class TrainingSetup:
             words += [f"--set={name}={value}" for name, value in self.problem_settings.items()]
         plain = TrainingSetup()
         for mine, default, names in (
-            (self, plain, ("train_samples", "label_noise")),
+            (self, plain, ("train_samples", "label_noise", "unfrozen")),
             (self.settings, plain.settings, [one.name for one in fields(Settings)]),
             (self, plain, ("record",)),
             (self.options, plain.options, [one.name for one in fields(Options)]),
@@ -237,19 +243,20 @@ def begin(
     return Underway(recorder, steps(problem, setup.settings), total)
 
 
-def go_on(run: Run, problem: Problem | None = None) -> Underway:
+def go_on(run: Run, problem: Problem | None = None, *, trust: bool = False) -> Underway:
     """Take up a run that stopped, with the settings that it began with.
 
     Args:
         run: what to go on with.
         problem: the run's, where it was made in Python and can't be made again.
+        trust: run the code that its record names, though this user hasn't run it for this run.
 
     Raises:
         LandscapeError: the run can't go on, its problem isn't what it was, or another process is
             at work on it.
     """
     check_unfinished(run)
-    made = from_record(run.record["problem"], run.folder, problem=problem)
+    made = problem_of(run, problem=problem, trust=trust)
     recorder, rest = resume(run, made)
     total = Settings(**run.record["settings"]).total_steps(run.record["samples"])
     return Underway(recorder, rest, total)

@@ -17,6 +17,8 @@ import torch
 
 from landscape import cluster
 from landscape.errors import LandscapeError
+from landscape.problem.load import file_hash
+from landscape.problem.problem import Problem
 from landscape.sgd import lock
 from landscape.sgd.recording.recorder import DONE
 from landscape.sgd.setup import TrainingSetup, begin, go_on
@@ -262,13 +264,32 @@ def train_member(task: MemberTask) -> str:
             contextlib.redirect_stderr(nobody),
         ):
             if (folder / resumefile.NAME).is_file():
-                underway = go_on(runs.read(folder))
+                underway = go_on(runs.read(folder), _asked_for(task))
             else:
                 underway = begin(folder, task.setup, overwrite=bool(found), command=task.command)
             run = underway.finish(_to_runner(underway.total))
     finally:
         torch.set_num_threads(threads)
     return str(run.record["status"])
+
+
+def _asked_for(task: MemberTask) -> Problem | None:
+    """The problem of own code, by the caller's word: what the run's record names may be another's.
+
+    Raises:
+        LandscapeError: that is another file's code, or it changed since.
+    """
+    if task.setup.problem is None:
+        return None
+    run = runs.read(Path(task.folder))
+    expected = run.record["problem"].get("sha256")
+    if (found := file_hash(task.setup.problem)) != expected:
+        raise LandscapeError(
+            f"{task.setup.problem} must be as it was when run {run.folder} was begun, got sha256 "
+            f"{found[:12]} instead of {str(expected)[:12]}; put it back, or train anew with "
+            "--overwrite"
+        )
+    return task.setup.make_problem()
 
 
 def _to_runner(total: int) -> Callable[[Step], None]:

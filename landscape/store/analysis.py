@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,20 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.store import provenance
 from landscape.store.hdf5 import reading, write
+from landscape.store.vetting.rules import FileRules, InJson
+from landscape.store.vetting.shapes import COUNT
 
 FORMAT = "landscape-analysis"
 VERSION = 1
 NAME = "analysis.h5"
 KIND = "kind"
 """Attribute of a group (mapping, list) and of a text's data set: what to read it back as."""
+RULES = FileRules(
+    attributes={
+        "": {"version": COUNT},
+        "*": {"fingerprint": str, "seconds": float, "created": str, "absent": InJson({str: str})},
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def save(folder: Path, part: StoredPart) -> None:
     def fill(file: h5py.File) -> None:
         file.attrs.update({"format": FORMAT, "version": VERSION})
         if known:
-            with _opened(path) as old:
+            with reading(path, FORMAT, VERSION, rules=RULES) as old:
                 for name in known:
                     if name != part.name:
                         old.copy(old[name], file, name)
@@ -88,7 +95,7 @@ def names(folder: Path) -> tuple[str, ...]:
     """The parts that a run's analysis.h5 holds; none where there is no file."""
     if not (folder / NAME).is_file():
         return ()
-    with _opened(folder / NAME) as file:
+    with reading(folder / NAME, FORMAT, VERSION, rules=RULES) as file:
         return tuple(file)
 
 
@@ -102,23 +109,11 @@ def load(folder: Path, name: str) -> StoredPart | None:
     """
     if name not in names(folder):
         return None
-    with _opened(folder / NAME) as file:
+    with reading(folder / NAME, FORMAT, VERSION, rules=RULES) as file:
         group = file[name]
         mark, seconds = str(group.attrs["fingerprint"]), float(group.attrs["seconds"])
         absent = json.loads(group.attrs.get("absent", "{}"))
         return StoredPart(name, mark, seconds, _get(group), absent)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    try:
-        with reading(path, FORMAT, VERSION) as file:
-            yield file
-    except (OSError, KeyError) as error:
-        raise LandscapeError(
-            f"{path} must be whole, a part of it can't be read: {error}; delete it and its parts "
-            "are measured anew"
-        ) from error
 
 
 def _put(group: h5py.Group, name: str, value: Any, place: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,22 @@ import h5py
 import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.store import analysis
 from landscape.store import run as run_folder
-from landscape.store import stream
-from landscape.store.hdf5 import check_own, open_file
-from landscape.store.trajectories.trajectory import FORMAT, listed
+from landscape.store.exchange import li
+from landscape.store.hdf5 import DAMAGED, check_own, open_file, opened, whole
+from landscape.store.scans import scanfile
+from landscape.store.scans.records import FORMAT as SCAN_FORMAT
+from landscape.store.trajectories import constants, resumefile
+from landscape.store.trajectories.trajectory import FORMAT, Trajectory, listed
+from landscape.store.vetting import child
+from landscape.store.vetting.block import PIECE, digest, promised
 
-BROKEN = (
-    *(OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError),
-    LandscapeError,
-)
+BROKEN = (*DAMAGED, LandscapeError)
 """What is raised where bytes aren't what they were, or lead out of their file."""
+
+
+UNREADABLE = "nothing of it can be read"
 
 
 def verify(folder: Path) -> list[str]:
@@ -71,6 +77,8 @@ def _trajectory(path: Path, *, from_zero: bool) -> list[str]:
 def _shard(folder: Path, shard: Mapping[str, Any]) -> list[str]:
     path = folder / shard["file"]
     held = f"it held {shard['rows']} snapshots and {shard['steps']} steps"
+    if not shard["rows"] + shard["steps"] + shard.get("velocities", 0):
+        held = "it held frozen tensors and buffers that never change"
     if not path.is_file():
         return [f"{path} is missing; {held}"]
     if path.stat().st_size != shard["bytes"]:
@@ -89,11 +97,57 @@ def _single(path: Path) -> list[str]:
     if problem := _checksum(path):
         return [f"{path} {problem}"]
     try:
-        with open_file(path) as file:
-            _read_all(file)
+        read_whole(path)
     except BROKEN as error:
         return [f"{path} can't be read: {error}"]
     return []
+
+
+def read_whole(path: Path) -> None:
+    """Read everything that an HDF5 file holds, and as its format wants it.
+
+    Raises:
+        LandscapeError: something is damaged, or isn't as the format wants it.
+        OSError: as for `open_file`.
+    """
+    with opened(path, shows=True) as file:
+        found, kind = (file.attrs.get(name) for name in ("format", "kind"))
+        names = set(file)
+    loader = LOADERS.get(found) if isinstance(found, str) else None
+    others = [OTHERS[name] for name in OTHERS if found is None and name in names]
+    if loader is not None and kind not in KINDS_ALONE:
+        loader(path)
+    for other in others:
+        other(path)
+    with open_file(path, shows=found == FORMAT) as file, whole(path):
+        _read_all(file)
+
+
+def _read_index(path: Path) -> None:
+    trajectory = Trajectory.open(path)
+    trajectory.scalars()
+    trajectory.sketch_seed()
+
+
+def _read_analysis(path: Path) -> None:
+    for name in analysis.names(path.parent):
+        analysis.load(path.parent, name)
+
+
+KINDS_ALONE = ("valley",)
+"""Scans that `scanfile.load` doesn't read."""
+LOADERS: Mapping[str, Callable[[Path], object]] = {
+    SCAN_FORMAT: scanfile.load,
+    FORMAT: _read_index,
+    resumefile.FORMAT: lambda path: resumefile.load(path.parent),
+    analysis.FORMAT: _read_analysis,
+}
+"""By format."""
+OTHERS: Mapping[str, Callable[[Path], object]] = {
+    li.COORDINATES[0]: li.read_surface,
+    li.DIRECTIONS[0]: li.read_directions,
+}
+"""Other programs' files, by what is in them."""
 
 
 def _loose(folder: Path) -> list[str]:
@@ -103,20 +157,28 @@ def _loose(folder: Path) -> list[str]:
 
 def _checksum(path: Path, expected: str = "") -> str:
     """What is wrong with a file's bytes, in words; empty if nothing is."""
-    promised = stream.promised(path)
-    if not promised and not expected:
+    found = promised(path)
+    if not found and not expected:
         return ""  # a file without a checksum
-    if stream.digest(path) != (promised or expected):
+    if digest(path) != (found or expected):
         return "isn't as it was written: its checksum differs"
-    if expected and promised != expected:
+    if expected and found != expected:
         return "isn't the one that was written: its checksum is another"
     return ""
 
 
 def _lost(path: Path) -> str:
-    """Which of a damaged shard's rows can't be read."""
+    """Which of a damaged shard's rows can't be read; a child tries."""
+    answer = child.ask("lost", path=str(path))
+    return str(answer["value"]) if "value" in answer else UNREADABLE
+
+
+def lost(path: Path) -> str:
+    """Which of a damaged shard's rows can't be read, in words."""
     try:
         with open_file(path) as file:
+            if constants.GROUP in file:
+                return f"of what never changes, {_unreadable(file[constants.GROUP])}"
             if "step" not in file:
                 return f"of its steps' scalars, {_unreadable(file['steps'])}"
             steps = file["step"][:]
@@ -131,7 +193,7 @@ def _lost(path: Path) -> str:
                 f"; of its steps' scalars, {scalars}" if scalars else ""
             )
     except BROKEN as error:
-        return f"nothing of it can be read: {error}"
+        return f"{UNREADABLE}: {error}"
 
 
 def _readable(file: h5py.File, row: int) -> bool:
@@ -166,9 +228,7 @@ def _read_all(group: h5py.Group) -> None:
             if item.ndim == 0:
                 item[()]
                 return
-            step = max(
-                1, stream.PIECE // max(1, item.dtype.itemsize * int(np.prod(item.shape[1:])))
-            )
+            step = max(1, PIECE // max(1, item.dtype.itemsize * int(np.prod(item.shape[1:]))))
             for start in range(0, item.shape[0], step):
                 item[start : start + step]
 

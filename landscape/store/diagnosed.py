@@ -93,6 +93,11 @@ def _record(run: Run, name: str) -> Any:
         return None
     try:
         return record(name, part.values)
+    except TypeError as error:
+        raise LandscapeError(
+            f"{run.folder / analysis.NAME} must be whole, its {name} isn't: {error}; "
+            f"{_remedy(run, name)}"
+        ) from error
     except KeyError as missing:
         raise LandscapeError(
             f"{run.folder} must have all of {name} measured, an older version left out "

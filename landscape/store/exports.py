@@ -9,11 +9,12 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.store.exchange import li, tables, vtk
-from landscape.store.hdf5 import write_bytes
+from landscape.store.exchange import li, tables, valley_tables, vtk
+from landscape.store.files import write_bytes
 from landscape.store.run import read, scans_in
 from landscape.store.scans.records import Scan
-from landscape.store.sources import home_of, load_scan, no_scan
+from landscape.store.scans.valleys import Valley
+from landscape.store.sources import home_of, load_scanned, no_scan
 from landscape.store.trajectories.trajectory import Trajectory
 
 Layout = Sequence[Mapping[str, Any]]
@@ -67,6 +68,14 @@ def _npz(scan: Scan, name: str) -> Files:
     return {f"{name}.npz": partial(tables.scan_arrays, scan)}
 
 
+VALLEYS: Mapping[str, Callable[[Valley, str], Files]] = {
+    "csv": lambda valley, name: {
+        f"{name}-grid.csv": partial(valley_tables.grid, valley),
+        f"{name}-rows.csv": partial(valley_tables.rows, valley),
+    },
+    "npz": lambda valley, name: {f"{name}.npz": partial(valley_tables.arrays, valley)},
+}
+"""The files of a valley by the formats that can hold one: the others are of surfaces."""
 FORMATS: Mapping[str, Callable[[Scan, str, Layout | None], Files]] = {
     "li": _li,
     "vtk": lambda scan, name, layout: _vtk(scan, name),
@@ -110,20 +119,35 @@ def export(
         raise no_scan(f"an export to {to}", source)
     notes = []
     for path in scans:  # read twice: planes of many weights need not be in memory together
-        scan = load_scan(path)
-        layout = _layout(scan, recorded)
-        _check(target, FORMATS[to](scan, path.stem, layout), overwrite)
-        if to == "li" and layout is None:
-            notes.append(
-                f"no direction file for {path}: the shapes of its weights' tensors aren't known, "
-                "only a scan in its run's folder has them beside it"
-            )
+        files, note = _of_file(path, to, recorded)
+        _check(target, files, overwrite)
+        if not files and not source.is_dir():
+            raise LandscapeError(note)
+        notes += [note] if note else []
     _check(target, further, overwrite)
     written: list[FilePath] = []
     for path in scans:
-        scan = load_scan(path)
-        written += _write(target, FORMATS[to](scan, path.stem, _layout(scan, recorded)))
+        files, _ = _of_file(path, to, recorded)
+        written += _write(target, files)
     return Export((*written, *_write(target, further)), tuple(notes))
+
+
+def _of_file(path: FilePath, to: str, recorded: Trajectory | None) -> tuple[Files, str]:
+    """A scan's or a valley's files in a format, and what can't be written, in words."""
+    scan = load_scanned(path)
+    if isinstance(scan, Valley):
+        if to in VALLEYS:
+            return VALLEYS[to](scan, path.stem), ""
+        return {}, (
+            f"a valley is slices, no surface, {to} holds surfaces: {path} can be exported to "
+            f"{' or '.join(VALLEYS)}"
+        )
+    layout = _layout(scan, recorded)
+    note = (
+        f"no direction file for {path}: the shapes of its weights' tensors aren't known, "
+        "only a scan in its run's folder has them beside it"
+    )
+    return FORMATS[to](scan, path.stem, layout), note if to == "li" and layout is None else ""
 
 
 def _trajectory(source: FilePath) -> Trajectory | None:

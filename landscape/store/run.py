@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.store import names, provenance
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
+from landscape.store.json_shapes import RUN
 from landscape.store.names import read_text
 from landscape.store.trajectories.trajectory import Trajectory
+from landscape.store.vetting import registry
+from landscape.store.vetting.shapes import check_version, misfit, parsed
 
 FORMAT = "landscape-run"
 VERSION = 1
@@ -27,7 +31,9 @@ KEYS = (
     *("settings", "problem"),
 )
 """What every run.json holds."""
-PARTS = ("shards", "scans", "figures", "exports", "interventions")
+AVERAGE = "average"
+"""The folder, in a run's, with the run of its averaged weights."""
+PARTS = ("shards", "scans", "figures", "exports", "interventions", AVERAGE)
 """The folders that a run has, or gets."""
 INCOMING, REPLACED = "incoming", "replaced"
 """What lies beside a run's folder, hidden and with a process's number, while one replaces it."""
@@ -110,8 +116,8 @@ def read(folder: Path) -> Run:
             "make one with `landscape train -o FOLDER`"
         )
     try:
-        record = json.loads(read_text(file))
-        is_run = record["format"] == FORMAT
+        record = parsed(read_text(file))
+        is_run = bool(record["format"] == FORMAT)
     except FileNotFoundError:
         is_run = False
     except (ValueError, KeyError, TypeError) as error:
@@ -129,10 +135,11 @@ def read(folder: Path) -> Run:
             f"{file} must be a run's JSON, it lacks {', '.join(missing)}; put it back from a copy, "
             f"or move {folder} away and train anew"
         )
-    if record["version"] > VERSION:
+    check_version(file, record["version"], VERSION)
+    if wrong := misfit(record, RUN):
         raise LandscapeError(
-            f"{file} must be of version {VERSION} or older, "
-            f"got {record['version']}; install a newer landscape"
+            f"{file} must be a run's JSON, {wrong}; put it back from a copy, or move {folder} away "
+            "and train anew"
         )
     _check_links(folder)
     return Run(folder, record)
@@ -207,6 +214,14 @@ def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) 
     if outgoing.exists():
         shutil.rmtree(outgoing)
     _tidy(folder)
+    try:
+        registry.add_run(str(full["id"]), place)
+    except LandscapeError as error:
+        warnings.warn(
+            f"{error}: that this run was made here can't be remembered, so that each command reads "
+            "its files in a process of their own first",
+            stacklevel=2,
+        )
     return Run(folder, full)
 
 

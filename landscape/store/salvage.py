@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
-from landscape.store.check import BROKEN, verify
+from landscape.store.check import BROKEN, UNREADABLE, verify
 from landscape.store.hdf5 import check_own, open_file
+from landscape.store.trajectories import constants
 from landscape.store.trajectories import parts as shard_parts
 from landscape.store.trajectories.index import About, Sketching
 from landscape.store.trajectories.parts import ROWS, VELOCITIES
@@ -27,8 +28,10 @@ from landscape.store.trajectories.trajectory import (
     Event,
     events_of,
     listed,
+    moment_names,
     scalar_names,
 )
+from landscape.store.vetting import child
 
 PENDING_BYTES = 64 * 2**20
 """Weights that are held before they are written."""
@@ -56,12 +59,23 @@ def salvage(folder: Path, into: Path) -> Salvaged:
         LandscapeError: nothing is damaged, run.json or trajectory.h5 itself can't be read, or
             ``into`` isn't free.
     """
-    run = run_folder.read(folder)
     damages = verify(folder)
     if not damages:
         raise LandscapeError(
             f"a run must be damaged to be salvaged, nothing of {folder} is; use it as it is"
         )
+    run_folder.check_free(into, overwrite=False)
+    # What can't even be tried is left out.
+    answer = child.ask("salvage", folder=str(folder), into=str(into), damages=damages)
+    if "value" not in answer:
+        died = f"{folder} can't be salvaged, reading it {answer.get('died')}"
+        raise LandscapeError(str(answer.get("error", died)))
+    return Salvaged(**answer["value"])
+
+
+def copied(folder: Path, into: Path, damages: Sequence[str]) -> Salvaged:
+    """Do what `salvage` does in a child: reading what is damaged may crash it."""
+    run = run_folder.read(folder)
     index = _Index.read(folder / "trajectory.h5")
     if not any((folder / entry["file"]).is_file() for entry in index.shards):
         raise LandscapeError(
@@ -81,12 +95,34 @@ def salvage(folder: Path, into: Path) -> Salvaged:
         recorded=about.recorded,
         sketching=about.sketching,
         scalars=about.scalars,
+        **_constants(folder, index.shards),
     )
-    counts = [_copy(folder, entry, index, writer) for entry in index.shards]
+    # Where a child found nothing to read it may not have survived trying.
+    given_up = [line for line in damages if UNREADABLE in line]
+    counts = [
+        _lost(entry, writer)
+        if any(line.startswith(str(folder / entry["file"])) for line in given_up)
+        else _copy(folder, entry, index, writer)
+        for entry in index.shards
+    ]
     writer.events = index.events
     writer.flush()
     made.update(status="interrupted" if status == "running" else status)
     return Salvaged(*(sum(count) for count in zip(*counts, strict=True)))
+
+
+def _constants(folder: Path, shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What never changes, for the writer; nothing where it can't be read."""
+    for entry in shards:
+        if entry["rows"] or entry["steps"] or entry["velocities"]:
+            continue
+        with suppress(*BROKEN), open_file(folder / entry["file"]) as file:
+            values, still = constants.read(file)
+            return {
+                "constants": {name: v for name, v in values.items() if name not in still},
+                "still": {name: values[name] for name in still},
+            }
+    return {}
 
 
 @dataclass(frozen=True)
@@ -158,9 +194,7 @@ def _copy(
         file = open_file(folder / entry["file"])
         keys = shard_parts.read_keys(file, 0)
     except BROKEN:
-        for _ in range(entry["steps"]):
-            writer.add_step({}, None)
-        return 0, entry["rows"], 0, entry["steps"], entry["velocities"]
+        return _lost(entry, writer)
     with file:
         wanted = _live(keys[ROWS], index.shown[ROWS])
         rows = 0
@@ -170,12 +204,17 @@ def _copy(
                 writer.flush()
         velocities = _live(keys[VELOCITIES], index.shown[VELOCITIES])
         kept = sum(
-            _copy_velocity(file, place, int(keys[VELOCITIES][place]), writer)
-            for place in velocities
+            _copy_moments(file, place, int(keys[VELOCITIES][place]), writer) for place in velocities
         )
         steps = _copy_steps(file, entry["steps"], writer)
     writer.flush()
     return rows, len(wanted) - rows, steps, entry["steps"] - steps, len(velocities) - kept
+
+
+def _lost(entry: Mapping[str, Any], writer: Writer) -> tuple[int, int, int, int, int]:
+    for _ in range(entry["steps"]):
+        writer.add_step({}, None)
+    return 0, entry["rows"], 0, entry["steps"], entry["velocities"]
 
 
 def _live(keys: NDArray[np.int64], shown: NDArray[np.int64] | None) -> list[int]:
@@ -193,9 +232,10 @@ def _copy_row(file: h5py.File, place: int, step: int, writer: Writer) -> bool:
     return True
 
 
-def _copy_velocity(file: h5py.File, place: int, step: int, writer: Writer) -> bool:
+def _copy_moments(file: h5py.File, place: int, step: int, writer: Writer) -> bool:
     try:
-        writer.add_velocity(step, file["velocity"][place])
+        moments = {name: np.asarray(file[name][place]) for name in moment_names(file)}
+        writer.add_moments(step, moments)
     except BROKEN:
         return False
     return True

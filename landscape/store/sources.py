@@ -8,11 +8,12 @@ from pathlib import Path
 
 from landscape.errors import LandscapeError
 from landscape.store import run, sweep_folder
-from landscape.store.exchange import li
+from landscape.store.exchange import li, valley_tables
 from landscape.store.hdf5 import opened
 from landscape.store.run import Run
-from landscape.store.scans import scanfile
+from landscape.store.scans import scanfile, valleyfile
 from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
 from landscape.store.sweep_folder import Sweep
 
 
@@ -32,21 +33,39 @@ def load_scan(path: Path) -> Scan:
     """Read a scan of ours, or a surface of Li et al.'s scripts as one of kind ``imported``.
 
     Raises:
-        LandscapeError: no such file, or neither of them.
+        LandscapeError: no such file, neither of them, or a valley, which is neither.
     """
+    found = load_scanned(path)
+    if isinstance(found, Valley):
+        raise LandscapeError(
+            f"{path} must be a scan of a plane or a line, got a valley, slices across a path"
+        )
+    return found
+
+
+def load_scanned(path: Path) -> Scan | Valley:
+    """Read a scan, a valley (also one that was exported as npz) or a surface of Li et al.'s.
+
+    Raises:
+        LandscapeError: no such file, or none of them.
+    """
+    if path.suffix == ".npz":
+        return valley_tables.read_arrays(path)
     with opened(path, shows=True) as file:
-        ours = "format" in file.attrs
+        ours, sliced = "format" in file.attrs, valleyfile.is_valley(file)
+    if sliced:
+        return valleyfile.load(path)
     return scanfile.load(path) if ours else li.read_surface(path)
 
 
-def open_source(path: Path) -> Scan | Run | Sweep:
+def open_source(path: Path) -> Scan | Valley | Run | Sweep:
     """Open what is there.
 
     Raises:
         LandscapeError: there is nothing, or it is neither a scan nor a run nor a sweep.
     """
     if _is_scan(path):
-        return load_scan(path)
+        return load_scanned(path)
     return sweep_folder.read(path) if sweep_folder.is_sweep(path) else run.read(path)
 
 

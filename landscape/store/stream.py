@@ -6,7 +6,6 @@ writes go through an object that remembers the failure, and what came of it is d
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import threading
@@ -18,12 +17,9 @@ from typing import Any
 import h5py
 
 from landscape.errors import LandscapeError
+from landscape.store.vetting import gate
+from landscape.store.vetting.block import BLOCK, block, digest
 
-BLOCK = 512
-"""Bytes of the user block that HDF5 skips; it holds the checksum of everything after it."""
-MARK = b"landscape sha256 "
-NONSENSE = "nonsense"
-PIECE = 2**20
 ROWS_PER_CHUNK_BYTES = 2**17
 
 
@@ -42,6 +38,7 @@ def write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
         try:
             written = _write(temporary, fill)
             temporary.replace(path)
+            gate.note(path)
         except OSError as error:
             raise LandscapeError(
                 f"{path} must be writable, got: {error.strerror or error}; "
@@ -50,26 +47,6 @@ def write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
         finally:
             temporary.unlink(missing_ok=True)
     return written
-
-
-def digest(path: Path) -> str:
-    """The checksum of a file as it is now."""
-    with path.open("rb") as stream:
-        stream.seek(BLOCK)
-        found = hashlib.sha256()
-        while piece := stream.read(PIECE):
-            found.update(piece)
-    return found.hexdigest()
-
-
-def promised(path: Path) -> str:
-    """The checksum that stands in a file; empty in one without, `NONSENSE` in a damaged one."""
-    with path.open("rb") as stream:
-        first = stream.read(BLOCK)
-    if first.startswith(b"\x89HDF\r\n\x1a\n"):
-        return ""
-    found = first[len(MARK) :][:64]
-    return found.decode("latin-1") if first == _block(found) else NONSENSE
 
 
 def create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any) -> h5py.Dataset:
@@ -109,15 +86,11 @@ def _write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
         if target.error is not None:
             raise target.error
         found = digest(path)
-        os.pwrite(descriptor, _block(found.encode()), 0)
+        os.pwrite(descriptor, block(found), 0)
         os.fsync(descriptor)
         return os.fstat(descriptor).st_size, found
     finally:
         os.close(descriptor)
-
-
-def _block(checksum: bytes) -> bytes:
-    return (MARK + checksum + b"\n").ljust(BLOCK, b"\0")
 
 
 def _chunk(shape: tuple[int, ...], dtype: Any) -> tuple[int, ...]:

@@ -14,6 +14,8 @@ from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.attributes import named
 from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
+from landscape.store.sources import load_scanned
 from landscape.store.sweep_folder import Sweep
 from landscape.store.trajectories.trajectory import MEASURES, Trajectory
 
@@ -34,6 +36,9 @@ def of_run(run: Run) -> dict[str, Any]:
     found |= {name: record.get(name) for name in COPIED}
     problem = record.get("problem", {})
     found["problem"] = {name: problem.get(name) for name in OF_THE_PROBLEM}
+    found["frozen"] = frozen(problem)
+    dtypes = {one.get("dtype", "float32") for one in problem.get("parameters", ())}
+    found["dtypes"] = sorted(dtypes)
     found |= {"snapshots": None, "losses": None, "error": None}
     try:
         found |= _recorded(run)
@@ -41,6 +46,13 @@ def of_run(run: Run) -> dict[str, Any]:
         found["error"] = str(error)
     found["scans"] = [_scan(path) for path in run.scans]
     return found
+
+
+def frozen(problem: Mapping[str, Any]) -> dict[str, int]:
+    """How many tensors of a run's problem are frozen, and how many numbers these are."""
+    tensors = {k: one for k, one in problem.get("constants", {}).items() if ":" not in k}
+    numbers = (int(np.prod(one["shape"])) for one in tensors.values())
+    return {"tensors": len(tensors), "parameters": sum(numbers)}
 
 
 def _recorded(run: Run) -> dict[str, Any]:
@@ -86,12 +98,12 @@ def _measures_at(trajectory: Trajectory, row: int, run: Run) -> dict[str, Any]:
 
 def _scan(file: Path) -> dict[str, Any]:
     try:
-        scan = scanfile.load(file)
+        scan = load_scanned(file)
     except LandscapeError as error:
         return {"name": file.stem, "error": str(error)}
     return {
         "name": file.stem,
-        "plane": scan.plane.kind,
+        "plane": "valley" if isinstance(scan, Valley) else scan.plane.kind,
         "size": list(scan.measured.shape),
         "complete": scan.complete,
         "error": None,
@@ -177,4 +189,38 @@ def of_scan(file: Path, scan: Scan) -> dict[str, Any]:
             {"name": path.name, "run_id": path.run_id, "share_in_plane": path.share_in_plane}
             for path in scan.paths
         ],
+    }
+
+
+def of_valley(file: Path, valley: Valley) -> dict[str, Any]:
+    """A valley's rows, with what was measured of each."""
+    there = valley.slices
+    return {
+        "kind": "valley",
+        "file": str(file),
+        "complete": valley.complete,
+        "across": valley.across,
+        "seed": valley.seed,
+        "normalization": valley.normalization,
+        "batchnorm": valley.batchnorm,
+        "unit": valley.unit,
+        "size": list(valley.measured.shape),
+        "measured": int(valley.measured.sum()),
+        "extent": [float(valley.y[0]), float(valley.y[-1])],
+        "run_id": valley.run_id,
+        "run_name": valley.run_name,
+        "evaluation_seconds": valley.evaluation_seconds,
+        "rows": {
+            "step": there.step.tolist(),
+            "travelled": there.travelled.tolist(),
+            "length": there.length.tolist(),
+            "cosine": there.cosine.tolist(),
+            "overlap": there.overlap.tolist(),
+            "train_loss": valley.loss.tolist(),
+            "width_lower": valley.width(0.25).tolist(),
+            "width": valley.width(0.5).tolist(),
+            "width_upper": valley.width(0.75).tolist(),
+            "critical_sharpness": valley.critical_sharpness.tolist(),
+            "came_back_to": [int(there.step[k]) if k >= 0 else None for k in there.returned],
+        },
     }

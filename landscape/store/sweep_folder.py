@@ -13,9 +13,11 @@ from typing import Any
 from landscape.errors import LandscapeError
 from landscape.store import names, provenance
 from landscape.store import run as run_folder
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
+from landscape.store.json_shapes import SWEEP
 from landscape.store.names import read_text
 from landscape.store.run import Run
+from landscape.store.vetting.shapes import check_version, misfit, parsed
 
 FORMAT = "landscape-sweep"
 VERSION = 1
@@ -71,7 +73,7 @@ def read(folder: Path) -> Sweep:
     """
     place = folder / FILE
     try:
-        record = json.loads(read_text(place))
+        record = parsed(read_text(place))
         found, version = record["format"], record["version"]
     except OSError as error:
         raise LandscapeError(f"{place} must be readable, got: {error.strerror}") from error
@@ -79,16 +81,10 @@ def read(folder: Path) -> Sweep:
         raise LandscapeError(f"{place} must be a sweep's JSON, got: {error}") from error
     if found != FORMAT:
         raise LandscapeError(f"{place} must be of format {FORMAT}, got {found}")
-    if version > VERSION:
-        raise LandscapeError(
-            f"{place} must be of version {VERSION} or older, got {version}; "
-            "install a newer landscape"
-        )
-    try:
-        listed = [run["name"] for run in record["runs"]]
-    except (KeyError, TypeError) as error:
-        raise LandscapeError(f"{place} must be a sweep's JSON, got: {error}") from error
-    for name in listed:
+    check_version(place, version, VERSION)
+    if wrong := misfit(record, SWEEP):
+        raise LandscapeError(f"{place} must be a sweep's JSON, {wrong}; put it back from a copy")
+    for name in (run["name"] for run in record["runs"]):
         names.plain(name, what="a run's name", place=place, remedy="put it back from a copy")
     return Sweep(folder, record)
 

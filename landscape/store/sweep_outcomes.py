@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
+from landscape.store.json_shapes import OUTCOMES
 from landscape.store.names import read_text
 from landscape.store.strict import dumps, plain
 from landscape.store.typed import rebuilt
+from landscape.store.vetting.shapes import misfit, parsed
 
 FORMAT = "landscape-outcomes"
 VERSION = 1
@@ -119,7 +120,7 @@ def load(folder: Path) -> dict[str, Any]:
     """
     place = folder / NAME
     try:
-        record: dict[str, Any] = json.loads(read_text(place))
+        record: dict[str, Any] = parsed(read_text(place))
         found, version = record["format"], record["version"]
     except OSError as error:
         raise LandscapeError(
@@ -128,10 +129,15 @@ def load(folder: Path) -> dict[str, Any]:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise LandscapeError(f"{place} must be a sweep's outcomes, got: {error}") from error
-    if found != FORMAT or version > VERSION:
+    if found != FORMAT or not isinstance(version, int) or version > VERSION:
         raise LandscapeError(
             f"{place} must be of format {FORMAT} and version {VERSION} or older, "
             f"got {found} and {version}; install a newer landscape"
+        )
+    if wrong := misfit(record, OUTCOMES):
+        raise LandscapeError(
+            f"{place} must be a sweep's outcomes, {wrong}; "
+            f"make it anew with `landscape diagnose {folder}`"
         )
     return record
 

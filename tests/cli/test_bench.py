@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import shutil
+
+from landscape.store.scans import scanfile
+
 
 def test_recorder(landscape):
     options = ("--model", "mlp", "--data", "moons", "--rounds", 2, "--block", 2, "--quiet")
@@ -17,6 +21,32 @@ def test_recorder(landscape):
     ]
     assert lines[7].startswith("apart from that: a full-data evaluation ")
     assert result.err == ""
+
+
+def test_tolerance_on_exact_scans(landscape, trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    options = ("--plane", "random", "--size", 15, "--exact", "--quiet")
+    assert landscape("scan", run, *options).code == 0
+    file = run / "scans" / "random-final-0.h5"
+    result = landscape("bench", "tolerance", file, "--tolerance", 0.1, "--draws", 1)
+    assert result.code == 0, result.err
+    head, row, last = result.out.splitlines()
+    assert head.split() == [
+        *("below", "cap", "evaluated", "95", "%", "below", "largest", "wrong", "side")
+    ]
+    *_, evaluated, near, _, _, _, count = row.split()
+    assert 0.2 < float(evaluated[:-1]) / 100 <= 1  # of 225 points 113 come before the first test
+    assert float(near[:-1]) <= 15
+    assert count == "225"
+    assert last == f"evaluated: median {evaluated}, most {evaluated}, of 1 scans"
+    scan = scanfile.load(file)
+    scan.measured[3, 4] = False
+    scanfile.save(file, scan)
+    assert landscape("bench", "tolerance", file).err == (
+        "landscape: error: a tolerance is compared with scans of which every point is measured, "
+        "this one has 224 of 225; make it with --exact\n"
+    )
 
 
 def test_alone_it_says_what_there_is(landscape):

@@ -107,13 +107,14 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     assert result.code == 0, result.err
     first = result.err.splitlines()[0]
     assert re.match(
-        r"interventions \(escape\): 22 trainings, 2\d epochs in all, about \d+ s; "
+        r"interventions \(escape\): \d+ trainings, \d+ epochs in all, about \d+ s \(more batch "
+        r"orders where these don't decide, up to 40 a place\); "
         "--epochs shortens, --no-intervene skips them, Ctrl-C keeps what is done$",
         first,
     )
     assert "a start on the plateau, η = 0.0001, 0.001, 0.01, 0.1, 1" in result.out
     assert "control from the best weights: all " in result.out
-    assert len(list((run / "interventions").iterdir())) == 22
+    assert len(list((run / "interventions").iterdir())) >= 19
     info = landscape("info", run / "interventions" / "best-control")
     assert info.code == 0
     again = landscape(*options)
@@ -128,8 +129,8 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
         (("--epochs", 0), "epochs of an intervention must be at least 1, got 0"),
         (("--threshold", "learned=much"), "threshold learned must be a number, got much"),
         (
-            ("--threshold", "escape_rows=5.5"),
-            "threshold escape_rows must be a whole number, got 5.5\n",
+            ("--threshold", "bouncing_excursions=5.5"),
+            "threshold bouncing_excursions must be a whole number, got 5.5\n",
         ),
         (("--threshold", "learned=-1"), "threshold learned must be above 0, got -1.0; "),
         (("--workers", 0), "workers must be at least 1, got 0"),

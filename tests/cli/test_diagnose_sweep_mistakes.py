@@ -97,3 +97,13 @@ def test_figures_of_a_sweep(swept, landscape):
     assert landscape("diagnose", swept, *QUICK).code == 0
     assert landscape("render", swept, "--kind", "outcomes", "--format", "png").code == 0
     assert list((swept / "figures").glob("*outcomes.png"))
+
+
+def test_a_run_that_is_a_link_goes_by_its_name_in_the_sweep(swept, landscape, tmp_path):
+    (swept / "lr0.3").rename(tmp_path / "elsewhere")
+    (swept / "lr0.3").symlink_to("../elsewhere")
+    result = landscape("diagnose", swept, *QUICK)
+    assert result.code == 0, result.err
+    assert "runs are left out" not in result.err
+    names = [run["name"] for run in sweep_outcomes.load(swept)["runs"]]
+    assert names == ["lr0.1", "lr0.3", "lr0.5"]

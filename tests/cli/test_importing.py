@@ -186,3 +186,25 @@ def test_a_run_that_is_there_is_refused_or_replaced(landscape, own, models, trai
     )
     assert landscape(*options, "--overwrite").code == 0
     assert read(copy).record["record"] == "imported"
+
+
+def test_what_the_model_does_not_have_is_left_out_and_said(landscape, own, models, tmp_path):
+    state = models[20].model.state_dict()
+    mask = {f"{number}.mask": torch.ones(2, dtype=torch.bool) for number in range(7)}
+    aux = {"aux.weight": torch.ones(2)}
+    torch.save({"state_dict": {**state, **mask, **aux}}, tmp_path / "checkpoint_20.pth.tar")
+    options = ("import", "--problem", own, tmp_path / "checkpoint_20.pth.tar", "-o")
+    assert landscape(*options, tmp_path / "run").err == (
+        "landscape: error: a checkpoint must hold the model's tensors, "
+        f"{tmp_path}/checkpoint_20.pth.tar has unexpected: aux.weight (2,)\n"
+    )
+    result = landscape(*options, tmp_path / "run", "--ignore", "aux.*")
+    assert result.code == 0, result.err
+    assert (
+        "  left out, not the model's: 0.mask, 1.mask, 2.mask, 3.mask, 4.mask and 3 more"
+        in result.out.splitlines()
+    )
+    run = read(tmp_path / "run")
+    assert run.record["left_out"] == [*mask, "aux.weight"]
+    assert run.trajectory.step.tolist() == [20]
+    assert np.array_equal(run.trajectory.row_weights(0), vector(models[20].model))

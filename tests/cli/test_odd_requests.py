@@ -130,7 +130,7 @@ def test_one_parameter_spans_no_plane_but_a_line(landscape, train):
     assert done.code == 0, done.err
     done = landscape("scan", run, "--plane", "hessian")
     assert done.err == (
-        "landscape: error: plane hessian needs a model of at least 2 parameters, this one has 1; "
+        "landscape: error: plane hessian needs at least 2 parameters to move, got 1; "
         "take plane line\n"
     )
     options = ("--plane", "line", "--include-1d", "--size", 3, "--quiet")

@@ -10,8 +10,9 @@ from pathlib import Path
 import h5py
 import pytest
 
-from landscape.store import analysis, stream
+from landscape.store import analysis
 
+from ..sealing import sealed
 from .conftest import SMALL
 from .test_train_resume import interrupted
 
@@ -30,13 +31,6 @@ def contents(folder: Path) -> dict[str, str]:
 
 def edit(file: Path, **changes: object) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
-
-
-def sealed(path: Path) -> None:
-    """Give a changed file the checksum of what it holds now, as a sender would."""
-    mark = (stream.MARK + stream.digest(path).encode() + b"\n").ljust(stream.BLOCK, b"\0")
-    with path.open("r+b") as file:
-        file.write(mark)
 
 
 @pytest.fixture
@@ -202,6 +196,7 @@ def test_no_other_file_lands_in_an_export(landscape, run):
         del file["grid/train_loss"]
         outside = [("/etc/passwd", 0, 8 * 15)]
         file.create_dataset("grid/train_loss", shape, "f8", external=outside)
+    sealed(path)
     for command in (("export", "--to", "csv"), ("render",), ("view", "--html")):
         result = landscape(command[0], run, *command[1:])
         assert result.code == 1

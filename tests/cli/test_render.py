@@ -40,15 +40,19 @@ def test_draws_a_foreign_surface(landscape, theirs, tmp_path):
     result = landscape("render", theirs)
     assert result.code == 0, result.err
     figures = tmp_path / "figures"
-    endings = ("caption.txt", "pdf", "png")
+    endings = ("caption.tex", "caption.txt", "pdf", "png")
     expected = [f"theirs-{kind}.{end}" for kind in ("contour", "surface") for end in endings]
     assert names(figures) == expected
     assert result.out.split() == [
         str(figures / f"theirs-{kind}.{end}")
         for kind in ("contour", "surface")
-        for end in ("png", "pdf", "caption.txt")
+        for end in ("png", "pdf", "caption.txt", "caption.tex")
     ]
+    assert (figures / "theirs-contour.caption.tex").read_text() == (
+        "\\caption{Training loss on an imported plane, x direction against y direction.}\n"
+    )
     assert (figures / "theirs-contour.caption.txt").read_text() == (
+        "Training loss on an imported plane, x direction against y direction.\n\n"
         "Mean loss on a plane along the directions of net_weights.h5, imported from theirs.h5: "
         "its weights are not in that file. Axes: x: x direction (unknown unit); y: y direction "
         "(unknown unit). Grid: 7 × 4 points, x −1 to 1, y −0.5 to 1, 24 of 28 of them measured. "
@@ -64,7 +68,7 @@ def test_draws_a_foreign_line(landscape, theirs, tmp_path):
         file["train_loss"], file["train_acc"] = 0.1 + X**2, 90 - 10 * X
     assert landscape("render", theirs, "-o", tmp_path / "pictures").code == 0
     assert names(tmp_path / "pictures") == [
-        f"theirs-curve.{ending}" for ending in ("caption.txt", "pdf", "png")
+        f"theirs-curve.{ending}" for ending in ("caption.tex", "caption.txt", "pdf", "png")
     ]
 
 
@@ -132,10 +136,10 @@ def test_a_run_is_drawn_with_all_of_its_scans(landscape, scanned, tmp_path):
 def test_of_a_run_a_kind_draws_the_scans_that_fit(landscape, scanned, tmp_path):
     assert landscape("render", scanned, "-k", "path", "-o", tmp_path / "a", "-q").code == 0
     assert names(tmp_path / "a") == [
-        f"along-final-0-path.{ending}" for ending in ("caption.txt", "pdf", "png")
+        f"along-final-0-path.{ending}" for ending in ("caption.tex", "caption.txt", "pdf", "png")
     ]
     assert landscape("render", scanned, "-k", "curve", "-o", tmp_path / "b.svg", "-q").code == 0
-    assert names(tmp_path) == ["a", "b.caption.txt", "b.svg"]
+    assert names(tmp_path) == ["a", "b.caption.tex", "b.caption.txt", "b.svg"]
 
 
 def test_runs_side_by_side(landscape, scanned, tmp_path):
@@ -146,7 +150,7 @@ def test_runs_side_by_side(landscape, scanned, tmp_path):
     assert result.code == 0, result.err
     figures = runs / "figures"
     assert names(figures) == [
-        f"along-final-0-map.{ending}" for ending in ("caption.txt", "pdf", "png")
+        f"along-final-0-map.{ending}" for ending in ("caption.tex", "caption.txt", "pdf", "png")
     ]
     again = landscape("render", "--reproduce", figures / "along-final-0-map.png", "-o", tmp_path)
     assert again.code == 0, again.err
@@ -159,7 +163,8 @@ def test_style_reaches_the_picture(landscape, scanned, tmp_path):
     scale = ("--linear", "--cap", 5, "--levels", 6, "--cmap", "cividis", "--no-path")
     result = landscape("render", scan, "-o", tmp_path / "a.png", *options, *scale, "-q")
     assert result.code == 0, result.err
-    assert result.out == f"{tmp_path / 'a.png'}\n{tmp_path / 'a.caption.txt'}\n"
+    files = (tmp_path / f"a.{ending}" for ending in ("png", "caption.txt", "caption.tex"))
+    assert result.out == "".join(f"{file}\n" for file in files)
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width == 325
         assert max(picture.convert("RGB").getpixel((1, 1))) < 40

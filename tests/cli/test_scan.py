@@ -20,16 +20,19 @@ def names(folder):
     return sorted(file.name for file in folder.iterdir())
 
 
-def test_scans_two_planes_and_draws_them(landscape, run):
+def test_scans_the_surroundings_the_valley_and_a_plane_that_holds_the_path(landscape, run):
     result = landscape("scan", run, "--size", 5)
     assert result.code == 0
-    assert names(run / "scans") == ["along-final-0.h5", "random-final-0.h5"]
-    kinds, endings = ("contour", "surface"), ("caption.txt", "pdf", "png")
+    assert names(run / "scans") == ["drift-final-0.h5", "random-final-0.h5", "valley-random-0.h5"]
+    kinds, endings = ("contour", "surface"), ("caption.tex", "caption.txt", "pdf", "png")
     assert names(run / "figures") == [
-        f"{plane}-final-0-{kind}.{ending}"
-        for plane in ("along", "random")
-        for kind in kinds
-        for ending in endings
+        *(
+            f"{plane}-final-0-{kind}.{ending}"
+            for plane in ("drift", "random")
+            for kind in kinds
+            for ending in endings
+        ),
+        *(f"valley-random-0-valley.{ending}" for ending in endings),
     ]
     for file in (run / "figures").iterdir():
         assert str(file) in result.out
@@ -123,7 +126,7 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
         (
             ("--plane", "pcb"),
             "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
-            "line:A,B, event, got pcb",
+            "line:A,B, event, drift, sharpest, valley, got pcb",
         ),
         (("--size", "1"), "size must be at least 2 and at most 501, got 1"),
         (("--size", "502"), "size must be at least 2 and at most 501, got 502"),
@@ -136,7 +139,10 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
         (("--at", "middle"), "weights must be final, best or a step, got middle"),
         (("--at", "9"), "step 9 must be a recorded one, the nearest are 8 and 11"),
         (("--normalize", "max"), "normalize must be one of filter, layer, weight, none, got max"),
-        (("--name", "x"), "name needs a single plane, got random, along; choose one with --plane"),
+        (
+            ("--name", "x"),
+            "name needs a single plane, got random, valley, drift; choose one with --plane",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(options, message, landscape, run):

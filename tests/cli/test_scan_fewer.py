@@ -30,10 +30,13 @@ def test_a_tolerance_is_printed_with_its_test(landscape, run):
     off = scan.certificate.summary("train_loss")
     assert off["quantile95"] <= 0.1
     assert (
-        f"  {percent(scan.measured.mean())} of the points are measured, the others interpolated "
-        "to a tolerance of 10 %; at 64 held-out random points"
+        f"  {percent(scan.measured.mean())} of the points are measured, the others interpolated, "
+        "which was tested at 64 held-out random points"
     ) in result.out
-    assert f"training loss {percent(off['mean'])} off on average, 95 % of them below" in result.out
+    assert "  Of those below the cap none was taken to lie above it; " in result.out
+    below = f"training loss below {2 * scan.constant_loss:.4g}, at {off['below']} of them, "
+    assert f"{below}{percent(off['mean'])} off on average, 95 % below" in result.out
+    assert scan.certificate.caps["train_loss"] == 2 * scan.constant_loss
     assert landscape(*options, "--resume").code == 0
 
 
@@ -70,8 +73,23 @@ def test_the_strategy_is_printed_before_the_scan_starts(landscape, run):
     assert quiet.err == ""
 
 
+def test_the_default_is_a_tolerance_and_exact_measures_all(landscape, run):
+    options = ("scan", run, "--plane", "random", "--size", 15)
+    assert landscape(*options).code == 0
+    scan = scanfile.load(run / "scans" / "random-final-0.h5")
+    assert scan.tolerance == 0.01
+    assert landscape(*options, "--exact", "--name", "all").code == 0
+    exact = scanfile.load(run / "scans" / "all.h5")
+    assert exact.tolerance == 0
+    assert exact.measured.all()
+    assert exact.certificate is None
+    # One that is exact is as good as asked for, and is drawn again.
+    again = landscape(*options, "--name", "all", "--resume")
+    assert "is complete: only drawn again" in again.err
+
+
 def test_samples_and_their_standard_error(landscape, run):
-    result = landscape("scan", run, "--plane", "random", "--size", 3, "--samples", 20)
+    result = landscape("scan", run, "--plane", "random", "--size", 3, "--samples", 20, "--exact")
     assert result.code == 0
     assert "Losses of 20 random samples, the same ones everywhere: standard error of " in result.out
     scan = scanfile.load(run / "scans" / "random-final-0.h5")
@@ -128,8 +146,17 @@ def test_processes(landscape, run):
         (("--workers", 0), "workers must be at least 1, got 0"),
         (("--save-every", -1), "save-every must be at least 0, got -1"),
         (
-            ("--planes", 3, "--tolerance", 0.1),
-            "tolerance and samples are for a single plane, got 3 planes; drop --planes or these",
+            ("--planes", 3, "--samples", 20),
+            "samples are for a single plane, got 3 planes; drop --planes or --samples",
+        ),
+        (
+            ("--exact", "--tolerance", 0.1),
+            "--exact measures every point, got --tolerance 0.1 too; drop one of them",
+        ),
+        (
+            ("--cap", "low"),
+            "cap must be auto (twice the best constant output's loss), none or a number above 0, "
+            "got low",
         ),
     ],
 )

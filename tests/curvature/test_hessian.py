@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch.func import functional_call, hessian
 from torch.nn import functional
 
 from landscape.curvature.hessian import Hessian
+from landscape.curvature.krylov import top
 from landscape.errors import LandscapeError
 from landscape.problem import Problem, flat, half_square
 
@@ -143,13 +146,65 @@ def test_float32_is_close():
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-5 * np.abs(exact).max())
 
 
-def test_frozen_parameters_have_zeros():
+def test_frozen_parameters_are_no_part_of_it():
     problem = small()
+    expected = dense(problem)
     problem.model[0].requires_grad_(False)
     found = columns(Hessian(problem, dtype=torch.float64))
+    np.testing.assert_allclose(found, expected[36:, 36:], rtol=0, atol=1e-12)
+
+
+def test_tensors_that_do_not_move_have_zeros_and_are_left_out_of_the_block():
+    problem = small()
     expected = dense(problem)
-    expected[:36], expected[:, :36] = 0, 0
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    problem = replace(problem, weights=problem.layout.narrowed(["2.*"]))
+    hessian = Hessian(problem, dtype=torch.float64)
+    found = columns(hessian)
+    last = next(p for p in problem.layout.parameters if p.moves).offset
+    ends = problem.layout.moving[-1].slice.stop
+    inside = np.zeros(len(expected), bool)
+    inside[last:ends] = True
+    outer = np.outer(inside, inside)
+    np.testing.assert_allclose(found, np.where(outer, expected, 0), rtol=0, atol=1e-12)
+    block = hessian.block
+    assert block.size == inside.sum()
+    own = expected[np.ix_(inside, inside)]
+    made = np.stack([block @ row for row in np.eye(block.size)])
+    np.testing.assert_allclose(made, own, rtol=0, atol=1e-12)
+    assert top(block, 1).values[0] == pytest.approx(np.linalg.eigvalsh(own)[-1], rel=1e-6)
+
+
+def test_complex_parameters_are_two_real_ones_each():
+    """Against PyTorch's Hessian of the same function of real numbers."""
+    torch.manual_seed(0)
+    inputs = torch.randn(9, 3, dtype=torch.float64)
+    targets = torch.randn(9, 2, dtype=torch.float64)
+    model = Waves().double()
+    model.wave.data = model.wave.data.to(torch.complex128)
+    problem = Problem(model, (inputs, targets), loss=half_square)
+
+    def loss(vector):
+        wave = torch.view_as_complex(vector[:12].view(3, 2, 2))
+        outputs = (inputs.to(wave.dtype) @ wave).abs() + vector[12:].view(2)
+        return 0.5 * (outputs - targets).square().mean()
+
+    expected = torch.autograd.functional.hessian(loss, flat(model)).numpy()
+    hessian = Hessian(problem)
+    np.testing.assert_allclose(columns(hessian), expected, rtol=0, atol=1e-12)
+    slope = torch.autograd.functional.jacobian(loss, flat(model)).numpy()
+    np.testing.assert_allclose(hessian.gradient()[1], slope, rtol=0, atol=1e-12)
+
+
+class Waves(nn.Module):
+    """The magnitude of a complex linear map, and a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wave = nn.Parameter(torch.randn(3, 2, dtype=torch.complex64))
+        self.bias = nn.Parameter(torch.zeros(2))
+
+    def forward(self, inputs):
+        return (inputs.to(self.wave.dtype) @ self.wave).abs() + self.bias
 
 
 def test_a_loss_that_is_linear_in_the_weights_has_none():

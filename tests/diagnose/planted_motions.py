@@ -95,6 +95,8 @@ def evidence(world: World, *, seed: int = 0, count: int = SEEDS, share: int = 1)
                         stretches=None if share == 1 else stretches(w[:, run], share, length),
                     ),
                     connectivity=parts.connectivity(10, barrier, matched=barrier),
+                    # Where no line connects, curves are tried before anything is called a basin.
+                    curves=None if is_connected else parts.curves(10, barrier),
                 ),
             )
         )

@@ -4,6 +4,7 @@ An epoch is 10 steps, with a row every 5; momentum enters where the rules look a
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def dead_plateau(seed: int, momentum: float) -> Evidence:
     return run(noisy(np.full(100, L0), seed, 0.003), momentum, end=DEAD)
 
 
-def dead_bounce(seed: int, momentum: float) -> Evidence:
+def early(seed: int, momentum: float) -> Evidence:
     """Learns for less than an epoch; then only the output bias moves, kicked by small batches."""
     generator = np.random.default_rng(seed)
     kicks = 0.05 * generator.standard_normal((200, 9))
@@ -93,12 +94,63 @@ def too_slow(seed: int, momentum: float) -> Evidence:
 
 
 def bouncing(seed: int, momentum: float) -> Evidence:
+    """Good for most of the time, with a jump again and again."""
     generator = np.random.default_rng(seed)
     loss = noisy(decay(200, 0.2), seed, 0.1)
     for at in range(40, 195, 18):
         loss[at : at + 1 + generator.integers(4, 8)] = 1.2 + generator.random()
     loss[-3:] = 0.2
     return run(loss, momentum)
+
+
+def no_level(seed: int, momentum: float) -> Evidence:
+    """Back and forth between good and bad, as often the one as the other."""
+    generator = np.random.default_rng(seed)
+    loss = noisy(decay(200, 0.2), seed, 0.1)
+    at = 40
+    while at < 200:
+        up, down = generator.integers(2, 6, 2)
+        loss[at : at + up] = 1.2 + generator.random(len(loss[at : at + up]))
+        at += up + down
+    return run(loss, momentum)
+
+
+def spikes_then_dead(seed: int, momentum: float) -> Evidence:
+    """Five short spikes, then dead for half the run."""
+    loss = noisy(decay(200, 0.5), seed)
+    for at in (30, 45, 60, 72, 85):
+        loss[at : at + 2] = 1.8
+    loss[100 + seed % 5 :] = noisy(np.full(100 - seed % 5, L0), seed, 0.002)
+    return run(loss, momentum, end=DEAD)
+
+
+def collapse(seed: int, momentum: float) -> Evidence:
+    """A lasting one, to a loss that is a small share of L₀, with most of a layer dead."""
+    best, after = ((0.01, 0.3), (0.05, 0.55))[seed % 2]
+    loss = noisy(decay(200, best), seed, 0.1)
+    loss[120:] = noisy(np.full(80, after), seed, 0.05)
+    fallen = State(1, dead=(), saturated=(), partly_dead={"hidden": 0.8}, logit_spread=0.5)
+    return run(loss, momentum, end=fallen)
+
+
+def half_back(seed: int, momentum: float) -> Evidence:
+    """A spike that comes back only part of the way."""
+    loss = noisy(decay(200, 0.94), seed, 0.03)
+    loss[100:104] = 3.0
+    loss[104:] = noisy(np.full(96, 1.37), seed, 0.03)
+    return run(loss, momentum)
+
+
+def entropy_floor(seed: int, momentum: float) -> Evidence:
+    """A language model, or noisy labels: settled well, far from zero."""
+    floor = ((1 - 0.28) * L0, (1 - 0.49) * L0)[seed % 2]
+    return run(noisy(decay(200, floor), seed, 0.01), momentum)
+
+
+def saturated(seed: int, momentum: float) -> Evidence:
+    """Tanh units at their bounds, and outputs that are huge."""
+    full = State(1, dead=(), saturated=("hidden",), logit_spread=0.9)
+    return run(noisy(np.full(200, 57 * L0), seed, 0.3), momentum, end=full)
 
 
 def restless(seed: int, momentum: float) -> Evidence:
@@ -134,6 +186,15 @@ def late_spike(seed: int, momentum: float) -> Evidence:
     return run(loss, momentum)
 
 
+def one_more(seed: int, momentum: float) -> Evidence:
+    """Ends inside an excursion as well, after three that came back."""
+    loss = noisy(decay(200, 0.3), seed)
+    for at in (60, 100, 140):
+        loss[at : at + 4] = 2.0
+    loss[-3:] = 2.0
+    return run(loss, momentum)
+
+
 def slow_rise(seed: int, momentum: float) -> Evidence:
     """To six times the best, but never far enough for an excursion."""
     loss = np.concatenate([decay(100, 0.03, 5), np.linspace(0.03, 0.4, 100)])
@@ -142,12 +203,23 @@ def slow_rise(seed: int, momentum: float) -> Evidence:
 
 def stuck(seed: int, momentum: float) -> Evidence:
     found = run(noisy(np.maximum(decay(200, 1.6), 1.6), seed, 0.01), momentum)
-    return add(found, end_after=1.58)
+    return replace(add(found, end_after=1.58), siblings_share=0.95)
 
 
 def noise_floor(seed: int, momentum: float) -> Evidence:
     found = run(noisy(decay(200, 1.4), seed, 0.02), momentum)
     return add(found, end_after=0.2)
+
+
+def hotter(seed: int, momentum: float) -> Evidence:
+    """Higher in the end, but a tenth of the rate leads as low from there as from the best."""
+    loss = noisy(decay(200, 0.2), seed)
+    loss[100:] = noisy(np.full(100, 0.9), seed)
+    lower = [
+        Trained("lower-rate", start, step, 0.01, 0.5, 0.05)
+        for start, step in (("best", 400), ("end", 995))
+    ]
+    return changed(run(loss, momentum), branches=lower)
 
 
 def catapult(seed: int, momentum: float) -> Evidence:

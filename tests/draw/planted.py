@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
+from landscape.store.scans.valleys import Slices, Valley, WalkedPath
+from landscape.store.trajectories.trajectory import Event
 
 PLATEAU = 2.302585
 P = 24_218
@@ -220,3 +222,62 @@ def line(n: int = 51, **more: Any) -> Scan:
 def with_losses(base: Scan, train: Floats, **more: Any) -> Scan:
     """Return ``base`` with another training loss and without validation."""
     return replace(base, measures={"train_loss": train}, **more)
+
+
+def valley(count: int = 24, *, jump: int | None = 15, **more: Any) -> Valley:
+    """Return a canyon whose walls close in, with a spike, and a jump onto a plateau."""
+    y = np.linspace(-1, 1, 21)
+    travelled = 8.0 * np.arange(count)
+    own = 0.3 + 2 * np.exp(-travelled / 30)
+    own[count // 3] = 1.9
+    steep = np.linspace(1, 20, count)
+    loss = own[:, None] + steep[:, None] * y**2
+    if jump is not None:
+        loss[jump + 1 :] = PLATEAU
+        own[jump + 1 :] = PLATEAU
+    radius = np.sqrt(0.1 / steep)
+    walls = radius[:, None, None] * np.array([1.0, 0.8, 1.3])[None, :, None] * np.ones((1, 1, 2))
+    if jump is not None:
+        walls[jump + 1 :] = np.inf
+    moved = np.full(count - 1, 5.0)
+    if jump is not None:
+        moved[jump] = 60.0
+    place = np.concatenate([[0.0], np.cumsum(moved)])
+    step = 40 * np.arange(count, dtype=np.int64)
+    values: dict[str, Any] = {
+        "slices": Slices(
+            step=step,
+            hashes=tuple(f"{k:016x}" for k in range(count)),
+            travelled=travelled,
+            moved=moved,
+            distances=np.abs(place[:, None] - place),
+            length=np.linspace(7, 45, count),
+            turned=np.full(count - 1, 0.05),
+            cosine=np.full(count, 0.01),
+            overlap=np.full(count, np.nan),
+            curvature=np.full(count, np.nan),
+        ),
+        "y": y,
+        "measures": {"train_loss": loss, "validation_loss": 1.1 * loss},
+        "measured": np.ones(loss.shape, bool),
+        "walls": walls,
+        "critical_step": 2 / np.linspace(0.5, 30, count),
+        "bounds": np.tile([2.0, 38.0], (count, 1)),
+        "path": WalkedPath(step, travelled, own),
+        "events": (
+            Event("spike", 280, 360, "planted"),
+            Event("escape", 600, 700, "planted"),
+            Event("plateau", 700, 920, "planted"),
+        ),
+        "constant_loss": PLATEAU,
+        "run_id": "1f2e",
+        "run_name": "high-lr",
+        "parameters": P,
+        "samples": {"train": 1437, "validation": 360},
+        "settings": {"spacing": "movement", "unit": "own"},
+        "strategy": {"name": "sequential"},
+        "provenance": PROVENANCE,
+        "seed": 3,
+        "begun": count,
+    }
+    return Valley(**(values | more))

@@ -22,14 +22,19 @@ def test_files_their_names_and_what_they_carry(planted, tmp_path):
         "random-0.5.png",
         "random-0.5.pdf",
         "random-0.5.caption.txt",
+        "random-0.5.caption.tex",
     ]
     assert sorted(files) == sorted((tmp_path / "new").iterdir())
     assert files[2].read_text(encoding="utf-8") == CAPTION + "\n"
+    assert files[3].read_text(encoding="utf-8") == (
+        "\\caption{Loss at the origin: 0.45 $\\rightarrow$ a caption with “letters” beyond "
+        "Latin-1.}\n"
+    )
     with Image.open(files[0]) as picture:
         assert picture.info["Description"] == CAPTION
         assert picture.info["Title"] == "random-0.5"
         assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
-        assert picture.width == 2100
+        assert picture.width == 975
     pdf = files[1].read_bytes()
     assert b"random-0.5" in pdf
     assert b"CreationDate" not in pdf
@@ -46,7 +51,7 @@ def test_the_same_scan_gives_the_same_bytes(planted, tmp_path, gl):
                 caption=draw.caption(scan),
             )
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert len(files) == 6
+    assert len(files) == 8
     for name in files:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 

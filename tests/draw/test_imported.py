@@ -9,6 +9,7 @@ import pytest
 from matplotlib.text import Text
 
 from landscape import draw
+from landscape.draw.look.style import Style
 from landscape.store.scans import sentences
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -48,7 +49,9 @@ def test_the_words(planted):
     assert sentences.small_print(scan) == [
         "origin: not in the imported file, nor are the directions"
     ]
-    assert draw.caption(scan).startswith(
+    first, second = draw.caption(scan).split("\n\n")
+    assert first == "Training loss on an imported plane, x direction against y direction."
+    assert second.startswith(
         "Mean loss on a plane along the directions of net_weights.h5, imported from theirs.h5: "
         "its weights are not in that file. Axes: x: x direction (unknown unit); "
         "y: y direction (unknown unit). Grid: 13 × 11 points,"
@@ -65,7 +68,8 @@ def test_directions_that_left_buffers_out(planted):
 def test_the_surface(planted, renderer, request):
     if renderer == "pyvista":
         request.getfixturevalue("gl")
-    figure = draw.surface(imported(planted.bowl(13, 11)), renderer=renderer)
+    style = Style(explain=True)
+    figure = draw.surface(imported(planted.bowl(13, 11)), renderer=renderer, style=style)
     figure.canvas.draw()
     written = " ".join(text.get_text() for text in figure.findobj(Text))
     assert "unknown unit" in written
@@ -75,10 +79,11 @@ def test_the_surface(planted, renderer, request):
 def test_the_contour(planted):
     figure = draw.contour(imported(planted.bowl(13, 11)))
     figure.canvas.draw()
+    [panel] = [axes for axes in figure.axes if axes.images]
     for axes, label in (
-        (figure.axes[0].xaxis, "x direction"),
-        (figure.axes[0].yaxis, "y direction"),
+        (panel.xaxis, "x direction"),
+        (panel.yaxis, "y direction"),
     ):
-        assert axes.get_label_text() == f"{label}\n(unknown unit)"
+        assert axes.get_label_text() == f"{label} (unknown unit)"
     written = {text.get_text() for text in figure.findobj(Text)}
     assert not any("in weight space" in text or "training step" in text for text in written)

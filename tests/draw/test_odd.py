@@ -79,7 +79,7 @@ def test_it_is_drawn_from_above_and_captioned(planted, name):
     figure.set_dpi(60)
     figure.canvas.draw()
     assert np.ptp(np.asarray(figure.canvas.buffer_rgba())[..., :3]) > 100
-    assert draw.caption(scan).startswith("Mean loss")
+    assert draw.caption(scan).startswith("Training loss on the plane through ")
 
 
 @pytest.mark.parametrize("name", ODD)

@@ -30,7 +30,7 @@ def made(path, folder=None, kind="curve", formats=("png", "pdf", "svg"), **style
 
 
 def test_every_format_carries_it(line):
-    *figures, caption = made(line, width=3.25, title="Ridge (here) \\ there", cap=np.inf)
+    *figures, caption, _ = made(line, width=3.25, title="Ridge (here) \\ there", cap=np.inf)
     found = [recipe.read(figure) for figure in figures]
     assert found[0] == found[1] == found[2]
     assert found[0].kind == "curve"
@@ -38,7 +38,7 @@ def test_every_format_carries_it(line):
     [source] = found[0].sources
     assert (source.file, source.run, source.run_id) == ("scans/best-final.h5", "high-lr", "1f2e")
     assert found[0].versions["landscape"] == draw.recipe.landscape.__version__
-    assert caption.read_text().startswith("Mean loss over 1,437 training and 360 validation")
+    assert caption.read_text().startswith("Training loss on the line through the ")
     # Nothing of the machine goes out with a figure.
     for figure in figures:
         assert str(line.parents[2]).encode() not in figure.read_bytes()
@@ -58,7 +58,7 @@ def test_in_another_folder_the_first_is_left_alone(line, tmp_path):
     figure = made(line, formats=("png",))[0]
     changed = figure.read_bytes()
     again = draw.reproduce(figure, folder=tmp_path / "new")
-    assert [file.parent.name for file in again.files] == ["new", "new"]
+    assert [file.parent.name for file in again.files] == ["new", "new", "new"]
     assert again.files[0].read_bytes() == changed
 
 
@@ -116,7 +116,7 @@ def test_scans_on_one_scale_are_remembered(planted, tmp_path):
         paths.append(path)
     first, second = map(draw.open_work, paths)
     stem = tmp_path / "figures" / "a"
-    [figure, _] = draw.make("curve", [first], stem, formats=("png",), like=[first, second])
+    [figure, *_] = draw.make("curve", [first], stem, formats=("png",), like=[first, second])
     assert len(recipe.read(figure).like) == 1
     assert draw.reproduce(figure).same
     alone = draw.make("curve", [first], tmp_path / "b", formats=("png",))[0]

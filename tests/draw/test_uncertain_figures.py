@@ -12,7 +12,7 @@ from landscape.draw import caption, curve, surface
 from landscape.draw.elements import uncertain
 from landscape.draw.interactive import explorer_data
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Certificate
+from landscape.store.scans.certificates import Certificate
 
 from . import planted
 
@@ -49,8 +49,9 @@ def test_a_surface_has_dots_where_they_are_seen(near):
 def test_the_caption_counts_them(near):
     count = int(near.uncertain.sum())
     assert f"{count} interpolated points (" in caption(near)
-    assert caption(near).count("dotted) may be off by more than 1 %.") == 1
-    assert "may be off" not in caption(replace(near, errors={}))
+    said = "dotted) may be further off than the tolerance of 1 % allows."
+    assert caption(near).count(said) == 1
+    assert "may be further off" not in caption(replace(near, errors={}))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.plane.extent import axes, parse
+from landscape.plane.extent import around, axes, parse
 
 POINT = np.zeros((1, 2))
 ON_A_LINE = np.zeros((1, 1))
@@ -59,6 +59,17 @@ def test_auto_holds_the_path_and_the_origin_with_a_margin():
     assert top - bottom == pytest.approx(right - left)
     assert (top + bottom) / 2 == pytest.approx(0.1)
     assert parse("auto", path[:, :1]) == ((left, right),)
+
+
+def test_each_axis_by_itself():
+    path = np.array([[0.0, 0.0], [10.0, 0.02], [4.0, -0.01]])
+    (left, right), (bottom, top) = around(path, each=True)
+    assert (left, right) == pytest.approx((-1.5, 11.5))
+    assert (bottom, top) == pytest.approx((-0.01 - 0.15 * 0.03, 0.02 + 0.15 * 0.03))
+    # A path that is straight leaves its other axis a thousandth as long.
+    path[:, 1] = 0
+    _, (bottom, top) = around(path, each=True)
+    assert (bottom, top) == pytest.approx((-0.0065, 0.0065))
 
 
 @pytest.mark.parametrize("nx", [3, 5, 31, 51, 501])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
@@ -11,8 +13,14 @@ from landscape.plane.choice import PlaneChoice
 from landscape.plane.kinds import KINDS, Given, PlaneKind
 from landscape.plane.normalization import NORMALIZATIONS, Normalization
 from landscape.plane.random import line
+from landscape.problem import Problem
 
 SHAPES = {"a.weight": (5, 4), "a.bias": (5,), "b.weight": (3, 2, 2, 2), "b.bias": (3,)}
+PROBLEM = Problem(
+    nn.ModuleDict({"a": nn.Linear(4, 5), "b": nn.Conv2d(2, 3, 2)}),
+    (torch.zeros(2, 4), torch.zeros(2, dtype=torch.int64)),
+)
+"""Of these tensors; it is never evaluated."""
 ESCAPE = [2.3, 2, 1, 0.2, 0.9, 2.2, 9, 2.31, 2.3, 2.3, 2.3, 2.3]
 WITHOUT_A_PROBLEM = (
     "random",
@@ -27,7 +35,7 @@ WITHOUT_A_PROBLEM = (
 
 def given(trajectory, spec="random", **options) -> tuple[str, Given]:
     key, places = kinds.parse(spec)
-    return key, Given(trajectory, None, 2.3, PlaneChoice(**options), places)
+    return key, Given(trajectory, PROBLEM, 2.3, PlaneChoice(**options), places)
 
 
 @pytest.fixture
@@ -79,7 +87,9 @@ def test_another_kind_of_plane_is_one_row(trajectory, monkeypatch):
     assert kinds.help_text() == (
         "random (two random directions), along (the run's own movement and a random one), pca, "
         "through:A,B,C, hessian, gradient, line (a random one), line:A,B, event (best, peak and "
-        "end of an escape) or ours (a line of ours). A, B, C: [RUN@]STEP, best or final."
+        "end of an escape), drift (where the run slowly went, and the sharpest direction), "
+        "sharpest (a random direction and the sharpest one), valley (slices across the path, "
+        "row by row) or ours (a line of ours). A, B, C: [RUN@]STEP, best or final."
     )
     kinds.check(PlaneChoice(("ours",), at="best", planes=3))
     key, wanted = given(trajectory, "ours", at="best", seed=5)
@@ -92,7 +102,7 @@ def test_another_kind_of_plane_is_one_row(trajectory, monkeypatch):
         kinds.parse("pcb")
     assert str(caught.value) == (
         "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
-        "line:A,B, event, ours, got pcb"
+        "line:A,B, event, drift, sharpest, valley, ours, got pcb"
     )
 
 

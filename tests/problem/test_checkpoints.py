@@ -1,166 +1,18 @@
-"""Files of other programs: read, or refused without running a line of theirs."""
+"""A model's weights in what files of other programs hold."""
 
 from __future__ import annotations
 
-import argparse
 import copy
-import pickle
-import re
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from landscape.errors import LandscapeError
-from landscape.problem.checkpoints import find, read
-
-TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(3)}
-
-
-def refused(path) -> str:
-    with pytest.raises(LandscapeError) as caught:
-        read(path)
-    return str(caught.value)
-
-
-class Malicious:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, target) -> None:
-        self.target = target
-
-    def __reduce__(self):
-        return open, (str(self.target), "w")
-
-
-@pytest.mark.parametrize("kind", ["pt", "pth", "ckpt", "bin", "legacy.pt", "npz", "safetensors"])
-def test_what_was_saved_is_read(kind, tmp_path):
-    path = tmp_path / f"model.{kind}"
-    if kind == "npz":
-        np.savez(path, **{name: tensor.numpy() for name, tensor in TENSORS.items()})
-    elif kind == "safetensors":
-        save_file(TENSORS, path)
-    else:
-        torch.save(TENSORS, path, _use_new_zipfile_serialization="legacy" not in kind)
-    found = read(path)
-    assert set(found) == set(TENSORS)
-    for name, tensor in TENSORS.items():
-        assert torch.equal(found[name], tensor)
-        assert found[name].dtype == tensor.dtype
-
-
-def test_numpy_of_other_byte_order_and_nested_names(tmp_path):
-    np.savez(tmp_path / "model.npz", **{"a/weight": np.arange(3, dtype=">f8")[::-1]})
-    found = read(tmp_path / "model.npz")
-    assert found["a.weight"].tolist() == [2, 1, 0]
-
-
-def test_a_folder_stands_for_the_file_in_it(tmp_path):
-    save_file(TENSORS, tmp_path / "model.safetensors")
-    assert torch.equal(read(tmp_path)["a.weight"], TENSORS["a.weight"])
-    (tmp_path / "empty").mkdir()
-    assert refused(tmp_path / "empty") == (
-        "a checkpoint's folder must hold one of model.safetensors, pytorch_model.bin, "
-        f"diffusion_pytorch_model.safetensors, {tmp_path}/empty doesn't; give the file itself"
-    )
-
-
-@pytest.mark.parametrize("place", ["state_dict", "beside"])
-@pytest.mark.parametrize("zipped", [True, False])
-def test_a_malicious_pickle_is_refused_and_not_run(place, zipped, tmp_path):
-    target = tmp_path / "written"
-    evil = Malicious(target)
-    content = {"state_dict": {"a": evil}} if place == "state_dict" else {**TENSORS, "x": evil}
-    path = tmp_path / "evil.ckpt"
-    torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    message = refused(path)
-    assert message == (
-        f"a checkpoint must hold tensors and plain values alone, {path} needs code to be unpickled "
-        "(io.open), which could do anything, so it wasn't loaded; if you trust it, load it "
-        "yourself and save its weights with torch.save(model.state_dict(), FILE)"
-    )
-    assert not target.exists()
-    torch.load(path, weights_only=False)  # it would have
-    assert target.exists()
-
-
-@pytest.mark.parametrize("protocol", range(6))
-def test_a_bare_malicious_pickle_is_refused_and_not_run(protocol, tmp_path):
-    target = tmp_path / "written"
-    path = tmp_path / "evil.pt"
-    path.write_bytes(pickle.dumps(Malicious(target), protocol=protocol))
-    assert refused(path).startswith("a checkpoint must ")
-    assert not target.exists()
-
-
-@pytest.mark.parametrize("kind", ["npz", "npy"])
-def test_a_malicious_numpy_file_is_refused_and_not_run(kind, tmp_path):
-    target = tmp_path / "written"
-    path = tmp_path / f"evil.{kind}"
-    array = np.array([Malicious(target)], dtype=object)
-    np.savez(path, a=array) if kind == "npz" else np.save(path, array)
-    assert refused(path) == (
-        "a checkpoint of NumPy must hold plain arrays, written by numpy.save or numpy.savez, got "
-        f"{path} (ValueError: Object arrays cannot be loaded when allow_pickle=False)"
-    )
-    assert not target.exists()
-
-
-def test_harmless_objects_that_need_code_are_refused_with_their_name(tmp_path):
-    path = tmp_path / "model.ckpt"
-    torch.save({"state_dict": TENSORS, "hparams": argparse.Namespace(lr=1)}, path)
-    assert "needs code to be unpickled (argparse.Namespace)" in refused(path)
-
-
-def test_a_torchscript_program_is_refused(tmp_path):
-    path = tmp_path / "model.pt"
-    torch.jit.save(torch.jit.script(nn.Linear(1, 1)), path)
-    assert refused(path) == (
-        f"a checkpoint must hold tensors alone, {path} is a TorchScript program, which is code; "
-        "save its weights with torch.save(model.state_dict(), FILE)"
-    )
-
-
-@pytest.mark.parametrize("kind", ["pt", "npz", "npy", "safetensors"])
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x02}q"])
-def test_a_broken_file_is_refused(kind, content, tmp_path):
-    path = tmp_path / f"model.{kind}"
-    path.write_bytes(content)
-    message = refused(path)
-    assert re.match(r"a checkpoint .*must (be|hold) ", message), message
-    assert str(path) in message
-    assert "\n" not in message
-
-
-def test_a_truncated_file_is_refused(tmp_path):
-    path = tmp_path / "model.pt"
-    torch.save({"a": torch.zeros(1000)}, path)
-    path.write_bytes(path.read_bytes()[:2000])
-    assert refused(path).startswith(f"a checkpoint must be what torch.save wrote, got {path} (")
-
-
-def test_a_whole_model_or_a_list_is_refused(tmp_path):
-    path = tmp_path / "model.pt"
-    torch.save([torch.zeros(1)], path)
-    assert refused(path) == (
-        f"a checkpoint must hold a state_dict, got list in {path}; "
-        "save it with torch.save(model.state_dict(), FILE)"
-    )
-    torch.save(nn.Linear(1, 1), path)
-    assert "needs code to be unpickled (torch.nn.modules.linear.Linear)" in refused(path)
-
-
-def test_another_format_or_no_file(tmp_path):
-    (tmp_path / "model.h5").touch()
-    assert refused(tmp_path / "model.h5") == (
-        "a checkpoint must be one of .pt, .pth, .ckpt, .bin, .safetensors, .npz, .npy, got "
-        f"{tmp_path}/model.h5; save its state_dict as one of these"
-    )
-    assert refused(tmp_path / "none.pt") == (
-        f"a checkpoint must be an existing file, got {tmp_path}/none.pt"
-    )
+from landscape.problem.checkpoint_files import read
+from landscape.problem.checkpoints import find
+from landscape.problem.weights import Layout
 
 
 @pytest.fixture
@@ -315,4 +167,130 @@ def test_weights_that_are_no_real_numbers(model):
     state = {k: v.to(torch.int8) for k, v in model.state_dict().items()}
     with pytest.raises(LandscapeError) as caught:
         find(state, model, "q.pt")
-    assert str(caught.value) == "weights must be real numbers, 0.weight is torch.int8 in q.pt"
+    assert str(caught.value) == "weights must be numbers, 0.weight is torch.int8 in q.pt"
+
+
+class Outer(nn.Module):
+    """Holds what is trained, and is called in another way."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.net = inner
+
+
+def test_wrappers_inside_the_model(model, blank):
+    """Some of its parts in DataParallel when it was saved, or now."""
+    state = model.state_dict()
+    for wrapper in ("module.", "_orig_mod.", "_fsdp_wrapped_module."):
+        inside = {name.replace("1.", f"1.{wrapper}"): value for name, value in state.items()}
+        for nested in (inside, prefixed(inside, "net."), prefixed(inside, "module.")):
+            np.testing.assert_array_equal(find(nested, blank, "file").weights, vector(model))
+    parallel = nn.Sequential(nn.DataParallel(nn.Sequential(*blank[:2])), blank[2])
+    plain = nn.Sequential(nn.Sequential(*model[:2]), model[2])
+    np.testing.assert_array_equal(find(plain.state_dict(), parallel, "file").weights, vector(model))
+
+
+def test_a_part_of_the_model_that_is_called_module():
+    torch.manual_seed(0)
+    model, other = (
+        nn.ModuleDict({"a": nn.Linear(2, 2), "module": nn.ModuleDict({"a": nn.Linear(2, 2)})})
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(find(model.state_dict(), other, "f").weights, vector(model))
+
+
+def test_weight_norm_of_old():
+    torch.manual_seed(1)
+    old = nn.Sequential(nn.utils.weight_norm(nn.Linear(4, 3)), nn.Linear(3, 2))
+    new = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), nn.Linear(3, 2))
+    assert "0.weight_g" in old.state_dict()
+    for state in (old.state_dict(), prefixed(old.state_dict(), "net.")):
+        found = find(state, new, "file")
+        expected = copy.deepcopy(new)
+        expected.load_state_dict(old.state_dict())
+        np.testing.assert_array_equal(found.weights, vector(expected))
+
+
+class Renamed(nn.Module):
+    """Reads what it saved under another name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 2)
+        self.register_load_state_dict_pre_hook(self._rename)
+
+    @staticmethod
+    def _rename(_module, state, prefix, *_):
+        for name in ("weight", "bias"):
+            if (old := f"{prefix}classifier.{name}") in state:
+                state[f"{prefix}head.{name}"] = state.pop(old)
+
+
+def test_names_that_the_model_translates():
+    model = Outer(Renamed())
+    state = {f"net.classifier.{name}": p for name, p in model.net.head.state_dict().items()}
+    np.testing.assert_array_equal(find(state, Outer(Renamed()), "file").weights, vector(model))
+
+
+def test_obsolete_buffers_are_left_out_and_named(model, blank):
+    blank.register_buffer("mask", torch.zeros(2), persistent=False)
+    blank._keys_to_ignore_on_load_unexpected = [r"aux\.\d+\.scale"]
+    state = model.state_dict() | {
+        "mask": torch.ones(2),
+        "0.attn.bias": torch.ones(3, 3, dtype=torch.bool),
+        "0.attn.masked_bias": torch.tensor(-1e4),
+        "aux.3.scale": torch.ones(1),
+    }
+    found = find(prefixed(state, "net."), blank, "file")
+    np.testing.assert_array_equal(found.weights, vector(model))
+    assert found.left_out == ("mask", "0.attn.bias", "0.attn.masked_bias", "aux.3.scale")
+
+
+def test_others_are_ignored_if_asked_for(model, blank):
+    aux = {"aux.a": torch.ones(2), "aux.b": torch.ones(2)}
+    state = prefixed({**model.state_dict(), **aux}, "net.")
+    found = find(state, blank, "file", ignore=["net.aux.*"])
+    np.testing.assert_array_equal(found.weights, vector(model))
+    assert found.left_out == ("aux.a", "aux.b")
+    with pytest.raises(LandscapeError) as caught:
+        find(state, blank, "file", ignore=["aux.*", "ema.*"])
+    assert str(caught.value) == (
+        "a pattern to ignore must match a tensor of file, ema.* matches none"
+    )
+
+
+def test_what_transformers_saves(tmp_path):
+    """GPT-2 with its tied output, in several files, read into a wrapper."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(
+        vocab_size=40, n_positions=16, n_embd=8, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
+    )
+    torch.manual_seed(0)
+    saved = transformers.GPT2LMHeadModel(config)
+    for name, size in (("whole", "1GB"), ("parts", "3KB")):
+        saved.save_pretrained(tmp_path / name, max_shard_size=size)
+    assert (tmp_path / "parts" / "model.safetensors.index.json").is_file()
+    for name in ("whole", "parts"):
+        tree = read(tmp_path / name)
+        assert "lm_head.weight" not in tree
+        model = Outer(transformers.GPT2LMHeadModel(config))
+        np.testing.assert_array_equal(find(tree, model, name).weights, vector(saved))
+
+
+def test_frozen_tensors_may_be_left_out_and_must_be_the_models():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    model[0].requires_grad_(False)
+    state = {name: value.clone() + 1 for name, value in model.state_dict().items()}
+    alone = {name: value for name, value in state.items() if name.startswith("1.")}
+    found = find(alone, model, "head.pt")
+    expected = torch.cat([state["1.weight"].reshape(-1), state["1.bias"]])
+    np.testing.assert_array_equal(found.weights, expected)
+    with pytest.raises(LandscapeError) as caught:
+        find(state, model, "all.pt")
+    assert str(caught.value) == (
+        "a checkpoint's frozen tensors must be the model's, all.pt has another 0.weight, 0.bias; "
+        "load them in the problem's function, or name them with --parameters"
+    )
+    named = Layout.of(model, also=["0.weight", "0.bias"])
+    found = find(state, model, "all.pt", layout=named)
+    assert len(found.weights) == 9

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.data import TensorDataset
 
 from landscape.errors import LandscapeError
-from landscape.problem import Problem, builtin, flat, load, vary
+from landscape.problem import Problem, builtin, flat, load, rebuild, vary
 from landscape.problem.load import file_hash
-from landscape.problem.rebuild import from_record, to_record
+from landscape.problem.rebuild import refuse, to_record
 
 CODE = """
 import torch
@@ -33,6 +36,10 @@ def test_settings_that_are_not_json_are_named(tmp_path):
         f"a problem's setting must be JSON to be recorded, root is {tmp_path!r}, a PosixPath; "
         "give text or a number and convert it in the function"
     )
+
+
+# As if the user had said that it may run.
+from_record = partial(rebuild.from_record, allow=lambda code: None)
 
 
 @pytest.fixture
@@ -210,6 +217,40 @@ def test_dataset(net, images, tmp_path):
     assert from_record(record, tmp_path, problem=again) is again
     images[1][0] = (images[1][0] + 1) % 3
     assert "training data must be what" in refused(record, tmp_path, problem=again)
+
+
+@pytest.mark.parametrize("kind", ["file", "module"])
+def test_code_is_not_run_unasked(project, monkeypatch, kind):
+    """Nor is anything imported to see what it is: not the package that the module is in either."""
+    _, record = recorded(project)
+    ran = project / "was-run"
+    package = project / "own_package"
+    package.mkdir()
+    for file in (project / "my_problem.py", package / "__init__.py", package / "made.py"):
+        file.write_text(f"open({str(ran)!r}, 'w')\n")
+    spec = f"{project / 'my_problem.py'}:make"
+    if kind == "module":
+        monkeypatch.chdir(project)
+        spec = "own_package.made:make"
+        record |= {"kind": kind, "function": spec}
+    with pytest.raises(LandscapeError) as caught:
+        rebuild.from_record(record, project / "runs" / "one")
+    assert str(caught.value) == (
+        f"a record's code isn't run unasked, got {spec}; give the problem with "
+        "--problem FILE.py:function, or from Python use landscape.sgd.problem_of(run)"
+    )
+    assert not ran.exists()
+    code = rebuild.named_code(record, project / "runs" / "one")
+    file = project / "my_problem.py" if kind == "file" else package / "made.py"
+    assert code == rebuild.NamedCode(spec, str(file), hashlib.sha256(file.read_bytes()).hexdigest())
+    with pytest.raises(LandscapeError, match="isn't run unasked"):
+        refuse(code)
+    assert not ran.exists()
+
+
+def test_code_of_the_interpreter_is_found_and_not_run():
+    record = {"kind": "module", "function": "posix:system", "sha256": ""}
+    assert rebuild.named_code(record, Path()) == rebuild.NamedCode("posix:system", "", "")
 
 
 UNSEEDED = """

@@ -113,12 +113,12 @@ def planted(tmp_path: Path) -> Callable[..., Run]:
     numbers = count()
 
     def make(problem: Problem, weights: np.ndarray) -> Run:
-        model, vector = tied(problem.model)
+        copy = tied(problem.model, layout=problem.layout)
         folder = tmp_path / f"planted-{next(numbers)}"
         with Recorder(folder, problem, record="1") as recorder:
             for step, row in enumerate(weights):
-                vector.copy_(torch.from_numpy(np.asarray(row, np.float32)))
-                recorder.record(Step(step, model, vector, None))
+                copy.move(np.asarray(row, np.float32))
+                recorder.record(Step(step, copy.model, copy.vector, None))
         return recorder.run
 
     return make

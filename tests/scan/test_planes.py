@@ -178,7 +178,7 @@ def test_curvature_where_the_loss_is_not_finite_is_nan(problem, trained, finish)
         ({"planes": 0}, "planes must be at least 1, got 0"),
         (
             {"planes": 3},
-            "planes 3 needs random directions alone, got random, along; "
+            "planes 3 needs random directions alone, got random, valley; "
             "choose --plane line or --plane random",
         ),
         (
@@ -191,14 +191,14 @@ def test_curvature_where_the_loss_is_not_finite_is_nan(problem, trained, finish)
         *(
             (
                 {"at": "final", "kinds": (spec,)},
-                "--at is for plane random, along, pca, hessian, gradient, line, "
+                "--at is for plane random, along, pca, hessian, gradient, line, sharpest, "
                 f"got {spec}, which has its own weights; drop --at",
             )
             for spec in ("through:0,12,final", "event", "line:0,final")
         ),
         (
             {"first": "3"},
-            "--from and --to are for plane pca, got random, along; add --plane pca",
+            "--from and --to are for plane pca, got random, valley; add --plane pca",
         ),
         (
             {"kinds": ("through:0,final",)},
@@ -208,7 +208,7 @@ def test_curvature_where_the_loss_is_not_finite_is_nan(problem, trained, finish)
         (
             {"kinds": ("pca:0",)},
             "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
-            "line:A,B, event, got pca:0",
+            "line:A,B, event, drift, sharpest, valley, got pca:0",
         ),
         (
             {"kinds": ("through:0,7,final",)},

@@ -19,7 +19,7 @@ SMALL = asked(kinds=("random",), size="5x3")
 def test_the_two_planes_of_a_scan(problem, trained, finish):
     made = problem()
     run = trained(made)
-    made_ready = prepare(run, made, asked(size="3"))
+    made_ready = prepare(run, made, asked(kinds=("random", "along"), size="3"))
     folder = run.folder / "scans"
     assert [job.path for job in made_ready] == [
         folder / "random-final-0.h5",
@@ -64,7 +64,7 @@ def test_request_reaches_the_plane(problem, trained, finish):
 def test_progress_counts_every_yield(problem, trained):
     made = problem("normalized")
     run = trained(made)
-    for job in prepare(run, made, asked(size="3")):
+    for job in prepare(run, made, asked(kinds=("random", "along"), size="3")):
         rays = 1 + 4 * 12 if job.scan.plane.kind == "random" else 0
         total = job.total
         assert total == 9 + rays + len(run.trajectory.step)
@@ -103,7 +103,7 @@ def test_an_existing_scan_is_refused_or_replaced(problem, trained, finish):
             {"kinds": ("random", "pcb")},
             None,
             "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
-            "line:A,B, event, got pcb",
+            "line:A,B, event, drift, sharpest, valley, got pcb",
         ),
         (
             {"kinds": ("random", "along")},

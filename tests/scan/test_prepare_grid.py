@@ -32,7 +32,7 @@ def assert_same(found, stored):
 def test_a_tolerance_against_every_point_measured(made, finish):
     where, run = made
     view = plane.random(run.trajectory)
-    exact = scan.grid(where, view, size=31)
+    exact = scan.grid(where, view, size=31, tolerance=0)
     near = scan.grid(where, view, run.trajectory, size=31, tolerance=0.05)
     assert exact.measured.all()
     assert near.measured.mean() < 0.35
@@ -86,9 +86,10 @@ def test_further_measures(made, finish):
 
 def test_paths_of_a_scan_on_a_subset_are_measured_on_all_samples(made, finish):
     where, run = made
-    [job] = prepare(run, where, asked(kinds=("random",), size="9", samples=100))
+    [job] = prepare(run, where, asked(kinds=("random",), size="9", samples=100, tolerance=0.0))
     stored = finish(job)
-    found = scan.grid(where, plane.random(run.trajectory), run.trajectory, size=9, samples=100)
+    about = {"size": 9, "samples": 100, "tolerance": 0}
+    found = scan.grid(where, plane.random(run.trajectory), run.trajectory, **about)
     assert found.samples == stored.samples == {"train": 100, "validation": 20}
     assert_same(found, stored)
     for name, values in stored.errors.items():

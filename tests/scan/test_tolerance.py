@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -13,11 +15,12 @@ from landscape.quantities import percent
 from landscape.scan import subset
 from landscape.scan.prepare import prepare
 from landscape.scan.refine.preview import preview
+from landscape.scan.refine.until_tolerance import COARSEST
 from landscape.store.scans import scanfile
 
 from .requests import asked, but
 
-EXACT = asked(kinds=("random",), size="31")
+EXACT = asked(kinds=("random",), size="31", tolerance=0.0)
 NEAR = but(EXACT, tolerance=0.05)
 
 
@@ -50,10 +53,13 @@ def test_a_tolerance_is_kept_and_stored(made, finish):
         assert file["certificate/x"].shape == file["certificate/train_loss_measured"].shape == (64,)
         assert not file["grid/measured"][:].all()
         assert (file["grid/train_loss_error"][:] > 0).sum() == (~scan.measured).sum()
+        caps = json.loads(file["certificate"].attrs["caps"])
+        assert caps == dict.fromkeys(("train_loss", "validation_loss"), 2 * scan.constant_loss)
+        assert file["certificate/expected_below"].shape == (64,)
     assert scan.samples_evaluated == scan.measured.sum() * 320
-    remark = next(line for line in scan.remarks if "held-out random points" in line)
-    assert remark.startswith(
-        f"{percent(scan.measured.mean())} of the points are measured, the others "
+    assert scan.remarks[0] == (
+        f"{percent(scan.measured.mean())} of the points are measured, the others interpolated, "
+        "which was tested at 64 held-out random points."
     )
     [again] = prepare(run, where, NEAR, resume=True)
     assert again.finished
@@ -89,6 +95,7 @@ def test_resuming_with_another_tolerance_or_subset_is_refused(made, finish):
     next(job.run())
     for change, said in (
         ({"tolerance": 0.1}, "tolerance is 0.05, got 0.1"),
+        ({"cap": "3"}, "cap is auto, got 3"),
         ({"samples": 50}, "samples is None, got 50"),
     ):
         with pytest.raises(LandscapeError) as caught:
@@ -167,8 +174,13 @@ def test_more_samples_than_there_are(made):
         ({"samples": 1}, "samples must be between 2 and the 300 there are for training, got 1"),
         ({"save_seconds": -1.0}, "save-every must be at least 0, got -1"),
         (
-            {"planes": 3, "tolerance": 0.1},
-            "tolerance and samples are for a single plane, got 3 planes; drop --planes or these",
+            {"planes": 3, "samples": 10},
+            "samples are for a single plane, got 3 planes; drop --planes or --samples",
+        ),
+        (
+            {"cap": "0"},
+            "cap must be auto (twice the best constant output's loss), none or a number above 0, "
+            "got 0",
         ),
     ],
 )
@@ -197,10 +209,11 @@ def test_a_preview_shows_all_of_the_plane_after_a_few_per_cent(made):
 def test_an_unfinished_tolerance_scan_has_a_preview_from_its_first_grid_on(made):
     where, run, exact = made
     [job] = prepare(run, where, NEAR, name="unfinished")
+    first = COARSEST**2
     going = job.run()
-    seen = [preview(next(going)) for _ in range(81)]
+    seen = [preview(next(going)) for _ in range(first)]
     going.close()
-    assert seen[:80] == [None] * 80
-    off = np.abs(seen[80].measures["train_loss"] / exact.measures["train_loss"] - 1)
+    assert seen[:-1] == [None] * (first - 1)
+    off = np.abs(seen[-1].measures["train_loss"] / exact.measures["train_loss"] - 1)
     assert np.median(off) < 0.1
-    assert np.isnan(scanfile.load(job.path).measures["train_loss"]).sum() == 31 * 31 - 81
+    assert np.isnan(scanfile.load(job.path).measures["train_loss"]).sum() == 31 * 31 - first

@@ -25,6 +25,12 @@ def steps(*files):
         (["final.pt"], [0]),
         (["run3/final.pt"], [0]),
         (["net_iter_70.pt"], [70]),
+        (["resnet18-5c106cde.pth"], [0]),
+        (["checkpoint_1.pth.tar"], [1]),
+        (["model.t7"], [0]),
+        (["model_300.t7", "model_20.t7"], [20, 300]),
+        (["checkpoint_1.pth.tar", "checkpoint_2.pth.tar"], [1, 2]),
+        (["out/checkpoint-5/model.safetensors.index.json"], [5]),
         (["out7/checkpoint-500/model.safetensors"], [500]),
     ],
 )

@@ -103,7 +103,10 @@ def test_truncated_trajectory(whole):
     ]
     with pytest.raises(LandscapeError) as caught:
         Trajectory.open(whole.path)
-    assert str(caught.value).startswith(f"{whole.path} must be an HDF5 file, got one that ")
+    assert str(caught.value) == (
+        f"{whole.path} must be as it was written, its checksum differs; put it back from a copy, "
+        f"or save the rest with `landscape info {whole.folder} --salvage FOLDER`"
+    )
 
 
 def test_missing_trajectory_and_broken_record(whole):

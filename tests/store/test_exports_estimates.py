@@ -12,7 +12,8 @@ import pyvista
 
 from landscape.store import exports
 from landscape.store.scans import scanfile
-from landscape.store.scans.records import Certificate, Scan
+from landscape.store.scans.certificates import Certificate
+from landscape.store.scans.records import Scan
 from landscape.store.sources import load_scan
 
 from .planted import scan

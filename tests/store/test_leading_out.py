@@ -18,6 +18,8 @@ from landscape.store.hdf5 import reading, shown_by
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import Trajectory
 
+from ..sealing import sealed
+
 REMEDY = "ask for the file as landscape wrote it"
 
 
@@ -37,8 +39,8 @@ def soft_link(file: h5py.File, secret: Path) -> str:
 
 
 def virtual(file: h5py.File, secret: Path) -> str:
-    layout = h5py.VirtualLayout((6,), "u1")
-    layout[:] = h5py.VirtualSource(str(secret), "data", (6,))
+    layout = h5py.VirtualLayout((2,), "f8")
+    layout[:] = h5py.VirtualSource(str(secret), "data", (2,))
     file.create_virtual_dataset("steps/a", layout)
     return f"a virtual dataset over {str(secret)!r}"
 
@@ -104,7 +106,7 @@ def test_a_shard_that_leads_out(recording, secret, plant):
     message = f"{shard} must hold its data itself, got {planted[0]}; {REMEDY}"
     assert refused(Trajectory.open, recording.path) == message
     findings = verify(recording.folder)
-    assert findings[-1] == f"{shard} can't be read: {message}; it held 1 snapshots and 1 steps"
+    assert findings[-1] == f"{shard} can't be read: {message}"
 
 
 @pytest.mark.parametrize("name", ["../outside/x.h5", "/tmp/x.h5", "shards/../../x.h5"])
@@ -133,21 +135,14 @@ def test_a_trajectory_that_shows_another_file(recording, secret):
     recording.flushes(2)
     with h5py.File(recording.path, "a") as file:
         del file["train_loss"]
-        layout = h5py.VirtualLayout((6,), "u1")
-        layout[:] = h5py.VirtualSource(str(secret), "data", (6,))
+        layout = h5py.VirtualLayout((2,), "f8")
+        layout[:] = h5py.VirtualSource(str(secret), "data", (2,))
         file.create_virtual_dataset("train_loss", layout)
     sealed(recording.path)
     assert refused(Trajectory.open, recording.path) == (
         f"{recording.path} must hold its data itself, got a virtual dataset over "
         f"{str(secret)!r}; {REMEDY}"
     )
-
-
-def sealed(path: Path) -> None:
-    """Give a changed file the checksum of what it holds now, as a sender would."""
-    mark = (stream.MARK + stream.digest(path).encode() + b"\n").ljust(stream.BLOCK, b"\0")
-    with path.open("r+b") as file:
-        file.write(mark)
 
 
 def test_nothing_is_written_through_a_link_of_a_temporary_name(recording, tmp_path):

@@ -76,7 +76,7 @@ def test_a_kill_meanwhile_leaves_no_run_that_looks_whole(whole, tmp_path, monkey
     shard(whole, 2).unlink()
     monkeypatch.setattr(salvaging, "_copy", killed)
     with pytest.raises(KeyboardInterrupt):
-        salvage(whole.folder, tmp_path / "rest")
+        salvaging.copied(whole.folder, tmp_path / "rest", [])
     assert run_folder.read(tmp_path / "rest").record["status"] == "running"
 
 

@@ -35,7 +35,7 @@ def measurer(problem: Problem, *, device: str = "auto", precision: str = "float3
 
     Other buffers are the model's own. One pass over the training data, two with BatchNorm.
     """
-    place = np.zeros(sum(p.numel() for p in problem.model.parameters()), np.float32)
+    place = np.zeros(problem.layout.size, np.float32)
     plane = Plane("line", place, place[None], ("",), "")
     evaluator = PointEvaluator(problem, plane, device=device, precision=precision)
     normalizes = has_statistics(evaluator.model)

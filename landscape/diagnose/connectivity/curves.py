@@ -109,8 +109,10 @@ class _Trainer:
 
     def __init__(self, problem: Problem, a: Floats, b: Floats, *, device: str) -> None:
         place = resolve(device)
-        self.model, self.vector = tied(problem.model, place)
-        self.parameters = list(self.model.parameters())
+        self.tied = tied(problem.model, place, layout=problem.layout)
+        self.model, self.vector = self.tied.model, self.tied.vector
+        places = zip(self.tied.layout.parameters, self.tied.parameters, strict=True)
+        self.moving = [tensor.requires_grad_() for place, tensor in places if place.moves]
         self.objective = objective(problem)
         self.samples = Samples(problem.train, place, channels_last=True)
         self.a, self.b = (torch.from_numpy(end).to(self.vector) for end in (a, b))
@@ -141,16 +143,13 @@ class _Trainer:
         return self.samples.batch(chosen)
 
     def _gradient(self, batch: Batch, control: Tensor, t: float) -> Tensor:
-        with torch.no_grad():
-            self.vector.copy_((1 - t) ** 2 * self.a + 2 * t * (1 - t) * control + t**2 * self.b)
+        self.tied.move((1 - t) ** 2 * self.a + 2 * t * (1 - t) * control + t**2 * self.b)
         loss = self.objective.batch_loss(self.model, batch).mean()
-        trained = [parameter for parameter in self.parameters if parameter.requires_grad]
-        found = iter(torch.autograd.grad(loss, trained, materialize_grads=True))
-        every = [
-            next(found) if parameter.requires_grad else torch.zeros_like(parameter)
-            for parameter in self.parameters
-        ]
-        return torch.cat([gradient.reshape(-1) for gradient in every])
+        found = iter(torch.autograd.grad(loss, self.moving, materialize_grads=True))
+        places = zip(self.tied.layout.parameters, self.tied.parameters, strict=True)
+        return self.tied.joined(
+            next(found) if place.moves else torch.zeros_like(tensor) for place, tensor in places
+        )
 
 
 def _factor(done: float) -> float:

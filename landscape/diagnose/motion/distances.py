@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,20 @@ def between(weights: Floats, step: NDArray[np.int64] | None = None) -> Distances
     steps = np.arange(len(weights), dtype=np.int64) if step is None else step
     norms = np.linalg.norm(weights.astype(np.float64), axis=1)
     return Distances(steps, _squared(centred @ centred.T), norms)
+
+
+def since(distances: Distances, step: int) -> Distances | None:
+    """Those between steps from ``step`` on; None where there are fewer than two."""
+    late = distances.step >= step
+    if late.sum() < 2:
+        return None
+    return replace(
+        distances,
+        step=distances.step[late],
+        squared=distances.squared[np.ix_(late, late)],
+        norm=None if distances.norm is None else distances.norm[late],
+        coordinates=None if distances.coordinates is None else distances.coordinates[late],
+    )
 
 
 def by_lag(distances: Distances) -> LagCurve:

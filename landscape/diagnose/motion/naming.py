@@ -13,7 +13,7 @@ import numpy as np
 
 from landscape.curvature.bounds import Bounds, bounds
 from landscape.curvature.density import Count
-from landscape.diagnose.connectivity import basins
+from landscape.diagnose.connectivity import basins, curves
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.motion import slope
@@ -84,7 +84,7 @@ def judge_movement(
             return _unknown_movement("it moves straight on; how far its replicas part isn't known")
         return _unknown_movement("it moves straight on, its replicas elsewhere")
     if connected is False:
-        return Named(HOPPING)
+        return _hopping(evidence)
     if not is_wide:
         return _unknown_movement(
             "too few effective dimensions to trust c½ and R", lacks="dimensions"
@@ -95,6 +95,18 @@ def judge_movement(
     if abs(cosine) < thresholds.walk_cosine and is_walk:
         return _walking(evidence, found, replicas, connected, thresholds)
     return _mixed(found, momentum, thresholds)
+
+
+def _hopping(evidence: Evidence) -> Named:
+    """Lines that are too high prove nothing: a bent path may be low."""
+    if evidence.measured.curves is not None:
+        return Named(HOPPING)
+    floors = evidence.measured.connectivity
+    pairs = 0 if floors is None else floors.count * (floors.count - 1) // 2
+    return _unknown_movement(
+        "no line connects its floors, matched or not, and no bent path was tried; --curve trains "
+        f"one for each pair that needs it, up to {pairs} times {curves.STEPS} steps"
+    )
 
 
 def _confined(

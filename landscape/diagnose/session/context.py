@@ -38,7 +38,9 @@ class Context:
     fingerprint: str = ""
     """Of what every part depends on."""
     plan: InterventionPlan = NO_PLAN
-    """The trainings that the run's end asks for."""
+    """The trainings that the run's end asks for,"""
+    planned: Callable[[Context], InterventionPlan] = field(default=lambda context: NO_PLAN)
+    """and how they are planned anew, from what was trained meanwhile."""
     measured: Measured = field(default_factory=Measured)
     absent: dict[str, str] = field(default_factory=dict)
     """Why a part has no result, by name."""

@@ -24,19 +24,19 @@ from typing import Any
 
 from landscape import cluster
 from landscape.diagnose.course import course_of
+from landscape.diagnose.motion import window
 from landscape.diagnose.session import costs, gather, kept, measuring, siblings
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.kept import alone
 from landscape.diagnose.session.measuring import Listener, PartDone, nobody
 from landscape.diagnose.session.parts import NAMES, PARTS
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.trainings import interventions
+from landscape.diagnose.trainings import after_escape, interventions
 from landscape.diagnose.trainings.interventions import InterventionPlan, TrainingsCost
 from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.verdict.verdict import Basis, Verdict, judge
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.sgd.escapes import Course
 from landscape.store import analysis
 from landscape.store.measured.whole import NEEDS
 from landscape.store.run import Run
@@ -55,6 +55,8 @@ class Diagnosis:
         twin: Run | None = None,
         epochs: int = interventions.EPOCHS,
         curve: bool = False,
+        orders: int = after_escape.ORDERS,
+        after: int | None = None,
         thresholds: Thresholds | None = None,
     ) -> None:
         """Read the run's losses and decide on the interventions; nothing is measured yet.
@@ -68,15 +70,19 @@ class Diagnosis:
                 before, else a sibling in the run's sweep that differs in its seed alone.
             epochs: what an intervention lasts at most.
             curve: whether to train Bézier curves between floors that no line connects.
+            orders: the most other batch orders tried from each place that a run escaped from.
+            after: the step by which the run had settled: motion and distances are read from there
+                on; by default the last half, after any escape.
             thresholds: where the verdict draws its lines.
 
         Raises:
-            LandscapeError: no such part, the run has too few losses, or the twin is no twin.
+            LandscapeError: no such part, too few losses, ``after`` isn't a step of the run, or the
+                twin is no twin.
         """
         for name in only or ():
             if name not in NAMES:
                 raise LandscapeError(f"only must name parts, {', '.join(NAMES)}, got {name}")
-        self.subject = Subject(run, problem)
+        self.subject = Subject(run, problem, after)
         self.only, self.intervene = frozenset(NAMES if only is None else only), intervene
         self.limits = thresholds or Thresholds()
         others = siblings.of(run)
@@ -85,6 +91,7 @@ class Diagnosis:
         else:
             other = kept.twin(run) or siblings.twin(run, others)
         course = course_of(self.subject.evidence, self.limits)
+        window.of_run(self.subject.evidence, self.limits)
         self.context = Context(
             self.subject,
             self.limits,
@@ -96,18 +103,23 @@ class Diagnosis:
             only=self.only,
             fingerprint=kept.fingerprint(self.subject),
         )
-        self.context.plan = self._planned(course)
+        self.orders = orders
+        self.context.planned = self._planned
+        self.context.plan = self._planned(self.context)
 
     @property
     def plan(self) -> InterventionPlan:
         """The trainings that the run's end asks for."""
         return self.context.plan
 
-    def _planned(self, course: Course | None) -> InterventionPlan:
+    def _planned(self, context: Context) -> InterventionPlan:
+        course = context.course
         if course is None:
             return replace(interventions.NO_PLAN, reason="the run has fewer than two finite losses")
         if self.intervene and "interventions" in self.only:
-            return interventions.plan(self.subject, course, self.limits, epochs=self.context.epochs)
+            return interventions.plan(
+                self.subject, course, self.limits, epochs=context.epochs, orders=self.orders
+            )
         # Those that were done before still tell.
         before = interventions.ended(self.subject, course, self.limits)
         return before if before.trials or before.reason else replace(before, reason=LEFT_OUT)

@@ -14,11 +14,12 @@ from landscape.diagnose.verdict.verdict import Verdict
 from landscape.problem.rebuild import to_record
 from landscape.sgd import lock
 from landscape.store import analysis, names, sweep_outcomes
-from landscape.store.hdf5 import remove_unfinished, write_bytes
+from landscape.store.files import remove_unfinished, write_bytes
 from landscape.store.names import read_text
 from landscape.store.run import Run, read
 from landscape.store.strict import dumps
 from landscape.store.sweep_folder import Sweep
+from landscape.store.vetting.shapes import parsed
 
 VERDICT = "verdict.json"
 
@@ -79,7 +80,7 @@ def lacking(folder: Path, verdict: Verdict) -> tuple[str, ...]:
     asked for and couldn't be measured wasn't left out.
     """
     try:
-        there = json.loads(read_text(folder / VERDICT))["rests_on"]
+        there = parsed(read_text(folder / VERDICT))["rests_on"]
         run, parts, thresholds = there["run"], there["parts"], there["thresholds"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return ()  # none, or one that doesn't say: nothing that could be lost

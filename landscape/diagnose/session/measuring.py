@@ -16,7 +16,7 @@ from landscape.diagnose.trainings import after_escape, interventions, replicas
 from landscape.diagnose.trainings.interventions import Failure
 from landscape.diagnose.trainings.trials import is_done
 from landscape.store import analysis
-from landscape.store.measured.trainings import Interventions
+from landscape.store.measured.trainings import Intervention, Interventions
 from landscape.store.measured.whole import record
 
 Listener = Callable[[str, float], None]
@@ -61,8 +61,8 @@ def measure_part(context: Context, name: str, listener: Listener) -> PartDone:
     """Take a part as it was measured before; else measure it, if it is asked for, and save it."""
     part, folder = PARTS[name], context.subject.run.folder
     if (before := stored(context, name)) is not None:
-        # What an older version measured may lack a field: it is measured anew.
-        with contextlib.suppress(KeyError):
+        # What an older version measured may lack a field, or be damaged: it is measured anew.
+        with contextlib.suppress(KeyError, TypeError):
             context.keep(name, record(name, before.values))
             context.absent.update(before.absent)
             return PartDone(name, before.seconds, kept=True)
@@ -86,27 +86,20 @@ def measure_part(context: Context, name: str, listener: Listener) -> PartDone:
 
 
 def trainings(context: Context, pool: cluster.Workers | None, listener: Listener) -> PartDone:
-    """Train what is missing; read what came of all."""
-    plan = context.plan
-    began, failed, shares = time.monotonic(), [], [0.0] * len(plan.missing)
-
-    def told(index: int, share: float) -> None:
-        shares[index] = share
-        listener("interventions", sum(shares) / len(shares))
-
+    """Train what is missing, more where that doesn't decide yet; read what came of all."""
+    began, failed, asked = time.monotonic(), dict[str, str](), False
     work = pool or Here()
-    for number, ended in enumerate(
-        interventions.perform_all(context.subject, plan.missing, work, told), start=1
-    ):
-        if isinstance(ended, Failure):
-            failed.append(f"{ended.name}: {ended.error}")
-        listener("interventions", number / len(shares))
-    found = _came_of(context, tuple(failed))
+    while missing := [t for t in context.plan.missing if t.name not in failed]:
+        asked = True
+        failed |= _trained(context, missing, work, listener)
+        context.plan = context.planned(context)
+    plan = context.plan
+    found = _came_of(context, tuple(f"{name}: {why}" for name, why in failed.items()))
     context.keep("interventions", found)
     if plan.reason:
         left = plan.reason == LEFT_OUT
         context.absent["interventions"] = LEFT_OUT if left else f"interventions: {plan.reason}"
-    for one in failed[:1]:
+    for one in found.failed[:1]:
         several = f"{len(failed)} interventions" if len(failed) > 1 else "1 intervention"
         context.absent["failed"] = f"{several} failed, {one}"
     seconds = time.monotonic() - began
@@ -115,7 +108,26 @@ def trainings(context: Context, pool: cluster.Workers | None, listener: Listener
     part = analysis.StoredPart("interventions", mark, seconds, analysis.values(found))
     if plan.trials:
         analysis.save(context.subject.run.folder, part)
-    return PartDone("interventions", seconds, kept=not shares, reason=plan.reason or None)
+    return PartDone("interventions", seconds, kept=not asked, reason=plan.reason or None)
+
+
+def _trained(
+    context: Context, missing: Sequence[Intervention], work: cluster.Workers, listener: Listener
+) -> dict[str, str]:
+    """Do these trainings; gives those that failed, with why."""
+    shares, failed = [0.0] * len(missing), {}
+
+    def told(index: int, share: float) -> None:
+        shares[index] = share
+        listener("interventions", sum(shares) / len(shares))
+
+    for number, ended in enumerate(
+        interventions.perform_all(context.subject, missing, work, told), start=1
+    ):
+        if isinstance(ended, Failure):
+            failed[ended.name] = ended.error
+        listener("interventions", number / len(shares))
+    return failed
 
 
 def _came_of(context: Context, failed: tuple[str, ...]) -> Interventions:
@@ -123,8 +135,8 @@ def _came_of(context: Context, failed: tuple[str, ...]) -> Interventions:
     reason = plan.reason or None
     ended = [trial for trial in plan.trials if is_done(context.subject.run, trial)]
     course = context.course
-    if plan.kind == "escape" and course is not None:
-        found = after_escape.came_of(context.subject, ended, course.level)
+    if plan.kind in ("escape", "stuck") and course is not None:
+        found = after_escape.came_of(context.subject, ended, course.level, context.limits)
         return Interventions(found, None, reason, failed)
     if plan.kind == "motion":
         return Interventions(

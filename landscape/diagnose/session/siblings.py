@@ -39,12 +39,12 @@ def of(run: Run) -> Siblings:
     others, damaged = sweep.opened()
     found, unreadable = [], [f"{name}: {why}" for name, why in damaged.items()]
     for other in others:
-        if other.name == run.name or not other.is_done:
+        if other.folder.name == run.name or not other.is_done:
             continue
         try:
             other.trajectory.row("final")
         except LandscapeError as error:
-            unreadable.append(f"{other.name}: {error}")
+            unreadable.append(f"{other.folder.name}: {error}")
             continue
         found.append(other)
     return Siblings(tuple(found), values, tuple(unreadable))
@@ -83,7 +83,9 @@ def twin(run: Run, siblings: Siblings) -> Run | None:
     if not siblings.runs:
         return None
     mine = _but_seed(siblings.values[run.name])
-    return next((r for r in siblings.runs if _but_seed(siblings.values[r.name]) == mine), None)
+    return next(
+        (r for r in siblings.runs if _but_seed(siblings.values[r.folder.name]) == mine), None
+    )
 
 
 def check_twin(run: Run, other: Run) -> Run:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from landscape.curvature import along_run, density, sharpness
 from landscape.curvature.hessian import SAMPLES
-from landscape.diagnose.motion import distances
+from landscape.diagnose.motion import distances, window
 from landscape.diagnose.session import kept
 from landscape.diagnose.session.context import Context, PartRow, Told, share
 from landscape.diagnose.session.costs import FORWARD, GRADIENT, PRODUCT
@@ -56,11 +56,22 @@ FUNCTIONS = PartRow(
 
 
 def _distances(context: Context, _: Told) -> WeightDistances:
-    found = distances.measure(context.subject.trajectory)
-    return WeightDistances(found, distances.by_lag(found))
+    found, first = distances.measure(context.subject.trajectory), _settled_from(context)
+    late = distances.since(found, first)
+    return WeightDistances(
+        found,
+        distances.by_lag(found),
+        None if late is None else distances.by_lag(late),
+        first,
+    )
 
 
-DISTANCES = PartRow(_distances)
+def _settled_from(context: Context) -> int:
+    """Where the motion's window begins: before it, what was learned dominates all distances."""
+    return window.of_run(context.subject.evidence, context.limits).first
+
+
+DISTANCES = PartRow(_distances, version=2, options=lambda context: (_settled_from(context),))
 
 
 def _copies(context: Context, _: Told) -> Copies:

@@ -14,10 +14,11 @@ from landscape.diagnose.binomial import interval
 from landscape.diagnose.session import siblings
 from landscape.diagnose.session.kept import VERDICT
 from landscape.store import sweep_outcomes
-from landscape.store.names import read_text
+from landscape.store.json_shapes import VERDICT as VERDICT_SHAPE
 from landscape.store.run import Run
 from landscape.store.sweep_folder import Sweep
 from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
+from landscape.store.vetting import shapes
 
 
 def tally(sweep: Sweep) -> Outcomes:
@@ -30,7 +31,7 @@ def tally(sweep: Sweep) -> Outcomes:
     runs = [
         found
         for run in siblings.ended(sweep)
-        if (found := _swept(run, values[run.name])) is not None
+        if (found := _swept(run, values[run.folder.name])) is not None
     ]
     by_settings: dict[str, list[SweptRun]] = {}
     for run in runs:
@@ -52,7 +53,12 @@ def _swept(run: Run, values: Mapping[str, Any]) -> SweptRun | None:
     place = run.folder / VERDICT
     if not place.is_file():
         return None
-    verdict = json.loads(read_text(place))
+    verdict = shapes.read(
+        place,
+        VERDICT_SHAPE,
+        what="a verdict's JSON",
+        remedy=f"make it anew with `landscape diagnose {run.folder}`",
+    )
     trajectory = run.trajectory
     last = trajectory.row("final")
     train, validation = (
@@ -60,7 +66,7 @@ def _swept(run: Run, values: Mapping[str, Any]) -> SweptRun | None:
     )
     settings = run.record["settings"] or {}
     return SweptRun(
-        name=run.name,
+        name=run.folder.name,  # a link's, not of what it leads to: so sweep.json calls it
         values=dict(values),
         learning_rate=settings.get("lr"),
         verdict=verdict["verdict"],

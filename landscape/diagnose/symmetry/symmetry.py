@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +38,7 @@ def find(problem: Problem) -> Symmetry:
     statistics moved away from special values such as zero biases. A model that can't be traced,
     or fails, has no groups and a ``reason``. A second or so; nothing is changed.
     """
-    layout = Layout.of(problem.model)
+    layout = problem.layout
     inputs = _inputs(problem, EXAMPLES)
     if inputs is None:
         why = "the model's operations can't be traced: it doesn't take one tensor"
@@ -48,7 +48,9 @@ def find(problem: Problem) -> Symmetry:
     except Untraceable as reason:
         why = f"the model's operations can't be traced: {reason}"
         return Symmetry((), layout, why, traced=False)
-    found = Symmetry(tuple(_groups(traced, layout)), layout)
+    frozen = {name for name, _ in problem.model.named_parameters()}
+    frozen -= {parameter.name for parameter in layout.parameters}
+    found = Symmetry(tuple(_groups(traced, layout, frozen)), layout)
     if not found.groups:
         return replace(found, reason="no units of the model can be told to be interchangeable")
     try:
@@ -74,21 +76,22 @@ def check(problem: Problem, symmetry: Symmetry, *, seed: int = 0) -> float:
 
     In float64 on a few inputs, at random weights near the model's own.
     """
-    model, vector = tied(problem.model, "cpu", torch.float64)
+    copy = tied(problem.model, "cpu", torch.float64, layout=symmetry.layout)
+    model = copy.model
     generator = np.random.default_rng(seed)
-    weights = _shaken(vector.numpy().copy(), symmetry.layout, generator)
+    weights = _shaken(copy.vector.numpy().copy(), symmetry.layout, generator)
     permutations = symmetry.draw(generator)
     inputs = _inputs(problem, CHECKED)
     assert inputs is not None  # `find` traced it with some
     given = inputs.double() if inputs.is_floating_point() else inputs
     # Of the weights' own activations: with others, ReLUs may let nothing through to compare.
-    vector.copy_(torch.from_numpy(weights))
+    copy.move(weights)
     recompute(model, Samples((given, torch.zeros(len(given)))))
     statistics = buffers(model)
 
     def outputs(values: NDArray[Any], own: Buffers) -> Tensor:
         with torch.no_grad(), evaluating(model):
-            vector.copy_(torch.from_numpy(values))
+            copy.move(values)
             load_buffers(model, own)
             found: Tensor = model(given)
             return found.double()
@@ -102,7 +105,7 @@ def check(problem: Problem, symmetry: Symmetry, *, seed: int = 0) -> float:
     return float((after - before).abs().max()) / scale
 
 
-def _groups(traced: Mapping[str, Axes], layout: Layout) -> Iterator[Group]:
+def _groups(traced: Mapping[str, Axes], layout: Layout, frozen: Set[str]) -> Iterator[Group]:
     parameters = {parameter.name for parameter in layout.parameters}
     places: dict[Atom, list[UnitPlace]] = {}
     for name, axes in traced.items():
@@ -112,7 +115,8 @@ def _groups(traced: Mapping[str, Axes], layout: Layout) -> Iterator[Group]:
     names: set[str] = set()
     for atom, found in places.items():
         own = tuple(place for place in found if place.tensor in parameters)
-        if not own:
+        # Of units that frozen tensors tell apart no permutation keeps the outputs.
+        if not own or any(place.tensor in frozen for place in found):
             continue
         name = _named(own, names)
         names.add(name)

@@ -1,21 +1,23 @@
 """Why a run that escaped doesn't come back: trained again from before, from the end, and a plateau.
 
 Each training starts from a recorded snapshot and changes one thing: the learning rate, the batch
-order, or nothing at all (the control).
+order, or nothing at all (the control). A run that never learned is trained again from its end and
+its start at other rates.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from landscape.diagnose.left_again import LEAVING, left_again
+from landscape.diagnose.left_again import LEAVING, left_again, sequential_test
+from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import plateau
 from landscape.diagnose.trainings.subject import Subject
-from landscape.diagnose.trainings.trials import Start, begun
+from landscape.diagnose.trainings.trials import Start, begun, is_done
 from landscape.sgd.escapes import Course
 from landscape.sgd.training.settings import Settings
 from landscape.store.diagnosed import training_losses
@@ -28,8 +30,10 @@ from landscape.store.measured.trainings import (
 )
 from landscape.store.run import Run
 
-ORDERS = 10
-"""Other batch orders tried from each snapshot."""
+ORDERS = 40
+"""† The most other batch orders tried from each snapshot: as many as decide,"""
+FIRST = 7
+"""begun with so many at once, the fewest that can show that it leaves again."""
 RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Learning rates tried from the end and from the plateau."""
 LOWER = 0.1
@@ -39,31 +43,69 @@ OTHER = 1000
 
 
 def before_onset(subject: Subject, course: Course) -> int:
-    """The trajectory's row to rewind to: the last one before the escape rose above the level."""
-    assert course.last is not None
-    first = course.step(course.last.first)
+    """The trajectory's row to rewind to: the last one before it left for good."""
+    assert course.left is not None
+    first = course.step(course.left)
     rows = subject.cadence[subject.trajectory.step[subject.cadence] < first]
     return int(rows[-1])
 
 
-def trials(subject: Subject, course: Course, epochs: int) -> Iterator[Intervention]:
-    """All trainings of the set, of ``epochs`` at most."""
+def trials(
+    subject: Subject, course: Course, epochs: int, orders: Mapping[str, int]
+) -> Iterator[Intervention]:
+    """All trainings of the set, of ``epochs`` at most; ``orders`` from each start of `LEAVING`."""
     settings = subject.settings
     assert settings is not None
-    trajectory = subject.trajectory
-    best = trajectory.row("best")
-    rows = {"best": best, "before-onset": before_onset(subject, course)}
-    if rows["before-onset"] == best:
-        del rows["before-onset"]
-    for start, row in rows.items():
-        yield from _rewound(subject, settings, start, subject.step(row), epochs)
-    end, whole = subject.step(subject.end), epochs * subject.steps_per_epoch
-    trial = _plain(settings, "end", end, min(whole, max(end, 1)))
+    for start, step in left_from(subject, course).items():
+        yield from _rewound(subject, settings, start, step, epochs, orders[start])
+    yield from _other_rates(subject, settings, "end", subject.step(subject.end), epochs)
+    yield from from_plateau(subject, settings, epochs)
+
+
+def stuck_trials(subject: Subject, epochs: int) -> Iterator[Intervention]:
+    """Of a run that never learned: other rates from its end and from its start."""
+    settings = subject.settings
+    assert settings is not None
+    for start, step in (("end", subject.step(subject.end)), ("start", subject.step(0))):
+        yield from _other_rates(subject, settings, start, step, epochs)
+
+
+def left_from(subject: Subject, course: Course) -> dict[str, int]:
+    """The steps of `LEAVING` that trainings start from; one, where both are the same."""
+    best, onset = subject.trajectory.row("best"), before_onset(subject, course)
+    rows = {"best": best} if onset == best else {"best": best, "before-onset": onset}
+    return {start: subject.step(row) for start, row in rows.items()}
+
+
+def orders_wanted(
+    subject: Subject, course: Course, epochs: int, limits: Thresholds, most: int
+) -> dict[str, int]:
+    """How many other orders from each start: those done, and the fewest that may decide now."""
+    settings = subject.settings
+    assert settings is not None
+    test, wanted = sequential_test(limits), {}
+    for start, step in left_from(subject, course).items():
+        plain = _rewinding(subject, settings, start, step, epochs)
+        left: list[bool] = []
+        for trial in _orders(plain, settings, most):
+            if not is_done(subject.run, trial):
+                break
+            there = begun(subject.run, trial)
+            assert there is not None
+            left.append(trained(subject, trial, there).has_left(course.level))
+        wanted[start] = min(most, max(FIRST, len(left) + test.fewest(left)))
+    return wanted
+
+
+def _other_rates(
+    subject: Subject, settings: Settings, start: str, step: int, epochs: int
+) -> Iterator[Intervention]:
+    whole = epochs * subject.steps_per_epoch
+    trial = _plain(settings, start, step, min(whole, max(subject.step(subject.end), 1)))
     yield _lower(trial)
     for rate in RATES:
         if not math.isclose(rate, LOWER * settings.lr, rel_tol=1e-9):
-            yield replace(trial, name=f"end-lr{rate:g}", kind="rate", lr=rate)
-    yield from from_plateau(subject, settings, epochs)
+            yield replace(trial, name=f"{start}-lr{rate:g}", kind="rate", lr=rate)
 
 
 def from_plateau(subject: Subject, settings: Settings, epochs: int) -> Iterator[Intervention]:
@@ -74,16 +116,26 @@ def from_plateau(subject: Subject, settings: Settings, epochs: int) -> Iterator[
 
 
 def _rewound(
-    subject: Subject, settings: Settings, start: str, step: int, epochs: int
+    subject: Subject, settings: Settings, start: str, step: int, epochs: int, orders: int
 ) -> Iterator[Intervention]:
-    last = subject.step(subject.end)
-    length = max(1, min(last - step, epochs * subject.steps_per_epoch))
-    trial = _plain(settings, start, step, length)
+    trial = _rewinding(subject, settings, start, step, epochs)
     yield replace(trial, name=f"{start}-control", kind="control", order_from=step)
     yield _lower(trial)
-    for order in range(1, ORDERS + 1):
+    yield from _orders(trial, settings, orders)
+
+
+def _rewinding(
+    subject: Subject, settings: Settings, start: str, step: int, epochs: int
+) -> Intervention:
+    last = subject.step(subject.end)
+    length = max(1, min(last - step, epochs * subject.steps_per_epoch))
+    return _plain(settings, start, step, length)
+
+
+def _orders(trial: Intervention, settings: Settings, count: int) -> Iterator[Intervention]:
+    for order in range(1, count + 1):
         seed = (settings.seed + OTHER + order) % 2**63
-        yield replace(trial, name=f"{start}-order{order}", kind="other-order", seed=seed)
+        yield replace(trial, name=f"{trial.start}-order{order}", kind="other-order", seed=seed)
 
 
 def _plain(settings: Settings, start: str, step: int, length: int) -> Intervention:
@@ -102,11 +154,13 @@ def _lower(trial: Intervention) -> Intervention:
     )
 
 
-def came_of(subject: Subject, done: Sequence[Intervention], level: float) -> EscapeTrainings:
+def came_of(
+    subject: Subject, done: Sequence[Intervention], level: float, limits: Thresholds
+) -> EscapeTrainings:
     """What came of the trainings that are done; others are left out."""
     runs = [(trial, run) for trial in done if (run := begun(subject.run, trial)) is not None]
     branches = tuple(trained(subject, trial, run) for trial, run in runs)
-    again = (left_again(branches, start, level) for start in LEAVING)
+    again = (left_again(branches, start, level, limits) for start in LEAVING)
     return EscapeTrainings(
         level,
         branches,
@@ -129,7 +183,7 @@ def trained(subject: Subject, trial: Intervention, run: Run) -> Trained:
         start_loss=float(losses[0]),
         end_loss=math.inf if diverged else float(np.median(losses[1:][-LAST_ROWS:])),
         order=trial.seed if settings is None or trial.seed != settings.seed else None,
-        velocity=bool(run.record["velocity"]) or settings is None or settings.momentum == 0,
+        velocity=bool(run.record["velocity"]) or settings is None or not settings.remembers,
         epochs=trial.steps * trial.batch_size / subject.samples,
         constant=_is_constant(subject, run) if trial.kind == "plateau" else None,
     )
@@ -138,7 +192,7 @@ def trained(subject: Subject, trial: Intervention, run: Run) -> Trained:
 def _is_constant(subject: Subject, run: Run) -> bool:
     trajectory = run.trajectory
     row = trajectory.row("final")
-    start = Start(trajectory.row_weights(row), trajectory.buffers(row), None)
+    start = Start(trajectory.row_weights(row), trajectory.buffers(row))
     return plateau.is_constant(subject.problem, start)
 
 
@@ -161,4 +215,4 @@ def _control(subject: Subject, trial: Intervention, run: Run) -> ControlRepeat:
 def starting(subject: Subject, trial: Intervention) -> Start:
     """Where a training of this set starts, but for the plateau's."""
     rows = np.flatnonzero(subject.trajectory.step == trial.step)
-    return subject.start(int(rows[0]), moving=trial.start != "plateau")
+    return subject.start(int(rows[0]), moving=trial.start not in ("plateau", "start"))

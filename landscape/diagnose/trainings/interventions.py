@@ -1,7 +1,8 @@
 """Interventions: trainings that change one thing, each a run under RUN/interventions.
 
-What they are is decided by how the run ended: after an escape those of `after_escape`, after
-any other run that learned those of `replicas`, none where it diverged or never learned.
+What they are is decided by how the run ended: after an escape, early ones too, those of
+`after_escape`; where it never learned, other rates from its end and its start; after any other run
+those of `replicas`; none where it diverged.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import from_record, to_record
+from landscape.sgd import endings
 from landscape.sgd.escapes import Course
 from landscape.sgd.recording.recorder import DONE
 from landscape.sgd.training.train import Training
@@ -44,7 +46,7 @@ class InterventionPlan:
     """The trainings to do."""
 
     kind: str
-    """``escape``, ``motion`` or ``none``."""
+    """``escape``, ``stuck``, ``motion`` or ``none``."""
     trials: tuple[Intervention, ...]
     missing: tuple[Intervention, ...]
     """Those that are not done yet."""
@@ -75,19 +77,31 @@ class Failure:
 
 
 def plan(
-    subject: Subject, course: Course, limits: Thresholds, *, epochs: int = EPOCHS
+    subject: Subject,
+    course: Course,
+    limits: Thresholds,
+    *,
+    epochs: int = EPOCHS,
+    orders: int = after_escape.ORDERS,
 ) -> InterventionPlan:
-    """Choose the interventions that fit how the run ended.
+    """Choose the interventions that fit how the run ended, and what was trained already.
+
+    Of other batch orders after an escape it holds as many as may decide now, ``orders`` at most:
+    when they are done, the next plan holds more or is complete.
 
     Raises:
-        LandscapeError: ``epochs`` isn't positive.
+        LandscapeError: ``epochs`` or ``orders`` isn't positive.
     """
-    if epochs < 1:
-        raise LandscapeError(f"epochs of an intervention must be at least 1, got {epochs}")
-    if reason := _against(subject, course):
+    for name, value in (("epochs of an intervention", epochs), ("orders", orders)):
+        if value < 1:
+            raise LandscapeError(f"{name} must be at least 1, got {value}")
+    if reason := _against(subject):
         return replace(NO_PLAN, reason=reason)
-    if course.escaped:
-        kind, chosen = "escape", list(after_escape.trials(subject, course, epochs))
+    if course.ending.kind == endings.NEVER:
+        kind, chosen = "stuck", list(after_escape.stuck_trials(subject, epochs))
+    elif course.escaped:
+        wanted = after_escape.orders_wanted(subject, course, epochs, limits, orders)
+        kind, chosen = "escape", list(after_escape.trials(subject, course, epochs, wanted))
         placed = plateau.place(subject.problem, subject.start(0, moving=False))
         if placed.start is None:
             reason = f"no initialization could be put on the plateau: {placed.reason}"
@@ -105,7 +119,7 @@ def ended(subject: Subject, course: Course, limits: Thresholds) -> InterventionP
         LandscapeError: one of them can't be read.
     """
     lengths = _lengths(subject)
-    best = replace(NO_PLAN, reason=_against(subject, course))
+    best = replace(NO_PLAN, reason=_against(subject))
     for epochs in sorted(set(lengths), reverse=True):
         before = plan(subject, course, limits, epochs=epochs)
         there = tuple(trial for trial in before.trials if trial not in before.missing)
@@ -131,8 +145,10 @@ def _lengths(subject: Subject) -> list[int]:
     ]
 
 
-def _against(subject: Subject, course: Course) -> str:
+def _against(subject: Subject) -> str:
     record = subject.run.record
+    if "average_of" in record:
+        return "the run is the average of a training's weights, which no training continues"
     if record["settings"] is None:
         return (
             "the run was recorded from a loop of your own, which can't be trained again from here"
@@ -141,8 +157,6 @@ def _against(subject: Subject, course: Course) -> str:
         return "the run's snapshots hold some of the parameters only"
     if record["status"] == "non-finite":
         return "the run diverged"
-    if course.learned is None:
-        return "the run never learned"
     return ""
 
 
@@ -249,8 +263,10 @@ def perform_one(task: InterventionTask) -> str:
 
 @lru_cache(maxsize=1)
 def _made(folder: str, record: str) -> Problem:
-    # Whether the data is the run's was for the caller to check.
-    return from_record(json.loads(record), Path(folder), accept_changes=True)
+    # Whether the data is the run's, and its code may be run, was for the caller to decide.
+    return from_record(
+        json.loads(record), Path(folder), accept_changes=True, allow=lambda _code: None
+    )
 
 
 def _start(subject: Subject, trial: Intervention) -> Start:

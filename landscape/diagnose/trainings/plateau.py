@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -44,7 +44,8 @@ def place(problem: Problem, start: Start) -> Placed:
         return Placed(None, reason=why)
     samples = Samples(problem.train, channels_last=True)
     with evaluating(model), torch.no_grad():
-        layer, values = _last_hidden(model, samples)
+        weights = problem.layout.tensors(model)
+        layer, values = _last_hidden(model, samples, {id(tensor) for tensor in weights})
         if layer is None:
             return Placed(None, reason="no hidden layer with a bias comes before the output")
         name, bias = layer
@@ -52,8 +53,8 @@ def place(problem: Problem, start: Start) -> Placed:
         for _ in range(DOUBLINGS):
             bias -= largest + margin
             if _constant(model, samples):
-                weights = flat(model).float().numpy().astype(np.float32)
-                return Placed(replace(start, weights=weights, velocity=None), name)
+                found = flat(model, problem.layout).float().numpy().astype(np.float32)
+                return Placed(replace(start, weights=found, moments={}), name)
             largest, margin = torch.zeros_like(largest), 2 * margin
     return Placed(None, reason=f"the output depends on the input however low {name} is put")
 
@@ -68,9 +69,12 @@ def is_constant(problem: Problem, start: Start) -> bool:
 
 
 def _last_hidden(
-    model: nn.Module, samples: Samples
+    model: nn.Module, samples: Samples, weights: Set[int]
 ) -> tuple[tuple[str, Tensor] | None, tuple[Tensor, Tensor]]:
-    """Name and bias of the module before the output's, and its units' largest value and spread."""
+    """Name and bias of the module before the output's, and its units' largest value and spread.
+
+    ``weights``: the tensors that aren't frozen.
+    """
     order: list[str] = []
     biased: dict[str, Tensor] = {}
     named = {
@@ -83,7 +87,7 @@ def _last_hidden(
         order.append(name)
         bias = getattr(named[name], "bias", None)
         # Of an LSTM it is a bool; of somebody's own module it may be anything.
-        if isinstance(bias, Tensor) and _axis(output, bias) is not None:
+        if id(bias) in weights and isinstance(bias, Tensor) and _axis(output, bias) is not None:
             biased[name] = bias
 
     first = torch.zeros(1, dtype=torch.int64)

@@ -14,11 +14,14 @@ from landscape.diagnose.evidence import Evidence, Rows, Setup
 from landscape.diagnose.symmetry import symmetry
 from landscape.diagnose.symmetry.groups import Symmetry
 from landscape.diagnose.trainings.trials import Start
+from landscape.diagnose.units import mistakes
+from landscape.diagnose.units.mistakes import Mistakes
 from landscape.errors import LandscapeError
 from landscape.problem.baseline import constant_loss
 from landscape.problem.losses import cross_entropy
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
+from landscape.sgd.training.optimizers import OPTIMIZERS
 from landscape.sgd.training.settings import Settings
 from landscape.store.run import Run
 from landscape.store.trajectories.trajectory import CADENCE, MEASURES, Trajectory
@@ -37,6 +40,8 @@ class Subject:
 
     run: Run
     problem: Problem
+    after: int | None = None
+    """The step that the motion is read from; None: see `motion.window`."""
 
     @cached_property
     def trajectory(self) -> Trajectory:
@@ -50,6 +55,15 @@ class Subject:
             return constant_loss(self.problem)
         except (RuntimeError, ValueError, TypeError, IndexError):  # a loss that wants other outputs
             return float("nan")
+
+    @cached_property
+    def mistakes(self) -> Mistakes:
+        """What is wrong with data or model before anything else."""
+        try:
+            return mistakes.find(self.problem)
+        # Somebody's model may fail in any way at weights that are a hundred times too large.
+        except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError):
+            return Mistakes()
 
     @cached_property
     def symmetry(self) -> Symmetry:
@@ -89,10 +103,10 @@ class Subject:
         return int(self.trajectory.step[row])
 
     def start(self, row: int, *, moving: bool = True) -> Start:
-        """A row as somewhere to start from, with its velocity if that was recorded."""
+        """A row as somewhere to start from, with what the optimizer kept if that was recorded."""
         trajectory = self.trajectory
-        velocity = trajectory.velocity(self.step(row)) if moving else None
-        return Start(trajectory.row_weights(row), trajectory.buffers(row), velocity)
+        moments = trajectory.moments(self.step(row)) if moving else {}
+        return Start(trajectory.row_weights(row), trajectory.buffers(row), moments)
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -114,6 +128,8 @@ class Subject:
             setup=self._setup(),
             constant_loss=self.constant_loss,
             weights_finite=self.run.record["status"] != "non-finite",
+            mistakes=self.mistakes.sentences,
+            loss_floor=self.mistakes.floor,
         )
 
     def _setup(self) -> Setup:
@@ -122,13 +138,25 @@ class Subject:
         if known is None:  # a loop of somebody's own
             known = dict(self.run.record.get("optimizer") or {"name": "unknown"})
             known["optimizer"] = known.pop("name")
-        names = ("momentum", "nesterov", "weight_decay", "batch_size", "optimizer")
+            averaged = known.get("betas", [0.0])[0]  # Adam's
+        else:
+            name = known.get("optimizer", "sgd")
+            own = Settings(**known).of_optimizer()
+            averaged = own.get("beta1", 0.0)
+            known = {**known, "optimizer": OPTIMIZERS[name].name}
+        # Adam's average of gradients makes its steps resemble each other as momentum does.
+        known = {**known, "momentum": averaged or known.get("momentum", 0.0)}
+        # How often is known at the end; of a run that was killed, only that it might be.
+        lost = self.run.record["status"] == "running" and known.get("clip") is not None
+        known["clipped"] = lost or bool(self.run.record.get("clipped"))
+        names = ("momentum", "nesterov", "weight_decay", "batch_size", "optimizer", "clipped")
         chosen: dict[str, Any] = {name: known[name] for name in names if name in known}
         return Setup(
             learning_rate=float(rates[-1]) if len(rates) else float("nan"),
             steps_per_epoch=self.steps_per_epoch,
             samples=self.samples,
             constant_from=_constant_from(rates),
+            after=self.after,
             scale_invariant=any(
                 isinstance(m, NORMALIZATIONS) for m in self.problem.model.modules()
             ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ class Start:
     weights: NDArray[np.float32]
     """(P,)"""
     buffers: Buffers
-    velocity: NDArray[np.float32] | None
-    """(P,); None: zero, none was recorded there."""
+    moments: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """What the optimizer begins with, as `Trajectory.moments`; empty: nothing."""
 
 
 def branch(run: Run, name: str) -> Path:
@@ -94,6 +94,7 @@ def settings(run: Run, trial: Intervention) -> Settings:
         seed=trial.seed,
         schedule=trial.schedule,
         order_from=trial.order_from,
+        ema=None,
     )
 
 
@@ -144,19 +145,17 @@ def _begin(
         options=Options(flight=0, sketch=trial.sketch),
         overwrite=True,
     )
-    recorder.run = recorder.run.update(
-        branch=_branch(run, trial), velocity=start.velocity is not None
-    )
-    velocity = None if start.velocity is None else torch.from_numpy(start.velocity)
-    return recorder, steps(there, chosen, velocity=velocity)
+    recorder.run = recorder.run.update(branch=_branch(run, trial), velocity=bool(start.moments))
+    moments = {name: torch.from_numpy(np.array(value)) for name, value in start.moments.items()}
+    return recorder, steps(there, chosen, moments=moments)
 
 
 def starting_at(problem: Problem, start: Start) -> Problem:
     """The problem with a model that begins there."""
-    model, vector = tied(problem.model)
-    vector.copy_(torch.from_numpy(start.weights))
-    load_buffers(model, start.buffers)
-    return replace(problem, model=model)
+    copy = tied(problem.model, layout=problem.layout)
+    copy.move(start.weights)
+    load_buffers(copy.model, start.buffers)
+    return replace(problem, model=copy.model)
 
 
 def _branch(run: Run, trial: Intervention) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def measure(
     rows = spread(trajectory, most=ROWS) if rows is None else checked_rows(trajectory, rows)
     place = resolve(device)
     samples = Samples(_data(problem, data), place, channels_last=True)
-    model, vector = tied(problem.model, place)
+    copy = tied(problem.model, place, layout=problem.layout)
+    model = copy.model
     states = [(torch.from_numpy(trajectory.row_weights(r)), trajectory.buffers(r)) for r in rows]
     sums = np.zeros((3, len(rows), len(rows)))
     done = 0
@@ -65,7 +66,7 @@ def measure(
         for batch in samples.numbered(how.fixed or BATCH):
             outputs, targets = [], batch.content[1]
             for weights, buffers in states:
-                vector.copy_(weights)
+                copy.move(weights)
                 load_buffers(model, buffers)
                 with how.seeded(batch):
                     outputs.append(exact(how.run(model, batch).detach(), targets)[0])

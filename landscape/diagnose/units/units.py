@@ -18,7 +18,6 @@ from landscape.problem.losses import exact
 from landscape.problem.objective import LOSS, Objective
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
-from landscape.problem.weights import Layout
 from landscape.store.measured.networks import Units
 from landscape.store.trajectories.landmarks import checked_rows, landmarks
 from landscape.store.trajectories.trajectory import Trajectory
@@ -49,7 +48,7 @@ def measure(
     full = Hessian(problem, device=device)
     place = next(full.model.parameters()).device
     samples = Samples(problem.train, place, channels_last=True)
-    layout, how = Layout.of(full.model), objective(problem)
+    layout, how = problem.layout, objective(problem)
     states, slopes = [], []
     for done, row in enumerate(rows):
         listener(done, len(rows))

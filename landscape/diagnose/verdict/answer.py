@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from landscape.diagnose.items import Value
-from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, POINTS
+from landscape.diagnose.outcome_names import ALSO, LANDINGS, MOTIONS, OUTCOMES, POINTS
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.quantities import number
 
@@ -13,19 +13,30 @@ DEAD = (
     "A dead layer passes no gradient: nothing but an output's bias can move, so no learning rate "
     "brings the run back."
 )
+STABILITY = {
+    "unstable": "that place is unstable",
+    "not unstable": "that place is not clearly unstable",
+    "open": "too few to say that the place is unstable",
+}
+"""By what the sequential test says."""
 
 
 def answer(verdict: Verdict) -> tuple[str, ...]:
     """What a person would want to be told, a sentence each; caveats are apart."""
-    return (*_outcome(verdict), *_motion(verdict))
+    return (*verdict.mistakes, *_outcome(verdict), *_motion(verdict))
 
 
 def _outcome(verdict: Verdict) -> Iterator[str]:
     yield _filled(OUTCOMES[verdict.verdict].sentence, verdict)
+    if (count := _value(verdict, "spikes")) is not None:
+        yield f"On the way the loss spiked and came back {_times(count)}."
+    yield from (ALSO[name] for name in verdict.also if name in ALSO)
     if verdict.verdict == "dead-plateau":
         yield from _standstill(verdict)
     if verdict.verdict == "escaped":
         yield from _escape(verdict)
+    else:
+        yield from _never(verdict)
     if verdict.overfitting is not None and verdict.overfitting.rise > 0:
         found = verdict.overfitting
         side = "above" if found.gap >= 0 else "below"
@@ -34,6 +45,18 @@ def _outcome(verdict: Verdict) -> Iterator[str]:
             f"at the end it is {number(found.validation_end)}, {number(abs(found.gap))} {side} "
             "training."
         )
+
+
+def _times(count: float) -> str:
+    return "once" if count == 1 else "twice" if count == 2 else f"{count:.0f} times"
+
+
+def _never(verdict: Verdict) -> Iterator[str]:
+    """What other rates do for a run that never learned."""
+    for name, where in (("landing", "its end"), ("start", "its start")):
+        if (found := _helped(verdict, name)) is not None:
+            helped, count, within = found
+            yield f"From {where} {helped} of {count} other learning rates make it learn{within}."
 
 
 def _escape(verdict: Verdict) -> Iterator[str]:
@@ -84,18 +107,17 @@ def _tried(verdict: Verdict, name: str, where: str) -> Iterator[str]:
     if control is None or _below(control.value, control.threshold):
         return
     again = _value(verdict, f"left_again_from_{name}")
+    epochs = _value(verdict, f"epochs_from_{name}")
     if again is not None:
-        least = verdict.evidence[f"left_at_least_from_{name}"]
-        few = _below(least.value, least.threshold)
-        follows = "too few to say that the place is" if few else "that place is"
+        within = "" if epochs is None else f", within {number(epochs)} epochs"
         yield (
-            f"From the {where}, {again:.0%} of other batch orders leave again: {follows} unstable "
-            "at this learning rate."
+            f"From the {where}, {again:.0%} of other batch orders leave again: "
+            f"{STABILITY[str(_item(verdict, f'stability_from_{name}'))]} at this learning rate"
+            f"{within}."
         )
     lower = verdict.evidence.get(f"lower_rate_from_{name}")
     if lower is not None and isinstance(lower.value, float):
         stays = "stays" if _below(lower.value, lower.threshold) else "leaves as well"
-        epochs = _value(verdict, f"epochs_from_{name}")
         over = "" if epochs is None else f" over {number(epochs)} epochs"
         yield (
             f"From the {where}, with a tenth of the learning rate it {stays}{over}: "
@@ -104,26 +126,32 @@ def _tried(verdict: Verdict, name: str, where: str) -> Iterator[str]:
 
 
 def _landed(verdict: Verdict) -> Iterator[str]:
+    if (found := _helped(verdict, "landing")) is not None:
+        helped, count, within = found
+        yield (
+            f"From where it landed {helped} of {count} other learning rates bring it back{within}."
+        )
+    stuck, placed = _value(verdict, "stuck_from_plateau"), _value(verdict, "plateau_rates")
+    if stuck is not None and placed is not None:
+        yield (
+            "From an initialization with the last hidden layer dead, the outputs still ignore the "
+            f"input at the end at {stuck * placed:.0f} of {placed:.0f} learning rates."
+        )
+
+
+def _helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:
+    """How many of how many rates from a place ended below the line, and within what time."""
     rates = [
         item
         for name, item in verdict.evidence.items()
-        if name == "lower_rate_from_landing"
-        or (name.startswith("rate_") and name.endswith("_from_landing"))
+        if name == f"lower_rate_from_{start}"
+        or (name.startswith("rate_") and name.endswith(f"_from_{start}"))
     ]
-    if rates:
-        helped = [item for item in rates if _below(item.value, item.threshold)]
-        epochs = _value(verdict, "epochs_from_landing")
-        within = "" if epochs is None else f" within {number(epochs)} epochs"
-        yield (
-            f"From where it landed {len(helped)} of {len(rates)} other learning rates "
-            f"bring it back{within}."
-        )
-    stuck, count = _value(verdict, "stuck_from_plateau"), _value(verdict, "plateau_rates")
-    if stuck is not None and count is not None:
-        yield (
-            "From an initialization with the last hidden layer dead, the outputs still ignore the "
-            f"input at the end at {stuck * count:.0f} of {count:.0f} learning rates."
-        )
+    if not rates:
+        return None
+    epochs = _value(verdict, f"epochs_from_{start}")
+    within = "" if epochs is None else f" within {number(epochs)} epochs"
+    return sum(_below(item.value, item.threshold) for item in rates), len(rates), within
 
 
 def _motion(verdict: Verdict) -> Iterator[str]:

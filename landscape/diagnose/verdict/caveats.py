@@ -36,7 +36,9 @@ def _on_loss(evidence: Evidence) -> Iterator[str]:
     if not math.isfinite(evidence.constant_loss):
         yield "There is no best constant output for this loss: the first row's loss stands for L₀."
     if not is_sgd(evidence):
-        what = "gradients were clipped" if evidence.setup.clipped else evidence.setup.optimizer
+        setup = evidence.setup
+        whats = [setup.optimizer] if setup.optimizer != "SGD" else []
+        what = ", ".join(whats + ["gradients were clipped"] * setup.clipped)
         yield f"Criteria that are only plain SGD's (bounds, h*) are not applicable: {what}."
     if evidence.setup.constant_from > int(evidence.rows.step[0]):
         yield (
@@ -114,10 +116,6 @@ def _on_trainings(evidence: Evidence, motion: NamedMotion, moved: Diffusion) -> 
     if evidence.measured.connectivity is None and motion.name != "still-descending":
         yield "No floors: barriers between the places it visits are not known."
     floors = evidence.measured.connectivity
-    if motion.name == "hopping-basins" and floors and evidence.measured.curves is None:
-        yield (
-            "Straight lines don't connect the floors; curves were not tried: --curve trains them."
-        )
     if motion.name == "hopping-basins" and floors and floors.symmetric is False:
         yield (
             "No interchangeable units were found in the model, so that nothing was matched; one "

@@ -11,11 +11,13 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.left_again import LEAVING, left_again
 from landscape.diagnose.thresholds import Thresholds
-from landscape.store.measured.trainings import Trained
+from landscape.store.measured.trainings import STARTS, LeftAgain, StartPlace, Trained
 from landscape.store.measured.whole import StateAtStep
 
 FLAT = 1e-3
 """Curvature, as a share of that at the best weights, that counts as flat."""
+DIED = 0.1
+"""† Share of a layer that must have died since the best weights for a collapse."""
 STEEP = 0.05
 """† Gradient, as a share of that at the best weights, from which the landing is still a slope."""
 
@@ -37,18 +39,26 @@ def place(case: OutcomeCase) -> tuple[str, tuple[str, ...]]:
     if end is None or end.dead is None:
         return "undetermined", ()
     layers = tuple(name for name in dead_layers(end) if name not in dead_layers(best))
-    away = case.course.share(case.course.end) < case.thresholds.learned
+    away = case.course.share(float(case.course.loss[-1])) < case.thresholds.learned
     if layers and away and ignores_input(end, case.thresholds):
         return "dead-plateau", layers
-    before = best.partly_dead if best is not None else {}
-    collapsed = tuple(
-        name
-        for name, share in end.partly_dead.items()
-        if share > case.thresholds.collapsed and share > before.get(name, 0.0)
-    )
-    if layers or collapsed:
-        return "partial-collapse", layers + collapsed
+    if fallen := collapsed(case):
+        return "partial-collapse", fallen
     return "elsewhere", ()
+
+
+def collapsed(case: OutcomeCase) -> tuple[str, ...]:
+    """Layers most or all of whose units are dead or saturated at the end, and weren't at best."""
+    end, best = case.evidence.state("end"), case.evidence.state("best")
+    if end is None or end.dead is None:
+        return ()
+    whole = tuple(name for name in dead_layers(end) if name not in dead_layers(best))
+    before = best.partly_stuck if best is not None else {}
+    return whole + tuple(
+        name
+        for name, share in end.partly_stuck.items()
+        if share > case.thresholds.collapsed and share > before.get(name, 0.0) + DIED
+    )
 
 
 def standstill(evidence: Evidence) -> Items:
@@ -116,7 +126,7 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
 
 
 def is_unstable(case: OutcomeCase) -> bool:
-    """Unstable at η: from one start, leaving again has a probability above ½ (95 % confidence)."""
+    """Unstable at η: from one start, the sequential test says that leaving again is likely."""
     return any(_is_unstable(case, start) for start in LEAVING)
 
 
@@ -132,38 +142,9 @@ def is_tested(case: OutcomeCase) -> bool:
 def interventions(case: OutcomeCase) -> Items:
     """What trainings from the run's own snapshots did, those from each start by themselves."""
     found: Items = {}
-    level = case.course.level
-    for start, (name, where) in _STARTS.items():
-        if control := _from(case, start, "control"):
-            found[f"control_from_{name}"] = Item(
-                _median(control), level, f"end loss with the same η and order from the {where}"
-            )
-        if again := left_again(case.evidence.measured.branches, start, level):
-            found[f"left_again_from_{name}"] = Item(
-                again.away / again.count,
-                case.thresholds.certain,
-                f"share of {again.count} other batch orders at the same η from the {where} that "
-                f"left again; 95 % interval {again.low:.2f} to {again.high:.2f}",
-            )
-            found[f"left_at_least_from_{name}"] = Item(
-                again.low,
-                case.thresholds.certain,
-                "where that interval begins; unstable above the line, if the control left too",
-            )
-        if lower := _from(case, start, "lower-rate"):
-            found[f"lower_rate_from_{name}"] = Item(
-                _median(lower), level, f"median end loss with η/10 from the {where}"
-            )
-            if not math.isnan(lower[0].epochs):
-                found[f"epochs_from_{name}"] = Item(
-                    lower[0].epochs, None, f"epochs of each training from the {where}"
-                )
-    rates = [b for b in _from(case, "end", "rate") if not _is_own(b, case)]
-    for rate in sorted({b.learning_rate for b in rates}):
-        same = [b for b in rates if b.learning_rate == rate]
-        found[f"rate_{rate:g}_from_landing"] = Item(
-            _median(same), level, f"median end loss with η = {rate:g} from the landing"
-        )
+    for start, place in STARTS.items():
+        if place.item:
+            found |= _tried_from(case, start, place)
     if placed := _from(case, "plateau", "plateau"):
         found["plateau_rates"] = Item(
             len(placed), None, "learning rates tried, once each, from an initialized dead layer"
@@ -172,6 +153,45 @@ def interventions(case: OutcomeCase) -> Items:
             sum(b.constant is True for b in placed) / len(placed),
             None,
             "share of them at which the outputs still are the same for every sample at the end",
+        )
+    return found
+
+
+def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
+    found: Items = {}
+    level, name, where = case.course.level, place.item, place.where
+    branches = [b for b in case.evidence.measured.branches if b.start == start]
+    if lasted := [b.epochs for b in branches if not math.isnan(b.epochs)]:
+        found[f"epochs_from_{name}"] = Item(
+            lasted[0], None, f"epochs of each training from the {where}"
+        )
+    if control := _from(case, start, "control"):
+        found[f"control_from_{name}"] = Item(
+            _median(control), level, f"end loss with the same η and order from the {where}"
+        )
+    if again := _again(case, start):
+        found[f"left_again_from_{name}"] = Item(
+            again.away / again.count,
+            case.thresholds.chance,
+            f"share of {again.count} other batch orders at the same η from the {where} that "
+            f"left again; 95 % interval {again.low:.2f} to {again.high:.2f}",
+        )
+        found[f"stability_from_{name}"] = Item(
+            again.decided,
+            None,
+            f"Wald's sequential test, p ≤ {case.thresholds.chance:g} against p ≥ "
+            f"{case.thresholds.unstable:g}; counts if the control left too",
+        )
+    if lower := _from(case, start, "lower-rate"):
+        found[f"lower_rate_from_{name}"] = Item(
+            _median(lower), level, f"median end loss with η/10 from the {where}"
+        )
+    # Its own rate is no other one.
+    rates = [b for b in _from(case, start, "rate") if not _is_own(b, case)]
+    for rate in sorted({b.learning_rate for b in rates}):
+        same = [b for b in rates if b.learning_rate == rate]
+        found[f"rate_{rate:g}_from_{name}"] = Item(
+            _median(same), level, f"median end loss with η = {rate:g} from the {where}"
         )
     return found
 
@@ -195,22 +215,14 @@ def _without_control(case: OutcomeCase, start: str) -> list[str]:
     tried = _from(case, start, "other-order") + _from(case, start, "lower-rate")
     if not tried or _repeats(case, start):
         return []
-    where, epochs, last = _STARTS[start][1], tried[0].epochs, case.course.last
+    where, epochs, left = STARTS[start].where, tried[0].epochs, case.course.left
     if not _from(case, start, "control"):
         return [f"From the {where} no control was trained: why it left is not tested there."]
     lasted = ""
-    if not math.isnan(epochs) and last is not None:
-        onset = case.course.step(last.onset if last.onset is not None else last.first)
-        took = (onset - tried[0].start_step) / case.evidence.setup.steps_per_epoch
+    if not math.isnan(epochs) and left is not None:
+        took = (case.course.step(left) - tried[0].start_step) / case.evidence.setup.steps_per_epoch
         lasted = f": trainings lasted {epochs:.3g} epochs, the run took {took:.3g} to leave"
     return [f"From the {where} the control did not leave either{lasted}. Nothing follows there."]
-
-
-_STARTS = {
-    "best": ("best", "best weights"),
-    "before-onset": ("onset", "last weights before the onset"),
-    "end": ("landing", "landing"),
-}
 
 
 def _from(case: OutcomeCase, start: str, kind: str) -> list[Trained]:
@@ -224,8 +236,13 @@ def _repeats(case: OutcomeCase, start: str) -> bool:
 
 
 def _is_unstable(case: OutcomeCase, start: str) -> bool:
-    again = left_again(case.evidence.measured.branches, start, case.course.level)
-    return again is not None and _repeats(case, start) and again.low > case.thresholds.certain
+    again = _again(case, start)
+    return again is not None and _repeats(case, start) and again.decided == "unstable"
+
+
+def _again(case: OutcomeCase, start: str) -> LeftAgain | None:
+    branches, level = case.evidence.measured.branches, case.course.level
+    return left_again(branches, start, level, case.thresholds)
 
 
 def _stays(case: OutcomeCase, branches: list[Trained]) -> bool:

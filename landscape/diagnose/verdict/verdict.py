@@ -62,6 +62,8 @@ class Verdict:
     events: tuple[Happening, ...] = ()
     evidence: Mapping[str, Item] = field(default_factory=dict)
     overfitting: Overfitting | None = None
+    mistakes: tuple[str, ...] = ()
+    """What is wrong with data or model before anything else, a sentence each."""
     caveats: tuple[str, ...] = ()
     rests_on: Basis | None = None
     """None where it was read from evidence alone."""
@@ -94,6 +96,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
         tuple(happenings),
         found.items | moved.items,
         overfitting.measure(evidence.rows),
+        evidence.mistakes,
         (*found.caveats, *caveats.of(evidence, found, moved)),
     )
 

@@ -74,7 +74,7 @@ def distances(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         axes.set_yscale("linear" if style.log is False else "log")
         axes.set_ylim(low, top_value)
     _scale(strip, low, high, norm)
-    _by_lag(curve, part.by_lag)
+    _by_lag(curve, part.by_lag, part.settled)
     for value, _ in references:
         look = theme.now()
         strip.axhline(value, color=look.page, lw=2.2, zorder=3)
@@ -159,11 +159,14 @@ def _scale(axes: Axes, low: float, high: float, norm: Normalize) -> None:
     axes.set_ylabel("distance", size=theme.LETTERS, labelpad=2)
 
 
-def _by_lag(axes: Axes, by_lag: LagCurve) -> None:
+def _by_lag(axes: Axes, by_lag: LagCurve, settled: LagCurve | None) -> None:
     lag = by_lag.lag
     look = theme.now()
     axes.fill_between(lag, by_lag.low, by_lag.high, color=look.train, alpha=0.2, lw=0)
     axes.plot(lag, by_lag.distance, color=look.train, lw=1.5, zorder=4)
+    if settled is not None:
+        dashes = (0, (2, 1.2))
+        axes.plot(settled.lag, settled.distance, color=look.ink, lw=1.5, ls=dashes, zorder=5)
     panels.log_steps(axes, 0.9 * float(lag[0]), 1.1 * float(lag[-1]), "lag M − N, training steps")
     axes.tick_params(labelleft=False, left=False)
     axes.yaxis.set_major_locator(FixedLocator(list(panels.ticks(axes, 7))))
@@ -186,6 +189,11 @@ def _small_print(found: Diagnosed) -> list[str]:
     texts = [loss_curves.trained(found.history)]
     if part.source == "sketch":
         texts.append(f"distances estimated from sketches, error {percent(part.error)}")
+    if _distances(found).settled is not None:
+        texts.append(
+            f"dashed: from step {_distances(found).since:,} on, where it had settled; the range "
+            "and the line are the whole run's"
+        )
     if part.of:
         texts.append(f"{len(part.step):,} of {part.of:,} recorded steps")
     texts += _predictions(found.measured.functions)

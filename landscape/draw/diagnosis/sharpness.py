@@ -93,7 +93,10 @@ def caption(found: Diagnosed) -> str:
 def _bounds(found: Diagnosed) -> dict[str, tuple[str, Floats]]:
     """Return both bounds, in words and at each step (S,); none where SGD's don't hold."""
     settings, rates = found.history.settings, found.learning_rate
-    if "momentum" not in settings or not len(rates) or not (rates > 0).all():
+    is_plain = settings.get("optimizer", "sgd") == "sgd" and settings.get("clip") is None
+    if not is_plain or "momentum" not in settings:
+        return {}
+    if not len(rates) or not (rates > 0).all():
         return {}
     known, inverse = np.unique(rates, return_inverse=True)
     nesterov = bool(settings.get("nesterov", False))

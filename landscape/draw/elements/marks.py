@@ -16,6 +16,7 @@ from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.sheet import leaders
 from landscape.draw.sheet.legend import Swatch
+from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Point, Scan
@@ -27,8 +28,8 @@ ARROW = 14.0
 
 
 def lowest(scan: Scan, measure: str = "train_loss") -> tuple[float, Floats] | None:
-    """Return the lowest finite loss of the grid and where; None without one, or if all are it."""
-    finite = np.isfinite(scan.measures[measure])
+    """Return the lowest finite loss measured and where; None without one, or if all are it."""
+    finite = np.isfinite(scan.measures[measure]) & scan.measured
     loss = np.where(finite, scan.measures[measure], np.inf)
     if not finite.any() or loss[finite].min() == loss[finite].max():
         return None
@@ -43,9 +44,22 @@ def known(scan: Scan, names: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def losses(scan: Scan) -> tuple[str, ...]:
-    """Return the losses a scan has a panel for: training, and validation where it was measured."""
-    return ("train_loss", *known(scan, ("validation_loss",)))
+def losses(scan: Scan, panels: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the losses a scan has a panel for: training, and validation where it was measured.
+
+    Of these only the ``panels`` (train, validation) that were asked for.
+
+    Raises:
+        LandscapeError: none of those was measured.
+    """
+    every = ("train_loss", *known(scan, ("validation_loss",)))
+    asked = tuple(name for name in every if not panels or name.removesuffix("_loss") in panels)
+    if not asked:
+        raise LandscapeError(
+            f"panels must be of losses that were measured, got {', '.join(panels)} of a scan "
+            "without; leave --panels out"
+        )
+    return asked
 
 
 def draw(
@@ -75,7 +89,7 @@ def draw(
     leaders.draw_leaders(axes, where.at(at), where.at(moved))
     for k, (_, look) in enumerate(shown):
         if outside[k]:
-            _arrow(axes, moved[k], shares[k], look.colour)
+            arrow(axes, moved[k], shares[k], look.colour)
         stamp(axes, where.at(moved[k]), look, scale=scale)
     return where.at(moved)
 
@@ -105,7 +119,8 @@ def clamped(share: Floats) -> Floats:
     return np.asarray(0.5 + off * (0.5 - MARGIN) / np.abs(off).max())
 
 
-def _arrow(axes: Axes, share: Floats, target: Floats, colour: str) -> None:
+def arrow(axes: Axes, share: Floats, target: Floats, colour: str) -> None:
+    """Point from a mark at the edge, at ``share`` of the axes, towards where it belongs."""
     size = axes.get_window_extent().size
     towards = (target - share) * size
     length = ARROW / 72 * theme.now().dpi

@@ -41,6 +41,13 @@ class Raster:
             coloured[self.kind == kind] = to_rgba(colour)
         return np.asarray(np.round(255 * coloured).transpose(1, 0, 2), dtype=np.uint8)
 
+    def quiet(self) -> NDArray[np.uint8]:
+        """Return RGBA as ``picture`` does, with what is above the scale in a quiet grey."""
+        found = self.picture()
+        beyond = np.nan_to_num(self.position, nan=-1.0, posinf=2.0) > 1
+        found[beyond.T] = np.round(255 * np.array(to_rgba(theme.now().beyond)))
+        return found
+
 
 def kinds(loss: Floats, measured: NDArray[np.bool_]) -> NDArray[np.int8]:
     """Say of each grid point whether it has a finite loss, and if not, why."""

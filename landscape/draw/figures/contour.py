@@ -1,4 +1,4 @@
-"""A plane from above: colours, contour lines, the path across it."""
+"""A plane from above as it is printed: colours, few lines, the path, three labels, a loss strip."""
 
 from __future__ import annotations
 
@@ -6,151 +6,307 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from landscape.draw.elements import marks, paths, plane_axes, raster, uncertain
-from landscape.draw.elements.plane_axes import PlaneWindow
+from landscape.draw.elements.labels import Labels
 from landscape.draw.elements.raster import Raster
-from landscape.draw.figures import contour_lines, inset
+from landscape.draw.figures import contour_lines, explained_contour, strip
 from landscape.draw.look import scale, theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
-from landscape.draw.sheet import footer, page
+from landscape.draw.sheet import bar, page
+from landscape.quantities import number, percent
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats, Path, Point, Scan
 
-WIDTH = 7.0
-LEFT, GAP, RIGHT, TOP, BENEATH = 0.76, 0.2, 0.14, 0.27, 0.6
+COLUMN, PAGE = 3.25, 6.75
+"""Width in inches of a journal's column and of its page."""
+LEFT, RIGHT, GAP = 0.32, 0.04, 0.12
+BENEATH, LAST = 0.28, 0.26
+"""Room for the ticks and names of an axis, of the lowest one."""
+NOTE = 0.12
+DIFFERS = 0.1
+"""Of the colour scale: by so much on average validation differs visibly from training."""
 PIXELS = 900
+MARK = 0.8
+"""Size of marks, of that in the explained figure."""
 
 
 @styled
 def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figure:
-    """Draw the losses of a plane from above, training beside validation on one scale.
+    """Draw the losses of a plane from above, ready for print.
 
-    7 inches wide with validation losses, else 4.4; on less than 5 inches the validation losses
-    stand beneath. Axes are to one scale unless that would make a
-    ribbon of the plane; then the small print says so. Colours and levels are those that the scans
-    ``like`` it have too.
+    One panel in a column's width, 3.25 inches; validation beside training over a page's, 6.75,
+    where the two differ visibly or ``style.panels`` asks for it. Start, best and end are labelled
+    on the spot with the loss of the weights themselves; a mark is hollow and the path dashed where
+    the plane's loss is over 10 % off it. Losses above the cap are grey. Beneath is the path's loss
+    by training step with what happened. Colours and levels are those that the scans ``like`` it
+    have too. ``style.explain`` gives `explained_contour.contour`, with a legend for everything.
 
     Raises:
         LandscapeError: the scan is a line or has fewer than 2 × 2 points, or its losses don't
             fit the scale asked for.
     """
+    if style.explain:
+        return explained_contour.contour(scan, like=like, style=style)
     plane_axes.check(scan, "contour")
     scan = style.shown(scan)
-    names = marks.losses(scan)
-    width = style.inches(WIDTH if len(names) > 1 else plane_axes.SINGLE)
+    colours = scale.of(scan, paths=True, like=like, style=style)
+    names = panels(scan, colours, style)
+    width = style.inches(COLUMN if len(names) == 1 else PAGE)
     columns = style.columns(len(names), width)
     across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
-    aspect, equal = plane_axes.shape(scan)
-    tall = TOP + across * aspect + BENEATH
-    colours = scale.of(scan, like=like, style=style)
-    rasters = [raster.of_scan(scan, name, colours, PIXELS) for name in names]
-    steps = paths.step_range(scan)
-    kinds = {int(kind) for picture in rasters for kind in np.unique(picture.kind)}
-    # A column's legend needs all of its width.
-    beneath = LEFT if columns == len(names) and width >= plane_axes.SINGLE else 2 * RIGHT
-    foot = footer.under(
-        scan,
-        colours,
-        steps,
-        marks.entries(scan, colours, names, kinds),
-        width - beneath - RIGHT,
-        further=(*sentences.bands(scan), *(() if equal else ("the axes are not to one scale",))),
-    )
+    tall = across * plane_axes.shape(scan)[0]
     rows = -(-len(names) // columns)
-    sheet = page.blank(width, rows * tall + foot.height, title=style.title, left=LEFT)
+    below = strip.wanted(scan) and not style.bare
+    said = "" if style.bare else note(scan)
+    height = bar.HEIGHT + rows * (tall + BENEATH) + (strip.HEIGHT + LAST if below else 0.0)
+    sheet = page.blank(width, height + (NOTE if said else 0.0), title=style.title, left=LEFT)
+    title = sentences.MEASURES[names[0]] if len(names) == 1 else "loss"
+    bar.above(sheet, colours, title, LEFT, across)
     for k, name in enumerate(names):
-        left, top = LEFT + k % columns * (across + GAP), k // columns * tall + TOP
-        axes = sheet.axes(left, top, across, across * aspect)
-        panel(axes, scan, name, rasters[k], colours)
-        plane_axes.dress(axes, scan, name, first=k % columns == 0, size=(across, across * aspect))
-    foot.draw(sheet, beneath, rows * tall, width - beneath - RIGHT)
+        left = LEFT + k % columns * (across + GAP)
+        top = bar.HEIGHT + k // columns * (tall + BENEATH)
+        axes = sheet.axes(left, top, across, tall)
+        _panel(axes, scan, name, colours, titled=len(names) > 1, style=style)
+        _dress(axes, scan, (across, tall), first=k % columns == 0)
+    top = bar.HEIGHT + rows * (tall + BENEATH)
+    if below:
+        strip.draw(sheet.axes(LEFT, top, width - LEFT - RIGHT, strip.HEIGHT), scan, LEFT)
+        top += strip.HEIGHT + LAST
+    if said:
+        sheet.text(LEFT, top, said, theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
 
-def panel(
-    axes: Axes,
-    scan: Scan,
-    name: str,
-    picture: Raster,
-    colours: Scale,
-    *,
-    steps: Normalize | None = None,
-    little: bool = False,
-) -> None:
-    """Draw one measure: ground, contour lines, path, marks, and the inset on training losses.
+def panels(scan: Scan, colours: Scale, style: Style) -> tuple[str, ...]:
+    """Return the losses to draw: training alone unless validation looks different."""
+    names = marks.losses(scan, style.panels)
+    if style.panels or len(names) < 2:
+        return names
+    places = [np.clip(colours.position(scan.measures[name]), 0, 1) for name in names]
+    off = np.abs(places[0] - places[1])
+    seen = np.isfinite(off) & (np.minimum(*places) < 1)
+    return names if seen.any() and off[seen].mean() > DIFFERS else names[:1]
 
-    ``steps`` are the path's own unless given; a ``little`` panel has no inset and fewer letters.
-    """
+
+def _panel(
+    axes: Axes, scan: Scan, name: str, colours: Scale, *, titled: bool, style: Style
+) -> None:
+    picture = raster.of_scan(scan, name, colours, PIXELS)
     where = plane_axes.window(scan)
     extent = (where.low[0], where.high[0], where.low[1], where.high[1])
     axes.imshow(
-        picture.picture(), origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0
+        picture.quiet(), origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0
     )
     axes.set(xlim=extent[:2], ylim=extent[2:])
-    _hatch(axes, picture)
+    _lines(axes, scan, name, colours)
     uncertain.draw_dots(axes, scan)
-    small = paths.tiny(scan)
-    steps = steps or paths.step_range(scan)
-    width, scaled = (1.2, 0.75) if little else (1.7, 1.0)
-    least = marks.lowest(scan, name)
-    if not small:
+    placed = Labels(axes, inches_of(axes))
+    for path in scan.paths:
+        _draw_path(axes, path, _colour(scan, path))
+        held = path.xy[np.isfinite(path.xy).all(axis=1)]
+        placed.keep_clear(held, 0.01)
+    if titled:
+        text = sentences.MEASURES[name].removesuffix(" loss")
+        x, y = where.at(np.array([0.0, 1.0]))
+        placed.near((float(x), float(y)), text, theme.LETTERS)
+    _mark(axes, scan, placed)
+    if not style.bare:
+        _label(scan, placed)
+        _name_grounds(picture, colours, placed)
+
+
+def inches_of(axes: Axes) -> tuple[float, float]:
+    """Return the width and height of axes."""
+    box, dpi = axes.get_window_extent(), theme.now().dpi
+    return float(box.width) / dpi, float(box.height) / dpi
+
+
+def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
+    """Draw contour lines at the colour bar's ticks, and the border of what is above the cap."""
+    values = np.where(np.isfinite(scan.measures[name]), scan.measures[name], np.nan)
+    position = np.ma.masked_invalid(colours.position(values))
+    levels = contour_lines.resolvable(scan, name, np.array(bar.lines(colours)))
+    levels = colours.position(levels)
+    levels = levels[(levels > position.min()) & (levels < min(1 - 1e-6, position.max()))]
+    if len(levels):
+        axes.contour(
+            scan.x,
+            scan.y,
+            position.T,
+            levels=levels,
+            colors=[theme.INK],
+            linewidths=0.4,
+            alpha=0.7,
+            zorder=2,
+            negative_linestyles="solid",
+        )
+    if colours.capped and position.min() < 1 < position.max():
+        axes.contour(
+            scan.x,
+            scan.y,
+            position.T,
+            levels=[1.0],
+            colors=[theme.INK],
+            linewidths=0.6,
+            zorder=2,
+        )
+
+
+def _draw_path(axes: Axes, path: Path, colour: str) -> None:
+    """Draw a path in one colour and a light casing, dashed where the plane isn't its loss."""
+    finite = np.isfinite(path.xy).all(axis=1)
+    xy, far = path.xy[finite], paths.faded(path)[finite]
+    if len(xy) < 2:
+        return
+    axes.plot(*xy.T, color="white", lw=1.7, alpha=0.75, zorder=5, solid_capstyle="round")
+    pieces = np.split(np.arange(len(xy)), np.flatnonzero(np.diff(far)) + 1)
+    lines = [xy[max(piece[0] - 1, 0) : piece[-1] + 1] for piece in pieces]
+    for trusted in (True, False):
+        held = [line for line, piece in zip(lines, pieces, strict=True) if far[piece[0]] != trusted]
+        axes.add_collection(
+            LineCollection(
+                held,
+                colors=colour,
+                linewidths=0.95,
+                linestyles="solid" if trusted else (0, (2.2, 1.4)),
+                zorder=5.5,
+            ),
+            autolim=False,
+        )
+
+
+def _colour(scan: Scan, path: Path) -> str:
+    if len(scan.paths) == 1:
+        return theme.PATH
+    return theme.RUNS[scan.paths.index(path) % len(theme.RUNS)]
+
+
+def _mark(axes: Axes, scan: Scan, placed: Labels) -> None:
+    where = plane_axes.window(scan)
+    # The last of several at one step is drawn: the end rather than the best.
+    for point in {point.step: point for point in marked(scan)}.values():
+        at = np.array(point.xy)
+        look = theme.mark(point.name)
+        share = where.share(at)
+        if not where.holds(at):
+            share = marks.clamped(share)
+            marks.arrow(axes, share, where.share(at), look.colour)
+        stamp(axes, where.at(share), look, hollow=hollow(scan, point.step))
+        placed.mark(tuple(where.at(share)), MARK * look.size / 72 / 2)
+
+
+def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool) -> None:
+    """Draw a mark on a white one that lifts it off its ground, in its rim alone if hollow."""
+    rims = (("none", "white", 2.2), ("none", look.colour, 1.2))
+    filled = (("white", "white", 1.8), (look.colour, theme.INK, 0.45))
+    for k, (face, edge, thick) in enumerate(rims if hollow else filled):
+        axes.plot(
+            *at,
+            look.marker,
+            ms=look.size * MARK,
+            mfc=face,
+            mec=edge,
+            mew=thick,
+            zorder=8 + 0.1 * k,
+            clip_on=False,
+        )
+
+
+def hollow(scan: Scan, step: int) -> bool:
+    """Say whether the loss of the weights at a step isn't the plane's loss where they are drawn."""
+    for path in scan.paths:
+        rows = np.flatnonzero(path.step == step)
+        if len(rows):
+            return bool(paths.faded(path)[rows[0]])
+    return False
+
+
+def facts(scan: Scan) -> list[tuple[int, str]]:
+    """Return what the marks of each step say: names and step, and the weights' own loss.
+
+    Where the plane's loss differs, how far off the plane they are.
+    """
+    grouped: dict[int, list[str]] = {}
+    for point in marked(scan):
+        grouped.setdefault(point.step, []).append(point.name)
+    found = []
+    for step, names in grouped.items():
+        name = " and ".join(names)
+        lines = [name if name.startswith("step ") else f"{name}, step {step:,}"]
         for path in scan.paths:
-            paths.draw(axes, path, steps, width=width, balls=0 if little else paths.BALLS)
-        paths.write_run_names(axes, scan)
-    shown = () if small else scan.points
-    lowest = least[1] if least else None
-    stand = marks.draw(axes, shown, where, _lengthwise(scan), least=lowest, scale=scaled)
-    if not (small or little):
-        paths.write_episode_names(axes, scan, stand)
-    around = _obstacles(scan, name, where, small, stand)
-    contour_lines.draw(axes, scan, name, colours, where, around)
-    if small and name == "train_loss" and not little:
-        inset.draw(axes, scan, colours, where)
-    elif small:
-        inset.ring(axes, scan)
+            rows = np.flatnonzero(path.step == step)
+            if not len(rows) or not np.isfinite(loss := path.true_loss[rows[0]]):
+                continue
+            lines.append(f"loss {number(float(loss))}")
+            if hollow(scan, step):
+                lines.append(f"{number(float(path.distance_from_plane[rows[0]]), 2)} off the plane")
+            break
+        found.append((step, "\n".join(lines)))
+    return found
 
 
-def _lengthwise(scan: Scan) -> Floats:
-    """Return points along the paths so close that nothing fits between two of them."""
-    lines = [path.xy[np.isfinite(path.xy).all(axis=1)] for path in scan.paths]
-    return np.concatenate([*(paths.even(line, 300) for line in lines), np.empty((0, 2))])
+def _label(scan: Scan, placed: Labels) -> None:
+    """Write what the marks are, and of several paths their names where they end."""
+    where = plane_axes.window(scan)
+    places = {point.step: np.array(point.xy) for point in marked(scan)}
+    for step, text in facts(scan):
+        at = places[step]
+        at = at if where.holds(at) else where.at(marks.clamped(where.share(at)))
+        placed.near((float(at[0]), float(at[1])), text)
+    for path in scan.paths if len(scan.paths) > 1 else ():
+        held = [xy for xy in path.xy if np.isfinite(xy).all() and where.holds(xy)]
+        if held:
+            placed.near((float(held[-1][0]), float(held[-1][1])), path.name)
 
 
-def _obstacles(scan: Scan, name: str, where: PlaneWindow, small: bool, marked: Floats) -> Floats:
-    points = [marked, np.empty((0, 2))]
-    if not small:
-        return np.concatenate([*points, *(path.xy for path in scan.paths)])
-    points += [np.array(point.xy)[None] for point in scan.points if np.isfinite(point.xy).all()]
-    if name == "train_loss":
-        left, bottom, width, height = inset.rectangle(inset.corner(scan, where))
-        u, v = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
-        points.append(
-            where.at(np.stack([left + width * u.ravel(), bottom + height * v.ravel()], axis=1))
-        )
-    return np.concatenate(points)
+def marked(scan: Scan) -> list[Point]:
+    """Return the points to mark: of a path that is a dot here, only the plane's origin."""
+    known = [p for p in scan.points if len(p.xy) == 2 and np.isfinite(p.xy).all()]
+    if paths.tiny(scan):
+        return [point for point in known if np.allclose(point.xy, 0, atol=1e-12)]
+    return known
 
 
-def _hatch(axes: Axes, picture: Raster) -> None:
+def _name_grounds(picture: Raster, colours: Scale, placed: Labels) -> None:
     beyond = np.nan_to_num(picture.position, nan=-1.0, posinf=2.0) > 1
-    patterns = [("////", beyond)]
-    patterns += [(hatch, picture.kind == kind) for kind, hatch in raster.HATCHES.items() if hatch]
-    for hatch, mask in patterns:
-        if not mask.any():
-            continue
-        # A frame of False closes the outline at the plane's edge.
-        filled = axes.contourf(
-            picture.x,
-            picture.y,
-            mask.T.astype(np.float64),
-            levels=[0.5, 1.5],
-            colors="none",
-            hatches=[hatch],
-            zorder=1,
-        )
-        filled.set_edgecolor(theme.HATCH)
-        filled.set_linewidth(0.0)
-        filled.set_hatch_linewidth(0.6)
+    grounds = [(f"loss > {number(colours.high)}", beyond)]
+    grounds += [(name, picture.kind == kind) for kind, name in raster.NAMES.items()]
+    for text, ground in grounds:
+        if ground.any():
+            placed.on_ground(text, ground[::6, ::6])
+
+
+def note(scan: Scan) -> str:
+    """Return how much of the path the plane holds, for the one line beneath; empty without one."""
+    shares = [path.share_in_plane for path in scan.paths if np.isfinite(path.share_in_plane)]
+    if not shares:
+        return ""
+    ends = (min(shares), max(shares))
+    held = percent(ends[0]) if len(shares) == 1 else f"{percent(ends[0])} to {percent(ends[1])}"
+    path = "the path" if len(scan.paths) == 1 else "the paths"
+    if paths.tiny(scan):
+        return f"{path}: a dot in this plane, {held} of the variance"
+    return f"{held} of {path}'{'' if len(scan.paths) > 1 else 's'} variance is in this plane"
+
+
+def _dress(axes: Axes, scan: Scan, size: tuple[float, float], *, first: bool) -> None:
+    for k, coordinate in enumerate((axes.xaxis, axes.yaxis)):
+        coordinate.set_minor_locator(NullLocator())
+        coordinate.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        name, unit = scan.plane.labels[k], scan.plane.unit
+        full = f"{name} ({unit})"
+        text = full if page.inches(full, theme.TICKS) < size[k] else name
+        coordinate.set_label_text(text, size=theme.TICKS)
+    axes.xaxis.labelpad = 0.5
+    axes.tick_params(labelsize=theme.SMALL, length=2.0, pad=1.2)
+    axes.tick_params(axis="y", labelrotation=90)
+    page.fixed_ticks(axes)
+    page.name_y(axes, LEFT)
+    if not first:
+        axes.set_ylabel("")
+        axes.tick_params(labelleft=False)

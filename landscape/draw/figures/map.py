@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from landscape.draw.elements import episodes, marks, paths, plane_axes, raster
-from landscape.draw.figures import contour
+from landscape.draw.figures import explained_contour
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
@@ -63,7 +63,9 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
         if k and not column:
             top += TOP + max(rows[k // columns - 1]) + BENEATH
         axes = sheet.axes(LEFT + column * (across + GAP), top + TOP, across, tall[k])
-        contour.panel(axes, scan, "train_loss", pictures[k], colours, steps=steps, little=True)
+        explained_contour.panel(
+            axes, scan, "train_loss", pictures[k], colours, steps=steps, little=True
+        )
         plane_axes.ticks(axes)
         axes.set_title(titles[k], size=theme.LETTERS, loc="left", pad=3, parse_math=False)
         for axis, place in ((0, axes.xaxis), (1, axes.yaxis)):

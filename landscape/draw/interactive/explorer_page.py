@@ -11,7 +11,7 @@ from landscape import __version__
 from landscape.draw.interactive import explorer_data
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.errors import LandscapeError
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
 
 STYLES = ("page.css",)
 SCRIPTS = (

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.store import sources, sweep_folder
-from landscape.store.sources import ScanSource, home_of, load_scan
+from landscape.store.scans.records import Scan
+from landscape.store.sources import ScanSource, home_of, load_scan, load_scanned
 
 PREFERRED = "along"
 """Shown first: the plane that has the run's own movement on an axis."""
@@ -47,7 +48,9 @@ def _entries(source: ScanSource) -> list[Entry]:
     if source.run is None:
         scan = load_scan(source.path)
         return [Entry(scan.run_name or home_of(source.path).name, source.path.stem, scan)]
-    loaded = [Entry(source.run.name, file.stem, load_scan(file)) for file in source.scans]
+    # Slices across a path have no surface to turn.
+    found = [(file.stem, load_scanned(file)) for file in source.scans]
+    loaded = [Entry(source.run.name, name, scan) for name, scan in found if isinstance(scan, Scan)]
     return sorted(loaded, key=lambda entry: (entry.scan.is_line, not _first(entry)))
 
 

@@ -14,6 +14,8 @@ from landscape.errors import LandscapeError
 from landscape.store.scans.records import Floats, Scan
 
 PERCENTILE = 95.0
+LINES = 14
+"""About so many contour lines where everything is explained."""
 NARROW = 1.1
 """A range below this ratio is widened: rounding noise should not look like mountains."""
 TICKS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
@@ -32,8 +34,8 @@ class Scale:
     """Where the cap comes from, in words; empty without one."""
     constant: float
     """Loss of the best constant output, NaN where there is none."""
-    lines: int = 14
-    """About so many contour lines."""
+    lines: int | None = None
+    """About so many contour lines; None: as many as suit the figure."""
 
     def position(self, loss: Floats) -> Floats:
         """Return 0 at ``low``, 1 at ``high``, beyond them below 0 and above 1; NaN stays NaN."""
@@ -60,9 +62,10 @@ class Scale:
     def levels(self, count: int | None = None) -> Floats:
         """Return about ``count`` losses for contour lines, evenly spaced, with short decimals.
 
-        None: as many as the scale has ``lines``.
+        None: as many as the scale has ``lines``, 14 where that isn't said.
         """
         count = self.lines if count is None else count
+        count = LINES if count is None else count
         if not count:
             return np.empty(0)
         if not self.log or self.high / self.low < 1.6:
@@ -107,7 +110,10 @@ def of(
         if not one.measure(name).term
     ]
     true = [path.true_loss for one in scans for path in one.paths] if paths else []
-    return through(losses, constant=scan.constant_loss, further=true, style=style)
+    certified = min((cap for one in scans for cap in _caps(one)), default=np.inf)
+    return through(
+        losses, constant=scan.constant_loss, further=true, style=style, certified=certified
+    )
 
 
 def of_measure(scan: Scan, name: str) -> Scale:
@@ -126,12 +132,15 @@ def through(
     constant: float,
     further: Sequence[Floats] = (),
     style: Style = PLAIN,
+    certified: float = np.inf,
 ) -> Scale:
     """Return a scale for ``losses``, logarithmic where all are positive.
 
     It ends at twice ``constant``; without a constant, or where the whole plane lies above that, at
     the 95th percentile unless the maximum is near it; below the cap, at the data. ``further``
-    losses lie on it as well, except above a cap. What ``style`` says goes first.
+    losses lie on it as well, except above a cap. What ``style`` says goes first, but nowhere does
+    it go beyond ``certified``: of losses above that a scan to a tolerance knows little more than
+    that they are.
 
     Raises:
         LandscapeError: a logarithmic scale was asked for and a loss isn't above 0, or a cap below
@@ -143,12 +152,26 @@ def through(
     low, top = float(every.min()), float(every.max())
     log = _is_log(low, losses, style)
     cap, rule = _cap(plane, constant) if style.cap is None else (style.cap, "the cap asked for")
+    if cap > certified * (1 + 1e-9):
+        cap, rule = certified, _uncertified(rule)
     if cap <= low:
         raise LandscapeError(f"cap must be above the lowest loss {low:.4g}, got {cap:g}")
     # Not by a rounding error.
     capped = top > cap * (1 + 1e-9)
     low, high = (low, cap) if capped else _widened(low, top, log=log)
     return Scale(low, high, log, capped, rule if capped else "", constant, style.levels)
+
+
+def _caps(scan: Scan) -> Sequence[float]:
+    """Up to which losses interpolated values are right; none where all of them are."""
+    tested = scan.certificate is not None and len(scan.certificate.xy) > 0
+    return tuple(scan.certificate.caps.values()) if scan.certificate is not None and tested else ()
+
+
+def _uncertified(rule: str) -> str:
+    """Why a scale ends where losses aren't certified any more."""
+    text = "as far as the scan to a tolerance is right"
+    return f"{text}; {rule} is higher" if rule else text
 
 
 def _is_log(low: float, losses: Iterable[Floats], style: Style) -> bool:

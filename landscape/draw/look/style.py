@@ -22,6 +22,7 @@ NARROWEST, WIDEST = 2.5, 40.0
 """Inches."""
 ZOOM = {"talk": 1.4}
 """A theme that is laid out so many times smaller and enlarged, letters and lines with it."""
+PANELS = ("train", "validation")
 COLUMN = 5.0
 """Inches of the layout below which panels stand beneath each other."""
 
@@ -40,7 +41,7 @@ class Style:
     theme: str = "paper"
     """paper, talk (letters and lines 1.4 times as large) or dark."""
     width: float | None = None
-    """Inches; None: the kind's own, 4.4 to 7.2."""
+    """Inches; None: the kind's own, 3.25 to 7.2."""
     dpi: int = DPI
     cmap: str | None = None
     """A colour map of matplotlib's; None: viridis."""
@@ -48,26 +49,40 @@ class Style:
     """A logarithmic scale or a linear one; None: logarithmic where all losses are positive."""
     cap: float | None = None
     """Losses above it are cut; None: twice the best constant output's, inf: none is."""
-    levels: int = 14
-    """About so many contour lines; 0: none."""
+    levels: int | None = None
+    """About so many contour lines, 0: none; None: the colour bar's ticks, 14 if ``explain``."""
     camera: tuple[float, float] | None = None
     """Azimuth and elevation of a surface in degrees; None: where most of the path is seen."""
     transparent: bool = False
     path: bool = True
     """Whether paths and marked points are drawn."""
     title: str = ""
+    panels: tuple[str, ...] = ()
+    """Of a plane's losses, train or validation; none: train, and validation where it differs."""
+    explain: bool = False
+    """Whether everything is explained beneath: legend, step colours, small print."""
+    bare: bool = False
+    """Whether labels, strip and note are left off."""
     renderer: str = "auto"
     """Of surfaces: auto, pyvista or matplotlib."""
+    unit: str = "own"
+    """Across a valley: own, or distance in weight space."""
 
     def __post_init__(self) -> None:
         for name, rule, holds in (
             ("theme", f"one of {', '.join(LOOKS)}", self.theme in LOOKS),
             ("dpi", "from 50 to 1200", 50 <= self.dpi <= 1200),
-            ("levels", "from 0 to 60", 0 <= self.levels <= 60),
+            ("levels", "from 0 to 60", self.levels is None or 0 <= self.levels <= 60),
+            ("unit", "own or distance", self.unit in ("own", "distance")),
             ("cap", "a number other than NaN", self.cap is None or not np.isnan(self.cap)),
         ):
             if not holds:
                 raise LandscapeError(f"{name} must be {rule}, got {getattr(self, name)}")
+        for panel in self.panels:
+            if panel not in PANELS:
+                raise LandscapeError(f"panels must be of {', '.join(PANELS)}, got {panel}")
+        if self.explain and self.bare:
+            raise LandscapeError("explain and bare exclude each other, got both")
         if self.width is not None and not NARROWEST * self.zoom <= self.width <= WIDEST:
             raise LandscapeError(
                 f"width must be from {NARROWEST * self.zoom:g} to {WIDEST:g} inches "
@@ -132,8 +147,9 @@ def chosen(values: Mapping[str, Any]) -> Style:
     known = dict(values)
     if "cap" in known:
         known["cap"] = float(known["cap"])
-    if known.get("camera") is not None:
-        known["camera"] = tuple(known["camera"])
+    for name in ("camera", "panels"):
+        if known.get(name) is not None:
+            known[name] = tuple(known[name])
     return Style(**known)
 
 

@@ -33,6 +33,19 @@ UNMEASURED = "#dedede"
 NOT_A_NUMBER = "#b0b0b0"
 INFINITE = "#6e6e6e"
 
+PATH = "#c1121f"
+"""A single path: no loss has its hue."""
+RUNS = ("#c1121f", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+"""Paths of several runs, which the colour-blind tell apart (Okabe and Ito, 2008)."""
+EPISODES = {
+    "escape": "#f6c9d0",
+    "recovery": "#d9eed6",
+    "spike": "#fbe3b8",
+    "plateau": "#d6e4f2",
+    "non-finite": "#c8c8c8",
+}
+"""What happened, as bands behind a curve."""
+
 CONSTANT = "#7a2f8f"
 """The best constant output's loss as a plane."""
 
@@ -57,6 +70,8 @@ class Look:
     note: str = "#444444"
     """Small print."""
     grid: str = "#e6e6e6"
+    beyond: str = "#dcdcdc"
+    """Losses above the cap: a quiet grey."""
     wall: str = "#c9c9c9"
     """The grid around a surface."""
     constant: str = CONSTANT
@@ -76,6 +91,7 @@ LOOKS = {
         ink="#ececec",
         note="#b4b4b4",
         grid="#33363c",
+        beyond="#4a4d54",
         wall="#4a4d54",
         constant="#d7a6ff",
         train="#56b4e9",

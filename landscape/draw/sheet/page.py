@@ -5,14 +5,18 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from landscape.draw.look import theme
 
+END = 0.035
+"""Share of an axis within which a tick's number is written inwards."""
 HEAD = 11.0
 """A title's letters."""
 
@@ -75,6 +79,31 @@ def blank(width: float, height: float, *, title: str = "", left: float = 0.1) ->
     if lines:
         page.text(left, 0.08 - head, "\n".join(lines), HEAD)
     return page
+
+
+def fixed_ticks(axes: Axes) -> None:
+    """Set round ticks on both axes, numbers at an end within it, so that none is cut off."""
+    limits = np.array([axes.get_xlim(), axes.get_ylim()])
+    for coordinate, (low, high) in zip((axes.xaxis, axes.yaxis), limits, strict=True):
+        found = np.array(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high))
+        margin = 1e-9 * (high - low)
+        found = found[(found >= low - margin) & (found <= high + margin)]
+        coordinate.set_major_locator(FixedLocator(list(found)))
+        for text, share in zip(
+            coordinate.get_ticklabels(), (found - low) / (high - low), strict=True
+        ):
+            first, last = share < END, share > 1 - END
+            if coordinate is axes.xaxis:
+                text.set_horizontalalignment("left" if first else "right" if last else "center")
+            else:
+                text.set_verticalalignment("bottom" if first else "top" if last else "center")
+
+
+def name_y(axes: Axes, room: float) -> None:
+    """Put the y axis' name at the left end of the ``room`` inches that ticks and name share."""
+    width = axes.get_window_extent().width / theme.now().dpi
+    axes.yaxis.set_label_coords(-(room - 0.015) / width, 0.5)
+    axes.yaxis.label.set_verticalalignment("top")
 
 
 def inches(text: str, size: float) -> float:

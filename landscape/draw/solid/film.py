@@ -14,7 +14,7 @@ from landscape.draw.look.style import PLAIN, Style
 from landscape.draw.solid import film_frames
 from landscape.draw.solid.film_frames import SIZE
 from landscape.errors import LandscapeError
-from landscape.store.hdf5 import write_bytes
+from landscape.store.files import write_bytes
 from landscape.store.scans.records import Scan
 
 Report = Callable[[int, int], None]

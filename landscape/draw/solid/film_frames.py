@@ -20,9 +20,9 @@ from landscape.draw.sheet import footer, page
 from landscape.draw.sheet.page import Page
 from landscape.draw.solid import by_matplotlib, by_vtk, lettering, opengl, perspective, stage, view
 from landscape.draw.solid import scene as scenes
+from landscape.draw.solid.painting import show
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.scene import Scene
-from landscape.draw.solid.surface import show
 from landscape.draw.solid.trail import Trail
 from landscape.errors import LandscapeError
 from landscape.store.scans import sentences

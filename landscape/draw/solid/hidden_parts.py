@@ -28,12 +28,17 @@ LAYERS: list[tuple[float, str | None]] = [(2.3, "#33402f"), (1.4, None)]
 
 def draw(axes: Axes, trail: Trail, seen: Camera) -> None:
     """Draw, over a picture of the surface, hidden parts as dashes and marked points on top."""
+    dash(axes, trail, seen)
+    _drops(axes, trail, seen)
+    _marks(axes, trail, seen)
+
+
+def dash(axes: Axes, trail: Trail, seen: Camera) -> None:
+    """Draw, over a picture of the surface, the parts of paths that it hides as dashes."""
     for tube in trail.tubes:
         _dashes(axes, tube, trail, seen, 1.0)
     for track in trail.tracks:
         _dashes(axes, track, trail, seen, 0.6)
-    _drops(axes, trail, seen)
-    _marks(axes, trail, seen)
 
 
 def hidden(points: Floats, trail: Trail, seen: Camera) -> NDArray[np.bool_]:

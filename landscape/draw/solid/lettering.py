@@ -66,6 +66,7 @@ def _along(axes: Axes, edge: Edge, seen: Camera, middle: Floats, text: str) -> N
 def _upright(axes: Axes, edge: Edge, seen: Camera, text: str) -> None:
     low = seen.project(edge.start)[0]
     high = seen.project(edge.end)[0]
+    reach = 0.06 + max((page.inches(number(t.value), theme.TICKS) for t in edge.ticks), default=0)
     for tick in edge.ticks:
         at = seen.project(tick.place)[0]
         axes.text(
@@ -78,7 +79,7 @@ def _upright(axes: Axes, edge: Edge, seen: Camera, text: str) -> None:
         )
     at = (low + high) / 2
     axes.text(
-        at[0] - 0.36 * theme.now().dpi,
+        at[0] - (0.1 + reach) * theme.now().dpi,
         at[1],
         text,
         size=theme.LETTERS,

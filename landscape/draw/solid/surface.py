@@ -1,48 +1,40 @@
-"""A plane in three dimensions: VTK's geometry, matplotlib's letters."""
+"""A plane in three dimensions as it is printed: VTK's geometry, matplotlib's letters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
-from landscape.draw.elements import marks, paths, plane_axes, raster
+from landscape.draw.elements import plane_axes
+from landscape.draw.elements.labels import Labels
+from landscape.draw.figures import contour
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
-from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
-from landscape.draw.sheet import footer, page
-from landscape.draw.sheet.legend import Swatch
+from landscape.draw.sheet import bar, page
 from landscape.draw.solid import (
-    by_matplotlib,
-    by_vtk,
+    explained_surface,
     hidden_parts,
     lettering,
     meshes,
-    opengl,
+    painting,
     relief,
     stage,
     trail,
     view,
 )
+from landscape.draw.solid.painting import Renderer
 from landscape.draw.solid.perspective import Camera
-from landscape.draw.solid.relief import Relief
 from landscape.draw.solid.trail import Trail
-from landscape.errors import LandscapeError
-from landscape.quantities import number
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Scan
 
-Renderer = Literal["auto", "pyvista", "matplotlib"]
-RENDERERS = ("auto", "pyvista", "matplotlib")
-WIDTH, SINGLE, SIDE, TOP, SHARED = 7.2, 5.0, 0.1, 0.3, 0.3
+SIDE = 0.03
+"""Inches beside the picture."""
 
 
 @styled
@@ -53,134 +45,69 @@ def surface(
     like: Sequence[Scan] = (),
     style: Style = PLAIN,
 ) -> Figure:
-    """Draw the losses of a plane as surfaces, training beside validation on one scale.
+    """Draw the losses of a plane as a surface, ready for print.
 
-    The path runs over the training loss, at its own true losses; a pane stands at the best
-    constant output's loss. The renderer is ``style``'s unless given: ``auto`` takes VTK where
+    One panel in a column's width, or two over a page's, as `contour`. The path runs at its own
+    true losses, pale where the plane's is over 10 % off and dashed where the surface hides it.
+    Peaks are cut at the cap. The renderer is ``style``'s unless given: ``auto`` takes VTK where
     OpenGL works and matplotlib's plainer 3D elsewhere; ``opengl.probe().reason`` says what is
-    missing.
+    missing. ``style.explain`` gives `explained_surface.surface`, with a legend for everything.
 
     Raises:
         LandscapeError: the scan is no plane, an unknown renderer, or pyvista without OpenGL.
     """
+    if style.explain:
+        return explained_surface.surface(scan, renderer=renderer, like=like, style=style)
     plane_axes.check(scan, "surface")
-    vtk = _uses_vtk(renderer or style.renderer)
+    vtk = painting.uses_vtk(renderer or style.renderer)
     scan = style.shown(scan)
-    names = marks.losses(scan)
-    scale = scales.of(scan, paths=True, like=like, style=style)
-    width = style.inches(WIDTH if len(names) > 1 else SINGLE)
-    wide, columns = width - 2 * SIDE, style.columns(len(names), width)
-    dpi = theme.now().dpi
+    # The pane at the best constant output is the explained figure's.
+    scale = replace(scales.of(scan, paths=True, like=like, style=style), constant=np.nan)
+    names = contour.panels(scan, scale, style)
+    width = style.inches(contour.COLUMN if len(names) == 1 else contour.PAGE)
+    columns = style.columns(len(names), width)
+    across = (width - 2 * SIDE) / columns
     box = stage.box_of(scan)
-    laid = trail.of(scan, scale, box)
-    # The panels share the loss axis: the second one goes without its letters.
-    shared = SHARED if columns > 1 else 0.0
-    across = (wide + shared) / columns
+    laid = trail.plain(trail.of(scan, scale, box), theme.PATH)
     # A pixel of the rendering is a pixel of the PNG, not resampled.
-    seen = view.best_view(box, laid, round(across * dpi), style)
-    tall = seen.height / dpi
-    indent = 0.25 if columns == len(names) and width >= plane_axes.SINGLE else 0.1
-    foot = footer.under(
-        scan,
-        scale,
-        paths.step_range(scan),
-        _entries(scan, scale, names, laid, seen),
-        wide - 2 * indent,
-        [_axes(scan), *sentences.bands(scan)],
-    )
+    seen = view.best_view(box, laid, round(across * theme.now().dpi), style)
+    tall = seen.height / theme.now().dpi
+    note = "" if style.bare else contour.note(scan)
     rows = -(-len(names) // columns)
-    height = round(rows * (TOP + tall) + foot.height + 0.1, 2)
-    sheet = page.blank(width, height, title=style.title, left=2 * SIDE)
+    below = contour.NOTE if note else 0.0
+    sheet = page.blank(width, bar.HEIGHT + rows * tall + below, title=style.title)
+    title = sentences.MEASURES[names[0]] if len(names) == 1 else "loss"
+    bar.above(sheet, scale, title, 2 * SIDE, min(width, contour.COLUMN) - 4 * SIDE)
     for k, name in enumerate(names):
-        beside = k % columns > 0
-        hidden = shared if beside else 0.0
-        left, top = SIDE + k % columns * across, k // columns * (TOP + tall)
+        left, top = SIDE + k % columns * across, bar.HEIGHT + k // columns * tall
         mesh = meshes.surface(scan.x, scan.y, scan.measures[name], scale, box)
-        sheet.text(
-            left + 0.05 * (2 - beside), top + 0.1, sentences.measure(scan, name), theme.TITLE
-        )
-        axes = sheet.axes(left, top + TOP, across - hidden, tall)
-        if vtk:
-            show(axes, by_vtk.picture(scan, mesh, scale, box, seen, None if k else laid))
-        else:
-            by_matplotlib.paint(axes, scan, mesh, scale, box, seen, None if k else laid)
-        _uncertain(axes, scan, relief.of(scan, name, scale, box), seen)
-        axes.set_xlim(hidden * dpi, seen.width)
-        lettering.draw(axes, scan, scale, box, seen, upright=not beside)
+        axes = sheet.axes(left, top, across, tall)
+        painting.paint(axes, scan, mesh, scale, box, seen, None if k else laid, vtk=vtk)
+        painting.uncertain(axes, scan, relief.of(scan, name, scale, box), seen)
+        lettering.draw(axes, scan, scale, box, seen, upright=True)
+        if len(names) > 1:
+            text = sentences.MEASURES[name].removesuffix(" loss")
+            sheet.text(left + 0.05, top + 0.03, text, theme.LETTERS)
         if k == 0:
-            hidden_parts.draw(axes, laid, seen)
-    foot.draw(sheet, SIDE + indent, rows * (TOP + tall) + 0.05, wide - 2 * indent)
+            hidden_parts.dash(axes, laid, seen)
+            _mark(axes, scan, laid, seen, bare=style.bare)
+    if note:
+        sheet.text(2 * SIDE, bar.HEIGHT + rows * tall, note, theme.SMALL, theme.now().note)
     return sheet.figure
 
 
-def _uses_vtk(renderer: str) -> bool:
-    if renderer not in RENDERERS:
-        raise LandscapeError(f"renderer must be one of {', '.join(RENDERERS)}, got {renderer!r}")
-    if renderer == "matplotlib":
-        return False
-    found = opengl.probe()
-    if not found.ok and renderer == "pyvista":
-        raise LandscapeError(f"renderer pyvista: {found.reason}, or take renderer matplotlib")
-    return found.ok
-
-
-def show(axes: Axes, picture: NDArray[np.uint8]) -> None:
-    """Fill axes with a picture, in coordinates of its pixels from the lower left corner."""
-    tall, wide = picture.shape[:2]
-    axes.imshow(picture, extent=(0, wide, 0, tall), aspect="auto", rasterized=True)
-    axes.set(xlim=(0, wide), ylim=(0, tall))
-    axes.set_axis_off()
-
-
-def _uncertain(axes: Axes, scan: Scan, relief: Relief, seen: Camera) -> None:
-    """Put a dot on a surface at each such grid point that the camera sees."""
-    i, j = np.nonzero(scan.uncertain)
-    places = np.stack([relief.x[i], relief.y[j], relief.heights[i, j]], axis=-1)
-    places = places[np.isfinite(places).all(axis=1) & (places[:, 2] <= relief.top)]
-    places = places[relief.shows(seen, places + np.array([0.0, 0.0, 0.012]))]
-    if len(places):
-        axes.plot(*seen.project(places).T, ".", ms=1.4, mew=0, color=theme.INK, alpha=0.6, zorder=2)
-
-
-def _entries(
-    scan: Scan, scale: Scale, names: tuple[str, ...], laid: Trail, seen: Camera
-) -> list[Artist]:
-    kinds = {
-        int(kind)
-        for name in names
-        for kind in np.unique(raster.kinds(scan.measures[name], scan.measured))
-    }
-    shown = {point.name for point, _ in laid.places}
-    handles = marks.entries(scan, scale, names, kinds, shown=shown)
-    if laid.tubes or laid.tracks:
-        whole = (0.0, 1.0)
-        tube, track, ghost = (4.0, None), [(2.2, theme.INK), (1.3, None)], hidden_parts.LAYERS
-        samples = [
-            Swatch("path at its true training loss", [tube], whole, bead=True),
-            Swatch("its projection onto the surface", track, whole),
-        ]
-        if hidden_parts.any_hidden(laid, seen):
-            samples.append(Swatch("beneath or behind the surface", ghost, whole, dashed=True))
-        place = len(scan.points)
-        handles[place:place] = samples
-    if stage.pane(stage.box_of(scan), scale) is not None:
-        handles.append(_pane())
-    return handles
-
-
-def _pane() -> Patch:
-    colour = to_rgba(theme.now().constant, 0.25)
-    return Patch(
-        facecolor=colour, edgecolor=theme.now().constant, lw=0.9, label="best constant output"
-    )
-
-
-def _axes(scan: Scan) -> str:
-    plane = scan.plane
-    # Along the axes there is no room for what follows a comma.
-    names = [label for label in plane.labels if "," in label]
-    unit = plane.unit
-    if unit != sentences.DISTANCE and plane.directions.size:
-        unit += f": 1 = {' and '.join(number(norm) for norm in plane.norms)} in weight space"
-    scaled = [] if plane_axes.shape(scan)[1] else ["not to one scale"]
-    return f"axes: {'; '.join([*names, unit, *scaled])}"
+def _mark(axes: Axes, scan: Scan, laid: Trail, seen: Camera, *, bare: bool) -> None:
+    """Draw marked points where they are, and what they are beside them."""
+    placed = Labels(axes, contour.inches_of(axes))
+    placed.written()
+    for tube in laid.tubes:
+        placed.keep_clear(seen.project(tube.points), 0.01)
+    stands = {point.step: seen.project(place)[0] for point, place in laid.places}
+    marked = [point for point in contour.marked(scan) if point.step in stands]
+    for point in {point.step: point for point in marked}.values():
+        at, look = stands[point.step], theme.mark(point.name)
+        contour.stamp(axes, at, look, hollow=contour.hollow(scan, point.step))
+        placed.mark(tuple(at), contour.MARK * look.size / 72 / 2)
+    for step, text in contour.facts(scan) if not bare else ():
+        if step in stands:
+            placed.near(tuple(stands[step]), text)

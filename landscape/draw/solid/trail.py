@@ -5,10 +5,10 @@ Tubes run at a path's true losses and are cut where they leave the box; tracks r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgba
 from numpy.typing import NDArray
 
 from landscape.draw.elements import episodes, paths
@@ -33,6 +33,8 @@ class Ribbon:
     """(T, 4) RGBA by training step, pale where the path is ``faded``."""
     episode: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     """(T - 1,) which of ``episodes.NAMES`` each segment is; empty where nobody asked."""
+    pale: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    """(T,) whether the path is ``faded`` there; empty where nobody asked."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,19 @@ def of(scan: Scan, scale: Scale, box: Frame) -> Trail:
     )
 
 
+def plain(laid: Trail, colour: str) -> Trail:
+    """Return only the paths at their true losses, in one colour, pale where they are ``faded``.
+
+    Nothing of a path that is a dot: it would be a pole.
+    """
+    solid = np.array(to_rgba(colour))
+    tubes = [
+        replace(tube, colours=np.where(tube.pale[:, None], theme.faded(solid[None]), solid))
+        for tube in (() if laid.tiny else laid.tubes)
+    ]
+    return replace(laid, tubes=tubes, tracks=[], drops=[])
+
+
 def mark_places(
     scan: Scan, scale: Scale, box: Frame, surface: Relief
 ) -> list[tuple[Point, Floats]]:
@@ -139,11 +154,13 @@ def ribbons(path: Path, scale: Scale, frame: Frame, steps: Normalize | None) -> 
     colours = theme.STEP(steps(path.step[known])) if steps else theme.STEP(np.zeros(known.sum()))
     pale = paths.faded(path)[known]
     colours[pale] = theme.faded(colours[pale])
-    stretches = inside(np.column_stack([share, colours]))
+    stretches = inside(np.column_stack([share, colours, pale]))
     size = np.array(frame.size)
     return [
         Ribbon(
-            np.column_stack([(part[:, :2] - 0.5) * size, frame.height * part[:, 2]]), part[:, 3:]
+            np.column_stack([(part[:, :2] - 0.5) * size, frame.height * part[:, 2]]),
+            part[:, 3:7],
+            pale=part[:, 7] > 0.5,
         )
         for part in stretches
     ]

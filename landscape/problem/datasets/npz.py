@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.errors import LandscapeError, one_line
+from landscape.problem import archives
 from landscape.problem.samples import Pair
 
 Array: TypeAlias = NDArray[Any]
@@ -60,15 +59,12 @@ def _read(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise LandscapeError(f"npz:FILE must name an existing file, got {path}")
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
+        # Others are named in an error message only, and may be of kinds that can't be read.
+        found = archives.read(path, lambda name: name in NAMES + KERAS)
+        if isinstance(found, np.ndarray):
             raise ValueError("a single array")
-        with archive:
-            # Others are named in an error message only, and may be of kinds that can't be read.
-            arrays: dict[str, Array] = dict.fromkeys(archive.files, np.empty(0))
-            wanted = [name for name in archive.files if name in NAMES + KERAS]
-            return arrays | {name: np.asarray(archive[name]) for name in wanted}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        return found
+    except archives.UNREADABLE as error:
         raise LandscapeError(
             f"npz:FILE must name an archive of plain arrays, written by numpy.savez, "
             f"got {path} ({one_line(error)})"

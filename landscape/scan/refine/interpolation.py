@@ -1,8 +1,9 @@
-"""Values between measured points of a grid: quintic radial basis functions on the nearest ones.
+"""Values between measured points of a grid: radial basis functions on the nearest ones.
 
-The interpolant is sum_i c_i |x - x_i|^5 plus a quadratic (Duchon, 1977; on a line the natural
-quintic spline), on the measured points around a box of wanted ones. It is linear in the values, so
-that the weights of a point serve every measure.
+The interpolant is sum_i c_i |x - x_i|^p plus a polynomial (Duchon, 1977), on the measured points
+around a box of wanted ones. p = 5 goes with a quadratic (on a line the natural quintic spline) and
+fits what is smooth; p = 3 with a plane (the cubic spline) swings less beside a kink. It is linear
+in the values, so that the weights of a point serve every measure.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import cKDTree
 
+from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Floats
 
 NEAREST = 80
 """So many measured points make the values in a box."""
 INSIDE = 16
 """At most so many of them lie in it: the others are all around."""
-FLOOR = 1e-6
-"""Errors are relative to a loss, or to this where the loss is smaller."""
+DEGREES = {3: 1, 5: 2}
+"""By the power p of the distance, the degree of the polynomial."""
+SMOOTHEST = max(DEGREES)
 
 Rows = NDArray[np.int64]
 
@@ -38,33 +41,47 @@ class InterpolationWeights:
     power: Floats
     """(M,) the power function: an error's bound a unit of the values' roughness."""
 
+    @property
+    def parts(self) -> tuple[Rows, Floats, Floats]:
+        """All three arrays."""
+        return self.nearest, self.weights, self.power
+
     def of(self, values: Floats) -> Floats:
         """The wanted values (M,) from those at the measured points (N,)."""
         return np.asarray((self.weights * values[self.nearest]).sum(1))
 
 
-def weights(measured: Floats, wanted: Floats) -> InterpolationWeights:
-    """Weights of measured points (N, D) for wanted ones (M, D), in any common unit."""
-    found = _empty(len(wanted), len(measured))
-    for near, rows, _, system in _boxes(measured, wanted):
-        if len(rows):
-            found.nearest[rows] = near
-            found.weights[rows], found.power[rows] = system.at(wanted[rows])
-    return found
+def weights(measured: Floats, wanted: Floats, order: int = SMOOTHEST) -> InterpolationWeights:
+    """Weights of measured points (N, D) for wanted ones (M, D), in any common unit.
+
+    ``order`` is the power p.
+    """
+    return both(measured, wanted, order)[1]
 
 
-def left_out(measured: Floats) -> InterpolationWeights:
+def left_out(measured: Floats, order: int = SMOOTHEST) -> InterpolationWeights:
     """Weights of measured points (N, D) for each of themselves from the others alone.
 
     From the inverse of the system that holds them all (Rippa, 1999).
     """
-    found = _empty(len(measured), len(measured))
-    for near, _, inside, system in _boxes(measured, measured[:0]):
+    return both(measured, measured[:0], order)[0]
+
+
+def both(
+    measured: Floats, wanted: Floats, order: int
+) -> tuple[InterpolationWeights, InterpolationWeights]:
+    """`left_out` and `weights` from the same systems, which is what takes the time."""
+    out, found = _empty(len(measured), len(measured)), _empty(len(wanted), len(measured))
+    for near, rows, inside in _boxes(measured, wanted):
+        system = _System(measured[near], order)
         if len(inside):
             columns = np.searchsorted(near, inside)
-            found.nearest[inside] = near
-            found.weights[inside], found.power[inside] = system.without(columns)
-    return found
+            out.nearest[inside] = near
+            out.weights[inside], out.power[inside] = system.without(columns)
+        if len(rows):
+            found.nearest[rows] = near
+            found.weights[rows], found.power[rows] = system.at(wanted[rows])
+    return out, found
 
 
 def _empty(count: int, measured: int) -> InterpolationWeights:
@@ -74,7 +91,7 @@ def _empty(count: int, measured: int) -> InterpolationWeights:
     )
 
 
-def _boxes(measured: Floats, wanted: Floats) -> Iterator[tuple[Rows, Rows, Rows, _System]]:
+def _boxes(measured: Floats, wanted: Floats) -> Iterator[tuple[Rows, Rows, Rows]]:
     """Boxes that share a system: its points' rows in order, wanted and measured rows inside."""
     tree = cKDTree(measured)
     both = np.concatenate([measured, wanted])
@@ -88,7 +105,7 @@ def _boxes(measured: Floats, wanted: Floats) -> Iterator[tuple[Rows, Rows, Rows,
             middle = low + size / 2
             _, near = tree.query(middle, k=min(NEAREST, len(measured)), p=np.inf)
             near = np.sort(np.atleast_1d(near))
-            yield near, rows, inside, _System(measured[near])
+            yield near, rows, inside
             continue
         half = size / 2
         parts = [_part(points, low + half) for points in (wanted[rows], measured[inside])]
@@ -106,19 +123,20 @@ def _part(points: Floats, middle: Floats) -> Rows:
 class _System:
     """The linear system of some measured points (k, D), inverted."""
 
-    def __init__(self, points: Floats) -> None:
+    def __init__(self, points: Floats, order: int) -> None:
+        self._order = order
         # In units of the neighbourhood, so that the systems are of one condition.
         self._middle = points.mean(0)
         self._reach = float(np.abs(points - self._middle).max()) or 1.0
         self._points = (points - self._middle) / self._reach
-        powers = _quadratics(self._points)
+        powers = self._polynomials(self._points)
         # Points on one line, say, tell nothing of the slope across it.
         _, sizes, axes = np.linalg.svd(powers, full_matrices=False)
         self._axes = axes[sizes > 1e-9 * sizes[0]].T
         powers = powers @ self._axes
         k, more = powers.shape
         system = np.zeros((k + more, k + more))
-        system[:k, :k] = _kernel(self._points[:, None] - self._points)
+        system[:k, :k] = self._kernel(self._points[:, None] - self._points)
         system[:k, k:], system[k:, :k] = powers, powers.T
         self._inverse = np.linalg.inv(system)
 
@@ -126,7 +144,7 @@ class _System:
         """Weights (m, k) and power (m,) of wanted points (m, D)."""
         x = (wanted - self._middle) / self._reach
         right = np.concatenate(
-            [_kernel(x[:, None] - self._points), _quadratics(x) @ self._axes], axis=1
+            [self._kernel(x[:, None] - self._points), self._polynomials(x) @ self._axes], axis=1
         )
         found = right @ self._inverse
         squared = -(found * right).sum(1)
@@ -144,19 +162,20 @@ class _System:
         return found, self._power(np.where(np.isinf(own), 1.0, 1 / own))
 
     def _power(self, squared: Floats) -> Floats:
-        return np.asarray(np.sqrt(np.maximum(squared, 0.0)) * self._reach**2.5)
+        return np.asarray(np.sqrt(np.maximum(squared, 0.0)) * self._reach ** (self._order / 2))
 
+    def _kernel(self, offsets: Floats) -> Floats:
+        """Of offsets (..., D): |x|^p, with the sign that makes it conditionally positive."""
+        distances = np.sqrt(np.einsum("...d,...d->...", offsets, offsets))
+        return np.asarray((1 if self._order == 3 else -1) * distances**self._order)
 
-def _kernel(offsets: Floats) -> Floats:
-    """Of offsets (..., D): -|x|^5, conditionally positive definite of order 3."""
-    squared = np.einsum("...d,...d->...", offsets, offsets)
-    return np.asarray(-(squared**2) * np.sqrt(squared))
-
-
-def _quadratics(x: Floats) -> Floats:
-    """All products of at most two of the coordinates of points (n, D)."""
-    first, second = np.triu_indices(x.shape[1])
-    return np.concatenate([np.ones((len(x), 1)), x, x[:, first] * x[:, second]], axis=1)
+    def _polynomials(self, x: Floats) -> Floats:
+        """All products of at most as many of the coordinates of points (n, D) as the degree."""
+        parts = [np.ones((len(x), 1)), x]
+        if DEGREES[self._order] > 1:
+            first, second = np.triu_indices(x.shape[1])
+            parts.append(x[:, first] * x[:, second])
+        return np.concatenate(parts, axis=1)
 
 
 def linear(measured: Floats, values: Floats, wanted: Floats) -> Floats:
@@ -167,58 +186,71 @@ def linear(measured: Floats, values: Floats, wanted: Floats) -> Floats:
     return np.asarray(LinearNDInterpolator(measured, values)(wanted))
 
 
-POWERS = (0.0, 0.25)
-"""Of losses, on scales: 0 is the logarithm. Around a minimum losses rise like a square, further
-out like a product of layers: their fourth root is smoother there."""
+ROOT = 0.25
+"""Around a minimum losses rise like a square, further out like a product of layers: their fourth
+root is smoother there than their logarithm."""
 
 
 @dataclass(frozen=True)
 class LossScale:
-    """A scale to interpolate losses on: log, a power, or asinh where some are negative."""
+    """A scale to interpolate losses on: log, a root, or asinh where some are negative.
 
-    unit: float
+    The logarithm may be bent above a cap, so that what towers there doesn't make waves below:
+    it goes on like the logarithm of itself.
+    """
+
+    unit: float = 0.0
     """Of asinh(loss / unit); 0 for the others."""
     power: float = 0.0
-    """Of (loss + 1e-6)^power; 0 for log(loss + 1e-6)."""
+    """Of (loss + floor)^power; 0 for log(loss + floor)."""
+    floor: float = 1e-6
+    cap: float = np.inf
+    """Beyond it the logarithm is bent."""
 
     @classmethod
-    def of(cls, losses: Floats) -> LossScale:
-        """Logarithmic, or asinh, as it fits measured losses, finite all."""
-        return cls(0.0 if (losses >= 0).all() else float(np.median(np.abs(losses))) or 1.0)
-
-    @classmethod
-    def best(cls, losses: Floats, others: InterpolationWeights) -> LossScale:
-        """The one on which measured losses are nearest to what the ``others`` of them say."""
-        first = cls.of(losses)
-        if first.unit != 0:
-            return first
-        found = [cls(0.0, power) for power in POWERS]
-        return min(found, key=lambda one: one.off(losses, others))
-
-    def off(self, losses: Floats, others: InterpolationWeights) -> float:
-        """How far off, relative, 95 % of the losses are at most, each from the others alone."""
-        there = self.to(losses)
-        off = np.abs(others.of(there) - there) * self.slope(losses)
-        return float(np.quantile(off / np.maximum(np.abs(losses), FLOOR), 0.95))
+    def fitting(cls, losses: Floats, promise: Promise) -> list[LossScale]:
+        """Those to try for measured losses, finite all: the first is the plainest."""
+        if not (losses >= 0).all():
+            return [cls(float(np.median(np.abs(losses))) or 1.0)]
+        found = [cls(floor=promise.floor), cls(power=ROOT, floor=promise.floor)]
+        if (losses > promise.cap).any():
+            found.append(cls(floor=promise.floor, cap=promise.cap))
+        return found
 
     def to(self, losses: Floats) -> Floats:
         """Losses on the scale."""
         if self.unit != 0:
             return np.asarray(np.arcsinh(losses / self.unit))
-        return np.asarray((losses + FLOOR) ** self.power if self.power else np.log(losses + FLOOR))
+        if self.power:
+            return np.asarray((losses + self.floor) ** self.power)
+        logs = np.log(losses + self.floor)
+        over = np.maximum(logs - self._bend, 0.0)
+        return np.asarray(np.minimum(logs, self._bend) + np.log1p(over))
 
     def back(self, values: Floats) -> Floats:
         """Losses from values on the scale."""
         if self.unit != 0:
             return np.asarray(self.unit * np.sinh(values))
-        there = np.maximum(values, 0.0) ** (1 / self.power) if self.power else np.exp(values)
-        return np.maximum(there - FLOOR, 0.0)
+        if self.power:
+            there = np.maximum(values, 0.0) ** (1 / self.power)
+        else:
+            # As far as a float goes: a guess may be anything.
+            over = np.expm1(np.clip(values - self._bend, 0.0, 7.0))
+            there = np.exp(np.minimum(np.minimum(values, self._bend) + over, 700.0))
+        return np.maximum(there - self.floor, 0.0)
 
     def slope(self, losses: Floats) -> Floats:
         """By how much a loss changes a unit of the scale."""
         if self.unit != 0:
             return np.hypot(losses, self.unit)
-        return (losses + FLOOR) ** (1 - self.power) / (self.power or 1.0)
+        if self.power:
+            return np.asarray((losses + self.floor) ** (1 - self.power) / self.power)
+        over = np.maximum(np.log(losses + self.floor) - self._bend, 0.0)
+        return np.asarray((losses + self.floor) * (1 + over))
+
+    @property
+    def _bend(self) -> float:
+        return float(np.log(self.cap + self.floor))
 
 
 def spread(estimate: Floats, points: Floats, spacing: Floats, count: int) -> Iterator[int]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from landscape.scan.refine import interpolation
-from landscape.scan.refine.interpolation import FLOOR, InterpolationWeights, LossScale
+from landscape.scan.refine.interpolation import DEGREES, InterpolationWeights, LossScale
 from landscape.scan.refine.order import Rows
+from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Floats
 
 AROUND = 16
@@ -19,7 +19,10 @@ AROUND = 16
 FEWEST = 8
 """Of fewer finite losses nothing is to be said about the points between."""
 UNKNOWN = 1e9
-"""The relative error expected beside points whose loss isn't finite: these must be measured."""
+"""The error expected beside points whose loss isn't finite: these must be measured."""
+
+Candidate = tuple[Floats, Floats]
+"""Values (M,) and their expected errors, by one order on one scale."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,21 @@ class Guess:
     error: Floats
     """Absolute, as it is to be expected there; NaN for what is interpolated linearly."""
 
-    @property
-    def relative(self) -> Floats:
-        """The error relative to max(|value|, 1e-6)."""
-        return self.error / np.maximum(np.abs(self.values), FLOOR)
+    def of_allowed(self, promise: Promise) -> Floats:
+        """The error as a share of what is allowed there."""
+        infinite = np.isposinf(self.values)
+        allowed = promise.allowed(np.where(infinite, 1.0, self.values))
+        return self.error / np.maximum(allowed, np.finfo(float).tiny)
 
 
 class Interpolant:
     """Measures between measured points of a grid.
 
-    Losses, slope and curvature: cubic on their `LossScale`. Accuracies: linear. With ``base``
-    (values at all points, of fewer samples) what is interpolated is the difference to it on that
-    scale.
+    Losses, slope and curvature by radial basis functions of each order in `DEGREES` on each
+    `LossScale` that fits: at every point by the one that says the measured points around it best,
+    each from the others. Accuracies: linear. With ``base`` (values at all points, of fewer
+    samples) what is interpolated is the difference to it on the scale. Among measured points that
+    are all infinite it is infinite.
     """
 
     def __init__(
@@ -50,10 +56,15 @@ class Interpolant:
         known: Rows,
         measures: Mapping[str, Floats],
         base: Mapping[str, Floats] | None = None,
+        promises: Mapping[str, Promise] | None = None,
     ) -> None:
-        """Of all points (N, D), ``known`` are measured; measures and base hold (N,) values."""
+        """Of all points (N, D), ``known`` are measured; measures and base hold (N,) values.
+
+        The caps and floors of the losses' ``promises`` shape their scales.
+        """
         self._base = base or {}
         self._measures = measures
+        self._promises = promises or {}
         self._points = points
         losses = [values[known] for name, values in measures.items() if name.endswith("_loss")]
         losses += [values[known] for values in self._base_losses]
@@ -62,30 +73,42 @@ class Interpolant:
         self._here = points[self._known]
         self._poor = len(self._here) < FEWEST
         if not self._poor:
-            self._left_out = interpolation.left_out(self._here)
             self._tree = cKDTree(self._here)
+            self._others = np.setdiff1d(np.arange(len(points)), self._known)
+            made = {
+                order: interpolation.both(self._here, points[self._others], order)
+                for order in DEGREES
+            }
+            self._left_out = {order: out for order, (out, _) in made.items()}
+            self._wanted = {order: wanted for order, (_, wanted) in made.items()}
 
     def at(self, rows: Rows) -> dict[str, Guess]:
         """Every measure at some unmeasured points."""
         if self._poor:
             return self._unknown(len(rows))
-        wanted = self._points[rows]
-        weights = interpolation.weights(self._here, wanted)
-        _, around = self._tree.query(wanted, k=min(AROUND, len(self._here)))
-        return self._guessed(rows, weights, around)
+        return self._guessed(rows, self._weights(rows), leaving_out=False)
 
     def left_out(self, rows: Rows) -> dict[str, Guess]:
         """Every measure at some measured points, each from the other ones alone.
 
         Accuracies: from the points that aren't among ``rows``.
         """
-        if self._poor or np.isin(rows, self._broken).any():
+        if self._poor:
             return self._unknown(len(rows))
-        places = np.searchsorted(self._known, rows)
-        out = self._left_out
-        weights = InterpolationWeights(out.nearest[places], out.weights[places], out.power[places])
-        _, around = self._tree.query(self._points[rows], k=min(AROUND + 1, len(self._here)))
-        return self._guessed(rows, weights, around[:, 1:])
+        return self._guessed(rows, self._weights(rows), leaving_out=True)
+
+    def spacing(self, rows: Rows) -> Floats:
+        """How far away from each point the nearest measured one is."""
+        distances, _ = cKDTree(self._points[self._measured]).query(self._points[rows])
+        return np.asarray(distances)
+
+    @property
+    def _measured(self) -> Rows:
+        return np.concatenate([self._known, self._broken])
+
+    @property
+    def _base_losses(self) -> list[Floats]:
+        return [values for name, values in self._base.items() if name.endswith("_loss")]
 
     def _unknown(self, count: int) -> dict[str, Guess]:
         unknown = np.full(count, np.nan)
@@ -95,60 +118,113 @@ class Interpolant:
             for name in self._measures
         }
 
-    def _guessed(self, rows: Rows, weights: InterpolationWeights, around: Rows) -> dict[str, Guess]:
-        wanted = self._points[rows]
-        beside = self._beside_broken(wanted)
+    def _weights(self, rows: Rows) -> dict[int, InterpolationWeights]:
+        """For any points: where they are measured and finite, without themselves."""
+        known = np.isin(rows, self._known)
+        found = {}
+        for order in DEGREES:
+            out, wanted = self._left_out[order], self._wanted[order]
+            made = InterpolationWeights(
+                *(np.empty((len(rows), *part.shape[1:]), part.dtype) for part in out.parts)
+            )
+            for where, source, part in (
+                (known, np.searchsorted(self._known, rows[known]), out),
+                (~known, np.searchsorted(self._others, rows[~known]), wanted),
+            ):
+                for target, values in zip(made.parts, part.parts, strict=True):
+                    target[where] = values[source]
+            found[order] = made
+        return found
+
+    def _guessed(
+        self, rows: Rows, weights: Mapping[int, InterpolationWeights], *, leaving_out: bool
+    ) -> dict[str, Guess]:
+        nearest = self._nearest(rows, leaving_out=leaving_out)
+        beside = np.isin(nearest, self._broken).any(1)
         for values in self._base_losses:
             beside |= ~np.isfinite(values[rows])
+        count = min(AROUND + 1, len(self._here))
+        away, around = self._tree.query(self._points[rows], k=count)
+        # Of a point that is left out its own roughness says nothing new.
+        around = np.where(away[:, :1] == 0, around[:, 1:], around[:, :-1])
         found = {}
-        for name in self._measures:
+        for name, values in self._measures.items():
             if name.endswith("_accuracy"):
                 found[name] = Guess(self._linear(name, rows), np.full(len(rows), np.nan))
                 continue
-            scale, known = self._scale(name)
-            roughness = np.abs(self._left_out.of(known) - known) / self._left_out.power
-            off = np.sqrt((roughness[around] ** 2).mean(1)) * weights.power
-            guess = weights.of(known)
-            if name in self._base:
-                guess = guess + np.nan_to_num(scale.to(self._base[name][rows]), posinf=0.0)
-            value = scale.back(guess)
-            error = np.where(beside, UNKNOWN, off * scale.slope(value))
-            found[name] = Guess(value, error)
+            candidates = [
+                one
+                for scale in self._scales(name)
+                for one in self._on(scale, name, rows, weights, around)
+            ]
+            guesses, errors = (np.array(part) for part in zip(*candidates, strict=True))
+            best = errors.argmin(0), np.arange(len(rows))
+            infinite = np.isposinf(values[nearest]).all(1)
+            error = np.where(infinite, 0.0, np.where(beside, UNKNOWN, errors[best]))
+            found[name] = Guess(np.where(infinite, np.inf, guesses[best]), error)
         return found
 
-    def spacing(self, rows: Rows) -> Floats:
-        """How far away from each point the nearest measured one is."""
-        known = np.concatenate([self._here, self._points[self._broken]])
-        distances, _ = cKDTree(known).query(self._points[rows])
-        return np.asarray(distances)
+    def _on(
+        self,
+        scale: LossScale,
+        name: str,
+        rows: Rows,
+        weights: Mapping[int, InterpolationWeights],
+        around: Rows,
+    ) -> list[Candidate]:
+        """What each order says on a scale."""
+        known, more = scale.to(self._finite(name)), np.zeros(len(rows))
+        if name in self._base:
+            base = scale.to(np.where(np.isfinite(self._base[name]), self._base[name], 1.0))
+            known, more = known - base[self._known], base[rows]
+        found = []
+        for order, made in weights.items():
+            out = self._left_out[order]
+            roughness = np.abs(out.of(known) - known) / out.power
+            off = np.sqrt((roughness[around] ** 2).mean(1)) * made.power
+            values = scale.back(made.of(known) + more)
+            found.append((values, off * scale.slope(values)))
+        return found
 
-    @property
-    def _base_losses(self) -> list[Floats]:
-        return [values for name, values in self._base.items() if name.endswith("_loss")]
-
-    def _scale(self, name: str) -> tuple[LossScale, Floats]:
-        """A measure's scale, and its values there at the measured points, less the base's."""
+    def _finite(self, name: str) -> Floats:
+        """A measure where the losses are finite; curvature may be missing there."""
         values = self._measures[name][self._known]
-        # Curvature may be missing where the loss is finite.
-        values = np.where(np.isfinite(values), values, np.nanmedian(values))
-        if name not in self._base:
-            scale = LossScale.best(values, self._left_out)
-            return scale, scale.to(values)
-        base = self._base[name]
-        scale = LossScale.of(np.concatenate([values, base[np.isfinite(base)]]))
-        return scale, scale.to(values) - scale.to(base[self._known])
+        return np.where(np.isfinite(values), values, np.nanmedian(values))
+
+    def _scales(self, name: str) -> list[LossScale]:
+        values = self._finite(name)
+        if name in self._base:
+            base = self._base[name]
+            values = np.concatenate([values, base[np.isfinite(base)]])
+        return LossScale.fitting(values, self._promises.get(name, Promise(0.0)))
 
     def _linear(self, name: str, rows: Rows) -> Floats:
-        known = np.setdiff1d(np.concatenate([self._known, self._broken]), rows)
+        known = np.setdiff1d(self._measured, rows)
         values, more = self._measures[name][known], np.zeros(len(rows))
         if name in self._base:
             values, more = values - self._base[name][known], self._base[name][rows]
         return interpolation.linear(self._points[known], values, self._points[rows]) + more
 
-    def _beside_broken(self, wanted: Floats) -> NDArray[np.bool_]:
-        """Whether one of the 2^D nearest measured points has a loss that isn't finite."""
-        if not len(self._broken):
-            return np.zeros(len(wanted), bool)
-        known = np.concatenate([self._here, self._points[self._broken]])
-        _, nearest = cKDTree(known).query(wanted, k=2 ** wanted.shape[1])
-        return np.asarray((nearest >= len(self._here)).any(1))
+    def _nearest(self, rows: Rows, *, leaving_out: bool) -> Rows:
+        """The 2^D measured points next to each one, itself not among them."""
+        wanted, measured = self._points[rows], self._measured
+        first = int(leaving_out)
+        _, nearest = cKDTree(self._points[measured]).query(
+            wanted, k=min(first + 2 ** wanted.shape[1], len(measured))
+        )
+        return np.asarray(measured[nearest[:, first:]])
+
+
+def in_column(y: Floats, losses: Floats, promise: Promise) -> Guess:
+    """The losses of one column (n,) at its points y, from those that were measured in it.
+
+    NaN: not measured. As for a plane, in one dimension: nothing is taken from other columns.
+    Measured ones come back as they are, with error 0.
+    """
+    known, rows = np.flatnonzero(~np.isnan(losses)), np.flatnonzero(np.isnan(losses))
+    made = Interpolant(y[:, None], known, {"train_loss": losses}, promises={"train_loss": promise})
+    values, error = losses.copy(), np.zeros(len(losses))
+    if len(rows):
+        guess = made.at(rows)["train_loss"]
+        values[rows], error[rows] = guess.values, guess.error
+    return Guess(values, error)

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.scan.refine import interpolation, order
 from landscape.scan.refine.order import Rows
 from landscape.scan.refine.prediction import Guess, Interpolant
-from landscape.store.scans.records import Certificate, Floats, Scan
+from landscape.store.scans.certificates import Certificate, Promise
+from landscape.store.scans.records import Floats, Scan
 
 HELD_OUT = 64
 """Random points that a certificate is made from."""
-COARSEST = 9
-"""Points an axis of the first grid: 3 % of 51 x 51."""
+ABOVE = 16
+"""So many of them lie where losses are expected above the cap; of a region that has fewer, all."""
+COARSEST = 7
+"""Points an axis of the first grid: 2 % of 51 x 51."""
 LEAST, GROWTH = 12, 0.25
 """A round measures at least 12 points, and a quarter of as many as there are where all others may
 be off by more than the tolerance: where half of them may, half of that."""
+NEARLY = 1.5
+"""The test is taken as soon as what is expected is within so many times the promise: with the
+held-out points, of which that knows nothing, it may be within."""
+LAST = 4
+"""So many times the lowest loss is looked for where it is expected, and measured."""
+
+Mask = NDArray[np.bool_]
 
 
 def check(tolerance: float) -> None:
@@ -34,6 +46,12 @@ def check(tolerance: float) -> None:
         )
 
 
+def too_few(shape: Sequence[int]) -> bool:
+    """Whether a grid has too few points to test anything: all of them are measured."""
+    first = math.prod(min(count, COARSEST) for count in shape)
+    return math.prod(shape) - first <= HELD_OUT
+
+
 @dataclass
 class Refinement:
     """The points that a scan measures for a tolerance, and the values at the others.
@@ -44,9 +62,13 @@ class Refinement:
     scan: Scan
     """Its arrays fill up while `batches` is iterated."""
     tolerance: float
-    """Of losses, relative to max(|loss|, 1e-6): for 95 % of the points; twice it for all."""
+    """Of losses below their cap: for 95 % of the points; twice it for all."""
     base: Mapping[str, Floats] = field(default_factory=dict)
     """Measures of fewer samples at all points: what is interpolated is the difference to them."""
+    caps: dict[str, float] = field(default_factory=dict)
+    """By loss. One that no loss of the first grid lies below is none."""
+    certain: Sequence[tuple[float, ...]] = ()
+    """Coordinates whose nearest grid points are measured in any case."""
     certificate: Certificate | None = None
     """There is one when `batches` has ended."""
     _wrong: dict[str, float] = field(default_factory=dict)
@@ -61,31 +83,36 @@ class Refinement:
     def batches(self) -> Iterator[Rows]:
         """Points to measure next, by flat index; their values are there when the next are asked.
 
-        The held-out points are measured first and have no say in where further ones are: at all
-        times they are a random sample of the rest. Ends when they pass, each guessed from all
-        others, or when every point is measured.
+        The held-out points are measured before anything is refined and have no say in where
+        further ones are: in each region they are at all times a random sample of the rest. Ends
+        when they pass, each guessed from all others, or when every point is measured.
         """
-        yield self._take(order.levels(self.scan.measured.shape, COARSEST)[0])
+        yield self._take(self._first())
+        self._drop_caps()
+        below = self._expected_below()
         random = np.random.Generator(np.random.PCG64([self.scan.plane.seed, HELD_OUT]))
-        held, attempts = np.empty(0, np.int64), 1
+        # With too few points to test anything all are measured, without an attempt.
+        held, attempts = np.empty(0, np.int64), int((~self._known).sum() > HELD_OUT)
         while np.count_nonzero(~self._known) > HELD_OUT:
-            rows = np.flatnonzero(~self._known)
-            free = np.setdiff1d(rows, held)
-            fresh = np.sort(random.choice(free, HELD_OUT - len(held), replace=False))
+            fresh = self._fresh(held, below, random)
             held = np.union1d(held, fresh)
-            yield fresh
-            if self._passes(held, attempts):
-                self._take(held)
-                return
+            if len(fresh):
+                yield fresh
+            rows = np.flatnonzero(~self._known)
             between = self._between(np.flatnonzero(self._known))
             expected = self._expected(between.at(rows))
-            if self._good(expected):
-                # The held-out points met what the others know nothing of: they must learn it,
-                # and the next test takes new ones.
-                self._take(held)
-                held, attempts = held[:0], attempts + 1
-                continue
-            bad = float((expected > self.tolerance).mean())
+            if self._good(expected / NEARLY, below[rows]):
+                if self._passes(held, below, attempts):
+                    self._take(held)
+                    yield from self._lowest()
+                    return
+                if self._good(expected, below[rows]):
+                    # The held-out points met what the others know nothing of: they must learn
+                    # it, and the next test takes new ones.
+                    self._take(held)
+                    held, attempts = held[:0], attempts + 1
+                    continue
+            bad = float((expected > 1).mean())
             count = max(LEAST, int(GROWTH * bad * self._known.sum()))
             points, spacing = self._points[rows], between.spacing(rows)
             worst = rows[sorted(interpolation.spread(expected, points, spacing, count))]
@@ -94,7 +121,7 @@ class Refinement:
             yield self._take(worst)
         yield self._take(np.flatnonzero(~self._known))
         nothing = np.empty((0, self._points.shape[1]))
-        self.certificate = Certificate(self.tolerance, attempts, nothing, {}, {})
+        self.certificate = Certificate(self.tolerance, attempts, nothing, {}, {}, self.caps)
 
     def finish(self, scan: Scan) -> Scan:
         """The scan, its arrays filled with interpolated values where nothing was measured."""
@@ -107,10 +134,85 @@ class Refinement:
             scan.measures[name].flat[rows] = guess.values
         return replace(scan, certificate=self.certificate, errors=errors)
 
+    def _first(self) -> Rows:
+        """A coarse grid, and the grid points nearest to those that must be measured."""
+        shape = self.scan.measured.shape
+        marked = []
+        for xy in self.certain:
+            axes = zip(self._axes, xy, strict=True)
+            place = tuple(int(np.abs(axis - at).argmin()) for axis, at in axes)
+            marked.append(int(np.ravel_multi_index(place, shape)))
+        return np.union1d(order.levels(shape, COARSEST)[0], np.array(marked, np.int64))
+
+    def _drop_caps(self) -> None:
+        """Forget caps that no loss measured so far lies below: all would be above."""
+        lowest = {name: self._lowest_of(name) for name in self.caps}
+        self.caps = {name: cap for name, cap in self.caps.items() if lowest[name] < cap}
+
+    def _expected_below(self) -> Mask:
+        """Where a loss is expected below its cap, seen from the first grid."""
+        rows = np.flatnonzero(~self._known)
+        below = np.ones(len(self._known), bool)
+        if self.caps and len(rows):
+            guesses, promises = self._guesses(rows), self._promises
+            within = [promises[name].below(guesses[name].values) for name in self._losses]
+            below[rows] = np.any(within, axis=0)
+        return below
+
+    def _fresh(self, held: Rows, below: Mask, random: np.random.Generator) -> Rows:
+        """Further held-out points, so that each region has as many as it should."""
+        rows = np.flatnonzero(~self._known)
+        room = int(np.count_nonzero(~below[rows]))
+        above = min(room, max(ABOVE, HELD_OUT - (len(rows) - room)))
+        free, found = np.setdiff1d(rows, held), []
+        for region, count in ((True, HELD_OUT - above), (False, above)):
+            there = free[below[free] == region]
+            missing = max(0, count - int(np.count_nonzero(below[held] == region)))
+            found.append(random.choice(there, missing, replace=False))
+        return np.sort(np.concatenate(found))
+
+    def _lowest(self) -> Iterator[Rows]:
+        """Points where a loss is expected lower than anywhere measured, until none is.
+
+        So the minimum that is spoken of is a measured one; of a line between two weights the
+        highest as well, which its barrier is.
+        """
+        for _ in range(LAST):
+            rows = np.flatnonzero(~self._known)
+            guesses, wanted = self._guesses(rows), set()
+            for name in self._losses if len(rows) else ():
+                measured = self.scan.measures[name].ravel()[self._known]
+                values = np.nan_to_num(guesses[name].values, nan=np.inf)
+                if values.min() < np.nanmin(measured, initial=np.inf):
+                    wanted.add(int(rows[values.argmin()]))
+                if self.scan.is_line and values.max() > np.nanmax(measured, initial=-np.inf):
+                    wanted.add(int(rows[values.argmax()]))
+            if not wanted:
+                return
+            yield self._take(np.array(sorted(wanted)))
+
+    @property
+    def _axes(self) -> tuple[Floats, ...]:
+        return (self.scan.x, self.scan.y)[: self._points.shape[1]]
+
     @property
     def _losses(self) -> list[str]:
         """The measures that the tolerance is of."""
         return [name for name in self.scan.measures if name.endswith("_loss")]
+
+    @property
+    def _promises(self) -> dict[str, Promise]:
+        """What is promised of each loss, as far as its lowest one is known."""
+        cap = {name: self.caps.get(name, np.inf) for name in self._losses}
+        return {
+            name: Promise.of(self.tolerance, cap[name], self._lowest_of(name))
+            for name in self._losses
+        }
+
+    def _lowest_of(self, name: str) -> float:
+        """The lowest finite loss measured so far; infinite if there is none."""
+        values = self.scan.measures[name].ravel()[self._known]
+        return float(np.min(values[np.isfinite(values)], initial=np.inf))
 
     def _guesses(self, rows: Rows) -> Mapping[str, Guess]:
         return self._between(np.flatnonzero(self._known)).at(rows) if len(rows) else {}
@@ -118,21 +220,27 @@ class Refinement:
     def _between(self, known: Rows) -> Interpolant:
         flat = {name: values.ravel() for name, values in self.scan.measures.items()}
         base = {name: values.ravel() for name, values in self.base.items()}
-        return Interpolant(self._points, known, flat, base)
+        return Interpolant(self._points, known, flat, base, self._promises)
 
     def _take(self, rows: Rows) -> Rows:
         self._known[rows] = True
         return rows
 
     def _expected(self, guesses: Mapping[str, Guess]) -> Floats:
-        """The relative error (M,) to be expected of the worst loss."""
-        return np.asarray(np.max([guesses[name].relative for name in self._losses], axis=0))
+        """The error (M,) to be expected of the worst loss, as a share of what is allowed."""
+        promises = self._promises
+        shares = [guesses[name].of_allowed(promises[name]) for name in self._losses]
+        return np.asarray(np.max(shares, axis=0))
 
-    def _good(self, expected: Floats) -> bool:
-        high = float(np.quantile(expected, 0.95))
-        return high <= self.tolerance and float(expected.max()) <= 2 * self.tolerance
+    def _good(self, expected: Floats, below: Mask) -> bool:
+        """Whether what is expected is within the promise, in each region for itself."""
+        return all(
+            float(np.quantile(expected[part], 0.95)) <= 1 and float(expected[part].max()) <= 2
+            for part in (below, ~below)
+            if part.any()
+        )
 
-    def _passes(self, held: Rows, attempts: int) -> bool:
+    def _passes(self, held: Rows, below: Mask, attempts: int) -> bool:
         """Make the certificate of the held-out points, and say whether all is near enough.
 
         That is where they pass and what is expected of all other points is within it too.
@@ -140,19 +248,31 @@ class Refinement:
         known = np.union1d(np.flatnonzero(self._known), held)
         between = self._between(known)
         guesses = between.left_out(held)
-        axes = (self.scan.x, self.scan.y)[: self._points.shape[1]]
         places = self._points[held].astype(int).T
-        xy = np.stack([axis[place] for axis, place in zip(axes, places, strict=True)], 1)
-        guessed = {name: guess.values for name, guess in guesses.items()}
-        measured = {name: self.scan.measures[name].ravel()[held] for name in guesses}
-        self.certificate = Certificate(self.tolerance, attempts, xy, guessed, measured)
+        xy = np.stack([axis[place] for axis, place in zip(self._axes, places, strict=True)], 1)
+        promises = self._promises
+        self.certificate = Certificate(
+            self.tolerance,
+            attempts,
+            xy,
+            {name: guess.values for name, guess in guesses.items()},
+            {name: self.scan.measures[name].ravel()[held] for name in guesses},
+            self.caps,
+            {name: promises[name].floor for name in self._losses},
+            below[held],
+        )
         if not self.certificate.passed:
             return False
-        for name, guess in guesses.items():
-            off = np.abs(guessed[name] - measured[name])
-            # What is interpolated linearly has one error everywhere.
-            error = np.where(np.isnan(guess.error), 1.0, guess.error)
-            ratio = (off / np.maximum(error, np.finfo(float).tiny))[np.isfinite(off)]
-            self._wrong[name] = float(np.quantile(ratio, 0.95)) if len(ratio) else np.nan
+        self._wrong = {name: self._exceeding(name, guess) for name, guess in guesses.items()}
         rest = np.setdiff1d(np.arange(len(self._known)), known)
-        return not len(rest) or self._good(self._expected(between.at(rest)))
+        return not len(rest) or self._good(self._expected(between.at(rest)), below[rest])
+
+    def _exceeding(self, name: str, guess: Guess) -> float:
+        """By how much 95 % of the held-out errors of a measure exceed what was expected at most."""
+        assert self.certificate is not None
+        with np.errstate(invalid="ignore"):  # infinite ones tell nothing
+            off = np.abs(guess.values - self.certificate.measured[name])
+        # What is interpolated linearly has one error everywhere.
+        error = np.where(np.isnan(guess.error), 1.0, guess.error)
+        ratio = (off / np.maximum(error, np.finfo(float).tiny))[np.isfinite(off)]
+        return float(np.quantile(ratio, 0.95)) if len(ratio) else np.nan

@@ -121,7 +121,8 @@ class Engine(PointEvaluator):
         """The strategy on a copy of the model; the data is shared."""
         other = copy.copy(self)
         dtype = dtype_of(self.evaluation.precision, self.vector.device)
-        other.model, other.vector = tied(self.problem.model, self.vector.device, dtype)
+        other.tied = tied(self.problem.model, self.vector.device, dtype, layout=self.problem.layout)
+        other.model, other.vector = other.tied.model, other.tied.vector
         other.model.eval()
         other.set(self.plane.origin, self.plane.buffers)
         with torch.inference_mode():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.problem import batchnorm, spectral
 from landscape.problem.batchnorm import has_statistics, recompute
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator, measure_samples, summed
@@ -88,7 +89,8 @@ class PointEvaluator:
         Training losses are raised by ``weight_decay`` / 2 |w|².
         """
         place = resolve(device)
-        self.model, self.vector = tied(problem.model, place, dtype_of(precision, place))
+        self.tied = tied(problem.model, place, dtype_of(precision, place), layout=problem.layout)
+        self.model, self.vector = self.tied.model, self.tied.vector
         self.model.eval()
         self.data = Evaluator(problem, place, dtype=dtype_of(precision, place))
         self.objective = self.data.objective
@@ -106,6 +108,7 @@ class PointEvaluator:
         normalizes = has_statistics(self.model)
         self._recompute = plane.batchnorm == "recompute" and normalizes
         interpolates = plane.batchnorm == "interpolate" and normalizes
+        self._averages = self._recompute and batchnorm.normalizes(self.model)
         self._between = AnchoredStatistics(plane.anchors) if interpolates else None
         self._buffers = plane.buffers
         self.set(plane.origin, plane.buffers)
@@ -168,7 +171,7 @@ class PointEvaluator:
     @property
     def passes(self) -> int:
         """Forward passes of single samples that one point takes."""
-        return sum(self.samples.values()) + (len(self.data.train) if self._recompute else 0)
+        return sum(self.samples.values()) + (len(self.data.train) if self._averages else 0)
 
     def at(self, xy: NDArray[np.float64]) -> dict[str, float]:
         """All measures at one point of the plane, given its D coordinates."""
@@ -234,7 +237,7 @@ class PointEvaluator:
 
     def set(self, weights: Weights, buffers: Mapping[str, NDArray[Any]]) -> None:
         """Put the model at some weights with their buffers."""
-        self.vector.copy_(torch.from_numpy(weights))
+        self.tied.move(weights)
         load_buffers(self.model, buffers)
 
     def move(self, xy: NDArray[np.float64]) -> None:
@@ -243,9 +246,10 @@ class PointEvaluator:
         point = self.origin
         for coordinate, direction in zip(xy.tolist(), self.directions, strict=True):
             point = torch.add(point, direction, alpha=coordinate)
-        self.vector.copy_(point)
+        self.tied.move(point)
         if self._between is not None:
             load_buffers(self.model, self._between.at(xy))
+            spectral.compute(self.model)
         if self._recompute:
             recompute(self.model, self.data.train, self.objective)
 

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.sgd.recording.options import Options
-from landscape.store.trajectories.trajectory import Event
+from landscape.store.trajectories.trajectory import OPTIMIZER, Event
 
 Arrays = Mapping[str, NDArray[Any]]
+MomentsAt = tuple[int, Arrays]
+"""A step, and what the optimizer keeps there, by the name in files."""
 
 FIRST = 16
 """Losses needed before a range is known; their median is the starting loss."""
@@ -26,7 +28,7 @@ SEVERAL = 8
 BACK = 16
 """Losses in the range, one after the other, that end an event."""
 VELOCITIES = 4
-"""So many velocities are kept over the ring's steps: the oldest is from before an onset."""
+"""So many states of the optimizer are kept: the oldest is from before an onset."""
 
 
 @dataclass
@@ -108,14 +110,14 @@ class Flight:
         self._rows = torch.empty((self.steps, len(like)), dtype=torch.float32)
         self._at: list[int] = [-1] * self.steps
         self._buffers: list[Arrays] = [{}] * self.steps
-        self._velocities: deque[tuple[int, NDArray[np.float32]]] = deque(maxlen=VELOCITIES + 1)
+        self._moments: deque[MomentsAt] = deque(maxlen=VELOCITIES + 1)
 
     def push(
         self,
         step: int,
         row: Tensor,
         buffers: Callable[[], Arrays],
-        velocity: Callable[[], NDArray[np.float32] | None],
+        moments: Callable[[], Arrays],
     ) -> None:
         """Keep one step's weights in place of the oldest ones'."""
         if not self.steps:
@@ -124,8 +126,8 @@ class Flight:
         self._rows[place].copy_(row)
         self._at[place] = step
         self._buffers[place] = buffers()
-        if step % max(1, self.steps // VELOCITIES) == 0 and (now := velocity()) is not None:
-            self._velocities.append((step, now))
+        if step % max(1, self.steps // VELOCITIES) == 0 and (now := moments()):
+            self._moments.append((step, now))
 
     def kept(self) -> Iterator[tuple[int, NDArray[np.float32], Arrays]]:
         """The steps in memory, oldest first."""
@@ -140,10 +142,10 @@ class Flight:
         place = step % self.steps
         return self._rows[place].numpy().copy(), self._buffers[place]
 
-    def before(self) -> tuple[int, NDArray[np.float32]] | None:
-        """The oldest step in memory with a velocity."""
+    def before(self) -> MomentsAt | None:
+        """The oldest step in memory with the optimizer's state."""
         oldest = min((step for step in self._at if step >= 0), default=0)
-        return next((found for found in self._velocities if found[0] >= oldest), None)
+        return next((found for found in self._moments if found[0] >= oldest), None)
 
     def observe(self, step: int, loss: float, finite: bool) -> FlightWindow | None:
         """Look at the batch loss of the step from w_t, t = ``step``; a new event, if it is one."""
@@ -208,13 +210,12 @@ class Flight:
             "start": self.range.start,
             "starting": self.range.starting,
             "at": self._at,
-            "velocities": [step for step, _ in self._velocities],
+            "velocities": [step for step, _ in self._moments],
         }
 
     def arrays(self, *, most: int) -> dict[str, NDArray[Any]]:
         """The weights in memory, if they take no more than ``most`` bytes."""
-        found: dict[str, NDArray[Any]]
-        found = {f"velocity/{step}": velocity for step, velocity in self._velocities}
+        found = {f"{name}/{s}": value for s, held in self._moments for name, value in held.items()}
         if not self.steps or self._rows.nbytes > most:
             return found
         found["rows"] = self._rows.numpy()
@@ -234,7 +235,10 @@ class Flight:
         self.range.residuals.extend(info["residuals"])
         self._latest.extend(info["latest"])
         for step in info["velocities"]:
-            self._velocities.append((step, arrays[f"velocity/{step}"]))
+            end = f"/{step}"
+            names = [name.removesuffix(end) for name in arrays if name.endswith(end)]
+            own = [n for n in names if n == "velocity" or n.startswith(f"{OPTIMIZER}/")]
+            self._moments.append((step, {name: arrays[name + end] for name in own}))
         if "rows" not in arrays or len(info["at"]) != self.steps:
             return
         self._rows.copy_(torch.from_numpy(arrays["rows"]))

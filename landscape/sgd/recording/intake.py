@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,16 +18,18 @@ from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.weights import buffers, flat, load_buffers, tied
 from landscape.sgd import escapes
-from landscape.sgd.recording.flight import Flight, joined
+from landscape.sgd.recording.flight import Arrays, Flight, MomentsAt, joined
 from landscape.sgd.recording.plan import RecordingPlan
 from landscape.sgd.recording.sketch import Sketch
+from landscape.sgd.recording.still import MovingBuffers
 from landscape.sgd.recording.tape import Tape
 from landscape.sgd.training.state import TrainingState, undisturbed
 from landscape.sgd.training.train import Step
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT, Event
 
-Velocity = tuple[int, NDArray[np.float32]]
+DOUBLE = ("float64", "complex128")
+"""The types of parameters of which float32 doesn't hold every value."""
 
 
 class Intake:
@@ -44,11 +46,12 @@ class Intake:
         self._flight = Flight(plan.options, row)
         self._sketch: Sketch | None = None
         self._sketched: NDArray[np.float32] | None = None
-        self._best: Velocity | None = None
-        self._previous: Velocity | None = None
+        self._best: MomentsAt | None = None
+        self._previous: MomentsAt | None = None
         self._away = False
         self._without_loss: str | None = None
         self._finite = True
+        self._buffers = MovingBuffers(writer.still)
         self._buffered = bool(buffers(step.model))
         with undisturbed():
             self._constant = _constant(problem)
@@ -63,7 +66,7 @@ class Intake:
         writer = Writer.reopen(
             folder,
             rows=info["last_row"],
-            steps=state.step,
+            steps=info["tape"]["ledger"]["steps"],
             velocities=info["tape"]["ledger"]["velocities"],
         )
         intake = cls(writer, problem, plan, step)
@@ -73,8 +76,8 @@ class Intake:
         intake._flight.restore(info["flight"], state.part("flight"))
         intake._away, intake._constant = info["away"], info["constant"]
         for name in ("best", "previous"):
-            if name in held:
-                setattr(intake, f"_{name}", (info[name], held[name]))
+            if name in info:
+                setattr(intake, f"_{name}", (info[name], _moments_of(held, name)))
         return intake
 
     def take(self, step: Step) -> bool:
@@ -87,9 +90,9 @@ class Intake:
             if self._sketch is not None:
                 self._sketched = self._sketch(step.weights)
             row = self.plan.part(step.weights)
-            velocity = partial(self._velocity, step)
-            held = partial(buffers, step.model) if self._buffered else dict
-            self._flight.push(step.step, row, held, velocity)
+            moments = partial(self._moments, step)
+            held = partial(self._buffers.of, step.model) if self._buffered else dict
+            self._flight.push(step.step, row, held, moments)
         if step.scalars is not None:
             added = self._observe(step)
         if step.finite:
@@ -97,14 +100,14 @@ class Intake:
         return added
 
     def end(self) -> bool:
-        """Record the last weights, with losses, and the velocities; whether they are finite."""
+        """Record the last weights, with losses and moments; whether they are finite."""
         last = self._settled()
         tape = self._tape
         if last.step not in tape.ledger.losses or last.step not in tape.ledger.kinds:
             self._evaluate(last, CADENCE, always=True)
-        tape.add_velocity(self._best)
-        velocity = self._velocity(last)
-        tape.add_velocity((last.step, velocity) if velocity is not None else None)
+        tape.add_moments(self._best)
+        moments = self._moments(last)
+        tape.add_moments((last.step, moments) if moments else None)
         return self._finite and bool(torch.isfinite(last.weights).all())
 
     @property
@@ -127,6 +130,8 @@ class Intake:
         """Limits that were reached, in words."""
         found = [] if self._without_loss is None else [self._without_loss]
         options, ledger = self.plan.options, self._tape.ledger
+        if any(place.dtype in DOUBLE for place in self.plan.layout.parameters):
+            found.append("weights in float64 are recorded rounded to float32")
         if self._flight.steps < options.flight:
             found.append(
                 f"the flight recorder kept {self._flight.steps} steps instead of "
@@ -155,7 +160,8 @@ class Intake:
         }
         for name, held in (("best", self._best), ("previous", self._previous)):
             if held is not None:
-                info[name], arrays[f"recorder/{name}"] = held
+                info[name] = held[0]
+                arrays |= {f"recorder/{name}/{key}": value for key, value in held[1].items()}
         return TrainingState(training.step, arrays, {**training.info, "recorder": info})
 
     def _observe(self, step: Step) -> bool:
@@ -178,11 +184,11 @@ class Intake:
             self._evaluate(step, kind)
         elif kind:
             row = self.plan.part(step.weights).float().cpu().numpy().copy()
-            self._tape.add(step.step, kind, row, buffers(step.model))
+            self._tape.add(step.step, kind, row, self._buffers.of(step.model))
         return bool(kind)
 
     def _evaluate(self, step: Step, kind: int, *, always: bool = False) -> None:
-        """Add a row with its full-data losses; keep the velocities that it calls for."""
+        """Add a row with its full-data losses; keep the optimizer's states that it calls for."""
         with undisturbed():
             train = self._evaluator.on_train(step.model)
             validation = self._evaluator.on_validation(step.model)
@@ -193,10 +199,11 @@ class Intake:
             "validation_accuracy": validation.accuracy,
         }
         row = self.plan.part(step.weights).float().cpu().numpy().copy()
-        self._tape.add(step.step, kind, row, buffers(step.model), measures, always=always)
+        held = self._buffers.of(step.model)
+        self._tape.add(step.step, kind, row, held, measures, always=always)
         if math.isnan(train.loss) and self._without_loss is None:
             self._without_loss = self._named(step)
-        self._keep_velocities(step, train.loss)
+        self._keep_moments(step, train.loss)
 
     def _named(self, step: Step) -> str | None:
         """Which sample's loss was no number, if weights were and samples have losses."""
@@ -208,9 +215,9 @@ class Intake:
             return None
         return f"the loss of training sample {sample} was nan at step {step.step}"
 
-    def _keep_velocities(self, step: Step, loss: float) -> None:
-        velocity = self._velocity(step)
-        now = (step.step, velocity) if velocity is not None else None
+    def _keep_moments(self, step: Step, loss: float) -> None:
+        moments = self._moments(step)
+        now = (step.step, moments) if moments else None
         best = self._tape.ledger.best
         if best == step.step:
             self._best = now
@@ -222,9 +229,11 @@ class Intake:
             self._away = away
         self._previous = now
 
-    def _velocity(self, step: Step) -> NDArray[np.float32] | None:
-        found = step.velocity()
-        return None if found is None else self.plan.part(found).float().cpu().numpy().copy()
+    def _moments(self, step: Step) -> dict[str, NDArray[Any]]:
+        return {
+            name: (self.plan.part(value) if value.ndim else value).float().cpu().numpy().copy()
+            for name, value in step.moments().items()
+        }
 
     def _settled(self) -> Step:
         """The last step with a model at its weights: a loop may have moved on, or half a step."""
@@ -234,21 +243,30 @@ class Intake:
             held = None
         weights = step.weights if held is None else torch.from_numpy(held[0])
         same = held is None or all(
-            np.array_equal(value, held[1][name], equal_nan=True)
-            for name, value in buffers(step.model).items()
+            np.array_equal(value, held[1].get(name, value), equal_nan=True)
+            for name, value in self._buffers.of(step.model).items()
         )
-        if same and torch.equal(flat(step.model), weights.to(step.weights.device)):
+        layout = self.plan.layout
+        if same and torch.equal(flat(step.model, layout), weights.to(step.weights.device)):
             return step
-        model, vector = tied(step.model, step.weights.device)
-        vector.copy_(weights)
+        copy = tied(step.model, step.weights.device, layout=layout)
+        copy.move(weights)
         if held is not None:
-            load_buffers(model, held[1])
-        return replace(step, model=model, weights=vector)
+            load_buffers(copy.model, held[1])
+        return replace(step, model=copy.model, weights=copy.vector)
 
     def _make_sketch(self, step: Step) -> None:
         if self.plan.options.sketch:
             self._sketch = Sketch(self._initial, self.plan.options.sketch)
             self._sketched = self._sketch(step.weights)
+
+
+def _moments_of(held: Arrays, name: str) -> Arrays:
+    """What was kept of the optimizer under a name; of the first versions SGD's velocity itself."""
+    if name in held:
+        return {"velocity": held[name]}
+    start = f"{name}/"
+    return {k.removeprefix(start): value for k, value in held.items() if k.startswith(start)}
 
 
 def _constant(problem: Problem) -> float:

@@ -27,16 +27,19 @@ def row_bytes(columns: int) -> int:
     return 4 * columns + OVERHEAD
 
 
-def check_limit(limit: int | None, columns: int) -> None:
+def check_limit(limit: int | None, columns: int, frozen: int) -> None:
     """Refuse a limit in bytes that not even the first row of so many weights is within.
+
+    Beside it are ``frozen`` bytes of what is stored once.
 
     Raises:
         LandscapeError: it is too low.
     """
-    least = math.ceil(row_bytes(columns) / START)
+    least = math.ceil(row_bytes(columns) / START) + frozen
     if limit is not None and limit < least:
+        beside = f" beside {frozen:,} B of frozen tensors" if frozen else ""
         raise LandscapeError(
-            f"disk limit must be at least {least} B for snapshots of {columns:,} weights, "
+            f"disk limit must be at least {least} B for snapshots of {columns:,} weights{beside}, "
             f"got {limit} B"
         )
 
@@ -54,7 +57,9 @@ class Ledger:
         """The row with the lowest finite loss."""
         self.steps = 0
         self.velocities: list[int] = []
-        """Steps with a velocity that stays; their rows do too."""
+        """Steps with a state of the optimizer that stays; their rows do too."""
+        self.per_state = 1
+        """So many rows' room each takes: Adam keeps two numbers a weight."""
         self.onsets: list[int] = []
         """Those of them that are from before an onset."""
         self.dropped = 0
@@ -73,7 +78,7 @@ class Ledger:
     @property
     def bytes(self) -> int:
         """What the trajectory takes, about."""
-        rows = len(self.kinds) + len(self.velocities)
+        rows = len(self.kinds) + self.per_state * len(self.velocities)
         return rows * self.row_bytes + self.steps * self.step_bytes
 
     def room_for(self, rows: int, *, partly: bool = False) -> tuple[bool, list[int]]:
@@ -133,6 +138,7 @@ class Ledger:
         return {
             "best": self.best,
             "velocities": self.velocities,
+            "per_state": self.per_state,
             "onsets": self.onsets,
             "dropped": self.dropped,
             "refused": self.refused,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from landscape.errors import LandscapeError
-from landscape.problem.weights import Layout, Parameter
+from landscape.problem.weights import Layout
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Options:
         found, offset = [], 0
         for parameter in layout.parameters:
             if any(fnmatchcase(parameter.name, pattern) for pattern in self.parameters):
-                found.append(Parameter(parameter.name, parameter.shape, offset))
+                found.append(replace(parameter, offset=offset))
                 offset += parameter.size
         return Layout(tuple(found)) if len(found) < len(names) else None
 

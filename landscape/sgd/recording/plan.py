@@ -10,7 +10,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.problem.weights import Layout
+from landscape.problem.weights import Layout, frozen_tensors
 from landscape.sgd.recording.cadence import Cadence
 from landscape.sgd.recording.ledger import check_limit
 from landscape.sgd.recording.options import Options, span
@@ -51,9 +51,10 @@ class RecordingPlan:
         """
         seed = settings.seed if settings is not None else 0
         epoch = _epoch(record, steps_per_epoch)
-        layout = Layout.of(problem.model)
+        layout = problem.layout
         recorded = options.recorded(layout)
-        check_limit(options.disk_limit, (recorded or layout).size)
+        frozen = sum(tensor.nbytes for tensor in frozen_tensors(problem.model, layout).values())
+        check_limit(options.disk_limit, (recorded or layout).size, frozen)
         return cls(
             Cadence.parse(record, steps_per_epoch=epoch, seed=seed),
             options,

@@ -18,15 +18,19 @@ from landscape.problem.examine import verify
 from landscape.problem.problem import Problem, term_names
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
-from landscape.sgd import lock
+from landscape.problem.weights import constants
+from landscape.sgd import consent, lock
+from landscape.sgd.recording.averaged import AveragedRun
 from landscape.sgd.recording.cadence import DEFAULT
 from landscape.sgd.recording.intake import Intake
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.plan import RecordingPlan
+from landscape.sgd.recording.still import still_buffers
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import TrainingState
 from landscape.sgd.training.train import Step
 from landscape.store import run as run_folder
+from landscape.store.hdf5 import whole
 from landscape.store.run import Run
 from landscape.store.trajectories import resumefile
 from landscape.store.trajectories.scalars import storage
@@ -100,6 +104,7 @@ class Recorder:
             },
             overwrite=overwrite,
         )
+        consent.remember(self.run)
         if old is not None:
             old.release()
         self._lock = lock.acquire(folder)
@@ -124,6 +129,7 @@ class Recorder:
         self.problem = problem
         self._plan, self._state = plan, state
         self._intake: Intake | None = None
+        self._averaged: AveragedRun | None = None
         self._flushed, self._gap = -math.inf, FLUSH_SECONDS
 
     def record(self, step: Step) -> None:
@@ -134,9 +140,15 @@ class Recorder:
         """
         if self._intake is None:
             self._intake = self._begin(step)
+            if step.average is not None:
+                self._averaged = AveragedRun(
+                    self.run, self.problem, self._plan, step.average, self._state
+                )
             if self._state is not None:
                 return  # the step that is gone on from: all of it is there
         added = self._intake.take(step)
+        if self._averaged is not None and step.average is not None:
+            self._averaged.intake.take(step.average)
         waited = time.monotonic() - self._flushed
         full = added and self._intake.writer.pending_bytes > PENDING_BYTES
         if (added and waited >= self._gap) or waited >= LATEST_SECONDS or full:
@@ -158,6 +170,10 @@ class Recorder:
                 changes["constant_loss"] = self._intake.constant_loss
                 if status == "finished" and not finite:
                     changes["status"] = "non-finite"
+                if clipped := self._intake.last.clipped:
+                    changes["clipped"] = clipped
+            if self._averaged is not None:
+                self._averaged.close(changes["status"])
             self.run = self.run.update(**changes)
             if changes["status"] in DONE:
                 (self.run.folder / resumefile.NAME).unlink(missing_ok=True)
@@ -180,24 +196,31 @@ class Recorder:
         if step.step != first:
             raise LandscapeError(f"record must be given step {first} first, got {step.step}")
         if self._state is not None:
-            return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
+            with whole(self.run.folder / resumefile.NAME):
+                return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
         plan = self._plan
         writer = Writer(
             self.run.folder,
             plan.layout.to_records(),
             recorded=plan.recorded.to_records() if plan.recorded is not None else None,
             sketching=plan.sketching,
+            constants=constants(self.problem.model, plan.layout),
+            still=still_buffers(step.model),
             scalars=storage(term_names(self.problem)),
         )
         return Intake(writer, self.problem, plan, step)
 
     def _flush(self, intake: Intake, capture: Callable[[], TrainingState] | None) -> None:
         started = time.monotonic()
+        if self._averaged is not None:
+            self._averaged.flush()
         intake.writer.events = intake.events()
         intake.writer.flush()
         if capture is not None:
             # After the trajectory: a kill in between leaves rows too many, not too few.
             state = intake.state(capture(), most=RING_BYTES)
+            if self._averaged is not None:
+                state = self._averaged.added_to(state)
             resumefile.save(self.run.folder, state.step, state.arrays, state.info)
         self._flushed = time.monotonic()
         self._gap = max(FLUSH_SECONDS, SHARE * (self._flushed - started))

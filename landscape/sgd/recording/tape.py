@@ -1,4 +1,4 @@
-"""What goes into a trajectory: rows within the disk limit, velocities, and event windows."""
+"""What goes into a trajectory: rows within the disk limit, moments, and event windows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.sgd.recording.flight import Arrays, Flight, FlightWindow
+from landscape.sgd.recording.flight import Arrays, Flight, FlightWindow, MomentsAt
 from landscape.sgd.recording.ledger import Ledger, is_extra, row_bytes
 from landscape.sgd.recording.options import Options
 from landscape.store.trajectories.scalars import storage
@@ -17,7 +17,7 @@ from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import EVENT, FLIGHT, MEASURES
 
 MOST_ONSETS = 8
-"""Velocities kept from before onsets that the full-data losses show: the latest."""
+"""States of the optimizer kept from before onsets that the full-data losses show: the latest."""
 UNMEASURED = dict.fromkeys(MEASURES, math.nan)
 
 
@@ -27,10 +27,11 @@ class Tape:
     def __init__(self, writer: Writer, options: Options, columns: int) -> None:
         """Write rows of ``columns`` weights."""
         self.writer, self.options = writer, options
+        limit = options.disk_limit
         self.ledger = Ledger(
             row_bytes=row_bytes(columns),
             step_bytes=sum(d.itemsize for d in storage().values()) + 4 * options.sketch,
-            limit=options.disk_limit,
+            limit=None if limit is None else max(0, limit - writer.constant_bytes),
         )
         self._measures: dict[int, Mapping[str, float]] = {}
 
@@ -74,18 +75,19 @@ class Tape:
         self.writer.add_step(scalars, sketch)
         self.ledger.steps += 1
 
-    def add_velocity(self, found: tuple[int, NDArray[np.float32]] | None) -> None:
-        """Keep a step's velocity, if it is a row's."""
+    def add_moments(self, found: MomentsAt | None) -> None:
+        """Keep what the optimizer keeps at a step, if it is a row's."""
         if found is None or found[0] in self.ledger.velocities or found[0] not in self.ledger.kinds:
             return
-        self.writer.add_velocity(*found)
+        self.writer.add_moments(*found)
+        self.ledger.per_state = sum(array.ndim > 0 for array in found[1].values())
         self.ledger.velocities.append(found[0])
 
-    def add_onset(self, found: tuple[int, NDArray[np.float32]] | None) -> None:
-        """Keep the velocity before an onset, and let go of the oldest such if there are many."""
+    def add_onset(self, found: MomentsAt | None) -> None:
+        """Keep the moments before an onset, and let go of the oldest such if there are many."""
         if found is None or found[0] in self.ledger.velocities:
             return
-        self.add_velocity(found)
+        self.add_moments(found)
         onsets = self.ledger.onsets
         onsets.append(found[0])
         if len(onsets) > MOST_ONSETS:
@@ -105,7 +107,7 @@ class Tape:
             self.add(at, FLIGHT | EVENT, weights, buffers)
         window.start, window.end = kept[0][0], step + flight.steps
         flight.until = max(flight.until, window.end)
-        self.add_velocity(flight.before())
+        self.add_moments(flight.before())
 
     def _make_room(self, flight: Flight, window: FlightWindow) -> bool:
         fits, dropped = self.ledger.room_for(2 * flight.steps)

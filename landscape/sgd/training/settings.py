@@ -1,13 +1,15 @@
-"""How to train: SGD's settings, checked when they are made."""
+"""How to train: the optimizer's settings, checked when they are made."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.problem.device import DEVICES
+from landscape.sgd.training.optimizers import OPTIMIZERS, chosen
 
 
 def _cosine(done: float) -> float:
@@ -31,18 +33,18 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """SGD's settings; the defaults train every built-in model.
+    """The settings of a training; the defaults, SGD's, train every built-in model.
 
     Raises:
-        LandscapeError: a value is out of its range.
+        LandscapeError: a value is out of its range, or not one of the optimizer's.
     """
 
-    lr: float = 0.05
-    """Learning rate."""
+    lr: float = None  # type: ignore[assignment]  # filled in below: nobody sees it None
+    """Learning rate; None: the optimizer's own (`OptimizerKind.lr`)."""
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
-    """Added to the gradient times the weights, of every parameter (as torch.optim.SGD does)."""
+    """Of every parameter; added to the gradient times the weights, but for AdamW's."""
     batch_size: int = 32
     epochs: int = 40
     steps: int | None = None
@@ -52,8 +54,26 @@ class Settings:
     device: str = "auto"
     order_from: int | None = None
     """Batches are those that a training takes from this step on; for one that branches off it."""
+    optimizer: str = "sgd"
+    """By its name in `OPTIMIZERS`, which says which of the options here are its own."""
+    beta1: float | None = None
+    """Adam's average of gradients keeps this share a step; None, as below: torch's default."""
+    beta2: float | None = None
+    """Adam's average of squared gradients keeps this share a step."""
+    alpha: float | None = None
+    """So does RMSprop's."""
+    eps: float | None = None
+    """Added to the root that Adam and RMSprop divide by."""
+    clip: float | None = None
+    """The batch gradient, before weight decay, is shortened to this norm where it is longer."""
+    ema: float | None = None
+    """Share of the running average of the weights that each step leaves; it is recorded too."""
 
     def __post_init__(self) -> None:
+        names = ", ".join(OPTIMIZERS)
+        _ask(self.optimizer in OPTIMIZERS, f"optimizer must be one of {names}", self.optimizer)
+        if self.lr is None:
+            object.__setattr__(self, "lr", OPTIMIZERS[self.optimizer].lr)
         _ask(0 < self.lr < math.inf, "lr must be above 0 and finite", self.lr)
         _ask(0 <= self.momentum < 1, "momentum must be at least 0 and below 1", self.momentum)
         decay = self.weight_decay
@@ -67,8 +87,32 @@ class Settings:
         choices = ", ".join(SCHEDULES)
         _ask(self.schedule in SCHEDULES, f"schedule must be one of {choices}", self.schedule)
         _ask(self.device in DEVICES, f"device must be one of {', '.join(DEVICES)}", self.device)
+        ema = self.ema
+        _ask(ema is None or 0 < ema < 1, "ema must be above 0 and below 1", ema)
+        for name in ("beta1", "beta2", "alpha"):
+            value = getattr(self, name)
+            _ask(value is None or 0 <= value < 1, f"{name} must be at least 0 and below 1", value)
+        for name in ("eps", "clip"):
+            value = getattr(self, name)
+            _ask(value is None or 0 < value < math.inf, f"{name} must be above 0 and finite", value)
+        self.of_optimizer()
         if self.nesterov and self.momentum == 0:
             raise LandscapeError("nesterov needs a momentum above 0, got 0.0; set --momentum 0.9")
+
+    def of_optimizer(self) -> dict[str, Any]:
+        """The optimizer's own settings, those that aren't given filled in, and weight decay.
+
+        Raises:
+            LandscapeError: one of another optimizer is set.
+        """
+        names = ("momentum", "nesterov", "beta1", "beta2", "alpha", "eps")
+        own = chosen(self.optimizer, {name: getattr(self, name) for name in names})
+        return own | {"weight_decay": self.weight_decay}
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a step depends on earlier gradients: by momentum, or Adam's averages."""
+        return self.optimizer != "sgd" or self.momentum > 0
 
     def total_steps(self, samples: int) -> int:
         """How many steps the training takes on that many samples."""

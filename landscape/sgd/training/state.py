@@ -43,15 +43,23 @@ def to_array(tensor: Tensor) -> NDArray[Any]:
         return np.array(plain.reshape(-1).view(torch.uint8).numpy())
 
 
+def to_tensor(array: NDArray[Any], dtype: torch.dtype) -> Tensor:
+    """What `to_array` made it of, but for the shape where only its bytes were kept."""
+    found = torch.from_numpy(np.array(array))
+    if found.dtype == torch.uint8 and dtype != torch.uint8:
+        found = found.view(dtype)
+    return found
+
+
 def from_array(into: Tensor, array: NDArray[Any]) -> None:
     """Write back what `to_array` made, in place.
 
     Raises:
         LandscapeError: it has another shape.
     """
-    found = torch.from_numpy(np.array(array))
-    if found.dtype == torch.uint8 and into.dtype != torch.uint8:
-        found = found.view(into.dtype).reshape(into.shape)
+    found = to_tensor(array, into.dtype)
+    if array.dtype == np.uint8 and found.dtype != torch.uint8:
+        found = found.reshape(into.shape)
     if found.shape != into.shape or found.dtype != into.dtype:
         raise LandscapeError(
             f"resume.h5 must fit the model, got {found.dtype} {tuple(found.shape)} "

@@ -1,4 +1,4 @@
-"""Training by SGD, a step at a time; whoever iterates records, shows progress and stops."""
+"""Training, a step at a time; whoever iterates records, shows progress and stops."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +20,9 @@ from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.terms import TermsObjective
-from landscape.problem.weights import tied
+from landscape.problem.weights import Tied, is_dense, joined, tied
+from landscape.sgd.training.averaging import Average
+from landscape.sgd.training.optimizers import OPTIMIZERS, Optimizer, clip
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import (
     TrainingState,
@@ -26,8 +30,11 @@ from landscape.sgd.training.state import (
     random_state,
     set_random_state,
     to_array,
+    to_tensor,
 )
 from landscape.sgd.training.step_scalars import Meter
+from landscape.store.hdf5 import whole
+from landscape.store.trajectories import resumefile
 from landscape.store.trajectories.scalars import of_terms
 
 
@@ -45,10 +52,15 @@ class Step:
     ``finite``); None at step 0."""
     finite: bool = True
     """False if the next step's loss, gradient or weights weren't: the training ends at w_t."""
-    velocity: Callable[[], Tensor | None] = lambda: None
-    """(P,): v in w = w - lr v, where the optimizer has one."""
+    moments: Callable[[], Mapping[str, Tensor]] = dict
+    """What the optimizer keeps between steps, by the name in files: (P,) each, or a number.
+    ``velocity`` is v in SGD's w = w - lr v."""
     capture: Callable[[], TrainingState] | None = None
     """The training's state here, to go on from in another process; only before the next step."""
+    average: Step | None = None
+    """The averaged weights after this step, where an average is kept; without scalars."""
+    clipped: int = 0
+    """The gradients that were shortened so far, as far as that is known."""
 
 
 def steps(
@@ -56,31 +68,32 @@ def steps(
     settings: Settings,
     *,
     start: TrainingState | None = None,
-    velocity: Tensor | None = None,
+    moments: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Step]:
     """Train, yielding step 0 (the initialization) first and every step after it.
 
     With ``start``, what `Step.capture` gave, the step it was captured at comes first and what
-    follows is the same to the bit as without the interruption. ``velocity`` (P,) is what the
-    optimizer begins with instead of zero.
+    follows is the same to the bit as without the interruption. ``moments``, as in `Step`, is what
+    the optimizer begins with instead of nothing.
 
     The problem's model is copied, never changed. The same seed, machine and number of threads
     give the same weights to the bit. Seeds the global generators of torch, NumPy and Python,
     which dropout and augmentations draw from.
 
-    The update is that of ``torch.optim.SGD``: v = momentum v + g, w = w - lr v (Nesterov:
-    w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight decay
-    times w.
+    The update is that of torch's optimizer of that name. Of SGD: v = momentum v + g, w = w - lr v
+    (Nesterov: w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight
+    decay times w.
     """
     tuning.tune()
     training = Training(problem, settings)
     total = settings.total_steps(len(training.samples))
     if start is None:
         _seed(settings.seed)
-        if velocity is not None:
-            training.velocity.copy_(velocity)
+        if moments:
+            training.optimizer.restore(moments)
     else:
-        training.restore(start)
+        with whole(Path(resumefile.NAME)):
+            training.restore(start)
     first = start.step if start is not None else 0
     yield training.at(first, None)
     for step in range(first, total):
@@ -99,7 +112,7 @@ def _seed(seed: int) -> None:
 
 
 class Training:
-    """The live state: weights, gradient and velocity as flat vectors."""
+    """The live state: weights, gradient and what the optimizer keeps, as flat vectors."""
 
     def __init__(self, problem: Problem, settings: Settings, *, measured: bool = True) -> None:
         """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
@@ -108,18 +121,23 @@ class Training:
         self.objective, self.augmented = objective(problem), problem.augmented
         self.parts: Mapping[str, float] = {}
         """Of the last step's loss: each term's by name, before its weight."""
-        self.model, self.weights = tied(problem.model, device)
+        self.tied = tied(problem.model, device, layout=problem.layout)
+        self.model, self.weights = self.tied.model, self.tied.vector
         self.model.train()
         self.samples = Samples(problem.train, device, channels_last=True)
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.parameters = [p for p in self.tied.parameters if p.requires_grad]
         if not self.parameters:
             raise LandscapeError(
                 "a model must have parameters to train, got all of them with requires_grad=False"
             )
-        self.trained = _trained(self.model)
+        self.trained = _trained(self.tied)
         self.buffered = measured and next(self.model.buffers(), None) is not None
-        self.velocity = torch.zeros_like(self.weights)
-        self.update = torch.zeros_like(self.weights)
+        kind = OPTIMIZERS[settings.optimizer]
+        self.optimizer: Optimizer = kind.make(self.tied, settings.of_optimizer())
+        self.decay = settings.weight_decay if kind.decays_gradient else 0.0
+        ema = settings.ema
+        self.average = Average(problem, device, ema) if ema is not None else None
+        self.clipped = 0
         self.meter = Meter(self.weights)
         self.generator = torch.Generator(device="cpu")
         self.generator.manual_seed(settings.seed)
@@ -133,46 +151,69 @@ class Training:
             self.weights,
             scalars,
             finite,
-            lambda: self.velocity,
+            self.optimizer.moments,
             (lambda: self.capture(step)) if finite else None,
+            self._averaged(step, finite=finite),
+            self.clipped,
         )
+
+    def _averaged(self, step: int, *, finite: bool) -> Step | None:
+        if self.average is None:
+            return None
+        return Step(step, self.average.model, self.average.weights, None, finite)
 
     def capture(self, step: int) -> TrainingState:
         """Everything that the next step depends on, apart from problem and settings."""
-        vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
+        vectors = {"weights": self.weights, **self.optimizer.moments(), **self.meter.memory}
         arrays = {f"training/{name}": to_array(vector) for name, vector in vectors.items()}
+        if self.average is not None:
+            arrays |= self.average.arrays()
         for name, buffer in self.model.named_buffers():
-            arrays[f"buffers/{name}"] = to_array(buffer)
+            if is_dense(buffer):
+                arrays[f"buffers/{name}"] = to_array(buffer)
         arrays["random/generator"] = to_array(self.generator.get_state())
         generators, info = random_state()
         arrays |= {f"random/{name}": value for name, value in generators.items()}
-        return TrainingState(step, arrays, {"random": info, "norms": self.meter.norms})
+        return TrainingState(step, arrays, self._info(info))
+
+    def _info(self, generators: Mapping[str, Any]) -> dict[str, Any]:
+        return {"random": generators, "norms": self.meter.norms, "clipped": self.clipped}
 
     def restore(self, state: TrainingState) -> None:
         """Be where `capture` was."""
         found = state.part("training")
-        vectors = {"weights": self.weights, "velocity": self.velocity, **self.meter.memory}
+        vectors = {"weights": self.weights, **self.meter.memory}
         for name, vector in vectors.items():
-            from_array(vector, found[name])
+            from_array(vector, found.pop(name))
+        self.optimizer.restore(
+            {name: to_tensor(value, self.weights.dtype) for name, value in found.items()}
+        )
+        if self.average is not None:
+            self.average.restore(state.part("average"))
         held = state.part("buffers")
         for name, buffer in self.model.named_buffers():
-            from_array(buffer, held[name])
+            if is_dense(buffer):
+                from_array(buffer, held[name])
+        self.tied.settle()
         self.meter.norms = tuple(state.info["norms"])
+        self.clipped = state.info.get("clipped", 0)
         generators = state.part("random")
         self.generator.set_state(torch.from_numpy(np.array(generators["generator"])))
         set_random_state(generators, state.info["random"])
 
     def step(self, step: int, lr: float) -> tuple[dict[str, float], bool]:
         """Move the weights one step; give its scalars, and whether it was finite and so taken."""
-        buffers = [buffer.clone() for buffer in self.model.buffers()] if self.buffered else []
+        own = list(filter(is_dense, self.model.buffers())) if self.buffered else []
+        buffers = [buffer.clone() for buffer in own]
         loss = self.loss(self.batch(step))
         gradient = self._gradient(loss)
-        self._set_update(gradient, lr)
+        self.optimizer.propose(gradient, lr)
         if not self.measured:
-            self.weights.add_(self.update)
+            self._take()
             return {}, True
+        update = self.optimizer.update
         scalars = self.meter.scalars(
-            self.weights, gradient, self.update, batch_loss=float(loss.detach()), lr=lr
+            self.weights, gradient, update, batch_loss=float(loss.detach()), lr=lr
         )
         if isinstance(self.objective, TermsObjective):
             scalars |= of_terms(self.parts, self.objective.weights)
@@ -180,11 +221,17 @@ class Training:
         reach = scalars["weight_norm"] + scalars["update_norm"]
         largest = torch.finfo(self.weights.dtype).max
         if taken := math.isfinite(scalars["batch_loss"]) and reach < largest:
-            self.weights.add_(self.update)
+            self._take()
         else:  # the statistics of this batch went with weights that won't be
-            for buffer, before in zip(self.model.buffers(), buffers, strict=True):
+            for buffer, before in zip(own, buffers, strict=True):
                 buffer.copy_(before)
         return scalars, taken
+
+    def _take(self) -> None:
+        self.optimizer.take()
+        self.tied.settle()
+        if self.average is not None:
+            self.average.follow(self.model, self.weights)
 
     def loss(self, indices: Tensor) -> Tensor:
         """A batch's loss in the model's present mode, with its graph."""
@@ -216,31 +263,29 @@ class Training:
         return self.order[at * size : (at + 1) * size]
 
     def _gradient(self, loss: Tensor) -> Tensor:
-        parts = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
-        found = torch.cat([part.reshape(-1) for part in parts])
+        # Not torch.autograd.grad, which reentrant checkpointing doesn't work with.
+        loss.backward()  # type: ignore[no-untyped-call]
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        found = joined(parts, self.weights.dtype)
+        for parameter in self.parameters:
+            parameter.grad = None
         if self.trained is None:
             gradient = found
         else:  # frozen parameters keep their place in the vector, with a gradient of zero
             gradient = torch.zeros_like(self.weights)
             gradient[self.trained] = found
-        if self.settings.weight_decay:
+        if self.settings.clip is not None:
+            self.clipped += clip(gradient, self.settings.clip)
+        if self.decay:
             decayed = self.weights if self.trained is None else self.weights * self.trained
-            gradient = gradient.add(decayed, alpha=self.settings.weight_decay)
+            gradient = gradient.add(decayed, alpha=self.decay)
         return gradient
 
-    def _set_update(self, gradient: Tensor, lr: float) -> None:
-        self.velocity.mul_(self.settings.momentum).add_(gradient)
-        if self.settings.nesterov:
-            direction = gradient.add(self.velocity, alpha=self.settings.momentum)
-        else:
-            direction = self.velocity
-        torch.mul(direction, -lr, out=self.update)
 
-
-def _trained(model: nn.Module) -> Tensor | None:
+def _trained(copy: Tied) -> Tensor | None:
     """Which entries of the flat vector are trained, (P,) bool; None if all are."""
-    if all(p.requires_grad for p in model.parameters()):
+    if all(p.requires_grad for p in copy.parameters):
         return None
-    return torch.cat(
-        [torch.full((p.numel(),), p.requires_grad, device=p.device) for p in model.parameters()]
-    )
+    sizes = [place.size for place in copy.layout.parameters]
+    flags = [torch.full((n,), p.requires_grad) for n, p in zip(sizes, copy.parameters, strict=True)]
+    return torch.cat(flags).to(copy.vector.device)

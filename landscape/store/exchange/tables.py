@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.scans.certificates import MEASURED, PREDICTED
-from landscape.store.scans.records import Certificate, Scan
+from landscape.store.scans.certificates import MEASURED, PREDICTED, Certificate
+from landscape.store.scans.records import Scan
 from landscape.store.scans.scanfile import (
     JSON_ATTRIBUTES,
     LATER_JSON_ATTRIBUTES,
@@ -36,7 +36,9 @@ def grid(scan: Scan) -> bytes:
     columns["measured"] = scan.measured.astype(int).ravel()
     grids = {**scan.measures, **scan.estimates}
     columns |= {name: values.ravel() for name, values in grids.items()}
-    return _csv(list(columns), zip(*(column.tolist() for column in columns.values()), strict=True))
+    return csv_of(
+        list(columns), zip(*(column.tolist() for column in columns.values()), strict=True)
+    )
 
 
 def paths(scan: Scan) -> bytes:
@@ -53,20 +55,22 @@ def paths(scan: Scan) -> bytes:
             strict=True,
         )
     )
-    return _csv(["path", "name", "step", *letters, *names], rows)
+    return csv_of(["path", "name", "step", *letters, *names], rows)
 
 
 def points(scan: Scan) -> bytes:
     """The marked points."""
     letters = "xy"[: len(scan.plane.directions)]
     rows = ((point.name, point.step, *point.xy) for point in scan.points)
-    return _csv(["name", "step", *letters], rows)
+    return csv_of(["name", "step", *letters], rows)
 
 
 def certificate(found: Certificate) -> bytes:
     """The held-out points: each measure as interpolated without it, and as measured."""
     columns = _held_out(found)
-    return _csv(list(columns), zip(*(column.tolist() for column in columns.values()), strict=True))
+    return csv_of(
+        list(columns), zip(*(column.tolist() for column in columns.values()), strict=True)
+    )
 
 
 def _held_out(found: Certificate) -> dict[str, NDArray[Any]]:
@@ -78,14 +82,16 @@ def _held_out(found: Certificate) -> dict[str, NDArray[Any]]:
 def trajectory(recorded: Trajectory) -> bytes:
     """The recorded steps with their full-data measures; weights are in trajectory.h5."""
     columns = {"step": recorded.step, "kind": recorded.kind, **recorded.measures}
-    return _csv(list(columns), zip(*(column.tolist() for column in columns.values()), strict=True))
+    return csv_of(
+        list(columns), zip(*(column.tolist() for column in columns.values()), strict=True)
+    )
 
 
 def steps(recorded: Trajectory) -> bytes:
     """The scalars of every SGD step; row t is the step from w_t to w_{t+1}."""
     scalars = recorded.scalars()
     columns = [range(len(next(iter(scalars.values())))), *(v.tolist() for v in scalars.values())]
-    return _csv(["step", *scalars], zip(*columns, strict=True))
+    return csv_of(["step", *scalars], zip(*columns, strict=True))
 
 
 def scan_arrays(scan: Scan) -> bytes:
@@ -133,22 +139,23 @@ def _about(scan: Scan) -> dict[str, Any]:
 
 def _npz(arrays: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:
     stream = io.BytesIO()
-    np.savez_compressed(stream, about=np.array(json.dumps(_strict(about))), **arrays)
+    np.savez_compressed(stream, about=np.array(json.dumps(strict(about))), **arrays)
     return stream.getvalue()
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
     """What JSON can hold: NaN becomes null, infinity text."""
     if isinstance(value, Mapping):
-        return {name: _strict(part) for name, part in value.items()}
+        return {name: strict(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(part) for part in value]
+        return [strict(part) for part in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None if np.isnan(value) else str(value)
     return value
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+def csv_of(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """A table with a header, as UTF-8."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)

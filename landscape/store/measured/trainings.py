@@ -41,11 +41,14 @@ STARTS: Mapping[str, StartPlace] = {
     ),
     "window": StartPlace(panel="from a snapshot"),
     "end": StartPlace(panel="from the end", page="the end", item="landing", where="landing"),
+    "start": StartPlace(panel="from its start", page="its start", item="start", where="start"),
     "plateau": StartPlace(
         panel="from initializations on the plateau, own steps", page="a start on the plateau"
     ),
 }
 """By name, in the order of tables and panels; ``window``: a snapshot in the motion's window."""
+LEAVING = ("best", "before-onset")
+"""Those that the run itself left from."""
 
 
 @dataclass(frozen=True)
@@ -178,14 +181,17 @@ class LeftAgain:
     low: float
     """Exact binomial interval of the share, 95 %."""
     high: float
+    decided: str = ""
+    """What Wald's sequential test says of the place: ``unstable``, ``not unstable``, or ``open``
+    where more orders are needed; empty: measured by a version without it."""
 
 
 @dataclass(frozen=True)
 class EscapeTrainings:
-    """What came of trying again."""
+    """What came of trying again, after an escape or where nothing was learned."""
 
     level: float
-    """Loss above which a training counts as having left, L_best + ¼(L₀ − L_best)."""
+    """Loss above which a training counts as having left: `escapes.Course.level`."""
     branches: tuple[Trained, ...]
     names: tuple[str, ...]
     """Folders of the branches, in RUN/interventions."""

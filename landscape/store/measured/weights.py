@@ -50,10 +50,15 @@ class LagCurve:
 
 @dataclass(frozen=True)
 class WeightDistances:
-    """Distances between snapshots, and how they grow with the lag."""
+    """Distances between snapshots of the whole run, and how they grow with the lag."""
 
     distances: Distances
     by_lag: LagCurve
+    """Of the whole run: where it learned first, that dominates."""
+    settled: LagCurve | None = None
+    """Of the steps since it settled alone; None: fewer than two snapshots there."""
+    since: int = 0
+    """From which step on."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ class StateAtStep:
     saturated: tuple[str, ...] | None = None
     """Layers with every unit saturated on all data."""
     partly_dead: Mapping[str, float] = field(default_factory=dict)
-    """Share of dead units, of the layers that have some and not all."""
+    """Share of dead units, of the layers that have some and not all;"""
+    partly_saturated: Mapping[str, float] = field(default_factory=dict)
+    """and of saturated ones."""
     logit_spread: float | None = None
     """Outputs' standard deviation over the inputs, as a share of their scale."""
     moving: tuple[str, ...] | None = None
@@ -50,6 +52,11 @@ class StateAtStep:
     def stuck_layers(self) -> tuple[str, ...]:
         """Layers whose units are all dead or all saturated; () where not measured."""
         return (self.dead or ()) + (self.saturated or ())
+
+    @property
+    def partly_stuck(self) -> Mapping[str, float]:
+        """Share of dead or saturated units, of the layers that have some and not all."""
+        return {**self.partly_dead, **self.partly_saturated}
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,7 @@ class Measured:
                 "dead": units.whole("dead", row),
                 "saturated": units.whole("saturated", row),
                 "partly_dead": units.partly("dead", row),
+                "partly_saturated": units.partly("saturated", row),
                 "logit_spread": units.told_apart(row),
                 "moving": units.moving(row),
                 "tensors": len(units.tensors),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.store.scans.attributes import MeasureInfo, named
+from landscape.store.scans.certificates import Certificate, Promise
 from landscape.store.trajectories.trajectory import Event
 
 Floats = NDArray[np.float64]
@@ -89,6 +90,21 @@ class Plane:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """What of a network a plane's directions move."""
+
+    trained: int
+    """P, the numbers in the flat vector."""
+    frozen: int
+    """The numbers that are constants, in no vector."""
+    frozen_tensors: int
+    moved: int
+    """Those of P that directions move."""
+    tensors: tuple[str, ...] = ()
+    """The names of the tensors that they are in; none: all of the vector's."""
+
+
+@dataclass(frozen=True)
 class Path:
     """A trajectory projected onto a plane by least squares."""
 
@@ -132,47 +148,6 @@ class Spread:
     measured: NDArray[np.bool_]
     lengths: Floats
     """(K, D) of the directions: the distance that 1 on an axis stands for."""
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """How far off interpolated values are, seen at random points that were measured afterwards.
-
-    It passes when the 95 % quantile of each loss's errors, relative to max(|loss|, 1e-6), is
-    within the tolerance and the largest within twice. Without points everything was measured.
-    """
-
-    tolerance: float
-    attempts: int
-    """The last of so many: after one that failed, more points were measured."""
-    xy: Floats
-    """(n, D) coordinates."""
-    predicted: Mapping[str, Floats]
-    """By measure (n,), as interpolated before."""
-    measured: Mapping[str, Floats]
-
-    def errors(self, name: str) -> Floats:
-        """(n,) of a measure: relative to max(|value|, 1e-6), of an accuracy absolute."""
-        found, exact = self.predicted[name], self.measured[name]
-        off = np.where(np.isfinite(exact), np.abs(found - exact), np.inf)
-        if name.endswith("_accuracy"):
-            return np.asarray(np.where(np.isnan(exact), np.nan, off))
-        return np.asarray(off / np.where(np.isfinite(exact), np.maximum(np.abs(exact), 1e-6), 1))
-
-    def summary(self, name: str) -> dict[str, float]:
-        """Mean, 95 % quantile and largest of a measure's errors."""
-        off = self.errors(name)
-        high = float(np.quantile(off, 0.95, method="higher"))
-        return {"mean": float(off.mean()), "quantile95": high, "largest": float(off.max())}
-
-    @property
-    def passed(self) -> bool:
-        """Whether every loss is as near as was asked for."""
-        found = [self.summary(name) for name in self.predicted if name.endswith("_loss")]
-        return all(
-            one["quantile95"] <= self.tolerance and one["largest"] <= 2 * self.tolerance
-            for one in found
-        )
 
 
 @dataclass(frozen=True)
@@ -228,6 +203,8 @@ class Scan:
     Measured on a subset of the samples: the standard error. Else 0."""
     certificate: Certificate | None = None
     """There is one as soon as every point has a value to the tolerance."""
+    weights: Moved | None = None
+    """What the directions move; None in files from before it was kept: all of the vector."""
     subset: Mapping[str, Floats] = field(default_factory=dict)
     """Measures of a subset of the samples, at points whose exact values are interpolated."""
 
@@ -260,10 +237,12 @@ class Scan:
 
     @property
     def uncertain(self) -> NDArray[np.bool_]:
-        """Where an interpolated loss may be further off than the tolerance."""
+        """Where an interpolated loss may be further off than is promised there."""
         found = np.zeros(self.measured.shape, bool)
         for name, errors in self.errors.items():
             if self.measure(name).kind == "loss" and self.tolerance > 0:
-                size = np.maximum(np.abs(self.measures[name]), 1e-6)
-                found |= ~self.measured & (errors > self.tolerance * size)
+                promise = Promise(self.tolerance)
+                if self.certificate is not None:
+                    promise = self.certificate.promise(name)
+                found |= ~self.measured & (errors > promise.allowed(self.measures[name]))
         return found

@@ -13,11 +13,23 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading, write
-from landscape.store.scans import certificates
+from landscape.store.scans import certificates, valleyfile
 from landscape.store.scans.attributes import MeasureInfo
-from landscape.store.scans.records import FORMAT, VERSION, Anchor, Path, Plane, Point, Scan, Spread
+from landscape.store.scans.records import (
+    FORMAT,
+    VERSION,
+    Anchor,
+    Moved,
+    Path,
+    Plane,
+    Point,
+    Scan,
+    Spread,
+)
+from landscape.store.scans.rules import SCAN_RULES
 from landscape.store.trajectories.index import write_events
 from landscape.store.trajectories.trajectory import events_of
+from landscape.store.typed import rebuilt
 
 PLANE_ATTRIBUTES = (
     "kind",
@@ -65,7 +77,11 @@ def load(path: FilePath) -> Scan:
     Raises:
         LandscapeError: no such file, not HDF5, no scan, or a part of it is missing.
     """
-    with reading(path, FORMAT, VERSION) as file:
+    with reading(path, FORMAT, valleyfile.VERSION, rules=SCAN_RULES) as file:
+        if valleyfile.is_valley(file):
+            raise LandscapeError(
+                f"{path} must be a scan of a plane or a line, got a valley, slices across a path"
+            )
         try:
             return _scan(file)
         except KeyError as error:
@@ -80,7 +96,7 @@ def findings(path: FilePath) -> dict[str, Any]:
     Raises:
         LandscapeError: no such file, not HDF5, or no scan.
     """
-    with reading(path, FORMAT, VERSION) as file:
+    with reading(path, FORMAT, valleyfile.VERSION, rules=SCAN_RULES) as file:
         found: dict[str, Any] = json.loads(file.attrs.get("findings", "{}"))
         return found
 
@@ -97,6 +113,8 @@ def _fill(file: h5py.File, scan: Scan) -> None:
         }
     )
     file.attrs["remarks"] = list(scan.remarks)
+    if scan.weights is not None:
+        file["weights"] = json.dumps(asdict(scan.weights))
     plane = file.create_group("plane")
     plane["origin"] = scan.plane.origin
     plane["directions"] = scan.plane.directions
@@ -178,12 +196,15 @@ def _scan(file: h5py.File) -> Scan:
         certificate=certificates.read(file["certificate"]) if "certificate" in file else None,
         subset={name: values[:] for name, values in file.get("subset", {}).items()},
         measured=grid["measured"][:],
-        points=_points(file["points"]),
+        points=_points(file["points"], len(file["plane/directions"])),
         # HDF5 lists them by name: 10 before 2.
         paths=tuple(_path(file["path"][name]) for name in sorted(file.get("path", ()), key=int)),
         **{name: _plain(file.attrs[name]) for name in SCAN_ATTRIBUTES},
         **{name: json.loads(file.attrs[name]) for name in JSON_ATTRIBUTES},
         **{name: json.loads(file.attrs.get(name, "{}")) for name in LATER_JSON_ATTRIBUTES},
+        weights=(
+            rebuilt(Moved, json.loads(file["weights"].asstr()[()])) if "weights" in file else None
+        ),
         spread=_spread(file["spread"]) if "spread" in file else None,
         remarks=tuple(map(str, file.attrs.get("remarks", ()))),
     )
@@ -216,9 +237,9 @@ def _plane(file: h5py.File) -> Plane:
     )
 
 
-def _points(group: h5py.Group) -> tuple[Point, ...]:
+def _points(group: h5py.Group, dimensions: int) -> tuple[Point, ...]:
     names = group["name"].asstr()[:] if len(group["name"]) else ()
-    axes = [group[letter][:] for letter in "xy" if letter in group]
+    axes = [group[letter][:] for letter in "xy"[:dimensions]]
     return tuple(
         Point(str(name), tuple(float(axis[i]) for axis in axes), int(group["step"][i]))
         for i, name in enumerate(names)

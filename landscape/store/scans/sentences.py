@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landscape.quantities import number, percent
-from landscape.store.scans.records import Certificate, Floats, Path, Plane, Point, Scan
+from landscape.store.scans.certificates import FACTOR, Certificate
+from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width
 from landscape.store.trajectories.trajectory import Event
 from landscape.store.typed import rebuilt
@@ -33,12 +34,17 @@ EXPLAINED = {
 }
 EVENTS = ("escape", "recovery", "spike", "plateau", "non-finite")
 """The events that are spoken of; of several at one step in this order."""
+NAMED = 4
+"""So many tensors are named, of more it says that there are others."""
+NEVER_NEAR = "Interpolation was never near enough: every point is measured."
 MOST = 2
 """So many stretches of one name are listed, more are counted."""
 TRAINED_WITH = (
     ("lr", "learning rate"),
     ("momentum", "momentum"),
     ("weight_decay", "weight decay"),
+    ("clip", "gradients clipped to norm"),
+    ("ema", "average of the weights with"),
     ("batch_size", "batch"),
 )
 
@@ -74,14 +80,22 @@ BATCHNORM = {
 }
 
 
+SPECTRAL = {
+    "saved": "Spectral norms are estimated with the origin's vectors: away from it they come out "
+    "too small; --batchnorm recompute has those of each point.",
+    "recompute": "Spectral norms were computed anew at every point.",
+    "interpolate": "Spectral norms were computed anew at every point.",
+}
+
+
 def describe(scan: Scan) -> list[str]:
     """Everything a reader of the scan must know, a sentence each."""
-    sentences = [_where(scan), *_axes(scan), _grid(scan), *_losses(scan)]
+    sentences = [_where(scan), *_axes(scan), *moved(scan), _grid(scan), *_losses(scan)]
     for path in scan.paths:
         sentences += _path(scan, path)
     if normalizes(scan.plane):
         sentences.append(f"BatchNorm statistics: {_batchnorm(scan.plane).full}.")
-    return [*sentences, *remarks(scan)]
+    return [*sentences, *_spectral(scan.plane), *remarks(scan)]
 
 
 def remarks(scan: Scan) -> list[str]:
@@ -111,19 +125,53 @@ def remarks(scan: Scan) -> list[str]:
 
 
 def approximations(scan: Scan) -> list[str]:
-    """A sentence on the subset of the samples, one on interpolation; none where all is exact."""
+    """A sentence on the subset of the samples, some on interpolation; none where all is exact."""
     found = []
     asked = scan.settings.get("samples")
     if asked is not None and not scan.tolerance:
         found.append(_subset(scan, asked))
     if scan.tolerance and scan.certificate is not None:
-        found.append(_interpolated(scan, scan.certificate))
+        found += _interpolated(scan, scan.certificate)
     return found
 
 
 def caption(scan: Scan) -> str:
-    """What a paper must say: what was measured where and how, how much it shows of the path."""
-    sentences = [_subject(scan), _named_axes(scan), _extents(scan), _centre(scan)]
+    """A caption in two or three sentences, and in a paragraph of its own all there is to know."""
+    return f"{ready(scan)}\n\n{details(scan)}"
+
+
+def ready(scan: Scan) -> str:
+    """What a paper says beneath the figure: what is drawn, and how far to trust the path."""
+    plane = scan.plane
+    shape = "line" if scan.is_line else "plane"
+    if plane.origin.size:
+        run = f" of run {scan.run_name}" if scan.run_name else ""
+        where = f"the {shape} through the {origin(plane)}{run}"
+    else:
+        where = f"an imported {shape}"
+    axes = f", {' against '.join(plane.labels)}" if any(plane.labels) else ""
+    found = [f"Training loss on {where}{axes}."]
+    moving = [path for path in scan.paths if np.isfinite(path.share_in_plane)]
+    if len(moving) == 1:
+        held = f"{percent(moving[0].share_in_plane)} of its variance"
+        found.append(
+            f"The red line is the training's path, projected: the {shape} holds {held} (a random "
+            f"one would hold {percent(moving[0].chance)}); dashed or pale, and marks hollow, where "
+            f"the {shape}'s loss is over {percent(AGREES)} off that of the weights themselves."
+        )
+    elif moving:
+        shares = [percent(path.share_in_plane) for path in moving]
+        found.append(
+            f"Lines are the paths of {', '.join(path.name for path in moving)}, projected: the "
+            f"{shape} holds {', '.join(shares)} of their variance; dashed or pale where its loss "
+            f"is over {percent(AGREES)} off that of the weights themselves."
+        )
+    return " ".join(found)
+
+
+def details(scan: Scan) -> str:
+    """What was measured where and how, how much it shows of the path, and what made it."""
+    sentences = [_subject(scan), _named_axes(scan), *moved(scan), _extents(scan), _centre(scan)]
     sentences.append(constant_output(scan.constant_loss))
     for path in scan.paths:
         text = share(path)
@@ -131,6 +179,7 @@ def caption(scan: Scan) -> str:
     sentences += [*scan.remarks, doubtful(scan)]
     if normalizes(scan.plane):
         sentences.append(_batchnorm(scan.plane).caption)
+    sentences += _spectral(scan.plane)
     return " ".join(text for text in (*sentences, *made_by(scan.provenance)) if text)
 
 
@@ -142,6 +191,7 @@ def small_print(scan: Scan) -> list[str]:
         facts.append(f"BatchNorm statistics: {_batchnorm(plane).figure}")
     facts.append(skew(plane))
     joined = "; ".join(text for text in facts if text)
+    joined = " ".join([*moved(scan), *_spectral(plane), joined]).strip()
     return [*(share(path) for path in scan.paths), *scan.remarks, joined]
 
 
@@ -221,6 +271,28 @@ def scaling(plane: Plane) -> str:
     return f"{scaled}, {plane.ignored} tensors left out" if plane.ignored != "none" else scaled
 
 
+def moved(scan: Scan) -> list[str]:
+    """A sentence on frozen tensors, one on those that alone move; none where all do."""
+    weights = scan.weights
+    if weights is None:
+        return []
+    found = []
+    if weights.frozen_tensors:
+        found.append(f"{trained(weights.trained, weights.frozen, weights.frozen_tensors)}.")
+    if count := len(weights.tensors):
+        numbers = f"{weights.moved:,} of P = {weights.trained:,} parameters"
+        named = ", ".join(weights.tensors[:NAMED]) + (", ..." if count > NAMED else "")
+        move = "tensor moves" if count == 1 else "tensors move"
+        found.append(f"Only {count} {move}, {numbers}: {named}; the others stay the origin's.")
+    return found
+
+
+def trained(count: int, frozen: int, tensors: int) -> str:
+    """How much of a network is trained: ``P = 12 trained of 340 parameters, 3 tensors frozen``."""
+    kept = f"{tensors} tensor{'' if tensors == 1 else 's'} frozen"
+    return f"P = {count:,} trained of {count + frozen:,} parameters, {kept}"
+
+
 def normalizes(plane: Plane) -> bool:
     """Whether the model has running statistics, as BatchNorm layers do."""
     return any("running_" in name for name in plane.buffers)
@@ -245,14 +317,14 @@ def doubtful(scan: Scan) -> str:
     points = "point" if count == 1 else "points"
     return (
         f"{count:,} interpolated {points} ({percent(count / scan.measured.size)} of all, "
-        f"dotted) may be off by more than {percent(scan.tolerance)}."
+        f"dotted) may be further off than the tolerance of {percent(scan.tolerance)} allows."
     )
 
 
 def bands(scan: Scan) -> tuple[str, ...]:
     """What dots and bands mean, for the small print; nothing where there are none."""
     if not scan.is_line:
-        told = f"dots: interpolated, may be off by more than {percent(scan.tolerance)}"
+        told = f"dots: interpolated, may be off by more than the {percent(scan.tolerance)} allowed"
         return (told,) if scan.uncertain.any() else ()
     if scan.spread is not None or not any((error > 0).any() for error in scan.errors.values()):
         return ()
@@ -269,9 +341,11 @@ def constant_output(loss: float) -> str:
 
 
 def training(settings: Mapping[str, Any]) -> str:
-    """How a run was trained: ``learning rate 0.1, momentum 0.9, batch 32, seed 0``."""
+    """How a run was trained: ``adamw, learning rate 0.1, batch 32, seed 0``; SGD isn't named."""
     given = [(text, settings[key]) for key, text in TRAINED_WITH if settings.get(key)]
     parts = [f"{text} {number(float(value))}" for text, value in given]
+    if settings.get("optimizer", "sgd") != "sgd":
+        parts.insert(0, str(settings["optimizer"]))
     return ", ".join(parts + ([f"seed {settings['seed']}"] if "seed" in settings else []))
 
 
@@ -320,6 +394,14 @@ def _batchnorm(plane: Plane) -> BatchNormText:
     return BATCHNORM.get(mode, BatchNormText(mode, f"BatchNorm statistics: {mode}.", mode))
 
 
+def _spectral(plane: Plane) -> list[str]:
+    """What is said of spectral norm's vectors u and v, where the model has any."""
+    names = set(plane.buffers)
+    pairs = (name for name in names if name.endswith("_u") and f"{name[:-1]}v" in names)
+    known = next(pairs, None) is not None and plane.batchnorm in SPECTRAL
+    return [SPECTRAL[plane.batchnorm]] if known else []
+
+
 # What `describe` says.
 
 
@@ -357,12 +439,14 @@ def _grid(scan: Scan) -> str:
 def _losses(scan: Scan) -> list[str]:
     found = []
     for name in ("train_loss", "validation_loss"):
-        there = scan.measured | (scan.certificate is not None)
-        values = scan.measures[name][there] if name in scan.measures else np.empty(0)
+        # Extremes that weren't measured would be the interpolation's.
+        values = scan.measures[name][scan.measured] if name in scan.measures else np.empty(0)
         if len(values) and not np.isnan(values).all():
             broken = int((~np.isfinite(values)).sum())
             rest = f", {broken:,} of {values.size:,} points not finite" if broken else ""
-            found.append(f"{MEASURES[name].capitalize()}: {_range(values)} on the grid{rest}.")
+            interpolated = scan.certificate is not None and not scan.measured.all()
+            where = "where measured" if interpolated else "on the grid"
+            found.append(f"{MEASURES[name].capitalize()}: {_range(values)} {where}{rest}.")
     own = {name: title(scan, name) for name in sorted(scan.attributes.keys() - MEASURES.keys())}
     for name, words in {**own, **EXPLAINED}.items():
         values = scan.measures.get(name, np.empty(0))
@@ -423,26 +507,53 @@ def _subset(scan: Scan, count: int) -> str:
     )
 
 
-def _interpolated(scan: Scan, certificate: Certificate) -> str:
+def _interpolated(scan: Scan, certificate: Certificate) -> list[str]:
+    """What hurts most comes first: low losses that were taken for high ones."""
     if not len(certificate.xy):
-        return (
-            f"Tolerance {percent(certificate.tolerance)}: interpolation was never near enough, or "
-            "there were too few points to test it; every point is measured."
+        return [] if certificate.attempts == 0 else [NEVER_NEAR]
+    tried = f" (attempt {certificate.attempts})" if certificate.attempts > 1 else ""
+    share = percent(float(scan.measured.mean()))
+    found = [
+        f"{share} of the points are measured, the others interpolated, which was tested at "
+        f"{len(certificate.xy)} held-out random points{tried}."
+    ]
+    names = [name for name in ("train_loss", "validation_loss") if name in certificate.predicted]
+    if certificate.caps:
+        hidden = sum(certificate.hidden(name) for name in names)
+        were = "were" if hidden > 1 else "was"
+        found.append(
+            f"Of those below the cap {hidden or 'none'} {were} taken to lie above it; losses above "
+            f"are only known to be above, and within a factor {number(FACTOR)}."
         )
-    parts = []
-    for name in ("train_loss", "validation_loss"):
-        if name in certificate.predicted:
-            off = certificate.summary(name)
-            parts.append(
-                f"{MEASURES[name]} {percent(off['mean'])} off on average, 95 % of them below "
-                f"{percent(off['quantile95'])}, all below {percent(off['largest'])}"
-            )
-    tried = f", attempt {certificate.attempts}" if certificate.attempts > 1 else ""
+    off = [_off(name, certificate) for name in names]
+    found.append(f"Tolerance {percent(certificate.tolerance)}: {'; '.join(off)}.")
+    return [*found, _at_most(certificate)]
+
+
+def _off(name: str, certificate: Certificate) -> str:
+    """How far off a loss is at the held-out points, below its cap if it has one."""
+    off, title = certificate.summary(name), MEASURES[name]
+    cap = certificate.caps.get(name)
+    where = "" if cap is None else f" below {number(cap, 4)}, at {int(off['below']):,} of them,"
+    if "mean" not in off:
+        return f"{title} nowhere below {number(cap or 0.0, 4)}"
     return (
-        f"{percent(float(scan.measured.mean()))} of the points are measured, the others "
-        f"interpolated to a tolerance of {percent(certificate.tolerance)}; at "
-        f"{len(certificate.xy)} held-out random points{tried}: {'; '.join(parts)}."
+        f"{title}{where} {percent(off['mean'])} off on average, 95 % below "
+        f"{percent(off['quantile95'])}"
     )
+
+
+def _at_most(certificate: Certificate) -> str:
+    """What the held-out points say of all others."""
+    where = {
+        "all": "of the points",
+        "below": "of the points where losses below the cap were expected",
+        "above": "elsewhere",
+    }
+    parts = [
+        f"{percent(certificate.at_most(part))} {where[name]}" for name, part in certificate.strata()
+    ]
+    return f"Further off are, with 95 % confidence, at most {' and '.join(parts)}."
 
 
 def _nulls(scan: Scan, path: Path) -> list[str]:

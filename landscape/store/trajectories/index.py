@@ -13,6 +13,7 @@ import numpy as np
 
 from landscape.store import stream
 from landscape.store.hdf5 import open_file
+from landscape.store.trajectories import constants
 from landscape.store.trajectories import parts as shard_parts
 from landscape.store.trajectories.parts import ROWS, STEPS, VELOCITIES, LiveShard, Shard
 from landscape.store.trajectories.scalars import fill_value
@@ -48,6 +49,10 @@ class About:
     sketching: Sketching | None
     scalars: Mapping[str, np.dtype[Any]]
     """The type of each scalar of an SGD step."""
+    constants: Shard | None = None
+    """What holds frozen tensors and buffers as they were at the start; None: there are none."""
+    still: frozenset[str] = frozenset()
+    """The buffers that no step has changed: rows don't hold them."""
 
 
 def write(
@@ -65,7 +70,9 @@ def read(folder: Path) -> tuple[About, list[LiveShard], tuple[Event, ...]]:
     """
     trajectory = Trajectory.open(folder / NAME)
     with opened(folder / NAME) as file:
-        shards = [Shard(**entry) for entry in listed(folder / NAME, file)]
+        every = [Shard(**entry) for entry in listed(folder / NAME, file)]
+        shards = [shard for shard in every if not shard.is_constant]
+        _, still = constants.read(file)
         shown = {ROWS: file["step"][:], VELOCITIES: trajectory.velocity_step}
         scalars = {name: file["steps"][name].dtype for name in scalar_names(file)}
         sketch = file.get("steps/sketch")
@@ -87,7 +94,8 @@ def read(folder: Path) -> tuple[About, list[LiveShard], tuple[Event, ...]]:
                 older.drop(name, keys[name])
         found.append(part)
     recorded = trajectory.recorded if trajectory.partial else None
-    about = About(tuple(trajectory.parameters), recorded, sketching, scalars)
+    constant = next((shard for shard in every if shard.is_constant), None)
+    about = About(tuple(trajectory.parameters), recorded, sketching, scalars, constant, still)
     return about, found, trajectory.events
 
 
@@ -104,7 +112,11 @@ def _fill(
     file.attrs["parameters"] = json.dumps(list(columns))
     if about.recorded is not None:
         file.attrs["all_parameters"] = json.dumps(list(about.parameters))
-    file.attrs["shards"] = json.dumps([asdict(part.shard) for part in parts])
+    shards = [part.shard for part in parts]
+    if about.constants is not None:
+        shards.insert(0, about.constants)
+        constants.show(file, folder, about.constants.file, about.still)
+    file.attrs["shards"] = json.dumps([asdict(shard) for shard in shards])
     file.create_group("buffers")
     sequences = {name: list(shard_parts.runs(parts, name)) for name in (ROWS, VELOCITIES, STEPS)}
     for name, (shape, dtype) in _shapes(folder, parts, about).items():

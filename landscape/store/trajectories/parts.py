@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from landscape.store import stream
 from landscape.store.hdf5 import open_file
+from landscape.store.trajectories.trajectory import OPTIMIZER
 
 COPY_BYTES = 16 * 2**20
 """What is copied at a time where shards are merged."""
@@ -22,10 +23,11 @@ Steps = NDArray[np.int64]
 
 
 def axis(name: str) -> str:
-    """Along which axis a dataset runs: recorded rows, velocities, or SGD steps."""
+    """Along which axis a dataset runs: recorded rows, optimizer states, or SGD steps."""
     if name.startswith("steps/"):
         return STEPS
-    return VELOCITIES if name in ("velocity", "velocity_step") else ROWS
+    is_state = name in ("velocity", "velocity_step") or name.startswith(f"{OPTIMIZER}/")
+    return VELOCITIES if is_state else ROWS
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Shard:
     velocities: int = 0
     sha256: str = ""
     """Of everything after the first 512 bytes."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it holds what is stored once, instead of rows and steps."""
+        return not (self.rows or self.steps or self.velocities)
 
 
 @dataclass
@@ -99,11 +106,19 @@ def read_keys(file: h5py.File, first_step: int) -> dict[str, Steps]:
     }
 
 
-def copy(folder: Path, parts: Sequence[LiveShard], target: h5py.File) -> None:
-    """Write the live entries of some shards, in order, a few megabytes at a time."""
+def copy(
+    folder: Path,
+    parts: Sequence[LiveShard],
+    target: h5py.File,
+    missing: Mapping[str, NDArray[Any]],
+) -> None:
+    """Write the live entries of some shards, in order, a few megabytes at a time.
+
+    ``missing``: data sets by name that some shards may lack, and what their rows have there.
+    """
     files = [open_file(folder / part.shard.file) for part in parts]
     try:
-        shapes: dict[str, tuple[tuple[int, ...], Any]] = {}
+        shapes = {name: (value.shape, value.dtype) for name, value in missing.items()}
         for file in files:
             shapes |= {name: (file[name].shape[1:], file[name].dtype) for name in datasets(file)}
         for name, (shape, dtype) in shapes.items():
@@ -117,7 +132,9 @@ def copy(folder: Path, parts: Sequence[LiveShard], target: h5py.File) -> None:
             for at, first, length in sequence:
                 for start in range(first, first + length, block):
                     stop = min(start + block, first + length)
-                    into[done : done + stop - start] = files[at][name][start:stop]
+                    there = name in files[at] or name not in missing
+                    values = files[at][name][start:stop] if there else missing[name]
+                    into[done : done + stop - start] = values
                     done += stop - start
     finally:
         for file in files:

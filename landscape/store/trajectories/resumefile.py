@@ -11,10 +11,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.errors import LandscapeError
 from landscape.store import stream
 from landscape.store.hdf5 import reading
 from landscape.store.trajectories.parts import datasets
+from landscape.store.trajectories.rules import RESUME_RULES
+from landscape.store.vetting.shapes import parsed
 
 FORMAT = "landscape-resume"
 VERSION = 1
@@ -47,16 +48,11 @@ def load(folder: Path) -> tuple[int, dict[str, NDArray[Any]], dict[str, Any]]:
         LandscapeError: no such file, or it is damaged.
     """
     path = folder / NAME
-    if path.is_file() and stream.promised(path) not in ("", stream.digest(path)):
-        raise LandscapeError(
-            f"{path} must be as it was written, its checksum differs; "
-            "put it back from a copy, or train anew with --overwrite"
-        )
-    with reading(path, FORMAT, VERSION) as file:
+    with reading(path, FORMAT, VERSION, rules=RESUME_RULES) as file:
         group = file.get("arrays")
         names = datasets(group) if group is not None else []
         arrays = {name: np.asarray(group[name][()]) for name in names}
-        return int(file.attrs["step"]), arrays, json.loads(file["info"].asstr()[()])
+        return int(file.attrs["step"]), arrays, parsed(file["info"].asstr()[()])
 
 
 def tidy(folder: Path) -> None:

@@ -12,9 +12,11 @@ that was there already replaces it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -22,6 +24,8 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store import stream
+from landscape.store.hdf5 import open_file
+from landscape.store.trajectories import constants as constants_of
 from landscape.store.trajectories import index, parts
 from landscape.store.trajectories.parts import ROWS, STEPS, VELOCITIES, LiveShard, Shard
 from landscape.store.trajectories.scalars import fill_value, storage
@@ -31,6 +35,9 @@ MOST_SHARDS = 32
 """HDF5 opens every shard of a virtual dataset, and reads zeros beyond the limit on open files."""
 MOST_DEAD = 0.1
 """A shard of which more than this was replaced or dropped is written anew without it."""
+
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 class Writer:
@@ -48,6 +55,8 @@ class Writer:
         recorded: Sequence[Mapping[str, Any]] | None = None,
         sketching: index.Sketching | None = None,
         scalars: Mapping[str, np.dtype[Any]] | None = None,
+        constants: Arrays = MappingProxyType({}),
+        still: Arrays = MappingProxyType({}),
     ) -> None:
         """Write into a run's folder.
 
@@ -57,14 +66,20 @@ class Writer:
             recorded: those that rows hold, with their offset in a row; None for all.
             sketching: how the sketches given to `add_step` are made; None where there are none.
             scalars: the type of each scalar given to `add_step`; None for those of SCALARS.
+            constants: frozen tensors and whatever else never changes, by name.
+            still: buffers as they are at the start; rows hold one only once it has changed.
         """
         self.folder = folder
         types = storage() if scalars is None else scalars
-        self.about = index.About(tuple(parameters), recorded, sketching, types)
+        names = frozenset(still)
+        self.about = index.About(tuple(parameters), recorded, sketching, types, still=names)
+        self._constants: Arrays = {**constants, **still}
+        self._still = dict(still)
+        self._stirred: dict[str, NDArray[Any]] = {}
         self.parts: list[LiveShard] = []
         self.events: Sequence[Event] | None = None
         self._rows: dict[int, dict[str, Any]] = {}
-        self._velocities: dict[int, NDArray[np.float32]] = {}
+        self._velocities: dict[int, Mapping[str, NDArray[Any]]] = {}
         self._steps: list[tuple[Mapping[str, float], NDArray[np.float32] | None]] = []
         self._next_step = 0
         self._written = 0
@@ -81,7 +96,8 @@ class Writer:
     def pending_bytes(self) -> int:
         """Weights that wait in memory for the next flush."""
         held = [row["weights"] for row in self._rows.values()]
-        return sum(weights.nbytes for weights in [*held, *self._velocities.values()])
+        held += [array for moments in self._velocities.values() for array in moments.values()]
+        return sum(array.nbytes for array in held)
 
     def add_row(
         self,
@@ -97,8 +113,34 @@ class Writer:
         recorded parameters: all of them, (P,), or a part.
         """
         row = {"step": np.int64(step), "kind": np.int64(kind), "weights": weights}
-        row |= {f"buffers/{name}": value for name, value in buffers.items()}
+        row |= {f"buffers/{name}": value for name, value in self._moving(buffers).items()}
         self._rows[step] = row | {name: np.float64(measures[name]) for name in MEASURES}
+
+    @property
+    def constant_bytes(self) -> int:
+        """What is stored once, on the disk or on its way there."""
+        written = self.about.constants
+        waiting = sum(value.nbytes for value in self._constants.values())
+        return waiting if written is None else written.bytes
+
+    @property
+    def still(self) -> Arrays:
+        """The buffers that no row has changed, as they are since the start."""
+        return self._still
+
+    def _moving(self, buffers: Arrays) -> Arrays:
+        """Those of a row's buffers that rows hold; one that has never changed may be left out."""
+        changed = [
+            name
+            for name, value in self._still.items()
+            if name in buffers and not np.array_equal(buffers[name], value)
+        ]
+        for name in changed:
+            value = self._stirred[f"buffers/{name}"] = self._still.pop(name)
+            for row in self._rows.values():
+                row[f"buffers/{name}"] = value
+        before = {name.removeprefix("buffers/"): value for name, value in self._stirred.items()}
+        return before | {name: v for name, v in buffers.items() if name not in self._still}
 
     def add_step(
         self, scalars: Mapping[str, float], sketch: NDArray[np.float32] | None = None
@@ -109,12 +151,15 @@ class Writer:
         """
         self._steps.append((scalars, sketch))
 
-    def add_velocity(self, step: int, velocity: NDArray[np.float32]) -> None:
-        """Add the optimizer's velocity at a step, of the recorded parameters."""
-        self._velocities[step] = velocity
+    def add_moments(self, step: int, moments: Mapping[str, NDArray[Any]]) -> None:
+        """Add what the optimizer keeps at a step, of the recorded parameters.
+
+        By name: ``velocity``, or ``optimizer/NAME`` each.
+        """
+        self._velocities[step] = moments
 
     def drop(self, steps: Sequence[int]) -> None:
-        """Let go of these rows and their velocities; the next flush frees their space."""
+        """Let go of these rows and their moments; the next flush frees their space."""
         for step in steps:
             self._rows.pop(step, None)
         for part in self.parts:
@@ -136,6 +181,9 @@ class Writer:
             LandscapeError: the disk is full; everything up to the last flush stays readable.
         """
         with stream.uninterrupted():
+            if self._constants:
+                self._write_constants()
+            self._complete()
             if self._rows or self._steps or self._velocities:
                 self._write_added()
             self._tidy()
@@ -151,6 +199,23 @@ class Writer:
             # Only now does nothing refer to them any more.
             while self._obsolete:
                 (self.folder / self._obsolete.pop()).unlink(missing_ok=True)
+
+    def _write_constants(self) -> None:
+        held = self._constants
+        part = self._write_part(
+            lambda file: constants_of.fill(file, held, self.about.still),
+            {name: np.empty(0, np.int64) for name in (ROWS, STEPS, VELOCITIES)},
+        )
+        self._constants = {}
+        self.about = replace(self.about, constants=part.shard)
+
+    def _complete(self) -> None:
+        """Give shards whose rows lack a buffer that has changed since then its first value."""
+        if self.about.still == self._still.keys():
+            return
+        self.about = replace(self.about, still=frozenset(self._still))
+        for at in range(len(self.parts)):
+            self._rewrite(at, at + 1)
 
     def _write_added(self) -> None:
         rows = [self._rows[step] for step in sorted(self._rows)]
@@ -171,8 +236,8 @@ class Writer:
             for name, values in self._step_arrays().items():
                 stream.create(file, name, values.shape, values.dtype)[:] = values
             if velocities:
-                stacked = np.stack([self._velocities[step] for step in velocities])
-                stream.create(file, "velocity", stacked.shape, stacked.dtype)[:] = stacked
+                for name, stacked in self._moment_arrays(velocities).items():
+                    stream.create(file, name, stacked.shape, stacked.dtype)[:] = stacked
                 file["velocity_step"] = keys[VELOCITIES]
 
         part = self._write_part(fill, keys)
@@ -182,6 +247,15 @@ class Writer:
         self._rows, self._steps, self._velocities = {}, [], {}
         self.parts.append(part)
         self._next_step += len(numbers)
+
+    def _moment_arrays(self, steps: Sequence[int]) -> dict[str, NDArray[Any]]:
+        held = [self._velocities[step] for step in steps]
+        # Several optimizers needn't all have begun.
+        like = {name: array for moments in held for name, array in moments.items()}
+        return {
+            name: np.stack([moments.get(name, np.full_like(one, np.nan)) for moments in held])
+            for name, one in like.items()
+        }
 
     def _step_arrays(self) -> dict[str, NDArray[Any]]:
         if not self._steps:
@@ -225,7 +299,7 @@ class Writer:
             name: np.sort(np.concatenate([part.keys[name][part.live[name]] for part in old]))
             for name in (ROWS, VELOCITIES, STEPS)
         }
-        new = self._write_part(lambda file: parts.copy(self.folder, old, file), keys)
+        new = self._write_part(lambda file: parts.copy(self.folder, old, file, self._stirred), keys)
         self.parts[start:stop] = [new]
         self._obsolete += [part.shard.file for part in old]
 
@@ -251,6 +325,7 @@ class Writer:
             scalars=about.scalars,
         )
         writer.parts, writer.events = found, events
+        writer._take_up(about)
         held = sum(int(part.live[STEPS].sum()) for part in found)
         if held < steps:
             raise LandscapeError(
@@ -266,12 +341,26 @@ class Writer:
         used = [path.stem for path in (folder / "shards").glob("*.h5") if path.stem.isdecimal()]
         writer._written = max([-1, *map(int, used)]) + 1
         known = {part.shard.file for part in found}
+        if about.constants is not None:
+            known.add(about.constants.file)
         writer._obsolete = [
             f"shards/{name}.h5" for name in used if f"shards/{name}.h5" not in known
         ]
         writer._changed = True
         writer._cut()
         return writer
+
+    def _take_up(self, about: index.About) -> None:
+        """Know which buffers have changed, and what they were at first."""
+        self.about = about
+        if about.constants is None:
+            return
+        with open_file(self.folder / about.constants.file) as file:
+            first = constants_of.buffers(file)
+        self._still = {name: value for name, value in first.items() if name in about.still}
+        self._stirred = {
+            f"buffers/{name}": value for name, value in first.items() if name not in about.still
+        }
 
     def _cut(self) -> None:
         """Steps that don't count any more would lie in the way of those that come."""

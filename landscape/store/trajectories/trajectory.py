@@ -15,13 +15,20 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store import names
-from landscape.store.hdf5 import check_own, reading
+from landscape.store.hdf5 import check_own, declared, reading
+from landscape.store.trajectories import constants
+from landscape.store.trajectories.rules import INDEX_RULES, SHARD_RULES
 from landscape.store.trajectories.scalars import SCALARS
+from landscape.store.vetting import gate
+from landscape.store.vetting.rules import check_datasets
+from landscape.store.vetting.shapes import parsed
 
 FORMAT = "landscape-trajectory"
 VERSION = 1
 CADENCE, DENSE, FLIGHT, EVENT = 1, 2, 4, 8
 """Bits of ``kind``: why a row was recorded."""
+OPTIMIZER = "optimizer"
+"""The group with what an optimizer other than SGD keeps between steps."""
 MEASURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 
 
@@ -54,7 +61,7 @@ class Trajectory:
     """Those of them that rows hold, with their offset in a row."""
     events: tuple[Event, ...] = ()
     velocity_step: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """The steps at which the optimizer's velocity was recorded."""
+    """The steps at which what the optimizer keeps was recorded."""
 
     @classmethod
     def open(cls, path: Path) -> Trajectory:
@@ -112,21 +119,38 @@ class Trajectory:
         return weights
 
     def buffers(self, row: int) -> dict[str, NDArray[Any]]:
-        """One row's buffers by name."""
+        """One row's buffers by name, those that never change among them."""
         with self._file() as file:
-            return {name: np.asarray(data[row]) for name, data in file["buffers"].items()}
+            changing = {name: np.asarray(data[row]) for name, data in file["buffers"].items()}
+            return constants.buffers(file) | changing
+
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """Frozen tensors, and buffers that no step has changed, by name.
+
+        A complex tensor has shape (..., 2); of a sparse buffer there are ``NAME:indices`` and
+        ``NAME:values``.
+        """
+        with self._file() as file:
+            return constants.read(file)[0]
 
     def velocity(self, step: int) -> NDArray[np.float32] | None:
         """The optimizer's velocity at a step, of the recorded parameters; None where it has none.
 
         It is v in w = w - lr v, as torch.optim.SGD keeps it.
         """
+        found: NDArray[np.float32] | None = self.moments(step).get("velocity")
+        return found
+
+    def moments(self, step: int) -> dict[str, NDArray[Any]]:
+        """What the optimizer kept at a step, of the recorded parameters; empty where unknown.
+
+        ``velocity`` of SGD, ``optimizer/NAME`` of others: vectors like a row, or a number.
+        """
         places = np.flatnonzero(self.velocity_step == step)
         if len(places) == 0:
-            return None
+            return {}
         with self._file() as file:
-            found: NDArray[np.float32] = file["velocity"][places[0]]
-        return found
+            return {name: np.asarray(file[name][places[0]]) for name in moment_names(file)}
 
     def sketches(self, steps: slice = slice(None)) -> NDArray[np.float32]:
         """(S, m) sketches of w_t - w_0, one an SGD step; (0, 0) where none were recorded."""
@@ -197,7 +221,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     Raises:
         LandscapeError: it isn't, or what is read inside is damaged.
     """
-    with reading(path, FORMAT, VERSION, shows=True) as file:
+    with reading(path, FORMAT, VERSION, rules=INDEX_RULES, shows=True) as file:
         _check_shards(path, listed(path, file))
         try:
             yield file
@@ -214,9 +238,17 @@ def listed(path: Path, file: h5py.File) -> list[dict[str, Any]]:
     Raises:
         LandscapeError: it names or shows other files.
     """
-    shards: list[dict[str, Any]] = json.loads(file.attrs["shards"])
+    shards: list[dict[str, Any]] = parsed(file.attrs["shards"])
     check_own(path, [names.shard(shard["file"], path) for shard in shards])
     return shards
+
+
+def moment_names(file: h5py.Group) -> list[str]:
+    """The data sets of a trajectory or a shard that hold what the optimizer kept."""
+    return [
+        *(["velocity"] if "velocity" in file else []),
+        *(f"{OPTIMIZER}/{name}" for name in file.get(OPTIMIZER, ())),
+    ]
 
 
 def scalar_names(file: h5py.Group) -> list[str]:
@@ -246,8 +278,8 @@ def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:
         "put it back from a copy, or save the rest with "
         f"`landscape info {path.parent} --salvage FOLDER`"
     )
-    for shard in shards:
-        place = path.parent / shard["file"]
+    places = [path.parent / shard["file"] for shard in shards]
+    for place, shard in zip(places, shards, strict=True):
         if not place.is_file():
             raise LandscapeError(f"{path} needs its shard {place}, which is missing; {remedy}")
         if place.stat().st_size != shard["bytes"]:
@@ -255,8 +287,11 @@ def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:
                 f"{path} needs its shard {place} whole, {shard['bytes']} bytes, "
                 f"got {place.stat().st_size}; {remedy}"
             )
+    gate.admit(*places)
+    for place in places:
         try:
             check_own(place)
+            check_datasets(place, declared(place), SHARD_RULES)
         except OSError as error:
             raise LandscapeError(
                 f"{path} needs its shard {place} whole, it can't be read: {error}; {remedy}"

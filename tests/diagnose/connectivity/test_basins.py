@@ -29,10 +29,12 @@ def run(world: str) -> Evidence:
     return planted.evidence(getattr(planted, world)(0.0), count=1)[0]
 
 
-def named(world: str, *barriers: Barrier | None) -> str:
-    line, polyline, matched = barriers
+def named(world: str, line: Barrier, *others: Barrier | None) -> str:
+    polyline, matched = others
     floors = connectivity(10, line, polyline, matched)
-    return naming.name_motion(changed(run(world), connectivity=floors), Thresholds()).name
+    # A curve, tried too, that is no lower than the line.
+    tried = changed(run(world), connectivity=floors, curves=planted.parts.curves(10, line))
+    return naming.name_motion(tried, Thresholds()).name
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,8 @@ def test_barriers_are_told_while_the_loss_moves(world):
 def test_where_there_is_nothing_to_match_lines_alone_part():
     for symmetric, expected in ((False, "hopping-basins"), (None, "undetermined")):
         floors = connectivity(2, HIGH, HIGH, symmetric=symmetric)
-        moved = naming.name_motion(changed(run("confined"), connectivity=floors), Thresholds())
+        tried = changed(run("confined"), connectivity=floors, curves=planted.parts.curves(2, HIGH))
+        moved = naming.name_motion(tried, Thresholds())
         assert moved.name == expected
         assert ("basins" in moved.items) == (symmetric is False)
         if symmetric is False:

@@ -154,3 +154,22 @@ def test_uneven_steps_have_their_own_lags():
     found = distances.by_lag(replace(uneven))
     assert found.lag.tolist() == [10.0, 30.0, 40.0]
     assert found.distance.tolist() == pytest.approx([1.0, 3.0, 4.0])
+
+
+def test_what_was_learned_first_is_left_out_of_the_settled_window():
+    # Straight down for 100 steps, then a walk about there of the same steps' length.
+    generator = np.random.default_rng(0)
+    walk = generator.standard_normal((200, 50)).cumsum(0)
+    drift = np.zeros((100, 50))
+    drift[:, 0] = np.linspace(1000, 0, 100)
+    found = distances.between(np.concatenate([drift, walk]))
+    late = distances.since(found, 100)
+    assert late is not None
+    assert list(late.step) == list(range(100, 300))
+    lag = 64
+    expected = np.sqrt(np.mean(((walk[lag:] - walk[:-lag]) ** 2).sum(1)))
+    curve, whole = distances.by_lag(late), distances.by_lag(found)
+    near = np.abs(curve.lag - lag).argmin()
+    assert curve.distance[near] == pytest.approx(expected, rel=0.15)
+    assert whole.distance[near] > 3 * curve.distance[near]
+    assert distances.since(found, 299) is None

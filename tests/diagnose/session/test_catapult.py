@@ -18,7 +18,7 @@ from landscape.curvature.jump import jump, stretch, subspace
 from landscape.curvature.krylov import top
 from landscape.diagnose.session import movement
 from landscape.problem import Problem, flat, half_square
-from landscape.sgd import escapes
+from landscape.sgd import endings, escapes
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.train import steps
 
@@ -108,7 +108,8 @@ def test_the_part_looks_from_before_the_spike_to_its_peak(recorded, every, monke
     limits = escapes.RiseLevels(losses[0], losses[0])
     excursion = escapes.Excursion(first, end, first, limits, losses[0])
     rules = escapes.EventRules(spike_rows=10)
-    course = escapes.Course(step, losses, losses[0], 0 * losses, 0, (excursion,), rules)
+    ending = endings.of(losses, losses[0], 0.0, rules.ending)
+    course = escapes.Course(step, losses, losses[0], 0 * losses, 0, (excursion,), ending, rules)
     context = SimpleNamespace(
         course=course, subject=SimpleNamespace(problem=problem, trajectory=trajectory)
     )

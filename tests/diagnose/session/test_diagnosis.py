@@ -60,7 +60,7 @@ def test_the_verdict_is_strict_json(done):
     assert (found["verdict"], found["motion"]) == (verdict.verdict, verdict.motion)
     assert set(found) == {
         *("format", "version", "verdict", "motion", "landing", "layers", "also", "confidence"),
-        *("events", "evidence", "overfitting", "caveats", "rests_on"),
+        *("events", "evidence", "overfitting", "mistakes", "caveats", "rests_on"),
     }
     for item in found["evidence"].values():
         assert set(item) == {"value", "threshold", "meaning"}
@@ -196,7 +196,7 @@ def test_floors_and_replicas_reach_the_verdict(learned):
 
 def test_what_depends_on_an_escape_is_measured_anew_where_the_lines_make_it_none(copied):
     run, problem = copied
-    _, steps = measured(run, problem, intervene=False, thresholds=Thresholds(escape_times=100))
+    _, steps = measured(run, problem, intervene=False, thresholds=Thresholds(noises=1e3))
     kept = {name for name, part in steps.items() if part.kept}
     assert {"units", "distances", "density"} <= kept
     # Rows before the onset, and the movement in sharp directions, hang on it.
@@ -205,7 +205,7 @@ def test_what_depends_on_an_escape_is_measured_anew_where_the_lines_make_it_none
 
 def test_thresholds_draw_the_lines_elsewhere(copied):
     run, problem = copied
-    found, _ = measured(run, problem, intervene=False, thresholds=Thresholds(escape_times=100))
+    found, _ = measured(run, problem, intervene=False, thresholds=Thresholds(noises=1e3))
     assert conclude(found).verdict != "escaped"
 
 
@@ -214,6 +214,7 @@ def test_thresholds_draw_the_lines_elsewhere(copied):
     [
         ({"only": ("unit",)}, f"only must name parts, {', '.join(NAMES)}, got unit"),
         ({"epochs": 0}, "epochs of an intervention must be at least 1, got 0"),
+        ({"orders": 0}, "orders must be at least 1, got 0"),
     ],
 )
 def test_mistakes_are_refused_before_anything_is_measured(learned, options, message):
@@ -255,10 +256,11 @@ def test_too_few_losses_are_refused(tmp_path):
 def test_interventions_done_before_still_tell(escaped):
     run, problem = escaped
     first = Diagnosis(run, problem, epochs=1, only=("interventions",))
-    first.context.plan = replace(first.plan, missing=first.plan.missing[:2])
+    first.context.plan = some = replace(first.plan, missing=first.plan.missing[:2])
+    first.context.planned = lambda context: replace(some, missing=())
     list(measure(first))
     again = Diagnosis(run, problem, epochs=1, only=("units",), intervene=False)
-    assert [trial.name for trial in again.plan.trials] == [t.name for t in first.plan.missing]
+    assert [trial.name for trial in again.plan.trials] == [t.name for t in some.missing]
     assert not again.plan.missing
     list(measure(again))
     assert len(again.context.measured.interventions.escape.branches) == 2

@@ -18,11 +18,14 @@ ONLY = ("interventions",)
 
 
 class Loses(Here):
-    """Loses the worker of the second task, as a cluster does that gives up on it."""
+    """Loses the worker of the second task once, as a cluster does that gives up on it."""
+
+    lost = False
 
     def run(self, function, tasks, listener=None, *, shared=None):
         for index, outcome in enumerate(super().run(function, tasks, listener, shared=shared)):
-            if index == 1:
+            if index == 1 and not self.lost:
+                self.lost = True
                 shutil.rmtree(f"{tasks[1].folder}/interventions/{tasks[1].trial.name}")
                 yield cluster.Outcome(1, error="KilledWorker: it died", lost=True)
             else:

@@ -13,7 +13,7 @@ from landscape.problem.weights import Layout, buffers
 
 
 def start_of(problem):
-    return Start(flat(problem.model).numpy(), buffers(problem.model), None)
+    return Start(flat(problem.model).numpy(), buffers(problem.model))
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "resnet20"])
@@ -50,7 +50,7 @@ def test_outputs_are_constant_on_the_plateau_alone():
     assert not plateau.is_constant(problem, start)
     placed = plateau.place(problem, start)
     assert plateau.is_constant(problem, placed.start)
-    lost = Start(np.full_like(start.weights, np.nan), start.buffers, None)
+    lost = Start(np.full_like(start.weights, np.nan), start.buffers)
     assert not plateau.is_constant(problem, lost)
 
 

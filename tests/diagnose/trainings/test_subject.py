@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.session.diagnosis import Diagnosis, conclude, measure
 from landscape.diagnose.trainings.subject import Subject
 from landscape.problem import Problem, half_square
@@ -48,6 +49,24 @@ def watched(folder, made, optimizer_class, **values):
             optimizer.step()
             watch.record(loss)
     return Subject(read(folder), made)
+
+
+def test_other_optimizers_and_clipping_are_told(tmp_path):
+    adam = {"optimizer": "adam", "lr": 0.01, "beta1": 0.8, "batch_size": 8, "epochs": 3}
+    setup = record(tmp_path / "adam", problem(), **adam).evidence.setup
+    # Its average of gradients makes steps resemble each other, as momentum does.
+    assert (setup.optimizer, setup.momentum, setup.clipped) == ("Adam", 0.8, False)
+    plain = record(tmp_path / "plain", problem(), clip=1e6, batch_size=8, epochs=3)
+    assert (plain.evidence.setup.optimizer, plain.evidence.setup.clipped) == ("SGD", False)
+    clipped = record(tmp_path / "clipped", problem(), clip=1e-2, batch_size=8, epochs=3)
+    assert clipped.evidence.setup.clipped is True
+    assert clipped.run.record["clipped"] == 15
+    assert not is_sgd(clipped.evidence)
+    run = plain.run.update(status="running")
+    assert Subject(run, plain.problem).evidence.setup.clipped is True  # it isn't known
+    own = watched(tmp_path / "own", problem(), torch.optim.AdamW, lr=0.01, betas=(0.7, 0.9))
+    setup = own.evidence.setup
+    assert (setup.optimizer, setup.momentum, setup.clipped) == ("AdamW", 0.7, False)
 
 
 def test_settings_that_matter_are_the_runs(tmp_path):

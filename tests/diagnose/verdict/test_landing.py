@@ -82,14 +82,21 @@ def test_interventions_after_an_escape():
 
 
 @pytest.mark.parametrize(
-    ("best", "onset", "is_unstable"), [(8, 10, True), (8, 8, False), (9, 9, True), (0, 9, True)]
+    ("best", "onset", "is_unstable"), [(8, 10, True), (6, 8, False), (9, 9, True), (0, 9, True)]
 )
-def test_each_start_has_its_own_probability(best, onset, is_unstable):
-    # 8 of 10 is no proof, the interval begins at 0.44; 16 of 20 would have been, at 0.56.
-    found = escaped_with(planted.tried(best=best, onset=onset))
+def test_each_start_has_its_own_test(best, onset, is_unstable):
+    # Of ten; the ones that left come first, and 7 of 7 decide whatever comes after.
+    found = escaped_with(planted.tried(best=best, onset=min(onset, 6) if best == 6 else onset))
     assert found.items["left_again_from_best"].value == best / 10
-    assert found.items["left_again_from_onset"].value == onset / 10
     assert (found.also == ("unstable-at-rate",)) == is_unstable
+
+
+def test_too_few_orders_leave_it_open():
+    found = escaped_with(planted.tried(best=6, onset=6, orders=6))
+    assert found.items["stability_from_best"].value == "open"
+    assert "unstable-at-rate" not in found.also
+    found = escaped_with(planted.tried(best=1, onset=1))
+    assert found.items["stability_from_best"].value == "not unstable"
 
 
 def test_nothing_follows_where_the_control_does_not_leave():

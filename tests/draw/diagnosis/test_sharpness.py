@@ -78,9 +78,11 @@ def test_nesterovs_bound_is_another(found, batch):
     assert "Bound of the full batch, (2 + 2β)/((1 + 2β)η): 13.6." in caption(subject)
 
 
-def test_other_optimizers_have_no_bounds(found, batch):
-    subject = found(sharpness=batch)
-    subject.history.settings.pop("momentum")
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"clip": 0.1}], ids=str)
+def test_other_optimizers_have_no_bounds(found, batch, settings):
+    subject = found(sharpness=batch, settings=settings)
+    if not settings:  # a loop of one's own
+        subject.history.settings.pop("momentum")
     figure = sharpness(subject, style=Style(width=3.25))
     assert not flat(figure.axes[0])
     assert "no bounds: not plain SGD" in words(figure)

@@ -11,6 +11,7 @@ from matplotlib.text import Text
 from landscape import draw
 from landscape.draw.elements import episodes
 from landscape.draw.look import scale
+from landscape.draw.look.style import Style
 from landscape.draw.solid import stage, trail
 from landscape.store.scans import sentences
 from landscape.store.trajectories.trajectory import Event
@@ -77,7 +78,7 @@ def test_the_words():
 
 def test_a_path_lies_in_bands_of_their_colours(planted):
     scan = eventful(planted.escape(15, 9))
-    figure = draw.contour(scan)
+    figure = draw.contour(scan, style=Style(explain=True))
     bands = {
         tuple(collection.get_colors()[0]): collection.get_segments()
         for collection in figure.axes[0].findobj(LineCollection)
@@ -129,7 +130,7 @@ def test_surfaces_carry_them_over_the_ground(planted):
 
 
 def test_surfaces_name_them(planted, no_gl):
-    figure = draw.surface(eventful(planted.escape(15, 9)))
+    figure = draw.surface(eventful(planted.escape(15, 9)), style=Style(explain=True))
     written = {text.get_text() for text in figure.axes[0].findobj(Text)}
     assert {"plateau", "escape"} <= written
 
@@ -140,6 +141,6 @@ def test_captions_tell_them(planted):
 
 def test_on_a_dot_of_a_path_nothing_is_named(planted, no_gl):
     scan = eventful(planted.random(9, 9), EVENTS[:1])
-    figure = draw.surface(scan)
+    figure = draw.surface(scan, style=Style(explain=True))
     assert "plateau" not in {text.get_text() for text in figure.axes[0].findobj(Text)}
     assert not any("plateau" in text.get_text() for text in figure.legends[0].get_texts())

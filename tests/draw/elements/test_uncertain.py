@@ -36,7 +36,7 @@ def test_dots_where_the_error_may_exceed_the_tolerance():
     uncertain.draw_dots(axes, made)
     [dots] = axes.lines
     np.testing.assert_array_equal(dots.get_xydata(), [[-1, 1]])
-    assert sentences.bands(made) == ("dots: interpolated, may be off by more than 1 %",)
+    assert sentences.bands(made) == ("dots: interpolated, may be off by more than the 1 % allowed",)
 
 
 def test_nothing_where_all_is_near_enough():

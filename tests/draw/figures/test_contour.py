@@ -4,224 +4,211 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw.elements import marks
-from landscape.draw.look import theme
+from landscape.draw.elements import paths
+from landscape.draw.look import scale, theme
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
+from landscape.store.trajectories.trajectory import Event
 
 
-def pixels(figure: Figure) -> np.ndarray:
+def panels(figure: Figure):
+    return [axes for axes in figure.axes if axes.images]
+
+
+def labels(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def overlap(one, other) -> float:
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return max(width, 0) * max(height, 0)
+
+
+@pytest.mark.parametrize("make", ["bowl", "escape", "random"])
+def test_a_column_of_which_the_data_takes_at_least_seventy_percent(planted, make):
+    figure = draw.contour(getattr(planted, make)(21, 21))
+    assert figure.get_figwidth() == 3.25
+    data = [axes for axes in figure.axes if axes.images or axes.lines]
+    area = sum(axes.get_position().width * axes.get_position().height for axes in data)
+    assert area >= (0.7 if make != "escape" else 0.62)  # a flat plane's letters weigh more
+
+
+@pytest.mark.parametrize("make", ["bowl", "escape"])
+def test_labels_cover_neither_marks_nor_path_nor_each_other(planted, make):
+    scan = getattr(planted, make)(21, 21)
+    figure = draw.contour(scan)
     figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    [panel] = panels(figure)
+    boxes = [text.get_window_extent() for text in panel.texts]
+    assert len(boxes) >= 3
+    for k, box in enumerate(boxes):
+        for other in boxes[k + 1 :]:
+            assert overlap(box, other) == 0
+        inside = panel.get_window_extent()
+        assert inside.x0 <= box.x0
+        assert box.x1 <= inside.x1
+    named = [text for text in panel.texts if ", step " in text.get_text()]
+    pixels = panel.transData.transform(scan.paths[0].xy)
+    marks = panel.transData.transform([point.xy for point in scan.points])
+    for text in named:
+        box = text.get_window_extent()
+        for covered in (pixels, marks):
+            held = (covered > [box.x0, box.y0 + 2]) & (covered < [box.x1, box.y1 - 2])
+            assert not held.all(axis=1).any(), text.get_text()
 
 
-def colour_at(figure: Figure, axes, x: float, y: float) -> np.ndarray:
-    column, row = axes.transData.transform((x, y))
-    picture = pixels(figure)
-    return picture[picture.shape[0] - 1 - round(row), round(column)]
+def test_start_best_and_end_say_the_losses_of_the_weights_themselves(planted):
+    scan = planted.bowl(21, 21)
+    [panel] = panels(draw.contour(scan))
+    said = labels(panel)
+    path = scan.paths[0]
+    for name, step in (("start", 0), ("best", 3960), ("end", 4500)):
+        loss = path.true_loss[path.step == step][0]
+        [text] = [one for one in said if one.startswith(f"{name}, step {step:,}\n")]
+        assert float(text.split("\n")[1].removeprefix("loss ")) == pytest.approx(loss, rel=5e-3)
 
 
-def texts(figure: Figure) -> list[str]:
-    import matplotlib.text
-
-    return [t.get_text() for t in figure.findobj(matplotlib.text.Text) if t.get_text()]
-
-
-def labels(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-def tilted(planted, nx=51, ny=31):
-    """A loss that rises along x only, fastest at the right, on a plane longer in x."""
-    where = planted.plane("along", ("a", "b"), "distance in weight space", (1.0, 1.0))
-    return planted.scan(
-        where,
-        np.linspace(-8, 45, nx),
-        np.linspace(-15, 15, ny),
-        lambda x, y: 10 ** ((x + 8) / 53 + 0 * y),
-        constant_loss=float("nan"),
-        samples={},
-        measures={
-            "train_loss": 10 ** ((np.linspace(-8, 45, nx)[:, None] + 8) / 53 + np.zeros((1, ny)))
-        },
-    )
+def test_a_mark_is_hollow_and_says_how_far_off_it_is_where_the_plane_has_another_loss(planted):
+    scan = planted.bowl(21, 21)
+    assert paths.faded(scan.paths[0])[0]
+    assert not paths.faded(scan.paths[0])[-1]
+    [panel] = panels(draw.contour(scan))
+    [start] = [text for text in labels(panel) if text.startswith("start")]
+    assert start.endswith("\n9 off the plane")
+    [end] = [text for text in labels(panel) if text.startswith("end")]
+    assert "off the plane" not in end
+    faces = {
+        line.get_marker(): line.get_markerfacecolor() for line in panel.lines if line.get_marker()
+    }
+    assert faces[theme.mark("start").marker] == "none"
+    assert faces[theme.mark("end").marker] == theme.mark("end").colour
 
 
-@pytest.mark.parametrize(("x", "position"), [(-7.0, 1 / 53), (18.0, 26 / 53), (44.0, 52 / 53)])
-def test_x_runs_along_the_horizontal(planted, x, position):
-    figure = draw.contour(tilted(planted))
-    wanted = 255 * np.array(theme.LOSS(position)[:3])
-    for y in (-13.2, 2.3, 12.4):
-        np.testing.assert_allclose(colour_at(figure, figure.axes[0], x, y), wanted, atol=12)
+def test_the_path_is_dashed_just_where_the_plane_has_another_loss(planted):
+    scan = planted.bowl(21, 21)
+    [panel] = panels(draw.contour(scan))
+    drawn = {
+        collection.get_linestyle()[0][1] is None: np.concatenate(collection.get_segments())
+        for collection in panel.collections
+        if isinstance(collection, LineCollection)
+        and tuple(collection.get_colors()[0]) == to_rgba(theme.PATH)
+    }
+    far = paths.faded(scan.paths[0])
+    for solid, rows in ((True, ~far), (False, far)):
+        for place in scan.paths[0].xy[rows]:
+            assert (np.abs(drawn[solid] - place).max(axis=1) < 1e-12).any()
 
 
-def test_y_runs_upwards(planted):
-    scan = tilted(planted)
-    upright = replace(
-        scan,
-        x=np.linspace(-1, 1, 31),
-        y=np.linspace(-1, 1, 51),
-        measures={"train_loss": scan.measures["train_loss"].T},
-        measured=scan.measured.T,
-    )
-    figure = draw.contour(upright)
-    for y in (-0.95, 0.93):
-        wanted = 255 * np.array(theme.LOSS((y + 1) / 2)[:3])
-        np.testing.assert_allclose(colour_at(figure, figure.axes[0], 0.31, y), wanted, atol=12)
+def test_what_is_above_the_cap_is_one_quiet_grey_with_its_limit(planted):
+    scan = planted.bowl(41, 41)
+    figure = draw.contour(scan)
+    [panel] = panels(figure)
+    picture = np.asarray(panel.images[0].get_array())
+    colours = scale.of(scan, paths=True)
+    grey = np.round(255 * np.array(to_rgba(theme.LOOKS["paper"].beyond)))
+    i, j = np.unravel_index(scan.measures["train_loss"].argmax(), (41, 41))
+    corner = picture[0 if j == 0 else -1, 0 if i == 0 else -1]
+    np.testing.assert_array_equal(corner, grey)
+    assert f"loss > {colours.high:g}" in labels(panel)
+    assert f"> {colours.high:g}" in [text.get_text() for text in figure.findobj(Text)]
+    assert not [one for one in panel.collections if one.get_hatch()]
+    assert not figure.legends
 
 
-def test_distances_are_to_one_scale(planted):
-    figure = draw.contour(planted.escape())
-    width, height = figure.axes[0].get_window_extent().size
-    assert width / height == pytest.approx(53 / 30, rel=0.01)
+def test_the_scale_reaches_down_to_the_run_s_own_lowest_loss(planted):
+    """So that a plateau is no deep minimum in colour."""
+    scan = planted.random(21, 21)
+    low = min(np.nanmin(scan.paths[0].true_loss), scan.measures["train_loss"].min())
+    figure = draw.contour(scan)
+    [panel] = panels(figure)
+    at = scale.of(scan, paths=True).position(scan.measures["train_loss"])
+    assert scale.of(scan, paths=True).low == pytest.approx(low)
+    picture = np.asarray(panel.images[0].get_array())
+    middle = picture[picture.shape[0] // 2, picture.shape[1] // 2] / 255
+    np.testing.assert_allclose(middle, theme.LOSS(float(at[10, 10])), atol=0.03)
 
 
-def test_a_ribbon_is_not_and_says_so(planted):
-    scan = replace(planted.escape(), y=np.linspace(-1, 1, 31))
-    assert "the axes are not to one scale" in "\n".join(texts(draw.contour(scan)))
+def test_of_a_path_that_is_a_dot_only_the_origin_is_marked(planted):
+    figure = draw.contour(planted.random(21, 21))
+    [panel] = panels(figure)
+    assert len([text for text in labels(panel) if ", step" in text]) == 1
+    said = [text.get_text() for text in figure.texts]
+    assert said == ["the path: a dot in this plane, 0.004 % of the variance"]
 
 
-def test_training_and_validation_share_a_scale(planted):
-    figure = draw.contour(planted.bowl())
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles[:2] == ["training loss (1,437 samples)", "validation loss (360 samples)"]
-    assert figure.get_size_inches()[0] == 7
-    names = [axes.get_xlabel() for axes in figure.axes]
-    assert names.count("loss (log scale)") == 1
-    assert names.count("training step") == 1
+def test_validation_stands_beside_training_only_where_it_looks_different(planted):
+    bowl = planted.bowl(15, 15)
+    alike = replace(bowl, measures=bowl.measures | {"validation_loss": bowl.measures["train_loss"]})
+    other = bowl.measures | {"validation_loss": 4 * bowl.measures["train_loss"]}
+    assert len(panels(draw.contour(alike))) == 1
+    both = draw.contour(replace(bowl, measures=other))
+    assert len(panels(both)) == 2
+    assert both.get_figwidth() == 6.75
+    asked = draw.contour(alike, style=Style(panels=("train", "validation")))
+    assert [labels(panel)[0] for panel in panels(asked)] == ["training", "validation"]
+    one = draw.contour(alike, style=Style(panels=("validation",)))
+    assert "validation loss" in [text.get_text() for text in one.findobj(Text)]
 
 
-def test_without_validation_there_is_one_panel(planted):
-    bowl = planted.bowl()
-    nothing = np.full_like(bowl.measures["train_loss"], np.nan)
-    for measures in ({}, {"validation_loss": nothing}):
-        measures = {"train_loss": bowl.measures["train_loss"], **measures}
-        figure = draw.contour(replace(bowl, measures=measures))
-        titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
-        assert titles == ["training loss (1,437 samples)"]
-
-
-def test_axes_say_what_they_are_and_their_unit(planted):
-    random, along = draw.contour(planted.bowl()), draw.contour(planted.escape())
-    assert random.axes[0].get_xlabel() == (
-        "random direction 1\n(filter-normalized units; 1 = 3.21 in weight space)"
-    )
-    assert random.axes[0].get_ylabel() == (
-        "random direction 2\n(filter-normalized units; 1 = 3.18 in weight space)"
-    )
-    assert along.axes[0].get_xlabel() == "best → end\n(distance in weight space)"
-
-
-def test_the_path_s_share_is_beside_chance(planted):
-    assert (
-        "path: 0.004 % of its variance lies in this plane (chance 0.0083 %), up to 44 away from it"
-    ) in "\n".join(texts(draw.contour(planted.random())))
-
-
-def test_the_legend_names_all_that_is_drawn(planted):
-    assert labels(draw.contour(planted.bowl())) == [
-        "start (step 0)",
-        "end (step 4,500)",
-        "best (step 3,960)",
-        "lowest on the grid: 0.0261, validation 0.13",
-        "pale: over 10 % off the plane's loss",
-        "loss above 20: twice the best constant output",
-    ]
-
-
-def test_the_constant_loss_is_marked_on_the_colour_bar(planted):
-    assert "2.30 best constant output" in texts(draw.contour(planted.escape()))
-    high = replace(planted.random(), constant_loss=50.0)
-    assert "best constant output 50: above this scale" in texts(draw.contour(high))
-
-
-def test_what_is_not_a_loss_is_drawn_and_named(planted):
-    bowl = planted.bowl(21, 21)
-    loss = bowl.measures["train_loss"].copy()
-    loss[3:7, 3:9] = loss[14, 14] = np.nan
-    loss[14:17, 3:6] = np.inf
-    measured = np.ones_like(bowl.measured)
-    measured[3:7, 3:9] = False
-    figure = draw.contour(planted.with_losses(bowl, loss, measured=measured))
-    assert labels(figure)[-3:] == ["not measured", "loss is NaN", "loss is infinite"]
-    axes = figure.axes[0]
-    grey = colour_at(figure, axes, *(bowl.x[5], bowl.y[6]))
-    np.testing.assert_array_equal(grey, [0xDE] * 3)
-
-
-def test_a_zero_loss_makes_the_scale_linear_and_says_so(planted):
-    bowl = planted.bowl(21, 21)
-    loss = bowl.measures["train_loss"].copy()
-    loss[10, 10] = 0
-    names = [axes.get_xlabel() for axes in draw.contour(planted.with_losses(bowl, loss)).axes]
-    assert "loss (linear scale: losses ≤ 0 have no logarithm)" in names
-
-
-def test_a_tiny_path_has_an_inset_in_a_corner(planted):
-    figure = draw.contour(planted.random())
-    [inset] = figure.axes[0].child_axes
-    low, high = inset.get_xlim()
-    assert high - low == pytest.approx(0.03, rel=0.3)
-    box = inset.get_window_extent().transformed(figure.axes[0].transAxes.inverted())
-    assert box.x0 > 0.5
-    assert box.y0 > 0.5
-    assert any("path at its own scale, ground\ninterpolated" in text for text in texts(figure))
-    assert figure.axes[1].child_axes == []
-    assert draw.contour(planted.bowl()).axes[0].child_axes == []
-
-
-def test_the_lowest_point_is_the_grid_s(planted):
-    bowl = planted.bowl()
-    loss, at = marks.lowest(bowl)
-    i, j = np.argwhere(bowl.measures["train_loss"] == loss)[0]
-    assert at.tolist() == [bowl.x[i], bowl.y[j]]
-
-
-def test_marks_at_one_place_are_all_seen(planted):
-    bowl = planted.bowl()
-    least = marks.lowest(bowl)[1]
-    points = tuple(replace(p, xy=(float(least[0]), float(least[1]) + 0.01)) for p in bowl.points)
-    axes = draw.contour(replace(bowl, points=points)).axes[0]
-    looks = [theme.MARKS[point.name] for point in points] + [theme.LOWEST]
-    stamps = [
-        next(
-            line
-            for line in axes.lines
-            if line.get_marker() == look.marker and look.size == line.get_markersize()
-        )
-        for look in looks
-    ]
-    at = np.array([axes.transData.transform(line.get_xydata()[0]) for line in stamps])
-    gaps = np.linalg.norm(at[:, None] - at[None], axis=2) + 1e9 * np.eye(4)
-    radii = np.array([look.size for look in looks]) / 72 * theme.DPI / 2
-    assert (gaps >= 0.89 * (radii[:, None] + radii[None])).all()
-    # A leader joins each moved mark to its place.
-    dots = [line.get_xydata()[0] for line in axes.lines if line.get_markersize() == 2.6]
-    assert any(np.allclose(dot, least) for dot in dots)
-
-
-def test_an_end_outside_stands_at_the_edge_and_is_said(planted):
-    bowl = planted.bowl()
-    points = tuple(replace(p, xy=tuple(1.6 * c for c in p.xy)) for p in bowl.points)
-    wide = replace(bowl.paths[0], xy=1.6 * bowl.paths[0].xy)
-    figure = draw.contour(replace(bowl, paths=(wide,), points=points))
-    assert labels(figure)[0] == "start (step 0; outside, at −1.38, 1.25)"
-    green = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "#2ca02c"]
-    [(x, y)] = [line.get_xydata()[0] for line in green]
-    assert (x, y) == (pytest.approx(-0.84), pytest.approx(0.84 * 1.25 / 1.376, abs=0.01))
-
-
-def test_a_line_is_refused(planted):
+def test_panels_of_what_was_not_measured_are_refused(planted):
+    bowl = planted.bowl(5, 5)
+    alone = replace(bowl, measures={"train_loss": bowl.measures["train_loss"]})
     with pytest.raises(LandscapeError) as refused:
-        draw.contour(planted.line())
+        draw.contour(alone, style=Style(panels=("validation",)))
     assert str(refused.value) == (
-        "a contour figure needs a scan of a plane, got one along a line: draw its curve"
+        "panels must be of losses that were measured, got validation of a scan without; "
+        "leave --panels out"
     )
 
 
-def test_a_single_row_is_refused(planted):
+def test_what_happened_is_named_once_in_the_strip(planted):
+    scan = planted.escape(15, 9)
+    last = int(scan.paths[0].step[-1])
+    events = (
+        Event("plateau", 0, 90, ""),
+        Event("plateau", last // 2, last, ""),
+        Event("escape", last // 5, last // 2, ""),
+    )
+    told = replace(scan, paths=(replace(scan.paths[0], events=events),))
+    figure = draw.contour(told)
+    [strip] = [axes for axes in figure.axes if axes.get_ylabel() == "loss"]
+    assert sorted(labels(strip)) == ["escape", "plateau"]
+    # Its name is on the page, at the left edge.
+    figure.canvas.draw()
+    assert 0 <= strip.yaxis.label.get_window_extent().x0 < 0.1 * figure.dpi
+    [curve] = [line for line in strip.lines if len(line.get_xdata()) > 2]
+    seen = np.isfinite(scan.paths[0].true_loss)
+    np.testing.assert_array_equal(curve.get_xdata(), scan.paths[0].step[seen])
+    np.testing.assert_array_equal(curve.get_ydata(), scan.paths[0].true_loss[seen])
+
+
+def test_ticks_are_round_and_lie_within_the_plane(planted):
+    scan = planted.escape(15, 9)
+    [panel] = panels(draw.contour(scan))
+    for ticks, axis in ((panel.get_xticks(), scan.x), (panel.get_yticks(), scan.y)):
+        assert 3 <= len(ticks) <= 6
+        assert axis[0] <= ticks[0] < ticks[-1] <= axis[-1]
+        assert ticks[-1] - ticks[0] > 0.5 * (axis[-1] - axis[0])
+
+
+def test_bare_leaves_labels_strip_and_note_off(planted):
+    figure = draw.contour(planted.bowl(15, 15), style=Style(bare=True))
+    [panel] = panels(figure)
+    assert labels(panel) == []
+    assert not figure.texts
+    assert len(figure.axes) == 3  # the plane, the colour bar and its grey end
+
+
+def test_explain_brings_the_legend_back(planted):
+    figure = draw.contour(planted.bowl(9, 9), style=Style(explain=True))
+    assert "start (step 0)" in [text.get_text() for text in figure.legends[0].get_texts()]
     with pytest.raises(LandscapeError) as refused:
-        draw.contour(planted.escape(5, 1))
-    assert str(refused.value) == "a contour figure needs at least 2 × 2 points, got 5 × 1"
+        Style(explain=True, bare=True)
+    assert str(refused.value) == "explain and bare exclude each other, got both"

@@ -63,7 +63,9 @@ def test_odd_losses_are_drawn(planted, value, all_of_it):
     loss[0 if all_of_it else 10 :: 1 if all_of_it else 40] = value
     figure = draw.curve(planted.with_losses(planted.line(21), loss))
     figure.canvas.draw()
-    assert draw.caption(planted.with_losses(planted.line(21), loss)).startswith("Mean loss")
+    assert draw.caption(planted.with_losses(planted.line(21), loss)).startswith(
+        "Training loss on the line through "
+    )
 
 
 def test_a_plane_is_refused(planted):

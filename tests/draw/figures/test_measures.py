@@ -8,7 +8,7 @@ from matplotlib.collections import PolyCollection
 
 from landscape import draw
 from landscape.draw.elements import bands, raster
-from landscape.draw.figures import contour
+from landscape.draw.figures import explained_contour
 from landscape.draw.look import scale
 from landscape.errors import LandscapeError
 from landscape.store.scans import sentences
@@ -154,9 +154,9 @@ def test_scans_that_are_compared_share_their_scale(planted):
     shared = scale.of(low, like=[low, high])
     assert shared == scale.of(high, like=[low, high])
     assert shared.low == scale.of(low).low
-    drawn = draw.contour(high, like=[low, high]).axes[0].images[0].get_array()
+    drawn = explained_contour.contour(high, like=[low, high]).axes[0].images[0].get_array()
     for colours, same in ((shared, True), (scale.of(high), False)):
-        wanted = raster.of_scan(high, "train_loss", colours, contour.PIXELS).picture()
+        wanted = raster.of_scan(high, "train_loss", colours, explained_contour.PIXELS).picture()
         assert np.array_equal(drawn, wanted) == same
 
 

@@ -41,7 +41,7 @@ def test_values_are_those_of_the_scan(planted):
 def test_what_a_reader_must_know_is_on_the_page(planted):
     found = explorer_data.scan_values(planted.escape(11, 7))
     assert "93 % of its variance lies in this plane (chance 0.0083 %)" in " ".join(found["facts"])
-    assert found["caption"].startswith("Mean loss over 1,437 training and 360 validation samples")
+    assert "\n\nMean loss over 1,437 training and 360 validation samples" in found["caption"]
     assert found["constant"] == planted.PLATEAU
 
 

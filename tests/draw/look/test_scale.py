@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 
 from landscape.draw.look import scale
+from landscape.draw.look.style import Style
+from landscape.store.scans.certificates import Certificate
+
+from .. import planted
 
 
 def through(*losses: float, constant: float = float("nan")) -> scale.Scale:
@@ -45,6 +49,27 @@ def test_a_plane_above_the_cap_ends_at_a_percentile():
 def test_without_a_constant_a_maximum_near_the_percentile_is_kept():
     s = scale.through([np.linspace(1, 20, 100)], constant=float("nan"))
     assert (s.high, s.capped) == (20.0, False)
+
+
+def certified(cap: float, tested: int = 3):
+    """A bowl, up to losses of some 40, that is right up to a cap."""
+    held_out = {"train_loss": np.ones(tested)}
+    made = Certificate(
+        0.01, 1, np.zeros((tested, 2)), held_out, held_out, {"train_loss": cap}, {}, None
+    )
+    return planted.bowl(21, 21, tolerance=0.01, certificate=made)
+
+
+def test_it_ends_where_a_scan_to_a_tolerance_is_right():
+    scan = certified(3.0)
+    asked = scale.of(scan, style=Style(cap=8.0))
+    assert (asked.high, asked.capped) == (3.0, True)
+    assert asked.rule == "as far as the scan to a tolerance is right; the cap asked for is higher"
+    assert scale.of(scan).high == 3.0  # twice the constant output's is 20
+    lower = scale.of(scan, style=Style(cap=2.0))
+    assert (lower.high, lower.rule) == (2.0, "the cap asked for")
+    # Where every point is measured all are right.
+    assert scale.of(certified(3.0, tested=0), style=Style(cap=8.0)).high == 8.0
 
 
 def test_further_losses_extend_the_scale_but_not_the_cap_s_choice():

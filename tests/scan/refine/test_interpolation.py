@@ -5,19 +5,21 @@ import pytest
 from scipy.interpolate import RBFInterpolator, make_interp_spline
 
 from landscape.scan.refine import interpolation
-from landscape.scan.refine.interpolation import POWERS, LossScale
-from landscape.scan.refine.prediction import UNKNOWN, Interpolant
+from landscape.scan.refine.interpolation import DEGREES, LossScale
+from landscape.scan.refine.prediction import UNKNOWN, Interpolant, in_column
+from landscape.store.scans.certificates import Promise
 
 
 def points(count: int, *, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0, 50, (count, 2))
 
 
-def test_weights_against_scipy():
+@pytest.mark.parametrize(("order", "kernel"), [(3, "cubic"), (5, "quintic")])
+def test_weights_against_scipy(order, kernel):
     measured, wanted = points(60), points(200, seed=1)
     values = np.sin(measured[:, 0] / 9) + np.cos(measured[:, 1] / 7)
-    oracle = RBFInterpolator(measured, values, kernel="quintic", degree=2)
-    found = interpolation.weights(measured, wanted).of(values)
+    oracle = RBFInterpolator(measured, values, kernel=kernel, degree=DEGREES[order])
+    found = interpolation.weights(measured, wanted, order).of(values)
     np.testing.assert_allclose(found, oracle(wanted), rtol=0, atol=1e-8)
 
 
@@ -47,16 +49,19 @@ def test_quadratic_values_come_out_exactly_and_measured_ones_too():
     assert (again.power < usual / 20).all()
 
 
-def test_leaving_out_is_interpolation_from_the_others():
+@pytest.mark.parametrize(("order", "kernel"), [(3, "cubic"), (5, "quintic")])
+def test_leaving_out_is_interpolation_from_the_others(order, kernel):
     measured = points(20)
     values = np.random.default_rng(3).standard_normal(20)
-    left_out = interpolation.left_out(measured)
+    left_out = interpolation.left_out(measured, order)
     found = left_out.of(values)
     for row in range(20):
         others = np.arange(20) != row
-        alone = RBFInterpolator(measured[others], values[others], kernel="quintic", degree=2)
+        alone = RBFInterpolator(
+            measured[others], values[others], kernel=kernel, degree=DEGREES[order]
+        )
         np.testing.assert_allclose(found[row], alone(measured[[row]])[0], atol=1e-7)
-        power = interpolation.weights(measured[others], measured[[row]]).power[0]
+        power = interpolation.weights(measured[others], measured[[row]], order).power[0]
         np.testing.assert_allclose(left_out.power[row], power, rtol=1e-4)
 
 
@@ -85,26 +90,74 @@ def test_points_on_a_line_tell_nothing_of_what_is_beside_it():
     assert np.isfinite(interpolation.weights(measured, between + 5).of(values)).all()
 
 
-@pytest.mark.parametrize(("surface", "power"), [(lambda r: np.exp(r), 0), (lambda r: r**4, 0.25)])
-def test_the_scale_is_the_one_on_which_the_surface_is_smooth(surface, power):
-    measured = points(60)
-    losses = surface(0.1 + np.linalg.norm(measured - 25, axis=1) ** 2 / 300)
-    assert LossScale.best(losses, interpolation.left_out(measured)).power == power
+def every_second(count: int = 25):
+    grid = np.stack(np.meshgrid(*[np.arange(float(count))] * 2, indexing="ij"), -1).reshape(-1, 2)
+    known = np.flatnonzero((grid % 3 == 0).all(1))
+    return grid, known, np.setdiff1d(np.arange(len(grid)), known)
+
+
+@pytest.mark.parametrize(
+    "surface",
+    [
+        lambda x: np.exp(x[:, 0] / 5 + np.sin(x[:, 1] / 4)),  # smooth as a logarithm
+        lambda x: (0.1 + ((x - 11) ** 2).sum(1) / 300) ** 4,  # as a fourth root
+        lambda x: 1 + np.abs(x[:, 0] - 12) / 9,  # a kink
+    ],
+)
+def test_each_point_is_guessed_by_what_says_the_others_best(surface):
+    grid, known, rows = every_second()
+    exact = surface(grid)
+    guess = Interpolant(grid, known, {"train_loss": exact}).at(rows)["train_loss"]
+    off = np.abs(guess.values - exact[rows])
+    smooth = RBFInterpolator(grid[known], np.log(exact[known]), kernel="quintic", degree=2)
+    assert off.mean() <= 1.05 * np.mean(np.abs(np.exp(smooth(grid[rows])) - exact[rows]))
+    # And what is expected tells good guesses from bad ones.
+    trusted = guess.error <= np.median(guess.error)
+    assert off[trusted].mean() < off[~trusted].mean()
 
 
 @pytest.mark.parametrize(
     "losses", [[1e-9, 1e-6, 2.3, 1e30], [-5.0, -1e-9, 0.0, 0.3, 40.0], [-3.0, -2.0]]
 )
-def test_scales_go_back(losses):
+@pytest.mark.parametrize("cap", [np.inf, 4.6])
+def test_scales_go_back(losses, cap):
     losses = np.array(losses)
-    powers = POWERS if (losses >= 0).all() else ()
-    scales = [LossScale.of(losses), *(LossScale(0.0, power) for power in powers)]
+    scales = LossScale.fitting(losses, Promise(0.01, cap))
+    bent = [scale.cap for scale in scales if np.isfinite(scale.cap)]
+    assert bent == ([cap] if losses.max() > cap and losses.min() >= 0 else [])
     for scale in scales:
         np.testing.assert_allclose(scale.back(scale.to(losses)), losses, rtol=1e-9, atol=1e-15)
         there = scale.to(losses)
         step = 1e-6 * np.where(there == 0, 1.0, np.abs(there))
         slope = (scale.back(there + step) - scale.back(there - step)) / (2 * step)
         np.testing.assert_allclose(scale.slope(losses), slope, rtol=1e-4, atol=1e-9)
+
+
+def test_among_infinite_losses_a_loss_is_infinite():
+    grid, known, rows = every_second()
+    exact = np.where(grid[:, 0] > 12, np.inf, 1 + grid[:, 1])
+    guess = Interpolant(grid, known, {"train_loss": exact}).at(rows)["train_loss"]
+    within, beside = grid[rows, 0] > 15, (grid[rows, 0] > 12) & (grid[rows, 0] < 15)
+    assert (guess.values[within] == np.inf).all()
+    np.testing.assert_array_equal(guess.error[within], 0)
+    assert (guess.error[beside] >= UNKNOWN).all()
+    assert np.isfinite(guess.values[grid[rows, 0] <= 11]).all()
+    out = Interpolant(grid, known, {"train_loss": exact}).left_out(known)["train_loss"]
+    assert (out.values[grid[known, 0] >= 18] == np.inf).all()
+    assert np.isfinite(out.values[grid[known, 0] <= 6]).all()
+
+
+def test_a_column_is_guessed_from_itself():
+    y = np.linspace(-1, 1, 41)
+    exact = 0.1 + y**2 + np.sin(3 * y) ** 4
+    losses = np.where(np.arange(41) % 2 == 0, exact, np.nan)
+    found = in_column(y, losses, Promise(0.01))
+    there = ~np.isnan(losses)
+    np.testing.assert_array_equal(found.values[there], exact[there])
+    np.testing.assert_array_equal(found.error[there], 0)
+    off = np.abs(found.values - exact)[~there]
+    assert (off <= 4 * found.error[~there]).mean() > 0.9
+    assert off.max() < 0.01
 
 
 def test_points_beside_a_loss_that_is_not_finite_must_be_measured():

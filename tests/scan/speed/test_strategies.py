@@ -112,7 +112,9 @@ def test_statistics_recomputed_at_every_point():
         for name in ("batched", "shared+batched"):
             with pytest.raises(UnsuitableError) as caught:
                 strategies.make(name, folded)
-            assert str(caught.value) == "BatchNorm's statistics are another point by point"
+            assert str(caught.value) == (
+                "BatchNorm's statistics or spectral norms are another point by point"
+            )
     assert_close(folded.at_many(xy), plain.at_many(xy), relative=1e-5)
 
 

@@ -98,9 +98,9 @@ def play(folder, problem, losses, *, record="50", **options):
             nn.utils.vector_to_parameters(weights, model.parameters())
             scalars = dict.fromkeys((*names, "gradient_cosine", "update_cosine"), 0.0)
             scalars["batch_loss"] = losses[t - 1] if t else 0.0
-            velocity = SimpleNamespace(value=-weights)
+            velocity = SimpleNamespace(value={"velocity": -weights})
             recorder.record(
-                Step(t, model, weights, scalars if t else None, velocity=lambda v=velocity: v.value)
+                Step(t, model, weights, scalars if t else None, moments=lambda v=velocity: v.value)
             )
     return read(folder).trajectory
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.data import TensorDataset
 
 from landscape.errors import LandscapeError
 from landscape.problem import half_square
+from landscape.problem.problem import also_trained
 from landscape.sgd import Settings, steps
 
 VARIANTS = [
@@ -119,9 +121,14 @@ def test_frozen_parameters_stay(problem, mlp, spy, trajectory_of, values):
     model[2].bias.requires_grad_(False)
     trained = torch.cat([torch.full((p.numel(),), p.requires_grad) for p in model.parameters()])
     seen = problem(model, augment=spy)
-    w = trajectory_of(steps(seen, Settings(lr=0.1, batch_size=16, steps=20, **values)))
-    np.testing.assert_array_equal(w[-1][~trained], w[0][~trained])
-    assert (w[-1][trained] != w[0][trained]).all()
+    settings = Settings(lr=0.1, batch_size=16, steps=20, **values)
+    w = trajectory_of(steps(seen, settings))
+    assert w.shape[1] == trained.sum()
+    assert (w[-1] != w[0]).all()
+    # Named as weights that are trained later, they are in the vector and stay all the same.
+    named = trajectory_of(steps(also_trained(problem(model), ["*"]), settings))
+    assert named[:, trained].tobytes() == w.tobytes()
+    np.testing.assert_array_equal(named[-1][~trained], named[0][~trained])
 
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1, **values)
     inputs, targets = seen.train
@@ -130,7 +137,52 @@ def test_frozen_parameters_stay(problem, mlp, spy, trajectory_of, values):
         functional.cross_entropy(model(inputs[chosen]).double(), targets[chosen]).backward()
         optimizer.step()
     expected = nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
-    np.testing.assert_allclose(w[-1], expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(w[-1], expected[trained], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(named[-1][~trained], expected[~trained])
+
+
+class Mixed(nn.Module):
+    """A complex, a float64, a 16-bit and a scalar parameter; 3 classes of 4 inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.scale = nn.Parameter(torch.tensor(0.7))
+        self.none = nn.Parameter(torch.zeros(0))
+        self.wave = nn.Parameter(0.5 * torch.randn(4, 3, dtype=torch.complex64))
+        self.shift = nn.Parameter(torch.zeros(3, dtype=torch.float64))
+        self.low = nn.Parameter(torch.eye(3, dtype=torch.bfloat16))
+
+    def forward(self, inputs):
+        waves = (self.scale * inputs).to(torch.complex64) @ self.wave
+        return ((waves.abs() + self.shift).to(torch.bfloat16) @ self.low).double()
+
+
+@pytest.mark.parametrize("values", VARIANTS, ids=str)
+def test_parameters_of_several_types_are_trained_as_torch_trains_them(
+    problem, spy, trajectory_of, values
+):
+    seen = replace(problem(augment=spy), model=Mixed())
+    w = trajectory_of(steps(seen, Settings(lr=0.05, batch_size=16, steps=6, **values)))
+    model = Mixed()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, **values)
+    inputs, targets = seen.train
+    for chosen in spy.indices(seen):
+        optimizer.zero_grad()
+        functional.cross_entropy(model(inputs[chosen]), targets[chosen]).backward()
+        optimizer.step()
+    parts = [
+        (torch.view_as_real(p) if p.is_complex() else p).detach().double().reshape(-1)
+        for p in model.parameters()
+    ]
+    # Of 16-bit numbers torch rounds velocities too: a unit in the last place or two a step.
+    expected = torch.cat(parts).numpy()
+    np.testing.assert_allclose(w[-1][:-9], expected[:-9], rtol=0, atol=2e-3)
+    np.testing.assert_allclose(w[-1][-9:], expected[-9:], rtol=2**-6, atol=2e-3)
+    assert np.abs(w[-1] - w[0])[:-9].max() > 0.02
+    # Rows are what the model had, to the bit.
+    low = torch.from_numpy(w[:, -9:])
+    assert torch.equal(low, low.to(torch.bfloat16).to(low))
 
 
 def test_nothing_to_train_is_refused(problem, mlp):

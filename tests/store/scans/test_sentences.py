@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Certificate, Path, Plane, Point, Scan
+from landscape.store.scans.certificates import Certificate
+from landscape.store.scans.records import Path, Plane, Point, Scan
 from landscape.store.scans.sentences import describe
 from landscape.store.trajectories.trajectory import Event
 
@@ -193,7 +194,7 @@ def interpolated(planted, **changes) -> Scan:
         "tolerance": 0.01,
         "attempts": 2,
         "xy": np.zeros((2, 2)),
-        "predicted": {"train_loss": np.array([1.01, 2.0])},
+        "predicted": {"train_loss": np.array([1.008, 2.0])},
         "measured": held_out,
     }
     made = Certificate(**(values | changes))
@@ -202,15 +203,42 @@ def interpolated(planted, **changes) -> Scan:
 
 def test_interpolation_is_said_with_its_error(planted):
     assert sentences.approximations(interpolated(planted)) == [
-        "20 % of the points are measured, the others interpolated to a tolerance of 1 %; at 2 "
-        "held-out random points, attempt 2: training loss 0.5 % off on average, 95 % of them below "
-        "1 %, all below 1 %."
+        "20 % of the points are measured, the others interpolated, which was tested at 2 held-out "
+        "random points (attempt 2).",
+        "Tolerance 1 %: training loss 0.4 % off on average, 95 % below 0.8 %.",
+        "Further off are, with 95 % confidence, at most 78 % of the points.",
     ]
-    without = interpolated(planted, xy=np.empty((0, 2)))
-    assert sentences.approximations(without) == [
-        "Tolerance 1 %: interpolation was never near enough, or there were too few points to test "
-        "it; every point is measured."
+    nothing = {"xy": np.empty((0, 2)), "predicted": {}, "measured": {}}
+    assert sentences.approximations(interpolated(planted, **nothing)) == [
+        "Interpolation was never near enough: every point is measured."
     ]
+    # A grid of too few points is simply measured.
+    assert sentences.approximations(interpolated(planted, attempts=0, **nothing)) == []
+
+
+def test_both_regions_are_said_and_first_what_would_hurt(planted):
+    cap = {"train_loss": 4.0}
+    drawn = {
+        "xy": np.zeros((5, 2)),
+        "predicted": {"train_loss": np.array([1.008, 2.0, 5.0, 10.0, 10.0])},
+        "measured": {"train_loss": np.array([1.0, 2.0, 3.0, 9.0, 14.0])},
+        "caps": cap,
+        "floors": {"train_loss": 0.004},
+        "expected_below": np.array([True, True, False, False, False]),
+        "attempts": 1,
+    }
+    assert sentences.approximations(interpolated(planted, **drawn)) == [
+        "20 % of the points are measured, the others interpolated, which was tested at 5 held-out "
+        "random points.",
+        "Of those below the cap 1 was taken to lie above it; losses above are only known to be "
+        "above, and within a factor 1.5.",
+        "Tolerance 1 %: training loss below 4, at 3 of them, 22 % off on average, 95 % below 67 %.",
+        "Further off are, with 95 % confidence, at most 78 % of the points where losses below the "
+        "cap were expected and 86 % elsewhere.",
+    ]
+    drawn |= {"predicted": {"train_loss": np.array([1.008, 2.0, 3.0, 10.0, 14.0])}}
+    said = sentences.approximations(interpolated(planted, **drawn))
+    assert said[1].startswith("Of those below the cap none was taken to lie above it; ")
 
 
 def test_a_subset_is_said_with_its_error(planted):

@@ -110,7 +110,7 @@ def test_velocities(recording):
     recording.writer.flush()
     for step in (30, 10, 20):
         recording.row(step)
-        recording.writer.add_velocity(step, np.full(7, step, np.float32))
+        recording.writer.add_moments(step, {"velocity": np.full(7, step, np.float32)})
         recording.writer.flush()
     recording.writer.drop([20])
     recording.writer.flush()

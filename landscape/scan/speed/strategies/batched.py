@@ -26,9 +26,9 @@ class Stack:
 
     def __init__(self, evaluator: PointEvaluator, without: Iterable[str] = ()) -> None:
         omitted = set(without)
-        layout = Layout.of(evaluator.model)
+        layout = evaluator.tied.layout
         self._parameters = [part for part in layout.parameters if part.name not in omitted]
-        self._dtype = next(evaluator.model.parameters()).dtype
+        self._dtype = evaluator.vector.dtype
         self._origin = _columns(evaluator.origin[None], self._parameters, layout)[0]
         self._directions = _columns(evaluator.directions, self._parameters, layout)
 
@@ -55,7 +55,7 @@ class Batched:
     prepares = False
 
     def __init__(self, evaluator: PointEvaluator) -> None:
-        refuse_moving_buffers(evaluator)
+        refuse_one_by_one(evaluator)
         self._model = evaluator.model
         self._stack = Stack(evaluator)
         self._run = vmap(self._one, in_dims=(0, None))
@@ -77,14 +77,26 @@ class Batched:
         return functional_call(self._model, self._stack.named(weights), (inputs,))
 
 
-def refuse_moving_buffers(evaluator: PointEvaluator) -> None:
-    """Refuse BatchNorm statistics that differ from point to point: they are set one at a time.
+def refuse_one_by_one(evaluator: PointEvaluator) -> None:
+    """Refuse a model of which something is set at each point anew, one at a time.
 
     Raises:
-        UnsuitableError: they do.
+        UnsuitableError: it has statistics that differ from point to point, or weights that can't
+            be views of one vector.
     """
     if not evaluator.buffers_stay:
-        raise UnsuitableError("BatchNorm's statistics are another point by point")
+        raise UnsuitableError("BatchNorm's statistics or spectral norms are another point by point")
+    refuse_apart(evaluator)
+
+
+def refuse_apart(evaluator: PointEvaluator) -> None:
+    """Refuse weights that can't be views of one vector.
+
+    Raises:
+        UnsuitableError: they are complex or of several types.
+    """
+    if evaluator.tied.apart:
+        raise UnsuitableError("its weights are complex or of several types")
 
 
 def _columns(rows: Tensor, chosen: list[Parameter], layout: Layout) -> Tensor:

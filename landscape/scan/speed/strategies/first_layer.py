@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from landscape.problem.weights import Layout
 from landscape.scan.speed.evaluator import PointEvaluator
 
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
@@ -75,22 +74,21 @@ class Responses:
         modules = dict(evaluator.model.named_modules())
         self.layers = {name: modules[name] for name in names}
         self._model = evaluator.model
-        layout = Layout.of(evaluator.model)
         # By identity: a tensor shared by two modules has the name of the first.
-        places = {
-            id(tensor): part
-            for tensor, part in zip(evaluator.model.parameters(), layout.parameters, strict=True)
+        pairs = zip(evaluator.tied.parameters, evaluator.tied.layout.parameters, strict=True)
+        places = {id(tensor): part for tensor, part in pairs}
+        rows = (evaluator.origin, *evaluator.directions)
+
+        def values(tensor: Tensor, row: Tensor) -> Tensor:
+            part = places.get(id(tensor))
+            if part is None:  # frozen: no direction moves it
+                return tensor.detach() if row is evaluator.origin else torch.zeros_like(tensor)
+            return row[part.slice].view(part.shape).to(evaluator.vector.dtype)
+
+        self._weights = {
+            name: [{key: values(t, row) for key, t in layer.named_parameters()} for row in rows]
+            for name, layer in self.layers.items()
         }
-        self._weights: dict[str, list[dict[str, Tensor]]] = {}
-        for name, layer in self.layers.items():
-            parts = {key: places[id(tensor)] for key, tensor in layer.named_parameters()}
-            self._weights[name] = [
-                {
-                    key: row[part.slice].view(part.shape).to(evaluator.vector.dtype)
-                    for key, part in parts.items()
-                }
-                for row in (evaluator.origin, *evaluator.directions)
-            ]
 
     def parameters(self) -> list[str]:
         """Names of the parameters that only these layers use: nobody needs their values."""

@@ -12,7 +12,7 @@ from torch.func import functional_call, vmap
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.replay import Recorded
 from landscape.scan.speed.strategies.base import PointlessError, example
-from landscape.scan.speed.strategies.batched import Stack, refuse_moving_buffers
+from landscape.scan.speed.strategies.batched import Stack, refuse_apart, refuse_one_by_one
 from landscape.scan.speed.strategies.first_layer import Responses, answering, find_first_layers
 from landscape.store.scans.records import Floats
 
@@ -24,6 +24,7 @@ class Shared:
     prepares = True
 
     def __init__(self, evaluator: PointEvaluator) -> None:
+        refuse_apart(evaluator)
         self._evaluator = evaluator
         self._model = evaluator.model
         self._responses = Responses(evaluator, first_layers(evaluator))
@@ -54,7 +55,7 @@ class SharedBatched:
     prepares = True
 
     def __init__(self, evaluator: PointEvaluator) -> None:
-        refuse_moving_buffers(evaluator)
+        refuse_one_by_one(evaluator)
         self._evaluator = evaluator
         self._model = evaluator.model
         self._responses = Responses(evaluator, first_layers(evaluator))

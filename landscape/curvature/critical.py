@@ -1,0 +1,60 @@
+"""The smallest step along an update that raises the loss, by some six losses and no Hessian."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+FACTOR = 4.0
+"""From one step that is tried to the next, until the loss has risen at one and not at the other."""
+HALVINGS = 3
+"""In the logarithm, of what lies between the two: the step is right to 9 %."""
+UP, DOWN = 10, 20
+"""So many factors from the guess nothing is looked for any more."""
+ROUNDING = 3e-7
+"""Share of the loss that a difference of mean losses in float32 can't tell from nothing."""
+
+
+def critical_step(loss: Callable[[float], float], guess: float) -> float:
+    """The smallest s > 0 with loss(s) above loss(0), where loss(s) = L(w + s u), to 9 %.
+
+    2/s is called critical sharpness (2601.16979): on a quadratic, with u = −∇L, it is the
+    curvature u'Hu / u'u. From a guess that is right to a factor of four it takes six losses; the
+    row before is a good one. A rise and fall within a factor of four is missed. Losses that aren't
+    finite are higher.
+
+    Returns:
+        Infinite where the loss stays lower up to a million guesses; NaN where the loss at 0 isn't
+        finite or no step lowers it by more than rounding, so that there is nothing to find.
+    """
+    here = loss(0.0)
+    if not (math.isfinite(here) and 0 < guess < math.inf):
+        return math.nan
+    rounding, drops = ROUNDING * abs(here), [0.0]
+
+    def risen(step: float) -> bool:
+        drop = here - loss(step)
+        drops.append(drop if math.isfinite(drop) else -math.inf)
+        return not drop >= -rounding
+
+    low = high = guess
+    if risen(guess):
+        for _ in range(DOWN):
+            low /= FACTOR
+            if not risen(low):
+                break
+            high = low
+    else:
+        for _ in range(UP):
+            high *= FACTOR
+            if risen(high):
+                break
+            low = high
+        else:
+            return math.inf if max(drops) > rounding else math.nan
+    for _ in range(HALVINGS):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if risen(middle) else (middle, high)
+    if max(drops) <= rounding:
+        risen(low / 2)
+    return math.sqrt(low * high) if max(drops) > rounding else math.nan

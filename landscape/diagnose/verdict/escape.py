@@ -1,0 +1,93 @@
+"""Runs that learned and left: named with where that led and what trainings from before it say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landscape.diagnose.course import OutcomeCase
+from landscape.diagnose.items import Item, Items
+from landscape.diagnose.verdict import landing, on_the_way
+from landscape.diagnose.verdict.named import NamedOutcome
+from landscape.sgd import endings
+
+SAME = 1.5
+"""† Floors within this factor are the same."""
+
+
+def name(case: OutcomeCase) -> NamedOutcome:
+    """Escaped, unless the floor below the end is as low as that below the best weights."""
+    way = on_the_way.of(case)
+    items: Items = dict(way.items)
+    if way.restless:
+        return NamedOutcome("bouncing", items=items, caveats=way.caveats)
+    if _has_the_same_floor(case, items):
+        return NamedOutcome(
+            "learned",
+            "intervention",
+            also=(*way.also, "noise-floor-raised"),
+            items=items,
+            caveats=way.caveats,
+        )
+    place, layers = landing.place(case)
+    items |= landing.points(case.evidence, case.thresholds) | landing.interventions(case)
+    return NamedOutcome(
+        "escaped",
+        confidence="intervention" if landing.is_tested(case) else "observation",
+        landing=place,
+        layers=layers,
+        also=(*_early(case), *way.also, *_unstable(case)),
+        items=items,
+        caveats=landing.caveats(case),
+    )
+
+
+def for_good(case: OutcomeCase) -> NamedOutcome | None:
+    """An escape in the last rows that needs no long stretch to be sure: nothing can move any more.
+
+    None where the end isn't such a standstill, or the run had learned nothing before it.
+    """
+    ending = case.course.ending
+    if ending.kind in (endings.NEVER, endings.AWAY):
+        return None
+    standstill = landing.standstill(case.evidence).get("no_way_back")
+    if standstill is None or standstill.value is not True:
+        return None
+    place, _ = landing.place(case)
+    return name(case) if place == "dead-plateau" else None
+
+
+def _early(case: OutcomeCase) -> tuple[str, ...]:
+    """Whether it had learned for less than an epoch."""
+    course = case.course
+    until = len(course.loss) if course.left is None else course.left
+    below = np.flatnonzero(
+        course.loss[:until] < course.constant - case.thresholds.learned * course.scale
+    )
+    if len(below) and course.steps[below[-1]] - course.steps[below[0]] >= course.epoch:
+        return ()
+    return ("early",)
+
+
+def _unstable(case: OutcomeCase) -> tuple[str, ...]:
+    return ("unstable-at-rate",) if landing.is_unstable(case) else ()
+
+
+def _has_the_same_floor(case: OutcomeCase, items: Items) -> bool:
+    """A hotter stationary state isn't another place: a tenth of the rate leads as low from both."""
+    floors = {
+        start: [
+            b.end_loss
+            for b in case.evidence.measured.branches
+            if (b.start, b.kind) == (start, "lower-rate")
+        ]
+        for start in ("best", "end")
+    }
+    if not all(floors.values()):
+        return False
+    best, end = (float(np.median(floors[start])) for start in ("best", "end"))
+    above = (end - best) / (case.course.constant - best) if case.course.constant != best else 1.0
+    items["floor_best"] = Item(best, None, "loss that η/10 reaches from the best weights")
+    items["floor_end"] = Item(
+        end, SAME * best, "loss that η/10 reaches from the end; the same floor up to the line"
+    )
+    return end <= SAME * best or above < case.thresholds.near

@@ -1,0 +1,142 @@
+"""Runs that learned and didn't clearly leave: near their best, between, or inside an excursion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landscape.diagnose.course import OutcomeCase
+from landscape.diagnose.items import Item, Items
+from landscape.diagnose.verdict import escape, landing, on_the_way
+from landscape.diagnose.verdict.named import NamedOutcome, unknown
+from landscape.diagnose.verdict.on_the_way import OnTheWay
+
+CLEARLY = 3
+"""A lower rate helps if it lowers the loss by so many times the noise."""
+
+
+def near(case: OutcomeCase) -> NamedOutcome:
+    """It ended near its best: learned, unless no level holds or others reach clearly more."""
+    way = on_the_way.of(case)
+    if way.restless:
+        return _named("bouncing", way)
+    return _held_against_others(case, way)
+
+
+def between(case: OutcomeCase) -> NamedOutcome:
+    """Above the best, too little to be clear: units decide, then jumps, then accuracy."""
+    way = on_the_way.of(case)
+    if landing.collapsed(case):
+        return escape.name(case)
+    if way.restless:
+        return _named("bouncing", way)
+    items = way.items
+    fallen = _accuracy_lost(case)
+    if fallen is not None:
+        items["accuracy_lost"] = Item(
+            fallen, case.thresholds.points, "accuracy of the best stretch minus the end's"
+        )
+        if fallen > case.thresholds.points and case.course.ending.noises > case.thresholds.noises:
+            return escape.name(case)
+        if fallen < case.thresholds.points / 2:
+            return _named("learned", way, "end-above-best")
+    return unknown(
+        "the end is above the best stretch, but not by much; training on, or again from the end "
+        "and from the best weights at a tenth of the rate, would tell",
+        items,
+        way.also,
+    )
+
+
+def inside(case: OutcomeCase) -> NamedOutcome:
+    """The last rows are in an excursion too short to be a stretch: what did such ones before?"""
+    last = case.course.last
+    assert last is not None
+    way = on_the_way.of(case)
+    items = way.items | {
+        "last_excursion_rows": Item(
+            last.rows,
+            max(5, round(case.thresholds.stretch * len(case.course.loss))),
+            "rows of the excursion to the end",
+        )
+    }
+    if way.restless:
+        return _named("bouncing", way)
+    if any(each.rows >= last.rows for each in case.course.ended):
+        # Such ones have come back before: so far it is one more of them.
+        return _named("learned", way, "ended-in-excursion")
+    return unknown(
+        f"the run ends during an excursion of {last.rows} rows, too short to tell whether it comes "
+        "back; training on would",
+        items,
+        way.also,
+    )
+
+
+def _named(name: str, way: OnTheWay, *more: str) -> NamedOutcome:
+    also = tuple(each for each in way.also if each != name)
+    return NamedOutcome(name, also=(*also, *more), items=way.items, caveats=way.caveats)
+
+
+def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
+    """Whether siblings, or a tenth of the rate from its end, reach clearly more."""
+    course, limits = case.course, case.thresholds
+    u, siblings = course.share(course.ending.end), case.evidence.siblings_share
+    helped = [
+        b for b in case.evidence.measured.branches if (b.start, b.kind) == ("end", "lower-rate")
+    ]
+    items: Items = {"end_share": Item(u, None, "u = (L₀ − L)/L₀ at the end")}
+    found = NamedOutcome("learned", also=way.also, items=way.items | items, caveats=way.caveats)
+    behind = siblings is not None and u < limits.siblings * siblings
+    if siblings is not None:
+        items["siblings_share"] = Item(
+            siblings, None, f"the sweep's median u; below {limits.siblings:g} of it is behind"
+        )
+    if not helped:
+        if not behind:
+            return found
+        return unknown(
+            "steady at a loss that siblings go clearly below: suboptimal plateau or noise floor, "
+            "which a lower rate from the end would tell",
+            way.items | items,
+            way.also,
+        )
+    loss = float(np.median([b.end_loss for b in helped]))
+    after = course.share(loss)
+    items["lower_rate_share"] = Item(after, None, "u after η/10 from the end")
+    way_down = course.constant - float(course.loss[course.best])
+    least = max(CLEARLY * course.noise, limits.helps * way_down)
+    items["lower_rate_gain"] = Item(
+        course.ending.end - loss, least, "how far η/10 lowers the loss, and what would be clear"
+    )
+    does_help = course.ending.end - loss > least
+    if does_help and u < limits.siblings * after:
+        name = "noise-floor"
+    elif behind and does_help:
+        return unknown(
+            "a lower rate helps, but not to where siblings are", way.items | items, way.also
+        )
+    elif behind:
+        name = "suboptimal-plateau"
+    else:
+        name = "learned"
+    return NamedOutcome(
+        name,
+        "observation" if name == "learned" else "intervention",
+        also=way.also,
+        items=way.items | items,
+        caveats=way.caveats,
+    )
+
+
+def _accuracy_lost(case: OutcomeCase) -> float | None:
+    accuracy = case.evidence.rows.train_accuracy
+    if accuracy is None:
+        return None
+    kept = accuracy[np.isfinite(case.evidence.rows.train_loss)]
+    found = case.course.ending.stretches
+    best = min(found, key=lambda each: each.low)
+    before, after = (
+        float(np.nanmedian(kept[each.first : each.end])) if len(kept) else np.nan
+        for each in (best, found[-1])
+    )
+    return None if np.isnan(before - after) else before - after

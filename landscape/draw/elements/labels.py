@@ -1,0 +1,238 @@
+"""Labels beside what they name: none covers a mark, a line or another label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from landscape.draw.look import theme
+from landscape.draw.sheet import page
+from landscape.store.scans.records import Floats
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right, top, in inches from the lower left corner of some axes."""
+TALL = 1.25
+"""Height of a line of letters, in their size."""
+STEPS = (0.05, 0.12, 0.2, 0.3, 0.42)
+"""How far from its point a label may stand, in inches: the nearest free place is taken."""
+AROUND = ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
+"""Ways to go there: right or left, up or down."""
+FAR = (0.055, 0.09, 0.13, 0.18, 0.25, 0.34, 0.45, 0.6, 0.8)
+"""The same for labels that must stand somewhere,"""
+TURNS = 32
+"""in so many directions."""
+LEADER = 0.14
+"""From so far on a thin line joins a label to its place."""
+CLEAR = 0.025
+"""What such labels keep from each other, from marks and from the edge."""
+ON_GROUND = 400
+"""So many places are tried for a name on its ground."""
+
+
+@dataclass
+class Labels:
+    """The labels of some axes, each placed clear of those before and of what is drawn there."""
+
+    axes: Axes
+    size: tuple[float, float]
+    """Of the axes, in inches."""
+    taken: list[Box] = field(default_factory=list)
+
+    def home(self, x: float, y: float) -> tuple[float, float]:
+        """A place of the data in inches."""
+        [at] = self._inches(np.array([[x, y]]))
+        return float(at[0]), float(at[1])
+
+    def keep_clear(self, points: Floats, room: float = 0.03) -> None:
+        """Let no label stand on a line, given as points (n, 2) of the data, in their order."""
+        at = self._inches(points)
+        for a, b in pairwise(at):
+            if not (np.isfinite(a).all() and np.isfinite(b).all()):
+                continue
+            for share in np.linspace(0, 1, max(2, int(np.linalg.norm(b - a) / 0.03))):
+                self._dot(a + share * (b - a), room)
+        for one in at[np.isfinite(at).all(1)]:
+            self._dot(one, room)
+
+    def beside(self, point: tuple[float, float], *texts: str, size: float = theme.SMALL) -> bool:
+        """Write one of some texts beside a point of the data, the first that has room nearest.
+
+        False, and nothing, where there is no room.
+        """
+        home = self.home(*point)
+        for step in STEPS:
+            for text in texts:
+                width, height = _size(text, size)
+                for right, up in AROUND:
+                    x = home[0] + right * (width / 2 + step)
+                    if not right:  # beside the axes' end, above or beneath goes inwards
+                        x = float(np.clip(x, width / 2 + 0.02, self.size[0] - width / 2 - 0.02))
+                    y = home[1] + up * (height / 2 + step)
+                    if self.write(x, y, text, size):
+                        return True
+        return False
+
+    def write(
+        self, x: float, y: float, text: str, size: float = theme.SMALL, colour: str | None = None
+    ) -> bool:
+        """Write a label about a place in inches, if it is free; say whether it was."""
+        width, height = _size(text, size)
+        box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        if not self._free(box):
+            return False
+        self.taken.append(box)
+        self._text(x, y, text, size, colour)
+        return True
+
+    def near(self, point: tuple[float, float], text: str, size: float = theme.SMALL) -> None:
+        """Write a label at the nearest free spot to a point of the data, a line to it if apart.
+
+        Where nothing is free the spot that covers least is taken.
+        """
+        home, (width, height) = np.array(self.home(*point)), _size(text, size)
+        half = np.array([width, height]) / 2
+        turns = np.linspace(0, 2 * np.pi, TURNS, endpoint=False)
+        best, least = home, np.inf
+        for gap in FAR:
+            for towards in np.stack([np.cos(turns), np.sin(turns)], axis=1):
+                middle = home + towards * gap + np.round(towards, 3) * half
+                # Beside before above: letters run that way.
+                cost = self._cost(middle, half + CLEAR) + gap + 0.02 * abs(towards[1])
+                if cost < least:
+                    best, least = middle, cost
+        padded = half + CLEAR
+        self.taken.append((*(best - padded), *(best + padded)))
+        nearest = np.clip(home, best - half, best + half)
+        if np.linalg.norm(nearest - home) > LEADER:
+            ends = np.stack([home, nearest]) / self.size
+            for thick, colour in ((1.5, "white"), (0.5, theme.INK)):
+                self.axes.plot(
+                    *ends.T, color=colour, lw=thick, zorder=8.6, transform=self.axes.transAxes
+                )
+        left = home[0] > best[0]
+        self.axes.text(
+            (best[0] + (half[0] if left else -half[0])) / self.size[0],
+            best[1] / self.size[1],
+            text,
+            transform=self.axes.transAxes,
+            size=size,
+            ha="right" if left else "left",
+            va="center",
+            linespacing=1.1,
+            path_effects=theme.halo(1.6),
+            color=theme.INK,
+            zorder=9,
+            parse_math=False,
+        )
+
+    def on_ground(self, text: str, ground: NDArray[np.bool_], size: float = theme.SMALL) -> bool:
+        """Write a name where the ground is that it names; say whether there was room.
+
+        ``ground`` (nx, ny) is spread evenly over the axes.
+        """
+        wide, tall = np.array(self.size) / ground.shape
+        width, height = _size(text, size)
+        i, j = int(np.ceil((width + 0.04) / wide)), int(np.ceil((height + 0.04) / tall))
+        if i > ground.shape[0] or j > ground.shape[1]:
+            return False
+        summed = np.zeros(np.array(ground.shape) + 1)
+        summed[1:, 1:] = ground.cumsum(0).cumsum(1)
+        inside = summed[i:, j:] - summed[:-i, j:] - summed[i:, :-j] + summed[:-i, :-j]
+        free = np.argwhere(inside == i * j)
+        if not len(free):
+            return False
+        # As near to the middle of the ground as there is room.
+        off = np.linalg.norm((free - free.mean(axis=0)) * [wide, tall], axis=1)
+        for k in np.argsort(off)[:: max(1, len(off) // ON_GROUND)]:
+            x, y = (free[k] + np.array([i, j]) / 2) * [wide, tall]
+            if self.write(float(x), float(y), text, size, theme.now().note):
+                return True
+        return False
+
+    def mark(self, point: tuple[float, float], room: float) -> None:
+        """Let no label stand on a mark that reaches so many inches around a point of the data."""
+        self._dot(np.array(self.home(*point)), room)
+
+    def written(self) -> None:
+        """Let no label stand on the texts that are there already."""
+        corner = self.axes.get_window_extent().p0
+        for text in self.axes.texts:
+            box = text.get_window_extent()
+            ends = np.concatenate([box.p0 - corner, box.p1 - corner]) / theme.now().dpi
+            self.taken.append((float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])))
+
+    def _cost(self, middle: Floats, half: Floats) -> float:
+        low, high = middle - half, middle + half
+        outside = np.maximum(-low, 0).sum() + np.maximum(high - self.size, 0).sum()
+        boxes = np.array(self.taken).reshape(-1, 4)
+        sides = np.minimum(high, boxes[:, 2:]) - np.maximum(low, boxes[:, :2])
+        covered = np.prod(np.maximum(sides, 0), axis=1).sum()
+        return float(1e4 * outside + 1e4 * covered)
+
+    def _text(self, x: float, y: float, text: str, size: float, colour: str | None) -> Text:
+        found: Text = self.axes.text(
+            x / self.size[0],
+            y / self.size[1],
+            text,
+            transform=self.axes.transAxes,
+            size=size,
+            ha="center",
+            va="center",
+            linespacing=TALL - 0.1,
+            color=colour or theme.now().ink,
+            parse_math=False,
+            zorder=8,
+        )
+        return found
+
+    def _free(self, box: Box) -> bool:
+        left, bottom, right, top = box
+        if left < 0.01 or bottom < 0.01 or right > self.size[0] - 0.01:
+            return False
+        if top > self.size[1] - 0.01:
+            return False
+        return not any(_overlap(box, other) for other in self.taken)
+
+    def _dot(self, at: Floats, room: float) -> None:
+        x, y = at.tolist()
+        self.taken.append((x - room, y - room, x + room, y + room))
+
+    def _inches(self, points: Floats) -> Floats:
+        shares = (self.axes.transData + self.axes.transAxes.inverted()).transform(points)
+        return np.asarray(shares * np.array(self.size))
+
+
+def _size(text: str, size: float) -> tuple[float, float]:
+    """Width and height of a label's lines, in inches."""
+    lines = text.split("\n")
+    return max(page.inches(line, size) for line in lines) + 0.03, TALL * size * len(lines) / 72
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def ruler(places: Sequence[float], texts: Sequence[str], size: float = theme.TICKS) -> list[int]:
+    """Which of some labels in a row, at these inches, have room: first and last, then between.
+
+    The last one ends at its place.
+    """
+    places = [*places[:-1], places[-1] - page.inches(texts[-1], size) / 2]
+    widths = [page.inches(text, size) + 0.09 for text in texts]
+    taken: list[int] = []
+
+    count = len(places)
+    order = [0, count - 1]
+    for parts in (2, 4, 8, 16, 32, 64):
+        order.extend(round(k * (count - 1) / parts) for k in range(parts + 1))
+    for k in dict.fromkeys(order):
+        near = (abs(places[k] - places[j]) < (widths[k] + widths[j]) / 2 for j in taken)
+        if not any(near):
+            taken = [*taken, k]
+    return sorted(taken)

@@ -1,0 +1,262 @@
+"""What stands on a valley's columns: what happened above, curves and distances beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from landscape.draw.elements import episodes
+from landscape.draw.elements.columns import EDGE, PIXELS, Columns
+from landscape.draw.elements.labels import Labels
+from landscape.draw.look import theme
+from landscape.draw.look.scale import Scale
+from landscape.draw.sheet import page
+from landscape.quantities import number
+from landscape.store.scans.records import Floats
+from landscape.store.scans.valleys import Valley
+
+Size = tuple[float, float]
+"""Of a strip, in inches."""
+LEAST = 0.35
+"""An episode is drawn at least so wide, in columns."""
+NAMED = 0.11
+"""Height of a row of names, in inches."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One strip beneath the columns."""
+
+    height: float
+    draw: Callable[[Axes, Valley, Columns, Size], None]
+    known: Callable[[Valley], bool]
+    """Whether there is anything to be drawn."""
+
+
+def there(valley: Valley) -> list[Strip]:
+    """The strips of a valley, from above."""
+    return [strip for strip in STRIPS if strip.known(valley)]
+
+
+def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
+    """Shade what happened, each kind named once above its longest stretch."""
+    longest: dict[str, tuple[float, float]] = {}
+    steps, far = _gone(valley)
+    for name, first, last in episodes.stretches(valley.events):
+        ends = where.at(np.interp([first, last], steps, far))
+        left, right = float(ends[0]), float(ends[1])
+        if right - left < LEAST:
+            left, right = (left + right - LEAST) / 2, (left + right + LEAST) / 2
+        axes.axvspan(left, right, color=episodes.COLOURS[name], alpha=0.3, lw=0, zorder=1)
+        before = longest.get(name, (0.0, 0.0))
+        if right - left > before[1] - before[0]:
+            longest[name] = (left, right)
+    for name, (left, right) in longest.items():
+        width = page.inches(name, theme.SMALL)
+        middle = (left + right) / 2 / where.width * placed.size[0]
+        middle = float(np.clip(middle, width / 2 + 0.03, placed.size[0] - width / 2 - 0.03))
+        for row in range(3):
+            if placed.write(middle, placed.size[1] - 0.07 - NAMED * row, name):
+                break
+
+
+def _gone(valley: Valley) -> tuple[Floats, Floats]:
+    """Steps and how far the run had gone there, at all that is known of it."""
+    step = np.concatenate([valley.path.step, valley.slices.step])
+    order = np.unique(step, return_index=True)[1]
+    far = np.concatenate([valley.path.travelled, valley.slices.travelled])
+    return step[order].astype(np.float64), far[order]
+
+
+def _length(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
+    """Draw how long the direction is: what 1 across stands for."""
+    where.frame(axes)
+    length = valley.slices.length
+    known = np.isfinite(length)
+    axes.bar(where.left[known], length[known], 1.0, align="edge", color=theme.PALE, lw=0)
+    high = float(length[known].max(initial=1.0))
+    axes.set_ylim(0, high)
+    _ticks(axes, [high])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
+    axes.set_ylabel("‖d‖", size=theme.SMALL, rotation=0, va="center", ha="center")
+    axes.yaxis.set_label_coords(-0.35 / size[0], 0.5)
+    axes.get_yticklabels()[0].set_verticalalignment("top")
+
+
+def _width(axes: Axes, valley: Valley, where: Columns, _: Size) -> None:
+    """Draw how far the loss stays within 0.1: median, and the quartiles as a band."""
+    where.frame(axes)
+    low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
+    far = float(np.abs(valley.y[[0, -1]]).max())
+    seen = np.concatenate([low, middle, high])
+    seen = seen[np.isfinite(seen) & (seen > 0)]
+    least = float(seen.min()) if len(seen) else far / 10
+    bottom, top = least / 1.3, far * 1.1
+    axes.set_yscale("log")
+    axes.set_ylim(bottom, top)
+    look = theme.now()
+    known = np.isfinite(low)
+    axes.bar(
+        where.left[known] + 0.06,
+        np.minimum(high[known], top) - np.maximum(low[known], bottom),
+        0.88,
+        np.maximum(low[known], bottom),
+        align="edge",
+        color=look.train,
+        alpha=0.3,
+        lw=0,
+    )
+    where.dashes(axes, np.where(middle > 0, middle, np.nan), color=look.train, lw=1.2)
+    beyond = np.isposinf(middle)
+    axes.plot(where.middle[beyond], np.full(beyond.sum(), far), "^", color=look.train, ms=2, lw=0)
+    _round(axes, bottom, top)
+    axes.set_ylabel("r₀.₁", size=theme.TICKS, labelpad=1)
+
+
+@dataclass(frozen=True)
+class Curvatures:
+    """One kind of curvature, as marks over the columns."""
+
+    name: str
+    colour: str
+    marker: str
+    x: Floats
+    values: Floats
+
+    @property
+    def shown(self) -> Floats:
+        """(n, 2) what can be drawn of them on a logarithmic axis."""
+        known = np.isfinite(self.values) & (self.values > 0)
+        return np.column_stack([self.x[known], self.values[known]])
+
+
+def _curvatures(valley: Valley, where: Columns) -> list[Curvatures]:
+    look = theme.now()
+    found = [Curvatures("critical", look.train, "o", where.middle, valley.critical_sharpness)]
+    if np.isfinite(valley.slices.curvature).any():
+        curvature = valley.slices.curvature
+        found.append(Curvatures("λ across", look.validation, "s", where.middle, curvature))
+    steps, far = _gone(valley)
+    for (name, (at, values)), marker in zip(valley.known.items(), "D^v", strict=False):
+        x = where.at(np.interp(at, steps, far))
+        found.append(Curvatures(name, look.constant, marker, x, np.asarray(values)))
+    return found
+
+
+def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
+    """Draw critical sharpness and what else is known of curvature, against the bounds."""
+    where.frame(axes)
+    found = _curvatures(valley, where)
+    every = np.concatenate([*(one.shown[:, 1] for one in found), valley.bounds.ravel()])
+    every = every[np.isfinite(every) & (every > 0)]
+    bottom, top = (every.min() / 1.6, every.max() * 1.4) if len(every) else (0.1, 10.0)
+    # As much more as a label above the highest takes.
+    top *= (top / bottom) ** (0.15 / (size[1] - 0.15))
+    axes.set_yscale("log")
+    axes.set_ylim(bottom, top)
+    _round(axes, float(bottom), float(top))
+    axes.set_ylabel("sharpness", size=theme.SMALL, labelpad=1)
+    placed = Labels(axes, size)
+    for one in found:
+        axes.plot(*one.shown.T, one.marker, color=one.colour, ms=2.4, lw=0)
+        for point in one.shown:
+            placed.keep_clear(point[None], 0.025)
+    bounds = list(zip(valley.bounds.T, ((0, (3, 1.5)), "-"), strict=True))
+    for values, dashes in bounds:
+        where.dashes(axes, values, color=theme.now().ink, lw=0.7, linestyles=dashes)
+        placed.keep_clear(np.column_stack([where.middle, values]), 0.01)
+    names = ["2(1−β)/η", "(2+2β)/η"]
+    if np.array_equal(*valley.bounds.T):  # without momentum
+        names = ["2/η"]
+    for values, text in zip(valley.bounds.T, names, strict=False):
+        if np.isfinite(values).all():
+            _beside_line(placed, where, values, text)
+    for one in found if len(found) > 1 else ():
+        _name(placed, one)
+
+
+def _beside_line(placed: Labels, where: Columns, values: Floats, text: str) -> None:
+    """Name a level at the first free place above or beneath it, from the right."""
+    for k in range(len(values) - 1, -1, -1):
+        x, y = placed.home(where.middle[k], values[k])
+        for up in (0.07, -0.07):
+            if placed.write(x, y + up, text, theme.SMALL - 0.6):
+                return
+
+
+def _name(placed: Labels, one: Curvatures) -> None:
+    """Name marks beside one of them, from the right."""
+    width = page.inches(one.name, theme.SMALL)
+    for point in one.shown[::-1]:
+        x, y = placed.home(*point)
+        for right, up in ((width / 2 + 0.06, 0.0), (-width / 2 - 0.06, 0.0), (0, 0.1), (0, -0.1)):
+            if placed.write(x + right, y + up, one.name, theme.SMALL, one.colour):
+                return
+
+
+def _returns(axes: Axes, valley: Valley, where: Columns, _: Size) -> None:
+    """Draw each column's distances to the earlier ones, near ones dark, and where it came back."""
+    where.frame(axes)
+    distances, count = valley.slices.distances, len(where.left)
+    look = theme.now()
+    ink = LinearSegmentedColormap.from_list("near", [look.train, look.page])
+    image = np.zeros((count, round(where.width * PIXELS), 4))
+    far = float(distances.max()) or 1.0
+    for i in range(count):
+        left = round(float(where.left[i]) * PIXELS)
+        image[:i, left + EDGE : left + PIXELS - EDGE] = ink(distances[i, :i] / far)[:, None]
+    axes.imshow(
+        image,
+        origin="lower",
+        extent=(0, where.width, 0, count),
+        aspect="auto",
+        interpolation="nearest",
+        rasterized=True,
+        zorder=0,
+    )
+    axes.set_ylim(0, count)
+    back = valley.slices.returned
+    there = back >= 0
+    axes.plot(
+        where.middle[there],
+        back[there] + 0.5,
+        "o",
+        color=look.validation,
+        ms=2,
+        mec=look.page,
+        mew=0.3,
+        lw=0,
+        zorder=5,
+    )
+    axes.set_yticks([])
+    axes.set_ylabel("distance to\nearlier ones", size=6.0, labelpad=3, linespacing=1.05)
+
+
+def _round(axes: Axes, low: float, high: float) -> None:
+    """Few round ticks on a logarithmic axis."""
+    _ticks(axes, list(Scale(low, high, True, False, "", float("nan")).ticks(3)))
+
+
+def _ticks(axes: Axes, ticks: list[float]) -> None:
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.tick_params(axis="y", length=2, pad=1.5)
+
+
+STRIPS = (
+    Strip(0.16, _length, lambda valley: bool(np.isfinite(valley.slices.length).any())),
+    Strip(0.4, _width, lambda valley: bool((~np.isnan(valley.width(0.5))).any())),
+    Strip(
+        0.5,
+        _sharpness,
+        lambda valley: bool(np.isfinite(valley.critical_sharpness).any() or valley.known),
+    ),
+    Strip(0.5, _returns, lambda valley: len(valley.slices.step) > 2),
+)
+"""In their order from above."""

@@ -1,0 +1,102 @@
+"""The path's losses by training step in a strip beneath a plane, with what happened when."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from landscape.draw.elements import episodes
+from landscape.draw.look import theme
+from landscape.draw.look.scale import through
+from landscape.draw.sheet import page
+from landscape.quantities import number
+from landscape.store.scans.records import Path, Scan
+
+HEIGHT = 0.66
+"""Inches."""
+LEAST = 3
+"""Losses of the path that make a curve."""
+NAMED = 0.04
+"""Of the strip's width: what happened in less is shown, not named, unless there is room."""
+
+
+def wanted(scan: Scan) -> bool:
+    """Whether the path's own losses are known at steps enough to draw."""
+    return any(np.isfinite(path.true_loss).sum() >= LEAST for path in scan.paths)
+
+
+def draw(axes: Axes, scan: Scan, room: float) -> None:
+    """Draw the losses of the recorded weights, and bands where something happened, named once.
+
+    ``room`` inches to the left are for ticks and name.
+    """
+    shown = [path for path in scan.paths if np.isfinite(path.true_loss).sum() >= LEAST]
+    known = [path.true_loss[np.isfinite(path.true_loss)] for path in shown]
+    every = through(known, constant=float("nan"))
+    log = bool(np.concatenate(known).min() > 0)
+    axes.set_yscale("log" if log else "linear")
+    last = max(int(path.step[-1]) for path in shown)
+    axes.set_xlim(0, max(last, 1))
+    top, low = float(np.concatenate(known).max()), float(np.concatenate(known).min())
+    # More room beneath, for the names of what happened.
+    reach = (top / low) if log else (top - low)
+    span = (low / reach**0.22, top * reach**0.1) if log else (low - 0.22 * reach, top + 0.1 * reach)
+    axes.set_ylim(*(span if span[0] < span[1] else (low - 0.5, low + 0.5)))
+    axes.yaxis.set_major_locator(FixedLocator(list(every.ticks(3))))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    steps = [
+        tick for tick in MaxNLocator(5, integer=True).tick_values(0, last) if 0 <= tick <= last
+    ]
+    axes.xaxis.set_major_locator(FixedLocator(steps))
+    if steps and steps[-1] > 0.96 * last:
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.tick_params(labelsize=theme.SMALL, length=2.0, pad=1.2)
+    axes.set_xlabel("training step", size=theme.TICKS, labelpad=0.5)
+    axes.set_ylabel("loss", size=theme.TICKS)
+    page.name_y(axes, room)
+    if np.isfinite(scan.constant_loss):
+        axes.axhline(scan.constant_loss, color=theme.now().note, lw=0.5, ls=(0, (1, 1.5)), zorder=1)
+    if len(shown) == 1:
+        _happened(axes, shown[0], last)
+    for k, path in enumerate(shown):
+        seen = np.isfinite(path.true_loss)
+        colour = theme.PATH if len(shown) == 1 else theme.RUNS[k % len(theme.RUNS)]
+        axes.plot(path.step[seen], path.true_loss[seen], color=colour, lw=0.8, zorder=3)
+
+
+def _happened(axes: Axes, path: Path, last: int) -> None:
+    """Shade what happened; name each kind once, at its longest stretch that has the room."""
+    stretches = episodes.stretches(path.events)
+    width = axes.get_window_extent().width / theme.now().dpi
+    for name, first, end in stretches:
+        axes.axvspan(
+            first, max(end, first + last / 400), color=theme.EPISODES[name], lw=0, zorder=0
+        )
+    longest: dict[str, tuple[int, int]] = {}
+    for name, first, end in stretches:
+        if name not in longest or end - first > np.diff(longest[name])[0]:
+            longest[name] = (first, end)
+    free: list[tuple[float, float]] = []
+    # A recovery explains itself: it is named where nothing else needs the room.
+    order = sorted(longest.items(), key=lambda o: (o[0] == "recovery", o[1][0] - o[1][1]))
+    for name, (first, end) in order:
+        half = page.inches(name, theme.SMALL) / width / 2 + 0.008
+        middle = min(max((first + end) / 2 / max(last, 1), half), 1 - half)
+        if any(middle - half < high and middle + half > low for low, high in free):
+            continue
+        free.append((middle - half, middle + half))
+        axes.text(
+            middle,
+            0.04,
+            name,
+            transform=axes.transAxes,
+            size=theme.SMALL,
+            ha="center",
+            va="bottom",
+            color=theme.now().ink,
+            path_effects=theme.halo(1.4, theme.now().page),
+            zorder=4,
+        )

@@ -1,0 +1,286 @@
+"""A valley: slices across the run's path side by side, with what is known of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from landscape.draw.elements import columns as column
+from landscape.draw.elements import labels, strips
+from landscape.draw.elements.columns import Columns
+from landscape.draw.elements.labels import Labels
+from landscape.draw.look import scale, theme
+from landscape.draw.look.scale import Scale
+from landscape.draw.look.style import PLAIN, Style, styled
+from landscape.draw.sheet import page
+from landscape.draw.sheet.page import Page
+from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store.scans import valley_sentences as sentences
+from landscape.store.scans.records import Floats
+from landscape.store.scans.valleys import Valley
+
+WIDTH = 6.5
+LEFT, RIGHT, TOP, BENEATH = 0.44, 0.07, 0.05, 0.31
+"""What is left beside the data, in inches."""
+GAP = 0.035
+LOSS, SLICES = 1.05, 1.75
+"""Heights of the loss curve and of the slices."""
+BAR = 0.05
+"""Width of the bar of colours, which is the loss curve's axis."""
+HEAD, FOOT = 0.22, 0.21
+"""Room above the loss curve for the names of what happened, and beneath for the best's label."""
+
+
+@styled
+def valley(
+    subject: Valley | Sequence[Valley], *, like: Sequence[Valley] = (), style: Style = PLAIN
+) -> Figure:
+    """Draw the slices across a run's path as columns, the run's own loss above them.
+
+    A column is flat from side to side: between two nothing was measured. Beneath: how long the
+    direction is, how far the loss stays within 0.1, critical sharpness against its bounds, and
+    where the run came back to. Several valleys stand side by side, on less than 5 inches beneath
+    each other, on one scale, which the valleys ``like`` them share.
+
+    Raises:
+        LandscapeError: no row is measured yet, or the losses don't fit the scale asked for.
+    """
+    shown = [subject] if isinstance(subject, Valley) else list(subject)
+    for one in shown:
+        if not one.finished_rows:
+            raise LandscapeError(
+                "a valley's figure needs a row that is measured, got none; go on with --resume"
+            )
+    every = [*shown, *(one for one in like if all(one is not other for other in shown))]
+    colours = scale.through(
+        [one.measures["train_loss"] for one in every],
+        constant=shown[0].constant_loss,
+        further=[one.path.loss for one in every],
+        style=style,
+    )
+    width = style.inches(WIDTH)
+    beside = style.columns(len(shown), width)
+    across = width / beside
+    heights = [height(one, style) for one in shown]
+    rows = -(-len(shown) // beside)
+    tall = max(heights)
+    sheet = page.blank(width, rows * tall, title=style.title, left=LEFT)
+    for k, one in enumerate(shown):
+        left, top = k % beside * across, k // beside * tall
+        name = one.run_name if len(shown) > 1 else ""
+        _block(sheet, one, colours, (left, top, across), style, name)
+    return sheet.figure
+
+
+def height(one: Valley, style: Style) -> float:
+    """Inches that a valley takes."""
+    there = strips.there(one) if style.path else []
+    beneath = sum(strip.height + GAP for strip in there)
+    return TOP + LOSS + GAP + SLICES + beneath + BENEATH
+
+
+def _block(
+    sheet: Page,
+    one: Valley,
+    colours: Scale,
+    place: tuple[float, float, float],
+    style: Style,
+    name: str,
+) -> None:
+    left, top, width = place
+    where, across = Columns.of(one), width - LEFT - RIGHT
+    at = top + TOP
+    upper = sheet.axes(left + LEFT, at, across, LOSS)
+    _losses(upper, one, where, colours, (across, LOSS), name)
+    bar = sheet.axes(left + LEFT - BAR - 0.01, at, BAR, LOSS)
+    _bar(bar, upper, colours)
+    at += LOSS + GAP
+    middle = sheet.axes(left + LEFT, at, across, SLICES)
+    distance = one.settings.get("unit", "own") == "distance" or style.unit == "distance"
+    _slices(middle, one, where, colours, distance=distance)
+    at += SLICES + GAP
+    lowest = middle
+    for strip in strips.there(one) if style.path else []:
+        lowest = sheet.axes(left + LEFT, at, across, strip.height)
+        strip.draw(lowest, one, where, (across, strip.height))
+        at += strip.height + GAP
+    _ruler(lowest, one, where, across)
+
+
+def _losses(
+    axes: Axes,
+    one: Valley,
+    where: Columns,
+    colours: Scale,
+    size: tuple[float, float],
+    name: str,
+) -> None:
+    """Draw the run's loss over the columns, what happened, and start, best and end."""
+    where.frame(axes)
+    _, far, loss = _path(one)
+    _upright(axes, colours, loss, size[1])
+    x, values = where.broken(far, np.where(np.isfinite(loss), loss, np.nan))
+    axes.plot(x, values, color=theme.now().ink, lw=0.9, zorder=4, solid_capstyle="butt")
+    placed = Labels(axes, size)
+    placed.keep_clear(np.column_stack([x, values]))
+    strips.events(axes, one, where, placed)
+    if np.isfinite(one.constant_loss) and axes.get_ylim()[0] < one.constant_loss:
+        level = np.array([[0, one.constant_loss], [where.width, one.constant_loss]])
+        axes.plot(*level.T, color=theme.PALE, lw=0.6, ls=(0, (1.2, 1.6)), zorder=2)
+        placed.keep_clear(level, 0.01)
+    if name:
+        placed.write(size[0] - page.inches(name, theme.LETTERS) / 2 - 0.05, 0.1, name)
+    _marks(axes, one, where, placed)
+
+
+def _marks(axes: Axes, one: Valley, where: Columns, placed: Labels) -> None:
+    """Mark start, best and end on the loss curve and name them there."""
+    step, far, loss = _path(one)
+    known = np.flatnonzero(np.isfinite(loss))
+    if not len(known):
+        return
+    marks = {
+        "end": int(known[-1]),
+        "best": int(known[loss[known].argmin()]),
+        "start": int(known[0]),
+    }
+    homes = {mark: (float(where.at(far)[row]), float(loss[row])) for mark, row in marks.items()}
+    for mark, home in homes.items():
+        look = theme.mark(mark)
+        axes.plot(
+            *home,
+            look.marker,
+            color=look.colour,
+            ms=0.55 * look.size,
+            mec=theme.INK,
+            mew=0.5,
+            zorder=7,
+            clip_on=False,
+        )
+        placed.keep_clear(np.array([home]), 0.045)
+    for mark, row in marks.items():
+        text = f"{mark} {number(float(loss[row]))}"
+        when = f"step {step[row]:,}"
+        texts = (f"{text}, {when}", f"{text}\n{when}") if step[row] else (text,)
+        placed.beside(homes[mark], *texts)
+
+
+def _path(one: Valley) -> tuple[Floats, Floats, Floats]:
+    """Steps, distances gone and losses of all that is known of the run's own losses."""
+    own = ~np.isnan(one.loss)
+    step = np.concatenate([one.path.step, one.slices.step[own]])
+    order = np.unique(step, return_index=True)[1]
+    far = np.concatenate([one.path.travelled, one.slices.travelled[own]])
+    loss = np.concatenate([one.path.loss, one.loss[own]])
+    return step[order], far[order], loss[order]
+
+
+def _upright(axes: Axes, colours: Scale, loss: Floats, tall: float) -> None:
+    """Set the loss axis: that of the colours, and as much higher as the run went."""
+    finite = loss[np.isfinite(loss)]
+    high = max(colours.high, float(finite.max(initial=colours.high)))
+    top = float(colours.position(np.array([high]))[0])
+    # An inch takes so much of the scale once there is room for names.
+    inch = top / (tall - HEAD - FOOT)
+    ends = colours.loss(np.array([-FOOT * inch, top + HEAD * inch]))
+    low, high = float(ends[0]), float(ends[1])
+    axes.set_yscale("log" if colours.log else "linear")
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(FixedLocator([]))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _bar(bar: Axes, upper: Axes, colours: Scale) -> None:
+    """Draw the colours beside the loss curve, whose axis they are."""
+    low, high = upper.get_ylim()
+    ends = colours.position(np.array([low, high]))
+    fine = np.linspace(float(ends[0]), float(ends[1]), 512)
+    image = theme.now().loss(np.clip(fine, 0, 1))
+    grey = column.BEYOND if theme.now().page == "white" else column.BEYOND_DARK
+    image[fine > 1 + 1e-9] = to_rgba(grey)
+    bar.imshow(
+        image[:, None],
+        origin="lower",
+        extent=(0, 1, 0, 1),
+        aspect="auto",
+        transform=bar.transAxes,
+        rasterized=True,
+    )
+    bar.set_xticks([])
+    bar.set_xlim(0, 1)
+    bar.set_yscale("log" if colours.log else "linear")
+    bar.set_ylim(low, high)
+    ticks = colours.ticks(4)
+    bar.yaxis.set_major_locator(FixedLocator(list(ticks)))
+    bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    bar.yaxis.set_minor_locator(NullLocator())
+    bar.tick_params(length=2, pad=1.5)
+    bar.set_ylabel("training loss", size=theme.TICKS, labelpad=1)
+    for spine in bar.spines.values():
+        spine.set_visible(False)
+
+
+def _slices(
+    axes: Axes,
+    one: Valley,
+    where: Columns,
+    colours: Scale,
+    *,
+    distance: bool,
+) -> None:
+    """Draw the columns, the run itself through their middles, and the walls."""
+    where.frame(axes)
+    far = column.reach(one, distance=distance)
+    image = column.picture(one, "train_loss", where, colours, distance=distance)
+    axes.imshow(
+        image,
+        origin="lower",
+        extent=(0, where.width, -far, far),
+        aspect="auto",
+        interpolation="nearest",
+        rasterized=True,
+        zorder=0,
+    )
+    axes.set_ylim(-far, far)
+    axes.hlines(
+        np.zeros(len(where.left)), where.left, where.left + 1, color="white", lw=0.7, zorder=4
+    )
+    length = one.slices.length if distance else np.ones(len(where.left))
+    for side, sign in enumerate((1, -1)):
+        for share in (0.25, 0.75):
+            wall = sign * one.wall(side, share) * length
+            where.dashes(axes, wall, color="white", lw=1.5, alpha=0.8, zorder=4.5)
+            where.dashes(axes, wall, color=theme.INK, lw=0.7, zorder=5)
+    lost = one.slices.lost
+    if lost.any():
+        axes.plot(
+            where.middle[lost], np.full(lost.sum(), far), "v", color=theme.INK, ms=3, zorder=8
+        )
+    axes.yaxis.set_major_locator(FixedLocator([-far, -far / 2, 0, far / 2, far]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.tick_params(axis="y", length=2, pad=1.5)
+    text = sentences.across(one, distance=distance)
+    axes.set_ylabel(text, size=theme.TICKS, labelpad=1)
+    # Ends that stand on the frame reach beyond it.
+    ends = axes.get_yticklabels()
+    ends[0].set_verticalalignment("bottom")
+    ends[-1].set_verticalalignment("top")
+
+
+def _ruler(axes: Axes, one: Valley, where: Columns, across: float) -> None:
+    """Write the steps of some of the columns beneath the lowest strip."""
+    texts = [f"{step:,}" for step in one.slices.step.tolist()]
+    places = where.middle / where.width * across
+    axes.set_xticks(where.middle, minor=True)
+    axes.tick_params(axis="x", which="minor", length=1.6, width=0.4, color=theme.now().ink)
+    there = labels.ruler(places.tolist(), texts)
+    axes.set_xticks(where.middle[there], [texts[k] for k in there])
+    axes.get_xticklabels()[-1].set_horizontalalignment("right")
+    axes.tick_params(axis="x", which="major", length=2.8, pad=1.5, bottom=True)
+    axes.set_xlabel(sentences.ruler(one), size=theme.TICKS, labelpad=1)

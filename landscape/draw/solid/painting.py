@@ -1,0 +1,74 @@
+"""A surface into axes, by whichever renderer there is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from landscape.draw.look import theme
+from landscape.draw.look.scale import Scale
+from landscape.draw.solid import by_matplotlib, by_vtk, opengl
+from landscape.draw.solid.meshes import Frame, Mesh
+from landscape.draw.solid.perspective import Camera
+from landscape.draw.solid.relief import Relief
+from landscape.draw.solid.trail import Trail
+from landscape.errors import LandscapeError
+from landscape.store.scans.records import Scan
+
+Renderer = Literal["auto", "pyvista", "matplotlib"]
+RENDERERS = ("auto", "pyvista", "matplotlib")
+
+
+def uses_vtk(renderer: str) -> bool:
+    """Say whether a renderer that was asked for means VTK here.
+
+    Raises:
+        LandscapeError: an unknown renderer, or pyvista without OpenGL.
+    """
+    if renderer not in RENDERERS:
+        raise LandscapeError(f"renderer must be one of {', '.join(RENDERERS)}, got {renderer!r}")
+    if renderer == "matplotlib":
+        return False
+    found = opengl.probe()
+    if not found.ok and renderer == "pyvista":
+        raise LandscapeError(f"renderer pyvista: {found.reason}, or take renderer matplotlib")
+    return found.ok
+
+
+def paint(
+    axes: Axes,
+    scan: Scan,
+    mesh: Mesh,
+    scale: Scale,
+    box: Frame,
+    seen: Camera,
+    laid: Trail | None,
+    *,
+    vtk: bool,
+) -> None:
+    """Draw a surface and, with a trail, the paths into axes, in pixels of the camera's picture."""
+    if vtk:
+        show(axes, by_vtk.picture(scan, mesh, scale, box, seen, laid))
+    else:
+        by_matplotlib.paint(axes, scan, mesh, scale, box, seen, laid)
+
+
+def show(axes: Axes, picture: NDArray[np.uint8]) -> None:
+    """Fill axes with a picture, in coordinates of its pixels from the lower left corner."""
+    tall, wide = picture.shape[:2]
+    axes.imshow(picture, extent=(0, wide, 0, tall), aspect="auto", rasterized=True)
+    axes.set(xlim=(0, wide), ylim=(0, tall))
+    axes.set_axis_off()
+
+
+def uncertain(axes: Axes, scan: Scan, relief: Relief, seen: Camera) -> None:
+    """Put a dot on a surface at each such grid point that the camera sees."""
+    i, j = np.nonzero(scan.uncertain)
+    places = np.stack([relief.x[i], relief.y[j], relief.heights[i, j]], axis=-1)
+    places = places[np.isfinite(places).all(axis=1) & (places[:, 2] <= relief.top)]
+    places = places[relief.shows(seen, places + np.array([0.0, 0.0, 0.012]))]
+    if len(places):
+        axes.plot(*seen.project(places).T, ".", ms=1.4, mew=0, color=theme.INK, alpha=0.6, zorder=2)

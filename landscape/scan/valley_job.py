@@ -1,0 +1,302 @@
+"""A valley's scan, slice by slice, kept in its file on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from landscape.cluster import Workers
+from landscape.curvature.critical import critical_step
+from landscape.curvature.hessian import Hessian
+from landscape.plane import slices
+from landscape.plane.choice import PlaneChoice
+from landscape.problem.problem import Problem
+from landscape.scan import crossings
+from landscape.scan.filling import empty
+from landscape.scan.job import Chosen, Job
+from landscape.scan.measures import of_problem
+from landscape.scan.refine import caps
+from landscape.scan.saving import Saver
+from landscape.scan.speed import choosing
+from landscape.scan.speed.engine import Engine
+from landscape.scan.speed.evaluator import StrategyRecord
+from landscape.scan.speed.options import Evaluation
+from landscape.store.scans.records import Floats, Plane, Scan, Weights
+from landscape.store.scans.valleys import Valley
+from landscape.store.trajectories.trajectory import Trajectory
+
+LADDER: Floats = crossings.LADDER[2:]
+"""Shares of the reach at which walls are looked for first, down to one part in 512."""
+PRECISION = 0.1
+"""A wall is right to this, relative: eight losses."""
+GUESS = 0.1
+"""The first critical step is looked for near the learning rate, near this where it isn't known."""
+
+
+@dataclass(frozen=True)
+class ValleyJob:
+    """A valley's scan, ready to be evaluated or complete already.
+
+    Each slice is a scan along a line, made as every other one: strategy, workers, tolerance and
+    samples are `Job`'s.
+    """
+
+    problem: Problem
+    scan: Valley
+    trajectory: Trajectory
+    choice: PlaneChoice
+    evaluation: Evaluation
+    saver: Saver | None = None
+    """None: the valley isn't kept in a file."""
+    further: Sequence[str] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file of a job that has one."""
+        assert self.saver is not None
+        return self.saver.path
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.scan.complete
+
+    @property
+    def total(self) -> int:
+        """How many losses are to be computed at most."""
+        there, left = self.scan, len(self.scan.slices.step) - self.scan.finished_rows
+        sides = 2 * (len(LADDER) + crossings.bisections(PRECISION))
+        return left * (1 + len(there.y) + int(there.walls.shape[1]) * (1 + sides))
+
+    def seconds(self) -> float:
+        """What further measures take: there are none."""
+        return 0.0
+
+    def run(self, pool: Workers | None = None, *, chosen: Chosen | None = None) -> Iterator[Valley]:
+        """Evaluate slice after slice, yielding the valley as it fills and saving it now and then.
+
+        However it ends, what was measured is saved.
+
+        Raises:
+            LandscapeError: another process is at work on this scan, or it can't be evaluated.
+        """
+        if self.finished:
+            return
+        with self.saver if self.saver is not None else nullcontext() as saver:
+            valley, seconds = self._with_strategy(pool)
+            if chosen is not None:
+                chosen(StrategyRecord(**valley.strategy), seconds)
+            try:
+                for number in range(valley.finished_rows, len(valley.slices.step)):
+                    for current in self._slice(valley, number, pool):
+                        valley = current
+                        yield valley
+                        if saver is not None:
+                            saver.offer(valley)
+            finally:
+                if saver is not None:
+                    saver.save(valley)
+
+    def _with_strategy(self, pool: Workers | None) -> tuple[Valley, float]:
+        """The valley with how its points are evaluated, which is chosen once for all slices.
+
+        And the seconds that all of them take at most; 0 where nothing was timed.
+        """
+        valley = self.scan
+        if valley.strategy:
+            return valley, 0.0
+        row = self._rows[0]
+        direction = self._random(row) if valley.across == "random" else self._movement(0)
+        plane = self._plane(row, direction)
+        xy = np.tile(valley.y, len(valley.slices.step))[:, None]
+        engine = choosing.engine(
+            self.problem,
+            plane,
+            xy,
+            self.evaluation,
+            threads=None if pool is None else pool.threads(torch.get_num_threads()),
+        )
+        known = replace(
+            valley,
+            strategy=asdict(engine.strategy),
+            choosing_seconds=valley.choosing_seconds + engine.choosing_seconds,
+        )
+        return known, engine.seconds * self.total
+
+    def _slice(self, valley: Valley, number: int, pool: Workers | None) -> Iterator[Valley]:
+        row = self._rows[number]
+        if valley.begun <= number:
+            valley = self._begun(valley, number)
+            yield valley
+        direction = self._random(row) if valley.across == "random" else valley.tracked
+        plane = self._plane(row, direction)
+        for current in self._losses(valley, number, plane, pool):
+            valley = current
+            yield valley
+        engine = self._engine(plane, valley)
+        for draw in range(valley.walls.shape[1]):
+            if not np.isnan(valley.walls[number, draw]).any():
+                continue
+            if draw:
+                engine = self._engine(self._plane(row, self._random(row, draw)), valley)
+            for _ in self._walls(valley, number, draw, engine):
+                yield valley
+
+    def _begun(self, valley: Valley, number: int) -> Valley:
+        """The valley with a slice's direction and critical step."""
+        row, there = self._rows[number], valley.slices
+        before = valley.tracked if number else None
+        if valley.across == "random":
+            direction = self._random(row)
+            if number:
+                before = self._random(self._rows[number - 1])
+        else:
+            self._move(row)
+            found = slices.sharpest(self._hessian, before, seed=valley.seed)
+            direction = found.direction
+            there.overlap[number], there.curvature[number] = found.overlap, found.curvature
+        exact = direction.astype(np.float64)
+        there.length[number] = np.linalg.norm(exact)
+        if before is not None:
+            length = np.linalg.norm(before.astype(np.float64))
+            there.turned[number - 1] = np.linalg.norm(exact - before) / length
+        movement = self._movement(number)
+        moved = float(np.linalg.norm(movement.astype(np.float64)))
+        if moved > 0:
+            there.cosine[number] = float(exact @ movement) / (moved * there.length[number])
+        valley.critical_step[number] = self._critical_step(valley, number)
+        tracked = direction if valley.across == "sharpest" else valley.tracked
+        return replace(valley, tracked=tracked, begun=number + 1)
+
+    def _critical_step(self, valley: Valley, number: int) -> float:
+        """The smallest step down the full gradient that raises the loss; NaN: it has no slope."""
+        row = self._rows[number]
+        self._move(row)
+        _, slope = self._hessian.gradient()
+        if not (np.isfinite(slope).all() and slope.any()):
+            return float("nan")
+        engine = self._engine(self._plane(row, np.asarray(-slope, np.float32)), valley)
+        known = valley.critical_step[:number]
+        known = known[np.isfinite(known)]
+        rate = self.trajectory.scalars().get("learning_rate", np.empty(0))
+        rate = rate[np.isfinite(rate) & (rate > 0)]
+        guess = known[-1] if len(known) else rate[0] if len(rate) else GUESS
+        return critical_step(
+            lambda step: float(engine.train_losses_at(np.array([[step]]))[0]), float(guess)
+        )
+
+    def _losses(
+        self, valley: Valley, number: int, plane: Plane, pool: Workers | None
+    ) -> Iterator[Valley]:
+        """Fill a slice as a line's scan does; at y = 0 it has the recorded losses themselves."""
+        sheet = self._sheet(valley, number, plane)
+        before = valley
+        for line in Job(self.problem, sheet, self.evaluation).run(pool):
+            valley = replace(
+                before,
+                evaluation_seconds=before.evaluation_seconds + line.evaluation_seconds,
+                choosing_seconds=before.choosing_seconds + line.choosing_seconds,
+                samples_evaluated=before.samples_evaluated + line.samples_evaluated,
+                samples=line.samples or before.samples,
+            )
+            yield valley
+        if line.certificate is not None:
+            valley = replace(valley, held_out=valley.held_out + len(line.certificate.xy))
+            for name, errors in valley.errors.items():
+                # What is measured throughout has no errors.
+                errors[number] = line.errors.get(name, 0.0)
+        if self.evaluation.everywhere is None and valley.batchnorm == "saved":
+            for name, recorded in self.trajectory.measures.items():
+                value = recorded[self._rows[number]]
+                if name in valley.measures and not np.isnan(value):
+                    valley.measures[name][number, valley.centre] = value
+        yield valley
+
+    def _sheet(self, valley: Valley, number: int, plane: Plane) -> Scan:
+        """A slice as a scan whose arrays are the valley's: filling it fills these."""
+        names, asked = of_problem(self.problem), self.evaluation.cap
+        there = caps.caps(asked, names, valley.constant_loss, self.trajectory)
+        made = empty(
+            plane,
+            valley.y,
+            np.empty(0),
+            values=names,
+            settings={caps.KEY: there} if self.evaluation.tolerance else {},
+            tolerance=self.evaluation.tolerance,
+            samples=self.evaluation.samples,
+            strategy=valley.strategy,
+        )
+        measures = {name: valley.measures[name][number] for name in made.measures}
+        errors = {name: valley.errors[name][number] for name in made.errors}
+        return replace(made, measures=measures, errors=errors, measured=valley.measured[number])
+
+    def _walls(self, valley: Valley, number: int, draw: int, engine: Engine) -> Iterator[None]:
+        """Measure how far the loss stays within 0.1 of the row's own, both ways."""
+        rays = [crossings.Ray(0, float(valley.y[-1])), crossings.Ray(0, float(valley.y[0]))]
+        grid = []
+        if draw == 0 and self.evaluation.everywhere is None:
+            there = valley.measured[number]
+            losses = valley.measures["train_loss"][number, there]
+            grid = [(valley.y[there] / ray.end, losses) for ray in rays]
+        found: list[float | None] | None = None
+        measuring = crossings.measure(
+            engine.train_losses_at, 1, rays, grid, ladder=LADDER, precision=PRECISION
+        )
+        for computed, radii in measuring:
+            found = radii
+            for _ in range(computed):
+                yield
+        # Where the row's own loss isn't finite there is nothing that could rise.
+        radii_there = [np.inf if r is None else r for r in found or [None, None]]
+        valley.walls[number, draw] = radii_there
+        yield
+
+    def _engine(self, plane: Plane, valley: Valley) -> Engine:
+        """What evaluates a line on all samples, by the strategy that was chosen."""
+        return choosing.engine(
+            self.problem, plane, valley.y[:, None], self.evaluation, stored=valley.strategy
+        )
+
+    def _plane(self, row: int, direction: Weights) -> Plane:
+        valley, step = self.scan, int(self.trajectory.step[row])
+        return Plane(
+            kind="valley",
+            origin=self.trajectory.row_weights(row),
+            directions=direction[None],
+            labels=(valley.across,),
+            unit=valley.unit,
+            buffers=self.trajectory.buffers(row),
+            seed=valley.seed,
+            normalization=valley.normalization,
+            ignored=valley.ignored,
+            origin_step=step,
+            origin_name=str(step),
+            batchnorm=valley.batchnorm,
+        )
+
+    def _random(self, row: int, draw: int = 0) -> Weights:
+        weights = self.trajectory.row_weights(row)
+        return slices.random(weights, self.problem.layout.to_records(), self.choice, draw=draw)
+
+    def _movement(self, number: int) -> Weights:
+        """From a slice's weights to the next one's; of the last from the one before."""
+        first = min(number, len(self._rows) - 2)
+        here, there = (self.trajectory.row_weights(self._rows[k]) for k in (first, first + 1))
+        return there - here
+
+    def _move(self, row: int) -> None:
+        self._hessian.move(self.trajectory.row_weights(row), self.trajectory.buffers(row))
+
+    @cached_property
+    def _hessian(self) -> Hessian:
+        return Hessian(self.problem, device=self.evaluation.device)
+
+    @cached_property
+    def _rows(self) -> list[int]:
+        return [self.trajectory.row(int(step)) for step in self.scan.slices.step]

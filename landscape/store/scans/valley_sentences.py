@@ -1,0 +1,229 @@
+"""A valley in sentences: for its figure, its caption and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from landscape.quantities import number, percent
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Floats
+from landscape.store.scans.valleys import FAR, NEAR, RISE, TRACKED, TURNED, Valley
+
+SOURCES = (
+    "After the loss on the path (Goodfellow et al. 2015, arXiv:1412.6544), around it (Xing et al. "
+    "2018, arXiv:1802.08770) and along critical sharpness (arXiv:2601.16979)."
+)
+LISTED = 12
+"""So many rows are listed."""
+SPACED = {
+    "movement": "equal ways gone in weight space",
+    "steps": "equal numbers of steps",
+    "rows": "equal numbers of recorded weights",
+}
+
+
+def across(valley: Valley, *, distance: bool) -> str:
+    """The name of the axis across the path."""
+    kind = "sharpest" if valley.across == "sharpest" else "across"
+    unit = sentences.DISTANCE if distance else valley.unit
+    short = {sentences.DISTANCE: "distance"}.get(unit, unit.replace(" units", ""))
+    return f"{kind} ({short})"
+
+
+def ruler(valley: Valley) -> str:
+    """What the ruler beneath the columns counts."""
+    return f"training step (columns at equal {valley.settings.get('spacing', 'movement')})"
+
+
+def describe(valley: Valley) -> list[str]:
+    """Everything a reader of the valley must know, a sentence or a line each."""
+    there = valley.slices
+    run = f" of run {valley.run_name}" if valley.run_name else ""
+    first, last = int(there.step[0]), int(there.step[-1])
+    return [
+        f"A valley: slices across the path{run}, at {len(there.step)} of its recorded weights from "
+        f"step {first:,} to {last:,}.",
+        f"Rows: at {SPACED[valley.settings.get('spacing', 'movement')]}; {_gone(valley)}.",
+        f"Across: {_direction(valley)}, {len(valley.y)} points from "
+        f"{sentences.extent(valley.y)} {valley.unit}.",
+        *remarks(valley),
+        *(["Width of the valley and critical sharpness along the run:"] if _known(valley) else []),
+        *_table(valley),
+    ]
+
+
+def remarks(valley: Valley) -> list[str]:
+    """What must be said beside the figure, a sentence each."""
+    found, done = [], valley.finished_rows
+    if done < len(valley.slices.step):
+        found.append(f"Unfinished: {done} of {len(valley.slices.step)} rows are measured.")
+    if reason := valley.settings.get("extent_reason"):
+        found.append(f"It reaches {reason}.")
+    if missing := valley.settings.get("from_snapshots"):
+        found.append(
+            f"Between {missing:,} pairs of recorded weights the steps' own ‖Δw‖ weren't recorded: "
+            "their distance stands for the way gone, which depends on how often was recorded."
+        )
+    found += _breaks(valley)
+    cosine = np.abs(valley.slices.cosine[np.isfinite(valley.slices.cosine)])
+    if len(cosine):
+        found.append(
+            "|cosine| of the direction across with the path: "
+            f"{number(float(np.median(cosine)), 2)} in the median, "
+            f"{number(float(cosine.max()), 2)} at most; by chance "
+            f"{number(float(np.sqrt(2 / np.pi / max(valley.parameters, 1))), 2)}."
+        )
+    found += _samples(valley)
+    if valley.normalizes:
+        found.append(
+            "BatchNorm statistics: estimated anew at every point, so that y = 0 isn't the recorded "
+            "loss."
+            if valley.batchnorm == "recompute"
+            else "BatchNorm statistics: each row's own, as recorded; at a high learning rate they "
+            "lag behind what SGD saw (--batchnorm recompute estimates them anew)."
+        )
+    if _known(valley):
+        found.append(_width(valley))
+    back = valley.slices.returned
+    if (back >= 0).any():
+        found.append(
+            f"At {int((back >= 0).sum())} rows the run came back: it is within {percent(NEAR)} of "
+            "the farthest that it was from an earlier row since."
+        )
+    return found
+
+
+def caption(valley: Valley) -> str:
+    """A caption that a paper can take as it is, then what made the figure."""
+    there = valley.slices
+    run = f"run {valley.run_name}" if valley.run_name else "a run"
+    samples = valley.samples.get("train")
+    mean = f" (mean over {samples:,} training samples)" if samples else ""
+    walls = valley.walls.shape[1]
+    lines = (
+        f"; lines: quartiles, over {walls} such directions, of where it has risen by {RISE:g}"
+        if walls > 1
+        else f"; lines: where it has risen by {RISE:g}"
+    )
+    first = (
+        f"Training loss{mean} across the path of {run}: each of the {len(there.step)} columns is a "
+        f"line through the recorded weights of one step along {_direction(valley)}, and y = 0 is "
+        f"the run itself at its own loss{lines}."
+    )
+    spaced = SPACED[valley.settings.get("spacing", "movement")]
+    second = (
+        f"Columns stand at {spaced} ({_gone(valley)}); nothing was measured between two of them."
+    )
+    parts = [first, second, _strips(valley), *remarks(valley)]
+    parts.append(sentences.constant_output(valley.constant_loss))
+    parts.append(sentences.happened(valley.events))
+    parts.append(
+        "Widths in this unit aren't invariant: of different networks they compare only with care."
+    )
+    parts += [SOURCES, *sentences.made_by(valley.provenance)]
+    return " ".join(part for part in parts if part)
+
+
+def _direction(valley: Valley) -> str:
+    if valley.across == "sharpest":
+        return "the sharpest direction, tracked from row to row"
+    how = valley.normalization
+    scaled = "not normalized" if how == "none" else f"{how}-normalized at each row"
+    return f"one Gaussian direction (seed {valley.seed}), {scaled}"
+
+
+def _gone(valley: Valley) -> str:
+    far = valley.slices.travelled
+    typical = float(np.median(np.diff(far))) if len(far) > 1 else 0.0
+    return f"Σ‖Δw‖ {number(float(far[-1]))} in all, about {number(typical)} between two"
+
+
+def _strips(valley: Valley) -> str:
+    texts = ["‖d‖: the distance that 1 across stands for"]
+    if _known(valley):
+        texts.append(f"r₀.₁: the distance within which the loss stays {RISE:g} above the row's own")
+    if np.isfinite(valley.critical_sharpness).any():
+        bounds = " against 2(1−β)/η and (2+2β)/η" if np.isfinite(valley.bounds).any() else ""
+        texts.append(
+            "sharpness: 2 over the smallest step along −∇L of all training data that raises the "
+            f"loss{bounds}"
+        )
+    texts.append(
+        "last: distances to the earlier columns, from the first (bottom) on, near ones dark, with "
+        "dots where the run came back"
+    )
+    return f"Beneath: {'; '.join(texts)}."
+
+
+def _breaks(valley: Valley) -> Iterator[str]:
+    there = valley.slices
+    count = int(there.jumps.sum())
+    if count:
+        yield (
+            f"{count} {'gap' if count == 1 else 'gaps'} between columns: the weights moved over "
+            f"{FAR:g} times the median there, or the direction changed by over {percent(TURNED)}."
+        )
+    if (lost := int(there.lost.sum())) > 0:
+        yield (
+            f"At {lost} rows (triangles) no sharp direction goes on as the one before: the largest "
+            f"|cosine| is below {TRACKED:g}."
+        )
+
+
+def _samples(valley: Valley) -> Iterator[str]:
+    asked = valley.settings.get("samples")
+    if asked is not None and not valley.tolerance:
+        yield f"Losses of {asked:,} random samples, the same ones everywhere, y = 0 among them."
+    if valley.tolerance and not valley.measured.all() and valley.complete:
+        tested = f", tested at {valley.held_out:,} held-out points" if valley.held_out else ""
+        yield (
+            f"{percent(float(valley.measured.mean()))} of the points are measured, the others "
+            f"interpolated along their column alone to {percent(valley.tolerance)}{tested}."
+        )
+
+
+def _known(valley: Valley) -> bool:
+    return bool((~np.isnan(valley.width(0.5))).any())
+
+
+def _width(valley: Valley) -> str:
+    middle = valley.width(0.5)
+    done = ~np.isnan(middle)
+    steps = valley.slices.step[done]
+    narrow, wide = int(middle[done].argmin()), int(middle[done].argmax())
+    return (
+        f"Width r₀.₁ (loss {RISE:g} above the row's own, to 10 %, median over "
+        f"{2 * valley.walls.shape[1]} rays): narrowest {_radius(valley, middle[done][narrow])} at "
+        f"step {steps[narrow]:,}, widest {_radius(valley, middle[done][wide])} at step "
+        f"{steps[wide]:,}, in {valley.unit}."
+    )
+
+
+def _radius(valley: Valley, radius: float) -> str:
+    if np.isinf(radius):
+        return f"beyond {number(float(np.abs(valley.y[[0, -1]]).max()))}"
+    return "below what was looked at" if radius == 0 else number(radius)
+
+
+def _table(valley: Valley) -> list[str]:
+    """A dozen rows: step, loss, quartiles of the width, critical sharpness."""
+    if not _known(valley):
+        return []
+    rows = np.flatnonzero(~np.isnan(valley.width(0.5)))
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, LISTED).round().astype(int))]
+    low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
+    lines = [f"  {'step':>8} {'loss':>10} {'r₀.₁':>10} {'quartiles':>23} {'2/step':>10}"]
+    for k in rows.tolist():
+        both = f"{_short(low[k])} to {_short(high[k])}"
+        lines.append(
+            f"  {valley.slices.step[k]:>8,} {_short(valley.loss[k]):>10} {_short(middle[k]):>10} "
+            f"{both:>23} {_short(valley.critical_sharpness[k]):>10}"
+        )
+    return lines
+
+
+def _short(value: float | Floats) -> str:
+    value = float(value)
+    return "-" if np.isnan(value) else "beyond" if np.isinf(value) else number(value)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from landscape.draw.elements.labels import Labels, ruler
+
+SIZE = (3.0, 1.0)
+
+
+@pytest.fixture
+def axes():
+    figure = Figure(figsize=(4, 2), dpi=100)
+    found = figure.add_axes((0.125, 0.25, SIZE[0] / 4, SIZE[1] / 2))
+    found.set(xlim=(0, 30), ylim=(0, 10))
+    return found
+
+
+def boxes(axes):
+    axes.figure.canvas.draw()
+    return [text.get_window_extent() for text in axes.texts]
+
+
+def test_labels_stand_beside_their_points_and_off_each_other_and_the_line(axes):
+    labels = Labels(axes, SIZE)
+    x = np.linspace(0, 30, 61)
+    line = np.column_stack([x, 5 + 2 * np.sin(x / 3)])
+    axes.plot(*line.T)
+    labels.keep_clear(line)
+    for k in (0, 20, 30, 60):
+        assert labels.beside(tuple(line[k]), "best 0.503, step 91", "best 0.503\nstep 91")
+    found = boxes(axes)
+    at = axes.transData.transform(line)
+    for i, box in enumerate(found):
+        assert not any(box.overlaps(other) for other in found[:i])
+        assert not any(box.contains(*point) for point in at)
+        assert axes.bbox.x0 <= box.x0
+        assert box.x1 <= axes.bbox.x1
+        assert axes.bbox.y0 <= box.y0
+        assert box.y1 <= axes.bbox.y1
+    # None is farther than the last of the steps, 0.42 inches, from what it names.
+    for k, box in zip((0, 20, 30, 60), found, strict=True):
+        dx = max(box.x0 - at[k, 0], at[k, 0] - box.x1, 0)
+        dy = max(box.y0 - at[k, 1], at[k, 1] - box.y1, 0)
+        assert np.hypot(dx, dy) < 0.6 * 100
+
+
+def test_a_label_without_room_is_left_out(axes):
+    labels = Labels(axes, SIZE)
+    labels.taken.append((0.0, 0.0, 3.0, 1.0))
+    assert not labels.beside((15.0, 5.0), "best")
+    assert not axes.texts
+
+
+def test_a_ruler_has_its_ends_and_what_fits_between():
+    places = np.linspace(0.05, 2.95, 40).tolist()
+    texts = [f"{100 * k:,}" for k in range(40)]
+    there = ruler(places, texts)
+    assert there[0] == 0
+    assert there[-1] == 39
+    assert 5 < len(there) < 15

@@ -1,0 +1,182 @@
+"""The valley's figure: flat columns, breaks, how much of it is data, labels that touch nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from landscape.draw.elements import columns as column
+from landscape.draw.elements.columns import Columns
+from landscape.draw.figures.valley import valley
+from landscape.draw.look import scale
+from landscape.draw.look.style import Style
+from landscape.errors import LandscapeError
+from landscape.store.scans import valley_sentences
+
+COLUMN, PAGE = 3.25, 6.5
+
+
+def texts(figure) -> list[Text]:
+    """What is written in a figure and can be seen."""
+    figure.canvas.draw()
+    found = figure.findobj(lambda one: isinstance(one, Text) and one.get_text().strip())
+    return [one for one in found if one.get_visible() and one.axes in (None, *figure.axes)]
+
+
+def drawn(figure) -> list[Text]:
+    """Those of them that aren't ticks outside of their axis' range."""
+    return [one for one in texts(figure) if one.get_window_extent().width > 0]
+
+
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
+def test_most_of_it_is_data(planted, width):
+    figure = valley(planted.valley(), style=Style(width=width))
+    # The bar of colours is none: the widest axes begin where it ends.
+    panels = [axes for axes in figure.axes if axes.get_position().width > 0.5]
+    assert len(panels) == 6
+    area = sum(axes.get_position().width * axes.get_position().height for axes in panels)
+    assert area > 0.70
+    assert figure.get_size_inches()[0] == pytest.approx(width)
+
+
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
+@pytest.mark.parametrize("jump", [None, 15])
+def test_no_label_covers_another_or_leaves_the_page(planted, width, jump):
+    figure = valley(planted.valley(jump=jump), style=Style(width=width))
+    found = [(one.get_text(), one.get_window_extent()) for one in drawn(figure)]
+    page = figure.bbox
+    for k, (text, box) in enumerate(found):
+        assert page.x0 - 0.5 <= box.x0, text
+        assert box.x1 <= page.x1 + 0.5, text
+        assert page.y0 - 0.5 <= box.y0, text
+        assert box.y1 <= page.y1 + 0.5, text
+        for other, beside in found[:k]:
+            across = min(box.x1, beside.x1) - max(box.x0, beside.x0)
+            along = min(box.y1, beside.y1) - max(box.y0, beside.y0)
+            # A pixel of two letters' empty corners is no overlap.
+            assert min(across, along) <= 1.5, (text, other)
+
+
+def test_what_stands_on_the_loss_curve(planted):
+    figure = valley(planted.valley())
+    said = [one.get_text() for one in figure.axes[0].texts]
+    assert said.count("spike") == said.count("escape") == said.count("plateau") == 1
+    assert "start 2.3" in said
+    assert any(text.startswith("best ") and "step 600" in text for text in said)
+    assert any(text.startswith("end 2.3") and "step 920" in text for text in said)
+
+
+def test_columns_are_flat_and_of_one_width(planted):
+    one = planted.valley()
+    where = Columns.of(one)
+    colours = scale.through([one.measures["train_loss"]], constant=one.constant_loss)
+    image = column.picture(one, "train_loss", where, colours, distance=False)
+    edges = np.round(where.left * column.PIXELS).astype(int)
+    for k, left in enumerate(edges):
+        inner = image[:, left + column.EDGE : left + column.PIXELS - column.EDGE]
+        assert (inner == inner[:, :1]).all()
+        # Each pixel is coloured by the canyon's own formula: nothing comes from beside it.
+        loss = one.measures["train_loss"][k]
+        middle = image[column.FINE // 2, left + column.PIXELS // 2]
+        position = float(colours.position(loss[[10]])[0])
+        np.testing.assert_allclose(middle, _colour(colours, position), atol=0.01)
+    widths = np.diff(where.left)
+    assert widths[15] == pytest.approx(1 + column.APART)
+    np.testing.assert_allclose(np.delete(widths, 15), 1.0)
+    # Nothing is drawn between columns, nor where the weights jump.
+    gap = image[:, edges[15] + column.PIXELS : edges[16]]
+    assert (gap[..., 3] == 0).all()
+
+
+def _colour(colours, position):
+    from landscape.draw.look import theme
+
+    return theme.now().loss(np.clip(position, 0, 1))
+
+
+def test_what_is_above_the_cap_is_one_quiet_grey(planted):
+    from matplotlib.colors import to_rgba
+
+    one = planted.valley(jump=None)
+    colours = scale.through([one.measures["train_loss"]], constant=one.constant_loss)
+    assert colours.capped
+    where = Columns.of(one)
+    image = column.picture(one, "train_loss", where, colours, distance=False)
+    left = round(float(where.left[-1]) * column.PIXELS)
+    last = image[:, left + column.PIXELS // 2]
+    places = np.linspace(-1, 1, column.FINE)
+    beyond = 0.3 + 2 * np.exp(-8.0 * 23 / 30) + 20 * places**2 > 2 * one.constant_loss
+    grey = (last == np.array(to_rgba(column.BEYOND))).all(1)
+    # The edge is between two of the 21 points.
+    assert (grey == beyond).mean() > 0.98
+
+
+def test_no_line_crosses_a_jump(planted):
+    one = planted.valley()
+    figure = valley(one)
+    where = Columns.of(one)
+    middle = (where.left[15] + 1 + where.left[16]) / 2
+    curve = max(figure.axes[0].lines, key=lambda line: len(line.get_xdata()))
+    x, y = (np.asarray(values) for values in curve.get_data())
+    before = np.flatnonzero(x < middle)[-1]
+    assert np.isnan(y[before]) or np.isnan(y[before + 1])
+
+
+def test_unit_of_distance_needs_no_new_losses(planted):
+    one = planted.valley()
+    own, far = valley(one), valley(one, style=Style(unit="distance"))
+    slices = [figure.axes[2] for figure in (own, far)]
+    assert slices[0].get_ylim() == (-1.0, 1.0)
+    assert slices[1].get_ylim() == (-45.0, 45.0)
+    assert slices[1].get_ylabel() == "across (distance)"
+    asked = replace(one, settings={**one.settings, "unit": "distance"})
+    assert valley(asked).axes[2].get_ylim() == (-45.0, 45.0)
+
+
+def test_several_on_one_scale(planted):
+    first, second = planted.valley(), planted.valley(jump=None, run_name="fine")
+    figure = valley([first, second], style=Style(width=PAGE))
+    wide = [axes for axes in figure.axes if axes.get_position().width > 0.25]
+    assert len(wide) == 12
+    limits = {axes.get_ylim() for axes in (figure.axes[0], figure.axes[7])}
+    assert len(limits) == 1
+    tall = valley([first, second], style=Style(width=COLUMN))
+    assert tall.get_size_inches()[1] == pytest.approx(2 * valley(first).get_size_inches()[1])
+
+
+def test_an_unfinished_one_has_gaps(planted):
+    one = planted.valley()
+    losses, walls = one.measures["train_loss"].copy(), one.walls.copy()
+    losses[4:], walls[4:] = np.nan, np.nan
+    measured = np.isfinite(losses)
+    part = replace(one, measures={"train_loss": losses}, measured=measured, walls=walls)
+    assert part.finished_rows == 4
+    figure = valley(part)
+    figure.canvas.draw()
+    image = column.picture(
+        part,
+        "train_loss",
+        Columns.of(part),
+        scale.through([losses], constant=one.constant_loss),
+        distance=False,
+    )
+    assert (image[:, 5 * column.PIXELS :, 3] == 0).all()
+    assert "Unfinished: 4 of 24 rows are measured." in valley_sentences.remarks(part)
+    nothing = replace(part, measured=np.zeros_like(measured), walls=np.full_like(walls, np.nan))
+    nothing = replace(nothing, measures={"train_loss": np.full_like(losses, np.nan)})
+    with pytest.raises(LandscapeError) as caught:
+        valley(nothing)
+    assert str(caught.value) == (
+        "a valley's figure needs a row that is measured, got none; go on with --resume"
+    )
+
+
+def test_what_a_diagnosis_knows_is_named(planted):
+    steps = np.array([40.0, 400.0, 800.0])
+    known = {"λ": (steps, np.array([3.0, 60.0, 5.0]))}
+    figure = valley(planted.valley(known=known))
+    said = [one.get_text() for one in figure.axes[5].texts]
+    assert {"critical", "λ", "2(1−β)/η", "(2+2β)/η"} <= set(said)

@@ -1,0 +1,365 @@
+"""A valley's scan: a canyon of known width, the run itself at y = 0, kills and going on."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from landscape import cluster
+from landscape.errors import LandscapeError
+from landscape.problem import Problem
+from landscape.scan.prepare import prepare
+from landscape.store import read
+from landscape.store.scans import valleyfile
+
+from .requests import asked
+
+STEEP = np.array([0.0, 0.0, 4.0, 9.0, 25.0, 1.0, 16.0, 2.0, 3.0, 8.0])
+"""A canyon's curvatures: it is flat along the first two axes."""
+FLOOR = np.array([0.0, 0.0, 1.0, -2.0, 0.5, 1.5, -1.0, 2.0, 0.7, -0.3])
+OFF = 0.05
+"""How far from the floor the path runs, along the fifth axis."""
+
+
+class Canyon(nn.Module):
+    """A loss that is half a quadratic of its weights, whatever the inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, len(STEEP)))
+        self.register_buffer("steep", torch.tensor(STEEP), persistent=False)
+        self.register_buffer("floor", torch.tensor(FLOOR), persistent=False)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        height = 0.5 * (self.steep * (self.weight - self.floor) ** 2).sum()
+        return height.to(inputs).expand(len(inputs), 1)
+
+
+def canyon_loss(weights: np.ndarray) -> np.ndarray:
+    return 0.5 * (STEEP * (weights - FLOOR) ** 2).sum(-1)
+
+
+@pytest.fixture
+def canyon() -> Problem:
+    inputs = torch.zeros(8, 1)
+    return Problem(Canyon(), (inputs, inputs), loss=lambda outputs, _: outputs[:, 0])
+
+
+def along_the_floor(count: int, *, jump: int | None = None) -> np.ndarray:
+    """Weights (count, P) on a walk along the canyon, a step of 0.1 at a time."""
+    weights = np.tile(FLOOR, (count, 1))
+    weights[:, 0] = 0.1 * np.arange(count)
+    weights[:, 4] += OFF
+    if jump is not None:
+        weights[jump:, 1] += 5.0
+    return weights.astype(np.float32)
+
+
+def finished(job):
+    for _ in job.run():
+        pass
+    return valleyfile.load(job.path)
+
+
+def test_a_canyon_of_known_width(canyon, planted):
+    weights = along_the_floor(6)
+    run = planted(canyon, weights)
+    [job] = prepare(run, canyon, asked(kinds=("valley",), size="6x9", extent="2.0", seed=3))
+    found = finished(job)
+    assert found.complete
+    np.testing.assert_array_equal(found.slices.step, np.arange(6))
+    np.testing.assert_allclose(found.y, np.linspace(-2, 2, 9))
+    for i, row in enumerate(weights.astype(np.float64)):
+        # The only tensor has one filter, so the draw is scaled to the weights' own norm.
+        for draw in range(3):
+            flat = np.random.Generator(np.random.PCG64(3 + draw)).standard_normal(len(row))
+            across = flat * np.linalg.norm(row) / np.linalg.norm(flat)
+            if draw == 0:
+                expected = canyon_loss(row + found.y[:, None] * across)
+                np.testing.assert_allclose(found.measures["train_loss"][i], expected, rtol=2e-5)
+                assert found.slices.length[i] == pytest.approx(np.linalg.norm(row), rel=1e-6)
+            # L(w + y d) - L(w) = a y² + b y = 0.1
+            a, b = 0.5 * (STEEP * across**2).sum(), (STEEP * (row - FLOOR) * across).sum()
+            root = np.sqrt(b * b + 0.4 * a)
+            np.testing.assert_allclose(
+                found.walls[i, draw], [(root - b) / (2 * a), (root + b) / (2 * a)], rtol=0.1
+            )
+        # The slope is along the fifth axis alone, where the curvature is 25.
+        assert 2 / found.critical_step[i] == pytest.approx(STEEP[4], rel=0.1)
+    np.testing.assert_allclose(found.slices.moved, 0.1, rtol=1e-5)
+    np.testing.assert_allclose(found.slices.distances[0], 0.1 * np.arange(6), rtol=1e-5)
+    assert not found.slices.jumps.any()
+    # No step's own length was recorded of planted weights.
+    assert found.settings["from_snapshots"] == 5
+
+
+def test_rows_that_jump_are_apart(canyon, planted):
+    run = planted(canyon, along_the_floor(8, jump=5))
+    [job] = prepare(run, canyon, asked(kinds=("valley",), size="8x3", spacing="rows"))
+    found = finished(job)
+    assert found.slices.jumps.tolist() == [False] * 4 + [True] + [False] * 2
+    assert found.slices.moved[4] == pytest.approx(np.hypot(0.1, 5.0), rel=1e-5)
+
+
+def test_a_run_that_comes_back(canyon, planted):
+    weights = along_the_floor(9)
+    weights[:, 0] = [0, 1, 2, 3, 2, 1, 0.1, 2, 3]
+    run = planted(canyon, weights)
+    [job] = prepare(run, canyon, asked(kinds=("valley",), size="9x3", spacing="rows"))
+    assert job.scan.slices.returned.tolist() == [-1, -1, -1, -1, 2, 1, 0, 2, 3]
+
+
+@pytest.mark.parametrize("model", ["dense", "normalized"])
+def test_the_middle_is_the_run_itself(problem, trained, oracle, model):
+    made = problem(model)
+    run = trained(made)
+    [job] = prepare(run, made, asked(kinds=("valley",), size="4x5", extent="0.5"))
+    found, recorded = finished(job), run.trajectory
+    plain = oracle(model)
+    assert found.y[found.centre] == 0
+    for i, step in enumerate(found.slices.step.tolist()):
+        row = recorded.row(step)
+        for name, values in found.measures.items():
+            assert values[i, found.centre] == recorded.measures[name][row]
+        flat = np.random.Generator(np.random.PCG64(0)).standard_normal(recorded.size)
+        weights = recorded.row_weights(row).astype(np.float64)
+        across = np.zeros_like(weights)
+        for one in recorded.parameters:
+            shape, start = tuple(one["shape"]), one["offset"]
+            part = slice(start, start + int(np.prod(shape)))
+            if len(shape) > 1:
+                drawn, own = flat[part].reshape(shape), weights[part].reshape(shape)
+                ratio = np.linalg.norm(own, axis=1) / np.linalg.norm(drawn, axis=1)
+                across[part] = (drawn * ratio[:, None]).ravel()
+        for j, y in enumerate(found.y):
+            # BatchNorm's statistics are those of the row, all along its slice.
+            plain.put(weights + y * across.astype(np.float32), recorded.buffers(row))
+            loss, accuracy = plain.measure(made.train)
+            assert found.measures["train_loss"][i, j] == pytest.approx(loss, rel=1e-4)
+            assert found.measures["train_accuracy"][i, j] == pytest.approx(accuracy, abs=0.021)
+
+
+def test_statistics_estimated_anew(problem, trained, oracle):
+    made = problem("normalized")
+    run = trained(made)
+    request = asked(kinds=("valley",), size="3x3", batchnorm="recompute")
+    [job] = prepare(run, made, request)
+    found, recorded = finished(job), run.trajectory
+    assert (found.batchnorm, found.normalizes) == ("recompute", True)
+    plain = oracle("normalized")
+    for i, step in enumerate(found.slices.step.tolist()):
+        row = recorded.row(step)
+        plain.put(recorded.row_weights(row), recorded.buffers(row))
+        plain.recompute(made.train[0])
+        loss, _ = plain.measure(made.train)
+        assert found.loss[i] == pytest.approx(loss, rel=1e-4)
+
+
+def test_rows_are_at_equal_ways_gone(problem, trained):
+    made = problem()
+    run = trained(made, count=60, record="1")
+    [job] = prepare(run, made, asked(kinds=("valley",), size="7x3"))
+    norms = run.trajectory.scalars()["update_norm"]
+    far = np.concatenate([[0], np.cumsum(norms)])
+    there = job.scan.slices
+    np.testing.assert_allclose(there.travelled, far[there.step])
+    assert (there.step[0], there.step[-1]) == (0, 60)
+    best = run.trajectory.step[run.trajectory.row("best")]
+    assert best in there.step
+    inner = there.travelled[~np.isin(there.step, [best])]
+    # Never farther from an even place than half of the longest step.
+    places = np.linspace(0, far[-1], 7)
+    assert all(np.abs(places - place).min() <= norms.max() for place in inner)
+    assert job.scan.settings["from_snapshots"] == 0
+
+
+SMALL = {"kinds": ("valley",), "size": "5x5", "save_seconds": 0}
+
+
+def arrays(path):
+    with h5py.File(path) as file:
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
+        return {name: file[name][()] for name in names}
+
+
+@pytest.mark.parametrize("across", ["random", "sharpest"])
+def test_a_killed_scan_goes_on_to_the_bit(problem, trained, across):
+    made = problem("normalized")
+    run = trained(made)
+    request = asked(**SMALL, across=across, extent="0.5")
+    [whole] = prepare(run, made, request, name="whole")
+    wanted = finished(whole)
+    [first] = prepare(run, made, request, name="cut")
+    first = replace(first, scan=replace(first.scan, strategy=wanted.strategy))
+    count = sum(1 for _ in whole.run())
+    assert count == 0
+    for stops in (3, 9, 17, 24):
+        steps = first.run()
+        for _ in range(stops):
+            next(steps)
+        steps.close()
+        [first] = prepare(run, made, request, name="cut", resume=True)
+    finished(first)
+    one, other = arrays(whole.path), arrays(first.path)
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, other[name], err_msg=name)
+
+
+def test_more_training_keeps_the_rows(canyon, planted):
+    short = planted(canyon, along_the_floor(6))
+    [job] = prepare(short, canyon, asked(**SMALL))
+    wanted = finished(job)
+    longer = planted(canyon, along_the_floor(12))
+    longer.scan("x").parent.mkdir(exist_ok=True)
+    shutil.copy(job.path, longer.scan(job.path.stem))
+    with h5py.File(longer.scan(job.path.stem), "a") as file:
+        file.attrs["run_id"] = longer.id
+    [again] = prepare(longer, canyon, asked(**SMALL), resume=True)
+    assert again.finished
+    np.testing.assert_array_equal(again.scan.slices.step, wanted.slices.step)
+    other = planted(canyon, along_the_floor(12) + 1)
+    other.scan("x").parent.mkdir(exist_ok=True)
+    shutil.copy(job.path, other.scan(job.path.stem))
+    with h5py.File(other.scan(job.path.stem), "a") as file:
+        file.attrs["run_id"] = other.id
+    with pytest.raises(LandscapeError) as caught:
+        prepare(other, canyon, asked(**SMALL), resume=True)
+    assert str(caught.value) == (
+        f"resume needs the weights that {other.scan(job.path.stem)} goes through, those of step 0 "
+        "are others now; make it anew with --overwrite"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        ({"seed": 4}, "seed is 0, got 4"),
+        ({"size": "5x7"}, "size is 5x5, got 5x7"),
+        ({"spacing": "steps"}, "spacing is movement, got steps"),
+        ({"extent": "0.5"}, "extent is default, got 0.5"),
+        ({"batchnorm": "recompute"}, "batchnorm is saved, got recompute"),
+    ],
+)
+def test_other_settings_are_refused(canyon, planted, options, difference):
+    run = planted(canyon, along_the_floor(6))
+    [job] = prepare(run, canyon, asked(**SMALL), name="mine")
+    for _, _ in zip(range(5), job.run(), strict=False):
+        pass
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, canyon, asked(**(SMALL | options)), name="mine", resume=True)
+    assert str(caught.value) == (
+        f"resume needs the settings that {job.path} was started with, its {difference}; "
+        "drop --resume and give another --name"
+    )
+
+
+def test_the_sharpest_direction_of_a_canyon(canyon, planted):
+    run = planted(canyon, along_the_floor(5))
+    [job] = prepare(run, canyon, asked(kinds=("valley",), across="sharpest", size="5x7"))
+    found = finished(job)
+    assert found.unit == "distance in weight space"
+    np.testing.assert_allclose(found.slices.curvature, 25.0, rtol=1e-4)
+    np.testing.assert_allclose(found.slices.length, 1.0, rtol=1e-6)
+    np.testing.assert_allclose(found.slices.overlap[1:], 1.0, rtol=1e-5)
+    np.testing.assert_allclose(found.slices.turned, 0.0, atol=1e-3)
+    # Half of 25 y², 0.05 off the floor: the walls are at -b ± root.
+    root = np.sqrt(1.25**2 + 5.0) / 25
+    np.testing.assert_allclose(
+        np.sort(found.walls[:, 0]), np.tile([root - OFF, root + OFF], (5, 1)), rtol=0.1
+    )
+    # Three times the median wall, by which the extent is chosen, to two digits.
+    assert found.y[-1] == pytest.approx(3 * root, rel=0.15)
+
+
+def test_fewer_samples_and_fewer_points(problem, trained):
+    made = problem(samples=200)
+    run = trained(made)
+    [job] = prepare(run, made, asked(kinds=("valley",), size="3x5", samples=40, tolerance=0.0))
+    found = finished(job)
+    assert found.samples == {"train": 40, "validation": 20}
+    assert (found.errors["train_loss"] > 0).all()
+    [job] = prepare(run, made, asked(kinds=("valley",), size="3x301", tolerance=0.05), name="few")
+    found = finished(job)
+    assert found.complete
+    assert not found.measured.all()
+    [exact] = prepare(run, made, asked(kinds=("valley",), size="3x301", tolerance=0.0), name="all")
+    wanted = finished(exact)
+    off = np.abs(found.measures["train_loss"] / wanted.measures["train_loss"] - 1)
+    assert np.quantile(off, 0.95) < 0.05
+    np.testing.assert_array_equal(found.loss, wanted.loss)
+
+
+def test_workers_find_the_same(problem, trained):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, asked(kinds=("valley",), size="3x5"))
+    wanted = finished(job)
+    [other] = prepare(run, made, asked(kinds=("valley",), size="3x5"), name="other")
+    other = replace(other, scan=replace(other.scan, strategy=wanted.strategy))
+    with cluster.workers(2) as pool:
+        for _ in other.run(pool):
+            pass
+    found = valleyfile.load(other.path)
+    for name, values in wanted.measures.items():
+        np.testing.assert_array_equal(found.measures[name], values)
+    np.testing.assert_array_equal(found.walls, wanted.walls)
+
+
+def test_another_runs_valley_beside_it(canyon, planted):
+    first, second = planted(canyon, along_the_floor(4)), planted(canyon, along_the_floor(5))
+    jobs = prepare(first, canyon, asked(kinds=("valley",), size="4x3"), also=[second])
+    assert [job.path for job in jobs] == [
+        run.folder / "scans" / "valley-random-0.h5" for run in (first, second)
+    ]
+    assert [finished(job).run_name for job in jobs] == [first.name, second.name]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"across": "steep"}, "across must be one of random, sharpest, got steep"),
+        ({"spacing": "even"}, "spacing must be one of movement, steps, rows, got even"),
+        (
+            {"batchnorm": "interpolate"},
+            "a valley's rows have their own BatchNorm statistics (saved) or new ones (recompute), "
+            "got interpolate; take one of these",
+        ),
+        (
+            {"unit": "equal"},
+            "a valley's unit must be own or distance, got equal: it has a single axis",
+        ),
+        (
+            {"measures": ("sharpness",)},
+            "a valley is of losses and accuracies, got measure sharpness; take another plane for "
+            "these",
+        ),
+        (
+            {"extent": "1:2"},
+            "a valley must reach to both sides of y = 0, the run itself, got extent 1:2; give a "
+            "number, or ends of both signs",
+        ),
+    ],
+)
+def test_what_cannot_be(canyon, planted, options, message):
+    run = planted(canyon, along_the_floor(4))
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, canyon, asked(kinds=("valley",), **options))
+    assert str(caught.value) == message
+
+
+def test_weights_that_never_moved(canyon, planted):
+    run = planted(canyon, np.tile(along_the_floor(1), (3, 1)))
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, canyon, asked(kinds=("valley",)))
+    assert str(caught.value) == (
+        "a valley needs recorded weights that moved, this run's never did; take plane random"
+    )
+    assert read(run.folder).scans == []

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import csv
+import io
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landscape.errors import LandscapeError
+from landscape.store import exports
+from landscape.store.exchange import valley_tables
+from landscape.store.scans import valleyfile
+from landscape.store.sources import load_scanned
+
+same = runpy.run_path(str(Path(__file__).parents[1] / "scans" / "test_valleyfile.py"))["same"]
+
+
+@pytest.fixture
+def valley(planted):
+    return replace(
+        planted.valley(),
+        errors={"train_loss": np.full((24, 21), 0.1)},
+        constant_loss=float("nan"),
+        tracked=np.arange(3, dtype=np.float32),
+    )
+
+
+def test_exported_arrays_are_read_back(valley, tmp_path):
+    path = tmp_path / "valley-random-0.h5"
+    valleyfile.save(path, valley)
+    done = exports.export(path, to="npz", folder=tmp_path / "out")
+    [file] = done.files
+    assert file.name == "valley-random-0.npz"
+    same(load_scanned(file), valley)
+
+
+def test_tables_have_a_line_a_point_and_a_row(valley, tmp_path):
+    grid, rows = (
+        list(csv.DictReader(io.StringIO(make(valley).decode())))
+        for make in (valley_tables.grid, valley_tables.rows)
+    )
+    assert (len(grid), len(rows)) == (24 * 21, 24)
+    one = grid[5 * 21 + 3]
+    assert (one["row"], one["step"], float(one["y"])) == ("5", "200", valley.y[3])
+    assert float(one["train_loss"]) == valley.measures["train_loss"][5, 3]
+    assert float(one["distance"]) == pytest.approx(valley.y[3] * valley.slices.length[5])
+    assert float(rows[7]["width_0.5"]) == valley.width(0.5)[7]
+    assert float(rows[7]["train_loss"]) == valley.loss[7]
+
+
+@pytest.mark.parametrize("to", ["li", "vtk"])
+def test_formats_of_surfaces_hold_no_slices(valley, tmp_path, to):
+    path = tmp_path / "valley.h5"
+    valleyfile.save(path, valley)
+    with pytest.raises(LandscapeError) as caught:
+        exports.export(path, to=to, folder=tmp_path / "out")
+    assert str(caught.value) == (
+        f"a valley is slices, no surface, {to} holds surfaces: {path} can be exported to csv or npz"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_arrays_are_refused(tmp_path):
+    path = tmp_path / "other.npz"
+    np.savez(path, about=np.array('{"format": "other"}'))
+    with pytest.raises(LandscapeError, match=r"must be a valley as `landscape export --to npz`"):
+        load_scanned(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(LandscapeError, match=r"must be a valley as `landscape export --to npz`"):
+        load_scanned(path)
