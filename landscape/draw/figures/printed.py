@@ -211,7 +211,7 @@ def _path(axes: Axes, path: Path, placed: Labels) -> None:
         xy = path.xy[part[0] : part[-1] + 2]
         dashes: object = (0, (2.4, 1.4)) if light[part[0]] else "-"
         axes.plot(*xy.T, color="white", lw=1.9, alpha=0.8, zorder=4, solid_capstyle="round")
-        axes.plot(*xy.T, color=PATH, lw=0.9, ls=dashes, zorder=5)  # type: ignore[arg-type]
+        axes.plot(*xy.T, color=PATH, lw=0.9, ls=dashes, zorder=5)
     low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
     inside = ((path.xy >= low) & (path.xy <= high)).all(axis=1)
     placed.keep_clear(np.where(inside[:, None], path.xy, np.nan), 0.025)
