@@ -99,9 +99,9 @@ def save(
             _atomically(target, partial(_picture, figure, name, metadata, style))
             written.append(target)
         texts = {".caption.txt": caption, ".caption.tex": latex(caption.split("\n\n")[0])}
-        for ending, text in texts.items():
+        for ending, words in texts.items():
             target = _beside(stem, ending)
-            _atomically(target, partial(_text, text))
+            _atomically(target, partial(_text, words))
             written.append(target)
     except OSError as error:
         raise LandscapeError(
