@@ -40,7 +40,7 @@ def label(run: Run, problem: Problem) -> dict[str, object]:
     rows, loss, accuracy = np.flatnonzero(keep), loss[keep], accuracy[keep]
     first = by_loss(loss, constant)
     second = by_accuracy(accuracy, float(frequency.max()))
-    if first != second:
+    if first != second or first == "unclear":
         return _told("ambiguous", constant, loss, first=first, second=second)
     ends = {name: activations(run, problem, row) for name, row in (("start", 0), ("end", rows[-1]))}
     if first == "never":

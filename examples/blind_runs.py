@@ -227,7 +227,8 @@ def train(given: argparse.Namespace) -> None:
         settings = sgd.Settings(
             lr=made.lr,
             momentum=made.momentum,
-            batch_size=min(made.batch_size, len(subject.train[0])),
+            # BatchNorm can't take a last batch of one.
+            batch_size=made.batch_size + (len(subject.train[0]) % made.batch_size == 1),
             epochs=made.epochs,
             seed=made.number,
         )

@@ -179,7 +179,7 @@ def _at_constant(case: OutcomeCase, items: Items) -> NamedOutcome | None:
 
 
 RULES: tuple[StuckRule, ...] = (
-    *(_dead, _not_measured, _saturated, _silent, _jumping, _falling, _a_little, _at_constant),
+    *(_dead, _not_measured, _silent, _saturated, _jumping, _falling, _a_little, _at_constant),
 )
 
 
