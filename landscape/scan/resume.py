@@ -105,8 +105,8 @@ def _of_grid(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _needless(old: Scan, planned: PlannedScan) -> Sequence[str]:
-    """Settings of no consequence: all losses are measured, or there is nothing that a cap caps."""
-    if old.complete and not old.tolerance and planned.evaluation.samples is None:
+    """Settings of no consequence: what measures every point, as it goes on to, is good for any."""
+    if not old.tolerance and planned.evaluation.samples is None:
         return ("tolerance", "cap")
     return () if planned.evaluation.tolerance else ("cap",)
 

@@ -34,7 +34,7 @@ def scanned(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sampled(scanned) -> Scan:
-    return scanned(size=15, samples=40)
+    return scanned(size=15, samples=40, tolerance=0)
 
 
 def error_at(read: Scan, level: float) -> float:

@@ -327,7 +327,7 @@ def test_what_must_be_measured_is_and_so_is_the_minimum():
 def test_what_is_said_of_the_others_is_right_for_19_of_20_certificates(surface):
     wrong = []
     for seed in range(200):
-        scan, truth = refined(surface, (25, 25), tolerance=0.03, seed=seed, cap=CAP)
+        scan, truth = refined(surface, (25, 25), tolerance=0.05, seed=seed, cap=CAP)
         found = scan.certificate
         if not len(found.xy):
             continue
