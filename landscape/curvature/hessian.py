@@ -77,7 +77,7 @@ class Hessian:
         self._moves = _moves(self._tied.layout)
         self._samples = Samples(problem.train, place, dtype=inputs)
         self._objective = objective(problem)
-        self._batch_size = self._objective.fixed or batch_size
+        self._batch_size = self._objective.size(batch_size)
         self._by_batch = batch_statistics
         self._selected: Tensor | None = None
         self._kept: list[Sequence[Tensor]] = []

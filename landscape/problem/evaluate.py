@@ -66,7 +66,7 @@ def summed(
 
     The sums stay on the device. Batches are the objective's own where it has fixed ones.
     """
-    parts = samples.numbered(how.fixed or batch_size, count)
+    parts = samples.numbered(how.size(batch_size), count)
     total: Tensor | None = None
     with how.measuring(model):
         for batch in parts:
@@ -109,7 +109,7 @@ class Evaluator:
         """The first training sample whose loss is NaN; None where none is, or it is a batch's."""
         how = self.objective
         with how.measuring(model):
-            for batch in self.train.numbered(size := how.fixed or self.batch_size):
+            for batch in self.train.numbered(size := how.size(self.batch_size)):
                 found = how.values(model, batch)[LOSS]
                 if not found.whole and bool(found.a.isnan().any()):
                     return batch.number * size + int(found.a.isnan().nonzero()[0])

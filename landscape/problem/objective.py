@@ -125,6 +125,15 @@ class Objective:
         by_batch = self.facts.coupled or self.facts.random or self.reduction == "batch"
         return (self.batch_size or BATCH) if by_batch else None
 
+    def size(self, asked: int) -> int:
+        """Samples in a batch that is measured: the fixed ones, else as many as fit who asks.
+
+        What only the plain loop can evaluate may be large; its problem knows what fits.
+        """
+        if self.fixed is not None or not self.rich or self.batch_size is None:
+            return self.fixed or asked
+        return min(asked, self.batch_size)
+
     @property
     def counts_all(self) -> bool:
         """Whether every sample counts one."""

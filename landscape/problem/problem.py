@@ -412,7 +412,9 @@ def _noisy(problem: Problem, rate: float) -> Problem:
     classes = int(targets.max()) + 1
     if classes < 2:
         raise LandscapeError(f"label noise needs at least 2 classes, got {classes}")
-    chosen = torch.randperm(len(targets), generator=generator)[: round(rate * len(targets))]
+    counted = (targets >= 0).nonzero().flatten()  # others, such as -100, are no labels
+    order = torch.randperm(len(counted), generator=generator)
+    chosen = counted[order[: round(rate * len(counted))]]
     # A shift of 1 to C - 1 always lands on another class: the share of wrong labels is exact.
     shift = torch.randint(1, classes, (len(chosen),), generator=generator)
     noisy = targets.clone()

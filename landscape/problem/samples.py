@@ -223,7 +223,9 @@ def together(data: Data, found: list[Any]) -> Any:
     if isinstance(data, Collated):
         with blamed("collate"):
             return data.collate(found)
-    with blamed("items, put together by torch's default_collate,", found[0]):
+    with blamed(
+        "items, put together by torch's default_collate as there is no collate=,", found[0]
+    ):
         if all(_is_simple(item) for item in found):
             parts = zip(*found, strict=True)
             # Numbers become float32 where PyTorch's default would make them float64.

@@ -11,6 +11,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes
+from landscape.problem.device import resolve
 from landscape.scan.planned import PlannedScan
 from landscape.scan.refine import caps
 from landscape.scan.speed.options import Evaluation
@@ -115,6 +116,9 @@ def _of_evaluation(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, 
     if old.strategy:
         asked = planned.evaluation
         yield "precision", old.strategy["dtype"], asked.precision
+        if old.settings.get("objective", {}).get("random"):
+            # Each device draws its own numbers.
+            yield "device", old.strategy["device"], str(resolve(asked.device))
         used, names = old.strategy["name"], fitting(asked.strategy)
         forced = asked.strategy != Evaluation.strategy and used not in names
         yield "strategy", used, asked.strategy if forced else used

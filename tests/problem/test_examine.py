@@ -176,9 +176,10 @@ def test_ragged_items_past_the_second():
     items = [(X[i], Y[i]) for i in range(30)]
     items[17] = (X[17, :3], Y[17])
     assert refused(Problem(nn.Linear(4, 2), items)) == (
-        "a problem's items, put together by torch's default_collate, must run on its data, got "
-        "RuntimeError: stack expects each tensor to be equal size, but got [4] at entry 0 and [3] "
-        "at entry 17 on 0 float32 (4,), 1 int64 (); LANDSCAPE_DEBUG=1 shows the traceback"
+        "a problem's items, put together by torch's default_collate as there is no collate=, must "
+        "run on its data, got RuntimeError: stack expects each tensor to be equal size, but got "
+        "[4] at entry 0 and [3] at entry 17 on 0 float32 (4,), 1 int64 (); "
+        "LANDSCAPE_DEBUG=1 shows the traceback"
     )
 
 

@@ -33,6 +33,15 @@ def test_label_noise_has_its_share_exactly(rate):
     assert noisy.dtype == targets.dtype
 
 
+def test_label_noise_leaves_ignored_labels_alone():
+    targets = torch.arange(90) % 3
+    targets[::2] = -100
+    noisy = vary(Problem(nn.Linear(1, 3), (torch.zeros(90, 1), targets)), label_noise=0.2).train[1]
+    assert (noisy[::2] == -100).all()
+    assert (noisy != targets).sum() == 9
+    assert noisy[1::2].min() >= 0
+
+
 def test_label_noise_spreads_over_the_other_classes():
     targets = torch.full((6000,), 2)
     targets[0] = 3  # Four classes; nearly all are of class 2.

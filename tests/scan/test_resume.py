@@ -8,6 +8,8 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.scan import PointEvaluator
@@ -316,4 +318,70 @@ def test_a_scan_by_a_strategy_that_there_is_no_more(problem, trained, finish):
     assert str(caught.value) == (
         f"a resumed scan must go on by its strategy, {job.path} was begun by compiled, which "
         "there is no more; drop --resume and give another --name"
+    )
+
+
+def test_other_batches_of_a_loss_of_batches_are_refused(problem, trained, finish):
+    def by_batch(outputs, targets):
+        return functional.cross_entropy(outputs, targets), len(targets)
+
+    made = replace(problem(loss=by_batch), batch_size=16)
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    scan = finish(job)
+    assert scan.strategy["batch_size"] == 16
+    assert scan.settings["objective"]["batch_size"] == 16
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, replace(made, batch_size=8), SMALL, resume=True)
+    assert str(caught.value) == (
+        f"resume needs the settings that {job.path} was started with, its loss's batch size is 16, "
+        "got 8; drop --resume and give another --name"
+    )
+
+
+def test_random_numbers_are_another_devices_own(problem, trained, finish):
+    class Noisy(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, inputs):
+            return functional.dropout(self.inner(inputs), 0.1)
+
+    plain = problem()
+    made = replace(plain, model=Noisy(plain.model))
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    scan = finish(job)
+    scanfile.save(job.path, replace(scan, strategy={**scan.strategy, "device": "cuda"}))
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, made, SMALL, resume=True)
+    assert str(caught.value) == (
+        f"resume needs the settings that {job.path} was started with, its device is cuda, got cpu; "
+        "drop --resume and give another --name"
+    )
+
+
+def test_weight_decay_is_asked_for_again(problem, trained, finish):
+    made = problem()
+    run = trained(made)
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, made, but(SMALL, with_weight_decay=True))
+    assert str(caught.value) == (
+        f"--with-weight-decay needs a run that was trained with one, {run.folder} had 0"
+    )
+    decayed = trained(made, weight_decay=0.01)
+    [job] = prepare(decayed, made, but(SMALL, with_weight_decay=True))
+    scan = finish(job)
+    assert "Training losses include the weight decay, 0.01/2 |w|²." in scan.remarks
+    last = len(decayed.trajectory.step) - 1
+    weights = decayed.trajectory.row_weights(last).astype(np.float64)
+    path = scan.paths[0]
+    recorded = decayed.trajectory.measures["train_loss"][-1]
+    assert path.true_loss[-1] == pytest.approx(recorded + 0.005 * weights @ weights)
+    with pytest.raises(LandscapeError) as caught:
+        prepare(decayed, made, SMALL, resume=True)
+    assert str(caught.value) == (
+        f"resume needs the settings that {job.path} was started with, its weight decay is 0.01, "
+        "got 0.0; drop --resume and give another --name"
     )

@@ -144,7 +144,7 @@ def _exported(network: nn.Module, inputs: Tensor) -> torch.export.ExportedProgra
 
 def _line(error: Exception) -> str:
     [line, *_] = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {line}"
+    return f"{type(error).__name__}: {line}"[:200]  # torch's reasons may be pages
 
 
 def _tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:

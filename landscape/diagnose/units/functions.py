@@ -63,7 +63,7 @@ def measure(
     sums = np.zeros((3, len(rows), len(rows)))
     done = 0
     with how.measuring(model):
-        for batch in samples.numbered(how.fixed or BATCH):
+        for batch in samples.numbered(how.size(BATCH)):
             outputs, targets = [], batch.content[1]
             for weights, buffers in states:
                 copy.move(weights)

@@ -93,7 +93,7 @@ def _pass(model: nn.Module, samples: Samples, how: Objective) -> _State:
     moments = _OutputMoments()
     loss = count = 0.0
     with how.measuring(model):
-        for batch in samples.numbered(how.fixed or BATCH):
+        for batch in samples.numbered(how.size(BATCH)):
             watch.begin()
             with how.seeded(batch), watch:
                 outputs = how.run(model, batch)

@@ -200,7 +200,7 @@ class StrategyChoice:
             if self.forced:
                 self.refused[name] = str(error)
         except UnsuitableError as error:
-            self.refused[name] = str(error)
+            self.refused[name] = str(error)[:200]  # torch's reasons may be pages
         except Exception as error:
             # The user's model on torch's transformations of it: it may raise anything.
             reason = (str(error).strip().splitlines() or [""])[0]

@@ -114,7 +114,7 @@ class PointEvaluator:
         self.set(plane.origin, plane.buffers)
         started = time.perf_counter()
         if self.objective.rich:
-            batch_size = self.objective.fixed or problem.batch_size or BATCH
+            batch_size = self.objective.size(BATCH)
         self.data.batch_size = batch_size or self._fastest_batch()
         self.choosing_seconds = time.perf_counter() - started
         self.strategy = StrategyRecord(
