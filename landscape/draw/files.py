@@ -14,10 +14,11 @@ from typing import Any
 import matplotlib
 from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from landscape.draw.look.style import PLAIN, Style
 from landscape.draw.recipe import KEY
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, printable
 
 METADATA: dict[str, Callable[[str, str, str], dict[str, Any]]] = {
     "png": lambda title, caption, recipe: {
@@ -84,6 +85,11 @@ def save(
             raise LandscapeError(
                 f"a figure's format must be one of {', '.join(METADATA)}, got {name!r}"
             )
+    caption = printable(caption)
+    for text in figure.findobj(Text):  # names may come from anybody's files
+        shown = printable(text.get_text())
+        if shown != text.get_text():
+            text.set_text(shown)
     written = []
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
@@ -93,9 +99,9 @@ def save(
             _atomically(target, partial(_picture, figure, name, metadata, style))
             written.append(target)
         texts = {".caption.txt": caption, ".caption.tex": latex(caption.split("\n\n")[0])}
-        for ending, text in texts.items():
+        for ending, words in texts.items():
             target = _beside(stem, ending)
-            _atomically(target, partial(_text, text))
+            _atomically(target, partial(_text, words))
             written.append(target)
     except OSError as error:
         raise LandscapeError(

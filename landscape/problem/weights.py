@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
@@ -351,20 +351,23 @@ def constants(model: nn.Module, layout: Layout) -> dict[str, NDArray[Any]]:
     Frozen parameters, a complex one as (..., 2); of a sparse buffer its entries' places and
     values, as ``NAME:indices`` and ``NAME:values``.
     """
-    found = {
-        name: array_of(torch.view_as_real(held) if held.is_complex() else held)
-        for name, held in frozen_tensors(model, layout).items()
-    }
+    return dict(_constants(model, layout))
+
+
+def _constants(model: nn.Module, layout: Layout) -> Iterator[tuple[str, NDArray[Any]]]:
+    """One after the other: a network's base may be large."""
+    for name, tensor in frozen_tensors(model, layout).items():
+        yield name, _real_array(tensor)
     state = model.state_dict()
     for name, buffer in model.named_buffers():
         if name in state and not is_dense(buffer):
             entries = buffer.detach().to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
-            values = entries.values()
-            found[f"{name}:indices"] = array_of(entries.indices())
-            found[f"{name}:values"] = array_of(
-                torch.view_as_real(values) if values.is_complex() else values
-            )
-    return found
+            yield f"{name}:indices", array_of(entries.indices())
+            yield f"{name}:values", _real_array(entries.values())
+
+
+def _real_array(tensor: Tensor) -> NDArray[Any]:
+    return array_of(torch.view_as_real(tensor) if tensor.is_complex() else tensor)
 
 
 def frozen_tensors(model: nn.Module, layout: Layout) -> dict[str, Tensor]:
@@ -380,9 +383,9 @@ def constant_records(model: nn.Module, layout: Layout) -> dict[str, dict[str, An
         name: {
             "shape": list(value.shape),
             "dtype": value.dtype.name,
-            "sha256": hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest(),
+            "sha256": hashlib.sha256(np.ascontiguousarray(value).data).hexdigest(),
         }
-        for name, value in constants(model, layout).items()
+        for name, value in _constants(model, layout)
     }
 
 

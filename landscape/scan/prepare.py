@@ -275,7 +275,7 @@ def grid(
     ``samples`` (with tolerance 0 losses are means over so many random ones, with standard errors;
     else that is where interpolation starts). ``workers`` is a number of processes of this machine
     or what `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are
-    further fields of `Scan`, such as ``constant_loss``, which a cap is twice of.
+    further fields of `Scan`, such as ``constant_loss``, which is found where the cap needs it.
 
     Raises:
         LandscapeError: an option that can't be, or extent ``auto`` without a trajectory.
@@ -302,6 +302,8 @@ def grid(
         **of_objective(problem),
     }
     about["settings"] = {**about.get("settings", {}), **settings}
+    if tolerance and cap == Evaluation.cap:
+        about.setdefault("constant_loss", constant_loss(problem))
     grid_axes = axes(choice.size, ranges)
     scan = _empty(plane, problem, grid_axes, choice, evaluation, trajectory, **about)
     job = Job(problem, scan, evaluation, tracks)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from landscape import draw
@@ -129,3 +130,15 @@ def test_threads_draw_at_once(planted, tmp_path):
 def test_the_kinds_of_a_scan(planted):
     assert draw.kinds(planted.bowl(3, 3)) == ("contour", "surface")
     assert draw.kinds(planted.line(3)) == ("curve",)
+
+
+def test_no_control_character_gets_into_a_picture_or_its_caption(tmp_path):
+    """Names may come from anybody's files; a caption is printed by ``cat``."""
+    figure = Figure()
+    figure.suptitle("run \x1b[31mred\x07\u202e, best \N{RIGHTWARDS ARROW} end\nsecond line")
+    draw.save(figure, tmp_path / "x", formats=("svg", "png"), caption="run \x1b]0;title\x07")
+    assert (tmp_path / "x.caption.txt").read_text() == "run \\x1b]0;title\\x07\n"
+    title = "run \\x1b[31mred\\x07\\u202e, best \N{RIGHTWARDS ARROW} end\nsecond line"
+    assert figure.get_suptitle() == title
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.text["Description"] == "run \\x1b]0;title\\x07"

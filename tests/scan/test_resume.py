@@ -16,6 +16,7 @@ from landscape.scan.speed import choosing
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
 
+from ..sealing import sealed
 from .requests import asked, but
 
 SMALL = asked(kinds=("random",), size="5x3")
@@ -176,6 +177,7 @@ def test_the_stored_directions_are_authoritative(problem, trained, monkeypatch, 
     other = stopped.plane.directions[::-1] * np.float32(2)
     with h5py.File(job.path, "r+") as file:
         file["plane/directions"][:] = other
+    sealed(job.path)
     [resumed] = prepare(run, made, SMALL, resume=True)
     scan = finish(resumed)
     np.testing.assert_array_equal(scan.plane.directions, other)

@@ -16,8 +16,8 @@ from landscape.draw.look.scale import Scale
 from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import Valley
 
-APART = 0.7
-"""Width of a break, in columns."""
+APART, MOST = 0.7, 0.25
+"""Width of a break, in columns, and of all of them at most, as a share of the columns'."""
 PIXELS = 24
 """Of a column, and"""
 EDGE = 1
@@ -36,15 +36,18 @@ class Columns:
     left: Floats
     """(N,) their left edges."""
     jumps: NDArray[np.bool_]
-    """(N - 1,) where two are drawn apart."""
+    """(N - 1,) where two are drawn apart,"""
+    leaps: NDArray[np.bool_]
+    """(N - 1,) and where the run's own curve has a gap too."""
     travelled: Floats
 
     @classmethod
     def of(cls, valley: Valley) -> Columns:
         """The columns of a valley."""
-        jumps = valley.slices.jumps
-        gaps = np.concatenate([[0.0], np.cumsum(APART * jumps)])
-        return cls(np.arange(len(gaps)) + gaps, jumps, valley.slices.travelled)
+        there = valley.slices
+        apart = min(APART, MOST * len(there.step) / max(1, int(there.jumps.sum())))
+        gaps = np.concatenate([[0.0], np.cumsum(apart * there.jumps)])
+        return cls(np.arange(len(gaps)) + gaps, there.jumps, there.leaps, there.travelled)
 
     @property
     def middle(self) -> Floats:
@@ -61,23 +64,23 @@ class Columns:
         return np.interp(travelled, self.travelled, self.middle)
 
     def broken(self, travelled: Floats, values: Floats) -> tuple[Floats, Floats]:
-        """Places and values of a line along the path, with a gap at each break."""
+        """Places and values of a line along the path, with a gap where the weights leap."""
         number = np.clip(np.searchsorted(self.travelled, travelled, side="right") - 1, 0, None)
         x, y = [], []
         for k, (place, value) in enumerate(zip(self.at(travelled), values, strict=True)):
-            if k and self.jumps[int(number[k - 1]) : int(number[k])].any():
+            if k and self.leaps[int(number[k - 1]) : int(number[k])].any():
                 x.append(place)
                 y.append(np.nan)
             x.append(place)
             y.append(value)
         return np.array(x), np.array(y)
 
-    def frame(self, axes: Axes) -> None:
-        """Set the axes' horizontal range and mark the breaks."""
+    def frame(self, axes: Axes, *, curve: bool = False) -> None:
+        """Set the axes' horizontal range and mark the breaks, of the run's curve only leaps."""
         axes.set_xlim(0, self.width)
         axes.set_xticks([])
         page = theme.now().page
-        for k in np.flatnonzero(self.jumps):
+        for k in np.flatnonzero(self.leaps if curve else self.jumps):
             first = self.left[k] + 1
             axes.axvspan(first, self.left[k + 1], color=page, lw=0, zorder=6)
             # The frame is open there too.

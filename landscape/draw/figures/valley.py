@@ -122,7 +122,7 @@ def _losses(
     name: str,
 ) -> None:
     """Draw the run's loss over the columns, what happened, and start, best and end."""
-    where.frame(axes)
+    where.frame(axes, curve=True)
     _, far, loss = _path(one)
     _upright(axes, colours, loss, size[1])
     x, values = where.broken(far, np.where(np.isfinite(loss), loss, np.nan))

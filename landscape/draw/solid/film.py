@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from landscape.draw.look.style import PLAIN, Style
 from landscape.draw.solid import film_frames
 from landscape.draw.solid.film_frames import SIZE
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, printable
 from landscape.store.files import write_bytes
 from landscape.store.scans.records import Scan
 
@@ -71,7 +71,7 @@ def write(
         _encode(pictures, target, name, _counted(report, number * frames, len(formats) * frames))
         written.append(target)
     target = stem.parent / f"{stem.name}.caption.txt"
-    write_bytes(target, f"{caption}\n".encode())
+    write_bytes(target, f"{printable(caption)}\n".encode())
     return [*written, target]
 
 

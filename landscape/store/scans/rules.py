@@ -5,6 +5,7 @@ from __future__ import annotations
 import h5py
 
 from landscape.store.trajectories.rules import EVENTS
+from landscape.store.vetting import rules
 from landscape.store.vetting.rules import FileRules, Holds, InJson
 from landscape.store.vetting.shapes import COUNT
 from landscape.store.vetting.survey import Surveyed
@@ -29,8 +30,19 @@ STRATEGY = {
 }
 
 
-def _further(_file: h5py.File, found: Surveyed) -> str:
-    """A line has one direction and no y, a plane two."""
+GRID = ("grid/x", "grid/y", "grid/measured", "grid/train_loss")
+NEEDED = ("plane/origin", "plane/directions", "plane/buffers", *GRID, "points/name", "points/step")
+VALLEY, NEEDED_BY_VALLEYS = "valley", ("valley/step", "valley/hash", *GRID)
+"""Valleys are stacks of lines: they have no plane."""
+
+
+def _further(file: h5py.File, found: Surveyed) -> str:
+    """What there must be; a line has one direction and no y, a plane two."""
+    is_valley = rules.plain(file.attrs.get("kind")) == VALLEY
+    needed = NEEDED_BY_VALLEYS if is_valley else NEEDED
+    for name in needed:
+        if name not in found.objects:
+            return f"{name} must be in it, it isn't"
 
     def shape(name: str) -> tuple[int, ...]:
         return (found.objects[name].shape if name in found.objects else None) or ()
@@ -69,6 +81,13 @@ SCAN_RULES = FileRules(
         "points/step": Holds("iu", ("n",)),
         "points/x": Holds("f", ("n",)),
         "points/y": Holds("f", ("n",)),
+        "valley/distances": Holds("f", ("X", "X")),
+        "valley/bounds": Holds("f", ("X", 2)),
+        **dict.fromkeys(("valley/moved", "valley/turned"), Holds("f", ("g",))),
+        "path/step": Holds("iu", ("t",)),
+        "path/travelled": Holds("f", ("t",)),
+        "path/loss": Holds("f", ("t",)),
+        **{f"path/{name[1:]}": holds for name, holds in EVENTS.items()},
         "path/*/step": Holds("iu", ("t",)),
         "path/*/xy": Holds("f", ("t", "D")),
         "path/*/distance_from_plane": Holds("f", ("t",)),
@@ -101,9 +120,5 @@ SCAN_RULES = FileRules(
         },
         "certificate": {"tolerance": float, "attempts": COUNT},
     },
-    needed=(
-        *("plane/origin", "plane/directions", "plane/buffers"),
-        *("grid/x", "grid/y", "grid/measured", "grid/train_loss", "points/name", "points/step"),
-    ),
     further=_further,
 )

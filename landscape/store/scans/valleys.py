@@ -65,11 +65,16 @@ class Slices:
     """(N,) along a sharpest direction: its eigenvalue. NaN along a random one."""
 
     @property
+    def leaps(self) -> NDArray[np.bool_]:
+        """(N - 1,) where the weights moved much farther than between most rows."""
+        known = self.moved[self.moved > 0]
+        typical = float(np.median(known)) if len(known) else np.inf
+        return np.asarray(self.moved > FAR * typical)
+
+    @property
     def jumps(self) -> NDArray[np.bool_]:
         """(N - 1,) where nothing may be read from one column to the next."""
-        known = self.moved[self.moved > 0]
-        far = self.moved > FAR * np.median(known) if len(known) else np.zeros(len(self.moved), bool)
-        return np.asarray(far | (self.turned > TURNED))
+        return np.asarray(self.leaps | (self.turned > TURNED))
 
     @property
     def lost(self) -> NDArray[np.bool_]:

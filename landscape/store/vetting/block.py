@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import IO
 
 BLOCK = 512
 """Bytes of the user block."""
@@ -28,16 +29,33 @@ def digest(path: Path) -> str:
     """The checksum of a file as it is now: SHA-256 of what comes after the block."""
     with path.open("rb") as stream:
         stream.seek(BLOCK)
-        found = hashlib.sha256()
-        while piece := stream.read(PIECE):
-            found.update(piece)
-    return found.hexdigest()
+        return _digest(stream)
 
 
 def promised(path: Path) -> str:
     """The checksum that stands in a file; empty in one without, `NONSENSE` in a damaged one."""
     with path.open("rb") as stream:
-        first = stream.read(BLOCK)
+        return _promised(stream.read(BLOCK))
+
+
+def is_whole(path: Path) -> bool | None:
+    """Whether a file has the checksum that it promises; None where it promises none.
+
+    Read in one go: another process may put a new file in its place meanwhile.
+    """
+    with path.open("rb") as stream:
+        found = _promised(stream.read(BLOCK))
+        return None if found in ("", NONSENSE) else _digest(stream) == found
+
+
+def _digest(stream: IO[bytes]) -> str:
+    found = hashlib.sha256()
+    while piece := stream.read(PIECE):
+        found.update(piece)
+    return found.hexdigest()
+
+
+def _promised(first: bytes) -> str:
     if first.startswith(SIGNATURE):
         return ""
     found = first[len(MARK) :][:64].decode("latin-1")

@@ -12,7 +12,7 @@ from pathlib import Path
 from landscape.errors import LandscapeError
 from landscape.store.names import check_regular, read_text
 from landscape.store.vetting import child, registry
-from landscape.store.vetting.block import NONSENSE, digest, promised
+from landscape.store.vetting.block import is_whole
 from landscape.store.vetting.registry import Identity
 from landscape.store.vetting.remedies import INDEX, SHARDS, remedy
 from landscape.store.vetting.shapes import parsed
@@ -53,8 +53,8 @@ def admit(*paths: Path) -> None:
         if is_shard and registry.was_looked_at(place, found):
             _seen[place] = found
             continue
-        has_checksum = promised(path) not in ("", NONSENSE)
-        if has_checksum and digest(path) != promised(path):
+        whole = is_whole(path)
+        if whole is False:
             if not is_shard:
                 raise LandscapeError(
                     f"{path} must be as it was written, its checksum differs; {remedy(path)}"
@@ -62,7 +62,7 @@ def admit(*paths: Path) -> None:
             child.try_out(path)  # its parts have checksums too: the whole ones can be read
             _seen[place] = found
             continue
-        if has_checksum and (_seen.get(place) == found or made_here(place)):
+        if whole and (_seen.get(place) == found or made_here(place)):
             _seen[place] = found
             known |= {place: found} if is_shard else {}
         elif _seen.get(place) != found and not registry.was_looked_at(place, found):

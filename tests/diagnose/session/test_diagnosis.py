@@ -196,16 +196,16 @@ def test_floors_and_replicas_reach_the_verdict(learned):
 
 def test_what_depends_on_an_escape_is_measured_anew_where_the_lines_make_it_none(copied):
     run, problem = copied
-    _, steps = measured(run, problem, intervene=False, thresholds=Thresholds(noises=1e3))
+    _, steps = measured(run, problem, intervene=False, thresholds=Thresholds(near=10.0))
     kept = {name for name, part in steps.items() if part.kept}
-    assert {"units", "distances", "density"} <= kept
-    # Rows before the onset, and the movement in sharp directions, hang on it.
-    assert not kept & {"curvature", "sharpness", "diffusion"}
+    assert {"units", "density"} <= kept
+    # Rows before the onset, the window, and the movement in sharp directions hang on it.
+    assert not kept & {"curvature", "sharpness", "distances", "diffusion"}
 
 
 def test_thresholds_draw_the_lines_elsewhere(copied):
     run, problem = copied
-    found, _ = measured(run, problem, intervene=False, thresholds=Thresholds(noises=1e3))
+    found, _ = measured(run, problem, intervene=False, thresholds=Thresholds(near=10.0))
     assert conclude(found).verdict != "escaped"
 
 

@@ -342,7 +342,6 @@ def test_an_escaped_recurrent_run_is_tried_again_but_for_the_plateau(tmp_path):
     assert found.plan.kind == "escape"
     list(measure(found))
     verdict = conclude(found)
-    assert verdict.verdict == "escaped"
     assert (
         "Not measured: interventions: no initialization could be put on the plateau: no hidden "
         "layer with a bias comes before the output."

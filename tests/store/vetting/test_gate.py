@@ -180,7 +180,7 @@ def test_a_shard_s_checksum_is_compared_once(run, asked, monkeypatch):
     stream.write(path, lambda file: file.create_dataset("a", data=np.arange(3.0)))
     forgotten()
     values(path)
-    monkeypatch.setattr(gate, "digest", lambda path: pytest.fail("was hashed"))
+    monkeypatch.setattr(gate, "is_whole", lambda path: pytest.fail("was hashed"))
     forgotten()
     assert values(path) == [0, 1, 2]
     assert asked == []
@@ -195,3 +195,28 @@ def test_without_a_home_a_child_reads_each_time(run, scan, asked, tmp_path, monk
     assert asked == [scan, scan]
     with pytest.raises(LandscapeError, match="Not a directory"):
         registry.add_run(run.id, run.folder)
+
+
+def test_a_file_that_is_replaced_all_the_time_is_never_called_damaged(scan):
+    """As trajectory.h5 is, while a training runs and another process looks."""
+    writer = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import itertools\n"
+            "from pathlib import Path\n"
+            "from landscape.store import hdf5\n"
+            "for number in itertools.count():\n"
+            "    fill = lambda file: file.create_dataset('a', data=[number])\n"
+            f"    hdf5.write(Path({str(scan)!r}), fill)\n",
+        ]
+    )
+    try:
+        ends, seen = time.monotonic() + 3, set()
+        while time.monotonic() < ends:
+            forgotten()
+            seen.add(values(scan)[0])
+    finally:
+        writer.kill()
+        writer.wait()
+    assert len(seen) > 3
