@@ -15,7 +15,15 @@ from torch.utils.data import Dataset, StackDataset
 
 from landscape import plane, scan, sgd
 from landscape.errors import LandscapeError
-from landscape.problem import Evaluator, Problem, accuracy, cross_entropy, half_square
+from landscape.problem import (
+    Evaluator,
+    Layout,
+    Problem,
+    accuracy,
+    cross_entropy,
+    flat,
+    half_square,
+)
 from landscape.problem.examine import verify
 
 
@@ -373,3 +381,80 @@ def test_negative_losses_have_planes(kind, recorded):
     result = scan.grid(problem, view, trajectory, size=5, extent="auto")
     expected = (likelihood(problem.model(x), x[:, :1] / 2)).mean()
     assert close(float(result.measures["train_loss"][2, 2]), expected)
+
+
+def start(problem: Problem) -> np.ndarray:
+    """Its weights, as a trajectory has them."""
+    return flat(problem.model).double().numpy()
+
+
+def test_frozen_layers_are_constants(recorded):
+    model = mlp()
+    model[0].requires_grad_(False)
+    problem = Problem(model, (draw(64, 4), classes(64)))
+    assert Layout.of(model).size == 8 * 2 + 2
+    trajectory = recorded(problem, [start(problem)] * 2)
+    view = plane.random(trajectory, include_1d=True)
+    assert view.directions.shape == (2, 18)
+    result = scan.grid(problem, view, trajectory, size=3)
+    moved = mlp()
+    with torch.no_grad():
+        corner = torch.from_numpy(view.origin - view.directions.sum(0))
+        moved[2].weight.copy_(corner[:16].reshape(2, 8))
+        moved[2].bias.copy_(corner[16:])
+    expected = functional.cross_entropy(moved(draw(64, 4)), classes(64))
+    assert close(float(result.measures["train_loss"][0, 0]), expected)
+
+
+def test_an_adjacency_may_be_sparse(recorded):
+    class Graph(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("edges", torch.eye(5).roll(1, 0).to_sparse())
+            self.layers = mlp()
+
+        def forward(self, x):
+            return torch.sparse.mm(self.edges, self.layers(x[0])).T[None]
+
+    x, y = draw(1, 5, 4), classes(1, 5)
+    problem = Problem(Graph(), (x, y))
+    expected = functional.cross_entropy(problem.model.layers(x[0]).roll(1, 0), y[0])
+    assert close(measured(problem).loss, expected)
+    trajectory = recorded(problem, [start(problem)] * 2)
+    result = scan.grid(problem, plane.random(trajectory), trajectory, size=3)
+    assert close(float(result.measures["train_loss"][1, 1]), expected)
+
+
+def test_complex_weights_keep_both_parts(recorded):
+    class Waves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.weight = nn.Parameter(torch.randn(4, 2, dtype=torch.complex64))
+
+        def forward(self, x):
+            return (x.to(torch.complex64) @ self.weight).abs()
+
+    x, y = draw(64, 4), classes(64)
+    problem = Problem(Waves(), (x, y))
+    assert Layout.of(problem.model).size == 16
+    trajectory = recorded(problem, [start(problem)] * 2)
+    view = plane.random(trajectory, include_1d=True)
+    result = scan.grid(problem, view, trajectory, size=3)
+    corner = torch.from_numpy((view.origin + view.directions.sum(0)).astype(np.float32))
+    weight = torch.view_as_complex(corner.reshape(4, 2, 2))
+    expected = functional.cross_entropy((x.to(torch.complex64) @ weight).abs(), y)
+    assert close(float(result.measures["train_loss"][2, 2]), expected)
+
+
+def test_transposed_convolutions_are_normalized_by_output_filter(recorded):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.ConvTranspose2d(4, 2, 3), nn.Flatten(), nn.Linear(2 * 25, 2))
+    problem = Problem(model, (draw(8, 4, 3, 3), classes(8)))
+    view = plane.random(recorded(problem, [start(problem)] * 2))
+    weight = model[0].weight.detach().numpy()
+    for direction in view.directions:
+        moved = direction[: weight.size].reshape(weight.shape)
+        for out in range(2):
+            expected = np.linalg.norm(weight[:, out])
+            assert np.linalg.norm(moved[:, out]) == pytest.approx(expected, rel=1e-5)

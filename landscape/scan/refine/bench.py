@@ -9,6 +9,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.scan.refine.caps import caps
 from landscape.scan.refine.until_tolerance import Refinement
+from landscape.store.scans.attributes import LOSSES
 from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Scan
 
@@ -48,7 +49,7 @@ def replayed(exact: Scan, *, tolerance: float, cap: str, draw: int) -> Kept:
             f"{int(exact.measured.sum()):,} of {exact.measured.size:,}; make it with --exact"
         )
     limits = caps(cap, exact.measures, exact.constant_loss, None)
-    names = [name for name in exact.measures if name.endswith("_loss")]
+    names = [name for name in exact.measures if name in LOSSES]
     scan = replace(
         exact,
         plane=replace(exact.plane, seed=draw),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.store.scans.attributes import LOSSES
 from landscape.store.trajectories.trajectory import Trajectory
 
 AUTO, NONE = "auto", "none"
@@ -42,7 +43,7 @@ def caps(
     ``auto``: twice the best constant output's training loss, which figures end at too. Where
     nobody knows that, the lowest recorded loss and twice what lies between it and the first.
     """
-    losses = [name for name in names if name.endswith("_loss")]
+    losses = [name for name in names if name in LOSSES]
     if asked == NONE:
         return {}
     if asked != AUTO:

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from landscape.scan.refine import interpolation
 from landscape.scan.refine.interpolation import DEGREES, InterpolationWeights, LossScale
 from landscape.scan.refine.order import Rows
+from landscape.store.scans.attributes import ACCURACIES, LOSSES
 from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Floats
 
@@ -66,7 +67,7 @@ class Interpolant:
         self._measures = measures
         self._promises = promises or {}
         self._points = points
-        losses = [values[known] for name, values in measures.items() if name.endswith("_loss")]
+        losses = [values[known] for name, values in measures.items() if name in LOSSES]
         losses += [values[known] for values in self._base_losses]
         finite = np.isfinite(losses).all(0)
         self._known, self._broken = known[finite], known[~finite]
@@ -108,14 +109,13 @@ class Interpolant:
 
     @property
     def _base_losses(self) -> list[Floats]:
-        return [values for name, values in self._base.items() if name.endswith("_loss")]
+        return [values for name, values in self._base.items() if name in LOSSES]
 
     def _unknown(self, count: int) -> dict[str, Guess]:
         unknown = np.full(count, np.nan)
         must = Guess(np.ones(count), np.full(count, UNKNOWN))
         return {
-            name: Guess(unknown, unknown) if name.endswith("_accuracy") else must
-            for name in self._measures
+            name: Guess(unknown, unknown) if name in ACCURACIES else must for name in self._measures
         }
 
     def _weights(self, rows: Rows) -> dict[int, InterpolationWeights]:
@@ -149,7 +149,7 @@ class Interpolant:
         around = np.where(away[:, :1] == 0, around[:, 1:], around[:, :-1])
         found = {}
         for name, values in self._measures.items():
-            if name.endswith("_accuracy"):
+            if name in ACCURACIES:
                 found[name] = Guess(self._linear(name, rows), np.full(len(rows), np.nan))
                 continue
             candidates = [

@@ -8,6 +8,7 @@ import numpy as np
 
 from landscape.scan.refine import order, until_tolerance
 from landscape.scan.refine.prediction import Interpolant
+from landscape.store.scans.attributes import LOSSES
 from landscape.store.scans.records import Scan
 
 
@@ -26,7 +27,7 @@ def preview(scan: Scan) -> Scan | None:
     points = np.stack(grid, 1).astype(np.float64)
     flat = {name: values.ravel() for name, values in scan.measures.items()}
     known = np.flatnonzero(scan.measured)
-    losses = [flat[name][known] for name in flat if name.endswith("_loss")]
+    losses = [flat[name][known] for name in flat if name in LOSSES]
     if np.isfinite(losses).all(0).sum() < len(first) // 2:
         return None  # there is next to nothing to interpolate between
     measures = {name: values.copy() for name, values in scan.measures.items()}

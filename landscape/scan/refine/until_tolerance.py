@@ -13,6 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.scan.refine import interpolation, order
 from landscape.scan.refine.order import Rows
 from landscape.scan.refine.prediction import Guess, Interpolant
+from landscape.store.scans.attributes import LOSSES
 from landscape.store.scans.certificates import Certificate, Promise
 from landscape.store.scans.records import Floats, Scan
 
@@ -198,7 +199,7 @@ class Refinement:
     @property
     def _losses(self) -> list[str]:
         """The measures that the tolerance is of."""
-        return [name for name in self.scan.measures if name.endswith("_loss")]
+        return [name for name in self.scan.measures if name in LOSSES]
 
     @property
     def _promises(self) -> dict[str, Promise]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ROLES = ("train", "validation")
+LOSSES = ("train_loss", "validation_loss")
+"""What is minimised, on each set of data."""
+ACCURACIES = ("train_accuracy", "validation_accuracy")
 
 
 @dataclass(frozen=True)

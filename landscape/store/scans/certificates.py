@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.store.scans.attributes import ACCURACIES, LOSSES
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -130,7 +132,7 @@ class Certificate:
     def errors(self, name: str) -> Floats:
         """(n,) of a measure: relative to max(|value|, floor), of an accuracy absolute."""
         found, exact = self.predicted[name], self.measured[name]
-        if name.endswith("_accuracy"):
+        if name in ACCURACIES:
             return np.abs(found - exact)
         return self.promise(name).relative(found, exact)
 
@@ -145,7 +147,7 @@ class Certificate:
 
     def missed(self, name: str) -> Mask:
         """(n,) where a measure isn't as near as was promised; an accuracy: within 0.01."""
-        if name.endswith("_accuracy"):
+        if name in ACCURACIES:
             return self.errors(name) > ACCURACY
         return ~self.promise(name).kept(self.predicted[name], self.measured[name])
 
@@ -201,7 +203,7 @@ class Certificate:
 
     @property
     def _losses(self) -> list[str]:
-        return [name for name in self.predicted if name.endswith("_loss")]
+        return [name for name in self.predicted if name in LOSSES]
 
 
 def upper_bound(failures: int, trials: int) -> float:

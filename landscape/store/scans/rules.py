@@ -113,6 +113,7 @@ SCAN_RULES = FileRules(
             "remarks": [str],
         },
         "plane": {"labels": [str]},
+        "grid/*": dict.fromkeys(("kind", "role", "unit", "term", "error_of"), str),
         "path/*": {
             **dict.fromkeys(("name", "run_id"), str),
             **dict.fromkeys(("share_in_plane", "chance", "walk", "arc"), float),

@@ -151,6 +151,7 @@ def test_what_measures_are_is_written_and_not_told_by_their_names(tmp_path):
         for name in grid:
             for attribute in list(grid[name].attrs):
                 del grid[name].attrs[attribute]
+    sealed(file)
     old = scanfile.load(file)
     assert old.attributes == {}
     assert set(old.errors) == {"train_loss", "score", "train_word"}
