@@ -18,7 +18,7 @@ from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.elements.raster import Raster
 from landscape.draw.look import scale, theme
 from landscape.draw.look.scale import Scale
-from landscape.draw.look.style import PLAIN, Style
+from landscape.draw.look.style import Style
 from landscape.draw.sheet import page
 from landscape.draw.sheet.page import Page
 from landscape.errors import LandscapeError
@@ -183,8 +183,7 @@ def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
     """Draw contour lines at the bar's ticks, and at the cap."""
     values = np.where(np.isfinite(scan.measures[name]), scan.measures[name], np.nan)
     position = colours.position(values)
-    asked = colours.ticks(TICKS) if colours.lines == PLAIN.levels else colours.levels()
-    levels = [*asked, *([colours.high] if colours.capped else [])]
+    levels = [*colours.ticks(TICKS), *([colours.high] if colours.capped else [])]
     places = [float(colours.position(np.array(level))) for level in levels]
     inside = [p for p in sorted(set(places)) if np.nanmin(position) < p < np.nanmax(position)]
     if inside and colours.lines:

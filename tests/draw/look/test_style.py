@@ -66,9 +66,7 @@ def test_nothing_is_cut_off_in_a_column(planted, tmp_path, no_gl):
 
 
 def test_in_a_column_panels_stand_beneath_each_other(planted):
-    wide, narrow = (
-        draw.contour(planted.bowl(9, 9), style=Style(width=w, explain=True)) for w in (7, 3.25)
-    )
+    wide, narrow = (draw.contour(planted.bowl(9, 9), style=Style(width=w)) for w in (7, 3.25))
     (a, b), (c, d) = (figure.axes[:2] for figure in (wide, narrow))
     assert a.get_position().y0 == pytest.approx(b.get_position().y0)
     assert c.get_position().x0 == pytest.approx(d.get_position().x0)
@@ -134,10 +132,9 @@ def test_a_colour_map(planted):
 
 
 def test_no_path(planted):
-    figure = draw.contour(planted.bowl(9, 9), style=Style(path=False, explain=True))
+    figure = draw.contour(planted.bowl(9, 9), style=Style(path=False))
     assert not [text for text in figure.findobj(Text) if "start" in text.get_text()]
-    whole = draw.contour(planted.bowl(9, 9), style=Style(explain=True))
-    assert len(whole.axes) > len(figure.axes)
+    assert len(draw.contour(planted.bowl(9, 9)).axes) > len(figure.axes)
 
 
 def test_no_contour_lines(planted):
@@ -230,7 +227,7 @@ def test_what_can_not_be_read(call, message):
 
 def test_scales_that_were_asked_for(planted):
     scan = planted.bowl(9, 9)
-    linear = draw.contour(scan, style=Style(log=False, cap=3.0, explain=True))
+    linear = draw.contour(scan, style=Style(log=False, cap=3.0))
     names = [axes.get_xlabel() for axes in linear.axes]
     assert "loss (linear scale)" in names
     assert any("loss above 3: the cap asked for" in t.get_text() for t in linear.findobj(Text))
@@ -252,7 +249,6 @@ def subject_of(kind, planted):
         "curve": planted.line(9),
         "measures": replace(bowl, measures={**bowl.measures, "sharpness": values}),
         "map": [bowl, planted.escape(9, 7)],
-        "valley": planted.valley(),
     }.get(kind, bowl)
 
 
@@ -269,17 +265,11 @@ CHANGED = {
     "path": False,
     "title": "A title",
     "renderer": "pyvista",
-    "explain": True,
-    "bare": True,
-    "panels": "validation",
-    "unit": "distance",
 }
 """A value other than the default of each field of a style."""
 
 
-@pytest.mark.parametrize(
-    "kind", ["contour", "surface", "curve", "measures", "path", "valley", "map", "film"]
-)
+@pytest.mark.parametrize("kind", ["contour", "surface", "curve", "measures", "path", "map", "film"])
 def test_what_a_kind_says_it_takes_shows_and_nothing_else(planted, tmp_path, no_gl, kind):
     subject = subject_of(kind, planted)
 
