@@ -83,8 +83,7 @@ def printed(scan: Scan, *, like: Sequence[Scan] = (), style: Style) -> Figure:
         _letter(axes, scan, size, first=column == 0, last=row == rows - 1)
         if column == beside - 1 or k == len(names) - 1:
             _bar(sheet, (place[0] + across + AWAY, place[1], size[1]), colours)
-    if lines:
-        sheet.text(0.06, tall, "\n".join(lines), theme.SMALL, colour=theme.now().note)
+    sheet.text(0.06, tall, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
 
@@ -148,7 +147,10 @@ def _panel(
     image[beyond.T] = np.round(255 * np.array(to_rgba(grey)))
     axes.imshow(image, origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0)
     axes.set(xlim=extent[:2], ylim=extent[2:])
-    _ticks(axes)
+    for coordinate in (axes.xaxis, axes.yaxis):
+        coordinate.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        coordinate.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.tick_params(length=2.2, pad=1.5)
     _lines(axes, scan, name, colours)
     uncertain.draw_dots(axes, scan)
     placed = Labels(axes, size, halo=True)
@@ -161,22 +163,6 @@ def _panel(
         if colours.capped and beyond.any():
             _limit(picture, beyond, f"loss > {number(colours.high)}", placed)
         _events(scan, placed)
-
-
-def _ticks(axes: Axes) -> None:
-    """Set round ticks; numbers at the ends of an axis stay within it."""
-    for coordinate, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
-        inside = [float(tick) for tick in ticks if low <= tick <= high]
-        coordinate.set_major_locator(FixedLocator(inside))
-        coordinate.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        near = 0.03 * (high - low)
-        for tick, label in zip(inside, coordinate.get_ticklabels(), strict=True):
-            if coordinate is axes.xaxis and not low + near < tick < high - near:
-                label.set_horizontalalignment("left" if tick < low + near else "right")
-            if coordinate is axes.yaxis and not low + near < tick < high - near:
-                label.set_verticalalignment("bottom" if tick < low + near else "top")
-    axes.tick_params(length=2.2, pad=1.5)
 
 
 def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:

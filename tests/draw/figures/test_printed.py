@@ -1,4 +1,4 @@
-"""A contour as it is printed: how much is data, what is said where, what dashes mean."""
+"""A contour as it is printed: how much is data, what is said where, what dashes and hollows mean."""
 
 from __future__ import annotations
 
