@@ -81,26 +81,6 @@ def render(
     no_path: Annotated[
         bool, typer.Option("--no-path", help="No path, no marked points.", rich_help_panel=PAGE)
     ] = False,
-    explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain",
-            help="Contours with legend, episodes' bands and remarks, for teaching.",
-            rich_help_panel=PAGE,
-        ),
-    ] = False,
-    bare: Annotated[
-        bool,
-        typer.Option("--bare", help="Contours without labels.", rich_help_panel=PAGE),
-    ] = False,
-    panels: Annotated[
-        str | None,
-        typer.Option(
-            help="Of contours: train, validation or train,validation.",
-            show_default="train, and validation where it visibly differs",
-            rich_help_panel=PAGE,
-        ),
-    ] = None,
     cmap: Annotated[
         str | None,
         typer.Option(
@@ -170,9 +150,6 @@ def render(
         path=not no_path,
         title=title,
         renderer=renderer,
-        explain=explain,
-        bare=bare,
-        panels=panels,
         unit=unit,
     )
     if reproduce is not None:

@@ -103,7 +103,7 @@ KINDS: dict[str, FigureKind] = {
         contour,
         "losses of a plane from above",
         lambda scan: not scan.is_line,
-        takes=(*PAGE, "cmap", "log", "cap", "levels", "path", "explain", "bare", "panels"),
+        takes=(*PAGE, "cmap", "log", "cap", "levels", "path"),
     ),
     "surface": FigureKind(
         "plane",

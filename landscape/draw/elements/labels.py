@@ -31,8 +31,6 @@ class Labels:
     axes: Axes
     size: tuple[float, float]
     """Of the axes, in inches."""
-    halo: bool = False
-    """Whether they stand on coloured ground."""
     taken: list[Box] = field(default_factory=list)
 
     def home(self, x: float, y: float) -> tuple[float, float]:
@@ -91,10 +89,9 @@ class Labels:
             ha="center",
             va="center",
             linespacing=TALL - 0.1,
-            color=colour or (theme.INK if self.halo else theme.now().ink),
-            path_effects=theme.halo(1.8) if self.halo else None,
+            color=colour or theme.now().ink,
             parse_math=False,
-            zorder=9,
+            zorder=8,
         )
         return found
 

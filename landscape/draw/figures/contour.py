@@ -13,7 +13,6 @@ from landscape.draw.elements import marks, paths, plane_axes, raster, uncertain
 from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.elements.raster import Raster
 from landscape.draw.figures import contour_lines, inset
-from landscape.draw.figures.printed import printed
 from landscape.draw.look import scale, theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
@@ -28,27 +27,19 @@ PIXELS = 900
 
 @styled
 def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figure:
-    """Draw the losses of a plane from above, as they are printed, or all explained.
+    """Draw the losses of a plane from above, training beside validation on one scale.
+
+    7 inches wide with validation losses, else 4.4; on less than 5 inches the validation losses
+    stand beneath. Axes are to one scale unless that would make a
+    ribbon of the plane; then the small print says so. Colours and levels are those that the scans
+    ``like`` it have too.
 
     Raises:
         LandscapeError: the scan is a line or has fewer than 2 × 2 points, or its losses don't
             fit the scale asked for.
     """
     plane_axes.check(scan, "contour")
-    shown = style.shown(scan)
-    if not style.explain:
-        return printed(shown, like=like, style=style)
-    return _explained(shown, like=like, style=style)
-
-
-def _explained(scan: Scan, *, like: Sequence[Scan], style: Style) -> Figure:
-    """Training beside validation on one scale, with a legend and what must be said.
-
-    7 inches wide with validation losses, else 4.4; on less than 5 inches the validation losses
-    stand beneath. Axes are to one scale unless that would make a
-    ribbon of the plane; then the small print says so. Colours and levels are those that the scans
-    ``like`` it have too.
-    """
+    scan = style.shown(scan)
     names = marks.losses(scan)
     width = style.inches(WIDTH if len(names) > 1 else plane_axes.SINGLE)
     columns = style.columns(len(names), width)

@@ -58,12 +58,6 @@ class Style:
     title: str = ""
     renderer: str = "auto"
     """Of surfaces: auto, pyvista or matplotlib."""
-    explain: bool = False
-    """Whether a contour has its legend, marks and remarks, for teaching."""
-    bare: bool = False
-    """Whether even labels are left off."""
-    panels: str | None = None
-    """train, validation or both with a comma between; None: validation where it differs."""
     unit: str = "own"
     """Across a valley: own, or distance in weight space."""
 
@@ -72,11 +66,6 @@ class Style:
             ("theme", f"one of {', '.join(LOOKS)}", self.theme in LOOKS),
             ("dpi", "from 50 to 1200", 50 <= self.dpi <= 1200),
             ("levels", "from 0 to 60", 0 <= self.levels <= 60),
-            (
-                "panels",
-                "train, validation or train,validation",
-                self.panels in (None, "train", "validation", "train,validation"),
-            ),
             ("unit", "own or distance", self.unit in ("own", "distance")),
             ("cap", "a number other than NaN", self.cap is None or not np.isnan(self.cap)),
         ):

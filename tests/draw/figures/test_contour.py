@@ -9,13 +9,7 @@ from matplotlib.figure import Figure
 from landscape import draw
 from landscape.draw.elements import marks
 from landscape.draw.look import theme
-from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
-
-
-def explained(scan) -> Figure:
-    """The figure with all of its apparatus."""
-    return draw.contour(scan, style=Style(explain=True))
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -57,7 +51,7 @@ def tilted(planted, nx=51, ny=31):
 
 @pytest.mark.parametrize(("x", "position"), [(-7.0, 1 / 53), (18.0, 26 / 53), (44.0, 52 / 53)])
 def test_x_runs_along_the_horizontal(planted, x, position):
-    figure = explained(tilted(planted))
+    figure = draw.contour(tilted(planted))
     wanted = 255 * np.array(theme.LOSS(position)[:3])
     for y in (-13.2, 2.3, 12.4):
         np.testing.assert_allclose(colour_at(figure, figure.axes[0], x, y), wanted, atol=12)
@@ -72,25 +66,25 @@ def test_y_runs_upwards(planted):
         measures={"train_loss": scan.measures["train_loss"].T},
         measured=scan.measured.T,
     )
-    figure = explained(upright)
+    figure = draw.contour(upright)
     for y in (-0.95, 0.93):
         wanted = 255 * np.array(theme.LOSS((y + 1) / 2)[:3])
         np.testing.assert_allclose(colour_at(figure, figure.axes[0], 0.31, y), wanted, atol=12)
 
 
 def test_distances_are_to_one_scale(planted):
-    figure = explained(planted.escape())
+    figure = draw.contour(planted.escape())
     width, height = figure.axes[0].get_window_extent().size
     assert width / height == pytest.approx(53 / 30, rel=0.01)
 
 
 def test_a_ribbon_is_not_and_says_so(planted):
     scan = replace(planted.escape(), y=np.linspace(-1, 1, 31))
-    assert "the axes are not to one scale" in "\n".join(texts(explained(scan)))
+    assert "the axes are not to one scale" in "\n".join(texts(draw.contour(scan)))
 
 
 def test_training_and_validation_share_a_scale(planted):
-    figure = explained(planted.bowl())
+    figure = draw.contour(planted.bowl())
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[:2] == ["training loss (1,437 samples)", "validation loss (360 samples)"]
     assert figure.get_size_inches()[0] == 7
@@ -104,13 +98,13 @@ def test_without_validation_there_is_one_panel(planted):
     nothing = np.full_like(bowl.measures["train_loss"], np.nan)
     for measures in ({}, {"validation_loss": nothing}):
         measures = {"train_loss": bowl.measures["train_loss"], **measures}
-        figure = explained(replace(bowl, measures=measures))
+        figure = draw.contour(replace(bowl, measures=measures))
         titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         assert titles == ["training loss (1,437 samples)"]
 
 
 def test_axes_say_what_they_are_and_their_unit(planted):
-    random, along = explained(planted.bowl()), explained(planted.escape())
+    random, along = draw.contour(planted.bowl()), draw.contour(planted.escape())
     assert random.axes[0].get_xlabel() == (
         "random direction 1\n(filter-normalized units; 1 = 3.21 in weight space)"
     )
@@ -123,11 +117,11 @@ def test_axes_say_what_they_are_and_their_unit(planted):
 def test_the_path_s_share_is_beside_chance(planted):
     assert (
         "path: 0.004 % of its variance lies in this plane (chance 0.0083 %), up to 44 away from it"
-    ) in "\n".join(texts(explained(planted.random())))
+    ) in "\n".join(texts(draw.contour(planted.random())))
 
 
 def test_the_legend_names_all_that_is_drawn(planted):
-    assert labels(explained(planted.bowl())) == [
+    assert labels(draw.contour(planted.bowl())) == [
         "start (step 0)",
         "end (step 4,500)",
         "best (step 3,960)",
@@ -138,9 +132,9 @@ def test_the_legend_names_all_that_is_drawn(planted):
 
 
 def test_the_constant_loss_is_marked_on_the_colour_bar(planted):
-    assert "2.30 best constant output" in texts(explained(planted.escape()))
+    assert "2.30 best constant output" in texts(draw.contour(planted.escape()))
     high = replace(planted.random(), constant_loss=50.0)
-    assert "best constant output 50: above this scale" in texts(explained(high))
+    assert "best constant output 50: above this scale" in texts(draw.contour(high))
 
 
 def test_what_is_not_a_loss_is_drawn_and_named(planted):
@@ -150,7 +144,7 @@ def test_what_is_not_a_loss_is_drawn_and_named(planted):
     loss[14:17, 3:6] = np.inf
     measured = np.ones_like(bowl.measured)
     measured[3:7, 3:9] = False
-    figure = explained(planted.with_losses(bowl, loss, measured=measured))
+    figure = draw.contour(planted.with_losses(bowl, loss, measured=measured))
     assert labels(figure)[-3:] == ["not measured", "loss is NaN", "loss is infinite"]
     axes = figure.axes[0]
     grey = colour_at(figure, axes, *(bowl.x[5], bowl.y[6]))
@@ -161,12 +155,12 @@ def test_a_zero_loss_makes_the_scale_linear_and_says_so(planted):
     bowl = planted.bowl(21, 21)
     loss = bowl.measures["train_loss"].copy()
     loss[10, 10] = 0
-    names = [axes.get_xlabel() for axes in explained(planted.with_losses(bowl, loss)).axes]
+    names = [axes.get_xlabel() for axes in draw.contour(planted.with_losses(bowl, loss)).axes]
     assert "loss (linear scale: losses ≤ 0 have no logarithm)" in names
 
 
 def test_a_tiny_path_has_an_inset_in_a_corner(planted):
-    figure = explained(planted.random())
+    figure = draw.contour(planted.random())
     [inset] = figure.axes[0].child_axes
     low, high = inset.get_xlim()
     assert high - low == pytest.approx(0.03, rel=0.3)
@@ -175,7 +169,7 @@ def test_a_tiny_path_has_an_inset_in_a_corner(planted):
     assert box.y0 > 0.5
     assert any("path at its own scale, ground\ninterpolated" in text for text in texts(figure))
     assert figure.axes[1].child_axes == []
-    assert explained(planted.bowl()).axes[0].child_axes == []
+    assert draw.contour(planted.bowl()).axes[0].child_axes == []
 
 
 def test_the_lowest_point_is_the_grid_s(planted):
@@ -189,7 +183,7 @@ def test_marks_at_one_place_are_all_seen(planted):
     bowl = planted.bowl()
     least = marks.lowest(bowl)[1]
     points = tuple(replace(p, xy=(float(least[0]), float(least[1]) + 0.01)) for p in bowl.points)
-    axes = explained(replace(bowl, points=points)).axes[0]
+    axes = draw.contour(replace(bowl, points=points)).axes[0]
     looks = [theme.MARKS[point.name] for point in points] + [theme.LOWEST]
     stamps = [
         next(
@@ -212,7 +206,7 @@ def test_an_end_outside_stands_at_the_edge_and_is_said(planted):
     bowl = planted.bowl()
     points = tuple(replace(p, xy=tuple(1.6 * c for c in p.xy)) for p in bowl.points)
     wide = replace(bowl.paths[0], xy=1.6 * bowl.paths[0].xy)
-    figure = explained(replace(bowl, paths=(wide,), points=points))
+    figure = draw.contour(replace(bowl, paths=(wide,), points=points))
     assert labels(figure)[0] == "start (step 0; outside, at −1.38, 1.25)"
     green = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "#2ca02c"]
     [(x, y)] = [line.get_xydata()[0] for line in green]
@@ -221,7 +215,7 @@ def test_an_end_outside_stands_at_the_edge_and_is_said(planted):
 
 def test_a_line_is_refused(planted):
     with pytest.raises(LandscapeError) as refused:
-        explained(planted.line())
+        draw.contour(planted.line())
     assert str(refused.value) == (
         "a contour figure needs a scan of a plane, got one along a line: draw its curve"
     )
@@ -229,5 +223,5 @@ def test_a_line_is_refused(planted):
 
 def test_a_single_row_is_refused(planted):
     with pytest.raises(LandscapeError) as refused:
-        explained(planted.escape(5, 1))
+        draw.contour(planted.escape(5, 1))
     assert str(refused.value) == "a contour figure needs at least 2 × 2 points, got 5 × 1"
