@@ -266,6 +266,7 @@ def subject_of(kind, planted):
         "curve": planted.line(9),
         "measures": replace(bowl, measures={**bowl.measures, "sharpness": values}),
         "map": [bowl, planted.escape(9, 7)],
+        "valley": planted.valley(),
     }.get(kind, bowl)
 
 
@@ -285,11 +286,14 @@ CHANGED = {
     "explain": True,
     "bare": True,
     "renderer": "pyvista",
+    "unit": "distance",
 }
 """A value other than the default of each field of a style."""
 
 
-@pytest.mark.parametrize("kind", ["contour", "surface", "curve", "measures", "path", "map", "film"])
+@pytest.mark.parametrize(
+    "kind", ["contour", "surface", "curve", "measures", "path", "valley", "map", "film"]
+)
 def test_what_a_kind_says_it_takes_shows_and_nothing_else(planted, tmp_path, no_gl, kind):
     subject = subject_of(kind, planted)
 
