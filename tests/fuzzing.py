@@ -298,7 +298,7 @@ def attribute(file: h5py.File, name: str, rng: random.Random) -> str:
     try:
         attributes[key] = new
     except (TypeError, ValueError, OverflowError, OSError, UnicodeError):
-        attributes[key] = rng.choice((np.zeros((2, 3)), h5py.Empty("f8"), b"\xff\x00", 3 + 4j))
+        attributes[key] = rng.choice((np.zeros((2, 3)), h5py.Empty("f8"), b"\xff\x01", 3 + 4j))
     return f"{name}@{key} = {str(new)[:20]!r}"
 
 
