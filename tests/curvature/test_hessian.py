@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +30,7 @@ def small(*, model=None, loss=None, samples=40, classes=3, seed=0, **more) -> Pr
 
 def dense(problem: Problem) -> np.ndarray:
     """The Hessian by torch.func in float64, all samples at once."""
-    model = problem.model.double()
+    model = copy.deepcopy(problem.model).double()  # the problem keeps its own
     inputs, targets = problem.train
     names = [(name, p.shape) for name, p in model.named_parameters()]
 
@@ -104,7 +105,7 @@ def test_chosen_samples():
 def test_gradient_and_loss():
     problem = small()
     loss, found = Hessian(problem, dtype=torch.float64, batch_size=9).gradient()
-    model = problem.model.double()
+    model = copy.deepcopy(problem.model).double()  # the problem keeps its own
     expected = functional.cross_entropy(model(problem.train[0].double()), problem.train[1])
     expected.backward()
     assert loss == pytest.approx(expected.item(), rel=1e-12)

@@ -153,7 +153,7 @@ def test_a_subset_of_whole_batches_has_no_error():
     assert len(rows) == 16
     assert all(rows[k : k + 8] == list(range(rows[k], rows[k] + 8)) for k in (0, 8))
     assert all(rows[k] % 8 == 0 for k in (0, 8))
-    found = scan.grid(problem, plane(problem), size=3, samples=17)
+    found = scan.grid(problem, plane(problem), size=3, samples=17, tolerance=0)
     assert found.measured.all()
     assert np.isnan(found.errors["train_loss"]).all()
 
@@ -162,10 +162,10 @@ def test_a_subset_of_weighted_samples_has_the_ratios_error():
     """Over many subsets, the errors that are given are those that are made."""
     problem = Problem(mlp(), (X, IGNORED))
     on = plane(problem)
-    truth = scan.grid(problem, on, size=3).measures["train_loss"]
+    truth = scan.grid(problem, on, size=3, tolerance=0).measures["train_loss"]
     off, given = [], []
     for seed in range(40):
-        found = scan.grid(problem, replace(on, seed=seed), size=3, samples=25)
+        found = scan.grid(problem, replace(on, seed=seed), size=3, samples=25, tolerance=0)
         off.append(found.measures["train_loss"] - truth)
         given.append(found.errors["train_loss"])
     made, said = np.sqrt(np.mean(np.square(off), 0)), np.sqrt(np.mean(np.square(given), 0))
