@@ -166,16 +166,18 @@ def _empty(
     **about: Any,
 ) -> Scan:
     x, *rest = axes_there
-    # Of a subset's losses what is missing is interpolated, few points or many.
-    exact = evaluation.samples is None and too_few([len(axis) for axis in axes_there])
-    tolerance = 0.0 if exact else evaluation.tolerance
+    alone = tuple(objective(problem).alone)
+    # Of a subset's losses what is missing is interpolated, few points or many. What the model alone
+    # gives comes with an error of its own, which interpolation would overwrite.
+    few = evaluation.samples is None and too_few([len(axis) for axis in axes_there])
+    tolerance = 0.0 if few or alone else evaluation.tolerance
     scan = empty(
         plane,
         x,
         rest[0] if rest else np.empty(0),
         values=of_problem(problem),
         further=stored(choice.measures),
-        alone=tuple(objective(problem).alone),
+        alone=alone,
         uncertain=uncertain(problem) if not tolerance else (),
         attributes=attributes(problem),
         tolerance=tolerance,

@@ -335,3 +335,15 @@ def test_other_weights_are_another_loss(tmp_path):
     with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
         from_record(record, tmp_path, problem=other)
     assert from_record(record, tmp_path, problem=other, accept_changes=True) is other
+
+
+def test_a_value_of_the_model_alone_keeps_its_own_error_at_every_point(recorded):
+    """Interpolation to a tolerance would put its own there: all points are measured."""
+    problem = summed(measures={"reward": lambda model: (model[0].bias.sum(), 0.25)})
+    start = torch.cat([p.detach().reshape(-1) for p in problem.model.parameters()]).numpy()
+    trajectory = recorded(problem, [start, start + 0.1])
+    found = scan.grid(problem, plane.random(trajectory, seed=1), trajectory, size=15)
+    assert found.measured.all()
+    assert (found.errors["reward"] == 0.25).all()
+    plain = scan.grid(summed(), plane.random(trajectory, seed=1), trajectory, size=15)
+    assert not plain.measured.all()
