@@ -351,15 +351,8 @@ def scan(
     from landscape.scan.speed.options import Evaluation
     from landscape.store import read
 
-    if plane is not None and directions is not None:
-        raise LandscapeError(
-            f"--directions makes the plane, got --plane {plane} too; drop one of them"
-        )
+    _check_pairs(plane, directions, tolerance, exact=exact)
     measures = tuple(part.strip() for part in measure.split(","))
-    if exact and tolerance not in (0.0, Evaluation.tolerance):
-        raise LandscapeError(
-            f"--exact measures every point, got --tolerance {tolerance:g} too; drop one of them"
-        )
     request = Request(
         PlaneChoice(
             kinds=() if plane is None else (plane,),
@@ -400,6 +393,22 @@ def scan(
     with cluster.workers(workers, scheduler) as pool:
         pool.start("landscape.scan.speed.workers")
         carry_out(jobs, opened if preview else None, pool, quiet=quiet)
+
+
+def _check_pairs(
+    plane: str | None, directions: Path | None, tolerance: float, *, exact: bool
+) -> None:
+    """Refuse options that exclude each other."""
+    from landscape.scan.speed.options import Evaluation
+
+    if plane is not None and directions is not None:
+        raise LandscapeError(
+            f"--directions makes the plane, got --plane {plane} too; drop one of them"
+        )
+    if exact and tolerance not in (0.0, Evaluation.tolerance):
+        raise LandscapeError(
+            f"--exact measures every point, got --tolerance {tolerance:g} too; drop one of them"
+        )
 
 
 PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0

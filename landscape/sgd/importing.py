@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.problem import checkpoint_files, checkpoints
@@ -158,13 +159,7 @@ def record(
     consent.remember(run)
     status = "failed"
     try:
-        first = _state(files[0], problem, key, ignore).buffers
-        writer = Writer(
-            folder,
-            layout.to_records(),
-            constants=constants(problem.model, layout),
-            still={name: first[name] for name in still_buffers(problem.model)},
-        )
+        writer = _writer(folder, problem, _state(files[0], problem, key, ignore).buffers)
         evaluator = Evaluator(problem, place)
         copy = tied(problem.model, place, layout=layout)
         model = copy.model
@@ -188,6 +183,16 @@ def record(
         raise
     finally:
         run.update(status=status, steps=files[-1].step)
+
+
+def _writer(folder: Path, problem: Problem, first: Mapping[str, NDArray[Any]]) -> Writer:
+    """Write a trajectory; what never changes is the problem's, or the ``first`` checkpoint's."""
+    return Writer(
+        folder,
+        problem.layout.to_records(),
+        constants=constants(problem.model, problem.layout),
+        still={name: first[name] for name in still_buffers(problem.model)},
+    )
 
 
 def _about(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -61,7 +62,9 @@ def resume(run: Run, problem: Problem) -> tuple[Recorder, Iterator[Step]]:
         run = read(run.folder)  # another process may have been at it meanwhile
         check_unfinished(run)
         record = run.record
-        settings, options = Settings(**record["settings"]), options_of(record)
+        options = options_of(record)
+        with _known("settings"):
+            settings = Settings(**record["settings"])
         torch.set_num_threads(record["threads"])
         plan = RecordingPlan.of(
             problem, settings, record["record"], options, record["steps_per_epoch"]
@@ -79,8 +82,20 @@ def resume(run: Run, problem: Problem) -> tuple[Recorder, Iterator[Step]]:
 def options_of(record: Mapping[str, Any]) -> Options:
     """The options that a run was recorded with, from its run.json."""
     found = record.get("options", {})
-    lists = {name: tuple(found[name]) for name in ("dense", "parameters") if name in found}
-    return Options(**{**found, **lists})
+    with _known("options"):
+        lists = {name: tuple(found[name]) for name in ("dense", "parameters") if name in found}
+        return Options(**{**found, **lists})
+
+
+@contextmanager
+def _known(what: str) -> Iterator[None]:
+    try:
+        yield
+    except TypeError as error:
+        raise LandscapeError(
+            f"run.json must hold {what} that this version knows, got: {error}; put it back from a "
+            "copy, or install a newer landscape"
+        ) from error
 
 
 def _state(run: Run) -> TrainingState | None:

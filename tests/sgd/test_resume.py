@@ -260,3 +260,14 @@ def test_state_is_plain_hdf5_without_pickle(tmp_path, everything):
     assert all(array.dtype.kind in "biuf" for array in arrays.values())
     assert {"training/weights", "training/velocity", "random/torch", "random/numpy"} <= set(arrays)
     assert info["random"]["python"][0] == 3
+
+
+@pytest.mark.parametrize("what", ["settings", "options"])
+def test_settings_of_another_version(tmp_path, everything, what):
+    run = trained(tmp_path / "run", everything, SETTINGS, until=7)
+    run.update(**{what: {**run.record[what], "unheard_of": 1}})
+    assert refused(tmp_path / "run", everything) == (
+        f"run.json must hold {what} that this version knows, got: {what.title()}.__init__() got an "
+        "unexpected keyword argument 'unheard_of'; put it back from a copy, or install a newer "
+        "landscape"
+    )

@@ -7,13 +7,13 @@ from typing import Any
 
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
+from landscape.sgd import consent
 from landscape.sgd.recording.intake import Intake
 from landscape.sgd.recording.plan import RecordingPlan
 from landscape.sgd.training.state import TrainingState
 from landscape.sgd.training.train import Step
 from landscape.store import run as run_folder
 from landscape.store.run import Run
-from landscape.store.trajectories.shards import Writer
 
 FOLDER = run_folder.AVERAGE
 PREFIX = "averaged"
@@ -44,12 +44,8 @@ class AveragedRun:
             about["problem"] = to_record(problem, folder)
             # What is there is ours: killed before the first flush, a training begins anew.
             self.run = run_folder.create(folder, about, overwrite=True)
-            writer = Writer(
-                folder,
-                plan.layout.to_records(),
-                recorded=plan.recorded.to_records() if plan.recorded is not None else None,
-            )
-            self.intake = Intake(writer, problem, plan, step)
+            consent.remember(self.run)
+            self.intake = Intake.begun(folder, problem, plan, step)
         else:
             self.run = run_folder.read(folder).update(status="running")
             mine = TrainingState(state.step, state.part(PREFIX), {"recorder": state.info[PREFIX]})

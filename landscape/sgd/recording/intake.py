@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from landscape import quantities
 from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import Evaluator
-from landscape.problem.problem import Problem
-from landscape.problem.weights import buffers, flat, load_buffers, tied
+from landscape.problem.problem import Problem, term_names
+from landscape.problem.weights import buffers, constants, flat, load_buffers, tied
 from landscape.sgd import escapes
 from landscape.sgd.recording.flight import Arrays, Flight, MomentsAt, joined
 from landscape.sgd.recording.plan import RecordingPlan
 from landscape.sgd.recording.sketch import Sketch
-from landscape.sgd.recording.still import MovingBuffers
+from landscape.sgd.recording.still import MovingBuffers, still_buffers
 from landscape.sgd.recording.tape import Tape
 from landscape.sgd.training.state import TrainingState, undisturbed
 from landscape.sgd.training.train import Step
+from landscape.store.trajectories.scalars import storage
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT, Event
 
@@ -56,6 +57,20 @@ class Intake:
         with undisturbed():
             self._constant = _constant(problem)
         self._make_sketch(step)
+
+    @classmethod
+    def begun(cls, folder: Path, problem: Problem, plan: RecordingPlan, step: Step) -> Self:
+        """Begin with step 0 in a run's folder, with what never changes."""
+        writer = Writer(
+            folder,
+            plan.layout.to_records(),
+            recorded=plan.recorded.to_records() if plan.recorded is not None else None,
+            sketching=plan.sketching,
+            constants=constants(problem.model, plan.layout),
+            still=still_buffers(step.model),
+            scalars=storage(term_names(problem)),
+        )
+        return cls(writer, problem, plan, step)
 
     @classmethod
     def restored(

@@ -15,17 +15,15 @@ from filelock import BaseFileLock
 
 from landscape.errors import LandscapeError
 from landscape.problem.examine import verify
-from landscape.problem.problem import Problem, term_names
+from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
-from landscape.problem.weights import constants
 from landscape.sgd import consent, lock
 from landscape.sgd.recording.averaged import AveragedRun
 from landscape.sgd.recording.cadence import DEFAULT
 from landscape.sgd.recording.intake import Intake
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.plan import RecordingPlan
-from landscape.sgd.recording.still import still_buffers
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import TrainingState
 from landscape.sgd.training.train import Step
@@ -33,8 +31,6 @@ from landscape.store import run as run_folder
 from landscape.store.hdf5 import whole
 from landscape.store.run import Run
 from landscape.store.trajectories import resumefile
-from landscape.store.trajectories.scalars import storage
-from landscape.store.trajectories.shards import Writer
 
 DONE = run_folder.DONE
 FLUSH_SECONDS = 1.0
@@ -198,17 +194,7 @@ class Recorder:
         if self._state is not None:
             with whole(self.run.folder / resumefile.NAME):
                 return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
-        plan = self._plan
-        writer = Writer(
-            self.run.folder,
-            plan.layout.to_records(),
-            recorded=plan.recorded.to_records() if plan.recorded is not None else None,
-            sketching=plan.sketching,
-            constants=constants(self.problem.model, plan.layout),
-            still=still_buffers(step.model),
-            scalars=storage(term_names(self.problem)),
-        )
-        return Intake(writer, self.problem, plan, step)
+        return Intake.begun(self.run.folder, self.problem, self._plan, step)
 
     def _flush(self, intake: Intake, capture: Callable[[], TrainingState] | None) -> None:
         started = time.monotonic()

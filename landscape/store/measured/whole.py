@@ -34,9 +34,7 @@ class StateAtStep:
     saturated: tuple[str, ...] | None = None
     """Layers with every unit saturated on all data."""
     partly_dead: Mapping[str, float] = field(default_factory=dict)
-    """Share of dead units, of the layers that have some and not all;"""
-    partly_saturated: Mapping[str, float] = field(default_factory=dict)
-    """and of saturated ones."""
+    """Share of dead units, of the layers that have some and not all."""
     logit_spread: float | None = None
     """Outputs' standard deviation over the inputs, as a share of their scale."""
     moving: tuple[str, ...] | None = None
@@ -47,6 +45,8 @@ class StateAtStep:
     lambda_min: float | None = None
     batch_sharpness: float | None = None
     batch_sharpness_error: float = 0.0
+    partly_saturated: Mapping[str, float] = field(default_factory=dict)
+    """Share of saturated units, as ``partly_dead``."""
 
     @property
     def stuck_layers(self) -> tuple[str, ...]:
