@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.problem.evaluate import Evaluator
@@ -119,7 +120,8 @@ def test_a_subset_of_the_samples_and_its_standard_error(made, finish):
     wanted = scan.plane.origin + scan.x[1] * scan.plane.directions[0].astype(np.float64)
     torch.nn.utils.vector_to_parameters(torch.tensor(wanted).float(), model.parameters())
     with torch.no_grad():
-        losses = where.loss(model.eval()(inputs).double(), targets)
+        outputs = model.eval()(inputs).double()
+        losses = functional.cross_entropy(outputs, targets, reduction="none")
     assert scan.measures["train_loss"][1, 2] == pytest.approx(float(losses.mean()), rel=1e-6)
     error = float(losses.std()) / 10 * np.sqrt(1 - 100 / 300)
     assert scan.errors["train_loss"][1, 2] == pytest.approx(error, rel=1e-5)
@@ -138,7 +140,8 @@ def test_the_standard_error_is_that_of_subsets(problem):
         few, population = subset.of(where, 60, seed=seed)
         inputs, targets = few.train
         with torch.no_grad():
-            losses = where.loss(where.model(inputs).double(), targets)
+            outputs = where.model(inputs).double()
+            losses = functional.cross_entropy(outputs, targets, reduction="none")
         off.append(float(losses.mean()) - whole)
         stated.append(float(losses.std()) * np.sqrt((1 - 60 / population["train"]) / 60))
     assert np.std(off) == pytest.approx(np.mean(stated), rel=0.15)
