@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
+from landscape.problem.examine import verify
 from landscape.sgd import Recorder, Settings, Watch, steps
 
 EVERY = {"record": "1", "steps_per_epoch": 4}
@@ -37,6 +38,8 @@ def own_loop(folder, problem, model, optimizer, batches, **options):
 def test_own_loop_gives_the_same_trajectory(tmp_path, problem, mlp, spy, values):
     settings = Settings(lr=0.2, batch_size=16, epochs=5, **values)
     seen = problem(augment=spy)
+    verify(seen)
+    spy.batches.clear()  # what the check took isn't of the training
     with Recorder(tmp_path / "ours", seen, settings, record="1") as recorder:
         for step in steps(seen, settings):
             recorder.record(step)

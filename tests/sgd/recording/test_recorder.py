@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.problem import half_square
+from landscape.problem.examine import verify
 from landscape.sgd import Recorder, Settings, steps
 from landscape.store import read
 from landscape.store.trajectories.trajectory import CADENCE
@@ -79,6 +80,8 @@ def test_rows_are_the_weights_of_their_steps(tmp_path, problem, trajectory_of):
 def test_scalars_stand_beside_the_weights_they_belong_to(tmp_path, problem, spy):
     settings = Settings(lr=0.2, momentum=0.5, batch_size=16, steps=12)
     made = problem(augment=spy)
+    verify(made)
+    spy.batches.clear()  # what the check took isn't of the training
     trajectory = train(tmp_path / "run", made, settings, record="1").trajectory
     found = trajectory.scalars()
     assert tuple(found) == SCALARS
