@@ -11,6 +11,7 @@ from matplotlib.collections import PolyCollection
 from landscape.draw import caption, curve, surface
 from landscape.draw.elements import uncertain
 from landscape.draw.interactive import explorer_data
+from landscape.draw.look.style import Style
 from landscape.store.scans import sentences
 from landscape.store.scans.certificates import Certificate
 
@@ -36,20 +37,20 @@ def near():
 
 
 def test_a_surface_has_dots_where_they_are_seen(near):
-    figure = surface(near, renderer="matplotlib")
+    figure = surface(near, renderer="matplotlib", style=Style(explain=True))
     dots = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "."]
     assert dots
     count = int(near.uncertain.sum())
     assert all(0 < len(line.get_xdata()) <= count for line in dots)
     exact = replace(near, errors={}, measured=np.ones_like(near.measured))
-    plain = surface(exact, renderer="matplotlib")
+    plain = surface(exact, renderer="matplotlib", style=Style(explain=True))
     assert not [line for axes in plain.axes for line in axes.lines if line.get_marker() == "."]
 
 
 def test_the_caption_counts_them(near):
     count = int(near.uncertain.sum())
     assert f"{count} interpolated points (" in caption(near)
-    said = "dotted) may be further off than the tolerance of 1 % allows."
+    said = "of all) may be further off than the tolerance of 1 % allows."
     assert caption(near).count(said) == 1
     assert "may be further off" not in caption(replace(near, errors={}))
 

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from landscape.draw.elements import marks, paths, plane_axes, raster, uncertain
+from landscape.draw.elements import marks, paths, plane_axes, raster
 from landscape.draw.elements.labels import Labels
 from landscape.draw.elements.raster import Raster
 from landscape.draw.figures import contour_lines, explained_contour, strip
@@ -104,7 +104,6 @@ def _panel(
     )
     axes.set(xlim=extent[:2], ylim=extent[2:])
     _lines(axes, scan, name, colours)
-    uncertain.draw_dots(axes, scan)
     placed = Labels(axes, inches_of(axes))
     for path in scan.paths:
         _draw_path(axes, path, _colour(scan, path))

@@ -22,7 +22,6 @@ from landscape.draw.solid import (
     lettering,
     meshes,
     painting,
-    relief,
     stage,
     trail,
     view,
@@ -83,7 +82,6 @@ def surface(
         mesh = meshes.surface(scan.x, scan.y, scan.measures[name], scale, box)
         axes = sheet.axes(left, top, across, tall)
         painting.paint(axes, scan, mesh, scale, box, seen, None if k else laid, vtk=vtk)
-        painting.uncertain(axes, scan, relief.of(scan, name, scale, box), seen)
         lettering.draw(axes, scan, scale, box, seen, upright=True)
         if len(names) > 1:
             text = sentences.MEASURES[name].removesuffix(" loss")

@@ -316,8 +316,8 @@ def doubtful(scan: Scan) -> str:
         return ""
     points = "point" if count == 1 else "points"
     return (
-        f"{count:,} interpolated {points} ({percent(count / scan.measured.size)} of all, "
-        f"dotted) may be further off than the tolerance of {percent(scan.tolerance)} allows."
+        f"{count:,} interpolated {points} ({percent(count / scan.measured.size)} of all) may be "
+        f"further off than the tolerance of {percent(scan.tolerance)} allows."
     )
 
 
