@@ -19,7 +19,7 @@ DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 LARGEST = 500_000
 """Bytes of a picture: they are kept in the repository."""
-DPI = 165
+DPI = 150
 
 RUNS = {
     "slow": "train --lr 0.001",
