@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
 from landscape.draw.elements import episodes, plots
 from landscape.draw.figures import loss_curves
@@ -28,6 +29,8 @@ from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats
 
 WIDTH, LEFT, RIGHT, TOP, GAP, BENEATH = 5.0, 0.68, 0.2, 0.14, 0.12, 0.42
+UNKNOWN = 0.05
+"""Share of a run without a measurement that no line spans."""
 LOSS = 0.8
 """Height of the panel with the training's loss, in inches."""
 T = TypeVar("T")
@@ -228,3 +231,16 @@ def _apart(homes: Floats, sizes: Floats, tall: float) -> Floats:
 
 def _base(homes: Floats, offsets: Floats, block: Sequence[int]) -> float:
     return float(np.mean([homes[k] - offsets[k] for k in block]))
+
+
+def joined(step: NDArray[np.int64], values: Floats) -> tuple[Floats, Floats]:
+    """Return steps and values for a line with a gap where long nothing was measured in between.
+
+    Over a twentieth of the steps from the first to the last: what the values did there nobody
+    knows.
+    """
+    at, found = step.astype(np.float64), np.asarray(values, dtype=np.float64)
+    if len(at) < 2:
+        return at, found
+    wide = np.flatnonzero(np.diff(at) > UNKNOWN * (at[-1] - at[0])) + 1
+    return np.insert(at, wide, np.nan), np.insert(found, wide, np.nan)

@@ -139,7 +139,7 @@ def _measured(axes: Axes, batch: Sharpness, top: Curvature | None) -> None:
         batch.step,
         value,
         [lower, error],
-        fmt="o-",
+        fmt="o",
         color=look.validation,
         ms=4.2,
         lw=0.8,
@@ -147,9 +147,11 @@ def _measured(axes: Axes, batch: Sharpness, top: Curvature | None) -> None:
         capsize=2,
         zorder=5,
     )
+    axes.plot(*panels.joined(batch.step, value), color=look.validation, lw=0.8, zorder=4.5)
     if top is not None:
         lambdas = top.eigenvalues[:, 0]
-        axes.plot(top.step, lambdas, "s-", color=look.train, ms=3.8, lw=0.8, zorder=4)
+        axes.plot(top.step, lambdas, "s", color=look.train, ms=3.8, zorder=4)
+        axes.plot(*panels.joined(top.step, lambdas), color=look.train, lw=0.8, zorder=4)
 
 
 def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list[Artist]:

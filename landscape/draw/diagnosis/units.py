@@ -156,16 +156,9 @@ def _spread(axes: Axes, part: Units) -> None:
         colour, dashes, marker, _ = _looks()[name]
         known = np.isfinite(values)
         step, shown = part.step[known], values[known]
-        axes.plot(
-            step,
-            np.maximum(shown, floor),
-            color=colour,
-            ls=dashes,
-            lw=1.0,
-            marker=marker,
-            ms=3.6,
-            clip_on=False,
-        )
+        seen = np.maximum(shown, floor)
+        axes.plot(step, seen, color=colour, ls="", marker=marker, ms=3.6, clip_on=False)
+        axes.plot(*panels.joined(step, seen), color=colour, ls=dashes, lw=1.0, clip_on=False)
         zero = step[shown == 0]
         for at in zero:
             axes.annotate(

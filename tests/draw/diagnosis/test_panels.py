@@ -40,3 +40,14 @@ def test_a_name_points_at_its_value():
         ("low", (1.0, pytest.approx(0.2))),
         ("high", (1.0, pytest.approx(0.8))),
     ]
+
+
+def test_no_line_spans_steps_without_a_measurement():
+    step = np.array([0, 10, 20, 900, 910, 1000])
+    at, values = panels.joined(step, np.arange(6.0))
+    drawn = [set(part[~np.isnan(part)]) for part in np.split(at, np.flatnonzero(np.isnan(at)))]
+    assert drawn == [{0, 10, 20}, {900, 910}, {1000}]
+    np.testing.assert_array_equal(values[~np.isnan(at)], np.arange(6.0))
+    np.testing.assert_array_equal(np.isnan(values), np.isnan(at))
+    one, same = panels.joined(np.array([7]), np.array([2.0]))
+    assert (one.tolist(), same.tolist()) == ([7], [2])

@@ -47,7 +47,7 @@ def test_cells_are_shares_of_each_layers_units(found, part):
 
 def test_spread_and_gradient_and_their_zeros(found, part):
     figure = units(found(units=part))
-    spread, gradient = figure.axes[1].lines[:2]
+    spread, _, gradient, _ = figure.axes[1].lines[:4]
     np.testing.assert_allclose(spread.get_ydata()[:2], [0.1, 0.8])
     np.testing.assert_allclose(gradient.get_ydata(), [5, 0.5, 0.03])
     # Zero has no place on a logarithmic axis: it stands at its lower edge, with its name.
