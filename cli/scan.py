@@ -536,12 +536,12 @@ def evaluate(
         go_on = ", Ctrl-C saves and --resume goes on" if cost else ""
         echo(f"{name}: {_how(asdict(strategy))}{cost}{go_on}", err=True)
 
-    drawn = Preview(preview, name) if preview is not None else None
+    drawn, counted = Preview(preview, name) if preview is not None else None, job.counted
     with progress(f"scanning {name}", job.total, quiet=quiet) as report:
         filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
         for done, current in enumerate(filling, start=1):
             scan = current
-            report(done, "")
+            report(done, counted)
             if drawn is not None:
                 drawn.offer(scan)
         report(job.total, "")

@@ -58,15 +58,26 @@ class Job:
     @property
     def total(self) -> int:
         """How many points are to be evaluated at most, those of rays and paths among them."""
+        return sum(self._left().values())
+
+    @property
+    def counted(self) -> str:
+        """What `total` counts, in words: ``at most 1,681 grid points, 198 of the path``."""
+        return f"at most {', '.join(f'{n:,} {what}' for what, n in self._left().items() if n)}"
+
+    def _left(self) -> dict[str, int]:
         if self.finished:
-            return 0
-        points = 0 if self.scan.complete else int((~self.scan.measured).sum())
-        if self.scan.subset:
-            points += int(np.isnan(self.scan.subset["train_loss"]).sum())
-        if self.scan.spread is not None:
-            points += int((~self.scan.spread.measured[1:]).sum())
-        points += crossings.most(self.scan)
-        return points + sum(len(measured_rows(track.trajectory)) for track in self.tracks)
+            return {}
+        scan, others = self.scan, self.scan.spread
+        subset = np.isnan(scan.subset["train_loss"]) if scan.subset else np.empty(0)
+        further = ~others.measured[1:] if others is not None else np.empty(0)
+        return {
+            "grid points": 0 if scan.complete else int((~scan.measured).sum()),
+            "of a subset": int(subset.sum()),
+            "along further directions": int(further.sum()),
+            "on rays": crossings.most(scan),
+            "of the path": sum(len(measured_rows(track.trajectory)) for track in self.tracks),
+        }
 
     @property
     def finished(self) -> bool:

@@ -74,6 +74,12 @@ class ValleyJob:
         sides = 2 * (len(LADDER) + crossings.bisections(PRECISION))
         return left * (1 + len(there.y) + int(there.walls.shape[1]) * (1 + sides))
 
+    @property
+    def counted(self) -> str:
+        """What `total` counts, in words."""
+        left = len(self.scan.slices.step) - self.scan.finished_rows
+        return f"losses at most, across {left:,} rows and on their rays"
+
     def seconds(self) -> float:
         """What further measures take: there are none."""
         return 0.0

@@ -77,6 +77,15 @@ def test_progress_counts_every_yield(problem, trained):
         assert saved.points == yielded[-1].points
 
 
+def test_progress_says_what_it_counts(problem, trained):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, SMALL)
+    path, rays = len(run.trajectory.step), 1 + 4 * 12
+    assert job.counted == f"at most 15 grid points, {rays} on rays, {path} of the path"
+    assert job.total == 15 + rays + path
+
+
 def test_an_existing_scan_is_refused_or_replaced(problem, trained, finish):
     made = problem()
     run = trained(made)
