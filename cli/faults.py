@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 import tempfile
 import traceback
 from pathlib import Path
 
-import landscape
-from landscape.errors import one_line
+from landscape.errors import one_line, own_line
 
 
 def reported(error: Exception) -> str:
@@ -17,7 +15,7 @@ def reported(error: Exception) -> str:
 
     A problem of one's own runs inside of ours; what it raises is for its author to mend.
     """
-    if place := _in_own_code(error):
+    if place := own_line(error, also_ours=[Path(__file__).parent]):
         return (
             f"{place} must run without an error, got {one_line(error)}; "
             "LANDSCAPE_DEBUG=1 shows the traceback"
@@ -30,18 +28,6 @@ def reported(error: Exception) -> str:
             f"{said} the traceback, which LANDSCAPE_DEBUG=1 shows "
             f"(writing it to a file failed: {refused.strerror})"
         )
-
-
-def _in_own_code(error: Exception) -> str:
-    """The innermost line that is neither ours nor an installed library's; empty without one."""
-    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
-    ours = [Path(landscape.__file__).parent, Path(__file__).parent]
-    known = [folder.resolve() for folder in (*installed, *ours)]
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        file = Path(frame.filename).resolve()
-        if file.is_file() and not any(file.is_relative_to(folder) for folder in known):
-            return f"{frame.filename}:{frame.lineno}"
-    return ""
 
 
 def _write(error: Exception) -> str:

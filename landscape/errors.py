@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import sysconfig
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
 
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but line feed and tab
@@ -21,6 +25,20 @@ class LandscapeError(Exception):
 def one_line(error: BaseException) -> str:
     """Another library's exception in one line, with its kind."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def own_line(error: BaseException, *, also_ours: Iterable[Path] = ()) -> str:
+    """The innermost line that is neither ours nor an installed library's: ``models.py:25``.
+
+    Empty without one. ``also_ours`` are folders of ours besides this package's.
+    """
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+    known = [folder.resolve() for folder in (*installed, Path(__file__).parent, *also_ours)]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename).resolve()
+        if file.is_file() and not any(file.is_relative_to(folder) for folder in known):
+            return f"{frame.filename}:{frame.lineno}"
+    return ""
 
 
 def printable(text: str) -> str:

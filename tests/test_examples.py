@@ -28,7 +28,7 @@ def test_escape(tmp_path, capsys):
     example("escape.py")(folder, epochs=1, size=5)
     assert scanfile.load(folder / "scans" / "along.h5").complete
     printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(printed) == 6
+    assert len(printed) == 8
     assert all(file.stat().st_size for file in printed)
 
 

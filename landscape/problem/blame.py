@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from landscape.errors import LandscapeError, one_line
+from landscape.errors import LandscapeError, one_line, own_line
 from landscape.problem import nests
 
 LONGEST = 200
@@ -38,6 +38,8 @@ class blamed:  # noqa: N801, used as a function is: one made of a generator take
             return
         shapes = "; ".join(nests.shapes(one) for one in self._given)
         on = f" on {shapes}" if shapes else ""
+        if line := own_line(error):
+            on += f", at {line}"
         raise LandscapeError(
             f"a problem's {self._place} must run on its data, got {brief(error)}{on}; "
             "LANDSCAPE_DEBUG=1 shows the traceback"

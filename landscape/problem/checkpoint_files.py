@@ -98,7 +98,7 @@ def _told(path: Path) -> Callable[[Path], Tree] | None:
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
-        except zipfile.BadZipFile:
+        except (zipfile.BadZipFile, ValueError):  # the latter of names that are no text
             return None
         is_numpy = bool(names) and all(name.endswith(".npy") for name in names)
         return _numpy if is_numpy else _torch

@@ -273,10 +273,19 @@ def _check(
             for name, tensor in tensors.items()
             if name in expected and tuple(tensor.shape) != expected[name]
         ],
+        "of another kind": [
+            f"{p.name} {_kind(tensors[p.name])} instead of {p.dtype}"
+            for p in layout.parameters
+            if p.name in tensors and tensors[p.name].is_complex() != p.dtype.startswith("complex")
+        ],
     }
     said = "; ".join(f"{what}: {_some(names)}" for what, names in faults.items() if names)
     if said:
         raise LandscapeError(f"a checkpoint must hold the model's tensors, {place} has {said}")
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _some(names: list[str]) -> str:
@@ -285,10 +294,10 @@ def _some(names: list[str]) -> str:
 
 
 def _from_vector(vector: Tensor, layout: Layout, model: nn.Module, place: str) -> FoundWeights:
-    if vector.numel() != layout.size or vector.ndim != 1:
+    if vector.numel() != layout.size or vector.ndim != 1 or vector.is_complex():
         raise LandscapeError(
-            f"a lone array must hold all {layout.size} parameters of the model as one vector, "
-            f"got shape {tuple(vector.shape)} in {place}"
+            f"a lone array must hold all {layout.size} parameters of the model as one vector of "
+            f"real numbers, got {_kind(vector)} of shape {tuple(vector.shape)} in {place}"
         )
     return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}, place), FLAT)
 

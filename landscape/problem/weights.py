@@ -202,7 +202,9 @@ def joined(tensors: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
 
 def reals(tensor: Tensor) -> Tensor:
     """A tensor's numbers as a vector; of a complex one real and imaginary parts in turn."""
-    return (torch.view_as_real(tensor) if tensor.is_complex() else tensor).reshape(-1)
+    return (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).reshape(
+        -1
+    )
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def test_a_run_in_words(landscape, run):
     assert lines[4] == "                 114 parameters, 1,000 samples"
     assert lines[5] == (
         "  settings       lr 0.3, momentum 0.0, weight decay 0.0, batch size 32, epochs 2, seed 0, "
-        "schedule constant, device auto"
+        "schedule constant, device auto, optimizer sgd"
     )
     assert lines[6] == "  steps          64"
     count = len(trajectory.step)

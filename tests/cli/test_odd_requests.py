@@ -169,8 +169,9 @@ def test_an_error_of_ones_own_model_names_its_line_and_no_way_to_go_on(train):
     line = MODELS[: MODELS.index("raise RuntimeError")].count("\n") + 1
     assert (done.code, done.err) == (
         1,
-        f"landscape: error: {run.parent}/models.py:{line} must run without an error, got "
-        "RuntimeError: too many for me; LANDSCAPE_DEBUG=1 shows the traceback\n",
+        "landscape: error: a problem's model must run on its data, got RuntimeError: too many for "
+        f"me on float32 (8, 2), at {run.parent}/models.py:{line}; "
+        "LANDSCAPE_DEBUG=1 shows the traceback\n",
     )
 
 

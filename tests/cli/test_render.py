@@ -226,10 +226,11 @@ def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
             "--levels is for contour, surface, map, got curve; leave it out"
         ),
         (scanned, "--kind", "path", "--no-path"): (
-            "--no-path is for contour, surface, curve, measures, film, map, got path; leave it out"
+            "--no-path is for contour, surface, curve, measures, film, valley, map, got path; "
+            "leave it out"
         ),
         (scanned, "--kind", "film", "--linear", "--cap", 5): (
-            "--cap is for contour, surface, curve, path, map, loss, replicas, got film; "
+            "--cap is for contour, surface, curve, path, valley, map, loss, replicas, got film; "
             "leave it out"
         ),
         (scanned, "-o", tmp_path / "a.png"): (

@@ -23,7 +23,7 @@ def test_a_film_of_a_run(landscape, scanned, monkeypatch):
     made = [figures / f"random-final-0-film.{ending}" for ending in ("mp4", "caption.txt")]
     assert result.out.split() == [str(file) for file in made]
     assert made[0].read_bytes()[4:8] == b"ftyp"
-    assert made[1].read_text().startswith("Mean loss over ")
+    assert made[1].read_text().startswith("Training loss on the plane through ")
 
 
 def test_a_gif_by_its_name(landscape, scanned, tmp_path, monkeypatch):

@@ -70,7 +70,13 @@ def test_an_own_problem_that_moved_with_its_run(landscape, tmp_path):
     options = ("--epochs", 1, "-o", tmp_path / "a" / "run")
     assert landscape("train", "--problem", f"{tmp_path}/a/own.py:line", *options).code == 0
     (tmp_path / "a").rename(tmp_path / "b")
-    assert landscape("scan", tmp_path / "b" / "run", "--plane", "line", "--size", 3).code == 0
+    scan = ("scan", tmp_path / "b" / "run", "--plane", "line", "--size", 3)
+    # Beside it may lie other modules now.
+    refused = landscape(*scan)
+    assert refused.code == 1
+    assert "if you trust this code, add --trust once" in refused.err
+    assert landscape(*scan, "--trust").code == 0
+    assert landscape(*scan, "--overwrite").code == 0
 
 
 def test_an_existing_scan_is_refused_resumed_or_overwritten(landscape, run):

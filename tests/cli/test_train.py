@@ -165,12 +165,12 @@ def test_a_mistake_is_one_line(options, message, landscape, tmp_path):
     [
         (
             "mean_loss",
-            "a loss must return one value a sample, shape (2,) for 2 samples, got (); "
-            'use reduction="none"',
+            "a loss must return one value a sample, shape (8,) or (8, ...) for 8 samples, got a "
+            'scalar; use reduction="none", or return (value, weight) for one of the batch',
         ),
         (
             "unequal",
-            "training inputs and targets must be of equal length, got 40 inputs and 30 targets",
+            "training data must be tensors of equal length, got 40 in inputs, 30 in targets",
         ),
         ("empty", "training data must hold at least one sample, got 0"),
         (

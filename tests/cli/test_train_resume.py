@@ -236,7 +236,9 @@ def test_changed_data_are_refused(landscape, tmp_path, monkeypatch):
     path.write_text(path.read_text().replace("2 * x", "3 * x"))
     result = landscape("train", "--resume", folder)
     assert result.code == 1
-    assert result.err.startswith(f"landscape: error: {path} must be as it was when run {folder} ")
+    assert result.err.startswith(
+        f"landscape: error: the code of run {folder} must be what you ran for it before, "
+    )
     path.write_text(path.read_text().replace("3 * x", "2 * x"))
     assert landscape("train", "--resume", folder, "--problem", f"{path}:line").code == 0
     assert read(folder).record["status"] == "finished"

@@ -18,6 +18,13 @@ class Dense:
         self.matrix = self.vectors @ np.diag(values) @ self.vectors.T
         self.size = len(values)
 
+    @property
+    def block(self):
+        return self
+
+    def embedded(self, vectors):
+        return vectors
+
     def __matmul__(self, vector):
         return self.matrix @ vector
 

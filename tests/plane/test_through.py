@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +9,9 @@ from landscape import plane
 from landscape.errors import LandscapeError
 from landscape.plane.named_weights import split
 from landscape.plane.projection import project
-from landscape.store.run import KEYS
 from landscape.store.trajectories.trajectory import Event
 
-RUN = json.dumps(dict.fromkeys(KEYS) | {"format": "landscape-run", "version": 1})
+from ..recorded import record
 
 
 def at(where, point) -> np.ndarray:
@@ -54,7 +52,7 @@ def test_labels_and_names(plant, walk):
 def test_weights_of_another_run(plant, walk):
     mine, other = walk(4, 30), walk(4, 30, seed=1)
     trajectory, beside = plant(mine), plant(other)
-    (beside.path.parent / "run.json").write_text(RUN)
+    record(beside.path.parent)
     for name in (beside.path.parent, beside.path.parent.name):
         where = plane.through(trajectory, 0, "final", f"{name}@20")
         np.testing.assert_allclose(at(where, where.points[2]), other[2], rtol=1e-5, atol=1e-5)
@@ -63,7 +61,7 @@ def test_weights_of_another_run(plant, walk):
 
 def test_another_layout_is_refused(plant, walk):
     trajectory, beside = plant(walk(4, 30)), plant(walk(4, 29))
-    (beside.path.parent / "run.json").write_text(RUN)
+    record(beside.path.parent)
     name = beside.path.parent.name
     with pytest.raises(LandscapeError) as caught:
         plane.through(trajectory, 0, 10, f"{name}@20")

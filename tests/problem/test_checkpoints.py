@@ -109,8 +109,8 @@ def test_a_vector_of_another_length(blank):
     with pytest.raises(LandscapeError) as caught:
         find({"weights": torch.zeros(7)}, blank, "w.npy")
     assert str(caught.value) == (
-        "a lone array must hold all 29 parameters of the model as one vector, got shape (7,) "
-        "in w.npy"
+        "a lone array must hold all 29 parameters of the model as one vector of real numbers, "
+        "got float32 of shape (7,) in w.npy"
     )
 
 

@@ -63,7 +63,8 @@ def test_modes_come_back_after_an_error(net, images, untouched):
         measure_samples(net, Samples(images), how, batch_size=1)
     assert str(caught.value) == (
         "a problem's loss must run on its data, got ValueError: one class only on "
-        "float64 (1, 3); int64 (1,); LANDSCAPE_DEBUG=1 shows the traceback"
+        f"float64 (1, 3); int64 (1,), at {__file__}:{fussy.__code__.co_firstlineno + 2}; "
+        "LANDSCAPE_DEBUG=1 shows the traceback"
     )
     assert holds()
 

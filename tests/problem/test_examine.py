@@ -183,6 +183,10 @@ def test_ragged_items_past_the_second():
     )
 
 
+def line(function, below=0):
+    return f"{__file__}:{function.__code__.co_firstlineno + below}"
+
+
 def test_an_item_that_fails_is_named():
     class Broken(Dataset):
         def __len__(self):
@@ -194,17 +198,17 @@ def test_an_item_that_fails_is_named():
             return X[index], Y[index]
 
     assert refused(Problem(nn.Linear(4, 2), Broken())) == (
-        "a problem's item 3 must run on its data, got OSError: no such picture; "
-        "LANDSCAPE_DEBUG=1 shows the traceback"
+        "a problem's item 3 must run on its data, got OSError: no such picture, "
+        f"at {line(Broken.__getitem__, 2)}; LANDSCAPE_DEBUG=1 shows the traceback"
     )
 
 
 def test_a_collate_that_fails_is_named():
     items = [(X[i], Y[i]) for i in range(5)]
-    problem = Problem(nn.Linear(4, 2), items, collate=lambda found: found["x"])
-    assert refused(problem) == (
+    by_name = lambda found: found["x"]  # noqa: E731
+    assert refused(Problem(nn.Linear(4, 2), items, collate=by_name)) == (
         "a problem's collate must run on its data, got TypeError: list indices must be integers or "
-        "slices, not str; LANDSCAPE_DEBUG=1 shows the traceback"
+        f"slices, not str, at {line(by_name)}; LANDSCAPE_DEBUG=1 shows the traceback"
     )
 
 

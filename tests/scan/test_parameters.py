@@ -24,12 +24,15 @@ from .requests import asked, but
 
 OTHERS = slice(0, 25)
 """Of the dense network 0.weight and 0.bias; 2.weight and 2.bias follow."""
-PLANES = ("random", "along", "pca", "hessian", "gradient", "line", "line:0,final", "through:0,9,30")
+PLANES = (
+    *("random", "along", "pca", "drift", "sharpest", "hessian", "gradient"),
+    *("line", "line:0,final", "through:0,9,30"),
+)
 
 
 def test_every_kind_of_plane_is_tried():
     named = {"through:0,9,30": "through", "line:0,final": "line:A,B"}
-    assert {named.get(one, one) for one in PLANES} >= KINDS.keys() - {"event", "imported"}
+    assert {named.get(one, one) for one in PLANES} >= KINDS.keys() - {"event", "imported", "valley"}
 
 
 @pytest.mark.parametrize("spec", PLANES)

@@ -18,6 +18,7 @@ from landscape.scan.prepare import prepare
 from landscape.store import read
 from landscape.store.scans import valleyfile
 
+from ..sealing import sealed
 from .requests import asked
 
 STEEP = np.array([0.0, 0.0, 4.0, 9.0, 25.0, 1.0, 16.0, 2.0, 3.0, 8.0])
@@ -222,6 +223,7 @@ def test_more_training_keeps_the_rows(canyon, planted):
     shutil.copy(job.path, longer.scan(job.path.stem))
     with h5py.File(longer.scan(job.path.stem), "a") as file:
         file.attrs["run_id"] = longer.id
+    sealed(longer.scan(job.path.stem))
     [again] = prepare(longer, canyon, asked(**SMALL), resume=True)
     assert again.finished
     np.testing.assert_array_equal(again.scan.slices.step, wanted.slices.step)
@@ -230,6 +232,7 @@ def test_more_training_keeps_the_rows(canyon, planted):
     shutil.copy(job.path, other.scan(job.path.stem))
     with h5py.File(other.scan(job.path.stem), "a") as file:
         file.attrs["run_id"] = other.id
+    sealed(other.scan(job.path.stem))
     with pytest.raises(LandscapeError) as caught:
         prepare(other, canyon, asked(**SMALL), resume=True)
     assert str(caught.value) == (

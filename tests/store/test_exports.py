@@ -11,10 +11,10 @@ import pytest
 from landscape.errors import LandscapeError
 from landscape.store import exports
 from landscape.store.exchange import li
-from landscape.store.run import KEYS
 from landscape.store.scans import scanfile
 from landscape.store.sources import load_scan
 
+from ..recorded import record
 from .planted import X, Y, scan
 
 
@@ -22,9 +22,7 @@ from .planted import X, Y, scan
 def run(recording):
     """A run's folder with a scan of a plane and one along a line."""
     recording.flushes(3)
-    (recording.folder / "run.json").write_text(
-        json.dumps(dict.fromkeys(KEYS) | {"format": "landscape-run", "version": 1, "id": "abc"})
-    )
+    record(recording.folder)
     (recording.folder / "scans").mkdir()
     for name, line in (("plane", False), ("line-0.5", True)):
         scanfile.save(recording.folder / "scans" / f"{name}.h5", scan(line=line))

@@ -70,7 +70,15 @@ def test_a_device_is_not_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["../victim", "/tmp/victim", None])
 def test_a_sweep_that_names_a_run_elsewhere(tmp_path, name):
-    record = {"format": "landscape-sweep", "version": 1, "runs": [{"name": name}]}
+    record = {
+        "format": "landscape-sweep",
+        "version": 1,
+        "threads": 1,
+        "varied": [],
+        "arguments": [],
+        **dict.fromkeys(("id", "created", "command"), "abc"),
+        "runs": [{"name": name, "values": {}, "error": None}],
+    }
     (tmp_path / "sweep.json").write_text(json.dumps(record))
     with pytest.raises(LandscapeError) as caught:
         sweep_folder.read(tmp_path)

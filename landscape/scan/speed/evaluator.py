@@ -101,7 +101,7 @@ class PointEvaluator:
         self.origin = torch.from_numpy(plane.origin).to(place, dtype)
         self.directions = torch.from_numpy(plane.directions).to(place, dtype)
         self.decay = (
-            WeightDecay(weight_decay, problem.model, self.origin, self.directions)
+            WeightDecay(weight_decay, problem, self.origin, self.directions)
             if weight_decay
             else None
         )

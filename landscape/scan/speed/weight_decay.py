@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.problem.problem import Problem
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Weights
 
@@ -39,10 +40,16 @@ def rate_of(run: Run) -> float:
 class WeightDecay:
     """λ/2 |w|² over the trained weights, at points of a plane through an origin (P,)."""
 
-    def __init__(self, rate: float, model: nn.Module, origin: Tensor, directions: Tensor) -> None:
+    def __init__(self, rate: float, problem: Problem, origin: Tensor, directions: Tensor) -> None:
         self._rate = rate
-        trained = [torch.full((p.numel(),), p.requires_grad) for p in model.parameters()]
-        self._trained = torch.cat(trained)
+        tensors = problem.layout.tensors(problem.model)
+        # Old runs have frozen tensors in their vector; one that was unfrozen later moves.
+        self._trained = torch.cat(
+            [
+                torch.full((place.size,), place.moves or tensor.requires_grad)
+                for place, tensor in zip(problem.layout.parameters, tensors, strict=True)
+            ]
+        )
         rows = torch.cat([origin[None], directions]).double().cpu()[:, self._trained]
         self._products = (rows @ rows.T).numpy()
 

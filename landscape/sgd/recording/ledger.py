@@ -158,6 +158,8 @@ class Ledger:
         self.losses = dict(zip(arrays["evaluated"].tolist(), arrays["loss"].tolist(), strict=True))
         for name, value in info.items():
             setattr(self, name, value)
+        if self.best is not None and self.best not in self.losses:
+            raise ValueError(f"the best step, {self.best}, has no loss")
 
 
 def is_extra(kind: int) -> bool:

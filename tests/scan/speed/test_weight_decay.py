@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,11 +10,11 @@ from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
-from landscape.problem.weights import flat
+from landscape.problem.weights import Layout, flat
 from landscape.scan.speed import choosing
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.options import Evaluation
-from landscape.scan.speed.weight_decay import rate_of
+from landscape.scan.speed.weight_decay import WeightDecay, rate_of
 from landscape.store.scans.records import Plane
 
 X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
@@ -32,11 +33,10 @@ def test_training_losses_are_raised_by_the_penalty(strategy):
     asked = Evaluation(strategy=strategy)
     plain = choosing.engine(problem, plane, POINTS, asked)
     raised = choosing.engine(problem, plane, POINTS, asked, weight_decay=0.3)
-    trained = np.ones(len(weights), bool)
-    trained[15:20] = False  # the frozen bias isn't decayed
+    assert len(weights) == 27  # the frozen bias is a constant: no part of the vector, not decayed
     before, after = plain.at_many(POINTS), raised.at_many(POINTS)
     for number, (x, y) in enumerate(POINTS):
-        w = (weights.astype(float) + x * directions[0] + y * directions[1])[trained]
+        w = weights.astype(float) + x * directions[0] + y * directions[1]
         expected = before["train_loss"][number] + 0.15 * np.sum(w**2)
         assert after["train_loss"][number] == pytest.approx(expected, rel=1e-6)
         assert raised.train_losses_at(POINTS)[number] == pytest.approx(expected, rel=1e-6)
@@ -44,6 +44,20 @@ def test_training_losses_are_raised_by_the_penalty(strategy):
     one = PointEvaluator(problem, plane, weight_decay=0.3)
     assert one.train_loss_at(POINTS[1]) == pytest.approx(after["train_loss"][1], rel=1e-6)
     assert one.train_loss_of(weights, {}) == pytest.approx(after["train_loss"][0], rel=1e-6)
+
+
+def test_a_frozen_tensor_in_an_old_runs_vector_is_not_decayed():
+    model = nn.Linear(3, 2)
+    model.bias.requires_grad_(False)
+    layout = Layout.of(model, also=["bias"])
+    old = Layout(tuple(replace(place, moves=place.name != "bias") for place in layout.parameters))
+    problem = Problem(model, (X, Y), weights=old)
+    vector = np.arange(8.0)
+    decay = WeightDecay(2.0, problem, torch.from_numpy(vector), torch.zeros(1, 8))
+    assert decay.of(vector) == np.sum(vector[:6] ** 2) == decay.at(np.zeros((1, 1)))[0]
+    later = replace(problem, weights=layout)
+    decay = WeightDecay(2.0, later, torch.from_numpy(vector), torch.zeros(1, 8))
+    assert decay.of(vector) == np.sum(vector**2)
 
 
 def run(**record) -> SimpleNamespace:

@@ -14,6 +14,11 @@ from landscape.store.trajectories.trajectory import Event
 
 def test_the_caption_of_a_random_plane(planted):
     assert sentences.caption(planted.random()) == (
+        "Training loss on the plane through the final weights (step 4,500) of run high-lr, "
+        "random direction 1 against random direction 2. The red line is the training's path, "
+        "projected: the plane holds 0.004 % of its variance (a random one would hold 0.0083 %); "
+        "dashed or pale, and marks hollow, where the plane's loss is over 10 % off that of the "
+        "weights themselves.\n\n"
         "Mean loss over 1,437 training and 360 validation samples on a plane of kind random "
         "through the final weights (step 4,500) of run high-lr (1f2e). "
         "Axes: x: random direction 1 (filter-normalized units; 1 = 3.21 in weight space); "
@@ -36,6 +41,8 @@ def test_the_caption_of_half_a_line(planted):
         scan, plane=plane, measured=np.arange(51) < 20, provenance={}, run_id="", samples={}
     )
     assert sentences.caption(scan) == (
+        "Training loss on the line through the final weights (step 4,500) of run high-lr, "
+        "best → end.\n\n"
         "Mean loss on a line through the final weights (step 4,500) of run high-lr. "
         "Axes: x: best → end (distance in weight space). "
         "Grid: 51 points, x −8 to 45, 20 of 51 of them measured. "

@@ -14,6 +14,8 @@ from landscape.store.scans import scanfile, valleyfile
 from landscape.store.scans.records import FORMAT, VERSION
 from landscape.store.sources import load_scan, load_scanned
 
+from ...sealing import sealed
+
 
 def same(one, other) -> None:
     assert type(one) is type(other)
@@ -94,5 +96,6 @@ def test_a_part_that_is_missing(planted, tmp_path):
     valleyfile.save(path, planted.valley())
     with h5py.File(path, "a") as file:
         del file["valley/walls"]
+    sealed(path)
     with pytest.raises(LandscapeError, match=r"must be a whole valley, a part is missing: .*walls"):
         valleyfile.load(path)
