@@ -196,8 +196,12 @@ def dtype_of(tensors: Sequence[Tensor]) -> torch.dtype:
 
 def joined(tensors: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     """Some tensors' numbers one after the other as one vector."""
-    parts = [reals(tensor.detach()).to(dtype) for tensor in tensors]
-    return torch.cat(parts) if parts else torch.empty(0, dtype=dtype)
+    # Once a step of training: what is of that dtype isn't asked for more.
+    parts = [
+        tensor.reshape(-1) if tensor.dtype is dtype else reals(tensor).to(dtype)
+        for tensor in tensors
+    ]
+    return torch.cat(parts).detach() if parts else torch.empty(0, dtype=dtype)
 
 
 def reals(tensor: Tensor) -> Tensor:
