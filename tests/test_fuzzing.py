@@ -13,14 +13,16 @@ import pytest
 from .fuzzing import Farm, Mutant, most_memory, run, wrong_with
 
 PARTS = 8
-"""Parts that can run at the same time."""
+"""Parts that can run at the same time; the first is one of `make test`, which has to be quick."""
 MUTANTS = int(os.environ.get("LANDSCAPE_MUTANTS", "2000"))
 FIRST = int(os.environ.get("LANDSCAPE_FIRST_MUTANT", "0"))
 MEMORY = 2**30
 """Bytes that all of a part's mutants may take more than this process has, PyTorch included."""
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))]
+)
 def test_mutants(part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # put back afterwards
     before, failures = most_memory(), []

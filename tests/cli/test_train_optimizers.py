@@ -40,6 +40,7 @@ def test_the_settings_are_recorded(landscape, adamw, tmp_path, monkeypatch):
 
 def test_two_optimizers_and_an_average_on_one_plane(landscape, trained, adamw, tmp_path):
     """Runs of one seed begin at the same weights."""
+    trained = shutil.copytree(trained, tmp_path / "run")
     also = ("--also", adamw, "--also", adamw / "average")
     plane = ("--plane", f"through:0,final,{adamw}@final")
     result = landscape("scan", trained, *plane, *also, "--size", 3, "--name", "both", "-q")

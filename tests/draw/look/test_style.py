@@ -292,7 +292,11 @@ CHANGED = {
 
 
 @pytest.mark.parametrize(
-    "kind", ["contour", "surface", "curve", "measures", "path", "valley", "map", "film"]
+    "kind",
+    [
+        *("contour", "curve", "measures", "path", "valley", "film"),
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("surface", "map")),
+    ],
 )
 def test_what_a_kind_says_it_takes_shows_and_nothing_else(planted, tmp_path, no_gl, kind):
     subject = subject_of(kind, planted)

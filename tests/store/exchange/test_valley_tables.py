@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
-import runpy
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from landscape.store.exchange import valley_tables
 from landscape.store.scans import valleyfile
 from landscape.store.sources import load_scanned
 
-same = runpy.run_path(str(Path(__file__).parents[1] / "scans" / "test_valleyfile.py"))["same"]
+from ..compared import same
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -15,22 +15,7 @@ from landscape.store.scans.records import FORMAT, VERSION
 from landscape.store.sources import load_scan, load_scanned
 
 from ...sealing import sealed
-
-
-def same(one, other) -> None:
-    assert type(one) is type(other)
-    for field in fields(one):
-        mine, theirs = getattr(one, field.name), getattr(other, field.name)
-        if hasattr(mine, "__dataclass_fields__"):
-            same(mine, theirs)
-        elif isinstance(mine, np.ndarray):
-            np.testing.assert_array_equal(mine, theirs, err_msg=field.name)
-        elif isinstance(mine, dict) and any(isinstance(v, np.ndarray) for v in mine.values()):
-            assert mine.keys() == theirs.keys()
-            for name in mine:
-                np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
-        else:
-            assert mine == theirs or (mine != mine and theirs != theirs), field.name
+from ..compared import same
 
 
 def test_what_is_written_is_read(planted, tmp_path):
