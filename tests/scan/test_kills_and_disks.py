@@ -82,7 +82,11 @@ def begin(run, whole) -> None:
         whole,
         measures=empty,
         measured=np.zeros_like(whole.measured),
+        # What is only known at a scan's end: points that are marked before are always measured.
         paths=(),
+        points=(),
+        findings={},
+        remarks=(),
         errors={},
         **nothing,
     )
