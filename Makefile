@@ -19,7 +19,7 @@ INSTALL := $(PIP) install $(if $(CI),--quiet) --constraint constraints.txt
 .PHONY: help demo test test-slow check format
 
 help:
-	@echo 'make demo       train a network that gets lost, scan around it, draw figures'
+	@echo 'make demo       train a network that gets lost, draw where it went, say what happened'
 	@echo 'make test       the tests, without the slow ones      (ARGS="..." goes to pytest)'
 	@echo 'make test-slow  the slow tests'
 	@echo 'make check      linter, formatting, types'
@@ -30,7 +30,9 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/landscape train --model cnn --data digits --depth 4 --lr 0.1 --momentum 0.9 \
 	    --epochs 40 --seed 0 -o runs/demo --overwrite
-	$(BIN)/landscape scan runs/demo --overwrite
+	$(BIN)/landscape scan runs/demo --plane valley --size 41 --overwrite
+	$(BIN)/landscape scan runs/demo --plane event --overwrite
+	$(BIN)/landscape diagnose runs/demo --no-intervene
 
 test: $(VENV)/.installed-test
 	$(PYTEST) -m 'not slow' $(ARGS)

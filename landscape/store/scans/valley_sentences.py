@@ -86,11 +86,10 @@ def remarks(valley: Valley) -> list[str]:
         )
     if _known(valley):
         found.append(_width(valley))
-    back = valley.slices.returned
-    if (back >= 0).any():
+    if back := int((valley.slices.returned >= 0).sum()):
         found.append(
-            f"At {int((back >= 0).sum())} rows the run came back: it is within {percent(NEAR)} of "
-            "the farthest that it was from an earlier row since."
+            f"At {'one row' if back == 1 else f'{back} rows'} the run came back: it is within "
+            f"{percent(NEAR)} of the farthest that it was from an earlier row since."
         )
     return found
 
