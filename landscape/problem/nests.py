@@ -28,16 +28,17 @@ def tensors(nest: Any) -> Iterator[Tensor]:
 
 def mapped(nest: Any, change: Callable[[Any], Any]) -> Any:
     """A nest of the same make with each leaf changed; the one handed over stays as it is."""
+    if isinstance(nest, Tensor):  # first what most are: this runs once a step of training
+        return change(nest)
+    if isinstance(nest, (tuple, list)):
+        parts = [mapped(child, change) for child in nest]
+        return type(nest)(*parts) if hasattr(nest, "_fields") else type(nest)(parts)
     if isinstance(nest, Mapping):
         # A copy keeps the kind: BatchEncoding and its like are asked for attributes too.
         made: Any = copy.copy(nest) if hasattr(nest, "__setitem__") else dict(nest)
         for name, child in nest.items():
             made[name] = mapped(child, change)
         return made
-    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
-        return type(nest)(*(mapped(child, change) for child in nest))
-    if isinstance(nest, (tuple, list)):
-        return type(nest)(mapped(child, change) for child in nest)
     if dataclasses.is_dataclass(nest) and not isinstance(nest, type):
         made = copy.copy(nest)
         for one in dataclasses.fields(nest):

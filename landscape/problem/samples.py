@@ -193,11 +193,9 @@ def length(data: Data) -> int:
 
 def rows(nest: Any, chosen: Tensor | slice) -> Any:
     """The samples of a nest of tensors that are chosen by their places."""
-    if isinstance(nest, Tensor):
-        return nest[chosen]
-    if type(nest) is tuple:
-        return tuple(rows(part, chosen) for part in nest)
-    return nests.mapped(nest, lambda leaf: leaf[chosen])
+    if isinstance(chosen, slice):
+        return nests.mapped(nest, lambda leaf: leaf[chosen])
+    return nests.mapped(nest, lambda leaf: leaf.index_select(0, chosen))
 
 
 def items(data: Data, indices: list[int]) -> list[Any]:

@@ -66,7 +66,7 @@ def _dots(pairs: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
     # Not by NumPy: the threads of its BLAS stall for milliseconds where the machine is busy.
     found = [torch.dot(a, b) for a, b in pairs]
     if found[0].device.type == "cpu":
-        return [float(value) for value in found]
+        return [value.item() for value in found]
     # One synchronization with the device.
     together: list[float] = torch.stack(found).tolist()
     return together

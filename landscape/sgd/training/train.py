@@ -141,7 +141,8 @@ class Training:
         self.meter = Meter(self.weights)
         self.generator = torch.Generator(device="cpu")
         self.generator.manual_seed(settings.seed)
-        self.order = torch.empty(0, dtype=torch.int64)
+        self.epoch: tuple[Tensor, ...] = ()
+        """The batches of the present epoch: which samples each takes."""
 
     def at(self, step: int, scalars: Mapping[str, float] | None, *, finite: bool = True) -> Step:
         """Where the training is now."""
@@ -212,9 +213,7 @@ class Training:
             self._take()
             return {}, True
         update = self.optimizer.update
-        scalars = self.meter.scalars(
-            self.weights, gradient, update, batch_loss=float(loss.detach()), lr=lr
-        )
+        scalars = self.meter.scalars(self.weights, gradient, update, batch_loss=loss.item(), lr=lr)
         if isinstance(self.objective, TermsObjective):
             scalars |= of_terms(self.parts, self.objective.weights)
         # Norms that are finite and small enough that no entry of the sum can overflow.
@@ -255,12 +254,12 @@ class Training:
         """Which samples the step takes."""
         per_epoch = self.settings.steps_per_epoch(len(self.samples))
         epoch, at = divmod(step + (self.settings.order_from or 0), per_epoch)
-        if at == 0 or len(self.order) == 0:
+        if at == 0 or not self.epoch:
             # Seeded by the epoch, so that it can be drawn again from any step.
             generator = np.random.Generator(np.random.PCG64([self.settings.seed, epoch, 0]))
-            self.order = torch.from_numpy(generator.permutation(len(self.samples)))
-        size = self.settings.batch_size
-        return self.order[at * size : (at + 1) * size]
+            order = torch.from_numpy(generator.permutation(len(self.samples)))
+            self.epoch = order.split(self.settings.batch_size)
+        return self.epoch[at]
 
     def _gradient(self, loss: Tensor) -> Tensor:
         # Not torch.autograd.grad, which reentrant checkpointing doesn't work with.
