@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperOption
 from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
+from .drawing import Draw, drawing
 from .printing import echo
 from .problems import SetOption, SpecOption, TrustOption, given
 from .progress import progress
@@ -345,54 +346,57 @@ def scan(
     Training and validation loss and accuracy at each grid point go into RUN/scans/NAME.h5, the
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
-    from landscape import cluster
-    from landscape.plane.choice import PlaneChoice
-    from landscape.scan.request import GridChoice, Request
-    from landscape.scan.speed.options import Evaluation
-    from landscape.store import read
+    with drawing(quiet=quiet) as draw:
+        from landscape import cluster
+        from landscape.plane.choice import PlaneChoice
+        from landscape.scan.request import GridChoice, Request
+        from landscape.scan.speed.options import Evaluation
+        from landscape.store import read
 
-    _check_pairs(plane, directions, tolerance, exact=exact)
-    measures = tuple(part.strip() for part in measure.split(","))
-    request = Request(
-        PlaneChoice(
-            kinds=() if plane is None else (plane,),
-            at=at,
-            first=first,
-            last=last,
-            planes=planes,
-            seed=seed,
-            directions=directions,
-            normalize=normalize,
-            include_1d=include_1d,
-            parameters=parameters,
-            unit=unit,
-            across=across,
-            spacing=spacing,
-            batchnorm=batchnorm,
-        ),
-        GridChoice(size, extent, rise, measures, with_weight_decay),
-        Evaluation(device, strategy, precision, memory, 0.0 if exact else tolerance, samples, cap),
-        save_seconds=save_every,
-    )
-    opened = [read(run) for run in runs]
-    others = [read(run) for run in also or ()]
-    jobs = [
-        prepared_jobs(
-            run,
-            request,
-            others,
-            lambda seed: given(problem, set_, seed=seed),
-            accept_changes=accept_changes,
-            trust=trust,
-            name=name,
-            resume=resume,
-            overwrite=overwrite,
+        _check_pairs(plane, directions, tolerance, exact=exact)
+        measures = tuple(part.strip() for part in measure.split(","))
+        request = Request(
+            PlaneChoice(
+                kinds=() if plane is None else (plane,),
+                at=at,
+                first=first,
+                last=last,
+                planes=planes,
+                seed=seed,
+                directions=directions,
+                normalize=normalize,
+                include_1d=include_1d,
+                parameters=parameters,
+                unit=unit,
+                across=across,
+                spacing=spacing,
+                batchnorm=batchnorm,
+            ),
+            GridChoice(size, extent, rise, measures, with_weight_decay),
+            Evaluation(
+                device, strategy, precision, memory, 0.0 if exact else tolerance, samples, cap
+            ),
+            save_seconds=save_every,
         )
-        for run in opened
-    ]
-    with cluster.workers(workers, scheduler) as pool:
-        pool.start("landscape.scan.speed.workers")
-        carry_out(jobs, opened if preview else None, pool, quiet=quiet)
+        opened = [read(run) for run in runs]
+        others = [read(run) for run in also or ()]
+        jobs = [
+            prepared_jobs(
+                run,
+                request,
+                others,
+                lambda seed: given(problem, set_, seed=seed),
+                accept_changes=accept_changes,
+                trust=trust,
+                name=name,
+                resume=resume,
+                overwrite=overwrite,
+            )
+            for run in opened
+        ]
+        with cluster.workers(workers, scheduler) as pool:
+            pool.start("landscape.scan.speed.workers")
+            carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
 
 
 def _check_pairs(
@@ -461,6 +465,7 @@ def carry_out(
     jobs: Sequence[Sequence[Job | ValleyJob]],
     previewed: Sequence[Run] | None,
     pool: Workers,
+    draw: Draw,
     *,
     quiet: bool,
 ) -> None:
@@ -475,7 +480,7 @@ def carry_out(
         ]
         for job, scan in zip(together, scans, strict=True):
             summarize(job.path, scan)
-            draw_all(job.path, [other.path for other in together], quiet=quiet)
+            draw(job.path, [other.path for other in together])
 
 
 def _compared(jobs: Sequence[Sequence[Job | ValleyJob]]) -> Iterator[list[Job | ValleyJob]]:
@@ -624,23 +629,3 @@ def _how(chosen: Mapping[str, Any]) -> str:
     points = f"{chosen['points']} points at once, " if chosen.get("points", 1) > 1 else ""
     lanes = f"{chosen['lanes']} side by side, " if chosen.get("lanes", 1) > 1 else ""
     return f"{chosen['name']}, {points}{lanes}batches of {chosen['batch_size']}"
-
-
-def draw_all(path: Path, compared: Sequence[Path], *, quiet: bool) -> None:
-    """Draw a scan's figures, on one scale with those it is compared with.
-
-    A valley has those beside it.
-    """
-    from landscape import draw
-    from landscape.store.scans.valleys import Valley
-
-    work = draw.open_work(path)
-    like = [draw.open_work(other) for other in compared if other != path]
-    kinds = draw.kinds(work.subject)
-    with progress(f"drawing {path.stem}", len(kinds), quiet=quiet) as report:
-        for done, kind in enumerate(kinds, start=1):
-            stem = work.home / "figures" / f"{path.stem}-{kind}"
-            shown = [work, *like] if isinstance(work.subject, Valley) else [work]
-            for file in draw.make(kind, shown, stem, like=like):
-                echo(f"  {file}")
-            report(done, kind)

@@ -16,7 +16,26 @@ from landscape.cluster.local import Here, Processes
 from landscape.cluster.tasks import Listener, Outcome, Workers, report, reporting, shared
 from landscape.errors import LandscapeError
 
-__all__ = ["Listener", "Outcome", "Workers", "report", "reporting", "shared", "workers"]
+__all__ = [
+    "Listener",
+    "Outcome",
+    "Workers",
+    "processes",
+    "report",
+    "reporting",
+    "shared",
+    "workers",
+]
+
+
+@contextlib.contextmanager
+def processes(count: int) -> Iterator[Processes]:
+    """That many processes of this machine, each a new one."""
+    pool = Processes(count)
+    try:
+        yield pool
+    finally:
+        pool.close()
 
 
 @contextlib.contextmanager
@@ -28,12 +47,12 @@ def workers(count: int = 1, scheduler: str | None = None) -> Iterator[Workers]:
     """
     if count < 1:
         raise LandscapeError(f"workers must be at least 1, got {count}")
+    if scheduler is None and count == 1:
+        yield Here()
+        return
     if scheduler is None:
-        pool: Workers = Here() if count == 1 else Processes(count)
-        try:
+        with processes(count) as pool:
             yield pool
-        finally:
-            pool.close()
         return
     if count != 1:
         raise LandscapeError(

@@ -79,6 +79,11 @@ class Processes(Workers):
         self._idle = []
         self._files.cleanup()
 
+    def stop(self) -> None:
+        """Stop what runs, from another thread than that which waits for it: its tasks are lost."""
+        for process, _ in list(self._running.values()):
+            process.process.terminate()
+
     def threads(self, available: int) -> int:
         """See `Workers`."""
         return max(1, available // self.count)

@@ -258,7 +258,7 @@ class Training:
             # Seeded by the epoch, so that it can be drawn again from any step.
             generator = np.random.Generator(np.random.PCG64([self.settings.seed, epoch, 0]))
             order = torch.from_numpy(generator.permutation(len(self.samples)))
-            self.epoch = order.split(self.settings.batch_size)
+            self.epoch = torch.split(order, self.settings.batch_size)
         return self.epoch[at]
 
     def _gradient(self, loss: Tensor) -> Tensor:
