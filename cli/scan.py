@@ -395,7 +395,6 @@ def scan(
             for run in opened
         ]
         with cluster.workers(workers, scheduler) as pool:
-            pool.start("landscape.scan.speed.workers")
             carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
 
 
@@ -470,6 +469,7 @@ def carry_out(
     quiet: bool,
 ) -> None:
     """Do the jobs of each run, plane by plane: scans of several runs share extent and colours."""
+    pool.start("landscape.scan.speed.workers")
     for together in _compared(jobs):
         for job in together:
             announce_job(job)
