@@ -65,8 +65,12 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
         "share of the rows after learning in excursions",
     )
     late = course.loss[-max(1, len(course.loss) // LATE) :]
+    returns = 0
     if course.left is None:
-        away = float((late > course.level).mean())
+        above = late > course.level
+        away = float(above.mean())
+        # Excursions begin where it had learned for an epoch: one that jumps may never have.
+        returns = int((above[:-1] & ~above[1:]).sum())
     else:
         # Having left, it jumps if it is back again and again.
         back = (course.ending.best * course.ending.end) ** 0.5 if course.ending.best > 0 else 0.0
@@ -74,11 +78,12 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
     items["restless"] = Item(
         away,
         limits.restless,
-        "share of the last third of the rows above a quarter of the way back to L₀"
+        f"share of the last third of the rows above a quarter of the way back to L₀, from where it "
+        f"returned {returns} times"
         if course.left is None
         else "share of the rows since it left that are nearer to the best again",
     )
-    return len(ended) >= limits.bouncing_excursions and away > limits.restless
+    return max(len(ended), returns) >= limits.bouncing_excursions and away > limits.restless
 
 
 def _catapult(case: OutcomeCase, also: list[str], items: Items) -> tuple[str, ...]:

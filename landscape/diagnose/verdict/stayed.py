@@ -24,7 +24,7 @@ def near(case: OutcomeCase) -> NamedOutcome:
 
 def between(case: OutcomeCase) -> NamedOutcome:
     """Above the best, too little to be clear: units decide, then jumps, then accuracy."""
-    way = on_the_way.of(case)
+    way, limits = on_the_way.of(case), case.thresholds
     if landing.collapsed(case):
         return escape.name(case)
     if way.restless:
@@ -33,11 +33,12 @@ def between(case: OutcomeCase) -> NamedOutcome:
     fallen = _accuracy_lost(case)
     if fallen is not None:
         items["accuracy_lost"] = Item(
-            fallen, case.thresholds.points, "accuracy of the best stretch minus the end's"
+            fallen, limits.points, "accuracy of the best stretch minus the end's"
         )
-        if fallen > case.thresholds.points and case.course.ending.noises > case.thresholds.noises:
+        # Accuracy is evidence of its own; the loss needs only be clear of the noise that is now.
+        if fallen > limits.points and case.course.ending.own_noises > limits.noises:
             return escape.name(case)
-        if fallen < case.thresholds.points / 2:
+        if fallen < limits.points / 2:
             return _named("learned", way, "end-above-best")
     return unknown(
         "the end is above the best stretch, but not by much; training on, or again from the end "
