@@ -180,9 +180,8 @@ def _kind(ending: Ending, rules: EndingRules) -> str:
     if ending.lost < rules.near:
         return NEAR
     if ending.noises <= 1:
-        # What was best may have been noisy; an end that is quiet far above it doesn't return.
-        is_quiet = ending.lost >= rules.lost and ending.own_noises > rules.noises
-        return BETWEEN if is_quiet else NEAR
+        # What was best may have been noisy; an end that is quiet above it doesn't return.
+        return BETWEEN if ending.own_noises > rules.noises else NEAR
     is_large = ending.lost >= rules.lost or ending.factor >= rules.times
     # Where all is lost again, what tells the best from L₀ tells it from the end.
     least = LEVEL if ending.lost >= ALL else rules.noises

@@ -65,25 +65,24 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
         "share of the rows after learning in excursions",
     )
     late = course.loss[-max(1, len(course.loss) // LATE) :]
-    returns = 0
+    above = late > course.level
+    # Excursions begin where it had learned for an epoch: one that jumps may never have.
+    returns = int((above[:-1] & ~above[1:]).sum())
+    still = LATE * returns >= limits.bouncing_excursions
     if course.left is None:
-        above = late > course.level
         away = float(above.mean())
-        # Excursions begin where it had learned for an epoch: one that jumps may never have.
-        returns = int((above[:-1] & ~above[1:]).sum())
+        meaning = (
+            "share of the last third of the rows above a quarter of the way back to L₀, from where "
+            f"it returned {returns} times"
+        )
     else:
         # Having left, it jumps if it is back again and again.
         back = (course.ending.best * course.ending.end) ** 0.5 if course.ending.best > 0 else 0.0
         away = float((course.loss[course.left :] <= back).mean())
-    items["restless"] = Item(
-        away,
-        limits.restless,
-        f"share of the last third of the rows above a quarter of the way back to L₀, from where it "
-        f"returned {returns} times"
-        if course.left is None
-        else "share of the rows since it left that are nearer to the best again",
-    )
-    return max(len(ended), returns) >= limits.bouncing_excursions and away > limits.restless
+        still, meaning = True, "share of the rows since it left that are nearer to the best again"
+    items["restless"] = Item(away, limits.restless, meaning)
+    often = max(len(ended), returns) >= limits.bouncing_excursions
+    return often and still and away > limits.restless
 
 
 def _catapult(case: OutcomeCase, also: list[str], items: Items) -> tuple[str, ...]:

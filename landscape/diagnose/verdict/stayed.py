@@ -33,7 +33,7 @@ def between(case: OutcomeCase) -> NamedOutcome:
     fallen = _accuracy_lost(case)
     if fallen is not None:
         items["accuracy_lost"] = Item(
-            fallen, limits.points, "accuracy of the best stretch minus the end's"
+            fallen, limits.points, "accuracy at the best stretch's level minus the end's"
         )
         # Accuracy is evidence of its own; the loss needs only be clear of the noise that is now.
         if fallen > limits.points and case.course.ending.own_noises > limits.noises:
@@ -130,14 +130,14 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
 
 
 def _accuracy_lost(case: OutcomeCase) -> float | None:
+    """Of the rows of the best stretch that are at its level, minus the last stretch's."""
     accuracy = case.evidence.rows.train_accuracy
     if accuracy is None:
         return None
     kept = accuracy[np.isfinite(case.evidence.rows.train_loss)]
     found = case.course.ending.stretches
-    best = min(found, key=lambda each: each.low)
-    before, after = (
-        float(np.nanmedian(kept[each.first : each.end])) if len(kept) else np.nan
-        for each in (best, found[-1])
-    )
-    return None if np.isnan(before - after) else before - after
+    best, last = min(found, key=lambda each: each.low), found[-1]
+    low = case.course.loss[best.first : best.end] <= best.low
+    before = float(np.nanmedian(kept[best.first : best.end][low]))
+    lost = before - float(np.nanmedian(kept[last.first : last.end]))
+    return None if np.isnan(lost) else lost

@@ -40,6 +40,8 @@ def decide(evidence: Evidence) -> outcome.NamedOutcome:
         ("too_slow", "too-slow", "observation"),
         ("bouncing", "learned", "observation"),
         ("no_level", "bouncing", "observation"),
+        ("jumping_learner", "bouncing", "observation"),
+        ("learned_briefly", "escaped", "observation"),
         ("restless", "stuck-jumping", "observation"),
         ("saturated", "stuck-jumping", "observation"),
         ("escaped", "escaped", "observation"),
