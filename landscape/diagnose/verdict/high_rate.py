@@ -8,8 +8,6 @@ from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import ALSO, LANDINGS, OUTCOMES, POINTS
 from landscape.diagnose.verdict import landing
 from landscape.diagnose.verdict.answer import (
-    DEAD,
-    STABILITY,
     filled,
     helped,
     is_below,
@@ -22,6 +20,9 @@ from landscape.quantities import number
 from landscape.store.measured.trainings import LEAVING, STARTS
 
 SWEEP = "landscape train --seeds 3 makes one"
+NO_GRADIENT = (
+    "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it back."
+)
 TRAIN = "trainings from its snapshots would tell: leave out --no-intervene"
 
 
@@ -65,8 +66,10 @@ def stable(asked: Asked) -> Told:
         if not is_sgd(asked.evidence):
             return unanswered("bounds on curvature are known for plain SGD only")
         return unanswered("--only sharpness measures curvature as batches see it")
-    also = ["A tenth of the rate, from the same weights, stays."] if again and _stays(asked) else []
-    return Told(" ".join((*curvature, *again, *also)), tested(bool(again)))
+    if again:
+        curvature.append(f"At this rate {', '.join(again)}.")
+        curvature += ["A tenth of it stays."] if _stays(asked) else []
+    return Told(" ".join(curvature), tested(bool(again)))
 
 
 def _sharpness(asked: Asked) -> Iterator[str]:
@@ -92,8 +95,17 @@ def _left_again(asked: Asked, start: str) -> str:
     share = number_of(verdict, f"left_again_from_{name}")
     if share is None or control is None or is_below(control.value, control.threshold):
         return ""
-    stability = STABILITY[str(said(verdict, f"stability_from_{name}"))]
-    return f"From the {STARTS[start].where} {share:.0%} of other batch orders leave: {stability}."
+    stability = DECIDED[str(said(verdict, f"stability_from_{name}"))]
+    where = STARTS[start].page
+    return f"{share:.0%} of other batch orders leave from {where} ({stability})"
+
+
+DECIDED = {
+    "unstable": "unstable",
+    "not unstable": "not clearly unstable",
+    "open": "too few to say that it is unstable",
+}
+"""By what the sequential test says."""
 
 
 def _stays(asked: Asked) -> bool:
@@ -108,11 +120,11 @@ def way_back(asked: Asked) -> Told:
     if verdict.verdict == "diverged":
         return Told("Infinite weights lead nowhere.")
     rates = [
-        f"From its {place} {found[0]} of {found[1]} other learning rates make it learn{found[2]}."
+        f"From its {place} {found[0]} of {found[1]} other rates make it learn{found[2]}."
         for name, place in (("landing", "end"), ("start", "start"))
         if (found := helped(verdict, name)) is not None
     ]
-    dead = [DEAD] if said(verdict, "no_way_back") is True else []
+    dead = [NO_GRADIENT] if said(verdict, "no_way_back") is True else []
     if verdict.verdict == "escaped" or _never_learned(asked):
         if not dead and not rates:
             return unanswered(f"it isn't tested; {TRAIN}")

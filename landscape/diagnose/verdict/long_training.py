@@ -60,8 +60,8 @@ def apart(asked: Asked) -> Told:
     text = f"Weights some steps apart {since} lie at (root mean square) {found} steps"
     if moved is not None and not math.isnan(moved.exponent):
         text += (
-            f"; the square grows like the lag to the power {number(moved.exponent, 2)} ± "
-            f"{number(moved.exponent_error, 1)}: 0 would be confined, 1 a random walk, 2 a drift"
+            f"; the square grows like lag^{number(moved.exponent, 2)} ± "
+            f"{number(moved.exponent_error, 1)} (0 confined, 1 a random walk, 2 a drift)"
         )
     return Told(f"{text}.")
 
@@ -86,8 +86,8 @@ def _references(copies: Copies, distance: float) -> list[str]:
     known = (
         ("the nearest permuted copy", copies.nearest),
         ("a typical one", typical),
-        ("an independently trained twin", copies.twin),
-        ("that twin with its units matched", copies.twin_matched),
+        ("an independent twin", copies.twin),
+        ("the twin, units matched", copies.twin_matched),
     )
     found = [
         f"{_times(distance, to)} {what} ({number(to)})" for what, to in known if to is not None
@@ -122,9 +122,9 @@ def typical(asked: Asked) -> Told:
     if not reference:
         what, reference = "a typical permuted copy", copies.typical.mean if copies.typical else 1.0
     return Told(
-        f"It goes {percent(distance / reference)} of the way to {what} in half its window; "
-        "networks on digits went 2 to 7 % of that to a matched twin without weight decay, 17 to "
-        "100 % with it (docs/science.md)."
+        f"In half its window it goes {percent(distance / reference)} of the way to {what}; on "
+        "digits 2 to 7 % to a matched twin without weight decay, 17 to 100 % with it "
+        "(docs/science.md)."
     )
 
 
@@ -249,7 +249,7 @@ def connected(asked: Asked) -> Told:
     worst = paths[kind].highest
     text += f" (worst barrier {_barrier(worst)} {PATHS[kind].along}"
     if (matched := paths.get("matched")) is not None:
-        text += f", {_barrier(matched.highest)} with units matched"
+        text += f", with units matched {_barrier(matched.highest)}"
     text += ")"
     dimension = number_of(asked.verdict, "valley_dimension")
     if dimension is not None:
