@@ -23,8 +23,8 @@ class OnTheWay:
     also: tuple[str, ...]
     items: Items
     caveats: tuple[str, ...] = ()
-    restless: bool = False
-    """Whether it still jumps so much that no level holds."""
+    restless: bool | None = False
+    """Whether it still jumps so much that no level holds; None: too few jumps to say."""
 
 
 def of(case: OutcomeCase) -> OnTheWay:
@@ -51,7 +51,7 @@ def _jumps(case: OutcomeCase, items: Items) -> Iterator[str]:
         yield "bouncing"
 
 
-def _bounces(case: OutcomeCase, items: Items) -> bool:
+def _bounces(case: OutcomeCase, items: Items) -> bool | None:
     course, limits = case.course, case.thresholds
     until = len(course.loss) if course.left is None else course.left
     ended = [each for each in course.ended if each.end <= until]
@@ -82,7 +82,9 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
         still, meaning = True, "share of the rows since it left that are nearer to the best again"
     items["restless"] = Item(away, limits.restless, meaning)
     often = max(len(ended), returns) >= limits.bouncing_excursions
-    return often and still and away > limits.restless
+    if not still or not away > limits.restless:
+        return False
+    return True if often else None
 
 
 def _catapult(case: OutcomeCase, also: list[str], items: Items) -> tuple[str, ...]:

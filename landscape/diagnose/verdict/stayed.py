@@ -19,6 +19,13 @@ def near(case: OutcomeCase) -> NamedOutcome:
     way = on_the_way.of(case)
     if way.restless:
         return _named("bouncing", way)
+    if way.restless is None:
+        return unknown(
+            "it jumps back towards a constant output's loss, too seldom to tell whether a level "
+            "holds; training on would",
+            way.items,
+            way.also,
+        )
     return _held_against_others(case, way)
 
 

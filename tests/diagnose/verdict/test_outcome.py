@@ -41,6 +41,7 @@ def decide(evidence: Evidence) -> outcome.NamedOutcome:
         ("bouncing", "learned", "observation"),
         ("no_level", "bouncing", "observation"),
         ("jumping_learner", "bouncing", "observation"),
+        ("jumping_seldom", "undetermined", "undetermined"),
         ("learned_briefly", "escaped", "observation"),
         ("restless", "stuck-jumping", "observation"),
         ("saturated", "stuck-jumping", "observation"),
