@@ -145,6 +145,12 @@ def diagnose(
         ),
     ] = False,
     trust: TrustOption = False,
+    evidence: Annotated[
+        bool,
+        typer.Option(
+            "--evidence", help="Print every number too, beside the line that it is held against."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print verdict.json instead.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -181,7 +187,7 @@ def diagnose(
     if sweep_folder.is_sweep(path):
         diagnose_sweep(path, choice, intervene=intervene, json=json)
     else:
-        diagnose_run(path, choice, json=json)
+        diagnose_run(path, choice, evidence=evidence, json=json)
 
 
 ANNOUNCED_SECONDS = 60.0
@@ -231,7 +237,7 @@ def thresholds(pairs: Sequence[str]) -> Thresholds:
     return Thresholds(**chosen)
 
 
-def diagnose_run(folder: Path, choice: DiagnosisChoice, *, json: bool) -> None:
+def diagnose_run(folder: Path, choice: DiagnosisChoice, *, evidence: bool, json: bool) -> None:
     """Diagnose a run and print the page, or verdict.json."""
     from landscape.diagnose import alone
     from landscape.store import read
@@ -252,7 +258,7 @@ def diagnose_run(folder: Path, choice: DiagnosisChoice, *, json: bool) -> None:
     if json:
         strict_json.echo(verdict.record())
     else:
-        show(diagnosis, verdict)
+        show(diagnosis, verdict, evidence=evidence)
 
 
 def unwritten(folder: Path, verdict: Verdict) -> tuple[str, ...]:

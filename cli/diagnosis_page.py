@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from landscape.diagnose import Diagnosis, Verdict
     from landscape.diagnose.items import Value
+    from landscape.diagnose.verdict.verdict import Answer
     from landscape.store.measured.networks import Functions
     from landscape.store.measured.trainings import (
         ControlRepeat,
@@ -35,28 +36,50 @@ LINE_WIDTH = 12
 """Of the column of lines; a few have three numbers."""
 
 
-def show(diagnosis: Diagnosis, verdict: Verdict) -> None:
-    """Print the page."""
+def show(diagnosis: Diagnosis, verdict: Verdict, *, evidence: bool = False) -> None:
+    """Print the page, ``evidence``: with every number that it rests on."""
     shown = console(soft_wrap=False, highlight=False)
     if not shown.is_terminal:
         shown = console(width=WIDTH, highlight=False)
-    for part in page(diagnosis, verdict):
+    for part in page(diagnosis, verdict, evidence=evidence):
         shown.print(part)
-    shown.print(_files(diagnosis), soft_wrap=True)
+    shown.print(_files(diagnosis, evidence=evidence), soft_wrap=True)
 
 
-def page(diagnosis: Diagnosis, verdict: Verdict) -> Iterator[RenderableType]:
+def page(
+    diagnosis: Diagnosis, verdict: Verdict, *, evidence: bool = False
+) -> Iterator[RenderableType]:
     """The page's parts, from top to bottom."""
-    from landscape.diagnose.verdict.answer import answer
+    from landscape.diagnose.verdict.questions import TITLES
 
     run = diagnosis.subject.run
     yield Panel(_head(verdict), title=f"{run.folder}", title_align="left")
-    yield _sentences("What happened", answer(verdict))
+    if verdict.mistakes:
+        yield _sentences("First of all", verdict.mistakes)
+    for question, title in TITLES.items():
+        yield question_answered(title, [a for a in verdict.answers if a.question[0] == question])
     if verdict.caveats:
         yield _sentences("Mind that", verdict.caveats)
-    measured = diagnosis.context.measured
-    yield _evidence(verdict, measured)
-    yield from tables(verdict, measured)
+    if evidence:
+        measured = diagnosis.context.measured
+        yield _evidence(verdict, measured)
+        yield from tables(verdict, measured)
+
+
+RESTS = {"intervention": "tested", "observation": "seen", "undetermined": "open"}
+"""By confidence, the word for it: by training again, read off the run, or not answered."""
+
+
+def question_answered(title: str, answers: Sequence[Answer]) -> RenderableType:
+    """A question's answers, each with what it rests on."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for answer in answers:
+        text = Text(answer.text)
+        text.append(f" [{RESTS[answer.confidence]}]", style="dim")
+        table.add_row(Text(answer.about, style="dim"), text)
+    return Group(Text(f"\n{title}", style="bold"), table)
 
 
 def _head(verdict: Verdict) -> RenderableType:
@@ -72,6 +95,7 @@ def _head(verdict: Verdict) -> RenderableType:
     table.add_row("confidence", f"{verdict.confidence}{_meant(verdict.confidence)}")
     if verdict.rests_on is not None:
         table.add_row("rests on", ", ".join(("losses", *verdict.rests_on.parts)))
+    table.add_row("below", "tested: by training again; seen: read off the run; open: not answered")
     return table
 
 
@@ -125,7 +149,7 @@ def _evidence(verdict: Verdict, measured: Measured) -> RenderableType:
     return Group(*lines)
 
 
-def _files(diagnosis: Diagnosis) -> Text:
+def _files(diagnosis: Diagnosis, *, evidence: bool) -> Text:
     """Where everything is; paths in one piece, however long."""
     from landscape.diagnose.session.kept import VERDICT
     from landscape.diagnose.trainings.trials import FOLDER
@@ -134,13 +158,18 @@ def _files(diagnosis: Diagnosis) -> Text:
     folder = diagnosis.subject.run.folder
     text = Text("\nFiles", style="bold")
     lines = {
-        folder / VERDICT: "this verdict, for programs",
+        folder / VERDICT: "this verdict with every number that it rests on",
         folder / NAME: "all that was measured, in HDF5",
     }
     if diagnosis.plan.trials:
         lines[folder / FOLDER] = f"{len(diagnosis.plan.trials)} runs, as any other"
     for place, what in lines.items():
         text.append(f"\n{place}: {what}", style="not bold")
+    if not evidence:
+        text.append(
+            "\n--evidence prints the numbers too, beside the lines that they are held against",
+            style="not bold",
+        )
     return text
 
 

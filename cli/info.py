@@ -34,8 +34,9 @@ def info(
 ) -> None:
     """Say what a run, a sweep or a scan holds.
 
-    Of a run: settings, status, snapshots, losses at the start, at the best and at the end, and the
-    scans there; of a sweep: a table of its runs; of a scan: its plane, grid and losses.
+    Of a run: settings, status, snapshots, losses at the start, at the best and at the end, the
+    verdict if it was diagnosed, and the scans there; of a sweep: a table of its runs; of a scan:
+    its plane, grid and losses.
     """
     if salvage is not None:
         if check or json:
@@ -131,6 +132,8 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"                 {_size(about)}, {about['samples']:,} samples"
     yield f"  settings       {_settings(about)}"
     yield from _recorded(about)
+    if about["verdict"] is not None:
+        yield from _verdict(about["verdict"], about)
     for number, scan in enumerate(about["scans"]):
         yield f"  {'' if number else 'scans':15}{_scan_line(scan)}"
     if not about["scans"]:
@@ -196,6 +199,41 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
         values = [at[name] for at in losses.values()]
         cells = "".join(f"{'-' if value is None else f'{value:.4g}':>22}" for value in values)
         yield f"  {name.replace('_', ' '):22}{cells}"
+
+
+def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:
+    """What was diagnosed, in two lines, and whether that still fits the run."""
+    if found["error"] is not None:
+        yield f"  verdict        can't be read: {found['error']}"
+        return
+    landing = f" ({found['landing']})" if found["landing"] else ""
+    # Earlier versions wrote names alone.
+    said = [(each["text"], each["confidence"]) for each in found["answers"]] or [
+        (f"{found['verdict']}{landing}", found["confidence"]),
+        (f"motion {found['motion']}", ""),
+    ]
+    for number, (text, confidence) in enumerate(said):
+        rests = RESTS.get(confidence, "")
+        yield f"  {'' if number else 'verdict':15}{text}{f' ({rests})' if rests else ''}"
+    again = f"`landscape diagnose {about['folder']}` makes it anew"
+    if found["fits"] is None:
+        yield f"{'':17}whether it still fits the recording isn't known: an earlier version made it"
+    elif not found["fits"]:
+        step, rows = found["read_at"] or (0, 0)
+        now = about["snapshots"]
+        since = f"now {now['count']:,} to step {now['last']:,}" if now else "now there is none"
+        yield (
+            f"{'':17}it no longer fits the recording: read from {rows:,} snapshots to step "
+            f"{step:,}, {since}; {again}"
+        )
+
+
+RESTS = {
+    "intervention": "tested by training again",
+    "observation": "read off the run",
+    "undetermined": "not decided",
+}
+"""By confidence, what an answer rests on."""
 
 
 def _scan_line(scan: Mapping[str, Any]) -> str:

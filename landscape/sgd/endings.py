@@ -105,6 +105,12 @@ class Ending:
         """log(L_end/L_best) in standard deviations of the noise."""
         return math.log(self.factor) / self.noise if self.factor > 0 else -math.inf
 
+    @property
+    def own_noises(self) -> float:
+        """The same in those of the last stretch alone."""
+        noise = self.stretches[-1].noise
+        return math.log(self.factor) / noise if self.factor > 0 else -math.inf
+
 
 def stretches(loss: Floats, *, share: float = EndingRules.share) -> tuple[Stretch, ...]:
     """Cut the losses (T,) of at least one row; about 20 ms, whatever T."""
@@ -171,8 +177,11 @@ def _left(loss: Floats, ending: Ending) -> int:
 
 
 def _kind(ending: Ending, rules: EndingRules) -> str:
-    if ending.lost < rules.near or ending.noises <= 1:
+    if ending.lost < rules.near:
         return NEAR
+    if ending.noises <= 1:
+        # What was best may have been noisy; an end that is quiet above it doesn't return.
+        return BETWEEN if ending.own_noises > rules.noises else NEAR
     is_large = ending.lost >= rules.lost or ending.factor >= rules.times
     # Where all is lost again, what tells the best from L₀ tells it from the end.
     least = LEVEL if ending.lost >= ALL else rules.noises

@@ -82,4 +82,7 @@ OUTCOMES: Shape = {
 VERDICT: Shape = {
     **dict.fromkeys(("verdict", "motion", "confidence"), str),
     "landing": (str, None),
+    "answers?": [dict.fromkeys(("question", "about", "text", "confidence"), str)],
+    # Earlier versions wrote neither of these.
+    "rests_on?": ({"last_step?": (COUNT, None), "rows?": (COUNT, None)}, None),
 }

@@ -10,6 +10,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
+from landscape.store import verdicts
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.attributes import named
@@ -44,8 +45,34 @@ def of_run(run: Run) -> dict[str, Any]:
         found |= _recorded(run)
     except LandscapeError as error:
         found["error"] = str(error)
+    found["verdict"] = _verdict(run) if found["error"] is None else None
     found["scans"] = [_scan(path) for path in run.scans]
     return found
+
+
+SAID = ("1.3", "2.1")
+"""The answers that a summary has: what happened, and whether it stays."""
+
+
+def _verdict(run: Run) -> dict[str, Any] | None:
+    """What was diagnosed, None where nothing was; ``error`` says why it can't be read.
+
+    ``fits``: whether the recording still ends where it did; None where that isn't known.
+    """
+    try:
+        found = verdicts.read(run.folder)
+    except LandscapeError as error:
+        return {"error": str(error)}
+    if found is None:
+        return None
+    said: dict[str, Any] = {
+        name: found[name] for name in ("verdict", "motion", "landing", "confidence")
+    }
+    said["answers"] = [each for each in found.get("answers", ()) if each["question"] in SAID]
+    there = (run.folder / "trajectory.h5").is_file()
+    said["read_at"] = verdicts.read_at(found)
+    said["fits"] = verdicts.fits(found, run.trajectory) if there else False
+    return said | {"error": None}
 
 
 def frozen(problem: Mapping[str, Any]) -> dict[str, int]:

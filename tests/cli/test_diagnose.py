@@ -9,6 +9,7 @@ import pytest
 
 from landscape.diagnose.session import costs, parts
 from landscape.diagnose.session.parts import NAMES
+from landscape.diagnose.verdict.questions import TITLES
 from landscape.store import analysis, read
 
 QUICK = ("--only", "units,distances,permutations", "--no-intervene")
@@ -48,15 +49,23 @@ def test_the_page_answers_first(run, landscape):
     assert str(run).endswith(rule[1].lstrip("…"))
     assert rule[1].endswith(f"/{run.name}")
     assert "outcome" in lines[1]
-    titles = [line for line in lines if line in ("What happened", "Evidence", "Mind that", "Files")]
-    assert titles == ["What happened", "Mind that", "Evidence", "Files"]
-    assert "nearest permuted copy" in result.out
-    assert f"{run}/verdict.json: this verdict, for programs" in lines
+    questions = list(TITLES.values())
+    named = (*questions, "Evidence", "Mind that", "Files")
+    assert [line for line in lines if line in named] == [*questions, "Mind that", "Files"]
+    assert "distance in weight space" not in result.out
+    assert f"{run}/verdict.json: this verdict with every number that it rests on" in lines
     assert max(map(len, lines[: lines.index("Files")])) <= 100
+    more = landscape("diagnose", run, *QUICK, "--evidence").out.splitlines()
+    assert [line for line in more if line in named] == [
+        *(*questions, "Mind that", "Evidence", "Files")
+    ]
+    assert any(line.startswith("distance in weight space") for line in more)
+    assert "--evidence prints the numbers too" in result.out
+    assert "--evidence prints the numbers too" not in "\n".join(more)
 
 
 def test_the_page_tells_what_no_rule_asks_for(run, landscape):
-    result = landscape("diagnose", run, "--only", "functions,permutations,curvature")
+    result = landscape("diagnose", run, "--only", "functions,permutations,curvature", "--evidence")
     assert result.code == 0, result.err
     values = {n: analysis.load(run, n).values for n in ("functions", "curvature")}
     differ = values["functions"]["disagreement"]
@@ -81,7 +90,7 @@ def test_the_parts_are_in_a_file(run, landscape):
 def test_a_twin(run, landscape, tmp_path):
     small = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 1, "--seed", 5)
     landscape("train", *small, "-o", tmp_path / "twin")
-    result = landscape("diagnose", run, *QUICK, "--twin", tmp_path / "twin")
+    result = landscape("diagnose", run, *QUICK, "--twin", tmp_path / "twin", "--evidence")
     assert "twin, units matched" in result.out
     assert "No independently trained network" not in result.out
 
@@ -102,7 +111,7 @@ def test_long_measuring_is_announced(run, landscape, monkeypatch):
 @pytest.mark.slow
 def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     run = shutil.copytree(escaped, tmp_path / "run")
-    options = ("diagnose", run, "--only", "units,interventions", "--epochs", 1)
+    options = ("diagnose", run, "--only", "units,interventions", "--epochs", 1, "--evidence")
     result = landscape(*options)
     assert result.code == 0, result.err
     first = result.err.splitlines()[0]

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from landscape.diagnose import Verdict
 from landscape.diagnose.items import Item
+from landscape.diagnose.verdict.questions import TITLES, answers
+from landscape.diagnose.verdict.verdict import judge
 from landscape.store.measured.networks import Functions
 from landscape.store.measured.trainings import (
     ControlRepeat,
@@ -22,7 +24,9 @@ from landscape.store.measured.trainings import (
     Trained,
 )
 from landscape.store.measured.whole import Measured
-from landscape_cli.diagnosis_page import cell, page, tables
+from landscape_cli.diagnosis_page import RESTS, cell, page, question_answered, tables
+
+from ..diagnose import planted_questions as questions
 
 VERDICT = Verdict("escaped", "undetermined", None, (), (), "intervention")
 
@@ -90,7 +94,7 @@ def planted(verdict, measured):
         context=SimpleNamespace(measured=measured),
         subject=SimpleNamespace(run=SimpleNamespace(folder="runs/mine")),
     )
-    return text(page(diagnosis, verdict))
+    return text(page(diagnosis, verdict, evidence=True))
 
 
 def test_evidence_of_trainings_is_not_repeated():
@@ -136,6 +140,21 @@ def test_predictions_that_differ_have_their_own_table():
     assert ["at", "step", "50", "and", "at", "100", "12.5%"] in lines
     unknown = Functions(np.array([0, 9]), *3 * [np.full((2, 2), np.nan)], 10, "training")
     assert shown(functions=unknown) == ""
+
+
+@pytest.mark.parametrize("name", ["escape", "long"])
+def test_a_question_takes_25_lines_at_most(name):
+    evidence = questions.PLANTED[name]()
+    verdict = judge(evidence)
+    found = answers(verdict, evidence)
+    for question, title in TITLES.items():
+        mine = [answer for answer in found if answer.question.startswith(question)]
+        lines = text([question_answered(title, mine)]).strip("\n").splitlines()
+        assert lines[0].strip() == title
+        assert len(lines) <= 25
+        shown = " ".join(" ".join(lines).split())
+        for answer in mine:
+            assert f"[{RESTS[answer.confidence]}]" in shown
 
 
 @pytest.mark.parametrize(

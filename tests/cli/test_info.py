@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from landscape.sgd import lock
+from landscape.problem import builtin
+from landscape.sgd import Recorder, Settings, lock, resume, steps
 from landscape.store import read
 from landscape.store.scans import scanfile
 
@@ -226,3 +227,86 @@ def test_nothing_there(landscape, tmp_path):
     result = landscape("info", tmp_path / "file")
     assert result.code == 1
     assert result.err.startswith(f"landscape: error: {tmp_path}/file must be an HDF5 file")
+
+
+@pytest.fixture
+def halted(tmp_path):
+    """A run that Ctrl-C ended in its first epoch, and how it goes on."""
+    problem, settings = builtin("mlp", "moons", width=8), Settings(lr=0.3, epochs=2)
+    folder = tmp_path / "halted"
+    recorder = Recorder(folder, problem, settings)
+    for step in steps(problem, settings):
+        recorder.record(step)
+        if step.step == 20:
+            break
+    recorder.close("interrupted")
+
+    def go_on():
+        recorder, rest = resume(read(folder), problem)
+        with recorder:
+            for step in rest:
+                recorder.record(step)
+
+    return folder, go_on
+
+
+def verdict_lines(result):
+    """The lines of the verdict, from its title to that of the scans."""
+    lines = result.out.splitlines()
+    titles = [line.split()[0] if line.startswith("  ") and line[2] != " " else "" for line in lines]
+    first, last = titles.index("verdict"), titles.index("scans")
+    return [line[17:] for line in lines[first:last]]
+
+
+def test_the_verdict_in_two_lines(landscape, run):
+    assert not any(line.startswith("  verdict") for line in landscape("info", run).out.splitlines())
+    assert strict(landscape("info", run, "--json").out)["verdict"] is None
+    landscape("diagnose", run, "--only", "units", "-q", "--no-intervene")
+    verdict = json.loads((run / "verdict.json").read_text())
+    said = {each["question"]: each["text"] for each in verdict["answers"]}
+    assert verdict_lines(landscape("info", run)) == [
+        f"{said['1.3']} (read off the run)",
+        f"{said['2.1']} (not decided)",
+    ]
+    found = strict(landscape("info", run, "--json").out)["verdict"]
+    assert (found["verdict"], found["fits"], found["error"]) == (verdict["verdict"], True, None)
+
+
+def test_a_verdict_of_a_run_that_went_on_is_told_to_be_old(landscape, halted):
+    folder, go_on = halted
+    assert landscape("diagnose", folder, "--only", "units", "-q", "--no-intervene").code == 0
+    before = read(folder).trajectory
+    assert len(verdict_lines(landscape("info", folder))) == 2
+    go_on()
+    now = read(folder).trajectory
+    assert verdict_lines(landscape("info", folder))[2:] == [
+        f"it no longer fits the recording: read from {len(before.step)} snapshots to step "
+        f"{before.step[-1]}, now {len(now.step)} to step {now.step[-1]}; "
+        f"`landscape diagnose {folder}` makes it anew"
+    ]
+    assert landscape("diagnose", folder, "--only", "units", "-q", "--no-intervene").code == 0
+    assert len(verdict_lines(landscape("info", folder))) == 2
+
+
+def test_a_verdict_of_an_earlier_version_is_read(landscape, run):
+    landscape("diagnose", run, "--only", "units", "-q", "--no-intervene")
+    file = run / "verdict.json"
+    old = json.loads(file.read_text())
+    del old["answers"], old["rests_on"]["last_step"], old["rests_on"]["rows"]
+    file.write_text(json.dumps(old))
+    assert verdict_lines(landscape("info", run)) == [
+        f"{old['verdict']} (read off the run)",
+        f"motion {old['motion']}",
+        "whether it still fits the recording isn't known: an earlier version made it",
+    ]
+    assert strict(landscape("info", run, "--json").out)["verdict"]["fits"] is None
+
+
+def test_a_damaged_verdict_is_said_and_the_rest_told(landscape, run):
+    (run / "verdict.json").write_text("{}")
+    result = landscape("info", run)
+    assert result.code == 0
+    assert verdict_lines(result) == [
+        f"can't be read: {run}/verdict.json must be a verdict's JSON, it must have verdict, which "
+        f"is missing; make it anew with `landscape diagnose {run}`"
+    ]

@@ -115,6 +115,40 @@ def no_level(seed: int, momentum: float) -> Evidence:
     return run(loss, momentum)
 
 
+def jumping_learner(seed: int, momentum: float) -> Evidence:
+    """Begins to learn late and loses most of it every other time: never well for an epoch."""
+    generator = np.random.default_rng(seed)
+    loss = L0 * (1 - 0.2 * np.clip(np.arange(200) / 150 - 0.3, 0, 1))
+    lost = np.arange(200) % 2 == 0
+    back = generator.uniform(0.6, 0.9, lost.sum())
+    loss[lost] = loss[lost] + back * (L0 - loss[lost])
+    return run(noisy(loss, seed, 0.002), momentum)
+
+
+def jumping_seldom(seed: int, momentum: float) -> Evidence:
+    """Still learning at its end, by jumps: what a tanh network on photographs did."""
+    begun = np.linspace(2.09, 2.01, 29)
+    jumps = (
+        *(2.00, 2.00, 1.95, 1.98, 1.97, 1.94, 1.92, 2.04, 1.88, 1.89, 1.91),
+        *(1.92, 1.85, 1.92, 1.86, 1.88, 1.96, 1.86, 1.98, 1.82, 1.81),
+    )
+    loss = np.array([*begun, *jumps]) * L0 / math.log(8)
+    return run(noisy(loss, seed, 3e-4), momentum)
+
+
+def learned_briefly(seed: int, momentum: float) -> Evidence:
+    """Learns for some rows among spikes; settles, quiet, below those and far less right."""
+    generator = np.random.default_rng(seed)
+    loss = noisy(np.full(200, 0.6 * L0), seed, 0.01)
+    loss[:8] = decay(8, 0.3 * L0, 3)
+    low, high = generator.uniform(0.2, 0.3, 40), generator.uniform(0.8, 1.4, 40)
+    loss[8:48] = L0 * np.where(np.arange(40) % 5 < 3, low, high)
+    accuracy = np.full(200, 0.6)
+    accuracy[8:48] = 0.85
+    found = run(loss, momentum)
+    return replace(found, rows=replace(found.rows, train_accuracy=accuracy))
+
+
 def spikes_then_dead(seed: int, momentum: float) -> Evidence:
     """Five short spikes, then dead for half the run."""
     loss = noisy(decay(200, 0.5), seed)

@@ -87,7 +87,7 @@ def judge_movement(
         return _hopping(evidence)
     if not is_wide:
         return _unknown_movement(
-            "too few effective dimensions to trust c½ and R", lacks="dimensions"
+            "it moves in too few independent directions to tell", lacks="dimensions"
         )
     if ratio < thresholds.confined_ratio:
         return _confined(found, momentum, connected, thresholds)
@@ -132,18 +132,20 @@ def _confined(
         ),
     }
     if not abs(found.cosine + 0.5) <= thresholds.confined_cosine:
-        return _unknown_movement("R speaks for confinement, c½ doesn't", items)
+        return _unknown_movement(
+            "how its distances grow speaks for confinement, how it turns back doesn't", items
+        )
     if oscillation(momentum, found.steps) > thresholds.oscillation:
         return _unknown_movement(
             f"confined, or not: over {found.steps} steps oscillations from momentum aren't over, "
-            "which lowers R and may hide a slow part",
+            "which may hide a slow part",
             items,
         )
     doubt = 2 * CONFINED_SPREAD / math.sqrt(found.ratio_dimension)
     if found.ratio < min(1 - doubt, 1 / thresholds.confined_ratio):
         return _unknown_movement(
-            "confined, or not: R is below 1 beyond its error, so it oscillates, which may hide a "
-            "slow part",
+            "confined, or not: distances shrink again beyond their error, so it oscillates, which "
+            "may hide a slow part",
             items,
         )
     if not unconfined <= thresholds.unconfined:
@@ -168,7 +170,7 @@ def _mixed(found: Pooled, momentum: float, thresholds: Thresholds) -> Named:
             "confined, for few correlation times, or a walk or drift beside it"
         )
     if min(parts.walk, parts.drift) < -doubt:
-        return _unknown_movement("no sum of confinement, walk and drift has its c½ and R")
+        return _unknown_movement("no sum of confinement, walk and drift moves so")
     if not found.hops < hops_line(found, thresholds.hops):
         return _unknown_movement("confined, beside something that moves in leaps")
     least = max(thresholds.mixed_share, 2 * confined_error(found))

@@ -34,10 +34,11 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import after_escape, interventions
 from landscape.diagnose.trainings.interventions import InterventionPlan, TrainingsCost
 from landscape.diagnose.trainings.subject import Subject
+from landscape.diagnose.verdict import questions
 from landscape.diagnose.verdict.verdict import Basis, Verdict, judge
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.store import analysis
+from landscape.store import analysis, verdicts
 from landscape.store.measured.whole import NEEDS
 from landscape.store.run import Run
 
@@ -168,13 +169,21 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
     A verdict.json of the same run stays if it rests on what was left out: see `kept.lacking`.
     """
     evidence, context = gather.evidence(diagnosis.context), diagnosis.context
+    last_step, rows = verdicts.ends_at(context.subject.trajectory)
     basis = Basis(
         context.fingerprint,
         tuple(context.measured.there),
         tuple(name for name in NAMES if context.absent.get(name) == LEFT_OUT),
         diagnosis.limits,
+        last_step,
+        rows,
     )
-    verdict = replace(judge(evidence, diagnosis.limits), rests_on=basis)
+    judged = judge(evidence, diagnosis.limits)
+    verdict = replace(
+        judged,
+        answers=questions.answers(judged, evidence, diagnosis.limits),
+        rests_on=basis,
+    )
     kept.write(diagnosis.subject.run.folder, verdict)
     return verdict
 

@@ -13,7 +13,7 @@ from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.problem.rebuild import to_record
 from landscape.sgd import lock
-from landscape.store import analysis, names, sweep_outcomes
+from landscape.store import analysis, names, sweep_outcomes, verdicts
 from landscape.store.files import remove_unfinished, write_bytes
 from landscape.store.names import read_text
 from landscape.store.run import Run, read
@@ -21,7 +21,7 @@ from landscape.store.strict import dumps
 from landscape.store.sweep_folder import Sweep
 from landscape.store.vetting.shapes import parsed
 
-VERDICT = "verdict.json"
+VERDICT = verdicts.NAME
 
 
 @contextmanager

@@ -12,13 +12,10 @@ import numpy as np
 
 from landscape.diagnose.binomial import interval
 from landscape.diagnose.session import siblings
-from landscape.diagnose.session.kept import VERDICT
-from landscape.store import sweep_outcomes
-from landscape.store.json_shapes import VERDICT as VERDICT_SHAPE
+from landscape.store import sweep_outcomes, verdicts
 from landscape.store.run import Run
 from landscape.store.sweep_folder import Sweep
 from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
-from landscape.store.vetting import shapes
 
 
 def tally(sweep: Sweep) -> Outcomes:
@@ -50,15 +47,9 @@ def write(sweep: Sweep) -> Outcomes:
 
 
 def _swept(run: Run, values: Mapping[str, Any]) -> SweptRun | None:
-    place = run.folder / VERDICT
-    if not place.is_file():
+    verdict = verdicts.read(run.folder)
+    if verdict is None:
         return None
-    verdict = shapes.read(
-        place,
-        VERDICT_SHAPE,
-        what="a verdict's JSON",
-        remedy=f"make it anew with `landscape diagnose {run.folder}`",
-    )
     trajectory = run.trajectory
     last = trajectory.row("final")
     train, validation = (

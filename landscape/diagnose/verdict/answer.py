@@ -27,9 +27,9 @@ def answer(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _outcome(verdict: Verdict) -> Iterator[str]:
-    yield _filled(OUTCOMES[verdict.verdict].sentence, verdict)
-    if (count := _value(verdict, "spikes")) is not None:
-        yield f"On the way the loss spiked and came back {_times(count)}."
+    yield filled(OUTCOMES[verdict.verdict].sentence, verdict)
+    if (count := number_of(verdict, "spikes")) is not None:
+        yield f"On the way the loss spiked and came back {times(count)}."
     yield from (ALSO[name] for name in verdict.also if name in ALSO)
     if verdict.verdict == "dead-plateau":
         yield from _standstill(verdict)
@@ -47,26 +47,27 @@ def _outcome(verdict: Verdict) -> Iterator[str]:
         )
 
 
-def _times(count: float) -> str:
+def times(count: float) -> str:
+    """Once, twice, 3 times."""
     return "once" if count == 1 else "twice" if count == 2 else f"{count:.0f} times"
 
 
 def _never(verdict: Verdict) -> Iterator[str]:
     """What other rates do for a run that never learned."""
     for name, where in (("landing", "its end"), ("start", "its start")):
-        if (found := _helped(verdict, name)) is not None:
-            helped, count, within = found
-            yield f"From {where} {helped} of {count} other learning rates make it learn{within}."
+        if (found := helped(verdict, name)) is not None:
+            good, count, within = found
+            yield f"From {where} {good} of {count} other learning rates make it learn{within}."
 
 
 def _escape(verdict: Verdict) -> Iterator[str]:
     if verdict.landing is not None:
-        yield _filled(LANDINGS[verdict.landing], verdict)
-    if (norm := _value(verdict, "gradient_norm_end")) is not None:
+        yield filled(LANDINGS[verdict.landing], verdict)
+    if (norm := number_of(verdict, "gradient_norm_end")) is not None:
         text = f"The gradient there has norm {number(norm)}"
-        before = _value(verdict, "gradient_norm_best")
+        before = number_of(verdict, "gradient_norm_best")
         yield text + (f", {number(before)} at the best weights." if before is not None else ".")
-    kind = _item(verdict, "landing_kind")
+    kind = said(verdict, "landing_kind")
     if isinstance(kind, str):
         yield POINTS[kind]
     yield from _standstill(verdict)
@@ -77,10 +78,10 @@ def _escape(verdict: Verdict) -> Iterator[str]:
 
 
 def _standstill(verdict: Verdict) -> Iterator[str]:
-    zero, tensors = _item(verdict, "exactly_zero"), _item(verdict, "tensors")
+    zero, tensors = said(verdict, "exactly_zero"), said(verdict, "tensors")
     if zero is not None:
         yield f"There the gradient of {zero} of {tensors} parameter tensors is exactly zero."
-    if _item(verdict, "no_way_back") is True:
+    if said(verdict, "no_way_back") is True:
         yield DEAD
 
 
@@ -104,20 +105,20 @@ def _onset(verdict: Verdict) -> Iterator[str]:
 def _tried(verdict: Verdict, name: str, where: str) -> Iterator[str]:
     """What trainings from one start did; nothing follows where the control didn't leave."""
     control = verdict.evidence.get(f"control_from_{name}")
-    if control is None or _below(control.value, control.threshold):
+    if control is None or is_below(control.value, control.threshold):
         return
-    again = _value(verdict, f"left_again_from_{name}")
-    epochs = _value(verdict, f"epochs_from_{name}")
+    again = number_of(verdict, f"left_again_from_{name}")
+    epochs = number_of(verdict, f"epochs_from_{name}")
     if again is not None:
         within = "" if epochs is None else f", within {number(epochs)} epochs"
         yield (
             f"From the {where}, {again:.0%} of other batch orders leave again: "
-            f"{STABILITY[str(_item(verdict, f'stability_from_{name}'))]} at this learning rate"
+            f"{STABILITY[str(said(verdict, f'stability_from_{name}'))]} at this learning rate"
             f"{within}."
         )
     lower = verdict.evidence.get(f"lower_rate_from_{name}")
     if lower is not None and isinstance(lower.value, float):
-        stays = "stays" if _below(lower.value, lower.threshold) else "leaves as well"
+        stays = "stays" if is_below(lower.value, lower.threshold) else "leaves as well"
         over = "" if epochs is None else f" over {number(epochs)} epochs"
         yield (
             f"From the {where}, with a tenth of the learning rate it {stays}{over}: "
@@ -126,12 +127,12 @@ def _tried(verdict: Verdict, name: str, where: str) -> Iterator[str]:
 
 
 def _landed(verdict: Verdict) -> Iterator[str]:
-    if (found := _helped(verdict, "landing")) is not None:
-        helped, count, within = found
+    if (found := helped(verdict, "landing")) is not None:
+        good, count, within = found
         yield (
-            f"From where it landed {helped} of {count} other learning rates bring it back{within}."
+            f"From where it landed {good} of {count} other learning rates bring it back{within}."
         )
-    stuck, placed = _value(verdict, "stuck_from_plateau"), _value(verdict, "plateau_rates")
+    stuck, placed = number_of(verdict, "stuck_from_plateau"), number_of(verdict, "plateau_rates")
     if stuck is not None and placed is not None:
         yield (
             "From an initialization with the last hidden layer dead, the outputs still ignore the "
@@ -139,7 +140,7 @@ def _landed(verdict: Verdict) -> Iterator[str]:
         )
 
 
-def _helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:
+def helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:
     """How many of how many rates from a place ended below the line, and within what time."""
     rates = [
         item
@@ -149,17 +150,17 @@ def _helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:
     ]
     if not rates:
         return None
-    epochs = _value(verdict, f"epochs_from_{start}")
+    epochs = number_of(verdict, f"epochs_from_{start}")
     within = "" if epochs is None else f" within {number(epochs)} epochs"
-    return sum(_below(item.value, item.threshold) for item in rates), len(rates), within
+    return sum(is_below(item.value, item.threshold) for item in rates), len(rates), within
 
 
 def _motion(verdict: Verdict) -> Iterator[str]:
     if verdict.verdict == "diverged":
         return
-    over = _steps(verdict, _value(verdict, "motion_steps"))
-    yield _filled(MOTIONS[verdict.motion].sentence, verdict, over=over)
-    bound, count = _value(verdict, "restoring_below"), _value(verdict, "valley_dimension")
+    over = over_steps(verdict, number_of(verdict, "motion_steps"))
+    yield filled(MOTIONS[verdict.motion].sentence, verdict, over=over)
+    bound, count = number_of(verdict, "restoring_below"), number_of(verdict, "valley_dimension")
     if bound is not None:
         text = (
             "No confinement was seen for most of the squared displacement: restoring curvature "
@@ -167,7 +168,7 @@ def _motion(verdict: Verdict) -> Iterator[str]:
         )
         if count is not None:
             text += f", and about {number(count)} Hessian eigenvalues are"
-        elif _item(verdict, "valley_dimension") is not None:
+        elif said(verdict, "valley_dimension") is not None:
             text += "; how many Hessian eigenvalues are is not resolved"
         yield text + "."
     yield from _otherwise(verdict)
@@ -175,8 +176,9 @@ def _motion(verdict: Verdict) -> Iterator[str]:
         yield "It trains at the edge of stability: curvature is as high as the learning rate lets."
 
 
-def _steps(verdict: Verdict, steps: float | None) -> str:
-    whole = _value(verdict, "window_steps")
+def over_steps(verdict: Verdict, steps: float | None) -> str:
+    """Over which time, as a sentence begins."""
+    whole = number_of(verdict, "window_steps")
     if steps is None:
         return ""
     return f"Over the window's {steps:,.0f} steps" if steps == whole else f"Over {steps:,.0f} steps"
@@ -185,16 +187,17 @@ def _steps(verdict: Verdict, steps: float | None) -> str:
 def _otherwise(verdict: Verdict) -> Iterator[str]:
     """What the movement is called over the other of two times, where there are two."""
     for which, steps in (("window", "window_steps"), ("replicas", "replicas_steps")):
-        name = _item(verdict, f"over_{which}")
-        reason = _item(verdict, f"over_{which}_because")
+        name = said(verdict, f"over_{which}")
+        reason = said(verdict, f"over_{which}_because")
         if isinstance(name, str) and (name != verdict.motion or reason):
-            over = _steps(verdict, _value(verdict, steps))
+            over = over_steps(verdict, number_of(verdict, steps))
             yield f"{over} it is {name}" + (f": {reason}." if reason else ".")
 
 
-def _filled(text: str, verdict: Verdict, **more: str) -> str:
+def filled(text: str, verdict: Verdict, **more: str) -> str:
+    """A sentence of `outcome_names` with the evidence's values in it."""
     values = {name: _shown(name, item.value) for name, item in verdict.evidence.items()}
-    if _item(verdict, "motion_steps") == _item(verdict, "replicas_steps"):
+    if said(verdict, "motion_steps") == said(verdict, "replicas_steps"):
         shares = [name for name in values if name.startswith("share_")]
         values |= {
             name: values[f"replicas_{name}"] for name in shares if f"replicas_{name}" in values
@@ -208,16 +211,19 @@ def _shown(name: str, value: Value) -> str:
     return str(value)
 
 
-def _item(verdict: Verdict, name: str) -> Value:
+def said(verdict: Verdict, name: str) -> Value:
+    """A piece of evidence; None where it isn't there."""
     item = verdict.evidence.get(name)
     return None if item is None else item.value
 
 
-def _value(verdict: Verdict, name: str) -> float | None:
-    value = _item(verdict, name)
+def number_of(verdict: Verdict, name: str) -> float | None:
+    """The same, if it is a number."""
+    value = said(verdict, name)
     return float(value) if isinstance(value, int | float) else None
 
 
-def _below(value: Value, threshold: Value) -> bool:
+def is_below(value: Value, threshold: Value) -> bool:
+    """Whether both are numbers and the first isn't above the other."""
     numbers = isinstance(value, int | float) and isinstance(threshold, int | float)
     return numbers and float(value or 0) <= float(threshold or 0)

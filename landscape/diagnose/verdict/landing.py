@@ -255,11 +255,17 @@ def _is_own(branch: Trained, case: OutcomeCase) -> bool:
 
 def _kind(evidence: Evidence) -> str | None:
     end, best = evidence.state("end"), evidence.state("best")
-    if end is None or end.lambda_min is None or end.lambda_max is None:
-        return None
     norms = [s.gradient_norm for s in (end, best) if s is not None and s.gradient_norm is not None]
     if len(norms) == 2 and norms[0] > STEEP * norms[1]:
-        return "slope"
+        return None if curved(evidence) is None else "slope"
+    return curved(evidence)
+
+
+def curved(evidence: Evidence) -> str | None:
+    """How the loss curves at the end, one of `outcome_names.POINTS`; None: not measured there."""
+    end, best = evidence.state("end"), evidence.state("best")
+    if end is None or end.lambda_min is None or end.lambda_max is None:
+        return None
     largest = max(end.lambda_max, -end.lambda_min)
     scale = largest
     if best is not None and best.lambda_max is not None:

@@ -23,8 +23,8 @@ class OnTheWay:
     also: tuple[str, ...]
     items: Items
     caveats: tuple[str, ...] = ()
-    restless: bool = False
-    """Whether it still jumps so much that no level holds."""
+    restless: bool | None = False
+    """Whether it still jumps so much that no level holds; None: too few jumps to say."""
 
 
 def of(case: OutcomeCase) -> OnTheWay:
@@ -51,7 +51,7 @@ def _jumps(case: OutcomeCase, items: Items) -> Iterator[str]:
         yield "bouncing"
 
 
-def _bounces(case: OutcomeCase, items: Items) -> bool:
+def _bounces(case: OutcomeCase, items: Items) -> bool | None:
     course, limits = case.course, case.thresholds
     until = len(course.loss) if course.left is None else course.left
     ended = [each for each in course.ended if each.end <= until]
@@ -65,20 +65,26 @@ def _bounces(case: OutcomeCase, items: Items) -> bool:
         "share of the rows after learning in excursions",
     )
     late = course.loss[-max(1, len(course.loss) // LATE) :]
+    above = late > course.level
+    # Excursions begin where it had learned for an epoch: one that jumps may never have.
+    returns = int((above[:-1] & ~above[1:]).sum())
+    still = LATE * returns >= limits.bouncing_excursions
     if course.left is None:
-        away = float((late > course.level).mean())
+        away = float(above.mean())
+        meaning = (
+            "share of the last third of the rows above a quarter of the way back to L₀, from where "
+            f"it returned {returns} times"
+        )
     else:
         # Having left, it jumps if it is back again and again.
         back = (course.ending.best * course.ending.end) ** 0.5 if course.ending.best > 0 else 0.0
         away = float((course.loss[course.left :] <= back).mean())
-    items["restless"] = Item(
-        away,
-        limits.restless,
-        "share of the last third of the rows above a quarter of the way back to L₀"
-        if course.left is None
-        else "share of the rows since it left that are nearer to the best again",
-    )
-    return len(ended) >= limits.bouncing_excursions and away > limits.restless
+        still, meaning = True, "share of the rows since it left that are nearer to the best again"
+    items["restless"] = Item(away, limits.restless, meaning)
+    often = max(len(ended), returns) >= limits.bouncing_excursions
+    if not still or not away > limits.restless:
+        return False
+    return True if often else None
 
 
 def _catapult(case: OutcomeCase, also: list[str], items: Items) -> tuple[str, ...]:

@@ -19,12 +19,19 @@ def near(case: OutcomeCase) -> NamedOutcome:
     way = on_the_way.of(case)
     if way.restless:
         return _named("bouncing", way)
+    if way.restless is None:
+        return unknown(
+            "it jumps back towards a constant output's loss, too seldom to tell whether a level "
+            "holds; training on would",
+            way.items,
+            way.also,
+        )
     return _held_against_others(case, way)
 
 
 def between(case: OutcomeCase) -> NamedOutcome:
     """Above the best, too little to be clear: units decide, then jumps, then accuracy."""
-    way = on_the_way.of(case)
+    way, limits = on_the_way.of(case), case.thresholds
     if landing.collapsed(case):
         return escape.name(case)
     if way.restless:
@@ -33,11 +40,12 @@ def between(case: OutcomeCase) -> NamedOutcome:
     fallen = _accuracy_lost(case)
     if fallen is not None:
         items["accuracy_lost"] = Item(
-            fallen, case.thresholds.points, "accuracy of the best stretch minus the end's"
+            fallen, limits.points, "accuracy at the best stretch's level minus the end's"
         )
-        if fallen > case.thresholds.points and case.course.ending.noises > case.thresholds.noises:
+        # Accuracy is evidence of its own; the loss needs only be clear of the noise that is now.
+        if fallen > limits.points and case.course.ending.own_noises > limits.noises:
             return escape.name(case)
-        if fallen < case.thresholds.points / 2:
+        if fallen < limits.points / 2:
             return _named("learned", way, "end-above-best")
     return unknown(
         "the end is above the best stretch, but not by much; training on, or again from the end "
@@ -129,14 +137,14 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
 
 
 def _accuracy_lost(case: OutcomeCase) -> float | None:
+    """Of the rows of the best stretch that are at its level, minus the last stretch's."""
     accuracy = case.evidence.rows.train_accuracy
     if accuracy is None:
         return None
     kept = accuracy[np.isfinite(case.evidence.rows.train_loss)]
     found = case.course.ending.stretches
-    best = min(found, key=lambda each: each.low)
-    before, after = (
-        float(np.nanmedian(kept[each.first : each.end])) if len(kept) else np.nan
-        for each in (best, found[-1])
-    )
-    return None if np.isnan(before - after) else before - after
+    best, last = min(found, key=lambda each: each.low), found[-1]
+    low = case.course.loss[best.first : best.end] <= best.low
+    before = float(np.nanmedian(kept[best.first : best.end][low]))
+    lost = before - float(np.nanmedian(kept[last.first : last.end]))
+    return None if np.isnan(lost) else lost

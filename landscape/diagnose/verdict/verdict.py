@@ -43,6 +43,24 @@ class Basis:
     left_out: tuple[str, ...] = ()
     """What nobody asked for and wasn't measured before."""
     thresholds: Thresholds = field(default_factory=Thresholds)
+    last_step: int | None = None
+    """Of the recording as it was, and"""
+    rows: int | None = None
+    """its snapshots: with others it has gone on. None: not known."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said to a part of one of the two questions: see `questions`."""
+
+    question: str
+    """Which: ``1.3`` is the first question's third part."""
+    about: str
+    """The part in a word or two."""
+    text: str
+    """A sentence or two; of what isn't answered, what would."""
+    confidence: str
+    """``intervention``, ``observation``, or ``undetermined``: not answered."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +83,10 @@ class Verdict:
     mistakes: tuple[str, ...] = ()
     """What is wrong with data or model before anything else, a sentence each."""
     caveats: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    """What the page says first, in its order; () where it was read from evidence alone,"""
     rests_on: Basis | None = None
-    """None where it was read from evidence alone."""
+    """and None."""
 
     def record(self) -> dict[str, Any]:
         """As verdict.json has it, plain values only."""

@@ -36,7 +36,7 @@ def settled() -> dict[str, Evidence]:
 
 KEYS = (
     *("format", "version", "verdict", "motion", "landing", "layers", "also", "confidence"),
-    *("events", "evidence", "overfitting", "mistakes", "caveats", "rests_on"),
+    *("events", "evidence", "overfitting", "mistakes", "caveats", "answers", "rests_on"),
 )
 
 

@@ -1,0 +1,244 @@
+"""The first question, at a high learning rate: what happened, why, and why it doesn't come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from landscape.diagnose.motion.estimates import is_sgd
+from landscape.diagnose.outcome_names import ALSO, LANDINGS, OUTCOMES, POINTS
+from landscape.diagnose.verdict import landing
+from landscape.diagnose.verdict.answer import (
+    filled,
+    helped,
+    is_below,
+    number_of,
+    said,
+    times,
+)
+from landscape.diagnose.verdict.asked import TESTED, Asked, Told, tested, unanswered
+from landscape.quantities import number
+from landscape.store.measured.trainings import LEAVING, STARTS
+
+SWEEP = "landscape train --seeds 3 makes one"
+NO_GRADIENT = (
+    "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it back."
+)
+TRAIN = "trainings from its snapshots would tell: leave out --no-intervene"
+
+
+def happened(asked: Asked) -> Told:
+    """What became of the loss."""
+    verdict = asked.verdict
+    sentences = [filled(OUTCOMES[verdict.verdict].sentence, verdict)]
+    left = next((each for each in verdict.events if each.name == "escape"), None)
+    if verdict.verdict == "escaped" and left is not None:
+        sentences.append(f"It has been away since step {left.first:,}.")
+    if verdict.landing is not None:
+        sentences.append(filled(LANDINGS[verdict.landing], verdict))
+    if (count := number_of(verdict, "spikes")) is not None:
+        sentences.append(f"On the way the loss spiked and came back {times(count)}.")
+    # Overfitting has a line of its own.
+    sentences += [ALSO[name] for name in verdict.also if name in ALSO and name != "overfitting"]
+    return Told(" ".join(sentences), verdict.confidence)
+
+
+def place(asked: Asked) -> Told:
+    """Whether it ends in a minimum, and in what else."""
+    verdict, end = asked.verdict, asked.evidence.state("end")
+    if verdict.verdict == "diverged":
+        return unanswered("there is no place, its loss or weights are infinite")
+    kind = said(verdict, "landing_kind") or landing.curved(asked.evidence)
+    if not isinstance(kind, str) or end is None or end.lambda_max is None:
+        return unanswered("curvature at its end wasn't measured, --only curvature does it")
+    text = f"{POINTS[kind]} Curvature (eigenvalues of the loss's Hessian) goes from "
+    text += f"{number(end.lambda_min)} to {number(end.lambda_max)}"
+    best = asked.evidence.state("best")
+    if best is not None and best.lambda_max is not None and best.step != end.step:
+        text += f", up to {number(best.lambda_max)} at the best weights"
+    return Told(f"{text}.")
+
+
+def stable(asked: Asked) -> Told:
+    """Whether the rate is too high for the place it was at."""
+    again = [text for start in LEAVING if (text := _left_again(asked, start))]
+    curvature = list(_sharpness(asked))
+    if not again and not curvature:
+        if not is_sgd(asked.evidence):
+            return unanswered("bounds on curvature are known for plain SGD only")
+        return unanswered("--only sharpness measures curvature as batches see it")
+    if again:
+        curvature.append(f"At this rate {', '.join(again)}.")
+        curvature += ["A tenth of it stays."] if _stays(asked) else []
+    return Told(" ".join(curvature), tested(bool(again)))
+
+
+def _sharpness(asked: Asked) -> Iterator[str]:
+    evidence = asked.verdict.evidence
+    when, suffix = "At the end", ""
+    if "batch_sharpness_onset" in evidence:
+        when, suffix = "Before it left", "_onset"
+    batch, top = (evidence.get(f"{name}{suffix}") for name in ("batch_sharpness", "sharpness"))
+    if batch is None or not isinstance(batch.value, float):
+        return
+    text = f"{when} curvature along the batches' own gradients was {number(batch.value)}"
+    if top is not None and isinstance(top.threshold, float) and isinstance(batch.threshold, float):
+        text += f"; this rate bears {number(batch.threshold)}"
+        if top.threshold != batch.threshold:
+            text += f" under noise, {number(top.threshold)} without"
+        text += " (healthy runs exceed that too)"
+    yield f"{text}."
+
+
+def _left_again(asked: Asked, start: str) -> str:
+    verdict, name = asked.verdict, STARTS[start].item
+    control = verdict.evidence.get(f"control_from_{name}")
+    share = number_of(verdict, f"left_again_from_{name}")
+    if share is None or control is None or is_below(control.value, control.threshold):
+        return ""
+    stability = DECIDED[str(said(verdict, f"stability_from_{name}"))]
+    where = STARTS[start].page
+    return f"{share:.0%} of other batch orders leave from {where} ({stability})"
+
+
+DECIDED = {
+    "unstable": "unstable",
+    "not unstable": "not clearly unstable",
+    "open": "too few to say that it is unstable",
+}
+"""By what the sequential test says."""
+
+
+def _stays(asked: Asked) -> bool:
+    lower = [asked.verdict.evidence.get(f"lower_rate_from_{STARTS[s].item}") for s in LEAVING]
+    known = [item for item in lower if item is not None]
+    return bool(known) and all(is_below(item.value, item.threshold) for item in known)
+
+
+def way_back(asked: Asked) -> Told:
+    """Why it doesn't find its old optimum again."""
+    verdict = asked.verdict
+    if verdict.verdict == "diverged":
+        return Told("Infinite weights lead nowhere.")
+    rates = [
+        f"From its {place} {found[0]} of {found[1]} other rates make it learn{found[2]}."
+        for name, place in (("landing", "end"), ("start", "start"))
+        if (found := helped(verdict, name)) is not None
+    ]
+    dead = [NO_GRADIENT] if said(verdict, "no_way_back") is True else []
+    if verdict.verdict == "escaped" or _never_learned(asked):
+        if not dead and not rates:
+            return unanswered(f"it isn't tested; {TRAIN}")
+        return Told(" ".join((*dead, *rates)), tested(bool(rates)))
+    noises = number_of(verdict, "end_noises")
+    if noises is None:
+        return unanswered("what the end is beside the best isn't clear; training on would tell")
+    text = "It needn't: it ends "
+    text += f"{number(max(noises, 0.0), 2)} standard deviations of its noise above its best stretch"
+    if said(verdict, "excursions"):
+        text += f", and came back from all {said(verdict, 'excursions')} excursions"
+    if verdict.verdict == "bouncing":
+        text = f"It does, again and again: {said(verdict, 'excursions')} times, and holds no level"
+    return Told(f"{text}.")
+
+
+def _never_learned(asked: Asked) -> bool:
+    return not {"end_noises", "excursions"} & set(asked.verdict.evidence)
+
+
+def gradient(asked: Asked) -> Told:
+    """How close to zero the next step is, and whether that keeps it there."""
+    end, best = asked.evidence.state("end"), asked.evidence.state("best")
+    if end is None or end.gradient_norm is None:
+        return unanswered("the gradient at its end wasn't measured, --only units does it")
+    text = f"The full gradient's norm at the end is {number(end.gradient_norm)}"
+    if best is not None and best.gradient_norm is not None and best.step != end.step:
+        text += f", {number(best.gradient_norm)} at the best weights"
+    if end.moving is not None and (zero := (end.tensors or 0) - len(end.moving)):
+        left = ", ".join(end.moving[:3]) or "none"
+        text += (
+            f"; it is exactly zero for {zero} of {end.tensors} parameter tensors, all but {left}"
+        )
+        keeps = said(asked.verdict, "no_way_back") is True
+        text += ", which keeps it there" if keeps else ""
+    return Told(f"{text}.")
+
+
+def plateau(asked: Asked) -> Told:
+    """Whether it is stuck on a plateau: outputs that don't depend on the input."""
+    end = asked.evidence.state("end")
+    if end is None or end.logit_spread is None:
+        return unanswered(
+            "what outputs and units are at its end wasn't measured, --only units does"
+        )
+    flat = landing.ignores_input(end, asked.thresholds)
+    text = "Yes: its" if flat else "No: its"
+    text += f" outputs vary over the inputs by {number(end.logit_spread)} of their size"
+    text += ", next to nothing" if flat else ""
+    dead = {**dict.fromkeys(end.stuck_layers, 1.0), **end.partly_stuck}
+    if dead:
+        worst = max(dead, key=lambda name: dead[name])
+        text += f"; of its layers {worst} has most dead or saturated units, {dead[worst]:.0%}"
+    else:
+        text += "; no unit is dead or saturated on all data"
+    return Told(f"{text}.")
+
+
+def stuck_rates(asked: Asked) -> Told:
+    """At which rates it would be stuck, started in the middle of the plateau."""
+    placed = number_of(asked.verdict, "plateau_rates")
+    if placed is None:
+        return unanswered(
+            "networks are put on the plateau and trained at several rates only after an escape; "
+            "of other rates a sweep tells, landscape train --lr 0.001,0.01,0.1"
+        )
+    stuck = (number_of(asked.verdict, "stuck_from_plateau") or 0.0) * placed
+    rates = [b.learning_rate for b in asked.evidence.measured.branches if b.kind == "plateau"]
+    return Told(
+        f"Put on the plateau, its last hidden layer dead from the start, it is still stuck at the "
+        f"end at {stuck:.0f} of {placed:.0f} rates, {number(min(rates))} to {number(max(rates))}.",
+        TESTED,
+    )
+
+
+def overfits(asked: Asked) -> Told:
+    """How overfitting shows, and whether it has to do with the jump."""
+    found = asked.verdict.overfitting
+    if found is None:
+        return unanswered("there is no validation data")
+    side = "above" if found.gap >= 0 else "below"
+    text = f"Validation loss was lowest, {number(found.validation_minimum)}, at step {found.step:,}"
+    best = asked.evidence.places.get("best")
+    if best is not None and best != found.step:
+        order = "before" if best > found.step else "after"
+        text += f", {abs(best - found.step):,} steps {order} training loss was"
+    left = next((each for each in asked.verdict.events if each.name == "escape"), None)
+    if left is not None:
+        early = left.first >= found.step
+        order = "before" if early else "after"
+        text += f" and {abs(left.first - found.step):,} {order} it left"
+    text += (
+        f"; at the end it is {number(found.validation_end)}, {number(abs(found.gap))} {side} "
+        "training."
+    )
+    if left is not None and found.rise > 0:
+        text += " The jump lifts both; overfitting by itself lifts validation alone."
+    return Told(text)
+
+
+def beside(asked: Asked) -> Told:
+    """How it differs from other runs."""
+    others = asked.evidence.siblings_share
+    own = number_of(asked.verdict, "end_share")
+    loss, constant = (number_of(asked.verdict, name) for name in ("end_loss", "constant_loss"))
+    if own is None and loss is not None and constant:
+        own = (constant - loss) / abs(constant)
+    if others is None or own is None:
+        return unanswered(f"it needs a sweep's other runs, {SWEEP}")
+    return Told(
+        f"It ends {_share(own)} of the way from a constant output's loss to zero; the sweep's "
+        f"other runs that learned, {_share(others)} (median)."
+    )
+
+
+def _share(share: float) -> str:
+    return f"{max(share, 0.0):.0%}"

@@ -1,0 +1,272 @@
+"""The second question, in a long training: does it stay or explore, how far, and among what."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from landscape.diagnose.connectivity import basins
+from landscape.diagnose.items import Value
+from landscape.diagnose.motion.estimates import is_sgd
+from landscape.diagnose.outcome_names import MOTIONS, UNDETERMINED
+from landscape.diagnose.verdict.answer import filled, is_below, number_of, over_steps, said, times
+from landscape.diagnose.verdict.asked import TESTED, Asked, Told, tested, unanswered
+from landscape.quantities import number, percent
+from landscape.store.measured.paths import PATHS, Barrier
+from landscape.store.measured.weights import Copies
+
+TRAIN = "trainings from its window would tell: leave out --no-intervene"
+ESCAPED = "after an escape trainings ask why it left, not how it moves"
+
+
+def stays(asked: Asked) -> Told:
+    """Whether it stays near a place or explores, and over which time."""
+    verdict = asked.verdict
+    if verdict.verdict == "diverged":
+        return unanswered("weights that became infinite are nowhere")
+    over = over_steps(verdict, number_of(verdict, "motion_steps"))
+    text = filled(MOTIONS[verdict.motion].sentence, verdict, over=over)
+    for which, steps in (("window", "window_steps"), ("replicas", "replicas_steps")):
+        name = said(verdict, f"over_{which}")
+        if isinstance(name, str) and name not in (verdict.motion, UNDETERMINED):
+            text += f" {over_steps(verdict, number_of(verdict, steps))} it is {name}."
+    if verdict.motion == UNDETERMINED and "share_confined" in verdict.evidence:
+        parts = (max(number_of(verdict, f"share_{kind}") or 0.0, 0.0) for kind in KINDS)
+        confined, walk, drift = (f"{part:.0%}" for part in parts)
+        text += (
+            f" Read as a sum, its squared displacement over half the window is {confined} "
+            f"confined, {walk} a walk, {drift} a drift."
+        )
+    if verdict.motion == UNDETERMINED:
+        return Told(text, UNDETERMINED)
+    return Told(text, tested(asked.evidence.measured.replicas is not None))
+
+
+KINDS = ("confined", "walk", "drift")
+
+
+def apart(asked: Asked) -> Told:
+    """How d(w_N, w_M) behaves by lag."""
+    spread, moved = asked.evidence.measured.distances, asked.evidence.measured.diffusion
+    if spread is None:
+        return unanswered("--only distances measures them")
+    curve = spread.settled or spread.by_lag
+    places = sorted({0, len(curve.lag) // 2, len(curve.lag) - 1})
+    found = ", ".join(
+        f"{number(float(curve.distance[at]))} over {curve.lag[at]:,.0f}" for at in places
+    )
+    since = f"since step {spread.since:,}" if spread.settled else "in the whole run"
+    text = f"Weights some steps apart {since} lie at (root mean square) {found} steps"
+    if moved is not None and not math.isnan(moved.exponent):
+        text += (
+            f"; the square grows like lag^{number(moved.exponent, 2)} ± "
+            f"{number(moved.exponent_error, 1)} (0 confined, 1 a random walk, 2 a drift)"
+        )
+    return Told(f"{text}.")
+
+
+def beside_copies(asked: Asked) -> Told:
+    """Whether that is far, beside networks that are equal but for the order of units."""
+    copies, moved = asked.evidence.measured.permutations, asked.evidence.measured.diffusion
+    distance = _half_window(asked)
+    if copies is None or distance is None or moved is None:
+        return unanswered("--only distances,permutations,diffusion measures them")
+    if copies.nearest is None:
+        return unanswered(f"the model has no copies: {copies.reason}")
+    return Told(
+        f"Over half its window ({moved.steps // 2:,} steps) it moves {number(distance)}: "
+        + ", ".join(_references(copies, distance))
+        + "."
+    )
+
+
+def _references(copies: Copies, distance: float) -> list[str]:
+    typical = copies.typical.mean if copies.typical is not None else None
+    known = (
+        ("the nearest permuted copy", copies.nearest),
+        ("a typical one", typical),
+        ("an independent twin", copies.twin),
+        ("the twin, units matched", copies.twin_matched),
+    )
+    found = [
+        f"{_times(distance, to)} {what} ({number(to)})" for what, to in known if to is not None
+    ]
+    return found if copies.twin is not None else [*found, "no twin to compare with (--twin)"]
+
+
+def _times(distance: float, reference: float) -> str:
+    if not reference > 0:
+        return "beyond"
+    ratio = distance / reference
+    return f"{percent(ratio)} of the way to" if ratio < 1 else f"{number(ratio, 2)} times as far as"
+
+
+def _half_window(asked: Asked) -> float | None:
+    """√MSD(T/2), T the window; None where it isn't known."""
+    moved = asked.evidence.measured.diffusion
+    if moved is None or not len(moved.lags):
+        return None
+    known = np.isfinite(moved.msd)
+    if not known.any():
+        return None
+    return math.sqrt(float(np.interp(moved.steps / 2, moved.lags[known], moved.msd[known])))
+
+
+def typical(asked: Asked) -> Told:
+    """What the distance is for typical networks."""
+    copies, distance = asked.evidence.measured.permutations, _half_window(asked)
+    if copies is None or distance is None or not (copies.twin_matched or copies.typical):
+        return unanswered("one run tells of itself only; docs/science.md has tables of 13 regimes")
+    what, reference = "a matched twin", copies.twin_matched
+    if not reference:
+        what, reference = "a typical permuted copy", copies.typical.mean if copies.typical else 1.0
+    return Told(
+        f"In half its window it goes {percent(distance / reference)} of the way to {what}; on "
+        "digits 2 to 7 % to a matched twin without weight decay, 17 to 100 % with it "
+        "(docs/science.md)."
+    )
+
+
+def leaves(asked: Asked) -> Told:
+    """Whether the rate is too high for the surface: does it leave what it reached?"""
+    verdict = asked.verdict
+    if verdict.verdict == "escaped":
+        return Told("It left for good: see what happened, above.", verdict.confidence)
+    if verdict.verdict == "diverged":
+        return Told("It left for infinity.")
+    if "excursions" not in verdict.evidence:
+        return unanswered("it hadn't learned, so that there is nothing that it could leave")
+    spikes, excursions = number_of(verdict, "spikes"), number_of(verdict, "excursions") or 0.0
+    if spikes:
+        text = f"It left {times(spikes)} and came back each time"
+    elif excursions:
+        text = (
+            f"It rose a quarter of the way to a constant output's loss {times(excursions)}, no "
+            "more than noise does"
+        )
+    else:
+        text = "It didn't leave: the loss never rose a quarter of the way to a constant output's"
+    batch = verdict.evidence.get("batch_sharpness")
+    top = verdict.evidence.get("sharpness")
+    if batch is not None and isinstance(batch.value, float) and isinstance(batch.threshold, float):
+        side = "below" if is_below(batch.value, batch.threshold) else "above"
+        text += (
+            f". Curvature as batches see it ends at {number(batch.value)}, {side} the "
+            f"{number(batch.threshold)} that this rate bears"
+        )
+        if top is not None and top.threshold != batch.threshold:
+            text += f" under noise ({number(_as_float(top.threshold))} without)"
+    if "edge-of-stability" in verdict.also:
+        text += ": at the edge of stability"
+    return Told(f"{text}.")
+
+
+def _as_float(value: Value) -> float | None:
+    return value if isinstance(value, float) else None
+
+
+def momentum(asked: Asked) -> Told:
+    """What momentum changes."""
+    setup, moved = asked.evidence.setup, asked.evidence.measured.diffusion
+    if not is_sgd(asked.evidence):
+        return unanswered(f"how {setup.optimizer} explores beside SGD takes a run of SGD")
+    rate = setup.learning_rate
+    if not setup.momentum:
+        return unanswered(
+            f"it has none; --momentum 0.9 --lr {rate / 10:g}, the same rate in effect, would tell"
+        )
+    last = 1 / (1 - setup.momentum)
+    text = (
+        f"Momentum {setup.momentum:g} multiplies the rate by {number(last)} and makes steps "
+        f"resemble each other over about {last:.0f}"
+    )
+    if moved is not None and not math.isnan(moved.update_cosine):
+        text += (
+            f" (cosine of consecutive steps {number(moved.update_cosine, 2)}, of their gradients "
+            f"{number(moved.gradient_cosine, 2)})"
+        )
+    return Told(
+        f"{text}. What that changes in where it goes, --momentum 0 --lr {rate * last:g} would "
+        "tell, the same rate in effect."
+    )
+
+
+def oscillates(asked: Asked) -> Told:
+    """Small oscillations, or ruin."""
+    evidence, moved = asked.evidence, asked.evidence.measured.diffusion
+    rows = evidence.rows
+    first = moved.first_step if moved is not None else int(rows.step[len(rows.step) // 2])
+    loss = rows.train_loss[(rows.step >= first) & np.isfinite(rows.train_loss)]
+    if not len(loss):
+        return unanswered("no losses are known in its window")
+    low, middle, high = (float(value) for value in np.quantile(loss, [0.05, 0.5, 0.95]))
+    largest = float(loss.max())
+    text = (
+        f"From step {first:,} on 9 of 10 losses lie between {number(low)} and {number(high)} "
+        f"(median {number(middle)}), the largest is {number(largest)}"
+    )
+    confined = number_of(asked.verdict, "share_confined")
+    if confined is not None and not math.isnan(confined) and asked.verdict.verdict != "diverged":
+        text += (
+            f"; {min(max(confined, 0.0), 1.0):.0%} of the squared displacement is a jitter about "
+            "a place"
+        )
+    return Told(f"{text}.")
+
+
+def noise(asked: Asked) -> Told:
+    """What it does that SGD sees the loss through a sample."""
+    trained = asked.evidence.measured.interventions
+    motion = trained.motion if trained is not None else None
+    if motion is None:
+        escaped = asked.verdict.verdict == "escaped"
+        return unanswered(f"{ESCAPED}; replicas of a run that stays do" if escaped else TRAIN)
+    full, lower = motion.full_batch, motion.lower
+    sentences = []
+    if full is not None:
+        sentences.append(
+            f"Without it, by {full.steps} steps on all data, weights move "
+            f"{number(full.displacement)} instead of {number(full.noisy_displacement)} and the "
+            f"loss ends at {number(full.loss)} instead of {number(full.noisy_loss)}."
+        )
+    if lower is not None:
+        sentences.append(
+            f"A tenth of the rate takes the end's loss from {number(lower.start_loss)} to "
+            f"{number(lower.end_loss)}."
+        )
+    return Told(" ".join(sentences), TESTED) if sentences else unanswered(TRAIN)
+
+
+def connected(asked: Asked) -> Told:
+    """Discrete minima, or a connected set of them?"""
+    floors, paths = asked.evidence.measured.connectivity, asked.evidence.measured.barriers
+    if floors is None or not paths:
+        escaped = asked.verdict.verdict == "escaped"
+        return unanswered(f"{ESCAPED}" if escaped else TRAIN)
+    text = f"Below {floors.count} of its snapshots lie floors, and " + _joined(asked)
+    kind = "curve" if "curve" in paths else "line"
+    worst = paths[kind].highest
+    text += f" (worst barrier {_barrier(worst)} {PATHS[kind].along}"
+    if (matched := paths.get("matched")) is not None:
+        text += f", with units matched {_barrier(matched.highest)}"
+    text += ")"
+    dimension = number_of(asked.verdict, "valley_dimension")
+    if dimension is not None:
+        text += f"; a valley of about {number(dimension)} dimensions at this scale"
+    return Told(f"{text}.", TESTED)
+
+
+def _joined(asked: Asked) -> str:
+    groups = number_of(asked.verdict, "basins")
+    if groups is not None:
+        return f"no path that was tried joins them: {groups:.0f} groups"
+    if basins.connected(asked.evidence, asked.thresholds, {}):
+        return "paths of low loss join all of them: one connected set"
+    return "some barriers are neither low nor high, --curve trains bent paths"
+
+
+def _barrier(worst: Barrier) -> str:
+    if math.isnan(worst.error):
+        return f"{number(worst.ratio, 2)} times the loss"
+    return f"{number(worst.error, 2)} points of error"

@@ -1,0 +1,90 @@
+"""The two questions, part by part, and what a verdict and its evidence answer to each.
+
+Page, report and `landscape info` have their sentences from here. Whatever isn't known is said as
+such, with what would tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.verdict import high_rate, long_training
+from landscape.diagnose.verdict.asked import Asked, PartAnswer
+from landscape.diagnose.verdict.verdict import Answer, Verdict
+
+
+@dataclass(frozen=True)
+class QuestionPart:
+    """A part of a question."""
+
+    about: str
+    """In a word or two, as the page has it."""
+    asks: str
+    """In full."""
+    answer: PartAnswer
+
+
+TITLES = {"1": "What happened, and why", "2": "Does it stay or explore"}
+"""By question, its title."""
+PARTS: Mapping[str, QuestionPart] = {
+    "1.3": QuestionPart(
+        "outcome",
+        "Did it learn, and did it jump out of its minimum? Into what?",
+        high_rate.happened,
+    ),
+    "1.2": QuestionPart("place", "Is where it ends a local minimum?", high_rate.place),
+    "1.9": QuestionPart("stability", "Does the rate make its solution unstable?", high_rate.stable),
+    "1.4": QuestionPart(
+        "way back", "Why doesn't it find the old optimum again?", high_rate.way_back
+    ),
+    "1.5": QuestionPart(
+        "gradient", "How close to zero is it, and does that keep it there?", high_rate.gradient
+    ),
+    "1.6": QuestionPart("plateau", "Is it stuck on a flat plateau?", high_rate.plateau),
+    "1.7": QuestionPart(
+        "other rates", "At which rates does it get stuck on the plateau?", high_rate.stuck_rates
+    ),
+    "1.8": QuestionPart(
+        "overfitting", "How does it show, has it to do with the jump?", high_rate.overfits
+    ),
+    "1.1": QuestionPart("other runs", "How is it different from the others?", high_rate.beside),
+    "2.1": QuestionPart(
+        "motion", "Does it remain near a minimum or explore a region?", long_training.stays
+    ),
+    "2.2": QuestionPart(
+        "distances", "How does d(w_N, w_M) behave once it has settled?", long_training.apart
+    ),
+    "2.3": QuestionPart(
+        "copies",
+        "Is that far, beside networks equal up to the order of their units?",
+        long_training.beside_copies,
+    ),
+    "2.4": QuestionPart("elsewhere", "What is it for typical networks?", long_training.typical),
+    "2.5": QuestionPart(
+        "too fast?", "Does it leave the minimum that it reached?", long_training.leaves
+    ),
+    "2.6": QuestionPart("momentum", "What does momentum change?", long_training.momentum),
+    "2.7": QuestionPart("jitter", "Small ones about a minimum, or ruin?", long_training.oscillates),
+    "2.8": QuestionPart(
+        "noise", "What does seeing the loss through a sample do?", long_training.noise
+    ),
+    "2.9": QuestionPart(
+        "minima", "Separate minima, or a connected set of them?", long_training.connected
+    ),
+}
+"""By number, in the order of the page."""
+
+
+def answers(
+    verdict: Verdict, evidence: Evidence, thresholds: Thresholds | None = None
+) -> tuple[Answer, ...]:
+    """What is said to every part, in the order of the page."""
+    asked = Asked(verdict, evidence, thresholds or Thresholds())
+    found = []
+    for question, part in PARTS.items():
+        told = part.answer(asked)
+        found.append(Answer(question, part.about, told.text, told.confidence))
+    return tuple(found)

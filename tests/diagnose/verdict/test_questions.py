@@ -1,0 +1,129 @@
+"""Both questions, part by part: answered with what was planted, or said not to be."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.verdict.questions import PARTS, answers
+from landscape.diagnose.verdict.verdict import judge
+from landscape.store.measured.whole import Measured
+
+from .. import planted_motions as motions
+from .. import planted_outcomes as outcomes
+from .. import planted_questions as planted
+
+NUMBERS = {f"{question}.{part}" for question in (1, 2) for part in range(1, 10)}
+
+
+def asked(evidence: Evidence) -> dict[str, tuple[str, str]]:
+    found = answers(judge(evidence), evidence)
+    return {each.question: (each.text, each.confidence) for each in found}
+
+
+def every_evidence() -> dict[str, Evidence]:
+    names = ("learned", "diverged", "dead_plateau", "too_slow", "no_level", "early", "late_spike")
+    found = {name: getattr(outcomes, name)(0, 0.0) for name in names}
+    found |= {name: make() for name, make in planted.PLANTED.items()}
+    found["bare"] = replace(outcomes.learned(0, 0.9), measured=Measured(), places={})
+    return found
+
+
+@pytest.mark.parametrize("name", list(every_evidence()))
+def test_every_part_has_a_line(name):
+    evidence = every_evidence()[name]
+    found = answers(judge(evidence), evidence)
+    assert [each.question for each in found] == list(PARTS)
+    assert {each.question for each in found} == NUMBERS
+    for each in found:
+        assert each.about == PARTS[each.question].about
+        # What isn't answered says so and, after that, why and what would.
+        if each.text.startswith("Not answered: "):
+            assert each.confidence == "undetermined"
+        assert len(each.text.removeprefix("Not answered: ")) > 20
+        assert each.text.endswith(".")
+        assert "{" not in each.text
+        assert "None" not in each.text
+        # Statistics are said in words.
+        assert not re.search(r"c½|\bR\b|\bu\b|MSD|L₀|D_eff", each.text)
+
+
+def test_an_escape_is_answered_whole():
+    said = asked(planted.escape())
+    answered = {number for number, (text, _) in said.items() if not text.startswith("Not answered")}
+    assert answered >= {f"1.{part}" for part in range(1, 10)}
+    assert "It has been away since step 500." in said["1.3"][0]
+    assert "spiked and came back 5 times" in said["1.3"][0]
+    assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
+    assert "100% of other batch orders leave from the best weights (unstable)" in said["1.9"][0]
+    assert "20% of other batch orders leave from before the onset (not clearly" in said["1.9"][0]
+    # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
+    assert "was 3; this rate bears 2 under noise, 38 without" in said["1.9"][0]
+    assert "From its end 0 of 4 other rates make it learn within 15 epochs." in (said["1.4"][0])
+    assert said["1.5"] == (
+        "The full gradient's norm at the end is 0.001, 0.3 at the best weights; it is exactly zero "
+        "for 5 of 6 parameter tensors, all but output.bias, which keeps it there.",
+        "observation",
+    )
+    assert said["1.6"][0].startswith("Yes: its outputs vary over the inputs by 0 of their size")
+    assert "still stuck at the end at 5 of 5 rates, 0.0001 to 1" in said["1.7"][0]
+    assert "90%" in said["1.1"][0]
+
+
+def test_overfitting_is_set_beside_the_jump():
+    evidence = planted.escape()
+    rows = evidence.rows
+    lowest = int(rows.step[int(np.argmin(rows.validation_loss))])
+    text = asked(evidence)["1.8"][0]
+    assert f"Validation loss was lowest, {rows.validation_loss.min():.3g}, at step {lowest}" in text
+    assert f"and {500 - lowest} before it left" in text
+
+
+def test_a_long_run_is_answered_whole():
+    evidence = planted.long()
+    said = asked(evidence)
+    answered = {number for number, (text, _) in said.items() if not text.startswith("Not answered")}
+    assert answered >= {f"2.{part}" for part in range(1, 10)}
+    assert said["2.1"][0].startswith("Over the window's 2,048 steps the weights wander through")
+    assert said["2.1"][1] == said["2.8"][1] == said["2.9"][1] == "intervention"
+    moved = evidence.measured.diffusion
+    half = math.sqrt(float(moved.msd[np.argmin(np.abs(moved.lags - 1024))]))
+    text = said["2.3"][0]
+    measured = float(re.search(r"it moves ([\d.]+):", text)[1])
+    assert measured == pytest.approx(half, rel=0.05)
+    assert f"{half / 200:.2g} times as far as the nearest permuted copy (200)" in text
+    assert f"{100 * half / 4000:.2g} % of the way to a typical one (4,000)" in text
+    assert f"{100 * half / 4100:.2g} % of the way to an independent twin (4,100)" in text
+    assert f"{100 * half / 2000:.2g} % of the way to the twin, units matched" in text
+    assert "Below 10 of its snapshots lie floors, and paths of low loss join all" in said["2.9"][0]
+    assert (
+        "weights move 0.5 instead of 1.5 and the loss ends at 0.03 instead of 0.05"
+        in (said["2.8"][0])
+    )
+    assert "from 0.05 to 0.02" in said["2.8"][0]
+    assert "--momentum 0 --lr 1 would tell" in said["2.6"][0]
+
+
+def test_distances_by_lag_are_those_of_the_walk():
+    text = asked(planted.long())["2.2"][0]
+    first, last = re.search(r"([\d.]+) over 16, .* ([\d.]+) over [\d,]+ steps;", text).groups()
+    # A random walk of 50 coordinates with unit steps, every 16 training steps.
+    assert float(first) == pytest.approx(math.sqrt(50), rel=0.05)
+    assert float(last) > 3 * float(first)
+
+
+def test_basins_that_no_path_joins_are_said():
+    wells = motions.evidence(motions.wells(0.0), count=1)[0]
+    assert "no path that was tried joins them: 10 groups" in asked(wells)["2.9"][0]
+
+
+def test_nothing_is_answered_of_what_was_not_measured():
+    said = asked(every_evidence()["bare"])
+    for number in ("1.2", "1.5", "1.6", "1.7", "1.8", "1.1", "2.2", "2.3", "2.4", "2.8", "2.9"):
+        assert said[number][0].startswith("Not answered: ")
+        assert said[number][1] == "undetermined"
