@@ -133,6 +133,10 @@ class Hessian:
             recompute(self.model, self._samples, self._objective)
             self._forget()
 
+    def loss(self) -> float:
+        """The mean loss."""
+        return sum(float(share.detach()) for share in self._shares())
+
     def gradient(self) -> tuple[float, Floats]:
         """The mean loss and its gradient (P,)."""
         loss, total = 0.0, torch.zeros_like(self._vector)

@@ -44,7 +44,7 @@ class Chains:
     """What C chains did after their burn-in."""
 
     losses: Floats
-    """(T, C) of each step, as `Slopes` gave them."""
+    """(T, C) of the draws."""
     last: Floats
     """(C, P) where they ended."""
 
@@ -65,28 +65,33 @@ def sample(
     chains: int,
     seed: int = 0,
     scale: Floats | None = None,
+    every: int = 1,
+    observe: Callable[[Floats], Floats] | None = None,
     listener: Callable[[int, int], None] = lambda done, total: None,
 ) -> Chains:
     """Run chains from ``start`` (P,), w*; they end early where one leaves the finite numbers.
 
     Args:
-        slopes: a fresh batch each time it is called makes the losses' mean one over all samples.
         step_size: ε.
         burn_in: steps that are left out,
-        draws: and those that count.
+        draws: and those that count,
+        every: of which every so many is kept.
         scale: a diagonal M (P,) that preconditions: steps are −ε/2 M ∇A + √(εM) ξ, of the same
             density whatever M is; 0 where nothing moves. 1 unless given.
+        observe: losses (C,) at points (C, P) of those that are kept, instead of ``slopes``'s own:
+            over all samples, where these are a batch's.
         listener: ``listener(done, total)``, in steps.
     """
     generator = np.random.Generator(np.random.PCG64([seed, 4]))
     points = np.tile(np.asarray(start, np.float64), (chains, 1))
     half = step_size / 2 * (1.0 if scale is None else scale)
     spread = np.sqrt(2 * half)
-    found = np.full((draws, chains), np.nan)
+    found = np.full((-(-draws // every), chains), np.nan)
     for step in range(burn_in + draws):
         losses, gradients = slopes(points)
-        if step >= burn_in:
-            found[step - burn_in] = losses
+        draw, rest = divmod(step - burn_in, every)
+        if draw >= 0 and rest == 0:
+            found[draw] = losses if observe is None else observe(points)
         if not np.isfinite(losses).all():
             break
         pull = tempering.strength * gradients + tempering.tether * (points - start)

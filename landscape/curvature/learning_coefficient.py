@@ -80,6 +80,7 @@ def measure(
     chains: int = CHAINS,
     batch_size: int = BATCH,
     tether: float | None = None,
+    controls: bool = True,
     seed: int = 0,
     device: str = "auto",
     listener: Listener = lambda done, total: None,
@@ -93,6 +94,8 @@ def measure(
     Args:
         chains: two at least.
         tether: γ, the same at every floor; chosen unless given.
+        controls: whether the last floor is measured otherwise too; without that nobody knows
+            whether batches and steps are small enough.
 
     Raises:
         LandscapeError: no such row, fewer than two chains, too few samples, or curvature can't be
@@ -105,7 +108,7 @@ def measure(
         if rows is None
         else checked_rows(trajectory, rows)
     )
-    told = _Told(listener, Hessian(problem, device=device).samples, len(rows), batch_size)
+    told = _Spent(listener, Hessian(problem, device=device).samples, len(rows), batch_size)
     around = Surroundings(
         problem, chains=chains, batch_size=batch_size, seed=seed, device=device, told=told
     )
@@ -120,7 +123,7 @@ def measure(
         )
     tempering = Tempering(strength, tether)
     found = [around.estimate(floor, tempering) for floor in floors]
-    checks = tuple(_checks(around, floors[-1], tempering))
+    checks = tuple(_checks(around, floors[-1], tempering)) if controls else ()
     disagree = tuple(_disagreeing(found[-1], checks))
     is_entropy = problem.loss is cross_entropy
     return LearningCoefficient(
@@ -199,7 +202,7 @@ class Estimate:
     """How often the slowest squares forget within the draws of a chain."""
 
 
-class _Told:
+class _Spent:
     """Hears of single samples' gradients, and tells what share of all they are."""
 
     def __init__(self, listener: Listener, samples: int, floors: int, batch_size: int) -> None:
@@ -320,8 +323,9 @@ class Surroundings:
         step_size = step / stiffest
         lengths = np.array([BURN_IN, DRAWS]) / (step_size * tempering.tether)
         burn_in, draws = (int(n) + 1 for n in lengths * min(1.0, MOST / lengths.sum()))
+        size = min(batch_size or self.batch_size, self.samples)
         chains = langevin.sample(
-            self._slopes(floor, batch_size or self.batch_size),
+            self._slopes(floor, size),
             floor.weights,
             tempering,
             step_size=step_size,
@@ -330,6 +334,8 @@ class Surroundings:
             chains=self._chains,
             seed=self._seed,
             scale=self._moving,
+            every=self.samples // size,
+            observe=None if size == self.samples else self._losses(floor),
         )
         energies = tempering.strength * (chains.losses - floor.loss)
         value, error, effective, halves, steepest = math.nan, math.nan, 0.0, math.inf, math.inf
@@ -355,7 +361,6 @@ class Surroundings:
     def _slopes(self, floor: Floor, size: int) -> Slopes:
         """Losses and gradients of a fresh batch for each chain; of all samples where it is."""
         self._batches.move(floor.weights, floor.buffers)
-        size = min(size, self.samples)
         self._batches.select(self._indices)
 
         def slopes(points: Floats) -> tuple[Floats, Floats]:
@@ -370,6 +375,19 @@ class Surroundings:
             return losses, gradients
 
         return slopes
+
+    def _losses(self, floor: Floor) -> Callable[[Floats], Floats]:
+        """Losses of all samples, as often as that takes about as long as the batches'."""
+        self.hessian.move(floor.weights, floor.buffers)
+
+        def losses(points: Floats) -> Floats:
+            found = np.empty(len(points))
+            for number, point in enumerate(points):
+                self.hessian.move(point)
+                found[number] = self.hessian.loss()
+            return found
+
+        return losses
 
     def _steepest(self, floor: Floor, point: Floats) -> float:
         self.hessian.move(point, floor.buffers)

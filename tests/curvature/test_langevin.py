@@ -313,6 +313,7 @@ def test_the_effective_number_of_an_autoregression_is_known(rho):
 
 
 def test_chains_that_disagree_have_the_larger_error():
-    values = np.random.default_rng(1).standard_normal((500, 4)) + [0, 0, 0, 8]
+    values = np.random.default_rng(1).standard_normal((500, 4))
+    values[:, 3] += 8
     assert error(values) == pytest.approx(2, rel=0.05)
     assert langevin.error(values[:, :1]) < 0.1

@@ -179,7 +179,7 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
     evidence, context = gather.evidence(diagnosis.context), diagnosis.context
     basis = Basis(
         context.fingerprint,
-        tuple(context.measured.there),
+        tuple(name for name in context.measured.there if name in BY_DEFAULT),
         tuple(name for name in NAMES if context.absent.get(name) == LEFT_OUT),
         diagnosis.limits,
     )
