@@ -49,10 +49,11 @@ def diagnose(
             metavar="A,B",
             help="Measure these parts: units (dead ones), functions (how outputs differ), "
             "distances, permutations (copies and twin), curvature, sharpness (of batches), "
-            "density (of the Hessian's spectrum), jump, diffusion, interventions, connectivity, "
-            "curves. "
+            "preconditioned (Adam's sharpness), density (of the Hessian's spectrum), jump, "
+            "diffusion, interventions, connectivity, curves; and those that take longer, "
+            "curvature-by-layer, learning-coefficient, instability (trainings that part). "
             "Of others, what was measured before is used.",
-            show_default="all",
+            show_default="all but those that take longer",
             rich_help_panel=WHAT,
         ),
     ] = None,

@@ -11,6 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from .measured_tables import measured_tables
+from .page_tables import cell, columns
 from .printing import console
 
 if TYPE_CHECKING:
@@ -186,6 +188,7 @@ def tables(verdict: Verdict, measured: Measured) -> Iterator[RenderableType]:
         yield _distances(measured, measured.permutations)
     if measured.functions is not None:
         yield from _functions(measured.functions)
+    yield from measured_tables(measured)
 
 
 def was_trained_again(measured: Measured) -> bool:
@@ -345,29 +348,6 @@ def _functions(found: Functions) -> Iterator[RenderableType]:
         yield Group(Text(), table)
 
 
-def columns(*columns: str, right: Sequence[int] = (), first: str = "") -> Table:
-    """An empty table without lines; the columns ``right`` are aligned to the right."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-    for place, name in enumerate((first, *columns)):
-        table.add_column(
-            name, justify="right" if place in right else "left", no_wrap=place in right
-        )
-    return table
-
-
 def _range(losses: Sequence[float]) -> str:
     low, high = min(losses), max(losses)
     return cell(low) if low == high else f"{cell(low)} to {cell(high)}"
-
-
-def cell(value: Value, missing: str = "unknown") -> str:
-    """A value in a table: three digits, and words for what isn't a number."""
-    if value is None:
-        return missing
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if not isinstance(value, float):
-        return str(value)
-    if math.isnan(value):
-        return "unknown"
-    return f"{value:.3g}".replace("-", "−").replace("inf", "∞")

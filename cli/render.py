@@ -36,8 +36,8 @@ def render(
             "--kind",
             "-k",
             help="contour, surface, curve, measures, path, valley, map (several on one scale), "
-            "film, loss; of a diagnosed run distances, msd, barriers, sharpness, units, replicas; "
-            "of a diagnosed sweep outcomes.",
+            "film, loss; of a diagnosed run distances, two-time, msd, barriers, sharpness, units, "
+            "replicas, layers, coefficient, instability; of a diagnosed sweep outcomes.",
             show_default="what fits: of a run loss, its diagnosis and all of its scans",
         ),
     ] = None,

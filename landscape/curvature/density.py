@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.curvature.hessian import SAMPLES, sampled
-from landscape.curvature.krylov import Krylov, Products, finite, iterate
+from landscape.curvature.krylov import Eigenpairs, Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.store.measured.curvature import Density
+from landscape.store.scans.records import Floats
 from landscape.store.trajectories.landmarks import checked_rows
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -162,3 +164,48 @@ def trace(matrix: Products, known: Krylov, *, probes: int, seed: int = 0) -> tup
         return float("nan"), float("nan")
     error = float(found.std(ddof=1) / np.sqrt(probes)) if probes > 1 else float("nan")
     return within + float(found.mean()), error
+
+
+def trace_of(
+    function: Callable[[Floats], Floats],
+    matrix: Products,
+    known: Eigenpairs,
+    *,
+    probes: int,
+    steps: int,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """tr f(H) = Σ f(λᵢ) and its standard error over ``probes`` Gaussian vectors.
+
+    Eigenpairs that are known are taken as they are; of the rest each probe's quadrature of
+    ``steps`` products sees a share. NaN as the error of one probe.
+
+    Raises:
+        LandscapeError: fewer than one probe or step, or a product that isn't finite.
+    """
+    exact = float(function(known.values).sum())
+    if len(known.values) == matrix.size:
+        return exact, 0.0
+    rest = Beside(matrix, known)
+    found = quadrature(rest, probes=probes, steps=steps, seed=seed)
+    # Of the probes' P dimensions those of the known vectors have the eigenvalue 0 now.
+    shares = (found.weights * function(found.nodes)).sum(1) * matrix.size
+    shares -= len(known.values) * float(function(np.zeros(1))[0])
+    error = float(shares.std(ddof=1) / np.sqrt(probes)) if probes > 1 else float("nan")
+    return exact + float(shares.mean()), error
+
+
+class Beside:
+    """A symmetric matrix with some of its eigenvalues set to 0."""
+
+    def __init__(self, matrix: Products, known: Eigenpairs) -> None:
+        self._matrix, self._known = matrix, known.vectors
+        self.size = matrix.size
+
+    def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
+        """The product with a vector (P,)."""
+        product = self._matrix @ self._rest(np.asarray(vector, np.float64))
+        return self._rest(product)
+
+    def _rest(self, vector: Floats) -> Floats:
+        return np.asarray(vector - (self._known @ vector) @ self._known)

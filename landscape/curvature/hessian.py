@@ -25,7 +25,7 @@ from landscape.problem.modes import evaluating
 from landscape.problem.objective import LOSS
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Batch, Samples, drawn, length
-from landscape.problem.weights import Buffers, Layout, load_buffers, tied
+from landscape.problem.weights import Buffers, Layout, Parameter, load_buffers, tied
 from landscape.store.scans.records import Floats
 
 BATCH = 512
@@ -97,6 +97,12 @@ class Hessian:
         """The Hessian of the entries that move, (M, M): itself where all do."""
         return self if self._moves is None else HessianBlock(self, self._moves)
 
+    @property
+    def tensors(self) -> tuple[TensorBlock, ...]:
+        """The diagonal block of each tensor that moves, in the layout's order."""
+        moving = (place for place in self._tied.layout.parameters if place.moves)
+        return tuple(TensorBlock(self, number, place) for number, place in enumerate(moving))
+
     def embedded(self, vectors: Floats) -> Floats:
         """Vectors (..., M) of the `block`'s as (..., P), zero where nothing moves."""
         if self._moves is None:
@@ -127,6 +133,10 @@ class Hessian:
             recompute(self.model, self._samples, self._objective)
             self._forget()
 
+    def loss(self) -> float:
+        """The mean loss."""
+        return sum(float(share.detach()) for share in self._shares())
+
     def gradient(self) -> tuple[float, Floats]:
         """The mean loss and its gradient (P,)."""
         loss, total = 0.0, torch.zeros_like(self._vector)
@@ -141,14 +151,20 @@ class Hessian:
         Raises:
             LandscapeError: an operation of the model has no second derivative in PyTorch.
         """
+        return self._product(vector, slice(None))
+
+    def _product(self, vector: NDArray[np.floating], chosen: slice) -> Floats:
+        """The product of the chosen moving tensors' block with a vector (P,), zero elsewhere."""
         direction = torch.from_numpy(np.asarray(vector, np.float64)).to(self._vector)
         pieces = zip(self._tied.layout.parameters, self._tied.split(direction), strict=True)
-        parts = [piece for place, piece in pieces if place.moves]
+        parts = [piece for place, piece in pieces if place.moves][chosen]
         total = torch.zeros_like(self._vector)
         for slopes in self._slopes():
-            check = self.products == 0
-            again = bool(self._kept)
-            total += self._flat(_second(slopes, self._trained, parts, check=check, again=again))
+            check, again = self.products == 0, bool(self._kept)
+            found = [torch.zeros_like(tensor) for tensor in self._trained]
+            within = self._trained[chosen]
+            found[chosen] = _second(slopes[chosen], within, parts, check=check, again=again)
+            total += self._flat(found)
         self.products += 1
         self._here += 1
         return _floats(total)
@@ -225,6 +241,24 @@ class HessianBlock:
     def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
         """The product with a vector (M,)."""
         return (self._hessian @ self._hessian.embedded(np.asarray(vector)))[self._moves]
+
+
+class TensorBlock:
+    """The rows and columns of a Hessian that belong to one tensor.
+
+    A product costs less than one with the whole: only this tensor's gradient is differentiated.
+    """
+
+    def __init__(self, hessian: Hessian, number: int, place: Parameter) -> None:
+        self._hessian, self._number = hessian, number
+        self.name, self.slice, self.size = place.name, place.slice, place.size
+
+    def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
+        """The product with a vector of the tensor's numbers."""
+        whole = np.zeros(self._hessian.size)
+        whole[self.slice] = vector
+        only = slice(self._number, self._number + 1)
+        return self._hessian._product(whole, only)[self.slice]
 
 
 def _moves(layout: Layout) -> NDArray[np.bool_] | None:

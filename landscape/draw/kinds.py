@@ -15,10 +15,14 @@ from matplotlib.figure import Figure
 from landscape.draw.diagnosis import (
     barriers,
     by_rate,
+    coefficient,
     distances,
+    instability,
+    layers,
     msd,
     replicas,
     sharpness,
+    two_time,
     units,
 )
 from landscape.draw.figures.contour import contour
@@ -168,6 +172,13 @@ KINDS: dict[str, FigureKind] = {
         parts=("distances",),
         also=("permutations", "functions"),
     ),
+    "two-time": FigureKind(
+        "diagnosis",
+        two_time.two_time,
+        "distance of weights, and of predictions, at any two steps",
+        caption=two_time.caption,
+        parts=("distances", "functions"),
+    ),
     "msd": FigureKind(
         "diagnosis",
         msd.msd,
@@ -207,6 +218,29 @@ KINDS: dict[str, FigureKind] = {
         takes=(*PAGE, "log", "cap"),
         caption=replicas.caption,
         parts=("interventions",),
+    ),
+    "layers": FigureKind(
+        "diagnosis",
+        layers.layers,
+        "which layers the curvature lies in",
+        takes=(*PAGE, "log"),
+        caption=layers.caption,
+        parts=("curvature_by_layer",),
+    ),
+    "coefficient": FigureKind(
+        "diagnosis",
+        coefficient.coefficient,
+        "the learning coefficient at floors, beside its null",
+        takes=(*PAGE, "log"),
+        caption=coefficient.caption,
+        parts=("learning_coefficient",),
+    ),
+    "instability": FigureKind(
+        "diagnosis",
+        instability.instability,
+        "barriers between trainings by the step at which they part",
+        caption=instability.caption,
+        parts=("instability",),
     ),
     "outcomes": FigureKind(
         "sweep",

@@ -13,7 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.store import analysis, history
 from landscape.store.history import History
 from landscape.store.measured.trainings import Intervention, TrainingLosses
-from landscape.store.measured.whole import NAMES, NEEDS, Measured, record
+from landscape.store.measured.whole import NAMES, NEEDS, Measured, record, spelled
 from landscape.store.run import Run, read
 from landscape.store.scans.records import Floats
 from landscape.store.typed import rebuilt
@@ -106,7 +106,8 @@ def _record(run: Run, name: str) -> Any:
 
 
 def _remedy(run: Run, name: str) -> str:
-    only = ",".join((*(one for one in NEEDS[name] if one == INTERVENTIONS), name))
+    needed = (*(one for one in NEEDS[name] if one == INTERVENTIONS), name)
+    only = ",".join(map(spelled, needed))
     return f"measure it with `landscape diagnose {run.folder} --only {only}`"
 
 

@@ -11,6 +11,7 @@ from landscape.diagnose.session import costs, parts
 from landscape.diagnose.session.parts import NAMES
 from landscape.diagnose.verdict.questions import TITLES
 from landscape.store import analysis, read
+from landscape.store.measured.whole import spelled
 
 QUICK = ("--only", "units,distances,permutations", "--no-intervene")
 
@@ -134,7 +135,7 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--only", "unit"), f"only must name parts, {', '.join(NAMES)}, got unit"),
+        (("--only", "unit"), f"only must name parts, {', '.join(map(spelled, NAMES))}, got unit"),
         (("--epochs", 0), "epochs of an intervention must be at least 1, got 0"),
         (("--threshold", "learned=much"), "threshold learned must be a number, got much"),
         (
@@ -194,5 +195,5 @@ def test_the_run_itself_is_left_as_it_is(run, landscape):
 def test_the_help_names_every_part(landscape):
     shown = " ".join(landscape("diagnose", "--help").out.replace("│", " ").split())
     listed = shown[shown.index("Measure these parts:") : shown.index("Of others, what was")]
-    places = [re.search(rf"\b{name}\b", listed).start() for name in NAMES]
+    places = [re.search(rf"\b{spelled(name)}\b", listed).start() for name in NAMES]
     assert places == sorted(places)

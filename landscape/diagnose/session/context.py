@@ -67,6 +67,8 @@ class PartRow:
     """and of one with less, which will do where the part isn't asked for."""
     wanted: Callable[[Context], bool] = lambda context: True
     """Whether this run's verdict asks for it: if not, nobody is told that it is missing."""
+    on_request: bool = False
+    """Whether it is measured only where it is named: no verdict rests on it."""
 
 
 def share(told: Told) -> Callable[[int, int], None]:

@@ -29,7 +29,7 @@ from landscape.diagnose.session import costs, gather, kept, measuring, siblings
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.kept import alone
 from landscape.diagnose.session.measuring import Listener, PartDone, nobody
-from landscape.diagnose.session.parts import NAMES, PARTS
+from landscape.diagnose.session.parts import BY_DEFAULT, NAMES, PARTS
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import after_escape, interventions
 from landscape.diagnose.trainings.interventions import InterventionPlan, TrainingsCost
@@ -39,7 +39,7 @@ from landscape.diagnose.verdict.verdict import Basis, Verdict, judge
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.store import analysis, verdicts
-from landscape.store.measured.whole import NEEDS
+from landscape.store.measured.whole import NEEDS, spelled
 from landscape.store.run import Run
 
 
@@ -65,7 +65,8 @@ class Diagnosis:
         Args:
             run: what is diagnosed.
             problem: that it was trained on.
-            only: parts to measure, of `NAMES`; of the others, what was measured before is used.
+            only: parts to measure, of `NAMES`, all but those on request unless given; of the
+                others, what was measured before is used.
             intervene: whether to train from snapshots of the run.
             twin: a run of the same model trained independently; unless given, that of the time
                 before, else a sibling in the run's sweep that differs in its seed alone.
@@ -80,11 +81,8 @@ class Diagnosis:
             LandscapeError: no such part, too few losses, ``after`` isn't a step of the run, or the
                 twin is no twin.
         """
-        for name in only or ():
-            if name not in NAMES:
-                raise LandscapeError(f"only must name parts, {', '.join(NAMES)}, got {name}")
         self.subject = Subject(run, problem, after)
-        self.only, self.intervene = frozenset(NAMES if only is None else only), intervene
+        self.only, self.intervene = _named(BY_DEFAULT if only is None else only), intervene
         self.limits = thresholds or Thresholds()
         others = siblings.of(run)
         if twin is not None:
@@ -124,6 +122,17 @@ class Diagnosis:
         # Those that were done before still tell.
         before = interventions.ended(self.subject, course, self.limits)
         return before if before.trials or before.reason else replace(before, reason=LEFT_OUT)
+
+
+def _named(parts: Sequence[str]) -> frozenset[str]:
+    """The parts of these names, with hyphens or without."""
+    known = {spelling: name for name in NAMES for spelling in (name, spelled(name))}
+    for part in parts:
+        if part not in known:
+            raise LandscapeError(
+                f"only must name parts, {', '.join(map(spelled, NAMES))}, got {part}"
+            )
+    return frozenset(known[part] for part in parts)
 
 
 def cost(diagnosis: Diagnosis) -> TrainingsCost:
@@ -172,7 +181,7 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
     last_step, rows = verdicts.ends_at(context.subject.trajectory)
     basis = Basis(
         context.fingerprint,
-        tuple(context.measured.there),
+        tuple(name for name in context.measured.there if name in BY_DEFAULT),
         tuple(name for name in NAMES if context.absent.get(name) == LEFT_OUT),
         diagnosis.limits,
         last_step,

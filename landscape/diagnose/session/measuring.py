@@ -67,7 +67,8 @@ def measure_part(context: Context, name: str, listener: Listener) -> PartDone:
             context.absent.update(before.absent)
             return PartDone(name, before.seconds, kept=True)
     if name not in context.only:
-        context.absent[name] = LEFT_OUT
+        if not part.on_request:
+            context.absent[name] = LEFT_OUT
         return PartDone(name, 0.0, reason=LEFT_OUT)
     mark, began = _mark(context, name, part.options(context)), time.monotonic()
     known = set(context.absent)

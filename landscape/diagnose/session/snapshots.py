@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from landscape.curvature import along_run, density, sharpness
+from landscape.curvature import along_run, density, preconditioned, sharpness
 from landscape.curvature.hessian import SAMPLES
+from landscape.curvature.preconditioned import PRECONDITIONED as OPTIMIZERS
+from landscape.curvature.preconditioned import Preconditioner
 from landscape.diagnose.motion import distances, window
 from landscape.diagnose.session import kept
 from landscape.diagnose.session.context import Context, PartRow, Told, share
@@ -14,7 +16,12 @@ from landscape.diagnose.symmetry import copies
 from landscape.diagnose.trainings import after_escape
 from landscape.diagnose.units import functions, units
 from landscape.errors import LandscapeError
-from landscape.store.measured.curvature import Curvature, Density, Sharpness
+from landscape.store.measured.curvature import (
+    Curvature,
+    Density,
+    PreconditionedSharpness,
+    Sharpness,
+)
 from landscape.store.measured.networks import Functions, Units
 from landscape.store.measured.weights import Copies, WeightDistances
 from landscape.store.trajectories.landmarks import spread
@@ -93,23 +100,25 @@ PERMUTATIONS = PartRow(
 )
 
 
-def _onset(context: Context) -> tuple[int, ...]:
+def onset_row(context: Context) -> tuple[int, ...]:
     """The last row before an escape, if there was one."""
     if context.course is None or not context.course.escaped:
         return ()
     return (after_escape.before_onset(context.subject, context.course),)
 
 
-def _rows(context: Context, most: int) -> list[int]:
-    return sorted({*spread(context.subject.trajectory, most=most), *_onset(context)})
+def rows_in_time(context: Context, most: int) -> list[int]:
+    """So many rows over the run, landmarks among them, and that before an escape."""
+    return sorted({*spread(context.subject.trajectory, most=most), *onset_row(context)})
 
 
-def _with_onset(context: Context, rows: int) -> int:
+def with_onset(context: Context, rows: int) -> int:
+    """How many rows those are."""
     return rows + (context.course is not None and context.course.escaped)
 
 
 def _curvature(context: Context, told: Told) -> Curvature:
-    subject, rows = context.subject, _rows(context, LANDMARKS)
+    subject, rows = context.subject, rows_in_time(context, LANDMARKS)
     return along_run.measure_curvature(
         subject.problem, subject.trajectory, rows, listener=share(told)
     )
@@ -118,10 +127,10 @@ def _curvature(context: Context, told: Told) -> Curvature:
 def _curvature_cost(context: Context) -> float:
     total = context.subject.samples
     row = ROW_PRODUCTS * min(SAMPLES, total) * PRODUCT + total * (GRADIENT + ROW_LOSSES * FORWARD)
-    return _with_onset(context, LANDMARKS) * row
+    return with_onset(context, LANDMARKS) * row
 
 
-CURVATURE = PartRow(_curvature, version=2, options=_onset, cost=_curvature_cost)
+CURVATURE = PartRow(_curvature, version=2, options=onset_row, cost=_curvature_cost)
 
 
 def _sharpness(context: Context, told: Told) -> Sharpness:
@@ -132,7 +141,7 @@ def _sharpness(context: Context, told: Told) -> Sharpness:
     return sharpness.measure(
         subject.problem,
         subject.trajectory,
-        _rows(context, SHARPNESSES),
+        rows_in_time(context, SHARPNESSES),
         batch_size=setup.batch_size,
         batches=SHARP_BATCHES,
         weight_decay=setup.weight_decay,
@@ -142,10 +151,33 @@ def _sharpness(context: Context, told: Told) -> Sharpness:
 
 def _sharpness_cost(context: Context) -> float:
     batch = min(context.subject.evidence.setup.batch_size, context.subject.samples)
-    return _with_onset(context, SHARPNESSES) * SHARP_BATCHES * batch * (GRADIENT + PRODUCT)
+    return with_onset(context, SHARPNESSES) * SHARP_BATCHES * batch * (GRADIENT + PRODUCT)
 
 
-SHARPNESS = PartRow(_sharpness, version=3, options=_onset, cost=_sharpness_cost)
+SHARPNESS = PartRow(_sharpness, version=3, options=onset_row, cost=_sharpness_cost)
+
+
+def _preconditioned(context: Context, told: Told) -> PreconditionedSharpness:
+    subject = context.subject
+    known, setup = subject.settings, subject.evidence.setup
+    if known is None:
+        raise LandscapeError("the optimizer's options in a training loop of your own aren't known")
+    chosen = Preconditioner(setup.optimizer, known.of_optimizer(), setup.batch_size, setup.clipped)
+    return preconditioned.measure(subject.problem, subject.trajectory, chosen, listener=share(told))
+
+
+def _is_preconditioned(context: Context) -> bool:
+    return context.subject.evidence.setup.optimizer in OPTIMIZERS
+
+
+def _preconditioned_cost(context: Context) -> float:
+    if not _is_preconditioned(context):
+        return 0.0
+    rows = len(preconditioned.rows_with_state(context.subject.trajectory))
+    return rows * 2 * preconditioned.PRODUCTS * min(SAMPLES, context.subject.samples) * PRODUCT
+
+
+PRECONDITIONED = PartRow(_preconditioned, cost=_preconditioned_cost, wanted=_is_preconditioned)
 
 
 def _density(context: Context, told: Told) -> Density:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.errors import LandscapeError
@@ -14,7 +14,7 @@ from landscape.problem.examine import objective
 from landscape.problem.losses import exact, has_accuracy
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Data, Samples
-from landscape.problem.weights import load_buffers, tied
+from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.store.measured.networks import Functions
 from landscape.store.scans.records import Floats
 from landscape.store.trajectories.landmarks import checked_rows, spread
@@ -48,20 +48,48 @@ def measure(
     Raises:
         LandscapeError: no such row, or no such data.
     """
+    rows = spread(trajectory, most=ROWS) if rows is None else checked_rows(trajectory, rows)
+    states = [(trajectory.row_weights(row), trajectory.buffers(row)) for row in rows]
+    sums, done = _summed(problem, states, data, device, listener)
+    sums /= done
+    return Functions(trajectory.step[rows], sums[0], sums[1], np.sqrt(sums[2]), done, data)
+
+
+Network = tuple[NDArray[np.floating], Buffers]
+"""Weights (P,) with their buffers."""
+
+
+def disagreement(problem: Problem, networks: Sequence[Network]) -> Floats:
+    """(K, K) share of training samples whose most likely class differs between K networks.
+
+    NaN where there are no classes.
+
+    Raises:
+        LandscapeError: the model doesn't take one tensor and give one.
+    """
+    sums, done = _summed(problem, networks, "training", "auto")
+    return np.asarray(sums[0] / done)
+
+
+def _summed(
+    problem: Problem,
+    states: Sequence[Network],
+    data: str,
+    device: str,
+    listener: Listener = lambda done, total: None,
+) -> tuple[Floats, int]:
+    """(3, R, R) as `_compared`, over all samples of some data, and how many they are."""
     how = objective(problem)
     if not how.facts.tensors:
         raise LandscapeError(
             "distances between functions need a model that takes one tensor and gives one, "
             "this one doesn't"
         )
-    rows = spread(trajectory, most=ROWS) if rows is None else checked_rows(trajectory, rows)
     place = resolve(device)
     samples = Samples(_data(problem, data), place, channels_last=True)
     copy = tied(problem.model, place, layout=problem.layout)
     model = copy.model
-    states = [(torch.from_numpy(trajectory.row_weights(r)), trajectory.buffers(r)) for r in rows]
-    sums = np.zeros((3, len(rows), len(rows)))
-    done = 0
+    sums, done = np.zeros((3, len(states), len(states))), 0
     with how.measuring(model):
         for batch in samples.numbered(how.size(BATCH)):
             outputs, targets = [], batch.content[1]
@@ -73,8 +101,7 @@ def measure(
             sums += _compared(outputs, classes=has_accuracy(outputs[0], targets))
             done += batch.size
             listener(done, len(samples))
-    sums /= len(samples)
-    return Functions(trajectory.step[rows], sums[0], sums[1], np.sqrt(sums[2]), done, data)
+    return sums, done
 
 
 def _data(problem: Problem, name: str) -> Data:

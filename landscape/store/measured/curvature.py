@@ -119,3 +119,73 @@ class Jump:
     count: int
     chance: float
     """Share that a random move would have in the subspace: count / P."""
+
+
+@dataclass(frozen=True)
+class LayerCurvature:
+    """The Hessian's diagonal blocks, one for each of T tensors, at R recorded steps.
+
+    Of the training loss without weight decay over ``samples`` samples, the same ones at every step.
+    The traces of all blocks sum to the trace of the whole; no block's top eigenvalue exceeds the
+    whole's.
+    """
+
+    step: NDArray[np.int64]
+    """(R,)"""
+    tensors: tuple[str, ...]
+    """Names of those that are trained, in the layout's order."""
+    sizes: NDArray[np.int64]
+    """(T,) numbers in each."""
+    top: Floats
+    """(R, T) largest eigenvalue of the block; at most the true one."""
+    top_error: Floats
+    """(R, T) an eigenvalue of the block lies within that."""
+    trace: Floats
+    """(R, T) of the block."""
+    trace_error: Floats
+    """(R, T) standard error over the probes; 0 where nothing was left to estimate."""
+    norm: Floats
+    """(R, T) |w_l|, the tensor's Euclidean norm."""
+    whole: Floats
+    """(R,) the whole Hessian's largest eigenvalue,"""
+    whole_error: Floats
+    """(R,) and its error, as of the blocks."""
+    samples: int
+    total: int
+
+    @property
+    def scaled(self) -> Floats:
+        """(R, T) |w_l|^2 times the block's top eigenvalue.
+
+        It stays as it is where a tensor is rescaled and the network compensates for that, as the
+        weights before a ReLU or a BatchNorm allow; the eigenvalue alone doesn't.
+        """
+        return np.asarray(self.norm**2 * self.top)
+
+
+@dataclass(frozen=True)
+class PreconditionedSharpness:
+    """The top eigenvalue of P^(-1/2) H P^(-1/2) at the R steps that the optimizer was recorded at.
+
+    P is the diagonal that the optimizer divides its averaged gradient by (Cohen et al., 2022), H
+    the Hessian of the training loss, with the weight decay that is part of the gradient.
+    """
+
+    step: NDArray[np.int64]
+    """(R,)"""
+    value: Floats
+    """(R,) dimensionless per unit of learning rate, as 1/eta; at most the true one."""
+    value_error: Floats
+    """(R,) an eigenvalue lies within that."""
+    bound: Floats
+    """(R,) what steps can bear at the learning rate of then; NaN where no bound is known."""
+    plain: Floats
+    """(R,) the top eigenvalue of H itself."""
+    optimizer: str
+    """As torch's class is called."""
+    rule: str
+    """The bound as a formula; empty where none is known."""
+    unknown: str
+    """Why no bound is known; empty where one is."""
+    samples: int
+    total: int

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.measured.curvature import Curvature, Density, Jump, Sharpness
+from landscape.store.measured.complexity import LearningCoefficient
+from landscape.store.measured.curvature import (
+    Curvature,
+    Density,
+    Jump,
+    LayerCurvature,
+    PreconditionedSharpness,
+    Sharpness,
+)
+from landscape.store.measured.instability import Instability
 from landscape.store.measured.networks import Functions, Units
 from landscape.store.measured.paths import BarrierMatrices, Connectivity, Curved
 from landscape.store.measured.trainings import Interventions, Replicas, Stretches, Trained
@@ -69,12 +78,16 @@ class Measured:
     permutations: Copies | None = None
     curvature: Curvature | None = None
     sharpness: Sharpness | None = None
+    preconditioned: PreconditionedSharpness | None = None
     density: Density | None = None
     jump: Jump | None = None
     diffusion: Diffusion | None = None
     interventions: Interventions | None = None
     connectivity: Connectivity | None = field(default=None, metadata={AFTER: ("interventions",)})
     curves: Curved | None = field(default=None, metadata={AFTER: ("connectivity",)})
+    curvature_by_layer: LayerCurvature | None = None
+    learning_coefficient: LearningCoefficient | None = None
+    instability: Instability | None = None
 
     @property
     def there(self) -> Mapping[str, object]:
@@ -145,6 +158,11 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     one.name: tuple(one.metadata.get(AFTER, ())) for one in fields(Measured)
 }
 """By part: those that it is measured from."""
+
+
+def spelled(part: str) -> str:
+    """A part's name as the command line has it."""
+    return part.replace("_", "-")
 
 
 def record_type(part: str) -> type[Any]:
