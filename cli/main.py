@@ -21,6 +21,7 @@ from .info import info
 from .interrupts import raise_again
 from .printing import echo
 from .render import render
+from .report import report
 from .scan import ScanCommand, scan
 from .sweep import SweepCommand
 from .train import train
@@ -76,6 +77,7 @@ app = typer.Typer(
 app.command(cls=SweepCommand)(train)
 app.command(cls=ScanCommand)(scan)
 app.command()(diagnose)
+app.command()(report)
 app.command()(view)
 app.command()(render)
 app.command()(export)
