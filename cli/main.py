@@ -13,6 +13,7 @@ import landscape
 from landscape.errors import LandscapeError
 
 from .bench import bench
+from .compare import compare
 from .diagnose import diagnose
 from .doctor import doctor
 from .export import export
@@ -78,6 +79,7 @@ app.command(cls=SweepCommand)(train)
 app.command(cls=ScanCommand)(scan)
 app.command()(diagnose)
 app.command()(report)
+app.command()(compare)
 app.command()(view)
 app.command()(render)
 app.command()(export)

@@ -54,9 +54,8 @@ def document(title: str, top: Iterable[Markup], chapters: Sequence[Chapter]) -> 
             tag("style", Markup(_part("report.css"))),
         ]
     )
-    return f'<!doctype html>
-{tag("html", tag("head", head), tag("body", body), lang="en")}
-'
+    whole = tag("html", tag("head", head), tag("body", body), lang="en")
+    return f"<!doctype html>\n{whole}\n"
 
 
 def save(page: str, target: Path) -> Path:
