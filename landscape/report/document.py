@@ -9,7 +9,7 @@ from pathlib import Path
 
 from landscape import __version__
 from landscape.errors import LandscapeError
-from landscape.report.markup import Markup, joined, listed, tag, text
+from landscape.report.markup import Markup, joined, listed, tag
 from landscape.store import provenance
 from landscape.store.files import write_bytes
 
@@ -84,8 +84,14 @@ def save(page: str, target: Path) -> Path:
 
 def missing(what: str, *commands: str) -> Markup:
     """Return the note that stands where something isn't there, with the commands that bring it."""
-    lines = [tag("code", command) for command in commands]
-    return tag("p", text(what), *(joined([" ", line], "") for line in lines), class_="missing")
+    lines = [joined([" ", tag("code", command)], "") for command in commands]
+    return tag("p", quoted(what), *lines, class_="missing")
+
+
+def quoted(sentence: str) -> Markup:
+    """Return a sentence whose words between backticks are code."""
+    parts = sentence.split("`")
+    return joined((tag("code", part) if k % 2 else part for k, part in enumerate(parts)), "")
 
 
 def _part(name: str) -> str:

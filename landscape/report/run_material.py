@@ -13,8 +13,9 @@ from landscape.draw.making import Work, open_work
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
-from landscape.store import history
+from landscape.store import analysis, history
 from landscape.store.history import History
+from landscape.store.measured.whole import NAMES
 from landscape.store.run import Run, read
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
@@ -33,6 +34,10 @@ class RunMaterial:
     valley: Work | None
     plane: Work | None
     """One that shows the path."""
+    parts: Sequence[str] = ()
+    """Those of a diagnosis that there are."""
+    left_out: Sequence[str] = ()
+    """Those that nobody asked for; of others nothing came, or they don't apply."""
     damaged: Sequence[str] = ()
     """What of it can't be read, and why."""
 
@@ -68,13 +73,17 @@ def gather(folder: Path) -> RunMaterial:
         except LandscapeError as error:
             damaged.append(str(error))
     complete = [work for work in works if _is_complete(work)]
+    verdict, parts = kept.verdict(folder), analysis.names(folder)
+    basis = verdict.rests_on if verdict is not None else None
     planes = [work for work in complete if _rank(work) < len(PATH_PLANES)]
     return RunMaterial(
         run,
         history.of(run),
-        kept.verdict(folder),
+        verdict,
         next((work for work in complete if isinstance(work.subject, Valley)), None),
         min(planes, key=_rank, default=None),
+        parts if basis is None else basis.parts,
+        [name for name in NAMES if name not in parts] if basis is None else basis.left_out,
         tuple(damaged),
     )
 
@@ -88,7 +97,7 @@ def missing(found: RunMaterial) -> list[MissingPart]:
         parts.append(MissingPart("valley", "valley", f"landscape scan {run} --plane valley"))
     if found.plane is None and planes[-1] in PATH_PLANES:
         parts.append(MissingPart("plane", planes[-1], f"landscape scan {run} --plane {planes[-1]}"))
-    if found.verdict is None or (found.verdict.rests_on and found.verdict.rests_on.left_out):
+    if found.verdict is None or found.left_out:
         parts.append(MissingPart("verdict", "diagnosis", f"landscape diagnose {run}"))
     return parts
 

@@ -12,10 +12,11 @@ from landscape.diagnose.trainings.after_escape import OTHER
 from landscape.diagnose.verdict.answer import CONFIDENCE, answer, headline
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.draw.interactive.explorer_data import Entry
+from landscape.draw.kinds import KINDS
 from landscape.draw.making import caption, open_work
 from landscape.errors import LandscapeError
 from landscape.quantities import number
-from landscape.report.document import Chapter, document, missing
+from landscape.report.document import Chapter, document, missing, quoted
 from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
 from landscape.report.run_material import RunMaterial, gather
@@ -63,7 +64,7 @@ def _top(found: RunMaterial) -> Iterator[Markup]:
     yield tag("p", about, class_="eyebrow")
     if found.verdict is None:
         yield tag("h1", "What happened here was not diagnosed yet.")
-        yield _lacking(found, "verdict", "Say what did:")
+        yield _lacking(found, "verdict", "Find out:")
     else:
         yield from answered(found.verdict)
         yield _facts(found, found.verdict)
@@ -175,25 +176,25 @@ def _plane(found: RunMaterial) -> Iterator[Markup]:
     yield picture("contour", [found.plane])
 
 
-def _trainings(found: RunMaterial) -> Iterator[Markup]:
-    yield from _figures(found, "replicas", "barriers")
-
-
-def _distances(found: RunMaterial) -> Iterator[Markup]:
-    yield from _figures(found, "distances", "msd")
-
-
-def _curvature(found: RunMaterial) -> Iterator[Markup]:
-    yield from _figures(found, "sharpness", "units")
-
-
 def _figures(found: RunMaterial, *kinds: str) -> Iterator[Markup]:
-    """Yield these figures; of one that can't be drawn, why and what brings it."""
+    """Yield these figures; of one that nobody measured, what brings it."""
+    applied = False
     for kind in kinds:
-        try:
-            yield picture(kind, [open_work(found.run.folder, kind)])
-        except LandscapeError as error:
-            yield missing(f"No figure of kind {kind}: {error}.")
+        lacking = [part for part in KINDS[kind].parts if part not in found.parts]
+        if not lacking:
+            yield _figure(found, kind)
+        elif set(lacking) & set(found.left_out):
+            yield _lacking(found, "verdict", f"Not measured: {KINDS[kind].about}.")
+        applied |= not lacking or bool(set(lacking) & set(found.left_out))
+    if not applied:
+        yield missing("Nothing of this applies to this run, or it could not be measured.")
+
+
+def _figure(found: RunMaterial, kind: str) -> Markup:
+    try:
+        return picture(kind, [open_work(found.run.folder, kind)])
+    except LandscapeError as error:
+        return missing(f"Not drawn: {error}.")
 
 
 def _caveats(found: RunMaterial) -> Iterator[Markup]:
@@ -201,7 +202,7 @@ def _caveats(found: RunMaterial) -> Iterator[Markup]:
     if verdict is None:
         yield _lacking(found, "verdict", "Not diagnosed yet.")
     elif verdict.caveats:
-        yield listed(verdict.caveats)
+        yield listed(quoted(caveat) for caveat in verdict.caveats)
     else:
         yield tag("p", "None that the diagnosis knows.")
 
@@ -293,18 +294,18 @@ SECTIONS: dict[str, RunSection] = {
     "trainings": RunSection(
         "What trainings from its snapshots did",
         "Each begins at weights that the run recorded and changes one thing.",
-        _trainings,
+        lambda found: _figures(found, "replicas", "barriers"),
     ),
     "distances": RunSection(
         "How far it went",
         "Distances between its own weights, against permuted copies of the same function and "
         "against a twin trained apart.",
-        _distances,
+        lambda found: _figures(found, "distances", "msd"),
     ),
     "curvature": RunSection(
         "Curvature and units",
         "Sharpness against what the learning rate bears, and units that have died.",
-        _curvature,
+        lambda found: _figures(found, "sharpness", "units"),
     ),
     "caveats": RunSection("Mind that", "What may mislead about this run.", _caveats),
     "made": RunSection("How this was made", "Commands that make it again.", _made),

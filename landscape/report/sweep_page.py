@@ -103,7 +103,7 @@ def _top(sweep: Sweep, found: Outcomes | None, members: Sequence[SweptMember]) -
     )
     if found is None or not found.groups:
         yield tag("h1", "What became of these runs was not diagnosed yet.")
-        yield missing("Say what did:", f"landscape diagnose {shlex.quote(str(sweep.folder))}")
+        yield missing("Find out:", f"landscape diagnose {shlex.quote(str(sweep.folder))}")
         return
     yield tag("h1", _counted(found))
     if by_rate := _by_rate(found.groups):
