@@ -33,7 +33,7 @@ demo: $(VENV)/.installed
 	    --lr 0.12 --momentum 0.9 --epochs 20 --seed 0 -o runs/demo --overwrite
 	$(BIN)/landscape scan runs/demo --plane valley --size 31 --overwrite
 	$(BIN)/landscape scan runs/demo --plane event --size 31 --overwrite
-	$(BIN)/landscape diagnose runs/demo --epochs 2 --orders 7
+	$(BIN)/landscape diagnose runs/demo --epochs 2 --orders 10
 	$(BIN)/landscape report runs/demo --only-what-is-there
 
 test: $(VENV)/.installed-test

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from landscape import cluster
+from landscape.errors import LandscapeError
 from landscape.quantities import duration, size
 
 from .diagnose import (
@@ -83,9 +84,10 @@ def report(
 
     wanted = _Wanted(workers, problem, set_, accept_changes, trust, quiet)
     is_sweep = sweep_folder.is_sweep(path)
+    refused: Mapping[str, str] = {}
     if not only_what_is_there:
-        (_measure_sweep if is_sweep else _measure)(path, wanted)
-    page = sweep_page.page(path) if is_sweep else run_page.page(path)
+        refused = _measure_sweep(path, wanted) if is_sweep else _measure(path, wanted)
+    page = sweep_page.page(path) if is_sweep else run_page.page(path, refused)
     target = document.save(page, output if output is not None else path / document.NAME)
     echo(f"{target}: {size(target.stat().st_size)}")
     echo(f"open it: {opening(target)}")
@@ -130,60 +132,72 @@ class _Wanted:
         )
 
 
-def _measure(folder: Path, wanted: _Wanted) -> None:
-    """Tell what the missing parts take, then measure them."""
+def _measure(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
+    """Tell what the missing parts take, then measure them; return why some can't be, by key."""
     from landscape.diagnose import alone
     from landscape.report.run_material import gather, missing
 
     found = gather(folder)
-    lacking = {part.key: part for part in missing(found)}
+    lacking = missing(found)
     if not lacking:
-        return
-    jobs = _jobs(found.run, [part for key, part in lacking.items() if key != "verdict"], wanted)
+        return {}
     echo(
-        f"missing for the page: {', '.join(part.what for part in lacking.values())}; "
+        f"missing for the page: {', '.join(part.what for part in lacking)}; "
         "--only-what-is-there measures nothing",
         err=True,
     )
+    jobs, refused = _jobs(found.run, lacking, wanted)
     with cluster.workers(wanted.workers, None) as pool:
         pool.start("landscape.scan.speed.workers")
         _announce(jobs)
-        if "verdict" not in lacking:
+        if all(part.key != "verdict" for part in lacking):
             _scan(jobs, pool, wanted)
-            return
+            return refused
         with alone(found.run):
             diagnosis = prepared(found.run, wanted.diagnosis())
             expected = announce_trainings(diagnosis, pool)
             _scan(jobs, pool, wanted)
             carried_out(diagnosis, pool, expected, quiet=wanted.quiet)
+    return refused
 
 
-def _measure_sweep(folder: Path, wanted: _Wanted) -> None:
+def _measure_sweep(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
     """Diagnose a sweep's runs, without trainings, unless all are."""
     from landscape.report.sweep_page import undiagnosed
 
     if undiagnosed(folder):
         diagnose_sweep(folder, wanted.diagnosis(), intervene=False, json=False)
+    return {}
 
 
-def _jobs(run: Run, lacking: Sequence[MissingPart], wanted: _Wanted) -> list[Job | ValleyJob]:
-    """The missing scans, ready; those that were begun go on."""
+def _jobs(
+    run: Run, lacking: Sequence[MissingPart], wanted: _Wanted
+) -> tuple[list[Job | ValleyJob], dict[str, str]]:
+    """The missing scans, ready, and why others can't be made; those that were begun go on."""
     from landscape.plane.choice import PlaneChoice
     from landscape.scan.request import Request
 
-    if not lacking:
-        return []
-    return prepared_jobs(
-        run,
-        Request(PlaneChoice(kinds=tuple(part.what for part in lacking))),
-        (),
-        lambda seed: given(wanted.problem, wanted.settings, seed=seed),
-        accept_changes=wanted.accept_changes,
-        trust=wanted.trust,
-        name=None,
-        resume=True,
-        overwrite=False,
-    )
+    jobs: list[Job | ValleyJob] = []
+    refused = {}
+    for part in lacking:
+        if part.key == "verdict":
+            continue
+        try:
+            jobs += prepared_jobs(
+                run,
+                Request(PlaneChoice(kinds=(part.what,))),
+                (),
+                lambda seed: given(wanted.problem, wanted.settings, seed=seed),
+                accept_changes=wanted.accept_changes,
+                trust=wanted.trust,
+                name=None,
+                resume=True,
+                overwrite=False,
+            )
+        except LandscapeError as error:
+            echo(f"{part.what} is left out: {error}", err=True)
+            refused[part.key] = str(error)
+    return jobs, refused
 
 
 def _announce(jobs: Sequence[Job | ValleyJob]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from landscape.diagnose.session import kept
@@ -40,6 +40,8 @@ class RunMaterial:
     """Those that nobody asked for; of others nothing came, or they don't apply."""
     damaged: Sequence[str] = ()
     """What of it can't be read, and why."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Why what is missing can't be measured of this run, by the key of a `MissingPart`."""
 
     @property
     def name(self) -> str:
@@ -59,8 +61,10 @@ class MissingPart:
     """That measures it."""
 
 
-def gather(folder: Path) -> RunMaterial:
+def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMaterial:
     """Read what there is of a run; scans that can't be read are named.
+
+    ``refused``: what was tried to be measured and can't be, with the reason.
 
     Raises:
         LandscapeError: it is no run, nothing was recorded, or its verdict is damaged.
@@ -85,6 +89,7 @@ def gather(folder: Path) -> RunMaterial:
         parts if basis is None else basis.parts,
         [name for name in NAMES if name not in parts] if basis is None else basis.left_out,
         tuple(damaged),
+        refused or {},
     )
 
 
@@ -99,7 +104,7 @@ def missing(found: RunMaterial) -> list[MissingPart]:
         parts.append(MissingPart("plane", planes[-1], f"landscape scan {run} --plane {planes[-1]}"))
     if found.verdict is None or found.left_out:
         parts.append(MissingPart("verdict", "diagnosis", f"landscape diagnose {run}"))
-    return parts
+    return [part for part in parts if part.key not in found.refused]
 
 
 def _is_complete(work: Work) -> bool:

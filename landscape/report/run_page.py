@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,15 +38,16 @@ class RunSection:
     content: Callable[[RunMaterial], Iterator[Markup]]
 
 
-def page(folder: Path) -> str:
+def page(folder: Path, refused: Mapping[str, str] | None = None) -> str:
     """Return a run's page as HTML, of what there is in its folder; nothing is measured.
 
-    About 3 MB. What is missing is named, with the command that measures it.
+    About 3 MB. What is missing is named, with the command that measures it, or with the reason
+    why it was ``refused``, by the key of a `MissingPart`.
 
     Raises:
         LandscapeError: it is no run, or what it holds is damaged.
     """
-    found = gather(folder)
+    found = gather(folder, refused)
     chapters = [
         Chapter(key, row.title, joined([tag("p", row.about, class_="about"), *row.content(found)]))
         for key, row in SECTIONS.items()
@@ -95,7 +96,7 @@ def _rests(confidence: str, word: str) -> Markup:
 
 
 def _facts(found: RunMaterial, verdict: Verdict) -> Markup:
-    values: dict[str, str] = {"outcome": verdict.verdict}
+    values: dict[str, Content] = {"outcome": verdict.verdict}
     if verdict.landing:
         values["landed on"] = verdict.landing
     values["motion"] = verdict.motion
@@ -107,7 +108,7 @@ def _facts(found: RunMaterial, verdict: Verdict) -> Markup:
             values[title] = number(item.value)
     values["steps"] = f"{int(found.history.step[-1]):,}"
     if verdict.caveats:
-        values["caveats"] = str(len(verdict.caveats))
+        values["caveats"] = tag("a", str(len(verdict.caveats)), href="#caveats")
     pairs = [tag("div", tag("dt", name), tag("dd", value)) for name, value in values.items()]
     return tag("dl", *pairs, class_="facts")
 
@@ -273,7 +274,8 @@ def _lacking(found: RunMaterial, key: str, what: str) -> Markup:
     for part in missing_parts(found):
         if part.key == key:
             return missing(what, part.command)
-    return missing(f"{what} The weights didn't move: there is no path to show.")
+    why = found.refused.get(key, "the weights didn't move, there is no path to show")
+    return missing(f"{what} It can't be: {why}.")
 
 
 SECTIONS: dict[str, RunSection] = {

@@ -84,3 +84,17 @@ def test_the_line_that_opens_it_can_be_typed(landscape, trained, tmp_path):
     done = landscape("report", folder, "--only-what-is-there")
     line = done.out.splitlines()[-1].removeprefix("open it: ")
     assert shlex.split(line)[-1] == (folder / "report.html").as_uri()
+
+
+def test_what_can_not_be_measured_says_why(landscape, tmp_path):
+    run = tmp_path / "run"
+    assert landscape("train", *SMALL[:-2], "--lr", 3000, "-q", "-o", run).code == 0
+    done = landscape("report", run, "-q")
+    assert done.code == 0, done.err
+    page = (run / "report.html").read_text()
+    assert "<h1>The loss or the weights became infinite: the run diverged.</h1>" in page
+    for line in done.err.splitlines():
+        what, left_out, why = line.partition(" is left out: ")
+        if left_out:
+            assert what in ("valley", "drift")
+            assert f"It can&#x27;t be: {why}." in page
