@@ -102,11 +102,10 @@ def _head(verdict: Verdict) -> RenderableType:
 
 
 def _meant(confidence: str) -> str:
-    return {
-        "intervention": ": the outcome is tested by training again from the run's snapshots",
-        "observation": ": the outcome is read off the run, not tested by training again",
-        "undetermined": "",
-    }[confidence]
+    from landscape.diagnose.verdict.answer import CONFIDENCE
+
+    meaning = CONFIDENCE[confidence]
+    return f": {meaning}" if confidence == "undetermined" else f": the outcome is {meaning}"
 
 
 def _sentences(title: str, sentences: Sequence[str]) -> RenderableType:

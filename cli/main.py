@@ -13,6 +13,7 @@ import landscape
 from landscape.errors import LandscapeError
 
 from .bench import bench
+from .compare import compare
 from .diagnose import diagnose
 from .doctor import doctor
 from .export import export
@@ -21,6 +22,7 @@ from .info import info
 from .interrupts import raise_again
 from .printing import echo
 from .render import render
+from .report import report
 from .scan import ScanCommand, scan
 from .sweep import SweepCommand
 from .train import train
@@ -76,6 +78,8 @@ app = typer.Typer(
 app.command(cls=SweepCommand)(train)
 app.command(cls=ScanCommand)(scan)
 app.command()(diagnose)
+app.command()(report)
+app.command()(compare)
 app.command()(view)
 app.command()(render)
 app.command()(export)

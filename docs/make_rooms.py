@@ -28,6 +28,7 @@ PICTURE = ROOT / "docs" / "pictures" / "rooms.png"
 # From the top of the house to its ground; each imports from those below it.
 STAGES = {
     "cli": "#64748b",
+    "report": "#b8476e",
     "draw": "#c4553d",
     "diagnose": "#cf8428",
     "scan": "#a8962a",

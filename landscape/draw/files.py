@@ -86,10 +86,7 @@ def save(
                 f"a figure's format must be one of {', '.join(METADATA)}, got {name!r}"
             )
     caption = printable(caption)
-    for text in figure.findobj(Text):  # names may come from anybody's files
-        shown = printable(text.get_text())
-        if shown != text.get_text():
-            text.set_text(shown)
+    _make_printable(figure)
     written = []
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +106,23 @@ def save(
             "choose another folder"
         ) from error
     return written
+
+
+def png(figure: Figure, style: Style = PLAIN) -> bytes:
+    """Return a figure as the bytes of a PNG that says nothing of itself, for pages that do."""
+    _make_printable(figure)
+    target = BytesIO()
+    with _settings_are_global, matplotlib.rc_context(SETTINGS):
+        more: dict[str, Any] = {"dpi": figure.dpi, "transparent": style.transparent}
+        figure.savefig(target, format="png", metadata={"Software": None}, **more)
+    return target.getvalue()
+
+
+def _make_printable(figure: Figure) -> None:
+    for text in figure.findobj(Text):  # names may come from anybody's files
+        shown = printable(text.get_text())
+        if shown != text.get_text():
+            text.set_text(shown)
 
 
 def latex(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from landscape.draw import recipe, run_captions
 from landscape.draw.diagnosis.by_rate import caption as of_outcomes
 from landscape.draw.files import save
-from landscape.draw.kinds import KINDS, NEEDS, FigureKind, Subject
+from landscape.draw.kinds import KINDS, NEEDS, Subject
 from landscape.draw.look.style import PLAIN, Style, chosen
 from landscape.draw.recipe import FigureSource, Recipe
 from landscape.errors import LandscapeError
@@ -136,8 +136,8 @@ def make(
             raise LandscapeError(
                 f"a {kind}'s format must be one of {', '.join(entry.formats)}, got {name}"
             )
-    subject = _subject(kind, works)
-    text = "\n".join(_caption(entry, work.subject) for work in works)
+    subject = subject_of(kind, works)
+    text = "\n".join(caption_of(kind, work.subject) for work in works)
     if entry.write is not None:
         return list(
             entry.write(subject, stem, formats=wanted, style=style, caption=text, report=report)
@@ -168,7 +168,9 @@ def caption(subject: Shown) -> str:
     )
 
 
-def _caption(entry: FigureKind, subject: Shown) -> str:
+def caption_of(kind: str, subject: Shown) -> str:
+    """Return the caption of a figure of that kind."""
+    entry = KINDS[kind]
     if entry.caption is None:
         return caption(subject)
     text = entry.caption(subject)
@@ -177,7 +179,12 @@ def _caption(entry: FigureKind, subject: Shown) -> str:
     return text
 
 
-def _subject(kind: str, works: Sequence[Work]) -> Subject:
+def subject_of(kind: str, works: Sequence[Work]) -> Subject:
+    """Return what a figure of that kind is drawn of.
+
+    Raises:
+        LandscapeError: the works aren't what it needs.
+    """
     needs = KINDS[kind].needs
     wanted: type = {
         "run": History,

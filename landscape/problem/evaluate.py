@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -117,3 +118,17 @@ class Evaluator:
 
     def _on(self, model: nn.Module, samples: Samples) -> Measures:
         return measure_samples(model, samples, self.objective, batch_size=self.batch_size)
+
+
+def loss_seconds(problem: Problem) -> float:
+    """Seconds that measuring all of a problem's data once takes here; the first time is for free.
+
+    What a scan's point takes at most: scans share work between points.
+    """
+    evaluator, took = Evaluator(problem), math.nan
+    for _ in range(2):
+        started = time.perf_counter()
+        evaluator.on_train(problem.model)
+        evaluator.on_validation(problem.model)
+        took = time.perf_counter() - started
+    return took

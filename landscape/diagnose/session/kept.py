@@ -10,15 +10,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from landscape.diagnose.trainings.subject import Subject
+from landscape.diagnose.verdict.answer import answer
 from landscape.diagnose.verdict.verdict import Verdict
+from landscape.errors import LandscapeError
 from landscape.problem.rebuild import to_record
 from landscape.sgd import lock
-from landscape.store import analysis, names, sweep_outcomes, verdicts
+from landscape.store import analysis, names, strict, sweep_outcomes, verdicts
 from landscape.store.files import remove_unfinished, write_bytes
+from landscape.store.json_shapes import VERDICT as SHAPE
 from landscape.store.names import read_text
 from landscape.store.run import Run, read
 from landscape.store.strict import dumps
 from landscape.store.sweep_folder import Sweep
+from landscape.store.typed import rebuilt
+from landscape.store.vetting import shapes
 from landscape.store.vetting.shapes import parsed
 
 VERDICT = verdicts.NAME
@@ -71,6 +76,29 @@ def write(folder: Path, verdict: Verdict) -> None:
     """
     if not lacking(folder, verdict):
         write_bytes(folder / VERDICT, f"{dumps(verdict.record())}\n".encode())
+
+
+def verdict(folder: Path) -> Verdict | None:
+    """The verdict that a run's folder holds; None where there is none.
+
+    Raises:
+        LandscapeError: it is damaged, or of a version that said less or says more than this one.
+    """
+    place, remedy = folder / VERDICT, f"make it anew with `landscape diagnose {folder}`"
+    try:
+        found = shapes.read(place, SHAPE, what="a verdict's JSON", remedy=remedy)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LandscapeError(f"{place} must be readable, got: {error.strerror}") from error
+    try:
+        read = rebuilt(Verdict, strict.numbers(found))
+        answer(read)  # every name and number that its sentences need
+    except (KeyError, TypeError) as error:
+        raise LandscapeError(
+            f"{place} must be a verdict of this version, it lacks or differs in {error}; {remedy}"
+        ) from error
+    return read
 
 
 def lacking(folder: Path, verdict: Verdict) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from landscape.diagnose.items import Value
-from landscape.diagnose.outcome_names import ALSO, LANDINGS, MOTIONS, OUTCOMES, POINTS
+from landscape.diagnose.outcome_names import ALSO, LANDINGS, MOTIONS, OUTCOMES, POINTS, UNDETERMINED
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.quantities import number
 
@@ -21,9 +22,51 @@ STABILITY = {
 """By what the sequential test says."""
 
 
+@dataclass(frozen=True)
+class Statement:
+    """A sentence of the answer and what it rests on."""
+
+    text: str
+    confidence: str
+    """One of `CONFIDENCE`."""
+
+
+CONFIDENCE = {
+    "intervention": "tested by training again from the run's snapshots",
+    "observation": "read off the run, not tested by training again",
+    "undetermined": "the evidence doesn't decide",
+}
+"""What a confidence means."""
+
+
 def answer(verdict: Verdict) -> tuple[str, ...]:
     """What a person would want to be told, a sentence each; caveats are apart."""
     return (*verdict.mistakes, *_outcome(verdict), *_motion(verdict))
+
+
+def headline(verdict: Verdict) -> tuple[Statement, ...]:
+    """The answer in two sentences, which `answer` has too: what happened, and why or how it moves.
+
+    Why: where an escape led, what other rates do for a run that never learned. Of others how the
+    weights move; nothing of a run that diverged.
+    """
+    what = Statement(_filled(OUTCOMES[verdict.verdict].sentence, verdict), verdict.confidence)
+    moved = next(_motion(verdict), None)
+    if verdict.landing is not None:
+        why = Statement(_filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
+    elif (rates := next(_never(verdict), None)) is not None:
+        why = Statement(rates, "intervention")
+    elif moved is not None:
+        why = Statement(moved, _of_motion(verdict))
+    else:
+        return (what,)
+    return what, why
+
+
+def _of_motion(verdict: Verdict) -> str:
+    if verdict.motion == UNDETERMINED:
+        return UNDETERMINED
+    return "intervention" if "replicas_steps" in verdict.evidence else "observation"
 
 
 def _outcome(verdict: Verdict) -> Iterator[str]:

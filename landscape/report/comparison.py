@@ -1,0 +1,266 @@
+"""Runs side by side: a table, each row a measure, with the command that brings what is missing."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.report.run_material import RunMaterial, gather
+from landscape.store import diagnosed, sweep_folder, sweep_outcomes
+from landscape.store.measured.curvature import Curvature
+from landscape.store.measured.paths import Connectivity
+from landscape.store.measured.whole import Measured
+from landscape.store.run import Run
+from landscape.store.scans import scanfile
+from landscape.store.scans.widths import Width
+from landscape.store.typed import rebuilt
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """A run of a comparison and what was measured of it."""
+
+    place: int
+    """Among those that were given, from 0."""
+    name: str
+    """Told apart from others of the same folder name."""
+    material: RunMaterial
+    measured: Measured
+    between: Connectivity | None
+    """Between the last weights of all of the runs, in their order."""
+
+    @property
+    def run(self) -> Run:
+        """The run itself."""
+        return self.material.run
+
+
+@dataclass(frozen=True)
+class ComparedMeasure:
+    """A row of the table."""
+
+    title: str
+    value: Callable[[ComparedRun], str | None]
+    """In words with its uncertainty; None where it wasn't measured."""
+    command: Callable[[str], str]
+    """What measures it, by the run's folder as a shell takes it; empty where nothing can."""
+    about: str = ""
+    """What a reader must know of it."""
+
+
+@dataclass(frozen=True)
+class ComparedCell:
+    """What is known, or the command that brings it."""
+
+    value: str | None
+    command: str
+
+
+def gathered(folders: Sequence[Path], between: Connectivity | None = None) -> list[ComparedRun]:
+    """Read the runs.
+
+    Raises:
+        LandscapeError: fewer than two, the same twice, or one that can't be read.
+    """
+    if len(folders) < 2:
+        raise LandscapeError(f"a comparison needs two runs or more, got {len(folders)}")
+    found = [gather(folder) for folder in folders]
+    ids = [one.run.id for one in found]
+    if len(set(ids)) < len(ids):
+        twice = next(one.run.folder for one in found if ids.count(one.run.id) > 1)
+        raise LandscapeError(f"a comparison needs different runs, got {twice} twice")
+    names = [one.name for one in found]
+    return [
+        ComparedRun(
+            place,
+            one.name if names.count(one.name) == 1 else str(one.run.folder),
+            one,
+            _measured(one.run),
+            between,
+        )
+        for place, one in enumerate(found)
+    ]
+
+
+def rows(runs: Sequence[ComparedRun]) -> Iterator[tuple[ComparedMeasure, list[ComparedCell]]]:
+    """Yield the table, a cell for each run."""
+    for measure in ROWS.values():
+        yield (
+            measure,
+            [ComparedCell(measure.value(run), measure.command(_quoted(run, runs))) for run in runs],
+        )
+
+
+def _quoted(run: ComparedRun, runs: Sequence[ComparedRun]) -> str:
+    first = [run, *(other for other in runs if other is not run)]
+    return " ".join(shlex.quote(str(one.run.folder)) for one in first)
+
+
+def _measured(run: Run) -> Measured:
+    return diagnosed.of(run, (), also=("curvature",)).measured
+
+
+# The rows.
+
+
+def _verdict(run: ComparedRun) -> str | None:
+    verdict = run.material.verdict
+    if verdict is None:
+        return None
+    landing = f", on {verdict.landing}" if verdict.landing else ""
+    return f"{verdict.verdict}{landing} ({verdict.confidence})"
+
+
+def _motion(run: ComparedRun) -> str | None:
+    return None if run.material.verdict is None else run.material.verdict.motion
+
+
+def _loss(name: str, pick: Callable[[Any], float]) -> Callable[[ComparedRun], str | None]:
+    def value(run: ComparedRun) -> str | None:
+        _, losses = run.material.history.evaluated(name)
+        return number(pick(losses)) if len(losses) else None
+
+    return value
+
+
+def _width(run: ComparedRun) -> str | None:
+    known = [scanfile.findings(file).get("width") for file in run.run.scans]
+    found: list[Mapping[str, Any]] = [width for width in known if width]
+    if not found:
+        return None
+    width = rebuilt(Width, max(found, key=lambda one: int(one["rays"])))
+
+    def said(radius: float | None) -> str:
+        word, known = width.bound(radius)
+        return f"{word} {number(known)}".lstrip()
+
+    quartiles = f"{said(width.lower)} to {said(width.upper)}"
+    return f"{said(width.median)} ({quartiles}; {width.rays} rays, {width.unit})"
+
+
+def _curvature(
+    pick: Callable[[Curvature], tuple[float, float]],
+) -> Callable[[ComparedRun], str | None]:
+    def value(run: ComparedRun) -> str | None:
+        found = run.measured.curvature
+        if found is None or not len(found.step):
+            return None
+        size, error = pick(found)
+        within = "" if math.isnan(error) else f" ± {number(error, 2)}"
+        return f"{number(size)}{within} (step {int(found.step[-1]):,})"
+
+    return value
+
+
+def _barrier(which: str) -> Callable[[ComparedRun], str | None]:
+    def value(run: ComparedRun) -> str | None:
+        if run.place == 0:
+            return "–"
+        found = run.between
+        if found is None:
+            return None
+        matrices = found.line if which == "line" else found.matched
+        if matrices is None:
+            return f"nothing to match: {found.reason}"
+        barrier = matrices.of((0, run.place))
+        error = "" if math.isnan(barrier.error) else f", {number(barrier.error)} error points"
+        return f"loss {number(barrier.loss)}{error}"
+
+    return value
+
+
+def _seeds(run: ComparedRun) -> str | None:
+    """The spread over seeds in the run's sweep, where it was counted."""
+    parent = run.run.folder.resolve().parent
+    if not sweep_folder.is_sweep(parent) or not (parent / sweep_outcomes.NAME).is_file():
+        return None
+    outcomes = sweep_outcomes.of(parent)
+    mine = next((one for one in outcomes.runs if one.name == run.run.name), None)
+    if mine is None:
+        return None
+    group = next((one for one in outcomes.groups if dict(one.values) == mine.shared), None)
+    if group is None or group.count < 2 or group.train_loss is None:
+        return None
+    span = group.train_loss
+    shares = ", ".join(f"{one.count} {name}" for name, one in group.outcomes.items())
+    return (
+        f"{group.count} seeds: {shares}; training loss {number(span.median)} "
+        f"({number(span.low)} to {number(span.high)})"
+    )
+
+
+def _first(folders: str) -> str:
+    return shlex.split(folders)[0]
+
+
+def _one(command: str) -> Callable[[str], str]:
+    """A command that takes the run alone."""
+    return lambda folders: command.format(shlex.quote(_first(folders)))
+
+
+def _seeds_command(folders: str) -> str:
+    folder = Path(_first(folders)).resolve()
+    if sweep_folder.is_sweep(folder.parent):
+        return f"landscape diagnose {shlex.quote(str(folder.parent))}"
+    return "landscape train --seeds 3 ... (with this run's options)"
+
+
+ROWS: dict[str, ComparedMeasure] = {
+    "verdict": ComparedMeasure("verdict", _verdict, _one("landscape diagnose {}")),
+    "motion": ComparedMeasure("motion", _motion, _one("landscape diagnose {}")),
+    "end": ComparedMeasure(
+        "training loss at the end", _loss("train_loss", lambda found: float(found[-1])), _one("")
+    ),
+    "best": ComparedMeasure(
+        "lowest training loss", _loss("train_loss", lambda found: float(np.nanmin(found))), _one("")
+    ),
+    "validation": ComparedMeasure(
+        "validation loss at the end",
+        _loss("validation_loss", lambda found: float(found[-1])),
+        _one(""),
+    ),
+    "width": ComparedMeasure(
+        "width r₀.₁, median (quartiles)",
+        _width,
+        _one("landscape scan {} --plane line --planes 10"),
+        "The distance within which the training loss rises by 0.1. It isn't invariant: of "
+        "different networks widths compare only with care.",
+    ),
+    "eigenvalue": ComparedMeasure(
+        "largest Hessian eigenvalue",
+        _curvature(
+            lambda found: (
+                float(found.eigenvalues[-1, 0]),
+                float(found.eigenvalue_errors[-1, 0]),
+            ),
+        ),
+        _one("landscape diagnose {} --only curvature"),
+    ),
+    "trace": ComparedMeasure(
+        "Hessian trace",
+        _curvature(lambda found: (float(found.trace[-1]), float(found.trace_error[-1]))),
+        _one("landscape diagnose {} --only curvature"),
+    ),
+    "barrier": ComparedMeasure(
+        "barrier to the first run",
+        _barrier("line"),
+        lambda folders: f"landscape compare {folders} --barriers",
+        "Along the straight line between the last weights, above the line between their losses.",
+    ),
+    "matched": ComparedMeasure(
+        "the same, units matched",
+        _barrier("matched"),
+        lambda folders: f"landscape compare {folders} --barriers",
+        "After its units are permuted towards those of the first run, which changes no output.",
+    ),
+    "seeds": ComparedMeasure("spread over seeds", _seeds, _seeds_command),
+}
+"""By name, from top to bottom: another measure is another row."""

@@ -1,0 +1,89 @@
+"""Figures in a page: drawn by `landscape.draw`, in light and dark, with their captions as text."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from io import BytesIO
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from landscape.draw.files import png
+from landscape.draw.kinds import KINDS
+from landscape.draw.look.style import Style
+from landscape.draw.making import Work, caption_of, subject_of
+from landscape.report.markup import Markup, tag
+
+DPI = 200
+LOOKS = ("paper", "dark")
+COLOURS = 256
+INCH = 118
+"""Pixels of the page for an inch of a figure: its letters are those of the page's small print."""
+SCROLLS = 4.5
+"""Inches beyond which a figure scrolls on a narrow page instead of shrinking beyond reading."""
+ALT = 420
+"""Letters of an alternative text, at most; all of it is in the caption."""
+
+
+def picture(kind: str, works: Sequence[Work]) -> Markup:
+    """Return a figure element: the picture in both looks, its caption beneath.
+
+    Raises:
+        LandscapeError: what the kind shows isn't there.
+    """
+    subject = subject_of(kind, works)
+    sources, width = [], 0.0
+    for look in LOOKS:
+        style = Style(theme=look, dpi=DPI)
+        figure = KINDS[kind](subject, style=style)
+        width = float(figure.get_size_inches()[0])
+        sources.append(embedded(figure, style))
+    said = " ".join(caption_of(kind, work.subject) for work in works)
+    light, dark = sources
+    shown = tag(
+        "picture",
+        tag("source", srcset=dark, media="screen and (prefers-color-scheme: dark)"),
+        tag("img", src=light, alt=alternative(said), style=f"max-width:{INCH * width:.0f}px"),
+    )
+    if width > SCROLLS:
+        shown = tag(
+            "div",
+            shown,
+            class_="frame",
+            role="group",
+            aria_label=KINDS[kind].about,
+            tabindex="0",
+        )
+    return tag("figure", shown, captioned(said))
+
+
+def captioned(said: str) -> Markup:
+    """Return a caption: what is shown at once, all the rest behind a word."""
+    first, rest = divided(said)
+    more = tag("details", tag("summary", "All there is to know of this figure"), tag("p", rest))
+    return tag("figcaption", first, more if rest else None)
+
+
+def divided(said: str) -> tuple[str, str]:
+    """Return a caption's first part, its first paragraph or two sentences, and what follows."""
+    head, _, tail = said.partition("\n\n")
+    if tail:
+        return head, tail
+    sentences = said.replace(". ", ".\n").split("\n")
+    return " ".join(sentences[:2]), " ".join(sentences[2:])
+
+
+def alternative(said: str) -> str:
+    """Return what a picture shows, for whoever doesn't see it: its caption's beginning."""
+    if len(said) <= ALT:
+        return said
+    return f"{said[: said.rfind(' ', 0, ALT)].rstrip(',;:')} …"
+
+
+def embedded(figure: Figure, style: Style) -> str:
+    """Return a figure as an address that holds it: a PNG of at most 256 colours."""
+    image = Image.open(BytesIO(png(figure, style))).convert("RGB")
+    target = BytesIO()
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(target, "png", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(target.getvalue()).decode('ascii')}"

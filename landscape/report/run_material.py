@@ -1,0 +1,118 @@
+"""What there is of a run to make its page of, and which commands bring what is missing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from landscape.diagnose.session import kept
+from landscape.diagnose.verdict.verdict import Verdict
+from landscape.draw.making import Work, open_work
+from landscape.errors import LandscapeError
+from landscape.plane import kinds
+from landscape.plane.choice import PlaneChoice
+from landscape.store import analysis, history
+from landscape.store.history import History
+from landscape.store.measured.whole import NAMES
+from landscape.store.run import Run, read
+from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
+
+PATH_PLANES = ("event", "drift", "along", "through", "pca")
+"""Kinds of planes that show a run's path, the best first."""
+
+
+@dataclass(frozen=True)
+class RunMaterial:
+    """A run, its verdict, its scans that are complete."""
+
+    run: Run
+    history: History
+    verdict: Verdict | None
+    valley: Work | None
+    plane: Work | None
+    """One that shows the path."""
+    parts: Sequence[str] = ()
+    """Those of a diagnosis that there are."""
+    left_out: Sequence[str] = ()
+    """Those that nobody asked for; of others nothing came, or they don't apply."""
+    damaged: Sequence[str] = ()
+    """What of it can't be read, and why."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Why what is missing can't be measured of this run, by the key of a `MissingPart`."""
+
+    @property
+    def name(self) -> str:
+        """The run's."""
+        return self.run.name
+
+
+@dataclass(frozen=True)
+class MissingPart:
+    """Something that a page has and that wasn't measured."""
+
+    key: str
+    """``valley``, ``plane`` or ``verdict``."""
+    what: str
+    """A kind of plane, or diagnosis."""
+    command: str
+    """That measures it."""
+
+
+def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMaterial:
+    """Read what there is of a run; scans that can't be read are named.
+
+    ``refused``: what was tried to be measured and can't be, with the reason.
+
+    Raises:
+        LandscapeError: it is no run, nothing was recorded, or its verdict is damaged.
+    """
+    run = read(folder)
+    works, damaged = [], []
+    for place in run.scans:
+        try:
+            works.append(open_work(place))
+        except LandscapeError as error:
+            damaged.append(str(error))
+    complete = [work for work in works if _is_complete(work)]
+    verdict, parts = kept.verdict(folder), analysis.names(folder)
+    basis = verdict.rests_on if verdict is not None else None
+    planes = [work for work in complete if _rank(work) < len(PATH_PLANES)]
+    return RunMaterial(
+        run,
+        history.of(run),
+        verdict,
+        next((work for work in complete if isinstance(work.subject, Valley)), None),
+        min(planes, key=_rank, default=None),
+        parts if basis is None else basis.parts,
+        [name for name in NAMES if name not in parts] if basis is None else basis.left_out,
+        tuple(damaged),
+        refused or {},
+    )
+
+
+def missing(found: RunMaterial) -> list[MissingPart]:
+    """What could be measured and wasn't, the dearest last; no scan of a run that didn't move."""
+    run = shlex.quote(str(found.run.folder))
+    parts: list[MissingPart] = []
+    planes = kinds.specs(PlaneChoice(), found.run.trajectory, found.history.constant_loss)
+    if found.valley is None and "valley" in planes:
+        parts.append(MissingPart("valley", "valley", f"landscape scan {run} --plane valley"))
+    if found.plane is None and planes[-1] in PATH_PLANES:
+        parts.append(MissingPart("plane", planes[-1], f"landscape scan {run} --plane {planes[-1]}"))
+    if found.verdict is None or found.left_out:
+        parts.append(MissingPart("verdict", "diagnosis", f"landscape diagnose {run}"))
+    return [part for part in parts if part.key not in found.refused]
+
+
+def _is_complete(work: Work) -> bool:
+    return isinstance(work.subject, Scan | Valley) and work.subject.complete
+
+
+def _rank(work: Work) -> int:
+    scan = work.subject
+    if not isinstance(scan, Scan) or scan.is_line or scan.plane.kind not in PATH_PLANES:
+        return len(PATH_PLANES)
+    return PATH_PLANES.index(scan.plane.kind)

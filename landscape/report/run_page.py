@@ -1,0 +1,315 @@
+"""A run's page: the answer on top, then what it rests on, picture by picture."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.trainings.after_escape import OTHER
+from landscape.diagnose.verdict.answer import CONFIDENCE, answer, headline
+from landscape.diagnose.verdict.verdict import Verdict
+from landscape.draw.interactive.explorer_data import Entry
+from landscape.draw.kinds import KINDS
+from landscape.draw.making import caption, open_work
+from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.report.document import Chapter, document, missing, quoted
+from landscape.report.markup import Content, Markup, joined, listed, table, tag
+from landscape.report.pictures import picture
+from landscape.report.run_material import RunMaterial, gather
+from landscape.report.run_material import missing as missing_parts
+from landscape.report.turning import turned
+from landscape.store import provenance
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
+
+
+@dataclass(frozen=True)
+class RunSection:
+    """A chapter of a run's page."""
+
+    title: str
+    about: str
+    """What it shows and how to read it, in a sentence or two."""
+    content: Callable[[RunMaterial], Iterator[Markup]]
+
+
+def page(folder: Path, refused: Mapping[str, str] | None = None) -> str:
+    """Return a run's page as HTML, of what there is in its folder; nothing is measured.
+
+    About 3 MB. What is missing is named, with the command that measures it, or with the reason
+    why it was ``refused``, by the key of a `MissingPart`.
+
+    Raises:
+        LandscapeError: it is no run, or what it holds is damaged.
+    """
+    found = gather(folder, refused)
+    chapters = [
+        Chapter(key, row.title, joined([tag("p", row.about, class_="about"), *row.content(found)]))
+        for key, row in SECTIONS.items()
+    ]
+    return document(f"{found.name}: {_title(found)}", _top(found), chapters)
+
+
+def _title(found: RunMaterial) -> str:
+    return "not diagnosed" if found.verdict is None else found.verdict.verdict
+
+
+def _top(found: RunMaterial) -> Iterator[Markup]:
+    settings = sentences.training(found.history.settings)
+    about = joined(["Run ", tag("b", found.name), f" · {settings}" if settings else None], "")
+    yield tag("p", about, class_="eyebrow")
+    if found.verdict is None:
+        yield tag("h1", "What happened here was not diagnosed yet.")
+        yield _lacking(found, "verdict", "Find out:")
+    else:
+        yield from answered(found.verdict)
+        yield _facts(found, found.verdict)
+    if gaps := missing_parts(found):
+        what = ", ".join(part.what for part in gaps)
+        yield missing(
+            f"This page lacks what was not measured: {what}. Bring all of it:",
+            f"landscape report {shlex.quote(str(found.run.folder))}",
+        )
+
+
+def answered(verdict: Verdict) -> Iterator[Markup]:
+    """Yield what happened, why, and what both rest on."""
+    what, *why = headline(verdict)
+    yield tag("h1", what.text)
+    if not why or why[0].confidence == what.confidence:
+        yield from (tag("p", one.text, class_="why") for one in why)
+        yield _rests(what.confidence, "Confidence")
+        return
+    yield _rests(what.confidence, "Confidence")
+    yield tag("p", why[0].text, class_="why")
+    yield _rests(why[0].confidence, "Confidence of that")
+
+
+def _rests(confidence: str, word: str) -> Markup:
+    parts = [f"{word}: ", tag("b", confidence), f", {CONFIDENCE[confidence]}."]
+    return tag("p", *parts, class_="rests")
+
+
+def _facts(found: RunMaterial, verdict: Verdict) -> Markup:
+    values: dict[str, Content] = {"outcome": verdict.verdict}
+    if verdict.landing:
+        values["landed on"] = verdict.landing
+    values["motion"] = verdict.motion
+    if verdict.also:
+        values["also"] = ", ".join(verdict.also)
+    for name, title in (("best_loss", "best loss"), ("end_loss", "loss at the end")):
+        item = verdict.evidence.get(name)
+        if item is not None and isinstance(item.value, int | float):
+            values[title] = number(item.value)
+    values["steps"] = f"{int(found.history.step[-1]):,}"
+    if verdict.caveats:
+        values["caveats"] = tag("a", str(len(verdict.caveats)), href="#caveats")
+    pairs = [tag("div", tag("dt", name), tag("dd", value)) for name, value in values.items()]
+    return tag("dl", *pairs, class_="facts")
+
+
+# The chapters.
+
+
+def _found(found: RunMaterial) -> Iterator[Markup]:
+    verdict = found.verdict
+    if verdict is None:
+        yield _lacking(found, "verdict", "Not diagnosed yet.")
+        return
+    said = {one.text for one in headline(verdict)}
+    yield listed(sentence for sentence in answer(verdict) if sentence not in said)
+    rows: list[Sequence[Content]] = [
+        (name.replace("_", " "), _value(item.value), _value(item.threshold, "–"), item.meaning)
+        for name, item in verdict.evidence.items()
+        if not name.endswith("_because")
+    ]
+    if rows:
+        head = ("evidence", "value", "line", "what it is")
+        shown = table(head, rows, label="Evidence of the verdict", numbers=(1, 2))
+        yield tag("details", tag("summary", f"The evidence: {len(rows)} numbers"), shown)
+
+
+def _value(value: object, absent: str = "unknown") -> str:
+    if value is None:
+        return absent
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _losses(found: RunMaterial) -> Iterator[Markup]:
+    if happened := sentences.happened(found.history.events):
+        yield tag("p", happened)
+    yield from _figures(found, "loss")
+
+
+def _landscape(found: RunMaterial) -> Iterator[Markup]:
+    yield tag("h3", "Slices across the path, step by step")
+    if found.valley is None:
+        yield _lacking(found, "valley", "No valley was scanned.")
+    else:
+        yield picture("valley", [found.valley])
+    yield tag("h3", "A plane that holds the path")
+    if found.plane is None:
+        yield _lacking(found, "plane", "No plane that shows the path was scanned.")
+    else:
+        yield from _plane(found)
+    yield from (missing(f"A scan can't be read: {why}.") for why in found.damaged)
+
+
+def _plane(found: RunMaterial) -> Iterator[Markup]:
+    assert found.plane is not None
+    assert isinstance(found.plane.subject, Scan)
+    scan = found.plane.subject
+    entry = Entry(found.name, found.plane.path.stem, scan)
+    yield tag(
+        "p",
+        "Drag to turn it, scroll to zoom; the slider goes through the steps. Seen from above it "
+        "stands beneath.",
+    )
+    said = caption(scan).partition("\n\n")[0]
+    yield turned([entry], f"The plane to turn, in three dimensions. {said}")
+    yield picture("contour", [found.plane])
+
+
+def _figures(found: RunMaterial, *kinds: str) -> Iterator[Markup]:
+    """Yield these figures; of one that nobody measured, what brings it."""
+    applied = False
+    for kind in kinds:
+        lacking = [part for part in KINDS[kind].parts if part not in found.parts]
+        if not lacking:
+            yield _figure(found, kind)
+        elif set(lacking) & set(found.left_out):
+            yield _lacking(found, "verdict", f"Not measured: {KINDS[kind].about}.")
+        applied |= not lacking or bool(set(lacking) & set(found.left_out))
+    if not applied:
+        yield missing("Nothing of this applies to this run, or it could not be measured.")
+
+
+def _figure(found: RunMaterial, kind: str) -> Markup:
+    try:
+        return picture(kind, [open_work(found.run.folder, kind)])
+    except LandscapeError as error:
+        return missing(f"Not drawn: {error}.")
+
+
+def _caveats(found: RunMaterial) -> Iterator[Markup]:
+    verdict = found.verdict
+    if verdict is None:
+        yield _lacking(found, "verdict", "Not diagnosed yet.")
+    elif verdict.caveats:
+        yield listed(quoted(caveat) for caveat in verdict.caveats)
+    else:
+        yield tag("p", "None that the diagnosis knows.")
+
+
+def _made(found: RunMaterial) -> Iterator[Markup]:
+    yield tag("pre", tag("code", "\n".join(commands(found))))
+    record = found.run.record
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    facts: list[Sequence[Content]] = [
+        ("run", f"{found.run.id}, {record['created']}"),
+        ("trained by", versions),
+        ("threads", str(record.get("threads", "unknown"))),
+        ("seeds", "; ".join(_seeds(found))),
+        ("data", f"fingerprint {record['problem'].get('data') or 'unknown'}"),
+        (
+            "page by",
+            ", ".join(f"{name} {version}" for name, version in provenance.versions().items()),
+        ),
+    ]
+    if moved := _moved_lines(found.verdict):
+        facts.append(("lines drawn elsewhere", moved))
+    yield table(("what", "value"), facts, label="Versions and seeds")
+    yield tag(
+        "p",
+        "Trainings repeat to the bit on one machine with one number of threads; with other "
+        "versions, processors or threads they may take another course.",
+        class_="about",
+    )
+
+
+def commands(found: RunMaterial) -> list[str]:
+    """Return the commands that reproduce what the page shows, as they were typed."""
+    typed = [str(found.run.record["command"])]
+    typed += [str(scan.provenance.get("command", "")) for _, scan in _scans(found)]
+    run = shlex.quote(str(found.run.folder))
+    if found.verdict is not None:
+        typed.append(f"landscape diagnose {run}")
+    typed.append(f"landscape report {run} --only-what-is-there")
+    return list(dict.fromkeys(one for one in typed if one))
+
+
+def _seeds(found: RunMaterial) -> Iterator[str]:
+    seed = found.history.settings.get("seed")
+    if seed is not None:
+        yield f"training {seed} (initialization and batch order)"
+        yield f"other batch orders {seed + OTHER + 1} and on"
+    for name, scan in _scans(found):
+        yield f"{name} {scan.seed if isinstance(scan, Valley) else scan.plane.seed}"
+
+
+def _scans(found: RunMaterial) -> Iterator[tuple[str, Scan | Valley]]:
+    """The scans that the page shows, with their names."""
+    for work in (found.valley, found.plane):
+        if work is not None and isinstance(work.subject, Scan | Valley):
+            yield work.path.stem, work.subject
+
+
+def _moved_lines(verdict: Verdict | None) -> str:
+    """Thresholds that aren't the defaults."""
+    if verdict is None or verdict.rests_on is None:
+        return ""
+    mine, plain = asdict(verdict.rests_on.thresholds), asdict(Thresholds())
+    return ", ".join(f"{name}={mine[name]:g}" for name in mine if mine[name] != plain[name])
+
+
+def _lacking(found: RunMaterial, key: str, what: str) -> Markup:
+    """What stands where something is missing: a command, or why there is none."""
+    for part in missing_parts(found):
+        if part.key == key:
+            return missing(what, part.command)
+    why = found.refused.get(key, "the weights didn't move, there is no path to show")
+    return missing(f"{what} It can't be: {why}.")
+
+
+SECTIONS: dict[str, RunSection] = {
+    "found": RunSection(
+        "What was found", "Every sentence rests on numbers held against a line.", _found
+    ),
+    "losses": RunSection(
+        "The training in time",
+        "Losses over all data at the recorded steps; in grey the range of the batches' losses. "
+        "Coloured stretches are what happened.",
+        _losses,
+    ),
+    "landscape": RunSection(
+        "The landscape it went through",
+        "Both are slices through a space of many more dimensions: what isn't in them is not seen.",
+        _landscape,
+    ),
+    "trainings": RunSection(
+        "What trainings from its snapshots did",
+        "Each begins at weights that the run recorded and changes one thing.",
+        lambda found: _figures(found, "replicas", "barriers"),
+    ),
+    "distances": RunSection(
+        "How far it went",
+        "Distances between its own weights, against permuted copies of the same function and "
+        "against a twin trained apart.",
+        lambda found: _figures(found, "distances", "msd"),
+    ),
+    "curvature": RunSection(
+        "Curvature and units",
+        "Sharpness against what the learning rate bears, and units that have died.",
+        lambda found: _figures(found, "sharpness", "units"),
+    ),
+    "caveats": RunSection("Mind that", "What may mislead about this run.", _caveats),
+    "made": RunSection("How this was made", "Commands that make it again.", _made),
+}
+"""By place on the page, from top to bottom."""

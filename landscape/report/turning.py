@@ -1,0 +1,38 @@
+"""The plane to turn in a page: the explorer's own page in a frame, unpacked when it comes in sight.
+
+One copy of plotly serves the page: it is inside of the packed explorer.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Sequence
+
+from landscape.draw.interactive import explorer_page
+from landscape.draw.interactive.explorer_data import Entry
+from landscape.report.markup import Markup, joined, tag
+
+
+def turned(entries: Sequence[Entry], label: str) -> Markup:
+    """Return the frame and what it will hold; ``label`` says what it shows.
+
+    About 2 MB: gzip, as base64.
+
+    Raises:
+        LandscapeError: no entries, or plotly is missing.
+    """
+    packed = gzip.compress(explorer_page.page(entries).encode(), mtime=0)
+    content = Markup(base64.b64encode(packed).decode("ascii"))
+    without = tag("p", "Without JavaScript the plane can't be turned; it is seen from above.")
+    return tag(
+        "div",
+        joined(
+            [
+                tag("iframe", title=label, id="explorer"),
+                tag("noscript", without),
+                tag("script", content, type="application/gzip+base64", id="packed-explorer"),
+            ]
+        ),
+        class_="turn",
+    )

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from landscape.diagnose.connectivity.connectivity import POINTS
+from landscape.problem import builtin
+from landscape.store import read
+
+from .conftest import SMALL
+
+
+@pytest.fixture(scope="module")
+def pair(landscape, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pair")
+    for seed in (0, 1):
+        made = landscape("train", *SMALL, "--seed", seed, "-q", "-o", folder / f"seed{seed}")
+        assert made.code == 0, made.err
+    return folder / "seed0", folder / "seed1"
+
+
+def plain_barrier(pair):
+    """Along the line, by a plain loop in float64."""
+    problem = builtin("mlp", "moons", width=8, seed=0)
+    model = problem.model.double()
+    paths = [read(run).trajectory for run in pair]
+    a, b = (path.row_weights(path.row("final")).astype(np.float64) for path in paths)
+    inputs, targets = problem.train
+    losses = []
+    share = np.linspace(0, 1, POINTS)
+    with torch.no_grad():
+        for t in share:
+            vector = torch.from_numpy((1 - t) * a + t * b)
+            torch.nn.utils.vector_to_parameters(vector, model.parameters())
+            outputs = model(inputs.double())
+            losses.append(float(torch.nn.functional.cross_entropy(outputs, targets)))
+    line = (1 - share) * losses[0] + share * losses[-1]
+    return max(float((np.array(losses) - line).max()), 0.0)
+
+
+def test_barriers_are_those_of_a_plain_loop(landscape, pair, tmp_path):
+    target = tmp_path / "page.html"
+    done = landscape("compare", *pair, "--barriers", "-o", target, "-q")
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    [straight] = [line for line in lines if line.strip().startswith("barrier to the first run")]
+    [matched] = [line for line in lines if line.strip().startswith("the same, units matched")]
+    found = [float(re.search(r"loss ([\d.]+)", line)[1]) for line in (straight, matched)]
+    assert found[0] == pytest.approx(plain_barrier(pair), rel=6e-3, abs=1e-4)
+    assert found[1] >= 0
+    assert " --barriers" not in "".join(line for line in lines if line.startswith("  landscape"))
+    assert straight.split("run")[1].strip() in target.read_text()
+
+
+def test_the_table_says_what_measures_the_rest(landscape, pair):
+    done = landscape("compare", *pair)
+    assert done.code == 0, done.err
+    table, _, commands = done.out.partition("missing (-) is measured by:\n")
+    assert table.splitlines()[0].split() == ["seed0", "seed1"]
+    listed = [line.strip() for line in commands.splitlines() if line.startswith("  landscape")]
+    a, b = pair
+    assert listed == [
+        f"landscape diagnose {a}",
+        f"landscape diagnose {b}",
+        f"landscape scan {a} --plane line --planes 10",
+        f"landscape scan {b} --plane line --planes 10",
+        f"landscape diagnose {a} --only curvature",
+        f"landscape diagnose {b} --only curvature",
+        f"landscape compare {a} {b} --barriers",
+        "landscape train --seeds 3 ... (with this run's options)",
+    ]
+    assert (a.parent / "comparison.html").is_file()
+
+
+def test_one_run_is_no_comparison(landscape, pair):
+    done = landscape("compare", pair[0])
+    assert done.code == 1
+    assert done.err == "landscape: error: a comparison needs two runs or more, got 1\n"
+
+
+def test_another_model_has_no_barrier(landscape, pair, tmp_path):
+    wide = tmp_path / "wide"
+    options = ["--model", "mlp", "--data", "moons", "--width", 9, "--epochs", 1, "--lr", 0.3]
+    assert landscape("train", *options, "-q", "-o", wide).code == 0
+    done = landscape("compare", pair[0], wide, "--barriers")
+    assert done.code == 1
+    assert done.err.startswith(f"landscape: error: run {wide} must have the parameters of the run")

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import shlex
+import shutil
+
+import pytest
+
+from landscape.errors import LandscapeError
+from landscape.report import document, run_material
+
+from .conftest import SMALL
+
+
+def test_what_is_missing_is_measured_once_and_its_cost_is_told(landscape, tmp_path):
+    run = tmp_path / "run"
+    assert landscape("train", *SMALL, "-q", "-o", run).code == 0
+    lacking = run_material.missing(run_material.gather(run))
+    assert [(part.key, part.what, part.command) for part in lacking] == [
+        ("valley", "valley", f"landscape scan {run} --plane valley"),
+        ("plane", "drift", f"landscape scan {run} --plane drift"),
+        ("verdict", "diagnosis", f"landscape diagnose {run}"),
+    ]
+    first = landscape("report", run, "-q")
+    assert first.code == 0, first.err
+    told = first.err.splitlines()
+    assert told[0] == (
+        "missing for the page: valley, drift, diagnosis; --only-what-is-there measures nothing"
+    )
+    assert ", at most " in told[1]
+    assert ", at most " in told[2]
+    assert run_material.missing(run_material.gather(run)) == []
+    assert {path.stem.split("-")[0] for path in (run / "scans").glob("*.h5")} == {"valley", "drift"}
+    assert (run / "verdict.json").is_file()
+    page = run / "report.html"
+    assert first.out.splitlines()[-1] == f"open it: python3 -m webbrowser {page.as_uri()}"
+    again = landscape("report", run)
+    assert again.code == 0, again.err
+    assert again.err == ""
+
+
+def test_only_what_is_there_measures_nothing(landscape, trained, tmp_path):
+    before = sorted(trained.rglob("*"))
+    target = tmp_path / "deep" / "page.html"
+    done = landscape("report", trained, "--only-what-is-there", "-o", target)
+    assert done.code == 0, done.err
+    assert done.err == ""
+    assert sorted(trained.rglob("*")) == before
+    assert "What happened here was not diagnosed yet." in target.read_text()
+
+
+def test_a_page_has_a_pages_name(landscape, trained, tmp_path):
+    done = landscape("report", trained, "--only-what-is-there", "-o", tmp_path / "page.pdf")
+    assert done.code == 1
+    assert (
+        done.err == f"landscape: error: --output must end in .html, got {tmp_path / 'page.pdf'}\n"
+    )
+
+
+def test_a_page_too_large_is_refused(tmp_path):
+    with pytest.raises(LandscapeError) as caught:
+        document.save("x" * 8_000_001, tmp_path / "page.html")
+    assert str(caught.value) == (
+        "a page must have at most 8 MB, got 8.0 MB; scan planes of fewer points"
+    )
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_sweep_is_diagnosed_first(landscape, tmp_path):
+    sweep = tmp_path / "sweep"
+    made = landscape("train", *SMALL[:-2], "--lr", "0.1,0.3", "-q", "-o", sweep)
+    assert made.code == 0, made.err
+    bare = landscape("report", sweep, "--only-what-is-there")
+    assert bare.code == 0, bare.err
+    assert not (sweep / "outcomes.json").exists()
+    done = landscape("report", sweep, "-q")
+    assert done.code == 0, done.err
+    assert (sweep / "outcomes.json").is_file()
+    assert "<h1>Of 2 runs: " in (sweep / "report.html").read_text()
+
+
+def test_the_line_that_opens_it_can_be_typed(landscape, trained, tmp_path):
+    folder = tmp_path / "a b's"
+    shutil.copytree(trained, folder)
+    done = landscape("report", folder, "--only-what-is-there")
+    line = done.out.splitlines()[-1].removeprefix("open it: ")
+    assert shlex.split(line)[-1] == (folder / "report.html").as_uri()
+
+
+def test_what_can_not_be_measured_says_why(landscape, tmp_path):
+    run = tmp_path / "run"
+    assert landscape("train", *SMALL[:-2], "--lr", 3000, "-q", "-o", run).code == 0
+    done = landscape("report", run, "-q")
+    assert done.code == 0, done.err
+    page = (run / "report.html").read_text()
+    assert "<h1>The loss or the weights became infinite: the run diverged.</h1>" in page
+    for line in done.err.splitlines():
+        what, left_out, why = line.partition(" is left out: ")
+        if left_out:
+            assert what in ("valley", "drift")
+            assert f"It can&#x27;t be: {why}." in page

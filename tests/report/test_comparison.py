@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import re
+import shlex
+from html import unescape
+
+import numpy as np
+import pytest
+
+from landscape.errors import LandscapeError
+from landscape.report import comparison, comparison_page
+from landscape.store import analysis
+
+from .conftest import NAMES
+
+ESCAPED, DRIFTING, _ = NAMES
+
+
+def found(runs):
+    return comparison.gathered([runs / ESCAPED, runs / DRIFTING])
+
+
+def table(runs):
+    return {row.title: cells for row, cells in comparison.rows(found(runs))}
+
+
+def test_what_was_measured(runs):
+    made = table(runs)
+    curvature = analysis.load(runs / ESCAPED, "curvature").values
+    top, error = curvature["eigenvalues"][-1, 0], curvature["eigenvalue_errors"][-1, 0]
+    shown = re.match(
+        r"(\S+) ± (\S+) \(step ([\d,]+)\)", made["largest Hessian eigenvalue"][0].value
+    )
+    numbers = [float(part.replace("−", "-").replace(",", "")) for part in shown.groups()]
+    np.testing.assert_allclose(numbers[:2], [top, error], rtol=0.05)
+    assert numbers[2] == curvature["step"][-1]
+    assert made["verdict"][0].value.startswith("escaped, on ")
+    assert made["verdict"][1].value.startswith("learned ")
+
+
+def test_what_was_not_names_its_command(runs):
+    made = table(runs)
+    one, other = (shlex.quote(str(runs / name)) for name in (ESCAPED, DRIFTING))
+    width = made["width r₀.₁, median (quartiles)"]
+    assert width[1] == comparison.ComparedCell(
+        None, f"landscape scan {other} --plane line --planes 10"
+    )
+    barrier = made["barrier to the first run"]
+    assert barrier[0].value == "–"
+    assert barrier[1] == comparison.ComparedCell(
+        None, f"landscape compare {one} {other} --barriers"
+    )
+
+
+def test_seeds(runs, sweep):
+    places = sorted(path.parent for path in sweep.glob("*/run.json"))
+    made = comparison.gathered(places[:2])
+    cells = {row.title: cells for row, cells in comparison.rows(made)}["spread over seeds"]
+    assert all(cell.value.startswith("2 seeds: ") for cell in cells)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_two_runs_are_needed(runs, count):
+    with pytest.raises(LandscapeError) as caught:
+        comparison.gathered([runs / ESCAPED] * count)
+    assert str(caught.value) == f"a comparison needs two runs or more, got {count}"
+
+
+def test_the_same_run_twice(runs):
+    with pytest.raises(LandscapeError) as caught:
+        comparison.gathered([runs / ESCAPED, runs / ESCAPED])
+    assert str(caught.value) == f"a comparison needs different runs, got {runs / ESCAPED} twice"
+
+
+def test_the_page_has_the_table(runs):
+    html = comparison_page.page(found(runs))
+    read = " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+    for title, cells in table(runs).items():
+        assert title in read
+        for cell in cells:
+            assert (cell.value or cell.command or "not evaluated") in read
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert html.count('<svg class="small"') == 2

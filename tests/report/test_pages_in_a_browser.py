@@ -1,0 +1,88 @@
+"""The pages as a person opens them: without a network, on a screen of a desk and of a phone."""
+
+from __future__ import annotations
+
+import pytest
+
+from landscape.report import comparison, comparison_page, document, run_page, sweep_page
+
+from ..draw.interactive.conftest import chromium  # noqa: F401
+from .conftest import NAMES
+
+WIDTHS = (360, 1440)
+PAGES = ("escaped", "drifting", "diverged", "sweep", "comparison")
+
+
+@pytest.fixture(scope="module")
+def files(runs, sweep, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    pages = dict(zip(PAGES, (run_page.page(runs / name) for name in NAMES), strict=False))
+    pages["sweep"] = sweep_page.page(sweep)
+    pages["comparison"] = comparison_page.page(
+        comparison.gathered([runs / name for name in NAMES[:2]])
+    )
+    return {name: document.save(page, folder / f"{name}.html") for name, page in pages.items()}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):  # noqa: F811
+    context = chromium.new_context(
+        viewport={"width": width, "height": 800}, offline=True, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    wrong, asked = [], []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(files[name].as_uri())
+    if name == "escaped":
+        page.locator("#explorer").scroll_into_view_if_needed()
+        frame = page.frame_locator("#explorer")
+        frame.locator("body[data-ready=yes]").wait_for()
+        assert frame.locator("#picture canvas").count() > 0
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    beyond = "(all) => all.filter((one) => !one.naturalWidth).length"
+    assert page.eval_on_selector_all("img", beyond) == 0
+    unsaid = "(all) => all.filter((one) => !one.alt).length"
+    assert page.eval_on_selector_all("img", unsaid) == 0
+    first = page.locator("h1").bounding_box()
+    assert first["y"] + first["height"] < 800
+    assert wrong == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    context.close()
+
+
+def test_the_dark_page_has_dark_pictures(chromium, files):  # noqa: F811
+    shades = {}
+    for scheme in ("light", "dark"):
+        context = chromium.new_context(color_scheme=scheme, offline=True)
+        page = context.new_page()
+        page.goto(files["diverged"].as_uri())
+        corner = """(image) => {
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+            const drawn = canvas.getContext("2d");
+            drawn.drawImage(image, 0, 0);
+            return drawn.getImageData(2, 2, 1, 1).data[0];
+        }"""
+        body = "getComputedStyle(document.body).backgroundColor"
+        shades[scheme] = (page.locator("img").first.evaluate(corner), page.evaluate(body))
+        context.close()
+    assert shades["light"] == (255, "rgb(255, 255, 255)")
+    assert shades["dark"] == (20, "rgb(20, 22, 26)")
+
+
+def test_on_paper_the_plane_is_seen_from_above_and_nothing_is_closed(chromium, files):  # noqa: F811
+    context = chromium.new_context(offline=True)
+    page = context.new_page()
+    page.goto(files["escaped"].as_uri())
+    page.emulate_media(media="print")
+    assert not page.locator(".turn").is_visible()
+    assert not page.locator("nav").is_visible()
+    assert page.locator("figure img").count() >= 8
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    context.close()

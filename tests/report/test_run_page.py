@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import shlex
+import shutil
+from html import unescape
+from itertools import pairwise
+
+import pytest
+
+from landscape.diagnose.session import kept
+from landscape.diagnose.verdict.answer import answer, headline
+from landscape.draw import open_work
+from landscape.draw.interactive.explorer_page import plotly
+from landscape.errors import LandscapeError
+from landscape.report import document, run_page
+from landscape.store.scans import sentences
+
+from .conftest import NAMES
+
+ESCAPED, DRIFTING, DIVERGED = NAMES
+pytestmark = pytest.mark.filterwarnings("ignore:overflow")
+
+
+@pytest.fixture(scope="module")
+def pages(runs):
+    return {name: run_page.page(runs / name) for name in NAMES}
+
+
+def words(html):
+    """What is read on the page, in one line."""
+    shown = re.sub(r"<(script|style).*?</\1>", "", html, flags=re.S)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", shown)).split())
+
+
+def test_the_answer_comes_first_and_is_the_verdicts(pages, runs):
+    verdict = kept.verdict(runs / ESCAPED)
+    what, why = headline(verdict)
+    html = pages[ESCAPED]
+    assert verdict.verdict == "escaped"
+    assert re.search(r"<h1>(.*?)</h1>", html)[1] == what.text
+    assert re.search(r'<p class="why">(.*?)</p>', html)[1] == why.text
+    read = words(html)
+    for sentence in (*answer(verdict), *verdict.caveats):
+        assert read.count(sentence) == 1, sentence
+    for name, item in verdict.evidence.items():
+        assert name.endswith("_because") or item.meaning in read
+
+
+def test_every_picture_says_what_it_shows_in_its_captions_words(pages, runs):
+    html = pages[ESCAPED]
+    alts = [unescape(alt) for alt in re.findall(r'<img [^>]*alt="([^"]*)"', html)]
+    assert len(alts) == html.count("<figure>")
+    assert len(alts) >= 8
+    for alt in alts:
+        start = alt.removesuffix(" …")
+        assert len(start) > 60
+        assert words(html).replace(" ", "").count(start.replace(" ", "")) >= 1, alt
+    scan = open_work(runs / ESCAPED / "scans" / "event-best-0.h5").subject
+    frame = re.search(r'<iframe title="([^"]*)"', html)[1]
+    assert sentences.ready(scan) in unescape(frame)
+
+
+def test_names_stay_names(pages):
+    for name, html in pages.items():
+        assert "<script>alert" not in html
+        assert "<img src=x" not in html
+        assert name in words(html)
+        assert html.count("<script") == html.count("</script>")
+        assert re.findall(r"<[^>]*\son\w+=", html.partition("<main>")[0]) == []
+
+
+def test_nothing_is_loaded_from_anywhere(pages):
+    for html in pages.values():
+        assert re.findall(r'(?:src|href|srcset)="(?!data:|#)[^"]*', html) == []
+        assert re.findall(r"url\(|@import", html) == []
+
+
+def test_plotly_is_there_once_and_packed(pages):
+    html = pages[ESCAPED]
+    [packed] = re.findall(r'id="packed-explorer">([^<]*)<', html)
+    inside = gzip.decompress(base64.b64decode(packed)).decode()
+    assert inside.count(plotly()) == 1
+    assert "explorer" not in re.findall(r'id="([^"]*)"', pages[DIVERGED])
+    assert len(html) < document.LARGEST / 2
+
+
+def test_what_is_missing_names_its_command(pages, runs):
+    read = words(pages[DRIFTING])
+    place = shlex.quote(str(runs / DRIFTING))
+    assert f"No valley was scanned. landscape scan {place} --plane valley" in read
+    plane = "No plane that shows the path was scanned."
+    assert f"{plane} landscape scan {place} --plane drift" in read
+    assert f"valley, drift, diagnosis. Bring all of it: landscape report {place}" in read
+    assert "What happened here was not diagnosed yet." in words(pages[DIVERGED])
+    assert "landscape diagnose" in words(pages[DIVERGED])
+
+
+def test_how_it_was_made(pages, runs):
+    read = words(pages[ESCAPED])
+    record = json.loads((runs / ESCAPED / "run.json").read_text())
+    assert record["command"] in read
+    assert f"landscape diagnose {shlex.quote(str(runs / ESCAPED))}" in read
+    for name, version in record["versions"].items():
+        assert f"{name} {version}" in read
+    assert "training 0 (initialization and batch order); other batch orders 1001 and on" in read
+    assert "valley-random-0 0; event-best-0 0" in read
+    assert record["problem"]["data"] in read
+
+
+def test_headings_go_down_one_at_a_time(pages):
+    for html in pages.values():
+        levels = [int(level) for level in re.findall(r"<h([1-6])", html)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_a_damaged_verdict_is_refused_with_the_remedy(runs, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(runs / DRIFTING, folder)
+    record = json.loads((folder / "verdict.json").read_text())
+    del record["evidence"]["best_loss"]
+    (folder / "verdict.json").write_text(json.dumps(record))
+    with pytest.raises(LandscapeError) as caught:
+        run_page.page(folder)
+    assert str(caught.value) == (
+        f"{folder}/verdict.json must be a verdict of this version, it lacks or differs in "
+        f"'best_loss'; make it anew with `landscape diagnose {folder}`"
+    )

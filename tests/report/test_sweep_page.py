@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import re
+import shutil
+from html import unescape
+
+import numpy as np
+import pytest
+
+from landscape.draw.diagnosis.by_rate import caption
+from landscape.report import sweep_page
+from landscape.report.small_pictures import HIGH, MARGIN, WIDE, SmallAxes, axes_of, small
+from landscape.store import sweep_outcomes
+from landscape.store.history import History
+
+
+def words(html):
+    shown = re.sub(r"<(script|style).*?</\1>", "", html, flags=re.S)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", shown)).split())
+
+
+@pytest.fixture(scope="module")
+def html(sweep):
+    return sweep_page.page(sweep)
+
+
+def test_the_answer_counts_the_outcomes(html, sweep):
+    found = sweep_outcomes.of(sweep)
+    [said] = re.findall(r"<h1>(.*?)</h1>", html)
+    counts = {name: int(count) for count, name in re.findall(r"(\d+) ([a-z-]+)", said[6:])}
+    counts.pop("runs", None)
+    assert counts == {
+        name: sum(run.verdict == name for run in found.runs)
+        for name in {run.verdict for run in found.runs}
+    }
+    assert said.startswith("Of 4 runs: ")
+
+
+def test_a_picture_for_each_run(html, sweep):
+    assert html.count('<svg class="small"') == 4
+    assert re.findall(r'<th scope="col">(seed \d)</th>', html) == ["seed 0", "seed 1"]
+    for run in sweep_outcomes.of(sweep).runs:
+        assert f"Training loss of {run.name}: " in html
+
+
+def test_its_figure_says_what_the_outcomes_are(html, sweep):
+    assert caption(sweep_outcomes.of(sweep)).split(". ")[0] in words(html)
+
+
+def test_the_name_stays_a_name(html):
+    assert "<b>rates" not in html
+    assert "<b>rates" in words(html)
+    assert re.findall(r'(?:src|href|srcset)="(?!data:|#)[^"]*', html) == []
+
+
+def test_a_sweep_that_was_not_diagnosed_says_how(sweep, tmp_path):
+    folder = tmp_path / "sweep"
+    shutil.copytree(sweep, folder)
+    assert sweep_page.undiagnosed(folder) == []
+    (folder / "outcomes.json").unlink()
+    assert len(sweep_page.undiagnosed(folder)) == 4
+    read = words(sweep_page.page(folder))
+    assert f"Find out: landscape diagnose {folder}" in read
+    assert read.count(": not diagnosed") == 4
+
+
+def history(loss, constant=2.0):
+    steps = np.arange(len(loss)) * 10
+    return History("a", "1", steps, {"train_loss": np.array(loss)}, np.empty(0), (), constant)
+
+
+def test_small_pictures_share_their_axes():
+    one, other = history([2.0, 0.02]), history([1.0, 200.0, 0.5])
+    axes = axes_of([one, other])
+    assert axes == SmallAxes(20.0, 0.02, 4.0, log=True)
+    assert axes.words == "steps 0 to 20, training loss 0.02 to 4, logarithmic"
+    drawn = small(one, axes, "#d55e00")
+    [path] = re.findall(r' d="M([^"]*)"', drawn)
+    places = [tuple(map(float, place.split())) for place in path.split("L")]
+    span = np.log(4.0 / 0.02)
+    expected = [
+        (MARGIN, MARGIN + (HIGH - 2 * MARGIN) * np.log(4.0 / 2.0) / span),
+        (MARGIN + (WIDE - 2 * MARGIN) / 2, HIGH - MARGIN),
+    ]
+    np.testing.assert_allclose(places, expected, atol=0.051)
+    assert 'aria-label="Training loss of a: 2 at the start, lowest 0.02, 0.02 at the end"' in drawn
+
+
+def test_losses_that_are_not_positive_or_not_there():
+    assert axes_of([history([-1.0, 3.0], constant=np.nan)]) == SmallAxes(10.0, -1.0, 3.0, log=False)
+    nothing = history([np.nan, np.inf], constant=np.nan)
+    axes = axes_of([nothing])
+    assert axes == SmallAxes(10.0, 0.0, 1.0, log=False)
+    assert "lowest unknown, ∞ at the end" in small(nothing, axes, "#000")
