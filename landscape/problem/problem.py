@@ -63,7 +63,7 @@ class Term:
     weight: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """What is minimised: Σ w l / Σ w over the training data, of ``loss(model(inputs), targets)``.
 
@@ -152,6 +152,19 @@ class Problem:
                 data = Collated(inner, self.collate)
             samples.check(data, title, pairs=self.objective is None)
             self._set(name, data)
+
+    def __repr__(self) -> str:
+        """Sizes instead of arrays."""
+        parts = [f"{type(self.model).__name__}, {self.layout.size:,} parameters"]
+        parts.append(f"{samples.length(self.train):,} training samples")
+        if self.validation is not None:
+            parts.append(f"{samples.length(self.validation):,} validation samples")
+        if self.terms:
+            parts.append(" + ".join(f"{one.weight:g} {name}" for name, one in self.terms.items()))
+        else:
+            found = self.loss if self.objective is None else self.objective
+            parts.append(getattr(found, "__name__", type(found).__name__))
+        return f"Problem({', '.join(parts)})"
 
     @classmethod
     def sum(

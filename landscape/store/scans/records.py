@@ -63,7 +63,7 @@ class Plane:
     """Which tensors have zero in a random direction: ``1-D`` or ``none``."""
     origin_step: int = 0
     origin_name: str = "final"
-    """What was asked for: final, best or a step."""
+    """What was asked for: final, best or a step; given: those of a model without a run."""
     batchnorm: str = "saved"
     """Which BatchNorm statistics hold at a point: ``saved`` (the origin's), ``recompute`` or
     ``interpolate`` (from the anchors', affine in means and logarithms of variances)."""
