@@ -6,8 +6,8 @@
 
     run = ls.train(problem, to="runs/high-lr", callbacks=[TensorBoardLog("runs/tensorboard")])
 
-What is written comes from the run's files, so that any run may be shown: while it trains, afterwards,
-or one that another process records. Nothing is ever read back.
+What is written comes from the run's files, so that any run may be shown: while it trains,
+afterwards, or one that another process records. Nothing is ever read back.
 """
 
 from __future__ import annotations
