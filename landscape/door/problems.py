@@ -141,7 +141,7 @@ def look(
     >>> torch.manual_seed(0) and None
     >>> x = torch.randn(90, 2)
     >>> ls.look(torch.nn.Linear(2, 2), (x, (x[:, 0] > 0).long()), plane="line", size=5)
-    <scan line: line, 5, training loss 0.4... to 1...>
+    <scan line: line, 5, training loss 0.6... to 0.8...>
     """
     if isinstance(model, Problem):
         if data is not None:

@@ -40,8 +40,8 @@ class HeldRun:
     >>> run = ls.train(problem, lr=0.3, epochs=2, to="runs/moons")
     >>> run
     <run moons: finished, 64 steps, 114 parameters; training loss 0.698 at first, ...>
-    >>> run.losses["best"]["step"]
-    64
+    >>> run.losses["end"]["step"], run.status
+    (64, 'finished')
     """
 
     def __init__(

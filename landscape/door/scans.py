@@ -37,7 +37,7 @@ class HeldScan:
     >>> x = torch.linspace(-1, 1, 40)[:, None]
     >>> scan = ls.look(torch.nn.Linear(1, 1), (x, 2 * x), loss="half_square", size=9)
     >>> scan
-    <scan given: plane random, 9 x 9, training loss 0.211 to 5.14>
+    <scan random: plane random, 9 x 9, training loss 0.8... to 0.8...>
     >>> scan.loss.shape, {name: len(values) for name, values in scan.axes.items()}
     ((9, 9), {'x': 9, 'y': 9})
     """

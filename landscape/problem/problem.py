@@ -379,6 +379,11 @@ def vary(
     """The problem with fewer training samples, or with a share of its training labels wrong.
 
     The choice doesn't depend on a run's seed, so that runs with other seeds share their data.
+
+    >>> data = torch.zeros(100, 1), torch.arange(100) % 2
+    >>> noisy = vary(Problem(nn.Linear(1, 2), data), train_samples=50, label_noise=0.2)
+    >>> noisy
+    Problem(Linear, 4 parameters, 50 training samples, cross_entropy)
     """
     if train_samples is not None:
         problem = _fewer(problem, train_samples)

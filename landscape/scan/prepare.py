@@ -334,6 +334,14 @@ def grid(
     or what `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are
     further fields of `Scan`, such as ``constant_loss``, which is found where the cap needs it.
 
+    >>> import torch
+    >>> from landscape.plane import random
+    >>> from landscape.problem import builtin
+    >>> problem = builtin("mlp", "moons", depth=1, width=4)
+    >>> scan = grid(problem, random(StillWeights.of(problem)), size="5x3", tolerance=0.0)
+    >>> scan.measures["train_loss"].shape, bool(scan.measured.all())
+    ((5, 3), True)
+
     Raises:
         LandscapeError: an option that can't be, or extent ``auto`` without a trajectory.
     """
