@@ -28,6 +28,7 @@ PICTURE = ROOT / "docs" / "pictures" / "rooms.png"
 # From the top of the house to its ground; each imports from those below it.
 STAGES = {
     "cli": "#64748b",
+    "door": "#8a4fa3",
     "report": "#b8476e",
     "draw": "#c4553d",
     "diagnose": "#cf8428",
@@ -296,6 +297,8 @@ def draw_imports(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
             axes.plot([right, max(reached)], [row(stage)] * 2, c=FAINT, lw=1.0, zorder=1)
     for other in lanes:
         users = [stage for stage in places if (stage, other) in counts]
+        if not users:  # what people use and no stage does
+            continue
         x, colour = at[other], STAGES[other]
         y = places[other][0] + min(0.13, places[other][1] / 4)
         top = max(row(stage) for stage in users)

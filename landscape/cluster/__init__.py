@@ -44,6 +44,10 @@ def workers(count: int = 1, scheduler: str | None = None) -> Iterator[Workers]:
 
     Raises:
         LandscapeError: both are given, less than one process, no Dask, nobody at that address.
+
+    >>> with workers() as pool:
+    ...     [outcome.result for outcome in pool.run(abs, [-1, 2])]
+    [1, 2]
     """
     if count < 1:
         raise LandscapeError(f"workers must be at least 1, got {count}")

@@ -16,6 +16,9 @@ class Thresholds:
 
     u is (L₀ − L)/L₀, L₀ the best constant output's loss.
 
+    >>> Thresholds(learned=0.2).learned
+    0.2
+
     Raises:
         LandscapeError: one isn't a positive number.
     """

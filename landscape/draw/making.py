@@ -15,6 +15,7 @@ from landscape.draw.files import save
 from landscape.draw.kinds import KINDS, NEEDS, Subject
 from landscape.draw.look.style import PLAIN, Style, chosen
 from landscape.draw.recipe import FigureSource, Recipe
+from landscape.draw.sheet.page import PrintedFigure
 from landscape.errors import LandscapeError
 from landscape.store import diagnosed, history, sweep_folder, sweep_outcomes
 from landscape.store import run as runs
@@ -153,6 +154,25 @@ def make(
     )
     figure = entry(subject, style=style, **more)
     return save(figure, stem, formats=wanted, caption=text, recipe=written.json(), style=style)
+
+
+def figure(kind: str, works: Sequence[Work], style: Style = PLAIN) -> PrintedFigure:
+    """Draw one kind of picture and write nothing.
+
+    Raises:
+        LandscapeError: no such kind, not what it needs, or a style of which nothing shows in it.
+    """
+    if kind not in KINDS:
+        raise LandscapeError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
+    entry, subject = KINDS[kind], _subject(kind, works)
+    for name in style.chosen():
+        if name not in entry.takes:
+            raise LandscapeError(
+                f"a {kind}'s style has {', '.join(entry.takes)}, got {name}; leave it out"
+            )
+    drawn = entry(subject, style=style)
+    assert isinstance(drawn, PrintedFigure)  # every page is one
+    return drawn
 
 
 def caption(subject: Shown) -> str:

@@ -20,6 +20,11 @@ def scaled(plane: Plane, unit: str) -> Plane:
     distances in weight space. ``equal``: both to one length, the geometric mean of the two, so
     that the axes are equal in distance and the unit stays what it was on average.
 
+    >>> directions = np.array([[3.0, 4.0, 0.0], [0.0, 0.0, 2.0]], np.float32)
+    >>> plane = Plane("mine", np.zeros(3, np.float32), directions, ("u", "v"), "some unit")
+    >>> [round(norm, 6) for norm in scaled(plane, "distance").norms]
+    [1.0, 1.0]
+
     Raises:
         LandscapeError: no such unit.
     """

@@ -50,6 +50,9 @@ def axes(size: str, ranges: tuple[Range, ...]) -> tuple[Floats, ...]:
 
     A range that is symmetric about 0 has, at an odd size, exactly 0 in its middle.
 
+    >>> [axis.tolist() for axis in axes("3x2", ((-1.0, 1.0), (0.0, 4.0)))]
+    [[-1.0, 0.0, 1.0], [0.0, 4.0]]
+
     Raises:
         LandscapeError: a size below 2 or above 501, or one for more axes than there are.
     """

@@ -280,6 +280,11 @@ def _rose(trajectory: Trajectory, constant_loss: float) -> bool:
     return bool(np.isfinite(between).any())
 
 
+def of_still_weights() -> list[str]:
+    """The planes that go through one place and need no path: those of a model without a run."""
+    return [key for key in _taking("at") if KINDS[key].subject != "path"]
+
+
 def check(choice: PlaneChoice) -> None:
     """Refuse a choice that can't be, whatever the run.
 

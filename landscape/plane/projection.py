@@ -60,7 +60,22 @@ def coordinates(displacements: Floats, directions: NDArray[Any]) -> tuple[Floats
 
 
 def project(trajectory: Trajectory, plane: Plane) -> Projection:
-    """Project all recorded rows; reads the weights some rows at a time (64 MB)."""
+    """Project all recorded rows; reads the weights some rows at a time (64 MB).
+
+    By least squares, whatever the angle between the directions: the point of the plane that is
+    nearest to the weights.
+
+    >>> from landscape.plane.still import StillWeights
+    >>> row = StillWeights(
+    ...     *(None, np.zeros(1, int), np.ones(1, int), {}),
+    ...     parameters=[{"name": "w", "shape": [3], "offset": 0}],
+    ...     vector=np.array([3.0, 2.0, 5.0], np.float32),
+    ... )
+    >>> slanted = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]], np.float32)
+    >>> found = project(row, Plane("mine", np.zeros(3, np.float32), slanted, ("u", "v"), ""))
+    >>> found.xy.round(6).tolist(), found.distance_from_plane.tolist()
+    ([[1.0, 2.0]], [5.0])
+    """
     origin = plane.origin.astype(np.float64)
     rows = max(1, CHUNK_BYTES // (8 * len(origin)))
     parts, distances = [], []

@@ -25,6 +25,19 @@ def random(
 
     Nearly orthogonal, as random directions are in many dimensions; `Plane.cosine` tells.
     ``parameters`` says which tensors move, and their filters; None: as the trajectory does.
+
+    Each filter of a direction is as long as that of the weights (``normalize="filter"``, Li et al.,
+    2018), so that 1 on an axis is a step as long as the weights themselves, layer by layer.
+
+    >>> import torch
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import Problem
+    >>> model = torch.nn.Linear(6, 4, bias=False)
+    >>> still = StillWeights.of(Problem(model, (torch.zeros(2, 6), torch.tensor([0, 1]))))
+    >>> plane = random(still, seed=1)
+    >>> u = torch.from_numpy(plane.directions[0]).reshape(4, 6)
+    >>> bool(torch.allclose(u.norm(dim=1), model.weight.norm(dim=1)))
+    True
     """
     return _random(trajectory, "random", 2, at, seed, normalize, include_1d, parameters)
 
@@ -38,7 +51,18 @@ def line(
     include_1d: bool = PlaneChoice.include_1d,
     parameters: Parameters | None = None,
 ) -> Plane:
-    """The line through w_at along one random direction, the first of `random`'s."""
+    """The line through w_at along one random direction, the first of `random`'s.
+
+    Options and unit are those of `random`.
+
+    >>> import torch
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import Problem
+    >>> problem = Problem(torch.nn.Linear(6, 4), (torch.zeros(2, 6), torch.tensor([0, 1])))
+    >>> still = StillWeights.of(problem)
+    >>> bool((line(still).directions[0] == random(still).directions[0]).all())
+    True
+    """
     return _random(trajectory, "line", 1, at, seed, normalize, include_1d, parameters)
 
 

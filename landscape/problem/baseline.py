@@ -31,6 +31,12 @@ def constant_loss(problem: Problem) -> float:
     with kinks need). NaN where no minimum is found: the loss isn't finite or isn't bounded. And
     where there is none: no single tensor as outputs and as targets, a loss of whole batches, or an
     objective in place of a loss.
+
+    >>> import torch
+    >>> labels = torch.tensor([0, 0, 0, 1])
+    >>> problem = Problem(torch.nn.Linear(1, 2), (torch.zeros(4, 1), labels))
+    >>> f"{constant_loss(problem):.4f}"  # -(3/4 ln 3/4 + 1/4 ln 1/4)
+    '0.5623'
     """
     how = objective(problem)
     if problem.objective is not None or how.by_batch or how.penalty is not None:

@@ -55,7 +55,20 @@ def load(spec: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0)
 
 
 def builtin(model: str = "cnn", data: str = "digits", *, seed: int = 0, **options: Any) -> Problem:
-    """A built-in problem: ``builtin("mlp", "moons", depth=3)``; see ``landscape train --help``."""
+    """A built-in problem: ``builtin("mlp", "moons", depth=3)``; see ``landscape train --help``.
+
+    Args:
+        model: mlp, cnn, resnet20 or resnet56.
+        data: digits, moons, ``npz:FILE``, mnist, fashion-mnist or cifar10.
+        seed: of the weights; the same seed draws the same ones.
+        options: ``depth``, ``width``, ``shortcut``, ``data_root``.
+
+    Raises:
+        LandscapeError: no such model or data, or an option that the model doesn't take.
+
+    >>> builtin("mlp", "moons", depth=1, width=4)
+    Problem(Sequential, 22 parameters, 1,000 training samples, 500 validation samples, ...)
+    """
     # Absolute, so that the problem can be made again from any folder.
     if data.startswith("npz:"):
         data = f"npz:{Path(data.removeprefix('npz:')).expanduser().resolve()}"

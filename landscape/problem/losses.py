@@ -90,6 +90,11 @@ def cross_entropy(
     loss, the mean of which is that of ``torch.nn.CrossEntropyLoss`` with them::
 
         Problem(model, data, loss=cross_entropy(ignore_index=255, weight=torch.tensor([1.0, 5.0])))
+
+    >>> import torch
+    >>> losses, weights = cross_entropy(torch.zeros(2, 10), torch.tensor([3, -100]))
+    >>> f"{losses[0]:.4f}", weights.tolist()  # ln 10; the second label doesn't count
+    ('2.3026', [1.0, 0.0])
     """
     if outputs is not None and targets is not None:
         return _PLAIN(outputs, targets)
@@ -107,7 +112,15 @@ def known(loss: Loss) -> Loss:
 
 
 def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Half the squared error, averaged over all but the first dimension."""
+    """Half the squared error, averaged over all but the first dimension.
+
+    The loss of a regression, one value a sample. Outputs and targets must have one shape: (B, 1)
+    against (B,) would compare every pair of samples.
+
+    >>> import torch
+    >>> half_square(torch.tensor([[1.0, 3.0], [0.0, 0.0]]), torch.zeros(2, 2)).tolist()
+    [2.5, 0.0]
+    """
     if outputs.shape != targets.shape:
         # Broadcasting (B, 1) against (B,) would silently compare every pair of samples.
         raise ValueError(
@@ -164,6 +177,12 @@ def accuracy(outputs: Any, targets: Any) -> Found:
 
     As a problem's measure it leaves out the labels that the loss does, if that is `cross_entropy`.
     NaN for each sample where outputs and targets are no logits and classes.
+
+    >>> import torch
+    >>> logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
+    >>> right, weights = accuracy(logits, torch.tensor([0, 0, -100]))
+    >>> right.tolist(), weights.tolist()
+    ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0])
     """
     return hits(outputs, targets)
 

@@ -63,7 +63,7 @@ class Term:
     weight: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """What is minimised: Σ w l / Σ w over the training data, of ``loss(model(inputs), targets)``.
 
@@ -152,6 +152,19 @@ class Problem:
                 data = Collated(inner, self.collate)
             samples.check(data, title, pairs=self.objective is None)
             self._set(name, data)
+
+    def __repr__(self) -> str:
+        """Sizes instead of arrays."""
+        parts = [f"{type(self.model).__name__}, {self.layout.size:,} parameters"]
+        parts.append(f"{samples.length(self.train):,} training samples")
+        if self.validation is not None:
+            parts.append(f"{samples.length(self.validation):,} validation samples")
+        if self.terms:
+            parts.append(" + ".join(f"{one.weight:g} {name}" for name, one in self.terms.items()))
+        else:
+            found = self.loss if self.objective is None else self.objective
+            parts.append(getattr(found, "__name__", type(found).__name__))
+        return f"Problem({', '.join(parts)})"
 
     @classmethod
     def sum(
@@ -366,6 +379,11 @@ def vary(
     """The problem with fewer training samples, or with a share of its training labels wrong.
 
     The choice doesn't depend on a run's seed, so that runs with other seeds share their data.
+
+    >>> data = torch.zeros(100, 1), torch.arange(100) % 2
+    >>> noisy = vary(Problem(nn.Linear(1, 2), data), train_samples=50, label_noise=0.2)
+    >>> noisy
+    Problem(Linear, 4 parameters, 50 training samples, cross_entropy)
     """
     if train_samples is not None:
         problem = _fewer(problem, train_samples)

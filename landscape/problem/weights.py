@@ -85,6 +85,12 @@ class Layout:
     """The order of the flat vector: ``model.named_parameters()``, each tensor row by row.
 
     Of those that are trained; the frozen ones are constants and not in it.
+
+    >>> layout = Layout.of(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)))
+    >>> layout.size
+    11
+    >>> [(one.name, one.shape, one.offset) for one in layout.parameters][:2]
+    [('0.weight', (2, 3), 0), ('0.bias', (2,), 6)]
     """
 
     parameters: tuple[Parameter, ...]
@@ -180,7 +186,12 @@ def matching(names: Sequence[str], patterns: Sequence[str], *, what: str) -> lis
 
 
 def flat(model: nn.Module, layout: Layout | None = None) -> Tensor:
-    """A copy of all parameters as one vector (P,), on the model's device."""
+    """A copy of all parameters as one vector (P,), on the model's device.
+
+    >>> model = nn.Linear(2, 1)
+    >>> torch.equal(flat(model), torch.cat([model.weight.flatten(), model.bias]))
+    True
+    """
     tensors = (layout or Layout.of(model)).tensors(model)
     return joined(tensors, dtype_of(tensors))
 

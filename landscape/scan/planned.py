@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
@@ -25,14 +24,13 @@ from landscape.store.scans.records import Floats, Plane
 
 @dataclass(frozen=True)
 class PlannedScan:
-    """What to scan, checked, and where it is kept."""
+    """What to scan, checked."""
 
     spec: str
     """The plane, as it was asked for."""
     key: str
     """Its kind's name in the table."""
     given: Given
-    path: FilePath
     grid: GridChoice
     evaluation: Evaluation
     weight_decay: float = 0.0

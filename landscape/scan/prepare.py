@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from landscape import cluster
 from landscape.cluster import Workers
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
+from landscape.plane.choice import AT
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
 from landscape.plane.named_weights import check_constants, check_layout
+from landscape.plane.still import StillWeights
 from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
@@ -67,11 +70,7 @@ def prepare(
             model, a scan that is there already (without ``resume`` or ``overwrite``) or was made
             with other settings.
     """
-    request.check()
-    if request.plane.planes > 1:  # quartiles over them are of measured losses
-        request = replace(request, evaluation=replace(request.evaluation, tolerance=0.0))
-    if request.evaluation.samples is not None:
-        subset.check(problem, request.evaluation.samples)
+    request = _checked(problem, request)
     trajectory = run.trajectory
     best_constant = constant_loss(problem)
     specs = kinds.specs(request.plane, trajectory, best_constant)
@@ -82,9 +81,7 @@ def prepare(
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
         check_constants(run, other, str(other.folder))
-    if request.plane.parameters:
-        narrowed = problem.layout.narrowed([request.plane.parameters])
-        problem = replace(problem, weights=narrowed)
+    problem = _narrowed(problem, request)
     decay = rate_of(run) if request.grid.with_weight_decay else 0.0
     makers: list[Callable[[], Job | ValleyJob]] = []
     runs, seconds = [run, *also], request.save_seconds
@@ -110,14 +107,72 @@ def prepare(
                     )
                 )
                 continue
-            planned = PlannedScan(spec, key, given, path, request.grid, request.evaluation, decay)
-            makers.append(partial(_job, planned, runs, save_seconds=seconds, resume=resume))
+            planned = PlannedScan(spec, key, given, request.grid, request.evaluation, decay)
+            makers.append(partial(_job, planned, path, runs, save_seconds=seconds, resume=resume))
     return [make() for make in makers]
 
 
-def _job(planned: PlannedScan, runs: Sequence[Run], *, save_seconds: float, resume: bool) -> Job:
-    if resume and planned.path.exists():
-        scan = resumed(planned, runs[0].id)
+def prepare_still(problem: Problem, request: Request) -> Job:
+    """Make the plane of a request through a problem's weights as they are; no run and no file.
+
+    What `prepare` makes of a run's, but for the path: there is none. ``Job.run`` evaluates it.
+
+    Raises:
+        LandscapeError: an option that can't be, not a single plane, or one that needs a run.
+    """
+    request = _checked(problem, request)
+    specs = kinds.specs(request.plane) if request.plane.kinds else ("random",)
+    able = kinds.of_still_weights()
+    for spec in specs:
+        if spec not in able:
+            raise LandscapeError(
+                f"a plane through weights without a run must be one of {', '.join(able)}, "
+                f"got {spec}; train the problem and scan its run for others"
+            )
+    if len(specs) > 1:
+        raise LandscapeError(f"one plane is scanned at a time, got {', '.join(specs)}")
+    if request.plane.at not in (None, AT):
+        raise LandscapeError(
+            f"a problem without a run has only the weights that it has, got at {request.plane.at}; "
+            "leave it out"
+        )
+    if request.grid.with_weight_decay:
+        raise LandscapeError(
+            "with_weight_decay adds that of a run's steps, a problem without a run has none; give "
+            "the problem a penalty"
+        )
+    problem, best_constant = _narrowed(problem, request), constant_loss(problem)
+    device = request.evaluation.device
+    given = Given(StillWeights.of(problem), problem, best_constant, request.plane, device=device)
+    planned = PlannedScan(specs[0], specs[0], given, request.grid, request.evaluation)
+    plane, factors = planned.plane()
+    plane = replace(plane, origin_name="given")
+    scan = _begun(planned, None, plane, planned.ranges(plane, factors, ()))
+    return Job(problem, scan, planned.evaluation, (), planned.others)
+
+
+def _checked(problem: Problem, request: Request) -> Request:
+    """The request, if it can be carried out at all."""
+    request.check()
+    if request.evaluation.samples is not None:
+        subset.check(problem, request.evaluation.samples)
+    if request.plane.planes > 1:  # quartiles over them are of measured losses
+        return replace(request, evaluation=replace(request.evaluation, tolerance=0.0))
+    return request
+
+
+def _narrowed(problem: Problem, request: Request) -> Problem:
+    """The problem, of which only the tensors move that were asked for."""
+    if not request.plane.parameters:
+        return problem
+    return replace(problem, weights=problem.layout.narrowed([request.plane.parameters]))
+
+
+def _job(
+    planned: PlannedScan, path: FilePath, runs: Sequence[Run], *, save_seconds: float, resume: bool
+) -> Job:
+    if resume and path.exists():
+        scan = resumed(planned, path, runs[0].id)
         tracks = _tracks(runs, scan.plane)
     else:
         plane, factors = planned.plane()
@@ -129,12 +184,12 @@ def _job(planned: PlannedScan, runs: Sequence[Run], *, save_seconds: float, resu
         planned.evaluation,
         tracks,
         planned.others,
-        Saver(planned.path, save_seconds, state(planned.path)),
+        Saver(path, save_seconds, state(path)),
     )
 
 
 def _begun(
-    planned: PlannedScan, run: Run, plane: Plane, placed: tuple[tuple[Range, ...], str]
+    planned: PlannedScan, run: Run | None, plane: Plane, placed: tuple[tuple[Range, ...], str]
 ) -> Scan:
     """A new scan, nothing of it measured yet."""
     ranges, reason = placed
@@ -146,8 +201,8 @@ def _begun(
         planned.evaluation,
         planned.given.trajectory,
         constant_loss=planned.given.constant_loss,
-        run_id=run.id,
-        run_name=run.name,
+        run_id="" if run is None else run.id,
+        run_name="" if run is None else run.name,
         provenance={"command": provenance.command(), "versions": provenance.versions()},
         settings=planned.settings | {"extent_reason": reason},
     )
@@ -278,6 +333,14 @@ def grid(
     else that is where interpolation starts). ``workers`` is a number of processes of this machine
     or what `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are
     further fields of `Scan`, such as ``constant_loss``, which is found where the cap needs it.
+
+    >>> import torch
+    >>> from landscape.plane import random
+    >>> from landscape.problem import builtin
+    >>> problem = builtin("mlp", "moons", depth=1, width=4)
+    >>> scan = grid(problem, random(StillWeights.of(problem)), size="5x3", tolerance=0.0)
+    >>> scan.measures["train_loss"].shape, bool(scan.measured.all())
+    ((5, 3), True)
 
     Raises:
         LandscapeError: an option that can't be, or extent ``auto`` without a trajectory.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,13 @@ from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
 
 
-def resumed(planned: PlannedScan, run_id: str) -> Scan:
+def resumed(planned: PlannedScan, path: Path, run_id: str) -> Scan:
     """The scan that is there, which may be complete; its stored directions are authoritative.
 
     Raises:
         LandscapeError: it was started with other settings; the message names the first. Or it
             goes by a strategy that there is no more.
     """
-    path = planned.path
     old = scanfile.load(path)
     pairs = (_of_plane(old, planned, run_id), _of_grid(old, planned), _of_evaluation(old, planned))
     for name, was, is_now in chain(*pairs):

@@ -229,18 +229,30 @@ def begin(
         LandscapeError: the folder isn't free, the problem can't be made, or a value can't be.
     """
     check_free(Path(folder), overwrite=overwrite)
-    problem = setup.make_problem()
-    recorder = Recorder(
+    return begin_with(
+        setup.make_problem(),
         folder,
-        problem,
         setup.settings,
         record=setup.record,
         options=setup.options,
         overwrite=overwrite,
         command=command,
     )
-    total = setup.settings.total_steps(length(problem.train))
-    return Underway(recorder, steps(problem, setup.settings), total)
+
+
+def begin_with(
+    problem: Problem, folder: str | Path, settings: Settings, **recorded: Any
+) -> Underway:
+    """Make a run's folder for a problem that is there, with the weights that it has.
+
+    ``recorded`` are options of `Recorder`.
+
+    Raises:
+        LandscapeError: the folder isn't free, or the problem can't be trained.
+    """
+    recorder = Recorder(folder, problem, settings, **recorded)
+    total = settings.total_steps(length(problem.train))
+    return Underway(recorder, steps(problem, settings), total)
 
 
 def go_on(run: Run, problem: Problem | None = None, *, trust: bool = False) -> Underway:

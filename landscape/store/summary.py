@@ -159,7 +159,7 @@ def _member(sweep: Sweep, entry: Mapping[str, Any]) -> dict[str, Any]:
             run = run_folder.read(folder)
             found |= {"status": run.record["status"], "steps": run.record.get("steps")}
             found |= _losses(run)
-            found["width"] = _width(run)
+            found["width"] = width_of(run)
         except LandscapeError as error:
             found["error"] = found["error"] or str(error)
     if found["error"] is not None:
@@ -167,7 +167,7 @@ def _member(sweep: Sweep, entry: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _width(run: Run) -> dict[str, Any] | None:
+def width_of(run: Run) -> dict[str, Any] | None:
     """The width around the run's weights, of the scan with the most random directions."""
     widths = [width for file in run.scans if (width := scanfile.findings(file).get("width"))]
     return max(widths, key=lambda width: int(width["rays"]), default=None)

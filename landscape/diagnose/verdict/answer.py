@@ -40,7 +40,19 @@ CONFIDENCE = {
 
 
 def answer(verdict: Verdict) -> tuple[str, ...]:
-    """What a person would want to be told, a sentence each; caveats are apart."""
+    """What a person would want to be told, a sentence each; caveats are apart.
+
+    >>> from landscape.diagnose.items import Item
+    >>> found = Verdict(
+    ...     *("dead-plateau", "undetermined", None, ("5.weight",), (), "observation"),
+    ...     evidence={
+    ...         "no_way_back": Item(True, None, ""),
+    ...         "motion_undetermined_because": Item("it stands still", None, ""),
+    ...     },
+    ... )
+    >>> answer(found)[-1]
+    'Whether it stays or wanders is undetermined: it stands still.'
+    """
     return (*verdict.mistakes, *_outcome(verdict), *_motion(verdict))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -80,6 +81,26 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
     if said:
         sheet.text(LEFT, top, said, theme.SMALL, colour=theme.now().note)
     return sheet.figure
+
+
+def draw_contour(axes: Axes, scan: Scan, *, style: Style = PLAIN) -> None:
+    """Draw the same panel into somebody's axes: colours, lines, path, marks and their labels.
+
+    The first of ``style.panels``, else the training loss; no colour bar and no strip. Letters keep
+    their size, so axes should be 2 inches wide or more. Of the style width, theme and resolution
+    are the figure's that the axes are in.
+
+    Raises:
+        LandscapeError: as `contour`.
+    """
+    plane_axes.check(scan, "contour")
+    look = replace(style.look(), dpi=float(page.figure_of(axes).dpi))
+    with theme.wearing(look):
+        scan = style.shown(scan)
+        colours = scale.of(scan, paths=True, style=style)
+        name = marks.losses(scan, style.panels)[0]
+        _panel(axes, scan, name, colours, titled=False, style=style)
+        _dress(axes, scan, inches_of(axes), first=True)
 
 
 def panels(scan: Scan, colours: Scale, style: Style) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,12 +35,7 @@ def curve(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Fig
     Raises:
         LandscapeError: the scan is a plane or has fewer than 2 points.
     """
-    if not scan.is_line:
-        raise LandscapeError(
-            "a curve figure needs a scan along a line, got one of a plane: draw its contour"
-        )
-    if len(scan.x) < 2:
-        raise LandscapeError(f"a curve figure needs at least 2 points, got {len(scan.x)}")
+    _check(scan)
     scan = bands.median(style.shown(scan))
     accuracies = marks.known(scan, ("train_accuracy", "validation_accuracy"))
     beneath = plots.ACCURACIES + plots.BETWEEN if accuracies else 0.0
@@ -68,6 +63,30 @@ def curve(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Fig
     bottom = top + plots.LOSSES + beneath + BENEATH
     sheet.text(LEFT, bottom, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
+
+
+def draw_curve(axes: Axes, scan: Scan, *, style: Style = PLAIN) -> None:
+    """Draw the losses along a line into somebody's axes, with marked points above them.
+
+    Raises:
+        LandscapeError: as `curve`.
+    """
+    _check(scan)
+    dpi = float(page.figure_of(axes).dpi)
+    with theme.wearing(replace(style.look(), dpi=dpi)):
+        scan = bands.median(style.shown(scan))
+        _losses(axes, scan, _names(scan, axes.get_window_extent().width / dpi), (), style)
+        axes.set_xlabel(sentences.axis(scan.plane, 0)[0], size=theme.LETTERS)
+        axes.tick_params(labelsize=theme.TICKS)
+
+
+def _check(scan: Scan) -> None:
+    if not scan.is_line:
+        raise LandscapeError(
+            "a curve figure needs a scan along a line, got one of a plane: draw its contour"
+        )
+    if len(scan.x) < 2:
+        raise LandscapeError(f"a curve figure needs at least 2 points, got {len(scan.x)}")
 
 
 def _losses(axes: Axes, scan: Scan, marked: list[Name], like: Sequence[Scan], style: Style) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,11 +36,7 @@ def loss(history: History, *, style: Style = PLAIN) -> Figure:
     Raises:
         LandscapeError: fewer than two steps have a full-data loss.
     """
-    names = history.known(("train_loss", "validation_loss"))
-    if not names or np.isfinite(history.measures[names[0]]).sum() < 2:
-        raise LandscapeError(
-            f"a loss figure needs full-data losses at two steps, run {history.name} has fewer"
-        )
+    names = _names(history)
     accuracies = history.known(("train_accuracy", "validation_accuracy"))
     width = style.inches(WIDTH)
     across = width - LEFT - RIGHT
@@ -68,6 +66,29 @@ def loss(history: History, *, style: Style = PLAIN) -> Figure:
     foot.draw(sheet, 0.2, panels)
     sheet.text(LEFT, panels + foot.height, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
+
+
+def draw_loss(axes: Axes, history: History, *, style: Style = PLAIN) -> None:
+    """Draw the same losses and episodes into somebody's axes.
+
+    Raises:
+        LandscapeError: as `loss`.
+    """
+    names = _names(history)
+    with theme.wearing(replace(style.look(), dpi=float(page.figure_of(axes).dpi))):
+        _losses(axes, history, names, style)
+        axes.set_xlabel("training step", size=theme.LETTERS)
+        axes.tick_params(labelsize=theme.TICKS)
+
+
+def _names(history: History) -> tuple[str, ...]:
+    """The losses to draw."""
+    names = history.known(("train_loss", "validation_loss"))
+    if not names or np.isfinite(history.measures[names[0]]).sum() < 2:
+        raise LandscapeError(
+            f"a loss figure needs full-data losses at two steps, run {history.name} has fewer"
+        )
+    return names
 
 
 def trained(history: History) -> str:

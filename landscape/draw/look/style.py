@@ -34,6 +34,9 @@ S = TypeVar("S")
 class Style:
     """What may be chosen about a figure.
 
+    >>> Style(width=3.25, theme="dark").chosen()
+    {'theme': 'dark', 'width': 3.25}
+
     Raises:
         LandscapeError: a value that can't be.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from dataclasses import dataclass
 
@@ -19,6 +20,22 @@ END = 0.035
 """Share of an axis within which a tick's number is written inwards."""
 HEAD = 11.0
 """A title's letters."""
+SHOWN = 144
+"""A notebook's pixels for an inch: one and a half times as large as in print."""
+
+
+class PrintedFigure(Figure):
+    """An ordinary figure that a notebook shows by itself, without pyplot and without magic."""
+
+    def shown(self) -> tuple[bytes, dict[str, int]]:
+        """The picture as PNG, at the figure's own resolution, and the size to show it at."""
+        target = io.BytesIO()
+        self.savefig(target, format="png", dpi=self.dpi)
+        width, height = self.get_size_inches()
+        return target.getvalue(), {"width": round(SHOWN * width), "height": round(SHOWN * height)}
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return self.shown()
 
 
 @dataclass(frozen=True)
@@ -73,12 +90,19 @@ def blank(width: float, height: float, *, title: str = "", left: float = 0.1) ->
     lines = wrapped(title, width - 2 * left, HEAD) if title else []
     head = 0.07 + 0.185 * len(lines) if lines else 0.0
     look = theme.now()
-    figure = Figure(figsize=(width, height + head), dpi=look.dpi, facecolor=look.page)
+    figure = PrintedFigure(figsize=(width, height + head), dpi=look.dpi, facecolor=look.page)
     FigureCanvasAgg(figure)
     page = Page(figure, width, height + head, head)
     if lines:
         page.text(left, 0.08 - head, "\n".join(lines), HEAD)
     return page
+
+
+def figure_of(axes: Axes) -> Figure:
+    """Return the figure that somebody's axes are in."""
+    found = axes.get_figure(root=True)
+    assert found is not None, "axes that were removed from their figure"
+    return found
 
 
 def fixed_ticks(axes: Axes) -> None:

@@ -71,6 +71,20 @@ class PointEvaluator:
 
     Eval mode, `torch.inference_mode`, data in memory, sums in float64. Memory: the data, the
     model, four vectors of P numbers in float64 and one batch's activations.
+
+    >>> import torch
+    >>> from landscape.plane import line
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import Problem, half_square
+    >>> x = torch.ones(4, 1)
+    >>> model = torch.nn.Linear(1, 1, bias=False)
+    >>> model.weight.data.fill_(1.0) and None
+    >>> problem = Problem(model, (x, 0 * x), loss=half_square)
+    >>> along = line(StillWeights.of(problem))
+    >>> evaluator = PointEvaluator(problem, along)
+    >>> w = 1 + 2.0 * float(along.directions[0, 0])
+    >>> bool(abs(evaluator.train_loss_at(np.array([2.0])) - w**2 / 2) < 1e-6)
+    True
     """
 
     def __init__(

@@ -20,6 +20,10 @@ class Cadence:
 
     Snapshots once an epoch alone would hide diffusion: without replacement, the batches' noise
     sums to zero over an epoch. ``random`` adds one step at a random offset in each.
+
+    >>> cadence = Cadence.parse("log+5", steps_per_epoch=10, seed=0)
+    >>> [step for step in range(1, 13) if cadence.due(step)]
+    [1, 2, 3, 4, 5, 6, 8, 10, 11]
     """
 
     every: tuple[int, ...]

@@ -83,6 +83,14 @@ def steps(
     The update is that of torch's optimizer of that name. Of SGD: v = momentum v + g, w = w - lr v
     (Nesterov: w - lr (g + momentum v)), with g the gradient of the batch's mean loss plus weight
     decay times w.
+
+    >>> import torch
+    >>> x = torch.ones(4, 1)
+    >>> model = torch.nn.Linear(1, 1, bias=False)
+    >>> model.weight.data.fill_(1.0) and None
+    >>> problem = Problem(model, (x, 0 * x), loss=lambda outputs, targets: outputs.square() / 2)
+    >>> [round(float(step.weights[0]), 4) for step in steps(problem, Settings(lr=0.5, epochs=3))]
+    [1.0, 0.5, 0.25, 0.125]
     """
     tuning.tune()
     training = Training(problem, settings)

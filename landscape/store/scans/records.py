@@ -45,6 +45,11 @@ class Plane:
     ``origin`` has shape (P,), ``directions`` (2, P) or (1, P): the point (x, y) of the plane is
     ``origin + x * directions[0] + y * directions[1]``. Directions are neither unit vectors nor
     orthogonal unless their maker says so.
+
+    >>> directions = np.array([[2, 0, 0], [0, 2, 0]], np.float32)
+    >>> plane = Plane("mine", np.zeros(3, np.float32), directions, ("u", "v"), "some unit")
+    >>> plane.norms, plane.cosine
+    ((2.0, 2.0), 0.0)
     """
 
     kind: str
@@ -63,7 +68,7 @@ class Plane:
     """Which tensors have zero in a random direction: ``1-D`` or ``none``."""
     origin_step: int = 0
     origin_name: str = "final"
-    """What was asked for: final, best or a step."""
+    """What was asked for: final, best or a step; given: those of a model without a run."""
     batchnorm: str = "saved"
     """Which BatchNorm statistics hold at a point: ``saved`` (the origin's), ``recompute`` or
     ``interpolate`` (from the anchors', affine in means and logarithms of variances)."""
@@ -158,6 +163,14 @@ class Scan:
     is the value at ``origin + x[i] * directions[0] + y[j] * directions[1]``. Not evaluated yet:
     NaN and not measured. Interpolated: a value and not measured. A loss that *is* NaN or infinite:
     measured.
+
+    >>> directions = np.eye(2, 3, dtype=np.float32)
+    >>> plane = Plane("mine", np.zeros(3, np.float32), directions, ("u", "v"), "")
+    >>> x, y = np.linspace(-1, 1, 3), np.linspace(0, 1, 2)
+    >>> loss = x[:, None] + 10 * y  # the first index is x
+    >>> scan = Scan(plane, x, y, {"train_loss": loss}, np.ones((3, 2), bool))
+    >>> float(scan.measures["train_loss"][2, 1]), scan.complete, scan.is_line
+    (11.0, True, False)
     """
 
     plane: Plane

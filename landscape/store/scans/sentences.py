@@ -255,6 +255,8 @@ def origin(plane: Plane) -> str:
     if not plane.origin.size:
         return "not in the imported file, nor are the directions"
     step, name = f"step {plane.origin_step:,}", plane.origin_name
+    if name == "given":
+        return "given weights"
     if name.isdigit():
         return f"weights at {step}"
     return f"weights {name} ({step})" if "@" in name else f"{name} weights ({step})"
@@ -613,6 +615,8 @@ def _subject(scan: Scan) -> str:
     if not plane.origin.size:
         return _imported(scan)
     run = f"run {scan.run_name}" if scan.run_name else "a run"
+    if plane.origin_name == "given":
+        run = "a model, as they are"
     identity = f" ({scan.run_id})" if scan.run_id else ""
     samples = " and ".join(
         f"{count:,} {'training' if name == 'train' else name}"

@@ -1,0 +1,144 @@
+"""Runs beside each other: what is known of each, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landscape.door import notebook, tables
+from landscape.door.runs import HeldRun, held
+from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store import diagnosed, summary
+from landscape.store.json_shapes import VERDICT
+from landscape.store.run import Run
+from landscape.store.scans.widths import Width
+from landscape.store.typed import rebuilt
+from landscape.store.vetting import shapes
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is known of some runs, a row each; what nobody measured of a run is None."""
+
+    rows: tuple[Row, ...]
+    """By the names of the columns, plain values."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that at least one run has something in."""
+        return tuple(
+            name for name in self.rows[0] if any(row[name] is not None for row in self.rows)
+        )
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame``, a row a run.
+
+        Raises:
+            LandscapeError: pandas isn't installed.
+        """
+        names = self.columns
+        return tables.frame({name: [row[name] for row in self.rows] for name in names}, index="run")
+
+    def _cells(self) -> tuple[list[str], list[list[str]]]:
+        names = list(self.columns)
+        return names, [[_cell(row[name]) for name in names] for row in self.rows]
+
+    def __repr__(self) -> str:
+        """The table in lines of text."""
+        return notebook.columns(*self._cells())
+
+    def _repr_html_(self) -> str:
+        return notebook.table(*self._cells())
+
+
+def compare(*runs: HeldRun | str | Path) -> Comparison:
+    """Put runs beside each other: losses, widths, curvature and verdicts, as far as measured.
+
+    Nothing is measured here: ``run.scan("line", planes=10)`` gives the width of the surroundings,
+    ``run.diagnose()`` curvature and verdict. Widths are the radius at which the training loss has
+    risen by 0.1, in the unit of the scan's directions; they aren't invariant under rescaling the
+    weights, so compare those of networks of one architecture.
+
+    Args:
+        runs: opened ones, or their folders.
+
+    Raises:
+        LandscapeError: no runs, or one that can't be read.
+
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=8)
+    >>> runs = [ls.train(problem, lr=lr, steps=32, to=f"runs/lr{lr}") for lr in (0.1, 0.3)]
+    >>> ls.compare(*runs).to_pandas()["learning rate"].tolist()
+    [0.1, 0.3]
+    """
+    if not runs:
+        raise LandscapeError("compare needs runs, got none; give them or their folders")
+    return Comparison(tuple(_row(held(run).stored) for run in runs))
+
+
+def _row(run: Run) -> Row:
+    about = summary.of_run(run)
+    losses: Mapping[str, Mapping[str, Any]] = about["losses"] or {}
+    best, end = losses.get("best", {}), losses.get("end", {})
+    settings: Mapping[str, Any] = about["settings"] or {}
+    return {
+        "run": run.name,
+        "status": about["status"],
+        "steps": about["steps"],
+        "learning rate": settings.get("lr"),
+        "momentum": settings.get("momentum"),
+        "seed": settings.get("seed"),
+        "best training loss": best.get("train_loss"),
+        "training loss": end.get("train_loss"),
+        "validation loss": end.get("validation_loss"),
+        **_width(run),
+        **_curvature(run),
+        **_verdict(run),
+    }
+
+
+def _width(run: Run) -> Row:
+    names = ("width", "width, lower quartile", "width, upper quartile", "width's unit")
+    found = summary.width_of(run)
+    if found is None:
+        return dict.fromkeys(names)
+    width = rebuilt(Width, found)
+    radii = (width.median, width.lower, width.upper)
+    # Beyond the scan's reach there is no number.
+    values = [float("inf") if radius is None else radius for radius in radii]
+    return dict(zip(names, (*values, width.unit), strict=True))
+
+
+def _curvature(run: Run) -> Row:
+    measured = diagnosed.of(run, (), also=("curvature",)).measured.curvature
+    if measured is None:
+        return {"top eigenvalue": None, "trace": None}
+    return {
+        "top eigenvalue": float(measured.eigenvalues[-1, 0]),
+        "trace": float(measured.trace[-1]),
+    }
+
+
+def _verdict(run: Run) -> Row:
+    place = run.folder / "verdict.json"
+    if not place.is_file():
+        return {"outcome": None, "motion": None}
+    found = shapes.read(
+        place,
+        VERDICT,
+        what="a verdict's JSON",
+        remedy=f"make it anew with `landscape diagnose {run.folder}`",
+    )
+    return {"outcome": found["verdict"], "motion": found["motion"]}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    shown: Callable[[Any], str] = number if isinstance(value, float) else str
+    return f"{value:,}" if isinstance(value, int) else shown(value)

@@ -1,0 +1,354 @@
+"""A run as people hold it: opened, scanned, diagnosed, drawn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landscape.door import notebook, tables
+from landscape.door.scans import HeldScan, request_of, style_of
+from landscape.errors import LandscapeError
+from landscape.quantities import duration, number
+from landscape.store import history, summary, sweep_folder
+from landscape.store import run as run_folder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from landscape.door.verdicts import HeldVerdict
+    from landscape.draw.sheet.page import PrintedFigure
+    from landscape.problem.problem import Problem
+    from landscape.store.run import Run
+    from landscape.store.trajectories.trajectory import Trajectory
+
+LONG = 60.0
+"""Seconds: what a diagnosis takes is said beforehand where it is longer."""
+log = logging.getLogger("landscape")
+
+
+class HeldRun:
+    """One training, by its folder: everything that was recorded, scanned and diagnosed.
+
+    What it says is always what the folder holds now, be the run still training.
+
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=8)
+    >>> run = ls.train(problem, lr=0.3, epochs=2, to="runs/moons")
+    >>> run
+    <run moons: finished, 64 steps, 114 parameters; training loss 0.698 at first, ...>
+    >>> run.losses["end"]["step"], run.status
+    (64, 'finished')
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        problem: Problem | None = None,
+        *,
+        trust: bool = False,
+        accept_changes: bool = False,
+    ) -> None:
+        """Open a run's folder; `open` says what the arguments are."""
+        self.folder = Path(folder)
+        self._given, self._trust, self._accept_changes = problem, trust, accept_changes
+        if sweep_folder.is_sweep(self.folder):
+            names = [str(one["name"]) for one in sweep_folder.read(self.folder).runs]
+            raise LandscapeError(
+                f"a run is opened by its folder, {self.folder} is a sweep's; "
+                f"open one of its runs, as in {self.folder / names[0]}"
+            )
+        run_folder.read(self.folder)
+
+    @property
+    def stored(self) -> Run:
+        """The record itself, read anew: `landscape.store` has what reads and writes it."""
+        return run_folder.read(self.folder)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.stored.name
+
+    @property
+    def status(self) -> str:
+        """``finished``, ``non-finite``, ``running``, ``interrupted`` or ``failed``."""
+        return str(self.stored.record["status"])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the training is at its end."""
+        return self.stored.is_done
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The recorded weights (T, P) and losses, opened anew.
+
+        Raises:
+            LandscapeError: nothing was recorded yet, or it is damaged.
+        """
+        return self.stored.trajectory
+
+    @property
+    def losses(self) -> Mapping[str, Mapping[str, Any]]:
+        """Step, losses and accuracies over all data at ``start``, ``best`` and ``end``.
+
+        Empty until something was recorded. Accuracies are shares.
+        """
+        return summary.of_run(self.stored)["losses"] or {}
+
+    @property
+    def scans(self) -> Mapping[str, HeldScan]:
+        """Every scan that there is by its name; a file is read when it is asked for."""
+        return {path.stem: HeldScan(path.stem, path=path) for path in self.stored.scans}
+
+    @cached_property
+    def problem(self) -> Problem:
+        """What it was trained on: given, or made again and compared with the run's record.
+
+        Raises:
+            LandscapeError: it was made in Python and isn't given, or isn't what it was.
+        """
+        from landscape.sgd import problem_of
+
+        return problem_of(
+            self.stored,
+            problem=self._given,
+            accept_changes=self._accept_changes,
+            trust=self._trust,
+        )
+
+    def scan(
+        self,
+        plane: str = "valley",
+        *,
+        name: str | None = None,
+        overwrite: bool = False,
+        workers: int = 1,
+        **options: Any,
+    ) -> HeldScan:
+        """Measure the loss on a plane through the run's weights, or across its path.
+
+        What ``landscape scan RUN --plane PLANE`` does, into RUN/scans: the same call again goes on
+        where it was interrupted, or gives what is there.
+
+        Args:
+            plane: valley (slices across the path, row by row), random, event (best, peak and end
+                of an escape), drift, along, pca, ``through:best,450,final``, hessian, gradient,
+                sharpest, line, ``line:best,final``. docs/planes.md says what each shows.
+            name: the scan's; PLANE-ORIGIN-SEED unless given.
+            overwrite: replace a scan of that name, instead of going on with it.
+            workers: processes that share the points.
+            options: ``size=51`` or ``"101x61"``, ``at="best"``, ``extent``, ``seed``, ``across``,
+                ``tolerance`` (0 measures every point), ``samples``, ``measures``, ``planes`` and
+                the rest of ``landscape scan --help``.
+
+        Cost: a plane of 51 × 51 points some hundred to a few hundred passes through the data, a
+        valley a few thousand losses at most.
+
+        Raises:
+            LandscapeError: no such plane or option, a scan that was begun with others, or the
+                problem isn't there.
+        """
+        from landscape import cluster
+        from landscape.scan.prepare import prepare
+
+        request = request_of(plane, options)
+        [job] = prepare(
+            self.stored, self.problem, request, name=name, resume=not overwrite, overwrite=overwrite
+        )
+        with cluster.workers(workers) as pool:
+            pool.start("landscape.scan.speed.workers")
+            for _ in job.run(pool):
+                pass
+        return HeldScan(job.path.stem, path=job.path)
+
+    def diagnose(self, *, workers: int = 1, **options: Any) -> HeldVerdict:
+        """Say what SGD did: what became of the loss, how the weights move, on what evidence.
+
+        What ``landscape diagnose RUN`` does: parts that were measured before are kept, trainings
+        from the run's snapshots are runs in RUN/interventions. More than a minute is said
+        beforehand, by the logger ``landscape``.
+
+        Args:
+            workers: trainings at a time, in processes of their own.
+            options: ``intervene=False`` (only measure), ``only=["units", "curvature"]``,
+                ``epochs`` (how long a training lasts at most), ``after``, ``curve``, ``twin`` (a
+                run of another seed), ``thresholds`` of `landscape.diagnose.Thresholds`.
+
+        Raises:
+            LandscapeError: fewer than two losses were recorded, another process diagnoses the
+                run, or the problem isn't there.
+        """
+        from landscape import cluster
+        from landscape.diagnose import Diagnosis, alone, conclude, cost, measure, seconds
+        from landscape.door.verdicts import HeldVerdict
+
+        if isinstance(twin := options.get("twin"), str | Path | HeldRun):
+            options["twin"] = held(twin).stored
+        stored = self.stored
+        with cluster.workers(workers) as pool, alone(stored):
+            diagnosis = Diagnosis(stored, self.problem, **options)
+            training = cost(diagnosis).seconds / pool.count if diagnosis.plan.missing else 0.0
+            expected = sum(seconds(diagnosis).values()) + training
+            if expected > LONG:
+                log.warning(
+                    "diagnosing %s takes about %s, %s of it for trainings from its snapshots "
+                    "(intervene=False leaves them out); interrupted, it goes on by the same call",
+                    self.name,
+                    duration(expected),
+                    duration(training),
+                )
+            for _ in measure(diagnosis, pool):
+                pass
+            return HeldVerdict(self.name, conclude(diagnosis))
+
+    def resume(self) -> HeldRun:
+        """Go on with a training that was interrupted; it ends with the same weights, to the bit.
+
+        Raises:
+            LandscapeError: it is at its end, or was recorded from somebody's own loop.
+        """
+        from landscape.sgd import go_on
+
+        go_on(self.stored, self._given, trust=self._trust).finish()
+        return self
+
+    def curves(self, *, ax: Axes | None = None, **style: Any) -> Figure:
+        """Draw the losses by training step, with what happened; also of a run that trains still.
+
+        ``ax`` and ``style`` as for `HeldScan.contour`.
+
+        Raises:
+            LandscapeError: fewer than two losses over all data were recorded so far.
+        """
+        if ax is None:
+            return self.figure("loss", **style)
+        from landscape.draw.figures.loss_curves import draw_loss
+        from landscape.draw.sheet import page
+
+        draw_loss(ax, history.of(self.stored), style=style_of(style))
+        return page.figure_of(ax)
+
+    def figure(self, kind: str, **style: Any) -> PrintedFigure:
+        """Draw loss, or what a diagnosis measured: distances, msd, sharpness, units, replicas, ...
+
+        Raises:
+            LandscapeError: no such kind, or what it shows wasn't measured.
+        """
+        from landscape.draw import making
+
+        work = making.open_work(self.folder, kind)
+        return making.figure(kind, [work], style_of(style))
+
+    def to_pandas(self, *, steps: bool = False) -> Any:
+        """A ``pandas.DataFrame`` of the recorded steps, or with ``steps`` of every SGD step.
+
+        Losses and accuracies over all data, NaN where not evaluated; of every step the batch loss,
+        learning rate, norms and cosines of gradient and update (docs/formats.md).
+
+        Raises:
+            LandscapeError: pandas isn't installed, or nothing was recorded yet.
+        """
+        trajectory = self.trajectory
+        if not steps:
+            columns = {"step": trajectory.step, **trajectory.measures}
+            return tables.frame(columns, index="step")
+        scalars = trajectory.scalars()
+        return tables.frame(
+            {"step": range(len(next(iter(scalars.values())))), **scalars}, index="step"
+        )
+
+    def to_xarray(self) -> Any:
+        """An ``xarray.Dataset``: losses over ``recorded`` steps, scalars over every ``step``.
+
+        Raises:
+            LandscapeError: xarray isn't installed, or nothing was recorded yet.
+        """
+        xarray = tables.library("xarray")
+        trajectory = self.trajectory
+        scalars = trajectory.scalars()
+        return xarray.Dataset(
+            {
+                **{name: ("recorded", values) for name, values in trajectory.measures.items()},
+                **{name: ("step", values) for name, values in scalars.items()},
+            },
+            coords={
+                "recorded": trajectory.step,
+                "step": range(len(next(iter(scalars.values())))),
+            },
+            attrs={"run": self.name},
+        )
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        about = summary.of_run(self.stored)
+        steps = about["steps"]
+        yield "status", about["status"] + (f", {steps:,} steps" if steps is not None else "")
+        yield "parameters", f"{about['parameters']:,}"
+        if about["settings"] is not None:
+            chosen = {"learning rate": "lr", "momentum": "momentum", "batch size": "batch_size"}
+            yield (
+                "trained by",
+                ", ".join(
+                    [about["settings"].get("optimizer", "sgd")]
+                    + [f"{said} {about['settings'][name]:g}" for said, name in chosen.items()]
+                ),
+            )
+        for place, found in (about["losses"] or {}).items():
+            yield (
+                f"training loss, {place}",
+                f"{_loss(found['train_loss'])} at step {found['step']:,}",
+            )
+        yield "scans", ", ".join(one["name"] for one in about["scans"]) or "none"
+
+    def __repr__(self) -> str:
+        """Status, size, losses and scans, in one line."""
+        about = summary.of_run(self.stored)
+        steps = "" if about["steps"] is None else f", {about['steps']:,} steps"
+        parts = [f"{about['status']}{steps}, {about['parameters']:,} parameters"]
+        if losses := about["losses"]:
+            first, last = (_loss(losses[place]["train_loss"]) for place in ("start", "end"))
+            parts.append(f"training loss {first} at first, {last} at the end")
+        scans = [one["name"] for one in about["scans"]]
+        parts.append(f"scans {', '.join(scans)}" if scans else "no scans")
+        return f"<run {about['name']}: {'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.pairs(f"run {self.name}", dict(self._facts()))
+
+
+def _loss(value: float | None) -> str:
+    return "not measured" if value is None else number(value)
+
+
+def held(run: HeldRun | str | Path) -> HeldRun:
+    """The run, opened if it is given by its folder."""
+    return run if isinstance(run, HeldRun) else HeldRun(run)
+
+
+def open(
+    folder: str | Path,
+    problem: Problem | None = None,
+    *,
+    trust: bool = False,
+    accept_changes: bool = False,
+) -> HeldRun:
+    """Open a run's folder, be it finished, interrupted or still training.
+
+    Nothing but run.json is read, and no code of the run's problem is run, before it is needed.
+
+    Args:
+        folder: such as ``runs/high-lr``; whatever recorded it.
+        problem: that it was trained on, where the run can't make it again: it was made in Python
+            and recorded from a loop of one's own.
+        trust: run the code that the run's record names (``FILE.py:function``), though it wasn't
+            run here before; asked for once.
+        accept_changes: go on although the problem's file or data changed since.
+
+    Raises:
+        LandscapeError: there is no run; each message says what to do.
+    """
+    return HeldRun(folder, problem, trust=trust, accept_changes=accept_changes)

@@ -1,0 +1,346 @@
+"""A scan as people hold it: drawn, turned, and taken along as a table or labelled arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landscape.door import notebook, tables
+from landscape.errors import LandscapeError
+from landscape.quantities import number, size
+from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.valleys import Valley
+
+if TYPE_CHECKING:
+    import pyvista
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from landscape.draw.sheet.page import PrintedFigure
+    from landscape.scan.request import Request
+
+
+class HeldScan:
+    """Losses on a plane, along a line, or across a run's path (a valley).
+
+    At a prompt it is one line, in a notebook its picture. Every measure is an array over the grid:
+    of a plane ``scan.loss[i, j]`` lies at ``x[i]``, ``y[j]`` (the *first* index is x, so that
+    ``matplotlib.pyplot.pcolormesh(x, y, loss.T)`` wants the transpose); of a line ``loss[i]`` at
+    ``x[i]``; of a valley ``loss[i, j]`` at the i-th recorded step, ``y[j]`` across the path.
+    `to_xarray` labels the axes, so that nobody has to remember.
+
+    >>> import torch, landscape as ls
+    >>> torch.manual_seed(0) and None
+    >>> x = torch.linspace(-1, 1, 40)[:, None]
+    >>> scan = ls.look(torch.nn.Linear(1, 1), (x, 2 * x), loss="half_square", size=9)
+    >>> scan
+    <scan random: plane random, 9 x 9, training loss 0.8... to 0.8...>
+    >>> scan.loss.shape, {name: len(values) for name, values in scan.axes.items()}
+    ((9, 9), {'x': 9, 'y': 9})
+    """
+
+    def __init__(
+        self, name: str, *, path: Path | None = None, stored: Scan | Valley | None = None
+    ) -> None:
+        """Hold what ``stored`` is, or what ``path`` holds, which is read when it is asked for."""
+        self.name, self.path = name, path
+        if stored is not None:
+            self.stored = stored
+
+    @cached_property
+    def stored(self) -> Scan | Valley:
+        """The record itself, as `landscape.scan` makes it and `landscape.draw` draws it.
+
+        Raises:
+            LandscapeError: the file is damaged or gone.
+        """
+        from landscape.store.sources import load_scanned
+
+        assert self.path is not None
+        return load_scanned(self.path)
+
+    @property
+    def axes(self) -> Mapping[str, Any]:
+        """The coordinates by name, in the order of the arrays' axes: x and y, or step and y."""
+        scan = self.stored
+        if isinstance(scan, Valley):
+            return {"step": scan.slices.step, "y": scan.y}
+        return {"x": scan.x} if scan.is_line else {"x": scan.x, "y": scan.y}
+
+    @property
+    def measures(self) -> Mapping[str, Floats]:
+        """Every measure by name: ``train_loss``, ``validation_loss``, ``train_accuracy``, ..."""
+        return self.stored.measures
+
+    @property
+    def loss(self) -> Floats:
+        """The training loss over the grid, in the loss's unit (nats for cross-entropy)."""
+        return self.measures["train_loss"]
+
+    @property
+    def caption(self) -> str:
+        """What a paper says beneath the figure, then all that it may be asked for."""
+        from landscape.draw import making
+
+        return making.caption(self.stored)
+
+    def contour(self, *, ax: Axes | None = None, **style: Any) -> Figure:
+        """Draw the losses from above; of a valley its slices, column by column.
+
+        Args:
+            ax: draw into these axes instead of a figure with colour bar and loss strip; of
+                planes. Give axes of two inches or more.
+            style: fields of `landscape.draw.Style`: ``width`` in inches (3.25 is a journal's
+                column), ``theme="dark"``, ``cap`` (losses above it are grey), ``cmap``, ...
+
+        Returns:
+            An ordinary matplotlib figure: ``scan.contour().axes[0].set_title("mine")``.
+
+        Raises:
+            LandscapeError: the scan is a line, whose picture is `curve`, or a style that can't be.
+        """
+        if ax is not None:
+            from landscape.draw.figures.contour import draw_contour
+            from landscape.draw.sheet import page
+
+            draw_contour(ax, self._plane("axes given to a contour"), style=style_of(style))
+            return page.figure_of(ax)
+        return self.figure("valley" if isinstance(self.stored, Valley) else "contour", **style)
+
+    def surface(self, **style: Any) -> Figure:
+        """Draw the losses of a plane in 3D, the path at its own true losses.
+
+        Takes about a second. VTK draws it where OpenGL works, else matplotlib, more plainly.
+
+        Args:
+            style: as for `contour`; ``camera=(azimuth, elevation)`` in degrees.
+
+        Raises:
+            LandscapeError: the scan is a line or a valley.
+        """
+        self._plane("a surface")
+        return self.figure("surface", **style)
+
+    def curve(self, *, ax: Axes | None = None, **style: Any) -> Figure:
+        """Draw the losses along a line; ``ax`` and ``style`` as for `contour`.
+
+        Raises:
+            LandscapeError: the scan isn't a line.
+        """
+        if ax is not None:
+            from landscape.draw.figures.curve import draw_curve
+            from landscape.draw.sheet import page
+
+            draw_curve(ax, self._plane("a curve"), style=style_of(style))
+            return page.figure_of(ax)
+        return self.figure("curve", **style)
+
+    def figure(self, kind: str | None = None, **style: Any) -> PrintedFigure:
+        """Draw a kind of figure, of those that `landscape.draw.KINDS` has; None: what fits best.
+
+        Raises:
+            LandscapeError: no such kind, or the scan isn't what it needs.
+        """
+        from landscape import draw
+        from landscape.draw import making
+
+        chosen = draw.kinds(self.stored)[0] if kind is None else kind
+        work = making.Work(self.path or Path(self.name), self.stored)
+        return making.figure(chosen, [work], style_of(style))
+
+    def save(self, stem: str | Path, kind: str | None = None, **style: Any) -> list[Path]:
+        """Write a figure as ``stem.png`` and ``.pdf`` with its caption; return the files.
+
+        Raises:
+            LandscapeError: as `figure`, or the folder can't be written to.
+        """
+        from landscape import draw
+
+        look = style_of(style)
+        return draw.save(self.figure(kind, **style), Path(stem), caption=self.caption, style=look)
+
+    def view(self) -> TurningPage:
+        """The page on which the surface is turned, step by step; a notebook shows it in place.
+
+        One file of about 5 MB that asks nothing of anywhere; ``scan.view().save("surface.html")``
+        writes it.
+
+        Raises:
+            LandscapeError: the scan is a valley.
+        """
+        from landscape.draw.interactive.explorer_data import Entry
+
+        scan = self._plane("the page")
+        return TurningPage([Entry(scan.run_name or "model", self.name, scan)])
+
+    def plotter(self, *, off_screen: bool | None = None, **style: Any) -> pyvista.Plotter:
+        """The surface as a plotter of pyvista's, to add to: ``show()`` opens its window.
+
+        Raises:
+            LandscapeError: the scan is no plane, or OpenGL doesn't work here.
+        """
+        from landscape.draw.solid.plotter import plotter
+
+        return plotter(self._plane("a surface"), off_screen=off_screen, style=style_of(style))
+
+    def to_xarray(self) -> Any:
+        """An ``xarray.Dataset`` of every measure over named axes, ``measured`` with them.
+
+        ``scan.to_xarray().train_loss.sel(x=0, method="nearest")`` needs no thought about which
+        index is which. Attributes of the axes say in words what they are, in which unit.
+
+        Raises:
+            LandscapeError: xarray isn't installed.
+        """
+        xarray = tables.library("xarray")
+        scan, axes = self.stored, self.axes
+        grids = {**scan.measures, **self._errors, "measured": scan.measured}
+        made = xarray.Dataset(
+            {name: (tuple(axes), values) for name, values in grids.items()},
+            coords={name: (name, values, self._meaning(name)) for name, values in axes.items()},
+            attrs={"name": self.name, "run": scan.run_name, "caption": self.caption},
+        )
+        if isinstance(scan, Valley):
+            made = made.assign_coords(travelled=("step", scan.slices.travelled))
+        return made
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with a row for each grid point, its coordinates as the index.
+
+        Raises:
+            LandscapeError: pandas isn't installed.
+        """
+        import numpy as np
+
+        scan = self.stored
+        grids = np.meshgrid(*self.axes.values(), indexing="ij")
+        columns = {name: grid.ravel() for name, grid in zip(self.axes, grids, strict=True)}
+        columns |= {name: values.ravel() for name, values in scan.measures.items()}
+        columns["measured"] = scan.measured.ravel()
+        return tables.frame(columns).set_index(list(self.axes))
+
+    @property
+    def _errors(self) -> Mapping[str, Floats]:
+        return {f"{name}_error": values for name, values in self.stored.errors.items()}
+
+    def _meaning(self, axis: str) -> dict[str, str]:
+        scan = self.stored
+        if isinstance(scan, Scan):
+            return {"long_name": scan.plane.labels["xy".index(axis)], "units": scan.plane.unit}
+        if axis == "step":
+            return {"long_name": "training step", "units": "steps"}
+        return {"long_name": f"{scan.across} direction", "units": scan.unit}
+
+    def _plane(self, what: str) -> Scan:
+        """The scan, if it is one of a plane or a line."""
+        scan = self.stored
+        if isinstance(scan, Valley):
+            raise LandscapeError(
+                f"{what} needs a plane, {self.name} is a valley, slices between which nothing was "
+                "measured; draw it with contour(), or scan a plane, as in run.scan('random')"
+            )
+        return scan
+
+    def __repr__(self) -> str:
+        """What it is and which losses it holds, in one line."""
+        import numpy as np
+
+        scan = self.stored
+        kind = "valley" if isinstance(scan, Valley) else scan.plane.kind
+        plane = kind if kind in ("valley", "line") else f"plane {kind}"
+        losses = self.loss[np.isfinite(self.loss)]
+        held = (
+            f"training loss {number(float(losses.min()))} to {number(float(losses.max()))}"
+            if len(losses)
+            else "no finite losses"
+        )
+        unfinished = "" if scan.complete else ", not complete"
+        grid = " x ".join(map(str, self.loss.shape))
+        return f"<scan {self.name}: {plane}, {grid}, {held}{unfinished}>"
+
+    def _repr_html_(self) -> str:
+        text = self.caption.partition("\n\n")[0]
+        return f"{notebook.picture(self.figure(), text)}<br>{notebook.paragraph(text)}"
+
+
+class TurningPage:
+    """Scans on a page to be turned: a notebook shows it in place, elsewhere `save` writes it."""
+
+    def __init__(self, entries: Sequence[Any]) -> None:
+        self._entries = entries
+
+    @cached_property
+    def html(self) -> str:
+        """The whole page, about 5 MB."""
+        from landscape.draw.interactive import explorer_page
+
+        return explorer_page.page(self._entries)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page; any browser opens it, offline.
+
+        Raises:
+            LandscapeError: it can't be written.
+        """
+        from landscape.draw.interactive import explorer_page
+
+        return explorer_page.save(self._entries, Path(path))
+
+    def __repr__(self) -> str:
+        """How large it is and what to do with it."""
+        names = ", ".join(one.name for one in self._entries)
+        return f'<page of {names}, {size(len(self.html))}; .save("FILE.html") writes it>'
+
+    def _repr_html_(self) -> str:
+        return notebook.frame(self.html, "Loss surface to be turned")
+
+
+def request_of(plane: str, options: Mapping[str, Any]) -> Request:
+    """What is to be scanned, from options by the names of their records' fields.
+
+    Raises:
+        LandscapeError: there is no such option; the message lists them.
+    """
+    from landscape.plane.choice import PlaneChoice
+    from landscape.scan.request import GridChoice, Request
+    from landscape.scan.speed.options import Evaluation
+
+    records = (PlaneChoice, GridChoice, Evaluation)
+    places = {one.name: kind for kind in records for one in fields(kind) if one.name != "kinds"}
+    given: dict[type, dict[str, Any]] = {kind: {} for kind in records}
+    for name, value in options.items():
+        if name not in places:
+            raise LandscapeError(f"a scan's options are {', '.join(sorted(places))}, got {name}")
+        given[places[name]][name] = _as_kept(name, value)
+    return Request(
+        PlaneChoice(kinds=(plane,), **given[PlaneChoice]),
+        GridChoice(**given[GridChoice]),
+        Evaluation(**given[Evaluation]),
+    )
+
+
+def _as_kept(name: str, value: Any) -> Any:
+    """A value as its record has it: sizes and extents are text there, as on the command line."""
+    if name in ("size", "extent", "cap") and value is not None:
+        return str(value)
+    if name == "measures":
+        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+    return Path(value) if name == "directions" and value is not None else value
+
+
+def style_of(chosen: Mapping[str, Any]) -> Any:
+    """The style that differs from the default in what was chosen.
+
+    Raises:
+        LandscapeError: a field that no style has, or a value that can't be.
+    """
+    from landscape.draw.look.style import Style
+
+    known = [one.name for one in fields(Style)]
+    for name in chosen:
+        if name not in known:
+            raise LandscapeError(f"a figure's style has {', '.join(known)}, got {name}")
+    return Style(**chosen)

@@ -1,0 +1,80 @@
+"""A verdict as people hold it: what a run did, in sentences, and the evidence as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from landscape.diagnose.items import Item
+from landscape.diagnose.verdict.answer import answer
+from landscape.diagnose.verdict.verdict import Verdict
+from landscape.door import notebook, tables
+
+
+class HeldVerdict:
+    """What SGD did in a run: outcome and motion by name, what that means, what it rests on.
+
+    At a prompt and in a notebook it is the sentences that ``landscape diagnose`` prints.
+    """
+
+    def __init__(self, run: str, stored: Verdict) -> None:
+        """Hold a verdict on the run of that name."""
+        self.run, self.stored = run, stored
+
+    @property
+    def outcome(self) -> str:
+        """``learned``, ``escaped``, ``dead-plateau``, ..., or ``undetermined``."""
+        return self.stored.verdict
+
+    @property
+    def motion(self) -> str:
+        """``drifting``, ``confined``, ``wandering-in-valley``, ..., or ``undetermined``."""
+        return self.stored.motion
+
+    @property
+    def confidence(self) -> str:
+        """Of the outcome: ``intervention`` (tested by training again), ``observation``, ..."""
+        return self.stored.confidence
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What happened and why, a sentence each."""
+        return answer(self.stored)
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What to mind, a sentence each."""
+        return self.stored.caveats
+
+    @property
+    def evidence(self) -> Mapping[str, Item]:
+        """By name each value with the line that it is held against and what it means."""
+        return self.stored.evidence
+
+    def to_pandas(self) -> Any:
+        """The evidence as a ``pandas.DataFrame``: value, line and meaning by name.
+
+        Raises:
+            LandscapeError: pandas isn't installed.
+        """
+        items = list(self.evidence.values())
+        columns: dict[str, list[Any]] = {
+            "evidence": list(self.evidence),
+            "value": [item.value for item in items],
+            "line": [item.threshold for item in items],
+            "meaning": [item.meaning for item in items],
+        }
+        return tables.frame(columns, index="evidence")
+
+    @property
+    def _head(self) -> str:
+        landing = f", landed on {self.stored.landing}" if self.stored.landing else ""
+        return f"{self.run}: {self.outcome}{landing}; {self.motion} ({self.confidence})"
+
+    def __repr__(self) -> str:
+        """The names, and the sentences beneath."""
+        return "\n".join([self._head, *(f"  {text}" for text in self.sentences)])
+
+    def _repr_html_(self) -> str:
+        minded = notebook.sentences("Mind that", self.caveats) if self.caveats else ""
+        return notebook.sentences(self._head, self.sentences) + minded

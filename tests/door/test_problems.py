@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+import landscape as ls
+from landscape import problem as stage
+from landscape.errors import LandscapeError
+from landscape.plane.choice import PlaneChoice
+from landscape.scan.request import GridChoice
+from landscape.scan.speed.options import Evaluation
+
+
+def losses_by_hand(problem, scan):
+    """Load every point's weights into a copy in float64, and take PyTorch's own mean."""
+    model = copy.deepcopy(problem.model).double()
+    inputs, targets = problem.train
+    plane = scan.stored.plane
+    found = np.empty(scan.loss.shape)
+    axes = list(scan.axes.values())
+    for place in np.ndindex(found.shape):
+        weights = plane.origin.astype(float)
+        for axis, k, direction in zip(axes, place, plane.directions, strict=True):
+            weights = weights + axis[k] * direction
+        torch.nn.utils.vector_to_parameters(torch.from_numpy(weights), model.parameters())
+        found[place] = functional.cross_entropy(model(inputs.double()), targets).item()
+    return found
+
+
+@pytest.mark.parametrize("plane", ["random", "line", "hessian", "gradient", "sharpest"])
+def test_every_plane_has_the_losses_of_its_weights(blobs, plane):
+    before = copy.deepcopy(blobs.model.state_dict())
+    scan = blobs.scan(plane, size=5, tolerance=0.0, precision="float64")
+    np.testing.assert_allclose(scan.loss, losses_by_hand(blobs, scan), rtol=1e-6)
+    after = blobs.model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    weights = torch.nn.utils.parameters_to_vector(blobs.model.parameters())
+    np.testing.assert_array_equal(scan.stored.plane.origin, weights.detach().numpy())
+
+
+def test_it_is_what_the_stages_measure_of_a_run(blobs, tmp_path):
+    run = ls.train(blobs, steps=1, lr=0.1, to=tmp_path / "run")
+    options = {"size": "7x5", "seed": 3, "extent": 0.5}
+    of_run = run.scan("random", at="0", **options)
+    of_model = blobs.scan("random", **options)
+    np.testing.assert_array_equal(of_model.loss, of_run.loss)
+    np.testing.assert_array_equal(of_model.stored.measured, of_run.stored.measured)
+    assert of_model.stored.findings == of_run.stored.findings
+
+
+def test_batchnorm_keeps_the_statistics_that_the_model_has(blobs):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.BatchNorm1d(5))
+    model[1].running_mean += 3.0
+    x, y = blobs.train
+    scan = ls.look(model, (x, y), plane="line", size=3, tolerance=0.0)
+    expected = functional.cross_entropy(model.eval()(x), y).item()
+    assert scan.loss[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_look_is_that_scan(blobs):
+    one = ls.look(blobs.model, blobs.train, size=5)
+    other = ls.Problem(blobs.model, blobs.train).scan("random", size=5)
+    again = ls.look(ls.Problem(blobs.model, blobs.train), size=5)
+    np.testing.assert_array_equal(one.loss, other.loss)
+    np.testing.assert_array_equal(one.loss, again.loss)
+
+
+def test_look_takes_a_loss_by_its_name(blobs):
+    x, _ = blobs.train
+    model = torch.nn.Linear(4, 1)
+    scan = ls.look(model, (x, x[:, :1]), loss="half_square", plane="line", size=3, tolerance=0.0)
+    expected = (model(x) - x[:, :1]).square().mean().item() / 2
+    assert scan.loss[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_problem_of_the_stages_is_taken_as_it_is(blobs):
+    plain = stage.builtin("mlp", "moons", width=4)
+    held = ls.Problem.of(plain)
+    assert (held.model, held.source) == (plain.model, plain.source)
+    assert ls.Problem.of(held) is held
+    total = ls.Problem.sum({"a": (blobs, 1.0), "b": (blobs, 0.5)})
+    assert isinstance(total, ls.Problem)
+    assert repr(total) == (
+        "Problem(Sequential, 43 parameters, 50 training samples, 20 validation samples, "
+        "1 a + 0.5 b)"
+    )
+
+
+def test_captions_say_that_there_is_no_run(blobs):
+    caption = blobs.scan("line", size=3).caption
+    assert caption.startswith("Training loss on the line through the given weights, random")
+    assert "on a line through the given weights of a model, as they are." in caption
+
+
+RECORDS = (PlaneChoice, GridChoice, Evaluation)
+OPTIONS = sorted({one.name for kind in RECORDS for one in fields(kind)} - {"kinds"})
+ABLE = "random, hessian, gradient, line, sharpest"
+
+
+@pytest.mark.parametrize(
+    ("plane", "options", "message"),
+    [
+        (
+            "valley",
+            {},
+            f"a plane through weights without a run must be one of {ABLE}, got valley; "
+            "train the problem and scan its run for others",
+        ),
+        (
+            "random",
+            {"at": "best"},
+            "a problem without a run has only the weights that it has, got at best; leave it out",
+        ),
+        (
+            "random",
+            {"with_weight_decay": True},
+            "with_weight_decay adds that of a run's steps, a problem without a run has none; "
+            "give the problem a penalty",
+        ),
+        (
+            "random",
+            {"sise": 5},
+            f"a scan's options are {', '.join(OPTIONS)}, got sise",
+        ),
+    ],
+)
+def test_what_cant_be_is_refused(blobs, plane, options, message):
+    with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+        blobs.scan(plane, **options)
+
+
+def test_look_is_told_what_is_missing(blobs):
+    for arguments, more, message in (
+        ((blobs.model,), {}, "a model is looked at on data, got none; give (inputs, targets)"),
+        ((blobs, blobs.train), {}, "a problem has its own data, got data too; leave it out"),
+        (
+            (blobs.model, blobs.train),
+            {"loss": "mse"},
+            "a loss by its name is one of cross_entropy, half_square, got mse",
+        ),
+    ):
+        with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+            ls.look(*arguments, **more)

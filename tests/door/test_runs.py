@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas
+import pytest
+from matplotlib.figure import Figure
+
+import landscape as ls
+from landscape.cluster import workers
+from landscape.diagnose import diagnose
+from landscape.errors import LandscapeError
+from landscape.sgd import problem_of
+from landscape.store import read
+from landscape.store.scans import scanfile
+
+
+@pytest.fixture
+def copied(moons, tmp_path):
+    """A copy of the run on moons that a test may change."""
+    shutil.copytree(moons.folder, tmp_path / "copy")
+    return ls.open(tmp_path / "copy")
+
+
+def test_it_says_what_it_is(moons):
+    losses = moons.trajectory.measures["train_loss"]
+    assert repr(moons) == (
+        f"<run moons: finished, 64 steps, 114 parameters; training loss {losses[0]:.3g} at first, "
+        f"{losses[-1]:.3g} at the end; no scans>"
+    )
+    assert (moons.name, moons.status, moons.is_done) == ("moons", "finished", True)
+    assert moons.losses["end"]["train_loss"] == losses[-1]
+    assert moons.losses["best"]["train_loss"] == losses.min()
+
+
+def test_a_notebook_shows_a_table_in_which_names_are_harmless(moons, tmp_path):
+    folder = tmp_path / "<script>alert(1)<"
+    shutil.copytree(moons.folder, folder)
+    html = ls.open(folder)._repr_html_()
+    assert "<script>" not in html
+    assert html.startswith("<b>run &lt;script&gt;alert(1)&lt;</b><table>")
+    assert "sgd, learning rate 0.3, momentum 0, batch size 32" in html
+
+
+def test_a_scan_is_written_as_the_command_does_and_given_again(copied):
+    scan = copied.scan("random", size=5, seed=2)
+    assert scan.path == copied.folder / "scans" / "random-final-2.h5"
+    written = scan.path.stat().st_mtime_ns
+    again = copied.scan("random", size=5, seed=2)
+    assert scan.path.stat().st_mtime_ns == written
+    np.testing.assert_array_equal(again.loss, scan.loss)
+    assert list(copied.scans) == ["random-final-2"]
+    np.testing.assert_array_equal(copied.scans["random-final-2"].loss, scan.loss)
+    assert scanfile.load(scan.path).run_id == copied.stored.id
+    assert "scans random-final-2>" in repr(copied)
+
+
+def test_an_interrupted_scan_goes_on(copied, monkeypatch):
+    from landscape.scan.job import Job
+
+    whole = Job.run
+
+    def interrupted(self, *positional, **named):
+        for number, scan in enumerate(whole(self, *positional, **named)):
+            if number == 7:
+                raise KeyboardInterrupt
+            yield scan
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            copied.scan("random", size=5, tolerance=0.0)
+    assert "not complete" in repr(copied.scans["random-final-0"])
+    done = copied.scan("random", size=5, tolerance=0.0)
+    other = copied.scan("random", size=5, tolerance=0.0, name="anew")
+    np.testing.assert_array_equal(done.loss, other.loss)
+
+
+def test_a_scan_with_other_settings_is_no_other_scan(copied):
+    copied.scan("random", size=5)
+    with pytest.raises(LandscapeError, match=r"^resume needs the settings that .* was started"):
+        copied.scan("random", size=7)
+    assert copied.scan("random", size=7, overwrite=True).loss.shape == (7, 7)
+
+
+def test_workers_give_the_same(copied):
+    one = copied.scan("random", size=5)
+    two = copied.scan("random", size=5, workers=2, name="by-two")
+    np.testing.assert_allclose(two.loss, one.loss, rtol=1e-6)
+
+
+def test_the_problem_is_made_again_and_trains_no_further(moons):
+    problem = ls.open(moons.folder).problem
+    expected = problem_of(moons.stored)
+    assert repr(problem) == repr(expected)
+
+
+def test_a_problem_made_in_python_is_asked_for(blobs, tmp_path):
+    ls.train(blobs, steps=2, to=tmp_path / "own")
+    message = (
+        f"run {tmp_path / 'own'} was recorded from Python and can't make its problem again; "
+        "give it with --problem FILE.py:function"
+    )
+    with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+        ls.open(tmp_path / "own").scan("random", size=3)
+    assert ls.open(tmp_path / "own", blobs).scan("random", size=3).loss.shape == (3, 3)
+
+
+def test_a_diagnosis_is_that_of_the_stage(copied, moons, tmp_path):
+    only = ["units", "distances"]
+    verdict = copied.diagnose(intervene=False, only=only)
+    shutil.copytree(moons.folder, tmp_path / "other")
+    other = read(tmp_path / "other")
+    with workers() as pool:
+        expected = diagnose(other, problem_of(other), intervene=False, only=only, pool=pool)
+    assert verdict.outcome == expected.verdict
+    assert verdict.motion == expected.motion
+    assert verdict.evidence == expected.evidence
+    written = json.loads((copied.folder / "verdict.json").read_text(encoding="utf-8"))
+    assert written["verdict"] == verdict.outcome
+    assert isinstance(copied.figure("distances"), Figure)
+
+
+def test_a_long_diagnosis_is_said_beforehand(copied, monkeypatch, caplog):
+    monkeypatch.setattr("landscape.door.runs.LONG", 0.0)
+    with caplog.at_level(logging.WARNING, logger="landscape"):
+        copied.diagnose(intervene=False, only=["units"])
+    [said] = caplog.messages
+    assert re.fullmatch(
+        r"diagnosing copy takes about \S+ s, 0 s of it for trainings from its snapshots "
+        r"\(intervene=False leaves them out\); interrupted, it goes on by the same call",
+        said,
+    )
+
+
+def test_tables_hold_what_was_recorded(moons):
+    trajectory, scalars = moons.trajectory, moons.trajectory.scalars()
+    rows, steps, labelled = moons.to_pandas(), moons.to_pandas(steps=True), moons.to_xarray()
+    np.testing.assert_array_equal(rows.index, trajectory.step)
+    np.testing.assert_array_equal(rows.train_loss, trajectory.measures["train_loss"])
+    assert isinstance(steps, pandas.DataFrame)
+    assert len(steps) == 64
+    np.testing.assert_array_equal(steps.batch_loss, scalars["batch_loss"])
+    assert float(labelled.train_loss.sel(recorded=64)) == trajectory.measures["train_loss"][-1]
+    assert float(labelled.batch_loss.sel(step=5)) == scalars["batch_loss"][5]
+
+
+def test_curves_are_drawn_into_axes(moons):
+    axes = Figure().subplots()
+    moons.curves(ax=axes)
+    trajectory = moons.trajectory
+    drawn = [line.get_ydata() for line in axes.lines]
+    losses = trajectory.measures["train_loss"]
+    known = losses[~np.isnan(losses)]
+    assert any(np.array_equal(line, known) for line in drawn)
+
+
+def test_a_sweep_is_opened_run_by_run(tmp_path):
+    folder = tmp_path / "rates"
+    folder.mkdir()
+    command = [
+        *(sys.executable, "-m", "landscape_cli", "train", "--model", "mlp", "--data", "moons"),
+        *("--width", "4", "--steps", "2", "--lr", "0.1,0.2", "-q", "-o", str(folder)),
+    ]
+    folder.rmdir()
+    subprocess.run(command, check=True, capture_output=True)
+    names = [entry["name"] for entry in json.loads((folder / "sweep.json").read_text())["runs"]]
+    message = (
+        f"a run is opened by its folder, {folder} is a sweep's; "
+        f"open one of its runs, as in {folder / names[0]}"
+    )
+    with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+        ls.open(folder)
+    assert ls.open(folder / names[0]).status == "finished"
+
+
+def test_what_is_missing_is_said(tmp_path, moons, monkeypatch):
+    with pytest.raises(LandscapeError, match=r"^a run must be a folder, got .*none"):
+        ls.open(tmp_path / "none")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    message = "to_pandas needs the package pandas, it is not installed: pip install pandas"
+    with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+        moons.to_pandas()

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+import landscape as ls
+from landscape.diagnose.verdict.answer import answer
+
+
+@pytest.fixture(scope="module")
+def verdict(moons, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("diagnosed") / "<mine>"
+    shutil.copytree(moons.folder, folder)
+    return ls.open(folder).diagnose(intervene=False, only=["units"])
+
+
+def test_it_speaks_as_the_command_does(verdict):
+    assert verdict.sentences == answer(verdict.stored)
+    head, *lines = repr(verdict).splitlines()
+    assert head == f"<mine>: {verdict.outcome}; {verdict.motion} ({verdict.confidence})"
+    assert lines == [f"  {text}" for text in verdict.sentences]
+    assert (verdict.outcome, verdict.confidence) == ("learned", "observation")
+
+
+def test_a_notebook_shows_it_with_its_caveats(verdict):
+    html = verdict._repr_html_()
+    assert html.startswith("<b>&lt;mine&gt;: learned; ")
+    assert html.count("<li>") == len(verdict.sentences) + len(verdict.caveats)
+    assert ("Mind that" in html) == bool(verdict.caveats)
+
+
+def test_its_evidence_is_a_table(verdict):
+    table = verdict.to_pandas()
+    assert table.index.tolist() == list(verdict.evidence)
+    item = verdict.evidence["best_loss"]
+    assert table.loc["best_loss", "value"] == item.value
+    assert table.loc["best_loss", "meaning"] == item.meaning

@@ -1,0 +1,61 @@
+"""What ``import landscape`` gives, and what it doesn't load before it is used."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import landscape
+
+PACKAGE = Path(landscape.__file__).parent
+NAMES = ["Problem", "compare", "look", "open", "train", "watch"]
+
+
+def test_it_is_exactly_so_small():
+    assert sorted(landscape.__all__) == NAMES
+    assert sorted(dir(landscape)) == sorted([*NAMES, "__version__"])
+    assert all(callable(getattr(landscape, name)) for name in NAMES)
+
+
+def test_none_of_the_names_is_a_package_too():
+    there = {path.stem for path in PACKAGE.iterdir() if path.stem.isidentifier()}
+    assert {"scan", "sgd", "door"} <= there
+    assert not there & set(NAMES)
+
+
+def test_another_name_is_none():
+    message = "module 'landscape' has no attribute 'trian'"
+    with pytest.raises(AttributeError, match=f"^{re.escape(message)}$"):
+        _ = landscape.trian
+
+
+def test_type_checkers_see_the_same():
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    seen = {
+        alias.asname: f"{node.module}.{alias.name}"
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    found = {name: getattr(landscape, name) for name in NAMES}
+    assert seen == {name: f"{one.__module__}.{one.__qualname__}" for name, one in found.items()}
+    [listed] = (node for node in stub.body if isinstance(node, ast.Assign))
+    assert ast.literal_eval(listed.value) == landscape.__all__
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"{code}\nimport sys; print('loaded:', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+def test_opening_a_run_loads_no_torch():
+    loaded = loaded_by("import landscape as ls; ls.open")
+    assert "landscape.door.runs" in loaded
+    assert not loaded & {"torch", "matplotlib", "pyvista", "pandas", "xarray", "IPython"}
