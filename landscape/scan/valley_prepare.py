@@ -29,7 +29,7 @@ from landscape.scan.speed.strategies import STRATEGIES
 from landscape.scan.valley_job import ValleyJob
 from landscape.store import provenance
 from landscape.store.run import Run
-from landscape.store.scans import valleyfile
+from landscape.store.scans import valleyfile, valleys
 from landscape.store.scans.records import Floats, Plane
 from landscape.store.scans.valleys import Slices, Valley, WalkedPath
 from landscape.store.trajectories.trajectory import Trajectory
@@ -115,7 +115,8 @@ def _begun(run: Run, problem: Problem, request: Request, constant_loss: float) -
         parameters=trajectory.size,
         provenance={"command": provenance.command(), "versions": provenance.versions()},
         settings=_settings(request)
-        | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit},
+        | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit}
+        | {valleys.PRECISION: crossings.PRECISION},
         tolerance=request.evaluation.tolerance,
         errors={name: np.full(shape, np.nan) for name in names} if estimated else {},
     )

@@ -81,7 +81,7 @@ def test_a_width_is_the_closed_form_and_no_matter_of_the_grid(name, dimensions):
             # 1 on an axis is 2 in weight space.
             assert value == pytest.approx(radius / 2, rel=0.02)
         assert width.median_distance == pytest.approx(radius, rel=0.02)
-        assert width.crossings.losses <= 1 + 2 * dimensions * 12
+        assert width.crossings.losses <= 1 + 2 * dimensions * 13
 
 
 def test_each_ray_has_its_own_radius():
@@ -167,7 +167,7 @@ def test_measuring_is_interrupted_and_taken_up(problem, trained, finish):
     request = asked(kinds=("line",), size="5", planes=3)
     whole = finish(prepare(run, made, request, name="whole")[0])
     [job] = prepare(run, made, request)
-    assert job.total == 15 + 3 * (1 + 2 * 12) + len(run.trajectory.step)
+    assert job.total == 15 + 3 * (1 + 2 * 13) + len(run.trajectory.step)
     going = job.run()
     while len(next(going).findings.get("crossings", {"radii": ()})["radii"]) < 2:
         pass
@@ -175,7 +175,7 @@ def test_measuring_is_interrupted_and_taken_up(problem, trained, finish):
     stopped = scanfile.load(job.path)
     assert "width" not in stopped.findings
     [resumed] = prepare(run, made, request, resume=True)
-    assert resumed.total == 1 + 2 * 12 + len(run.trajectory.step)
+    assert resumed.total == 1 + 2 * 13 + len(run.trajectory.step)
     scan = finish(resumed)
     assert scan.findings == whole.findings
     assert scan.remarks == whole.remarks
