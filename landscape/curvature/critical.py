@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 
 from landscape.curvature.searches import Search, alone
 
@@ -46,24 +46,27 @@ def critical(guess: float) -> Search:
         drops.append(drop if math.isfinite(drop) else -math.inf)
         return not drop >= -rounding
 
-    low = high = guess
-    if risen(first):
-        for _ in range(DOWN):
-            low /= FACTOR
-            if not risen(*(yield (low,))):
-                break
-            high = low
-    else:
-        for _ in range(UP):
-            high *= FACTOR
-            if risen(*(yield (high,))):
-                break
-            low = high
-        else:
-            return math.inf if max(drops) > rounding else math.nan
+    low, high = yield from _around(guess, risen, up=not risen(first))
+    if high == math.inf:
+        return math.inf if max(drops) > rounding else math.nan
     for _ in range(HALVINGS):
         middle = math.sqrt(low * high)
         low, high = (low, middle) if risen(*(yield (middle,))) else (middle, high)
     if max(drops) <= rounding:
         risen(*(yield (low / 2,)))
     return math.sqrt(low * high) if max(drops) > rounding else math.nan
+
+
+def _around(
+    guess: float, risen: Callable[[float], bool], *, up: bool
+) -> Generator[Sequence[float], Sequence[float], tuple[float, float]]:
+    """Two steps between which the loss rises, from a guess upwards or downwards.
+
+    The second is infinite where none was found above, both are the last one where none was below.
+    """
+    step = guess
+    for _ in range(UP if up else DOWN):
+        before, step = step, step * FACTOR if up else step / FACTOR
+        if risen(*(yield (step,))) == up:
+            return min(before, step), max(before, step)
+    return step, math.inf if up else step

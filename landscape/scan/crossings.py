@@ -162,7 +162,7 @@ def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
         two = slice(risen[-1], risen[-1] + 2)
         low, high = yield from _between(ladder[two], rises[two], here)
     if known < low:  # there it falls again, and nearer is only known that it is quiet
-        beneath = float(LADDER[LADDER < known][-1])
+        beneath = float(LADDER[known > LADDER][-1])
         low, high = yield from _between([float(known), beneath], [RISE, 0.0], here)
     return math.sqrt(low * high)
 

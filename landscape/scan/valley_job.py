@@ -22,14 +22,14 @@ from landscape.problem.problem import Problem
 from landscape.scan import crossings
 from landscape.scan.filling import empty
 from landscape.scan.job import Chosen, Job
-from landscape.scan.measures import of_problem
+from landscape.scan.measures import PointCurvature, of_problem, stored
 from landscape.scan.refine import caps
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
-from landscape.store.scans.records import Floats, Plane, Scan, Weights
+from landscape.store.scans.records import Plane, Scan, Weights
 from landscape.store.scans.valleys import Valley
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -66,6 +66,7 @@ class ValleyJob:
     saver: Saver | None = None
     """None: the valley isn't kept in a file."""
     further: Sequence[str] = ()
+    """What is measured beside losses and accuracies at every point, which takes its time."""
 
     @property
     def path(self) -> Path:
@@ -92,8 +93,17 @@ class ValleyJob:
         return f"losses at most, across {left:,} rows and on their rays"
 
     def seconds(self) -> float:
-        """What further measures take: there are none."""
-        return 0.0
+        """What `further` will take in all, from its time at the first row.
+
+        Raises:
+            LandscapeError: curvature can't be had from this model.
+        """
+        if not self.further or self.finished:
+            return 0.0
+        plane = self._plane(self._rows[0], self._random(self._rows[0])[None])
+        point = PointCurvature(self.problem, plane, self.further, device=self.evaluation.device)
+        left = len(self.scan.slices.step) - self.scan.finished_rows
+        return point.seconds() * left * len(self.scan.y)
 
     def run(self, pool: Workers | None = None, *, chosen: Chosen | None = None) -> Iterator[Valley]:
         """Evaluate slice after slice, yielding the valley as it fills and saving it now and then.
@@ -236,7 +246,9 @@ class ValleyJob:
             valley.y,
             np.empty(0),
             values=names,
-            settings={caps.KEY: there} if self.evaluation.tolerance else {},
+            further=stored(self.further),
+            settings={"measures": list(self.further)}
+            | ({caps.KEY: there} if self.evaluation.tolerance else {}),
             tolerance=self.evaluation.tolerance,
             samples=self.evaluation.samples,
             strategy=valley.strategy,
@@ -267,7 +279,7 @@ class ValleyJob:
         *sides, step = shares
         reach = np.abs(np.array([valley.y[-1], valley.y[0]]))
         # Where the row's own loss isn't finite there is nothing that could rise.
-        found = np.nan_to_num(np.array(sides), nan=np.inf).reshape(-1, 2)
+        found = np.where(np.isnan(sides), np.inf, sides).reshape(-1, 2)
         valley.critical_step[number] = step
         valley.walls[number] = found * reach
 
@@ -299,10 +311,9 @@ class ValleyJob:
         return float(known[-1] if len(known) else rate[0] if len(rate) else GUESS)
 
     def _engine(self, plane: Plane, valley: Valley) -> Engine:
-        """What evaluates a line on all samples, by the strategy that was chosen."""
-        return choosing.engine(
-            self.problem, plane, valley.y[:, None], self.evaluation, stored=valley.strategy
-        )
+        """What evaluates a row's directions on all samples, by the strategy that was chosen."""
+        origin = np.zeros((1, len(plane.directions)))
+        return choosing.engine(self.problem, plane, origin, self.evaluation, stored=valley.strategy)
 
     def _plane(self, row: int, directions: Weights) -> Plane:
         """The directions (D, P) through a row's weights."""

@@ -8,13 +8,18 @@ import numpy as np
 
 from landscape.quantities import number, percent
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import FAR, NEAR, RISE, TRACKED, TURNED, Valley
 
 SOURCES = (
     "After the loss on the path (Goodfellow et al. 2015, arXiv:1412.6544), around it (Xing et al. "
     "2018, arXiv:1802.08770) and along critical sharpness (arXiv:2601.16979)."
 )
+FURTHER = {
+    "gradient_norm": "the gradient's norm",
+    "sharpness": "the Hessian's largest eigenvalue",
+    "convexity": "|smallest / largest eigenvalue|, 0 where the loss is convex",
+}
+"""What may have been measured along the slices beside losses and accuracies."""
 LISTED = 12
 """So many rows are listed."""
 SPACED = {
@@ -115,7 +120,7 @@ def caption(valley: Valley) -> str:
     second = (
         f"Columns stand at {spaced} ({_gone(valley)}); nothing was measured between two of them."
     )
-    parts = [first, second, _strips(valley), *remarks(valley)]
+    parts = [first, second, _measured(valley), _strips(valley), *remarks(valley)]
     parts.append(sentences.constant_output(valley.constant_loss))
     parts.append(sentences.happened(valley.events))
     parts.append(
@@ -137,6 +142,13 @@ def _gone(valley: Valley) -> str:
     far = valley.slices.travelled
     typical = float(np.median(np.diff(far))) if len(far) > 1 else 0.0
     return f"Σ‖Δw‖ {number(float(far[-1]))} in all, about {number(typical)} between two"
+
+
+def _measured(valley: Valley) -> str:
+    shown = [text for name, text in FURTHER.items() if name in valley.measures]
+    if not shown:
+        return ""
+    return f"The same slices of {', '.join(shown)} (of the mean training loss) lie beneath them."
 
 
 def _strips(valley: Valley) -> str:
