@@ -1,4 +1,4 @@
-"""Make docs/gallery.md and all pictures of the docs: ``python docs/make_gallery.py [FOLDER]``.
+"""Make docs/gallery.md and its pictures: ``python docs/make_gallery.py [FOLDER]``.
 
 Trains and scans in FOLDER what isn't there yet: about ten minutes on two cores.
 """
@@ -17,33 +17,22 @@ from landscape.draw.look.style import length
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
-LARGEST = 500_000
-"""Bytes of a picture: they are kept in the repository."""
-DPI = 150
-
-RUNS = {
-    "slow": "train --lr 0.001",
-    "fine": "train --lr 0.02",
-    "restless": "train --lr 0.05 --momentum 0.9",
-    "high-lr": "train --lr 0.1 --momentum 0.9",
-    "resnet": "train --model resnet20 --width 8 --epochs 15 --momentum 0.9",
-    "resnet-plain": "train --model resnet20 --no-shortcut --width 8 --epochs 15 --momentum 0.9",
-}
-SCANS = {
-    "slow/scans/along-final-0.h5": "scan slow --plane along --size 31",
-    "fine/scans/along-final-0.h5": "scan fine --plane along --size 31",
-    "fine/scans/valley-random-0.h5": "scan fine --plane valley --size 41x41",
-    "fine/scans/drift-final-0.h5": "scan fine --plane drift --size 41",
-    "restless/scans/along-final-0.h5": "scan restless --plane along --size 31",
-    "restless/scans/valley-random-0.h5": "scan restless --plane valley --size 41x41",
-    "high-lr/scans/along-final-0.h5": "scan high-lr --plane along --size 41",
-    "high-lr/scans/random-final-0.h5": "scan high-lr --plane random --size 41",
-    "high-lr/scans/valley-random-0.h5": "scan high-lr --plane valley --size 51x51",
-    "high-lr/scans/event-best-0.h5": "scan high-lr --plane event --size 51",
-    "high-lr/scans/line-best-final-0.h5": "scan high-lr --plane line:best,final --size 61",
-    "resnet/scans/random-final-0.h5": "scan resnet --plane random --size 21",
-    "resnet-plain/scans/random-final-0.h5": "scan resnet-plain --plane random --size 21",
-}
+LARGEST, ALL = 500_000, 3_000_000
+"""Bytes of a picture and of all of them: they are kept in the repository."""
+DPI = 130
+PROBLEMS = "../../examples/problems"
+"""From FOLDER, when it is runs/gallery."""
+CHECKPOINT = "learned-best.pt"
+VALLEY, EVENT, DRIFT, RANDOM, SHARPEST = (
+    f"scans/{name}.h5"
+    for name in (
+        "valley-random-0",
+        "event-best-0",
+        "drift-final-0",
+        "random-final-0",
+        "sharpest-final-0",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +41,7 @@ class Picture:
 
     name: str
     kind: str
-    sources: tuple[str, ...]
-    title: str
-    text: str
+    scans: tuple[str, ...]
     style: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,119 +51,147 @@ class Picture:
             f"--{name}" + ("" if value is True else f" {shlex.quote(str(value))}")
             for name, value in self.style.items()
         ]
-        return " ".join(["landscape render", *self.sources, "--kind", self.kind, *options])
+        return " ".join(["landscape render", *self.scans, "--kind", self.kind, *options])
 
 
-ESCAPE = "high-lr/scans/event-best-0.h5"
+@dataclass(frozen=True)
+class Entry:
+    """A run, or two, what is scanned of them, what is seen."""
+
+    title: str
+    says: str
+    runs: dict[str, str]
+    """By name the command that makes each."""
+    scans: dict[str, str]
+    """By file the command that makes each."""
+    pictures: tuple[Picture, ...]
+
+
+def entry(name: str, title: str, says: str, make: str, *planes: str) -> Entry:
+    """A run with its valley and another plane: the default figures of both."""
+    files = {"valley": VALLEY, "event": EVENT, "drift": DRIFT}
+    files |= {"random": RANDOM, "sharpest": SHARPEST}
+    return Entry(
+        title,
+        says,
+        {name: make},
+        {f"{name}/{files[plane]}": f"scan {name} --plane {plane} --size 31" for plane in planes},
+        tuple(
+            Picture(
+                f"{name}-{plane}",
+                "valley" if plane == "valley" else "contour",
+                (f"{name}/{files[plane]}",),
+            )
+            for plane in planes
+        ),
+    )
+
+
 GALLERY = (
-    Picture(
-        "escape-valley",
+    entry(
+        "escaped",
+        "Escaped",
+        "SAYS",
+        "train --depth 4 --lr 0.1 --momentum 0.9 --epochs 40 --seed 0",
         "valley",
-        ("high-lr/scans/valley-random-0.h5",),
-        "The landscape along a training that was lost",
-        "A CNN on digits at learning rate 0.1 with momentum 0.9, sliced across its path: each "
-        "column goes through recorded weights, whose own loss is the white line. The plateau at "
-        "the start, the basin, its walls closing in before each spike, and the plateau at ln 10, "
-        "the loss of a network that ignores its input, on which it ends.",
+        "event",
+        "random",
     ),
-    Picture(
-        "escape-contour",
-        "contour",
-        (ESCAPE,),
-        "Where it went",
-        "The plane through its best weights, the peak of the escape and the end. The path is "
-        "dashed where the plane's loss isn't that of the weights; the start lies far off it.",
-    ),
-    Picture(
-        "escape-surface",
-        "surface",
-        (ESCAPE,),
-        "The same in 3D",
-        "The path at its true loss, pale where the plane has another one.",
-    ),
-    Picture(
-        "escape-loss",
-        "loss",
-        ("high-lr",),
-        "The training in time",
-        "It leaves the plateau at the start, learns, is thrown back several times and recovers, "
-        "escapes once more and stays on a plateau.",
-    ),
-    Picture(
-        "escape-random",
-        "contour",
-        ("high-lr/scans/random-final-0.h5",),
-        "Its surroundings",
-        "A filter-normalized random plane through the last weights (Li et al., 2018): flat at "
-        "ln 10. The whole path is a dot on it.",
-    ),
-    Picture(
-        "escape-path",
-        "path",
-        ("high-lr/scans/along-final-0.h5",),
-        "The path alone",
-        "How far it is from the plane, and what its loss is beside the loss of its projection: "
-        "where the two part, the plane says nothing about the path.",
-    ),
-    Picture(
-        "escape-line",
-        "curve",
-        ("high-lr/scans/line-best-final-0.h5",),
-        "The way back",
-        "Loss and accuracy on the straight line from the best weights to the last.",
-    ),
-    Picture(
-        "fine-valley",
+    entry(
+        "late-escape",
+        "Escaped late",
+        "SAYS",
+        "train --depth 2 --lr 0.1 --momentum 0.9 --epochs 30 --seed 0",
         "valley",
-        ("fine/scans/valley-random-0.h5",),
-        "A training that goes well",
-        "Learning rate 0.02 without momentum: down from the plateau into a valley that stays open.",
+        "event",
     ),
-    Picture(
-        "fine-drift",
-        "contour",
-        ("fine/scans/drift-final-0.h5",),
-        "Where it still goes",
-        "The slow drift of its last half against the sharpest direction at the end.",
-    ),
-    Picture(
-        "restless-valley",
+    entry(
+        "jumping",
+        "Jumping, never learning",
+        "SAYS",
+        "train --depth 2 --batch-size 8 --lr 0.1 --momentum 0.9 --epochs 8 --seed 0",
         "valley",
-        ("restless/scans/valley-random-0.h5",),
-        "A restless one",
-        "Learning rate 0.05 with momentum 0.9.",
+        "event",
     ),
-    Picture(
-        "rates",
-        "map",
-        tuple(f"{run}/scans/along-final-0.h5" for run in ("slow", "fine", "restless", "high-lr")),
-        "Four learning rates",
-        "0.001 and 0.02 without momentum, 0.05 and 0.1 with momentum 0.9, on one scale. The axes "
-        "are not: the slow run moved by less than a tenth.",
+    entry(
+        "learned",
+        "Learned",
+        "SAYS",
+        "train --depth 4 --lr 0.02 --momentum 0.9 --epochs 15",
+        "valley",
+        "drift",
     ),
-    Picture(
-        "shortcuts",
-        "map",
-        ("resnet/scans/random-final-0.h5", "resnet-plain/scans/random-final-0.h5"),
+    entry(
+        "drifting",
+        "Drifting",
+        "SAYS",
+        "train --depth 2 --lr 0.1 --epochs 60",
+        "valley",
+        "drift",
+    ),
+    entry(
+        "adam",
+        "Adam",
+        "SAYS",
+        "train --optimizer adam --lr 0.002 --epochs 12",
+        "valley",
+        "drift",
+    ),
+    entry(
+        "transformer",
+        "A transformer",
+        "SAYS",
+        f"train --problem {PROBLEMS}/causal_lm.py:causal_lm --lr 0.1 --momentum 0.9 --epochs 150",
+        "valley",
+        "drift",
+    ),
+    entry(
+        "pinn",
+        "A physics-informed network",
+        "SAYS",
+        f"train --problem {PROBLEMS}/pinn.py:burgers --lr 0.01 --momentum 0.9 --epochs 1500",
+        "valley",
+        "drift",
+    ),
+    entry(
+        "batchnorm",
+        "BatchNorm",
+        "SAYS",
+        "train --model resnet20 --width 4 --epochs 6 --lr 0.1 --momentum 0.9",
+        "valley",
+        "drift",
+    ),
+    entry(
+        "checkpoint",
+        "One checkpoint",
+        "SAYS",
+        f"import --problem landscape.problem.presets:make {CHECKPOINT}",
+        "random",
+        "sharpest",
+    ),
+    Entry(
+        "The same in 3D, and explained",
+        "The plane of the escape as a surface, its path at its true loss, pale where the plane has "
+        "another one; and with everything explained, for teaching.",
+        {},
+        {},
+        (
+            Picture("escaped-surface", "surface", (f"escaped/{EVENT}",)),
+            Picture("explained", "contour", (f"escaped/{EVENT}",), {"explain": True}),
+        ),
+    ),
+    Entry(
         "With and without shortcuts",
         "ResNet-20 with 8 channels on digits, random filter-normalized planes (Li et al., 2018).",
-    ),
-    Picture(
-        "explained",
-        "contour",
-        ("high-lr/scans/along-final-0.h5",),
-        "With everything explained",
-        "For teaching: a legend for all that is drawn, the steps in colours, what happened along "
-        "the path.",
-        {"explain": True},
-    ),
-    Picture(
-        "dark",
-        "surface",
-        ("resnet/scans/random-final-0.h5",),
-        "For a dark slide",
-        "Letters and lines are as large on the page as on paper; talk makes them larger.",
-        {"theme": "dark"},
+        {
+            name: f"train --model resnet20{more} --width 8 --epochs 15 --momentum 0.9"
+            for name, more in (("resnet", ""), ("resnet-plain", " --no-shortcut"))
+        },
+        {
+            f"{name}/{RANDOM}": f"scan {name} --plane random --size 21"
+            for name in ("resnet", "resnet-plain")
+        },
+        (Picture("shortcuts", "map", (f"resnet/{RANDOM}", f"resnet-plain/{RANDOM}")),),
     ),
 )
 
@@ -184,16 +199,23 @@ GALLERY = (
 def main(folder: Path) -> None:
     """Train and scan what is missing, draw, and write the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    for run, command in RUNS.items():
-        if not (folder / run / "trajectory.h5").is_file():
-            _landscape(folder, f"{command} -o {run} --quiet")
-    for scan, command in SCANS.items():
-        if not (folder / scan).is_file():
-            _landscape(folder, f"{command} --quiet")
     PICTURES.mkdir(exist_ok=True)
-    for picture in GALLERY:
-        _draw(folder, picture)
-    page = "\n".join([_head(), *(_section(picture) for picture in GALLERY)])
+    for one in GALLERY:
+        for run, command in one.runs.items():
+            if CHECKPOINT in command:
+                _checkpoint(folder)
+            if not (folder / run / "trajectory.h5").is_file():
+                _landscape(folder, f"{command} -o {run} --quiet")
+        for scan, command in one.scans.items():
+            if not (folder / scan).is_file():
+                _landscape(folder, f"{command} --quiet")
+        for picture in one.pictures:
+            _draw(folder, picture)
+    total = sum(file.stat().st_size for file in PICTURES.glob("*.png"))
+    print(f"{total:,} bytes of pictures")
+    if total > ALL:
+        raise SystemExit(f"{PICTURES} must have at most {ALL:,} bytes, it has {total:,}")
+    page = "\n".join([HEAD, *(_section(one) for one in GALLERY)])
     (DOCS / "gallery.md").write_text(page, encoding="utf-8")
 
 
@@ -204,11 +226,28 @@ def _landscape(folder: Path, arguments: str) -> None:
     subprocess.run([program, *shlex.split(arguments)], cwd=folder, check=True, stdout=sys.stderr)
 
 
+def _checkpoint(folder: Path) -> None:
+    """Save what a training of one's own would leave: the best weights of a run, as PyTorch does."""
+    import torch
+
+    from landscape.problem.weights import tied
+    from landscape.sgd import problem_of
+    from landscape.store import read
+
+    if (folder / CHECKPOINT).is_file():
+        return
+    run = read(folder / "learned")
+    problem, best = problem_of(run), run.trajectory.row("best")
+    copy = tied(problem.model, layout=problem.layout)
+    copy.move(run.trajectory.row_weights(best))
+    torch.save(copy.model.state_dict(), folder / CHECKPOINT)
+
+
 def _draw(folder: Path, picture: Picture) -> None:
     values = dict(picture.style)
     if "width" in values:
         values["width"] = length(values["width"])
-    works = [draw.open_work(folder / source) for source in picture.sources]
+    works = [draw.open_work(folder / source) for source in picture.scans]
     stem = PICTURES / picture.name
     file, *captions = draw.make(
         picture.kind, works, stem, formats=("png",), style=draw.Style(dpi=DPI, **values)
@@ -220,23 +259,27 @@ def _draw(folder: Path, picture: Picture) -> None:
         raise SystemExit(f"{file} must have at most {LARGEST:,} bytes")
 
 
-def _head() -> str:
-    return (
-        "# Gallery\n\n"
-        "Real runs, drawn by `docs/make_gallery.py`. Each picture holds in its metadata what it "
-        "was made from:\n"
-        "`landscape render SOURCE --reproduce FIGURE` makes it again.\n\n"
-        "```\n"
-        + "".join(f"landscape {command} -o {run}\n" for run, command in RUNS.items())
-        + "".join(f"landscape {command}\n" for command in SCANS.values())
-        + "```\n"
-    )
+HEAD = (
+    "# Gallery\n\n"
+    "Real runs, drawn by `docs/make_gallery.py`: what `landscape scan RUN` shows of them by "
+    "itself, on fewer points.\nEach picture holds in its metadata what it was made from: "
+    "`landscape render SOURCE --reproduce FIGURE` makes it again.\n"
+)
 
 
-def _section(picture: Picture) -> str:
-    return (
-        f"## {picture.title}\n\n{picture.text}\n\n```\n{picture.command}\n```\n\n"
-        f"![{picture.title}](pictures/{picture.name}.png)\n"
+def _section(one: Entry) -> str:
+    commands = [
+        *(f"landscape {command} -o {run}" for run, command in one.runs.items()),
+        *(f"landscape {command}" for command in one.scans.values()),
+    ] or [picture.command for picture in one.pictures]
+    wide = [picture for picture in one.pictures if picture.kind in ("valley", "map")]
+    narrow = [picture for picture in one.pictures if picture not in wide]
+    pictures = [f"![{one.title}: {p.name}](pictures/{p.name}.png)" for p in wide]
+    pictures += [
+        f'<img src="pictures/{p.name}.png" width="48%" alt="{one.title}: {p.name}">' for p in narrow
+    ]
+    return "\n".join(
+        [f"## {one.title}\n\n{one.says}\n\n```", *commands, "```\n", "\n".join(pictures), ""]
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from landscape.curvature.searches import Search, together
 from landscape.plane.kinds import KINDS
 from landscape.plane.normalization import NORMALIZATIONS
 from landscape.store.scans.records import Floats, Scan
@@ -19,15 +20,25 @@ RISE = 0.1
 PRECISION = 0.02
 """A radius is right to this, relative."""
 LADDER: Floats = np.array([8.0**k for k in range(-5, 1)])
-"""Shares of a ray's reach at which the loss is measured first."""
+"""Shares of a ray's reach at which the loss is measured first, from the farthest inwards."""
+QUIET = RISE / 8
+"""A loss within so much of the origin's: no nearer one is looked at."""
+BEND = 0.2
+"""How far, as a share of the width, a guess is moved towards the middle of what is left, and"""
+SLACK = 1
+"""so many losses more than by halving it takes at most (Oliveira and Takahashi 2020)."""
+TIMES = 1e3
+"""Rises are told apart between RISE divided by that and times that."""
+NOTHING: Floats = np.empty(0)
 
 
-def bisections(precision: float) -> int:
-    """Halvings in log radius, until the middle of what is left is as near as that to both ends."""
-    return math.ceil(math.log2(math.log(8.0) / (2 * math.log1p(precision))))
+def _halvings() -> int:
+    """Of one step of the ladder in log radius, until its middle is near enough to both ends."""
+    return math.ceil(math.log2(math.log(8.0) / (2 * math.log1p(PRECISION))))
 
 
-BISECTIONS = bisections(PRECISION)
+MOST = len(LADDER) + _halvings() + SLACK
+"""Losses on a ray at most; of a smooth rise about seven."""
 KEY = "crossings"
 """Among a scan's findings while there are paths to come: what is measured so far."""
 
@@ -68,10 +79,10 @@ def kept(scan: Scan) -> Crossings:
 
 
 def most(scan: Scan) -> int:
-    """How many losses are left to be computed at most: some twelve a ray, and the origin's."""
+    """How many losses are left to be computed at most: `MOST` a ray, and the origin's."""
     there = rays(scan)
     left = planes(scan) - len(kept(scan).radii)
-    return left * (1 + len(there) * (len(LADDER) + BISECTIONS)) if there else 0
+    return left * (1 + len(there) * MOST) if there else 0
 
 
 def known(scan: Scan, number: int) -> list[tuple[Floats, Floats]]:
@@ -95,56 +106,99 @@ def measure(
     dimensions: int,
     there: Sequence[Ray],
     grid: Sequence[tuple[Floats, Floats]] = (),
-    *,
-    ladder: Floats = LADDER,
-    precision: float = PRECISION,
 ) -> Iterator[tuple[int, list[float | None] | None]]:
-    """Find the radius on each ray at which the loss has risen.
+    """Find the radius on each ray at which the loss has risen, by a `crossing` on each.
 
-    ``losses_at`` gives the training losses (n,) at points (n, D) of the plane. First at the
-    radii of the ``ladder`` (a factor of 8 apart), then at the middle, in log radius, of the two
-    that the level is first crossed between, to ``precision``. ``grid`` is `known`'s: beyond one of
-    its points at which the loss has risen nothing is computed. So a rise that falls again is seen
-    where it holds at a grid point or from one radius of the ladder to the next; where the loss
-    only rises, the numbers are the same to the bit whatever the grid. A loss that isn't finite has
-    risen.
+    ``losses_at`` gives the training losses (n,) at points (n, D) of the plane, ``grid`` is
+    `known`'s.
 
-    Yields how many losses were computed since, with the last of them the radii as `Crossings` has
-    them: never where the origin's loss isn't finite.
+    Yields how many losses were computed since, in the end the radii as `Crossings` has them: never
+    where the origin's loss isn't finite.
     """
     ends = np.zeros((len(there), dimensions))
     for row, ray in zip(ends, there, strict=True):
         row[ray.axis] = ray.end
-    rungs = (ends[:, None] * ladder[:, None]).reshape(-1, dimensions)
-    losses = losses_at(np.concatenate([np.zeros((1, dimensions)), rungs]))
-    level, computed = losses[0] + RISE, len(losses)
-    if not np.isfinite(level):
-        yield computed, None
+    seen = grid or [(NOTHING, NOTHING)] * len(there)
+    searching = together(losses_at, ends, [crossing(*one) for one in seen])
+    while True:
+        try:
+            yield next(searching), None
+        except StopIteration as ended:
+            shares: list[float] = ended.value
+            break
+    if any(math.isnan(share) for share in shares):
         return
-    risen = np.array(
-        [_first(shares, values, level, ladder[0]) for shares, values in grid] or math.inf
-    )
-    risen = np.broadcast_to(risen, len(there))
-    above = ~(losses[1:].reshape(len(there), -1) < level) | (risen[:, None] <= ladder)
-    first = above.argmax(1)
-    shares = np.where(above.any(1), 0.0, np.inf)
-    between = np.flatnonzero(first > 0)
-    low, high = np.log(ladder[first[between] - 1]), np.log(ladder[first[between]])
-    for _ in range(bisections(precision) if len(between) else 0):
-        yield computed, None
+    radii = [share * abs(ray.end) for share, ray in zip(shares, there, strict=True)]
+    yield 0, [radius if math.isfinite(radius) else None for radius in radii]
+
+
+def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
+    """Search for the nearest share of a ray's reach at which the loss has risen by 0.1, to 2 %.
+
+    First on the ladder, shares a factor of 8 apart, from the reach inwards until the loss is
+    quiet; then in log radius between the two that the level is first crossed between. ``losses``
+    at ``shares`` are known already: a rise that falls again is seen where it holds at one of
+    these, or on the ladder. Where the loss only rises, what is found is the same to the bit
+    whatever is known. A loss that isn't finite has risen.
+
+    Returns:
+        Infinite where it doesn't rise so far within the reach, 0 where it has risen at the finest
+        share already, NaN where the origin's loss isn't finite.
+    """
+    ladder = LADDER[::-1].tolist()
+    here, *there = yield (0.0, *ladder[:2])
+    if not math.isfinite(here):
+        return math.nan
+    known = np.min(shares[(shares > LADDER[0]) & ~(losses - here < RISE)], initial=math.inf)
+    rises = [loss - here for loss in there]
+    while len(rises) < len(ladder) and not abs(rises[-1]) <= QUIET:
+        [loss] = yield (ladder[len(rises)],)
+        rises.append(loss - here)
+    risen = [number for number, rise in enumerate(rises) if not rise < RISE]
+    if len(ladder) - 1 in risen:
+        return 0.0
+    low, high = math.inf, math.inf
+    if risen:
+        two = slice(risen[-1], risen[-1] + 2)
+        low, high = yield from _between(ladder[two], rises[two], here)
+    if known < low:  # there it falls again, and nearer is only known that it is quiet
+        beneath = float(LADDER[known > LADDER][-1])
+        low, high = yield from _between([float(known), beneath], [RISE, 0.0], here)
+    return math.sqrt(low * high)
+
+
+def _between(
+    shares: Sequence[float], rises: Sequence[float], here: float
+) -> Generator[Sequence[float], Sequence[float], tuple[float, float]]:
+    """Two shares on both sides of the crossing, near enough to their middle.
+
+    ``shares`` are a farther one at which the loss has risen and a nearer one at which it hasn't.
+    Guessed as if the rise were a power of the radius, and never with more than one loss above what
+    halving takes (ITP; Oliveira and Takahashi 2020).
+    """
+    (high, low), (above, beneath) = np.log(shares).tolist(), map(_height, rises)
+    enough = 2 * math.log1p(PRECISION)
+    left = max(0, math.ceil(math.log2((high - low) / enough))) + SLACK
+    bend = BEND / (high - low)
+    while high - low > enough:
         middle = (low + high) / 2
-        over = np.exp(middle) >= risen[between]
-        ask = np.flatnonzero(~over)
-        if len(ask):
-            points = ends[between[ask]] * np.exp(middle[ask])[:, None]
-            over[ask] = ~(losses_at(points) < level)
-        computed = len(ask)
-        low, high = np.where(over, low, middle), np.where(over, middle, high)
-    shares[between] = np.exp((low + high) / 2)
-    radii = shares * np.abs([ray.end for ray in there])
-    yield computed, [float(radius) if np.isfinite(radius) else None for radius in radii]
+        guess = low - beneath * (high - low) / (above - beneath)
+        inwards = min(bend * (high - low) ** 2, abs(middle - guess))
+        guess += math.copysign(inwards, middle - guess)
+        most = enough / 2 * 2**left - (high - low) / 2
+        guess = min(max(guess, middle - most), middle + most)
+        left -= 1
+        [loss] = yield (math.exp(guess),)
+        rise = loss - here
+        if rise < RISE:
+            low, beneath = guess, _height(rise)
+        else:
+            high, above = guess, _height(rise)
+    return math.exp(low), math.exp(high)
 
 
-def _first(shares: Floats, losses: Floats, level: float, finest: float) -> float:
-    """The nearest of some points on a ray at which the loss has risen; infinite if at none."""
-    return float(np.min(shares[(shares >= finest) & ~(losses < level)], initial=np.inf))
+def _height(rise: float) -> float:
+    """How far above the level a rise is, in logarithms: below it negative."""
+    if math.isnan(rise):
+        rise = math.inf
+    return math.log(min(max(rise / RISE, 1 / TIMES), TIMES))

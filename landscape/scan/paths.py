@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,11 @@ MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""
 
 
+TrueLosses = dict[tuple[str, int, bool], float]
+"""Training losses of weights that were recorded without: by the run's id, the step and whether
+BatchNorm's statistics were estimated anew."""
+
+
 @dataclass(frozen=True)
 class Track:
     """A run's path on the plane, its losses there not measured yet."""
@@ -24,41 +29,45 @@ class Track:
     run_id: str
     trajectory: Trajectory
     projection: Projection
+    known: TrueLosses = field(default_factory=dict)
+    """What is measured of the weights themselves fills it, and isn't measured again: planes of the
+    same problem share it."""
 
     @classmethod
-    def on(cls, plane: Plane, trajectory: Trajectory, *, name: str, run_id: str = "") -> Track:
+    def on(
+        cls,
+        plane: Plane,
+        trajectory: Trajectory,
+        *,
+        name: str,
+        run_id: str = "",
+        known: TrueLosses | None = None,
+    ) -> Track:
         """The path of a trajectory on a plane."""
-        return cls(name, run_id, trajectory, project(trajectory, plane))
+        projection = project(trajectory, plane)
+        return cls(name, run_id, trajectory, projection, {} if known is None else known)
 
 
 def trace_all(tracks: Sequence[Track], evaluator: PointEvaluator) -> Iterator[tuple[Path, ...]]:
     """Measure paths one after the other, yielding those there are after each row."""
     done: tuple[Path, ...] = ()
     for track in tracks:
-        about = {"name": track.name, "run_id": track.run_id}
-        for path in trace(track.trajectory, track.projection, evaluator, **about):
+        for path in trace(track, evaluator):
             yield (*done, path)
         done = (*done, path)
 
 
-def trace(
-    trajectory: Trajectory,
-    projection: Projection,
-    evaluator: PointEvaluator,
-    *,
-    name: str,
-    run_id: str = "",
-) -> Iterator[Path]:
+def trace(track: Track, evaluator: PointEvaluator) -> Iterator[Path]:
     """Measure the path's true and plane losses, yielding the path after each row measured.
 
     The arrays fill up as `fill`'s do. The last path has them at all rows, or at 200 spread
     evenly over them with start, best and end among them.
     """
-    recorded = trajectory.measures["train_loss"]
+    trajectory, projection = track.trajectory, track.projection
     count = len(trajectory.step)
     path = Path(
-        name=name,
-        run_id=run_id,
+        name=track.name,
+        run_id=track.run_id,
         step=trajectory.step,
         xy=projection.xy,
         distance_from_plane=projection.distance_from_plane,
@@ -76,14 +85,22 @@ def trace(
             tile = rows[number : number + evaluator.block]
             path_losses = evaluator.train_losses_at(projection.xy[tile])
         path.plane_loss[row] = path_losses[number % evaluator.block]
-        if evaluator.true_loss_is_recorded and not np.isnan(recorded[row]):
-            path.true_loss[row] = recorded[row]
-            if evaluator.decay is not None:
-                path.true_loss[row] += evaluator.penalty_of(trajectory.row_weights(row))
-        else:
-            weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)
-            path.true_loss[row] = evaluator.train_loss_of(weights, buffers)
+        path.true_loss[row] = _true_loss(track, row, evaluator)
         yield path
+
+
+def _true_loss(track: Track, row: int, evaluator: PointEvaluator) -> float:
+    """The training loss of a row's own weights: recorded, measured on another plane, or new."""
+    trajectory, as_recorded = track.trajectory, evaluator.true_loss_is_recorded
+    recorded = float(trajectory.measures["train_loss"][row])
+    if as_recorded and not np.isnan(recorded):
+        decay = evaluator.decay is not None
+        return recorded + (evaluator.penalty_of(trajectory.row_weights(row)) if decay else 0.0)
+    key = (track.run_id, int(trajectory.step[row]), not as_recorded)
+    if key not in track.known:
+        weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)
+        track.known[key] = evaluator.train_loss_of(weights, buffers)
+    return track.known[key]
 
 
 def measured_rows(trajectory: Trajectory) -> list[int]:

@@ -29,7 +29,7 @@ from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import attributes, of_problem, stored, uncertain
-from landscape.scan.paths import Track
+from landscape.scan.paths import Track, TrueLosses
 from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
 from landscape.scan.refine import caps
 from landscape.scan.refine.until_tolerance import too_few
@@ -85,6 +85,7 @@ def prepare(
     decay = rate_of(run) if request.grid.with_weight_decay else 0.0
     makers: list[Callable[[], Job | ValleyJob]] = []
     runs, seconds = [run, *also], request.save_seconds
+    known: TrueLosses = {}  # what one plane's path measures serves the others
     for spec in specs:
         key, places = kinds.parse_spec(spec)
         device = request.evaluation.device
@@ -108,7 +109,8 @@ def prepare(
                 )
                 continue
             planned = PlannedScan(spec, key, given, request.grid, request.evaluation, decay)
-            makers.append(partial(_job, planned, path, runs, save_seconds=seconds, resume=resume))
+            job = partial(_job, planned, path, runs, known)
+            makers.append(partial(job, save_seconds=seconds, resume=resume))
     return [make() for make in makers]
 
 
@@ -169,14 +171,20 @@ def _narrowed(problem: Problem, request: Request) -> Problem:
 
 
 def _job(
-    planned: PlannedScan, path: FilePath, runs: Sequence[Run], *, save_seconds: float, resume: bool
+    planned: PlannedScan,
+    path: FilePath,
+    runs: Sequence[Run],
+    known: TrueLosses,
+    *,
+    save_seconds: float,
+    resume: bool,
 ) -> Job:
     if resume and path.exists():
         scan = resumed(planned, path, runs[0].id)
-        tracks = _tracks(runs, scan.plane)
+        tracks = _tracks(runs, scan.plane, known)
     else:
         plane, factors = planned.plane()
-        tracks = _tracks(runs, plane)
+        tracks = _tracks(runs, plane, known)
         scan = _begun(planned, runs[0], plane, planned.ranges(plane, factors, tracks))
     return Job(
         planned.given.problem,
@@ -260,8 +268,10 @@ def _what_moves(problem: Problem) -> Moved:
     )
 
 
-def _tracks(runs: Sequence[Run], plane: Plane) -> list[Track]:
-    return [Track.on(plane, run.trajectory, name=run.name, run_id=run.id) for run in runs]
+def _tracks(runs: Sequence[Run], plane: Plane, known: TrueLosses) -> list[Track]:
+    return [
+        Track.on(plane, run.trajectory, name=run.name, run_id=run.id, known=known) for run in runs
+    ]
 
 
 def alike(jobs: Sequence[Job]) -> list[Job]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -12,31 +13,41 @@ import numpy as np
 import torch
 
 from landscape.cluster import Workers
-from landscape.curvature.critical import critical_step
+from landscape.curvature.critical import critical
 from landscape.curvature.hessian import Hessian
+from landscape.curvature.searches import Search, together
 from landscape.plane import slices
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.problem import Problem
 from landscape.scan import crossings
 from landscape.scan.filling import empty
 from landscape.scan.job import Chosen, Job
-from landscape.scan.measures import of_problem
+from landscape.scan.measures import PointCurvature, of_problem, stored
 from landscape.scan.refine import caps
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
-from landscape.store.scans.records import Floats, Plane, Scan, Weights
+from landscape.store.scans.records import Plane, Scan, Weights
 from landscape.store.scans.valleys import Valley
 from landscape.store.trajectories.trajectory import Trajectory
 
-LADDER: Floats = crossings.LADDER[2:]
-"""Shares of the reach at which walls are looked for first, down to one part in 512."""
-PRECISION = 0.1
-"""A wall is right to this, relative: eight losses."""
 GUESS = 0.1
 """The first critical step is looked for near the learning rate, near this where it isn't known."""
+CRITICAL = 8
+"""Losses that a critical step takes, as a rule."""
+SIDE_BY_SIDE = 512 * 2**20
+"""Bytes of directions in float64 along which losses are measured together, at least one."""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What is looked for along one direction."""
+
+    direction: Weights
+    searches: Mapping[float, Search]
+    """By the coordinate that a search's ray has at 1."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class ValleyJob:
     saver: Saver | None = None
     """None: the valley isn't kept in a file."""
     further: Sequence[str] = ()
+    """What is measured beside losses and accuracies at every point, which takes its time."""
 
     @property
     def path(self) -> Path:
@@ -71,8 +83,8 @@ class ValleyJob:
     def total(self) -> int:
         """How many losses are to be computed at most."""
         there, left = self.scan, len(self.scan.slices.step) - self.scan.finished_rows
-        sides = 2 * (len(LADDER) + crossings.bisections(PRECISION))
-        return left * (1 + len(there.y) + int(there.walls.shape[1]) * (1 + sides))
+        sides = 2 * int(there.walls.shape[1])
+        return left * (len(there.y) + 1 + sides * crossings.MOST + CRITICAL)
 
     @property
     def counted(self) -> str:
@@ -81,8 +93,17 @@ class ValleyJob:
         return f"losses at most, across {left:,} rows and on their rays"
 
     def seconds(self) -> float:
-        """What further measures take: there are none."""
-        return 0.0
+        """What `further` will take in all, from its time at the first row.
+
+        Raises:
+            LandscapeError: curvature can't be had from this model.
+        """
+        if not self.further or self.finished:
+            return 0.0
+        plane = self._plane(self._rows[0], self._random(self._rows[0])[None])
+        point = PointCurvature(self.problem, plane, self.further, device=self.evaluation.device)
+        left = len(self.scan.slices.step) - self.scan.finished_rows
+        return point.seconds() * left * len(self.scan.y)
 
     def run(self, pool: Workers | None = None, *, chosen: Chosen | None = None) -> Iterator[Valley]:
         """Evaluate slice after slice, yielding the valley as it fills and saving it now and then.
@@ -119,7 +140,7 @@ class ValleyJob:
             return valley, 0.0
         row = self._rows[0]
         direction = self._random(row) if valley.across == "random" else self._movement(0)
-        plane = self._plane(row, direction)
+        plane = self._plane(row, direction[None])
         xy = np.tile(valley.y, len(valley.slices.step))[:, None]
         engine = choosing.engine(
             self.problem,
@@ -141,21 +162,18 @@ class ValleyJob:
             valley = self._begun(valley, number)
             yield valley
         direction = self._random(row) if valley.across == "random" else valley.tracked
-        plane = self._plane(row, direction)
+        plane = self._plane(row, direction[None])
         for current in self._losses(valley, number, plane, pool):
             valley = current
             yield valley
-        engine = self._engine(plane, valley)
-        for draw in range(valley.walls.shape[1]):
-            if not np.isnan(valley.walls[number, draw]).any():
-                continue
-            if draw:
-                engine = self._engine(self._plane(row, self._random(row, draw)), valley)
-            for _ in self._walls(valley, number, draw, engine):
-                yield valley
+        if np.isnan(valley.walls[number]).any():
+            for computed in self._rays(valley, number, direction):
+                for _ in range(computed):
+                    yield valley
+            yield valley
 
     def _begun(self, valley: Valley, number: int) -> Valley:
-        """The valley with a slice's direction and critical step."""
+        """The valley with a slice's direction."""
         row, there = self._rows[number], valley.slices
         before = valley.tracked if number else None
         if valley.across == "random":
@@ -176,31 +194,14 @@ class ValleyJob:
         moved = float(np.linalg.norm(movement.astype(np.float64)))
         if moved > 0:
             there.cosine[number] = float(exact @ movement) / (moved * there.length[number])
-        valley.critical_step[number] = self._critical_step(valley, number)
         tracked = direction if valley.across == "sharpest" else valley.tracked
         return replace(valley, tracked=tracked, begun=number + 1)
-
-    def _critical_step(self, valley: Valley, number: int) -> float:
-        """The smallest step down the full gradient that raises the loss; NaN: it has no slope."""
-        row = self._rows[number]
-        self._move(row)
-        _, slope = self._hessian.gradient()
-        if not (np.isfinite(slope).all() and slope.any()):
-            return float("nan")
-        engine = self._engine(self._plane(row, np.asarray(-slope, np.float32)), valley)
-        known = valley.critical_step[:number]
-        known = known[np.isfinite(known)]
-        rate = self.trajectory.scalars().get("learning_rate", np.empty(0))
-        rate = rate[np.isfinite(rate) & (rate > 0)]
-        guess = known[-1] if len(known) else rate[0] if len(rate) else GUESS
-        return critical_step(
-            lambda step: float(engine.train_losses_at(np.array([[step]]))[0]), float(guess)
-        )
 
     def _losses(
         self, valley: Valley, number: int, plane: Plane, pool: Workers | None
     ) -> Iterator[Valley]:
         """Fill a slice as a line's scan does; at y = 0 it has the recorded losses themselves."""
+        self._recorded(valley, number)
         sheet = self._sheet(valley, number, plane)
         before = valley
         for line in Job(self.problem, sheet, self.evaluation).run(pool):
@@ -217,12 +218,24 @@ class ValleyJob:
             for name, errors in valley.errors.items():
                 # What is measured throughout has no errors.
                 errors[number] = line.errors.get(name, 0.0)
-        if self.evaluation.everywhere is None and valley.batchnorm == "saved":
-            for name, recorded in self.trajectory.measures.items():
-                value = recorded[self._rows[number]]
-                if name in valley.measures and not np.isnan(value):
-                    valley.measures[name][number, valley.centre] = value
+        self._recorded(valley, number)
         yield valley
+
+    def _recorded(self, valley: Valley, number: int) -> None:
+        """Put the recorded values at y = 0, which needn't be measured where there are all."""
+        if self.evaluation.everywhere is not None or valley.batchnorm != "saved":
+            return
+        recorded = self.trajectory.measures
+        there = {
+            name: float(recorded[name][self._rows[number]])
+            for name in valley.measures
+            if name in recorded
+        }
+        known = [name for name, value in there.items() if not math.isnan(value)]
+        for name in known:
+            valley.measures[name][number, valley.centre] = there[name]
+        if len(known) == len(valley.measures):
+            valley.measured[number, valley.centre] = True
 
     def _sheet(self, valley: Valley, number: int, plane: Plane) -> Scan:
         """A slice as a scan whose arrays are the valley's: filling it fills these."""
@@ -233,7 +246,9 @@ class ValleyJob:
             valley.y,
             np.empty(0),
             values=names,
-            settings={caps.KEY: there} if self.evaluation.tolerance else {},
+            further=stored(self.further),
+            settings={"measures": list(self.further)}
+            | ({caps.KEY: there} if self.evaluation.tolerance else {}),
             tolerance=self.evaluation.tolerance,
             samples=self.evaluation.samples,
             strategy=valley.strategy,
@@ -242,40 +257,72 @@ class ValleyJob:
         errors = {name: valley.errors[name][number] for name in made.errors}
         return replace(made, measures=measures, errors=errors, measured=valley.measured[number])
 
-    def _walls(self, valley: Valley, number: int, draw: int, engine: Engine) -> Iterator[None]:
-        """Measure how far the loss stays within 0.1 of the row's own, both ways."""
-        rays = [crossings.Ray(0, float(valley.y[-1])), crossings.Ray(0, float(valley.y[0]))]
-        grid = []
-        if draw == 0 and self.evaluation.everywhere is None:
-            there = valley.measured[number]
-            losses = valley.measures["train_loss"][number, there]
-            grid = [(valley.y[there] / ray.end, losses) for ray in rays]
-        found: list[float | None] | None = None
-        measuring = crossings.measure(
-            engine.train_losses_at, 1, rays, grid, ladder=LADDER, precision=PRECISION
-        )
-        for computed, radii in measuring:
-            found = radii
-            for _ in range(computed):
-                yield
+    def _rays(self, valley: Valley, number: int, direction: Weights) -> Iterator[int]:
+        """Measure a row's walls along all of its directions, and its critical step.
+
+        Yields how many losses were computed since.
+        """
+        sought = self._sought(valley, number, direction)
+        at_once = max(1, SIDE_BY_SIDE // (8 * len(direction)))
+        shares: list[float] = []
+        for start in range(0, len(sought), at_once):
+            some = sought[start : start + at_once]
+            directions = np.stack([one.direction for one in some])
+            engine = self._engine(self._plane(self._rows[number], directions), valley)
+            ends = [
+                end * axis
+                for axis, one in zip(np.eye(len(some)), some, strict=True)
+                for end in one.searches
+            ]
+            searches = [search for one in some for search in one.searches.values()]
+            shares += yield from together(engine.train_losses_at, np.stack(ends), searches)
+        *sides, step = shares
+        reach = np.abs(np.array([valley.y[-1], valley.y[0]]))
         # Where the row's own loss isn't finite there is nothing that could rise.
-        radii_there = [np.inf if r is None else r for r in found or [None, None]]
-        valley.walls[number, draw] = radii_there
-        yield
+        found = np.where(np.isnan(sides), np.inf, sides).reshape(-1, 2)
+        valley.critical_step[number] = step
+        valley.walls[number] = found * reach
+
+    def _sought(self, valley: Valley, number: int, direction: Weights) -> list[Sought]:
+        """Both walls along each direction, then the critical step down the full gradient."""
+        row, ends = self._rows[number], valley.y[[-1, 0]].tolist()
+        directions = [direction]
+        directions += [self._random(row, draw) for draw in range(1, valley.walls.shape[1])]
+        walls = [Sought(one, {end: crossings.crossing() for end in ends}) for one in directions]
+        if self.evaluation.everywhere is None:
+            there = valley.measured[number]
+            y, losses = valley.y[there], valley.measures["train_loss"][number, there]
+            seen = {end: crossings.crossing(y / end, losses) for end in ends}
+            walls[0] = Sought(direction, seen)
+        self._move(row)
+        _, slope = self._hessian.gradient()
+        if np.isfinite(slope).all() and slope.any():
+            down, guess = np.asarray(-slope, np.float32), self._guess(valley, number)
+        else:  # without a slope nothing is looked for
+            down, guess = np.zeros_like(direction), math.nan
+        return [*walls, Sought(down, {1.0: critical(guess)})]
+
+    def _guess(self, valley: Valley, number: int) -> float:
+        """Where a row's critical step is looked for first."""
+        known = valley.critical_step[:number]
+        known = known[np.isfinite(known)]
+        rate = self.trajectory.scalars().get("learning_rate", np.empty(0))
+        rate = rate[np.isfinite(rate) & (rate > 0)]
+        return float(known[-1] if len(known) else rate[0] if len(rate) else GUESS)
 
     def _engine(self, plane: Plane, valley: Valley) -> Engine:
-        """What evaluates a line on all samples, by the strategy that was chosen."""
-        return choosing.engine(
-            self.problem, plane, valley.y[:, None], self.evaluation, stored=valley.strategy
-        )
+        """What evaluates a row's directions on all samples, by the strategy that was chosen."""
+        origin = np.zeros((1, len(plane.directions)))
+        return choosing.engine(self.problem, plane, origin, self.evaluation, stored=valley.strategy)
 
-    def _plane(self, row: int, direction: Weights) -> Plane:
+    def _plane(self, row: int, directions: Weights) -> Plane:
+        """The directions (D, P) through a row's weights."""
         valley, step = self.scan, int(self.trajectory.step[row])
         return Plane(
             kind="valley",
             origin=self.trajectory.row_weights(row),
-            directions=direction[None],
-            labels=(valley.across,),
+            directions=directions,
+            labels=(valley.across,) * len(directions),
             unit=valley.unit,
             buffers=self.trajectory.buffers(row),
             seed=valley.seed,

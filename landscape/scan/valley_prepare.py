@@ -20,7 +20,7 @@ from landscape.plane.normalization import NORMALIZATIONS
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
 from landscape.scan import crossings
-from landscape.scan.measures import of_problem
+from landscape.scan.measures import FURTHER, of_problem, stored
 from landscape.scan.refine import caps
 from landscape.scan.request import Request
 from landscape.scan.saving import Saver, state
@@ -29,7 +29,7 @@ from landscape.scan.speed.strategies import STRATEGIES
 from landscape.scan.valley_job import ValleyJob
 from landscape.store import provenance
 from landscape.store.run import Run
-from landscape.store.scans import valleyfile
+from landscape.store.scans import valleyfile, valleys
 from landscape.store.scans.records import Floats, Plane
 from landscape.store.scans.valleys import Slices, Valley, WalkedPath
 from landscape.store.trajectories.trajectory import Trajectory
@@ -56,11 +56,6 @@ def valley_job(
     """
     choice, trajectory = request.plane, run.trajectory
     slices.check(choice)
-    if request.grid.measures and set(request.grid.measures) - {"loss", "accuracy"}:
-        raise LandscapeError(
-            "a valley is of losses and accuracies, got measure "
-            f"{', '.join(request.grid.measures)}; take another plane for these"
-        )
     if request.grid.with_weight_decay:
         raise LandscapeError(
             "a valley is of the recorded losses, got with-weight-decay; take another plane for it"
@@ -70,7 +65,8 @@ def valley_job(
     else:
         valley = _begun(run, problem, request, constant_loss)
     saver = Saver(path, request.save_seconds, state(path))
-    return ValleyJob(problem, valley, trajectory, choice, request.evaluation, saver)
+    further = tuple(name for name in FURTHER if name in request.grid.measures)
+    return ValleyJob(problem, valley, trajectory, choice, request.evaluation, saver, further)
 
 
 def _begun(run: Run, problem: Problem, request: Request, constant_loss: float) -> Valley:
@@ -86,9 +82,11 @@ def _begun(run: Run, problem: Problem, request: Request, constant_loss: float) -
     y, reason = _across(trajectory, problem, request, rows)
     found = _slices(trajectory, rows, far)
     shape, draws = (len(rows), len(y)), slices.DRAWS if choice.across == "random" else 1
-    names = of_problem(problem)
-    measures = {name: np.full(shape, np.nan) for name in names}
+    names, further = of_problem(problem), stored(request.grid.measures)
+    measures = {name: np.full(shape, np.nan) for name in (*names, *further)}
     estimated = request.evaluation.tolerance or request.evaluation.samples is not None
+    # Of fewer samples are losses alone; what is interpolated is everything.
+    uncertain = measures if request.evaluation.tolerance else names
     evaluated = np.flatnonzero(~np.isnan(trajectory.measures["train_loss"][: len(far)]))
     return Valley(
         slices=found,
@@ -115,9 +113,10 @@ def _begun(run: Run, problem: Problem, request: Request, constant_loss: float) -
         parameters=trajectory.size,
         provenance={"command": provenance.command(), "versions": provenance.versions()},
         settings=_settings(request)
-        | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit},
+        | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit}
+        | {valleys.PRECISION: crossings.PRECISION},
         tolerance=request.evaluation.tolerance,
-        errors={name: np.full(shape, np.nan) for name in names} if estimated else {},
+        errors={name: np.full(shape, np.nan) for name in uncertain} if estimated else {},
     )
 
 
@@ -139,6 +138,7 @@ def counts(size: str) -> tuple[int, int]:
 def _settings(request: Request) -> dict[str, Any]:
     """What a resumed valley must have in common with one that was begun."""
     choice, evaluation = request.plane, request.evaluation
+    further = stored(request.grid.measures)
     return {
         "plane": "valley",
         "across": choice.across,
@@ -153,6 +153,7 @@ def _settings(request: Request) -> dict[str, Any]:
         "cap": evaluation.cap if evaluation.tolerance else caps.NONE,
         "samples": evaluation.samples,
         "precision": evaluation.precision,
+        **({"measures": list(further)} if further else {}),
     }
 
 
@@ -297,5 +298,7 @@ def _resumed(path: Path, run: Run, request: Request) -> Valley:
 
 def _differences(old: Valley, run: Run, request: Request) -> Iterator[tuple[str, Any, Any]]:
     yield "run", old.run_id, run.id
-    for name, is_now in _settings(request).items():
-        yield name, old.settings.get(name), is_now
+    # Older files, and those without further measures, say nothing of them.
+    asked = {"measures": [], **_settings(request)}
+    for name, is_now in asked.items():
+        yield name, old.settings.get(name, [] if name == "measures" else None), is_now

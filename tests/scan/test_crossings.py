@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from landscape.problem import Problem
+from landscape.curvature.searches import alone
 from landscape.scan import grid
-from landscape.scan.crossings import LADDER, measure
+from landscape.scan.crossings import LADDER, MOST, crossing, measure
 from landscape.scan.crossings import Ray as Way
 from landscape.scan.prepare import prepare
 from landscape.store.scans import scanfile
@@ -21,35 +20,8 @@ from landscape.store.scans.sentences import describe
 from landscape.store.scans.widths import Width
 from landscape.store.typed import rebuilt
 
+from .planted import SHAPES, surface
 from .requests import asked
-
-NEEDLE = 0.02 * 0.25
-SHAPES = {
-    "cone": (lambda r: 3 * r, 0.1 / 3),
-    "bowl": (lambda r: 2.5 * r**2, 0.2),
-    "cliff": (lambda r: 2.0 * (r >= 0.37), 0.37),
-    "needle": (lambda r: 0.1 * r / NEEDLE, NEEDLE),
-    "EfficientNet": (lambda r: 6.9 * torch.tanh((r / 0.022) ** 2 * 0.1 / 6.9), 0.022),
-    "tomb": (lambda r: torch.where(r < 0.004, 0.0, torch.inf), 0.004),
-}
-
-
-class Surface(nn.Module):
-    """A loss of the distance of two weights from zero."""
-
-    def __init__(self, height):
-        super().__init__()
-        self.height = height
-        self.weights = nn.Parameter(torch.zeros(2))
-
-    def forward(self, inputs):
-        return self.height(self.weights.norm()).expand(len(inputs), 1)
-
-
-def surface(height) -> Problem:
-    inputs = torch.zeros(4, 1)
-    model = Surface(height)
-    return Problem(model, (inputs, inputs), loss=lambda outputs, _: 0.5 + outputs[:, 0])
 
 
 def plane_of(dimensions: int, scale: float = 1.0) -> Plane:
@@ -81,7 +53,7 @@ def test_a_width_is_the_closed_form_and_no_matter_of_the_grid(name, dimensions):
             # 1 on an axis is 2 in weight space.
             assert value == pytest.approx(radius / 2, rel=0.02)
         assert width.median_distance == pytest.approx(radius, rel=0.02)
-        assert width.crossings.losses <= 1 + 2 * dimensions * 12
+        assert width.crossings.losses <= 1 + 2 * dimensions * 13
 
 
 def test_each_ray_has_its_own_radius():
@@ -167,7 +139,7 @@ def test_measuring_is_interrupted_and_taken_up(problem, trained, finish):
     request = asked(kinds=("line",), size="5", planes=3)
     whole = finish(prepare(run, made, request, name="whole")[0])
     [job] = prepare(run, made, request)
-    assert job.total == 15 + 3 * (1 + 2 * 12) + len(run.trajectory.step)
+    assert job.total == 15 + 3 * (1 + 2 * 13) + len(run.trajectory.step)
     going = job.run()
     while len(next(going).findings.get("crossings", {"radii": ()})["radii"]) < 2:
         pass
@@ -175,7 +147,7 @@ def test_measuring_is_interrupted_and_taken_up(problem, trained, finish):
     stopped = scanfile.load(job.path)
     assert "width" not in stopped.findings
     [resumed] = prepare(run, made, request, resume=True)
-    assert resumed.total == 1 + 2 * 12 + len(run.trajectory.step)
+    assert resumed.total == 1 + 2 * 13 + len(run.trajectory.step)
     scan = finish(resumed)
     assert scan.findings == whole.findings
     assert scan.remarks == whole.remarks
@@ -230,3 +202,41 @@ def test_a_width_of_an_older_file_is_said_to_be_interpolated():
     older = {name: value for name, value in scan.findings["width"].items() if name not in newer}
     said = describe(replace(scan, findings={"width": older}))[-1]
     assert "filter-normalized units, interpolated between grid points over 2 rays (1 random" in said
+
+
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0, 4.0])
+def test_a_smooth_rise_takes_about_seven_losses(power):
+    counts = []
+    for radius in np.geomspace(0.02, 0.9, 40):
+        asked_for = []
+
+        def loss(share, radius=radius, asked_for=asked_for):
+            asked_for.append(share)
+            return 2.0 + 0.1 * (share / radius) ** power
+
+        assert alone(crossing(), loss) == pytest.approx(radius, rel=0.02)
+        counts.append(len(asked_for) - 1)
+    assert np.mean(counts) < 8
+    assert max(counts) <= MOST
+
+
+def test_a_cliff_takes_one_loss_more_than_halving():
+    for radius in np.geomspace(1e-4, 0.99, 60):
+        asked_for = []
+
+        def loss(share, radius=radius, asked_for=asked_for):
+            asked_for.append(share)
+            return 2.0 if share < radius else math.nan
+
+        assert alone(crossing(), loss) == pytest.approx(radius, rel=0.02)
+        assert len(asked_for) - 1 <= MOST
+
+
+def test_a_rise_on_the_ladder_is_seen_beneath_a_fall():
+    # Higher by 0.5 around 1/64, lower beyond.
+    def loss(share):
+        return 1.0 + 0.5 * math.exp(-(math.log(64 * share) ** 2)) - 0.2 * share if share else 1.0
+
+    found = alone(crossing(), loss)
+    assert loss(found / 1.02) < 1.1 < loss(found * 1.02)
+    assert found < 1 / 64

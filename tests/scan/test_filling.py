@@ -10,7 +10,7 @@ from landscape import plane
 from landscape.errors import LandscapeError
 from landscape.plane import project
 from landscape.scan import PointEvaluator, empty, fill, grid, marks, trace
-from landscape.scan.paths import measured_rows
+from landscape.scan.paths import Track, measured_rows
 from landscape.store.scans.records import Scan
 
 NAMES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -233,7 +233,7 @@ def test_at_most_200_rows_of_a_path_are_measured(problem, planted):
     assert {0, best, 450} <= set(rows)
     assert max(np.diff(rows)) <= 3
     evaluator = PointEvaluator(made, where)
-    *_, path = trace(trajectory, project(trajectory, where), evaluator, name="")
+    *_, path = trace(Track.on(where, trajectory, name=""), evaluator)
     for losses in (path.true_loss, path.plane_loss):
         assert np.flatnonzero(np.isfinite(losses)).tolist() == rows
     np.testing.assert_array_equal(path.true_loss[rows], trajectory.measures["train_loss"][rows])
@@ -256,7 +256,7 @@ def test_tracing_yields_after_each_row(problem, trained):
     trajectory = trained(made).trajectory
     where = plane.random(trajectory)
     evaluator = PointEvaluator(made, where)
-    path_of = trace(trajectory, project(trajectory, where), evaluator, name="")
+    path_of = trace(Track.on(where, trajectory, name=""), evaluator)
     counts = [np.isfinite([path.true_loss, path.plane_loss]).sum(1).tolist() for path in path_of]
     assert counts == [[k, k] for k in range(1, len(trajectory.step) + 1)]
 

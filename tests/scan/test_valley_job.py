@@ -12,13 +12,20 @@ import torch
 from torch import nn
 
 from landscape import cluster
+from landscape.curvature.searches import alone
 from landscape.errors import LandscapeError
+from landscape.plane import slices
+from landscape.plane.choice import PlaneChoice
 from landscape.problem import Problem
+from landscape.scan.crossings import crossing
 from landscape.scan.prepare import prepare
+from landscape.scan.speed.engine import Engine
 from landscape.store import read
-from landscape.store.scans import valleyfile
+from landscape.store.scans import valley_sentences, valleyfile
+from landscape.store.scans.valley_sentences import caption
 
 from ..sealing import sealed
+from .planted import SHAPES, surface
 from .requests import asked
 
 STEEP = np.array([0.0, 0.0, 4.0, 9.0, 25.0, 1.0, 16.0, 2.0, 3.0, 8.0])
@@ -89,7 +96,7 @@ def test_a_canyon_of_known_width(canyon, planted):
             a, b = 0.5 * (STEEP * across**2).sum(), (STEEP * (row - FLOOR) * across).sum()
             root = np.sqrt(b * b + 0.4 * a)
             np.testing.assert_allclose(
-                found.walls[i, draw], [(root - b) / (2 * a), (root + b) / (2 * a)], rtol=0.1
+                found.walls[i, draw], [(root - b) / (2 * a), (root + b) / (2 * a)], rtol=0.02
             )
         # The slope is along the fifth axis alone, where the curvature is 25.
         assert 2 / found.critical_step[i] == pytest.approx(STEEP[4], rel=0.1)
@@ -98,6 +105,102 @@ def test_a_canyon_of_known_width(canyon, planted):
     assert not found.slices.jumps.any()
     # No step's own length was recorded of planted weights.
     assert found.settings["from_snapshots"] == 5
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_walls_are_the_closed_form_whatever_the_columns(planted, name):
+    height, radius = SHAPES[name]
+    made = surface(height)
+    # The first row is the bottom itself.
+    run = planted(made, np.array([[0.0, 0.0], [1.5, 0.5]]))
+    options = {"kinds": ("valley",), "normalize": "none", "include_1d": True, "seed": 1}
+    found = [
+        finished(prepare(run, made, asked(**options, size=f"2x{count}"), name=f"{count}")[0])
+        for count in (3, 41)
+    ]
+    for draw in range(3):
+        length = np.linalg.norm(np.random.Generator(np.random.PCG64(1 + draw)).standard_normal(2))
+        for valley in found:
+            np.testing.assert_allclose(valley.walls[0, draw], radius / length, rtol=0.02)
+    np.testing.assert_array_equal(found[0].walls, found[1].walls)
+
+
+@pytest.mark.parametrize(
+    ("height", "wall", "said"),
+    [
+        (lambda r: 0.04 * r, np.inf, "narrowest beyond 1 at step 0, widest beyond 1 at step 0"),
+        (lambda r: 1.0 * (r > 0), 0.0, "narrowest below 3.05e−5 at step 0, widest beyond 1"),
+    ],
+)
+def test_walls_that_lie_beyond_or_below(planted, height, wall, said):
+    made = surface(height)
+    run = planted(made, np.array([[0.0, 0.0], [0.5, 0.5]]))
+    options = {"kinds": ("valley",), "normalize": "none", "include_1d": True, "size": "2x3"}
+    found = finished(prepare(run, made, asked(**options))[0])
+    assert (found.walls[0] == wall).all()
+    [remark] = [one for one in valley_sentences.remarks(found) if one.startswith("Width")]
+    assert remark.startswith(
+        "Width r₀.₁ (loss 0.1 above the row's own, to 2 %, median over 6 rays)"
+    )
+    assert said in remark
+
+
+def test_side_by_side_it_finds_what_a_plain_loop_does(problem, trained, oracle, monkeypatch):
+    made = problem()
+    run = trained(made)
+    counted, losses_at = [], Engine.train_losses_at
+    monkeypatch.setattr(
+        Engine,
+        "train_losses_at",
+        lambda engine, xy: counted.append(len(xy)) or losses_at(engine, xy),
+    )
+    request = asked(kinds=("valley",), size="3x7", extent="4.0", precision="float64")
+    found, recorded, exact = finished(prepare(run, made, request)[0]), run.trajectory, oracle()
+    asked_for, most = 0, 0
+    for i, step in enumerate(found.slices.step.tolist()):
+        weights = recorded.row_weights(recorded.row(step)).astype(np.float64)
+
+        def loss_at(place, weights=weights):
+            nonlocal asked_for
+            asked_for += 1
+            exact.put(weights + place, {})
+            return exact.measure(made.train)[0]
+
+        records, choice = made.layout.to_records(), PlaneChoice(kinds=("valley",))
+        for draw in range(3):
+            across = slices.random(weights.astype(np.float32), records, choice, draw=draw)
+            across = across.astype(np.float64)
+            if draw == 0:
+                wanted = [loss_at(y * across) for y in found.y]
+                there = found.measures["train_loss"][i]
+                beside = np.arange(7) != found.centre
+                np.testing.assert_allclose(there[beside], np.array(wanted)[beside], rtol=1e-12)
+                assert there[found.centre] == recorded.measures["train_loss"][recorded.row(step)]
+            asked_for, longest = 0, 0
+            for side, end in enumerate((found.y[-1], found.y[0])):
+                before = asked_for
+                share = alone(crossing(), lambda s, end=end, a=across: loss_at(s * end * a))
+                assert found.walls[i, draw, side] == pytest.approx(share * 4.0, rel=1e-12)
+                longest = max(longest, asked_for - before)
+            most = max(most, longest)
+    # A round for everybody's next loss, not one after the other.
+    assert len(counted) <= 3 * most + 3 * 12
+    assert max(counted) == 14  # two rungs on six rays, the first critical step, the row itself
+
+
+def test_a_loss_of_whole_batches(canyon, planted):
+    inputs = torch.zeros(8, 1)
+    whole = Problem(
+        canyon.model, inputs, objective=lambda model, batch: (model(batch).mean(), len(batch))
+    )
+    weights = along_the_floor(4)
+    request = asked(kinds=("valley",), size="4x5", extent="2.0")
+    plain, found = (
+        finished(prepare(planted(made, weights), made, request)[0]) for made in (canyon, whole)
+    )
+    np.testing.assert_allclose(found.walls, plain.walls, rtol=1e-4)
+    np.testing.assert_allclose(found.critical_step, plain.critical_step, rtol=1e-4)
+    assert found.strategy["name"] == "sequential"
 
 
 def test_rows_that_jump_are_apart(canyon, planted):
@@ -249,6 +352,7 @@ def test_more_training_keeps_the_rows(canyon, planted):
         ({"spacing": "steps"}, "spacing is movement, got steps"),
         ({"extent": "0.5"}, "extent is default, got 0.5"),
         ({"batchnorm": "recompute"}, "batchnorm is saved, got recompute"),
+        ({"measures": ("loss", "sharpness")}, "measures is [], got ['sharpness']"),
     ],
 )
 def test_other_settings_are_refused(canyon, planted, options, difference):
@@ -276,10 +380,53 @@ def test_the_sharpest_direction_of_a_canyon(canyon, planted):
     # Half of 25 y², 0.05 off the floor: the walls are at -b ± root.
     root = np.sqrt(1.25**2 + 5.0) / 25
     np.testing.assert_allclose(
-        np.sort(found.walls[:, 0]), np.tile([root - OFF, root + OFF], (5, 1)), rtol=0.1
+        np.sort(found.walls[:, 0]), np.tile([root - OFF, root + OFF], (5, 1)), rtol=0.02
     )
     # Three times the median wall, by which the extent is chosen, to two digits.
     assert found.y[-1] == pytest.approx(3 * root, rel=0.15)
+
+
+def test_slope_and_curvature_along_the_slices(canyon, planted):
+    weights = along_the_floor(3)
+    run = planted(canyon, weights)
+    request = asked(kinds=("valley",), size="3x5", measures=("gradient-norm", "convexity"))
+    [job] = prepare(run, canyon, request)
+    assert job.further == ("gradient-norm", "convexity")
+    found = finished(job)
+    for i, row in enumerate(weights.astype(np.float64)):
+        flat = np.random.Generator(np.random.PCG64(0)).standard_normal(len(row))
+        across = flat * np.linalg.norm(row) / np.linalg.norm(flat)
+        for j, y in enumerate(found.y):
+            slope = np.linalg.norm(STEEP * (row + y * across - FLOOR))
+            assert found.measures["gradient_norm"][i, j] == pytest.approx(slope, rel=1e-4)
+    np.testing.assert_allclose(found.measures["convexity"], 0.0, atol=1e-6)
+    assert "sharpness" not in found.measures
+    assert "the gradient's norm, |smallest / largest eigenvalue|" in caption(found)
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, canyon, asked(kinds=("valley",), size="3x5"), resume=True)
+    assert "its measures is ['gradient_norm', 'convexity'], got []" in str(caught.value)
+
+
+def test_the_critical_step_is_the_smallest_that_raises_the_loss(problem, trained, oracle):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, asked(kinds=("valley",), size="4x3", precision="float64"))
+    found, recorded, plain = finished(job), run.trajectory, oracle()
+    for step, critical in zip(found.slices.step, found.critical_step, strict=True):
+        weights = recorded.row_weights(recorded.row(int(step))).astype(np.float64)
+        plain.put(weights, {})
+        inputs, targets = made.train
+        plain.model.zero_grad()
+        torch.nn.functional.cross_entropy(plain.model(inputs.double()), targets).backward()
+        slope = torch.cat([p.grad.flatten() for p in plain.model.parameters()]).numpy()
+
+        def loss_at(size, weights=weights, slope=slope):
+            plain.put(weights - size * slope, {})
+            return plain.measure(made.train)[0]
+
+        here, sizes = loss_at(0.0), critical * np.geomspace(0.02, 1.1, 200)
+        first = sizes[np.argmax([loss_at(size) > here for size in sizes])]
+        assert critical == pytest.approx(first, rel=0.1)
 
 
 def test_fewer_samples_and_fewer_points(problem, trained):
@@ -338,11 +485,6 @@ def test_another_runs_valley_beside_it(canyon, planted):
         (
             {"unit": "equal"},
             "a valley's unit must be own or distance, got equal: it has a single axis",
-        ),
-        (
-            {"measures": ("sharpness",)},
-            "a valley is of losses and accuracies, got measure sharpness; take another plane for "
-            "these",
         ),
         (
             {"extent": "1:2"},

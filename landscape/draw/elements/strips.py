@@ -114,6 +114,8 @@ def _width(axes: Axes, valley: Valley, where: Columns, _: Size) -> None:
     where.dashes(axes, np.where(middle > 0, middle, np.nan), color=look.train, lw=1.2)
     beyond = np.isposinf(middle)
     axes.plot(where.middle[beyond], np.full(beyond.sum(), far), "^", color=look.train, ms=2, lw=0)
+    below, least = middle == 0, np.full(int((middle == 0).sum()), bottom * 1.15)
+    axes.plot(where.middle[below], least, "v", color=look.train, ms=2, lw=0)
     _round(axes, bottom, top)
     axes.set_ylabel("r₀.₁", size=theme.TICKS, labelpad=1)
 

@@ -14,6 +14,7 @@ from landscape.draw.elements import columns as column
 from landscape.draw.elements import labels, strips
 from landscape.draw.elements.columns import Columns
 from landscape.draw.elements.labels import Labels
+from landscape.draw.figures.measures import TITLES
 from landscape.draw.look import scale, theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
@@ -43,10 +44,11 @@ def valley(
 ) -> Figure:
     """Draw the slices across a run's path as columns, the run's own loss above them.
 
-    A column is flat from side to side: between two nothing was measured. Beneath: how long the
-    direction is, how far the loss stays within 0.1, critical sharpness against its bounds, and
-    where the run came back to. Several valleys stand side by side, on less than 5 inches beneath
-    each other, on one scale, which the valleys ``like`` them share.
+    A column is flat from side to side: between two nothing was measured. Beneath: curvature along
+    the same slices on a scale of its own, where it was measured; how long the direction is, how far
+    the loss stays within 0.1, critical sharpness against its bounds, and where the run came back
+    to. Several valleys stand side by side, on less than 5 inches beneath each other, on one scale,
+    which the valleys ``like`` them share.
 
     Raises:
         LandscapeError: no row is measured yet, or the losses don't fit the scale asked for.
@@ -82,7 +84,12 @@ def height(one: Valley, style: Style) -> float:
     """Inches that a valley takes."""
     there = strips.there(one) if style.path else []
     beneath = sum(strip.height + GAP for strip in there)
-    return TOP + LOSS + GAP + SLICES + beneath + BENEATH
+    return TOP + LOSS + (1 + len(_further(one))) * (GAP + SLICES) + GAP + beneath + BENEATH
+
+
+def _further(one: Valley) -> tuple[str, ...]:
+    """What was measured along the columns beside losses and accuracies."""
+    return tuple(name for name in TITLES if np.isfinite(one.measures.get(name, np.empty(0))).any())
 
 
 def _block(
@@ -99,13 +106,23 @@ def _block(
     upper = sheet.axes(left + LEFT, at, across, LOSS)
     _losses(upper, one, where, colours, (across, LOSS), name)
     bar = sheet.axes(left + LEFT - BAR - 0.01, at, BAR, LOSS)
-    _bar(bar, upper, colours)
+    _bar(bar, upper.get_ylim(), colours, "training loss")
     at += LOSS + GAP
     middle = sheet.axes(left + LEFT, at, across, SLICES)
     distance = one.settings.get("unit", "own") == "distance" or style.unit == "distance"
     _slices(middle, one, where, colours, distance=distance)
+    _walls(middle, one, where, distance=distance)
     at += SLICES + GAP
     lowest = middle
+    for measure in _further(one):
+        own = scale.through([one.measures[measure]], constant=float("nan"))
+        lowest = sheet.axes(left + LEFT, at, across, SLICES)
+        _slices(lowest, one, where, own, measure, distance=distance)
+        # As far as the losses above: the axis is that of the colours.
+        lowest.set(yticks=[], ylabel="")
+        bar = sheet.axes(left + LEFT - BAR - 0.01, at, BAR, SLICES)
+        _bar(bar, (own.low, own.high), own, TITLES[measure])
+        at += SLICES + GAP
     for strip in strips.there(one) if style.path else []:
         lowest = sheet.axes(left + LEFT, at, across, strip.height)
         strip.draw(lowest, one, where, (across, strip.height))
@@ -196,9 +213,9 @@ def _upright(axes: Axes, colours: Scale, loss: Floats, tall: float) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _bar(bar: Axes, upper: Axes, colours: Scale) -> None:
-    """Draw the colours beside the loss curve, whose axis they are."""
-    low, high = upper.get_ylim()
+def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> None:
+    """Draw the colours beside what they are the axis of."""
+    low, high = span
     ends = colours.position(np.array([low, high]))
     fine = np.linspace(float(ends[0]), float(ends[1]), 512)
     image = theme.now().loss(np.clip(fine, 0, 1))
@@ -221,7 +238,7 @@ def _bar(bar: Axes, upper: Axes, colours: Scale) -> None:
     bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     bar.yaxis.set_minor_locator(NullLocator())
     bar.tick_params(length=2, pad=1.5)
-    bar.set_ylabel("training loss", size=theme.TICKS, labelpad=1)
+    bar.set_ylabel(name, size=theme.TICKS, labelpad=1)
     for spine in bar.spines.values():
         spine.set_visible(False)
 
@@ -231,13 +248,14 @@ def _slices(
     one: Valley,
     where: Columns,
     colours: Scale,
+    measure: str = "train_loss",
     *,
     distance: bool,
 ) -> None:
-    """Draw the columns, the run itself through their middles, and the walls."""
+    """Draw the columns of a measure, the run itself through their middles."""
     where.frame(axes)
     far = column.reach(one, distance=distance)
-    image = column.picture(one, "train_loss", where, colours, distance=distance)
+    image = column.picture(one, measure, where, colours, distance=distance)
     axes.imshow(
         image,
         origin="lower",
@@ -251,17 +269,6 @@ def _slices(
     axes.hlines(
         np.zeros(len(where.left)), where.left, where.left + 1, color="white", lw=0.7, zorder=4
     )
-    length = one.slices.length if distance else np.ones(len(where.left))
-    for side, sign in enumerate((1, -1)):
-        for share in (0.25, 0.75):
-            wall = sign * one.wall(side, share) * length
-            where.dashes(axes, wall, color="white", lw=1.5, alpha=0.8, zorder=4.5)
-            where.dashes(axes, wall, color=theme.INK, lw=0.7, zorder=5)
-    lost = one.slices.lost
-    if lost.any():
-        axes.plot(
-            where.middle[lost], np.full(lost.sum(), far), "v", color=theme.INK, ms=3, zorder=8
-        )
     axes.yaxis.set_major_locator(FixedLocator([-far, -far / 2, 0, far / 2, far]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.tick_params(axis="y", length=2, pad=1.5)
@@ -271,6 +278,20 @@ def _slices(
     ends = axes.get_yticklabels()
     ends[0].set_verticalalignment("bottom")
     ends[-1].set_verticalalignment("top")
+
+
+def _walls(axes: Axes, one: Valley, where: Columns, *, distance: bool) -> None:
+    """Draw where the loss has risen, and where the direction isn't that of the row before."""
+    length = one.slices.length if distance else np.ones(len(where.left))
+    for side, sign in enumerate((1, -1)):
+        for share in (0.25, 0.75):
+            wall = sign * one.wall(side, share) * length
+            where.dashes(axes, wall, color="white", lw=1.5, alpha=0.8, zorder=4.5)
+            where.dashes(axes, wall, color=theme.INK, lw=0.7, zorder=5)
+    lost = one.slices.lost
+    if lost.any():
+        top = np.full(lost.sum(), axes.get_ylim()[1])
+        axes.plot(where.middle[lost], top, "v", color=theme.INK, ms=3, zorder=8)
 
 
 def _ruler(axes: Axes, one: Valley, where: Columns, across: float) -> None:

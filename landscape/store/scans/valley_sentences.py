@@ -8,13 +8,18 @@ import numpy as np
 
 from landscape.quantities import number, percent
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import FAR, NEAR, RISE, TRACKED, TURNED, Valley
 
 SOURCES = (
     "After the loss on the path (Goodfellow et al. 2015, arXiv:1412.6544), around it (Xing et al. "
     "2018, arXiv:1802.08770) and along critical sharpness (arXiv:2601.16979)."
 )
+FURTHER = {
+    "gradient_norm": "the gradient's norm",
+    "sharpness": "the Hessian's largest eigenvalue",
+    "convexity": "|smallest / largest eigenvalue|, 0 where the loss is convex",
+}
+"""What may have been measured along the slices beside losses and accuracies."""
 LISTED = 12
 """So many rows are listed."""
 SPACED = {
@@ -115,7 +120,7 @@ def caption(valley: Valley) -> str:
     second = (
         f"Columns stand at {spaced} ({_gone(valley)}); nothing was measured between two of them."
     )
-    parts = [first, second, _strips(valley), *remarks(valley)]
+    parts = [first, second, _measured(valley), _strips(valley), *remarks(valley)]
     parts.append(sentences.constant_output(valley.constant_loss))
     parts.append(sentences.happened(valley.events))
     parts.append(
@@ -137,6 +142,13 @@ def _gone(valley: Valley) -> str:
     far = valley.slices.travelled
     typical = float(np.median(np.diff(far))) if len(far) > 1 else 0.0
     return f"Σ‖Δw‖ {number(float(far[-1]))} in all, about {number(typical)} between two"
+
+
+def _measured(valley: Valley) -> str:
+    shown = [text for name, text in FURTHER.items() if name in valley.measures]
+    if not shown:
+        return ""
+    return f"The same slices of {', '.join(shown)} (of the mean training loss) lie beneath them."
 
 
 def _strips(valley: Valley) -> str:
@@ -193,7 +205,8 @@ def _width(valley: Valley) -> str:
     steps = valley.slices.step[done]
     narrow, wide = int(middle[done].argmin()), int(middle[done].argmax())
     return (
-        f"Width r₀.₁ (loss {RISE:g} above the row's own, to 10 %, median over "
+        f"Width r₀.₁ (loss {RISE:g} above the row's own, to "
+        f"{percent(valley.precision)}, median over "
         f"{2 * valley.walls.shape[1]} rays): narrowest {_radius(valley, middle[done][narrow])} at "
         f"step {steps[narrow]:,}, widest {_radius(valley, middle[done][wide])} at step "
         f"{steps[wide]:,}, in {valley.unit}."
@@ -203,7 +216,7 @@ def _width(valley: Valley) -> str:
 def _radius(valley: Valley, radius: float) -> str:
     if np.isinf(radius):
         return f"beyond {number(float(np.abs(valley.y[[0, -1]]).max()))}"
-    return "below what was looked at" if radius == 0 else number(radius)
+    return f"below {number(valley.finest)}" if radius == 0 else number(radius)
 
 
 def _table(valley: Valley) -> list[str]:
@@ -215,14 +228,18 @@ def _table(valley: Valley) -> list[str]:
     low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
     lines = [f"  {'step':>8} {'loss':>10} {'r₀.₁':>10} {'quartiles':>23} {'2/step':>10}"]
     for k in rows.tolist():
-        both = f"{_short(low[k])} to {_short(high[k])}"
+        both = f"{_narrow(low[k])} to {_narrow(high[k])}"
         lines.append(
-            f"  {valley.slices.step[k]:>8,} {_short(valley.loss[k]):>10} {_short(middle[k]):>10} "
+            f"  {valley.slices.step[k]:>8,} {_short(valley.loss[k]):>10} {_narrow(middle[k]):>10} "
             f"{both:>23} {_short(valley.critical_sharpness[k]):>10}"
         )
     return lines
 
 
-def _short(value: float | Floats) -> str:
-    value = float(value)
-    return "-" if np.isnan(value) else "beyond" if np.isinf(value) else number(value)
+def _narrow(radius: float) -> str:
+    """A radius in a narrow column."""
+    return "beyond" if np.isinf(radius) else "below" if radius == 0 else _short(radius)
+
+
+def _short(value: float) -> str:
+    return "-" if np.isnan(value) else number(value)

@@ -14,6 +14,10 @@ from landscape.store.trajectories.trajectory import Event
 
 RISE = 0.1
 """Walls are where the training loss has risen by so much."""
+FINEST, FINEST_BEFORE = 8.0**-5, 8.0**-3
+"""Shares of the reach beneath which no wall is looked for, now and in files without PRECISION."""
+PRECISION = "walls_to"
+"""Among a valley's settings: the relative precision of its walls; 10 % where it isn't there."""
 FAR = 3.0
 """Two columns are drawn apart where the weights moved so many times the median between them,"""
 TURNED = 0.5
@@ -160,6 +164,17 @@ class Valley:
     """So many rows have their direction."""
     known: Mapping[str, Sequence[Floats]] = field(default_factory=dict)
     """Curvatures of a diagnosis, by name: their steps and values. Not in the file."""
+
+    @property
+    def precision(self) -> float:
+        """What the walls are right to, relative."""
+        return float(self.settings.get(PRECISION, 0.1))
+
+    @property
+    def finest(self) -> float:
+        """The finest radius that walls were looked for at, in y's unit."""
+        far = float(np.abs(self.y[[0, -1]]).max())
+        return far * (FINEST if PRECISION in self.settings else FINEST_BEFORE)
 
     @property
     def centre(self) -> int:

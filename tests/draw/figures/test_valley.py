@@ -180,3 +180,39 @@ def test_what_a_diagnosis_knows_is_named(planted):
     figure = valley(planted.valley(known=known))
     said = [one.get_text() for one in figure.axes[5].texts]
     assert {"critical", "λ", "2(1−β)/η", "(2+2β)/η"} <= set(said)
+
+
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
+def test_curvature_along_the_slices_has_a_scale_of_its_own(planted, width):
+    one = planted.valley()
+    sharpness = np.geomspace(0.1, 40.0, one.measured.size).reshape(one.measured.shape)
+    more = {**one.measures, "sharpness": sharpness, "gradient_norm": np.full_like(sharpness, 2.0)}
+    plain, figure = (
+        valley(replace(one, measures=measures), style=Style(width=width))
+        for measures in (one.measures, more)
+    )
+    assert len(figure.axes) == len(plain.axes) + 4
+    named = {axes.get_ylabel(): axes for axes in figure.axes}
+    assert named["sharpness λ_max"].get_ylim() == pytest.approx((0.1, 40.0))
+    assert named["gradient norm"].get_ylim()[0] < 2.0 < named["gradient norm"].get_ylim()[1]
+    # The rows' steps stand beneath the lowest strip alone.
+    assert [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()] == [
+        axes.get_xlabel() for axes in plain.axes if axes.get_xlabel()
+    ]
+    caption = valley_sentences.caption(replace(one, measures=more))
+    assert (
+        "The same slices of the gradient's norm, the Hessian's largest eigenvalue (of the mean "
+        "training loss) lie beneath them." in caption
+    )
+
+
+def test_walls_below_the_finest_radius_are_marked_there(planted):
+    one = planted.valley(jump=None)
+    walls = one.walls.copy()
+    walls[3] = 0.0
+    figure = valley(replace(one, walls=walls))
+    [strip] = [axes for axes in figure.axes if axes.get_ylabel() == "r₀.₁"]
+    [marks] = [line for line in strip.lines if line.get_marker() == "v"]
+    assert len(marks.get_xdata()) == 1
+    low, _ = strip.get_ylim()
+    assert low < marks.get_ydata()[0] < low * 1.3

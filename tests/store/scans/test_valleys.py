@@ -1,0 +1,50 @@
+"""What a valley's rows say of where the run has been."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from landscape.store.scans.valleys import NEAR, Slices
+
+
+def slices_of(weights: np.ndarray) -> Slices:
+    count = len(weights)
+    distances = np.linalg.norm(weights[:, None] - weights, axis=-1)
+    nothing = np.full(count, np.nan)
+    return Slices(
+        step=np.arange(count),
+        hashes=("",) * count,
+        travelled=np.arange(count, dtype=float),
+        moved=np.diagonal(distances, 1).copy(),
+        distances=distances,
+        turned=np.full(count - 1, np.nan),
+        **dict.fromkeys(("length", "cosine", "overlap", "curvature"), nothing),
+    )
+
+
+def came_back_to(weights: np.ndarray, now: int) -> int:
+    """By its words: the nearest earlier place that was left for farther away since."""
+    best, nearest = -1, np.inf
+    for then in range(now):
+        away = np.linalg.norm(weights[now] - weights[then])
+        farthest = 0.0
+        for between in range(then, now + 1):
+            farthest = max(farthest, np.linalg.norm(weights[between] - weights[then]))
+        if away < NEAR * farthest and away < nearest:
+            best, nearest = then, away
+    return best
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_a_walk_came_back_to(seed):
+    random = np.random.default_rng(seed)
+    weights = np.cumsum(random.standard_normal((40, 2)), 0)
+    found = slices_of(weights).returned
+    assert found.tolist() == [came_back_to(weights, now) for now in range(40)]
+    assert (found >= 0).any()
+
+
+def test_a_drift_never_comes_back():
+    weights = np.outer(np.arange(20.0), [1.0, 2.0, 0.5])
+    assert (slices_of(weights).returned == -1).all()
