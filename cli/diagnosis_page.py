@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 """Of the page where it isn't shown on a terminal."""
+NARROWEST = 80
+"""Columns; tables would have to cut words below that, and a terminal breaks longer lines itself."""
 LINE_WIDTH = 12
 """Of the column of lines; a few have three numbers."""
 
@@ -41,8 +43,8 @@ LINE_WIDTH = 12
 def show(diagnosis: Diagnosis, verdict: Verdict, *, evidence: bool = False) -> None:
     """Print the page, ``evidence``: with every number that it rests on."""
     shown = console(soft_wrap=False, highlight=False)
-    if not shown.is_terminal:
-        shown = console(width=WIDTH, highlight=False)
+    width = max(shown.width, NARROWEST) if shown.is_terminal else WIDTH
+    shown = console(soft_wrap=False, highlight=False, width=width)
     for part in page(diagnosis, verdict, evidence=evidence):
         shown.print(part)
     shown.print(_files(diagnosis, evidence=evidence), soft_wrap=True)

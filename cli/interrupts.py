@@ -1,12 +1,19 @@
-"""Ctrl-C while the command is still being read: nothing is begun yet, so it ends at once."""
+"""When Ctrl-C may end the command: at once, as an exception, or a moment later."""
 
 from __future__ import annotations
 
+import _weakrefset
 import os
 import signal
+import weakref
+from collections.abc import Iterator
 from types import FrameType
 
 CODE = 130
+WAIT_SECONDS = 0.02
+"""How long until it is looked again whether an exception would arrive."""
+IMPORT = ("<frozen importlib._bootstrap>", "_find_and_load")
+CLEANING = (weakref.__file__, _weakrefset.__file__)
 
 
 def end_at_once() -> None:
@@ -19,9 +26,40 @@ def end_at_once() -> None:
 
 
 def raise_again() -> None:
-    """From here on Ctrl-C is a KeyboardInterrupt, so that what was recorded is saved."""
+    """From here on Ctrl-C is a KeyboardInterrupt, so that what was recorded is saved.
+
+    It waits for the end of an import, which it would leave half done, or which takes it for a
+    missing module or ends the process; and for that of a destructor, in which Python drops it.
+    Another Ctrl-C doesn't wait.
+    """
     if signal.getsignal(signal.SIGINT) is _end:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt where it arrives; elsewhere try again in a moment.
+
+    Raises:
+        KeyboardInterrupt: it arrives.
+    """
+    is_again = number == signal.SIGINT and signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    if is_again or not any(map(_is_lost_in, _callers(frame))):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, WAIT_SECONDS)
+
+
+def _callers(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_lost_in(frame: FrameType) -> bool:
+    code = frame.f_code
+    is_import = (code.co_filename, code.co_name) == IMPORT
+    return is_import or code.co_name == "__del__" or code.co_filename in CLEANING
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,19 +15,42 @@ import numpy as np
 from PIL import Image
 
 import landscape
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, one_line
 from landscape.store.analysis import fingerprint
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
+from landscape.store.names import check_regular
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
 from landscape.store.sweep_outcomes import Outcomes
+from landscape.store.vetting.shapes import COUNT, OneOf, Shape, check_version, misfit, parsed
 
 FORMAT = "landscape-figure"
 VERSION = 1
 KEY = "landscape"
 """Of a PNG's text; PDF and SVG have it among their keywords."""
 LIBRARIES = ("matplotlib", "numpy", "pillow", "pyvista")
+SOURCE = dict.fromkeys(("file", "run", "run_id", "fingerprint"), str)
+NUMBERS = (float, None)
+STYLE: Shape = {
+    **dict.fromkeys(("theme?", "title?", "renderer?", "unit?"), str),
+    **dict.fromkeys(("log?", "transparent?", "path?", "explain?", "bare?"), (bool, None)),
+    "width?": NUMBERS,
+    "cap?": (*NUMBERS, OneOf("inf")),
+    "cmap?": (str, None),
+    "dpi?": COUNT,
+    "levels?": (COUNT, None),
+    "camera?": ([float], None),
+    "panels?": [str],
+}
+RECIPE: Shape = {
+    "kind": str,
+    "sources": [SOURCE],
+    "like": [SOURCE],
+    "style": STYLE,
+    "versions": {str: (str, None)},
+}
+"""What the JSON text in a figure holds; a figure may come from anybody."""
 UNSEEN = {"evaluation_seconds", "choosing_seconds", "samples_evaluated", "strategy", "settings"}
 """What a scan's figure doesn't show: two scans that differ in it give the same one."""
 
@@ -94,38 +117,52 @@ def read(figure: Path) -> Recipe:
     Raises:
         LandscapeError: no such file, or one without a recipe of this version.
     """
+    values = _recipe(figure)
+    check_version(figure, values.get("version"), VERSION)
+    if wrong := misfit(values, RECIPE, "its recipe"):
+        raise LandscapeError(f"{figure} must be whole, {wrong}; draw it anew without --reproduce")
+    return Recipe(
+        kind=values["kind"],
+        sources=_sources(values["sources"]),
+        like=_sources(values["like"]),
+        style=values["style"],
+        versions=values["versions"],
+    )
+
+
+def _sources(found: Sequence[Mapping[str, str]]) -> tuple[FigureSource, ...]:
+    return tuple(FigureSource(**{name: one[name] for name in SOURCE}) for one in found)
+
+
+def _recipe(figure: Path) -> dict[str, Any]:
+    """The JSON values in a figure."""
     try:
-        text = READERS[figure.suffix.lower()](figure)
+        reader = READERS[figure.suffix.lower()]
     except KeyError:
         raise LandscapeError(
             f"a figure must be one of {', '.join(READERS)}, got {figure.name}"
         ) from None
+    try:
+        check_regular(figure)
+        text = reader(figure)
     except FileNotFoundError:
         raise LandscapeError(f"figure {figure} must exist, found none") from None
-    except (OSError, SyntaxError, ElementTree.ParseError) as error:
-        raise LandscapeError(f"{figure} must be a picture, got: {error}") from error
+    except (*BROKEN, ElementTree.ParseError) as error:
+        raise LandscapeError(f"{figure} must be a picture, got: {one_line(error)}") from error
     try:
-        values = json.loads(text or "")
-        known = values["format"] == FORMAT
-    except (ValueError, KeyError, TypeError):
-        known = False
-    if not known:
+        values = parsed(text or "")
+    except ValueError:
+        values = None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise LandscapeError(
             f"{figure} must be a figure of landscape's with its metadata, found none in it; "
             "some programs drop it on saving"
         )
-    if values["version"] > VERSION:
-        raise LandscapeError(
-            f"{figure} must be of version {VERSION} or older, got {values['version']}; "
-            "install a newer landscape"
-        )
-    return Recipe(
-        kind=values["kind"],
-        sources=tuple(FigureSource(**source) for source in values["sources"]),
-        like=tuple(FigureSource(**source) for source in values["like"]),
-        style=values["style"],
-        versions=values["versions"],
-    )
+    return values
+
+
+BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises, and how text is decoded."""
 
 
 def _png(path: Path) -> str | None:

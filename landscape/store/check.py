@@ -14,6 +14,7 @@ from landscape.store import analysis
 from landscape.store import run as run_folder
 from landscape.store.exchange import li
 from landscape.store.hdf5 import DAMAGED, check_own, open_file, opened, whole
+from landscape.store.names import check_regular
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import FORMAT as SCAN_FORMAT
 from landscape.store.trajectories import constants, resumefile
@@ -46,8 +47,8 @@ def verify(folder: Path) -> list[str]:
         findings += _trajectory(trajectory, from_zero=not imported)
     else:
         findings.append(f"{trajectory} is missing")
-    others = [folder / "resume.h5", *run_folder.scans_in(folder)]
-    return findings + [line for path in others if path.is_file() for line in _single(path)]
+    others = [folder / "resume.h5", folder / analysis.NAME, *run_folder.scans_in(folder)]
+    return findings + [line for path in others if path.exists() for line in _single(path)]
 
 
 def _trajectory(path: Path, *, from_zero: bool) -> list[str]:
@@ -94,9 +95,10 @@ def _shard(folder: Path, shard: Mapping[str, Any]) -> list[str]:
 
 def _single(path: Path) -> list[str]:
     """A file that stands for itself."""
-    if problem := _checksum(path):
-        return [f"{path} {problem}"]
     try:
+        check_regular(path)
+        if problem := _checksum(path):
+            return [f"{path} {problem}"]
         read_whole(path)
     except BROKEN as error:
         return [f"{path} can't be read: {error}"]

@@ -255,7 +255,8 @@ def _beside(folder: Path, what: str) -> Iterator[Path]:
 
 def _followed(folder: Path) -> Path:
     """Where a link leads: a run is replaced there, and the link stays."""
-    return folder.resolve() if folder.is_symlink() else folder
+    # Not Path.resolve, which raises RuntimeError at links that lead in a circle.
+    return Path(os.path.realpath(folder)) if folder.is_symlink() else folder
 
 
 def _runs(process: int) -> bool:

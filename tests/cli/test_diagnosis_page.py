@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,7 +25,7 @@ from landscape.store.measured.trainings import (
     Trained,
 )
 from landscape.store.measured.whole import Measured
-from landscape_cli.diagnosis_page import RESTS, cell, page, question_answered, tables
+from landscape_cli.diagnosis_page import RESTS, cell, page, question_answered, show, tables
 
 from ..diagnose import planted_questions as questions
 
@@ -163,3 +164,26 @@ def test_a_question_takes_25_lines_at_most(name):
 )
 def test_cells(value, said):
     assert cell(value) == said
+
+
+def test_a_narrow_terminal_cuts_no_words(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    evidence = {
+        "best_loss": Item(0.4, None, "lowest loss"),
+        "end_loss": Item(2.3, None, "last loss"),
+        "motion_undetermined_because": Item("nothing was measured", None, ""),
+        "validation_rise": Item(0.4, 1.1, "a displacement, incommensurable with its line"),
+    }
+    verdict = Verdict("escaped", "undetermined", None, (), (), "intervention", evidence=evidence)
+    run = SimpleNamespace(folder=Path("runs/mine"))
+    diagnosis = SimpleNamespace(
+        context=SimpleNamespace(measured=Measured()),
+        subject=SimpleNamespace(run=run),
+        plan=SimpleNamespace(trials=()),
+    )
+    show(diagnosis, verdict)
+    said = capsys.readouterr().out
+    assert "…" not in said
+    for word in ("validation rise", "displacement", "incommensurable"):
+        assert word in said

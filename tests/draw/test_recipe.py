@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -140,8 +141,8 @@ def test_what_is_no_figure_of_ours(tmp_path, line):
     none = "must be a figure of landscape's with its metadata, found none in it"
     for name, message in (
         ("a.png", none),
-        ("b.png", "must be a picture, got: cannot identify image file"),
-        ("c.svg", "must be a picture, got: unclosed token"),
+        ("b.png", "must be a picture, got: UnidentifiedImageError: cannot identify image file"),
+        ("c.svg", "must be a picture, got: ParseError: unclosed token"),
         ("d.pdf", none),
         ("e.png", "must exist, found none"),
         ("f.txt", "a figure must be one of .png, .pdf, .svg, got f.txt"),
@@ -160,4 +161,34 @@ def test_a_newer_one_is_refused(line, planted):
         recipe.read(file)
     assert str(refused.value) == (
         f"{file} must be of version 1 or older, got 99; install a newer landscape"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"sources": None}, "its recipe.sources must be a list, got None"),
+        ({"sources": [{"file": 3}]}, "its recipe.sources[0].file must be text, got 3"),
+        ({"style": {"dpi": "x"}}, "its recipe.style.dpi must be a whole number"),
+        ({"style": {"camera": [1, "\x1b"]}}, "its recipe.style.camera[1] must be a number, got"),
+        ({"versions": {"numpy": []}}, "its recipe.versions.numpy must be text, got []"),
+    ],
+)
+def test_what_a_figure_says_is_looked_at_before_it_is_used(line, planted, changes, wrong):
+    values = json.loads(recipe.read(made(line, formats=("png",))[0]).json())
+    odd = json.dumps({**values, **changes})
+    figure = draw.curve(planted.line(5))
+    file = draw.save(figure, line.parent / "a", formats=("png",), caption="c", recipe=odd)[0]
+    with pytest.raises(LandscapeError) as refused:
+        recipe.read(file)
+    assert str(refused.value).startswith(f"{file} must be whole, {wrong}")
+    assert str(refused.value).endswith("; draw it anew without --reproduce")
+
+
+def test_a_figure_that_one_could_wait_for_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(LandscapeError) as refused:
+        recipe.read(tmp_path / "a.png")
+    assert str(refused.value) == (
+        f"{tmp_path / 'a.png'} must be a regular file, got a FIFO; put a copy of one there"
     )

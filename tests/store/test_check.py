@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
+from landscape.store import analysis
 from landscape.store import run as run_folder
 from landscape.store.check import verify
 from landscape.store.trajectories.trajectory import Trajectory
@@ -43,6 +45,23 @@ def test_every_flipped_bit_is_found(whole, file):
         assert verify(whole.folder), at
         path.write_bytes(before)
     assert verify(whole.folder) == []
+
+
+def test_what_can_t_be_opened_and_a_damaged_analysis_are_named(whole):
+    analysis.save(whole.folder, analysis.StoredPart("units", "0", 0.0, {}))
+    flip(whole.folder / "analysis.h5", 900)
+    scans = whole.folder / "scans"
+    (scans / "b.h5").mkdir(parents=True)
+    os.mkfifo(scans / "a.h5")
+    damaged, fifo, folder = verify(whole.folder)
+    assert damaged == (
+        f"{whole.folder / 'analysis.h5'} isn't as it was written: its checksum differs"
+    )
+    assert fifo == (
+        f"{scans / 'a.h5'} can't be read: {scans / 'a.h5'} must be a regular file, got a FIFO; "
+        "put a copy of one there"
+    )
+    assert folder.startswith(f"{scans / 'b.h5'} can't be read: [Errno 21] Is a directory")
 
 
 def test_a_flipped_weight_costs_its_row_alone(whole):
