@@ -88,14 +88,14 @@ def _in_window(entries: list[Entry], *, forced: bool) -> bool:
         raise LandscapeError(f"--window needs a screen with OpenGL: {found.reason}; use --html")
     planes = window.planes(entries)
     if not planes and not forced:
-        echo("only lines: shown as a page", err=True)
+        echo("no planes: shown as a page", err=True)
         return False
     if not found.ok:
         if os.environ.get("DISPLAY"):
             echo(f"{found.reason}; shown as a page instead", err=True)
         return False
     if len(planes) < len(entries):
-        echo(f"{len(entries) - len(planes)} scans are lines: see them with --html", err=True)
+        echo(f"{len(entries) - len(planes)} scans are no planes: see them with --html", err=True)
     window.SurfaceWindow(entries).show()
     return True
 

@@ -46,12 +46,7 @@ def there(valley: Valley) -> list[Strip]:
 def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
     """Shade what happened, each kind named once above its longest stretch."""
     longest: dict[str, tuple[float, float]] = {}
-    steps, far = _gone(valley)
-    for name, first, last in episodes.stretches(valley.events):
-        ends = where.at(np.interp([first, last], steps, far))
-        left, right = float(ends[0]), float(ends[1])
-        if right - left < LEAST:
-            left, right = (left + right - LEAST) / 2, (left + right + LEAST) / 2
+    for name, left, right in stretches(valley, where):
         axes.axvspan(left, right, color=episodes.COLOURS[name], alpha=0.3, lw=0, zorder=1)
         before = longest.get(name, (0.0, 0.0))
         if right - left > before[1] - before[0]:
@@ -63,6 +58,18 @@ def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
         for row in range(3):
             if placed.write(middle, placed.size[1] - 0.07 - NAMED * row, name):
                 break
+
+
+def stretches(valley: Valley, where: Columns) -> list[tuple[str, float, float]]:
+    """Name and ends, in columns, of what happened; none narrower than can be seen."""
+    found = []
+    steps, far = _gone(valley)
+    for name, first, last in episodes.stretches(valley.events):
+        left, right = (float(at) for at in where.at(np.interp([first, last], steps, far)))
+        if right - left < LEAST:
+            left, right = (left + right - LEAST) / 2, (left + right + LEAST) / 2
+        found.append((name, left, right))
+    return found
 
 
 def _gone(valley: Valley) -> tuple[Floats, Floats]:

@@ -140,7 +140,7 @@ def _losses(
 ) -> None:
     """Draw the run's loss over the columns, what happened, and start, best and end."""
     where.frame(axes, curve=True)
-    _, far, loss = _path(one)
+    _, far, loss = own_losses(one)
     _upright(axes, colours, loss, size[1])
     x, values = where.broken(far, np.where(np.isfinite(loss), loss, np.nan))
     axes.plot(x, values, color=theme.now().ink, lw=0.9, zorder=4, solid_capstyle="butt")
@@ -158,7 +158,7 @@ def _losses(
 
 def _marks(axes: Axes, one: Valley, where: Columns, placed: Labels) -> None:
     """Mark start, best and end on the loss curve and name them there."""
-    step, far, loss = _path(one)
+    step, far, loss = own_losses(one)
     known = np.flatnonzero(np.isfinite(loss))
     if not len(known):
         return
@@ -188,7 +188,7 @@ def _marks(axes: Axes, one: Valley, where: Columns, placed: Labels) -> None:
         placed.beside(homes[mark], *texts)
 
 
-def _path(one: Valley) -> tuple[Floats, Floats, Floats]:
+def own_losses(one: Valley) -> tuple[Floats, Floats, Floats]:
     """Steps, distances gone and losses of all that is known of the run's own losses."""
     own = ~np.isnan(one.loss)
     step = np.concatenate([one.path.step, one.slices.step[own]])

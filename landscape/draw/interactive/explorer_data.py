@@ -1,29 +1,27 @@
-"""What the explorer's page holds of a scan: JSON, arrays as base64 of little-endian float32."""
+"""What the explorer's page holds: the look, and each scan of a plane or a line as JSON values."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import Colormap, to_hex
-from numpy.typing import NDArray
 
-from landscape.draw.elements import bands, episodes, marks, paths, plane_axes
+from landscape.draw.elements import bands, columns, episodes, marks, paths, plane_axes
+from landscape.draw.figures import contour
+from landscape.draw.interactive.explorer_valley import valley_values
+from landscape.draw.interactive.packing import fitting, packed, scaled
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
-from landscape.draw.look.scale import Scale
 from landscape.draw.solid import view
-from landscape.quantities import number
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats, Path, Scan
+from landscape.store.scans.records import Path, Scan
+from landscape.store.scans.valleys import Valley
 
 MOST = 201
 """Grid points an axis; of a finer grid every second, third, ... is shown."""
-LEAST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
-TICKS = 6
 
 
 @dataclass(frozen=True)
@@ -32,30 +30,44 @@ class Entry:
 
     run: str
     name: str
-    scan: Scan
+    scan: Scan | Valley
 
 
 def page(entries: Sequence[Entry]) -> dict[str, Any]:
     """Return everything the page shows, as JSON values."""
     return {
         "theme": look(),
-        "scans": [{"run": one.run, "name": one.name, **scan_values(one.scan)} for one in entries],
+        "scans": [{"run": one.run, "name": one.name, **values(one.scan)} for one in entries],
     }
 
 
+def values(scan: Scan | Valley) -> dict[str, Any]:
+    """Return what the page shows of a plane, a line or a valley."""
+    return valley_values(scan) if isinstance(scan, Valley) else scan_values(scan)
+
+
 def look() -> dict[str, Any]:
-    """Return the colours that figures have too."""
-    names, now = ("start", "best", "end"), theme.now()
+    """Return the colours that figures have too; ``looks`` those that depend on the page's."""
     return {
-        "loss": ramp(now.loss),
+        "loss": ramp(theme.now().loss),
         "step": ramp(theme.STEP),
-        "marks": {name: theme.mark(name).colour for name in names},
+        "marks": {name: theme.mark(name).colour for name in theme.MARKS},
         "other": theme.OTHER.colour,
         "episodes": episodes.COLOURS,
-        "constant": now.constant,
-        "train": now.train,
-        "validation": now.validation,
         "faded": theme.FADED,
+        "nan": theme.NOT_A_NUMBER,
+        "looks": {
+            name: {
+                "constant": of.constant,
+                "train": of.train,
+                "validation": of.validation,
+                "beyond": beyond,
+            }
+            for name, of, beyond in (
+                ("light", theme.LOOKS["paper"], columns.BEYOND),
+                ("dark", theme.LOOKS["dark"], columns.BEYOND_DARK),
+            )
+        },
     }
 
 
@@ -76,7 +88,7 @@ def scan_values(scan: Scan) -> dict[str, Any]:
     units = [sentences.unit(scan.plane, axis) for axis in range(len(scan.plane.directions))]
     return {
         "title": f"{scan.plane.kind}, {sentences.origin(scan.plane)}",
-        "line": scan.is_line,
+        "kind": "line" if scan.is_line else "plane",
         "labels": list(scan.plane.labels),
         "units": units,
         "eye": None if scan.is_line else view.eye(scan),
@@ -88,7 +100,13 @@ def scan_values(scan: Scan) -> dict[str, Any]:
         "measures": [measure(shown, name) for name in shown_measures(shown)],
         "paths": [path(one) for one in scan.paths],
         "points": [
-            {"name": one.name, "text": sentences.marked(one), "xy": list(one.xy), "step": one.step}
+            {
+                "name": one.name,
+                "text": sentences.marked(one),
+                "xy": list(one.xy),
+                "step": one.step,
+                "hollow": contour.hollow(scan, one.step),
+            }
             for one in scan.points
             if np.isfinite(one.xy).all()
         ],
@@ -130,33 +148,18 @@ def thinned(scan: Scan) -> tuple[Scan, int]:
 
 def measure(scan: Scan, name: str) -> dict[str, Any]:
     """Return a measure's values with its scale, ticks and contour lines."""
-    scale = scales.of_measure(scan, name)
     values = bands.median(scan).measures[name]
     found: dict[str, Any] = {
         "name": name,
         "title": sentences.measure(scan, name),
         "short": sentences.title(scan, name),
-        "values": packed(fitting(values).ravel()),
-        "low": scale.low,
-        "high": scale.high,
-        "log": scale.log,
-        "ticks": {
-            "log": ticks(scale) if scale.log else [],
-            "linear": ticks(replace(scale, log=False)),
-        },
-        "levels": scale.levels().tolist(),
-        "cap": f"cut at {number(scale.high)}: {scale.rule}" if scale.capped else "",
         "band": None,
         "error": packed(scan.errors[name].ravel()) if name in scan.errors else None,
+        **scaled(values, scales.of_measure(scan, name)),
     }
     if scan.is_line and scan.spread is not None and name in scan.spread.measures:
         found["band"] = [packed(fitting(part)) for part in bands.quartiles(scan, name)]
     return found
-
-
-def ticks(scale: Scale) -> list[tuple[float, str]]:
-    """Return values for an axis and how they are written."""
-    return [(float(value), number(float(value))) for value in scale.ticks(TICKS)]
 
 
 def path(one: Path) -> dict[str, Any]:
@@ -175,30 +178,5 @@ def path(one: Path) -> dict[str, Any]:
             for event in one.events
             if event.name in episodes.COLOURS
         ],
+        "stretches": episodes.stretches(one.events),
     }
-
-
-def fitting(values: Floats) -> Floats:
-    """Return values that stay finite, and positive, as float32 if they are so as float64."""
-    kept = np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), values)
-    return np.asarray(np.where((kept > 0) & (kept < LEAST), LEAST, kept))
-
-
-def packed(values: NDArray[Any], kind: type[np.generic] = np.float32) -> str:
-    """Return an array's numbers, row by row, as base64."""
-    little = np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<"))
-    return base64.b64encode(little.tobytes()).decode("ascii")
-
-
-def unpacked(text: str, kind: type[np.generic] = np.float32) -> NDArray[Any]:
-    """Return the numbers of ``packed``."""
-    return np.frombuffer(base64.b64decode(text), dtype=np.dtype(kind).newbyteorder("<"))
-
-
-def strict(value: Any) -> Any:
-    """Return JSON values without NaN or infinities, which become null."""
-    if isinstance(value, Mapping):
-        return {key: strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

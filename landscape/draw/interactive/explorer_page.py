@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from landscape import __version__
-from landscape.draw.interactive import explorer_data
+from landscape.draw.interactive import explorer_data, packing
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.errors import LandscapeError
 from landscape.store.files import write_bytes
@@ -18,8 +18,10 @@ SCRIPTS = (
     "numbers.js",
     "mesh.js",
     "data.js",
+    "marks.js",
     "scene.js",
     "curve.js",
+    "valley.js",
     "timeline.js",
     "page.js",
     "controls.js",
@@ -55,7 +57,7 @@ def page(entries: Sequence[Entry]) -> str:
     """
     if not entries:
         raise LandscapeError("an explorer needs at least one scan, got none")
-    data = explorer_data.strict(explorer_data.page(entries))
+    data = packing.strict(explorer_data.page(entries))
     # "</script>" in a run's name would end the script.
     content = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {

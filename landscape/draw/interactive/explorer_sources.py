@@ -8,11 +8,11 @@ from pathlib import Path
 
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.store import sources, sweep_folder
-from landscape.store.scans.records import Scan
-from landscape.store.sources import ScanSource, home_of, load_scan, load_scanned
+from landscape.store.scans.valleys import Valley
+from landscape.store.sources import ScanSource, home_of, load_scanned
 
-PREFERRED = "along"
-"""Shown first: the plane that has the run's own movement on an axis."""
+PREFERRED = ("along", "event", "drift")
+"""Shown first: planes that have the run's own movement on an axis; then valleys."""
 
 
 def gather(
@@ -21,10 +21,11 @@ def gather(
     name: str | None = None,
     told: Callable[[str], object] = lambda said: None,
 ) -> list[Entry]:
-    """Return the scans of runs, of the runs of sweeps and of single files; planes ``along`` first.
+    """Return the scans of runs, of the runs of sweeps and of single files.
 
-    With ``name`` only those scans of runs that are called so. Runs of a sweep that nobody has
-    scanned are left out; ``told`` hears of each that can't be read.
+    Planes that hold the path go first, then valleys, other planes, lines. With ``name`` only those
+    scans of runs that are called so. Runs of a sweep that nobody has scanned are left out; ``told``
+    hears of each that can't be read.
 
     Raises:
         LandscapeError: a source has none, or isn't a run, a sweep or a scan.
@@ -46,16 +47,18 @@ def _beside(path: Path, home: Path) -> Path:
 
 def _entries(source: ScanSource) -> list[Entry]:
     if source.run is None:
-        scan = load_scan(source.path)
+        scan = load_scanned(source.path)
         return [Entry(scan.run_name or home_of(source.path).name, source.path.stem, scan)]
-    # Slices across a path have no surface to turn.
-    found = [(file.stem, load_scanned(file)) for file in source.scans]
-    loaded = [Entry(source.run.name, name, scan) for name, scan in found if isinstance(scan, Scan)]
-    return sorted(loaded, key=lambda entry: (entry.scan.is_line, not _first(entry)))
+    found = [Entry(source.run.name, file.stem, load_scanned(file)) for file in source.scans]
+    return sorted(found, key=_rank)
 
 
-def _first(entry: Entry) -> bool:
-    return entry.scan.plane.kind == PREFERRED
+def _rank(entry: Entry) -> int:
+    if isinstance(entry.scan, Valley):
+        return 1
+    if entry.scan.is_line:
+        return 3
+    return 0 if entry.scan.plane.kind in PREFERRED else 2
 
 
 def _told_apart(entries: list[Entry]) -> list[Entry]:

@@ -40,10 +40,21 @@ class Chosen:
     path: bool = True
 
 
-def planes(entries: Sequence[Entry]) -> list[Entry]:
+@dataclass(frozen=True)
+class PlaneEntry(Entry):
+    """A plane under the names that the window offers it by."""
+
+    scan: Scan
+
+
+def planes(entries: Sequence[Entry]) -> list[PlaneEntry]:
     """Return those that a window can show: planes of 2 × 2 points or more."""
     return [
-        one for one in entries if not one.scan.is_line and min(len(one.scan.x), len(one.scan.y)) > 1
+        PlaneEntry(one.run, one.name, one.scan)
+        for one in entries
+        if isinstance(one.scan, Scan)
+        and not one.scan.is_line
+        and min(len(one.scan.x), len(one.scan.y)) > 1
     ]
 
 
@@ -58,7 +69,7 @@ class SurfaceWindow:
         self.entries = planes(entries)
         if not self.entries:
             raise LandscapeError(
-                "a window shows scans of planes, got lines only; see them with --html"
+                "a window shows scans of planes, got none; see lines and valleys with --html"
             )
         opengl.prepare()
         import pyvista
@@ -98,7 +109,7 @@ class SurfaceWindow:
         self.plotter.render()
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> PlaneEntry:
         """The scan that is shown."""
         return self.entries[self.choice.entry]
 

@@ -80,6 +80,16 @@ class Page:
             before = taken
         return np.asarray(Image.open(BytesIO(taken)).convert("RGB")).astype(int)
 
+    def pixels(self) -> np.ndarray:
+        """All of the page as it is seen, (height, width, 3)."""
+        self.settle()
+        return np.asarray(Image.open(BytesIO(self.page.screenshot())).convert("RGB")).astype(int)
+
+    def said(self) -> str:
+        """What a screen reader hears once the keys rest."""
+        self.page.wait_for_selector("#said:not([aria-busy])", state="attached")
+        return self.text("#said")
+
     def text(self, selector: str) -> str:
         """What is written somewhere."""
         return str(self.page.locator(selector).inner_text())
@@ -87,7 +97,7 @@ class Page:
 
 @pytest.fixture(scope="session")
 def page_file(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs: one with two planes and a line, one with a plane that has holes."""
+    """Two runs: one with two planes, a line and a valley, one with a plane that has holes."""
     holes = planted.bowl(15, 15)
     losses = holes.measures["train_loss"].copy()
     losses[3:6, 3:6] = np.nan
@@ -96,6 +106,7 @@ def page_file(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Entry("high-lr", "along-final-0", planted.escape(21, 15)),
         Entry("high-lr", "random-final-0", planted.random(15, 15)),
         Entry("high-lr", "line-final-0", planted.line(31)),
+        Entry("high-lr", "valley-random-0", planted.valley()),
         Entry("fine", "random-final-0", planted.with_losses(holes, losses)),
     ]
     return explorer_page.save(entries, tmp_path_factory.mktemp("page") / "explorer.html")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from landscape.draw.interactive import explorer_data, explorer_page, explorer_sources
-from landscape.draw.interactive.explorer_data import Entry, unpacked
+from landscape.draw.interactive.explorer_data import Entry
+from landscape.draw.interactive.packing import unpacked
 from landscape.draw.solid import view
 from landscape.errors import LandscapeError
 from landscape.store.scans import scanfile
@@ -71,7 +72,7 @@ def test_a_line_has_its_bands(planted):
     three = np.stack([scan.measures["train_loss"] * k for k in (1.0, 2.0, 3.0)])
     spread = Spread(np.arange(3), {"train_loss": three}, np.ones((3, 5), bool), np.ones((3, 1)))
     found = explorer_data.scan_values(replace(scan, spread=spread))
-    assert found["line"]
+    assert found["kind"] == "line"
     train = found["measures"][0]
     np.testing.assert_allclose(unpacked(train["values"]), three[1], rtol=1e-6)
     low, high = (unpacked(side) for side in train["band"])

@@ -95,8 +95,16 @@ def test_steps_by_the_slider_and_by_the_curve(explorer):
     assert explorer.text("#step") == "900"
     assert changed(before, explorer.picture()) > 0.001
     box = explorer.page.locator("#curve").bounding_box()
-    explorer.page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 20)
+    # Between its margins: 46 pixels at the left for the axis, 10 at the right.
+    middle = box["x"] + 46 + 0.5 * (box["width"] - 56)
+    explorer.page.mouse.click(middle, box["y"] + 20)
     assert 2600 < int(explorer.text("#step").replace(",", "")) < 2750
+
+
+def test_the_strip_has_axes(explorer):
+    said = explorer.page.locator("#curve text").all_text_contents()
+    assert {"loss", "step", "0", "1,000", "5,000"} <= set(said)
+    assert any(text in said for text in ("0.5", "1", "2"))
 
 
 def test_a_step_says_its_losses(explorer, planted):
@@ -148,7 +156,7 @@ def test_every_control_can_be_reached_by_tab(explorer):
         reached.add(explorer.page.evaluate("() => document.activeElement.id"))
     assert reached >= {
         *("run", "scan", "measure", "reset", "help", "picture", "log", "exaggeration"),
-        *("path", "contours", "floor", "through", "play", "scrub", "speed"),
+        *("path", "contours", "floor", "through", "play", "scrub", "speed", "theme"),
     }
 
 
@@ -162,6 +170,49 @@ def test_hovering_tells_coordinates_and_losses(explorer):
     first = words.split()[0]
     assert first in ("x", "path", "start", "best", "end")
     assert ("training loss" if first == "x" else "true loss") in words
+
+
+def test_best_is_seen_at_first_view(explorer):
+    """Its star is on top of the surface, in the figures' gold, and within the picture."""
+    signs = {sign: explorer.page.locator(f"#picture :text-is('{sign}')") for sign in "●★■"}
+    stage = explorer.page.locator("#picture").bounding_box()
+    for sign, found in signs.items():
+        assert found.count() == 1, sign
+        box = found.bounding_box()
+        assert stage["x"] < box["x"] < stage["x"] + stage["width"] - box["width"]
+        assert stage["y"] < box["y"] < stage["y"] + stage["height"] - box["height"]
+    explorer.picture()
+    box = signs["★"].bounding_box()
+    top, left = int(box["y"]), int(box["x"])
+    part = explorer.pixels()[top : top + int(box["height"]), left : left + int(box["width"])]
+    assert (np.abs(part - [255, 210, 31]).max(axis=2) < 12).sum() > 20
+
+
+def test_what_hovering_says_is_there_by_keyboard(explorer, planted):
+    scan = planted.escape(21, 15)
+    explorer.page.keyboard.press("i")
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft"):
+        explorer.page.keyboard.press(key)
+    a, b = 11, 8
+    words, heard = explorer.text("#tip"), explorer.said()
+    for value in (scan.x[a], scan.y[b], *(scan.measures[name][a, b] for name in scan.measures)):
+        written = f"{value:.4g}".replace("-", "−")
+        assert written in words
+        assert written in heard
+    explorer.page.keyboard.press("Escape")
+    assert explorer.page.locator("#tip").is_hidden()
+    explorer.page.keyboard.press("Home")
+    assert explorer.said().startswith("step 0, true loss 2.31, ")
+
+
+def test_light_and_dark(explorer):
+    assert explorer.pixels()[320, 20].tolist() == [255, 255, 255]
+    explorer.page.keyboard.press("d")
+    explorer.picture()
+    assert explorer.pixels()[320, 20].tolist() == [20, 22, 26]
+    explorer.page.click("#theme")
+    explorer.picture()
+    assert explorer.pixels()[320, 20].tolist() == [255, 255, 255]
 
 
 def test_holes_are_named(explorer):
@@ -181,11 +232,28 @@ def test_a_line_is_a_curve(explorer):
     assert explorer.text("#title").startswith("training accuracy (1,437 samples)")
 
 
-def test_it_is_usable_when_small(chromium, page_file):
-    context = chromium.new_context(viewport={"width": 800, "height": 600}, offline=True)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
-    page.wait_for_selector("body[data-ready=yes]", timeout=90_000)
+@pytest.fixture
+def small(chromium, page_file):
+    """Opens the page in a window of a size, without a network."""
+    contexts = []
+
+    def opened(width, height):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, offline=True, reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(page_file.as_uri())
+        page.wait_for_selector("body[data-ready=yes]", timeout=90_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def test_it_is_usable_when_small(small):
+    page = small(800, 600)
     box = page.locator("#picture").bounding_box()
     assert box["width"] > 500
     assert box["height"] > 400
@@ -193,4 +261,23 @@ def test_it_is_usable_when_small(chromium, page_file):
         "() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
     )
     assert (wide, tall) == (800, 600)
-    context.close()
+
+
+OUTSIDE = """() => [...document.querySelectorAll("select, button, input, svg text, td, p, h2")]
+    .filter((one) => one.checkVisibility() && !one.closest("[hidden]"))
+    .filter((one) => { const box = one.getBoundingClientRect();
+        return box.width && (box.left < -0.5 || box.right > innerWidth + 0.5); })
+    .map((one) => one.id || one.textContent)"""
+
+
+@pytest.mark.parametrize("scan", ["0", "1", "2", "3"])
+def test_nothing_is_cropped_on_a_phone(small, scan):
+    page = small(390, 844)
+    page.select_option("#scan", scan)
+    page.wait_for_timeout(500)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+    assert page.evaluate(OUTSIDE) == []
+    stage, bar = (page.locator(name).bounding_box() for name in ("#stage", "#timeline"))
+    assert stage["width"] == 390
+    # The steps stay within reach of the thumb.
+    assert bar["y"] + bar["height"] == pytest.approx(844, abs=1)

@@ -10,9 +10,12 @@ function choose(at) {
   const name = measure().name;
   state.at = at;
   state.hidden.clear();
+  state.probe = null;
   const one = scan(), same = one.measures.findIndex((of) => of.name === name);
   state.measure = Math.max(0, same);
-  state.index = Math.max(0, one.steps.length - 1);
+  // A path is first seen whole, a valley where the run was best.
+  const best = one.kind === "valley" ? one.points.find((point) => point.name === "best")?.step : undefined;
+  state.index = Math.max(0, best === undefined ? one.steps.length - 1 : one.steps.findLastIndex((at) => at <= best));
   const scans = ofRun(one.run);
   fill("run", RUNS, RUNS.indexOf(one.run));
   fill("scan", scans.map((part) => part.name), scans.findIndex((part) => part.at === at));
@@ -36,31 +39,32 @@ function stretch(value) {
   state.exaggeration = clamp(value, 0.25, 3);
   $("exaggeration").value = state.exaggeration;
   $("factor").textContent = `×${state.exaggeration}`;
-  return scan().line ? null : Plotly.relayout(picture, {
-    "scene.aspectratio": sceneLayout().scene.aspectratio });
+  return kind() !== "plane" ? null : Plotly.relayout(picture, {
+    "scene.aspectratio": sceneAspect() });
 }
 
 const toggle = (id) => { if (!$(id).disabled) $(id).click(); };
 const camera = () => picture._fullLayout.scene._scene.getCamera();
-const look = (eye, center) => Plotly.relayout(picture, {
+const lookFrom = (eye, center) => Plotly.relayout(picture, {
   "scene.camera": { eye, center, up: { x: 0, y: 0, z: 1 } } });
 
 // Degrees around the vertical, degrees up, and a factor of the distance.
 function turn(around, up, nearer = 1) {
-  if (scan().line) return null;
+  if (kind() !== "plane") return null;
   const { eye, center } = camera();
   const off = ["x", "y", "z"].map((axis) => eye[axis] - center[axis]);
   const far = Math.hypot(...off) * nearer, radians = Math.PI / 180;
   const azimuth = Math.atan2(off[1], off[0]) + around * radians;
   const steep = clamp(Math.asin(off[2] / Math.hypot(...off)) + up * radians, -1.5, 1.5);
   const flat = far * Math.cos(steep);
-  return look({ x: center.x + flat * Math.cos(azimuth), y: center.y + flat * Math.sin(azimuth),
+  return lookFrom({ x: center.x + flat * Math.cos(azimuth), y: center.y + flat * Math.sin(azimuth),
     z: center.z + far * Math.sin(steep) }, center);
 }
 
 function reset() {
   stretch(1);
-  if (!scan().line) return look(eye(), CENTRE);
+  if (kind() === "valley") return null;
+  if (kind() === "plane") return lookFrom(eye(), CENTRE);
   const { xaxis, yaxis } = curveLayout();
   return Plotly.relayout(picture, { "xaxis.range": xaxis.range, "yaxis.range": yaxis.range });
 }
@@ -71,17 +75,39 @@ function help() {
   $("help").setAttribute("aria-expanded", String(!hidden));
 }
 
+// Light or dark from now on, whatever the system says.
+function changeTheme(to = dark() ? "light" : "dark") {
+  document.documentElement.dataset.theme = to;
+  return refresh();
+}
+
+// The point of the grid that the arrows move: of a plane or a line once it was asked for, of a
+// valley along the slice.
+function point(along, across) {
+  const one = scan(), last = [one.size[0] - 1, (one.size[1] ?? 1) - 1];
+  const [a, b] = state.probe ?? (kind() === "valley" ? [state.index, one.centre] : last.map((n) => Math.round(n / 2)));
+  return pointAt([clamp(a + along, 0, last[0]), clamp(b + across, 0, last[1])]);
+}
+const pointing = () => (state.probe || kind() === "valley" ? pointAt(null) : point(0, 0));
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+// What an arrow means: through the steps and the height, or over the grid while that is pointed at.
+function arrowed(key) {
+  const [along, across] = ARROWS[key];
+  if (kind() === "valley" ? across : state.probe) return point(along, across);
+  return along ? goTo(state.index + along) : stretch(state.exaggeration + 0.25 * across);
+}
+
 const KEYS = {
   " ": () => play(!state.playing),
-  ArrowLeft: () => goTo(state.index - 1), ArrowRight: () => goTo(state.index + 1),
+  ...Object.fromEntries(Object.keys(ARROWS).map((key) => [key, () => arrowed(key)])),
   Home: () => goTo(0), End: () => goTo(scan().steps.length - 1),
-  ArrowUp: () => stretch(state.exaggeration + 0.25), ArrowDown: () => stretch(state.exaggeration - 0.25),
+  i: pointing, d: () => changeTheme(),
   "+": () => turn(0, 0, 0.85), "=": () => turn(0, 0, 0.85), "-": () => turn(0, 0, 1 / 0.85),
   0: reset, l: () => toggle("log"), p: () => toggle("path"), c: () => toggle("contours"),
   f: () => toggle("floor"), t: () => toggle("through"), "?": help,
   r: () => next("run", chooseRun), s: () => next("scan", chooseScan),
   m: () => next("measure", chooseMeasure),
-  Escape: () => { if (!$("keys").hidden) help(); },
+  Escape: () => { if (!$("keys").hidden) help(); else if (state.probe) pointAt(null); },
 };
 const TURNS = { ArrowLeft: [-8, 0], ArrowRight: [8, 0], ArrowUp: [0, 6], ArrowDown: [0, -6] };
 
@@ -111,19 +137,48 @@ $("play").addEventListener("click", () => play(!state.playing));
 $("scrub").addEventListener("input", () => { play(false); goTo(Number($("scrub").value)); });
 $("speed").addEventListener("change", () => { clock = null; });
 $("curve").addEventListener("pointerdown", (event) => {
-  const box = $("curve").getBoundingClientRect(), { steps } = scan();
+  const frame = $("curve").getBoundingClientRect(), { steps } = scan();
   if (steps.length < 2) return;
-  const wanted = steps[0] + (event.clientX - box.left) / box.width * (steps.at(-1) - steps[0]);
+  const share = (event.clientX - frame.left - MARGIN.left) / (frame.width - MARGIN.left - MARGIN.right);
   play(false);
-  goTo(steps.findLastIndex((at) => at <= Math.max(wanted, steps[0])));
+  goTo(steps.findLastIndex((at) => at <= Math.max(steps[0] + share * (steps.at(-1) - steps[0]), steps[0])));
 });
+$("theme").addEventListener("click", () => changeTheme());
+const over = (event, frame) => [event.clientX - frame.left, event.clientY - frame.top];
+$("valley").addEventListener("pointerdown", (event) => {
+  const found = underneath(...over(event, $("valley").getBoundingClientRect()));
+  if (!found) return;
+  play(false);
+  $("valley").setPointerCapture(event.pointerId);
+  goTo(found.k);
+});
+$("valley").addEventListener("pointermove", (event) => {
+  const found = underneath(...over(event, $("valley").getBoundingClientRect()));
+  $("tip").hidden = !found || event.pointerType === "touch";
+  if (!found) return;
+  if (event.buttons) goTo(found.k);
+  const one = scan(), at = found.b === null ? [] : [["across", written(one.y[found.b])],
+    ...valuesAt(one, found.k * one.y.length + found.b)];
+  showTip(`step ${whole(one.steps[found.k])}`, found.b === null ? columnFacts(found.k) : at);
+  $("tip").hidden = event.pointerType === "touch";
+});
+$("valley").addEventListener("pointerleave", () => { $("tip").hidden = true; });
 $("copy").addEventListener("click", () => navigator.clipboard.writeText(scan().caption));
 $("stage").addEventListener("mousemove", (event) => {
+  if (state.probe && kind() !== "valley") return;
   const box = $("stage").getBoundingClientRect(), tip = $("tip");
   const x = event.clientX - box.left, y = event.clientY - box.top;
   tip.style.left = x > box.width - 260 ? "" : `${x + 16}px`;
   tip.style.right = x > box.width - 260 ? `${box.width - x + 16}px` : "";
   tip.style.top = `${clamp(y + 14, 0, Math.max(0, box.height - 150))}px`;
 });
+
+document.documentElement.dataset.theme = dark() ? "dark" : "light";
+DARK.addEventListener("change", () => changeTheme(DARK.matches ? "dark" : "light"));
+let resting = null;
+new ResizeObserver(() => {
+  clearTimeout(resting);
+  resting = setTimeout(() => { if (kind() === "valley") drawValley(); drawTimeline(); }, 60);
+}).observe($("stage"));
 
 choose(0).then(() => { document.body.dataset.ready = "yes"; });

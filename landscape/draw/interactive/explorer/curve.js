@@ -6,7 +6,7 @@ function curveTraces() {
     ["loss", "accuracy"].includes(kind) ? of.name.endsWith(`_${kind}`) : of === measure());
   const traces = [];
   for (const of of same) {
-    const colour = of.name.startsWith("validation") ? THEME.validation : THEME.train;
+    const colour = of.name.startsWith("validation") ? look().validation : look().train;
     if (of.band) traces.push({ x: [...one.x, ...[...one.x].reverse()], mode: "lines", fill: "toself",
       y: [...of.band[1], ...Array.from(of.band[0]).reverse()], line: { width: 0 },
       fillcolor: colour, opacity: 0.18, hoverinfo: "skip", type: "scatter" });
@@ -25,25 +25,28 @@ function curveTraces() {
       hoverinfo: "none", meta: { path, rows: [k] }, x: [path.x[k]], y: [path.true[k]],
       marker: { size: 13, color: colourAt(path, k), line: { color: "#111", width: 2 } } });
   }
+  if (state.probe) traces.push({ type: "scatter", mode: "markers", name: "pointed at", showlegend: false,
+    hoverinfo: "skip", x: [one.x[state.probe[0]]], y: [measure().values[state.probe[0]]],
+    marker: { size: 11, color: css("accent"), line: { color: "#fff", width: 2 } } });
   return traces;
 }
 
 function curveLayout() {
   const one = scan(), of = measure(), log = of.log && state.log;
-  const rule = { gridcolor: "#e6e8eb", zeroline: false, linecolor: "#9aa0a8", ticks: "outside" };
+  const rule = { gridcolor: css("line"), zeroline: false, linecolor: css("axis"), ticks: "outside" };
   const points = state.path ? one.points : [];
   const constant = lossKind() && one.constant !== null;
   const shapes = points.map((point) => ({ type: "line", x0: point.xy[0], x1: point.xy[0], yref: "paper",
     y0: 0, y1: 1, layer: "below", line: { width: 1.5, dash: "dot",
       color: THEME.marks[point.name] ?? THEME.other } }));
   if (constant) shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: one.constant,
-    y1: one.constant, layer: "below", line: { width: 1.5, dash: "dash", color: THEME.constant } });
+    y1: one.constant, layer: "below", line: { width: 1.5, dash: "dash", color: look().constant } });
   const room = 1 + 0.04 * (state.exaggeration - 1);
   return {
     margin: { l: 74, r: 26, t: 64, b: 62 }, showlegend: true, hovermode: "closest",
     legend: { orientation: "h", x: 1, xanchor: "right", y: 1.0, yanchor: "bottom" }, dragmode: "pan",
-    uirevision: `${state.at},${state.log},${state.measure}`, paper_bgcolor: "#fff", plot_bgcolor: "#fff",
-    font: { family: "system-ui, sans-serif", color: "#1a1a1a" }, shapes,
+    uirevision: `${state.at},${state.log},${state.measure}`, paper_bgcolor: css("page"), plot_bgcolor: css("page"),
+    font: { family: "system-ui, sans-serif", color: css("ink") }, shapes,
     xaxis: { ...rule, title: { text: `${one.labels[0]} (${one.units[0]})` },
       range: [one.x[0], one.x.at(-1)] },
     yaxis: { ...rule, type: log ? "log" : "linear", title: { text: of.short },

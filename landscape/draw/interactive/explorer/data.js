@@ -5,10 +5,19 @@ const THEME = PAGE.theme;
 const state = {
   at: 0, measure: 0, log: true, exaggeration: 1, index: 0, playing: false,
   path: true, contours: true, floor: true, through: false, hidden: new Set(),
+  // A grid point that the keys point at: [a, b], of a valley [column, b].
+  probe: null,
 };
 const scan = () => unpacked(PAGE.scans[state.at]);
+const kind = () => scan().kind;
 const measure = () => scan().measures[state.measure];
 const onScale = (value) => position(measure(), value);
+
+// Light or dark: what was chosen, else what the system says.
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+const dark = () => (document.documentElement.dataset.theme ?? (DARK.matches ? "dark" : "light")) === "dark";
+const look = () => THEME.looks[dark() ? "dark" : "light"];
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 function unpacked(one) {
   if (one.unpacked) return one;
@@ -19,16 +28,23 @@ function unpacked(one) {
     part.band = part.band && part.band.map((side) => unpack(side));
   }
   for (const path of one.paths) {
-    const xy = unpack(path.xy), axes = one.line ? 1 : 2;
+    const xy = unpack(path.xy), axes = one.kind === "line" ? 1 : 2;
     path.x = path.step.map((_, row) => xy[row * axes]);
-    path.y = path.step.map((_, row) => (one.line ? 0 : xy[row * axes + 1]));
+    path.y = path.step.map((_, row) => (axes === 1 ? 0 : xy[row * axes + 1]));
     path.away = unpack(path.away);
     path.true = unpack(path.true);
     path.plane = unpack(path.plane);
     path.faded = unpack(path.faded, Uint8Array);
   }
-  const steps = new Set(one.paths.flatMap((path) => path.step));
-  one.steps = [...steps].sort((a, b) => a - b);
+  if (one.kind === "valley") {
+    for (const name of ["walls", "widths", "critical", "bounds", "length"]) one[name] = unpack(one[name]);
+    one.own = { x: unpack(one.own.x), loss: unpack(one.own.loss) };
+    one.size = [one.left.length, one.y.length];
+    one.wide = one.left.at(-1) + 1;
+  } else {
+    const steps = new Set(one.paths.flatMap((path) => path.step));
+    one.steps = [...steps].sort((a, b) => a - b);
+  }
   one.unpacked = true;
   return one;
 }
@@ -43,6 +59,7 @@ function height(of, value) {
   return of.log && !state.log ? (value - of.low) / (of.high - of.low) : position(of, value);
 }
 
+const ticksOf = (of) => (of.log && (state.log || kind() === "valley") ? of.ticks.log : of.ticks.linear);
 const step = () => scan().steps[state.index] ?? 0;
 const shown = () => scan().paths.filter((_, k) => !state.hidden.has(k));
 
@@ -62,8 +79,8 @@ function when(at) {
   return last > steps[0] ? (at - steps[0]) / (last - steps[0]) : 0;
 }
 
-const happening = (path, at) => path.events
-  .filter((event) => event.first <= at && at <= event.last).map((event) => event.name);
+const happening = (path, at) => [...new Set(path.events
+  .filter((event) => event.first <= at && at <= event.last).map((event) => event.name))];
 
 // Why a grid point has no finite value.
 function absent(one, at, value) {
@@ -77,5 +94,9 @@ function doubt(one, of, at) {
   if (!(error > 0)) return measured ? "" : ", interpolated";
   return measured ? `, standard error ${written(error, 2)}` : `, interpolated, ± ${written(error, 2)}`;
 }
+
+// A grid point's measures, as rows of what and how much.
+const valuesAt = (one, at, which = one.measures) => which.map((each) =>
+  [each.short, absent(one, at, each.values[at]) || written(each.values[at], 4) + doubt(one, each, at)]);
 
 const lossKind = () => measure().name.endsWith("_loss");

@@ -37,8 +37,8 @@ function shade(ramp, place) {
   return `rgb(${mix(1)},${mix(3)},${mix(5)})`;
 }
 
-function paled(colour, kept) {
-  const parts = colour.match(/\d+/g).map((part) => Math.round(kept * part + (1 - kept) * 255));
+function paled(colour, kept, to = [255, 255, 255]) {
+  const parts = colour.match(/\d+/g).map((part, k) => Math.round(kept * part + (1 - kept) * to[k]));
   return `rgb(${parts.join(",")})`;
 }
 

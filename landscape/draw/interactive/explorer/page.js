@@ -1,23 +1,39 @@
-// The page: controls, what the side says, keys.
+// The page: its views, what the side says, what is told of a place.
 
 const picture = $("picture");
 let before = null;
 
+// Each kind of scan: how it is drawn, and drawn anew at another step.
+const VIEWS = {
+  plane: { draw: () => plotted([...ground(), ...walked()], sceneLayout()), walk: redrawPath,
+    facts: (at) => shown().flatMap((path) => pathFacts(path, row(path, at))) },
+  line: { draw: () => plotted(curveTraces(), curveLayout()), walk: () => draw(),
+    facts: (at) => shown().flatMap((path) => pathFacts(path, row(path, at))) },
+  valley: { draw: drawValley, walk: walkValley, facts: () => [...columnFacts(state.index), ...probeFacts()] },
+};
+const view = () => VIEWS[kind()];
+
 function draw() {
-  const one = scan();
-  const [traces, layout] = one.line ? [curveTraces(), curveLayout()]
-    : [[...ground(), marked(), ...walked()], sceneLayout()];
-  const config = { displayModeBar: false, scrollZoom: true, responsive: true, doubleClick: false };
-  const kind = one.line ? "line" : "plane";
-  if (before !== null && before !== kind) Plotly.purge(picture);
-  if (before !== kind) picture.replaceChildren();
-  const first = before !== kind;
-  before = kind;
-  state.steady = one.line ? 0 : traces.length - walked().length;
-  const done = Plotly.react(picture, traces, layout, config);
-  if (first) done.then(listen);
+  const other = before !== null && before !== kind();
+  if (other && before !== "valley") Plotly.purge(picture);
+  if (before !== kind()) picture.replaceChildren();
+  const first = before !== kind();
+  before = kind();
+  picture.hidden = kind() === "valley";
+  $("valley").hidden = kind() !== "valley";
+  $("stage").classList.toggle("valley", kind() === "valley");
+  // A valley has the curve over its own columns; the stage's size is known only then.
+  $("track").classList.toggle("bare", kind() === "valley");
+  const done = Promise.resolve(view().draw());
+  if (first && kind() !== "valley") done.then(listen);
   $("waiting").hidden = true;
   return done;
+}
+
+function plotted(traces, layout) {
+  const config = { displayModeBar: false, scrollZoom: true, responsive: true, doubleClick: false };
+  state.steady = kind() === "line" ? 0 : traces.length - walked().length;
+  return Plotly.react(picture, traces, layout, config);
 }
 
 function listen() {
@@ -28,7 +44,6 @@ function listen() {
 // Only what moves with the steps is handed over anew. Plotly's own restyle would take the surface
 // with it, at a tenth of a second each; it remains for a plotly that is built in another way.
 function redrawPath() {
-  if (scan().line) return draw();
   const parts = walked(), inner = picture._fullLayout?.scene?._scene;
   const full = parts.map((_, k) => picture._fullData[state.steady + k]);
   const live = full.map((trace) => inner?.traces?.[trace?.uid]);
@@ -47,55 +62,88 @@ function redrawPath() {
 
 function goTo(index) {
   state.index = clamp(index, 0, Math.max(0, scan().steps.length - 1));
+  if (state.probe && kind() === "valley") state.probe[0] = state.index;
   moveCursor();
   readout();
-  return redrawPath();
+  if (!state.playing) say(`step ${whole(step())}`, view().facts(step()));
+  return view().walk();
+}
+
+// Said to who doesn't see it, once the keys rest.
+let saying = null;
+function say(name, rows) {
+  clearTimeout(saying);
+  $("said").setAttribute("aria-busy", "true");
+  saying = setTimeout(() => {
+    $("said").removeAttribute("aria-busy");
+    $("said").textContent = [name, ...rows.map(([what, value]) => `${what} ${value}`)].filter(Boolean).join(", ");
+  }, 120);
 }
 
 function tell(point) {
   const rows = [], { meta } = point.data;
   let name = "";
-  if (meta?.points) {
-    name = meta.points[point.pointNumber].text;
-    meta.points[point.pointNumber].xy.forEach((at, k) => rows.push(["xy"[k], written(at, 4)]));
-  } else if (meta?.path) {
+  if (meta?.path) {
     const { path } = meta, k = meta.rows[point.pointNumber];
     name = `${path.name || "path"}, step ${whole(path.step[k])}`;
-    rows.push(...facts(path, k), ["x", written(path.x[k], 4)]);
-    if (!scan().line) rows.push(["y", written(path.y[k], 4)]);
+    rows.push(...pathFacts(path, k), ["x", written(path.x[k], 4)]);
+    if (kind() === "plane") rows.push(["y", written(path.y[k], 4)]);
   } else {
     const one = scan(), of = meta?.measure ?? measure(), at = point.pointNumber;
-    const wide = one.size[1] ?? 1, whole_ = at < of.values.length;
     rows.push(["x", written(point.x, 4)]);
-    if (!one.line) rows.push(["y", written(point.y, 4)]);
-    if (!whole_) rows.push([of.short, written(of.high)]);
-    else for (const each of one.line ? [of] : one.measures) {
-      const value = each.values[one.line ? at : Math.floor(at / wide) * wide + at % wide];
-      rows.push([each.short, absent(one, at, value) || written(value, 4) + doubt(one, each, at)]);
-    }
+    if (kind() === "plane") rows.push(["y", written(point.y, 4)]);
+    if (at >= of.values.length) rows.push([of.short, written(of.high)]);
+    else rows.push(...valuesAt(one, at, kind() === "line" ? [of] : one.measures));
   }
-  const table = rows.map(([what, value]) => element("tr", {},
-    element("td", { textContent: what }), element("td", { textContent: value })));
-  $("tip").replaceChildren(element("b", { textContent: name }), element("table", {}, ...table));
+  showTip(name, rows);
+}
+
+function showTip(name, rows) {
+  $("tip").replaceChildren(element("b", { textContent: name }), element("table", {}, ...rows.map(tableRow)));
   $("tip").hidden = false;
 }
 
-function facts(path, k) {
+const tableRow = ([what, value]) => element("tr", {},
+  element("td", { textContent: what }), element("td", { textContent: value }));
+
+// Of the grid point that the keys point at what hovering says of it.
+function probeFacts() {
+  if (!state.probe) return [];
+  const one = scan(), [a, b] = state.probe;
+  if (kind() === "valley") return [["at", `${written(one.y[b])} across`],
+    ...valuesAt(one, a * one.y.length + b)];
+  const rows = [["x", written(one.x[a], 4)]];
+  if (kind() === "plane") rows.push(["y", written(one.y[b], 4)]);
+  return [...rows, ...valuesAt(one, kind() === "plane" ? a * one.y.length + b : a)];
+}
+
+function pointAt(probe) {
+  state.probe = probe;
+  if (kind() === "valley") readout();
+  else if (probe) {
+    Object.assign($("tip").style, { left: "16px", right: "", top: "56px" });
+    showTip("pointed at", probeFacts());
+  } else $("tip").hidden = true;
+  if (probe) say("", probeFacts());
+  return view().walk();
+}
+
+function pathFacts(path, k) {
+  if (k < 0) return [["not begun", ""]];
   const known = (value) => (Number.isNaN(value) ? "not evaluated" : written(value, 4));
-  const where = scan().line ? "line" : "plane", events = happening(path, path.step[k]);
-  return [["true loss", known(path.true[k])], [`${where}'s loss`, known(path.plane[k])],
-    [`distance from the ${where}`, written(path.away[k])],
+  const events = happening(path, path.step[k]);
+  return [["true loss", known(path.true[k])], [`${kind()}'s loss`, known(path.plane[k])],
+    [`distance from the ${kind()}`, written(path.away[k])],
     ...(events.length ? [["during", events.join(", ")]] : [])];
 }
 
 function readout() {
   const rows = [];
-  for (const path of shown()) {
+  if (kind() === "valley") rows.push(...view().facts(step()).map(tableRow));
+  else for (const path of shown()) {
     if (scan().paths.length > 1) rows.push(element("tr", { className: "name" },
       element("td", { textContent: path.name, colSpan: 2 })));
-    const k = row(path);
-    for (const [what, value] of k < 0 ? [["not begun", ""]] : facts(path, k)) rows.push(
-      element("tr", {}, element("td", { textContent: what }), element("td", { textContent: value })));
+    rows.push(...pathFacts(path, row(path)).map(tableRow));
   }
   if (!rows.length) rows.push(element("tr", {}, element("td", { textContent: "no path" })));
   $("readout").replaceChildren(...rows);
@@ -114,40 +162,51 @@ function bar(title, ramp, ticks) {
 }
 
 function legend() {
-  const one = scan(), of = measure(), ticks = of.log ? of.ticks.log : of.ticks.linear;
-  const parts = [element("h2", { textContent: "Legend" })];
-  if (!one.line)
+  const one = scan(), of = measure(), path = one.paths[0], parts = [element("h2", { textContent: "Legend" })];
+  const ticks = of.log ? of.ticks.log : of.ticks.linear;
+  if (kind() !== "line")
     parts.push(bar(of.short, THEME.loss, ticks.map(([value, text]) => [onScale(value), text])));
   const entry = (text, colour, kind = "") => {
     const swatch = element("i", { className: kind });
     swatch.style.background = colour;
     parts.push(element("div", { className: "entry" }, swatch, text));
   };
-  if (one.paths.length && one.steps.length > 1) parts.push(bar("training step", THEME.step,
+  if (path && one.steps.length > 1) parts.push(bar("training step", THEME.step,
     [[0, whole(one.steps[0])], [1, whole(one.steps.at(-1))]]));
-  if (one.paths.length && !one.line) {
+  if (path && kind() === "plane") {
     if (of.name === "train_loss") entry("path at its true loss, with drops to the plane's", gradient(THEME.step), "flat thick");
     entry("its projection onto the surface", gradient(THEME.step), "flat");
   }
-  for (const point of one.points) entry(point.text, THEME.marks[point.name] ?? THEME.other,
-    { start: "round", best: "diamond" }[point.name] ?? "");
-  if (one.paths.some((path) => path.faded.some(Boolean)))
+  if (kind() === "valley") {
+    entry("the run itself", "#fff", "flat cased");
+    entry("walls: the loss is 0.1 higher (quartiles)", "#1a1a1a", "flat cased");
+  }
+  for (const point of one.points) {
+    const box = element("div", { className: "entry" });
+    box.innerHTML = `<svg aria-hidden="true">${mark(point.name, 8, 8, 5.5)}</svg>`;
+    box.append(point.text);
+    parts.push(box);
+  }
+  if (one.points.some((point) => point.hollow)) entry("hollow: over 10 % off the plane's loss", "#fff");
+  if (one.paths.some((part) => part.faded.some(Boolean)))
     entry("pale: over 10 % off the plane's loss", paled(shade(THEME.step, 0.6), THEME.faded), "flat");
-  for (const name of new Set(one.paths.flatMap((path) => path.events.map((event) => event.name))))
-    entry(name, THEME.episodes[name], "flat");
+  for (const name of new Set([one, ...one.paths].flatMap((part) => (part.events ?? []).map((event) => event.name))))
+    if (name in THEME.episodes) entry(name, THEME.episodes[name], "flat");
   if (lossKind() && one.constant !== null)
-    entry(`best constant output, ${written(one.constant)}`, THEME.constant, "flat");
-  if (of.cap && !one.line) entry(of.cap, THEME.loss.at(-1), "flat");
+    entry(`best constant output, ${written(one.constant)}`, look().constant, "flat");
+  if (of.cap && kind() === "plane") entry(of.cap, THEME.loss.at(-1), "flat");
+  if (of.cap && kind() === "valley") entry(of.cap.replace("cut at", "above"), look().beyond, "flat thick");
   const holes = new Set();
   of.values.forEach((value, at) => { const why = absent(one, at, value); if (why) holes.add(why); });
-  if (holes.size) entry(`hole: ${[...holes].join(", ")}`, "#fff");
+  if (holes.size) entry(`hole: ${[...holes].join(", ")}`, css("page"));
   $("legend").replaceChildren(...parts);
 }
 
 function describe() {
-  const one = scan(), of = measure();
-  const path = one.paths.length && measure().name !== "train_loss" && !one.line && state.path
-    ? "The path is drawn on the surface: its true losses are training losses" : "";
+  const one = scan(), of = measure(), train = of.name === "train_loss";
+  const aside = { plane: "The path is drawn on the surface: its true losses are training losses",
+    valley: "The walls are those of the training loss" }[kind()];
+  const path = !train && aside && state.path && (one.paths.length || kind() === "valley") ? aside : "";
   $("title").replaceChildren(of.title, element("small", { textContent: path || one.title }));
   $("facts").replaceChildren(element("h2", { textContent: "What this shows" }),
     ...one.facts.map((text) => element("p", { textContent: text })));
@@ -155,8 +214,14 @@ function describe() {
   document.title = `${one.run}: ${one.name}`;
   $("log").disabled = !of.log;
   $("log").checked = of.log && state.log;
-  $("height").hidden = one.line;
-  for (const id of ["contours", "floor", "through"]) $(id).disabled = one.line;
+  $("height").hidden = kind() !== "plane";
+  $("logs").hidden = kind() === "valley";
+  $("reset").disabled = kind() === "valley";
+  $("pathname").textContent = kind() === "valley" ? "Walls" : "Path";
+  for (const id of ["contours", "floor", "through"]) {
+    $(id).disabled = kind() !== "plane";
+    $(id).parentElement.hidden = kind() === "valley";
+  }
   const labels = one.paths.length < 2 ? [] : one.paths.map((part, k) => {
     const box = element("input", { type: "checkbox", checked: !state.hidden.has(k) });
     box.addEventListener("change", () => {
@@ -173,7 +238,8 @@ function refresh() {
   $("tip").hidden = true;
   describe();
   legend();
+  const done = draw();
   drawTimeline();
   readout();
-  return draw();
+  return done;
 }

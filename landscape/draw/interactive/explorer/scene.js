@@ -2,7 +2,8 @@
 
 const FLOOR = -0.4, TALL = 0.55;
 const CENTRE = { x: 0, y: 0, z: -0.1 };
-const FAR = 2.6;
+// Of half the picture: beyond are the letters.
+const SIDEWAYS = 0.86, UPWARDS = 0.86;
 // How far lines and paths stand off the surface, so that it doesn't swallow them.
 const LIFT = 0.009, RAISED = 0.014, BETWEEN = 6;
 const LINE = { type: "scatter3d", mode: "lines", hoverinfo: "skip", showlegend: false };
@@ -72,8 +73,9 @@ const colourAt = (path, k) => {
 function ground() {
   const one = scan(), { mesh, lines, edge } = surfaceMesh();
   const faces = { i: mesh.i, j: mesh.j, k: mesh.k, x: mesh.x, y: mesh.y, intensity: mesh.colour };
+  const page = dark() ? [20, 22, 26] : undefined;
   const flat = (line) => line.z.map((z) => (z === null ? null : FLOOR + 0.01));
-  const pale = THEME.loss.map((_, k) => paled(shade(THEME.loss, k / (THEME.loss.length - 1)), 0.5));
+  const pale = THEME.loss.map((_, k) => paled(shade(THEME.loss, k / (THEME.loss.length - 1)), 0.5, page));
   const solid = { type: "mesh3d", cmin: 0, cmax: 1, showscale: false, hoverinfo: "none" };
   const still = { ambient: 1, diffuse: 0, specular: 0, fresnel: 0 };
   const parts = [
@@ -82,7 +84,7 @@ function ground() {
       lighting: { ambient: 0.62, diffuse: 0.5, specular: 0.12, roughness: 0.6, fresnel: 0.05,
         facenormalsepsilon: 0, vertexnormalsepsilon: 0 } },
     { ...LINE, ...edge, z: edge.z.map((z) => (z === null ? null : z + LIFT)),
-      line: { color: "#2b2b2b", width: 2 } },
+      line: { color: dark() ? "#000" : "#2b2b2b", width: 2 } },
   ];
   // One copy a side: the outer faces show them as well.
   if (state.contours) for (const lift of state.through ? [0] : [LIFT, -LIFT])
@@ -99,8 +101,9 @@ function ground() {
     // A little lower: a plateau at this loss would flicker.
     if (z > 0 && z < 1) parts.push({ ...solid, hoverinfo: "skip", x: [x0, x1, x1, x0],
       y: [y0, y0, y1, y1], z: Array(4).fill(z - 0.008), i: [0, 0], j: [1, 2], k: [2, 3],
-      opacity: 0.2, intensity: [0, 0, 0, 0], lighting: still,
-      colorscale: [[0, THEME.constant], [1, THEME.constant]] });
+      opacity: 0.1, intensity: [0, 0, 0, 0], lighting: still,
+      colorscale: [[0, look().constant], [1, look().constant]] }, { ...LINE, x: [x0, x1, x1, x0, x0],
+      y: [y0, y0, y1, y1, y0], z: Array(5).fill(z - 0.008), line: { color: look().constant, width: 1.5 } });
   }
   return parts;
 }
@@ -113,22 +116,32 @@ function walked() {
     const colours = rows.map((at) => colourAt(path, at));
     const whole_ = track(path), gone = track(path, last), { colour, ...line } = gone;
     parts.push({ ...LINE, x: path.x, y: path.y, z: path.x.map(() => FLOOR + 0.014),
-      line: { color: "#333", width: 2.5 }, visible: state.floor });
+      line: { color: css("note"), width: 2.5 }, visible: state.floor });
     parts.push({ ...LINE, x: whole_.x, y: whole_.y, z: whole_.z,
       line: { color: "rgba(60,60,60,0.4)", width: 1.5 } });
     parts.push({ ...LINE, ...line, line: { color: "#1a1a1a", width: 4.5 } });
     parts.push({ ...LINE, ...line, z: line.z.map((at) => (at === null ? null : at + 0.003)),
       line: { color: colour, width: 2.5 } });
     parts.push({ ...LINE, x: x.slice(0, past), y: y.slice(0, past), z: z.slice(0, past),
-      line: { color: colours.slice(0, past), width: 8 }, hoverinfo: "none",
+      line: { color: colours.slice(0, past), width: 6 }, hoverinfo: "none",
       visible: measure().name === "train_loss", meta: { path, rows }, name: "path" });
     parts.push(drops(path, rows.slice(0, past)));
     parts.push({ type: "scatter3d", mode: "markers", showlegend: false, name: "now",
       hoverinfo: "none", meta: { path, rows: [k] }, x: past ? [path.x[k]] : [null],
       y: past ? [path.y[k]] : [null], z: past ? [z[past - 1] + 0.02] : [null],
-      marker: { size: 8, color: past ? colours[past - 1] : "#fff", line: { color: "#111", width: 2 } } });
+      marker: { size: 10, symbol: "circle-open", color: css("ink"), line: { color: css("ink"), width: 3 } } });
   }
+  parts.push(pointed());
   return parts;
+}
+
+// The grid point that the keys point at.
+function pointed() {
+  const one = scan(), [a, b] = state.probe ?? [0, 0];
+  const at = state.probe ? standing(one.x[a], one.y[b]) : NaN, there = Number.isFinite(at);
+  return { type: "scatter3d", mode: "markers", showlegend: false, hoverinfo: "skip", name: "pointed",
+    x: there ? [one.x[a]] : [null], y: there ? [one.y[b]] : [null], z: there ? [at + 0.01] : [null],
+    marker: { size: 7, color: css("accent"), line: { color: "#fff", width: 2 } } };
 }
 
 // From a dozen points at their true loss down or up to the plane's loss there.
@@ -143,58 +156,96 @@ function drops(path, rows) {
   return { ...LINE, ...line, line: { color: "#222", width: 1.5 } };
 }
 
+// The figures' marks, over everything: a surface that hides the place doesn't hide that it is there.
 function marked() {
-  const looks = { start: "circle", end: "square", best: "diamond" };
-  const points = scan().points.filter((point) => state.path && point.xy.length === 2);
-  const places = points.map((point) => {
-    const true_ = scan().paths.map((path) => {
-      const k = path.step.indexOf(point.step);
-      return k >= 0 && Math.abs(path.x[k] - point.xy[0]) + Math.abs(path.y[k] - point.xy[1]) < 1e-6 *
-        (1 + Math.abs(point.xy[0]) + Math.abs(point.xy[1])) ? height(measure(), path.true[k]) : NaN;
-    }).find(Number.isFinite);
-    return measure().name === "train_loss" && true_ !== undefined ? true_ : standing(...point.xy);
-  });
-  const held = points.map((_, k) => k).filter((k) => Number.isFinite(places[k]));
-  return { type: "scatter3d", mode: "markers+text", showlegend: false, hoverinfo: "none",
-    name: "marks", meta: { points: held.map((k) => points[k]) },
-    x: held.map((k) => points[k].xy[0]), y: held.map((k) => points[k].xy[1]),
-    z: held.map((k) => places[k] + 0.012), text: held.map((k) => points[k].name),
-    textposition: "top center", textfont: { size: 13, color: "#111" },
-    marker: { size: 6, symbol: held.map((k) => looks[points[k].name] ?? "diamond"),
-      color: held.map((k) => THEME.marks[points[k].name] ?? THEME.other),
-      line: { color: "#fff", width: 1.5 } } };
+  if (!state.path) return [];
+  const one = scan(), found = new Map();
+  for (const point of one.points.filter((each) => each.xy.length === 2)) {
+    const loss = trueLoss(point), own = measure().name === "train_loss" && Number.isFinite(loss);
+    const at = own ? height(measure(), loss) : standing(...point.xy);
+    if (!Number.isFinite(at) || at > 1.04) continue;
+    const home = { x: point.xy[0], y: point.xy[1], z: at + 0.012, showarrow: false };
+    const colour = colourOf(point.name), fill = point.hollow ? "#fff" : colour, rim = point.hollow ? colour : "#1a1a1a";
+    const sign = { ...home, text: `<span style="fill:${fill};stroke:${rim};stroke-width:${point.hollow ? 3 : 1.5}px;` +
+      `paint-order:stroke">${glyph(point.name)}</span>`, font: { size: point.name === "best" ? 24 : 17 } };
+    const group = found.get(point.step) ?? { names: [], signs: [], home, loss };
+    group.names.push(point.name);
+    group.signs.push(sign);
+    found.set(point.step, group);
+  }
+  return [...found.values()].flatMap(({ names, signs, home, loss }) => [...signs, labelled(names, home, loss)]);
 }
 
-// Where the figures look from: there the path is seen best.
+// One label for all names of a step, towards the middle of the first view.
+function labelled(names, home, loss) {
+  const { x, y } = sceneAspect(), { x: ex, y: ey } = eye(), one = scan();
+  const inBox = (grid, at, wide) => ((at - grid[0]) / (grid.at(-1) - grid[0]) - 0.5) * wide;
+  // Along the picture's width: the eye looks along (−ex, −ey).
+  const rightwards = ex * inBox(one.y, home.y, y) - ey * inBox(one.x, home.x, x);
+  const up = names.at(-1) !== "end", left = rightwards > 0;
+  return { ...home, text: names.join(" and ") + (Number.isFinite(loss) ? ` ${written(loss)}` : ""),
+    xanchor: left ? "right" : "left", xshift: left ? -9 : 9, yanchor: up ? "bottom" : "top", yshift: up ? 4 : -4,
+    bgcolor: dark() ? "rgba(20,22,26,0.7)" : "rgba(255,255,255,0.7)", borderpad: 1,
+    font: { size: 12, color: css("ink") } };
+}
+
+// A marked point's own loss, where a path goes through it.
+function trueLoss(point) {
+  const near = (a, b) => Math.abs(a - b) < 1e-6 * (1 + Math.abs(b));
+  for (const path of scan().paths) {
+    const k = path.step.indexOf(point.step);
+    if (k >= 0 && near(path.x[k], point.xy[0]) && near(path.y[k], point.xy[1])) return path.true[k];
+  }
+  return NaN;
+}
+
+// Where the figures look from, for there the path is seen best, as near as the box fits in.
 const eye = () => {
-  const [x, y, z] = scan().eye;
-  return { x: CENTRE.x + FAR * x, y: CENTRE.y + FAR * y, z: CENTRE.z + FAR * z };
+  const [x, y, z] = scan().eye, far = distance([x, y, z]);
+  return { x: CENTRE.x + far * x, y: CENTRE.y + far * y, z: CENTRE.z + far * z };
 };
 
+// The smallest distance at which all corners of the box, with room for letters, are in the picture.
+function distance(towards) {
+  const { x, y, z } = sceneAspect(), wide = picture.clientWidth / picture.clientHeight;
+  const flat = Math.hypot(towards[0], towards[1]), dot = (a, b) => a.reduce((sum, part, k) => sum + part * b[k], 0);
+  const right = [-towards[1] / flat, towards[0] / flat, 0];
+  const up = [-towards[0] * towards[2] / flat, -towards[1] * towards[2] / flat, flat];
+  const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => [(k & 1 ? x : -x) / 2, (k & 2 ? y : -y) / 2,
+    (k & 4 ? z : -z) / 2 - CENTRE.z]);
+  const half = Math.tan(Math.PI / 8);
+  for (let far = 1.2; far < 8; far += 0.05) if (corners.every((corner) => {
+    const deep = half * (far - dot(corner, towards));
+    return deep > 0 && Math.abs(dot(corner, right)) < SIDEWAYS * deep * wide && Math.abs(dot(corner, up)) < UPWARDS * deep;
+  })) return far;
+  return 8;
+}
+
+const narrow = () => picture.clientWidth < 560;
+
+function sceneAspect() {
+  const share = scan().aspect, longer = Math.max(1, share), up = TALL * (state.floor ? 1 - FLOOR : 1);
+  return { x: 1.25 / longer, y: 1.25 * share / longer, z: 1.25 * up * state.exaggeration };
+}
+
 function sceneLayout() {
-  const one = scan(), of = measure(), share = one.aspect, longer = Math.max(1, share);
-  const log = of.log && state.log, ticks = log ? of.ticks.log : of.ticks.linear;
-  const quiet = { showspikes: false, backgroundcolor: "#fff", showbackground: false,
-    gridcolor: "#d5d8dd", zeroline: false, linecolor: "#9aa0a8", tickfont: { size: 11 },
-    tickcolor: "#9aa0a8", title: { font: { size: 12 } } };
+  const one = scan(), of = measure();
+  const log = of.log && state.log, ticks = ticksOf(of);
+  const quiet = { showspikes: false, showbackground: false, gridcolor: css("line"), zeroline: false,
+    linecolor: css("axis"), tickfont: { size: 11 }, tickcolor: css("axis"), title: { font: { size: 12 } } };
   const axis = (k, grid) => ({ ...quiet, range: [grid[0], grid.at(-1)], nticks: 6,
-    title: { text: one.labels[k].split(",")[0], font: { size: 12 } } });
+    title: { text: one.labels[k].split(",")[0], font: { size: narrow() ? 10 : 12 } } });
   return {
     margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: state.at,
-    paper_bgcolor: "#fff", font: { family: "system-ui, sans-serif", color: "#1a1a1a" },
+    paper_bgcolor: css("page"), font: { family: "system-ui, sans-serif", color: css("ink") },
     scene: {
-      uirevision: state.at, dragmode: "turntable", hovermode: "closest",
+      uirevision: state.at, annotations: marked(), dragmode: "turntable", hovermode: "closest",
       camera: { eye: eye(), center: CENTRE, up: { x: 0, y: 0, z: 1 } },
-      aspectmode: "manual", aspectratio: aspect(),
+      aspectmode: "manual", aspectratio: sceneAspect(),
       xaxis: axis(0, one.x), yaxis: axis(1, one.y),
       zaxis: { ...quiet, range: [state.floor ? FLOOR - 0.02 : -0.02, 1.04], tickvals: ticks.map(([value]) => height(of, value)),
         ticktext: ticks.map(([, text]) => text),
-        title: { text: of.short + (of.log ? (log ? " (log)" : " (linear)") : ""), font: { size: 12 } } },
+        title: { text: narrow() ? "" : of.short + (of.log ? (log ? " (log)" : " (linear)") : ""), font: { size: 12 } } },
     },
   };
-
-  function aspect() {
-    const up = TALL * (state.floor ? 1 - FLOOR : 1);
-    return { x: 1.25 / longer, y: 1.25 * share / longer, z: 1.25 * up * state.exaggeration };
-  }
 }
