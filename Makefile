@@ -16,12 +16,13 @@ INSTALL := $(PIP) install $(if $(CI),--quiet) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow check format
+.PHONY: help demo test test-slow docs check format
 
 help:
 	@echo 'make demo       train a network that gets lost, draw where it went, say what happened'
 	@echo 'make test       the tests, without the slow ones      (ARGS="..." goes to pytest)'
 	@echo 'make test-slow  the slow tests'
+	@echo 'make docs       the documentation as a site, in build/site'
 	@echo 'make check      linter, formatting, types'
 	@echo 'make format     format the code and mend what the linter can'
 	@echo
@@ -42,6 +43,9 @@ test: $(VENV)/.installed-test
 # pytest exits with 5 when it finds no test to run: there may be no slow ones.
 test-slow: $(VENV)/.installed-test
 	$(PYTEST) -m slow $(ARGS) || test $$? -eq 5
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python docs/make_site.py build/site
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -71,7 +75,8 @@ $(VENV)/.created: constraints.txt
 $(VENV)/.installed: EXTRAS :=
 $(VENV)/.installed-test: EXTRAS := [test]
 $(VENV)/.installed-dev: EXTRAS := [dev]
-$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev: $(VENV)/.created setup.cfg constraints.txt
+$(VENV)/.installed-docs: EXTRAS := [docs]
+$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev $(VENV)/.installed-docs: $(VENV)/.created setup.cfg constraints.txt
 	@echo 'Installing landscape$(EXTRAS) into $(VENV) (the first time, PyTorch makes this a large download)'
 	@$(INSTALL) --no-build-isolation --editable '.$(EXTRAS)'
 	@touch $@

@@ -83,7 +83,7 @@ def recorder(
     problem = builtin(model, data)
     # Small steps: nothing happens that the flight recorder would write.
     settings = Settings(lr=0.01, momentum=0.9, batch_size=batch_size, epochs=10**6)
-    with progress("timing", rounds, quiet=quiet) as report:
+    with progress("timing", rounds, unit="rounds", quiet=quiet) as report:
         for found in library.recorder(problem, settings, block=block, rounds=rounds):
             if isinstance(found, int):
                 report(found, "")

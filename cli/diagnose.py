@@ -17,8 +17,9 @@ from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
 from . import strict_json
+from .command import examples, listed
 from .printing import echo
-from .problems import SetOption, SpecOption, TrustOption, given
+from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
 from .progress import progress
 from .sweep_table import table
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare
 
 
+EXAMPLES = examples(
+    "landscape diagnose runs/a",
+    "landscape diagnose runs/a --only units,curvature --no-intervene",
+)
 WHAT = "What is measured"
 TRAIN = "Interventions"
 LINES = "Where lines are drawn"
@@ -44,7 +49,7 @@ def diagnose(
         ),
     ],
     only: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="A,B",
             help="Measure these parts: units (dead ones), functions (how outputs differ), "
@@ -54,7 +59,6 @@ def diagnose(
             "curvature-by-layer, learning-coefficient, instability (trainings that part). "
             "Of others, what was measured before is used.",
             show_default="all but those that take longer",
-            rich_help_panel=WHAT,
         ),
     ] = None,
     twin: Annotated[
@@ -63,7 +67,6 @@ def diagnose(
             metavar="RUN",
             help="A run of the same model trained independently, to compare distances with.",
             show_default="that of the time before, else a run of the sweep with another seed",
-            rich_help_panel=WHAT,
         ),
     ] = None,
     no_intervene: Annotated[
@@ -71,7 +74,6 @@ def diagnose(
         typer.Option(
             "--no-intervene",
             help="Don't train from the run's snapshots: what that would tell is left open.",
-            rich_help_panel=TRAIN,
         ),
     ] = False,
     intervene: Annotated[
@@ -93,7 +95,7 @@ def diagnose(
     ] = None,
     epochs: Annotated[
         int,
-        typer.Option(help="How long each of these trainings lasts at most.", rich_help_panel=TRAIN),
+        typer.Option(help="How long each of these trainings lasts at most."),
     ] = 15,
     orders: Annotated[
         int,
@@ -109,14 +111,12 @@ def diagnose(
             "--curve",
             help="Where no straight line connects two floors, train a Bézier curve between them: "
             "600 steps for each such pair, 45 pairs at most.",
-            rich_help_panel=TRAIN,
         ),
     ] = False,
     workers: Annotated[
         int,
         typer.Option(
             help="Train so many at a time, in processes that share the threads.",
-            rich_help_panel=TRAIN,
         ),
     ] = 1,
     scheduler: Annotated[
@@ -143,6 +143,7 @@ def diagnose(
         typer.Option(
             "--accept-changes",
             help="Diagnose although the problem's file or data changed since the training.",
+            rich_help_panel=PROBLEM,
         ),
     ] = False,
     trust: TrustOption = False,
@@ -169,7 +170,7 @@ def diagnose(
     if intervene and no_intervene:
         raise LandscapeError("--intervene and --no-intervene exclude each other; drop one of them")
     choice = DiagnosisChoice(
-        only=None if only is None else tuple(name.strip() for name in only.split(",")),
+        only=listed(only) if only else None,
         intervene=not no_intervene,
         twin=twin,
         after=after,
@@ -509,7 +510,7 @@ def _outcomes(
     """Do the tasks with one line of progress."""
     shares: dict[int, float] = {}
     counts: Counter[str] = Counter()
-    with progress(f"diagnosing {folder.name}", len(tasks), quiet=quiet) as report:
+    with progress(f"diagnosing {folder.name}", len(tasks), unit="runs", quiet=quiet) as report:
 
         def show(index: int, share: float) -> None:
             shares[index] = share

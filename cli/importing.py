@@ -87,7 +87,9 @@ def import_(
         )
     made = also_trained(made, () if parameters is None else (parameters,))
     files = importing.order(checkpoints, None if steps is None else _numbers(steps))
-    with progress("importing", 2 * len(files), quiet=quiet) as report:
+    with progress(
+        "importing", 2 * len(files), unit="readings and evaluations of checkpoints", quiet=quiet
+    ) as report:
         for done in importing.record(
             output,
             made,

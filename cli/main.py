@@ -13,7 +13,9 @@ import landscape
 from landscape.errors import LandscapeError
 
 from .bench import bench
+from .command import Command
 from .compare import compare
+from .diagnose import EXAMPLES as DIAGNOSING
 from .diagnose import diagnose
 from .doctor import doctor
 from .export import export
@@ -21,10 +23,13 @@ from .importing import import_
 from .info import info
 from .interrupts import raise_again
 from .printing import echo
+from .render import EXAMPLES as RENDERING
 from .render import render
 from .report import report
+from .scan import EXAMPLES as SCANNING
 from .scan import ScanCommand, scan
 from .sweep import SweepCommand
+from .train import EXAMPLES as TRAINING
 from .train import train
 from .view import view
 
@@ -71,20 +76,19 @@ class _Reporting(TyperGroup):
 app = typer.Typer(
     cls=_Reporting,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=SweepCommand)(train)
-app.command(cls=ScanCommand)(scan)
-app.command()(diagnose)
-app.command()(report)
-app.command()(compare)
-app.command()(view)
-app.command()(render)
-app.command()(export)
-app.command()(info)
-app.command("import")(import_)
+app.command(cls=SweepCommand, epilog=TRAINING)(train)
+app.command(cls=ScanCommand, epilog=SCANNING)(scan)
+app.command(cls=Command, epilog=DIAGNOSING)(diagnose)
+app.command(cls=Command)(report)
+app.command(cls=Command)(compare)
+app.command(cls=Command)(view)
+app.command(cls=Command, epilog=RENDERING)(render)
+app.command(cls=Command)(export)
+app.command(cls=Command)(info)
+app.command("import", cls=Command)(import_)
 app.command()(doctor)
 app.add_typer(bench)
 

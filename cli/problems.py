@@ -13,6 +13,8 @@ from landscape.errors import LandscapeError
 if TYPE_CHECKING:
     from landscape.problem import Problem
 
+PROBLEM = "The problem"
+
 SpecOption = Annotated[
     str | None,
     typer.Option(
@@ -29,6 +31,7 @@ SetOption = Annotated[
         metavar="NAME=VALUE",
         help="Keyword argument for the problem's function, read as JSON or else as text. "
         "Give it several times for several.",
+        rich_help_panel=PROBLEM,
     ),
 ]
 
@@ -39,6 +42,7 @@ TrustOption = Annotated[
         "--trust",
         help="Run the code that the run's record names, though it isn't known to be a run of "
         "yours. Needed once.",
+        rich_help_panel=PROBLEM,
     ),
 ]
 

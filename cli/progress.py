@@ -15,27 +15,32 @@ from .printing import console, echo
 Report = Callable[[float, str], None]
 """``report(done, note)``: how many are done by now, and a few words beside it."""
 
-PLAIN_SECONDS = 5.0
+PLAIN_SECONDS = 60.0
+"""Between two plain lines, whatever they are of: a log of hours stays readable."""
 FIRST_PLAIN_SECONDS = 1.0
+"""Before the first line of a work, so that quick work prints none."""
 TASK_SECONDS = 0.2
 
 
 @contextmanager
-def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Report]:
-    """Show how far something is, with the time left; inside a task say so to who runs it."""
+def progress(label: str, total: int, *, unit: str = "", quiet: bool = False) -> Iterator[Report]:
+    """Show how far something is, with the time left; inside a task say so to who runs it.
+
+    ``unit`` is what is counted, as in ``steps``; without one the share alone is said.
+    """
     if cluster.reporting():
         yield _to_runner(total)
     elif quiet:
         yield lambda done, note: None
     elif sys.stderr.isatty():
-        with _bar(label, total) as report:
+        with _bar(label, total, unit) as report:
             yield report
     else:
-        yield _plain(label, total)
+        yield _plain(label, total, unit)
 
 
 @contextmanager
-def _bar(label: str, total: int) -> Iterator[Report]:
+def _bar(label: str, total: int, unit: str) -> Iterator[Report]:
     from rich.progress import (
         BarColumn,
         Progress,
@@ -47,7 +52,9 @@ def _bar(label: str, total: int) -> Iterator[Report]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.12g}/{task.total}"),
+        TextColumn(
+            "{task.completed:.12g}/{task.total} " + unit if unit else "{task.percentage:.0f}%"
+        ),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -70,19 +77,21 @@ def _to_runner(total: int) -> Report:
     return report
 
 
-def _plain(label: str, total: int) -> Report:
+_next_line = 0.0
+
+
+def _plain(label: str, total: int, unit: str) -> Report:
     started = time.monotonic()
-    # The first line after a second, so that quick work prints none.
-    due = started + FIRST_PLAIN_SECONDS
+    counted = f"{{:.12g}} of {total:,} {unit}, " if unit else ""
 
     def report(done: float, note: str) -> None:
-        nonlocal due
+        global _next_line
         now = time.monotonic()
-        if now < due or not done:
+        if now < max(started + FIRST_PLAIN_SECONDS, _next_line) or not done:
             return
-        due = now + PLAIN_SECONDS
+        _next_line = now + PLAIN_SECONDS
         left = (now - started) / done * (total - done)
-        line = f"{label}: {done:.12g}/{total}, {done / total:.0%}, {duration(left)} left"
+        line = f"{label}: {counted.format(done)}{done / total:.0%}, {duration(left)} left"
         echo(f"{line}, {note}" if note else line, err=True)
 
     return report

@@ -10,6 +10,7 @@ import typer
 
 from landscape.errors import LandscapeError
 
+from .command import examples, listed
 from .printing import echo
 from .progress import progress
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from landscape.draw.default_figures import PlannedPicture
     from landscape.store import Scan
 
+EXAMPLES = examples(
+    "landscape render runs/a --kind contour,surface --theme talk",
+    "landscape render runs/a/scans/random-final-0.h5 --width 3.25in -o figure.pdf",
+)
 SCALE, PAGE = "Scale and view", "Page"
 
 
@@ -31,13 +36,14 @@ def render(
         ),
     ] = None,
     kind: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--kind",
             "-k",
-            help="contour, surface, curve, measures, path, valley, map (several on one scale), "
-            "film, loss; of a diagnosed run distances, two-time, msd, barriers, sharpness, units, "
-            "replicas, layers, coefficient, instability; of a diagnosed sweep outcomes.",
+            help="One or several: contour, surface, curve, measures, path, valley, map (several "
+            "on one scale), film, loss; of a diagnosed run distances, two-time, msd, barriers, "
+            "sharpness, units, replicas, layers, coefficient, instability; of a diagnosed sweep "
+            "outcomes.",
             show_default="what fits: of a run loss, its diagnosis and all of its scans",
         ),
     ] = None,
@@ -51,7 +57,7 @@ def render(
         ),
     ] = None,
     formats: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option("--format", help="png, pdf, svg; of films mp4, gif.", show_default="png,pdf"),
     ] = None,
     name: Annotated[
@@ -67,16 +73,13 @@ def render(
         typer.Option(
             help="3.25in, 8.5cm, 85mm or 240pt; panels stand beneath each other in a column.",
             show_default="3.25in for one plane, else up to 7.2in",
-            rich_help_panel=PAGE,
         ),
     ] = None,
     dpi: Annotated[int, typer.Option(rich_help_panel=PAGE)] = 300,
-    theme: Annotated[
-        str, typer.Option(help="paper, talk (larger letters) or dark.", rich_help_panel=PAGE)
-    ] = "paper",
+    theme: Annotated[str, typer.Option(help="paper, talk (larger letters) or dark.")] = "paper",
     title: Annotated[str, typer.Option(show_default=False, rich_help_panel=PAGE)] = "",
     panels: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="Of planes: train, validation or both.",
             show_default="train, and validation where it looks different",
@@ -110,14 +113,13 @@ def render(
             "--log/--linear",
             help="Scale of losses.",
             show_default="log where all are positive",
-            rich_help_panel=SCALE,
         ),
     ] = None,
     cap: Annotated[
         float | None,
         typer.Option(
             help="Cut losses above it; inf: none.",
-            show_default="twice the best constant output's",
+            show_default="twice the loss of a network that ignores its input",
             rich_help_panel=SCALE,
         ),
     ] = None,
@@ -171,26 +173,25 @@ def render(
         transparent=transparent,
         path=not no_path,
         title=title,
-        panels=tuple(part.strip() for part in panels.split(",")) if panels is not None else (),
+        panels=listed(panels),
         explain=explain,
         bare=bare,
         renderer=renderer,
         unit=unit,
     )
     if reproduce is not None:
-        if style != styles.PLAIN or any(given is not None for given in (kind, name, formats)):
+        if style != styles.PLAIN or any((kind, name, formats)):
             raise LandscapeError(
                 "--reproduce takes everything from the figure; leave out other options"
             )
         _again(reproduce, sources or (), output)
         return
-    wanted = tuple(part.strip() for part in formats.split(",")) if formats is not None else None
     plan = default_figures.plan_pictures(
         sources or (),
-        kind=kind,
+        asked=listed(kind),
         name=name,
         output=output,
-        formats=wanted,
+        formats=listed(formats) or None,
         style=style,
         guess=_guess,
     )
@@ -208,7 +209,7 @@ def _guess(scan: Scan) -> Scan | None:
 def _draw(pictures: Sequence[PlannedPicture], style: Style, *, quiet: bool) -> None:
     from landscape.draw import make
 
-    with progress("drawing", len(pictures), quiet=quiet) as report:
+    with progress("drawing", len(pictures), unit="figures", quiet=quiet) as report:
         for done, one in enumerate(pictures, start=1):
             # A film takes as long as hundreds of figures: it tells how far it is itself.
             def frames(made: int, count: int, before: int = done - 1) -> None:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperOption
 
 from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
+from .command import Command, examples, listed
 from .drawing import Draw, drawing
 from .printing import echo
-from .problems import SetOption, SpecOption, TrustOption, given
+from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from landscape.store.scans.valleys import Valley
 
 
+EXAMPLES = examples(
+    "landscape scan runs/a --plane valley",
+    "landscape scan runs/a --plane random,hessian --at best --size 25",
+)
 PLANE = "The plane"
 GRID = "The grid"
 SPEED = "Evaluation"
@@ -45,14 +50,14 @@ ToleranceOption = Annotated[
 ]
 ExactOption = Annotated[
     bool,
-    typer.Option("--exact", help="Measure every point.", rich_help_panel=SPEED),
+    typer.Option("--exact", help="Measure every point."),
 ]
 CapOption = Annotated[
     str,
     typer.Option(
         metavar="LOSS",
         help="The tolerance holds for losses up to here; above, it is only known that they are, "
-        "and within a factor 1.5. auto: twice the best constant output's loss, where figures end "
+        "and within a factor 1.5. auto: twice the loss of ignoring the input, where figures end "
         "too; none: it holds for all.",
         rich_help_panel=SPEED,
     ),
@@ -121,21 +126,23 @@ SaveOption = Annotated[
 ]
 
 
-class ScanCommand(TyperCommand):
+class ScanCommand(Command):
     """The command, whose help of planes and normalizations is that of their tables.
 
     These are read when that help is asked for, since the tables' module imports PyTorch.
     """
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help."""
+    def describe(self) -> None:
+        """Take the tables' help."""
         from landscape.plane import kinds
 
-        told = {"plane": kinds.help_text(), "normalize": kinds.normalize_help()}
+        told = {
+            "plane": f"One or several: {kinds.help_text()}",
+            "normalize": kinds.normalize_help(),
+        }
         for parameter in self.params:
             if isinstance(parameter, TyperOption) and parameter.name in told:
                 parameter.help = told[parameter.name]
-        super().format_help(ctx, formatter)
 
 
 def scan(
@@ -148,11 +155,10 @@ def scan(
         ),
     ],
     plane: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="See ScanCommand.",
             show_default="random, valley and one that holds the path: event or drift",
-            rich_help_panel=PLANE,
         ),
     ] = None,
     at: Annotated[
@@ -160,7 +166,6 @@ def scan(
         typer.Option(
             help="The weights it goes through: final, best (lowest training loss) or a step.",
             show_default="final",
-            rich_help_panel=PLANE,
         ),
     ] = None,
     first: Annotated[
@@ -181,7 +186,6 @@ def scan(
             metavar="RUN",
             help="Show the path of another run of the same problem too, beside a valley its "
             "valley. Give it several times for several.",
-            rich_help_panel=PLANE,
         ),
     ] = None,
     planes: Annotated[
@@ -247,7 +251,6 @@ def scan(
         typer.Option(
             help="Grid points an axis, 2 to 501, or NXxNY: 51x31; of a valley rows and points "
             "across.",
-            rich_help_panel=GRID,
         ),
     ] = "51",
     extent: Annotated[
@@ -256,7 +259,6 @@ def scan(
             help="How far it reaches: a number, xmin:xmax:ymin:ymax, or auto (all of the path, or "
             "to where the loss has risen).",
             show_default="random, line and valley 1.0, others auto",
-            rich_help_panel=GRID,
         ),
     ] = None,
     rise: Annotated[
@@ -275,13 +277,14 @@ def scan(
         ),
     ] = "own",
     measure: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            help="What to measure beside loss and accuracy, comma-separated: gradient-norm, "
+            help="What to measure beside loss and accuracy, one or several: gradient-norm, "
             "sharpness (top Hessian eigenvalue), convexity (|smallest / largest|).",
+            show_default="loss,accuracy",
             rich_help_panel=GRID,
         ),
-    ] = "loss,accuracy",
+    ] = None,
     with_weight_decay: Annotated[
         bool,
         typer.Option(
@@ -318,6 +321,7 @@ def scan(
         typer.Option(
             "--accept-changes",
             help="Scan although the problem's file or data changed since the training.",
+            rich_help_panel=PROBLEM,
         ),
     ] = False,
     trust: TrustOption = False,
@@ -327,9 +331,7 @@ def scan(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Go on with a scan; draw a complete one anew.", rich_help_panel=FILES
-        ),
+        typer.Option("--resume", help="Go on with a scan; draw a complete one anew."),
     ] = False,
     overwrite: Annotated[
         bool,
@@ -348,16 +350,17 @@ def scan(
     """
     with drawing(quiet=quiet) as draw:
         from landscape import cluster
+        from landscape.plane import kinds
         from landscape.plane.choice import PlaneChoice
         from landscape.scan.request import GridChoice, Request
         from landscape.scan.speed.options import Evaluation
         from landscape.store import read
 
         _check_pairs(plane, directions, tolerance, exact=exact)
-        measures = tuple(part.strip() for part in measure.split(","))
+        measures = listed(measure) if measure else GridChoice.measures
         request = Request(
             PlaneChoice(
-                kinds=() if plane is None else (plane,),
+                kinds=kinds.listed(plane or ()),
                 at=at,
                 first=first,
                 last=last,
@@ -399,14 +402,14 @@ def scan(
 
 
 def _check_pairs(
-    plane: str | None, directions: Path | None, tolerance: float, *, exact: bool
+    plane: Sequence[str] | None, directions: Path | None, tolerance: float, *, exact: bool
 ) -> None:
     """Refuse options that exclude each other."""
     from landscape.scan.speed.options import Evaluation
 
-    if plane is not None and directions is not None:
+    if plane and directions is not None:
         raise LandscapeError(
-            f"--directions makes the plane, got --plane {plane} too; drop one of them"
+            f"--directions makes the plane, got --plane {plane[0]} too; drop one of them"
         )
     if exact and tolerance not in (0.0, Evaluation.tolerance):
         raise LandscapeError(
@@ -542,7 +545,7 @@ def evaluate(
         echo(f"{name}: {_how(asdict(strategy))}{cost}{go_on}", err=True)
 
     drawn, counted = Preview(preview, name) if preview is not None else None, job.counted
-    with progress(f"scanning {name}", job.total, quiet=quiet) as report:
+    with progress(f"scanning {name}", job.total, unit="evaluations", quiet=quiet) as report:
         filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
         for done, current in enumerate(filling, start=1):
             scan = current

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from landscape.errors import LandscapeError
 
+from .command import Command, parameters
 from .problems import settings
 from .train import setup_of, train_sweep
 
@@ -80,16 +80,18 @@ class SweepRequest:
     quiet: bool
 
 
-class SweepCommand(TyperCommand):
+class SweepCommand(Command):
     """A command whose numeric options take lists; with one, it runs once for each combination."""
 
     def __init__(self, name: str | None, *, params: list[Any], **others: Any) -> None:
-        self._own = _parameters(options)
+        self._own = parameters(options)
         super().__init__(name, params=[*params, *self._own], **others)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, and lay out the sweep if this is one."""
+        args = self.completed(ctx, args)
         given, *_ = self.make_parser(ctx).parse_args(list(args))
+        given.pop("config", None)  # its settings are among the arguments by now
         own = {parameter.name for parameter in self._own}
         lists = _lists(self.callback, given)
         shared = {k: v for k, v in given.items() if k not in own and k not in lists}
@@ -253,10 +255,3 @@ def _label(name: str) -> str:
 
 def _is_file(text: str) -> bool:
     return Path(text.removeprefix("npz:")).is_file()
-
-
-def _parameters(function: Callable[..., Any]) -> list[Any]:
-    """The click options of a function, made by typer."""
-    app = typer.Typer(add_completion=False)
-    app.command()(function)
-    return [p for p in typer.main.get_command(app).params if p.name != "help"]

@@ -11,6 +11,7 @@ import typer
 from landscape.errors import LandscapeError
 from landscape.quantities import parse_size
 
+from .command import examples
 from .printing import echo
 from .problems import SetOption, SpecOption, TrustOption, given, settings
 from .progress import progress
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from landscape.store import Run
 
 
+EXAMPLES = examples(
+    "landscape train --lr 0.1 --momentum 0.9 -o runs/a",
+    "landscape train --problem mine.py:waves --lr 0.01,0.1 --seeds 3 -o runs/rates",
+)
 MODEL = "What to train"
 SGD = "The optimizer"
 RUN = "The run"
@@ -119,7 +124,6 @@ ResumeOption = Annotated[
         metavar="RUN",
         help="Go on with a run that was interrupted, as it was begun; it ends with the same "
         "weights to the bit. No other options are needed.",
-        rich_help_panel=PANEL,
     ),
 ]
 
@@ -128,16 +132,13 @@ def train(
     ctx: typer.Context,
     model: Annotated[
         str | None,
-        typer.Option(
-            help="mlp, cnn, resnet20 or resnet56.", show_default="cnn", rich_help_panel=MODEL
-        ),
+        typer.Option(help="mlp, cnn, resnet20 or resnet56.", show_default="cnn"),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
             help="digits, moons, npz:FILE, mnist, fashion-mnist or cifar10.",
             show_default="digits",
-            rich_help_panel=MODEL,
         ),
     ] = None,
     data_root: Annotated[
@@ -197,21 +198,16 @@ def train(
     ] = None,
     optimizer: Annotated[
         str,
-        typer.Option(
-            help="sgd, adam, adamw or rmsprop, as torch.optim has them.", rich_help_panel=SGD
-        ),
+        typer.Option(help="sgd, adam, adamw or rmsprop, as torch.optim has them."),
     ] = "sgd",
     lr: Annotated[
         float | None,
         typer.Option(
             help="Learning rate.",
             show_default="sgd 0.05, adam and adamw 0.001, rmsprop 0.01",
-            rich_help_panel=SGD,
         ),
     ] = None,
-    momentum: Annotated[
-        float, typer.Option(help="Momentum, of sgd and rmsprop.", rich_help_panel=SGD)
-    ] = 0.0,
+    momentum: Annotated[float, typer.Option(help="Momentum, of sgd and rmsprop.")] = 0.0,
     nesterov: Annotated[
         bool, typer.Option("--nesterov", help="Nesterov's momentum, of sgd.", rich_help_panel=SGD)
     ] = False,
@@ -272,9 +268,7 @@ def train(
         ),
     ] = 0.0,
     batch_size: Annotated[int, typer.Option(help="Samples a step.", rich_help_panel=SGD)] = 32,
-    epochs: Annotated[
-        int, typer.Option(help="Passes through the training data.", rich_help_panel=SGD)
-    ] = 40,
+    epochs: Annotated[int, typer.Option(help="Passes through the training data.")] = 40,
     steps: Annotated[
         int | None, typer.Option(help="Steps, instead of --epochs.", rich_help_panel=SGD)
     ] = None,
@@ -298,7 +292,6 @@ def train(
             "-o",
             help="Folder to make.",
             show_default="runs/MODEL-DATA-lrLR-seedSEED",
-            rich_help_panel=RUN,
         ),
     ] = None,
     record: RecordOption = "epoch+log+random",
@@ -506,7 +499,7 @@ def finish(underway: Underway, *, quiet: bool) -> Run:
     for note in underway.notes:
         echo(f"landscape: note: {note}", err=True)
     try:
-        with progress("training", underway.total, quiet=quiet) as report:
+        with progress("training", underway.total, unit="steps", quiet=quiet) as report:
 
             def told(step: Step) -> None:
                 nonlocal reached
@@ -543,7 +536,7 @@ def train_sweep(
 
     from .sweep_table import table_lines
 
-    with progress(f"sweep {folder.name}", len(plan.runs), quiet=quiet) as report:
+    with progress(f"sweep {folder.name}", len(plan.runs), unit="runs", quiet=quiet) as report:
 
         def told(done: float, counts: Mapping[str, int]) -> None:
             said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)

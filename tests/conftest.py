@@ -23,14 +23,23 @@ def ctrl_c() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state folder of the tests' own: what they run is nothing that the user ran."""
-    folder = tmp_path_factory.mktemp("state")
-    before = os.environ.get("XDG_STATE_HOME")
-    os.environ["XDG_STATE_HOME"] = str(folder)
+    yield from _own("XDG_STATE_HOME", tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for settings of the tests' own, empty: the user's settings are none of theirs."""
+    yield from _own("XDG_CONFIG_HOME", tmp_path_factory.mktemp("configuration"))
+
+
+def _own(variable: str, folder: Path) -> Iterator[Path]:
+    before = os.environ.get(variable)
+    os.environ[variable] = str(folder)
     yield folder
     if before is None:
-        del os.environ["XDG_STATE_HOME"]
+        del os.environ[variable]
     else:
-        os.environ["XDG_STATE_HOME"] = before
+        os.environ[variable] = before
 
 
 @pytest.fixture(scope="session")

@@ -97,3 +97,38 @@ def test_a_stale_link_is_found():
         "../landscape/plane/kinds.py defines no Given.none",
         "none.md isn't there",
     ]
+
+
+NO_PROSE = re.compile(
+    r"^```.*?^```|<img[^>]*>|!\[[^\]]*\]\([^)]*\)|^#.*?$|^\[words\].*?$|\]\([^)]*\)", re.M | re.S
+)
+EVERYDAY = {"run", "row", "copy", "floor", "event", "R", "cap", "twin"}
+"""Words of the glossary that a page also uses as everybody does: `it runs on your own models`."""
+
+
+def words() -> list[str]:
+    """What the glossary explains."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]*?) \|", text, re.M)[2:]
+    return [word for row in rows for word in row.split(", ") if word not in EVERYDAY]
+
+
+def unexplained(text: str) -> list[str]:
+    """Words of the glossary whose first use isn't a link to it."""
+    prose = NO_PROSE.sub(" ", text)
+    prose = re.sub(r"`[^`]*`(\]\[words\])?", lambda code: code[0] if code[1] else " ", prose)
+    found = []
+    for word in words():
+        used = re.search(rf"(?<![\w-]){re.escape(word)}(?:s|es)?(?![\w-])", prose, re.I)
+        if used and not re.match(r"[^\[\]]*\]\[words\]", prose[used.end() :]):
+            found.append(word)
+    return found
+
+
+def test_the_readme_links_the_glossary_at_each_words_first_use():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "[words]: docs/glossary.md" in text
+    assert unexplained(text) == []
+    assert unexplained("A [valley][words] and a valley, and a dead unit in a [plane][words].") == [
+        "dead unit"
+    ]

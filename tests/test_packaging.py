@@ -58,7 +58,12 @@ def test_every_requirement_is_pinned_within_its_bounds() -> None:
     pinned = [line.split("==") for line in lines if not line.startswith("#")]
     pins = {canonicalize_name(name): version for name, version in pinned}
     options = config()["options.extras_require"]
-    listed = [config()["options"]["install_requires"], options["test"], options["dev"]]
+    listed = [
+        config()["options"]["install_requires"],
+        options["test"],
+        options["dev"],
+        options["docs"],
+    ]
     wanted = [Requirement(line) for line in "\n".join(listed).split("\n") if line]
     assert wanted
     for requirement in wanted:

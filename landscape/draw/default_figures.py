@@ -51,7 +51,7 @@ def plan_pictures(
     paths: Sequence[Path],
     *,
     guess: Guess,
-    kind: str | None = None,
+    asked: Sequence[str] = (),
     name: str | None = None,
     output: Path | None = None,
     formats: Sequence[str] | None = None,
@@ -59,8 +59,9 @@ def plan_pictures(
 ) -> PicturePlan:
     """Say what is drawn of runs, sweeps and scans, and check that it can be.
 
-    Without a ``kind`` whatever fits: of a run its losses, its diagnosis and all of its scans; with
-    a ``name`` only its scan of that name. ``output`` is a folder, or the file of a single figure.
+    Without kinds that are ``asked`` for whatever fits: of a run its losses, its diagnosis and all
+    of its scans; with a ``name`` only its scan of that name. ``output`` is a folder, or the file
+    of a single figure.
 
     Raises:
         LandscapeError: nothing was given, it isn't what the kind shows, or options that none of
@@ -71,18 +72,21 @@ def plan_pictures(
             "render needs a run or a scan, got none; give RUN, RUN/scans/NAME.h5 "
             "or --reproduce FIGURE"
         )
-    if kind is not None and kind not in KINDS:
-        raise LandscapeError(f"--kind must be one of {', '.join(KINDS)}, got {kind}")
-    if name is not None and _of_runs(kind):
-        raise LandscapeError(f"--scan is for figures of scans, got --kind {kind}; leave it out")
+    for kind in asked:
+        if kind not in KINDS:
+            raise LandscapeError(f"--kind must be one of {', '.join(KINDS)}, got {kind}")
+        if name is not None and _of_runs(kind):
+            raise LandscapeError(f"--scan is for figures of scans, got --kind {kind}; leave it out")
     notes: list[str] = []
-    shown = _shown(paths, kind, name, guess, notes)
+    kinds_or_all: Sequence[str | None] = asked or (None,)
+    shown = [one for kind in kinds_or_all for one in _shown(paths, kind, name, guess, notes)]
     _check_style(style, dict.fromkeys(one for one, _ in shown))
     if style.renderer == "auto" and any(KINDS[one].solid for one, _ in shown):
         found = opengl.probe()
         if not found.ok:
             notes.append(f"{found.reason}; surfaces are drawn by matplotlib instead")
-    return PicturePlan(_placed(shown, kind, output, formats), notes)
+    placed = _placed(shown, output, formats, asked=bool(asked))
+    return PicturePlan(placed, list(dict.fromkeys(notes)))
 
 
 def _shown(
@@ -209,7 +213,7 @@ def _check_style(style: Style, drawn: Sequence[str] | dict[str, None]) -> None:
 
 
 def _placed(
-    shown: list[Shown], kind: str | None, output: Path | None, formats: Sequence[str] | None
+    shown: list[Shown], output: Path | None, formats: Sequence[str] | None, *, asked: bool
 ) -> list[PlannedPicture]:
     """Return the pictures with the place of their files."""
     endings = {ending for row in KINDS.values() for ending in row.formats}
@@ -220,7 +224,7 @@ def _placed(
         ]
     if formats is not None:
         raise LandscapeError(f"--format is for folders, got --output {output}; drop one of them")
-    if len(shown) > 1 and kind is None and len({id(works[0]) for _, works in shown}) == 1:
+    if len(shown) > 1 and not asked and len({id(works[0]) for _, works in shown}) == 1:
         shown = shown[:1]
     if len(shown) > 1:
         raise LandscapeError(

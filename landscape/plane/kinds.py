@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -242,6 +242,28 @@ def parse(text: str) -> tuple[str, tuple[str, ...]]:
         raise LandscapeError(f"plane must be one of {', '.join(forms())}, got {text}")
     places = KINDS[key].places
     return key, split(rest, len(places), kind=name) if places else ()
+
+
+def listed(texts: Sequence[str]) -> tuple[str, ...]:
+    """Planes that were named one by one or with commas: ``valley,through:45,best,final`` are two.
+
+    Raises:
+        LandscapeError: one is named twice.
+    """
+    names = {key.partition(":")[0] for key in KINDS}
+    found: list[str] = []
+    for text in texts:
+        words = [word.strip() for word in text.split(",")]
+        found.append(words[0])
+        for word in words[1:]:
+            if ":" in found[-1] and word.partition(":")[0] not in names:
+                found[-1] += f",{word}"  # one of the weights that it goes through
+            else:
+                found.append(word)
+    for one in found:
+        if found.count(one) > 1:
+            raise LandscapeError(f"planes must differ, got {one} twice; name it once")
+    return tuple(found)
 
 
 def parse_spec(spec: str) -> tuple[str, tuple[str, ...]]:

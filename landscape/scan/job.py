@@ -62,8 +62,10 @@ class Job:
 
     @property
     def counted(self) -> str:
-        """What `total` counts, in words: ``at most 1,681 grid points, 198 of the path``."""
-        return f"at most {', '.join(f'{n:,} {what}' for what, n in self._left().items() if n)}"
+        """What `total` counts, in words: ``at most 1,681 grid points and 198 path points``."""
+        counts = [f"{n:,} {what}" for what, n in self._left().items() if n]
+        commas = ", ".join(counts[:-1])
+        return f"at most {' and '.join([*filter(None, [commas]), *counts[-1:]])}"
 
     def _left(self) -> dict[str, int]:
         if self.finished:
@@ -73,10 +75,10 @@ class Job:
         further = ~others.measured[1:] if others is not None else np.empty(0)
         return {
             "grid points": 0 if scan.complete else int((~scan.measured).sum()),
-            "of a subset": int(subset.sum()),
-            "along further directions": int(further.sum()),
-            "on rays": crossings.most(scan),
-            "of the path": sum(len(measured_rows(track.trajectory)) for track in self.tracks),
+            "points on a subset": int(subset.sum()),
+            "points along further directions": int(further.sum()),
+            "points on rays": crossings.most(scan),
+            "path points": sum(len(measured_rows(track.trajectory)) for track in self.tracks),
         }
 
     @property

@@ -155,7 +155,7 @@ def test_processes(landscape, run):
         ),
         (
             ("--cap", "low"),
-            "cap must be auto (twice the best constant output's loss), none or a number above 0, "
+            "cap must be auto (twice the loss of ignoring the input), none or a number above 0, "
             "got low",
         ),
     ],

@@ -44,12 +44,12 @@ def test_a_new_kind_is_a_row(plane, tmp_path, monkeypatch):
         default=("flp",),
     )
     monkeypatch.setitem(KINDS, "flip", flip)
-    [one] = planned([plane], kind="flip", style=Style(levels=3)).pictures
+    [one] = planned([plane], asked=("flip",), style=Style(levels=3)).pictures
     assert (one.kind, one.stem) == ("flip", tmp_path / "figures" / "a-flip")
-    [one] = planned([plane], kind="flip", output=tmp_path / "b.flp").pictures
+    [one] = planned([plane], asked=("flip",), output=tmp_path / "b.flp").pictures
     assert (one.stem, one.formats) == (tmp_path / "b", ("flp",))
     assert [one.kind for one in planned([plane]).pictures] == ["contour", "surface", "flip"]
-    assert refused([plane], kind="flip", style=Style(title="A title")) == (
+    assert refused([plane], asked=("flip",), style=Style(title="A title")) == (
         "--title is for contour, surface, curve, measures, path, film, valley, map, loss, "
         "distances, msd, barriers, sharpness, units, replicas, outcomes, got flip; leave it out"
     )
@@ -58,7 +58,7 @@ def test_a_new_kind_is_a_row(plane, tmp_path, monkeypatch):
 def test_an_option_must_show_in_one_of_the_pictures(plane):
     style = Style(camera=(20.0, 70.0), renderer="matplotlib")
     assert [one.kind for one in planned([plane], style=style).pictures] == ["contour", "surface"]
-    assert refused([plane], kind="contour", style=style) == (
+    assert refused([plane], asked=("contour",), style=style) == (
         "--camera is for surface, got contour; leave it out"
     )
 
@@ -66,13 +66,13 @@ def test_an_option_must_show_in_one_of_the_pictures(plane):
 @pytest.mark.parametrize(("log", "option"), [(True, "--log"), (False, "--linear")])
 def test_an_option_is_called_as_it_was_given(plane, monkeypatch, log, option):
     monkeypatch.setitem(KINDS, "bare", FigureKind("plane", lambda scan, **_: None, "nothing"))
-    message = refused([plane], kind="bare", style=Style(log=log))
+    message = refused([plane], asked=("bare",), style=Style(log=log))
     assert message.startswith(f"{option} is for contour, surface, ")
     assert message.endswith(", got bare; leave it out")
 
 
 def test_without_opengl_surfaces_come_with_a_note(plane, no_gl):
     assert planned([plane]).notes == [f"{no_gl}; surfaces are drawn by matplotlib instead"]
-    assert planned([plane], kind="contour").notes == []
+    assert planned([plane], asked=("contour",)).notes == []
     assert planned([plane], style=Style(renderer="matplotlib")).notes == []
     assert not opengl.probe().ok

@@ -82,7 +82,7 @@ def test_progress_says_what_it_counts(problem, trained):
     run = trained(made)
     [job] = prepare(run, made, SMALL)
     path, rays = len(run.trajectory.step), 1 + 4 * 12
-    assert job.counted == f"at most 15 grid points, {rays} on rays, {path} of the path"
+    assert job.counted == f"at most 15 grid points, {rays} points on rays and {path} path points"
     assert job.total == 15 + rays + path
 
 

@@ -182,7 +182,7 @@ def test_more_samples_than_there_are(made):
         ),
         (
             {"cap": "0"},
-            "cap must be auto (twice the best constant output's loss), none or a number above 0, "
+            "cap must be auto (twice the loss of ignoring the input), none or a number above 0, "
             "got 0",
         ),
     ],

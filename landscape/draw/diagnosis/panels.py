@@ -121,7 +121,7 @@ def entries(history: History, *, constant: bool = True) -> list[Artist]:
     """Return the legend's entries of the panel with the loss and of what happened."""
     found: list[Artist] = []
     if constant and np.isfinite(history.constant_loss):
-        text = f"best constant output, {exact(history.constant_loss)}"
+        text = f"{sentences.IGNORING}, {exact(history.constant_loss)}"
         found.append(Line2D([], [], color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)), label=text))
     for name in sentences.event_names(history.events):
         text = sentences.episodes(name, history.events)

@@ -25,6 +25,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import exact, number
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.trainings import KINDS, STARTS, TrainingLosses
+from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats
 
 WIDTH, LEFT, RIGHT, TOP, BENEATH = 7.0, 0.68, 0.2, 0.27, 0.28
@@ -246,7 +247,7 @@ def _entries(found: Diagnosed) -> list[Artist]:
         )
     every = np.concatenate([_shown(found), *(one.train_loss for one in found.trainings)])
     if np.isfinite(_constant(found, every[np.isfinite(every)])):
-        text = f"best constant output, {exact(found.history.constant_loss)}"
+        text = f"{sentences.IGNORING}, {exact(found.history.constant_loss)}"
         entries.append(Line2D([], [], color=ink, lw=0.7, ls=(0, (1.2, 1.6)), label=text))
     return entries
 

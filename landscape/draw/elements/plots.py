@@ -14,6 +14,7 @@ from landscape.draw.look.style import Style
 from landscape.draw.sheet import page
 from landscape.errors import LandscapeError
 from landscape.quantities import exact, number
+from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats
 
 DASHES = {"train": ("-", "training"), "validation": ((0, (4, 1.6)), "validation")}
@@ -137,7 +138,7 @@ def constant(
         return
     ink = theme.now().ink
     axes.axhline(loss, color=ink, lw=0.9, ls=(0, (1.2, 1.6)), zorder=2)
-    text = f"{exact(loss)} best constant output"
+    text = f"{exact(loss)} {sentences.IGNORING}"
     width = page.inches(text, theme.SMALL) / axes.get_window_extent().width * theme.now().dpi
     place, above = _free(axes, lines, loss, width, marked)
     axes.annotate(

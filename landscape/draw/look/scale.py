@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from landscape.draw.look.style import PLAIN, Style
 from landscape.errors import LandscapeError
+from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Scan
 
 PERCENTILE = 95.0
@@ -195,7 +196,7 @@ def _minus_infinite(losses: Iterable[Floats]) -> bool:
 def _cap(plane: Floats, constant: float) -> tuple[float, str]:
     low, top = float(plane.min()), float(plane.max())
     if np.isfinite(constant) and 2 * constant > low and constant > 0:
-        return 2 * constant, "twice the best constant output"
+        return 2 * constant, f"twice that of {sentences.IGNORING}"
     cap = float(np.percentile(plane, PERCENTILE))
     if top - low <= 1.5 * (cap - low) or cap <= low:
         return np.inf, ""

@@ -138,11 +138,11 @@ def mark_constant(axes: Axes, scale: Scale, width: float) -> None:
     """Mark the best constant output's loss on a colour bar, or beside it where it is outside."""
     if not np.isfinite(scale.constant):
         return
-    text = f"{exact(scale.constant)} best constant output"
+    text = f"{exact(scale.constant)} {sentences.IGNORING}"
     place = float(scale.position(np.array(scale.constant)))
     if not 0 <= place <= 1:
         beyond = "above" if place > 1 else "below"
-        text = f"best constant output {number(scale.constant)}: {beyond} this scale"
+        text = f"{sentences.IGNORING} {number(scale.constant)}: {beyond} this scale"
         axes.set_title(text, size=theme.SMALL, loc="right", pad=3, color=theme.INK)
         return
     for colour, thick in (("white", 2.4), (theme.INK, 1.1)):

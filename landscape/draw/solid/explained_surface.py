@@ -130,9 +130,7 @@ def _entries(
 
 def _pane() -> Patch:
     colour = to_rgba(theme.now().constant, 0.25)
-    return Patch(
-        facecolor=colour, edgecolor=theme.now().constant, lw=0.9, label="best constant output"
-    )
+    return Patch(facecolor=colour, edgecolor=theme.now().constant, lw=0.9, label=sentences.IGNORING)
 
 
 def _axes(scan: Scan) -> str:

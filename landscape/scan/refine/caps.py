@@ -30,7 +30,7 @@ def check(asked: str) -> None:
         number = math.nan
     if not 0 < number < math.inf:
         raise LandscapeError(
-            f"cap must be auto (twice the best constant output's loss), none or a number above 0, "
+            f"cap must be auto (twice the loss of ignoring the input), none or a number above 0, "
             f"got {asked}"
         )
 

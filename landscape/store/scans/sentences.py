@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -80,9 +81,11 @@ BATCHNORM = {
 }
 
 
+IGNORING = "ignoring the input"
+"""What the best constant output is called in figures and captions."""
 SPECTRAL = {
     "saved": "Spectral norms are estimated with the origin's vectors: away from it they come out "
-    "too small; --batchnorm recompute has those of each point.",
+    "too small.",
     "recompute": "Spectral norms were computed anew at every point.",
     "interpolate": "Spectral norms were computed anew at every point.",
 }
@@ -336,10 +339,15 @@ def bands(scan: Scan) -> tuple[str, ...]:
 
 
 def constant_output(loss: float) -> str:
-    """The best constant output's training loss; empty where nobody knows it."""
+    """The training loss of the best constant output; empty where nobody knows it.
+
+    For classes that are equally frequent it is the logarithm of their number, which is said.
+    """
     if not np.isfinite(loss):
         return ""
-    return f"The best constant output has training loss {number(loss, 4)}."
+    said, classes = number(loss, 4), round(math.exp(min(loss, 20.0)))
+    logarithm = f" (ln {classes})" if classes > 1 and number(math.log(classes), 4) == said else ""
+    return f"{IGNORING.capitalize()}, a network has training loss {said}{logarithm} at best."
 
 
 def training(settings: Mapping[str, Any]) -> str:
@@ -584,7 +592,7 @@ def _width(found: Width) -> str:
         distance = number(found.median_distance)
         text += f"; the median is a distance of {distance} in weight space"
     if found.planes == 1:
-        text += "; a single one is an anecdote, --planes 10 tells more"
+        text += "; a single one is an anecdote"
     return f"{text}."
 
 

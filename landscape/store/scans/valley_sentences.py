@@ -87,7 +87,7 @@ def remarks(valley: Valley) -> list[str]:
             "loss."
             if valley.batchnorm == "recompute"
             else "BatchNorm statistics: each row's own, as recorded; at a high learning rate they "
-            "lag behind what SGD saw (--batchnorm recompute estimates them anew)."
+            "lag behind what SGD saw."
         )
     if _known(valley):
         found.append(_width(valley))

@@ -57,7 +57,7 @@ def test_kinds_are_counted_and_rates_named(found):
     assert "same rate, other orders (2)" in written
     assert "a tenth of the rate (1)" in written
     assert {"η 0.01", "η 1", "η 0.1"} <= set(written)
-    assert "best constant output, 2.30" in written
+    assert "ignoring the input, 2.30" in written
 
 
 def test_lines_that_end_together_have_one_name(found):

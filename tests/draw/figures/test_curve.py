@@ -30,7 +30,7 @@ def test_losses_above_accuracies_on_one_x(planted):
 
 def test_points_and_the_constant_loss_are_named(planted):
     texts = [text.get_text() for text in draw.curve(planted.line()).axes[0].findobj(Text)]
-    for wanted in ("best (step 1,800)", "end (step 5,355)", "2.30 best constant output"):
+    for wanted in ("best (step 1,800)", "end (step 5,355)", "2.30 ignoring the input"):
         assert wanted in texts
 
 

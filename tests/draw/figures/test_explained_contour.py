@@ -127,14 +127,14 @@ def test_the_legend_names_all_that_is_drawn(planted):
         "best (step 3,960)",
         "lowest on the grid: 0.0261, validation 0.13",
         "pale: over 10 % off the plane's loss",
-        "loss above 20: twice the best constant output",
+        "loss above 20: twice that of ignoring the input",
     ]
 
 
 def test_the_constant_loss_is_marked_on_the_colour_bar(planted):
-    assert "2.30 best constant output" in texts(contour(planted.escape()))
+    assert "2.30 ignoring the input" in texts(contour(planted.escape()))
     high = replace(planted.random(), constant_loss=50.0)
-    assert "best constant output 50: above this scale" in texts(contour(high))
+    assert "ignoring the input 50: above this scale" in texts(contour(high))
 
 
 def test_what_is_not_a_loss_is_drawn_and_named(planted):

@@ -79,7 +79,7 @@ def test_what_happened_is_a_band_and_named(history):
     assert "escape: steps 140–225" in written
     assert "plateau: steps 0–40, steps 180–225" in written
     assert written.count("plateau") == 1
-    assert "2.30 best constant output" in written
+    assert "2.30 ignoring the input" in written
     assert "run high-lr, learning rate 0.1, momentum 0.9, batch 32, seed 0" in written
 
 
@@ -126,6 +126,6 @@ def test_its_caption(history):
         "Losses of run high-lr (1f2e) over the full data at 6 recorded steps, 0 to 225. "
         "Training: learning rate 0.1, momentum 0.9, batch 32, seed 0. "
         "Training loss: 2.31 at step 0, lowest 0.4 at step 135, 2.3 at step 225. "
-        "The best constant output has training loss 2.303. "
+        "Ignoring the input, a network has training loss 2.303 (ln 10) at best. "
         "Events: plateau: steps 0–40, steps 180–225; escape: steps 140–225."
     )

@@ -31,7 +31,7 @@ def test_losses_without_a_logarithm_make_the_scale_linear(least):
 def test_the_cap_is_twice_the_constant_loss():
     s = through(0.1, 2.3, 50.0, constant=2.3)
     assert (s.low, s.high, s.capped) == (0.1, 4.6, True)
-    assert s.rule == "twice the best constant output"
+    assert s.rule == "twice that of ignoring the input"
 
 
 def test_a_plane_below_the_cap_ends_at_the_data():

@@ -1,0 +1,59 @@
+"""The documentation builds as a site, without a warning, and asks nothing of anywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import subprocess
+from pathlib import Path
+
+import pytest
+
+if "CI" not in os.environ:
+    pytest.importorskip("mkdocs", reason="needs the extra [docs]")
+
+ROOT = Path(__file__).parents[1]
+MAKER = runpy.run_path(str(ROOT / "docs" / "make_site.py"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    MAKER["build"](folder)
+    return folder
+
+
+def test_every_page_is_in_it(site):
+    pages = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    names = [page.relative_to(ROOT).with_suffix(".html").as_posix() for page in pages]
+    menu = (site / "index.html").read_text(encoding="utf-8")
+    for name in names:
+        assert (site / name).is_file()
+        assert f'href="{name}"' in menu
+
+
+def test_the_reference_has_every_public_name(site):
+    found = list(MAKER["packages"]())
+    assert {"landscape.scan", "landscape.sgd", "landscape.problem"} <= {name for name, _ in found}
+    for package, names in found:
+        page = (site / "reference" / f"{package}.html").read_text(encoding="utf-8")
+        for name in names:
+            assert f'id="{package}.{name}"' in page
+
+
+def test_nothing_is_asked_of_anywhere(site):
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"<(?:script|img|iframe)[^>]*src=\"(?:https?:)?//", text), page
+        assert not re.search(r"<link[^>]*rel=\"stylesheet\"[^>]*href=\"(?:https?:)?//", text), page
+
+
+def test_a_link_to_nowhere_ends_it(tmp_path):
+    pages, config = tmp_path / "pages", tmp_path / "mkdocs.yml"
+    pages.mkdir()
+    (pages / "README.md").write_text("# A\n\n[b](none.md) and [c](README.md#none)\n")
+    told = MAKER["settings"](pages, tmp_path / "site") | {"nav": [{"A": "README.md"}]}
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        MAKER["mkdocs"](config, told)
+    assert "Aborted with 2 warnings in strict mode!" in caught.value.stderr
