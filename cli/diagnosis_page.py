@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from landscape.diagnose import Diagnosis, Verdict
-    from landscape.diagnose.items import Value
     from landscape.diagnose.verdict.verdict import Answer
     from landscape.store.measured.networks import Functions
     from landscape.store.measured.trainings import (

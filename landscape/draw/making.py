@@ -164,7 +164,7 @@ def figure(kind: str, works: Sequence[Work], style: Style = PLAIN) -> PrintedFig
     """
     if kind not in KINDS:
         raise LandscapeError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
-    entry, subject = KINDS[kind], _subject(kind, works)
+    entry, subject = KINDS[kind], subject_of(kind, works)
     for name in style.chosen():
         if name not in entry.takes:
             raise LandscapeError(

@@ -33,6 +33,12 @@ def apart(monkeypatch):
     monkeypatch.delitem(sys.modules, "matplotlib")
 
 
+def draw_then_raise(scan, error):
+    with drawing(quiet=True) as draw:
+        draw(scan, [])
+        raise error
+
+
 def pictures(scan):
     return {file.name: file.read_bytes() for file in (scan.parents[1] / "figures").iterdir()}
 
@@ -66,9 +72,8 @@ def test_what_fails_there_says_why(scanned):
 
 @pytest.mark.usefixtures("apart")
 def test_an_error_lets_it_draw_what_is_there_first(scanned, capsys):
-    with pytest.raises(LandscapeError, match="^the next plane$"), drawing(quiet=True) as draw:
-        draw(scanned, [])
-        raise LandscapeError("the next plane")
+    with pytest.raises(LandscapeError, match=r"^the next plane$"):
+        draw_then_raise(scanned, LandscapeError("the next plane"))
     assert capsys.readouterr().out == "".join(
         f"  {scanned.parents[1] / 'figures' / 'line-final-0-curve'}.{ending}\n"
         for ending in ("png", "pdf", "caption.txt", "caption.tex")
@@ -77,9 +82,8 @@ def test_an_error_lets_it_draw_what_is_there_first(scanned, capsys):
 
 @pytest.mark.usefixtures("apart")
 def test_ctrl_c_stops_it(scanned):
-    with pytest.raises(KeyboardInterrupt), drawing(quiet=True) as draw:
-        draw(scanned, [])
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        draw_then_raise(scanned, KeyboardInterrupt())
     assert multiprocessing.active_children() == []
     assert not (scanned.parents[1] / "figures").exists()
 
@@ -102,9 +106,11 @@ def test_a_process_that_dies_is_named_with_the_scan(scanned):
         f"landscape render {scanned}"
     )
     try:
-        with pytest.raises(LandscapeError, match=f"^{re.escape(line)}$"):
-            with drawing(quiet=True) as draw:
-                draw(scanned, [])
+        with (
+            pytest.raises(LandscapeError, match=f"^{re.escape(line)}$"),
+            drawing(quiet=True) as draw,
+        ):
+            draw(scanned, [])
     finally:
         ended.set()
         killing.join()

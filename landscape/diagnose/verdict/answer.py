@@ -62,10 +62,10 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
     Why: where an escape led, what other rates do for a run that never learned. Of others how the
     weights move; nothing of a run that diverged.
     """
-    what = Statement(_filled(OUTCOMES[verdict.verdict].sentence, verdict), verdict.confidence)
+    what = Statement(filled(OUTCOMES[verdict.verdict].sentence, verdict), verdict.confidence)
     moved = next(_motion(verdict), None)
     if verdict.landing is not None:
-        why = Statement(_filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
+        why = Statement(filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
     elif (rates := next(_never(verdict), None)) is not None:
         why = Statement(rates, "intervention")
     elif moved is not None:
