@@ -381,8 +381,7 @@ def scan(
             ),
             save_seconds=save_every,
         )
-        opened = [read(run) for run in runs]
-        others = [read(run) for run in also or ()]
+        opened, others = ([read(run) for run in some] for some in (runs, also or ()))
         jobs = [
             prepared_jobs(
                 run,
