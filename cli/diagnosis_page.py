@@ -69,12 +69,10 @@ def page(
         yield from tables(verdict, measured)
 
 
-RESTS = {"intervention": "tested", "observation": "seen", "undetermined": "open"}
-"""By confidence, the word for it: by training again, read off the run, or not answered."""
-
-
 def question_answered(title: str, answers: Sequence[Answer]) -> RenderableType:
     """A question's answers, each with what it rests on."""
+    from landscape.diagnose.verdict.answer import RESTS
+
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column()

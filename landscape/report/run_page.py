@@ -9,7 +9,8 @@ from pathlib import Path
 
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
-from landscape.diagnose.verdict.answer import CONFIDENCE, answer, headline
+from landscape.diagnose.verdict.answer import CONFIDENCE, RESTS, headline
+from landscape.diagnose.verdict.questions import TITLES
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.kinds import KINDS
@@ -121,8 +122,18 @@ def _found(found: RunMaterial) -> Iterator[Markup]:
     if verdict is None:
         yield _lacking(found, "verdict", "Not diagnosed yet.")
         return
-    said = {one.text for one in headline(verdict)}
-    yield listed(sentence for sentence in answer(verdict) if sentence not in said)
+    yield listed(verdict.mistakes)
+    for question, title in TITLES.items():
+        yield tag("h3", title)
+        said = [one for one in verdict.answers if one.question[0] == question]
+        rests = [tag("span", RESTS[one.confidence]) for one in said]
+        pairs = [
+            tag("div", tag("dt", one.about), tag("dd", one.text, " ", word))
+            for one, word in zip(said, rests, strict=True)
+        ]
+        yield tag("dl", *pairs, class_="answers")
+    words = "; ".join(f"{word}: {CONFIDENCE[name]}" for name, word in RESTS.items())
+    yield tag("p", f"{words}.", class_="about")
     rows: list[Sequence[Content]] = [
         (name.replace("_", " "), _value(item.value), _value(item.threshold, "–"), item.meaning)
         for name, item in verdict.evidence.items()
@@ -280,7 +291,9 @@ def _lacking(found: RunMaterial, key: str, what: str) -> Markup:
 
 SECTIONS: dict[str, RunSection] = {
     "found": RunSection(
-        "What was found", "Every sentence rests on numbers held against a line.", _found
+        "The two questions, part by part",
+        "Every sentence rests on numbers held against a line.",
+        _found,
     ),
     "losses": RunSection(
         "The training in time",

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from landscape.diagnose.session import kept
-from landscape.diagnose.verdict.answer import answer, headline
+from landscape.diagnose.verdict.answer import headline
 from landscape.draw import open_work
 from landscape.draw.interactive.explorer_page import plotly
 from landscape.errors import LandscapeError
@@ -44,7 +44,7 @@ def test_the_answer_comes_first_and_is_the_verdicts(pages, runs):
     assert re.search(r"<h1>(.*?)</h1>", html)[1] == what.text
     assert re.search(r'<p class="why">(.*?)</p>', html)[1] == why.text
     read = words(html)
-    for sentence in (*answer(verdict), *verdict.caveats):
+    for sentence in (*(one.text for one in verdict.answers), *verdict.caveats):
         assert read.count(sentence) == 1, sentence
     for name, item in verdict.evidence.items():
         assert name.endswith("_because") or item.meaning in read

@@ -37,6 +37,8 @@ CONFIDENCE = {
     "undetermined": "the evidence doesn't decide",
 }
 """What a confidence means."""
+RESTS = {"intervention": "tested", "observation": "seen", "undetermined": "open"}
+"""The word for it, beside an answer: by training again, read off the run, or not answered."""
 
 
 def answer(verdict: Verdict) -> tuple[str, ...]:
