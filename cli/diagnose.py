@@ -14,7 +14,7 @@ import typer
 
 from landscape import cluster
 from landscape.errors import LandscapeError
-from landscape.quantities import duration
+from landscape.quantities import duration, parse_duration
 
 from . import strict_json
 from .command import examples, listed
@@ -94,9 +94,21 @@ def diagnose(
         ),
     ] = None,
     epochs: Annotated[
-        int,
-        typer.Option(help="How long each of these trainings lasts at most."),
-    ] = 15,
+        int | None,
+        typer.Option(
+            help="How long each of these trainings lasts at most.",
+            show_default="15; replicas as --budget allows",
+            rich_help_panel=TRAIN,
+        ),
+    ] = None,
+    budget: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Where a run stayed, train replicas for as long as its window, as many as decide "
+            "how it moves, if they take no longer than this together (90s, 10min, 2h; 0: never).",
+        ),
+    ] = "10min",
     orders: Annotated[
         int,
         typer.Option(
@@ -175,6 +187,7 @@ def diagnose(
         twin=twin,
         after=after,
         epochs=epochs,
+        budget=parse_duration(budget, "--budget"),
         orders=orders,
         curve=curve,
         workers=workers,
@@ -204,7 +217,8 @@ class DiagnosisChoice:
     intervene: bool
     twin: Path | None
     after: int | None
-    epochs: int
+    epochs: int | None
+    budget: float
     orders: int
     curve: bool
     workers: int
@@ -303,6 +317,7 @@ def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
         twin=read(choice.twin) if choice.twin is not None else None,
         after=choice.after,
         epochs=choice.epochs,
+        budget=choice.budget,
         orders=choice.orders,
         curve=choice.curve,
         thresholds=choice.thresholds,
@@ -322,6 +337,8 @@ def announce_trainings(diagnosis: Diagnosis, pool: cluster.Workers) -> Mapping[s
     more = (
         f" (more batch orders where these don't decide, up to {diagnosis.orders} a place)"
         if plan.kind == "escape"
+        else f" (up to {duration(diagnosis.budget)} of more replicas where these don't decide)"
+        if plan.kind == "motion" and diagnosis.budget
         else ""
     )
     echo(

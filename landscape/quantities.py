@@ -80,6 +80,24 @@ def parse_size(text: str, what: str = "a size") -> int:
     return count
 
 
+TIMES = {"": 1, "s": 1, "min": 60, "h": 3600}
+"""Seconds, by unit."""
+
+
+def parse_duration(text: str, what: str = "a duration") -> float:
+    """Return the seconds of ``90s``, ``10min``, ``1.5 h`` or a plain number.
+
+    ``what`` it is is for the message.
+
+    Raises:
+        LandscapeError: anything else.
+    """
+    match = re.fullmatch(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(s|min|h)?\s*", text.lower())
+    if match is None:
+        raise LandscapeError(f"{what} must be a time such as 90s, 10min or 2h, got {text}")
+    return float(match[1]) * TIMES[match[2] or ""]
+
+
 def duration(seconds: float) -> str:
     """Write seconds as somebody would say them: ``90 s``, ``15 min``, ``2.5 h``."""
     if seconds < 120:

@@ -130,3 +130,18 @@ def test_a_written_size_is_read_as_itself(count):
 )
 def test_durations(seconds, text):
     assert quantities.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("10min", 600), ("1.5 h", 5400), ("0", 0), (".5min", 30), (" 2H ", 7200)],
+)
+def test_durations_are_read(text, seconds):
+    assert quantities.parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "min", "-1s", "10m", "1e3", "2 days"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(LandscapeError) as caught:
+        quantities.parse_duration(text, "--budget")
+    assert str(caught.value) == f"--budget must be a time such as 90s, 10min or 2h, got {text}"

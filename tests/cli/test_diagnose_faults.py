@@ -68,7 +68,7 @@ def test_a_fuller_verdict_stays_and_that_is_said(run, landscape):
 def test_how_to_replace_a_fuller_verdict():
     def said(lacking, only, intervene):
         choice = DiagnosisChoice(
-            *(only, intervene, None, None, 1, 1, False, 1, None),
+            *(only, intervene, None, None, 1, 0.0, 1, False, 1, None),
             *(Thresholds(), None, None, False, False, True),
         )
         return remedy(lacking, choice)

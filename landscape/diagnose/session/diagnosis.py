@@ -54,7 +54,8 @@ class Diagnosis:
         only: Sequence[str] | None = None,
         intervene: bool = True,
         twin: Run | None = None,
-        epochs: int = interventions.EPOCHS,
+        epochs: int | None = None,
+        budget: float = interventions.BUDGET,
         curve: bool = False,
         orders: int = after_escape.ORDERS,
         after: int | None = None,
@@ -70,7 +71,9 @@ class Diagnosis:
             intervene: whether to train from snapshots of the run.
             twin: a run of the same model trained independently; unless given, that of the time
                 before, else a sibling in the run's sweep that differs in its seed alone.
-            epochs: what an intervention lasts at most.
+            epochs: what an intervention lasts at most; by default 15, but for replicas.
+            budget: seconds that replicas as long as the motion's window may take where ``epochs``
+                isn't given; where they would take longer they last as long as the others.
             curve: whether to train Bézier curves between floors that no line connects.
             orders: the most other batch orders tried from each place that a run escaped from.
             after: the step by which the run had settled: motion and distances are read from there
@@ -94,7 +97,7 @@ class Diagnosis:
         self.context = Context(
             self.subject,
             self.limits,
-            epochs,
+            interventions.EPOCHS if epochs is None else epochs,
             other,
             course,
             others,
@@ -102,7 +105,7 @@ class Diagnosis:
             only=self.only,
             fingerprint=kept.fingerprint(self.subject),
         )
-        self.orders = orders
+        self.orders, self.budget = orders, budget if epochs is None else 0.0
         self.context.planned = self._planned
         self.context.plan = self._planned(self.context)
 
@@ -117,7 +120,13 @@ class Diagnosis:
             return replace(interventions.NO_PLAN, reason="the run has fewer than two finite losses")
         if self.intervene and "interventions" in self.only:
             return interventions.plan(
-                self.subject, course, self.limits, epochs=context.epochs, orders=self.orders
+                self.subject,
+                course,
+                self.limits,
+                epochs=context.epochs,
+                orders=self.orders,
+                budget=self.budget,
+                moved=context.measured.diffusion,
             )
         # Those that were done before still tell.
         before = interventions.ended(self.subject, course, self.limits)

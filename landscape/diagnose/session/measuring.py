@@ -90,6 +90,9 @@ def trainings(context: Context, pool: cluster.Workers | None, listener: Listener
     """Train what is missing, more where that doesn't decide yet; read what came of all."""
     began, failed, asked = time.monotonic(), dict[str, str](), False
     work = pool or Here()
+    if context.plan.kind == "motion":
+        # How the weights move, which was measured since, says how many replicas decide.
+        context.plan = context.planned(context)
     while missing := [t for t in context.plan.missing if t.name not in failed]:
         asked = True
         failed |= _trained(context, missing, work, listener)

@@ -33,10 +33,13 @@ from landscape.sgd.escapes import Course
 from landscape.sgd.recording.recorder import DONE
 from landscape.sgd.training.train import Training
 from landscape.store.measured.trainings import Intervention
+from landscape.store.measured.weights import Diffusion
 from landscape.store.run import read
 
 EPOCHS = 15
 """† An intervention lasts as long as from its snapshot to the run's end, but at most this long."""
+BUDGET = 600.0
+"""† Seconds that replicas as long as the motion's window may take; else they last `EPOCHS` too."""
 TIMED, TIMED_SECONDS = 24, 0.25
 """What the cost is estimated from: so many steps, or as many as fit the time."""
 
@@ -83,8 +86,13 @@ def plan(
     *,
     epochs: int = EPOCHS,
     orders: int = after_escape.ORDERS,
+    budget: float = 0.0,
+    moved: Diffusion | None = None,
 ) -> InterventionPlan:
     """Choose the interventions that fit how the run ended, and what was trained already.
+
+    A run that stayed has replicas as long as its window if those take no more than ``budget``
+    seconds or are there already, as many as ``moved`` asks for or fewer.
 
     Of other batch orders after an escape it holds as many as may decide now, ``orders`` at most:
     when they are done, the next plan holds more or is complete.
@@ -107,9 +115,34 @@ def plan(
             reason = f"no initialization could be put on the plateau: {placed.reason}"
             chosen = [trial for trial in chosen if trial.kind != "plateau"]
     else:
-        kind, chosen = "motion", list(replicas.trials(subject, epochs, limits))
+        kind, chosen = "motion", _motion(subject, epochs, limits, budget, moved)
     missing = tuple(trial for trial in chosen if not is_done(subject.run, trial))
     return InterventionPlan(kind, tuple(chosen), missing, reason)
+
+
+def _motion(
+    subject: Subject, epochs: int, limits: Thresholds, budget: float, moved: Diffusion | None
+) -> list[Intervention]:
+    """The trainings of a run that stayed: see `plan`."""
+    short = list(replicas.trials(subject, epochs, limits))
+    most = replicas.wanted(subject, moved, limits)
+    if most is None:
+        return short
+    if not budget:  # those that are there count, however many
+        most = replicas.MOST
+    timed: tuple[float, float] | None = None
+    for count in range(most, replicas.COUNT - 1, -1):
+        long = list(replicas.trials(subject, epochs, limits, count=count))
+        if long[0].steps <= short[0].steps:
+            return short
+        missing = [t for t in long if t not in short and not is_done(subject.run, t)]
+        if not missing:
+            return long
+        if budget:
+            timed = timed or _timed(subject, missing[0])
+            if _seconds(subject, missing, *timed) <= budget:
+                return long
+    return short
 
 
 def ended(subject: Subject, course: Course, limits: Thresholds) -> InterventionPlan:
@@ -167,12 +200,19 @@ def cost(subject: Subject, chosen: InterventionPlan) -> TrainingsCost:
     epochs = sum(trial.steps * trial.batch_size / samples for trial in missing)
     if not missing:
         return TrainingsCost(0, 0.0, 0.0)
-    step, evaluation = _timed(subject, missing[0])
-    whole = sum(trial.steps for trial in missing if trial.batch_size >= samples)
+    timed = _timed(subject, missing[0])
+    return TrainingsCost(len(missing), epochs, _seconds(subject, missing, *timed))
+
+
+def _seconds(
+    subject: Subject, missing: Sequence[Intervention], step: float, evaluation: float
+) -> float:
+    """Of trainings, from those of a step and of a full-data evaluation."""
+    whole = sum(trial.steps for trial in missing if trial.batch_size >= subject.samples)
     steps = sum(trial.steps for trial in missing) - whole
     rows = sum(trial.steps // subject.steps_per_epoch + 2 for trial in missing)
     # A full-batch step is about three forward passes through all data.
-    return TrainingsCost(len(missing), epochs, step * steps + (3 * whole + rows) * evaluation)
+    return step * steps + (3 * whole + rows) * evaluation
 
 
 def _timed(subject: Subject, trial: Intervention) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.diagnose.motion import stretches, window
+from landscape.diagnose.motion import slope, stretches, window
 from landscape.diagnose.motion.estimates import is_as_long
 from landscape.diagnose.motion.replica_spread import SKIPPED, spread_of
 from landscape.diagnose.thresholds import Thresholds
@@ -29,12 +29,13 @@ from landscape.store.measured.trainings import (
     Replicas,
     Stretches,
 )
+from landscape.store.measured.weights import Diffusion
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats
 from landscape.store.trajectories.trajectory import Trajectory
 
-COUNT = 4
-"""Replicas."""
+COUNT, MOST = 4, 16
+"""Replicas, and at most so many where one moves in few dimensions."""
 FLOORS = 10
 """Snapshots that are cooled down."""
 FLOOR_EPOCHS = 5
@@ -42,8 +43,13 @@ FULL_STEPS = 100
 """Full-batch steps at most: each of them takes as long as an epoch."""
 
 
-def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Intervention]:
-    """All trainings of the set, of ``epochs`` at most, from rows of the motion's window."""
+def trials(
+    subject: Subject, epochs: int, limits: Thresholds, *, count: int | None = None
+) -> Iterator[Intervention]:
+    """All trainings of the set, of ``epochs`` at most, from rows of the motion's window.
+
+    With a ``count`` there are so many replicas, each as long as the window.
+    """
     settings = subject.settings
     assert settings is not None
     span = window.of_run(subject.evidence, limits)
@@ -51,7 +57,7 @@ def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Interv
     rows = subject.cadence[subject.cadence <= subject.end]
     steps = subject.trajectory.step[rows]
     inside = rows[steps >= span.first]
-    whole = epochs * subject.steps_per_epoch
+    whole = epochs * subject.steps_per_epoch if count is None else span.last - span.first
     step = subject.step(_latest(subject, inside, last - whole))
     length = max(4, min(last - step, whole))
     few = min(FULL_STEPS, length)
@@ -68,12 +74,13 @@ def trials(subject: Subject, epochs: int, limits: Thresholds) -> Iterator[Interv
         record=f"epoch+at:{','.join(map(str, marks))}",
         sketch=256,
     )
-    for number in range(1, COUNT + 1):
+    long = "" if count is None else "long-"
+    for number in range(1, (count or COUNT) + 1):
         seed = (settings.seed + OTHER + number) % 2**63
-        yield replace(plain, name=f"replica{number}", kind="replica", seed=seed)
+        yield replace(plain, name=f"{long}replica{number}", kind="replica", seed=seed)
     yield replace(
         plain,
-        name="full-batch",
+        name=f"{long}full-batch",
         kind="full-batch",
         batch_size=subject.samples,
         steps=few,
@@ -108,6 +115,23 @@ def _cooled(
             steps=min(FLOOR_EPOCHS, epochs) * subject.steps_per_epoch,
             schedule="cosine",
         )
+
+
+def wanted(subject: Subject, moved: Diffusion | None, limits: Thresholds) -> int | None:
+    """How many replicas as long as the window would decide; None where none are asked for.
+
+    c½ is trusted from so many effective dimensions, run and replicas together. Where the loss
+    still falls or rises the name is that, whatever replicas do.
+    """
+    span = window.of_run(subject.evidence, limits)
+    rows = subject.evidence.rows
+    inside = (rows.step >= span.first) & (rows.step <= span.last)
+    change = slope.of_log_loss(rows.step[inside], rows.train_loss[inside])
+    if slope.state(change, limits) in (slope.DESCENDING, slope.RISING):
+        return None
+    if moved is None or not moved.dimension > 0:
+        return COUNT
+    return min(MOST, max(COUNT, math.ceil(limits.dimension / moved.dimension) - 1))
 
 
 def _latest(subject: Subject, rows: NDArray[np.int64], enough: int) -> int:

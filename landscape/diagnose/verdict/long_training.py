@@ -206,8 +206,11 @@ def oscillates(asked: Asked) -> Told:
         f"From step {first:,} on 9 of 10 losses lie between {number(low)} and {number(high)} "
         f"(median {number(middle)}), the largest is {number(largest)}"
     )
-    confined = number_of(asked.verdict, "share_confined")
-    if confined is not None and not math.isnan(confined) and asked.verdict.verdict != "diverged":
+    # The share over the time that the motion has its name over.
+    verdict = asked.verdict
+    is_shorter = said(verdict, "motion_steps") == said(verdict, "replicas_steps") is not None
+    confined = number_of(verdict, f"{'replicas_' if is_shorter else ''}share_confined")
+    if confined is not None and not math.isnan(confined) and verdict.verdict != "diverged":
         text += (
             f"; {min(max(confined, 0.0), 1.0):.0%} of the squared displacement is a jitter about "
             "a place"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +12,13 @@ from torch import nn
 from landscape.cluster.local import Here
 from landscape.diagnose import Diagnosis, conclude, measure
 from landscape.diagnose.course import course_of
-from landscape.diagnose.motion import window
+from landscape.diagnose.motion import diffusion, distances, window
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import interventions, replicas, trials
 from landscape.diagnose.trainings.subject import Subject
+from landscape.store import read
+
+LIMITS = Thresholds()
 
 
 def test_the_set_of_a_run_that_learned(learned):
@@ -168,3 +173,68 @@ def test_without_momentum_and_noise_the_full_batch_is_gradient_descent(learned):
     trajectory = run.trajectory
     found = trajectory.row_weights(trajectory.row("final"))
     assert np.allclose(found, expected, atol=1e-5)
+
+
+@pytest.fixture
+def long(trained, tmp_path):
+    """A run that settled: its window is longer than two epochs' replicas."""
+    run, problem = trained(lr=0.3, epochs=40)
+    return Subject(read(shutil.copytree(run.folder, tmp_path / "long")), problem)
+
+
+def planned(subject, **options):
+    return interventions.plan(subject, course_of(subject.evidence), LIMITS, epochs=2, **options)
+
+
+def test_replicas_are_as_long_as_the_window_where_the_budget_allows(long):
+    span = window.of_run(long.evidence, LIMITS)
+    assert replicas.wanted(long, None, LIMITS) == replicas.COUNT
+    short = planned(long, budget=1e-9)
+    assert {t.steps for t in short.trials if t.kind == "replica"} == {2 * long.steps_per_epoch}
+    whole = planned(long, budget=1e9)
+    chosen = [t for t in whole.trials if t.kind in ("replica", "full-batch")]
+    assert [t.name for t in chosen] == [
+        *(f"long-replica{n}" for n in range(1, 5)),
+        "long-full-batch",
+    ]
+    [start] = {t.step for t in chosen}
+    rows = long.trajectory.step[long.cadence]
+    assert start == rows[rows >= span.first][0]
+    assert {t.steps for t in chosen[:-1]} == {min(span.last - span.first, span.last - start)}
+    # What doesn't depend on their length is the same training.
+    assert [t for t in whole.trials if t.kind in ("floor", "lower-rate")] == [
+        t for t in short.trials if t.kind in ("floor", "lower-rate")
+    ]
+
+
+def test_as_many_replicas_as_make_up_for_few_dimensions(long):
+    moved = diffusion.measure(distances.between(np.eye(65)[:, :30], np.arange(65)))
+
+    def count(dimension: float) -> int | None:
+        return replicas.wanted(long, replace(moved, dimension=dimension), LIMITS)
+
+    # The run's own and k replicas' dimensions are 15 together, k between 4 and 16.
+    assert [count(d) for d in (100.0, 3.0, 2.0, 1.5, 0.1)] == [4, 4, 7, 9, 16]
+    assert count(math.nan) == 4
+
+
+def test_no_long_replicas_where_the_loss_still_falls(trained):
+    falling = Subject(*trained(lr=1e-3, momentum=0.9, epochs=20))
+    assert replicas.wanted(falling, None, LIMITS) is None
+    assert not any(t.name.startswith("long-") for t in planned(falling, budget=1e9).trials)
+
+
+def test_long_replicas_that_were_trained_count_whatever_the_budget(long):
+    for trial in planned(long, budget=1e9).missing:
+        if trial.kind in ("replica", "full-batch"):
+            assert list(interventions.perform_all(long, [trial], Here())) == [trial]
+    again = planned(long)
+    assert "long-replica4" in [t.name for t in again.trials]
+    found = replicas.came_of(long, again.trials, LIMITS)
+    span = window.of_run(long.evidence, LIMITS)
+    assert found.replicas.count == 4
+    assert found.replicas.steps >= 0.7 * (span.last - span.first)
+    assert found.full_batch.steps == 100
+    before = interventions.ended(long, course_of(long.evidence), LIMITS)
+    assert "long-replica4" in [t.name for t in before.trials]
+    assert before.missing == ()

@@ -127,3 +127,11 @@ def test_nothing_is_answered_of_what_was_not_measured():
     for number in ("1.2", "1.5", "1.6", "1.7", "1.8", "1.1", "2.2", "2.3", "2.4", "2.8", "2.9"):
         assert said[number][0].startswith("Not answered: ")
         assert said[number][1] == "undetermined"
+
+
+def test_the_share_that_is_jitter_is_of_the_time_that_the_name_is_of():
+    evidence = motions.evidence(motions.walk(0.0), count=1, share=8)[0]
+    items = judge(evidence).evidence
+    assert items["motion_steps"].value == items["replicas_steps"].value == 256
+    share = min(max(items["replicas_share_confined"].value, 0.0), 1.0)
+    assert f"; {share:.0%} of the squared displacement is a jitter" in asked(evidence)["2.7"][0]
