@@ -91,10 +91,13 @@ def _marks(axes: Axes, part: LearningCoefficient) -> None:
 
 def _entries() -> list[Artist]:
     look = theme.now()
-    dot = {"marker": "o", "ms": 4.5, "lw": 0, "color": look.train}
+
+    def dot(label: str, face: str) -> Line2D:
+        return Line2D([], [], marker="o", ms=4.5, lw=0, color=look.train, mfc=face, label=label)
+
     return [
-        Line2D([], [], label="λ̂ ± 2 errors", **dot),
-        Line2D([], [], mfc=look.page, label="undetermined", **dot),
+        dot("λ̂ ± 2 errors", look.train),
+        dot("undetermined", look.page),
         Line2D([], [], color=look.ink, marker="_", ms=11, mew=1.4, lw=0, label="null: a quadratic"),
     ]
 
