@@ -86,7 +86,7 @@ def _coefficient(found: LearningCoefficient) -> RenderableType:
     table = columns(
         *("λ̂", "a quadratic's", "what to say"),
         right=(1, 2),
-        first="learning coefficient at the floor below step",
+        first="learning coefficient below step",
     )
     said = {True: "differs: not a quadratic at this scale", False: "as a quadratic"}
     for floor, step in enumerate(found.step):
