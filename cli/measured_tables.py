@@ -108,8 +108,8 @@ def _coefficient(found: LearningCoefficient) -> RenderableType:
         )
     lines.append(
         Text(
-            f"an effective number of half parameters, of {found.parameters:,} in all, at losses "
-            f"{cell(found.scale)} above the floor (n = {found.samples:,}, β = 1/ln n, tether γ = "
+            f"a half for each direction that counts at losses {cell(found.scale)} above the floor, "
+            f"of {found.parameters:,} parameters (n = {found.samples:,}, β = 1/ln n, tether γ = "
             f"{cell(found.tether)}); it doesn't tell isolated from connected minima"
         )
     )
