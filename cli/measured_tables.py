@@ -86,7 +86,7 @@ def _coefficient(found: LearningCoefficient) -> RenderableType:
     table = columns(
         *("λ̂", "a quadratic's", "what to say"),
         right=(1, 2),
-        first="learning coefficient at the floor below step",
+        first="learning coefficient below step",
     )
     said = {True: "differs: not a quadratic at this scale", False: "as a quadratic"}
     for floor, step in enumerate(found.step):
@@ -108,8 +108,8 @@ def _coefficient(found: LearningCoefficient) -> RenderableType:
         )
     lines.append(
         Text(
-            f"an effective number of half parameters, of {found.parameters:,} in all, at losses "
-            f"{cell(found.scale)} above the floor (n = {found.samples:,}, β = 1/ln n, tether γ = "
+            f"a half for each direction that counts at losses {cell(found.scale)} above the floor, "
+            f"of {found.parameters:,} parameters (n = {found.samples:,}, β = 1/ln n, tether γ = "
             f"{cell(found.tether)}); it doesn't tell isolated from connected minima"
         )
     )

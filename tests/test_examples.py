@@ -122,3 +122,28 @@ def test_own_loop(tmp_path, capsys):
 def test_own_loop_is_a_problem_for_the_command_line(tmp_path):
     waves = problem.load(f"{EXAMPLES / 'own_loop.py'}:waves", {"width": 8})
     assert sum(tensor.numel() for tensor in waves.model.parameters()) == 3 * 8 + 1
+
+
+def test_independent_minima_are_joined_where_they_are_copies():
+    """A network and itself with units in another order: a barrier, and none after matching."""
+    functions = runpy.run_path(str(EXAMPLES / "independent_minima.py"))
+    made = functions["made"]("small", 0)
+    one = problem.flat(made.model).double().numpy()
+    order = np.random.default_rng(0).permutation(64)
+    parts = np.split(one, np.cumsum([4096, 64, 4096, 64, 640]))
+    first, bias, second, *rest = parts
+    copy = np.concatenate(
+        [
+            first.reshape(64, 64)[order].ravel(),
+            bias[order],
+            second.reshape(64, 64)[:, order].ravel(),
+            *rest,
+        ]
+    )
+    found = functions["compared"]("small", "copies", np.stack([one, copy]))
+    assert found.parameters == 8970
+    assert found.distance == pytest.approx(np.linalg.norm(one - copy))
+    assert found.matched_distance == pytest.approx(0, abs=1e-9)
+    assert found.line.loss[0, 1] > 0
+    assert found.matched.loss[0, 1] == pytest.approx(0, abs=1e-6)
+    assert len(found.cells()) == len(functions["HEAD"])

@@ -49,7 +49,7 @@ MOST = 40_000
 """Steps of a chain."""
 KNOWN, KRYLOV = 10, 40
 """Eigenpairs that the null takes as they are, of so many products;"""
-PROBES, NODES = 4, 20
+PROBES, NODES = 8, 20
 """the rest by quadratures."""
 FEWEST, FEWEST_SAMPLES = 30.0, 8
 """Effective draws of all chains together; n."""

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from landscape.curvature import preconditioned
+from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import search
 from landscape.curvature.preconditioned import Preconditioner, Rescaled, rows_with_state
 from landscape.errors import LandscapeError
-from landscape.problem import Problem, flat
+from landscape.problem import Problem, flat, half_square
 from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.train import steps
@@ -159,6 +160,29 @@ def test_with_a_fixed_diagonal_steps_grow_above_the_bound_alone(name, options):
             if abs(weight) > 1e6:
                 break
         assert (abs(weight) > 1e6) == grows
+
+
+def test_full_batch_adam_trains_at_the_bound():
+    """Cohen et al. (2022): the sharpness hovers at 38/η; the plain one means nothing to Adam."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(200, 5, generator=generator)
+    targets = (torch.sin(3 * inputs[:, 0]) + inputs[:, 1] * inputs[:, 2])[:, None]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = [nn.Linear(5, 40), nn.Tanh(), nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 1)]
+    problem = Problem(nn.Sequential(*layers), (inputs, targets), loss=half_square)
+    settings = Settings(optimizer="adam", lr=0.01, batch_size=200, steps=900)
+    optimizer, hessian = Preconditioner("Adam", settings.of_optimizer(), 200), Hessian(problem)
+    ratios = []
+    for step in steps(problem, settings):
+        if step.step >= 150 and step.step % 75 == 0:
+            kept = {name: value.numpy() for name, value in step.moments().items()}
+            hessian.move(step.weights.numpy())
+            rescaled = Rescaled(hessian, optimizer.diagonal(kept) ** -0.5)
+            top = search(rescaled, 1, products=20).values[-1]
+            ratios.append(top / optimizer.bound(0.01, 200))
+    assert 0.85 < np.median(ratios) < 1.05
+    assert max(ratios) < 1.15
 
 
 @pytest.mark.parametrize(

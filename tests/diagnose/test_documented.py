@@ -43,7 +43,12 @@ def test_the_examples_run(fine, capsys):
 
 
 def test_every_part_has_an_example():
-    modules = {"permutations": "copies", "curvature": "along_run"}
+    modules = {
+        "permutations": "copies",
+        "curvature": "along_run",
+        "curvature_by_layer": "by_layer",
+        "instability": "parting",
+    }
     shown = " ".join(re.findall(r"from landscape\.(?:curvature|diagnose)[.\w]* import (.*)", PAGE))
     for name in (*PARTS, "interventions"):
         assert re.search(rf"\b{modules.get(name, name)}\b", shown), name

@@ -22,7 +22,7 @@ HIGH = 1.9
 
 @styled
 def coefficient(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
-    """Draw λ̂ ± two errors over the steps of its floors, and the null; the loss below.
+    """Draw λ̂ and the null, two errors about each, over the steps of the floors; the loss below.
 
     Hollow: undetermined.
 
@@ -30,7 +30,8 @@ def coefficient(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         LandscapeError: no floor has a value.
     """
     part, history = _measured(found), found.history
-    values = np.concatenate([part.value + 2 * part.error, part.value, part.null])
+    bars = [(part.value, part.error), (part.null, np.nan_to_num(part.null_error))]
+    values = np.concatenate([value + side * error for value, error in bars for side in (-2, 2)])
     shown = values[np.isfinite(values)]
     if not np.isfinite(part.value).any():
         raise LandscapeError(
@@ -86,16 +87,31 @@ def _marks(axes: Axes, part: LearningCoefficient) -> None:
             capsize=2,
             zorder=4,
         )
-    axes.plot(part.step, part.null, "_", color=look.ink, ms=11, mew=1.4, zorder=3)
+    axes.errorbar(
+        part.step,
+        part.null,
+        2 * np.nan_to_num(part.null_error),
+        fmt="_",
+        color=look.ink,
+        ms=11,
+        mew=1.4,
+        elinewidth=0.6,
+        zorder=3,
+    )
 
 
 def _entries() -> list[Artist]:
     look = theme.now()
-    dot = {"marker": "o", "ms": 4.5, "lw": 0, "color": look.train}
+
+    def dot(label: str, face: str) -> Line2D:
+        return Line2D([], [], marker="o", ms=4.5, lw=0, color=look.train, mfc=face, label=label)
+
     return [
-        Line2D([], [], label="λ̂ ± 2 errors", **dot),
-        Line2D([], [], mfc=look.page, label="undetermined", **dot),
-        Line2D([], [], color=look.ink, marker="_", ms=11, mew=1.4, lw=0, label="null: a quadratic"),
+        dot("λ̂ ± 2 errors", look.train),
+        dot("undetermined", look.page),
+        Line2D(
+            [], [], color=look.ink, marker="_", ms=11, mew=1.4, lw=0, label="null: a quadratic ± 2"
+        ),
     ]
 
 
