@@ -77,7 +77,7 @@ def divided(said: str) -> tuple[str, str]:
 
 def alternative(said: str) -> str:
     """Return what a picture shows, for whoever doesn't see it: its caption, not what made it."""
-    shown = said.partition(" Command: ")[0]
+    shown = " ".join(said.partition(" Command: ")[0].split())
     if len(shown) <= ALT:
         return shown
     return f"{shown[: shown.rfind(' ', 0, ALT)].rstrip(',;:')} …"
