@@ -26,11 +26,6 @@ ESCAPED, DRIFTING, DIVERGED = NAMES
 pytestmark = pytest.mark.filterwarnings("ignore:overflow")
 
 
-@pytest.fixture(scope="module")
-def pages(runs):
-    return {name: run_page.page(runs / name) for name in NAMES}
-
-
 def words(html):
     """What is read on the page, in one line."""
     shown = re.sub(r"<(script|style).*?</\1>", "", html, flags=re.S)
