@@ -23,13 +23,18 @@ from landscape.store.scans import scanfile
 from landscape.store.scans.widths import Width
 from landscape.store.typed import rebuilt
 
+SEEN = 1e-3
+"""Errors below such a share of the value don't show in its three digits."""
+
 
 @dataclass(frozen=True)
 class ComparedRun:
     """A run of a comparison and what was measured of it."""
 
+    compared: tuple[Path, ...]
+    """The folders of all that are compared, in their order,"""
     place: int
-    """Among those that were given, from 0."""
+    """and which of them this is, from 0."""
     name: str
     """Told apart from others of the same folder name."""
     material: RunMaterial
@@ -50,8 +55,8 @@ class ComparedMeasure:
     title: str
     value: Callable[[ComparedRun], str | None]
     """In words with its uncertainty; None where it wasn't measured."""
-    command: Callable[[str], str]
-    """What measures it, by the run's folder as a shell takes it; empty where nothing can."""
+    command: Callable[[ComparedRun], str]
+    """What measures it of a run; empty where nothing can."""
     about: str = ""
     """What a reader must know of it."""
 
@@ -80,6 +85,7 @@ def gathered(folders: Sequence[Path], between: Connectivity | None = None) -> li
     names = [one.name for one in found]
     return [
         ComparedRun(
+            tuple(folders),
             place,
             one.name if names.count(one.name) == 1 else str(one.run.folder),
             one,
@@ -93,15 +99,8 @@ def gathered(folders: Sequence[Path], between: Connectivity | None = None) -> li
 def rows(runs: Sequence[ComparedRun]) -> Iterator[tuple[ComparedMeasure, list[ComparedCell]]]:
     """Yield the table, a cell for each run."""
     for measure in ROWS.values():
-        yield (
-            measure,
-            [ComparedCell(measure.value(run), measure.command(_quoted(run, runs))) for run in runs],
-        )
-
-
-def _quoted(run: ComparedRun, runs: Sequence[ComparedRun]) -> str:
-    first = [run, *(other for other in runs if other is not run)]
-    return " ".join(shlex.quote(str(one.run.folder)) for one in first)
+        cells = [ComparedCell(measure.value(run), measure.command(run)) for run in runs]
+        yield measure, cells
 
 
 def _measured(run: Run) -> Measured:
@@ -154,7 +153,7 @@ def _curvature(
         if found is None or not len(found.step):
             return None
         size, error = pick(found)
-        within = "" if math.isnan(error) else f" ± {number(error, 2)}"
+        within = f" ± {number(error, 2)}" if error > SEEN * abs(size) else ""
         return f"{number(size)}{within} (step {int(found.step[-1]):,})"
 
     return value
@@ -197,19 +196,20 @@ def _seeds(run: ComparedRun) -> str | None:
     )
 
 
-def _first(folders: str) -> str:
-    return shlex.split(folders)[0]
-
-
-def _one(command: str) -> Callable[[str], str]:
+def _one(command: str) -> Callable[[ComparedRun], str]:
     """A command that takes the run alone."""
-    return lambda folders: command.format(shlex.quote(_first(folders)))
+    return lambda run: command.format(shlex.quote(str(run.run.folder)))
 
 
-def _seeds_command(folders: str) -> str:
-    folder = Path(_first(folders)).resolve()
-    if sweep_folder.is_sweep(folder.parent):
-        return f"landscape diagnose {shlex.quote(str(folder.parent))}"
+def _barriers_command(run: ComparedRun) -> str:
+    folders = " ".join(shlex.quote(str(folder)) for folder in run.compared)
+    return f"landscape compare {folders} --barriers"
+
+
+def _seeds_command(run: ComparedRun) -> str:
+    sweep = run.run.folder.resolve().parent
+    if sweep_folder.is_sweep(sweep):
+        return f"landscape diagnose {shlex.quote(str(sweep))}"
     return "landscape train --seeds 3 ... (with this run's options)"
 
 
@@ -252,13 +252,13 @@ ROWS: dict[str, ComparedMeasure] = {
     "barrier": ComparedMeasure(
         "barrier to the first run",
         _barrier("line"),
-        lambda folders: f"landscape compare {folders} --barriers",
+        _barriers_command,
         "Along the straight line between the last weights, above the line between their losses.",
     ),
     "matched": ComparedMeasure(
         "the same, units matched",
         _barrier("matched"),
-        lambda folders: f"landscape compare {folders} --barriers",
+        _barriers_command,
         "After its units are permuted towards those of the first run, which changes no output.",
     ),
     "seeds": ComparedMeasure("spread over seeds", _seeds, _seeds_command),

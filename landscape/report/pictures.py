@@ -24,6 +24,7 @@ SCROLLS = 4.5
 """Inches beyond which a figure scrolls on a narrow page instead of shrinking beyond reading."""
 ALT = 420
 """Letters of an alternative text, at most; all of it is in the caption."""
+MORE = "All there is to know of this figure"
 
 
 def picture(kind: str, works: Sequence[Work]) -> Markup:
@@ -61,7 +62,7 @@ def picture(kind: str, works: Sequence[Work]) -> Markup:
 def captioned(said: str) -> Markup:
     """Return a caption: what is shown at once, all the rest behind a word."""
     first, rest = divided(said)
-    more = tag("details", tag("summary", "All there is to know of this figure"), tag("p", rest))
+    more = tag("details", tag("summary", MORE), tag("p", rest))
     return tag("figcaption", first, more if rest else None)
 
 
@@ -75,10 +76,11 @@ def divided(said: str) -> tuple[str, str]:
 
 
 def alternative(said: str) -> str:
-    """Return what a picture shows, for whoever doesn't see it: its caption's beginning."""
-    if len(said) <= ALT:
-        return said
-    return f"{said[: said.rfind(' ', 0, ALT)].rstrip(',;:')} …"
+    """Return what a picture shows, for whoever doesn't see it: its caption, not what made it."""
+    shown = " ".join(said.partition(" Command: ")[0].split())
+    if len(shown) <= ALT:
+        return shown
+    return f"{shown[: shown.rfind(' ', 0, ALT)].rstrip(',;:')} …"
 
 
 def embedded(figure: Figure, style: Style) -> str:

@@ -103,7 +103,7 @@ def _facts(found: RunMaterial, verdict: Verdict) -> Markup:
     values["motion"] = verdict.motion
     if verdict.also:
         values["also"] = ", ".join(verdict.also)
-    for name, title in (("best_loss", "best loss"), ("end_loss", "loss at the end")):
+    for name, title in (("best_loss", "best loss"), ("end_loss", "level at the end")):
         item = verdict.evidence.get(name)
         if item is not None and isinstance(item.value, int | float):
             values[title] = number(item.value)

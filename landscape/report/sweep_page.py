@@ -14,7 +14,7 @@ from landscape.diagnose.outcome_names import OUTCOMES
 from landscape.diagnose.session.kept import VERDICT
 from landscape.draw.making import Work
 from landscape.errors import LandscapeError
-from landscape.quantities import number
+from landscape.quantities import number, percent
 from landscape.report.document import Chapter, document, missing
 from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
@@ -96,7 +96,7 @@ def _members(sweep: Sweep, found: Outcomes | None) -> list[SweptMember]:
 
 
 def _top(sweep: Sweep, found: Outcomes | None, members: Sequence[SweptMember]) -> Iterator[Markup]:
-    varied = ", ".join(sweep.record["varied"])
+    varied = ", ".join(map(_called, sweep.record["varied"]))
     name = tag("b", sweep.folder.resolve().name)
     yield tag(
         "p", "Sweep ", name, f" · {len(members)} runs that differ in {varied}", class_="eyebrow"
@@ -134,14 +134,14 @@ def _sure(found: Outcomes) -> str:
     group = max(found.groups, key=lambda one: one.count)
     name, share = next(iter(group.outcomes.items()))
     return (
-        f"Confidence: with {group.count} {'seed' if group.count == 1 else 'seeds'} a setting, "
-        f"{_share(name, share)} is what {share.count} of {group.count} say of the share "
-        "(95 % interval)."
+        f"Confidence: {group.count} {'seed' if group.count == 1 else 'seeds'} a setting; "
+        f"{share.count} of {group.count} {name} means a share of {percent(share.low)} to "
+        f"{percent(share.high)} (95 % interval)."
     )
 
 
 def _share(name: str, share: OutcomeShare) -> str:
-    return f"{share.count} {name} ({share.low:.0%} to {share.high:.0%})".replace("%", " %")
+    return f"{share.count} {name} ({percent(share.low)} to {percent(share.high)})"
 
 
 def _grid(members: Sequence[SweptMember]) -> Iterator[Markup]:
@@ -178,7 +178,8 @@ def _cell(member: SweptMember, axes: SmallAxes) -> Markup:
     outcome = member.outcome
     term = OUTCOMES.get(outcome.verdict) if outcome is not None else None
     colour = term.colour if term is not None else UNKNOWN
-    shown = small(member.history, axes, colour) if member.history is not None else None
+    ink = "currentColor" if term is not None and term.is_dark else colour
+    shown = small(member.history, axes, ink) if member.history is not None else None
     words = outcome.verdict if outcome is not None else "no outcome"
     if outcome is not None and outcome.landing:
         words += f", on {outcome.landing}"
@@ -187,8 +188,15 @@ def _cell(member: SweptMember, axes: SmallAxes) -> Markup:
 
 
 def _setting(member: SweptMember) -> str:
-    pairs = [f"{name.replace('_', ' ')} {_said(value)}" for name, value in member.shared.items()]
-    return ", ".join(pairs) or member.name
+    return _settings(member.shared) or member.name
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_called(name)} {_said(value)}" for name, value in values.items())
+
+
+def _called(name: str) -> str:
+    return "learning rate" if name == "lr" else name.replace("_", " ")
 
 
 def _said(value: object) -> str:
@@ -215,7 +223,7 @@ def _rates(folder: Path, found: Outcomes | None) -> Iterator[Markup]:
     head = ["setting", "runs", "training loss, median", "validation loss, median", "outcomes"]
     rows = [
         [
-            ", ".join(f"{key.replace('_', ' ')} {_said(v)}" for key, v in group.values.items()),
+            _settings(group.values),
             str(group.count),
             *(number(s.median) if s else "–" for s in (group.train_loss, group.validation_loss)),
             ", ".join(_share(name, share) for name, share in group.outcomes.items()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landscape.report import comparison, comparison_page, document, run_page, sweep_page
+from landscape.report import comparison, comparison_page, document, sweep_page
 
 from ..draw.interactive.conftest import chromium  # noqa: F401
 from .conftest import NAMES
@@ -14,14 +14,14 @@ PAGES = ("escaped", "drifting", "diverged", "sweep", "comparison")
 
 
 @pytest.fixture(scope="module")
-def files(runs, sweep, tmp_path_factory):
+def files(runs, pages, sweep, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    pages = dict(zip(PAGES, (run_page.page(runs / name) for name in NAMES), strict=False))
-    pages["sweep"] = sweep_page.page(sweep)
-    pages["comparison"] = comparison_page.page(
+    written = dict(zip(PAGES, (pages[name] for name in NAMES), strict=False))
+    written["sweep"] = sweep_page.page(sweep)
+    written["comparison"] = comparison_page.page(
         comparison.gathered([runs / name for name in NAMES[:2]])
     )
-    return {name: document.save(page, folder / f"{name}.html") for name, page in pages.items()}
+    return {name: document.save(page, folder / f"{name}.html") for name, page in written.items()}
 
 
 @pytest.mark.parametrize("width", WIDTHS)

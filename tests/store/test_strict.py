@@ -35,3 +35,11 @@ def test_dumps_is_json_that_any_reader_takes():
 
     text = strict.dumps({"a": [math.nan, -math.inf], "b": None})
     assert json.loads(text, parse_constant=never) == {"a": ["nan", "-inf"], "b": None}
+
+
+def test_numbers_are_read_as_they_were_written():
+    value = {"a": [math.nan, math.inf, -math.inf, 1.5, 3, True, None, "text"], "b": {"c": "inf"}}
+    found = strict.numbers(json.loads(strict.dumps(value)))
+    assert math.isnan(found["a"][0])
+    assert found["a"][1:] == [math.inf, -math.inf, 1.5, 3, True, None, "text"]
+    assert found["b"] == {"c": math.inf}

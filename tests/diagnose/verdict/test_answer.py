@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import math
+
+import pytest
+
+from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.session import kept
+from landscape.diagnose.verdict.answer import CONFIDENCE, answer, headline
+from landscape.diagnose.verdict.verdict import judge
+from landscape.errors import LandscapeError
+from landscape.store.strict import dumps
+
+from .. import planted_outcomes
+
+WORLDS = {
+    name: world
+    for name, world in vars(planted_outcomes).items()
+    if inspect.isfunction(world)
+    and list(inspect.signature(world).parameters) == ["seed", "momentum"]
+}
+
+
+def world(name) -> Evidence:
+    return WORLDS[name](0, 0.9)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_headline_is_of_the_answer(name):
+    verdict = judge(world(name))
+    what, *why = headline(verdict)
+    said = answer(verdict)
+    assert what.text == said[len(verdict.mistakes)]
+    assert what.confidence == verdict.confidence
+    assert len(why) == (verdict.verdict != "diverged")
+    for statement in why:
+        assert statement.text in said
+        assert statement.confidence in CONFIDENCE
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_verdict_is_read_as_it_was_written(name, tmp_path):
+    verdict = judge(world(name))
+    (tmp_path / "verdict.json").write_text(dumps(verdict.record()))
+    found = kept.verdict(tmp_path)
+    assert json.loads(dumps(found.record())) == json.loads(dumps(verdict.record()))
+    for name, item in verdict.evidence.items():
+        if isinstance(item.value, float) and not math.isfinite(item.value):
+            assert isinstance(found.evidence[name].value, float)
+    assert answer(found) == answer(verdict)
+
+
+def test_no_verdict(tmp_path):
+    assert kept.verdict(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [({"evidence": {}}, "'best_loss'"), ({"layers": "hidden"}, "layers can't be str")],
+)
+def test_one_that_says_less_is_refused(tmp_path, change, wrong):
+    record = dataclasses.asdict(judge(world("escaped"))) | change
+    (tmp_path / "verdict.json").write_text(dumps(record))
+    with pytest.raises(LandscapeError) as caught:
+        kept.verdict(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}/verdict.json must be a verdict of this version, it lacks or differs in "
+        f"{wrong}; make it anew with `landscape diagnose {tmp_path}`"
+    )
