@@ -350,5 +350,14 @@ def open(
 
     Raises:
         LandscapeError: there is no run; each message says what to do.
+
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=8)
+    >>> _ = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+    >>> run = ls.open("runs/moons")
+    >>> run.problem  # a built-in one is made again
+    Problem(Sequential, 114 parameters, 1,000 training samples, 500 validation samples, ...)
+    >>> run.scan("line", size=5)
+    <scan line-final-0: line, 5, training loss ... to ...>
     """
     return HeldRun(folder, problem, trust=trust, accept_changes=accept_changes)

@@ -79,6 +79,11 @@ def save(
 
     Raises:
         LandscapeError: an unknown format, or a folder that can't be written to.
+
+    >>> figure = Figure()
+    >>> figure.subplots().plot([0, 1]) and None
+    >>> [file.name for file in save(figure, Path("mine"), formats=("png",), caption="A line.")]
+    ['mine.png', 'mine.caption.txt', 'mine.caption.tex']
     """
     for name in formats:
         if name not in METADATA:

@@ -79,6 +79,14 @@ def open_work(path: Path, kind: str | None = None) -> Work:
 
     Raises:
         LandscapeError: it is none of them, or what the kind shows was not measured.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> run = begin("runs/moons", setup).finish()
+    >>> work = open_work(run.folder)  # its history, which the loss curves show
+    >>> work.home.as_posix(), type(work.subject).__name__
+    ('runs/moons', 'History')
     """
     entry = KINDS.get(kind or "")
     if entry is not None and entry.needs == "sweep" and path.is_dir():

@@ -41,7 +41,11 @@ INCOMING, REPLACED = "incoming", "replaced"
 
 @dataclass(frozen=True)
 class Run:
-    """One training's folder; ``record`` is what run.json holds."""
+    """One training's folder; ``record`` is what run.json holds.
+
+    >>> Run(Path("runs/mine"), {"id": "1f2e", "status": "finished"}).scan("random").as_posix()
+    'runs/mine/scans/random.h5'
+    """
 
     folder: Path
     record: Mapping[str, Any]
@@ -103,6 +107,14 @@ def read(folder: Path) -> Run:
     Raises:
         LandscapeError: there is no folder, it is no run, run.json is damaged, or a folder of the
             run lies elsewhere.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> _ = begin("runs/moons", setup).finish()
+    >>> run = read(Path("runs/moons"))
+    >>> run.name, run.is_done, run.record["settings"]["lr"]
+    ('moons', True, 0.3)
     """
     file = folder / "run.json"
     if not folder.is_dir():

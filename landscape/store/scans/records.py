@@ -22,7 +22,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Point:
-    """A marked point of the plane: the start, the end, the best recorded weights."""
+    """A marked point of the plane: the start, the end, the best recorded weights.
+
+    >>> Point("best", (0.5, -0.25), 400).step
+    400
+    """
 
     name: str
     xy: tuple[float, ...]

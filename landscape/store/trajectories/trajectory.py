@@ -46,7 +46,24 @@ class Event:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The weights w_t at T recorded steps, with what was measured there."""
+    """The weights w_t at T recorded steps, with what was measured there.
+
+    Arrays of losses are read at once, weights row by row when they are asked for: a long run's
+    don't fit into memory.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> recorded.step[:5].tolist(), recorded.size
+    ([0, 1, 2, 3, 4], 42)
+    >>> recorded.row_weights(recorded.row("best")).shape
+    (42,)
+    >>> recorded.measures["train_loss"].shape == recorded.step.shape
+    True
+    >>> len(recorded.scalars()["batch_loss"])  # one a step
+    40
+    """
 
     path: Path
     step: NDArray[np.int64]
