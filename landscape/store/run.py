@@ -39,7 +39,7 @@ INCOMING, REPLACED = "incoming", "replaced"
 """What lies beside a run's folder, hidden and with a process's number, while one replaces it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """One training's folder; ``record`` is what run.json holds.
 
@@ -49,6 +49,10 @@ class Run:
 
     folder: Path
     record: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Where it lies and how it ended."""
+        return f"<run {self.folder}: {self.record.get('status')}>"
 
     @property
     def name(self) -> str:

@@ -44,7 +44,7 @@ class Event:
     """What was seen, in words: ``batch_loss 2.9 > 1.1 at step 480``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trajectory:
     """The weights w_t at T recorded steps, with what was measured there.
 
@@ -100,6 +100,12 @@ class Trajectory:
                 events_of(file),
                 file["velocity_step"][:] if "velocity_step" in file else np.empty(0, np.int64),
             )
+
+    def __repr__(self) -> str:
+        """Which steps are recorded, of how many parameters."""
+        steps = f"steps {self.step[0]:,} to {self.step[-1]:,}"
+        rows = f"{len(self.step):,} row{'' if len(self.step) == 1 else 's'}"
+        return f"<trajectory: {rows}, {steps}, {self.size:,} parameters>"
 
     @property
     def size(self) -> int:
