@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.door import notebook, tables
-from landscape.door.scans import HeldScan, request_of, style_of
+from landscape.door.scans import HeldScan, TurningPage, request_of, style_of
 from landscape.errors import LandscapeError
 from landscape.quantities import duration, number
 from landscape.store import history, summary, sweep_folder
@@ -243,6 +243,16 @@ class HeldRun:
 
         work = making.open_work(self.folder, kind)
         return making.figure(kind, [work], style_of(style))
+
+    def view(self) -> TurningPage:
+        """The page on which all of the run's planes are turned; a notebook shows it in place.
+
+        Raises:
+            LandscapeError: the run wasn't scanned yet.
+        """
+        from landscape.draw.interactive import explorer_sources
+
+        return TurningPage(explorer_sources.gather([self.folder]))
 
     def to_pandas(self, *, steps: bool = False) -> Any:
         """A ``pandas.DataFrame`` of the recorded steps, or with ``steps`` of every SGD step.
