@@ -81,7 +81,7 @@ def save(
         LandscapeError: an unknown format, or a folder that can't be written to.
 
     >>> figure = Figure()
-    >>> figure.subplots().plot([0, 1]) and None
+    >>> _ = figure.subplots().plot([0, 1])
     >>> [file.name for file in save(figure, Path("mine"), formats=("png",), caption="A line.")]
     ['mine.png', 'mine.caption.txt', 'mine.caption.tex']
     """
