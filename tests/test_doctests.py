@@ -24,11 +24,12 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_examples_run(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=FLAGS)
     said: list[str] = []
-    for test in doctest.DocTestFinder().find(module, name):
+    for number, test in enumerate(doctest.DocTestFinder().find(module, name)):
+        (tmp_path / str(number)).mkdir()
+        monkeypatch.chdir(tmp_path / str(number))
         test.globs = {"__name__": name, **vars(module)}
         runner.run(test, out=said.append)
     assert runner.tries > 0

@@ -22,6 +22,11 @@ def test_it_is_exactly_so_small():
     assert all(callable(getattr(landscape, name)) for name in NAMES)
 
 
+def test_each_says_what_it_is_for_by_an_example():
+    for name in NAMES:
+        assert ">>> " in (getattr(landscape, name).__doc__ or ""), name
+
+
 def test_none_of_the_names_is_a_package_too():
     there = {path.stem for path in PACKAGE.iterdir() if path.stem.isidentifier()}
     assert {"scan", "sgd", "door"} <= there

@@ -101,7 +101,7 @@ class HeldProblem(Problem):
         >>> from landscape.problem import half_square
         >>> x = torch.linspace(-1, 1, 40)[:, None]
         >>> model = torch.nn.Linear(1, 1, bias=False)
-        >>> model.weight.data.fill_(3.0) and None
+        >>> _ = model.weight.data.fill_(3.0)
         >>> problem = ls.Problem(model, (x, 2 * x), loss=half_square)
         >>> line = problem.scan("line", size=3, extent=1, normalize="none", include_1d=True)
         >>> float(line.loss[1])  # at the weights themselves: mean of (3x - 2x)² / 2
@@ -138,7 +138,7 @@ def look(
         LandscapeError: what is given makes no problem, or as `HeldProblem.scan`.
 
     >>> import torch, landscape as ls
-    >>> torch.manual_seed(0) and None
+    >>> _ = torch.manual_seed(0)
     >>> x = torch.randn(90, 2)
     >>> ls.look(torch.nn.Linear(2, 2), (x, (x[:, 0] > 0).long()), plane="line", size=5)
     <scan line: line, 5, training loss 0.6... to 0.8...>

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.door import notebook, tables
-from landscape.door.scans import HeldScan, request_of, style_of
+from landscape.door.scans import HeldScan, TurningPage, request_of, style_of
 from landscape.errors import LandscapeError
 from landscape.quantities import duration, number
 from landscape.store import history, summary, sweep_folder
@@ -244,6 +244,16 @@ class HeldRun:
         work = making.open_work(self.folder, kind)
         return making.figure(kind, [work], style_of(style))
 
+    def view(self) -> TurningPage:
+        """The page on which all of the run's planes are turned; a notebook shows it in place.
+
+        Raises:
+            LandscapeError: the run wasn't scanned yet.
+        """
+        from landscape.draw.interactive import explorer_sources
+
+        return TurningPage(explorer_sources.gather([self.folder]))
+
     def to_pandas(self, *, steps: bool = False) -> Any:
         """A ``pandas.DataFrame`` of the recorded steps, or with ``steps`` of every SGD step.
 
@@ -350,5 +360,14 @@ def open(
 
     Raises:
         LandscapeError: there is no run; each message says what to do.
+
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=8)
+    >>> _ = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+    >>> run = ls.open("runs/moons")
+    >>> run.problem  # a built-in one is made again
+    Problem(Sequential, 114 parameters, 1,000 training samples, 500 validation samples, ...)
+    >>> run.scan("line", size=5)
+    <scan line-final-0: line, 5, training loss ... to ...>
     """
     return HeldRun(folder, problem, trust=trust, accept_changes=accept_changes)

@@ -33,7 +33,7 @@ class HeldScan:
     `to_xarray` labels the axes, so that nobody has to remember.
 
     >>> import torch, landscape as ls
-    >>> torch.manual_seed(0) and None
+    >>> _ = torch.manual_seed(0)
     >>> x = torch.linspace(-1, 1, 40)[:, None]
     >>> scan = ls.look(torch.nn.Linear(1, 1), (x, 2 * x), loss="half_square", size=9)
     >>> scan

@@ -79,6 +79,11 @@ def save(
 
     Raises:
         LandscapeError: an unknown format, or a folder that can't be written to.
+
+    >>> figure = Figure()
+    >>> _ = figure.subplots().plot([0, 1])
+    >>> [file.name for file in save(figure, Path("mine"), formats=("png",), caption="A line.")]
+    ['mine.png', 'mine.caption.txt', 'mine.caption.tex']
     """
     for name in formats:
         if name not in METADATA:

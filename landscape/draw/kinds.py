@@ -253,7 +253,13 @@ KINDS: dict[str, FigureKind] = {
 
 
 def kinds(subject: Scan | Valley | History | Diagnosed | Outcomes) -> tuple[str, ...]:
-    """Return the figures that a scan or a run is drawn as; of its diagnosis see `diagnosed`."""
+    """Return the figures that a scan or a run is drawn as; of its diagnosis see `diagnosed`.
+
+    >>> from landscape.store.history import History
+    >>> import numpy as np
+    >>> kinds(History("mine", "1f2e", np.arange(2), {}, np.zeros(1)))
+    ('loss',)
+    """
     if isinstance(subject, Valley):
         return ("valley",)
     if not isinstance(subject, Scan):

@@ -79,6 +79,14 @@ def open_work(path: Path, kind: str | None = None) -> Work:
 
     Raises:
         LandscapeError: it is none of them, or what the kind shows was not measured.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> run = begin("runs/moons", setup).finish()
+    >>> work = open_work(run.folder)  # its history, which the loss curves show
+    >>> work.home.as_posix(), type(work.subject).__name__
+    ('runs/moons', 'History')
     """
     entry = KINDS.get(kind or "")
     if entry is not None and entry.needs == "sweep" and path.is_dir():
@@ -127,6 +135,14 @@ def make(
 
     Raises:
         LandscapeError: no such kind or format, not what the kind needs, or nothing can be written.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> run = begin("runs/moons", setup).finish()
+    >>> files = make("loss", [open_work(run.folder)], run.figures / "loss", formats=("svg",))
+    >>> [file.as_posix() for file in files][:2]
+    ['runs/moons/figures/loss.svg', 'runs/moons/figures/loss.caption.txt']
     """
     if kind not in KINDS:
         raise LandscapeError(f"kind must be one of {', '.join(KINDS)}, got {kind}")

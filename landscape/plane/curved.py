@@ -36,6 +36,18 @@ def hessian(
 
     Raises:
         LandscapeError: no such weights, or curvature can't be had.
+
+    >>> import torch
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import half_square
+    >>> x = torch.tensor([[3.0, 0.0], [0.0, 1.0]])  # the Hessian is X'X / 2 = diag(4.5, 0.5)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = Problem(model, (x, torch.zeros(2, 1)), loss=half_square)
+    >>> plane = hessian(problem, StillWeights.of(problem))
+    >>> plane.labels
+    ('Hessian eigenvector 1, λ = 4.5', 'Hessian eigenvector 2, λ = 0.5')
+    >>> np.abs(plane.directions).round(3).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     place = find_weights(trajectory, at)
     matrix = _at(problem, place, device)
@@ -62,6 +74,16 @@ def gradient(
 
     Raises:
         LandscapeError: as for `hessian`, or the gradient is zero.
+
+    >>> import torch
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import half_square
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> _ = model.weight.data.copy_(torch.tensor([[1.0, 0.0]]))
+    >>> x = torch.tensor([[1.0, 1.0], [1.0, -3.0]])  # the gradient is X'X w / 2 = (1, -1)
+    >>> problem = Problem(model, (x, torch.zeros(2, 1)), loss=half_square)
+    >>> (gradient(problem, StillWeights.of(problem)).directions[0] * 2**0.5).round(3).tolist()
+    [-1.0, 1.0]
     """
     place = find_weights(trajectory, at)
     matrix = _at(problem, place, device)

@@ -30,6 +30,14 @@ def pca(
 
     Raises:
         LandscapeError: no such steps, or the weights moved along a line at most.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> plane = pca(recorded, last=16)
+    >>> [round(norm, 6) for norm in plane.norms], plane.origin_step
+    ([1.0, 1.0], 40)
     """
     rows = rows_between(trajectory, first, last)
     directions, shares = components(

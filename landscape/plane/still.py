@@ -16,7 +16,7 @@ from landscape.store.scans.records import Weights
 from landscape.store.trajectories.trajectory import CADENCE, MEASURES, Trajectory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StillWeights(Trajectory):
     """A trajectory of one row, step 0, that lies in no file: nothing was trained or measured."""
 

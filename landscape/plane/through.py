@@ -35,6 +35,16 @@ def through(
 
     Raises:
         LandscapeError: no such weights, or the three lie on one line.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> plane = through(recorded, 0, 16, "final")
+    >>> [(one.name, one.step) for one in plane.points]
+    [('step 0', 0), ('step 16', 16), ('final', 40)]
+    >>> abs(plane.cosine) < 1e-6  # at right angles, each of length 1
+    True
     """
     return _through(
         [find_weights(trajectory, where) for where in (first, second, third)],
@@ -56,6 +66,16 @@ def line_through(
 
     Raises:
         LandscapeError: no such weights, or the two coincide.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> line = line_through(recorded, 0, "final")
+    >>> first, last = (recorded.row_weights(recorded.row(where)) for where in (0, "final"))
+    >>> apart = np.linalg.norm(last - first)
+    >>> bool(abs(line.points[1].xy[0] - apart) < 1e-6)
+    True
     """
     places = [find_weights(trajectory, where) for where in (first, second)]
     return _through(places, "line", parameters)

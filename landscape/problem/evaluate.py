@@ -86,7 +86,7 @@ class Evaluator:
     >>> import torch
     >>> x = torch.arange(4.0)[:, None]
     >>> model = torch.nn.Linear(1, 1, bias=False)
-    >>> model.weight.data.fill_(2.0) and None
+    >>> _ = model.weight.data.fill_(2.0)
     >>> problem = Problem(model, (x, x), loss=lambda outputs, targets: (outputs - targets).square())
     >>> Evaluator(problem).on_train(model).loss  # the mean of 0, 1, 4 and 9
     3.5

@@ -42,6 +42,12 @@ def empty(
     ``values`` are the columns of the problem's own values, ``further`` those of what is measured
     beside them, ``alone`` those of the model alone, which have errors, as the ``uncertain`` ones of
     the problem's have. With ``samples`` there is room for what a subset of that size gives.
+
+    >>> directions = np.eye(2, 3, dtype=np.float32)
+    >>> plane = Plane("mine", np.zeros(3, np.float32), directions, ("u", "v"), "")
+    >>> scan = empty(plane, np.arange(3.0), np.arange(2.0), values=["train_loss"])
+    >>> scan.measures["train_loss"].shape, bool(scan.measured.any())
+    ((3, 2), False)
     """
     shape = (len(x), len(y)) if len(plane.directions) > 1 else (len(x),)
     unknown = {name: np.full(shape, np.nan) for name in values} if samples is not None else {}

@@ -46,6 +46,12 @@ class TrainingSetup:
             problem_settings={"model": "mlp", "data": "moons"}, settings=Settings(lr=0.1)
         )
         run = begin("runs/moons", setup).finish()
+
+    >>> setup = TrainingSetup(problem_settings={"model": "mlp"}, settings=Settings(lr=0.1, seed=3))
+    >>> setup.name
+    'mlp-digits-lr0.1-seed3'
+    >>> setup.varied({"lr": 0.2, "depth": 3}).arguments()
+    ('--model=mlp', '--depth=3', '--lr=0.2', '--seed=3')
     """
 
     problem: str | None = None
@@ -227,6 +233,12 @@ def begin(
 
     Raises:
         LandscapeError: the folder isn't free, the problem can't be made, or a value can't be.
+
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> run = begin("runs/moons", setup).finish()
+    >>> run.record["status"], run.record["steps"]
+    ('finished', 40)
     """
     check_free(Path(folder), overwrite=overwrite)
     return begin_with(

@@ -39,12 +39,20 @@ INCOMING, REPLACED = "incoming", "replaced"
 """What lies beside a run's folder, hidden and with a process's number, while one replaces it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """One training's folder; ``record`` is what run.json holds."""
+    """One training's folder; ``record`` is what run.json holds.
+
+    >>> Run(Path("runs/mine"), {"id": "1f2e", "status": "finished"}).scan("random").as_posix()
+    'runs/mine/scans/random.h5'
+    """
 
     folder: Path
     record: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Where it lies and how it ended."""
+        return f"<run {self.folder}: {self.record.get('status')}>"
 
     @property
     def name(self) -> str:
@@ -103,6 +111,14 @@ def read(folder: Path) -> Run:
     Raises:
         LandscapeError: there is no folder, it is no run, run.json is damaged, or a folder of the
             run lies elsewhere.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> _ = begin("runs/moons", setup).finish()
+    >>> run = read(Path("runs/moons"))
+    >>> run.name, run.is_done, run.record["settings"]["lr"]
+    ('moons', True, 0.3)
     """
     file = folder / "run.json"
     if not folder.is_dir():

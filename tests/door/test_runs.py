@@ -82,6 +82,18 @@ def test_an_interrupted_scan_goes_on(copied, monkeypatch):
     np.testing.assert_array_equal(done.loss, other.loss)
 
 
+def test_all_planes_are_on_one_page(copied):
+    message = (
+        f"view needs a scan, {copied.folder} has none; "
+        f"make one with `landscape scan {copied.folder}`"
+    )
+    with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
+        copied.view()
+    copied.scan("random", size=5)
+    copied.scan("line", size=5)
+    assert repr(copied.view()).startswith("<page of random-final-0, line-final-0, ")
+
+
 def test_a_scan_with_other_settings_is_no_other_scan(copied):
     copied.scan("random", size=5)
     with pytest.raises(LandscapeError, match=r"^resume needs the settings that .* was started"):

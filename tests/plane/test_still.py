@@ -46,3 +46,8 @@ def test_it_has_no_best_weights(problem):
     message = "best needs a recorded training loss, the model has none"
     with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
         StillWeights.of(problem).row("best")
+
+
+def test_it_says_its_size(problem):
+    said = "<trajectory: 1 row, steps 0 to 0, 24 parameters>"
+    assert repr(StillWeights.of(problem)) == said

@@ -214,6 +214,14 @@ def diagnose(run: Run, problem: Problem, **options: Any) -> Verdict:
 
     Raises:
         LandscapeError: as `Diagnosis` does, or another process diagnoses the run.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> run = begin("runs/moons", setup).finish()
+    >>> verdict = diagnose(run, setup.make_problem(), intervene=False, only=["units"])
+    >>> verdict.rests_on.parts, (run.folder / "verdict.json").is_file()
+    (('units',), True)
     """
     pool, listener = options.pop("pool", None), options.pop("listener", nobody)
     with alone(run):

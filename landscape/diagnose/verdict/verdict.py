@@ -65,7 +65,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the run did. Fields are those of verdict.json."""
+    """What the run did. Fields are those of verdict.json.
+
+    Read by `answer` into sentences, written by `record` as JSON.
+
+    >>> found = Verdict("learned", "drifting", None, (), (), "observation")
+    >>> found.record()["verdict"], found.record()["format"]
+    ('learned', 'landscape-verdict')
+    """
 
     verdict: str
     """The outcome, one of `outcome_names.OUTCOMES`."""

@@ -50,6 +50,16 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
     Raises:
         LandscapeError: the scan is a line or has fewer than 2 × 2 points, or its losses don't
             fit the scale asked for.
+
+    >>> from landscape.store.scans.records import Plane
+    >>> directions = np.eye(2, 3, dtype=np.float32)
+    >>> plane = Plane("random", np.zeros(3, np.float32), directions, ("u", "v"), "some unit")
+    >>> x = np.linspace(-1, 1, 11)
+    >>> loss = 0.1 + x[:, None] ** 2 + 2 * x**2
+    >>> scan = Scan(plane, x, x, {"train_loss": loss}, np.ones((11, 11), bool))
+    >>> figure = contour(scan, style=Style(width=3.25))
+    >>> float(figure.get_size_inches()[0]), len(figure.axes)
+    (3.25, 2)
     """
     if style.explain:
         return explained_contour.contour(scan, like=like, style=style)

@@ -78,7 +78,7 @@ class PointEvaluator:
     >>> from landscape.problem import Problem, half_square
     >>> x = torch.ones(4, 1)
     >>> model = torch.nn.Linear(1, 1, bias=False)
-    >>> model.weight.data.fill_(1.0) and None
+    >>> _ = model.weight.data.fill_(1.0)
     >>> problem = Problem(model, (x, 0 * x), loss=half_square)
     >>> along = line(StillWeights.of(problem))
     >>> evaluator = PointEvaluator(problem, along)

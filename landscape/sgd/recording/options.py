@@ -16,6 +16,9 @@ class Options:
 
     Raises:
         LandscapeError: a value is out of its range.
+
+    >>> Options(dense=("100:120",), flight=0, disk_limit=2 * 10**9).dense
+    ('100:120',)
     """
 
     dense: tuple[str, ...] = ()

@@ -50,6 +50,15 @@ class Recorder:
 
     On leaving, the last weights are recorded with their losses and run.json says how it ended:
     finished, non-finite, interrupted or failed. ``sgd.resume`` makes one for a run that stopped.
+
+    >>> from landscape.problem import builtin
+    >>> from landscape.sgd import steps
+    >>> moons, settings = builtin("mlp", "moons", width=4), Settings(lr=0.3, steps=20)
+    >>> with Recorder("runs/moons", moons, settings, record="10") as recorder:
+    ...     for step in steps(moons, settings):
+    ...         recorder.record(step)
+    >>> recorder.run.trajectory.step.tolist(), recorder.run.record["status"]
+    ([0, 10, 20], 'finished')
     """
 
     def __init__(

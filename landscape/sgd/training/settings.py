@@ -37,6 +37,14 @@ class Settings:
 
     Raises:
         LandscapeError: a value is out of its range, or not one of the optimizer's.
+
+    >>> settings = Settings(lr=0.1, batch_size=32, epochs=2, schedule="step")
+    >>> settings.total_steps(samples=100)
+    8
+    >>> [round(settings.learning_rate(step, 8), 4) for step in (0, 3, 4, 6)]
+    [0.1, 0.1, 0.01, 0.001]
+    >>> Settings(optimizer="adamw").lr  # the optimizer's own
+    0.001
     """
 
     lr: float = None  # type: ignore[assignment]  # filled in below: nobody sees it None

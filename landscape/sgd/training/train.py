@@ -87,7 +87,7 @@ def steps(
     >>> import torch
     >>> x = torch.ones(4, 1)
     >>> model = torch.nn.Linear(1, 1, bias=False)
-    >>> model.weight.data.fill_(1.0) and None
+    >>> _ = model.weight.data.fill_(1.0)
     >>> problem = Problem(model, (x, 0 * x), loss=lambda outputs, targets: outputs.square() / 2)
     >>> [round(float(step.weights[0]), 4) for step in steps(problem, Settings(lr=0.5, epochs=3))]
     [1.0, 0.5, 0.25, 0.125]

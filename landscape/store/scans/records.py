@@ -22,7 +22,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Point:
-    """A marked point of the plane: the start, the end, the best recorded weights."""
+    """A marked point of the plane: the start, the end, the best recorded weights.
+
+    >>> Point("best", (0.5, -0.25), 400).step
+    400
+    """
 
     name: str
     xy: tuple[float, ...]
@@ -38,7 +42,7 @@ class Anchor:
     buffers: Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plane:
     """An origin in weight space and two directions (one: a line).
 
@@ -76,6 +80,14 @@ class Plane:
     """What the plane was made from; a scan marks these. A file has them among the scan's."""
     anchors: tuple[Anchor, ...] = ()
     """Where ``interpolate`` takes its statistics from: D + 1 points that span the plane."""
+
+    def __repr__(self) -> str:
+        """Its kind and what it goes through, without arrays."""
+        shape = "line" if len(self.directions) == 1 else "plane"
+        size = f"{self.origin.size:,} parameters"
+        return (
+            f"<{shape} {self.kind}: through {self.origin_name}, step {self.origin_step:,}, {size}>"
+        )
 
     @property
     def norms(self) -> tuple[float, ...]:
@@ -155,7 +167,7 @@ class Spread:
     """(K, D) of the directions: the distance that 1 on an axis stands for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scan:
     """Losses on a grid on a plane, and the path across it.
 
@@ -220,6 +232,12 @@ class Scan:
     """What the directions move; None in files from before it was kept: all of the vector."""
     subset: Mapping[str, Floats] = field(default_factory=dict)
     """Measures of a subset of the samples, at points whose exact values are interpolated."""
+
+    def __repr__(self) -> str:
+        """Its plane, grid and measures by name, without arrays."""
+        grid = " x ".join(map(str, self.measured.shape))
+        state = "complete" if self.complete else "not complete"
+        return f"<scan {self.plane.kind}: {grid}, {state}, {', '.join(self.measures)}>"
 
     def measure(self, name: str) -> MeasureInfo:
         """What one of the measures is."""

@@ -103,7 +103,7 @@ class Slices:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Valley:
     """Losses on slices across a run's path.
 
@@ -164,6 +164,12 @@ class Valley:
     """So many rows have their direction."""
     known: Mapping[str, Sequence[Floats]] = field(default_factory=dict)
     """Curvatures of a diagnosis, by name: their steps and values. Not in the file."""
+
+    def __repr__(self) -> str:
+        """Rows, points across and measures by name, without arrays."""
+        grid = " x ".join(map(str, self.measured.shape))
+        state = "complete" if self.complete else "not complete"
+        return f"<valley {self.across}: {grid}, {state}, {', '.join(self.measures)}>"
 
     @property
     def precision(self) -> float:

@@ -44,9 +44,26 @@ class Event:
     """What was seen, in words: ``batch_loss 2.9 > 1.1 at step 480``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trajectory:
-    """The weights w_t at T recorded steps, with what was measured there."""
+    """The weights w_t at T recorded steps, with what was measured there.
+
+    Arrays of losses are read at once, weights row by row when they are asked for: a long run's
+    don't fit into memory.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> recorded.step[:5].tolist(), recorded.size
+    ([0, 1, 2, 3, 4], 42)
+    >>> recorded.row_weights(recorded.row("best")).shape
+    (42,)
+    >>> recorded.measures["train_loss"].shape == recorded.step.shape
+    True
+    >>> len(recorded.scalars()["batch_loss"])  # one a step
+    40
+    """
 
     path: Path
     step: NDArray[np.int64]
@@ -83,6 +100,12 @@ class Trajectory:
                 events_of(file),
                 file["velocity_step"][:] if "velocity_step" in file else np.empty(0, np.int64),
             )
+
+    def __repr__(self) -> str:
+        """Which steps are recorded, of how many parameters."""
+        steps = f"steps {self.step[0]:,} to {self.step[-1]:,}"
+        rows = f"{len(self.step):,} row{'' if len(self.step) == 1 else 's'}"
+        return f"<trajectory: {rows}, {steps}, {self.size:,} parameters>"
 
     @property
     def size(self) -> int:
