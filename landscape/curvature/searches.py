@@ -32,13 +32,12 @@ def together(
     ``ends`` (n, D). The loss at 0 is computed once. Yields how many losses were computed since.
     """
     found, asked = [float("nan")] * len(searches), {}
-    answers: dict[int, Sequence[float]] = {}
-    origin: float | None = None
+    answers: dict[int, list[float]] = {}
+    known: dict[float, float] = {}  # the loss at 0, once it is there
 
     def advance(number: int) -> None:
+        search, answer = searches[number], answers.pop(number, None)
         try:
-            answer = answers.pop(number, None)
-            search = searches[number]
             asked[number] = next(search) if answer is None else search.send(answer)
         except StopIteration as ended:
             asked.pop(number, None)
@@ -47,17 +46,17 @@ def together(
     for number in range(len(searches)):
         advance(number)
     while asked:
-        far = [(k, place) for k, places in asked.items() for place in places if place]
-        points = [ends[k] * place for k, place in far]
-        first = origin is None and any(0.0 in places for places in asked.values())
+        wanted = [(k, place) for k, places in asked.items() for place in places if place]
+        points = [ends[k] * place for k, place in wanted]
+        first = not known and any(0.0 in places for places in asked.values())
         if first:
             points.append(np.zeros(ends.shape[1]))
         losses = losses_at(np.stack(points)).tolist() if points else []
         if first:
-            origin = losses.pop()
+            known[0.0] = losses.pop()
         there = iter(losses)
         for k, places in asked.items():
-            answers[k] = [next(there) if place else origin for place in places]
+            answers[k] = [next(there) if place else known[0.0] for place in places]
         yield len(points)
         for k in list(asked):
             advance(k)

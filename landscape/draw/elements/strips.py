@@ -44,19 +44,14 @@ def there(valley: Valley) -> list[Strip]:
 
 
 def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
-    """Shade what happened, each kind named once above its longest stretch."""
-    longest: dict[str, tuple[float, float]] = {}
+    """Shade what happened, each kind named once: above its longest stretch that has room."""
+    found: dict[str, list[tuple[float, float]]] = {}
     for name, left, right in stretches(valley, where):
         axes.axvspan(left, right, color=episodes.COLOURS[name], alpha=0.3, lw=0, zorder=1)
-        before = longest.get(name, (0.0, 0.0))
-        if right - left > before[1] - before[0]:
-            longest[name] = (left, right)
-    for name, (left, right) in longest.items():
-        width = page.inches(name, theme.SMALL)
-        middle = (left + right) / 2 / where.width * placed.size[0]
-        middle = float(np.clip(middle, width / 2 + 0.03, placed.size[0] - width / 2 - 0.03))
-        for row in range(3):
-            if placed.write(middle, placed.size[1] - 0.07 - NAMED * row, name):
+        found.setdefault(name, []).append((left, right))
+    for name, there in found.items():
+        for span in sorted(there, key=lambda span: span[0] - span[1]):
+            if _above(placed, name, where, sum(span) / 2):
                 break
 
 
@@ -70,6 +65,15 @@ def stretches(valley: Valley, where: Columns) -> list[tuple[str, float, float]]:
             left, right = (left + right - LEAST) / 2, (left + right + LEAST) / 2
         found.append((name, left, right))
     return found
+
+
+def _above(placed: Labels, name: str, where: Columns, place: float) -> bool:
+    """Write what happened above a place, in one of three rows; false where there is no room."""
+    width = page.inches(name, theme.SMALL)
+    middle = place / where.width * placed.size[0]
+    middle = float(np.clip(middle, width / 2 + 0.03, placed.size[0] - width / 2 - 0.03))
+    rows = (placed.size[1] - 0.07 - NAMED * row for row in range(3))
+    return any(placed.write(middle, row, name) for row in rows)
 
 
 def _gone(valley: Valley) -> tuple[Floats, Floats]:
@@ -121,8 +125,9 @@ def _width(axes: Axes, valley: Valley, where: Columns, _: Size) -> None:
     where.dashes(axes, np.where(middle > 0, middle, np.nan), color=look.train, lw=1.2)
     beyond = np.isposinf(middle)
     axes.plot(where.middle[beyond], np.full(beyond.sum(), far), "^", color=look.train, ms=2, lw=0)
-    below, least = middle == 0, np.full(int((middle == 0).sum()), bottom * 1.15)
-    axes.plot(where.middle[below], least, "v", color=look.train, ms=2, lw=0)
+    below = middle == 0
+    lowest = np.full(below.sum(), bottom * 1.15)
+    axes.plot(where.middle[below], lowest, "v", color=look.train, ms=2, lw=0)
     _round(axes, bottom, top)
     axes.set_ylabel("r₀.₁", size=theme.TICKS, labelpad=1)
 
@@ -253,9 +258,14 @@ def _round(axes: Axes, low: float, high: float) -> None:
 
 def _ticks(axes: Axes, ticks: list[float]) -> None:
     axes.yaxis.set_major_locator(FixedLocator(ticks))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="y", length=2, pad=1.5)
+
+
+def _short(value: float) -> str:
+    """A tick that leaves room for the strip's name beside it: 30k."""
+    return number(value) if value < 1000 else f"{value / 1000:g}k"
 
 
 STRIPS = (

@@ -268,6 +268,8 @@ def facts(scan: Scan) -> list[tuple[int, str]]:
     for step, names in grouped.items():
         name = " and ".join(names)
         lines = [name if name.startswith("step ") else f"{name}, step {step:,}"]
+        if {len(path.step) for path in scan.paths} == {1}:  # no training is known of it
+            lines = ["checkpoint"]
         for path in scan.paths:
             rows = np.flatnonzero(path.step == step)
             if not len(rows) or not np.isfinite(loss := path.true_loss[rows[0]]):

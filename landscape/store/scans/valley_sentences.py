@@ -8,7 +8,7 @@ import numpy as np
 
 from landscape.quantities import number, percent
 from landscape.store.scans import sentences
-from landscape.store.scans.valleys import FAR, NEAR, RISE, TRACKED, TURNED, Valley
+from landscape.store.scans.valleys import FAR, MOSTLY, NEAR, RISE, TRACKED, TURNED, Valley
 
 SOURCES = (
     "After the loss on the path (Goodfellow et al. 2015, arXiv:1412.6544), around it (Xing et al. "
@@ -174,7 +174,8 @@ def _breaks(valley: Valley) -> Iterator[str]:
     if count:
         yield (
             f"{count} {'gap' if count == 1 else 'gaps'} between columns: the weights moved over "
-            f"{FAR:g} times the median there, or the direction changed by over {percent(TURNED)}."
+            f"{FAR:g} times as far as between {percent(MOSTLY)} of the columns, or the direction "
+            f"changed by over {percent(TURNED)}."
         )
     if (lost := int(there.lost.sum())) > 0:
         yield (

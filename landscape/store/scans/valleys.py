@@ -18,8 +18,9 @@ FINEST, FINEST_BEFORE = 8.0**-5, 8.0**-3
 """Shares of the reach beneath which no wall is looked for, now and in files without PRECISION."""
 PRECISION = "walls_to"
 """Among a valley's settings: the relative precision of its walls; 10 % where it isn't there."""
-FAR = 3.0
-"""Two columns are drawn apart where the weights moved so many times the median between them,"""
+FAR, MOSTLY = 3.0, 0.75
+"""Two columns are drawn apart where the weights moved so many times as far as between so large a
+share of the columns,"""
 TURNED = 0.5
 """or where the direction changed by this share of its length."""
 TRACKED = 0.7
@@ -72,7 +73,7 @@ class Slices:
     def leaps(self) -> NDArray[np.bool_]:
         """(N - 1,) where the weights moved much farther than between most rows."""
         known = self.moved[self.moved > 0]
-        typical = float(np.median(known)) if len(known) else np.inf
+        typical = float(np.quantile(known, MOSTLY)) if len(known) else np.inf
         return np.asarray(self.moved > FAR * typical)
 
     @property
