@@ -28,7 +28,7 @@ import time
 import traceback
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -118,7 +118,7 @@ def filmed(place: Path) -> dict[str, Any]:
 
 TRAIN = ("train", *SMALL, "--steps", "60", "--record", "2")
 SCAN = ("scan", "run", "--plane", "line", "--size", "201", "--name", "mine", "-q")
-SCAN = (*SCAN, "--save-every", "0.001", "--strategy", "sequential")
+SCAN = (*SCAN, "--save-every", "0.001", "--strategy", "sequential", "--tolerance", "0")
 DIAGNOSE = ("diagnose", "run", "--no-intervene", "-q", "--only", "units,functions,distances")
 SWEEP = (*TRAIN, "--lr", "0.05,0.1,0.2", "-o", "new")
 FILM = ("render", "run", "--scan", "mine", "--kind", "film", "--format", "gif", "-q")
@@ -208,26 +208,28 @@ def end(child: int, place: Path) -> Done:
     return Done(os.waitstatus_to_exitcode(status), *texts)
 
 
-def warm(place: Path) -> None:
-    """Import what commands import, save far more often than by default, and draw less."""
-    for stage in ("sgd", "scan", "diagnose", "draw"):
-        importlib.import_module(f"landscape.{stage}")
-    from landscape.draw.solid import film
+def warm(place: Path, names: Collection[str]) -> None:
+    """Import what these commands import, save far more often than by default, and draw less."""
+    import torch
+
     from landscape.sgd.recording import recorder
     from landscape_cli import scan
     from landscape_cli.printing import show_warnings
 
+    for stage in ("sgd", "scan", *{"diagnose"}.intersection(names)):
+        importlib.import_module(f"landscape.{stage}")
     show_warnings()
     recorder.FLUSH_SECONDS = 0.05
     scan.draw_all = lambda *_, **__: None
-    film.write.__kwdefaults__["frames"] = 2
     place.mkdir()
     (place / "tmp").mkdir()
     assert run((*TRAIN, "-o", "run"), place).code == 0
-    assert run(SCAN, place).code == 0
-    (place / "own.py").write_text(OWN)
-    import torch
+    if "film" in names:
+        from landscape.draw.solid import film
 
+        film.write.__kwdefaults__["frames"] = 2
+        assert run(SCAN, place).code == 0
+    (place / "own.py").write_text(OWN)
     for number in range(1, 4):
         torch.manual_seed(number)
         torch.save(torch.nn.Linear(2, 2).state_dict(), place / f"a{number}.pt")
@@ -253,7 +255,7 @@ def lay_out(command: Command, made: Path, folder: Path) -> None:
         shutil.rmtree(folder / "run" / "figures")
         (folder / "run" / "figures").mkdir()
         if "run/scans/mine.h5" not in command.needs:
-            (folder / "run" / "scans" / "mine.h5").unlink()
+            (folder / "run" / "scans" / "mine.h5").unlink(missing_ok=True)
     if "own.py" in command.needs:
         for file in (made / "own.py", *made.glob("*.pt")):
             shutil.copy(file, folder)
@@ -347,12 +349,13 @@ FAULTS: dict[str, Callable[[Command, Prepared, Path, random.Random], Done]] = {
     "clock": set_back,
     "twice": twice,
 }
+MOUNTED = ("full", "read-only")
+"""Those that need a disk of their own."""
 
 
 def trial(command: Command, base: Prepared, place: Path, fault: str, number: int) -> str:
     """Do one; how it went, ``wrong: ...`` where a promise was broken."""
-    mounted = fault in ("full", "read-only")
-    if mounted:
+    if fault in MOUNTED:
         own_mounts()
         place.mkdir()
         mount("tmpfs", place, kind="tmpfs", size=f"{base.bytes + size(base.folder) + 2**21}")
@@ -363,8 +366,8 @@ def trial(command: Command, base: Prepared, place: Path, fault: str, number: int
     if fault == "removed":
         how = "worked" if done.code == 0 else "said so in one line"
         return f"wrong: {wrong}" if wrong else how
-    how = "it was done" if done.code == 0 else "stopped"
-    if not wrong and done.code:
+    how = "it was done" if done.code == 0 else "one was refused"
+    if not wrong and done.code and fault != "twice":
         how, wrong = go_on(command, place)
     if not wrong:
         wrong = differs(base.whole, command.makes(place)) or left_behind(place)
@@ -487,13 +490,13 @@ def in_a_process(work: Callable[[], str]) -> str:
 
 
 def trials(
-    names: Iterable[tuple[str, str]], numbers: Sequence[int], seconds: float
+    names: Sequence[tuple[str, str]], numbers: Sequence[int], seconds: float
 ) -> Iterator[tuple[str, str, int, str]]:
     """Do trials: command, fault, number, and how each went."""
     with tempfile.TemporaryDirectory(prefix="faults-", dir=MEMORY) as folder:
         place = Path(folder)
         os.environ["XDG_STATE_HOME"] = str(place / "state")
-        warm(place / "made")
+        warm(place / "made", {name for name, _ in names})
         bases: dict[str, Prepared] = {}
         for name, fault in names:
             command = COMMANDS[name]
