@@ -36,17 +36,18 @@ def raise_again() -> None:
         signal.signal(signal.SIGINT, interrupt)
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt where it arrives; elsewhere try again in a moment.
+def interrupt(_number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt where it arrives; elsewhere Ctrl-C comes again in a moment.
 
     Raises:
         KeyboardInterrupt: it arrives.
     """
-    is_again = number == signal.SIGINT and signal.getitimer(signal.ITIMER_REAL)[0] > 0
-    if is_again or not any(map(_is_lost_in, _callers(frame))):
+    waits = signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    if waits or not any(map(_is_lost_in, _callers(frame))):
         signal.setitimer(signal.ITIMER_REAL, 0)
         raise KeyboardInterrupt
-    signal.signal(signal.SIGALRM, interrupt)
+    # By Ctrl-C's handler of then: where files are written it is another one.
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     signal.setitimer(signal.ITIMER_REAL, WAIT_SECONDS)
 
 

@@ -475,10 +475,8 @@ def some_command(farm: Farm, target: Path, rng: random.Random) -> tuple[str, ...
 
 def read_parts(folder: Path) -> None:
     """Read a diagnosis as figures and later diagnoses do."""
-    run = read(folder)
-    for name in analysis.names(folder):
-        if name in NAMES:
-            diagnosed.of(run, [name])
+    # At once: each call reads the run's and its trainings' trajectories too.
+    diagnosed.of(read(folder), [name for name in analysis.names(folder) if name in NAMES])
 
 
 def tally(folder: Path) -> None:

@@ -367,6 +367,11 @@ def make(key: str, given: Given) -> Plane:
             f"plane {key} needs at least 2 parameters to move, got {moving}; take plane line"
         )
     plane = KINDS[key].make(given)
+    if not np.isfinite(plane.directions).all():
+        raise LandscapeError(
+            f"plane {key} needs directions that are finite, the weights that it is made from have "
+            "NaN or infinite values; take others with --at, or plane line --at best"
+        )
     mode = batchnorm or plane.batchnorm
     if mode != "interpolate":
         return replace(plane, batchnorm=mode, anchors=())

@@ -33,6 +33,8 @@ CLEAR = 0.025
 """What such labels keep from each other, from marks and from the edge."""
 ON_GROUND = 400
 """So many places are tried for a name on its ground."""
+ENDLESS = 100.0
+"""Inches: a line that is longer leaves any page."""
 
 
 @dataclass
@@ -55,10 +57,22 @@ class Labels:
         for a, b in pairwise(at):
             if not (np.isfinite(a).all() and np.isfinite(b).all()):
                 continue
-            for share in np.linspace(0, 1, max(2, int(np.linalg.norm(b - a) / 0.03))):
+            length = np.linalg.norm(b - a)
+            if length > ENDLESS:  # one that leaves the axes by so much can be without end
+                a, b = self._within(a, b)
+                length = np.linalg.norm(b - a)
+            for share in np.linspace(0, 1, max(2, int(length / 0.03))):
                 self._dot(a + share * (b - a), room)
         for one in at[np.isfinite(at).all(1)]:
             self._dot(one, room)
+
+    def _within(self, a: Floats, b: Floats) -> tuple[Floats, Floats]:
+        """The ends of what a line has on the axes or, where it misses them, a point at its edge."""
+        size, way = np.array(self.size), b - a
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.sort(np.stack([-a, size - a]) / way, axis=0)
+        first, last = np.nanmax([0.0, *shares[0]]), np.nanmin([1.0, *shares[1]])
+        return np.clip(a + first * way, 0, size), np.clip(a + last * way, 0, size)
 
     def beside(self, point: tuple[float, float], *texts: str, size: float = theme.SMALL) -> bool:
         """Write one of some texts beside a point of the data, the first that has room nearest.

@@ -60,3 +60,13 @@ def test_a_ruler_has_its_ends_and_what_fits_between():
     assert there[0] == 0
     assert there[-1] == 39
     assert 5 < len(there) < 15
+
+
+@pytest.mark.parametrize("far", [1e4, 1e30])
+def test_a_line_that_leaves_the_page_far_behind_takes_no_time(axes, far):
+    labels = Labels(axes, SIZE)
+    labels.keep_clear(np.array([[15.0, 5.0], [15.0 + far, 5.0], [-far, 5.0], [15.0, far]]))
+    assert len(labels.taken) < 1000
+    # It went to the right from the middle: there nothing may stand on it, above there is room.
+    assert not labels.write(2.5, 0.5, "here")
+    assert labels.write(2.5, 0.2, "here")
