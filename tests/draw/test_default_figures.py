@@ -50,7 +50,7 @@ def test_a_new_kind_is_a_row(plane, tmp_path, monkeypatch):
     assert (one.stem, one.formats) == (tmp_path / "b", ("flp",))
     assert [one.kind for one in planned([plane]).pictures] == ["contour", "surface", "flip"]
     assert refused([plane], kind="flip", style=Style(title="A title")) == (
-        "--title is for contour, surface, curve, measures, path, film, valley, map, loss, "
+        "--title is for contour, surface, curve, measures, path, film, valley, slats, map, loss, "
         "distances, msd, barriers, sharpness, units, replicas, outcomes, got flip; leave it out"
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -13,14 +15,16 @@ from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.stage import Edge
 from landscape.quantities import number
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats
 
 
-def draw(axes: Axes, scan: Scan, scale: Scale, box: Frame, seen: Camera, *, upright: bool) -> None:
-    """Write ticks and names along the three edges; the loss's only where ``upright``."""
+def draw(
+    axes: Axes, names: Sequence[str], scale: Scale, box: Frame, seen: Camera, *, upright: bool
+) -> None:
+    """Write ticks and the two ``names`` along the edges; the loss's only where ``upright``."""
     x, y, z = stage.edges(box, seen, scale)
     middle = seen.project(stage.corners(box)).mean(axis=0)
-    for edge, text in ((x, scan.plane.labels[0]), (y, scan.plane.labels[1])):
+    for edge, text in ((x, names[0]), (y, names[1])):
         _along(axes, edge, seen, middle, text)
     if upright:
         _upright(axes, z, seen, "loss (log scale)" if scale.log else "loss")

@@ -91,6 +91,9 @@ def _upright_ticks(box: Frame, scale: Scale, edge: Floats, seen: Camera) -> list
 
 def _plane_ticks(box: Frame, axis: int, edge: Floats) -> list[Tick]:
     low, high = float(box.window.low[axis]), float(box.window.high[axis])
+    if axis == 0 and box.numbers:
+        across = edge[1] - edge[0]
+        return [Tick(edge[0] + across * (at - low) / (high - low), n) for at, n in box.numbers]
     values = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
     margin = 1e-9 * (high - low)
     return [
