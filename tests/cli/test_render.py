@@ -226,12 +226,12 @@ def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
             "--levels is for contour, surface, map, got curve; leave it out"
         ),
         (scanned, "--kind", "path", "--no-path"): (
-            "--no-path is for contour, surface, curve, measures, film, valley, slats, map, got path; "
-            "leave it out"
+            "--no-path is for contour, surface, curve, measures, film, valley, slats, map, "
+            "got path; leave it out"
         ),
         (scanned, "--kind", "film", "--linear", "--cap", 5): (
-            "--cap is for contour, surface, curve, path, valley, slats, map, loss, replicas, got film; "
-            "leave it out"
+            "--cap is for contour, surface, curve, path, valley, slats, map, loss, replicas, "
+            "got film; leave it out"
         ),
         (scanned, "-o", tmp_path / "a.png"): (
             f"--output {tmp_path / 'a.png'} holds one figure, got 4; "

@@ -92,7 +92,6 @@ class SurfaceWindow:
         self.hovered = ""
         self._furnish(anew=True)
         self._add_controls()
-        self.plotter.iren.add_observer("MouseMoveEvent", self._moved)
 
     def show(self) -> None:
         """Show it until it is closed."""
@@ -244,6 +243,7 @@ class SurfaceWindow:
             buttons.add_button(
                 self.plotter, text, partial(press, self), row=row, tall=self.size[1], stays=stays
             )
+        self.plotter.iren.add_observer("MouseMoveEvent", self._moved)
         if self.last > 0:
             self.slider = buttons.add_slider(self.plotter, self._slid)
 

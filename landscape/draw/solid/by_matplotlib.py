@@ -142,7 +142,7 @@ def _ground(
         drawn.lines(segments, _same((0.2, 0.2, 0.2, 0.4), segments), 0.4)
     for one in paths:
         segments = stage.shadow(one.xy, box)
-        drawn.lines(segments, _same(to_rgba(theme.now().ink), segments), 0.8, nearer=0.1)
+        drawn.lines(segments, _same(to_rgba(theme.now().note), segments), 0.6, nearer=0.1)
     drawn.paint(axes, 1)
 
 

@@ -83,7 +83,7 @@ def walk(
     """Put the paths' shadows, and with a trail the paths, into a plotter."""
     for one in paths:
         shadow = stage.shadow(one.xy, box) + UP * 2 * LIFT
-        _segments(plotter, shadow, theme.now().ink, 1.5)
+        _segments(plotter, shadow, theme.now().note, 1.0)
     if trail:
         _path(plotter, trail, seen)
 
@@ -148,9 +148,9 @@ def _surface(plotter: pyvista.Plotter, mesh: Mesh) -> None:
         show_scalar_bar=False,
         smooth_shading=True,
         interpolate_before_map=True,
-        ambient=0.42,
-        diffuse=0.68,
-        specular=0.16,
+        ambient=0.55,
+        diffuse=0.55,
+        specular=0.14,
         specular_power=18,
         copy_mesh=False,
     )

@@ -95,7 +95,7 @@ def surface(
         painting.paint(axes, scan.paths, mesh, scale, box, seen, None if k else laid, vtk=vtk)
         painting.uncertain(axes, scan, relief.of(scan, name, scale, box), seen)
         axes.set_xlim(hidden * dpi, seen.width)
-        lettering.draw(axes, scan.plane.labels, scale, box, seen, upright=not beside)
+        lettering.draw(axes, scale, box, seen, upright=not beside)
         if k == 0:
             hidden_parts.draw(axes, laid, seen)
     foot.draw(sheet, SIDE + indent, rows * (TOP + tall) + 0.05, wide - 2 * indent)

@@ -203,7 +203,7 @@ def _lettered(scene: Scene, seen: Camera, form: Format, draw: Callable[[Axes], N
     axes = sheet.axes(0, 0, sheet.width, sheet.height)
     draw(axes)
     axes.set(xlim=(0, seen.width), ylim=(0, seen.height))
-    lettering.draw(axes, scene.scan.plane.labels, scene.scale, scene.box, seen, upright=True)
+    lettering.draw(axes, scene.scale, scene.box, seen, upright=True)
     return _pixels(sheet.figure)
 
 

@@ -22,6 +22,8 @@ class Frame:
     size: tuple[float, float]
     """Width and depth."""
     height: float
+    names: tuple[str, str] = ("", "")
+    """Of the two axes."""
     numbers: tuple[tuple[float, float], ...] = ()
     """Where the first axis has its ticks and what they say; none: at round places."""
 

@@ -72,9 +72,8 @@ def slats(valley: Valley, *, renderer: Renderer | None = None, style: Style = PL
     bar.above(sheet, scale, "training loss", 2 * SIDE, min(width, contour.COLUMN) - 4 * SIDE)
     axes = sheet.axes(SIDE, bar.HEIGHT, width - 2 * SIDE, tall)
     painting.paint(axes, (), mesh, scale, box, seen, laid, vtk=vtk)
-    names = ("training step", sentences.across(valley, distance=False))
-    lettering.draw(axes, names, scale, box, seen, upright=True)
-    hidden_parts.dash(axes, laid, seen)
+    lettering.draw(axes, scale, box, seen, upright=True)
+    hidden_parts.dash(axes, laid, seen, width=hidden_parts.THIN)
     _mark(axes, laid, box, scale, seen)
     return sheet.figure
 
@@ -115,7 +114,8 @@ def box_of(valley: Valley, where: Columns, width: float) -> Frame:
     there = labels.ruler(places.tolist(), texts)
     numbers = tuple((float(where.middle[k]), float(valley.slices.step[k])) for k in there)
     window = PlaneWindow(np.array([0.0, -far]), np.array([where.width, far]))
-    return Frame(window, (1.0, DEEP), TALL, numbers)
+    names = "training step", sentences.across(valley, distance=False)
+    return Frame(window, (1.0, DEEP), TALL, names, numbers)
 
 
 def boards(valley: Valley, where: Columns, scale: Scale, box: Frame) -> Mesh:

@@ -43,7 +43,10 @@ def box_of(scan: Scan) -> Frame:
     """Return the box for a plane, its longer side 1."""
     share, _ = plane_axes.shape(scan)
     longer = max(1.0, share)
-    return Frame(plane_axes.window(scan), (1 / longer, share / longer), HEIGHT)
+    # What follows a comma explains the name; the small print has it whole.
+    first, second = (label.split(",")[0] for label in scan.plane.labels)
+    size = (1 / longer, share / longer)
+    return Frame(plane_axes.window(scan), size, HEIGHT, (first, second))
 
 
 def corners(box: Frame) -> Floats:

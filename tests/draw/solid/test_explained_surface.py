@@ -30,7 +30,9 @@ def rendered(scan, *, path=True, width=400):
     laid = trail.of(scan, colours, box)
     seen = view.best_view(box, laid, width)
     mesh = meshes.surface(scan.x, scan.y, scan.measures["train_loss"], colours, box)
-    picture = by_vtk.picture(scan, mesh, colours, box, seen, laid if path else None).astype(int)
+    picture = by_vtk.picture(scan.paths, mesh, colours, box, seen, laid if path else None).astype(
+        int
+    )
     return picture, colours, box, seen, laid
 
 
