@@ -59,7 +59,7 @@ def test_an_option_must_show_in_one_of_the_pictures(plane):
     style = Style(camera=(20.0, 70.0), renderer="matplotlib")
     assert [one.kind for one in planned([plane], style=style).pictures] == ["contour", "surface"]
     assert refused([plane], kind="contour", style=style) == (
-        "--camera is for surface, got contour; leave it out"
+        "--camera is for surface, film, slats, got contour; leave it out"
     )
 
 
