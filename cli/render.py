@@ -40,7 +40,7 @@ def render(
         typer.Option(
             "--kind",
             "-k",
-            help="One or several: contour, surface, curve, measures, path, valley, map (several "
+            help="One or several: contour, surface, curve, measures, path, valley, slats, map (several "
             "on one scale), film, loss; of a diagnosed run distances, two-time, msd, barriers, "
             "sharpness, units, replicas, layers, coefficient, instability; of a diagnosed sweep "
             "outcomes.",
@@ -66,7 +66,7 @@ def render(
     ] = None,
     reproduce: Annotated[
         Path | None,
-        typer.Option(metavar="FIGURE", help="Make a figure again from its metadata."),
+        typer.Option(metavar="FIGURE", help="Make a figure or a film again from its metadata."),
     ] = None,
     width: Annotated[
         str | None,
@@ -123,6 +123,14 @@ def render(
             rich_help_panel=SCALE,
         ),
     ] = None,
+    floor: Annotated[
+        float | None,
+        typer.Option(
+            help="Of maps: losses below it have its colour.",
+            show_default="the lowest",
+            rich_help_panel=SCALE,
+        ),
+    ] = None,
     levels: Annotated[
         int | None,
         typer.Option(
@@ -135,7 +143,7 @@ def render(
         str | None,
         typer.Option(
             metavar="AZIMUTH,ELEVATION",
-            help="View of a surface in degrees.",
+            help="View of a surface in degrees; of a film where its turn begins.",
             show_default="where most of the path is seen",
             rich_help_panel=SCALE,
         ),
@@ -168,6 +176,7 @@ def render(
         cmap=cmap,
         log=log,
         cap=cap,
+        floor=floor,
         levels=levels,
         camera=styles.angles(camera) if camera is not None else None,
         transparent=transparent,
@@ -184,7 +193,7 @@ def render(
             raise LandscapeError(
                 "--reproduce takes everything from the figure; leave out other options"
             )
-        _again(reproduce, sources or (), output)
+        _again(reproduce, sources or (), output, quiet=quiet)
         return
     plan = default_figures.plan_pictures(
         sources or (),
@@ -223,11 +232,18 @@ def _draw(pictures: Sequence[PlannedPicture], style: Style, *, quiet: bool) -> N
             report(done, one.kind)
 
 
-def _again(figure: Path, sources: Sequence[Path], output: Path | None) -> None:
-    """Make a figure again and say whether it is the same."""
+def _again(figure: Path, sources: Sequence[Path], output: Path | None, *, quiet: bool) -> None:
+    """Make a figure or a film again and say whether it is the same."""
     from landscape.draw import reproduce
 
-    made = reproduce(figure, sources, output)
+    # Of a film, whose frames take a while.
+    with progress("drawing", 1, quiet=quiet) as report:
+        made = reproduce(
+            figure,
+            sources,
+            output,
+            report=lambda done, count: report(round(done / count, 2), f"frame {done} of {count}"),
+        )
     for file in made.files:
         echo(str(file))
     if made.same:

@@ -154,6 +154,8 @@ def _without_holes(work: Work, guess: Guess, notes: list[str]) -> Work:
 def _fits(kind: str, work: Work) -> bool:
     if kind == "measures":
         return kind in kinds(work.subject)
+    if KINDS[kind].needs == "valley":
+        return isinstance(work.subject, Valley)
     if not isinstance(work.subject, Scan):
         return False
     return {"plane": _is_plane(work), "line": not _is_plane(work)}.get(KINDS[kind].needs, True)

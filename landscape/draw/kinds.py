@@ -34,6 +34,7 @@ from landscape.draw.figures.measures import measured
 from landscape.draw.figures.path import path
 from landscape.draw.figures.valley import valley
 from landscape.draw.solid import film
+from landscape.draw.solid.slats import slats
 from landscape.draw.solid.surface import surface
 from landscape.errors import LandscapeError
 from landscape.store import analysis
@@ -47,12 +48,13 @@ PAGE = ("theme", "width", "dpi", "transparent", "title")
 PRINTED = ("panels", "explain", "bare")
 """The fields of `Style` that show in every figure; a film has a size of its own."""
 Subject = Scan | Valley | History | Diagnosed | Outcomes | Sequence[Scan] | Sequence[Valley]
-Need = Literal["plane", "line", "scan", "planes", "valleys", "run", "diagnosis", "sweep"]
+Need = Literal["plane", "line", "scan", "planes", "valley", "valleys", "run", "diagnosis", "sweep"]
 NEEDS: Mapping[Need, str] = {
     "plane": "a scan of a plane",
     "line": "a scan along a line",
     "scan": "a scan",
     "planes": "two scans of planes or more",
+    "valley": "a scan of kind valley",
     "valleys": "a scan of kind valley, or several",
     "run": "a run",
     "diagnosis": "a run that was diagnosed",
@@ -73,8 +75,10 @@ class FigureKind:
     habit: Callable[[Scan], bool] = lambda scan: False
     """Whether it is drawn of a scan that is rendered without a kind."""
     write: Callable[..., Sequence[Path]] | None = None
-    """``write(subject, stem, *, formats, style, caption, report)`` for what isn't a figure, such as
-    films; returns the files. ``report(done, total)`` is called as it goes on."""
+    """``write(subject, stem, *, formats, style, caption, recipe, report)`` for what isn't a figure,
+    such as films; returns the files. ``report(done, total)`` is called as it goes on."""
+    libraries: tuple[str, ...] = ()
+    """What its pixels depend on beside what every figure's do."""
     takes: tuple[str, ...] = PAGE
     """The fields of `Style` that show in it; others are refused."""
     formats: tuple[str, ...] = ("png", "pdf", "svg")
@@ -143,7 +147,8 @@ KINDS: dict[str, FigureKind] = {
         None,
         "an orbit around the surface while the path grows",
         write=film.write,
-        takes=("theme", "title", "cmap", "log", "path", "renderer"),
+        libraries=("imageio-ffmpeg",),
+        takes=("theme", "width", "title", "cmap", "log", "path", "camera", "renderer"),
         formats=film.FORMATS,
         default=("mp4",),
         solid=True,
@@ -154,11 +159,18 @@ KINDS: dict[str, FigureKind] = {
         "slices across the path, row by row",
         takes=(*PAGE, "cmap", "log", "cap", "path", "unit"),
     ),
+    "slats": FigureKind(
+        "valley",
+        slats,
+        "a valley's slices in 3D, side by side",
+        takes=(*PAGE, "cmap", "log", "cap", "path", "camera", "renderer"),
+        solid=True,
+    ),
     "map": FigureKind(
         "planes",
         atlas,
         "several planes or runs on one scale",
-        takes=(*PAGE, "cmap", "log", "cap", "levels", "path"),
+        takes=(*PAGE, "cmap", "log", "cap", "floor", "levels", "path"),
     ),
     "loss": FigureKind(
         "run", loss, "a training in time, with what happened", takes=(*PAGE, "log", "cap")

@@ -155,21 +155,21 @@ def make(
             )
     subject = subject_of(kind, works)
     text = "\n".join(caption_of(kind, work.subject) for work in works)
-    if entry.write is not None:
-        return list(
-            entry.write(subject, stem, formats=wanted, style=style, caption=text, report=report)
-        )
     others = [one for one in like if all(one is not work for work in works)]
-    more = {"like": [one.subject for one in others]} if others else {}
     written = Recipe(
         kind,
         tuple(work.source for work in works),
         tuple(one.source for one in others),
         style.chosen(),
-        recipe.versions(),
+        recipe.versions(entry.libraries),
+    ).json()
+    if entry.write is not None:
+        kept = {"caption": text, "recipe": written}
+        return list(entry.write(subject, stem, formats=wanted, style=style, report=report, **kept))
+    figure = entry(
+        subject, style=style, **({"like": [one.subject for one in others]} if others else {})
     )
-    figure = entry(subject, style=style, **more)
-    return save(figure, stem, formats=wanted, caption=text, recipe=written.json(), style=style)
+    return save(figure, stem, formats=wanted, caption=text, recipe=written, style=style)
 
 
 def figure(kind: str, works: Sequence[Work], style: Style = PLAIN) -> PrintedFigure:
@@ -226,6 +226,7 @@ def subject_of(kind: str, works: Sequence[Work]) -> Subject:
         "run": History,
         "diagnosis": Diagnosed,
         "sweep": Outcomes,
+        "valley": Valley,
         "valleys": Valley,
     }.get(needs, Scan)
     for work in works:
@@ -241,8 +242,14 @@ def subject_of(kind: str, works: Sequence[Work]) -> Subject:
     return works[0].subject
 
 
-def reproduce(figure: Path, given: Sequence[Path] = (), folder: Path | None = None) -> Reproduced:
-    """Make a figure again from its metadata, in its place or in ``folder``.
+def reproduce(
+    figure: Path,
+    given: Sequence[Path] = (),
+    folder: Path | None = None,
+    *,
+    report: Callable[[int, int], None] | None = None,
+) -> Reproduced:
+    """Make a figure or a film again from its metadata, in its place or in ``folder``.
 
     What it shows is looked for around the figure, or among what is ``given``: files of scans,
     folders of runs or of several.
@@ -263,8 +270,9 @@ def reproduce(figure: Path, given: Sequence[Path] = (), folder: Path | None = No
         formats=(figure.suffix.lower().lstrip("."),),
         style=chosen(made.style),
         like=works,
+        report=report,
     )
-    now = recipe.versions()
+    now = recipe.versions(KINDS[made.kind].libraries)
     other = [
         f"{name} {now.get(name, 'none')} instead of {version}"
         for name, version in made.versions.items()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +31,8 @@ FORMAT = "landscape-figure"
 VERSION = 1
 KEY = "landscape"
 """Of a PNG's text; PDF and SVG have it among their keywords."""
+BOX = hashlib.sha256(FORMAT.encode()).digest()[:16]
+"""The name of an MP4's box with the recipe: programs leave out boxes that they don't know."""
 LIBRARIES = ("matplotlib", "numpy", "pillow", "pyvista")
 SOURCE = dict.fromkeys(("file", "run", "run_id", "fingerprint"), str)
 NUMBERS = (float, None)
@@ -51,6 +55,8 @@ RECIPE: Shape = {
     "versions": {str: (str, None)},
 }
 """What the JSON text in a figure holds; a figure may come from anybody."""
+COMMENT = b"!\xfe"
+"""What a GIF's comment begins with."""
 UNSEEN = {"evaluation_seconds", "choosing_seconds", "samples_evaluated", "strategy", "settings"}
 """What a scan's figure doesn't show: two scans that differ in it give the same one."""
 
@@ -85,10 +91,12 @@ class Recipe:
         return json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}, allow_nan=False)
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that a picture's pixels depend on."""
+def versions(more: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions that a picture's pixels depend on, of ``more`` those that are there."""
     found = {"landscape": landscape.__version__}
-    return found | {name: metadata.version(name) for name in LIBRARIES}
+    found |= {name: metadata.version(name) for name in LIBRARIES}
+    there = {one.name for one in metadata.distributions()} if more else set()
+    return found | {name: metadata.version(name) for name in more if name in there}
 
 
 def identity(subject: Scan | Valley | History | Diagnosed | Outcomes) -> str:
@@ -112,7 +120,7 @@ def _flat(value: Any) -> list[Any]:
 
 
 def read(figure: Path) -> Recipe:
-    """Return the recipe of a PNG, PDF or SVG.
+    """Return the recipe of a figure or a film.
 
     Raises:
         LandscapeError: no such file, or one without a recipe of this version.
@@ -185,4 +193,48 @@ def _svg(path: Path) -> str | None:
     return None if subject is None else "".join(subject.itertext()).strip()
 
 
-READERS = {".png": _png, ".pdf": _pdf, ".svg": _svg}
+def in_mp4(film: bytes, recipe: str) -> bytes:
+    """Return an MP4 with a recipe in a box of its own at the end."""
+    content = BOX + recipe.encode()
+    return film + struct.pack(">I4s", 8 + len(content), b"uuid") + content
+
+
+def in_gif(film: bytes, recipe: str) -> bytes:
+    """Return a GIF with a recipe as a comment before its trailer."""
+    text = f"{KEY} {recipe}".encode()
+    parts = [text[k : k + 255] for k in range(0, len(text), 255)]
+    blocks = b"".join(bytes([len(part)]) + part for part in parts)
+    if not film.endswith(b";"):
+        raise AssertionError("a GIF ends with its trailer")
+    return film[:-1] + COMMENT + blocks + b"\0;"
+
+
+def _mp4(path: Path) -> str | None:
+    film, at = path.read_bytes(), 0
+    if film[4:8] != b"ftyp":
+        raise OSError("no MP4")
+    while at + 8 <= len(film):
+        size, kind = struct.unpack_from(">I4s", film, at)
+        if kind == b"uuid" and film[at + 8 : at + 24] == BOX:
+            return film[at + 24 : at + size].decode()
+        # 1: the size follows in eight bytes; 0: up to the end.
+        size = struct.unpack_from(">Q", film, at + 8)[0] if size == 1 else size
+        if size < 8:
+            return None
+        at += size
+    return None
+
+
+def _gif(path: Path) -> str | None:
+    film = path.read_bytes()
+    if film[:3] != b"GIF":
+        raise OSError("no GIF")
+    at, text = film.rfind(COMMENT) + len(COMMENT), b""
+    while at >= len(COMMENT) and at < len(film) and film[at]:
+        text += film[at + 1 : at + 1 + film[at]]
+        at += 1 + film[at]
+    known = text.startswith(f"{KEY} ".encode())
+    return text[len(KEY) + 1 :].decode("utf-8", "replace") if known else None
+
+
+READERS = {".png": _png, ".pdf": _pdf, ".svg": _svg, ".mp4": _mp4, ".gif": _gif}

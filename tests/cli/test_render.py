@@ -220,18 +220,18 @@ def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
             "--scan is for figures of scans, got --kind loss; leave it out"
         ),
         (scanned, "--kind", "curve", "--camera", "20,70"): (
-            "--camera is for surface, got curve; leave it out"
+            "--camera is for surface, film, slats, got curve; leave it out"
         ),
         (scanned, "--scan", "line-final-0", "--levels", 5): (
             "--levels is for contour, surface, map, got curve; leave it out"
         ),
         (scanned, "--kind", "path", "--no-path"): (
-            "--no-path is for contour, surface, curve, measures, film, valley, map, got path; "
-            "leave it out"
+            "--no-path is for contour, surface, curve, measures, film, valley, slats, map, "
+            "got path; leave it out"
         ),
         (scanned, "--kind", "film", "--linear", "--cap", 5): (
-            "--cap is for contour, surface, curve, path, valley, map, loss, replicas, got film; "
-            "leave it out"
+            "--cap is for contour, surface, curve, path, valley, slats, map, loss, replicas, "
+            "got film; leave it out"
         ),
         (scanned, "-o", tmp_path / "a.png"): (
             f"--output {tmp_path / 'a.png'} holds one figure, got 4; "

@@ -50,7 +50,7 @@ def test_a_new_kind_is_a_row(plane, tmp_path, monkeypatch):
     assert (one.stem, one.formats) == (tmp_path / "b", ("flp",))
     assert [one.kind for one in planned([plane]).pictures] == ["contour", "surface", "flip"]
     assert refused([plane], asked=("flip",), style=Style(title="A title")) == (
-        "--title is for contour, surface, curve, measures, path, film, valley, map, loss, "
+        "--title is for contour, surface, curve, measures, path, film, valley, slats, map, loss, "
         "distances, msd, barriers, sharpness, units, replicas, outcomes, got flip; leave it out"
     )
 
@@ -59,7 +59,7 @@ def test_an_option_must_show_in_one_of_the_pictures(plane):
     style = Style(camera=(20.0, 70.0), renderer="matplotlib")
     assert [one.kind for one in planned([plane], style=style).pictures] == ["contour", "surface"]
     assert refused([plane], asked=("contour",), style=style) == (
-        "--camera is for surface, got contour; leave it out"
+        "--camera is for surface, film, slats, got contour; leave it out"
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -31,8 +32,8 @@ def test_a_kind_that_is_no_figure_writes_its_own_files(plane, tmp_path, monkeypa
     """As films do."""
     given = {}
 
-    def write(subject, stem, *, formats, style, caption, report):
-        given.update(subject=subject, style=style, caption=caption, report=report)
+    def write(subject, stem, *, formats, style, caption, recipe, report):
+        given.update(subject=subject, style=style, caption=caption, recipe=recipe, report=report)
         return [stem.with_suffix(f".{ending}") for ending in formats]
 
     flip = FigureKind(
@@ -47,6 +48,7 @@ def test_a_kind_that_is_no_figure_writes_its_own_files(plane, tmp_path, monkeypa
     assert given["subject"] is plane.subject
     assert given["style"] is style
     assert given["caption"] == draw.caption(plane.subject)
+    assert json.loads(given["recipe"])["style"] == {"theme": "dark"}
     with pytest.raises(LandscapeError) as refused:
         draw.make("flip", [plane], tmp_path / "a", formats=("png",))
     assert str(refused.value) == "a flip's format must be one of gif, mp4, got png"

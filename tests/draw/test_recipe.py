@@ -127,7 +127,7 @@ def test_scans_on_one_scale_are_remembered(planted, tmp_path):
 def test_other_versions_are_named(line, monkeypatch):
     figure = made(line, formats=("png",))[0]
     real = recipe.versions()
-    monkeypatch.setattr(recipe, "versions", lambda: real | {"matplotlib": "9.9"})
+    monkeypatch.setattr(recipe, "versions", lambda more: real | {"matplotlib": "9.9"})
     again = draw.reproduce(figure)
     assert not again.same  # the metadata has the version
     assert again.versions == (f"matplotlib 9.9 instead of {real['matplotlib']}",)
@@ -145,7 +145,7 @@ def test_what_is_no_figure_of_ours(tmp_path, line):
         ("c.svg", "must be a picture, got: ParseError: unclosed token"),
         ("d.pdf", none),
         ("e.png", "must exist, found none"),
-        ("f.txt", "a figure must be one of .png, .pdf, .svg, got f.txt"),
+        ("f.txt", "a figure must be one of .png, .pdf, .svg, .mp4, .gif, got f.txt"),
     ):
         with pytest.raises(LandscapeError) as refused:
             draw.reproduce(tmp_path / name)

@@ -10,7 +10,7 @@ from matplotlib.collections import PolyCollection
 
 from landscape.draw import caption, curve, surface
 from landscape.draw.elements import uncertain
-from landscape.draw.interactive import explorer_data
+from landscape.draw.interactive import explorer_data, packing
 from landscape.draw.look.style import Style
 from landscape.store.scans import sentences
 from landscape.store.scans.certificates import Certificate
@@ -78,6 +78,6 @@ def test_a_line_s_band_is_two_standard_errors(few):
 
 def test_the_explorer_knows_each_value_s_error(near):
     found = {one["name"]: one for one in explorer_data.scan_values(near)["measures"]}
-    errors = explorer_data.unpacked(found["train_loss"]["error"])
+    errors = packing.unpacked(found["train_loss"]["error"])
     np.testing.assert_allclose(errors, near.errors["train_loss"].ravel(), rtol=1e-6)
     assert explorer_data.scan_values(planted.bowl(9, 9))["measures"][0]["error"] is None

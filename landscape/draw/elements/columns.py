@@ -129,24 +129,34 @@ def picture(
     return image
 
 
-def _column(
-    valley: Valley, name: str, number: int, y: Floats, colours: Scale
-) -> NDArray[np.float64]:
-    """The colours (n, 4) of one column at some coordinates across."""
-    values, look = valley.measures[name][number], theme.now()
-    there = valley.measured[number] | np.isfinite(values)
+def positions(valley: Valley, name: str, number: int, y: Floats, colours: Scale) -> Floats:
+    """Places (n,) on the scale along one column, smoothed along it alone.
+
+    NaN beside what isn't finite, or isn't there yet: nothing is read into the gap.
+    """
+    values = valley.measures[name][number]
     position = colours.position(np.where(np.isfinite(values), values, np.nan))
     finite = np.isfinite(position)
-    colour = np.zeros((len(y), 4))
-    grey = np.array(to_rgba(BEYOND if look.page == "white" else BEYOND_DARK))
     nearest = np.abs(valley.y[:, None] - y[None]).argmin(0)
     smooth = np.full(len(y), np.nan)
     if finite.sum() > 1:
         smooth = PchipInterpolator(valley.y[finite], position[finite], extrapolate=False)(y)
     elif finite.any():
         smooth[finite[nearest]] = position[finite][0]
-    # Beside what isn't finite, or isn't there yet, nothing is read into the gap.
     smooth[~finite[nearest]] = np.nan
+    return smooth
+
+
+def _column(
+    valley: Valley, name: str, number: int, y: Floats, colours: Scale
+) -> NDArray[np.float64]:
+    """The colours (n, 4) of one column at some coordinates across."""
+    values, look = valley.measures[name][number], theme.now()
+    there = valley.measured[number] | np.isfinite(values)
+    colour = np.zeros((len(y), 4))
+    grey = np.array(to_rgba(BEYOND if look.page == "white" else BEYOND_DARK))
+    nearest = np.abs(valley.y[:, None] - y[None]).argmin(0)
+    smooth = positions(valley, name, number, y, colours)
     known = np.isfinite(smooth)
     colour[known] = look.loss(np.clip(smooth[known], 0, 1))
     colour[known & (smooth > 1 + 1e-9)] = grey

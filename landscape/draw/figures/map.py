@@ -47,7 +47,7 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
     width = style.inches(WIDTH)
     columns = _columns(len(shown), width)
     across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
-    colours = scales.of(shown[0], like=shown, style=style)
+    colours = scales.of(shown[0], like=shown, style=style, floor=style.floor)
     steps = _steps(shown)
     tall = [across * plane_axes.shape(scan)[0] for scan in shown]
     rows = [tall[k : k + columns] for k in range(0, len(tall), columns)]

@@ -20,11 +20,13 @@ from landscape.draw.solid.scene import Scene
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats, Path, Scan
 
 SIZE = (1280, 860)
 MARGINS = (0.17, 0.05, 0.13, 0.09)
 """Left, right, bottom, top: room for letters and controls."""
+REACH = 14.0
+"""Pixels within which the mouse points at a place of the path."""
 NOWHERE = Camera(np.array([0.0, -5.0, 0.0]), np.zeros(3), *SIZE)
 
 
@@ -87,6 +89,7 @@ class SurfaceWindow:
         # Of which entry, and what it was first seen by.
         self.seen: tuple[int, Camera] = (-1, NOWHERE)
         self.scene: Scene
+        self.hovered = ""
         self._furnish(anew=True)
         self._add_controls()
 
@@ -152,6 +155,49 @@ class SurfaceWindow:
         self._aim()
         self.plotter.render()
 
+    def hover(self, x: float, y: float) -> None:
+        """Say beside the mouse, at a pixel from the lower left corner, what it points at.
+
+        The nearest recorded place of a path: its step, loss and coordinates; nothing beyond 14
+        pixels.
+        """
+        said = self._nearest(np.array([x, y]))
+        if said == self.hovered:
+            return
+        self.hovered = said
+        self.plotter.add_text(
+            said,
+            position=(x + 16, y - 10),
+            font_size=9,
+            color=theme.now().ink,
+            name="hovered",
+            font_file=buttons.FONT,
+            render=False,
+        )
+        self.plotter.render()
+
+    def _moved(self, interactor: Any, _: str) -> None:
+        self.hover(*interactor.GetEventPosition())
+
+    def _nearest(self, at: Floats) -> str:
+        if not self.choice.path:
+            return ""
+        best, said = REACH, ""
+        for path in scenes.until(self.entry.scan, self.step).paths:
+            away = np.linalg.norm(self.pixels(scenes.places(self.scene, path)) - at, axis=1)
+            if len(away) and np.nanmin(away, initial=np.inf) < best:
+                row = int(np.nanargmin(away))
+                best, said = float(away[row]), pointed(self.entry.scan, path, row)
+        return said
+
+    def pixels(self, points: Floats) -> Floats:
+        """Return where points (N, 3) are seen, in pixels (N, 2) from the lower left corner."""
+        wide, tall = self.plotter.window_size
+        matrix = self.plotter.camera.GetCompositeProjectionTransformMatrix(wide / tall, -1, 1)
+        rows = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+        seen = np.column_stack([points, np.ones(len(points))]) @ rows.T
+        return np.asarray((seen[:, :2] / seen[:, 3:] + 1) / 2 * [wide, tall])
+
     def _furnish(self, *, anew: bool) -> None:
         names = explorer_data.shown_measures(self.entry.scan)
         self.scene = scenes.of(self.entry.scan, names[self.choice.measure], log=self.choice.log)
@@ -179,7 +225,7 @@ class SurfaceWindow:
                 step = self.step
                 part = scenes.until(self.entry.scan, step)
                 found = scenes.laid(self.scene, step)
-                by_vtk.walk(self.plotter, part, self.scene.box, self._seen(), found)
+                by_vtk.walk(self.plotter, part.paths, self.scene.box, self._seen(), found)
                 for point, place in found.places:
                     look = theme.mark(point.name)
                     by_vtk.ball(self.plotter, place, 1.6 * by_vtk.BALL, look.colour)
@@ -197,6 +243,7 @@ class SurfaceWindow:
             buttons.add_button(
                 self.plotter, text, partial(press, self), row=row, tall=self.size[1], stays=stays
             )
+        self.plotter.iren.add_observer("MouseMoveEvent", self._moved)
         if self.last > 0:
             self.slider = buttons.add_slider(self.plotter, self._slid)
 
@@ -311,6 +358,16 @@ def facts(scan: Scan, step: int) -> list[str]:
         name = f"{path.name}: " if len(scan.paths) > 1 else ""
         found.append(f"{name}step {int(path.step[k]):,}, {', '.join(values)}")
     return found
+
+
+def pointed(scan: Scan, path: Path, row: int) -> str:
+    """Return what is said of a place of a path that the mouse points at, a line each."""
+    name = f"{path.name}, " if len(scan.paths) > 1 else ""
+    lines = [f"{name}step {int(path.step[row]):,}", f"loss {_known(path.true_loss[row])}"]
+    lines += [
+        f"{axis} {number(float(value), 4)}" for axis, value in zip("xy", path.xy[row], strict=True)
+    ]
+    return "\n".join(lines)
 
 
 def _known(value: float) -> str:

@@ -35,6 +35,8 @@ class Scale:
     """Where the cap comes from, in words; empty without one."""
     constant: float
     """Loss of the best constant output, NaN where there is none."""
+    floored: bool = False
+    """Whether losses below ``low`` exist: it was asked to begin there."""
     lines: int | None = None
     """About so many contour lines; None: as many as suit the figure."""
 
@@ -97,7 +99,12 @@ class Scale:
 
 
 def of(
-    scan: Scan, *, paths: bool = False, like: Sequence[Scan] = (), style: Style = PLAIN
+    scan: Scan,
+    *,
+    paths: bool = False,
+    like: Sequence[Scan] = (),
+    style: Style = PLAIN,
+    floor: float | None = None,
 ) -> Scale:
     """Return the scale for all losses of a scan; with ``paths`` the paths' true losses fit too.
 
@@ -113,7 +120,12 @@ def of(
     true = [path.true_loss for one in scans for path in one.paths] if paths else []
     certified = min((cap for one in scans for cap in _caps(one)), default=np.inf)
     return through(
-        losses, constant=scan.constant_loss, further=true, style=style, certified=certified
+        losses,
+        constant=scan.constant_loss,
+        further=true,
+        style=style,
+        certified=certified,
+        floor=floor,
     )
 
 
@@ -134,6 +146,7 @@ def through(
     further: Sequence[Floats] = (),
     style: Style = PLAIN,
     certified: float = np.inf,
+    floor: float | None = None,
 ) -> Scale:
     """Return a scale for ``losses``, logarithmic where all are positive.
 
@@ -141,11 +154,11 @@ def through(
     the 95th percentile unless the maximum is near it; below the cap, at the data. ``further``
     losses lie on it as well, except above a cap. What ``style`` says goes first, but nowhere does
     it go beyond ``certified``: of losses above that a scan to a tolerance knows little more than
-    that they are.
+    that they are. It begins at ``floor``, at the lowest loss where that is None.
 
     Raises:
-        LandscapeError: a logarithmic scale was asked for and a loss isn't above 0, or a cap below
-            all losses.
+        LandscapeError: a logarithmic scale was asked for and a loss isn't above 0, a cap below
+            all losses, or a floor that leaves none.
     """
     plane, every = _finite(losses), _finite([*losses, *further])
     if not len(plane):
@@ -160,7 +173,15 @@ def through(
     # Not by a rounding error.
     capped = top > cap * (1 + 1e-9)
     low, high = (low, cap) if capped else _widened(low, top, log=log)
-    return Scale(low, high, log, capped, rule if capped else "", constant, style.levels)
+    floor = low if floor is None else floor
+    if floor >= high or (log and floor <= 0):
+        above = "above 0 and " if log else ""
+        raise LandscapeError(
+            f"floor must be {above}below the scale's end at {high:.4g}, got {floor:g}"
+        )
+    floored = floor > float(every.min()) * (1 + 1e-9)
+    rule = rule if capped else ""
+    return Scale(floor, high, log, capped, rule, constant, floored=floored, lines=style.levels)
 
 
 def _caps(scan: Scan) -> Sequence[float]:

@@ -52,10 +52,13 @@ class Style:
     """A logarithmic scale or a linear one; None: logarithmic where all losses are positive."""
     cap: float | None = None
     """Losses above it are cut; None: twice the best constant output's, inf: none is."""
+    floor: float | None = None
+    """Of a map: losses below it have the lowest colour; None: none are."""
     levels: int | None = None
     """About so many contour lines, 0: none; None: the colour bar's ticks, 14 if ``explain``."""
     camera: tuple[float, float] | None = None
-    """Azimuth and elevation of a surface in degrees; None: where most of the path is seen."""
+    """Azimuth and elevation of a surface in degrees, of a film those that it begins with; None:
+    where most of the path is seen."""
     transparent: bool = False
     path: bool = True
     """Whether paths and marked points are drawn."""
@@ -78,6 +81,7 @@ class Style:
             ("levels", "from 0 to 60", self.levels is None or 0 <= self.levels <= 60),
             ("unit", "own or distance", self.unit in ("own", "distance")),
             ("cap", "a number other than NaN", self.cap is None or not np.isnan(self.cap)),
+            ("floor", "a finite number", self.floor is None or np.isfinite(self.floor)),
         ):
             if not holds:
                 raise LandscapeError(f"{name} must be {rule}, got {getattr(self, name)}")

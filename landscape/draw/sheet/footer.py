@@ -98,7 +98,8 @@ def loss_bar(page: Page, scale: Scale, left: float, top: float, width: float) ->
     bar.ax.tick_params(labelsize=theme.TICKS, length=2.5, width=0.6, pad=1.5)
     reason = "" if scale.low > 0 else ": losses ≤ 0 have no logarithm"
     kind = "log scale" if scale.log else f"linear scale{reason}"
-    bar.set_label(f"loss ({kind})", size=theme.LETTERS, labelpad=1.5)
+    beneath = f", losses below {number(scale.low)} in its colour" if scale.floored else ""
+    bar.set_label(f"loss ({kind}{beneath})", size=theme.LETTERS, labelpad=1.5)
     if scale.capped:
         beyond = Rectangle(
             (1.012, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,7 @@ from landscape.draw.solid import meshes, stage
 from landscape.draw.solid.meshes import Frame, Mesh
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.trail import Trail
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats, Path
 
 NEARER = 0.02
 """How far lines are moved towards the eye in the order of painting, so that their surface does not
@@ -89,12 +90,18 @@ class Strokes:
 
 
 def paint(
-    axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera, trail: Trail | None
+    axes: Axes,
+    paths: Sequence[Path],
+    mesh: Mesh,
+    scale: Scale,
+    box: Frame,
+    seen: Camera,
+    trail: Trail | None,
 ) -> None:
     """Paint the scene into axes of the camera's pixels, without marked points."""
     axes.set(xlim=(0, seen.width), ylim=(0, seen.height))
     axes.set_axis_off()
-    _ground(axes, scan, mesh, scale, box, seen)
+    _ground(axes, paths, mesh, scale, box, seen)
     scene = Strokes(seen)
     scene.triangles(mesh, _shaded(mesh, seen))
     for place in scale.position(scale.levels()):
@@ -120,7 +127,9 @@ def _constant(scene: Strokes, scale: Scale, box: Frame) -> None:
         scene.lines(pieces, _same(to_rgba(theme.now().constant), pieces), 1.0)
 
 
-def _ground(axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera) -> None:
+def _ground(
+    axes: Axes, paths: Sequence[Path], mesh: Mesh, scale: Scale, box: Frame, seen: Camera
+) -> None:
     below = Strokes(seen)
     flat = Mesh(stage.flat(mesh.points), mesh.faces, mesh.position, mesh.normals)
     below.triangles(flat, theme.blended(_coloured(mesh), 0.5))
@@ -131,9 +140,9 @@ def _ground(axes: Axes, scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: 
     for place in scale.position(scale.levels()):
         segments = stage.flat(meshes.lines(mesh, float(place))[0])
         drawn.lines(segments, _same((0.2, 0.2, 0.2, 0.4), segments), 0.4)
-    for one in scan.paths:
+    for one in paths:
         segments = stage.shadow(one.xy, box)
-        drawn.lines(segments, _same(to_rgba(theme.now().ink), segments), 0.8, nearer=0.1)
+        drawn.lines(segments, _same(to_rgba(theme.now().note), segments), 0.6, nearer=0.1)
     drawn.paint(axes, 1)
 
 

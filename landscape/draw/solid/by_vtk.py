@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from landscape.draw.solid import meshes, opengl, stage
 from landscape.draw.solid.meshes import Frame, Mesh
 from landscape.draw.solid.perspective import ANGLE, Camera
 from landscape.draw.solid.trail import Trail
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats, Path
 
 if TYPE_CHECKING:
     import pyvista
@@ -31,7 +32,12 @@ TUBE, BALL = 0.0075, 0.0115
 
 
 def picture(
-    scan: Scan, mesh: Mesh, scale: Scale, box: Frame, seen: Camera, trail: Trail | None
+    paths: Sequence[Path],
+    mesh: Mesh,
+    scale: Scale,
+    box: Frame,
+    seen: Camera,
+    trail: Trail | None,
 ) -> NDArray[np.uint8]:
     """Return the scene in RGB as the camera sees it, without marked points; clear pages in RGBA."""
     opengl.prepare()
@@ -45,7 +51,7 @@ def picture(
             plotter.render_window.SetMultiSamples(0)
         aim(plotter, seen)
         ground(plotter, mesh, scale, box, seen)
-        walk(plotter, scan, box, seen, trail)
+        walk(plotter, paths, box, seen, trail)
         plotter.renderer.reset_camera_clipping_range()
         clear = theme.now().transparent
         drawn = np.asarray(plotter.screenshot(None, transparent_background=clear, return_img=True))
@@ -68,12 +74,16 @@ def ground(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale, box: Frame, seen:
 
 
 def walk(
-    plotter: pyvista.Plotter, scan: Scan, box: Frame, seen: Camera, trail: Trail | None
+    plotter: pyvista.Plotter,
+    paths: Sequence[Path],
+    box: Frame,
+    seen: Camera,
+    trail: Trail | None,
 ) -> None:
     """Put the paths' shadows, and with a trail the paths, into a plotter."""
-    for one in scan.paths:
+    for one in paths:
         shadow = stage.shadow(one.xy, box) + UP * 2 * LIFT
-        _segments(plotter, shadow, theme.now().ink, 1.5)
+        _segments(plotter, shadow, theme.now().note, 1.0)
     if trail:
         _path(plotter, trail, seen)
 
@@ -138,9 +148,9 @@ def _surface(plotter: pyvista.Plotter, mesh: Mesh) -> None:
         show_scalar_bar=False,
         smooth_shading=True,
         interpolate_before_map=True,
-        ambient=0.42,
-        diffuse=0.68,
-        specular=0.16,
+        ambient=0.55,
+        diffuse=0.55,
+        specular=0.14,
         specular_power=18,
         copy_mesh=False,
     )

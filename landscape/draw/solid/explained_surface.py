@@ -92,10 +92,10 @@ def surface(
             left + 0.05 * (2 - beside), top + 0.1, sentences.measure(scan, name), theme.TITLE
         )
         axes = sheet.axes(left, top + TOP, across - hidden, tall)
-        painting.paint(axes, scan, mesh, scale, box, seen, None if k else laid, vtk=vtk)
+        painting.paint(axes, scan.paths, mesh, scale, box, seen, None if k else laid, vtk=vtk)
         painting.uncertain(axes, scan, relief.of(scan, name, scale, box), seen)
         axes.set_xlim(hidden * dpi, seen.width)
-        lettering.draw(axes, scan, scale, box, seen, upright=not beside)
+        lettering.draw(axes, scale, box, seen, upright=not beside)
         if k == 0:
             hidden_parts.draw(axes, laid, seen)
     foot.draw(sheet, SIDE + indent, rows * (TOP + tall) + 0.05, wide - 2 * indent)

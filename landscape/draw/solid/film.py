@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.draw.look.style import PLAIN, Style
+from landscape.draw.recipe import in_gif, in_mp4
 from landscape.draw.solid import film_frames
-from landscape.draw.solid.film_frames import SIZE
+from landscape.draw.solid.film_frames import Format
 from landscape.errors import LandscapeError, printable
 from landscape.store.files import write_bytes
 from landscape.store.scans.records import Scan
@@ -29,12 +30,16 @@ QUALITY = {
     # A palette a frame: one for all of them would need all of them in memory.
     "gif": [
         "-filter_complex",
-        "scale=640:-1:flags=lanczos,split[a][b];"
+        "scale=iw*2/3:-2:flags=lanczos,split[a][b];"
         "[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=bayer:bayer_scale=4",
         "-loop",
         "0",
     ],
 }
+
+
+HOLDING = {"mp4": in_mp4, "gif": in_gif}
+"""How a film's bytes hold a recipe."""
 
 
 def write(
@@ -44,18 +49,20 @@ def write(
     formats: Sequence[str] = ("mp4",),
     style: Style = PLAIN,
     caption: str = "",
+    recipe: str = "",
     report: Report | None = None,
     frames: int = FRAMES,
 ) -> list[Path]:
     """Write ``stem.mp4`` or ``stem.gif`` and ``stem.caption.txt``; return their paths.
 
-    960 × 720 pixels at 24 frames a second, GIFs two thirds as large. A frame is handed to the
-    encoder before the next is drawn. A frame takes a core a quarter of a second without a GPU,
-    and several times that without OpenGL.
+    960 × 720 pixels at 24 frames a second, or as many more as ``style.width`` is wider than 7.2
+    inches; GIFs two thirds as large. They hold the recipe, from which `making.reproduce` makes
+    them again. A frame is handed to the encoder before the next is drawn. It takes a core a
+    quarter of a second without a GPU, and several times that without OpenGL.
 
     Raises:
-        LandscapeError: the scan is no plane, an unknown format, imageio-ffmpeg is missing, or the
-            film can't be written.
+        LandscapeError: the scan is no plane, an unknown format, imageio-ffmpeg is missing, the
+            width is too small, or the film can't be written.
     """
     for name in formats:
         if name not in FORMATS:
@@ -68,7 +75,8 @@ def write(
     for number, name in enumerate(formats):
         target = stem.parent / f"{stem.name}.{name}"
         pictures = film_frames.frames(scan, frames, style)
-        _encode(pictures, target, name, _counted(report, number * frames, len(formats) * frames))
+        counted = _counted(report, number * frames, len(formats) * frames)
+        _encode(pictures, target, name, Format.of(style).size, recipe, counted)
         written.append(target)
     target = stem.parent / f"{stem.name}.caption.txt"
     write_bytes(target, f"{printable(caption)}\n".encode())
@@ -92,14 +100,19 @@ def encoder() -> Any:
 
 
 def _encode(
-    pictures: Iterator[NDArray[np.uint8]], target: Path, name: str, report: Callable[[], None]
+    pictures: Iterator[NDArray[np.uint8]],
+    target: Path,
+    name: str,
+    size: tuple[int, int],
+    recipe: str,
+    report: Callable[[], None],
 ) -> None:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.{name}")
     more: dict[str, Any] = {"mp4": {"codec": "libx264", "quality": None}, "gif": {"codec": "gif"}}
     more = more[name] | ({"pix_fmt_out": "rgb8"} if name == "gif" else {})
     stream = encoder().write_frames(
         str(temporary),
-        SIZE,
+        size,
         fps=RATE,
         macro_block_size=2,
         output_params=QUALITY[name],
@@ -114,6 +127,8 @@ def _encode(
         stream.close()
         if not temporary.is_file() or not temporary.stat().st_size:
             raise LandscapeError(f"ffmpeg must write {target}, it wrote nothing; is the disk full?")
+        if recipe:
+            temporary.write_bytes(HOLDING[name](temporary.read_bytes(), recipe))
         temporary.replace(target)
     except OSError as error:
         raise LandscapeError(

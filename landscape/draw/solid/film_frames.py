@@ -29,16 +29,58 @@ from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Scan
 
 Picture = NDArray[np.uint8]
-SIZE = (960, 720)
-WIDTH, HEIGHT = 7.2, 5.4
-"""The layout in inches."""
-DPI = SIZE[0] / WIDTH
+Draw = Callable[[Camera, Trail, Scan], Picture]
+"""The scene from a camera, with the path so far."""
+WIDTH, NARROWEST = 7.2, 5.0
+"""Inches of the layout, by default and at least."""
+DPI = 960 / WIDTH
+"""Pixels of an inch, whatever the width: a wider film has more of them, not larger letters."""
 TOP, BOTTOM, SIDE = 0.42, 0.62, 2.15
 """Inches for the title above, colour bars beneath and the curve at the right."""
 MARGINS = (0.15, 0.06, 0.14, 0.03)
 ELEVATION = 36.0
 GROWN = 0.75
 """The share of a film at which the path has reached its end; then it only turns."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How large a film is: four to three, in even numbers of pixels as encoders want them."""
+
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    dpi: float
+
+    @classmethod
+    def of(cls, style: Style) -> Format:
+        """The format of a film that is ``style.width`` inches wide.
+
+        Raises:
+            LandscapeError: too narrow for the curve beside the surface.
+        """
+        width = style.inches(WIDTH)
+        if width < NARROWEST:
+            raise LandscapeError(
+                f"a film's width must be at least {NARROWEST * style.zoom:g} inches "
+                f"with theme {style.theme}, got {width * style.zoom:.4g}"
+            )
+        dpi = DPI * style.zoom
+        wide = 2 * round(width * dpi / 2)
+        return cls((wide, 2 * round(wide * 3 / 8)), dpi)
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height of the layout."""
+        # A thousandth of a pixel more, or rounding would take one off.
+        return (self.size[0] + 1e-3) / self.dpi, (self.size[1] + 1e-3) / self.dpi
+
+    @property
+    def scene(self) -> tuple[int, int]:
+        """Pixels of the part that turns."""
+        return (
+            self.size[0] - round(SIDE * self.dpi),
+            self.size[1] - round((TOP + BOTTOM) * self.dpi),
+        )
 
 
 @dataclass(frozen=True)
@@ -51,43 +93,43 @@ class Cursor:
 
 
 def frames(scan: Scan, count: int, style: Style) -> Iterator[Picture]:
-    """Yield ``count`` pictures (720, 960, 3) of a whole turn around the surface.
+    """Yield ``count`` pictures (height, width, 3) of a whole turn around the surface.
 
-    VTK's window stays open until the last one, or until the iterator is closed.
+    The turn begins at ``style.camera``'s azimuth and keeps its elevation. VTK's window stays open
+    until the last picture, or until the iterator is closed.
 
     Raises:
-        LandscapeError: the scan is no plane, or pyvista was asked for and there is no OpenGL.
+        LandscapeError: the scan is no plane, pyvista was asked for and there is no OpenGL, or the
+            width is too small.
     """
+    form = Format.of(style)
     plane_axes.check(scan, "film")
     found = opengl.probe() if style.renderer != "matplotlib" else opengl.Probe(False, "")
     if not found.ok and style.renderer == "pyvista":
         raise LandscapeError(f"renderer pyvista: {found.reason}, or take renderer matplotlib")
-    look = replace(style.look(), dpi=DPI, transparent=False)
+    look = replace(style.look(), dpi=form.dpi, transparent=False)
     with theme.wearing(look):
         scene = scenes.of(scan, "train_loss", log=style.log is not False)
         shown = Scene(style.shown(scan), scene.measure, scene.scale, scene.box, scene.mesh)
-        still, cursor = _still(shown, style)
-        eye = view.eye(scan)
-        whole = [_seen(shown, azimuth) for azimuth in _azimuths(eye, count)]
-        seen = _steady(whole)
+        still, cursor = _still(shown, style, form)
+        first, elevation = style.camera or (_azimuth(view.eye(scan)), ELEVATION)
+        around = first + np.arange(count) * 360 / count
+        corners = stage.corners(shown.box)
+        seen = _steady(
+            [perspective.fitted(corners, one, elevation, form.scene, MARGINS) for one in around]
+        )
     maker = _by_vtk if found.ok else _by_matplotlib
-    with maker(shown) as draw:
+    with maker(shown, form) as draw:
         for number in range(count):
             with theme.wearing(look):
                 step = _step(shown.scan, number / (GROWN * (count - 1)))
                 trail = scenes.laid(shown, step)
                 scene_picture = draw(seen[number], trail, scenes.until(shown.scan, step))
-                yield _composed(still, scene_picture, cursor, step)
+                yield _composed(still, scene_picture, cursor, step, form)
 
 
-def _azimuths(eye: list[float], count: int) -> Floats:
-    first = np.degrees(np.arctan2(eye[1], eye[0]))
-    return np.asarray(first + np.arange(count) * 360 / count)
-
-
-def _seen(scene: Scene, azimuth: float) -> Camera:
-    size = SIZE[0] - round(SIDE * DPI), SIZE[1] - round((TOP + BOTTOM) * DPI)
-    return perspective.fitted(stage.corners(scene.box), azimuth, ELEVATION, size, MARGINS)
+def _azimuth(eye: list[float]) -> float:
+    return float(np.degrees(np.arctan2(eye[1], eye[0])))
 
 
 def _steady(whole: list[Camera]) -> list[Camera]:
@@ -105,14 +147,13 @@ def _step(scan: Scan, share: float) -> int:
 
 
 @contextmanager
-def _by_vtk(scene: Scene) -> Iterator[Callable[[Camera, Trail, Scan], Picture]]:
+def _by_vtk(scene: Scene, form: Format) -> Iterator[Draw]:
     opengl.prepare()
     import pyvista
 
-    size = SIZE[0] - round(SIDE * DPI), SIZE[1] - round((TOP + BOTTOM) * DPI)
     factor = by_vtk.SUPERSAMPLED
     plotter = pyvista.Plotter(
-        off_screen=True, window_size=[factor * side for side in size], lighting="none"
+        off_screen=True, window_size=[factor * side for side in form.scene], lighting="none"
     )
 
     def draw(seen: Camera, trail: Trail, until: Scan) -> Picture:
@@ -122,7 +163,7 @@ def _by_vtk(scene: Scene) -> Iterator[Callable[[Camera, Trail, Scan], Picture]]:
         plotter.remove_all_lights()
         by_vtk.aim(plotter, seen)
         by_vtk.ground(plotter, scene.mesh, scene.scale, scene.box, seen)
-        by_vtk.walk(plotter, until, scene.box, seen, trail)
+        by_vtk.walk(plotter, until.paths, scene.box, seen, trail)
         for point, place in trail.places:
             by_vtk.ball(plotter, place, 1.5 * by_vtk.BALL, theme.mark(point.name).colour)
         plotter.renderer.reset_camera_clipping_range()
@@ -130,7 +171,7 @@ def _by_vtk(scene: Scene) -> Iterator[Callable[[Camera, Trail, Scan], Picture]]:
         plotter.render()
         drawn = np.asarray(plotter.screenshot(None, return_img=True))[..., :3]
         picture = by_vtk.reduced(drawn, factor)
-        return _lettered(scene, seen, lambda axes: show(axes, picture))
+        return _lettered(scene, seen, form, lambda axes: show(axes, picture))
 
     try:
         if plotter.render_window:
@@ -141,25 +182,28 @@ def _by_vtk(scene: Scene) -> Iterator[Callable[[Camera, Trail, Scan], Picture]]:
 
 
 @contextmanager
-def _by_matplotlib(scene: Scene) -> Iterator[Callable[[Camera, Trail, Scan], Picture]]:
+def _by_matplotlib(
+    scene: Scene, form: Format
+) -> Iterator[Callable[[Camera, Trail, Scan], Picture]]:
     def draw(seen: Camera, trail: Trail, until: Scan) -> Picture:
         return _lettered(
             scene,
             seen,
+            form,
             lambda axes: by_matplotlib.paint(
-                axes, until, scene.mesh, scene.scale, scene.box, seen, trail
+                axes, until.paths, scene.mesh, scene.scale, scene.box, seen, trail
             ),
         )
 
     yield draw
 
 
-def _lettered(scene: Scene, seen: Camera, draw: Callable[[Axes], None]) -> Picture:
-    sheet = page.blank(seen.width / DPI, seen.height / DPI)
+def _lettered(scene: Scene, seen: Camera, form: Format, draw: Callable[[Axes], None]) -> Picture:
+    sheet = page.blank((seen.width + 1e-3) / form.dpi, (seen.height + 1e-3) / form.dpi)
     axes = sheet.axes(0, 0, sheet.width, sheet.height)
     draw(axes)
     axes.set(xlim=(0, seen.width), ylim=(0, seen.height))
-    lettering.draw(axes, scene.scan, scene.scale, scene.box, seen, upright=True)
+    lettering.draw(axes, scene.scale, scene.box, seen, upright=True)
     return _pixels(sheet.figure)
 
 
@@ -170,29 +214,30 @@ def _pixels(figure: Figure) -> Picture:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _still(scene: Scene, style: Style) -> tuple[Picture, Cursor]:
+def _still(scene: Scene, style: Style, form: Format) -> tuple[Picture, Cursor]:
     """Draw what doesn't change: title, colour bars, the loss curve, the path's share."""
-    scan = scene.scan
-    sheet = page.blank(WIDTH, HEIGHT)
+    scan, (width, height) = scene.scan, form.inches
+    sheet = page.blank(width, height)
     title = style.title or f"{scan.run_name or 'scan'}: {sentences.measure(scan, 'train_loss')}"
     sheet.text(0.12, 0.1, title, theme.TITLE + 1)
     below = "; ".join(sentences.share(path) for path in scan.paths)
-    lines = page.wrapped(below, WIDTH - 0.25, theme.SMALL)[:1] if below else []
+    lines = page.wrapped(below, width - 0.25, theme.SMALL)[:1] if below else []
     sheet.text(0.12, 0.29, "\n".join(lines), theme.SMALL, theme.now().note)
-    footer.loss_bar(sheet, scene.scale, 0.5, HEIGHT - BOTTOM, WIDTH - SIDE - 1.0)
-    cursor = _curve(sheet, scene)
+    footer.loss_bar(sheet, scene.scale, 0.5, height - BOTTOM, width - SIDE - 1.0)
+    cursor = _curve(sheet, scene, form)
     steps = paths.step_range(scan)
     if steps is not None:
-        footer.step_bar(sheet, steps, WIDTH - SIDE + 0.4, HEIGHT - BOTTOM, SIDE - 0.6)
+        footer.step_bar(sheet, steps, width - SIDE + 0.4, height - BOTTOM, SIDE - 0.6)
     picture = _pixels(sheet.figure)
     return picture, cursor
 
 
-def _curve(sheet: Page, scene: Scene) -> Cursor:
+def _curve(sheet: Page, scene: Scene, form: Format) -> Cursor:
+    width, height = form.inches
     known = [path for path in scene.scan.paths if np.isfinite(path.true_loss).sum() > 1]
     if not known:
         return Cursor(np.empty(0), np.empty((0, 2)))
-    axes = sheet.axes(WIDTH - SIDE + 0.5, TOP + 0.45, SIDE - 0.65, HEIGHT - TOP - BOTTOM - 1.0)
+    axes = sheet.axes(width - SIDE + 0.5, TOP + 0.45, SIDE - 0.65, height - TOP - BOTTOM - 1.0)
     for path in known:
         there = np.isfinite(path.true_loss)
         axes.plot(path.step[there], path.true_loss[there], color=theme.now().train, lw=1.2)
@@ -205,13 +250,13 @@ def _curve(sheet: Page, scene: Scene) -> Cursor:
     first = known[0]
     there = np.isfinite(first.true_loss)
     pixels = axes.transData.transform(np.column_stack([first.step, first.true_loss])[there])
-    pixels[:, 1] = SIZE[1] - pixels[:, 1]
+    pixels[:, 1] = form.size[1] - pixels[:, 1]
     return Cursor(first.step[there].astype(np.float64), pixels)
 
 
-def _composed(still: Picture, scene: Picture, cursor: Cursor, step: int) -> Picture:
+def _composed(still: Picture, scene: Picture, cursor: Cursor, step: int, form: Format) -> Picture:
     picture = still.copy()
-    top = round(TOP * DPI)
+    top = round(TOP * form.dpi)
     picture[top : top + scene.shape[0], : scene.shape[1]] = scene
     gone = np.flatnonzero(cursor.step <= step)
     if len(gone):

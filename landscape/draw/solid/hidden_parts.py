@@ -22,6 +22,8 @@ LIFT = np.array([0.0, 0.0, 0.012])
 """What stands out of the surface by so much is seen."""
 
 
+THIN = 0.6
+"""Of dashes in print: what is hidden stands back."""
 LAYERS: list[tuple[float, str | None]] = [(2.3, "#33402f"), (1.4, None)]
 """Widths of a dash and its casing."""
 
@@ -33,12 +35,12 @@ def draw(axes: Axes, trail: Trail, seen: Camera) -> None:
     _marks(axes, trail, seen)
 
 
-def dash(axes: Axes, trail: Trail, seen: Camera) -> None:
+def dash(axes: Axes, trail: Trail, seen: Camera, *, width: float = 1.0) -> None:
     """Draw, over a picture of the surface, the parts of paths that it hides as dashes."""
     for tube in trail.tubes:
-        _dashes(axes, tube, trail, seen, 1.0)
+        _dashes(axes, tube, trail, seen, width)
     for track in trail.tracks:
-        _dashes(axes, track, trail, seen, 0.6)
+        _dashes(axes, track, trail, seen, 0.6 * width)
 
 
 def hidden(points: Floats, trail: Trail, seen: Camera) -> NDArray[np.bool_]:

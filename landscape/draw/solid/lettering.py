@@ -13,14 +13,17 @@ from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.stage import Edge
 from landscape.quantities import number
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats
+
+LONGEST, LINE = 1.15, 0.13
+"""A name's line may be so many times as long as its edge, and is so many inches high."""
 
 
-def draw(axes: Axes, scan: Scan, scale: Scale, box: Frame, seen: Camera, *, upright: bool) -> None:
+def draw(axes: Axes, scale: Scale, box: Frame, seen: Camera, *, upright: bool) -> None:
     """Write ticks and names along the three edges; the loss's only where ``upright``."""
     x, y, z = stage.edges(box, seen, scale)
     middle = seen.project(stage.corners(box)).mean(axis=0)
-    for edge, text in ((x, scan.plane.labels[0]), (y, scan.plane.labels[1])):
+    for edge, text in zip((x, y), box.names, strict=True):
         _along(axes, edge, seen, middle, text)
     if upright:
         _upright(axes, z, seen, "loss (log scale)" if scale.log else "loss")
@@ -46,9 +49,8 @@ def _along(axes: Axes, edge: Edge, seen: Camera, middle: Floats, text: str) -> N
         axes.text(at[0], at[1], written, size=theme.TICKS, ha="center", va="center")
     angle = (float(np.degrees(np.arctan2(along[1], along[0]))) + 90) % 180 - 90
     room = float(np.linalg.norm(ends[1] - ends[0])) / theme.now().dpi
-    # What follows a comma explains the name; the small print has it whole.
-    lines = page.wrapped(text.split(",")[0], 1.15 * room, theme.LETTERS)
-    at = ends.mean(axis=0) + outward * (reach + (0.03 + 0.065 * len(lines)) * theme.now().dpi)
+    lines = page.wrapped(text, LONGEST * room, theme.LETTERS)
+    at = ends.mean(axis=0) + outward * (reach + (0.03 + LINE / 2 * len(lines)) * theme.now().dpi)
     axes.text(
         at[0],
         at[1],

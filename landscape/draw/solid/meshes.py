@@ -22,6 +22,10 @@ class Frame:
     size: tuple[float, float]
     """Width and depth."""
     height: float
+    names: tuple[str, str] = ("", "")
+    """Of the two axes."""
+    numbers: tuple[tuple[float, float], ...] = ()
+    """Where the first axis has its ticks and what they say; none: at round places."""
 
     def place(self, xy: Floats, position: Floats) -> Floats:
         """Return points (N, 3) of the box for coordinates (N, 2) and positions on the scale."""

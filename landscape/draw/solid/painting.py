@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.relief import Relief
 from landscape.draw.solid.trail import Trail
 from landscape.errors import LandscapeError
-from landscape.store.scans.records import Scan
+from landscape.store.scans.records import Path, Scan
 
 Renderer = Literal["auto", "pyvista", "matplotlib"]
 RENDERERS = ("auto", "pyvista", "matplotlib")
@@ -40,7 +41,7 @@ def uses_vtk(renderer: str) -> bool:
 
 def paint(
     axes: Axes,
-    scan: Scan,
+    paths: Sequence[Path],
     mesh: Mesh,
     scale: Scale,
     box: Frame,
@@ -49,11 +50,14 @@ def paint(
     *,
     vtk: bool,
 ) -> None:
-    """Draw a surface and, with a trail, the paths into axes, in pixels of the camera's picture."""
+    """Draw a surface with the shadows of ``paths`` and, with a trail, the paths themselves.
+
+    Into axes in pixels of the camera's picture.
+    """
     if vtk:
-        show(axes, by_vtk.picture(scan, mesh, scale, box, seen, laid))
+        show(axes, by_vtk.picture(paths, mesh, scale, box, seen, laid))
     else:
-        by_matplotlib.paint(axes, scan, mesh, scale, box, seen, laid)
+        by_matplotlib.paint(axes, paths, mesh, scale, box, seen, laid)
 
 
 def show(axes: Axes, picture: NDArray[np.uint8]) -> None:

@@ -12,7 +12,7 @@ from landscape.draw.look.scale import Scale
 from landscape.draw.solid import meshes, relief, stage, trail
 from landscape.draw.solid.meshes import Frame, Mesh
 from landscape.draw.solid.trail import Trail
-from landscape.store.scans.records import Path, Scan
+from landscape.store.scans.records import Floats, Path, Scan
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,24 @@ def _cut(path: Path, step: int) -> Path:
         true_loss=path.true_loss[rows],
         plane_loss=path.plane_loss[rows],
     )
+
+
+def places(scene: Scene, path: Path) -> Floats:
+    """Return where each row of a path (T, 3) is drawn; NaN where it isn't.
+
+    At its true loss over the training loss, on the surface over another measure.
+    """
+    if scene.measure == "train_loss":
+        found = scene.box.place(path.xy, scene.scale.position(path.true_loss))
+    else:
+        found = scene.box.place(path.xy, np.zeros(len(path.xy)))
+        surface = relief.of(scene.scan, scene.measure, scene.scale, scene.box)
+        found[:, 2] = surface.height(found)
+    # What lies beyond the box is cut off.
+    half = np.append(np.array(scene.box.size) / 2, np.inf) * (1 + 1e-9)
+    out = (np.abs(found) > half).any(axis=1) | (found[:, 2] > scene.box.height * (1 + 1e-9))
+    found[out] = np.nan
+    return found
 
 
 def laid(scene: Scene, step: int) -> Trail:

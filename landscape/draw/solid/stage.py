@@ -43,7 +43,10 @@ def box_of(scan: Scan) -> Frame:
     """Return the box for a plane, its longer side 1."""
     share, _ = plane_axes.shape(scan)
     longer = max(1.0, share)
-    return Frame(plane_axes.window(scan), (1 / longer, share / longer), HEIGHT)
+    # What follows a comma explains the name; the small print has it whole.
+    first, second = (label.split(",")[0] for label in scan.plane.labels)
+    size = (1 / longer, share / longer)
+    return Frame(plane_axes.window(scan), size, HEIGHT, (first, second))
 
 
 def corners(box: Frame) -> Floats:
@@ -91,6 +94,9 @@ def _upright_ticks(box: Frame, scale: Scale, edge: Floats, seen: Camera) -> list
 
 def _plane_ticks(box: Frame, axis: int, edge: Floats) -> list[Tick]:
     low, high = float(box.window.low[axis]), float(box.window.high[axis])
+    if axis == 0 and box.numbers:
+        across = edge[1] - edge[0]
+        return [Tick(edge[0] + across * (at - low) / (high - low), n) for at, n in box.numbers]
     values = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
     margin = 1e-9 * (high - low)
     return [

@@ -81,13 +81,13 @@ def surface(
         left, top = SIDE + k % columns * across, bar.HEIGHT + k // columns * tall
         mesh = meshes.surface(scan.x, scan.y, scan.measures[name], scale, box)
         axes = sheet.axes(left, top, across, tall)
-        painting.paint(axes, scan, mesh, scale, box, seen, None if k else laid, vtk=vtk)
-        lettering.draw(axes, scan, scale, box, seen, upright=True)
+        painting.paint(axes, scan.paths, mesh, scale, box, seen, None if k else laid, vtk=vtk)
+        lettering.draw(axes, scale, box, seen, upright=True)
         if len(names) > 1:
             text = sentences.MEASURES[name].removesuffix(" loss")
             sheet.text(left + 0.05, top + 0.03, text, theme.LETTERS)
         if k == 0:
-            hidden_parts.dash(axes, laid, seen)
+            hidden_parts.dash(axes, laid, seen, width=hidden_parts.THIN)
             _mark(axes, scan, laid, seen, bare=style.bare)
     if note:
         sheet.text(2 * SIDE, bar.HEIGHT + rows * tall, note, theme.SMALL, theme.now().note)

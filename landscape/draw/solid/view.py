@@ -12,7 +12,9 @@ import numpy as np
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style
+from landscape.draw.sheet.page import inches, wrapped
 from landscape.draw.solid import perspective, trail
+from landscape.draw.solid.lettering import LINE, LONGEST
 from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.relief import Relief
@@ -65,30 +67,44 @@ def best_view(box: Frame, trail: Trail, width: int, style: Style = PLAIN) -> Cam
 
 def fitted(box: Frame, azimuth: float, elevation: float, width: int) -> Camera:
     """Return the camera whose picture the box fills between room for letters."""
-    left, right, top = (theme.now().dpi * room for room in (LEFT, RIGHT, TOP))
-    margins = left / width, right / width
+    dpi = theme.now().dpi
+    left, right, top = (dpi * room for room in (LEFT, RIGHT, TOP))
     # Twice as high as wide, so that the width decides.
     seen = perspective.fitted(
-        corners(box), azimuth, elevation, (width, 2 * width), (*margins, 0, 0)
+        corners(box), azimuth, elevation, (width, 2 * width), (left / width, right / width, 0, 0)
     )
-    for _ in range(2):
+    for _ in range(3):
         tall = float(np.ptp(seen.project(corners(box))[:, 1]))
-        bottom = _beneath(box, seen)
+        left, bottom, right = (dpi * room for room in _letters(box, seen))
         height = min(round(bottom + tall + top), round(TALLEST * width))
-        room = (*margins, bottom / height, top / height)
+        room = (left / width, right / width, bottom / height, top / height)
         seen = perspective.fitted(corners(box), azimuth, elevation, (width, height), room)
     return seen
 
 
-def _beneath(box: Frame, seen: Camera) -> float:
-    """Return how far, in pixels, letters reach below the box."""
-    lowest = seen.project(corners(box))[:, 1].min()
-    reach = NUMBERS
-    for start, end in base(box, seen):
+def _letters(box: Frame, seen: Camera) -> tuple[float, float, float]:
+    """Return how many inches letters reach beyond the box: at its left, beneath, at its right."""
+    dpi = theme.now().dpi
+    whole = seen.project(corners(box))
+    (least, lowest), (most, _) = whole.min(axis=0), whole.max(axis=0)
+    left, bottom, right = LEFT, NUMBERS, RIGHT
+    for (start, end), name in zip(base(box, seen), box.names, strict=True):
         ends = seen.project(np.stack([start, end]))
-        across = abs(ends[1, 0] - ends[0, 0]) / np.linalg.norm(ends[1] - ends[0])
-        reach = max(reach, LETTERS * across - (ends[:, 1].mean() - lowest) / theme.now().dpi)
-    return reach * theme.now().dpi
+        room = float(np.linalg.norm(ends[1] - ends[0]))
+        across, up = np.abs(ends[1] - ends[0]) / room
+        # A name is written along its edge, around its middle.
+        lines = wrapped(name, LONGEST * room / dpi, theme.LETTERS)
+        half = max(inches(line, theme.LETTERS) for line in lines) / 2
+        deep = LETTERS + LINE * (len(lines) - 1)
+        x, y = ends.mean(axis=0)
+        bottom = max(bottom, deep * across + half * up - (y - lowest) / dpi)
+        beside = deep * up + half * across
+        # Whichever side it is on.
+        if x > whole[:, 0].mean():
+            right = max(right, beside - (most - x) / dpi)
+        else:
+            left = max(left, beside - (x - least) / dpi)
+    return left, bottom, right
 
 
 def _seen(points: Floats, normals: Floats, trail: Trail, seen: Camera) -> float:

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.text import Text
 
 from landscape import draw
+from landscape.draw.look import theme
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 
@@ -99,3 +100,24 @@ def test_letters_stay_within_the_page(planted):
             assert box.x1 <= width + 1
             assert box.y0 >= -1
             assert box.y1 <= height + 1
+
+
+def test_a_floor_is_where_the_colours_begin(planted):
+    scans = [level(planted, loss, name) for loss, name in ((1.0, "a"), (0.2, "b"))]
+    plain, floored = atlas(scans), atlas(scans, style=Style(floor=0.5))
+    lowest = np.round(255 * np.array(theme.LOSS(0.0)[:3])).astype(int)
+    assert np.abs(middle(plain.axes[1]) - lowest).max() > 20
+    np.testing.assert_allclose(middle(floored.axes[1]), lowest, atol=1)
+    assert np.abs(middle(floored.axes[0]) - lowest).max() > 20
+    said = [axes.get_xlabel() for axes in floored.axes]
+    assert "loss (log scale, losses below 0.5 in its colour)" in said
+
+
+@pytest.mark.parametrize(
+    ("floor", "rule"), [(0.0, "above 0 and below the scale's end at 4"), (9.0, "above 0 and below")]
+)
+def test_a_floor_that_leaves_nothing(planted, floor, rule):
+    with pytest.raises(LandscapeError) as refused:
+        atlas([level(planted, 1.0, "a")] * 2, style=Style(floor=floor))
+    assert str(refused.value).startswith(f"floor must be {rule}")
+    assert str(refused.value).endswith(f"got {floor:g}")

@@ -59,6 +59,26 @@ def test_another_measure_has_projections_only(planted):
     assert laid.tracks
 
 
+def test_places_of_a_path(planted):
+    """At true losses over the training loss, on the surface over another measure, none beyond."""
+    scan = planted.escape(21, 13)
+    path = scan.paths[0]
+    shown = scene.of(scan, "train_loss", log=True)
+    found = scene.places(shown, path)
+    wanted = shown.box.height * shown.scale.position(path.true_loss)
+    inside = np.isfinite(found[:, 2])
+    assert inside.sum() > 100
+    np.testing.assert_allclose(found[inside, 2], wanted[inside])
+    far = replace(path, xy=path.xy + np.array([0.0, 1000.0]))
+    assert np.isnan(scene.places(shown, far)).all()
+    other = scene.of(scan, "validation_accuracy", log=True)
+    flat = scene.places(other, path)
+    at = int(np.abs(path.xy).sum(axis=1).argmin())
+    i, j = np.abs(scan.x).argmin(), np.abs(scan.y).argmin()
+    corner = scan.measures["validation_accuracy"][i - 1 : i + 2, j - 1 : j + 2]
+    assert corner.min() <= flat[at, 2] / other.box.height <= corner.max()
+
+
 def test_steps_of_several_paths(planted):
     scan = planted.escape(5, 5)
     later = replace(scan.paths[0], step=scan.paths[0].step + 1)
@@ -72,6 +92,8 @@ SCRIPT = """
     import numpy as np
     from landscape.draw.interactive.explorer_data import Entry
     from landscape.draw.interactive.window import SurfaceWindow
+    from landscape.draw.solid import scene
+    from landscape.quantities import number
     from landscape.store.scans import scanfile
 
     entries = [Entry("run", name, scanfile.load(Path(name))) for name in sys.argv[1:3]]
@@ -102,6 +124,30 @@ SCRIPT = """
 
     look(lambda: None)
     look(drag)
+    # On a recorded place of the path, as VTK itself sees it, its values are told.
+    path, row = window.entry.scan.paths[0], 70
+    place = scene.places(window.scene, path)[row]
+    renderer = window.plotter.renderer
+    renderer.SetWorldPoint(*place, 1)
+    renderer.WorldToDisplay()
+    at = np.round(renderer.GetDisplayPoint()[:2]).astype(int).tolist()
+    assert np.abs(window.pixels(place[None])[0] - at).max() <= 1
+    interactor = window.plotter.iren.interactor
+    interactor.SetEventInformation(*at)
+    look(lambda: interactor.MouseMoveEvent())
+    told = window.hovered.split("\\n")
+    near = [k for k in range(len(path.step)) if told[0] == f"step {path.step[k]:,}"]
+    assert len(near) == 1, told
+    away = window.pixels(scene.places(window.scene, path))[near[0]] - at
+    assert np.hypot(*away) < 2, away
+    assert told[1:] == [
+        f"loss {number(path.true_loss[near[0]], 4)}",
+        f"x {number(path.xy[near[0], 0], 4)}",
+        f"y {number(path.xy[near[0], 1], 4)}",
+    ]
+    interactor.SetEventInformation(3, 3)
+    look(lambda: interactor.MouseMoveEvent())
+    assert window.hovered == ""
     view = window.plotter.camera.position
     look(lambda: window.choose(step=30))
     assert window.plotter.camera.position == view
@@ -146,4 +192,4 @@ def test_a_window_opens_turns_and_closes(planted, gl, tmp_path):
     finally:
         server.terminate()
         server.wait()
-    assert (done.returncode, done.stdout) == (0, "closed after 10\n"), done.stderr[-2000:]
+    assert (done.returncode, done.stdout) == (0, "closed after 12\n"), done.stderr[-2000:]

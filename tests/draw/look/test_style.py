@@ -267,6 +267,7 @@ def subject_of(kind, planted):
         "measures": replace(bowl, measures={**bowl.measures, "sharpness": values}),
         "map": [bowl, planted.escape(9, 7)],
         "valley": planted.valley(),
+        "slats": planted.valley(4, jump=2),
     }.get(kind, bowl)
 
 
@@ -277,6 +278,7 @@ CHANGED = {
     "cmap": "magma",
     "log": False,
     "cap": 1.7,
+    "floor": 0.9,
     "levels": 5,
     "camera": (20.0, 70.0),
     "transparent": True,
@@ -295,7 +297,7 @@ CHANGED = {
     "kind",
     [
         *("contour", "curve", "measures", "path", "valley", "film"),
-        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("surface", "map")),
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("surface", "slats", "map")),
     ],
 )
 def test_what_a_kind_says_it_takes_shows_and_nothing_else(planted, tmp_path, no_gl, kind):

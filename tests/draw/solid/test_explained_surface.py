@@ -30,7 +30,9 @@ def rendered(scan, *, path=True, width=400):
     laid = trail.of(scan, colours, box)
     seen = view.best_view(box, laid, width)
     mesh = meshes.surface(scan.x, scan.y, scan.measures["train_loss"], colours, box)
-    picture = by_vtk.picture(scan, mesh, colours, box, seen, laid if path else None).astype(int)
+    picture = by_vtk.picture(scan.paths, mesh, colours, box, seen, laid if path else None).astype(
+        int
+    )
     return picture, colours, box, seen, laid
 
 
@@ -86,7 +88,7 @@ def test_the_path_is_left_out_where_its_losses_are_not(planted, gl):
 def test_peaks_are_cut_not_flattened(planted, gl):
     """Above the cap there is nothing: the background is seen in place of a plateau."""
     scan = replace(planted.bowl(31, 31), paths=(), points=())
-    picture, colours, box, seen, _ = rendered(scan, path=False)
+    picture, colours, box, seen, _ = rendered(scan, path=False, width=900)
     assert colours.capped
     corners = box.place(
         np.array([[a, b] for a in (-0.95, 0.95) for b in (-0.95, 0.95)]), np.ones(4)
@@ -253,10 +255,10 @@ def test_the_constant_output_s_loss_is_a_pane(planted, gl):
     colours, box = scale.of(scan), stage.box_of(scan)
     corners = stage.pane(box, colours)
     np.testing.assert_allclose(colours.loss(corners[:, 2] / box.height), 1.0)
-    shown, without = (
-        rendered(replace(scan, constant_loss=loss), path=False, width=600)[0]
-        for loss in (1.0, np.nan)
-    )
+    shown, colours, box, seen, _ = rendered(scan, path=False, width=600)
+    mesh = meshes.surface(scan.x, scan.y, scan.measures["train_loss"], colours, box)
+    bare = replace(colours, constant=np.nan)
+    without = by_vtk.picture((), mesh, bare, box, seen, None).astype(int)
     assert (np.abs(shown - without).max(axis=2) > 40).sum() > 300
     labels = texts(surface(scan, renderer="matplotlib"))
     assert "ignoring the input" in labels

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import sys
 
 import numpy as np
 import pytest
 
+from landscape.draw import recipe
 from landscape.draw.look.style import Style
-from landscape.draw.solid import film, film_frames
+from landscape.draw.solid import film, film_frames, view
+from landscape.draw.solid.film_frames import Format
 from landscape.errors import LandscapeError
 
 
@@ -18,7 +21,8 @@ def still(monkeypatch):
     def frames(scan, count, style):
         for number in range(count):
             made.append(number)
-            yield np.full((720, 960, 3), 10 * number, np.uint8)
+            wide, high = Format.of(style).size
+            yield np.full((high, wide, 3), 10 * number, np.uint8)
 
     monkeypatch.setattr(film_frames, "frames", frames)
     return made
@@ -58,6 +62,50 @@ def test_every_frame_is_in_both_films(planted, still, tmp_path):
     np.testing.assert_allclose(
         [float(picture.mean()) for picture in found[:6]], 10 * np.arange(6), atol=6
     )
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_a_film_holds_its_recipe_and_still_plays(planted, still, tmp_path, ending):
+    text = json.dumps({"format": recipe.FORMAT, "padding": "ö" * 600}, ensure_ascii=True)
+    [file, _] = film.write(
+        planted.bowl(5, 5), tmp_path / "orbit", formats=(ending,), frames=4, recipe=text
+    )
+    assert recipe.READERS[f".{ending}"](file) == text
+    assert len(pictures(file)[1]) >= 4
+    [plain, _] = film.write(planted.bowl(5, 5), tmp_path / "b", formats=(ending,), frames=4)
+    assert recipe.READERS[f".{ending}"](plain) is None
+
+
+def test_a_wider_film_has_more_pixels(planted, still, tmp_path):
+    style = Style(width=10.8)
+    files = film.write(
+        planted.bowl(5, 5), tmp_path / "a", formats=("mp4", "gif"), frames=2, style=style
+    )
+    assert [pictures(file)[0]["size"] for file in files[:2]] == [(1440, 1080), (960, 720)]
+    assert Format.of(Style(theme="talk")).size == (960, 720)
+    with pytest.raises(LandscapeError) as caught:
+        film.write(planted.bowl(5, 5), tmp_path / "b", style=Style(width=3.25))
+    assert str(caught.value) == (
+        "a film's width must be at least 5 inches with theme paper, got 3.25"
+    )
+
+
+def test_it_turns_from_the_camera_that_was_asked_for(planted, no_gl, monkeypatch):
+    seen = []
+
+    def fitted(corners, azimuth, elevation, size, margins):
+        seen.append((azimuth, elevation))
+        return real(corners, azimuth, elevation, size, margins)
+
+    real = film_frames.perspective.fitted
+    monkeypatch.setattr(film_frames.perspective, "fitted", fitted)
+    scan = planted.escape(5, 5)
+    next(film_frames.frames(scan, 4, Style(camera=(-60.0, 50.0))))
+    assert seen[:4] == [(-60.0, 50.0), (30.0, 50.0), (120.0, 50.0), (210.0, 50.0)]
+    seen.clear()
+    next(film_frames.frames(scan, 4, Style()))
+    x, y, _ = view.eye(scan)
+    assert seen[0] == (pytest.approx(np.degrees(np.arctan2(y, x))), film_frames.ELEVATION)
 
 
 def test_frames_are_made_one_at_a_time(planted, still, tmp_path):
@@ -133,6 +181,11 @@ def test_an_orbit_by_vtk(planted, gl):
 
 def test_an_orbit_without_opengl(planted, no_gl):
     check(planted.escape(13, 9), Style())
+
+
+def test_a_dark_one(planted, no_gl):
+    picture = next(film_frames.frames(planted.escape(5, 5), 2, Style(theme="dark")))
+    assert picture[2, 950].tolist() == [20, 22, 26]
 
 
 def test_pyvista_without_opengl(planted, no_gl):

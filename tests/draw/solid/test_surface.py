@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,42 @@ def test_explain_brings_the_legend_back(planted, no_gl):
     figure = draw.surface(planted.escape(9, 7), style=Style(explain=True))
     entries = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "path at its true training loss" in entries
+
+
+@pytest.mark.parametrize("camera", [None, (-145.0, 36.0), (-35.0, 52.0), (55.0, 20.0)])
+def test_long_names_of_axes_stay_on_the_page(planted, no_gl, camera):
+    """And off the line beneath the picture."""
+    scan = planted.escape(9, 7)
+    names = ("the slow drift of the last half, explained", "sharpest direction of the end")
+    scan = replace(scan, plane=replace(scan.plane, labels=names))
+    figure = draw.surface(scan, style=Style(camera=camera))
+    figure.canvas.draw()
+    panel = figure.axes[-1]
+    said = {text.get_text().replace("\n", " "): text.get_window_extent() for text in panel.texts}
+    picture, page = panel.get_window_extent(), figure.bbox
+    for name in ("the slow drift of the last half", "sharpest direction of the end"):
+        box = said[name]
+        assert box.y0 >= picture.y0 - 1, name
+        assert page.x0 - 1 <= box.x0, name
+        assert box.x1 <= page.x1 + 1, name
+
+
+def test_colours_are_those_of_the_bar(planted, gl):
+    """A flat place lit from above is no darker than its colour, by little lighter."""
+    scan = planted.bowl(21, 21)
+    colours = {0.3: None, 2.0: None}
+    for loss in colours:
+        flat = np.full((21, 21), loss)
+        flat[0, 0], flat[0, 1] = 0.1, 10.0
+        bare = replace(planted.with_losses(scan, flat), paths=(), points=(), constant_loss=np.nan)
+        style = Style(camera=(-60.0, 50.0), cap=np.inf)
+        figure = draw.surface(bare, renderer="pyvista", style=style)
+        picture = np.asarray(figure.axes[-1].images[0].get_array())
+        high, wide = picture.shape[:2]
+        found = picture[int(0.5 * high), int(0.55 * wide), :3] / 255
+        wanted = np.array(theme.LOSS(np.log(loss / 0.1) / np.log(100))[:3])
+        brighter = found.mean() / wanted.mean()
+        assert 0.97 < brighter < 1.1, loss
+        # Of the same hue.
+        turned = found @ wanted / np.linalg.norm(found) / np.linalg.norm(wanted)
+        assert turned > 0.99, loss
