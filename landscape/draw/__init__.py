@@ -1,7 +1,8 @@
 """Figures of scans and runs: ``KINDS`` has them by name; ``make`` writes one with its caption.
 
->>> for name in kinds(scan):
-...     save(KINDS[name](scan), folder / name, caption=caption(scan))
+Examples:
+    >>> for name in kinds(scan):
+    ...     save(KINDS[name](scan), folder / name, caption=caption(scan))
 
 Figures don't touch pyplot's state. VTK is imported when a surface is drawn, not before.
 """
