@@ -43,6 +43,8 @@ class Command(TyperCommand):
     Those matter that are declared without a panel; ``--help-all`` shows the panels too.
     """
 
+    takes_settings = True
+
     def __init__(self, name: str | None, *, params: list[Any], **others: Any) -> None:
         more = [p for p in parameters(_common) if p.name != "help_all" or any(map(_panel, params))]
         super().__init__(name, params=[*params, *more], **others)

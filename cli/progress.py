@@ -19,6 +19,8 @@ PLAIN_SECONDS = 60.0
 """Between two plain lines, whatever they are of: a log of hours stays readable."""
 FIRST_PLAIN_SECONDS = 1.0
 """Before the first line of a work, so that quick work prints none."""
+SURE_SHARE = 0.02
+"""Of the work, before the time left is said: the first steps take longer than others."""
 TASK_SECONDS = 0.2
 
 
@@ -90,8 +92,9 @@ def _plain(label: str, total: int, unit: str) -> Report:
         if now < max(started + FIRST_PLAIN_SECONDS, _next_line) or not done:
             return
         _next_line = now + PLAIN_SECONDS
-        left = (now - started) / done * (total - done)
-        line = f"{label}: {counted.format(done)}{done / total:.0%}, {duration(left)} left"
-        echo(f"{line}, {note}" if note else line, err=True)
+        parts = [f"{counted.format(done)}{done / total:.0%}"]
+        if done / total >= SURE_SHARE:
+            parts.append(f"{duration((now - started) / done * (total - done))} left")
+        echo(f"{label}: {', '.join([*parts, note] if note else parts)}", err=True)
 
     return report

@@ -619,8 +619,8 @@ def summarize(path: Path, scan: Scan | Valley) -> None:
         of = f" of {track.name}" if len(scan.paths) > 1 else ""
         where = "on this line" if scan.is_line else "in this plane"
         echo(
-            f"  {track.share_in_plane:.2%} of the path's variance{of} lies {where} "
-            f"(chance {track.chance:.2%}); its points are up to "
+            f"  {track.share_in_plane:.2%} of the path's movement{of} lies {where} "
+            f"({track.chance:.2%} in a random one); its points are up to "
             f"{track.distance_from_plane.max():.3g} away from it"
         )
     for remark in scan.remarks:

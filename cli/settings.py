@@ -90,10 +90,8 @@ def settings_for(command: Any, ctx: Any, given: Mapping[str, Any]) -> FileSettin
 
 def _commands(ctx: Any) -> list[str]:
     """The commands that take settings."""
-    from .command import Command
-
     group = ctx.parent.command
-    return [name for name, one in group.commands.items() if isinstance(one, Command)]
+    return [name for name, one in group.commands.items() if hasattr(one, "takes_settings")]
 
 
 def _read(file: Path) -> dict[str, Any]:

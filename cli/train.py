@@ -577,6 +577,8 @@ def summarize(run: Run) -> None:
     places["end"] = trajectory.row("final")
     echo(f"{'':20}" + "".join(f"{place:>20}" for place in places))
     for name, values in trajectory.measures.items():
+        if not np.isfinite(values).any():
+            continue  # a loss without classes has no accuracy
         cells = "".join(f"{values[row]:>20.4g}" for row in places.values())
         echo(f"{name.replace('_', ' '):20}{cells}")
     if run.record["status"] == "non-finite":

@@ -1,10 +1,10 @@
-"""Time one picture by other tools and by this one: ``python docs/make_peers.py FOLDER [SIZE]``.
+"""Time one picture by several tools: ``python docs/make_peers.py FOLDER [SIZE [ROUNDS]]``.
 
 The table in docs/peers.md. Each tool is installed into a folder of its own within FOLDER, beside
 the torch that is here, and runs in a process of its own, on one thread, in turn with the others,
-three times; the fastest counts. What is timed is the processor's time, so that other work on the
-machine matters little. Every tool evaluates the same network (trained here for five epochs) on the
-same training samples at SIZE x SIZE points of a random plane; imports aren't counted.
+ROUNDS times (3); the fastest counts. What is timed is the processor's time, so that other work
+matters little. Every tool evaluates the same network (trained here for 40 epochs) on the
+same training samples at SIZE x SIZE points (51) of a random plane; imports aren't counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROUNDS = 3
+from landscape.store import read
+
 CASES = {
     "MLP on two moons": ("mlp", "moons"),
     "CNN on digits": ("cnn", "digits"),
@@ -47,9 +48,10 @@ def installed(folder: Path, tool: str) -> Path:
 def trained(folder: Path, model: str, data: str) -> Path:
     """The run whose last weights every tool looks at."""
     run = folder / f"{model}-{data}"
-    if not run.is_dir():
-        words = ["train", "--model", model, "--data", data, "--epochs", "5", "-o", str(run)]
-        subprocess.run([sys.executable, "-m", "landscape_cli", *words, "-q"], check=True)
+    if not (run / "trajectory.h5").is_file() or not read(run).is_done:
+        words = ["train", "--model", model, "--data", data, "-o", str(run), "--overwrite"]
+        command = [sys.executable, "-m", "landscape_cli", *words, "-q"]
+        subprocess.run(command, check=True, stdout=sys.stderr)
     return run
 
 
@@ -73,7 +75,6 @@ def alone(tool: str, run: Path, size: int) -> dict[str, Any]:
     import torch
 
     from landscape.sgd import problem_of
-    from landscape.store import read
 
     torch.set_num_threads(1)
     opened = read(run)
@@ -164,14 +165,14 @@ def ours(problem: Any, opened: Any, size: int, tolerance: float) -> Callable[[],
     return draw
 
 
-def main(folder: Path, size: int) -> None:
+def main(folder: Path, size: int, rounds: int) -> None:
     """Print the table."""
     folder.mkdir(parents=True, exist_ok=True)
     print(f"| {size} × {size} points, seconds of one core | " + " | ".join(CASES) + " |")
     print("|---|" + "---|" * len(CASES))
     tools = (*PINNED, *OURS)
     best: dict[tuple[str, str], dict[str, Any]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for case in CASES:
             for tool in tools:
                 found = timed(folder, tool, case, size)
@@ -195,6 +196,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--alone"]:
         print(json.dumps(alone(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))))
     elif len(sys.argv) > 1:
-        main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 51)
+        numbers = [int(number) for number in sys.argv[2:4]]
+        main(Path(sys.argv[1]), *numbers, *(51, 3)[len(numbers) :])
     else:
         sys.exit(__doc__)

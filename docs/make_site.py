@@ -25,18 +25,35 @@ ROOT = Path(__file__).parents[1]
 SOURCES = ("landscape", "cli", "tests", "examples", "docs")
 """Folders whose files pages link to."""
 LINKED = ("*.py", "*.md", "*.png", "*.ipynb")
+NAMED = """
+::: {home}
+    options:
+      show_root_heading: true
+      show_root_toc_entry: true
+      show_root_full_path: false
+"""
 LINK = re.compile(r"\]\(([^)#\s:]+)(#[^)\s]*)?\)")
 
 
-def packages() -> Iterator[tuple[str, list[str]]]:
-    """The packages that name what is public, with the names; stages before their rooms."""
+def packages() -> Iterator[tuple[str, dict[str, str]]]:
+    """The packages that name what is public, stages before their rooms; each name with its home.
+
+    The home is where it is defined: `landscape.plane.along.along` is a function, beside it
+    `landscape.plane.along` the file.
+    """
     found = []
     for file in (ROOT / "landscape").rglob("__init__.py"):
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        package = ".".join(file.parent.relative_to(ROOT).parts)
+        public: list[str] = []
+        homes: dict[str, str] = {}
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
                 case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
-                    name = ".".join(file.parent.relative_to(ROOT).parts)
-                    found.append((name, list(ast.literal_eval(value))))
+                    public = list(ast.literal_eval(value))
+                case ast.ImportFrom(module=str(module), names=names):
+                    homes |= {one.asname or one.name: f"{module}.{one.name}" for one in names}
+        if public:
+            found.append((package, {name: homes.get(name, f"{package}.{name}") for name in public}))
     yield from sorted(found, key=lambda one: (one[0].count("."), one[0]))
 
 
@@ -59,10 +76,9 @@ def lay_out(folder: Path) -> None:
     for name, public in packages():
         target = folder / "reference" / f"{name}.md"
         target.parent.mkdir(exist_ok=True)
-        members = "".join(f"        - {one}\n" for one in public)
-        target.write_text(
-            f"# {name}\n\n::: {name}\n    options:\n      members:\n{members}", encoding="utf-8"
-        )
+        about = f"# {name}\n\n::: {name}\n    options:\n      members: false\n"
+        each = "".join(NAMED.format(home=home) for home in public.values())
+        target.write_text(about + each, encoding="utf-8")
 
 
 def copy(file: Path, folder: Path) -> None:
@@ -83,8 +99,11 @@ def list_files(listed: Path, folder: Path) -> None:
 def settings(folder: Path, site: Path) -> dict[str, Any]:
     """What MkDocs is told: mkdocs.yml, the reference's pages, and where things lie."""
     told: dict[str, Any] = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    named = yaml.safe_dump(told["nav"])
+    pages = (page.relative_to(ROOT).as_posix() for page in sorted((ROOT / "docs").rglob("*.md")))
+    more = [page for page in pages if page not in named]
     reference = [f"reference/{name}.md" for name, _ in packages()]
-    told["nav"].insert(-1, {"Reference": reference})
+    told["nav"][-1:-1] = [*([{"More": more}] if more else []), {"Reference": reference}]
     [docstrings] = [one["mkdocstrings"] for one in told["plugins"] if isinstance(one, dict)]
     docstrings["handlers"]["python"]["paths"] = [str(ROOT)]
     return told | {"docs_dir": str(folder), "site_dir": str(site)}
@@ -106,8 +125,8 @@ def mkdocs(config: Path, told: dict[str, Any]) -> None:
         CalledProcessError: something is wrong, or a warning was given; its stderr says what.
     """
     config.write_text(yaml.safe_dump(told), encoding="utf-8")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(config)]
-    # Material's word about its successor is no warning about the pages.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)]
+    # Not --quiet: with it warnings aren't counted. Material's word about its successor is none.
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     subprocess.run(command, check=True, env=quiet, stderr=subprocess.PIPE, text=True)
 

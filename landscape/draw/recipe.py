@@ -41,6 +41,7 @@ STYLE: Shape = {
     **dict.fromkeys(("log?", "transparent?", "path?", "explain?", "bare?"), (bool, None)),
     "width?": NUMBERS,
     "cap?": (*NUMBERS, OneOf("inf")),
+    "floor?": NUMBERS,
     "cmap?": (str, None),
     "dpi?": COUNT,
     "levels?": (COUNT, None),

@@ -90,7 +90,7 @@ class ValleyJob:
     def counted(self) -> str:
         """What `total` counts, in words."""
         left = len(self.scan.slices.step) - self.scan.finished_rows
-        return f"losses at most, across {left:,} rows and on their rays"
+        return f"at most {left:,} rows of {len(self.scan.y)} points, and their rays"
 
     def seconds(self) -> float:
         """What `further` will take in all, from its time at the first row.

@@ -42,6 +42,18 @@ def test_a_line_says_what_is_counted_and_what_is_left(clock, capsys):
     ]
 
 
+def test_the_time_left_is_not_guessed_from_a_first_step(clock, capsys):
+    with progress.progress("training", 1800, unit="steps") as report:
+        clock.now += 3
+        report(1, "batch loss 2.3")
+        clock.now += 60
+        report(36, "batch loss 2.2")
+    assert lines(capsys) == [
+        "training: 1 of 1,800 steps, 0%, batch loss 2.3",
+        "training: 36 of 1,800 steps, 2%, 51 min left, batch loss 2.2",
+    ]
+
+
 def test_without_a_unit_the_share_alone(clock, capsys):
     with progress.progress("diagnosing a", 100) as report:
         clock.now += 10

@@ -197,7 +197,7 @@ def test_other_runs_and_several_runs(landscape, run, tmp_path):
     assert [path.name for path in scan.paths] == ["run", "second"]
     assert "gradient_norm" in scan.measures
     assert "pca-final-0-measures.png" in names(run / "figures")
-    assert "of the path's variance of second lies in this plane" in result.out
+    assert "of the path's movement of second lies in this plane" in result.out
 
     result = landscape("scan", run, second, "--plane", "line", "--planes", 3, "--size", 5)
     assert result.code == 0, result.err

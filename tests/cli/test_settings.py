@@ -45,14 +45,14 @@ def test_what_is_not_typed_comes_from_the_file(landscape, settings, tmp_path):
 
 def test_flags_and_lists(landscape, settings, trained):
     file = settings(
-        '[scan]\nexact = true\npreview = false\nsize = "5x4"\nquiet = true\n'
-        'plane = ["random", "through:0,best,final"]\nmeasure = ["loss", "gradient-norm"]\n'
+        "[scan]\nexact = true\npreview = false\nsize = 5\nquiet = true\n"
+        'plane = ["line", "line:0,final"]\nmeasure = ["loss", "gradient-norm"]\n'
     )
     result = landscape("scan", trained, "--config", file, "--seed", 77)
     assert (result.code, result.err) == (0, "")
-    for name in ("random-final-77", "through-0-best-final-77"):
+    for name in ("line-final-77", "line-0-final-77"):
         scan = scanfile.load(trained / "scans" / f"{name}.h5")
-        assert scan.measured.shape == (5, 4)
+        assert scan.measured.shape == (5,)
         assert scan.tolerance == 0
         assert "gradient_norm" in scan.measures
 

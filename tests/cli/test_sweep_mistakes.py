@@ -57,7 +57,7 @@ def test_a_folder_with_something_else_is_refused(landscape, trained, tmp_path):
 def test_every_option_of_sweeps_has_help(landscape):
     from landscape_cli.sweep import SweepCommand
 
-    shown = landscape("train", "--help").out
+    shown = landscape("train", "--help-all").out
     for name in ("--seeds", "--sweep", "--workers", "--scheduler"):
         assert name in shown
     assert all(parameter.help for parameter in SweepCommand("train", params=[]).params)

@@ -76,3 +76,16 @@ def test_without_opengl_surfaces_come_with_a_note(plane, no_gl):
     assert planned([plane], asked=("contour",)).notes == []
     assert planned([plane], style=Style(renderer="matplotlib")).notes == []
     assert not opengl.probe().ok
+
+
+def test_several_kinds_are_planned_in_the_order_they_are_asked_for(plane, tmp_path):
+    found = planned([plane], asked=("surface", "contour"))
+    assert [(one.kind, one.stem.name) for one in found.pictures] == [
+        ("surface", "a-surface"),
+        ("contour", "a-contour"),
+    ]
+    assert refused([plane], asked=("surface", "contour"), output=tmp_path / "one.png") == (
+        f"--output {tmp_path}/one.png holds one figure, got 2; "
+        "choose with --kind and --scan, or give a folder"
+    )
+    assert refused([plane], asked=("contour", "none")).endswith(", got none")

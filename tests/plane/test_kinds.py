@@ -135,3 +135,24 @@ def test_another_normalization_is_one_row(trajectory, monkeypatch):
     assert str(caught.value) == (
         "normalize must be one of filter, layer, weight, none, double, got model"
     )
+
+
+@pytest.mark.parametrize(
+    ("texts", "planes"),
+    [
+        ([], ()),
+        (["pca"], ("pca",)),
+        (["valley, random", "hessian"], ("valley", "random", "hessian")),
+        (["valley,through:45,best,final,line"], ("valley", "through:45,best,final", "line")),
+        (["line:0,runs/b@final,line:best,final"], ("line:0,runs/b@final", "line:best,final")),
+        (["through:0,random"], ("through:0", "random")),
+    ],
+)
+def test_planes_in_a_list(texts, planes):
+    assert kinds.listed(texts) == planes
+
+
+def test_a_plane_that_is_named_twice():
+    with pytest.raises(LandscapeError) as caught:
+        kinds.listed(["random,line", "random"])
+    assert str(caught.value) == "planes must differ, got random twice; name it once"

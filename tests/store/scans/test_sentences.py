@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -308,3 +309,23 @@ def test_events_in_words():
     events = (Event("spike", 5, 5, ""), Event("unheard", 0, 9, ""), Event("escape", 5, 1200, ""))
     assert sentences.event_names(events) == ["escape", "spike"]
     assert sentences.happened(events) == "Events: escape: steps 5–1,200; spike: step 5."
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (math.log(2), "0.6931 (ln 2)"),
+        (math.log(1000), "6.908 (ln 1000)"),
+        (2.25, "2.25"),  # labels that aren't equally frequent
+        (0.0, "0"),
+        (5000.0, "5,000"),
+    ],
+)
+def test_the_loss_of_ignoring_the_input(loss, said):
+    assert sentences.constant_output(loss) == (
+        f"Ignoring the input, a network has training loss {said} at best."
+    )
+
+
+def test_no_loss_of_ignoring_the_input():
+    assert sentences.constant_output(math.nan) == ""
