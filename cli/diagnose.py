@@ -36,6 +36,7 @@ EXAMPLES = examples(
 )
 WHAT = "What is measured"
 TRAIN = "Interventions"
+BUDGET = "10min"
 LINES = "Where lines are drawn"
 
 
@@ -108,7 +109,7 @@ def diagnose(
             help="Where a run stayed, train replicas for as long as its window, as many as decide "
             "how it moves, if they take no longer than this together (90s, 10min, 2h; 0: never).",
         ),
-    ] = "10min",
+    ] = BUDGET,
     orders: Annotated[
         int,
         typer.Option(

@@ -11,9 +11,10 @@ import typer
 
 from landscape import cluster
 from landscape.errors import LandscapeError
-from landscape.quantities import duration, size
+from landscape.quantities import duration, parse_duration, size
 
 from .diagnose import (
+    BUDGET,
     DiagnosisChoice,
     announce_trainings,
     carried_out,
@@ -111,14 +112,15 @@ class _Wanted:
 
     def diagnosis(self) -> DiagnosisChoice:
         """The choices of `landscape diagnose` without options."""
-        from landscape.diagnose.trainings import after_escape, interventions
+        from landscape.diagnose.trainings import after_escape
 
         return DiagnosisChoice(
             only=None,
             intervene=True,
             twin=None,
             after=None,
-            epochs=interventions.EPOCHS,
+            epochs=None,
+            budget=parse_duration(BUDGET, "--budget"),
             orders=after_escape.ORDERS,
             curve=False,
             workers=self.workers,

@@ -65,7 +65,7 @@ def _furnish(made: pyvista.Plotter, scan: Scan, size: tuple[int, int], style: St
     by_vtk.aim(made, seen)
     by_vtk.ground(made, shown.mesh, shown.scale, shown.box, seen)
     laid = scene.laid(shown, max(scene.recorded_steps(scan), default=0))
-    by_vtk.walk(made, scan, shown.box, seen, laid)
+    by_vtk.walk(made, scan.paths, shown.box, seen, laid)
     for point, place in laid.places:
         by_vtk.ball(made, place, 1.6 * by_vtk.BALL, theme.mark(point.name).colour)
     made.renderer.reset_camera_clipping_range()
