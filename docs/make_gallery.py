@@ -165,7 +165,7 @@ GALLERY = (
         "Burgers' equation (examples/problems/pinn.py): after the first steps a narrow valley "
         "with walls at 0.05 all along, in which the loss falls slowly; critical sharpness "
         "stays between the two bounds.",
-        f"train --problem {PROBLEMS}/pinn.py:burgers --lr 0.01 --momentum 0.9 --epochs 800",
+        f"train --problem {PROBLEMS}/pinn.py:burgers --lr 0.01 --momentum 0.9 --epochs 1500",
         valley="25",
         drift="31",
     ),
