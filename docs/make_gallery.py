@@ -125,9 +125,8 @@ GALLERY = (
     entry(
         "learned",
         "Learned",
-        "Down from the plateau into a valley that stays open: no column grows dark and bright "
-        "again, and what moves in the end is a slow drift across the bowl of the last "
-        "weights.",
+        "Down from the plateau into a bowl: to and fro along the sharpest direction, λ = 4.3, "
+        "while the run slowly drifts to lower losses.",
         "train --depth 4 --lr 0.02 --momentum 0.9 --epochs 15",
         valley="31",
         drift="31",
@@ -153,8 +152,9 @@ GALLERY = (
     entry(
         "transformer",
         "A transformer",
-        "A causal language model of one layer (examples/problems/causal_lm.py), whose loss "
-        "leaves prompt and padding out, learns to say its prompt backwards.",
+        "A causal language model of one layer (examples/problems/causal_lm.py) learns to say "
+        "its prompt backwards, to 0.0006 at step 296; then it escapes, among walls that stand "
+        "nearer, and ends at 1.06.",
         f"train --problem {PROBLEMS}/causal_lm.py:causal_lm --lr 0.1 --momentum 0.9 --epochs 80",
         valley="25",
         drift="31",
@@ -165,7 +165,7 @@ GALLERY = (
         "Burgers' equation (examples/problems/pinn.py): after the first steps a narrow valley "
         "with walls at 0.05 all along, in which the loss falls slowly; critical sharpness "
         "stays between the two bounds.",
-        f"train --problem {PROBLEMS}/pinn.py:burgers --lr 0.01 --momentum 0.9 --epochs 800",
+        f"train --problem {PROBLEMS}/pinn.py:burgers --lr 0.01 --momentum 0.9 --epochs 1500",
         valley="25",
         drift="31",
     ),
