@@ -114,9 +114,7 @@ def descended(problem: Problem, settings: Settings) -> Weights:
 
 def independent(network: str, seeds: int) -> Weights:
     """The floors that several seeds reach (seeds, P)."""
-    found = [
-        descended(made(network, seed), replace(SETTINGS, seed=seed)) for seed in range(seeds)
-    ]
+    found = [descended(made(network, seed), replace(SETTINGS, seed=seed)) for seed in range(seeds)]
     return np.stack(found)
 
 
