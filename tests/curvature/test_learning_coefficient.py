@@ -217,10 +217,10 @@ def test_a_slope_is_no_floor(recorded, monkeypatch):
     monkeypatch.setattr(learning_coefficient, "DESCENT", 1)
     problem = regression()
     start = flat(problem.model).numpy() + 3
-    found = measure(problem, recorded(problem, [start]), [0], chains=2)
-    assert (
-        "the descent didn't reach a minimum: within the tether's reach λ falls by up to "
-        in (found.undetermined[0])
+    found = measure(problem, recorded(problem, [start]), [0], chains=2, tether=60.0, controls=False)
+    assert found.undetermined[0].startswith(
+        "the descent didn't reach a minimum: within the tether's reach λ falls by up to 1.4e+02; "
+        "a chain's mean loss is below the floor's"
     )
 
 
