@@ -60,7 +60,7 @@ def test_the_verdict_is_strict_json(done):
     assert (found["verdict"], found["motion"]) == (verdict.verdict, verdict.motion)
     assert set(found) == {
         *("format", "version", "verdict", "motion", "landing", "layers", "also", "confidence"),
-        *("events", "evidence", "overfitting", "mistakes", "caveats", "rests_on"),
+        *("events", "evidence", "overfitting", "mistakes", "caveats", "answers", "rests_on"),
     }
     for item in found["evidence"].values():
         assert set(item) == {"value", "threshold", "meaning"}
