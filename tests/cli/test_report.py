@@ -13,6 +13,7 @@ from landscape.report import document, run_material
 from .conftest import SMALL
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_measured_once_and_its_cost_is_told(landscape, tmp_path):
     run = tmp_path / "run"
     assert landscape("train", *SMALL, "-q", "-o", run).code == 0
