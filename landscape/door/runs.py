@@ -254,6 +254,21 @@ class HeldRun:
 
         return TurningPage(explorer_sources.gather([self.folder]))
 
+    def report(self, to: str | Path | None = None) -> Path:
+        """Write the page that says what happened and why, of what was measured; give its file.
+
+        One file of about 3 MB that asks nothing of anywhere; it names what is missing, which
+        `scan` and `diagnose` measure. ``to`` is report.html in the run's folder unless given.
+
+        Raises:
+            LandscapeError: what the folder holds is damaged, or the file can't be written.
+        """
+        from landscape.report import document, run_page
+
+        return document.save(
+            run_page.page(self.folder), self.folder / document.NAME if to is None else Path(to)
+        )
+
     def to_pandas(self, *, steps: bool = False) -> Any:
         """A ``pandas.DataFrame`` of the recorded steps, or with ``steps`` of every SGD step.
 

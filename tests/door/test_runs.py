@@ -139,6 +139,14 @@ def test_a_diagnosis_is_that_of_the_stage(copied, moons, tmp_path):
     assert isinstance(copied.figure("distances"), Figure)
 
 
+def test_the_page_is_the_commands(copied, tmp_path):
+    assert copied.report() == copied.folder / "report.html"
+    page = copied.report(tmp_path / "why.html").read_text(encoding="utf-8")
+    assert page == run_page.page(copied.folder)
+    with pytest.raises(LandscapeError, match=r"^--output must end in \.html, got why\.pdf$"):
+        copied.report("why.pdf")
+
+
 def test_a_long_diagnosis_is_said_beforehand(copied, monkeypatch, caplog):
     monkeypatch.setattr("landscape.door.runs.LONG", 0.0)
     with caplog.at_level(logging.WARNING, logger="landscape"):
