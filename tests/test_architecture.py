@@ -16,18 +16,8 @@ ROOT = Path(__file__).parents[1]
 # Each imports only from those before it. The single files come first: all may use them.
 ORDER = (
     *("errors", "quantities", "cluster", "__init__"),
-    *(
-        "problem",
-        "store",
-        "sgd",
-        "curvature",
-        "plane",
-        "scan",
-        "diagnose",
-        "draw",
-        "report",
-        "door",
-    ),
+    *("problem", "store", "sgd", "curvature", "plane", "scan", "diagnose", "draw"),
+    *("report", "door"),
 )
 STORE_NEEDS = {"landscape", "numpy", "h5py", *sys.stdlib_module_names}
 COMMAND_LINE = {"cli", "landscape_cli", "typer", "rich", "click"}

@@ -65,7 +65,7 @@ def save(page: str, target: Path) -> Path:
         LandscapeError: it is no name of a page, too large, or can't be written.
     """
     if target.suffix.lower() not in (".html", ".htm"):
-        raise LandscapeError(f"--output must end in .html, got {target}")
+        raise LandscapeError(f"a page must end in .html, got {target}")
     content = page.encode()
     if len(content) > LARGEST:
         raise LandscapeError(

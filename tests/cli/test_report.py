@@ -55,9 +55,7 @@ def test_only_what_is_there_measures_nothing(landscape, trained, tmp_path):
 def test_a_page_has_a_pages_name(landscape, trained, tmp_path):
     done = landscape("report", trained, "--only-what-is-there", "-o", tmp_path / "page.pdf")
     assert done.code == 1
-    assert (
-        done.err == f"landscape: error: --output must end in .html, got {tmp_path / 'page.pdf'}\n"
-    )
+    assert done.err == f"landscape: error: a page must end in .html, got {tmp_path / 'page.pdf'}\n"
 
 
 def test_a_page_too_large_is_refused(tmp_path):

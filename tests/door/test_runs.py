@@ -16,6 +16,7 @@ import landscape as ls
 from landscape.cluster import workers
 from landscape.diagnose import diagnose
 from landscape.errors import LandscapeError
+from landscape.report import run_page
 from landscape.sgd import problem_of
 from landscape.store import read
 from landscape.store.scans import scanfile
@@ -143,7 +144,7 @@ def test_the_page_is_the_commands(copied, tmp_path):
     assert copied.report() == copied.folder / "report.html"
     page = copied.report(tmp_path / "why.html").read_text(encoding="utf-8")
     assert page == run_page.page(copied.folder)
-    with pytest.raises(LandscapeError, match=r"^--output must end in \.html, got why\.pdf$"):
+    with pytest.raises(LandscapeError, match=r"^a page must end in \.html, got why\.pdf$"):
         copied.report("why.pdf")
 
 
