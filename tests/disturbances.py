@@ -230,7 +230,8 @@ def warm(place: Path, names: Collection[str]) -> None:
         from landscape.draw.solid import film
 
         film.write.__kwdefaults__["frames"] = 2
-        assert run(SCAN, place).code == 0
+        plane = ("scan", "run", "--plane", "random", "--size", "5", "--name", "mine", "-q")
+        assert run(plane, place).code == 0
     (place / "own.py").write_text(OWN)
     for number in range(1, 4):
         torch.manual_seed(number)
