@@ -1,4 +1,4 @@
-"""A few of the trials of `faults`, which do many by hand."""
+"""A few of the trials of `disturbances`, which do many by hand."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from .cli.mounts import refusal
-from .faults import FAULTS, MOUNTED, Done, wrong_end
+from .disturbances import FAULTS, MOUNTED, Done, wrong_end
 
 ROOT = Path(__file__).parents[1]
 
 
 def trials(count: int, *names: str) -> str:
     """What so many trials of each of some commands and faults print."""
-    command = [sys.executable, "tests/faults.py", str(count), "0", "1000", *names]
+    command = [sys.executable, "tests/disturbances.py", str(count), "0", "1000", *names]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

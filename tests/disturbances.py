@@ -4,7 +4,7 @@ Each trial begins with the same files, lets one thing happen to a command (`kill
 or read-only disk, a file that is removed, a clock that was set back, a second process), then does
 what the command said, and compares with what comes out when nothing happens. Run many by
 
-    python tests/faults.py COUNT FIRST SECONDS [COMMAND[:FAULT]...]
+    python tests/disturbances.py COUNT FIRST SECONDS [COMMAND[:FAULT]...]
 
 of all commands in `COMMANDS` and faults in `FAULTS` or of those that are named, for at most so
 many seconds each: a line a trial that went wrong, and counts. Trials are forks of one warm process:
@@ -53,6 +53,8 @@ class Command(NamedTuple):
     """What is compared, from the folder with everything."""
     needs: tuple[str, ...] = ()
     """Of the folder with what was prepared."""
+    rounding: float = 0.0
+    """Relative; how a scan evaluates points is chosen by their time, until something is saved."""
 
 
 class Done(NamedTuple):
@@ -125,9 +127,9 @@ FILM = ("render", "run", "--scan", "mine", "--kind", "film", "--format", "gif", 
 IMPORT = ("import", "a1.pt", "a2.pt", "a3.pt", "--problem", "own.py:net", "-q", "-o", "new")
 COMMANDS = {
     "train": Command((*TRAIN, "-o", "new"), ("train", "--resume", "new", "-q"), trained),
-    "scan": Command(SCAN, (*SCAN, "--resume"), scanned, ("run",)),
+    "scan": Command(SCAN, (*SCAN, "--resume"), scanned, ("run",), 1e-5),
     "scan --workers 2": Command(
-        (*SCAN, "--workers", "2"), (*SCAN, "--workers", "2", "--resume"), scanned, ("run",)
+        (*SCAN, "--workers", "2"), (*SCAN, "--workers", "2", "--resume"), scanned, ("run",), 1e-5
     ),
     "diagnose": Command(DIAGNOSE, DIAGNOSE, diagnosed, ("run",)),
     "sweep": Command(SWEEP, SWEEP, swept),
@@ -228,7 +230,8 @@ def warm(place: Path, names: Collection[str]) -> None:
         from landscape.draw.solid import film
 
         film.write.__kwdefaults__["frames"] = 2
-        assert run(SCAN, place).code == 0
+        plane = ("scan", "run", "--plane", "random", "--size", "5", "--name", "mine", "-q")
+        assert run(plane, place).code == 0
     (place / "own.py").write_text(OWN)
     for number in range(1, 4):
         torch.manual_seed(number)
@@ -370,7 +373,7 @@ def trial(command: Command, base: Prepared, place: Path, fault: str, number: int
     if not wrong and done.code and fault != "twice":
         how, wrong = go_on(command, place)
     if not wrong:
-        wrong = differs(base.whole, command.makes(place)) or left_behind(place)
+        wrong = differs(base.whole, command.makes(place), command.rounding) or left_behind(place)
     return f"wrong: {wrong}" if wrong else how
 
 
@@ -418,13 +421,13 @@ def shortened(line: str) -> str:
     return re.sub(r"[0-9]+|, got .*", "", line.removeprefix("landscape: error: "))[:70]
 
 
-def differs(whole: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def differs(whole: Mapping[str, Any], found: Mapping[str, Any], rounding: float = 0.0) -> str:
     """What isn't as it is undisturbed; empty if all is."""
     if set(whole) != set(found):
         return f"holds {sorted(set(whole) ^ set(found))} or not"
     for name, value in whole.items():
         same = (
-            np.array_equal(value, found[name], equal_nan=value.dtype.kind == "f")
+            np.allclose(value, found[name], rtol=rounding, atol=rounding, equal_nan=True)
             if isinstance(value, np.ndarray)
             else value == found[name]
         )
