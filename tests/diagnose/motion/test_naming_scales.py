@@ -98,7 +98,7 @@ def test_nothing_is_confined_that_moves_on_over_the_window():
         )
         moved = naming.name_motion(found, LIMITS)
         assert moved.name == name
-        assert "too few effective dimensions" in str(
+        assert "too few independent directions" in str(
             moved.items[
                 "over_window_because" if name == "confined" else "motion_undetermined_because"
             ].value
