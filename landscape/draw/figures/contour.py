@@ -266,7 +266,7 @@ def facts(scan: Scan) -> list[tuple[int, str]]:
         grouped.setdefault(point.step, []).append(point.name)
     found = []
     for step, names in grouped.items():
-        name = " and ".join(names)
+        name = " and ".join(_named(scan, one, step) for one in names)
         lines = [name if name.startswith("step ") else f"{name}, step {step:,}"]
         if {len(path.step) for path in scan.paths} == {1}:  # no training is known of it
             lines = ["checkpoint"]
@@ -280,6 +280,30 @@ def facts(scan: Scan) -> list[tuple[int, str]]:
             break
         found.append((step, "\n".join(lines)))
     return found
+
+
+EXTREMES = {"best": -1.0, "peak": 1.0}
+"""Points that are named for their loss: the sign that makes it the largest."""
+CLEARLY = 0.01
+"""A share of a loss: by so much more another one is another."""
+
+
+def _named(scan: Scan, name: str, step: int) -> str:
+    """Return a point's name; "recorded" with it where losses evaluated since go beyond its own.
+
+    Best and peak are chosen among the losses that the training evaluated; a scan evaluates those
+    of more snapshots, and the strip beneath shows them.
+    """
+    if (sign := EXTREMES.get(name)) is None:
+        return name
+    for path in scan.paths:
+        rows = np.flatnonzero(path.step == step)
+        if not len(rows) or not np.isfinite(own := float(path.true_loss[rows[0]])):
+            continue
+        most = float(np.nanmax(sign * path.true_loss))
+        if most > sign * own + CLEARLY * abs(own):
+            return f"{name} recorded"
+    return name
 
 
 def _label(scan: Scan, placed: Labels) -> None:

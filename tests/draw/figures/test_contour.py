@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from landscape import draw
 from landscape.draw.elements import paths
+from landscape.draw.figures.contour import facts
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
@@ -64,12 +65,28 @@ def test_labels_cover_neither_marks_nor_path_nor_each_other(planted, make):
             assert not held.all(axis=1).any(), text.get_text()
 
 
+@pytest.mark.parametrize("factor", [0.995, 0.5])
+def test_a_best_that_losses_of_other_snapshots_go_below_is_the_best_recorded(planted, factor):
+    scan = planted.escape(21, 21)
+    [path], best = scan.paths, next(point.step for point in scan.points if point.name == "best")
+    losses = path.true_loss.copy()
+    own = losses[path.step == best]
+    losses[np.flatnonzero(path.step == best) + 1] = factor * own
+    others = np.delete(losses, np.flatnonzero(path.step == best) + 1)
+    assert np.nanmin(others) == own
+    changed = replace(scan, paths=(replace(path, true_loss=losses),))
+    said = dict(facts(changed))[best]
+    assert said.startswith(
+        f"best recorded, step {best:,}" if factor < 0.99 else f"best, step {best:,}"
+    )
+
+
 def test_start_best_and_end_say_the_losses_of_the_weights_themselves(planted):
     scan = planted.bowl(21, 21)
     [panel] = panels(draw.contour(scan))
     said = labels(panel)
     path = scan.paths[0]
-    for name, step in (("start", 0), ("best", 3960), ("end", 4500)):
+    for name, step in (("start", 0), ("best recorded", 3960), ("end", 4500)):
         loss = path.true_loss[path.step == step][0]
         [text] = [one for one in said if one.startswith(f"{name}, step {step:,}\n")]
         assert float(text.split("\n")[1].removeprefix("loss ")) == pytest.approx(loss, rel=5e-3)
