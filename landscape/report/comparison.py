@@ -104,7 +104,7 @@ def rows(runs: Sequence[ComparedRun]) -> Iterator[tuple[ComparedMeasure, list[Co
 
 
 def _measured(run: Run) -> Measured:
-    return diagnosed.of(run, (), also=("curvature",)).measured
+    return diagnosed.of(run, (), also=("curvature", "learning_coefficient")).measured
 
 
 # The rows.
@@ -157,6 +157,19 @@ def _curvature(
         return f"{number(size)}{within} (step {int(found.step[-1]):,})"
 
     return value
+
+
+def _coefficient(run: ComparedRun) -> str | None:
+    found = run.measured.learning_coefficient
+    if found is None or not len(found.step):
+        return None
+    step = int(found.step[-1])
+    if found.undetermined[-1]:
+        return f"undetermined: {found.undetermined[-1]} (step {step:,})"
+    return (
+        f"{number(found.value[-1])} ± {number(found.error[-1], 2)}, of a quadratic like it "
+        f"{number(found.null[-1])} ± {number(found.null_error[-1], 2)} (step {step:,})"
+    )
 
 
 def _barrier(which: str) -> Callable[[ComparedRun], str | None]:
@@ -248,6 +261,13 @@ ROWS: dict[str, ComparedMeasure] = {
         "Hessian trace",
         _curvature(lambda found: (float(found.trace[-1]), float(found.trace_error[-1]))),
         _one("landscape diagnose {} --only curvature"),
+    ),
+    "coefficient": ComparedMeasure(
+        "learning coefficient",
+        _coefficient,
+        _one("landscape diagnose {} --only learning-coefficient"),
+        "How much the surroundings of the last floor amount to at a scale of the loss; beside it "
+        "what a quadratic with the same curvature would have.",
     ),
     "barrier": ComparedMeasure(
         "barrier to the first run",

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from html import unescape
 
+import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
 from landscape.report import comparison, comparison_page
 from landscape.store import analysis
+from landscape.store.measured.complexity import LearningCoefficient
 
 from .conftest import NAMES
 
@@ -34,6 +37,27 @@ def test_what_was_measured(runs):
         assert shown.endswith(f"(step {curvature['step'][-1]:,})")
     assert made["verdict"][0].value.startswith("escaped, on ")
     assert made["verdict"][1].value.startswith("learned ")
+
+
+def test_a_learning_coefficient_beside_its_null(runs):
+    one = np.ones(1)
+    known = LearningCoefficient(
+        *(np.array([90]), one, one, np.array([51.2]), np.array([0.5]), np.array([47.0])),
+        *(np.array([1.6]), ("",), np.ones((1, 4)), one, one, one, np.array([5]), np.array([5])),
+        *(100, 0.2, 3.0, 10, 910, "nats", ()),
+    )
+    row = comparison.ROWS["coefficient"]
+    run = found(runs)[0]
+    assert row.value(run) is None
+    assert row.command(run).endswith(" --only learning-coefficient")
+
+    def said(found):
+        return row.value(replace(run, measured=replace(run.measured, learning_coefficient=found)))
+
+    assert said(known) == "51.2 ± 0.5, of a quadratic like it 47 ± 1.6 (step 90)"
+    assert said(replace(known, undetermined=("a chain left",))) == (
+        "undetermined: a chain left (step 90)"
+    )
 
 
 def test_what_was_not_names_its_command(runs):
