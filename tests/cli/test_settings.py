@@ -147,13 +147,13 @@ def test_what_a_file_cannot_set(key, value, landscape, settings, tmp_path):
         ),
         (
             "[scna]\nsize = 3\n",
-            "{file}: scna must be a table named after a command (train, scan, diagnose, view, "
-            "render, export, info, import); rename or drop it",
+            "{file}: scna must be a table named after a command (train, scan, diagnose, report, "
+            "compare, view, render, export, info, import); rename or drop it",
         ),
         (
             "view = 3\n",
-            "{file}: view must be a table named after a command (train, scan, diagnose, view, "
-            "render, export, info, import); rename or drop it",
+            "{file}: view must be a table named after a command (train, scan, diagnose, report, "
+            "compare, view, render, export, info, import); rename or drop it",
         ),
         (
             "[view]\nwindow = 1\n",
