@@ -14,6 +14,7 @@ from typing import Any
 
 from landscape import draw
 from landscape.draw.look.style import length
+from landscape.store.scans.records import Scan
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
@@ -226,7 +227,7 @@ def main(folder: Path) -> None:
         for scan, command in one.scans.items():
             if not (folder / scan).is_file():
                 _landscape(folder, f"{command} --quiet")
-            elif not draw.open_work(folder / scan).subject.complete:
+            elif not _is_finished(folder / scan):
                 _landscape(folder, f"{command} --resume --quiet")
         for picture in one.pictures:
             _draw(folder, picture)
@@ -237,6 +238,12 @@ def main(folder: Path) -> None:
         raise SystemExit(f"the gallery's pictures must have at most {ALL:,} bytes, got {total:,}")
     page = "\n".join([HEAD, *(_section(one) for one in GALLERY)])
     (DOCS / "gallery.md").write_text(page, encoding="utf-8")
+
+
+def _is_finished(scan: Path) -> bool:
+    """Whether nothing of it is left to measure: a plane's path comes last."""
+    subject = draw.open_work(scan).subject
+    return subject.complete and (not isinstance(subject, Scan) or bool(subject.paths))
 
 
 def _landscape(folder: Path, arguments: str) -> None:

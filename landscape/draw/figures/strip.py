@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
@@ -17,6 +19,8 @@ HEIGHT = 0.66
 """Inches."""
 LEAST = 3
 """Losses of the path that make a curve."""
+LINE = 0.11
+"""Inches from a number beside the axis to the next."""
 NAMED = 0.04
 """Of the strip's width: what happened in less is shown, not named, unless there is room."""
 
@@ -43,7 +47,7 @@ def draw(axes: Axes, scan: Scan, room: float) -> None:
     reach = (top / low) if log else (top - low)
     span = (low / reach**0.22, top * reach**0.1) if log else (low - 0.22 * reach, top + 0.1 * reach)
     axes.set_ylim(*(span if span[0] < span[1] else (low - 0.5, low + 0.5)))
-    axes.yaxis.set_major_locator(FixedLocator(list(every.ticks(3))))
+    axes.yaxis.set_major_locator(FixedLocator(_apart(axes, every.ticks(3))))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     steps = [
@@ -65,6 +69,16 @@ def draw(axes: Axes, scan: Scan, room: float) -> None:
         seen = np.isfinite(path.true_loss)
         colour = theme.PATH if len(shown) == 1 else theme.RUNS[k % len(theme.RUNS)]
         axes.plot(path.step[seen], path.true_loss[seen], color=colour, lw=0.8, zorder=3)
+
+
+def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:
+    """Return the ticks whose numbers leave each other room, from below."""
+    kept: list[float] = []
+    for tick in sorted(ticks):
+        places = axes.transData.transform([(1.0, one) for one in (*kept[-1:], tick)])[:, 1]
+        if len(places) == 1 or np.ptp(places) >= LINE * theme.now().dpi:
+            kept.append(tick)
+    return kept
 
 
 def _happened(axes: Axes, path: Path, last: int) -> None:

@@ -238,7 +238,8 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
     bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     bar.yaxis.set_minor_locator(NullLocator())
     bar.tick_params(length=2, pad=1.5)
-    bar.set_ylabel(name, size=theme.TICKS, labelpad=1)
+    bar.set_ylabel(name, size=theme.TICKS)
+    page.name_y(bar, LEFT - BAR - 0.01)
     for spine in bar.spines.values():
         spine.set_visible(False)
 
