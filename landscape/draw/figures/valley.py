@@ -27,7 +27,7 @@ from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import Valley
 
 WIDTH = 6.5
-LEFT, RIGHT, TOP, BENEATH = 0.44, 0.07, 0.05, 0.31
+LEFT, RIGHT, TOP, BENEATH = 0.54, 0.07, 0.05, 0.31
 """What is left beside the data, in inches."""
 GAP = 0.035
 LOSS, SLICES = 1.05, 1.75
