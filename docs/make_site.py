@@ -105,7 +105,9 @@ def settings(folder: Path, site: Path) -> dict[str, Any]:
     reference = [f"reference/{name}.md" for name, _ in packages()]
     told["nav"][-1:-1] = [*([{"More": more}] if more else []), {"Reference": reference}]
     [docstrings] = [one["mkdocstrings"] for one in told["plugins"] if isinstance(one, dict)]
-    docstrings["handlers"]["python"]["paths"] = [str(ROOT)]
+    python = docstrings["handlers"]["python"]
+    python["paths"] = [str(ROOT)]
+    python["options"]["extensions"] = [str(ROOT / "docs" / "doctests_as_code.py")]
     return told | {"docs_dir": str(folder), "site_dir": str(site)}
 
 

@@ -103,7 +103,7 @@ def end_of(run: Run) -> Any:
 
 def readme(names: dict[str, Any]) -> None:
     """The problem of one's own, and the loop around it."""
-    mine, loop = blocks("README.md", "python")
+    mine, _, loop = blocks("README.md", "python")  # the second: test_python_page
     Path("mine.py").write_text(mine)
     words = "train --problem mine.py:waves --set width=8 --lr 0.1 --epochs 1 -o runs/waves"
     assert CliRunner().invoke(app, words.split()).exit_code == 0
@@ -159,6 +159,11 @@ def formats(names: dict[str, Any]) -> None:
     assert names["tensor"].shape == first.shape
 
 
+def reports(names: dict[str, Any]) -> None:
+    in_order("docs/report.md", names)
+    assert "high-lr" in Path("why.html").read_text(encoding="utf-8")
+
+
 def sweeps(names: dict[str, Any]) -> None:
     in_order("docs/sweeps.md", names)
     assert len(names["rates"].runs) == 6
@@ -170,6 +175,7 @@ RUN: dict[str, Callable[[dict[str, Any]], None]] = {
     "docs/figures.md": figures,
     "docs/formats.md": formats,
     "docs/performance.md": lambda names: in_order("docs/performance.md", names),
+    "docs/report.md": reports,
     "docs/sweeps.md": sweeps,
 }
 

@@ -33,6 +33,13 @@ def test_every_page_is_in_it(site):
         assert f'href="{name}"' in menu
 
 
+def test_examples_of_docstrings_are_code(site):
+    page = (site / "reference" / "landscape.sgd.html").read_text(encoding="utf-8")
+    shown = [found for found in re.findall(r"<p>.*?</p>", page, re.S) if "&gt;&gt;&gt;" in found]
+    assert shown == []
+    assert 'class="gp">&gt;&gt;&gt; ' in page
+
+
 def test_the_reference_has_every_public_name(site):
     found = list(MAKER["packages"]())
     assert {"landscape.scan", "landscape.sgd", "landscape.problem"} <= {name for name, _ in found}

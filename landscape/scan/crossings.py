@@ -112,24 +112,28 @@ def measure(
     ``losses_at`` gives the training losses (n,) at points (n, D) of the plane, ``grid`` is
     `known`'s.
 
-    Yields how many losses were computed since, in the end the radii as `Crossings` has them: never
-    where the origin's loss isn't finite.
+    Yields how many losses were computed since, the last time with the radii as `Crossings` has
+    them; without where the origin's loss isn't finite.
     """
     ends = np.zeros((len(there), dimensions))
     for row, ray in zip(ends, there, strict=True):
         row[ray.axis] = ray.end
     seen = grid or [(NOTHING, NOTHING)] * len(there)
-    searching = together(losses_at, ends, [crossing(*one) for one in seen])
+    searching, computed = together(losses_at, ends, [crossing(*one) for one in seen]), 0
     while True:
         try:
-            yield next(searching), None
+            following = next(searching)
         except StopIteration as ended:
             shares: list[float] = ended.value
             break
+        if computed:
+            yield computed, None
+        computed = following
     if any(math.isnan(share) for share in shares):
+        yield computed, None
         return
     radii = [share * abs(ray.end) for share, ray in zip(shares, there, strict=True)]
-    yield 0, [radius if math.isfinite(radius) else None for radius in radii]
+    yield computed, [radius if math.isfinite(radius) else None for radius in radii]
 
 
 def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:

@@ -183,7 +183,7 @@ def test_a_narrow_terminal_cuts_no_words(monkeypatch, capsys):
         subject=SimpleNamespace(run=run),
         plan=SimpleNamespace(trials=()),
     )
-    show(diagnosis, verdict)
+    show(diagnosis, verdict, evidence=True)
     said = capsys.readouterr().out
     assert "…" not in said
     for word in ("validation rise", "displacement", "incommensurable"):

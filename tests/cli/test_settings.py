@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 
 import pytest
 
@@ -43,15 +44,21 @@ def test_what_is_not_typed_comes_from_the_file(landscape, settings, tmp_path):
     assert record["problem"]["settings"]["width"] == 8
 
 
-def test_flags_and_lists(landscape, settings, trained):
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the run that a test may scan."""
+    return shutil.copytree(trained, tmp_path / "trained")
+
+
+def test_flags_and_lists(landscape, settings, run):
     file = settings(
         "[scan]\nexact = true\npreview = false\nsize = 5\nquiet = true\n"
         'plane = ["line", "line:0,final"]\nmeasure = ["loss", "gradient-norm"]\n'
     )
-    result = landscape("scan", trained, "--config", file, "--seed", 77)
+    result = landscape("scan", run, "--config", file, "--seed", 77)
     assert (result.code, result.err) == (0, "")
     for name in ("line-final-77", "line-0-final-77"):
-        scan = scanfile.load(trained / "scans" / f"{name}.h5")
+        scan = scanfile.load(run / "scans" / f"{name}.h5")
         assert scan.measured.shape == (5,)
         assert scan.tolerance == 0
         assert "gradient_norm" in scan.measures
@@ -71,16 +78,16 @@ def test_a_sweep_comes_from_the_file_and_is_recorded_as_it_could_be_typed(
     assert not any(word.startswith("--config") for word in command)
 
 
-def test_the_recorded_command_says_what_the_file_added(landscape, settings, trained, monkeypatch):
+def test_the_recorded_command_says_what_the_file_added(landscape, settings, run, monkeypatch):
     file = settings("[scan]\nsize = 4\n")
-    words = ["scan", str(trained), "--plane", "line", "--name", "told", "--config", str(file)]
+    words = ["scan", str(run), "--plane", "line", "--name", "told", "--config", str(file)]
     monkeypatch.setattr("sys.argv", ["/bin/landscape", *words])
     assert landscape(*words).code == 0
-    made = scanfile.load(trained / "scans" / "told.h5").provenance["command"]
+    made = scanfile.load(run / "scans" / "told.h5").provenance["command"]
     assert made == shlex.join(["landscape", "scan", "--size=4", *words[1:]])
     monkeypatch.setattr("sys.argv", ["/bin/landscape", *words[:-2]])
     assert landscape(*words[:-2], "--overwrite", "--size", 3).code == 0
-    again = scanfile.load(trained / "scans" / "told.h5").provenance["command"]
+    again = scanfile.load(run / "scans" / "told.h5").provenance["command"]
     assert again == shlex.join(["landscape", *words[:-2]])
 
 

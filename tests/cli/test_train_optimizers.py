@@ -45,7 +45,7 @@ def test_two_optimizers_and_an_average_on_one_plane(landscape, trained, adamw, t
     plane = ("--plane", f"through:0,final,{adamw}@final")
     result = landscape("scan", trained, *plane, *also, "--size", 3, "--name", "both", "-q")
     assert result.code == 0, result.err
-    share = [line.partition("variance of ")[2].split()[0] for line in result.out.splitlines()[1:4]]
+    share = [line.partition("movement of ")[2].split()[0] for line in result.out.splitlines()[1:4]]
     assert share == ["run", "run", "average"]
     start = [read(run).trajectory.row_weights(0) for run in (trained, adamw, adamw / "average")]
     assert all((weights == start[0]).all() for weights in start)

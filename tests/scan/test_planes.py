@@ -99,7 +99,7 @@ def test_several_directions(problem, trained, finish, monkeypatch):
     run = trained(made)
     request = asked(kinds=("line",), size="5", planes=3, seed=4)
     [job] = prepare(run, made, request)
-    assert job.total == 15 + 3 * (1 + 2 * 12) + len(run.trajectory.step)
+    assert job.total == 15 + 3 * (1 + 2 * 13) + len(run.trajectory.step)
     scan = finish(job)
     assert scan.spread.seeds.tolist() == [4, 5, 6]
     assert scan.spread.measured.all()
@@ -126,7 +126,7 @@ def test_several_directions_are_resumed(problem, trained, finish):
     stopped = scanfile.load(job.path)
     assert stopped.spread.measured[1].sum() == 3
     [resumed] = prepare(run, made, request, resume=True)
-    assert resumed.total == 6 + 2 * (1 + 4 * 12) + len(run.trajectory.step)
+    assert resumed.total == 6 + 2 * (1 + 4 * 13) + len(run.trajectory.step)
     scan = finish(resumed)
     for name, values in whole.spread.measures.items():
         np.testing.assert_allclose(scan.spread.measures[name], values, rtol=1e-6)

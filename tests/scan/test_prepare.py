@@ -65,7 +65,7 @@ def test_progress_counts_every_yield(problem, trained):
     made = problem("normalized")
     run = trained(made)
     for job in prepare(run, made, asked(kinds=("random", "along"), size="3")):
-        rays = 1 + 4 * 12 if job.scan.plane.kind == "random" else 0
+        rays = 1 + 4 * 13 if job.scan.plane.kind == "random" else 0
         total = job.total
         assert total == 9 + rays + len(run.trajectory.step)
         yielded = list(job.run())
@@ -81,7 +81,7 @@ def test_progress_says_what_it_counts(problem, trained):
     made = problem()
     run = trained(made)
     [job] = prepare(run, made, SMALL)
-    path, rays = len(run.trajectory.step), 1 + 4 * 12
+    path, rays = len(run.trajectory.step), 1 + 4 * 13
     assert job.counted == f"at most 15 grid points, {rays} points on rays and {path} path points"
     assert job.total == 15 + rays + path
 

@@ -77,7 +77,7 @@ def test_an_interrupted_grid_is_resumed(problem, trained, monkeypatch, model, do
     np.testing.assert_array_equal(np.isnan(losses), ~measured)
 
     [resumed] = prepare(run, made, SMALL, resume=True)
-    assert resumed.total == 15 - done + (1 + 4 * 12) + len(run.trajectory.step)
+    assert resumed.total == 15 - done + (1 + 4 * 13) + len(run.trajectory.step)
     scan = finish(resumed)
     assert_same(scan, uninterrupted)
     assert scan.samples_evaluated == uninterrupted.samples_evaluated == 15 * 70
@@ -130,7 +130,7 @@ def test_a_complete_scan_is_not_evaluated_again(problem, trained, monkeypatch, f
 def test_resuming_nothing_starts_anew(problem, trained, finish):
     made = problem()
     [job] = prepare(trained(made), made, SMALL, resume=True)
-    assert job.total == 15 + (1 + 4 * 12) + 11
+    assert job.total == 15 + (1 + 4 * 13) + 11
     assert finish(job).complete
 
 

@@ -165,7 +165,7 @@ def test_confinement_needs_time_for_oscillations_to_end():
     assert judge(pooled(steps=464), 0.9).name == "confined"
     assert judge(pooled(steps=64), 0.0).name == "confined"
     assert judge(pooled(steps=448), 0.9, oscillation=0.1).name == "confined"
-    assert "below 1" in judge(pooled(ratio=0.9), 0.9).reason
+    assert "shrink again" in judge(pooled(ratio=0.9), 0.9).reason
     # In few dimensions R may be as low by chance.
     assert judge(pooled(ratio=0.9, dimension=31), 0.9).name == "confined"
     assert judge(pooled(ratio=0.96), 0.9).name == "confined"

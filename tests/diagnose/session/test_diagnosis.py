@@ -14,6 +14,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.problem import builtin
 from landscape.store import analysis, read
+from landscape.store.measured.whole import spelled
 
 QUICK = ("units", "distances", "permutations")
 
@@ -212,7 +213,7 @@ def test_thresholds_draw_the_lines_elsewhere(copied):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"only": ("unit",)}, f"only must name parts, {', '.join(NAMES)}, got unit"),
+        ({"only": ("unit",)}, f"only must name parts, {', '.join(map(spelled, NAMES))}, got unit"),
         ({"epochs": 0}, "epochs of an intervention must be at least 1, got 0"),
         ({"orders": 0}, "orders must be at least 1, got 0"),
     ],

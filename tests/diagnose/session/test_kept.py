@@ -13,7 +13,7 @@ import pytest
 from landscape.diagnose import Diagnosis, alone, conclude, measure
 from landscape.diagnose.session import kept
 from landscape.diagnose.session.kept import VERDICT, lacking
-from landscape.diagnose.session.parts import NAMES, PARTS
+from landscape.diagnose.session.parts import BY_DEFAULT, PARTS
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
 from landscape.store import analysis, read
@@ -104,7 +104,7 @@ def test_a_verdict_that_leaves_out_what_another_rests_on_does_not_replace_it(lea
     (run.folder / analysis.NAME).unlink()
     poorer = diagnosed(run, problem, "units")
     assert poorer.rests_on.parts == ("units",)
-    assert poorer.rests_on.left_out == tuple(name for name in NAMES if name != "units")
+    assert poorer.rests_on.left_out == tuple(name for name in BY_DEFAULT if name != "units")
     assert (run.folder / VERDICT).read_bytes() == before
     assert lacking(run.folder, poorer) == ("curvature",)
     fuller = diagnosed(run, problem, "units", "curvature", "distances")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,4 +25,4 @@ def test_numbers_beside_the_losses_leave_each_other_room(planted, low):
     ]
     assert shown
     shown.sort(key=lambda box: box.y0)
-    assert all(one.y1 <= other.y0 + 1 for one, other in zip(shown, shown[1:], strict=False))
+    assert all(one.y1 <= other.y0 + 1 for one, other in pairwise(shown))
