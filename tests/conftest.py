@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -10,6 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+FLAGS = (
+    "--no-sandbox",
+    # WebGL by the processor: there need be no GPU.
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,6 +43,21 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for settings of the tests' own, empty: the user's settings are none of theirs."""
     yield from _own("XDG_CONFIG_HOME", tmp_path_factory.mktemp("configuration"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser without a window for all tests; skipped where there is none, but not in CI."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("the build server must have chromium")
+    if found is None:
+        pytest.skip("no chromium here: on Debian or Ubuntu: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield browser
+        browser.close()
 
 
 def _own(variable: str, folder: Path) -> Iterator[Path]:

@@ -6,7 +6,6 @@ import pytest
 
 from landscape.report import comparison, comparison_page, document, sweep_page
 
-from ..draw.interactive.conftest import chromium  # noqa: F401
 from .conftest import NAMES
 
 WIDTHS = (360, 1440)
@@ -26,7 +25,7 @@ def files(runs, pages, sweep, tmp_path_factory):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
-def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):  # noqa: F811
+def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):
     context = chromium.new_context(
         viewport={"width": width, "height": 800}, offline=True, reduced_motion="reduce"
     )
@@ -55,7 +54,7 @@ def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):  # noqa: 
     context.close()
 
 
-def test_the_dark_page_has_dark_pictures(chromium, files):  # noqa: F811
+def test_the_dark_page_has_dark_pictures(chromium, files):
     shades = {}
     for scheme in ("light", "dark"):
         context = chromium.new_context(color_scheme=scheme, offline=True)
@@ -75,7 +74,7 @@ def test_the_dark_page_has_dark_pictures(chromium, files):  # noqa: F811
     assert shades["dark"] == (20, "rgb(20, 22, 26)")
 
 
-def test_on_paper_the_plane_is_seen_from_above_and_nothing_is_closed(chromium, files):  # noqa: F811
+def test_on_paper_the_plane_is_seen_from_above_and_nothing_is_closed(chromium, files):
     context = chromium.new_context(offline=True)
     page = context.new_page()
     page.goto(files["escaped"].as_uri())

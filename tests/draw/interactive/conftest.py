@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -13,33 +11,6 @@ from PIL import Image
 
 from landscape.draw.interactive import explorer_page
 from landscape.draw.interactive.explorer_data import Entry
-
-FLAGS = (
-    "--no-sandbox",
-    # WebGL by the processor: there need be no GPU.
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A browser without a window; skipped where there is none, but not on the build server."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None and os.environ.get("CI"):
-        pytest.fail("the build server must have chromium")
-    if found is None:
-        pytest.skip("no chromium here: on Debian or Ubuntu: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 class Page:

@@ -20,7 +20,8 @@ def test_the_page_works_within_a_notebooks_frame(chromium, planted, tmp_path):
         page.goto(file.as_uri())
         [frame] = page.main_frame.child_frames
         frame.wait_for_selector("body[data-ready=yes]")
-        assert frame.evaluate("document.querySelectorAll('canvas').length") == 1
+        # The scene, and the marks over it.
+        assert frame.evaluate("document.querySelectorAll('canvas').length") == 2
         assert frame.evaluate("window.origin") == "null"  # nothing around it can be reached
     finally:
         context.close()
