@@ -45,6 +45,7 @@ def experiment(tmp_path, monkeypatch):
     return do
 
 
+@pytest.mark.slow
 def test_high_learning_rate(experiment, tmp_path):
     rows = experiment("high_learning_rate.py", "jumping", 1)
     losses = read(tmp_path / "jumping" / "seed0").trajectory.measures["train_loss"]
@@ -52,6 +53,7 @@ def test_high_learning_rate(experiment, tmp_path):
     assert float(rows[0]["best_loss"]) == pytest.approx(np.nanmin(losses))
 
 
+@pytest.mark.slow
 def test_long_training_goes_on_where_it_stopped(experiment, tmp_path):
     first = experiment("long_training.py", "plain", 1)
     created = read(tmp_path / "plain" / "seed0").record["created"]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from landscape.cluster.tasks import Listener, Outcome, R, T, Workers, attempt, to
 
@@ -172,17 +172,25 @@ def _serve(pipe: Connection, files: str, module: str | None) -> None:
     # As SIGINT, which is held off where an exception would get lost (inside of HDF5's calls).
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     threading.Thread(target=_follow_parent, args=(files,), daemon=True).start()
-    with contextlib.suppress(EOFError, KeyboardInterrupt, ConnectionError):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        if module is not None:
-            importlib.import_module(module)
-        while True:
-            index, content = pipe.recv()
-            outcome = _attempted(index, content, pipe.send)
-            try:
-                pipe.send(outcome)
-            except (pickle.PicklingError, AttributeError, TypeError) as error:
-                pipe.send(Outcome[Any](index, error=f"its result can't be sent: {error}"))
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            _work(pipe, module)
+        except (EOFError, ConnectionError):
+            # The parent let all processes go, or was killed and couldn't remove what they share.
+            shutil.rmtree(files, ignore_errors=True)
+
+
+def _work(pipe: Connection, module: str | None) -> NoReturn:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if module is not None:
+        importlib.import_module(module)
+    while True:
+        index, content = pipe.recv()
+        outcome = _attempted(index, content, pipe.send)
+        try:
+            pipe.send(outcome)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            pipe.send(Outcome[Any](index, error=f"its result can't be sent: {error}"))
 
 
 def _attempted(index: int, content: bytes, send: Callable[[Any], None]) -> Outcome[Any]:

@@ -70,6 +70,8 @@ def test_the_table_says_what_measures_the_rest(landscape, pair):
         f"landscape scan {b} --plane line --planes 10",
         f"landscape diagnose {a} --only curvature",
         f"landscape diagnose {b} --only curvature",
+        f"landscape diagnose {a} --only learning-coefficient",
+        f"landscape diagnose {b} --only learning-coefficient",
         f"landscape compare {a} {b} --barriers",
         "landscape train --seeds 3 ... (with this run's options)",
     ]

@@ -80,6 +80,7 @@ def test_an_error_lets_it_draw_what_is_there_first(scanned, capsys):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("apart")
 def test_ctrl_c_stops_it(scanned):
     with pytest.raises(KeyboardInterrupt):
@@ -88,6 +89,7 @@ def test_ctrl_c_stops_it(scanned):
     assert not (scanned.parents[1] / "figures").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("apart")
 def test_a_process_that_dies_is_named_with_the_scan(scanned):
     ended = threading.Event()

@@ -8,6 +8,7 @@ import fcntl
 import importlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,10 +134,10 @@ def test_ctrl_c_waits_for_an_import_unless_it_is_pressed_again(press, tmp_path, 
 
 
 def test_a_killed_scan_with_workers_leaves_no_files_of_theirs(trained, tmp_path):
-    shared = tmp_path / "tmp"
+    shared, run = tmp_path / "tmp", shutil.copytree(trained, tmp_path / "run")
     shared.mkdir()
     process = subprocess.Popen(
-        [*MAIN, "scan", str(trained), "--workers", "2", "--plane", "random", "--size", "301"],
+        [*MAIN, "scan", str(run), "--workers", "2", "--plane", "random", "--size", "301"],
         env={**os.environ, "TMPDIR": str(shared)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -76,6 +76,7 @@ CHANGED = (
 """Values other than the default of each field of a style."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*FIGURES, "outcomes", "loss"])
 def test_what_a_kind_says_it_takes_shows_and_nothing_else(diagnosed, swept, tmp_path, kind):
     subject = draw.open_work(swept if kind == "outcomes" else diagnosed, kind).subject

@@ -121,6 +121,7 @@ def test_a_preview_is_drawn_while_the_scan_fills(landscape, run, monkeypatch):
     assert all(seen[50:])
 
 
+@pytest.mark.slow
 def test_processes(landscape, run):
     options = ("scan", run, "--plane", "random", "--size", 5, "--quiet")
     assert landscape(*options, "--name", "here").code == 0

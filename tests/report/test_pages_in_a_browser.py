@@ -23,7 +23,7 @@ def files(runs, pages, sweep, tmp_path_factory):
     return {name: document.save(page, folder / f"{name}.html") for name, page in written.items()}
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [WIDTHS[0], pytest.param(WIDTHS[1], marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PAGES)
 def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):
     context = chromium.new_context(

@@ -42,6 +42,7 @@ def test_a_surface_is_seen(explorer):
     assert "93 % of its variance lies in this plane (chance 0.0083 %)" in explorer.text("#facts")
 
 
+@pytest.mark.slow
 def test_dragging_turns_it(explorer):
     before = explorer.picture()
     mouse = explorer.page.mouse
@@ -55,6 +56,7 @@ def test_dragging_turns_it(explorer):
     assert changed(before, explorer.picture()) < 0.02
 
 
+@pytest.mark.slow
 def test_the_wheel_zooms(explorer):
     explorer.page.mouse.move(*place(explorer, 0.5, 0.5))
     before = explorer.picture()
@@ -62,6 +64,7 @@ def test_the_wheel_zooms(explorer):
     assert changed(before, explorer.picture()) > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("control", ["log", "path", "contours", "floor", "through"])
 def test_a_check_box_changes_the_picture(explorer, control):
     before = explorer.picture()
@@ -71,6 +74,7 @@ def test_a_check_box_changes_the_picture(explorer, control):
     assert changed(before, explorer.picture()) < 0.002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("control", "option"), [("measure", "1"), ("measure", "2"), ("scan", "1"), ("run", "1")]
 )
@@ -81,6 +85,7 @@ def test_a_choice_changes_the_picture(explorer, control, option):
     assert explorer.text("#title") != title
 
 
+@pytest.mark.slow
 def test_the_height_changes_the_picture(explorer):
     before = explorer.picture()
     explorer.page.locator("#exaggeration").fill("2")
@@ -122,6 +127,7 @@ def test_a_step_says_its_losses(explorer, planted):
     assert explorer.text("#step") == f"{path.step[-1]:,}"
 
 
+@pytest.mark.slow
 def test_playing_runs_to_the_end(explorer):
     explorer.page.select_option("#speed", "4")
     explorer.page.keyboard.press("Home")
@@ -133,6 +139,7 @@ def test_playing_runs_to_the_end(explorer):
     explorer.page.select_option("#speed", "1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "key", ["Shift+ArrowLeft", "Shift+ArrowUp", "+", "l", "m", "s", "r", "ArrowUp"]
 )
@@ -149,6 +156,7 @@ def test_the_keys_are_listed(explorer):
     assert explorer.page.locator("#keys").is_hidden()
 
 
+@pytest.mark.slow
 def test_every_control_can_be_reached_by_tab(explorer):
     reached = set()
     for _ in range(40):
@@ -222,6 +230,7 @@ def test_holes_are_named(explorer):
     assert "infinite" in explorer.text("#legend")
 
 
+@pytest.mark.slow
 def test_a_line_is_a_curve(explorer):
     explorer.page.select_option("#scan", "2")
     before = explorer.picture()

@@ -296,8 +296,11 @@ CHANGED = {
 @pytest.mark.parametrize(
     "kind",
     [
-        *("contour", "curve", "measures", "path", "valley", "film"),
-        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("surface", "slats", "map")),
+        *("curve", "measures"),
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("contour", "path", "valley", "film", "surface", "slats", "map")
+        ),
     ],
 )
 def test_what_a_kind_says_it_takes_shows_and_nothing_else(planted, tmp_path, no_gl, kind):

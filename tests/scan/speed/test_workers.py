@@ -171,6 +171,7 @@ def test_a_loss_that_cannot_be_pickled(problem, trained, processes):
     assert str(caught.value).startswith("workers need a problem that can be pickled, got: ")
 
 
+@pytest.mark.slow
 def test_a_worker_of_a_cluster_is_killed(expected, dask, monkeypatch):
     monkeypatch.setattr(workers, "BATCH_SECONDS", 0.0)
     made, run, wanted = expected
