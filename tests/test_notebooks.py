@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import builtins
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ def test_they_are_kept_without_outputs(name):
 def shell(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    # A shell puts its own in the place, from which no process could be started any more.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     config = Config()
     config.HistoryManager.enabled = False
     before = set(vars(builtins))
