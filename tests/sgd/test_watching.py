@@ -603,6 +603,7 @@ with sgd.watch(sys.argv[1], problem, optimizer, model, record="1") as watch:
         loss.backward()
         optimizer.step()
         watch.record(loss)
+torch.distributed.barrier()  # neither leaves while the other is at work
 torch.distributed.destroy_process_group()
 """
 
