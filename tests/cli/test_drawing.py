@@ -30,7 +30,7 @@ def scanned(landscape, trained, tmp_path):
 @pytest.fixture
 def apart(monkeypatch):
     """As in a command that has not drawn yet."""
-    monkeypatch.delitem(sys.modules, "matplotlib")
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
 
 
 def draw_then_raise(scan, error):
