@@ -11,12 +11,10 @@ from landscape.door import notebook, tables
 from landscape.door.runs import HeldRun, held
 from landscape.errors import LandscapeError
 from landscape.quantities import number
-from landscape.store import diagnosed, summary
-from landscape.store.json_shapes import VERDICT
+from landscape.store import diagnosed, summary, verdicts
 from landscape.store.run import Run
 from landscape.store.scans.widths import Width
 from landscape.store.typed import rebuilt
-from landscape.store.vetting import shapes
 
 Row = Mapping[str, Any]
 
@@ -125,15 +123,9 @@ def _curvature(run: Run) -> Row:
 
 
 def _verdict(run: Run) -> Row:
-    place = run.folder / "verdict.json"
-    if not place.is_file():
+    found = verdicts.read(run.folder)
+    if found is None:
         return {"outcome": None, "motion": None}
-    found = shapes.read(
-        place,
-        VERDICT,
-        what="a verdict's JSON",
-        remedy=f"make it anew with `landscape diagnose {run.folder}`",
-    )
     return {"outcome": found["verdict"], "motion": found["motion"]}
 
 

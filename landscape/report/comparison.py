@@ -14,12 +14,11 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.report.run_material import RunMaterial, gather
-from landscape.store import diagnosed, sweep_folder, sweep_outcomes
+from landscape.store import diagnosed, summary, sweep_folder, sweep_outcomes
 from landscape.store.measured.curvature import Curvature
 from landscape.store.measured.paths import Connectivity
 from landscape.store.measured.whole import Measured
 from landscape.store.run import Run
-from landscape.store.scans import scanfile
 from landscape.store.scans.widths import Width
 from landscape.store.typed import rebuilt
 
@@ -131,11 +130,10 @@ def _loss(name: str, pick: Callable[[Any], float]) -> Callable[[ComparedRun], st
 
 
 def _width(run: ComparedRun) -> str | None:
-    known = [scanfile.findings(file).get("width") for file in run.run.scans]
-    found: list[Mapping[str, Any]] = [width for width in known if width]
-    if not found:
+    found = summary.width_of(run.run)
+    if found is None:
         return None
-    width = rebuilt(Width, max(found, key=lambda one: int(one["rays"])))
+    width = rebuilt(Width, found)
 
     def said(radius: float | None) -> str:
         word, known = width.bound(radius)
