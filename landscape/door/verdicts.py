@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from landscape.diagnose.items import Item
-from landscape.diagnose.verdict.answer import answer
+from landscape.diagnose.verdict.answer import RESTS
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.door import notebook, tables
 
@@ -14,7 +14,7 @@ from landscape.door import notebook, tables
 class HeldVerdict:
     """What SGD did in a run: outcome and motion by name, what that means, what it rests on.
 
-    At a prompt and in a notebook it is the sentences that ``landscape diagnose`` prints.
+    At a prompt and in a notebook it is the answers that ``landscape diagnose`` prints.
     """
 
     def __init__(self, run: str, stored: Verdict) -> None:
@@ -38,8 +38,9 @@ class HeldVerdict:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What happened and why, a sentence each."""
-        return answer(self.stored)
+        """What is answered to each part of the two questions; in brackets what that rests on."""
+        said = [f"{one.text} [{RESTS[one.confidence]}]" for one in self.stored.answers]
+        return (*self.stored.mistakes, *said)
 
     @property
     def caveats(self) -> tuple[str, ...]:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from rich.console import Console
 
 import landscape as ls
-from landscape.diagnose.verdict.answer import answer
+from cli.diagnosis_page import question_answered
+from landscape.diagnose.verdict.questions import PARTS
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +18,14 @@ def verdict(moons, tmp_path_factory):
 
 
 def test_it_speaks_as_the_command_does(verdict):
-    assert verdict.sentences == answer(verdict.stored)
+    terminal = Console(width=10_000)
+    with terminal.capture() as captured:
+        for title in ("1", "2"):
+            said = [one for one in verdict.stored.answers if one.question[0] == title]
+            terminal.print(question_answered(title, said))
+    for sentence in verdict.sentences:
+        assert sentence in captured.get()
+    assert len(verdict.sentences) == len(PARTS)
     head, *lines = repr(verdict).splitlines()
     assert head == f"<mine>: {verdict.outcome}; {verdict.motion} ({verdict.confidence})"
     assert lines == [f"  {text}" for text in verdict.sentences]
