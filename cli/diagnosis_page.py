@@ -71,7 +71,7 @@ def page(
 
 def question_answered(title: str, answers: Sequence[Answer]) -> RenderableType:
     """A question's answers, each with what it rests on."""
-    from landscape.diagnose.verdict.answer import RESTS
+    from landscape.store.verdicts import RESTS
 
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
@@ -101,7 +101,7 @@ def _head(verdict: Verdict) -> RenderableType:
 
 
 def _meant(confidence: str) -> str:
-    from landscape.diagnose.verdict.answer import CONFIDENCE
+    from landscape.store.verdicts import CONFIDENCE
 
     meaning = CONFIDENCE[confidence]
     return f": {meaning}" if confidence == "undetermined" else f": the outcome is {meaning}"

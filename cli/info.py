@@ -203,6 +203,8 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
 
 def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:
     """What was diagnosed, in two lines, and whether that still fits the run."""
+    from landscape.store.verdicts import CONFIDENCE
+
     if found["error"] is not None:
         yield f"  verdict        can't be read: {found['error']}"
         return
@@ -213,7 +215,7 @@ def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str
         (f"motion {found['motion']}", ""),
     ]
     for number, (text, confidence) in enumerate(said):
-        rests = RESTS.get(confidence, "")
+        rests = CONFIDENCE.get(confidence, "")
         yield f"  {'' if number else 'verdict':15}{text}{f' ({rests})' if rests else ''}"
     again = f"`landscape diagnose {about['folder']}` makes it anew"
     if found["fits"] is None:
@@ -226,14 +228,6 @@ def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str
             f"{'':17}it no longer fits the recording: read from {rows:,} snapshots to step "
             f"{step:,}, {since}; {again}"
         )
-
-
-RESTS = {
-    "intervention": "tested by training again",
-    "observation": "read off the run",
-    "undetermined": "not decided",
-}
-"""By confidence, what an answer rests on."""
 
 
 def _scan_line(scan: Mapping[str, Any]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from landscape.diagnose.items import Item
-from landscape.diagnose.verdict.answer import RESTS
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.door import notebook, tables
+from landscape.store.verdicts import RESTS
 
 
 class HeldVerdict:

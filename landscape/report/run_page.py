@@ -9,7 +9,7 @@ from pathlib import Path
 
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
-from landscape.diagnose.verdict.answer import CONFIDENCE, RESTS, headline
+from landscape.diagnose.verdict.answer import headline
 from landscape.diagnose.verdict.questions import TITLES
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.draw.interactive.explorer_data import Entry
@@ -27,6 +27,7 @@ from landscape.store import provenance
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
+from landscape.store.verdicts import CONFIDENCE, RESTS
 
 
 @dataclass(frozen=True)

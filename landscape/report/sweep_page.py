@@ -21,6 +21,7 @@ from landscape.report.pictures import picture
 from landscape.report.small_pictures import SmallAxes, axes_of, small
 from landscape.store import history, sweep_folder, sweep_outcomes
 from landscape.store.history import History
+from landscape.store.scans import sentences
 from landscape.store.sweep_folder import Sweep
 from landscape.store.sweep_outcomes import Outcomes, OutcomeShare, SweptGroup, SweptRun
 
@@ -153,7 +154,7 @@ def _grid(members: Sequence[SweptMember]) -> Iterator[Markup]:
     ordered = sorted(rows.values(), key=lambda row: _rate(row[0]))
     seeds = sorted({_seed(member) for member in members}, key=str)
     by_seed = len(seeds) > 1 and all(len({_seed(m) for m in row}) == len(row) for row in ordered)
-    about = f"Each picture: {axes.words}; dashed, the loss of the best constant output."
+    about = f"Each picture: {axes.words}; dashed, the best loss {sentences.IGNORING}."
     yield tag("p", about, class_="about")
     if by_seed:
         head: list[Content] = ["", *(f"seed {seed}" for seed in seeds)]

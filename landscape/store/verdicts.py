@@ -11,6 +11,14 @@ from landscape.store.trajectories.trajectory import Trajectory
 from landscape.store.vetting import shapes
 
 NAME = "verdict.json"
+CONFIDENCE = {
+    "intervention": "tested by training again from the run's snapshots",
+    "observation": "read off the run, not tested by training again",
+    "undetermined": "the evidence doesn't decide",
+}
+"""What a confidence means."""
+RESTS = {"intervention": "tested", "observation": "seen", "undetermined": "open"}
+"""The word for it, beside an answer: by training again, read off the run, or not answered."""
 
 
 def read(folder: Path) -> Mapping[str, Any] | None:

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from landscape.diagnose import Verdict
 from landscape.diagnose.items import Item
-from landscape.diagnose.verdict.answer import RESTS
 from landscape.diagnose.verdict.questions import TITLES, answers
 from landscape.diagnose.verdict.verdict import judge
 from landscape.store.measured.networks import Functions
@@ -26,6 +25,7 @@ from landscape.store.measured.trainings import (
     Trained,
 )
 from landscape.store.measured.whole import Measured
+from landscape.store.verdicts import RESTS
 from landscape_cli.diagnosis_page import cell, page, question_answered, show, tables
 
 from ..diagnose import planted_questions as questions

@@ -265,8 +265,8 @@ def test_the_verdict_in_two_lines(landscape, run):
     verdict = json.loads((run / "verdict.json").read_text())
     said = {each["question"]: each["text"] for each in verdict["answers"]}
     assert verdict_lines(landscape("info", run)) == [
-        f"{said['1.3']} (read off the run)",
-        f"{said['2.1']} (not decided)",
+        f"{said['1.3']} (read off the run, not tested by training again)",
+        f"{said['2.1']} (the evidence doesn't decide)",
     ]
     found = strict(landscape("info", run, "--json").out)["verdict"]
     assert (found["verdict"], found["fits"], found["error"]) == (verdict["verdict"], True, None)
@@ -295,7 +295,7 @@ def test_a_verdict_of_an_earlier_version_is_read(landscape, run):
     del old["answers"], old["rests_on"]["last_step"], old["rests_on"]["rows"]
     file.write_text(json.dumps(old))
     assert verdict_lines(landscape("info", run)) == [
-        f"{old['verdict']} (read off the run)",
+        f"{old['verdict']} (read off the run, not tested by training again)",
         f"motion {old['motion']}",
         "whether it still fits the recording isn't known: an earlier version made it",
     ]

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 import landscape as ls
-from cli.diagnosis_page import question_answered
 from landscape.diagnose.verdict.questions import PARTS
+from landscape_cli.diagnosis_page import question_answered
 
 
 @pytest.fixture(scope="module")

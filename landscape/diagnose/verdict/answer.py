@@ -28,17 +28,7 @@ class Statement:
 
     text: str
     confidence: str
-    """One of `CONFIDENCE`."""
-
-
-CONFIDENCE = {
-    "intervention": "tested by training again from the run's snapshots",
-    "observation": "read off the run, not tested by training again",
-    "undetermined": "the evidence doesn't decide",
-}
-"""What a confidence means."""
-RESTS = {"intervention": "tested", "observation": "seen", "undetermined": "open"}
-"""The word for it, beside an answer: by training again, read off the run, or not answered."""
+    """One of `verdicts.CONFIDENCE`."""
 
 
 def answer(verdict: Verdict) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def values(scan: Scan | Valley) -> dict[str, Any]:
 
 
 def look() -> dict[str, Any]:
-    """Return the colours that figures have too; ``looks`` those that depend on the page's."""
+    """Return colours and words that figures have too; ``looks``: colours by that of the page."""
     return {
         "loss": ramp(theme.now().loss),
         "step": ramp(theme.STEP),
@@ -56,6 +56,7 @@ def look() -> dict[str, Any]:
         "episodes": episodes.COLOURS,
         "faded": theme.FADED,
         "nan": theme.NOT_A_NUMBER,
+        "ignoring": sentences.IGNORING,
         "looks": {
             name: {
                 "constant": of.constant,

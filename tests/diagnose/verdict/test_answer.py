@@ -9,10 +9,11 @@ import pytest
 
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.session import kept
-from landscape.diagnose.verdict.answer import CONFIDENCE, answer, headline
+from landscape.diagnose.verdict.answer import answer, headline
 from landscape.diagnose.verdict.verdict import judge
 from landscape.errors import LandscapeError
 from landscape.store.strict import dumps
+from landscape.store.verdicts import CONFIDENCE
 
 from .. import planted_outcomes
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from landscape.store.scans import sentences
+
 
 def changed(before, after):
     """The share of the picture's pixels that differ."""
@@ -221,6 +223,10 @@ def test_light_and_dark(explorer):
     explorer.page.click("#theme")
     explorer.picture()
     assert explorer.pixels()[320, 20].tolist() == [255, 255, 255]
+
+
+def test_a_constant_output_is_called_as_in_figures(explorer):
+    assert f"{sentences.IGNORING}, " in explorer.text("#legend")
 
 
 def test_holes_are_named(explorer):

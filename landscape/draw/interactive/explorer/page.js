@@ -193,7 +193,7 @@ function legend() {
   for (const name of new Set([one, ...one.paths].flatMap((part) => (part.events ?? []).map((event) => event.name))))
     if (name in THEME.episodes) entry(name, THEME.episodes[name], "flat");
   if (lossKind() && one.constant !== null)
-    entry(`best constant output, ${written(one.constant)}`, look().constant, "flat");
+    entry(`${THEME.ignoring}, ${written(one.constant)}`, look().constant, "flat");
   if (of.cap && kind() === "plane") entry(of.cap, THEME.loss.at(-1), "flat");
   if (of.cap && kind() === "valley") entry(of.cap.replace("cut at", "above"), look().beyond, "flat thick");
   const holes = new Set();
