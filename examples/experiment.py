@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape import problem, sgd
-from landscape.diagnose import Verdict, answer, diagnose
+from landscape.diagnose import Verdict, diagnose
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
 from landscape.store import Run, analysis, read
@@ -59,7 +59,7 @@ def carry_out(
             twin = read(other) if seed else None
             verdict = diagnose(done, subject, twin=twin, epochs=trial.again, curve=curve)
             told = f"{name}, seed {seed}: {verdict.verdict}, {verdict.motion}"
-            print(told, *answer(verdict), flush=True)
+            print(told, *(answer.text for answer in verdict.answers), flush=True)
             rows[name, seed] = {"trial": name, "seed": seed, **row(place, verdict)}
             write(table, list(rows.values()))
 

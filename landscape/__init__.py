@@ -13,11 +13,11 @@ The small door, for people::
 
 The stages, each a package of its own and each importing only from the ones before it::
 
-    from landscape import problem, store, sgd, curvature, plane, scan, diagnose, draw
+    from landscape import problem, store, sgd, curvature, plane, scan, diagnose, draw, report
 
 ``problem`` is what is minimised, ``store`` the files, ``sgd`` trains and records, ``curvature`` has
 Hessian products, ``plane`` chooses directions in weight space, ``scan`` measures the loss on them,
-``diagnose`` says what SGD did, ``draw`` makes figures, ``door`` is the door.
+``diagnose`` says what SGD did, ``draw`` makes figures, ``report`` pages, ``door`` is the door.
 Importing ``landscape`` itself imports none of them (nor torch).
 """
 

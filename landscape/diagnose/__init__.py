@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from landscape.diagnose.session.kept import alone
     from landscape.diagnose.session.parts import NAMES
     from landscape.diagnose.thresholds import Thresholds
-    from landscape.diagnose.verdict.answer import answer
     from landscape.diagnose.verdict.verdict import Verdict, judge
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "Thresholds",
     "Verdict",
     "alone",
-    "answer",
     "conclude",
     "cost",
     "diagnose",
@@ -43,7 +41,6 @@ _HOMES = {
     "Thresholds": "thresholds",
     "Verdict": "verdict.verdict",
     "alone": "session.kept",
-    "answer": "verdict.answer",
     "judge": "verdict.verdict",
 }
 

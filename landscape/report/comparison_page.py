@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from landscape.diagnose.outcome_names import OUTCOMES
-from landscape.diagnose.verdict.answer import headline
+from landscape.diagnose.verdict.wording import headline
 from landscape.draw.making import Work
 from landscape.errors import LandscapeError
 from landscape.report import comparison

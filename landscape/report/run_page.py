@@ -9,9 +9,9 @@ from pathlib import Path
 
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
-from landscape.diagnose.verdict.answer import headline
 from landscape.diagnose.verdict.questions import TITLES
 from landscape.diagnose.verdict.verdict import Verdict
+from landscape.diagnose.verdict.wording import headline
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.kinds import KINDS
 from landscape.draw.making import caption, open_work

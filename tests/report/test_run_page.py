@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from landscape.diagnose.session import kept
-from landscape.diagnose.verdict.answer import headline
+from landscape.diagnose.verdict.wording import headline
 from landscape.draw import open_work
 from landscape.draw.interactive.explorer_page import plotly
 from landscape.errors import LandscapeError

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from landscape.diagnose.trainings.subject import Subject
-from landscape.diagnose.verdict.answer import answer
 from landscape.diagnose.verdict.verdict import Verdict
+from landscape.diagnose.verdict.wording import headline
 from landscape.errors import LandscapeError
 from landscape.problem.rebuild import to_record
 from landscape.sgd import lock
@@ -93,7 +93,7 @@ def verdict(folder: Path) -> Verdict | None:
         raise LandscapeError(f"{place} must be readable, got: {error.strerror}") from error
     try:
         read = rebuilt(Verdict, strict.numbers(found))
-        answer(read)  # every name and number that its sentences need
+        headline(read)  # names and numbers that sentences need which aren't stored as such
     except (KeyError, TypeError) as error:
         raise LandscapeError(
             f"{place} must be a verdict of this version, it lacks or differs in {error}; {remedy}"

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import ALSO, LANDINGS, OUTCOMES, POINTS
 from landscape.diagnose.verdict import landing
-from landscape.diagnose.verdict.answer import (
+from landscape.diagnose.verdict.asked import TESTED, Asked, Told, tested, unanswered
+from landscape.diagnose.verdict.wording import (
     filled,
-    helped,
     is_below,
     number_of,
+    other_rates,
     said,
     times,
 )
-from landscape.diagnose.verdict.asked import TESTED, Asked, Told, tested, unanswered
 from landscape.quantities import number
 from landscape.store.measured.trainings import LEAVING, STARTS
 
@@ -119,11 +119,7 @@ def way_back(asked: Asked) -> Told:
     verdict = asked.verdict
     if verdict.verdict == "diverged":
         return Told("Infinite weights lead nowhere.")
-    rates = [
-        f"From its {place} {found[0]} of {found[1]} other rates make it learn{found[2]}."
-        for name, place in (("landing", "end"), ("start", "start"))
-        if (found := helped(verdict, name)) is not None
-    ]
+    rates = list(other_rates(verdict))
     dead = [NO_GRADIENT] if said(verdict, "no_way_back") is True else []
     if verdict.verdict == "escaped" or _never_learned(asked):
         if not dead and not rates:

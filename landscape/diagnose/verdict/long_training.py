@@ -9,9 +9,16 @@ import numpy as np
 from landscape.diagnose.connectivity import basins
 from landscape.diagnose.items import Value
 from landscape.diagnose.motion.estimates import is_sgd
-from landscape.diagnose.outcome_names import MOTIONS, UNDETERMINED
-from landscape.diagnose.verdict.answer import filled, is_below, number_of, over_steps, said, times
+from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.verdict.asked import TESTED, Asked, Told, tested, unanswered
+from landscape.diagnose.verdict.wording import (
+    is_below,
+    motion_sentence,
+    number_of,
+    over_steps,
+    said,
+    times,
+)
 from landscape.quantities import number, percent
 from landscape.store.measured.paths import PATHS, Barrier
 from landscape.store.measured.weights import Copies
@@ -25,8 +32,7 @@ def stays(asked: Asked) -> Told:
     verdict = asked.verdict
     if verdict.verdict == "diverged":
         return unanswered("weights that became infinite are nowhere")
-    over = over_steps(verdict, number_of(verdict, "motion_steps"))
-    text = filled(MOTIONS[verdict.motion].sentence, verdict, over=over)
+    text = motion_sentence(verdict)
     for which, steps in (("window", "window_steps"), ("replicas", "replicas_steps")):
         name = said(verdict, f"over_{which}")
         if isinstance(name, str) and name not in (verdict.motion, UNDETERMINED):

@@ -67,7 +67,7 @@ class Answer:
 class Verdict:
     """What the run did. Fields are those of verdict.json.
 
-    Read by `answer` into sentences, written by `record` as JSON.
+    Put into sentences by `questions`, written by `record` as JSON.
 
     >>> found = Verdict("learned", "drifting", None, (), (), "observation")
     >>> found.record()["verdict"], found.record()["format"]

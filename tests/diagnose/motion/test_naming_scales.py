@@ -13,7 +13,7 @@ import pytest
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.motion import estimates, naming
 from landscape.diagnose.thresholds import Thresholds
-from landscape.diagnose.verdict.answer import answer
+from landscape.diagnose.verdict.questions import answers
 from landscape.diagnose.verdict.verdict import judge
 
 from .. import planted_motions as planted
@@ -204,25 +204,28 @@ def test_hops_of_few_dimensions():
 
 
 def test_the_time_is_said():
-    def said(world: str) -> str:
-        return " ".join(answer(judge(runs(world, 0.0)[0])))
+    def said(evidence: Evidence) -> str:
+        return next(a.text for a in answers(judge(evidence), evidence) if a.question == "2.1")
 
-    assert "Over 256 steps the weights wander through a connected valley" in said("walk")
-    assert (
-        "Over the window's 2,048 steps it is undetermined: it moves as a walk does; whether others "
-        "go elsewhere takes replicas; replicas ran 256 of the window's 2048 steps, those of "
-        "--epochs 32 could be pooled with it." in said("walk")
+    walk, confined = runs("walk", 0.0)[0], runs("confined", 0.0)[0]
+    assert said(walk).startswith("Over 256 steps the weights wander through a connected valley")
+    assert judge(walk).evidence["over_window_because"].value == (
+        "it moves as a walk does; whether others go elsewhere takes replicas; replicas ran 256 of "
+        "the window's 2048 steps, those of --epochs 32 could be pooled with it"
     )
-    assert "Over the window's 2,048 steps the weights stay near one place" in said("confined")
-    assert "Over 256 steps it is undetermined: confined, for few" in said("confined")
+    assert said(confined).startswith(
+        "Over the window's 2,048 steps the weights stay near one place"
+    )
+    assert str(judge(confined).evidence["over_replicas_because"].value).startswith(
+        "confined, for few"
+    )
     [one] = [
         each
         for each in runs("half_done", 0.0)
         if naming.name_motion(each, LIMITS).name == UNDETERMINED
     ][:1]
-    told = answer(judge(one))
-    assert any(each.startswith("Whether it stays or wanders is undetermined") for each in told)
-    assert any(each.startswith("Over 256 steps it is undetermined: ") for each in told)
+    assert said(one).startswith("Whether it stays or wanders is undetermined")
+    assert judge(one).evidence["over_replicas"].value == UNDETERMINED
     items = judge(runs("walk", 0.0)[0]).evidence
     assert items["motion_steps"].value == SHORT
     assert items["window_steps"].value == WINDOW

@@ -11,8 +11,9 @@ from landscape.diagnose.evidence import Evidence, Rows
 from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, MotionTerm
 from landscape.diagnose.symmetry import copies
 from landscape.diagnose.verdict import overfitting
-from landscape.diagnose.verdict.answer import answer
+from landscape.diagnose.verdict.questions import answers
 from landscape.diagnose.verdict.verdict import judge
+from landscape.diagnose.verdict.wording import headline
 from landscape.problem import builtin, flat
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
@@ -21,6 +22,14 @@ from .. import planted_motions as motions
 from .. import planted_outcomes as outcomes
 
 changed = outcomes.changed
+
+
+def said(evidence: Evidence, question: str) -> str:
+    """What the page says to a part."""
+    [found] = [a for a in answers(judge(evidence), evidence) if a.question == question]
+    return found.text
+
+
 EVERYWHERE = dict.fromkeys(("start", "best", "end"), outcomes.ALIVE)
 
 
@@ -153,10 +162,11 @@ def test_sharpness_before_the_onset_is_told():
     escaped = outcomes.escaped(0, 0.9)
     onset = State(295, lambda_max=45.0, batch_sharpness=3.0, batch_sharpness_error=0.1)
     states = {**EVERYWHERE, "end": outcomes.DEAD, "onset": onset}
-    said = answer(judge(changed(escaped, states=states)))
-    assert (
-        "Before it left, the top Hessian eigenvalue was 45, against 38 that full batches bear; "
-        "batch sharpness 3, against 2 to 38 by noise." in said
+    found = changed(escaped, states=states)
+    assert judge(found).evidence["sharpness_onset"].value == 45.0
+    assert said(found, "1.9") == (
+        "Before it left curvature along the batches' own gradients was 3; this rate bears 2 under "
+        "noise, 38 without (healthy runs exceed that too)."
     )
 
 
@@ -172,48 +182,51 @@ def test_words_for_an_escape():
     branches += [Trained("rate", "end", 995, rate, 2.3, 2.302) for rate in (1e-3, 0.1, 1.0)]
     branches += [Trained("lower-rate", "end", 995, 0.01, 2.3, 0.4, epochs=15)]
     branches += [Trained("plateau", "plateau", 0, 0.1, 2.3, 2.3, constant=True)]
-    said = answer(judge(changed(outcomes.escaped(0, 0.9), branches=tuple(branches))))
-    assert said[0].startswith("It learned to a loss of 0.")
-    assert said[0].endswith("then left and stayed away, at 2.3.")
-    for sentence in (
+    found = changed(outcomes.escaped(0, 0.9), branches=tuple(branches))
+    happened = said(found, "1.3")
+    assert happened.startswith("It learned to a loss of 0.")
+    assert "then left and stayed away, at 2.3." in happened
+    assert (
         "It landed on the plateau of networks that ignore their input: every unit of hidden is "
-        "dead or saturated.",
-        "The gradient there has norm 0.001, 0.1 at the best weights.",
-        "There the loss is flat: its curvature is next to nothing.",
-        "There the gradient of 5 of 6 parameter tensors is exactly zero.",
-        "A dead layer passes no gradient: nothing but an output's bias can move, so no learning "
-        "rate brings the run back.",
-        "From the best weights, 100% of other batch orders leave again: that place is unstable "
-        "at this learning rate, within 15 epochs.",
-        "From the best weights, with a tenth of the learning rate it stays over 15 epochs: loss "
-        "0.05.",
-        "From the last weights before the onset, 20% of other batch orders leave again: that place "
-        "is not clearly unstable at this learning rate, within 15 epochs.",
-        "From where it landed 1 of 3 other learning rates bring it back within 15 epochs.",
-        "From an initialization with the last hidden layer dead, the outputs still ignore the "
-        "input at the end at 1 of 1 learning rates.",
-    ):
-        assert sentence in said
+        "dead or saturated." in happened
+    )
+    assert said(found, "1.2").startswith("There the loss is flat: its curvature is next to nothing")
+    assert said(found, "1.5").startswith(
+        "The full gradient's norm at the end is 0.001, 0.1 at the best weights; it is exactly zero "
+        "for 5 of 6 parameter tensors, all but "
+    )
+    assert said(found, "1.9").endswith(
+        "At this rate 100% of other batch orders leave from the best weights (unstable), 20% of "
+        "other batch orders leave from before the onset (not clearly unstable). A tenth of it "
+        "stays."
+    )
+    assert said(found, "1.4") == (
+        "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it "
+        "back. From its end 1 of 3 other rates make it learn within 15 epochs."
+    )
+    assert "still stuck at the end at 1 of 1 rates" in said(found, "1.7")
     blind = outcomes.tried(best=10, onset=10, control=0.4)
-    told = " ".join(answer(judge(changed(outcomes.escaped(0, 0.9), branches=blind))))
+    told = said(changed(outcomes.escaped(0, 0.9), branches=blind), "1.9")
     assert "other batch orders" not in told
     assert "tenth" not in told
 
 
 def test_words_for_every_outcome():
     for name in ("learned", "diverged", "dead_plateau", "asleep", "vanishing", "too_slow"):
-        said = answer(judge(getattr(outcomes, name)(0, 0.0)))
-        assert len(said) >= 1
-        assert not any("{" in sentence or "None" in sentence for sentence in said)
+        check_words(getattr(outcomes, name)(0, 0.0))
     others = ("no_level", "spike", "catapult", "stuck", "noise_floor", "early", "saturated")
     for name in (*others, "restless", "late_spike"):
-        said = answer(judge(getattr(outcomes, name)(0, 0.0)))
-        assert not any("{" in sentence or "None" in sentence for sentence in said)
-    assert "during an excursion of 3 rows" in answer(judge(outcomes.late_spike(0, 0.0)))[0]
-    assert "On the way the loss spiked and came back once." in answer(judge(outcomes.spike(0, 0.0)))
-    assert "It had learned for less than an epoch when it left." in answer(
-        judge(outcomes.early(0, 0.0))
+        check_words(getattr(outcomes, name)(0, 0.0))
+    assert "during an excursion of 3 rows" in said(outcomes.late_spike(0, 0.0), "1.3")
+    assert "On the way the loss spiked and came back once." in said(outcomes.spike(0, 0.0), "1.3")
+    assert "It had learned for less than an epoch when it left." in said(
+        outcomes.early(0, 0.0), "1.3"
     )
+
+
+def check_words(evidence: Evidence) -> None:
+    for found in answers(judge(evidence), evidence):
+        assert not any(hole in found.text for hole in ("{", "None"))
 
 
 def test_rates_tell_of_a_run_that_never_learned():
@@ -222,17 +235,18 @@ def test_rates_tell_of_a_run_that_never_learned():
         for start, step in (("end", 495), ("start", 0))
         for rate, loss in ((1e-3, 2.3), (1.0, 0.2 if start == "start" else 2.3))
     ]
-    found = judge(changed(outcomes.dead_plateau(0, 0.0), branches=tuple(tried)))
-    said = answer(found)
-    assert found.confidence == "intervention"
-    assert "From its end 0 of 2 other learning rates make it learn within 15 epochs." in said
-    assert "From its start 1 of 2 other learning rates make it learn within 15 epochs." in said
+    found = changed(outcomes.dead_plateau(0, 0.0), branches=tuple(tried))
+    assert judge(found).confidence == "intervention"
+    assert said(found, "1.4").endswith(
+        "From its end 0 of 2 other rates make it learn within 15 epochs. "
+        "From its start 1 of 2 other rates make it learn within 15 epochs."
+    )
 
 
-def test_mistakes_come_first():
+def test_mistakes_are_in_the_verdict():
     found = replace(outcomes.spike(0, 0.0), mistakes=("All labels are 3.",), loss_floor=1.461)
     judged = judge(found)
-    assert answer(judged)[0] == "All labels are 3."
+    assert judged.mistakes == ("All labels are 3.",)
     assert judged.evidence["loss_floor"].value == 1.461
 
 
@@ -240,9 +254,10 @@ def test_a_landing_and_a_motion_are_lines_of_their_tables(monkeypatch, settled):
     monkeypatch.setitem(LANDINGS, "asleep", "It landed asleep, {layers} too.")
     monkeypatch.setitem(MOTIONS, "dithering", MotionTerm("{over} it dithers."))
     judged = judge(outcomes.escaped(0, 0.9))
-    assert "It landed asleep, hidden too." in answer(replace(judged, landing="asleep"))
-    moved = judge(settled["walk"])
-    assert "Over the window's 2,048 steps it dithers." in answer(replace(moved, motion="dithering"))
+    _, why = headline(replace(judged, landing="asleep"))
+    assert why.text == "It landed asleep, hidden too."
+    _, moves = headline(replace(judge(settled["walk"]), motion="dithering"))
+    assert moves.text == "Over the window's 2,048 steps it dithers."
 
 
 def test_words_for_motions(settled):
@@ -254,9 +269,8 @@ def test_words_for_motions(settled):
         "wells": "hop between basins",
     }
     for name, words in expected.items():
-        said = " ".join(answer(judge(settled[name])))
-        assert words in said
-        assert ("No confinement was seen" in said) == (name == "walk")
+        assert words in said(settled[name], "2.1")
+        assert ("restoring_below" in judge(settled[name]).evidence) == (name == "walk")
 
 
 def test_a_layer_that_died_at_last_is_told_whatever_the_outcome():

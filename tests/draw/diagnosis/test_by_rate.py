@@ -13,8 +13,8 @@ from matplotlib.text import Text
 from landscape.diagnose.binomial import interval
 from landscape.diagnose.items import Item
 from landscape.diagnose.outcome_names import OUTCOMES, OutcomeTerm
-from landscape.diagnose.verdict.answer import answer
 from landscape.diagnose.verdict.verdict import Verdict
+from landscape.diagnose.verdict.wording import headline
 from landscape.draw.diagnosis.by_rate import caption, outcomes
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
@@ -111,7 +111,7 @@ def test_an_outcome_is_a_line_of_the_table(monkeypatch):
     monkeypatch.setitem(OUTCOMES, "dozing", term)
     evidence = {"end_loss": Item(0.25, None, "last loss")}
     verdict = Verdict("dozing", "rising", None, (), (), "observation", evidence=evidence)
-    assert answer(verdict)[0] == "It dozes, at a loss of 0.25."
+    assert headline(verdict)[0].text == "It dozes, at a loss of 0.25."
     monkeypatch.setitem(LOSSES, "dozing", 0.25)
     monkeypatch.setitem(VERDICTS, 0.1, ["learned", "dozing", "learned", "dozing"])
     figure = outcomes(swept(0.9))

@@ -9,8 +9,9 @@ import pytest
 
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.session import kept
-from landscape.diagnose.verdict.answer import answer, headline
+from landscape.diagnose.verdict.questions import answers
 from landscape.diagnose.verdict.verdict import judge
+from landscape.diagnose.verdict.wording import headline
 from landscape.errors import LandscapeError
 from landscape.store.strict import dumps
 from landscape.store.verdicts import CONFIDENCE
@@ -30,15 +31,16 @@ def world(name) -> Evidence:
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_the_headline_is_of_the_answer(name):
-    verdict = judge(world(name))
+def test_the_headline_is_of_the_answers(name):
+    evidence = world(name)
+    verdict = judge(evidence)
     what, *why = headline(verdict)
-    said = answer(verdict)
-    assert what.text == said[len(verdict.mistakes)]
+    said = {each.question: each.text for each in answers(verdict, evidence)}
+    assert said["1.3"].startswith(what.text)
     assert what.confidence == verdict.confidence
     assert len(why) == (verdict.verdict != "diverged")
     for statement in why:
-        assert statement.text in said
+        assert any(statement.text in each for each in said.values())
         assert statement.confidence in CONFIDENCE
 
 
@@ -51,7 +53,7 @@ def test_a_verdict_is_read_as_it_was_written(name, tmp_path):
     for name, item in verdict.evidence.items():
         if isinstance(item.value, float) and not math.isfinite(item.value):
             assert isinstance(found.evidence[name].value, float)
-    assert answer(found) == answer(verdict)
+    assert headline(found) == headline(verdict)
 
 
 def test_no_verdict(tmp_path):

@@ -1,0 +1,129 @@
+"""What a verdict's sentences are made of, and the first two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from landscape.diagnose.items import Value
+from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED
+from landscape.diagnose.verdict.verdict import Verdict
+from landscape.quantities import number
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence and what it rests on."""
+
+    text: str
+    confidence: str
+    """One of `verdicts.CONFIDENCE`."""
+
+
+def headline(verdict: Verdict) -> tuple[Statement, ...]:
+    """What happened, and why or how it moves, a sentence each; `questions` has them too.
+
+    Why: where an escape led, what other rates do for a run that never learned. Of others how the
+    weights move; nothing of a run that diverged.
+
+    >>> from landscape.diagnose.items import Item
+    >>> found = Verdict(
+    ...     *("dead-plateau", "undetermined", None, ("5.weight",), (), "observation"),
+    ...     evidence={"motion_undetermined_because": Item("it stands still", None, "")},
+    ... )
+    >>> headline(found)[-1].text
+    'Whether it stays or wanders is undetermined: it stands still.'
+    """
+    what = Statement(filled(OUTCOMES[verdict.verdict].sentence, verdict), verdict.confidence)
+    if verdict.landing is not None:
+        why = Statement(filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
+    elif (rates := next(other_rates(verdict), None)) is not None:
+        why = Statement(rates, "intervention")
+    elif verdict.verdict == "diverged":
+        return (what,)
+    else:
+        why = Statement(motion_sentence(verdict), _of_motion(verdict))
+    return what, why
+
+
+def _of_motion(verdict: Verdict) -> str:
+    if verdict.motion == UNDETERMINED:
+        return UNDETERMINED
+    return "intervention" if "replicas_steps" in verdict.evidence else "observation"
+
+
+def times(count: float) -> str:
+    """Once, twice, 3 times."""
+    return "once" if count == 1 else "twice" if count == 2 else f"{count:.0f} times"
+
+
+def other_rates(verdict: Verdict) -> Iterator[str]:
+    """What other rates do from its end and from its start, as far as they were tried."""
+    for name, where in (("landing", "its end"), ("start", "its start")):
+        if (found := _helped(verdict, name)) is not None:
+            good, count, within = found
+            yield f"From {where} {good} of {count} other rates make it learn{within}."
+
+
+def _helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:
+    """How many of how many rates from a place ended below the line, and within what time."""
+    rates = [
+        item
+        for name, item in verdict.evidence.items()
+        if name == f"lower_rate_from_{start}"
+        or (name.startswith("rate_") and name.endswith(f"_from_{start}"))
+    ]
+    if not rates:
+        return None
+    epochs = number_of(verdict, f"epochs_from_{start}")
+    within = "" if epochs is None else f" within {number(epochs)} epochs"
+    return sum(is_below(item.value, item.threshold) for item in rates), len(rates), within
+
+
+def motion_sentence(verdict: Verdict) -> str:
+    """How the weights move, and over which time."""
+    over = over_steps(verdict, number_of(verdict, "motion_steps"))
+    return filled(MOTIONS[verdict.motion].sentence, verdict, over=over)
+
+
+def over_steps(verdict: Verdict, steps: float | None) -> str:
+    """Over which time, as a sentence begins."""
+    whole = number_of(verdict, "window_steps")
+    if steps is None:
+        return ""
+    return f"Over the window's {steps:,.0f} steps" if steps == whole else f"Over {steps:,.0f} steps"
+
+
+def filled(text: str, verdict: Verdict, **more: str) -> str:
+    """A sentence of `outcome_names` with the evidence's values in it."""
+    values = {name: _shown(name, item.value) for name, item in verdict.evidence.items()}
+    if said(verdict, "motion_steps") == said(verdict, "replicas_steps"):
+        shares = [name for name in values if name.startswith("share_")]
+        values |= {
+            name: values[f"replicas_{name}"] for name in shares if f"replicas_{name}" in values
+        }
+    return text.format_map({"layers": " and ".join(verdict.layers), **values, **more})
+
+
+def _shown(name: str, value: Value) -> str:
+    if isinstance(value, float):
+        return f"{max(value, 0.0):.0%}" if "share_" in name else number(value)
+    return str(value)
+
+
+def said(verdict: Verdict, name: str) -> Value:
+    """A piece of evidence; None where it isn't there."""
+    item = verdict.evidence.get(name)
+    return None if item is None else item.value
+
+
+def number_of(verdict: Verdict, name: str) -> float | None:
+    """The same, if it is a number."""
+    value = said(verdict, name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def is_below(value: Value, threshold: Value) -> bool:
+    """Whether both are numbers and the first isn't above the other."""
+    numbers = isinstance(value, int | float) and isinstance(threshold, int | float)
+    return numbers and float(value or 0) <= float(threshold or 0)
