@@ -107,9 +107,11 @@ def load(folder: Path, name: str) -> StoredPart | None:
     Raises:
         LandscapeError: the file is damaged or newer than this.
     """
-    if name not in names(folder):
+    if not (folder / NAME).is_file():
         return None
     with reading(folder / NAME, FORMAT, VERSION, rules=RULES) as file:
+        if name not in file:
+            return None
         group = file[name]
         mark, seconds = str(group.attrs["fingerprint"]), float(group.attrs["seconds"])
         absent = json.loads(group.attrs.get("absent", "{}"))

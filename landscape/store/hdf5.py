@@ -12,7 +12,7 @@ import h5py
 from landscape.errors import LandscapeError, one_line
 from landscape.store.files import write_bytes
 from landscape.store.names import check_regular
-from landscape.store.vetting import gate
+from landscape.store.vetting import gate, registry
 from landscape.store.vetting.block import BLOCK, stamped
 from landscape.store.vetting.remedies import remedy
 from landscape.store.vetting.rules import FileRules, check
@@ -20,6 +20,7 @@ from landscape.store.vetting.survey import Surveyed, leads_out, survey
 
 CACHE_BYTES = 2**18
 """HDF5 keeps this much of every data set read, of every shard; its default is 32 times as much."""
+MOST_REPLACEMENTS = 100
 NO_RULES = FileRules()
 DAMAGED = (
     *(OSError, RuntimeError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError),
@@ -65,28 +66,67 @@ def open_file(path: Path, *, shows: bool = False) -> h5py.File:
     Args:
         path: where it is.
         shows: whether it may have virtual datasets, which show those of other files; whoever reads
-            them looks at `shown_by` first.
+            them looks at those first: see `check_sources`.
 
     Raises:
         LandscapeError: it is damaged, leads out of itself, declares what it can't hold, or is a
             FIFO or a device.
         OSError: it isn't there, or isn't HDF5.
     """
-    gate.admit(path)
-    if shows:
-        declared(path)
-    else:
-        check_own(path)
-    return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
+    file, found = _open(path)
+    try:
+        if not shows:
+            check_sources(path, found.sources)
+    except LandscapeError:
+        file.close()
+        raise
+    return file
 
 
-def check_own(path: Path, known: Collection[str] = ()) -> None:
-    """Refuse virtual datasets over other files than the ``known`` ones.
+def _open(path: Path) -> tuple[h5py.File, Surveyed]:
+    """The file that lies at a path, open, and what that one declares.
+
+    It is looked at three times by its name. Another process that writes there, a training or a
+    diagnosis, puts a new file in its place: then all is done again with the new one.
+    """
+    for _ in range(MOST_REPLACEMENTS):
+        before = _identity(path)
+        try:
+            gate.admit(path)
+            found, file = declared(path), h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
+        except (LandscapeError, OSError):
+            if _identity(path) == before:
+                raise
+            continue
+        if _identity(path) == before:
+            return file, found
+        file.close()
+    raise LandscapeError(
+        f"{path} must stay as it is while it is opened, another process replaced it "
+        f"{MOST_REPLACEMENTS} times; wait until that has ended"
+    )
+
+
+def _identity(path: Path) -> registry.Identity | None:
+    return registry.identity(path) if path.exists() else None
+
+
+def check_own(path: Path) -> None:
+    """Refuse virtual datasets, which are over other files.
 
     Raises:
         LandscapeError, OSError: as for `open_file`.
     """
-    for source in sorted(shown_by(path).difference(known)):
+    check_sources(path, shown_by(path))
+
+
+def check_sources(path: Path, sources: Collection[str], known: Collection[str] = ()) -> None:
+    """Refuse a file whose virtual datasets show others than the ``known`` ones.
+
+    Raises:
+        LandscapeError: it names one.
+    """
+    for source in sorted(set(sources).difference(known)):
         raise leads_out(path, f"a virtual dataset over {source!r}")
 
 
@@ -105,9 +145,8 @@ def declared(path: Path) -> Surveyed:
     Raises:
         LandscapeError, OSError: as for `open_file`.
     """
-    found = check_regular(path)
-    # Not by the time of the last change alone: that can be set.
-    return _looked_through(path, found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
+    check_regular(path)
+    return _looked_through(path, *registry.identity(path))
 
 
 @lru_cache(maxsize=1024)
@@ -129,16 +168,24 @@ def opened(path: Path, *, shows: bool = False) -> Iterator[h5py.File]:
     Raises:
         LandscapeError: it isn't there, isn't HDF5, is damaged, or leads out of itself.
     """
+    with _opened(path) as (file, found):
+        if not shows:
+            check_sources(path, found.sources)
+        yield file
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[h5py.File, Surveyed]]:
     if not path.exists() or path.is_dir():
         raise LandscapeError(f"file {path} must exist, found none")
     try:
-        file = open_file(path, shows=shows)
+        file, found = _open(path)
     except OSError as error:
         raise LandscapeError(
             f"{path} must be an HDF5 file, got one that can't be read as such: {error}"
         ) from error
     with file, whole(path):
-        yield file
+        yield file, found
 
 
 @contextmanager
@@ -178,16 +225,16 @@ def reading(
         LandscapeError: it isn't there, isn't HDF5, is damaged, leads out of itself, has another
             format or a newer version, or isn't as the rules say.
     """
-    with opened(path, shows=True) as file:
-        found = file.attrs.get("format")
-        if not isinstance(found, str) or found != format_name:
-            raise LandscapeError(f"{path} must be of format {format_name}, got {found}")
+    with _opened(path) as (file, found):
+        named = file.attrs.get("format")
+        if not isinstance(named, str) or named != format_name:
+            raise LandscapeError(f"{path} must be of format {format_name}, got {named}")
         if file.attrs["version"] > version:
             raise LandscapeError(
                 f"{path} must be of version {version} or older, got {file.attrs['version']}; "
                 "install a newer landscape"
             )
         if not shows:
-            check_own(path)
-        check(path, file, declared(path), rules)
+            check_sources(path, found.sources)
+        check(path, file, found, rules)
         yield file

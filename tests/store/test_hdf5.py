@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
+from landscape.store import hdf5
 from landscape.store.files import write_bytes
 from landscape.store.hdf5 import reading, write
+from landscape.store.vetting import gate
+from landscape.store.vetting.rules import FileRules
 
 
 def fill(value: float):
@@ -120,4 +123,54 @@ def test_newer_version(tmp_path):
     write(path, fill(1.5))
     assert refused(path, version=1) == (
         f"{path} must be of version 1 or older, got 2; install a newer landscape"
+    )
+
+
+RULES = FileRules(attributes={"*": {"unit": str}})
+
+
+def holding(name: str):
+    """Fills a file that holds this group, with an attribute that the rules look at."""
+
+    def into(file: h5py.File) -> None:
+        file.create_group(name).attrs["unit"] = name
+        file.attrs.update({"format": "landscape-test", "version": 2})
+
+    return into
+
+
+@pytest.mark.parametrize(
+    ("module", "step"), [(gate, "admit"), (hdf5, "declared"), (hdf5.h5py, "File")]
+)
+def test_one_file_is_read_though_another_takes_its_place(tmp_path, monkeypatch, module, step):
+    path, plain, left = tmp_path / "a.h5", getattr(module, step), ["b", "c"]
+    write(path, holding("a"))
+
+    def replaced(*arguments, **options):
+        done = plain(*arguments, **options)
+        if left and arguments[0] == path:
+            (tmp_path / left[0]).mkdir()
+            with monkeypatch.context() as undone:
+                undone.setattr(module, step, plain)
+                write(tmp_path / left[0] / "new.h5", holding(left[0]))
+            (tmp_path / left.pop(0) / "new.h5").replace(path)
+        return done
+
+    monkeypatch.setattr(module, step, replaced)
+    with reading(path, "landscape-test", 2, rules=RULES) as file:
+        assert [file[name].attrs["unit"] for name in file] == ["c"]
+
+
+def test_a_file_that_is_replaced_for_ever_is_refused(tmp_path, monkeypatch):
+    path, plain = tmp_path / "a.h5", hdf5.declared
+    write(path, holding("a"))
+
+    def replaced(path):
+        write(path, holding("b"))
+        return plain(path)
+
+    monkeypatch.setattr(hdf5, "declared", replaced)
+    assert refused(path) == (
+        f"{path} must stay as it is while it is opened, another process replaced it 100 times; "
+        "wait until that has ended"
     )

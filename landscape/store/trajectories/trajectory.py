@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store import names
-from landscape.store.hdf5 import check_own, declared, reading
+from landscape.store.hdf5 import check_own, check_sources, declared, reading
 from landscape.store.trajectories import constants
 from landscape.store.trajectories.rules import INDEX_RULES, SHARD_RULES
 from landscape.store.trajectories.scalars import SCALARS
 from landscape.store.vetting import gate
 from landscape.store.vetting.rules import check_datasets
 from landscape.store.vetting.shapes import parsed
+from landscape.store.vetting.survey import survey
 
 FORMAT = "landscape-trajectory"
 VERSION = 1
@@ -262,7 +263,8 @@ def listed(path: Path, file: h5py.File) -> list[dict[str, Any]]:
         LandscapeError: it names or shows other files.
     """
     shards: list[dict[str, Any]] = parsed(file.attrs["shards"])
-    check_own(path, [names.shard(shard["file"], path) for shard in shards])
+    known = [names.shard(shard["file"], path) for shard in shards]
+    check_sources(path, survey(path, file).sources, known)
     return shards
 
 
