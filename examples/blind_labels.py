@@ -72,8 +72,7 @@ def by_loss(loss: np.ndarray, constant: float) -> str:
         if lowest > 0.75 * constant:
             return "unclear"
         best = lowest
-    line = best + 0.25 * (constant - best)
-    late = loss[-len(loss) // LATE :] > line
+    late = level_at_end(loss[-len(loss) // LATE :]) > best + 0.25 * (constant - best)
     turns = int(np.abs(np.diff(late.astype(int))).sum())
     if 0.25 < late.mean() < 0.75 and turns >= 6:
         early, later = np.array_split(loss[-len(loss) // LATE :], 2)
@@ -83,6 +82,13 @@ def by_loss(loss: np.ndarray, constant: float) -> str:
     if stays and (lost > 0.3 or (lost > 0.1 and end > 3 * best)):
         return "escaped"
     return "learned" if lost < 0.1 and late.mean() < 0.25 else "unclear"
+
+
+def level_at_end(late: np.ndarray) -> np.ndarray:
+    """The rows as they would be had they not fallen: what falls while it is noisy doesn't jump."""
+    early, later = np.array_split(late, 2)
+    fall = min(0.0, float(np.median(later) - np.median(early))) / max(1, len(early))
+    return np.asarray(late + fall * np.arange(len(late))[::-1])
 
 
 def by_accuracy(accuracy: np.ndarray, chance: float) -> str:
@@ -98,7 +104,7 @@ def by_accuracy(accuracy: np.ndarray, chance: float) -> str:
             return "never"
         best = float(accuracy.max())
         way = best - chance
-    late = accuracy[-len(accuracy) // LATE :] < best - 0.25 * way
+    late = -level_at_end(-accuracy[-len(accuracy) // LATE :]) < best - 0.25 * way
     turns = int(np.abs(np.diff(late.astype(int))).sum())
     if 0.25 < late.mean() < 0.75 and turns >= 6:
         return "bouncing"
@@ -120,7 +126,8 @@ def why_never(loss: np.ndarray, constant: float, ends: Mapping[str, Mapping[str,
         return "stuck-jumping"
     if jumps > 0.03:
         return "ambiguous"
-    falls = loss[: len(loss) // 4].mean() - tail[len(tail) // 2 :].mean()
+    # Still: what came down to where it stays at its start doesn't fall.
+    falls = tail[: len(tail) // 2].mean() - tail[len(tail) // 2 :].mean()
     if falls > 5 * np.abs(np.diff(tail)).mean() + 1e-4 * constant:
         return "too-slow"
     return "ambiguous"

@@ -124,6 +124,7 @@ ALSO: dict[str, str] = {
     "overfitting": "It overfits: the validation loss has risen clearly from its minimum.",
     "noise-floor-raised": "The loss is above its best, but a tenth of the rate leads as low from "
     "the end as from the best weights: it is hotter there, not elsewhere.",
+    "accuracy-kept": "It isn't wrong more often than at its best: the accuracy is as it was.",
     "ended-in-excursion": "It ended during one more excursion; such ones came back before.",
     "end-above-best": "The loss ends a little above its best.",
     "little": "It learned little: the loss has settled clearly below that of a constant output, "

@@ -47,7 +47,10 @@ class Thresholds:
     bouncing_share: float = 0.1
     """if they cover more than this share of the rows after learning;"""
     restless: float = 0.4
-    """no level holds where they cover more than this share of the last stretch."""
+    """no level holds where rows above that loss are more than this share of the last third,"""
+    holds: float = 0.2
+    """and one that holds has at most this share of them there; between the two nothing is said.
+    After an escape: of rows near the best again."""
     overfitting: float = 1.1
     """Overfitting: validation loss so many times its minimum at the end, and clear of its noise."""
     flatter: float = 0.9

@@ -148,17 +148,19 @@ def of(
         ending = _glimpse(loss, constant, noise, found, rules)
     if ending.kind == NEVER:
         return ending
-    if _is_inside(loss, inside, rules):
-        return replace(ending, kind=INSIDE)
     kind = _kind(ending, rules)
     row = _left(loss, ending) if kind == AWAY else None
+    # A row that dips ends an excursion, and no time away from the best.
+    away = [at for at in (inside, row) if at is not None]
+    if inside is not None and all(_is_short(len(loss) - at, loss, rules) for at in away):
+        return replace(ending, kind=INSIDE)
     if row == len(loss):  # nearer to the best in its last row: not away for good
         return replace(ending, kind=BETWEEN)
     return replace(ending, kind=kind, left=row)
 
 
-def _is_inside(loss: Floats, inside: int | None, rules: EndingRules) -> bool:
-    return inside is not None and len(loss) - inside < max(FEWEST, rules.share * len(loss))
+def _is_short(rows: int, loss: Floats, rules: EndingRules) -> bool:
+    return rows < max(FEWEST, rules.share * len(loss))
 
 
 def _left(loss: Floats, ending: Ending) -> int:
@@ -185,6 +187,8 @@ def _kind(ending: Ending, rules: EndingRules) -> str:
     is_large = ending.lost >= rules.lost or ending.factor >= rules.times
     # Where all is lost again, what tells the best from L₀ tells it from the end.
     least = LEVEL if ending.lost >= ALL else rules.noises
+    if ending.glimpsed:  # The lowest of T noisy rows is √(2 ln T) deviations lower for no reason.
+        least = max(least, 1 + math.sqrt(2 * math.log(ending.stretches[-1].end)))
     return AWAY if is_large and ending.noises > least else BETWEEN
 
 

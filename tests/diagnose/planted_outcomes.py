@@ -95,12 +95,69 @@ def too_slow(seed: int, momentum: float) -> Evidence:
 
 def bouncing(seed: int, momentum: float) -> Evidence:
     """Good for most of the time, with a jump again and again."""
+    return run(_with_jumps(seed, 2, 4), momentum)
+
+
+def half_holding(seed: int, momentum: float) -> Evidence:
+    """The same with jumps that last: a level that holds is left for a third of the time."""
+    return run(_with_jumps(seed, 5, 9), momentum)
+
+
+def _with_jumps(seed: int, shortest: int, longer: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     loss = noisy(decay(200, 0.2), seed, 0.1)
     for at in range(40, 195, 18):
-        loss[at : at + 1 + generator.integers(4, 8)] = 1.2 + generator.random()
+        loss[at : at + generator.integers(shortest, longer)] = 1.2 + generator.random()
     loss[-3:] = 0.2
+    return loss
+
+
+def noisy_descent(seed: int, momentum: float) -> Evidence:
+    """Falls to its end, by more in a third of the rows than what it has left: that is no jump."""
+    loss = L0 * (1 - 0.85 * np.linspace(0, 1, 150) ** 2)
+    return run(noisy(loss, seed, 0.07), momentum)
+
+
+def learned_late(seed: int, momentum: float) -> Evidence:
+    """On its plateau for nine tenths of the time."""
+    loss = np.full(200, L0)
+    loss[180:] = decay(20, 0.2 * L0, 6)
+    return run(noisy(loss, seed, 0.01), momentum)
+
+
+def lost_at_the_end(seed: int, momentum: float) -> Evidence:
+    """Learned little, jumped about, lost it in its last rows: a network with BatchNorm on tiles."""
+    early = (2.09, 2.10, 2.15, 3.8, 2.2, 2.02, 1.97, 1.96, 2.0, 2.04, 2.01, 1.87, 1.94, 2.05)
+    later = (1.86, 2.0, 2.01, 1.91, 1.9, 1.91, 1.87, 1.84, 1.87, 1.84, 1.87, 1.9, 1.86, 1.96, 1.92)
+    loss = np.array([*early, *later, 1.94, 2.13, 2.11, 2.12, 2.1, 2.15]) * L0 / math.log(8)
+    found = run(noisy(loss, seed, 2e-3), momentum)
+    accuracy = np.full(len(loss), 0.22)
+    accuracy[-5:] = 0.12
+    return replace(found, rows=replace(found.rows, train_accuracy=accuracy))
+
+
+def lost_in_noise(seed: int, momentum: float) -> Evidence:
+    """Lost for the last third; single rows dip, as others had leapt before."""
+    generator = np.random.default_rng(seed)
+    loss = noisy(decay(150, 0.32), seed, 0.2)
+    loss[100:] = noisy(np.full(50, 2.4), seed, 0.2)
+    for at in (40, 55, 70, 85):
+        loss[at : at + generator.integers(2, 5)] = 1.9
+    loss[-4] = 0.8
     return run(loss, momentum)
+
+
+def seldom_low(seed: int, momentum: float) -> Evidence:
+    """Noise about a constant output's loss: it isn't away from its lowest row."""
+    return run(noisy(np.full(80, 1.5 * L0), seed, 0.5), momentum)
+
+
+def surer(seed: int, momentum: float) -> Evidence:
+    """The loss grows without end while the accuracy stays: a wide net at too large a rate."""
+    loss = np.concatenate([decay(40, 0.1, 5), 0.1 * np.exp(0.2 * np.arange(60))])
+    found = run(noisy(loss, seed, 0.3), momentum)
+    accuracy = np.full(100, 0.95) + 0.01 * np.random.default_rng(seed).standard_normal(100)
+    return replace(found, rows=replace(found.rows, train_accuracy=accuracy))
 
 
 def no_level(seed: int, momentum: float) -> Evidence:

@@ -7,7 +7,9 @@ import numpy as np
 from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.verdict import landing, on_the_way
-from landscape.diagnose.verdict.named import NamedOutcome
+from landscape.diagnose.verdict.named import NamedOutcome, unknown
+from landscape.diagnose.verdict.on_the_way import OnTheWay
+from landscape.quantities import percent
 from landscape.sgd import endings
 
 SAME = 1.5
@@ -18,8 +20,9 @@ def name(case: OutcomeCase) -> NamedOutcome:
     """Escaped, unless the floor below the end is as low as that below the best weights."""
     way = on_the_way.of(case)
     items: Items = dict(way.items)
-    if way.restless:
-        return NamedOutcome("bouncing", items=items, caveats=way.caveats)
+    came_back = case.course.left is not None and way.restless is not False
+    if came_back and not _is_for_good(case):
+        return _back_and_forth(way)
     if _has_the_same_floor(case, items):
         return NamedOutcome(
             "learned",
@@ -35,9 +38,22 @@ def name(case: OutcomeCase) -> NamedOutcome:
         confidence="intervention" if landing.is_tested(case) else "observation",
         landing=place,
         layers=layers,
-        also=(*_early(case), *way.also, *_unstable(case)),
+        also=(*_early(case), *way.also, *_kept(case), *_unstable(case)),
         items=items,
         caveats=landing.caveats(case),
+    )
+
+
+def _back_and_forth(way: OnTheWay) -> NamedOutcome:
+    """It left, and many rows since are near its best again."""
+    if way.restless:
+        return NamedOutcome("bouncing", items=way.items, caveats=way.caveats)
+    back = percent(float(way.items["restless"].value or 0))
+    return unknown(
+        f"it left its best, and of the rows since {back} are near it again, or it was away for as "
+        "long before and came back; training on would tell whether it stays away",
+        way.items,
+        way.also,
     )
 
 
@@ -49,11 +65,15 @@ def for_good(case: OutcomeCase) -> NamedOutcome | None:
     ending = case.course.ending
     if ending.kind in (endings.NEVER, endings.AWAY):
         return None
+    return name(case) if _is_for_good(case) else None
+
+
+def _is_for_good(case: OutcomeCase) -> bool:
+    """Whether nothing that tells inputs apart can move any more, and it could at the best."""
     standstill = landing.standstill(case.evidence).get("no_way_back")
     if standstill is None or standstill.value is not True:
-        return None
-    place, _ = landing.place(case)
-    return name(case) if place == "dead-plateau" else None
+        return False
+    return landing.place(case)[0] == "dead-plateau"
 
 
 def _early(case: OutcomeCase) -> tuple[str, ...]:
@@ -66,6 +86,11 @@ def _early(case: OutcomeCase) -> tuple[str, ...]:
     if len(below) and course.steps[below[-1]] - course.steps[below[0]] >= course.epoch:
         return ()
     return ("early",)
+
+
+def _kept(case: OutcomeCase) -> tuple[str, ...]:
+    fallen = accuracy_lost(case)
+    return ("accuracy-kept",) if fallen is not None and fallen < case.thresholds.points / 2 else ()
 
 
 def _unstable(case: OutcomeCase) -> tuple[str, ...]:
@@ -91,3 +116,17 @@ def _has_the_same_floor(case: OutcomeCase, items: Items) -> bool:
         end, SAME * best, "loss that η/10 reaches from the end; the same floor up to the line"
     )
     return end <= SAME * best or above < case.thresholds.near
+
+
+def accuracy_lost(case: OutcomeCase) -> float | None:
+    """Of the rows of the best stretch that are at its level, minus the last stretch's."""
+    accuracy = case.evidence.rows.train_accuracy
+    if accuracy is None:
+        return None
+    kept = accuracy[np.isfinite(case.evidence.rows.train_loss)]
+    found = case.course.ending.stretches
+    best, last = min(found, key=lambda each: each.low), found[-1]
+    low = case.course.loss[best.first : best.end] <= best.low
+    before = float(np.nanmedian(kept[best.first : best.end][low]))
+    lost = before - float(np.nanmedian(kept[last.first : last.end]))
+    return None if np.isnan(lost) else lost

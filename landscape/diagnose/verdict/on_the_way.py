@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,19 @@ import numpy as np
 from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.verdict import overfitting
+from landscape.diagnose.verdict.named import NamedOutcome, unknown
+from landscape.quantities import percent
 from landscape.sgd import endings, escapes
+from landscape.sgd.escapes import Course, Excursion
+from landscape.store.scans.records import Floats
 
 LATE = 3
 """Whether a level holds is looked for in so large a part of the rows at the end."""
+AHEAD = 12
+"""A row is held against the lowest loss up to a twelfth of the rows later: a loss that falls while
+it is noisy isn't away from where it will be in the end."""
+LONGER = 3
+"""After many excursions an escape is so many times as long as the longest of them."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,7 @@ class OnTheWay:
     items: Items
     caveats: tuple[str, ...] = ()
     restless: bool | None = False
-    """Whether it still jumps so much that no level holds; None: too few jumps to say."""
+    """Whether it still jumps so much that no level holds; None: more than if one did, and less."""
 
 
 def of(case: OutcomeCase) -> OnTheWay:
@@ -36,6 +45,17 @@ def of(case: OutcomeCase) -> OnTheWay:
     if case.course.ending.kind == endings.NEAR and _overfits(case, items):
         also.append("overfitting")
     return OnTheWay(tuple(also), items, caveats, restless)
+
+
+def unsettled(way: OnTheWay) -> NamedOutcome:
+    """No name where rows that are away are too many for a level that holds, too few for none."""
+    return unknown(
+        f"{percent(float(way.items['restless'].value or 0))} of its last third lies over a "
+        "quarter of the way from its best back to a constant output's loss, too much for a level "
+        "that holds and not clearly jumping all through; training on would tell",
+        way.items,
+        way.also,
+    )
 
 
 def _jumps(case: OutcomeCase, items: Items) -> Iterator[str]:
@@ -64,27 +84,61 @@ def _bounces(case: OutcomeCase, items: Items) -> bool | None:
         limits.bouncing_share,
         "share of the rows after learning in excursions",
     )
-    late = course.loss[-max(1, len(course.loss) // LATE) :]
-    above = late > course.level
-    # Excursions begin where it had learned for an epoch: one that jumps may never have.
-    returns = int((above[:-1] & ~above[1:]).sum())
-    still = LATE * returns >= limits.bouncing_excursions
     if course.left is None:
-        away = float(above.mean())
+        apart = _apart(course)[-max(1, len(course.loss) // LATE) :]
+        returns = _returns(apart, limits.excursion)
+        away = float((apart > limits.excursion).mean())
         meaning = (
             "share of the last third of the rows above a quarter of the way back to L₀, from where "
             f"it returned {returns} times"
         )
+        # Excursions begin where it had learned for an epoch: one that jumps may never have.
+        jumps = LATE * returns >= limits.bouncing_excursions
+        often = max(len(ended), returns) >= limits.bouncing_excursions
     else:
         # Having left, it jumps if it is back again and again.
         back = (course.ending.best * course.ending.end) ** 0.5 if course.ending.best > 0 else 0.0
         away = float((course.loss[course.left :] <= back).mean())
-        still, meaning = True, "share of the rows since it left that are nearer to the best again"
+        meaning = "share of the rows since it left that are nearer to the best again"
+        jumps, often = True, len(ended) >= limits.bouncing_excursions
     items["restless"] = Item(away, limits.restless, meaning)
-    often = max(len(ended), returns) >= limits.bouncing_excursions
-    if not still or not away > limits.restless:
+    if jumps and often and away > limits.restless:
+        return True
+    # More than spikes, and no jumping all through; or not away for longer than before.
+    return None if away > limits.holds or (often and _is_one_more(course, ended)) else False
+
+
+def _is_one_more(course: Course, ended: Sequence[Excursion]) -> bool:
+    """Whether what it left for isn't clearly longer than excursions that it came back from."""
+    if course.left is None:
         return False
-    return True if often else None
+    return len(course.loss) - course.left < LONGER * max(each.rows for each in ended)
+
+
+def _apart(course: Course) -> Floats:
+    """(T,) how far a row lies from the best about then, as a share of the way back to L₀.
+
+    0 where it hasn't risen there, for while the loss falls fast rows lie above what comes; and
+    where nothing was learned. The best is one of medians of three rows: of T noisy ones it is low
+    for no reason.
+    """
+    padded = np.pad(course.loss, 1, mode="edge")
+    smooth = np.median([padded[:-2], padded[1:-1], padded[2:]], axis=0)
+    before = np.minimum.accumulate(smooth)
+    rows = np.arange(len(before)) + max(1, len(before) // AHEAD)
+    best = before[np.minimum(rows, len(before) - 1)]
+    way = course.constant - best
+    there = way > course.rules.learned * course.scale
+    apart = (course.loss - best) / np.where(there, way, 1.0)
+    risen = 2 * (course.loss - before) > course.rules.excursion * way
+    return np.asarray(np.where(there & (risen | (apart <= 0)), apart, 0.0))
+
+
+def _returns(apart: Floats, line: float) -> int:
+    """How often it came from above the line to less than half as far: not across it and back."""
+    places = np.where(apart > line, 1, np.where(apart < line / 2, -1, 0))
+    places = places[places != 0]
+    return int((np.diff(places) < 0).sum())
 
 
 def _catapult(case: OutcomeCase, also: list[str], items: Items) -> tuple[str, ...]:

@@ -20,24 +20,19 @@ def near(case: OutcomeCase) -> NamedOutcome:
     if way.restless:
         return _named("bouncing", way)
     if way.restless is None:
-        return unknown(
-            "it jumps back towards a constant output's loss, too seldom to tell whether a level "
-            "holds; training on would",
-            way.items,
-            way.also,
-        )
+        return on_the_way.unsettled(way)
     return _held_against_others(case, way)
 
 
 def between(case: OutcomeCase) -> NamedOutcome:
     """Above the best, too little to be clear: units decide, then jumps, then accuracy."""
     way, limits = on_the_way.of(case), case.thresholds
-    if landing.collapsed(case):
-        return escape.name(case)
     if way.restless:
         return _named("bouncing", way)
+    if landing.collapsed(case):
+        return escape.name(case)
     items = way.items
-    fallen = _accuracy_lost(case)
+    fallen = escape.accuracy_lost(case)
     if fallen is not None:
         items["accuracy_lost"] = Item(
             fallen, limits.points, "accuracy at the best stretch's level minus the end's"
@@ -45,7 +40,7 @@ def between(case: OutcomeCase) -> NamedOutcome:
         # Accuracy is evidence of its own; the loss needs only be clear of the noise that is now.
         if fallen > limits.points and case.course.ending.own_noises > limits.noises:
             return escape.name(case)
-        if fallen < limits.points / 2:
+        if fallen < limits.points / 2 and way.restless is not None:
             return _named("learned", way, "end-above-best")
     return unknown(
         "the end is above the best stretch, but not by much; training on, or again from the end "
@@ -69,8 +64,15 @@ def inside(case: OutcomeCase) -> NamedOutcome:
     }
     if way.restless:
         return _named("bouncing", way)
-    if any(each.rows >= last.rows for each in case.course.ended):
-        # Such ones have come back before: so far it is one more of them.
+    if way.restless is None:
+        return on_the_way.unsettled(way)
+    loss = case.course.loss
+    height = float(np.median(loss[last.first :]))
+    if any(
+        each.rows >= last.rows and loss[each.first : each.end].max() >= height
+        for each in case.course.ended
+    ):
+        # As long and as high ones have come back before: so far it is one more of them.
         return _named("learned", way, "ended-in-excursion")
     return unknown(
         f"the run ends during an excursion of {last.rows} rows, too short to tell whether it comes "
@@ -134,17 +136,3 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
         items=way.items | items,
         caveats=way.caveats,
     )
-
-
-def _accuracy_lost(case: OutcomeCase) -> float | None:
-    """Of the rows of the best stretch that are at its level, minus the last stretch's."""
-    accuracy = case.evidence.rows.train_accuracy
-    if accuracy is None:
-        return None
-    kept = accuracy[np.isfinite(case.evidence.rows.train_loss)]
-    found = case.course.ending.stretches
-    best, last = min(found, key=lambda each: each.low), found[-1]
-    low = case.course.loss[best.first : best.end] <= best.low
-    before = float(np.nanmedian(kept[best.first : best.end][low]))
-    lost = before - float(np.nanmedian(kept[last.first : last.end]))
-    return None if np.isnan(lost) else lost
