@@ -120,7 +120,7 @@ def test_a_disk_that_is_read_only(run, tmp_path):
 def begun(run):
     """A diagnosis of a run in a process of its own that has begun to measure."""
     # One other order from each place: as many kinds of trainings, and parts, as with ten.
-    held, options = run / f".{analysis.NAME}.lock", "--epochs 1 --orders 1 --quiet".split()
+    held, options = run / f".{analysis.NAME}.lock", ["--epochs", "1", "--orders", "1", "--quiet"]
     held.unlink(missing_ok=True)  # of one that was killed
     process = subprocess.Popen(
         [*MAIN, "diagnose", str(run), *options],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from landscape.diagnose.motion.estimates import is_sgd
-from landscape.diagnose.outcome_names import ALSO, LANDINGS, OUTCOMES, POINTS
+from landscape.diagnose.outcome_names import ALSO, LANDINGS, OUTCOMES, POINTS, UNDETERMINED
 from landscape.diagnose.verdict import landing
 from landscape.diagnose.verdict.asked import TESTED, Asked, Told, tested, unanswered
 from landscape.diagnose.verdict.wording import (
@@ -96,8 +96,9 @@ def _left_again(asked: Asked, start: str) -> str:
     if share is None or control is None or is_below(control.value, control.threshold):
         return ""
     stability = DECIDED[str(said(verdict, f"stability_from_{name}"))]
-    where = STARTS[start].page
-    return f"{share:.0%} of other batch orders leave from {where} ({stability})"
+    where, branches = STARTS[start].page, asked.evidence.measured.branches
+    count = sum((b.start, b.kind) == (start, "other-order") for b in branches)
+    return f"{share * count:.0f} of {count} other batch orders leave from {where} ({stability})"
 
 
 DECIDED = {
@@ -126,7 +127,7 @@ def way_back(asked: Asked) -> Told:
             return unanswered(f"it isn't tested; {TRAIN}")
         return Told(" ".join((*dead, *rates)), tested(bool(rates)))
     noises = number_of(verdict, "end_noises")
-    if noises is None:
+    if noises is None or verdict.verdict == UNDETERMINED:
         return unanswered("what the end is beside the best isn't clear; training on would tell")
     text = "It needn't: it ends "
     text += f"{number(max(noises, 0.0), 2)} standard deviations of its noise above its best stretch"
@@ -182,6 +183,8 @@ def plateau(asked: Asked) -> Told:
 def stuck_rates(asked: Asked) -> Told:
     """At which rates it would be stuck, started in the middle of the plateau."""
     placed = number_of(asked.verdict, "plateau_rates")
+    if placed is None and asked.verdict.verdict == "escaped":
+        return unanswered(f"no network was put on the plateau and trained; {TRAIN}")
     if placed is None:
         return unanswered(
             "networks are put on the plateau and trained at several rates only after an escape; "
@@ -211,7 +214,7 @@ def overfits(asked: Asked) -> Told:
     if left is not None:
         early = left.first >= found.step
         order = "before" if early else "after"
-        text += f" and {abs(left.first - found.step):,} {order} it left"
+        text += f", {abs(left.first - found.step):,} steps {order} it left"
     text += (
         f"; at the end it is {number(found.validation_end)}, {number(abs(found.gap))} {side} "
         "training."

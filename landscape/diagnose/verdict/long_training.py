@@ -37,9 +37,10 @@ def stays(asked: Asked) -> Told:
         name = said(verdict, f"over_{which}")
         if isinstance(name, str) and name not in (verdict.motion, UNDETERMINED):
             text += f" {over_steps(verdict, number_of(verdict, steps))} it is {name}."
-    if verdict.motion == UNDETERMINED and "share_confined" in verdict.evidence:
-        parts = (max(number_of(verdict, f"share_{kind}") or 0.0, 0.0) for kind in KINDS)
-        confined, walk, drift = (f"{part:.0%}" for part in parts)
+    shares = [number_of(verdict, f"share_{kind}") for kind in KINDS]
+    known = [share for share in shares if share is not None and share > NO_SUM]
+    if verdict.motion == UNDETERMINED and len(known) == len(KINDS):
+        confined, walk, drift = (f"{max(share, 0.0):.0%}" for share in known)
         text += (
             f" Read as a sum, its squared displacement over half the window is {confined} "
             f"confined, {walk} a walk, {drift} a drift."
@@ -50,6 +51,8 @@ def stays(asked: Asked) -> Told:
 
 
 KINDS = ("confined", "walk", "drift")
+NO_SUM = -0.05
+"""A share below this says that the movement is no sum of the three."""
 
 
 def apart(asked: Asked) -> Told:
@@ -208,7 +211,9 @@ def oscillates(asked: Asked) -> Told:
         return unanswered("no losses are known in its window")
     low, middle, high = (float(value) for value in np.quantile(loss, [0.05, 0.5, 0.95]))
     largest = float(loss.max())
-    text = (
+    left = next((each for each in asked.verdict.events if each.name == "escape"), None)
+    text = f"Ruin: it left at step {left.first:,}. " if left is not None else ""
+    text += (
         f"From step {first:,} on 9 of 10 losses lie between {number(low)} and {number(high)} "
         f"(median {number(middle)}), the largest is {number(largest)}"
     )

@@ -60,8 +60,8 @@ def test_an_escape_is_answered_whole():
     assert "It has been away since step 500." in said["1.3"][0]
     assert "spiked and came back 5 times" in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
-    assert "100% of other batch orders leave from the best weights (unstable)" in said["1.9"][0]
-    assert "20% of other batch orders leave from before the onset (not clearly" in said["1.9"][0]
+    assert "10 of 10 other batch orders leave from the best weights (unstable)" in said["1.9"][0]
+    assert "2 of 10 other batch orders leave from before the onset (not clearly" in said["1.9"][0]
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
     assert "was 3; this rate bears 2 under noise, 38 without" in said["1.9"][0]
     assert "From its end 0 of 4 other rates make it learn within 15 epochs." in (said["1.4"][0])
@@ -81,7 +81,25 @@ def test_overfitting_is_set_beside_the_jump():
     lowest = int(rows.step[int(np.argmin(rows.validation_loss))])
     text = asked(evidence)["1.8"][0]
     assert f"Validation loss was lowest, {rows.validation_loss.min():.3g}, at step {lowest}" in text
-    assert f"and {500 - lowest} before it left" in text
+    assert f", {500 - lowest} steps before it left;" in text
+
+
+def test_an_escape_is_ruin_and_its_plateau_waits_for_trainings():
+    evidence = outcomes.spikes_then_dead(0, 0.9)
+    said = asked(evidence)
+    assert said["2.7"][0].startswith("Ruin: it left at step 500. From step ")
+    assert said["1.7"][0] == (
+        "Not answered: no network was put on the plateau and trained; trainings from its snapshots "
+        "would tell: leave out --no-intervene."
+    )
+
+
+def test_why_it_does_not_come_back_is_not_said_of_what_may_not_have_left():
+    text, confidence = asked(outcomes.lost_at_the_end(0, 0.0))["1.4"]
+    assert text == (
+        "Not answered: what the end is beside the best isn't clear; training on would tell."
+    )
+    assert confidence == "undetermined"
 
 
 def test_a_long_run_is_answered_whole():

@@ -196,7 +196,7 @@ def test_words_for_an_escape():
         "for 5 of 6 parameter tensors, all but "
     )
     assert said(found, "1.9").endswith(
-        "At this rate 100% of other batch orders leave from the best weights (unstable), 20% of "
+        "At this rate 10 of 10 other batch orders leave from the best weights (unstable), 2 of 10 "
         "other batch orders leave from before the onset (not clearly unstable). A tenth of it "
         "stays."
     )
