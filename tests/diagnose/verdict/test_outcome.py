@@ -26,7 +26,6 @@ def decide(evidence: Evidence) -> outcome.NamedOutcome:
     return outcome.name_outcome(evidence, LIMITS)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize(
     ("name", "expected", "confidence"),
     [
@@ -68,8 +67,9 @@ def decide(evidence: Evidence) -> outcome.NamedOutcome:
         ("late_spike", "undetermined", "undetermined"),
     ],
 )
-def test_planted_outcome(name, expected, confidence, momentum):
-    found = [decide(getattr(planted, name)(seed, momentum)) for seed in range(SEEDS)]
+def test_planted_outcome(name, expected, confidence):
+    # The losses don't depend on momentum: half of the seeds have it.
+    found = [decide(getattr(planted, name)(seed, 0.9 * (seed % 2))) for seed in range(SEEDS)]
     counts = Counter((each.name, each.confidence) for each in found)
     assert counts[expected, confidence] >= 19
     assert set(counts) <= {(expected, confidence), ("undetermined", "undetermined")}
