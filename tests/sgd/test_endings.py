@@ -152,6 +152,22 @@ def test_an_excursion_that_is_too_short_for_a_stretch():
     assert endings.of(loss, L0, 0.0, EndingRules(), inside=80).kind == "inside"
 
 
+def test_a_row_that_dips_ends_no_time_away():
+    loss = np.concatenate([np.full(60, 0.5), np.full(40, L0)])
+    loss[-3] = 0.5  # what reaches the end as an excursion has two rows, the time away has 40
+    found = endings.of(loss * np.exp(wandering(100, 0, 0.02, 0)), L0, 0.0, EndingRules(), inside=98)
+    assert (found.kind, found.left) == (endings.AWAY, 60)
+
+
+def test_the_lowest_of_many_noisy_rows_has_not_been_left():
+    # Half of such runs have a row as low as what shows that something was learned.
+    logs = [wandering(80, 0.0, 0.5, seed) + math.log(1.5 * L0) for seed in range(40)]
+    found = [read(np.exp(each)) for each in logs]
+    glimpsed = [each for each in found if each.glimpsed]
+    assert len(glimpsed) > 20
+    assert {each.kind for each in glimpsed} <= {endings.BETWEEN, endings.NEAR}
+
+
 def test_losses_below_zero_are_cut_as_they_are():
     loss = np.r_[np.full(40, -5.0), np.full(40, -1.0)] + 0.01 * wandering(80, 0.0, 1.0, 0)
     assert [each.end for each in endings.stretches(loss)] == [40, 80]
