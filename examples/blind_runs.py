@@ -7,8 +7,8 @@
 The first draws each run's data, net and settings from its number and trains it, some seconds each.
 The second labels the runs from raw losses and activations; it imports nothing of the diagnosis.
 The third asks the diagnosis (units and losses only, no trainings), which it refuses before labels
-are there, and writes the table: how often it is right, undetermined or wrong. docs/science.md has
-what came of it.
+are there, and writes the table: how often it is right, undetermined or wrong.
+docs/science/blind.md has what came of it.
 
 Data, 1,000 samples each: Fashion-MNIST (`--fashion`, Debian's dataset-fashion-mnist), tiles of the
 photographs of scikit-image (`--photographs`, its folder skimage/data), tables of scikit-learn, and
