@@ -85,6 +85,15 @@ def diagnose(
             rich_help_panel=TRAIN,
         ),
     ] = False,
+    again: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.py:function",
+            help="Of a run recorded from your own loop: a function that takes the model and gives "
+            "its optimizer and the batch size, so that it can be trained again.",
+            rich_help_panel=TRAIN,
+        ),
+    ] = None,
     after: Annotated[
         int | None,
         typer.Option(
@@ -186,6 +195,7 @@ def diagnose(
         only=listed(only) if only else None,
         intervene=not no_intervene,
         twin=twin,
+        again=again,
         after=after,
         epochs=epochs,
         budget=parse_duration(budget, "--budget"),
@@ -230,6 +240,7 @@ class DiagnosisChoice:
     accept_changes: bool
     trust: bool
     quiet: bool
+    again: str | None = None
 
 
 def thresholds(pairs: Sequence[str]) -> Thresholds:
@@ -316,6 +327,7 @@ def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
         only=choice.only,
         intervene=choice.intervene,
         twin=read(choice.twin) if choice.twin is not None else None,
+        again=choice.again,
         after=choice.after,
         epochs=choice.epochs,
         budget=choice.budget,

@@ -102,8 +102,8 @@ def _coefficient(found: LearningCoefficient) -> RenderableType:
     for check in found.checks:
         lines.append(
             Text(
-                f"last floor, {check.change}: {_with_error(check.value, check.error)}, "
-                f"a quadratic's {cell(check.null)}"
+                f"below step {found.step[found.checked]}, {check.change}: "
+                f"{_with_error(check.value, check.error)}, a quadratic's {cell(check.null)}"
             )
         )
     lines.append(

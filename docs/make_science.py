@@ -1,19 +1,24 @@
-"""Write the tables of docs/science.md and draw its pictures.
+"""Write the tables of docs/science.md and docs/science/, and draw their pictures.
 
     python docs/make_science.py HIGH LONG
 
-HIGH and LONG are the folders of examples/high_learning_rate.py and examples/long_training.py.
+HIGH and LONG are the folders of examples/high_learning_rate.py and examples/long_training.py. A
+table or picture none of whose runs are there is left as it is.
 """
+
+from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import science_pictures
 import science_tables
 
-PAGE = Path(__file__).parent / "science.md"
-PICTURES = PAGE.parent / "pictures"
+DOCS = Path(__file__).parent
+PICTURES = DOCS / "pictures"
 LARGEST = 300_000
 """Bytes of a picture: they are kept in the repository."""
 TRIALS = ("escape", "late-escape", "jumping", "fine", "too-slow")
@@ -22,7 +27,7 @@ REGIMES = (
     *("longest", "momentum-same-rate", "decay", "noise", "plain"),
 )
 """By what moves them: η/B, then what is left out."""
-OTHERS = ("resnet", "fashion-cnn")
+EVERY = (*REGIMES, "resnet", "fashion-cnn")
 RENDERED = {
     "science-dying": ("late-escape/seed0", "units"),
     "science-again": ("late-escape/seed0", "replicas"),
@@ -34,39 +39,66 @@ LONG_RENDERED = {
 }
 
 
+@dataclass(frozen=True)
+class Table:
+    """Where a table stands, and what it is of."""
+
+    page: str
+    """Below docs/."""
+    made: Callable[[Path, Sequence[str]], str]
+    trials: Sequence[str]
+    long: bool = False
+    """Of the long trainings."""
+
+
+TABLES = {
+    "trials": Table("science/high_rate.md", science_tables.trials, TRIALS),
+    "escapes": Table("science/interventions.md", science_tables.escapes, TRIALS),
+    "motion": Table("science/regimes.md", science_tables.motion, EVERY, long=True),
+    "split": Table("science/regimes.md", science_tables.split, EVERY, long=True),
+    "lags": Table("science/regimes.md", science_tables.lags, EVERY, long=True),
+    "distances": Table("science/regimes.md", science_tables.distances, EVERY, long=True),
+    "barriers": Table("science/regimes.md", science_tables.barriers, EVERY, long=True),
+    "losses": Table("science/regimes.md", science_tables.losses, EVERY, long=True),
+}
+
+
 def main(high: Path, long: Path) -> None:
     """Put all of the tables in their places, draw all of the pictures and check their size."""
-    every = (*REGIMES, *OTHERS)
-    tables = {
-        "trials": science_tables.trials(high, TRIALS),
-        "escapes": science_tables.escapes(high, TRIALS),
-        "motion": science_tables.motion(long, every),
-        "split": science_tables.split(long, every),
-        "lags": science_tables.lags(long, every),
-        "distances": science_tables.distances(long, every),
-        "barriers": science_tables.barriers(long, every),
-        "losses": science_tables.losses(long, every),
-    }
-    text = PAGE.read_text(encoding="utf-8")
-    for name, table in tables.items():
-        text = placed(text, name, table)
-    PAGE.write_text(text, encoding="utf-8")
-    science_pictures.trials(high, TRIALS, PICTURES / "science-trials.png")
-    science_pictures.regimes(long, REGIMES, PICTURES / "science-regimes.png")
+    for name, table in TABLES.items():
+        folder = long if table.long else high
+        if there(folder, table.trials, name):
+            page = DOCS / table.page
+            text = page.read_text(encoding="utf-8")
+            made = table.made(folder, table.trials)
+            page.write_text(placed(text, name, made, page), encoding="utf-8")
+    if there(high, TRIALS, "science-trials"):
+        science_pictures.trials(high, TRIALS, PICTURES / "science-trials.png")
+    if there(long, REGIMES, "science-regimes"):
+        science_pictures.regimes(long, REGIMES, PICTURES / "science-regimes.png")
     for folder, pictures in ((high, RENDERED), (long, LONG_RENDERED)):
         for name, (run, kind) in pictures.items():
-            _render(folder / run, kind, PICTURES / f"{name}.png")
+            if (folder / run).exists():
+                _render(folder / run, kind, PICTURES / f"{name}.png")
     for file in PICTURES.glob("science-*.png"):
         if (size := file.stat().st_size) > LARGEST:
             raise SystemExit(f"{file} must be at most {LARGEST} bytes, got {size}")
 
 
-def placed(text: str, name: str, table: str) -> str:
+def there(folder: Path, trials: Sequence[str], name: str) -> bool:
+    """Whether there are runs of all trials; some without others would make half a table."""
+    lacking = [trial for trial in trials if not list((folder / trial).glob("seed*/verdict.json"))]
+    if lacking and len(lacking) < len(trials):
+        raise SystemExit(f"{name} needs runs of all its trials, {folder} lacks {lacking}")
+    return not lacking
+
+
+def placed(text: str, name: str, table: str, page: Path) -> str:
     """The text with a table after its mark, instead of the one that was there."""
     mark = f"<!-- table: {name} -->\n"
     before, found, after = text.partition(mark)
     if not found:
-        raise SystemExit(f"{PAGE} must have a line {mark.strip()}")
+        raise SystemExit(f"{page} must have a line {mark.strip()}")
     lines = after.splitlines(keepends=True)
     while lines and lines[0].startswith("|"):
         lines.pop(0)

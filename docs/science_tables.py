@@ -1,4 +1,4 @@
-"""The tables of docs/science.md, read from what the experiments left in their folders.
+"""The tables of docs/science.md and docs/science/, read from the folders of the experiments.
 
 A cell holds one number a seed, or their range: least to largest.
 """
@@ -60,6 +60,67 @@ def trials(folder: Path, names: Iterable[str]) -> str:
         "hidden units dead at the end, of 64": lambda case: _dead(case, math.inf),
         "batch sharpness at best": lambda case: case.at("sharpness", "value", case.best),
         "λ_max at best": lambda case: _top(case, case.best),
+    }
+    return _columns(folder, names, columns)
+
+
+def beside(folder: Path, names: Iterable[str]) -> str:
+    """Other networks at a high learning rate, in short."""
+    columns: dict[str, Column] = {
+        "η, β, B": _settings,
+        "outcome": lambda case: case.verdict["verdict"],
+        "best loss": _evidence("best_loss"),
+        "end loss": _evidence("end_loss"),
+        "dead or saturated at the end, %": _stuck,
+        "left again, same η": _left_again,
+        "η/10 instead: loss": _at_a_tenth,
+        "came back from the end": _came_back,
+    }
+    return _columns(folder, names, columns)
+
+
+def _stuck(case: Case) -> float:
+    """Units of all layers that were dead or saturated at the end, in percent."""
+    units = case.part("units")
+    return float(100 * np.sum(units["stuck"][-1]) / np.sum(units["sizes"]))
+
+
+def _left_again(case: Case) -> str:
+    """Of other orders from the best weights, after an escape."""
+    escape = case.part("interventions").get("escape")
+    return f"{escape['again'][0]['away']} of {escape['again'][0]['count']}" if escape else "–"
+
+
+def _at_a_tenth(case: Case) -> str:
+    """Where a tenth of the rate leads from the best weights, after an escape."""
+    branches = (case.part("interventions").get("escape") or {}).get("branches", ())
+    found = [b["end_loss"] for b in branches if (b["kind"], b["start"]) == ("lower-rate", "best")]
+    return spanned(found)
+
+
+def _came_back(case: Case) -> str:
+    """Of the trainings at other rates from the end, after an escape."""
+    escape = case.part("interventions").get("escape")
+    if not escape:
+        return "–"
+    kinds = ("rate", "lower-rate")
+    ends = [b["end_loss"] for b in escape["branches"] if b["start"] == "end" and b["kind"] in kinds]
+    return f"{sum(loss < escape['level'] for loss in ends)} of {len(ends)}"
+
+
+def long_beside(folder: Path, names: Iterable[str]) -> str:
+    """Other networks in a long training, in short."""
+    columns: dict[str, Column] = {
+        "η, β, B": _settings,
+        "epochs": lambda case: str(case.setting["epochs"]),
+        "motion": lambda case: case.verdict["motion"],
+        "confined": _evidence("share_confined"),
+        "walk": _evidence("share_walk"),
+        "drift": _evidence("share_drift"),
+        "replicas' ratio": _of("interventions", "motion", "replicas", "ratio"),
+        "√MSD(T/2)": _moved,
+        "typical copy": _of("permutations", "typical", "mean"),
+        "straight line, points": _worst("line"),
     }
     return _columns(folder, names, columns)
 

@@ -17,6 +17,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import networks
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,43 +26,24 @@ from torch import nn
 from landscape.diagnose.connectivity import connectivity, curves
 from landscape.diagnose.symmetry import symmetry
 from landscape.problem import Problem
-from landscape.problem.load import builtin
 from landscape.sgd import Settings, steps
 from landscape.store.measured.paths import PairBarriers
 
-CLASSES, PIXELS = 10, 64
 EPOCHS, FLOOR_EPOCHS, FLOORS = 30, 10, 4
 """Of a training; of the descent from a snapshot; snapshots, spread over the second half."""
 SETTINGS = Settings(lr=0.1, momentum=0.9, batch_size=32, epochs=EPOCHS)
 Weights = NDArray[np.float64]
 
 
-def plain(width: int) -> nn.Module:
-    """Two hidden layers with ReLU."""
-    return nn.Sequential(
-        nn.Flatten(),
-        *(nn.Linear(PIXELS, width), nn.ReLU()),
-        *(nn.Linear(width, width), nn.ReLU()),
-        nn.Linear(width, CLASSES),
-    )
-
-
-def normalized(width: int) -> nn.Module:
-    """The same with BatchNorm before each ReLU."""
-    return nn.Sequential(
-        nn.Flatten(),
-        *(nn.Linear(PIXELS, width), nn.BatchNorm1d(width), nn.ReLU()),
-        *(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()),
-        nn.Linear(width, CLASSES),
-    )
-
-
 NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
-    "small": lambda: plain(64),
-    "normalized": lambda: normalized(64),
-    "large": lambda: plain(960),
+    "small": lambda: networks.multilayer(64, 2, activation=nn.ReLU),
+    "tanh": lambda: networks.multilayer(64, 2, activation=nn.Tanh),
+    "normalized": lambda: networks.multilayer(64, 2, activation=nn.ReLU, normalized=True),
+    "transformer": lambda: networks.Transformer(32, depth=2, heads=4, hidden=64),
+    "large": lambda: networks.multilayer(1024, 2, activation=nn.ReLU),
+    "large-normalized": lambda: networks.multilayer(1024, 2, activation=nn.ReLU, normalized=True),
 }
-"""On scikit-learn's digits."""
+"""On scikit-learn's digits, those of examples/networks.py."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +82,8 @@ HEAD = [
 
 def made(network: str, seed: int) -> Problem:
     """A network as a seed begins it."""
-    digits = builtin(model="mlp", data="digits")
     torch.manual_seed(seed)
-    return Problem(NETWORKS[network](), digits.train)
+    return networks.on_digits(NETWORKS[network]())
 
 
 def descended(problem: Problem, settings: Settings) -> Weights:
@@ -134,14 +115,14 @@ def of_one(network: str, seed: int = 0) -> Weights:
     return np.stack(found)
 
 
-def compared(network: str, between: str, networks: Weights) -> Row:
+def compared(network: str, between: str, floors: Weights) -> Row:
     """Lines and matched lines between all pairs, curves between neighbours."""
     problem = made(network, 0)
-    found = connectivity.between(problem, networks, symmetry=symmetry.find(problem))
+    found = connectivity.between(problem, floors, symmetry=symmetry.find(problem))
     measure = connectivity.measurer(problem)
     bent = [
-        curves.connect(problem, *networks[k : k + 2], measure=measure).barrier.error
-        for k in range(len(networks) - 1)
+        curves.connect(problem, *floors[k : k + 2], measure=measure).barrier.error
+        for k in range(len(floors) - 1)
     ]
     assert found.matched is not None
     assert found.matched_distance is not None
@@ -178,8 +159,8 @@ def main() -> None:
             f"{chosen.seeds} seeds": independent(network, chosen.seeds),
             f"{FLOORS} floors of one training": of_one(network),
         }
-        for between, networks in kinds.items():
-            print(f"| {' | '.join(compared(network, between, networks).cells())} |", flush=True)
+        for between, floors in kinds.items():
+            print(f"| {' | '.join(compared(network, between, floors).cells())} |", flush=True)
 
 
 if __name__ == "__main__":

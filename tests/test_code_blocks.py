@@ -133,7 +133,11 @@ def watched(loop: str, names: dict[str, Any]) -> None:
 
 
 def own_training(names: dict[str, Any]) -> None:
-    watched(blocks("docs/own-training.md", "python")[0], names)
+    """The loop, and a diagnosis that trains on from it."""
+    loop, again, *_ = blocks("docs/own-training.md", "python")
+    watched(loop, names)
+    exec(compile(again, "docs/own-training.md", "exec"), names)
+    assert "interventions" in names["verdict"].rests_on.parts
 
 
 def in_order(page: str, names: dict[str, Any]) -> None:
@@ -189,7 +193,7 @@ def test_python_runs_as_it_stands(name, here):
 def test_lightning_and_hugging_face_run_as_they_stand(here):
     from landscape.problem import Problem
 
-    _, lightning, huggingface = blocks("docs/own-training.md", "python")
+    _, _, lightning, huggingface = blocks("docs/own-training.md", "python")
     names = dict(lightning_names())
     exec(compile(lightning, "docs/own-training.md", "exec"), names)
     assert read(Path("runs/mine")).record["steps"] == 8

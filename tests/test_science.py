@@ -1,4 +1,4 @@
-"""The tables of docs/science.md hold what the runs' own files say."""
+"""The tables of docs/science.md and docs/science/ hold what the runs' own files say."""
 
 from __future__ import annotations
 
@@ -132,10 +132,33 @@ def test_what_came_of_an_escape(modules, runs, tmp_path):
 
 
 def test_a_table_takes_the_place_of_the_one_before(modules):
-    text = "a\n<!-- table: x -->\n| old |\n| --- |\n\n| other |\n"
-    assert modules[3].placed(text, "x", "| new |") == "a\n<!-- table: x -->\n| new |\n\n| other |\n"
-    with pytest.raises(SystemExit, match=r"must have a line <!-- table: y -->$"):
-        modules[3].placed(text, "y", "| new |")
+    text, page = "a\n<!-- table: x -->\n| old |\n| --- |\n\n| other |\n", Path("page.md")
+    placed = modules[3].placed(text, "x", "| new |", page)
+    assert placed == "a\n<!-- table: x -->\n| new |\n\n| other |\n"
+    with pytest.raises(SystemExit, match=r"^page.md must have a line <!-- table: y -->$"):
+        modules[3].placed(text, "y", "| new |", page)
+
+
+def test_every_table_stands_on_its_page_with_the_columns_that_are_written(modules, runs):
+    """Of escapes a column is an escape; the runs here have none."""
+    for name, table in modules[3].TABLES.items():
+        page = (DOCS / table.page).read_text(encoding="utf-8")
+        head, _, first = page.partition(f"<!-- table: {name} -->\n")[2].split("\n")[:3]
+        if name == "escapes":
+            assert first.startswith("| same η from the best weights: left | 8 of 10 |")
+        else:
+            assert head == table.made(runs, ["small"]).split("\n")[0]
+            assert first.startswith(f"| {table.trials[0]} |")
+
+
+def test_half_of_a_tables_runs_are_refused_and_none_are_left_alone(modules, runs):
+    there = modules[3].there
+    assert there(runs, ["small"], "x")
+    assert not there(runs, ["absent", "away"], "x")
+    with pytest.raises(
+        SystemExit, match=r"^x needs runs of all its trials, .* lacks \['absent'\]$"
+    ):
+        there(runs, ["small", "absent"], "x")
 
 
 def test_replicas_part_as_the_diagnosis_says(modules, runs):

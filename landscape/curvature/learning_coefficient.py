@@ -11,8 +11,9 @@ direction's pull.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -34,11 +35,14 @@ from landscape.store.scans.records import Floats
 from landscape.store.trajectories.landmarks import checked_rows, spread
 from landscape.store.trajectories.trajectory import Trajectory
 
-FLOORS, CHAINS, BATCH = 5, 4, 256
+FLOORS, CHAINS, BATCH = 3, 4, 128
+CHECKING, WIDER = 2, 4
+"""Chains of each check; so many times the batch is tried too, whose noise bends that much less."""
 DESCENT = 300
 """Losses and gradients of all samples that the descent to a floor may take."""
-TETHER = 30.0
-"""γ is so many times weaker than the stiffest direction at the last floor, nβ h_max."""
+TETHER = 10.0
+"""γ is so many times weaker than the stiffest direction at the last floor, nβ h_max; chains are
+as many times longer."""
 STEP = 0.05
 """ε times the exponent's largest curvature at the floor,"""
 LARGEST = 0.1
@@ -49,7 +53,7 @@ MOST = 40_000
 """Steps of a chain."""
 KNOWN, KRYLOV = 10, 40
 """Eigenpairs that the null takes as they are, of so many products;"""
-PROBES, NODES = 8, 20
+PROBES, NODES = 6, 16
 """the rest by quadratures."""
 FEWEST, FEWEST_SAMPLES = 30.0, 8
 """Effective draws of all chains together; n."""
@@ -65,9 +69,9 @@ def cost(samples: int, floors: int = FLOORS, batch_size: int = BATCH) -> tuple[i
     """Single samples' gradients and Hessian products that `measure` takes, roughly."""
     steps = round((BURN_IN + DRAWS) * (TETHER + 1) / STEP)
     batch = min(batch_size, samples)
-    # The checks: all samples, twice the step, thrice the tether, half of the samples.
-    checks = steps * samples + steps * batch * (1 / 2 + 1 / 3 + 1)
-    gradients = floors * (DESCENT * samples + CHAINS * steps * batch) + CHAINS * checks
+    # The checks: a larger batch, twice the step, thrice the tether, half of the samples.
+    checks = steps * (min(WIDER * batch, samples) + batch * (1 / 2 + 1 / 3 + 1))
+    gradients = floors * (DESCENT * samples + CHAINS * steps * batch) + CHECKING * checks
     products = (floors + 2) * (KRYLOV + PROBES * NODES + 60) * samples
     return round(gradients), products
 
@@ -85,17 +89,18 @@ def measure(
     device: str = "auto",
     listener: Listener = lambda done, total: None,
 ) -> LearningCoefficient:
-    """The coefficient at the floors beneath some rows, five spread over the run unless given.
+    """The coefficient at the floors beneath some rows, three spread over the run unless given.
 
-    A floor is where L-BFGS on the loss of all samples ends within 300 evaluations; floors of
-    networks that separate their samples, of saddles and of descents that didn't end are said to be
-    undetermined, and so are chains that drift, leave or disagree. `cost` says what it takes.
+    A floor is where L-BFGS on the loss of all samples ends within 300 evaluations. Around one of a
+    network that separates its samples nothing is sampled, since cross-entropy has no minimum there;
+    it is undetermined, and so are saddles, descents that didn't end, and chains that drift, leave
+    or disagree. `cost` says what it takes at most.
 
     Args:
         chains: two at least.
         tether: γ, the same at every floor; chosen unless given.
-        controls: whether the last floor is measured otherwise too; without that nobody knows
-            whether batches and steps are small enough.
+        controls: whether the last floor that is sampled is measured otherwise too; without that
+            nobody knows whether batches and steps are small enough.
 
     Raises:
         LandscapeError: no such row, fewer than two chains, too few samples, or curvature can't be
@@ -113,27 +118,29 @@ def measure(
         problem, chains=chains, batch_size=batch_size, seed=seed, device=device, told=told
     )
     floors = [around.floor(trajectory.row_weights(row), trajectory.buffers(row)) for row in rows]
+    is_entropy = problem.loss is cross_entropy
+    sampled = [k for k, floor in enumerate(floors) if not (is_entropy and floor.separates)]
+    last = sampled[-1] if sampled else -1
     strength = around.samples / math.log(around.samples)
     if tether is None:
-        tether = strength * around.top(floors[-1]) / TETHER
+        tether = strength * around.top(floors[last]) / TETHER
     if not tether > 0:
         raise LandscapeError(
             f"the learning coefficient needs a tether above 0, got {tether:g}: the last floor has "
             "no curvature to choose it by"
         )
     tempering = Tempering(strength, tether)
-    found = [around.estimate(floor, tempering) for floor in floors]
-    checks = tuple(_checks(around, floors[-1], tempering)) if controls else ()
-    disagree = tuple(_disagreeing(found[-1], checks))
-    is_entropy = problem.loss is cross_entropy
+    found = [
+        (around.estimate if k in sampled else around.unsampled)(floor, tempering)
+        for k, floor in enumerate(floors)
+    ]
+    checked = controls and bool(sampled)
+    checks = tuple(_checks(around, floors[last], tempering, found[last])) if checked else ()
     return LearningCoefficient(
         step=trajectory.step[rows],
         floor_loss=np.array([floor.loss for floor in floors]),
         moved=np.array([floor.moved for floor in floors]),
-        undetermined=tuple(
-            "; ".join((*_against(floor, one, tempering, is_entropy=is_entropy), *disagree))
-            for floor, one in zip(floors, found, strict=True)
-        ),
+        undetermined=_reasons(found, sampled, tempering, _disagreeing(found[last], checks)),
         **{name: np.array([getattr(one, name) for one in found]) for name in COLUMNS},
         top=np.array([one.spectrum.top for one in found]),
         null=np.array([one.spectrum.null for one in found]),
@@ -148,6 +155,10 @@ def measure(
     )
 
 
+SEPARATES = (
+    "every training sample is classified as labelled, so that cross-entropy has no finite minimum "
+    "there"
+)
 COLUMNS = ("value", "error", "by_chain", "effective", "step_size", "burn_in", "draws")
 """Of an `Estimate` those that are stored."""
 
@@ -316,33 +327,38 @@ class Surroundings:
         *,
         step: float = STEP,
         batch_size: int | None = None,
+        chains: int | None = None,
+        spectrum: FloorSpectrum | None = None,
     ) -> Estimate:
-        """Sample around a floor, by steps of so much over the stiffest direction's pull."""
-        spectrum = self.spectrum(floor, tempering)
+        """Sample around a floor, by steps of so much over the stiffest direction's pull.
+
+        ``spectrum`` is the floor's under this tempering, where it is known already.
+        """
+        spectrum = spectrum or self.spectrum(floor, tempering)
         stiffest = float(tempering.curvature(max(spectrum.top, 0.0)))
         step_size = step / stiffest
         lengths = np.array([BURN_IN, DRAWS]) / (step_size * tempering.tether)
         burn_in, draws = (int(n) + 1 for n in lengths * min(1.0, MOST / lengths.sum()))
         size = min(batch_size or self.batch_size, self.samples)
-        chains = langevin.sample(
+        walked = langevin.sample(
             self._slopes(floor, size),
             floor.weights,
             tempering,
             step_size=step_size,
             burn_in=burn_in,
             draws=draws,
-            chains=self._chains,
+            chains=chains or self._chains,
             seed=self._seed,
             scale=self._moving,
             every=self.samples // size,
             observe=None if size == self.samples else self._losses(floor),
         )
-        energies = tempering.strength * (chains.losses - floor.loss)
+        energies = tempering.strength * (walked.losses - floor.loss)
         value, error, effective, halves, steepest = math.nan, math.nan, 0.0, math.inf, math.inf
-        if chains.is_finite:
+        if walked.is_finite:
             value, error = float(energies.mean()), langevin.error(energies)
             effective, halves = langevin.effective(energies), _drift(energies)
-            curved = max(self._steepest(floor, point) for point in chains.last)
+            curved = max(self._steepest(floor, point) for point in walked.last)
             steepest = step_size * float(tempering.curvature(curved))
         return Estimate(
             spectrum=spectrum,
@@ -356,6 +372,23 @@ class Surroundings:
             burn_in=burn_in,
             draws=draws,
             forgotten=draws * step_size * tempering.tether,
+        )
+
+    def unsampled(self, floor: Floor, tempering: Tempering) -> Estimate:
+        """Where there is no minimum to sample around: its spectrum alone."""
+        nothing = np.full(self._chains, math.nan)
+        return Estimate(
+            spectrum=self.spectrum(floor, tempering),
+            value=math.nan,
+            error=math.nan,
+            by_chain=nothing,
+            effective=0.0,
+            halves=math.nan,
+            steepest=math.nan,
+            step_size=math.nan,
+            burn_in=0,
+            draws=0,
+            forgotten=0.0,
         )
 
     def _slopes(self, floor: Floor, size: int) -> Slopes:
@@ -416,8 +449,10 @@ def _drift(energies: Floats) -> float:
     return abs(float(second.mean() - first.mean())) / apart if apart > 0 else 0.0
 
 
-def _checks(around: Surroundings, floor: Floor, tempering: Tempering) -> Iterator[CoefficientCheck]:
-    """The last floor again: otherwise sampled, and at other scales."""
+def _checks(
+    around: Surroundings, floor: Floor, tempering: Tempering, found: Estimate
+) -> Iterator[CoefficientCheck]:
+    """A floor again: otherwise sampled, and at other scales."""
 
     def check(
         change: str, what: Surroundings, one: Estimate, scale: Tempering, *, same: bool
@@ -435,32 +470,41 @@ def _checks(around: Surroundings, floor: Floor, tempering: Tempering) -> Iterato
             same=same,
         )
 
+    again = partial(around.estimate, floor, tempering, chains=CHECKING, spectrum=found.spectrum)
     if around.batch_size < around.samples:
-        full = around.estimate(floor, tempering, batch_size=around.samples)
-        whole = check("all samples at every step", around, full, tempering, same=True)
-        yield replace(whole, batch_size=around.samples)
-    longer = around.estimate(floor, tempering, step=2 * STEP)
+        size = min(WIDER * around.batch_size, around.samples)
+        change = "all samples at every step" if size == around.samples else "four times the batch"
+        wider = check(change, around, again(batch_size=size), tempering, same=True)
+        yield replace(wider, batch_size=size)
+    longer = again(step=2 * STEP)
     yield check("twice the step", around, longer, tempering, same=True)
     tight = replace(tempering, tether=3 * tempering.tether)
-    held = around.estimate(floor, tight)
+    held = around.estimate(floor, tight, chains=CHECKING)
     yield check("three times the tether", around, held, tight, same=False)
     if around.samples >= 2 * FEWEST_SAMPLES:
         half = around.half()
         fewer = replace(tempering, strength=half.samples / math.log(half.samples))
-        other = half.estimate(half.floor(floor.weights, floor.buffers), fewer)
+        other = half.estimate(half.floor(floor.weights, floor.buffers), fewer, chains=CHECKING)
         yield check("half of the samples", half, other, fewer, same=False)
 
 
-def _against(
-    floor: Floor, found: Estimate, tempering: Tempering, *, is_entropy: bool
-) -> Iterator[str]:
+def _reasons(
+    found: Sequence[Estimate],
+    sampled: Sequence[int],
+    tempering: Tempering,
+    disagreeing: Iterable[str],
+) -> tuple[str, ...]:
+    """Of each floor why its value means nothing; empty where it does."""
+    everywhere = tuple(disagreeing)
+    return tuple(
+        "; ".join((*_against(one, tempering), *everywhere)) if k in sampled else SEPARATES
+        for k, one in enumerate(found)
+    )
+
+
+def _against(found: Estimate, tempering: Tempering) -> Iterator[str]:
     """Why an estimate means nothing, a sentence each."""
     spectrum = found.spectrum
-    if is_entropy and floor.separates:
-        yield (
-            "every training sample is classified as labelled, so that cross-entropy has no finite "
-            "minimum there"
-        )
     if spectrum.lowest <= -tempering.tether / tempering.strength:
         yield "the floor is a saddle: the loss falls along a direction faster than the tether holds"
     if math.isnan(found.value):

@@ -54,6 +54,16 @@ def load(spec: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0)
     return replace(problem, source=replace(source, settings=settings, seed=seed))
 
 
+def function(spec: str) -> Callable[..., Any]:
+    """What ``path/to/file.py:function`` or ``package.module:function`` names, its file run.
+
+    Raises:
+        LandscapeError: no such file, module or function.
+    """
+    with _importable(_parts(spec)[0]):
+        return _find(spec)[0]
+
+
 def builtin(model: str = "cnn", data: str = "digits", *, seed: int = 0, **options: Any) -> Problem:
     """A built-in problem: ``builtin("mlp", "moons", depth=3)``; see ``landscape train --help``.
 

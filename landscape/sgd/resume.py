@@ -14,6 +14,7 @@ from landscape.sgd import lock
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.plan import RecordingPlan
 from landscape.sgd.recording.recorder import DONE, Recorder
+from landscape.sgd.training.own import Remaker
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import TrainingState
 from landscape.sgd.training.train import Step, steps
@@ -45,11 +46,13 @@ def check_unfinished(run: Run) -> None:
         )
 
 
-def resume(run: Run, problem: Problem) -> tuple[Recorder, Iterator[Step]]:
+def resume(
+    run: Run, problem: Problem, *, own: Remaker | None = None
+) -> tuple[Recorder, Iterator[Step]]:
     """A recorder that goes on with a run, and the steps that it lacks; the first is a repeat.
 
     Sets the number of threads to what the run began with. What was recorded after the last flush
-    is recorded again.
+    is recorded again. ``own`` makes the optimizer of a run that went on with a loop of one's own.
 
     Raises:
         LandscapeError: the run can't go on, another process is at work on it, or what is needed
@@ -76,7 +79,7 @@ def resume(run: Run, problem: Problem) -> tuple[Recorder, Iterator[Step]]:
         lock.release(held)
         raise
     recorder = Recorder.reopen(run, problem, plan, state, held)
-    return recorder, steps(problem, settings, start=state)
+    return recorder, steps(problem, settings, start=state, own=own)
 
 
 def options_of(record: Mapping[str, Any]) -> Options:

@@ -6,10 +6,13 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 
 from landscape.diagnose.session import costs, parts
 from landscape.diagnose.session.parts import NAMES
 from landscape.diagnose.verdict.questions import TITLES
+from landscape.problem import load
+from landscape.sgd import watch
 from landscape.store import analysis, read
 from landscape.store.measured.whole import spelled
 
@@ -197,3 +200,37 @@ def test_the_help_names_every_part(landscape):
     listed = shown[shown.index("Measure these parts:") : shown.index("Of others, what was")]
     places = [re.search(rf"\b{spelled(name)}\b", listed).start() for name in NAMES]
     assert places == sorted(places)
+
+
+MINE = """
+import torch
+from landscape.problem import Problem
+
+def problem():
+    inputs = torch.linspace(-1, 1, 24)[:, None].expand(24, 2)
+    return Problem(torch.nn.Linear(2, 2), (inputs, (inputs[:, 0] > 0.3).long()))
+
+def again(model):
+    return torch.optim.SGD(model.parameters(), lr=0.1), 8
+"""
+
+
+def test_a_loop_of_ones_own_is_trained_again_by_a_function_of_a_file(landscape, tmp_path):
+    file, folder = tmp_path / "mine.py", tmp_path / "run"
+    file.write_text(MINE)
+    made = load(f"{file}:problem")
+    optimizer = torch.optim.SGD(made.model.parameters(), lr=0.1)
+    with watch(folder, made, optimizer, record="log") as watching:
+        for _ in range(16):
+            loss = torch.nn.functional.cross_entropy(made.model(made.train[0]), made.train[1])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            watching.record(loss)
+    words = ("diagnose", folder, "--only", "interventions", "--epochs", 1, "--trust")
+    result = landscape(*words, "--again", f"{file}:again")
+    assert result.code == 0, result.err
+    trained = [read(place.parent).record for place in (folder / "interventions").glob("*/run.json")]
+    assert {record["status"] for record in trained} == {"finished"}
+    assert {record["settings"]["optimizer"] for record in trained} == {"own"}
+    assert {record["settings"]["batch_size"] for record in trained} == {8}

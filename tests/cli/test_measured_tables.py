@@ -122,7 +122,7 @@ def test_the_learning_coefficient_beside_a_quadratics():
         "40 unknown 40 ± 1 undetermined",
         "90 51 ± 0.5 47 ± 1 differs: not a quadratic at this scale",
         "undetermined: a chain left",
-        "last floor, twice the step: 50 ± 0.6, a quadratic's 47",
+        "below step 90, twice the step: 50 ± 0.6, a quadratic's 47",
     ]
     assert "it doesn't tell isolated from connected minima" in " ".join(shown[5:])
 

@@ -180,13 +180,36 @@ def test_a_network_that_tells_all_samples_apart_has_no_minimum(recorded):
     inputs = torch.tensor([[-1.0], [-0.5], [0.5], [1.0]] * 3)
     problem = Problem(nn.Linear(1, 2), (inputs, (inputs[:, 0] > 0).long()))
     trajectory = recorded(problem, [flat(problem.model).numpy()])
-    found = measure(problem, trajectory, [0], tether=5.0, chains=2, controls=False)
+    spent = []
+    found = measure(
+        *(problem, trajectory, [0]),
+        tether=5.0,
+        listener=lambda done, total: spent.append((done, total)),
+    )
     assert found.unit == "nats"
-    assert found.undetermined[0].split("; ")[0] == (
+    assert found.undetermined == (
         "every training sample is classified as labelled, so that cross-entropy has no finite "
-        "minimum there"
+        "minimum there",
     )
     assert found.differs(0) is None
+    # Nothing is sampled there: the descent is all that it costs.
+    assert (found.draws[0], found.burn_in[0], found.checks) == (0, 0, ())
+    assert np.isnan(found.value[0])
+    assert spent[-1][0] <= 12 * (learning_coefficient.DESCENT + 2) < spent[-1][1] / 10
+
+
+def test_floors_that_can_be_sampled_are_beside_one_that_cannot(recorded):
+    """Labels of which no line tells all: only beneath weights that flip no sample is it told."""
+    inputs = torch.tensor([[-1.0], [-0.5], [0.5], [1.0]] * 3)
+    labels = (inputs[:, 0] > 0).long()
+    labels[0] = 1
+    problem = Problem(nn.Linear(1, 2), (inputs, labels))
+    found = measure(
+        *(problem, recorded(problem, [flat(problem.model).numpy()]), [0]), tether=5.0, chains=2
+    )
+    assert found.draws[0] > 0
+    assert found.checked == 0
+    assert "classified as labelled" not in found.undetermined[0]
 
 
 def test_a_saddle_has_no_null(recorded):

@@ -38,6 +38,7 @@ from landscape.diagnose.verdict import questions
 from landscape.diagnose.verdict.verdict import Basis, Verdict, judge
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
+from landscape.sgd.training.own import Remaker
 from landscape.store import analysis, verdicts
 from landscape.store.measured.whole import NEEDS, spelled
 from landscape.store.run import Run
@@ -59,6 +60,7 @@ class Diagnosis:
         curve: bool = False,
         orders: int = after_escape.ORDERS,
         after: int | None = None,
+        again: str | Remaker | None = None,
         thresholds: Thresholds | None = None,
     ) -> None:
         """Read the run's losses and decide on the interventions; nothing is measured yet.
@@ -78,13 +80,15 @@ class Diagnosis:
             orders: the most other batch orders tried from each place that a run escaped from.
             after: the step by which the run had settled: motion and distances are read from there
                 on; by default the last half, after any escape.
+            again: of a run of your own loop, what makes its optimizer: a function that takes the
+                model and gives the optimizer and the batch size, or ``FILE.py:function``.
             thresholds: where the verdict draws its lines.
 
         Raises:
             LandscapeError: no such part, too few losses, ``after`` isn't a step of the run, or the
                 twin is no twin.
         """
-        self.subject = Subject(run, problem, after)
+        self.subject = Subject(run, problem, after, again)
         self.only, self.intervene = _named(BY_DEFAULT if only is None else only), intervene
         self.limits = thresholds or Thresholds()
         others = siblings.of(run)

@@ -16,6 +16,7 @@ from landscape.diagnose.symmetry import copies
 from landscape.diagnose.trainings import after_escape
 from landscape.diagnose.units import functions, units
 from landscape.errors import LandscapeError
+from landscape.sgd.training.optimizers import OWN
 from landscape.store.measured.curvature import (
     Curvature,
     Density,
@@ -160,7 +161,7 @@ SHARPNESS = PartRow(_sharpness, version=3, options=onset_row, cost=_sharpness_co
 def _preconditioned(context: Context, told: Told) -> PreconditionedSharpness:
     subject = context.subject
     known, setup = subject.settings, subject.evidence.setup
-    if known is None:
+    if known is None or known.optimizer == OWN:
         raise LandscapeError("the optimizer's options in a training loop of your own aren't known")
     chosen = Preconditioner(setup.optimizer, known.of_optimizer(), setup.batch_size, setup.clipped)
     return preconditioned.measure(subject.problem, subject.trajectory, chosen, listener=share(told))

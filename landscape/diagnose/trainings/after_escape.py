@@ -19,6 +19,7 @@ from landscape.diagnose.trainings import plateau
 from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.trainings.trials import Start, begun, is_done
 from landscape.sgd.escapes import Course
+from landscape.sgd.training.optimizers import OWN
 from landscape.sgd.training.settings import Settings
 from landscape.store.diagnosed import training_losses
 from landscape.store.measured.trainings import (
@@ -119,7 +120,8 @@ def _rewound(
     subject: Subject, settings: Settings, start: str, step: int, epochs: int, orders: int
 ) -> Iterator[Intervention]:
     trial = _rewinding(subject, settings, start, step, epochs)
-    yield replace(trial, name=f"{start}-control", kind="control", order_from=step)
+    if settings.optimizer != OWN:  # nobody knows the order of a loop of one's own
+        yield replace(trial, name=f"{start}-control", kind="control", order_from=step)
     yield _lower(trial)
     yield from _orders(trial, settings, orders)
 

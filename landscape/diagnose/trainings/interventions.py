@@ -31,6 +31,7 @@ from landscape.problem.rebuild import from_record, to_record
 from landscape.sgd import endings
 from landscape.sgd.escapes import Course
 from landscape.sgd.recording.recorder import DONE
+from landscape.sgd.training.own import Remaker
 from landscape.sgd.training.train import Training
 from landscape.store.measured.trainings import Intervention
 from landscape.store.measured.weights import Diffusion
@@ -182,9 +183,10 @@ def _against(subject: Subject) -> str:
     record = subject.run.record
     if "average_of" in record:
         return "the run is the average of a training's weights, which no training continues"
-    if record["settings"] is None:
+    if subject.settings is None:
         return (
-            "the run was recorded from a loop of your own, which can't be trained again from here"
+            "the run was recorded from a loop of your own, which can't be trained again from here "
+            "without --again FILE.py:function, which makes its optimizer"
         )
     if subject.trajectory.partial:
         return "the run's snapshots hold some of the parameters only"
@@ -217,7 +219,7 @@ def _seconds(
 
 def _timed(subject: Subject, trial: Intervention) -> tuple[float, float]:
     """Seconds of an SGD step and of a full-data evaluation."""
-    training = Training(subject.problem, settings(subject.run, trial))
+    training = Training(subject.problem, settings(subject.run, trial), own=subject.own)
     evaluator = Evaluator(subject.problem)
 
     def evaluate(_: int) -> None:
@@ -247,6 +249,8 @@ class InterventionTask:
     record: str | None
     """How to make the problem again, as JSON; None: ``problem`` is given."""
     problem: Problem | None
+    again: str | Remaker | None = None
+    """What makes the optimizer of somebody's own loop."""
 
 
 def perform_all(
@@ -268,6 +272,7 @@ def perform_all(
             own if trial.kind == "control" else pool.threads(threads),
             record,
             problem,
+            subject.again,
         )
         for trial in trials
     ]
@@ -290,12 +295,17 @@ def perform_one(task: InterventionTask) -> str:
     if problem is None:
         assert task.record is not None
         problem = _made(task.folder, task.record)
-    subject = Subject(run, problem)
+    subject = Subject(run, problem, again=task.again)
     threads = torch.get_num_threads()
     torch.set_num_threads(task.threads)
     try:
         return perform(
-            run, problem, task.trial, lambda: _start(subject, task.trial), cluster.report
+            run,
+            problem,
+            task.trial,
+            lambda: _start(subject, task.trial),
+            cluster.report,
+            subject.own,
         )
     finally:
         torch.set_num_threads(threads)

@@ -179,7 +179,8 @@ def _trained(subject: Subject, row: int, count: int, told: Callable[[int], None]
         )
         problem = starting_at(subject.problem, start)
         moments = {name: torch.from_numpy(np.array(v)) for name, v in start.moments.items()}
-        for at in steps(problem, settings(subject.run, trial), moments=moments):
+        settled = settings(subject.run, trial)
+        for at in steps(problem, settled, moments=moments, own=subject.own):
             told(number * count + at.step)
         if at.finite and at.step == count:
             ends.append((at.weights.cpu().numpy().copy(), buffers(at.model)))

@@ -18,10 +18,13 @@ from landscape.diagnose.units import mistakes
 from landscape.diagnose.units.mistakes import Mistakes
 from landscape.errors import LandscapeError
 from landscape.problem.baseline import constant_loss
+from landscape.problem.load import function
 from landscape.problem.losses import cross_entropy
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
-from landscape.sgd.training.optimizers import OPTIMIZERS
+from landscape.problem.weights import tied
+from landscape.sgd.training.optimizers import OWN, kind_of
+from landscape.sgd.training.own import Remaker, made
 from landscape.sgd.training.settings import Settings
 from landscape.store.run import Run
 from landscape.store.trajectories.trajectory import CADENCE, MEASURES, Trajectory
@@ -42,6 +45,8 @@ class Subject:
     problem: Problem
     after: int | None = None
     """The step that the motion is read from; None: see `motion.window`."""
+    again: str | Remaker | None = None
+    """What makes the optimizer of a run of somebody's own loop (`own.Remaker`), or where it is."""
 
     @cached_property
     def trajectory(self) -> Trajectory:
@@ -87,16 +92,31 @@ class Subject:
         """N of the training data."""
         return length(self.problem.train)
 
-    @property
+    @cached_property
+    def own(self) -> Remaker | None:
+        """The function that makes the optimizer of a loop of one's own."""
+        if self.again is None or self.run.record["settings"] is not None:
+            return None
+        return function(self.again) if isinstance(self.again, str) else self.again
+
+    @cached_property
     def settings(self) -> Settings | None:
-        """SGD's; None for a run recorded from somebody's own loop."""
-        found = self.run.record["settings"]
-        return Settings(**found) if found is not None else None
+        """How it was trained; None for a run of somebody's own loop, unless `own` is known."""
+        if (found := self.run.record["settings"]) is not None:
+            return Settings(**found)
+        if self.own is None:
+            return None
+        rate = float(self.trajectory.scalars()["learning_rate"][-1])
+        _, batch_size = made(self.own, tied(self.problem.model).model)
+        return Settings(optimizer=OWN, lr=rate, batch_size=batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
         """1 where it isn't known."""
-        return int(self.run.record.get("steps_per_epoch") or 1)
+        known = self.run.record.get("steps_per_epoch")
+        if known is None and self.settings is not None:
+            known = self.settings.steps_per_epoch(self.samples)
+        return int(known or 1)
 
     def step(self, row: int) -> int:
         """A row's step."""
@@ -139,11 +159,13 @@ class Subject:
             known = dict(self.run.record.get("optimizer") or {"name": "unknown"})
             known["optimizer"] = known.pop("name")
             averaged = known.get("betas", [0.0])[0]  # Adam's
+            if self.settings is not None:
+                known["batch_size"] = self.settings.batch_size
         else:
             name = known.get("optimizer", "sgd")
             own = Settings(**known).of_optimizer()
             averaged = own.get("beta1", 0.0)
-            known = {**known, "optimizer": OPTIMIZERS[name].name}
+            known = {**known, "optimizer": kind_of(name).name}
         # Adam's average of gradients makes its steps resemble each other as momentum does.
         known = {**known, "momentum": averaged or known.get("momentum", 0.0)}
         # How often is known at the end; of a run that was killed, only that it might be.

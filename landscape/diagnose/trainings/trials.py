@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Buffers, load_buffers, tied
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.recorder import DONE, Recorder
 from landscape.sgd.resume import resume
+from landscape.sgd.training.optimizers import OWN
+from landscape.sgd.training.own import Remaker
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.train import Step, steps
 from landscape.store import analysis, names
@@ -76,18 +77,10 @@ def is_done(run: Run, trial: Intervention) -> bool:
 
 
 def settings(run: Run, trial: Intervention) -> Settings:
-    """The run's settings with what the trial changes.
-
-    Raises:
-        LandscapeError: the run was recorded from somebody's own loop.
-    """
-    if run.record["settings"] is None:
-        raise LandscapeError(
-            f"interventions need a run trained by `landscape train`, {run.folder} was recorded "
-            "from a loop of your own; diagnose it with --no-intervene"
-        )
+    """The run's settings with what the trial changes; of somebody's own loop the trial's."""
+    known = run.record["settings"]
     return replace(
-        Settings(**run.record["settings"]),
+        Settings(optimizer=OWN, lr=trial.lr) if known is None else Settings(**known),
         lr=trial.lr,
         steps=trial.steps,
         batch_size=trial.batch_size,
@@ -104,6 +97,7 @@ def perform(
     trial: Intervention,
     start: Callable[[], Start],
     told: Callable[[float], Any],
+    own: Remaker | None = None,
 ) -> str:
     """Train a trial, or go on with it, and say how it ended; one that is done is left as it is.
 
@@ -113,6 +107,7 @@ def perform(
         trial: what to do.
         start: where it starts; called only if it has not begun.
         told: called with the share that is done, 0 to 1.
+        own: makes the optimizer of a run of somebody's own loop.
 
     Raises:
         LandscapeError: it can't be trained or written, or another process is at it.
@@ -121,9 +116,9 @@ def perform(
     if there is not None and there.record["status"] in DONE:
         return str(there.record["status"])
     if there is not None and (there.folder / resumefile.NAME).is_file():
-        recorder, rest = resume(there, problem)
+        recorder, rest = resume(there, problem, own=own)
     else:
-        recorder, rest = _begin(run, problem, trial, start())
+        recorder, rest = _begin(run, problem, trial, start(), own)
     with recorder:
         for step in rest:
             recorder.record(step)
@@ -133,7 +128,7 @@ def perform(
 
 
 def _begin(
-    run: Run, problem: Problem, trial: Intervention, start: Start
+    run: Run, problem: Problem, trial: Intervention, start: Start, own: Remaker | None
 ) -> tuple[Recorder, Iterator[Step]]:
     chosen, there = settings(run, trial), starting_at(problem, start)
     recorder = Recorder(
@@ -147,7 +142,7 @@ def _begin(
     )
     recorder.run = recorder.run.update(branch=_branch(run, trial), velocity=bool(start.moments))
     moments = {name: torch.from_numpy(np.array(value)) for name, value in start.moments.items()}
-    return recorder, steps(there, chosen, moments=moments)
+    return recorder, steps(there, chosen, moments=moments, own=own)
 
 
 def starting_at(problem: Problem, start: Start) -> Problem:

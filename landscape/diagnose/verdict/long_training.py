@@ -126,13 +126,13 @@ def typical(asked: Asked) -> Told:
     """What the distance is for typical networks."""
     copies, distance = asked.evidence.measured.permutations, _half_window(asked)
     if copies is None or distance is None or not (copies.twin_matched or copies.typical):
-        return unanswered("one run tells of itself only; docs/science.md has tables of 13 regimes")
+        return unanswered("one run tells of itself only; docs/science/regimes.md has 13 regimes")
     what, reference = "a matched twin", copies.twin_matched
     if not reference:
         what, reference = "a typical permuted copy", copies.typical.mean if copies.typical else 1.0
     return Told(
         f"In half its window it goes {percent(distance / reference)} of the way to {what}; on "
-        "digits 2 to 7 % to a matched twin without weight decay, 17 to 100 % with it "
+        "digits 2 to 8 % to a matched twin without weight decay, a sixth of it to all with it "
         "(docs/science.md)."
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,10 +109,14 @@ class ByTorch(Optimizer):
         self._moved.copy_(self.weights)
         for place, tensor in zip(self.places, self._tensors, strict=True):
             tensor.grad = gradient[place.slice].view(place.shape)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
+        self.set_rate(lr)
         self._optimizer.step()
         torch.sub(self._moved, self.weights, out=self.update)
+
+    def set_rate(self, lr: float) -> None:
+        """Set the learning rate of the next step."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
 
     def take(self) -> None:
         """Move the weights, in place, to where torch has them, to the bit."""
@@ -228,6 +233,20 @@ OPTIMIZERS: dict[str, OptimizerKind] = {
     ),
 }
 """Every optimizer that trains here, by the name that the command line has for it."""
+OWN = "own"
+"""One that somebody's function makes: see `own`. Settings don't say which."""
+
+
+def kind_of(name: str) -> OptimizerKind:
+    """What there is to know of an optimizer of `OPTIMIZERS`, or of somebody's own."""
+    return OptimizerKind("an own one", math.nan, _unknown, {}) if name == OWN else OPTIMIZERS[name]
+
+
+def _unknown(_copy: Tied, _values: Values) -> Optimizer:
+    raise LandscapeError(
+        "a training by an optimizer of your own needs the function that makes it, got none; give "
+        "it with --again FILE.py:function"
+    )
 
 
 def chosen(optimizer: str, values: Values) -> dict[str, Any]:
@@ -236,7 +255,7 @@ def chosen(optimizer: str, values: Values) -> dict[str, Any]:
     Raises:
         LandscapeError: a setting that the optimizer hasn't is there.
     """
-    kind = OPTIMIZERS[optimizer]
+    kind = kind_of(optimizer)
     for name, value in values.items():
         if name not in kind.options and value != UNSET.get(name):
             having = ", ".join(key for key, row in OPTIMIZERS.items() if name in row.options)

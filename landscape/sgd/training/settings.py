@@ -9,7 +9,7 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.problem.device import DEVICES
-from landscape.sgd.training.optimizers import OPTIMIZERS, chosen
+from landscape.sgd.training.optimizers import OPTIMIZERS, OWN, chosen, kind_of
 
 
 def _cosine(done: float) -> float:
@@ -79,9 +79,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         names = ", ".join(OPTIMIZERS)
-        _ask(self.optimizer in OPTIMIZERS, f"optimizer must be one of {names}", self.optimizer)
+        _ask(
+            self.optimizer in (*OPTIMIZERS, OWN),
+            f"optimizer must be one of {names}",
+            self.optimizer,
+        )
         if self.lr is None:
-            object.__setattr__(self, "lr", OPTIMIZERS[self.optimizer].lr)
+            object.__setattr__(self, "lr", kind_of(self.optimizer).lr)
         _ask(0 < self.lr < math.inf, "lr must be above 0 and finite", self.lr)
         _ask(0 <= self.momentum < 1, "momentum must be at least 0 and below 1", self.momentum)
         decay = self.weight_decay

@@ -22,7 +22,8 @@ from landscape.problem.samples import Samples
 from landscape.problem.terms import TermsObjective
 from landscape.problem.weights import Tied, is_dense, joined, tied
 from landscape.sgd.training.averaging import Average
-from landscape.sgd.training.optimizers import OPTIMIZERS, Optimizer, clip
+from landscape.sgd.training.optimizers import Optimizer, clip, kind_of
+from landscape.sgd.training.own import OwnOptimizer, Remaker
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import (
     TrainingState,
@@ -69,12 +70,13 @@ def steps(
     *,
     start: TrainingState | None = None,
     moments: Mapping[str, Tensor] | None = None,
+    own: Remaker | None = None,
 ) -> Iterator[Step]:
     """Train, yielding step 0 (the initialization) first and every step after it.
 
     With ``start``, what `Step.capture` gave, the step it was captured at comes first and what
     follows is the same to the bit as without the interruption. ``moments``, as in `Step`, is what
-    the optimizer begins with instead of nothing.
+    the optimizer begins with instead of nothing; ``own`` makes it where the settings name ``own``.
 
     The problem's model is copied, never changed. The same seed, machine and number of threads
     give the same weights to the bit. Seeds the global generators of torch, NumPy and Python,
@@ -93,7 +95,7 @@ def steps(
     [1.0, 0.5, 0.25, 0.125]
     """
     tuning.tune()
-    training = Training(problem, settings)
+    training = Training(problem, settings, own=own)
     total = settings.total_steps(len(training.samples))
     if start is None:
         _seed(settings.seed)
@@ -122,7 +124,14 @@ def _seed(seed: int) -> None:
 class Training:
     """The live state: weights, gradient and what the optimizer keeps, as flat vectors."""
 
-    def __init__(self, problem: Problem, settings: Settings, *, measured: bool = True) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        settings: Settings,
+        *,
+        measured: bool = True,
+        own: Remaker | None = None,
+    ) -> None:
         """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
         device = resolve(settings.device)
         self.settings, self.measured = settings, measured
@@ -140,8 +149,12 @@ class Training:
             )
         self.trained = _trained(self.tied)
         self.buffered = measured and next(self.model.buffers(), None) is not None
-        kind = OPTIMIZERS[settings.optimizer]
-        self.optimizer: Optimizer = kind.make(self.tied, settings.of_optimizer())
+        kind = kind_of(settings.optimizer)
+        self.optimizer: Optimizer = (
+            OwnOptimizer(self.tied, own)
+            if own is not None
+            else kind.make(self.tied, settings.of_optimizer())
+        )
         self.decay = settings.weight_decay if kind.decays_gradient else 0.0
         ema = settings.ema
         self.average = Average(problem, device, ema) if ema is not None else None

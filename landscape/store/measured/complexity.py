@@ -16,7 +16,7 @@ ERRORS = 2.0
 
 @dataclass(frozen=True)
 class CoefficientCheck:
-    """The coefficient at the last floor, measured with one thing changed."""
+    """The coefficient at the last sampled floor, measured with one thing changed."""
 
     change: str
     """In words."""
@@ -70,7 +70,7 @@ class LearningCoefficient:
     step_size: Floats
     """(F,) epsilon."""
     burn_in: NDArray[np.int64]
-    """(F,) steps of each chain that are left out,"""
+    """(F,) steps of each chain that are left out; 0 where nothing was sampled,"""
     draws: NDArray[np.int64]
     """(F,) and those that count."""
     samples: int
@@ -95,6 +95,12 @@ class LearningCoefficient:
     def flat_below(self) -> float:
         """gamma/(n beta): directions with much less curvature than that count for nothing."""
         return self.tether * self.scale
+
+    @property
+    def checked(self) -> int:
+        """The floor that the checks are of, the last one around which was sampled."""
+        sampled = np.flatnonzero(self.draws)
+        return int(sampled[-1]) if len(sampled) else len(self.step) - 1
 
     def differs(self, floor: int) -> bool | None:
         """Whether a floor's value differs from its null beyond the errors; None: undetermined."""

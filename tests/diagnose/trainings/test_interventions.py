@@ -19,8 +19,9 @@ from landscape.diagnose.trainings import after_escape, interventions, trials
 from landscape.diagnose.trainings.interventions import Failure
 from landscape.diagnose.trainings.subject import Subject
 from landscape.errors import LandscapeError
-from landscape.problem import Problem
+from landscape.problem import Problem, flat
 from landscape.sgd import Recorder, Settings, resume, steps, watch
+from landscape.sgd.training.train import Training
 from landscape.store import read
 from landscape.store.measured.trainings import Intervention
 
@@ -280,22 +281,59 @@ def test_orders_are_tried_until_they_decide(escaped):
         assert len(left) == after_escape.FIRST or sequential_test(limits).decide(left[:-1]) is None
 
 
-def test_none_of_somebodys_own_loop(tmp_path):
+@pytest.fixture
+def own_loop(tmp_path):
+    """A run of somebody's own loop, of SGD with momentum."""
     generator = torch.Generator().manual_seed(0)
-    data = torch.randn(40, 2, generator=generator), torch.zeros(40, dtype=torch.int64)
-    problem = Problem(nn.Linear(2, 2), data)
-    optimizer = torch.optim.SGD(problem.model.parameters(), lr=0.1)
-    with watch(tmp_path / "own", problem, optimizer, record="log", steps_per_epoch=4) as watching:
-        for _ in range(8):
-            loss = nn.functional.cross_entropy(problem.model(data[0]), data[1])
+    inputs = torch.randn(40, 2, generator=generator)
+    problem = Problem(nn.Linear(2, 2), (inputs, (inputs[:, 0] > 0.3).long()))
+    optimizer, _ = momentum(problem.model)
+    with watch(tmp_path / "own", problem, optimizer, record="log") as watching:
+        for _ in range(32):
+            loss = nn.functional.cross_entropy(problem.model(inputs), problem.train[1])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             watching.record(loss)
-    plan = planned(read(tmp_path / "own"), problem)[1]
-    assert plan.reason == (
-        "the run was recorded from a loop of your own, which can't be trained again from here"
+    return read(tmp_path / "own"), problem
+
+
+def momentum(model):
+    return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5), 16
+
+
+def test_none_of_somebodys_own_loop_by_itself(own_loop):
+    assert planned(*own_loop)[1].reason == (
+        "the run was recorded from a loop of your own, which can't be trained again from here "
+        "without --again FILE.py:function, which makes its optimizer"
     )
+
+
+def test_somebodys_own_loop_goes_on_with_the_optimizer_that_a_function_makes(own_loop):
+    """At a tenth of the rate, with the velocity that was recorded: beside a loop of torch's."""
+    run, problem = own_loop
+    diagnosis = Diagnosis(run, problem, only=("interventions",), epochs=2, again=momentum)
+    assert {part.name: part.reason for part in measure(diagnosis)}["interventions"] is None
+    subject, kinds = diagnosis.subject, {trial.kind for trial in diagnosis.plan.trials}
+    assert (subject.steps_per_epoch, subject.evidence.setup.batch_size) == (3, 16)
+    assert {"replica", "full-batch", "lower-rate", "floor"} <= kinds
+    [lower] = [trial for trial in diagnosis.plan.trials if trial.kind == "lower-rate"]
+    assert lower.lr == pytest.approx(0.01)
+    trained = trials.begun(run, lower).trajectory
+    model = trials.starting_at(problem, subject.start(subject.end)).model
+    optimizer, _ = momentum(model)
+    optimizer.param_groups[0]["lr"] = lower.lr
+    velocity = torch.from_numpy(subject.start(subject.end).moments["velocity"])
+    for parameter, part in zip(model.parameters(), velocity.split([4, 2]), strict=True):
+        optimizer.state[parameter]["momentum_buffer"] = part.view_as(parameter).clone()
+    order = Training(problem, trials.settings(run, lower), own=momentum)
+    for step in range(lower.steps):
+        inputs, labels = (of[order.batch(step)] for of in problem.train)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs), labels).backward()
+        optimizer.step()
+    found = trained.row_weights(trained.row("final"))
+    torch.testing.assert_close(torch.from_numpy(found), flat(model))
 
 
 def test_epochs_must_be_positive(escaped):
