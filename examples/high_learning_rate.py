@@ -41,7 +41,7 @@ OTHERS: Mapping[str, Trial] = {
         options={"depth": 4},
     ),
     "transformer": Trial(
-        Settings(lr=0.2, momentum=0.9, batch_size=32), model=f"{NETWORKS}:transformer"
+        Settings(lr=0.2, momentum=0.9, batch_size=32), model=f"{NETWORKS}:transformer", again=4
     ),
     "more-data": Trial(
         Settings(lr=0.1, momentum=0.9, batch_size=32, epochs=15),

@@ -35,7 +35,7 @@ def base(*, noise: float = 0.2, **changes: Any) -> Trial:
     return trial(Settings(**standard | changes), model="mlp", label_noise=noise)
 
 
-def other(model: str, *, lr: float = 0.2, epochs: int = 200, **changes: Any) -> Trial:
+def other(model: str, *, lr: float = 0.2, epochs: int = 120, **changes: Any) -> Trial:
     """The base's noise and weight decay at a larger rate, for less long."""
     settings = Settings(lr=lr, weight_decay=0.005, batch_size=32, epochs=epochs)
     return trial(settings, model=model, label_noise=0.2, **changes)
@@ -73,8 +73,8 @@ OTHERS: Mapping[str, Trial] = {
     ),
     "tanh": other(f"{NETWORKS}:tanh"),
     "batchnorm": other(f"{NETWORKS}:normalized"),
-    "transformer": other(f"{NETWORKS}:transformer", lr=0.1, epochs=150),
-    "more-data": other("mlp", epochs=30, data="fashion-mnist", samples=10_000),
+    "transformer": other(f"{NETWORKS}:transformer", lr=0.1, epochs=30),
+    "more-data": other("mlp", epochs=12, data="fashion-mnist", samples=10_000),
 }
 """A longer one, other architectures, and those whose data must be there: with ``--only``."""
 

@@ -284,10 +284,8 @@ NOT_MEASURED = (
     "1. [At a high learning rate](#1-at-a-high-learning-rate)",
     "2. [In a long training at a fixed rate](#2-in-a-long-training-at-a-fixed-rate)",
     "η/(B(1 − β))",
-    "On one thread the first takes about 20 minutes of CPU time, the second about 45, the third "
-    "another 20",
 )
-"""Its other numbers: a list's, a formula's, and what it takes to do it again."""
+"""Its other numbers: a list's and a formula's."""
 
 
 def test_every_number_of_the_page_is_looked_at():

@@ -54,17 +54,21 @@ def coefficient(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
 
 
 def caption(found: Diagnosed) -> str:
-    """Say what it is at the last floor, beside its null and its scale."""
+    """Say what it is at the last floor that was sampled, beside its null and its scale."""
     part = _measured(found)
+    last = part.checked
+    where = (
+        "the last one" if last == len(part.step) - 1 else f"the one below step {part.step[last]}"
+    )
     text = (
         f"Local learning coefficient λ̂ of run {found.name} ({found.run_id}), an effective "
         f"complexity at losses {number(part.scale)} above floors beneath its snapshots: "
-        f"{number(float(part.value[-1]))} ± {number(float(part.error[-1]), 2)} at the last one, "
-        f"where a quadratic of the same curvatures has {number(float(part.null[-1]))} ± "
-        f"{number(float(part.null_error[-1]), 2)}, of {part.parameters:,} parameters."
+        f"{number(float(part.value[last]))} ± {number(float(part.error[last]), 2)} at {where}, "
+        f"where a quadratic of the same curvatures has {number(float(part.null[last]))} ± "
+        f"{number(float(part.null_error[last]), 2)}, of {part.parameters:,} parameters."
     )
-    if part.undetermined[-1]:
-        text += f" Undetermined: {part.undetermined[-1]}."
+    if part.undetermined[last]:
+        text += f" Undetermined: {part.undetermined[last]}."
     return text
 
 

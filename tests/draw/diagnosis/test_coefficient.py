@@ -78,6 +78,10 @@ def test_the_caption_has_the_last_floors(found, part):
     assert "Undetermined" not in said
     last = replace(part, undetermined=("", "", "why"))
     assert caption(found(learning_coefficient=last)).endswith("Undetermined: why.")
+    unsampled = replace(part, draws=np.array([20, 20, 0]), value=np.array([30.0, 42.0, np.nan]))
+    assert "42 ± 1 at the one below step 100, where" in caption(
+        found(learning_coefficient=unsampled)
+    )
 
 
 def test_where_all_chains_left_there_is_nothing_to_draw(found, part):
