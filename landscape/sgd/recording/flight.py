@@ -28,7 +28,10 @@ SEVERAL = 8
 BACK = 16
 """Losses in the range, one after the other, that end an event."""
 VELOCITIES = 4
-"""So many states of the optimizer are kept: the oldest is from before an onset."""
+"""So many states of the optimizer are kept in the time of a ring, and one more: the oldest is from
+before an onset."""
+ROOM = 10
+"""Vectors that are left for them where a ring's memory is short, at most half of all."""
 
 
 @dataclass
@@ -96,10 +99,12 @@ class Flight:
     """
 
     def __init__(self, options: Options, like: Tensor) -> None:
-        """Keep rows like ``like``, the recorded part of the weights."""
+        """Keep rows like ``like``, the recorded part of the weights.
+
+        ``options.flight_memory`` holds them and the optimizer's states together.
+        """
         self.options = options
-        per_step = 4 * len(like)
-        self.steps = min(options.flight, options.flight_memory // per_step)
+        self.steps = steps_that_fit(options, len(like))
         self.range = Range(options.flight_range)
         self.windows: list[FlightWindow] = []
         self.open: FlightWindow | None = None
@@ -110,7 +115,9 @@ class Flight:
         self._rows = torch.empty((self.steps, len(like)), dtype=torch.float32)
         self._at: list[int] = [-1] * self.steps
         self._buffers: list[Arrays] = [{}] * self.steps
-        self._moments: deque[MomentsAt] = deque(maxlen=VELOCITIES + 1)
+        self._moments: deque[MomentsAt] = deque()
+        self._state_bytes = 0
+        """Of one state of the optimizer, once it was seen."""
 
     def push(
         self,
@@ -126,21 +133,41 @@ class Flight:
         self._rows[place].copy_(row)
         self._at[place] = step
         self._buffers[place] = buffers()
-        if step % max(1, self.steps // VELOCITIES) == 0 and (now := moments()):
-            self._moments.append((step, now))
+        states = self._states()
+        if step % max(1, self.steps // VELOCITIES, -(-self.steps // max(1, states))):
+            return
+        # Before there is another one: not even for a moment there are too many.
+        while len(self._moments) >= max(1, states):
+            self._moments.popleft()
+        if states and (now := moments()):
+            self._state_bytes = _bytes(now)
+            if self._states():
+                self._moments.append((step, now))
+
+    def _states(self) -> int:
+        """How many states of the optimizer are kept at most."""
+        left = self.options.flight_memory - self._rows.nbytes
+        if not self._state_bytes:
+            return VELOCITIES + 1
+        return min(VELOCITIES + 1, left // self._state_bytes)
+
+    @property
+    def held(self) -> list[int]:
+        """The steps in memory, in order."""
+        return sorted(step for step in self._at if step >= 0)
 
     def kept(self) -> Iterator[tuple[int, NDArray[np.float32], Arrays]]:
-        """The steps in memory, oldest first."""
-        for step in sorted(step for step in self._at if step >= 0):
+        """The steps in memory, oldest first; copies, made as they are asked for."""
+        for step in self.held:
             place = step % self.steps
             yield step, self._rows[place].numpy().copy(), self._buffers[place]
 
     def row(self, step: int) -> tuple[NDArray[np.float32], Arrays] | None:
-        """One step's weights and buffers, if they are in memory."""
+        """One step's weights and buffers, if they are in memory; not copied."""
         if not self.steps or self._at[step % self.steps] != step:
             return None
         place = step % self.steps
-        return self._rows[place].numpy().copy(), self._buffers[place]
+        return self._rows[place].numpy(), self._buffers[place]
 
     def before(self) -> MomentsAt | None:
         """The oldest step in memory with the optimizer's state."""
@@ -239,6 +266,7 @@ class Flight:
             names = [name.removesuffix(end) for name in arrays if name.endswith(end)]
             own = [n for n in names if n == "velocity" or n.startswith(f"{OPTIMIZER}/")]
             self._moments.append((step, {name: arrays[name + end] for name in own}))
+            self._state_bytes = _bytes(self._moments[-1][1])
         if "rows" not in arrays or len(info["at"]) != self.steps:
             return
         self._rows.copy_(torch.from_numpy(arrays["rows"]))
@@ -250,6 +278,16 @@ class Flight:
                 for name, value in arrays.items()
                 if name.startswith(prefix)
             }
+
+
+def steps_that_fit(options: Options, columns: int) -> int:
+    """How many rows of so many weights a ring has: those asked for, or what its memory holds."""
+    vectors = options.flight_memory // (4 * max(1, columns))
+    return min(options.flight, vectors - min(ROOM, vectors // 2))
+
+
+def _bytes(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in arrays.values())
 
 
 def joined(found: Sequence[Event], windows: Sequence[FlightWindow]) -> list[Event]:

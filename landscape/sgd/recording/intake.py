@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -41,7 +42,6 @@ class Intake:
         self.writer, self.problem, self.plan = writer, problem, plan
         self.last = step
         row = plan.part(step.weights)
-        self._initial = step.weights.detach().float().clone()
         self._evaluator = Evaluator(problem, step.weights.device)
         self._tape = Tape(writer, plan.options, len(row))
         self._flight = Flight(plan.options, row)
@@ -85,8 +85,7 @@ class Intake:
             velocities=info["tape"]["ledger"]["velocities"],
         )
         intake = cls(writer, problem, plan, step)
-        intake._initial = torch.from_numpy(held["initial"]).to(step.weights.device)
-        intake._make_sketch(step)
+        intake._make_sketch(step, held)
         intake._tape.restore(state.part("ledger"), info["tape"])
         intake._flight.restore(info["flight"], state.part("flight"))
         intake._away, intake._constant = info["away"], info["constant"]
@@ -116,6 +115,7 @@ class Intake:
 
     def end(self) -> bool:
         """Record the last weights, with losses and moments; whether they are finite."""
+        self._previous = None
         last = self._settled()
         tape = self._tape
         if last.step not in tape.ledger.losses or last.step not in tape.ledger.kinds:
@@ -129,6 +129,11 @@ class Intake:
     def constant_loss(self) -> float | None:
         """The best constant output's loss; None where there is none."""
         return self._constant if math.isfinite(self._constant) else None
+
+    @property
+    def full(self) -> bool:
+        """Whether another row would be more than may wait for a flush."""
+        return self._tape.full
 
     def events(self) -> list[Event]:
         """What happened so far."""
@@ -162,7 +167,9 @@ class Intake:
     def state(self, training: TrainingState, *, most: int) -> TrainingState:
         """The training's state with the recorder's; a ring above ``most`` bytes is left out."""
         ledger, tape = self._tape.state()
-        arrays = {**training.arrays, "recorder/initial": self._initial.cpu().numpy()}
+        arrays = dict(training.arrays)
+        if self._sketch is not None:
+            arrays["recorder/sketch"] = self._sketch.start.cpu().numpy()
         arrays |= {f"ledger/{name}": value for name, value in ledger.items()}
         flight = self._flight.arrays(most=most)
         arrays |= {f"flight/{name}": value for name, value in flight.items()}
@@ -245,10 +252,13 @@ class Intake:
         self._previous = now
 
     def _moments(self, step: Step) -> dict[str, NDArray[Any]]:
-        return {
-            name: (self.plan.part(value) if value.ndim else value).float().cpu().numpy().copy()
-            for name, value in step.moments().items()
-        }
+        # One after the other: the optimizer's may be copies too, let go of as these are made.
+        live, found = dict(step.moments()), {}
+        for name in list(live):
+            value = live.pop(name)
+            part = self.plan.part(value) if value.ndim else value
+            found[name] = part.float().cpu().numpy().copy()
+        return found
 
     def _settled(self) -> Step:
         """The last step with a model at its weights: a loop may have moved on, or half a step."""
@@ -270,10 +280,17 @@ class Intake:
             load_buffers(copy.model, held[1])
         return replace(step, model=copy.model, weights=copy.vector)
 
-    def _make_sketch(self, step: Step) -> None:
-        if self.plan.options.sketch:
-            self._sketch = Sketch(self._initial, self.plan.options.sketch)
-            self._sketched = self._sketch(step.weights)
+    def _make_sketch(self, step: Step, held: Arrays = MappingProxyType({})) -> None:
+        """Sketch from now on; ``held`` has what is known of w_0 where ``step`` isn't at it."""
+        about = self.writer.about.sketching
+        if about is None:
+            return
+        initial = held.get("initial")  # kept by earlier versions
+        start = step.weights if initial is None else torch.from_numpy(initial).to(step.weights)
+        self._sketch = Sketch(start, about.size, method=about.method)
+        if "sketch" in held:
+            self._sketch.start.copy_(torch.from_numpy(held["sketch"]))
+        self._sketched = self._sketch(step.weights)
 
 
 def _moments_of(held: Arrays, name: str) -> Arrays:

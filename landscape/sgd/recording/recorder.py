@@ -39,8 +39,6 @@ SHARE = 20
 """Or less than so many times as long as that flush took: flushing takes 5 % of the time."""
 LATEST_SECONDS = 60.0
 """Without a snapshot, a flush comes after this long anyway."""
-PENDING_BYTES = 64 * 2**20
-"""Rows that may wait in memory for a flush."""
 RING_BYTES = 64 * 2**20
 """A larger flight recorder isn't written into resume.h5: its first steps are lost by a kill."""
 
@@ -155,7 +153,7 @@ class Recorder:
         if self._averaged is not None and step.average is not None:
             self._averaged.intake.take(step.average)
         waited = time.monotonic() - self._flushed
-        full = added and self._intake.writer.pending_bytes > PENDING_BYTES
+        full = self._intake.full
         if (added and waited >= self._gap) or waited >= LATEST_SECONDS or full:
             self._flush(self._intake, step.capture)
 
@@ -205,7 +203,7 @@ class Recorder:
                 return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
         return Intake.begun(self.run.folder, self.problem, self._plan, step)
 
-    def _flush(self, intake: Intake, capture: Callable[[], TrainingState] | None) -> None:
+    def _flush(self, intake: Intake, capture: Callable[..., TrainingState] | None) -> None:
         started = time.monotonic()
         if self._averaged is not None:
             self._averaged.flush()
@@ -213,7 +211,7 @@ class Recorder:
         intake.writer.flush()
         if capture is not None:
             # After the trajectory: a kill in between leaves rows too many, not too few.
-            state = intake.state(capture(), most=RING_BYTES)
+            state = intake.state(capture(copy=False), most=RING_BYTES)
             if self._averaged is not None:
                 state = self._averaged.added_to(state)
             resumefile.save(self.run.folder, state.step, state.arrays, state.info)

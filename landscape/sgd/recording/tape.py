@@ -18,6 +18,8 @@ from landscape.store.trajectories.trajectory import EVENT, FLIGHT, MEASURES
 
 MOST_ONSETS = 8
 """States of the optimizer kept from before onsets that the full-data losses show: the latest."""
+PENDING_BYTES = 64 * 2**20
+"""Rows that may wait in memory for a flush, or a single one."""
 UNMEASURED = dict.fromkeys(MEASURES, math.nan)
 
 
@@ -70,6 +72,12 @@ class Tape:
                 del self._measures[old]
         return True
 
+    @property
+    def full(self) -> bool:
+        """Whether another row would be more than may wait in memory."""
+        pending = self.writer.pending_bytes
+        return pending > 0 and pending + self.ledger.row_bytes > PENDING_BYTES
+
     def add_step(self, scalars: Mapping[str, float], sketch: NDArray[np.float32] | None) -> None:
         """Add an SGD step's scalars and sketch."""
         self.writer.add_step(scalars, sketch)
@@ -97,15 +105,17 @@ class Tape:
 
     def add_window(self, flight: Flight, window: FlightWindow, step: int) -> None:
         """Write the steps that the flight recorder has, and see to it that as many follow."""
-        kept = list(flight.kept())
+        kept = flight.held
         if not kept:
             return
         if not self._make_room(flight, window):
             window.trigger += " (weights not kept)"
             return
-        for at, weights, buffers in kept:
+        for at, weights, buffers in flight.kept():
             self.add(at, FLIGHT | EVENT, weights, buffers)
-        window.start, window.end = kept[0][0], step + flight.steps
+            if self.full:  # a copy of the whole ring would take its memory again
+                self.writer.flush()
+        window.start, window.end = kept[0], step + flight.steps
         flight.until = max(flight.until, window.end)
         self.add_moments(flight.before())
 

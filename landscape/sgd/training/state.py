@@ -34,13 +34,17 @@ class TrainingState:
         }
 
 
-def to_array(tensor: Tensor) -> NDArray[Any]:
-    """A copy as a NumPy array; of a type that NumPy hasn't (bfloat16), its bytes."""
+def to_array(tensor: Tensor, *, copy: bool = True) -> NDArray[Any]:
+    """A copy as a NumPy array; of a type that NumPy hasn't (bfloat16), its bytes.
+
+    ``copy=False`` gives the tensor's own memory where it can be had.
+    """
     plain = tensor.detach().cpu().contiguous()
     try:
-        return np.array(plain.numpy())
+        found: NDArray[Any] = plain.numpy()
     except TypeError:
-        return np.array(plain.reshape(-1).view(torch.uint8).numpy())
+        found = plain.reshape(-1).view(torch.uint8).numpy()
+    return np.array(found) if copy else found
 
 
 def to_tensor(array: NDArray[Any], dtype: torch.dtype) -> Tensor:

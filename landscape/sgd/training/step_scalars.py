@@ -3,73 +3,85 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from landscape.store.trajectories.scalars import SCALARS, Pair, StepNumbers
 
+NAMES = ("weights", "gradient", "update", "last_gradient", "last_update")
+"""What `Pair` names."""
+
+
+BLOCK = 2**15
+"""So many entries are held in float64 at a time; on other devices than processors `LARGE_BLOCK`."""
+LARGE_BLOCK = 2**22
+
 
 class Meter:
     """Scalars of each step from w_t to w_{t+1}; keeps the last gradient and the last update.
 
-    Products are summed in float64 where the device has it. ``gradient`` is the batch gradient
-    with weight decay, before the step.
+    Products are summed in float64 where the device has it, some entries at a time. ``gradient`` is
+    the batch gradient with weight decay, before the step.
     """
 
     def __init__(self, weights: Tensor) -> None:
         """Make ready for vectors like ``weights`` (P,)."""
-        size, device = len(weights), weights.device
+        device = weights.device
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        # Two of each, in turn the last one and this one. Not as rows of one tensor: the last bit of
-        # a sum depends on how its vectors lie in memory, and a training may go on elsewhere.
-        made = [torch.zeros(size, dtype=dtype, device=device) for _ in range(5)]
-        self._weights, self._gradients, self._updates = made[0], made[1:3], made[3:]
-        self._turn = 0
+        size = min(len(weights), BLOCK if device.type == "cpu" else LARGE_BLOCK)
+        self._gradient, self._update = torch.zeros_like(weights), torch.zeros_like(weights)
+        # Not as rows of one tensor: the last bit of a sum depends on how its vectors lie in
+        # memory, and a training may go on elsewhere.
+        self._blocks = {name: torch.zeros(size, dtype=dtype, device=device) for name in NAMES}
         self.norms: tuple[float, ...] = (0.0, 0.0)
         """Of the last gradient and the last update."""
         self._scalars = dict(SCALARS)
         asked = [pair for scalar in self._scalars.values() for pair in scalar.products]
-        own: list[Pair] = [(name, name) for name in ("weights", "gradient", "update")]
+        own: list[Pair] = [(name, name) for name in NAMES[:3]]
         self._pairs = list(dict.fromkeys([*own, *asked]))
 
     @property
     def memory(self) -> dict[str, Tensor]:
         """The last gradient and the last update, live."""
-        return {"gradient": self._gradients[self._turn], "update": self._updates[self._turn]}
+        return {"gradient": self._gradient, "update": self._update}
 
     def scalars(
         self, weights: Tensor, gradient: Tensor, update: Tensor, *, batch_loss: float, lr: float
     ) -> dict[str, float]:
-        """The step's scalars, given w_t, g_t and w_{t+1} - w_t, each (P,); cosines NaN at first."""
-        last, self._turn = self._turn, 1 - self._turn
-        vectors = {
-            "weights": self._weights,
-            "gradient": self._gradients[self._turn],
-            "update": self._updates[self._turn],
-            "last_gradient": self._gradients[last],
-            "last_update": self._updates[last],
-        }
-        for name, vector in (("weights", weights), ("gradient", gradient), ("update", update)):
-            vectors[name].copy_(vector)
-        dots = _dots([(vectors[one], vectors[other]) for one, other in self._pairs])
-        products = dict(zip(self._pairs, dots, strict=True))
-        norms = {name: _root(products[name, name]) for name in ("weights", "gradient", "update")}
-        norms |= dict(zip(("last_gradient", "last_update"), self.norms, strict=True))
+        """The step's scalars, given w_t, g_t and w_{t+1} - w_t, each (P,); cosines NaN at first.
+
+        ``gradient`` is kept as it is, not copied: nobody writes into it afterwards.
+        """
+        vectors = dict(
+            zip(NAMES, (weights, gradient, update, self._gradient, self._update), strict=True)
+        )
+        products = dict(zip(self._pairs, self._dots(vectors), strict=True))
+        norms = {name: _root(products[name, name]) for name in NAMES[:3]}
+        norms |= dict(zip(NAMES[3:], self.norms, strict=True))
         self.norms = norms["gradient"], norms["update"]
+        self._gradient = gradient
+        self._update.copy_(update)
         step = StepNumbers(batch_loss, lr, norms, products)
         return {name: scalar.measure(step) for name, scalar in self._scalars.items()}
 
-
-def _dots(pairs: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
-    # Not by NumPy: the threads of its BLAS stall for milliseconds where the machine is busy.
-    found = [torch.dot(a, b) for a, b in pairs]
-    if found[0].device.type == "cpu":
-        return [value.item() for value in found]
-    # One synchronization with the device.
-    together: list[float] = torch.stack(found).tolist()
-    return together
+    def _dots(self, vectors: Mapping[str, Tensor]) -> list[float]:
+        size, sums = len(self._blocks["weights"]), []
+        for start in range(0, len(vectors["weights"]), max(1, size)):
+            blocks = {}
+            for name, vector in vectors.items():
+                part = vector[start : start + size]
+                blocks[name] = self._blocks[name][: len(part)].copy_(part)
+            # Not by NumPy: the threads of its BLAS stall for milliseconds where the machine is
+            # busy.
+            sums.append([torch.dot(blocks[one], blocks[other]) for one, other in self._pairs])
+        if vectors["weights"].device.type == "cpu":
+            return [sum(dot.item() for dot in dots) for dots in zip(*sums, strict=True)]
+        # One synchronization with the device.
+        together = torch.stack([torch.stack(dots) for dots in sums]).sum(0)
+        found: list[float] = together.tolist()
+        return found
 
 
 def _root(square: float) -> float:

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ class Step:
     moments: Callable[[], Mapping[str, Tensor]] = dict
     """What the optimizer keeps between steps, by the name in files: (P,) each, or a number.
     ``velocity`` is v in SGD's w = w - lr v."""
-    capture: Callable[[], TrainingState] | None = None
-    """The training's state here, to go on from in another process; only before the next step."""
+    capture: Callable[..., TrainingState] | None = None
+    """The training's state here, to go on from in another process; only before the next step.
+    With ``copy=False`` large arrays are the training's own, and hold only until then."""
     average: Step | None = None
     """The averaged weights after this step, where an average is kept; without scalars."""
     clipped: int = 0
@@ -174,7 +176,7 @@ class Training:
             scalars,
             finite,
             self.optimizer.moments,
-            (lambda: self.capture(step)) if finite else None,
+            partial(self.capture, step) if finite else None,
             self._averaged(step, finite=finite),
             self.clipped,
         )
@@ -184,10 +186,12 @@ class Training:
             return None
         return Step(step, self.average.model, self.average.weights, None, finite)
 
-    def capture(self, step: int) -> TrainingState:
+    def capture(self, step: int, *, copy: bool = True) -> TrainingState:
         """Everything that the next step depends on, apart from problem and settings."""
         vectors = {"weights": self.weights, **self.optimizer.moments(), **self.meter.memory}
-        arrays = {f"training/{name}": to_array(vector) for name, vector in vectors.items()}
+        arrays = {
+            f"training/{name}": to_array(vector, copy=copy) for name, vector in vectors.items()
+        }
         if self.average is not None:
             arrays |= self.average.arrays()
         for name, buffer in self.model.named_buffers():
@@ -204,9 +208,11 @@ class Training:
     def restore(self, state: TrainingState) -> None:
         """Be where `capture` was."""
         found = state.part("training")
-        vectors = {"weights": self.weights, **self.meter.memory}
-        for name, vector in vectors.items():
-            from_array(vector, found.pop(name))
+        from_array(self.weights, found.pop("weights"))
+        for name, vector in self.meter.memory.items():
+            # Earlier versions kept them in float64.
+            held = to_tensor(found.pop(name), vector.dtype).to(vector.dtype)
+            from_array(vector, to_array(held, copy=False))
         self.optimizer.restore(
             {name: to_tensor(value, self.weights.dtype) for name, value in found.items()}
         )

@@ -236,8 +236,7 @@ class Writer:
             for name, values in self._step_arrays().items():
                 stream.create(file, name, values.shape, values.dtype)[:] = values
             if velocities:
-                for name, stacked in self._moment_arrays(velocities).items():
-                    stream.create(file, name, stacked.shape, stacked.dtype)[:] = stacked
+                self._fill_moments(file, velocities)
                 file["velocity_step"] = keys[VELOCITIES]
 
         part = self._write_part(fill, keys)
@@ -248,14 +247,14 @@ class Writer:
         self.parts.append(part)
         self._next_step += len(numbers)
 
-    def _moment_arrays(self, steps: Sequence[int]) -> dict[str, NDArray[Any]]:
+    def _fill_moments(self, file: h5py.File, steps: Sequence[int]) -> None:
         held = [self._velocities[step] for step in steps]
         # Several optimizers needn't all have begun.
         like = {name: array for moments in held for name, array in moments.items()}
-        return {
-            name: np.stack([moments.get(name, np.full_like(one, np.nan)) for moments in held])
-            for name, one in like.items()
-        }
+        for name, one in like.items():
+            data = stream.create(file, name, (len(steps), *one.shape), one.dtype)
+            for place, moments in enumerate(held):
+                data[place] = moments.get(name, np.nan)
 
     def _step_arrays(self) -> dict[str, NDArray[Any]]:
         if not self._steps:

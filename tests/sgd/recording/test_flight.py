@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -163,12 +164,36 @@ def test_the_highest_rises_are_kept(tmp_path, problem):
 
 
 def test_memory_cap(tmp_path, problem):
+    """Half of it is for rows, the rest for the optimizer's states."""
     folder = tmp_path / "run"
-    trajectory = play(folder, problem, [*calm(60), 3.0], flight=64, flight_memory=120)
+    trajectory = play(folder, problem, [*calm(60), 3.0], flight=64, flight_memory=240)
     assert trajectory.step[trajectory.kind & EVENT > 0].tolist() == [57, 58, 59, 60, 61]
     assert read(folder).record["notes"] == [
-        "the flight recorder kept 5 steps instead of 64: 120 bytes hold no more"
+        "the flight recorder kept 5 steps instead of 64: 240 bytes hold no more"
     ]
+
+
+@pytest.mark.parametrize("vectors", [2, 3, 7, 12, 40, 100])
+@pytest.mark.parametrize("moments", [1, 2, 5])
+def test_rows_and_states_take_what_they_may(vectors, moments):
+    size = 50
+    flight = Flight(Options(flight_memory=vectors * 4 * size), torch.zeros(size))
+    live = []
+
+    def states():
+        made = {f"m{k}": np.zeros(size, np.float32) for k in range(moments)}
+        live.extend(weakref.ref(array) for array in made.values())
+        return made
+
+    for step in range(300):
+        flight.push(step, torch.zeros(size), dict, states)
+        held = [reference for reference in live if reference() is not None]
+        assert flight.steps + len(held) <= vectors
+        # Where one fits, one of a step in the ring is always there.
+        if step and vectors - flight.steps >= moments:
+            at = flight.before()[0]
+            assert step - flight.steps < at <= step
+    assert flight.steps == min(64, vectors - min(10, vectors // 2))
 
 
 def test_a_training_that_blows_up_is_caught(tmp_path, problem):

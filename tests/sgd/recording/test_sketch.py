@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,27 @@ import torch
 from landscape import sgd
 from landscape.errors import LandscapeError
 from landscape.sgd import Options, Recorder, Settings, steps
-from landscape.sgd.recording.sketch import Sketch, relative_error
+from landscape.sgd.recording.sketch import WHOLE_METHOD, Sketch, relative_error
+
+
+def in_blocks(vector: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Follow the words of the dataset's attribute."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    order = generator.permutation(min(len(vector), 65536))
+    signs = 2 * generator.integers(0, 2, len(vector)) - 1
+    blocks = math.ceil(len(vector) / 65536)
+    shifts = generator.integers(0, size, blocks)
+    shifts[0] = 0
+    found = np.zeros(size)
+    for b in range(blocks):
+        d = vector[65536 * b :][:65536]
+        entries = d[order[order < len(d)]] * signs[65536 * b :][: len(d)]
+        np.add.at(found, (np.arange(len(d)) + shifts[b]) % size, entries)
+    return found
 
 
 def by_hand(vector: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Follow the words of the dataset's attribute."""
+    """Follow the words that the attribute had before, which say the same of one block."""
     generator = np.random.Generator(np.random.PCG64(seed))
     order = generator.permutation(len(vector))
     signs = 2 * generator.integers(0, 2, len(vector)) - 1
@@ -29,6 +47,46 @@ def test_as_described(count, size):
     found = Sketch(start, size, seed=3)(end)
     assert found.shape == (size,)
     np.testing.assert_allclose(found, by_hand((end - start).numpy(), size, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [65536, 65537, 200_000])
+def test_in_blocks_as_described(count):
+    start, end = torch.randn(2, count, generator=torch.Generator().manual_seed(0))
+    difference = (end.double() - start.double()).numpy()
+    found = Sketch(start, 256, seed=3)(end)
+    np.testing.assert_allclose(found, in_blocks(difference, 256, 3), atol=1e-4)
+    before = Sketch(start, 256, seed=3, method=WHOLE_METHOD)(end)
+    generator = np.random.Generator(np.random.PCG64(3))
+    order = generator.permutation(count)
+    signed = (2 * generator.integers(0, 2, count) - 1) * difference[order]
+    padded = np.pad(signed, (0, -count % 256)).reshape(-1, 256)
+    np.testing.assert_allclose(before, padded.sum(0), atol=1e-4)
+
+
+def test_a_small_step_from_large_weights_is_not_rounded_away():
+    start = torch.full((200_000,), 3.0)
+    end = start + 1e-6
+    exact = in_blocks((end.double() - start.double()).numpy(), 256, 0)
+    np.testing.assert_allclose(Sketch(start, 256)(end), exact, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("pattern", ["spread", "column", "low rank"])
+def test_the_stated_error_holds_across_blocks(pattern):
+    """Over 60 seeds: weights as they come, in one column of a matrix, and of rank one."""
+    generator = torch.Generator().manual_seed(1)
+    rows = torch.randn(600, generator=generator)
+    change = {
+        "spread": torch.randn(600, 256, generator=generator),
+        "column": rows[:, None] * torch.eye(256)[7],
+        "low rank": rows[:, None] * torch.randn(256, generator=generator),
+    }[pattern].flatten()
+    start = torch.zeros_like(change)
+    found = np.array(
+        [np.linalg.norm(Sketch(start, 64, seed=seed)(change).astype(float)) for seed in range(60)]
+    )
+    exact = float(change.norm())
+    assert np.mean(found**2) == pytest.approx(exact**2, rel=4 * 2 * relative_error(64) / 60**0.5)
+    assert np.std(found) / exact <= 1.3 * relative_error(64)
 
 
 def test_of_the_start_is_zero():
