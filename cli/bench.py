@@ -110,6 +110,35 @@ def recorder(
 
 
 @bench.command()
+def size(
+    sizes: Annotated[
+        str, typer.Option(help="Parameters: some of 1e4, 1e5, 1e6, 1e7 and 2.5e7.")
+    ] = "1e4,1e5,1e6",
+    points: Annotated[
+        int, typer.Option(help="Grid points an axis of the random plane and the valley.", min=5)
+    ] = 25,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COMMAND,...",
+            help="Beside training and import only these, as the table names them: 'scan random'.",
+            show_default="all",
+        ),
+    ] = None,
+) -> None:
+    """Measure time and memory of the commands on transformers of several sizes.
+
+    Each in a process of its own, on 64 random sequences of 32 tokens. Peak memory stands beside
+    what is allowed: Python and PyTorch, the model, 4 vectors of weights and 256 MiB for evaluating.
+    Up to a million parameters it takes minutes, from 1e7 on much longer.
+    """
+    from .bench_size import print_sizes
+    from .command import listed
+
+    print_sizes(listed([sizes]), points, listed(only))
+
+
+@bench.command()
 def tolerance(
     scans: Annotated[
         list[Path],

@@ -1,0 +1,159 @@
+"""What commands take on networks of several sizes: time and peak memory, each in a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landscape.errors import LandscapeError
+from landscape.quantities import duration
+
+from .printing import echo
+
+PROBLEM = "landscape.problem.language:random_tokens"
+SNAPSHOTS = 20
+TILE = 256 * 2**20
+"""Bytes that evaluating may take: ``--memory`` of the scans."""
+VECTORS = 4
+"""So many vectors of P numbers beside the model are allowed."""
+RING = 256 * 10**6
+"""Bytes of a training's flight recorder."""
+WAITING = 0.01
+"""Seconds between two looks at a process's memory."""
+ROW = "{:<9}{:<44}{:>9}{:>11}{:>10}{:>11}"
+
+
+@dataclass(frozen=True)
+class SizedCommand:
+    """A command and what its memory depends on beside model and vectors."""
+
+    name: str
+    arguments: tuple[str, ...]
+    tile: int = TILE
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a process took."""
+
+    seconds: float
+    peak: int
+    """Bytes of memory at most."""
+
+
+def taken(arguments: Sequence[str], log: Path) -> Taken:
+    """Run Python with some arguments, its output into ``log``.
+
+    Raises:
+        LandscapeError: it fails, or this system doesn't tell the memory of a process.
+    """
+    if not Path("/proc/self/status").is_file():
+        raise LandscapeError("peak memory is read from /proc, which this system doesn't have")
+    started, peak = time.perf_counter(), 0
+    with log.open("ab") as out:
+        process = subprocess.Popen([sys.executable, *arguments], stdout=out, stderr=out)
+        while process.poll() is None:
+            peak = max(peak, _peak(process.pid))
+            time.sleep(WAITING)
+    if process.returncode:
+        last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        said = last[0] if last else f"exit code {process.returncode}"
+        raise LandscapeError(f"landscape {' '.join(arguments[2:])} must succeed, got: {said}")
+    return Taken(time.perf_counter() - started, peak)
+
+
+def _peak(process: int) -> int:
+    """The most memory that a process has had so far; 0 once it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    kilobytes = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return 1024 * int(next(kilobytes, 0))
+
+
+def commands(size: str, folder: Path, points: int) -> Iterator[SizedCommand]:
+    """What is run for a size, in this order: later ones use what earlier ones made."""
+    problem = ("--problem", PROBLEM, "--set", f"size={size!r}".replace("'", '"'))
+    run, imported = str(folder / "run"), str(folder / "imported")
+    few = str(min(points, 9))
+
+    def scan(where: str, plane: str, count: str, *more: str) -> tuple[str, ...]:
+        memory = ("--memory", str(TILE), "--quiet")
+        return ("scan", where, "--plane", plane, "--size", count, *memory, *more)
+
+    training = ("--lr", "0.01", "--steps", str(SNAPSHOTS - 1), "--record", "1")
+    yield SizedCommand(
+        f"train, {SNAPSHOTS} snapshots",
+        ("train", *problem, *training, "--batch-size", "16", "--quiet", "-o", run),
+        RING,
+    )
+    weights = str(folder / "weights.pt")
+    yield SizedCommand("import", ("import", weights, *problem, "--quiet", "-o", imported), 0)
+    grid = f"{points}×{points}"
+    yield SizedCommand(f"scan random, {grid}", scan(imported, "random", str(points)))
+    some = ("--parameters", "blocks.0.*", "--name", "some")
+    yield SizedCommand(
+        f"scan random, {grid}, one block", scan(imported, "random", str(points), *some)
+    )
+    yield SizedCommand(f"scan valley, {grid}", scan(run, "valley", str(points)))
+    yield SizedCommand(f"scan hessian, {few}×{few}", scan(imported, "hessian", few))
+    yield SizedCommand(f"scan pca, {few}×{few}", scan(run, "pca", few))
+    yield SizedCommand("diagnose --no-intervene", ("diagnose", run, "--no-intervene", "--quiet"))
+
+
+def weights_file(size: str, folder: Path) -> tuple[str, ...]:
+    """What has Python write the weights of a network, as somebody else's checkpoint."""
+    code = (
+        f"import torch; from {PROBLEM.split(':')[0]} import random_tokens; "
+        f"torch.save(random_tokens({size!r}).model.state_dict(), {str(folder / 'weights.pt')!r})"
+    )
+    return ("-c", code)
+
+
+def print_sizes(sizes: Sequence[str], points: int, only: Sequence[str]) -> None:
+    """Run the commands for each size and print what they take."""
+    from landscape.problem import language
+
+    if unknown := [size for size in sizes if size not in language.SIZES]:
+        raise LandscapeError(
+            f"sizes must be some of {', '.join(language.SIZES)}, got {', '.join(unknown)}"
+        )
+    with tempfile.TemporaryDirectory() as name:
+        imports = (
+            "-c",
+            "import landscape_cli.scan, landscape.scan.job, landscape.diagnose.session",
+        )
+        alone = taken(imports, Path(name) / "log")
+        echo(
+            f"{points} × {points} points to the default tolerance, 64 sequences of "
+            f"{language.TOKENS} tokens; Python and PyTorch alone take {alone.peak / 1e6:.0f} MB, "
+            f"which the bound counts, beside the weights, {VECTORS} vectors as long and the tile"
+        )
+        echo(ROW.format("P", "command", "time", "peak MB", "bound", "vectors"))
+        for size in sizes:
+            folder = Path(name) / size
+            folder.mkdir()
+            _print_size(size, folder, points, only, alone.peak)
+
+
+def _print_size(size: str, folder: Path, points: int, only: Sequence[str], alone: int) -> None:
+    from landscape.problem import language
+
+    taken(weights_file(size, folder), folder / "log")
+    vector = 4 * language.random_tokens(size).layout.size
+    for command in commands(size, folder, points):
+        word = command.name.split(",")[0]
+        needed = command.arguments[0] in ("train", "import")
+        if only and not needed and word not in only:
+            continue
+        found = taken(("-m", "landscape_cli", *command.arguments), folder / "log")
+        bound = alone + (1 + VECTORS) * vector + command.tile
+        more = f"{(found.peak - alone) / vector:.1f}"
+        peak, most = f"{found.peak / 1e6:,.0f}", f"{bound / 1e6:,.0f}"
+        echo(ROW.format(size, command.name, duration(found.seconds), peak, most, more))
