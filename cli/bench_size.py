@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,9 +24,11 @@ VECTORS = 4
 """So many vectors of P numbers beside the model are allowed."""
 RING = 256 * 10**6
 """Bytes of a training's flight recorder."""
+NOTICED = 2**22
+"""Bytes of a vector from which on peak memory tells how many there were."""
 WAITING = 0.01
 """Seconds between two looks at a process's memory."""
-ROW = "{:<9}{:<44}{:>9}{:>11}{:>10}{:>11}"
+ROW = "{:<6}{:<32}{:>9}{:>11}{:>9}{:>9}{:>9}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Taken:
     """What a process took."""
 
     seconds: float
+    processor: float
+    """Seconds of it and of what it started, on all cores together."""
     peak: int
     """Bytes of memory at most."""
 
@@ -54,7 +59,7 @@ def taken(arguments: Sequence[str], log: Path) -> Taken:
     """
     if not Path("/proc/self/status").is_file():
         raise LandscapeError("peak memory is read from /proc, which this system doesn't have")
-    started, peak = time.perf_counter(), 0
+    started, before, peak = time.perf_counter(), _processor(), 0
     with log.open("ab") as out:
         process = subprocess.Popen([sys.executable, *arguments], stdout=out, stderr=out)
         while process.poll() is None:
@@ -64,7 +69,13 @@ def taken(arguments: Sequence[str], log: Path) -> Taken:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
         said = last[0] if last else f"exit code {process.returncode}"
         raise LandscapeError(f"landscape {' '.join(arguments[2:])} must succeed, got: {said}")
-    return Taken(time.perf_counter() - started, peak)
+    return Taken(time.perf_counter() - started, _processor() - before, peak)
+
+
+def _processor() -> float:
+    """Seconds of processor time that ended processes took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _peak(process: int) -> int:
@@ -135,7 +146,7 @@ def print_sizes(sizes: Sequence[str], points: int, only: Sequence[str]) -> None:
             f"{language.TOKENS} tokens; Python and PyTorch alone take {alone.peak / 1e6:.0f} MB, "
             f"which the bound counts, beside the weights, {VECTORS} vectors as long and the tile"
         )
-        echo(ROW.format("P", "command", "time", "peak MB", "bound", "vectors"))
+        echo(ROW.format("P", "command", "time", "processor", "peak MB", "bound", "vectors"))
         for size in sizes:
             folder = Path(name) / size
             folder.mkdir()
@@ -154,6 +165,8 @@ def _print_size(size: str, folder: Path, points: int, only: Sequence[str], alone
             continue
         found = taken(("-m", "landscape_cli", *command.arguments), folder / "log")
         bound = alone + (1 + VECTORS) * vector + command.tile
-        more = f"{(found.peak - alone) / vector:.1f}"
-        peak, most = f"{found.peak / 1e6:,.0f}", f"{bound / 1e6:,.0f}"
-        echo(ROW.format(size, command.name, duration(found.seconds), peak, most, more))
+        times = duration(found.seconds), duration(found.processor)
+        memory = f"{found.peak / 1e6:,.0f}", f"{bound / 1e6:,.0f}"
+        # Of small networks it is PyTorch's own that grows.
+        vectors = f"{(found.peak - alone) / vector:.1f}" if vector >= NOTICED else ""
+        echo(ROW.format(size, command.name, *times, *memory, vectors))

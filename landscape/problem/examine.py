@@ -89,9 +89,19 @@ def notes(problem: Problem) -> tuple[str, ...]:
     tried = [
         f"{name}{note}"
         for name, part in parts.items()
-        for note in (*_without_loss(part), *_two_means(part))
+        for note in (*_kept(part), *_without_loss(part), *_two_means(part))
     ]
     return (*problem.notes, *objective(problem).notes, *tried)
+
+
+def _kept(problem: Problem) -> list[str]:
+    """Says of large data whether its items are decoded once."""
+    found = []
+    for title, data in (("training", problem.train), ("validation", problem.validation)):
+        decoded = samples.decoding(data)
+        if decoded is not None and (note := decoded.note(title)) is not None:
+            found.append(note)
+    return found
 
 
 def _two_means(problem: Problem) -> list[str]:
@@ -330,10 +340,10 @@ def _check_items(problem: Problem) -> None:
     for title, data in (("training", problem.train), ("validation", problem.validation)):
         if data is None or samples.is_nest(data):
             continue
-        chosen = samples.spread(data)
+        chosen, anew = samples.spread(data), samples.unread(data)
         found = samples.items(data, chosen)
         for index, item in zip(chosen[:TRIED], found, strict=False):
-            if not nests.equal(item, samples.items(data, [index])[0]):
+            if not nests.equal(item, samples.items(anew, [index])[0]):
                 raise LandscapeError(
                     f"an item of the {title} data must be the same each time it is read, item "
                     f"{index} isn't: random changes belong into augment=, which training alone uses"

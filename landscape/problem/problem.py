@@ -81,7 +81,9 @@ class Problem:
     model: nn.Module
     train: Data
     """A nest of tensors with equal first dimension, such as the pair (inputs, targets); a map-style
-    Dataset of any items; or a DataLoader, of which Dataset, collate and batch size count. A tensor
+    Dataset of any items; or a DataLoader, of which Dataset, collate, batch size and workers count.
+    A Dataset's items are kept once they were read if all of them take less than a quarter of the
+    machine's memory. A tensor
     as inputs gives ``model(x)``, a mapping ``model(**x)``, a tuple ``model(*x)``.
 
     Or ``draw(generator)``, a function that makes a batch such a nest: training draws anew at every
@@ -145,13 +147,15 @@ class Problem:
             data = getattr(self, name)
             if (data is None and name == "validation") or isinstance(data, Several):
                 continue
+            workers = 0
             if isinstance(data, DataLoader):
+                workers = data.num_workers
                 data = self._unpacked(data, title)
             if self.collate is not None and not samples.is_nest(data):
                 inner = data.items if isinstance(data, Collated) else data
                 data = Collated(inner, self.collate)
             samples.check(data, title, pairs=self.objective is None)
-            self._set(name, data)
+            self._set(name, samples.decoded(data, workers))
 
     def __repr__(self) -> str:
         """Sizes instead of arrays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, IterableDataset, Subset, default_collate
 from landscape.errors import LandscapeError
 from landscape.problem import nests
 from landscape.problem.blame import blamed
+from landscape.problem.reading import Decoded, own
 
 Pair: TypeAlias = tuple[Any, Any]
 """(inputs, targets) of a batch, each a tensor or a nest of them."""
@@ -88,6 +89,7 @@ class Samples:
         self.channels_last = channels_last
         self._nest: Any = self._placed(data) if is_nest(data) else None
         self._data, self._length = data, length(data)
+        self._foreseen: Iterator[tuple[list[int], Any]] = iter(())
         self._parts = {
             name: Samples(part, device, channels_last=channels_last, dtype=dtype)
             for name, part in (data.parts.items() if isinstance(data, Several) else ())
@@ -106,6 +108,13 @@ class Samples:
         """Whether all samples lie in tensors."""
         return self._nest is not None
 
+    def foresee(self, batches: Sequence[Tensor]) -> None:
+        """Say which batches will be taken, in this order, so that workers may read ahead."""
+        decoded = decoding(self._data)
+        if decoded is not None and decoded.workers:
+            asked = [indices.tolist() for indices in batches]
+            self._foreseen = zip(asked, decoded.ahead(asked), strict=True)
+
     def take(self, indices: Tensor) -> Any:
         """The batch of ``indices``, an int64 tensor on the CPU."""
         if self._parts:
@@ -113,7 +122,12 @@ class Samples:
                 name: part.batch(self._own(name, indices)) for name, part in self._parts.items()
             }
         if self._nest is None:
-            return self._read(indices.tolist())
+            asked = indices.tolist()
+            foreseen, found = next(self._foreseen, (None, None))
+            if foreseen == asked:
+                return self._made(found)
+            self._foreseen = iter(())
+            return self._made(items(self._data, asked))
         chosen = indices.to(self.device)
         return self._typed(self._formatted(rows(self._nest, chosen)))
 
@@ -135,13 +149,14 @@ class Samples:
         if self._parts:
             return
         end = len(self) if count is None else count
-        for number, start in enumerate(range(0, end, size)):
-            stop = min(start + size, end)
-            if self._nest is not None:
-                content = self._typed(rows(self._nest, slice(start, stop)))
-            else:
-                content = self._read(list(range(start, stop)))
-            yield Batch(content, stop - start, number)
+        places = [range(start, min(start + size, end)) for start in range(0, end, size)]
+        if self._nest is None:
+            for number, found in enumerate(_ahead(self._data, places)):
+                yield Batch(self._made(found), len(found), number)
+            return
+        for number, place in enumerate(places):
+            content = self._typed(rows(self._nest, slice(place.start, place.stop)))
+            yield Batch(content, len(place), number)
 
     def _own(self, name: str, indices: Tensor) -> Tensor:
         """Which of a part's samples go with some of the longest part's."""
@@ -155,8 +170,8 @@ class Samples:
         order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
         return order[:size]
 
-    def _read(self, indices: list[int]) -> Any:
-        return self._typed(self._placed(together(self._data, items(self._data, indices))))
+    def _made(self, found: list[Any]) -> Any:
+        return self._typed(self._placed(together(self._data, found)))
 
     def _placed(self, content: Any) -> Any:
         return self._formatted(nests.moved(content, self.device))
@@ -198,6 +213,36 @@ def rows(nest: Any, chosen: Tensor | slice) -> Any:
     return nests.mapped(nest, lambda leaf: leaf.index_select(0, chosen))
 
 
+def decoding(data: Data) -> Decoded | None:
+    """What reads a Dataset's items, where that isn't a list."""
+    inner = data.items if isinstance(data, Collated) else data
+    return inner if isinstance(inner, Decoded) else None
+
+
+def decoded(data: Data, workers: int = 0) -> Data:
+    """The data with a Dataset's items kept once they were read; lists have theirs already."""
+    inner = data.items if isinstance(data, Collated) else data
+    if is_nest(data) or isinstance(data, Several) or isinstance(inner, (Decoded, list, tuple)):
+        return data
+    made = Decoded(inner, workers)
+    return Collated(made, data.collate) if isinstance(data, Collated) else made
+
+
+def unread(data: Data) -> Data:
+    """The data with items that are read anew each time."""
+    made = decoding(data)
+    if made is None:
+        return data
+    return Collated(made.items, data.collate) if isinstance(data, Collated) else made.items
+
+
+def _ahead(data: Data, places: Sequence[range]) -> Iterator[list[Any]]:
+    made = decoding(data)
+    if made is not None:
+        return made.ahead(places)
+    return (items(data, list(place)) for place in places)
+
+
 def items(data: Data, indices: list[int]) -> list[Any]:
     """A Dataset's items.
 
@@ -205,6 +250,8 @@ def items(data: Data, indices: list[int]) -> list[Any]:
         LandscapeError: reading one fails; it is named.
     """
     inner = data.items if isinstance(data, Collated) else data
+    if isinstance(inner, Decoded):
+        return [inner.item(index) for index in indices]
     found = []
     for index in indices:
         with blamed(f"item {index}"):
@@ -219,6 +266,8 @@ def together(data: Data, found: list[Any]) -> Any:
         LandscapeError: they can't be put together.
     """
     if isinstance(data, Collated):
+        if isinstance(data.items, Decoded):  # what is kept there mustn't be changed
+            found = [own(item) for item in found]
         with blamed("collate"):
             return data.collate(found)
     with blamed(
@@ -261,7 +310,11 @@ def drawn(
 
 def few(data: Data, chosen: Tensor, device: torch.device | str = "cpu") -> Batch:
     """Some samples on a device, the others left where they are."""
-    return Batch(Samples(subset(data, chosen), device).take(torch.arange(len(chosen))), len(chosen))
+    if decoding(data) is None:
+        data, places = subset(data, chosen), torch.arange(len(chosen))
+    else:
+        places = chosen
+    return Batch(Samples(data, device).take(places), len(chosen))
 
 
 def augmented(
@@ -356,9 +409,13 @@ def subset(data: Data, indices: Tensor) -> Data:
         )
     if is_nest(data):
         return rows(data, indices)
-    if isinstance(data, Collated):
-        return Collated(Subset(data.items, indices.tolist()), data.collate)
-    return Subset(data, indices.tolist())
+    made = decoding(data)
+    plain = unread(data)
+    if isinstance(plain, Collated):
+        plain = Collated(Subset(plain.items, indices.tolist()), plain.collate)
+    else:
+        plain = Subset(plain, indices.tolist())
+    return plain if made is None else decoded(plain, made.workers)
 
 
 def fingerprint(data: Data) -> str:

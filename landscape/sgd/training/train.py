@@ -286,6 +286,7 @@ class Training:
             generator = np.random.Generator(np.random.PCG64([self.settings.seed, epoch, 0]))
             order = torch.from_numpy(generator.permutation(len(self.samples)))
             self.epoch = torch.split(order, self.settings.batch_size)
+            self.samples.foresee(self.epoch[at:])
         return self.epoch[at]
 
     def _gradient(self, loss: Tensor) -> Tensor:
