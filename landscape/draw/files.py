@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from matplotlib.text import Text
 from landscape.draw.look.style import PLAIN, Style
 from landscape.draw.recipe import KEY
 from landscape.errors import LandscapeError, printable
+from landscape.store.files import unfinished
 
 METADATA: dict[str, Callable[[str, str, str], dict[str, Any]]] = {
     "png": lambda title, caption, recipe: {
@@ -206,7 +206,7 @@ class _Enlarged(PdfPages):
 
 
 def _atomically(target: Path, write: Callable[[Path], object]) -> None:
-    temporary = target.parent / f".{target.name}.{os.getpid()}.part"
+    temporary = unfinished(target)
     try:
         write(temporary)
         temporary.replace(target)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from landscape.errors import LandscapeError
@@ -16,9 +17,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         LandscapeError: the disk is full or the folder can't be written; an existing file at
             ``path`` is left as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = unfinished(path)
     try:
-        temporary.unlink(missing_ok=True)
         with temporary.open("xb") as stream:  # not through a link that lies there
             stream.write(content)
             stream.flush()
@@ -33,8 +33,48 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def unfinished(path: Path, ending: str = "") -> Path:
+    """Under which name this process writes a file before it is renamed to ``path``.
+
+    What this process or one that has ended left there is removed.
+
+    Args:
+        path: what the file will be called.
+        ending: what the temporary name has to end with, for programs that go by that.
+    """
+    for process, left in _unfinished(path):
+        if process == os.getpid() or not runs(process):
+            _remove(left)
+    return path.with_name(f".{path.name}.{os.getpid()}{ending}")
+
+
 def remove_unfinished(path: Path) -> None:
-    """Remove what kills left of `write_bytes`; for whoever alone writes ``path``."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        if left.suffix[1:].isdigit():
-            left.unlink(missing_ok=True)
+    """Remove what kills left of ``path``, on any machine; for whoever alone writes it."""
+    for _, left in _unfinished(path):
+        _remove(left)
+
+
+def runs(process: int) -> bool:
+    """Whether a process of that number is at work on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
+def _unfinished(path: Path) -> Iterator[tuple[int, Path]]:
+    """Files under the names that processes write ``path`` under, with the process's number."""
+    start = f".{path.name}."
+    with suppress(OSError), os.scandir(path.parent) as entries:  # where there is nothing to read
+        for name in [entry.name for entry in entries if entry.name.startswith(start)]:
+            number = name.removeprefix(start).partition(".")[0]
+            if number.isdecimal():
+                yield int(number), path.with_name(name)
+
+
+def _remove(left: Path) -> None:
+    with suppress(OSError):  # somebody else's, or gone by now
+        left.unlink()

@@ -15,7 +15,7 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.store import names, provenance
-from landscape.store.files import write_bytes
+from landscape.store.files import runs, write_bytes
 from landscape.store.json_shapes import RUN
 from landscape.store.names import read_text
 from landscape.store.trajectories.trajectory import Trajectory
@@ -260,7 +260,7 @@ def _tidy(folder: Path) -> None:
     for what in (INCOMING, REPLACED):
         for left in _beside(folder, what):
             number = left.name.rpartition("-")[2]
-            if number.isdigit() and not _runs(int(number)):
+            if number.isdigit() and not runs(int(number)):
                 shutil.rmtree(left, ignore_errors=True)
 
 
@@ -273,16 +273,6 @@ def _followed(folder: Path) -> Path:
     """Where a link leads: a run is replaced there, and the link stays."""
     # Not Path.resolve, which raises RuntimeError at links that lead in a circle.
     return Path(os.path.realpath(folder)) if folder.is_symlink() else folder
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # somebody else's
-    return True
 
 
 def _write(folder: Path, record: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 
 from landscape.errors import LandscapeError
+from landscape.store.files import unfinished
 from landscape.store.vetting import gate
 from landscape.store.vetting.block import BLOCK, block, digest
 
@@ -33,7 +34,7 @@ def write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
         LandscapeError: the disk is full or the folder can't be written; an existing file at
             ``path`` is left as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = unfinished(path)
     with uninterrupted():
         try:
             written = _write(temporary, fill)
@@ -71,7 +72,6 @@ def uninterrupted() -> Iterator[None]:
 
 
 def _write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
-    path.unlink(missing_ok=True)
     # Not through a link that lies there.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:

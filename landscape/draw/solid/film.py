@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from landscape.draw.recipe import in_gif, in_mp4
 from landscape.draw.solid import film_frames
 from landscape.draw.solid.film_frames import Format
 from landscape.errors import LandscapeError, printable
-from landscape.store.files import write_bytes
+from landscape.store.files import unfinished, write_bytes
 from landscape.store.scans.records import Scan
 
 Report = Callable[[int, int], None]
@@ -107,7 +106,7 @@ def _encode(
     recipe: str,
     report: Callable[[], None],
 ) -> None:
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.{name}")
+    temporary = unfinished(target, f".{name}")  # ffmpeg goes by the ending
     more: dict[str, Any] = {"mp4": {"codec": "libx264", "quality": None}, "gif": {"codec": "gif"}}
     more = more[name] | ({"pix_fmt_out": "rgb8"} if name == "gif" else {})
     stream = encoder().write_frames(

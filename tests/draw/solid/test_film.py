@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -191,3 +194,19 @@ def test_a_dark_one(planted, no_gl):
 def test_pyvista_without_opengl(planted, no_gl):
     with pytest.raises(LandscapeError, match=r"^renderer pyvista: no OpenGL"):
         next(film_frames.frames(planted.escape(5, 5), 3, Style(renderer="pyvista")))
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_what_a_killed_one_left_is_gone_with_the_next(planted, still, tmp_path, ending):
+    def write(report):
+        film.write(planted.bowl(5, 5), tmp_path / "a", formats=(ending,), frames=3, report=report)
+
+    process = os.fork()
+    if not process:
+        write(lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
+    os.waitpid(process, 0)
+    left = tmp_path / f".a.{ending}.{process}.{ending}"
+    while not left.exists():
+        time.sleep(0.01)  # ffmpeg makes it, which isn't killed with us
+    write(None)
+    assert {path.name for path in tmp_path.iterdir()} == {f"a.{ending}", "a.caption.txt"}
