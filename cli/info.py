@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from landscape.quantities import size
 
 from . import strict_json
 from .printing import echo
+
+if TYPE_CHECKING:
+    from landscape.store import Run
 
 
 def info(
@@ -100,24 +103,39 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
         return summary.of_valley(path, opened), iter(lines)
     if isinstance(opened, Sweep):
         return summary.of_sweep(opened), table_lines(opened)
-    from landscape.sgd import lock
+    return (about := _about_run(opened)), _run(about)
 
-    about = summary.of_run(opened)
-    # A process that was killed couldn't change what run.json says.
-    about["killed"] = about["status"] == "running" and not lock.held(path)
-    return about, _run(about)
+
+def _about_run(run: Run) -> dict[str, Any]:
+    from landscape.sgd import lock
+    from landscape.store import read, summary
+
+    about = summary.of_run(run)
+    about["killed"] = about["status"] == "running" and not lock.held(run.folder)
+    if about["killed"]:
+        # A process that was killed couldn't change what run.json says; one that has ended just
+        # now has.
+        about = summary.of_run(read(run.folder))
+        about["killed"] = about["status"] == "running"
+    return about
 
 
 def _damages(path: Path, about: Mapping[str, Any]) -> list[str]:
     """What a thorough check finds."""
-    from landscape.store.check import verify
-
     if about["kind"] in ("scan", "valley"):  # it was read in full just now
         return []
     if about["kind"] == "run":
-        return list(verify(path))
+        return _verified(path)
     names = (run["name"] for run in about["runs"] if (path / run["name"]).is_dir())
-    return [f"{name}: {damage}" for name in names for damage in verify(path / name)]
+    return [f"{name}: {damage}" for name in names for damage in _verified(path / name)]
+
+
+def _verified(run: Path) -> list[str]:
+    from landscape.sgd import lock
+    from landscape.store.check import verify
+
+    begins = lock.held(run) and not (run / "trajectory.h5").is_file()
+    return [] if begins else list(verify(run))  # nothing is saved yet
 
 
 def _run(about: Mapping[str, Any]) -> Iterator[str]:

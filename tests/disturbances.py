@@ -334,6 +334,63 @@ def set_back(command: Command, base: Prepared, place: Path, rng: random.Random) 
     return run(command.words, place, begun=turn)
 
 
+def read_meanwhile(command: Command, base: Prepared, place: Path, rng: random.Random) -> Done:
+    """One reader after another begins beside it; the first that ends as none may counts."""
+    child = start(command.words, place)
+    wrong = ""
+    while not wrong and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(rng.uniform(0, 0.1))
+        words = rng.choice(READERS[command.words[0]])
+        # By number, so that none finds what another has made.
+        done = run(tuple(word.format(rng.randrange(10**9)) for word in words), place)
+        wrong = wrong_end(done, "")
+        if not wrong and done.code and any(word in done.err for word in UNTRUE):
+            wrong = f"untrue: {done.err[-600:]}"
+        wrong = wrong and f"{' '.join(words)}: {wrong}"
+    done = end(child, place)
+    return Done(99, "", wrong) if wrong else done
+
+
+RUN_READERS = (
+    ("info", "{run}"),
+    ("info", "{run}", "--json"),
+    ("info", "{run}", "--check"),
+    ("export", "{run}", "--to", "csv", "-o", "export{{}}"),
+    ("export", "{run}", "--to", "npz", "-o", "export{{}}"),
+    ("render", "{run}", "--kind", "loss", "-q", "--format", "png"),
+    ("report", "{run}", "-q", "--only-what-is-there"),
+    ("scan", "{run}", "--plane", "line", "--size", "3", "--name", "other{{}}", "-q"),
+    ("diagnose", "{run}", "--only", "distances", "-q"),
+)
+SCAN_READERS = (
+    ("info", "run/scans/mine.h5"),
+    ("export", "run/scans/mine.h5", "--to", "csv", "-o", "export{}"),
+    ("render", "run/scans/mine.h5", "-q", "--format", "png"),
+)
+
+
+def readers(run: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(word.format(run=run) for word in words) for words in RUN_READERS)
+
+
+SWEEP_READERS = (("info", "new"), ("info", "new", "--json"), ("info", "new", "--check"))
+READERS = {
+    "train": (
+        *readers("new"),
+        *readers("new/lr0.1"),
+        *SWEEP_READERS,
+        ("report", "new", "-q", "--only-what-is-there"),
+    ),
+    "scan": (*readers("run"), *SCAN_READERS),
+    "diagnose": readers("run"),
+    "import": readers("new"),
+    "render": readers("run"),
+}
+"""What is begun beside a command, by its first word; of a sweep all may be."""
+UNTRUE = ("delete", "damaged", "whole", "put it back", "salvage", "checksum", "missing")
+"""Nothing is damaged because somebody is at work on it."""
+
+
 def twice(command: Command, base: Prepared, place: Path, rng: random.Random) -> Done:
     """Two do the same; the end of the first that failed counts."""
     first = start(command.words, place)
@@ -351,6 +408,7 @@ FAULTS: dict[str, Callable[[Command, Prepared, Path, random.Random], Done]] = {
     "removed": removed,
     "clock": set_back,
     "twice": twice,
+    "readers": read_meanwhile,
 }
 MOUNTED = ("full", "read-only")
 """Those that need a disk of their own."""

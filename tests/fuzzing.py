@@ -37,9 +37,12 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from landscape.draw.kinds import KINDS
 from landscape.errors import LandscapeError
 from landscape.store import analysis, diagnosed, read, sweep_folder
 from landscape.store.measured.whole import NAMES
+from landscape.store.trajectories.shards import Writer
+from landscape.store.trajectories.trajectory import Trajectory
 from landscape.store.vetting import registry
 from landscape.store.vetting.block import MARK, block, digest
 
@@ -55,6 +58,10 @@ ODD: tuple[Any, ...] = (
 )
 DEEP = 100_000
 GROUPS = ("shards", "scans", "exports")
+TRAININGS = ("before-onset-control", "best-order1", "plateau-lr1", "floor1", "replica1")
+"""One of each kind is as good as ten, which all are read whenever one is."""
+TOGETHER = 100
+"""So many mutants begin and end one after another without starting the watch anew, a thread."""
 VALUES = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e308, 1e-320, 2.0**63)
 
 
@@ -76,6 +83,8 @@ class Farm:
             packed.extractall(place / "pristine", filter="data")
         self.pristine, self.work = place / "pristine", place / "work"
         shutil.copytree(self.pristine, self.work)
+        for run in ("learned", "interrupted"):
+            merge(self.work / run)
         # A run whose scans are changed, others that are read without them: commands read them all.
         shutil.copytree(self.work / "learned", self.work / "scanned")
         for run in ("learned", "escaped", "imported", "watched"):
@@ -83,13 +92,20 @@ class Farm:
         for path in (self.work / "scanned").iterdir():
             if path.name in ("analysis.h5", "verdict.json", "interventions", "exports"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for training in self.work.glob("*/interventions/*"):
+            if training.name not in TRAININGS:
+                shutil.rmtree(training)
         self._stamp()
         self._archives()
         shutil.rmtree(self.pristine)
         shutil.copytree(self.work, self.pristine)
         self.files: dict[str, list[str]] = {}
+        self.identities: dict[str, registry.Identity] = {}
         for path in sorted(self.work.rglob("*")):
-            if path.is_file() and path.suffix in (".h5", ".json", ".npz", ".npy", ".pt"):
+            if path.suffix not in (".h5", ".json", ".npz", ".npy", ".pt"):
+                continue
+            # Beside its scans that run holds what another holds too.
+            if self.work / "scanned" not in path.parents or path.parent.name == "scans":
                 kind = path.parent.name if path.parent.name in GROUPS else path.name
                 name = path.relative_to(self.work).as_posix()
                 self.files.setdefault(kind, []).append(name)
@@ -133,6 +149,7 @@ class Farm:
     def put_back(self, file: str) -> None:
         # The same inode: a run's folder is known by its own.
         (self.work / file).write_bytes((self.pristine / file).read_bytes())
+        self.identities[file] = registry.identity(self.work / file)
 
     def put_all_back(self, home: Path) -> None:
         """After a command that writes into a run."""
@@ -140,8 +157,13 @@ class Farm:
             if path.is_file() and not (self.pristine / path.relative_to(self.work)).exists():
                 path.unlink()
         for path in (self.pristine / home.relative_to(self.work)).rglob("*"):
-            if path.is_file():
-                self.put_back(path.relative_to(self.pristine).as_posix())
+            file = path.relative_to(self.pristine).as_posix()
+            if path.is_file() and self.changed(file):
+                self.put_back(file)
+
+    def changed(self, file: str) -> bool:
+        path = self.work / file
+        return not path.exists() or registry.identity(path) != self.identities.get(file)
 
     def home(self, file: str) -> Path:
         """The run or the sweep that a file is of."""
@@ -150,6 +172,16 @@ class Farm:
             (one for one in path.parents if (one / "run.json").exists()),
             path.parent,
         )
+
+
+def merge(run: Path) -> None:
+    """Leave a run one shard: each is opened by each command."""
+    recorded = Trajectory.open(run / "trajectory.h5")
+    steps = len(next(iter(recorded.scalars().values())))
+    held = recorded.velocity_step.tolist()
+    writer = Writer.reopen(run, rows=int(recorded.step[-1]), steps=steps, velocities=held)
+    writer._rewrite(0, len(writer.parts))
+    writer.flush()
 
 
 def mutate(farm: Farm, number: int) -> tuple[Mutant, bool]:
@@ -381,7 +413,7 @@ def archive(path: Path, rng: random.Random) -> str:
     descr = kind if kind[0] == "[" else repr(kind)
     header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"
     header = header.ljust(117) + "\n"
-    body = bytes(2**27) if rng.random() < 0.1 else members[name][128:]
+    body = bytes(2**27) if rng.random() < 0.02 else members[name][128:]
     members[name] = (
         b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + body
     )
@@ -465,12 +497,18 @@ def some_command(farm: Farm, target: Path, rng: random.Random) -> tuple[str, ...
         return ("info", str(target), "--check")
     if roll < 0.98 or target.is_file():
         if roll > 0.97:
-            return ("render", str(target), "-o", out, "--format", "png", "-q")
+            return drawing(target, out, rng)
         return ("export", str(target), "--to", rng.choice(("csv", "npz", "vtk", "li")), "-o", out)
     if roll < 0.995:
-        return ("render", str(target), "-o", out, "--format", "png", "-q")
+        return drawing(target, out, rng)
     plane = ("--plane", "random", "--size", "2", "--name", "fuzz")
     return ("scan", str(target), *plane, "--overwrite", "-q")
+
+
+def drawing(target: Path, out: str, rng: random.Random) -> tuple[str, ...]:
+    """One figure, of some kind: all of a run take seconds."""
+    kind = () if target.is_file() else ("--kind", rng.choice(list(KINDS)))
+    return ("render", str(target), "-o", out, "--format", "png", "-q", *kind)
 
 
 def read_parts(folder: Path) -> None:
@@ -537,13 +575,14 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
     """Do mutants; how many there were."""
     count = 0
     for number in numbers:
+        if count % TOGETHER == 0:
+            faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
         (farm.place / "current").write_text(str(number))
         farm.own(mine=True)
         mutant, mine = mutate(farm, number)
         farm.own(mine=mine)
         signal.signal(signal.SIGPROF, too_slow)
         signal.setitimer(signal.ITIMER_PROF, SLOW)
-        faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
         try:
             wrong = wrong_with(*said_by(mutant.command))
         except BaseException as error:
@@ -552,7 +591,6 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
             wrong = "".join(traceback.format_exception(error)[-3:])
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-            faulthandler.cancel_dump_traceback_later()
         count += 1
         if wrong:
             report(mutant, wrong)
@@ -562,6 +600,7 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
         if mutant.file.rpartition("/")[0].endswith("shards"):
             farm.put_back(f"{mutant.file.rpartition('/shards/')[0]}/trajectory.h5")
         shutil.rmtree(farm.place / "out", ignore_errors=True)
+    faulthandler.cancel_dump_traceback_later()
     return count
 
 

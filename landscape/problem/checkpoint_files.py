@@ -98,7 +98,8 @@ def _told(path: Path) -> Callable[[Path], Tree] | None:
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
-        except (zipfile.BadZipFile, ValueError):  # the latter of names that are no text
+        # Damaged, with names that are no text, or of a version that nobody has written yet.
+        except (zipfile.BadZipFile, ValueError, NotImplementedError):
             return None
         is_numpy = bool(names) and all(name.endswith(".npy") for name in names)
         return _numpy if is_numpy else _torch

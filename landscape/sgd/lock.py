@@ -11,6 +11,8 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from landscape.errors import LandscapeError
 
 NAME = ".lock"
+PATIENCE = 0.2
+"""Seconds to wait for a lock: who only looks whether there is one, has it for a moment (`held`)."""
 WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)
 """What a file system says that has no locks, as some network file systems."""
 
@@ -48,7 +50,7 @@ def _locked(file: Path) -> BaseFileLock:
         Timeout: another process has it.
         OSError: the file can't be made.
     """
-    lock: BaseFileLock = FileLock(file, timeout=0)
+    lock: BaseFileLock = FileLock(file, timeout=PATIENCE)
     try:
         lock.acquire()
     except OSError as error:

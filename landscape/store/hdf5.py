@@ -29,6 +29,13 @@ DAMAGED = (
 """What is raised where a file isn't what its format promises."""
 
 
+class Vetted(h5py.File):
+    """An open file, what it was found to declare, and which file at its path it is."""
+
+    declared: Surveyed
+    identity: registry.Identity
+
+
 def write(path: Path, fill: Callable[[h5py.File], None]) -> None:
     """Write an HDF5 file with its checksum that is there in full or not at all.
 
@@ -56,7 +63,7 @@ def image(name: str, fill: Callable[[h5py.File], None], *, userblock_size: int =
     return content
 
 
-def open_file(path: Path, *, shows: bool = False) -> h5py.File:
+def open_file(path: Path, *, shows: bool = False) -> Vetted:
     """A file of ours or of somebody else, open for reading; nothing outside it is read with it.
 
     HDF5 follows what a file says: a link into another file, raw data in ``/etc/passwd``. The file
@@ -73,42 +80,52 @@ def open_file(path: Path, *, shows: bool = False) -> h5py.File:
             FIFO or a device.
         OSError: it isn't there, or isn't HDF5.
     """
-    file, found = _open(path)
+    file = _open(path)
     try:
         if not shows:
-            check_sources(path, found.sources)
+            check_sources(path, file.declared.sources)
     except LandscapeError:
         file.close()
         raise
     return file
 
 
-def _open(path: Path) -> tuple[h5py.File, Surveyed]:
-    """The file that lies at a path, open, and what that one declares.
+def _open(path: Path) -> Vetted:
+    """The file that lies at a path, open, with what that one declares.
 
     It is looked at three times by its name. Another process that writes there, a training or a
     diagnosis, puts a new file in its place: then all is done again with the new one.
     """
     for _ in range(MOST_REPLACEMENTS):
-        before = _identity(path)
+        before = identity(path)
         try:
             gate.admit(path)
-            found, file = declared(path), h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
+            found, file = declared(path), Vetted(path, "r", rdcc_nbytes=CACHE_BYTES)
         except (LandscapeError, OSError):
-            if _identity(path) == before:
+            if identity(path) == before:
                 raise
             continue
-        if _identity(path) == before:
-            return file, found
+        if before is not None and identity(path) == before:
+            file.declared, file.identity = found, before
+            return file
         file.close()
-    raise LandscapeError(
-        f"{path} must stay as it is while it is opened, another process replaced it "
+    raise replaced(path, "opened")
+
+
+def identity(path: Path) -> registry.Identity | None:
+    """Which file lies at a path; None where there is none."""
+    try:
+        return registry.identity(path)
+    except FileNotFoundError:
+        return None
+
+
+def replaced(path: Path, done: str) -> LandscapeError:
+    """The error of a file that never stays as it is for as long as something takes."""
+    return LandscapeError(
+        f"{path} must stay as it is while it is {done}, another process replaced it "
         f"{MOST_REPLACEMENTS} times; wait until that has ended"
     )
-
-
-def _identity(path: Path) -> registry.Identity | None:
-    return registry.identity(path) if path.exists() else None
 
 
 def check_own(path: Path) -> None:
@@ -160,7 +177,7 @@ def _looked_through(path: Path, *_identity: int) -> Surveyed:
 
 
 @contextmanager
-def opened(path: Path, *, shows: bool = False) -> Iterator[h5py.File]:
+def opened(path: Path, *, shows: bool = False) -> Iterator[Vetted]:
     """Any HDF5 file, open for reading; ``shows`` as for `open_file`.
 
     Whatever HDF5 and NumPy raise about its content inside becomes one `LandscapeError`.
@@ -168,24 +185,24 @@ def opened(path: Path, *, shows: bool = False) -> Iterator[h5py.File]:
     Raises:
         LandscapeError: it isn't there, isn't HDF5, is damaged, or leads out of itself.
     """
-    with _opened(path) as (file, found):
+    with _opened(path) as file:
         if not shows:
-            check_sources(path, found.sources)
+            check_sources(path, file.declared.sources)
         yield file
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[h5py.File, Surveyed]]:
+def _opened(path: Path) -> Iterator[Vetted]:
     if not path.exists() or path.is_dir():
         raise LandscapeError(f"file {path} must exist, found none")
     try:
-        file, found = _open(path)
+        file = _open(path)
     except OSError as error:
         raise LandscapeError(
             f"{path} must be an HDF5 file, got one that can't be read as such: {error}"
         ) from error
     with file, whole(path):
-        yield file, found
+        yield file
 
 
 @contextmanager
@@ -211,7 +228,7 @@ def reading(
     *,
     rules: FileRules = NO_RULES,
     shows: bool = False,
-) -> Iterator[h5py.File]:
+) -> Iterator[Vetted]:
     """An HDF5 file of ours, open for reading; ``shows`` as for `open_file`.
 
     Args:
@@ -225,7 +242,7 @@ def reading(
         LandscapeError: it isn't there, isn't HDF5, is damaged, leads out of itself, has another
             format or a newer version, or isn't as the rules say.
     """
-    with _opened(path) as (file, found):
+    with _opened(path) as file:
         named = file.attrs.get("format")
         if not isinstance(named, str) or named != format_name:
             raise LandscapeError(f"{path} must be of format {format_name}, got {named}")
@@ -235,6 +252,6 @@ def reading(
                 "install a newer landscape"
             )
         if not shows:
-            check_sources(path, found.sources)
-        check(path, file, found, rules)
+            check_sources(path, file.declared.sources)
+        check(path, file, file.declared, rules)
         yield file

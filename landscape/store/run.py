@@ -24,6 +24,8 @@ from landscape.store.vetting.shapes import check_version, misfit, parsed
 
 FORMAT = "landscape-run"
 VERSION = 1
+RUNNING = "running"
+"""A training is at work, or was killed."""
 DONE = ("finished", "non-finite")
 """A run of this status is at its end."""
 KEYS = (
@@ -71,8 +73,18 @@ class Run:
 
     @property
     def trajectory(self) -> Trajectory:
-        """Everything recorded so far, opened anew."""
-        return Trajectory.open(self.folder / "trajectory.h5")
+        """Everything recorded so far, opened anew.
+
+        Raises:
+            LandscapeError: nothing is saved yet, or it is damaged.
+        """
+        place = self.folder / "trajectory.h5"
+        if self.record["status"] == RUNNING and not place.exists():
+            raise LandscapeError(
+                f"{self.folder} must have something recorded, its training has begun and saved "
+                "nothing yet; wait until it has, or train anew with --overwrite if it was killed"
+            )
+        return Trajectory.open(place)
 
     def scan(self, name: str) -> Path:
         """Where the scan of that name lies.
@@ -212,7 +224,7 @@ def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) 
         "created": provenance.now(),
         "command": provenance.command(),
         "versions": provenance.versions(),
-        "status": "running",
+        "status": RUNNING,
         **record,
     }
     incoming = place.with_name(f".{place.name}.{INCOMING}-{os.getpid()}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ from landscape.store.scans.valleys import Slices, Valley, WalkedPath
 from landscape.store.trajectories.trajectory import Event
 
 FORMAT = "landscape-valley"
+UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError),
+    *(MemoryError, zipfile.BadZipFile, zlib.error),
+)
+"""What is raised of a file that is none of these."""
 
 
 def grid(valley: Valley) -> bytes:
@@ -86,7 +92,7 @@ def read_arrays(path: Path) -> Valley:
         if about.get("format") != FORMAT:
             raise KeyError("about")
         return _valley(known, about)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise LandscapeError(
             f"{path} must be a valley as `landscape export --to npz` writes it, got one that "
             f"can't be read as such: {error}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -15,14 +15,22 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store import names
-from landscape.store.hdf5 import check_own, check_sources, declared, reading
+from landscape.store.hdf5 import (
+    MOST_REPLACEMENTS,
+    Vetted,
+    check_own,
+    check_sources,
+    declared,
+    identity,
+    reading,
+    replaced,
+)
 from landscape.store.trajectories import constants
 from landscape.store.trajectories.rules import INDEX_RULES, SHARD_RULES
 from landscape.store.trajectories.scalars import SCALARS
 from landscape.store.vetting import gate
 from landscape.store.vetting.rules import check_datasets
 from landscape.store.vetting.shapes import parsed
-from landscape.store.vetting.survey import survey
 
 FORMAT = "landscape-trajectory"
 VERSION = 1
@@ -80,6 +88,8 @@ class Trajectory:
     events: tuple[Event, ...] = ()
     velocity_step: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """The steps at which what the optimizer keeps was recorded."""
+    index: tuple[int, ...] = field(default=(), repr=False, compare=False)
+    """Which file lay at ``path`` when these were read: a training that goes on replaces it."""
 
     @classmethod
     def open(cls, path: Path) -> Trajectory:
@@ -88,7 +98,8 @@ class Trajectory:
         Raises:
             LandscapeError: no such file, no trajectory, or one of its shards is missing or short.
         """
-        with opened(path) as file:
+
+        def take(file: Vetted) -> Trajectory:
             recorded = json.loads(file.attrs["parameters"])
             everything = file.attrs.get("all_parameters")
             return cls(
@@ -100,7 +111,10 @@ class Trajectory:
                 recorded,
                 events_of(file),
                 file["velocity_step"][:] if "velocity_step" in file else np.empty(0, np.int64),
+                file.identity,
             )
+
+        return taken(path, take)
 
     def __repr__(self) -> str:
         """Which steps are recorded, of how many parameters."""
@@ -133,9 +147,14 @@ class Trajectory:
 
     def part(self, rows: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
         """Some rows' weights of the recorded parameters, or some of their columns."""
-        with self._file() as file:
-            block: NDArray[np.float32] = file["weights"][rows, columns]
-        return block
+
+        def take(file: Vetted) -> NDArray[np.float32]:
+            block: NDArray[np.float32] = self._of_rows(
+                file, rows, lambda at: file["weights"][at, columns]
+            )
+            return block
+
+        return taken(self.path, take)
 
     def row_weights(self, row: int) -> NDArray[np.float32]:
         """One row's weights, (P,)."""
@@ -144,9 +163,16 @@ class Trajectory:
 
     def buffers(self, row: int) -> dict[str, NDArray[Any]]:
         """One row's buffers by name, those that never change among them."""
-        with self._file() as file:
-            changing = {name: np.asarray(data[row]) for name, data in file["buffers"].items()}
+
+        def take(file: Vetted) -> dict[str, NDArray[Any]]:
+            one = slice(row, row + 1)
+            changing = {
+                name: np.asarray(self._of_rows(file, one, data.__getitem__)[0])
+                for name, data in file["buffers"].items()
+            }
             return constants.buffers(file) | changing
+
+        return taken(self.path, take)
 
     def constants(self) -> dict[str, NDArray[Any]]:
         """Frozen tensors, and buffers that no step has changed, by name.
@@ -154,8 +180,7 @@ class Trajectory:
         A complex tensor has shape (..., 2); of a sparse buffer there are ``NAME:indices`` and
         ``NAME:values``.
         """
-        with self._file() as file:
-            return constants.read(file)[0]
+        return taken(self.path, lambda file: constants.read(file)[0])
 
     def velocity(self, step: int) -> NDArray[np.float32] | None:
         """The optimizer's velocity at a step, of the recorded parameters; None where it has none.
@@ -170,32 +195,46 @@ class Trajectory:
 
         ``velocity`` of SGD, ``optimizer/NAME`` of others: vectors like a row, or a number.
         """
-        places = np.flatnonzero(self.velocity_step == step)
-        if len(places) == 0:
+        if step not in self.velocity_step:
             return {}
-        with self._file() as file:
+
+        def take(file: Vetted) -> dict[str, NDArray[Any]]:
+            steps = file["velocity_step"][:] if "velocity_step" in file else np.empty(0)
+            places = np.flatnonzero(steps == step)
+            if len(places) == 0:
+                raise self._dropped(step)
             return {name: np.asarray(file[name][places[0]]) for name in moment_names(file)}
+
+        return taken(self.path, take)
 
     def sketches(self, steps: slice = slice(None)) -> NDArray[np.float32]:
         """(S, m) sketches of w_t - w_0, one an SGD step; (0, 0) where none were recorded."""
-        with self._file() as file:
+
+        def take(file: Vetted) -> NDArray[np.float32]:
             if "sketch" not in file["steps"]:
                 return np.empty((0, 0), np.float32)
             block: NDArray[np.float32] = file["steps/sketch"][steps]
-        return block
+            return block
+
+        return taken(self.path, take)
 
     def sketch_seed(self) -> tuple[int, str] | None:
         """Seed and method of the sketches; None where there are none."""
-        with self._file() as file:
+
+        def take(file: Vetted) -> tuple[int, str] | None:
             if "sketch" not in file["steps"]:
                 return None
             attributes = file["steps/sketch"].attrs
             return int(attributes["seed"]), str(attributes["method"])
 
+        return taken(self.path, take)
+
     def scalars(self) -> dict[str, NDArray[np.float64]]:
         """(S,) each that was recorded; row t is the step from w_t to w_{t+1}."""
-        with self._file() as file:
-            return {name: file["steps"][name][:] for name in scalar_names(file)}
+        return taken(
+            self.path,
+            lambda file: {name: file["steps"][name][:] for name in scalar_names(file)},
+        )
 
     def row(self, where: str | int) -> int:
         """The row of ``final``, ``best`` or a recorded step.
@@ -234,12 +273,66 @@ class Trajectory:
             f"{self.path} must hold finite weights, all {len(self.step)} rows aren't"
         )
 
-    def _file(self) -> AbstractContextManager[h5py.File]:
-        return opened(self.path)
+    def _of_rows(
+        self, file: Vetted, rows: slice, read: Callable[[Any], NDArray[Any]]
+    ) -> NDArray[Any]:
+        """What is read of these rows, wherever the file that lies there now has them.
+
+        A flight recorder hands in rows that lie before others, and lets go of some.
+        """
+        if file.identity == self.index:
+            return read(rows)
+        steps, wanted = file["step"][:], self.step[rows]
+        places = np.searchsorted(steps, wanted)
+        for step, place in zip(wanted.tolist(), places.tolist(), strict=True):
+            if place == len(steps) or steps[place] != step:
+                raise self._dropped(step)
+        if len(places) == 0:
+            return read(slice(0, 0))
+        first = int(places.min())
+        return read(slice(first, int(places.max()) + 1))[places - first]
+
+    def _dropped(self, step: int) -> LandscapeError:
+        return LandscapeError(
+            f"step {step} must be recorded in {self.path} as it was when that was opened, a "
+            "training that goes on has dropped it since; try again, or wait until it has ended"
+        )
+
+
+T = TypeVar("T")
+
+
+def taken(path: Path, take: Callable[[Vetted], T]) -> T:
+    """What is taken from trajectory.h5 while all shards that it lists are there.
+
+    A training puts a new file in its place and then removes the shards that it has merged, of which
+    HDF5 would read fill values, without a word. Then all is done again with the new file.
+
+    Raises:
+        LandscapeError: it is damaged or not there, or is replaced all the time.
+    """
+    for _ in range(MOST_REPLACEMENTS):
+        before = identity(path)
+        try:
+            with opened(path) as file:
+                shards = {one: identity(one) for one in _places(path, file)}
+                found = take(file)
+        except LandscapeError:
+            if identity(path) == before:
+                raise
+            continue
+        stayed = (of is not None and identity(one) == of for one, of in shards.items())
+        if identity(path) == before or all(stayed):
+            return found
+    raise replaced(path, "read")
+
+
+def _places(path: Path, file: Vetted) -> list[Path]:
+    return [path.parent / shard["file"] for shard in parsed(file.attrs["shards"])]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[Vetted]:
     """trajectory.h5, open for reading, its shards all there.
 
     Raises:
@@ -256,7 +349,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
             ) from error
 
 
-def listed(path: Path, file: h5py.File) -> list[dict[str, Any]]:
+def listed(path: Path, file: Vetted) -> list[dict[str, Any]]:
     """The shards that trajectory.h5 lists, each in the run's folder, and no others shown.
 
     Raises:
@@ -264,7 +357,7 @@ def listed(path: Path, file: h5py.File) -> list[dict[str, Any]]:
     """
     shards: list[dict[str, Any]] = parsed(file.attrs["shards"])
     known = [names.shard(shard["file"], path) for shard in shards]
-    check_sources(path, survey(path, file).sources, known)
+    check_sources(path, file.declared.sources, known)
     return shards
 
 
