@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,18 +20,25 @@ MEMORY = 2**30
 """Bytes that all of a part's mutants may take more than this process has, PyTorch included."""
 
 
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    with pytest.MonkeyPatch.context() as patch:
+        place = tmp_path_factory.mktemp("farm")
+        patch.setenv("XDG_STATE_HOME", str(place))  # put back afterwards
+        yield Farm(place)
+
+
 @pytest.mark.parametrize(
     "part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))]
 )
-def test_mutants(part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # put back afterwards
+def test_mutants(part: int, farm: Farm) -> None:
     before, failures = most_memory(), []
 
     def report(mutant: Mutant, wrong: str) -> None:
         failures.append((mutant, wrong))
 
     numbers = range(FIRST + part, FIRST + MUTANTS, PARTS)
-    assert run(Farm(tmp_path / "farm"), iter(numbers), report) == len(numbers)
+    assert run(farm, iter(numbers), report) == len(numbers)
     assert failures == []
     assert most_memory() - before < MEMORY
 

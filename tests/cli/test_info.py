@@ -127,6 +127,33 @@ def test_a_killed_run_is_told_from_one_at_work(landscape, run):
     lock.release(held)
 
 
+def test_a_run_that_ends_while_it_is_looked_at_was_not_killed(landscape, run, monkeypatch):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
+
+    def held(folder):
+        (run / "run.json").write_text(json.dumps(record))
+        return False
+
+    monkeypatch.setattr(lock, "held", held)
+    assert landscape("info", run).out.splitlines()[0] == f"{run}: a run, finished"
+
+
+def test_a_check_of_a_run_that_has_only_begun(landscape, run):
+    """Nothing is damaged while its training is at work; of a killed one the file is lost."""
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
+    (run / "trajectory.h5").unlink()
+    held = lock.acquire(run)
+    result = landscape("info", run, "--check")
+    assert (result.code, result.out.splitlines()[-1]) == (0, "checked: nothing is damaged")
+    lock.release(held)
+    assert landscape("info", run, "--check").err == (
+        f"landscape: error: {run} must be whole, 1 of its parts are damaged: {run}/trajectory.h5 "
+        "is missing\n"
+    )
+
+
 def test_what_is_readable_of_a_damaged_run_is_said(landscape, run):
     (run / "trajectory.h5").write_bytes(b"not HDF5")
     result = landscape("info", run)

@@ -7,6 +7,7 @@ import datetime
 import json
 import pickle
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -278,3 +279,14 @@ def test_an_adapter_says_what_it_needs(tmp_path):
     assert refused(tmp_path) == message.format("")
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "some/model"}')
     assert refused(tmp_path) == message.format(" (some/model)")
+
+
+def test_an_archive_of_a_version_that_python_does_not_know_is_left_to_torch(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save({"a": torch.ones(2)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 6] = 166  # the version that is needed to extract
+    path.write_bytes(content)
+    with pytest.raises(NotImplementedError):
+        zipfile.ZipFile(path)
+    assert read(path)["a"].tolist() == [1.0, 1.0]

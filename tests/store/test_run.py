@@ -298,3 +298,13 @@ def test_what_a_kill_leaves_while_replacing_is_said_and_tidied(tmp_path):
     new = run.create(folder, RECORD)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     assert run.read(folder).id == new.id
+
+
+def test_a_training_that_has_saved_nothing_yet_is_waited_for(tmp_path):
+    begun = run.create(tmp_path / "run", RECORD)
+    with pytest.raises(LandscapeError) as refused:
+        begun.trajectory  # noqa: B018
+    assert str(refused.value) == (
+        f"{tmp_path / 'run'} must have something recorded, its training has begun and saved "
+        "nothing yet; wait until it has, or train anew with --overwrite if it was killed"
+    )

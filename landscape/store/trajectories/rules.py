@@ -10,7 +10,7 @@ import h5py
 
 from landscape.store.vetting.rules import FileRules, Holds, InJson
 from landscape.store.vetting.shapes import COUNT
-from landscape.store.vetting.survey import Surveyed
+from landscape.store.vetting.survey import GROUP, NUMBERS, Surveyed
 
 PARAMETERS = [{"name": str, "shape": [COUNT], "offset": COUNT}]
 LISTED = [
@@ -93,6 +93,22 @@ INDEX_RULES = FileRules(
     further=_further,
 )
 SHARD_RULES = FileRules(datasets=CONTENT)
+
+
+def _unfit(file: h5py.File, found: Surveyed) -> str:
+    """What a training goes on with are numbers, whatever their names."""
+    del file
+    for name, one in found.objects.items():
+        if name.startswith("arrays/") and one.kind != GROUP:
+            if one.kind not in NUMBERS:
+                return f"{name} must hold numbers, got text"
+            if one.shape is None:
+                return f"{name} must hold numbers, got an empty dataset"
+    return ""
+
+
 RESUME_RULES = FileRules(
-    datasets={"info": Holds("t", ())}, attributes={"": {"version": COUNT, "step": COUNT}}
+    datasets={"info": Holds("t", ())},
+    attributes={"": {"version": COUNT, "step": COUNT}},
+    further=_unfit,
 )
