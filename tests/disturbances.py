@@ -20,6 +20,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -118,12 +119,18 @@ def filmed(place: Path) -> dict[str, Any]:
     return {"film": (place / "run" / "figures" / "mine-film.gif").read_bytes()}
 
 
+def reported(place: Path) -> dict[str, Any]:
+    page = (place / "run" / "report.html").read_text()
+    return {"page": re.sub(r"Made by landscape [^<]*", "", page)}
+
+
 TRAIN = ("train", *SMALL, "--steps", "60", "--record", "2")
 SCAN = ("scan", "run", "--plane", "line", "--size", "201", "--name", "mine", "-q")
 SCAN = (*SCAN, "--save-every", "0.001", "--strategy", "sequential", "--tolerance", "0")
 DIAGNOSE = ("diagnose", "run", "--no-intervene", "-q", "--only", "units,functions,distances")
 SWEEP = (*TRAIN, "--lr", "0.05,0.1,0.2", "-o", "new")
 FILM = ("render", "run", "--scan", "mine", "--kind", "film", "--format", "gif", "-q")
+REPORT = ("report", "run", "-q", "--only-what-is-there")
 IMPORT = ("import", "a1.pt", "a2.pt", "a3.pt", "--problem", "own.py:net", "-q", "-o", "new")
 COMMANDS = {
     "train": Command((*TRAIN, "-o", "new"), ("train", "--resume", "new", "-q"), trained),
@@ -134,6 +141,7 @@ COMMANDS = {
     "diagnose": Command(DIAGNOSE, DIAGNOSE, diagnosed, ("run",)),
     "sweep": Command(SWEEP, SWEEP, swept),
     "import": Command(IMPORT, (*IMPORT, "--overwrite"), imported, ("own.py", "a1.pt")),
+    "report": Command(REPORT, REPORT, reported, ("run", "run/scans/mine.h5")),
     "film": Command(FILM, FILM, filmed, ("run", "run/scans/mine.h5")),
 }
 OWN = """
@@ -226,7 +234,7 @@ def warm(place: Path, names: Collection[str]) -> None:
     place.mkdir()
     (place / "tmp").mkdir()
     assert run((*TRAIN, "-o", "run"), place).code == 0
-    if "film" in names:
+    if {"film", "report"}.intersection(names):
         from landscape.draw.solid import film
 
         film.write.__kwdefaults__["frames"] = 2
@@ -385,6 +393,7 @@ READERS = {
     "diagnose": readers("run"),
     "import": readers("new"),
     "render": readers("run"),
+    "report": readers("run"),
 }
 """What is begun beside a command, by its first word; of a sweep all may be."""
 UNTRUE = ("delete", "damaged", "whole", "put it back", "salvage", "checksum", "missing")
@@ -400,6 +409,17 @@ def twice(command: Command, base: Prepared, place: Path, rng: random.Random) -> 
     return next((done for done in ended if done.code), ended[0])
 
 
+def without_memory(command: Command, base: Prepared, place: Path, rng: random.Random) -> Done:
+    """Somewhere on the way no more memory is to be had, in its workers neither."""
+    has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    most = has + rng.randrange(2**16, 2**26)
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+    return run(command.words, place, begun=limited)
+
+
 FAULTS: dict[str, Callable[[Command, Prepared, Path, random.Random], Done]] = {
     "kill": killed,
     "ctrl-c": interrupted,
@@ -409,6 +429,7 @@ FAULTS: dict[str, Callable[[Command, Prepared, Path, random.Random], Done]] = {
     "clock": set_back,
     "twice": twice,
     "readers": read_meanwhile,
+    "memory": without_memory,
 }
 MOUNTED = ("full", "read-only")
 """Those that need a disk of their own."""
@@ -471,7 +492,7 @@ def go_on(command: Command, place: Path) -> tuple[str, str]:
 
 
 OVERWRITE = {"train": ("--overwrite",), "scan": ("--overwrite",), "import": ()} | dict.fromkeys(
-    ("diagnose", "render"), ()
+    ("diagnose", "render", "report"), ()
 )
 
 

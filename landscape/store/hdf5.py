@@ -29,7 +29,7 @@ DAMAGED = (
 """What is raised where a file isn't what its format promises."""
 
 
-class Vetted(h5py.File):
+class Vetted(h5py.File):  # type: ignore[misc]  # which has no types
     """An open file, what it was found to declare, and which file at its path it is."""
 
     declared: Surveyed
