@@ -6,8 +6,8 @@ imports from whom, read from the files with ast: nothing of the house is importe
 
 from __future__ import annotations
 
+import argparse
 import ast
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -395,4 +395,6 @@ def main(file: Path = PICTURE) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, default=PICTURE)
+    main(parser.parse_args().file)

@@ -8,6 +8,7 @@ error.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import os
 import re
@@ -134,7 +135,9 @@ def mkdocs(config: Path, told: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "site").resolve()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
+    target = parser.parse_args().folder.resolve()
     try:
         build(target)
     except subprocess.CalledProcessError as error:

@@ -3,7 +3,7 @@
 A CNN on digits at a learning rate at which it escapes and is lost, scanned along its own movement.
 """
 
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 from landscape import draw, plane, problem, scan, sgd
@@ -37,4 +37,6 @@ def main(folder: Path, *, epochs: int = 40, size: int = 51) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/escape"))
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default="runs/escape")
+    main(parser.parse_args().folder)

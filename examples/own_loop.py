@@ -5,7 +5,7 @@ The function `waves` is also a problem for the command line::
     landscape train --problem examples/own_loop.py:waves --set width=32 --lr 0.1 -o runs/waves
 """
 
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import torch
@@ -50,4 +50,6 @@ def main(folder: Path, *, steps: int = 500, size: int = 31) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/own-loop"))
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default="runs/own-loop")
+    main(parser.parse_args().folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape.door import notebook, tables
+from landscape.door.python_words import speaking_python
 from landscape.door.runs import HeldRun, held
 from landscape.errors import LandscapeError
 from landscape.quantities import number
@@ -54,6 +55,7 @@ class Comparison:
         return notebook.table(*self._cells())
 
 
+@speaking_python
 def compare(*runs: HeldRun | str | Path) -> Comparison:
     """Put runs beside each other: losses, widths, curvature and verdicts, as far as measured.
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 from torch import nn
 
 from landscape import cluster
+from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, request_of
 from landscape.errors import LandscapeError
 from landscape.problem import losses
@@ -40,6 +41,7 @@ class HeldProblem(Problem):
     """
 
     @classmethod
+    @speaking_python
     def builtin(
         cls, model: str = "cnn", data: str = "digits", *, seed: int = 0, **shape: Any
     ) -> Self:
@@ -62,6 +64,7 @@ class HeldProblem(Problem):
         return cls.of(builtin(model, data, seed=seed, **shape))
 
     @classmethod
+    @speaking_python
     def load(cls, spec: str, *, seed: int = 0, **settings: Any) -> Self:
         """What ``FILE.py:function`` or ``module:function`` makes, called with ``settings``.
 
@@ -79,6 +82,7 @@ class HeldProblem(Problem):
             return problem
         return cls(**{one.name: getattr(problem, one.name) for one in fields(Problem)})
 
+    @speaking_python
     def scan(self, plane: str = "random", *, workers: int = 1, **options: Any) -> HeldScan:
         """Measure the loss on a plane or a line through the weights that the model has now.
 
@@ -113,6 +117,7 @@ class HeldProblem(Problem):
         return HeldScan(plane, stored=found)
 
 
+@speaking_python
 def look(
     model: nn.Module | Problem,
     data: Any = None,

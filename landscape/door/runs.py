@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.door import notebook, tables
+from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, TurningPage, request_of, style_of
 from landscape.errors import LandscapeError
 from landscape.quantities import duration, number
@@ -44,6 +45,7 @@ class HeldRun:
     (64, 'finished')
     """
 
+    @speaking_python
     def __init__(
         self,
         folder: str | Path,
@@ -84,6 +86,7 @@ class HeldRun:
         return self.stored.is_done
 
     @property
+    @speaking_python
     def trajectory(self) -> Trajectory:
         """The recorded weights (T, P) and losses, opened anew.
 
@@ -106,6 +109,7 @@ class HeldRun:
         return {path.stem: HeldScan(path.stem, path=path) for path in self.stored.scans}
 
     @cached_property
+    @speaking_python
     def problem(self) -> Problem:
         """What it was trained on: given, or made again and compared with the run's record.
 
@@ -121,6 +125,7 @@ class HeldRun:
             trust=self._trust,
         )
 
+    @speaking_python
     def scan(
         self,
         plane: str = "valley",
@@ -166,6 +171,7 @@ class HeldRun:
                 pass
         return HeldScan(job.path.stem, path=job.path)
 
+    @speaking_python
     def diagnose(self, *, workers: int = 1, **options: Any) -> HeldVerdict:
         """Say what SGD did: what became of the loss, how the weights move, on what evidence.
 
@@ -206,6 +212,7 @@ class HeldRun:
                 pass
             return HeldVerdict(self.name, conclude(diagnosis))
 
+    @speaking_python
     def resume(self) -> HeldRun:
         """Go on with a training that was interrupted; it ends with the same weights, to the bit.
 
@@ -217,6 +224,7 @@ class HeldRun:
         go_on(self.stored, self._given, trust=self._trust).finish()
         return self
 
+    @speaking_python
     def curves(self, *, ax: Axes | None = None, **style: Any) -> Figure:
         """Draw the losses by training step, with what happened; also of a run that trains still.
 
@@ -233,6 +241,7 @@ class HeldRun:
         draw_loss(ax, history.of(self.stored), style=style_of(style))
         return page.figure_of(ax)
 
+    @speaking_python
     def figure(self, kind: str, **style: Any) -> PrintedFigure:
         """Draw loss, or what a diagnosis measured: distances, msd, sharpness, units, replicas, ...
 
@@ -244,6 +253,7 @@ class HeldRun:
         work = making.open_work(self.folder, kind)
         return making.figure(kind, [work], style_of(style))
 
+    @speaking_python
     def view(self) -> TurningPage:
         """The page on which all of the run's planes are turned; a notebook shows it in place.
 
@@ -254,6 +264,7 @@ class HeldRun:
 
         return TurningPage(explorer_sources.gather([self.folder]))
 
+    @speaking_python
     def report(self, to: str | Path | None = None) -> Path:
         """Write the page that says what happened and why, of what was measured; give its file.
 
@@ -354,6 +365,7 @@ def held(run: HeldRun | str | Path) -> HeldRun:
     return run if isinstance(run, HeldRun) else HeldRun(run)
 
 
+@speaking_python
 def open(
     folder: str | Path,
     problem: Problem | None = None,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.door import notebook, tables
+from landscape.door.python_words import speaking_python
 from landscape.errors import LandscapeError
 from landscape.quantities import number, size
 from landscape.store.scans.records import Floats, Scan
@@ -87,6 +88,7 @@ class HeldScan:
 
         return making.caption(self.stored)
 
+    @speaking_python
     def contour(self, *, ax: Axes | None = None, **style: Any) -> Figure:
         """Draw the losses from above; of a valley its slices, column by column.
 
@@ -110,6 +112,7 @@ class HeldScan:
             return page.figure_of(ax)
         return self.figure("valley" if isinstance(self.stored, Valley) else "contour", **style)
 
+    @speaking_python
     def surface(self, **style: Any) -> Figure:
         """Draw the losses of a plane in 3D, the path at its own true losses.
 
@@ -124,6 +127,7 @@ class HeldScan:
         self._plane("a surface")
         return self.figure("surface", **style)
 
+    @speaking_python
     def curve(self, *, ax: Axes | None = None, **style: Any) -> Figure:
         """Draw the losses along a line; ``ax`` and ``style`` as for `contour`.
 
@@ -138,6 +142,7 @@ class HeldScan:
             return page.figure_of(ax)
         return self.figure("curve", **style)
 
+    @speaking_python
     def figure(self, kind: str | None = None, **style: Any) -> PrintedFigure:
         """Draw a kind of figure, of those that `landscape.draw.KINDS` has; None: what fits best.
 
@@ -151,6 +156,7 @@ class HeldScan:
         work = making.Work(self.path or Path(self.name), self.stored)
         return making.figure(chosen, [work], style_of(style))
 
+    @speaking_python
     def save(self, stem: str | Path, kind: str | None = None, **style: Any) -> list[Path]:
         """Write a figure as ``stem.png`` and ``.pdf`` with its caption; return the files.
 
@@ -162,6 +168,7 @@ class HeldScan:
         look = style_of(style)
         return draw.save(self.figure(kind, **style), Path(stem), caption=self.caption, style=look)
 
+    @speaking_python
     def view(self) -> TurningPage:
         """The page on which the surface is turned, step by step; a notebook shows it in place.
 
@@ -176,6 +183,7 @@ class HeldScan:
         scan = self._plane("the page")
         return TurningPage([Entry(scan.run_name or "model", self.name, scan)])
 
+    @speaking_python
     def plotter(self, *, off_screen: bool | None = None, **style: Any) -> pyvista.Plotter:
         """The surface as a plotter of pyvista's, to add to: ``show()`` opens its window.
 
@@ -279,6 +287,7 @@ class TurningPage:
 
         return explorer_page.page(self._entries)
 
+    @speaking_python
     def save(self, path: str | Path) -> Path:
         """Write the page; any browser opens it, offline.
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 
 from torch import Tensor, nn
 
+from landscape.door.python_words import speaking_python
 from landscape.door.runs import HeldRun
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
@@ -28,6 +29,7 @@ class RunCallback(Protocol):
         """Take note; what it raises ends the training."""
 
 
+@speaking_python
 def train(
     problem: Problem,
     *,
@@ -107,6 +109,7 @@ def _call(callbacks: Iterable[RunCallback], run: HeldRun, *, ended: bool) -> Non
         callback(run, ended=ended)
 
 
+@speaking_python
 def watch(
     folder: str | Path,
     problem: Problem,
@@ -178,6 +181,7 @@ class HeldLoop:
         """
         return HeldRun(self.stored.run.folder, self._problem)
 
+    @speaking_python
     def record(self, loss: Tensor | float, **terms: Any) -> None:
         """Record the step that ``optimizer.step()`` has just taken, with its batch loss.
 

@@ -11,7 +11,7 @@ from landscape import __version__
 from landscape.errors import LandscapeError
 from landscape.report.markup import Markup, joined, listed, tag
 from landscape.store import provenance
-from landscape.store.files import write_bytes
+from landscape.store.files import make_folder, write_bytes
 
 NAME = "report.html"
 LARGEST = 8e6
@@ -72,12 +72,7 @@ def save(page: str, target: Path) -> Path:
             f"a page must have at most {LARGEST / 1e6:g} MB, got {len(content) / 1e6:.1f} MB; "
             "scan planes of fewer points"
         )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LandscapeError(
-            f"{target.parent} must be a folder that can be written to, got: {error.strerror}"
-        ) from error
+    make_folder(target.parent)
     write_bytes(target, content)
     return target
 

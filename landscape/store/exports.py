@@ -10,7 +10,7 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.store.exchange import li, tables, valley_tables, vtk
-from landscape.store.files import write_bytes
+from landscape.store.files import make_folder, write_bytes
 from landscape.store.run import read, scans_in
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
@@ -173,12 +173,7 @@ def _check(folder: FilePath, names: Iterable[str], overwrite: bool) -> None:
 
 
 def _write(folder: FilePath, files: Files) -> list[FilePath]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LandscapeError(
-            f"{folder} must be a folder that can be written to, got: {error.strerror}"
-        ) from error
+    make_folder(folder)
     for name, make in files.items():
         write_bytes(folder / name, make())
     return [folder / name for name in files]

@@ -10,6 +10,20 @@ from pathlib import Path
 from landscape.errors import LandscapeError
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, as far as they aren't there.
+
+    Raises:
+        LandscapeError: a file is in its place, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LandscapeError(
+            f"{folder} must be a folder that can be written to, got: {error.strerror}"
+        ) from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, flush it to the disk and rename it.
 

@@ -175,7 +175,7 @@ def test_what_cant_be_is_refused(blobs, tmp_path):
     ls.train(blobs, steps=1, to=tmp_path / "run")
     message = (
         f"a new run needs a new folder, {tmp_path / 'run'} holds a run already; "
-        "give another one with --output, or replace it with --overwrite"
+        "give another one, or replace it with overwrite=True"
     )
     with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
         ls.train(blobs, steps=1, to=tmp_path / "run")

@@ -11,7 +11,7 @@ from landscape import __version__
 from landscape.draw.interactive import explorer_data, packing
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.errors import LandscapeError
-from landscape.store.files import write_bytes
+from landscape.store.files import make_folder, write_bytes
 
 STYLES = ("page.css",)
 SCRIPTS = (
@@ -39,12 +39,7 @@ def save(entries: Sequence[Entry], target: Path) -> Path:
         LandscapeError: no scans, plotly is missing, or the file can't be written.
     """
     content = page(entries).encode()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LandscapeError(
-            f"{target.parent} must be a folder that can be written to, got: {error.strerror}"
-        ) from error
+    make_folder(target.parent)
     write_bytes(target, content)
     return target
 
