@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
+import runpy
 from pathlib import Path
 
 import pytest
@@ -22,18 +24,38 @@ def modules() -> list[str]:
     return [name.replace("/", ".") for name in found]
 
 
+class Finder(doctest.DocTestFinder):
+    """Finds the examples of decorated functions too."""
+
+    def _from_module(self, module, object):  # type: ignore[no-untyped-def]
+        return super()._from_module(module, inspect.unwrap(object))
+
+
 @pytest.mark.parametrize("name", modules())
 def test_examples_run(name, tmp_path, monkeypatch):
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=FLAGS)
     said: list[str] = []
-    for number, test in enumerate(doctest.DocTestFinder().find(module, name)):
+    for number, test in enumerate(Finder().find(module, name)):
         (tmp_path / str(number)).mkdir()
         monkeypatch.chdir(tmp_path / str(number))
         test.globs = {"__name__": name, **vars(module)}
         runner.run(test, out=said.append)
     assert runner.tries > 0
     assert runner.failures == 0, "".join(said)
+
+
+def test_every_public_function_and_class_has_an_example():
+    """Of what a package names in ``__all__``; of constants the documentation is their value's."""
+    lacking = [
+        f"{package}.{name}"
+        for package, homes in runpy.run_path(str(ROOT / "docs" / "make_site.py"))["packages"]()
+        for name in homes
+        if inspect.isclass(one := getattr(importlib.import_module(package), name))
+        or inspect.isfunction(one)
+        if ">>> " not in (one.__doc__ or "")
+    ]
+    assert lacking == []
 
 
 def test_a_wrong_example_is_found(tmp_path):

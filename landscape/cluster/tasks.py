@@ -21,7 +21,16 @@ _shared: ContextVar[Callable[[], bytes] | None] = ContextVar("_shared", default=
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """How one task ended: with a result or with an error."""
+    """How one task ended: with a result or with an error.
+
+    >>> from landscape.cluster import workers
+    >>> with workers() as pool:
+    ...     good, bad = pool.run(int, ["3", "three"])
+    >>> good
+    Outcome(index=0, result=3, error=None, lost=False)
+    >>> bad.result, bad.error
+    (None, "ValueError: invalid literal for int() with base 10: 'three'")
+    """
 
     index: int
     result: R | None = None
@@ -35,18 +44,50 @@ def report(value: Any) -> None:
     """Say how far the running task is, to whoever runs it; outside of tasks nothing happens.
 
     Plain values only: numbers, text, lists. Raises KeyboardInterrupt where the task is to stop.
+
+    >>> from landscape.cluster import workers
+    >>> def halfway(task):
+    ...     report(0.5)
+    ...     return task
+    >>> heard = []
+    >>> with workers() as pool:
+    ...     done = list(pool.run(halfway, ["a"], lambda index, value: heard.append((index, value))))
+    >>> heard, done[0].result
+    ([(0, 0.5)], 'a')
     """
     if (send := _sender.get()) is not None:
         send(value)
 
 
 def reporting() -> bool:
-    """Whether this is a task that somebody listens to."""
+    """Whether this is a task that somebody listens to.
+
+    Where nobody does, what would be reported needn't be computed.
+
+    >>> reporting()
+    False
+    >>> from landscape.cluster import workers
+    >>> with workers() as pool:
+    ...     [outcome.result for outcome in pool.run(lambda task: reporting(), [0])]
+    [True]
+    """
     return _sender.get() is not None
 
 
 def shared() -> bytes:
-    """What the running task shares with the others, as it was given to `Workers.share`."""
+    """What the running task shares with the others, as it was given to `Workers.share`.
+
+    Large content goes to each worker once and not with each task.
+
+    Raises:
+        RuntimeError: no task runs, or it was run without.
+
+    >>> from landscape.cluster import workers
+    >>> with workers() as pool:
+    ...     table = pool.share(b"much")
+    ...     [outcome.result for outcome in pool.run(lambda k: shared()[k:], [0, 2], shared=table)]
+    [b'much', b'ch']
+    """
     read = _shared.get()
     if read is None:
         raise RuntimeError("there is nothing shared outside of tasks that were run with it")
@@ -54,7 +95,15 @@ def shared() -> bytes:
 
 
 class Workers(ABC):
-    """Runs tasks; made by `landscape.cluster.workers`."""
+    """Runs tasks; made by `landscape.cluster.workers`.
+
+    What a task does is the same wherever it runs: here, in processes, on a cluster.
+
+    >>> from landscape.cluster import workers
+    >>> with workers() as pool:
+    ...     pool.count, [outcome.result for outcome in pool.run(len, ["a", "ab"])]
+    (1, [1, 2])
+    """
 
     count: int
     """How many tasks run at a time."""

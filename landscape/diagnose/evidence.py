@@ -59,7 +59,14 @@ class Setup:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that `verdict.judge` looks at."""
+    """Everything that `verdict.judge` looks at.
+
+    >>> from landscape.diagnose import judge
+    >>> step, loss = np.arange(0, 400, 10), np.geomspace(2.3, 0.1, 40)
+    >>> evidence = Evidence(Rows(step, loss), Setup(0.1, steps_per_epoch=10), constant_loss=2.303)
+    >>> judge(evidence).verdict
+    'learned'
+    """
 
     rows: Rows
     setup: Setup

@@ -22,7 +22,15 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is known of some runs, a row each; what nobody measured of a run is None."""
+    """What is known of some runs, a row each; what nobody measured of a run is None.
+
+    >>> names = ("run", "width", "trace")
+    >>> values = (("a", 0.5, None), ("b", 2.0, None))
+    >>> Comparison(tuple(dict(zip(names, row, strict=True)) for row in values))
+    run  width
+    a    0.5
+    b    2
+    """
 
     rows: tuple[Row, ...]
     """By the names of the columns, plain values."""

@@ -157,6 +157,14 @@ class HeldRun:
         Raises:
             LandscapeError: no such plane or option, a scan that was begun with others, or the
                 problem isn't there.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> line = run.scan("line", size=5, extent=0.5)
+        >>> line.loss.shape, list(run.scans)
+        ((5,), ['line-final-0'])
         """
         from landscape import cluster
         from landscape.scan.prepare import prepare
@@ -188,6 +196,14 @@ class HeldRun:
         Raises:
             LandscapeError: fewer than two losses were recorded, another process diagnoses the
                 run, or the problem isn't there.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> verdict = run.diagnose(intervene=False, only=["units"])
+        >>> verdict.outcome, verdict.confidence
+        ('learned', 'observation')
         """
         from landscape import cluster
         from landscape.diagnose import Diagnosis, alone, conclude, cost, measure, seconds
@@ -288,6 +304,13 @@ class HeldRun:
 
         Raises:
             LandscapeError: pandas isn't installed, or nothing was recorded yet.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> run.to_pandas(steps=True).batch_loss.shape, list(run.to_pandas())[:2]
+        ((40,), ['train_loss', 'validation_loss'])
         """
         trajectory = self.trajectory
         if not steps:

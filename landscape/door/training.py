@@ -158,7 +158,18 @@ def watch(
 
 
 class HeldLoop:
-    """A loop that is recorded; a context manager that closes the run when the loop is left."""
+    """A loop that is recorded; a context manager that closes the run when the loop is left.
+
+    >>> import torch, landscape as ls
+    >>> problem = ls.Problem(torch.nn.Linear(2, 2), (torch.eye(2), torch.tensor([0, 1])))
+    >>> optimizer = torch.optim.SGD(problem.model.parameters(), lr=0.1)
+    >>> with ls.watch("runs/own", problem, optimizer, record="1") as loop:
+    ...     problem.model(torch.eye(2)).sum().backward()
+    ...     optimizer.step()
+    ...     loop.record(0.7)
+    >>> loop
+    <loop recorded into runs/own>
+    """
 
     def __init__(
         self, watched: Watch | Bystander, problem: Problem, callbacks: Sequence[RunCallback] = ()

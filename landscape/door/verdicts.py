@@ -15,6 +15,10 @@ class HeldVerdict:
     """What SGD did in a run: outcome and motion by name, what that means, what it rests on.
 
     At a prompt and in a notebook it is the answers that ``landscape diagnose`` prints.
+
+    >>> from landscape.diagnose import Verdict
+    >>> HeldVerdict("mine", Verdict("learned", "drifting", None, (), (), "observation"))
+    mine: learned; drifting (observation)
     """
 
     def __init__(self, run: str, stored: Verdict) -> None:

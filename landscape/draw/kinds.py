@@ -64,7 +64,11 @@ NEEDS: Mapping[Need, str] = {
 
 @dataclass(frozen=True)
 class FigureKind:
-    """What a kind of picture needs and how it is made; called, it draws a figure."""
+    """What a kind of picture needs and how it is made; called, it draws a figure.
+
+    >>> KINDS["film"].needs, KINDS["film"].formats, "camera" in KINDS["film"].takes
+    ('plane', ('mp4', 'gif'), True)
+    """
 
     needs: Need
     """What it shows: a scan, several of them, or a run's history (``store.history``)."""

@@ -34,7 +34,13 @@ FOLDERS = ("run.json", sweep_outcomes.NAME)
 
 @dataclass(frozen=True)
 class Work:
-    """A scan, a run's history or diagnosis, or a sweep's outcomes, and where it is from."""
+    """A scan, a run's history or diagnosis, or a sweep's outcomes, and where it is from.
+
+    >>> from landscape.store.history import History
+    >>> work = Work(Path("runs/mine"), History("mine", "1f2e", np.arange(2), {}, np.zeros(1)))
+    >>> work.source.run
+    'mine'
+    """
 
     path: Path
     """The scan's file, the run's folder or the sweep's."""
@@ -256,6 +262,16 @@ def reproduce(
 
     Raises:
         LandscapeError: no metadata, or what it shows is missing or has changed.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> run = begin("runs/moons", setup).finish()
+    >>> [drawn, *_] = make("loss", [open_work(run.folder)], run.figures / "loss", formats=("svg",))
+    >>> again = reproduce(drawn)
+    >>> again.same, again.versions
+    (True, ())
     """
     made = recipe.read(figure)
     every = (*made.sources, *made.like)

@@ -34,6 +34,15 @@ def along(
 
     Raises:
         LandscapeError: the weights never moved.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> plane = along(recorded, constant_loss=0.693)
+    >>> [round(norm, 6) for norm in plane.norms], abs(plane.cosine) < 1e-6
+    ([1.0, 1.0], True)
     """
     row = trajectory.row(at)
     origin = trajectory.row_weights(row)

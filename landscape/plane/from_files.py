@@ -42,6 +42,16 @@ def imported(
     Raises:
         LandscapeError: tensors that aren't the run's, with the first that isn't, values that
             aren't finite, or directions that are zero or parallel.
+
+    >>> import torch
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import Problem
+    >>> problem = Problem(torch.nn.Linear(2, 2), (torch.zeros(2, 2), torch.tensor([0, 1])))
+    >>> state = {"weight": (2, 2), "bias": (2,)}
+    >>> x, y = [np.eye(2), np.zeros(2)], [np.zeros((2, 2)), np.ones(2)]
+    >>> plane = imported(StillWeights.of(problem), [x, y], state=state, source="theirs.h5")
+    >>> plane.directions.tolist()
+    [[1.0, 0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, 1.0]]
     """
     vectors, ignored = [], 0
     for letter, tensors in zip("xy", directions, strict=False):

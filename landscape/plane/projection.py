@@ -18,7 +18,17 @@ CHUNK_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Projection:
-    """Where a trajectory's T rows lie relative to a plane of D directions."""
+    """Where a trajectory's T rows lie relative to a plane of D directions.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> from landscape.plane import pca
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> found = project(recorded, pca(recorded))
+    >>> found.xy.shape == (len(recorded.step), 2), found.share_in_plane > found.chance
+    (True, True)
+    """
 
     xy: Floats
     """(T, D) least-squares coordinates; NaN where the weights aren't finite."""

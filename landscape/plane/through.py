@@ -94,6 +94,17 @@ def event(
 
     Raises:
         LandscapeError: the loss at the end isn't that high, or nothing was recorded in between.
+
+    >>> from landscape.errors import LandscapeError
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> try:
+    ...     event(recorded, constant_loss=0.693)
+    ... except LandscapeError as error:
+    ...     print(error)
+    plane event needs a run whose loss rose and stayed, this one ends at ... with ... at best; ...
     """
     best, end = trajectory.row("best"), trajectory.row("final")
     losses = trajectory.measures["train_loss"]

@@ -19,7 +19,11 @@ from landscape.problem.sums import added, values
 
 @dataclass(frozen=True)
 class Measures:
-    """Mean loss (nats for cross-entropy) and accuracy (share, NaN where there are no classes)."""
+    """Mean loss (nats for cross-entropy) and accuracy (share, NaN where there are no classes).
+
+    >>> Measures(0.35, 0.9).named
+    {'loss': 0.35, 'accuracy': 0.9}
+    """
 
     loss: float
     accuracy: float

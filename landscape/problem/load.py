@@ -35,6 +35,17 @@ def load(spec: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0)
     Raises:
         LandscapeError: no such file, module or function, settings that it doesn't take, a result
             that isn't a Problem, or a loss that isn't one value a sample.
+
+    >>> text = '''
+    ... import torch
+    ... from landscape.problem import Problem, half_square
+    ... def line(width=1):
+    ...     x = torch.linspace(-1, 1, 20)[:, None]
+    ...     return Problem(torch.nn.Linear(1, width), (x, 2 * x), loss=half_square)
+    ... '''
+    >>> _ = Path("mine.py").write_text(text)
+    >>> load("mine.py:line", {"width": 1})
+    Problem(Linear, 2 parameters, 20 training samples, half_square)
     """
     settings = dict(settings or {})
     place, _ = _parts(spec)

@@ -39,7 +39,13 @@ REDUCTIONS = ("sample", "batch")
 
 @dataclass(frozen=True)
 class Source:
-    """The function that made a problem, and its settings: enough to do so in another process."""
+    """The function that made a problem, and its settings: enough to do so in another process.
+
+    >>> from landscape.problem import builtin
+    >>> source = builtin("mlp", "moons", width=4, seed=1).source
+    >>> source.kind, source.settings["width"], source.seed
+    ('builtin', 4, 1)
+    """
 
     kind: str
     """builtin, file or module."""
@@ -76,6 +82,13 @@ class Problem:
     Raises:
         LandscapeError: the model has no parameters, the data is empty, of unequal length or a
             stream, or options don't go together.
+
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    >>> problem = Problem(model, (torch.randn(60, 4), torch.arange(60) % 3))
+    >>> problem
+    Problem(Sequential, 67 parameters, 60 training samples, cross_entropy)
+    >>> problem.layout.size
+    67
     """
 
     model: nn.Module

@@ -84,6 +84,18 @@ def fill(
     The scans share their arrays, which fill up: save one, or keep the last. ``stream`` is the
     evaluator's own unless workers do it. ``batches`` are the points to measure, each batch asked
     for when the one before is there; all of the grid, coarse to fine, if none are given.
+
+    >>> import torch
+    >>> from landscape.plane import line
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import Problem, half_square
+    >>> x = torch.ones(4, 1)
+    >>> problem = Problem(torch.nn.Linear(1, 1, bias=False), (x, 0 * x), loss=half_square)
+    >>> along = line(StillWeights.of(problem))
+    >>> scan = empty(along, np.linspace(-1, 1, 5), np.zeros(0), values=["train_loss"])
+    >>> counts = [int(one.measured.sum()) for one in fill(scan, PointEvaluator(problem, along))]
+    >>> counts, scan.measures["train_loss"].shape
+    ([1, 2, 3, 4, 5], (5,))
     """
     seconds, spent = scan.evaluation_seconds, scan.samples_evaluated
     choosing = scan.choosing_seconds + evaluator.choosing_seconds

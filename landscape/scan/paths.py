@@ -23,7 +23,18 @@ BatchNorm's statistics were estimated anew."""
 
 @dataclass(frozen=True)
 class Track:
-    """A run's path on the plane, its losses there not measured yet."""
+    """A run's path on the plane, its losses there not measured yet.
+
+    >>> from landscape.plane import pca
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+
+    >>> track = Track.on(pca(recorded), recorded, name="moons")
+    >>> track.projection.xy.shape == (len(recorded.step), 2)
+    True
+    """
 
     name: str
     run_id: str
@@ -62,6 +73,18 @@ def trace(track: Track, evaluator: PointEvaluator) -> Iterator[Path]:
 
     The arrays fill up as `fill`'s do. The last path has them at all rows, or at 200 spread
     evenly over them with start, best and end among them.
+
+    >>> from landscape.plane import pca
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+
+    >>> plane = pca(recorded)
+    >>> evaluator = PointEvaluator(setup.make_problem(), plane)
+    >>> [*_, path] = trace(Track.on(plane, recorded, name="moons"), evaluator)
+    >>> bool(np.isfinite(path.plane_loss).all()), path.true_loss.shape == recorded.step.shape
+    (True, True)
     """
     trajectory, projection = track.trajectory, track.projection
     count = len(trajectory.step)
@@ -114,7 +137,18 @@ def measured_rows(trajectory: Trajectory) -> list[int]:
 
 
 def marks(trajectory: Trajectory, projection: Projection) -> tuple[Point, ...]:
-    """Start, best and end of a path as points of the plane."""
+    """Start, best and end of a path as points of the plane.
+
+    >>> from landscape.plane import pca
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+
+    >>> from landscape.plane import project
+    >>> [point.name for point in marks(recorded, project(recorded, pca(recorded)))]
+    ['start', 'best', 'end']
+    """
     rows = {"start": 0, "best": trajectory.row("best"), "end": trajectory.row("final")}
     return tuple(
         Point(name, tuple(map(float, projection.xy[row])), int(trajectory.step[row]))

@@ -39,6 +39,12 @@ def problem_of(
 
     Raises:
         LandscapeError: this user hasn't run that code for this run; or as for `from_record`.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=4))
+    >>> problem_of(begin("runs/moons", setup).finish())
+    Problem(Sequential, 42 parameters, 1,000 training samples, 500 validation samples, ...)
     """
 
     def allow(code: NamedCode) -> None:

@@ -57,6 +57,18 @@ def resume(
     Raises:
         LandscapeError: the run can't go on, another process is at work on it, or what is needed
             is damaged.
+
+    >>> from landscape.sgd.setup import TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> begun = begin("runs/moons", setup).recorder
+    >>> begun.close("interrupted")
+    >>> recorder, steps = resume(begun.run, setup.make_problem())
+    >>> with recorder:
+    ...     for step in steps:
+    ...         recorder.record(step)
+    >>> recorder.run.record["status"], recorder.run.record["steps"]
+    ('finished', 40)
     """
     check_unfinished(run)
     held = lock.acquire(run.folder)

@@ -278,6 +278,15 @@ def go_on(run: Run, problem: Problem | None = None, *, trust: bool = False) -> U
     Raises:
         LandscapeError: the run can't go on, its problem isn't what it was, or another process is
             at work on it.
+
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> underway = begin("runs/moons", setup)
+    >>> underway.recorder.close("interrupted")
+    >>> run = go_on(underway.recorder.run).finish()
+    >>> run.record["status"], run.record["steps"]
+    ('finished', 40)
     """
     check_unfinished(run)
     made = problem_of(run, problem=problem, trust=trust)

@@ -170,6 +170,11 @@ def sweep(
     Raises:
         LandscapeError: a value can't be (before anything is trained), the folder holds something
             else or a sweep with other settings, or another process is at work on it.
+
+    >>> setup = TrainingSetup(problem_settings={"model": "mlp", "data": "moons", "width": 4})
+    >>> found = sweep("runs/rates", setup, {"lr": [0.1, 0.3], "steps": [5]})
+    >>> [one["name"] for one in found.runs]
+    ['lr0.1-steps5', 'lr0.3-steps5']
     """
     return carry_out(
         plan(setup, varied),

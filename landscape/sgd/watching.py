@@ -67,6 +67,22 @@ def watch(
     Raises:
         LandscapeError: as `Recorder`, or the model isn't the problem's, or the optimizers don't
             hold its parameters; nothing is written then.
+
+    >>> import torch
+    >>> from landscape.problem import Problem, half_square
+    >>> x = torch.linspace(-1, 1, 64)[:, None]
+    >>> problem = Problem(torch.nn.Linear(1, 1), (x, 2 * x), loss=half_square)
+    >>> optimizer = torch.optim.Adam(problem.model.parameters(), lr=0.1)
+
+    >>> with watch("runs/mine", problem, optimizer, record="10") as watched:
+    ...     for _ in range(30):
+    ...         loss = (problem.model(x) - 2 * x).square().mean() / 2
+    ...         optimizer.zero_grad()
+    ...         loss.backward()
+    ...         optimizer.step()
+    ...         watched.record(loss)
+    >>> watched.run.trajectory.step.tolist()
+    [0, 10, 20, 30]
     """
     if not _is_first():
         return Bystander()
@@ -125,6 +141,20 @@ class Watch:
     batches; with several optimizers one of each. Its gradient is what they were given
     (accumulated, clipped, unscaled), plus the weight decay where it is SGD's. A model in mixed
     precision has its weights in float32; these are recorded.
+
+    >>> import torch
+    >>> from landscape.problem import Problem, half_square
+    >>> x = torch.linspace(-1, 1, 64)[:, None]
+    >>> problem = Problem(torch.nn.Linear(1, 1), (x, 2 * x), loss=half_square)
+    >>> optimizer = torch.optim.Adam(problem.model.parameters(), lr=0.1)
+
+    >>> recorder = Recorder("runs/mine", problem, record="10")
+    >>> with Watch(recorder, problem.model, optimizer) as watched:
+    ...     problem.model(x).square().mean().backward()
+    ...     optimizer.step()
+    ...     watched.record(0.5)
+    >>> watched.run.record["steps"]
+    1
     """
 
     def __init__(

@@ -45,7 +45,19 @@ from landscape.store.run import Run
 
 
 class Diagnosis:
-    """What is to be diagnosed, with which options, and what was found so far."""
+    """What is to be diagnosed, with which options, and what was found so far.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> run = begin("runs/moons", setup).finish()
+    >>> diagnosis = Diagnosis(run, setup.make_problem(), only=["units"], intervene=False)
+    >>> [part.name for part in measure(diagnosis) if part.name == "units"]
+    ['units']
+    >>> conclude(diagnosis).verdict
+    'learned'
+    """
 
     def __init__(
         self,
@@ -149,12 +161,31 @@ def _named(parts: Sequence[str]) -> frozenset[str]:
 
 
 def cost(diagnosis: Diagnosis) -> TrainingsCost:
-    """What the missing interventions take."""
+    """What the missing interventions take.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> run = begin("runs/moons", setup).finish()
+    >>> cost(Diagnosis(run, setup.make_problem(), intervene=False)).seconds
+    0.0
+    """
     return interventions.cost(diagnosis.subject, diagnosis.plan)
 
 
 def seconds(diagnosis: Diagnosis) -> Mapping[str, float]:
-    """What measuring what isn't measured yet takes, roughly, by part; without interventions."""
+    """What measuring what isn't measured yet takes, roughly, by part; without interventions.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> run = begin("runs/moons", setup).finish()
+    >>> diagnosis = Diagnosis(run, setup.make_problem(), only=["units"], intervene=False)
+    >>> list(seconds(diagnosis))
+    ['units']
+    """
     context = diagnosis.context
     known = analysis.names(diagnosis.subject.run.folder)
     chosen = {}
@@ -176,6 +207,16 @@ def measure(
 
     A part that can't be measured says why and the rest goes on. ``pool`` trains the
     interventions; leaving early keeps what is done, and the same call goes on.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> run = begin("runs/moons", setup).finish()
+    >>> diagnosis = Diagnosis(run, setup.make_problem(), only=["units"], intervene=False)
+    >>> done = {part.name: part for part in measure(diagnosis)}
+    >>> run.folder.joinpath("analysis.h5").is_file()
+    True
     """
     for name in NAMES:
         listener(name, 0.0)
@@ -189,6 +230,16 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
     """Judge by what was measured, and write RUN/verdict.json.
 
     A verdict.json of the same run stays if it rests on what was left out: see `kept.lacking`.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> run = begin("runs/moons", setup).finish()
+    >>> diagnosis = Diagnosis(run, setup.make_problem(), only=["units"], intervene=False)
+    >>> verdict = conclude(diagnosis)  # nothing was measured: the losses alone
+    >>> verdict.verdict, run.folder.joinpath("verdict.json").is_file()
+    ('learned', True)
     """
     evidence, context = gather.evidence(diagnosis.context), diagnosis.context
     last_step, rows = verdicts.ends_at(context.subject.trajectory)

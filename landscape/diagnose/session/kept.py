@@ -37,6 +37,14 @@ def alone(place: Run | Sweep) -> Iterator[None]:
 
     Raises:
         LandscapeError: another process diagnoses it, or its folder can't be written.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+
+    >>> run = begin("runs/moons", setup).finish()
+    >>> with alone(run):
+    ...     pass  # measure, conclude: no other process does meanwhile
     """
     is_sweep = isinstance(place, Sweep)
     files = (sweep_outcomes.NAME,) if is_sweep else (analysis.NAME, VERDICT)

@@ -101,7 +101,19 @@ class Verdict:
 
 
 def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
-    """Read the verdict off the evidence; nothing is measured here."""
+    """Read the verdict off the evidence; nothing is measured here.
+
+    The rules are pure: the same evidence and lines give the same verdict, be the evidence a
+    recorded run's or written down by hand.
+
+    >>> import numpy as np
+    >>> from landscape.diagnose.evidence import Rows, Setup
+    >>> step = np.arange(0, 800, 10)
+    >>> loss = np.where(step < 400, np.geomspace(2.3, 0.1, 80), 2.3026)
+    >>> evidence = Evidence(Rows(step, loss), Setup(0.1, steps_per_epoch=10), constant_loss=2.303)
+    >>> judge(evidence).verdict
+    'escaped'
+    """
     limits = thresholds or Thresholds()
     found = outcome.name_outcome(evidence, limits)
     moved = naming.name_motion(evidence, limits)

@@ -34,6 +34,16 @@ def curve(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Fig
 
     Raises:
         LandscapeError: the scan is a plane or has fewer than 2 points.
+
+    >>> from landscape.store.scans.records import Plane
+    >>> direction = np.eye(1, 3, dtype=np.float32)
+    >>> plane = Plane("line", np.zeros(3, np.float32), direction, ("u",), "some unit")
+    >>> x = np.linspace(-1, 1, 11)
+    >>> scan = Scan(plane, x, np.zeros(0), {"train_loss": 0.1 + x**2}, np.ones(11, bool))
+
+    >>> figure = curve(scan, style=Style(width=3.25))
+    >>> float(figure.get_size_inches()[0]), len(figure.axes)
+    (3.25, 1)
     """
     _check(scan)
     scan = bands.median(style.shown(scan))

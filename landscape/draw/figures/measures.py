@@ -71,6 +71,17 @@ def measured(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> 
     Raises:
         LandscapeError: none of them was measured, or a logarithmic scale was asked for and a value
             isn't above 0.
+
+    >>> from landscape.store.scans.records import Plane
+    >>> directions = np.eye(2, 3, dtype=np.float32)
+    >>> plane = Plane("random", np.zeros(3, np.float32), directions, ("u", "v"), "some unit")
+    >>> x = np.linspace(-1, 1, 11)
+    >>> loss = 0.1 + x[:, None] ** 2 + 2 * x**2
+
+    >>> measures = {"train_loss": loss, "sharpness": 2 + 0 * loss}
+    >>> figure = measured(Scan(plane, x, x, measures, np.ones((11, 11), bool)))
+    >>> figure.axes[0].get_xlabel()
+    'u'
     """
     shown = further_measures(scan)
     if not shown:

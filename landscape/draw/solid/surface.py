@@ -54,6 +54,17 @@ def surface(
 
     Raises:
         LandscapeError: the scan is no plane, an unknown renderer, or pyvista without OpenGL.
+
+    >>> import numpy as np
+    >>> from landscape.store.scans.records import Plane
+    >>> directions = np.eye(2, 3, dtype=np.float32)
+    >>> plane = Plane("random", np.zeros(3, np.float32), directions, ("u", "v"), "some unit")
+    >>> x = np.linspace(-1, 1, 11)
+    >>> loss = 0.1 + x[:, None] ** 2 + 2 * x**2
+    >>> scan = Scan(plane, x, x, {"train_loss": loss}, np.ones((11, 11), bool))
+    >>> figure = surface(scan, renderer="matplotlib", style=Style(width=3.25))
+    >>> float(figure.get_size_inches()[0])
+    3.25
     """
     if style.explain:
         return explained_surface.surface(scan, renderer=renderer, like=like, style=style)

@@ -27,6 +27,10 @@ def load(name: str, root: str | Path = "data") -> tuple[Pair, Pair | None]:
 
     Raises:
         LandscapeError: no such data; files missing, broken, or not what the name says.
+
+    >>> train, validation = load("moons")
+    >>> train[0].shape, train[1].unique().tolist(), len(validation[1])
+    (torch.Size([1000, 2]), [0, 1], 500)
     """
     check_name(name)
     kind, _, file = name.partition(":")
@@ -36,7 +40,14 @@ def load(name: str, root: str | Path = "data") -> tuple[Pair, Pair | None]:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that no loader has; opens no file."""
+    """Refuse a name that no loader has; opens no file.
+
+    Raises:
+        LandscapeError: there is none.
+
+    >>> check_name("digits")
+    >>> check_name("npz:mine.npz")
+    """
     kind, _, file = name.partition(":")
     if name not in DATASETS and not (kind == "npz" and file):
         raise LandscapeError(f"data must be one of {', '.join(DATASETS)}, npz:FILE, got {name}")

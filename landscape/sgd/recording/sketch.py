@@ -119,6 +119,14 @@ def distance(trajectory: Trajectory, first: int, second: int) -> Distance:
 
     Raises:
         LandscapeError: there are no sketches, or not of these steps.
+
+    >>> from landscape.sgd import Settings, TrainingSetup, begin
+    >>> moons = {"model": "mlp", "data": "moons", "width": 4}
+    >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
+    >>> recorded = begin("runs/moons", setup).finish().trajectory
+    >>> near, far = (distance(recorded, 17, step) for step in (18, 37))
+    >>> 0 < near.value < far.value, far.error > 0
+    (True, True)
     """
     sketches = [_sketch(trajectory, step) for step in (first, second)]
     value = float(np.linalg.norm(sketches[0].astype(np.float64) - sketches[1]))

@@ -42,7 +42,13 @@ from landscape.store.trajectories.scalars import of_terms
 
 @dataclass(frozen=True)
 class Step:
-    """Where a training is: at w_t, t = ``step``."""
+    """Where a training is: at w_t, t = ``step``.
+
+    >>> from landscape.problem import builtin
+    >>> first, second = steps(builtin("mlp", "moons", width=4), Settings(lr=0.1, steps=1))
+    >>> first.step, first.scalars, second.step, "batch_loss" in second.scalars
+    (0, None, 1, True)
+    """
 
     step: int
     model: nn.Module

@@ -123,7 +123,14 @@ class Moved:
 
 @dataclass(frozen=True)
 class Path:
-    """A trajectory projected onto a plane by least squares."""
+    """A trajectory projected onto a plane by least squares.
+
+    >>> step, at = np.array([0, 10]), np.array([[1.0, 0.0], [0.2, 0.1]])
+    >>> loss, off = np.array([2.3, 0.4]), np.array([0.0, 3.1])
+    >>> path = Path("mine", "1f2e", step, at, off, loss, loss, share_in_plane=0.8, chance=0.02)
+    >>> path.xy[-1].tolist(), float(path.true_loss[-1])
+    ([0.2, 0.1], 0.4)
+    """
 
     name: str
     run_id: str

@@ -139,7 +139,19 @@ def approximations(scan: Scan) -> list[str]:
 
 
 def caption(scan: Scan) -> str:
-    """A caption in two or three sentences, and in a paragraph of its own all there is to know."""
+    """A caption in two or three sentences, and in a paragraph of its own all there is to know.
+
+    >>> import numpy as np
+    >>> from landscape.store.scans.records import Plane
+    >>> directions = np.eye(2, 3, dtype=np.float32)
+    >>> plane = Plane("random", np.zeros(3, np.float32), directions, ("u", "v"), "some unit")
+    >>> x = np.linspace(-1, 1, 11)
+    >>> loss = 0.1 + x[:, None] ** 2 + 2 * x**2
+
+    >>> text = caption(Scan(plane, x, x, {"train_loss": loss}, np.ones((11, 11), bool)))
+    >>> text.partition(",")[0]
+    'Training loss on the plane through the final weights (step 0)'
+    """
     return f"{ready(scan)}\n\n{details(scan)}"
 
 

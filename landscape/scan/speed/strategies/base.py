@@ -11,7 +11,11 @@ from landscape.store.scans.records import Floats
 
 
 class UnsuitableError(Exception):
-    """A strategy can't do this model; the message says why, in a few words."""
+    """A strategy can't do this model; the message says why, in a few words.
+
+    >>> str(UnsuitableError("a batch's samples depend on each other"))
+    "a batch's samples depend on each other"
+    """
 
 
 class PointlessError(UnsuitableError):
@@ -22,6 +26,18 @@ class Strategy(Protocol):
     """Outputs of K points on a batch of B samples, the model in eval mode.
 
     ``move`` comes first, then ``outputs`` for as many batches as one likes.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from landscape.plane import line
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import builtin
+    >>> moons = builtin("mlp", "moons", depth=1, width=4)
+    >>> evaluator = PointEvaluator(moons, line(StillWeights.of(moons)))
+    >>> strategy = Sequential(evaluator)
+    >>> strategy.move(np.array([[0.5]]))
+    >>> strategy.outputs(strategy.prepare(torch.zeros(3, 2))).shape
+    torch.Size([3, 2])
     """
 
     at_once: bool

@@ -32,6 +32,9 @@ def fitting(asked: str) -> list[str]:
 
     Raises:
         LandscapeError: there is no such choice.
+
+    >>> fitting("shared")
+    ['shared', 'shared+batched']
     """
     if asked not in ASKED:
         raise LandscapeError(f"strategy must be one of {', '.join(ASKED)}, got {asked}")
@@ -47,6 +50,15 @@ def make(name: str, evaluator: PointEvaluator) -> Strategy:
 
     Raises:
         UnsuitableError: it can't do this model, or there is no such strategy (any more).
+
+    >>> from landscape.plane import line
+    >>> from landscape.plane.still import StillWeights
+    >>> from landscape.problem import builtin
+    >>> moons = builtin("mlp", "moons", depth=1, width=4)
+    >>> evaluator = PointEvaluator(moons, line(StillWeights.of(moons)))
+
+    >>> make("batched", evaluator).at_once
+    True
     """
     if name not in STRATEGIES:
         raise UnsuitableError(f"strategies are {', '.join(STRATEGIES)}")
