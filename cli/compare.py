@@ -64,6 +64,8 @@ def compare(
     """
     from landscape.report import comparison, comparison_page, document
 
+    if output is not None:
+        document.check_name(output)
     found = comparison.gathered(runs)
     if barriers:
         between = _barriers(

@@ -83,6 +83,8 @@ def report(
     from landscape.report import document, run_page, sweep_page
     from landscape.store import sweep_folder
 
+    if output is not None:
+        document.check_name(output)  # not after minutes of measuring
     wanted = _Wanted(workers, problem, set_, accept_changes, trust, quiet)
     is_sweep = sweep_folder.is_sweep(path)
     refused: Mapping[str, str] = {}

@@ -292,9 +292,9 @@ class HeldRun:
         """
         from landscape.report import document, run_page
 
-        return document.save(
-            run_page.page(self.folder), self.folder / document.NAME if to is None else Path(to)
-        )
+        target = self.folder / document.NAME if to is None else Path(to)
+        document.check_name(target)  # a page takes seconds to make
+        return document.save(run_page.page(self.folder), target)
 
     def to_pandas(self, *, steps: bool = False) -> Any:
         """A ``pandas.DataFrame`` of the recorded steps, or with ``steps`` of every SGD step.

@@ -58,14 +58,23 @@ def document(title: str, top: Iterable[Markup], chapters: Sequence[Chapter]) -> 
     return f"<!doctype html>\n{whole}\n"
 
 
+def check_name(target: Path) -> None:
+    """Refuse a file that no browser would show as a page.
+
+    Raises:
+        LandscapeError: its name doesn't end in .html.
+    """
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise LandscapeError(f"a page must end in .html, got {target}")
+
+
 def save(page: str, target: Path) -> Path:
     """Write a page, complete or not at all; return its path.
 
     Raises:
         LandscapeError: it is no name of a page, too large, or can't be written.
     """
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise LandscapeError(f"a page must end in .html, got {target}")
+    check_name(target)
     content = page.encode()
     if len(content) > LARGEST:
         raise LandscapeError(

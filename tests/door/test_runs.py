@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -17,7 +16,7 @@ from landscape.cluster import workers
 from landscape.diagnose import diagnose
 from landscape.errors import LandscapeError
 from landscape.report import run_page
-from landscape.sgd import problem_of
+from landscape.sgd import TrainingSetup, problem_of, sweep
 from landscape.store import read
 from landscape.store.scans import scanfile
 
@@ -102,6 +101,7 @@ def test_a_scan_with_other_settings_is_no_other_scan(copied):
     assert copied.scan("random", size=7, overwrite=True).loss.shape == (7, 7)
 
 
+@pytest.mark.slow
 def test_workers_give_the_same(copied):
     one = copied.scan("random", size=5)
     two = copied.scan("random", size=5, workers=2, name="by-two")
@@ -140,13 +140,14 @@ def test_a_diagnosis_is_that_of_the_stage(copied, moons, tmp_path):
     assert isinstance(copied.figure("distances"), Figure)
 
 
-def test_the_page_is_the_commands(copied, tmp_path):
+def test_the_page_is_the_commands(copied):
+    with pytest.raises(LandscapeError, match=r"^a page must end in \.html, got why\.pdf$"):
+        copied.report("why.pdf")  # before anything is drawn
+    assert not (copied.folder / "report.html").exists()
     assert copied.report() == copied.folder / "report.html"
-    page = copied.report(tmp_path / "why.html").read_text(encoding="utf-8")
+    page = (copied.folder / "report.html").read_text(encoding="utf-8")
     moment = re.compile(r"\d+T[\d:]+\+00:00")  # when it was made
     assert moment.sub("", page) == moment.sub("", run_page.page(copied.folder))
-    with pytest.raises(LandscapeError, match=r"^a page must end in \.html, got why\.pdf$"):
-        copied.report("why.pdf")
 
 
 def test_a_long_diagnosis_is_said_beforehand(copied, monkeypatch, caplog):
@@ -185,14 +186,9 @@ def test_curves_are_drawn_into_axes(moons):
 
 def test_a_sweep_is_opened_run_by_run(tmp_path):
     folder = tmp_path / "rates"
-    folder.mkdir()
-    command = [
-        *(sys.executable, "-m", "landscape_cli", "train", "--model", "mlp", "--data", "moons"),
-        *("--width", "4", "--steps", "2", "--lr", "0.1,0.2", "-q", "-o", str(folder)),
-    ]
-    folder.rmdir()
-    subprocess.run(command, check=True, capture_output=True)
-    names = [entry["name"] for entry in json.loads((folder / "sweep.json").read_text())["runs"]]
+    setup = TrainingSetup(problem_settings={"model": "mlp", "data": "moons", "width": 4})
+    made = sweep(folder, setup, {"lr": [0.1, 0.2], "steps": [2]})
+    names = [str(entry["name"]) for entry in made.runs]
     message = (
         f"a run is opened by its folder, {folder} is a sweep's; "
         f"open one of its runs, as in {folder / names[0]}"

@@ -1,0 +1,128 @@
+"""What pages tell a reader to type in a shell is done, in their order, on trainings of a second."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from landscape.problem import load
+from landscape_cli import drawing
+from landscape_cli.main import app
+
+from .test_code_blocks import NAMES, ROOT, blocks, commands
+
+SMALLER = {
+    "train": ("--steps", "12", "--overwrite", "-q"),
+    "scan": ("--size", "3", "--exact", "--overwrite", "-q"),
+    "diagnose": ("--only", "units", "--no-intervene", "-q"),
+    "report": ("--only-what-is-there",),
+    "view": ("--html", "--no-open"),
+    "import": ("--overwrite", "-q"),
+}
+"""What is added to a command, so that it takes less time; of an option that is there too the last
+one counts."""
+TINY = ("--model", "mlp", "--data", "moons", "--width", "4")
+HIGH = ("--steps", "60", "--record", "5", "--lr", "1", "--overwrite", "-q")
+"""Of ``runs/high-lr``: step 45 is recorded, and the best weights are neither these nor the last."""
+TOO_LARGE = ("cifar10",)
+"""What has to be downloaded."""
+PAGES = ("README.md", "docs/command-line.md", "docs/report.md", "docs/sweeps.md")
+"""The commands of other pages are those of these, with options that draw: tests/cli has these."""
+
+
+def smaller(words: Sequence[str]) -> list[str]:
+    """The command with what makes it small, files of a pattern in its place as by a shell."""
+    found = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words[1:]]
+    more = SMALLER.get(words[1], ())
+    if words[1] == "train":
+        more = (HIGH if "runs/high-lr" in words else more) + TINY * ("--problem" not in words)
+    return [*(word for each in found for word in each), *more]
+
+
+def do(words: Sequence[str]) -> None:
+    done = CliRunner().invoke(app, smaller(words))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, f"{shlex.join(words)}: {done.stderr}"
+
+
+def what_a_reader_has(folder: Path) -> None:
+    """Files that a page speaks of and that are there by then, or are the reader's own."""
+    (folder / "mine.py").write_text(blocks("README.md", "python")[0])
+    model = load(f"{folder}/mine.py:waves").model
+    (folder / "checkpoints").mkdir()
+    for step in (100, 200):
+        torch.save(model.state_dict(), folder / "checkpoints" / f"step{step}.pt")
+
+
+def before(words: Sequence[str]) -> None:
+    """What a command needs that no page's command makes: another tool's files, a damaged run."""
+    if "their_surface.h5" in words or "their_directions.h5" in words:
+        exported = Path("runs/high-lr/exports")
+        [surface, *_] = exported.glob("*random*surface*.h5")
+        [directions, *_] = exported.glob("*random*directions*.h5")
+        shutil.copy(surface, "their_surface.h5")
+        shutil.copy(directions, "their_directions.h5")
+    if "runs/damaged" in words:
+        shutil.copytree("runs/fine", "runs/damaged")
+        [*_, last] = sorted(Path("runs/damaged/shards").iterdir())
+        last.write_bytes(last.read_bytes()[:-1])
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("reader")
+    what_a_reader_has(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        # Tests of figures draw what scans do; here it would take most of the time.
+        patch.setattr(drawing, "drawn", lambda one: [])
+        yield folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+def test_a_pages_commands_run(name, here):
+    typed: set[str] = set()
+    for words in commands(name):
+        command = shlex.join(words)
+        if command in typed or set(words) & set(TOO_LARGE) or words[1].startswith("-"):
+            continue
+        typed.add(command)
+        before(words)
+        do(words)
+
+
+LINES = [
+    (name, line)
+    for name in [*NAMES, "CONTRIBUTING.md"]
+    for line in "\n".join(blocks(name, "")).splitlines()
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [one for one in LINES if one[1].startswith(("python docs", "python tests", "python examples"))],
+)
+def test_a_script_is_there_and_has_the_options(name, line):
+    _, script, *rest = shlex.split(line, comments=True)
+    file = ROOT / script
+    source = file.read_text(encoding="utf-8")
+    for beside in file.parent.glob("*.py"):
+        if re.search(rf"^(?:from|import) {beside.stem}\b", source, re.M):
+            source += beside.read_text(encoding="utf-8")
+    for option in (word for word in rest if word.startswith("--")):
+        assert f'"{option}"' in source, line
+
+
+@pytest.mark.parametrize(("name", "line"), [one for one in LINES if one[1].startswith("make ")])
+def test_a_target_of_make_is_there(name, line):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert line.split()[1] in targets
