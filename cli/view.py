@@ -86,16 +86,17 @@ def _in_window(entries: list[Entry], *, forced: bool) -> bool:
     found = opengl.screen()
     if not found.ok and forced:
         raise LandscapeError(f"--window needs a screen with OpenGL: {found.reason}; use --html")
-    planes = window.planes(entries)
-    if not planes and not forced:
-        echo("no planes: shown as a page", err=True)
+    turnable = window.turnable(entries)
+    if not turnable and not forced:
+        echo("no planes and no valleys: shown as a page", err=True)
         return False
     if not found.ok:
         if os.environ.get("DISPLAY"):
             echo(f"{found.reason}; shown as a page instead", err=True)
         return False
-    if len(planes) < len(entries):
-        echo(f"{len(entries) - len(planes)} scans are no planes: see them with --html", err=True)
+    if len(turnable) < len(entries):
+        lines = len(entries) - len(turnable)
+        echo(f"{lines} of {len(entries)} scans aren't in the window: see --html", err=True)
     window.SurfaceWindow(entries).show()
     return True
 

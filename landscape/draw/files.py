@@ -56,6 +56,13 @@ LATEX = {
     "η": r"$\eta$",
     "β": r"$\beta$",
     "λ": r"$\lambda$",
+    "Δ": r"$\Delta$",
+    "Σ": r"$\Sigma$",
+    "∇": r"$\nabla$",
+    "‖": r"$\|$",
+    "₀": "$_0$",
+    "₁": "$_1$",
+    "²": "$^2$",
 }
 """What any LaTeX can set, also those that know only its own letters."""
 _settings_are_global = Lock()
@@ -136,9 +143,9 @@ def latex(text: str) -> str:
     >>> latex("54 % of w_0 → w_1")
     '\\caption{54~\\% of w\\_0 $\\rightarrow$ w\\_1}'
     """
-    return rf"\caption{{{''.join(LATEX.get(letter, letter) for letter in text)}}}".replace(
-        r" \%", r"~\%"
-    )
+    written = "".join(LATEX.get(letter, letter) for letter in text)
+    written = written.replace(r" \%", r"~\%").replace("$_0$.$_1$", "$_{0.1}$")
+    return rf"\caption{{{written}}}"
 
 
 def _text(text: str, path: Path) -> None:

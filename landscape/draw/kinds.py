@@ -174,7 +174,7 @@ KINDS: dict[str, FigureKind] = {
         "planes",
         atlas,
         "several planes or runs on one scale",
-        takes=(*PAGE, "cmap", "log", "cap", "floor", "levels", "path"),
+        takes=(*PAGE, "bare", "cmap", "log", "cap", "floor", "levels", "path"),
     ),
     "loss": FigureKind(
         "run", loss, "a training in time, with what happened", takes=(*PAGE, "log", "cap")

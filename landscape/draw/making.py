@@ -160,7 +160,7 @@ def make(
                 f"a {kind}'s format must be one of {', '.join(entry.formats)}, got {name}"
             )
     subject = subject_of(kind, works)
-    text = "\n".join(caption_of(kind, work.subject) for work in works)
+    text = _captions(kind, [work.subject for work in works])
     others = [one for one in like if all(one is not work for work in works)]
     written = Recipe(
         kind,
@@ -195,6 +195,16 @@ def figure(kind: str, works: Sequence[Work], style: Style = PLAIN) -> PrintedFig
     drawn = entry(subject, style=style)
     assert isinstance(drawn, PrintedFigure)  # every page is one
     return drawn
+
+
+def _captions(kind: str, subjects: Sequence[Shown]) -> str:
+    """Return the caption of a figure of one subject or several: what is ready, then the details."""
+    parts = [caption_of(kind, subject).split("\n\n", 1) for subject in subjects]
+    ready, details = [part[0] for part in parts], [part[1] for part in parts if len(part) > 1]
+    planes = [subject for subject in subjects if isinstance(subject, Scan)]
+    if len(planes) == len(parts) > 1:
+        ready = [sentences.ready_together(planes)]
+    return "\n\n".join(text for text in (" ".join(ready), "\n".join(details)) if text)
 
 
 def caption(subject: Shown) -> str:

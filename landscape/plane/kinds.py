@@ -83,6 +83,8 @@ class PlaneKind:
     """Whether it is slices across the path, one of each of several weights: no plane at all."""
     each: bool = False
     """Whether extent ``auto`` fits each axis to the path by itself."""
+    by_loss: bool = False
+    """Whether it goes through weights of the lowest or the highest loss, of all that can be had."""
     since: Callable[[Trajectory], int] = lambda trajectory: 0
     """From which step on extent ``auto`` shows the path."""
     origin: Callable[[Given], Where] = lambda given: given.at
@@ -162,6 +164,7 @@ KINDS: Mapping[str, PlaneKind] = {
         ),
         help="best, peak and end of an escape",
         subject="path",
+        by_loss=True,
         each=True,
         origin=lambda given: "best",
     ),

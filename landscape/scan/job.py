@@ -212,8 +212,8 @@ class Job:
         if not self.tracks:
             yield summed_up(scan)
             return
-        points = points_of(self.tracks, self.scan.points)
         for paths in trace_all(self.tracks, engine):
+            points = points_of(self.tracks, paths, self.scan.points)
             yield summed_up(replace(scan, paths=paths, points=points))
 
     def _engine(

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from landscape.plane.projection import Projection, project
+from landscape.problem.device import resolve
+from landscape.problem.evaluate import Evaluator
+from landscape.problem.problem import Problem
+from landscape.problem.weights import load_buffers, tied
 from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.scan.speed.options import Evaluation
+from landscape.store.run import Run
 from landscape.store.scans.records import Path, Plane, Point
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -126,6 +132,31 @@ def _true_loss(track: Track, row: int, evaluator: PointEvaluator) -> float:
     return track.known[key]
 
 
+def evaluated(
+    run: Run, problem: Problem, known: TrueLosses, *, device: str = Evaluation.device
+) -> Trajectory:
+    """A run's trajectory with the training losses of rows that were recorded without.
+
+    Of as many as its path gets; they are put into ``known``, so that the path doesn't measure them
+    again. Rows that have a loss keep it.
+    """
+    trajectory = run.trajectory
+    losses = trajectory.measures["train_loss"].copy()
+    rows = [row for row in measured_rows(trajectory) if np.isnan(losses[row])]
+    if not rows:
+        return trajectory
+    place = resolve(device)
+    moved = tied(problem.model, place, layout=problem.layout)
+    moved.model.eval()
+    evaluator = Evaluator(problem, place)
+    for row in rows:
+        moved.move(trajectory.row_weights(row))
+        load_buffers(moved.model, trajectory.buffers(row))
+        losses[row] = evaluator.on_train(moved.model).loss
+        known[(run.id, int(trajectory.step[row]), False)] = float(losses[row])
+    return replace(trajectory, measures={**trajectory.measures, "train_loss": losses})
+
+
 def measured_rows(trajectory: Trajectory) -> list[int]:
     """The at most 200 rows of a path that get losses: spread evenly, start, best and end in."""
     marked = {0, *(trajectory.row(name) for name in ("best", "final"))}
@@ -136,8 +167,10 @@ def measured_rows(trajectory: Trajectory) -> list[int]:
     return sorted(marked | set(np.linspace(0, count - 1, room).round().astype(int).tolist()))
 
 
-def marks(trajectory: Trajectory, projection: Projection) -> tuple[Point, ...]:
+def marks(track: Track, path: Path) -> tuple[Point, ...]:
     """Start, best and end of a path as points of the plane.
+
+    The best is that of all losses known now, those among them that training didn't evaluate.
 
     >>> from landscape.plane import pca
     >>> from landscape.sgd import Settings, TrainingSetup, begin
@@ -145,27 +178,32 @@ def marks(trajectory: Trajectory, projection: Projection) -> tuple[Point, ...]:
     >>> setup = TrainingSetup(problem_settings=moons, settings=Settings(lr=0.3, steps=40))
     >>> recorded = begin("runs/moons", setup).finish().trajectory
 
-    >>> from landscape.plane import project
-    >>> [point.name for point in marks(recorded, project(recorded, pca(recorded)))]
+    >>> plane = pca(recorded)
+    >>> track = Track.on(plane, recorded, name="moons")
+    >>> [*_, path] = trace(track, PointEvaluator(setup.make_problem(), plane))
+    >>> [point.name for point in marks(track, path)]
     ['start', 'best', 'end']
     """
-    rows = {"start": 0, "best": trajectory.row("best"), "end": trajectory.row("final")}
+    trajectory, known = track.trajectory, path.true_loss
+    best = trajectory.row("best") if np.isnan(known).all() else int(np.nanargmin(known))
+    rows = {"start": 0, "best": best, "end": trajectory.row("final")}
     return tuple(
-        Point(name, tuple(map(float, projection.xy[row])), int(trajectory.step[row]))
+        Point(name, tuple(map(float, track.projection.xy[row])), int(trajectory.step[row]))
         for name, row in rows.items()
     )
 
 
-def points_of(tracks: Sequence[Track], made: Sequence[Point]) -> tuple[Point, ...]:
+def points_of(
+    tracks: Sequence[Track], paths: Sequence[Path], made: Sequence[Point]
+) -> tuple[Point, ...]:
     """What a scan marks: start, best and end of the first path, the ends of the others.
 
     Between them the points that the plane was ``made`` from, unless they are marked already.
     """
-    first, *others = tracks
-    own = marks(first.trajectory, first.projection)
+    own, *others = (marks(*both) for both in zip(tracks, paths, strict=False))
     ends = [
-        replace(marks(track.trajectory, track.projection)[-1], name=f"{track.name}: end")
-        for track in others
+        replace(points[-1], name=f"{track.name}: end")
+        for track, points in zip(tracks[1:], others, strict=False)
     ]
     steps = {f"step {point.step:,}" for point in own}
     taken = {"best", "final", "end", *steps}

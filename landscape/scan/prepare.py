@@ -29,7 +29,7 @@ from landscape.scan import spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import attributes, of_problem, stored, uncertain
-from landscape.scan.paths import Track, TrueLosses
+from landscape.scan.paths import Track, TrueLosses, evaluated
 from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
 from landscape.scan.refine import caps
 from landscape.scan.refine.until_tolerance import too_few
@@ -183,6 +183,12 @@ def _job(
         scan = resumed(planned, path, runs[0].id)
         tracks = _tracks(runs, scan.plane, known)
     else:
+        given = planned.given
+        if kinds.KINDS[planned.key].by_loss:
+            # With weight decay the path's are other losses.
+            share = {} if planned.weight_decay else known
+            there = evaluated(runs[0], given.problem, share, device=given.device)
+            planned = replace(planned, given=replace(given, trajectory=there))
         plane, factors = planned.plane()
         tracks = _tracks(runs, plane, known)
         scan = _begun(planned, runs[0], plane, planned.ranges(plane, factors, tracks))

@@ -85,7 +85,7 @@ def test_with_a_screen_a_window(landscape, scanned, monkeypatch):
     monkeypatch.setattr(window, "SurfaceWindow", Window)
     result = landscape("view", scanned)
     assert (result.code, result.out) == (0, "")
-    assert result.err == "1 scans are no planes: see them with --html\n"
+    assert result.err == "1 of 2 scans aren't in the window: see --html\n"
     assert [one.name for one in shown[:-1]] == ["random-final-0", "line-final-0"]
     assert shown[-1] == "shown"
 

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from landscape import draw
+from landscape.draw.files import latex
 from landscape.errors import LandscapeError
+from landscape.store.scans import sentences, valley_sentences
 
 CAPTION = "Loss at the origin: 0.45 → a caption with “letters” beyond Latin-1."
 
@@ -142,3 +144,15 @@ def test_no_control_character_gets_into_a_picture_or_its_caption(tmp_path):
     assert figure.get_suptitle() == title
     with Image.open(tmp_path / "x.png") as picture:
         assert picture.text["Description"] == "run \\x1b]0;title\\x07"
+
+
+def test_any_latex_can_set_what_is_ready_of_captions(planted):
+    ready = [
+        draw.caption(planted.escape(5, 5)),
+        valley_sentences.caption(planted.valley()),
+        sentences.ready_together([planted.escape(5, 5), planted.bowl(5, 5)]),
+    ]
+    for text in ready:
+        assert latex(text.split("\n\n")[0]).isascii(), text
+    assert r"r$_{0.1}$, within which" in latex(ready[1])
+    assert r"$\|$d$\|$" in latex(ready[1])

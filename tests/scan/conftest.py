@@ -14,7 +14,7 @@ from torch.nn import functional
 from landscape.problem import Problem
 from landscape.problem.weights import tied
 from landscape.scan.job import Job
-from landscape.sgd import Recorder, Settings, Step, steps
+from landscape.sgd import Options, Recorder, Settings, Step, steps
 from landscape.store import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
@@ -112,10 +112,12 @@ def planted(tmp_path: Path) -> Callable[..., Run]:
     """Record given weights (T, P) of a problem, as if a training had passed through them."""
     numbers = count()
 
-    def make(problem: Problem, weights: np.ndarray) -> Run:
+    def make(
+        problem: Problem, weights: np.ndarray, *, record: str = "1", options: Options | None = None
+    ) -> Run:
         copy = tied(problem.model, layout=problem.layout)
         folder = tmp_path / f"planted-{next(numbers)}"
-        with Recorder(folder, problem, record="1") as recorder:
+        with Recorder(folder, problem, record=record, options=options) as recorder:
             for step, row in enumerate(weights):
                 copy.move(np.asarray(row, np.float32))
                 recorder.record(Step(step, copy.model, copy.vector, None))

@@ -264,9 +264,12 @@ def test_tracing_yields_after_each_row(problem, trained):
 def test_marks(problem, trained):
     made = problem()
     trajectory = trained(made).trajectory
-    found = project(trajectory, plane.random(trajectory))
-    points = marks(trajectory, found)
-    best = trajectory.row("best")
+    where = plane.random(trajectory)
+    found = project(trajectory, where)
+    track = Track.on(where, trajectory, name="")
+    *_, path = trace(track, PointEvaluator(made, where))
+    points = marks(track, path)
+    best = int(path.true_loss.argmin())
     assert [(point.name, point.step) for point in points] == [
         ("start", 0),
         ("best", trajectory.step[best]),

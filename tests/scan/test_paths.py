@@ -7,6 +7,7 @@ import pytest
 
 from landscape.scan.prepare import prepare
 from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.sgd import Options
 
 from .requests import asked
 
@@ -40,3 +41,38 @@ def test_a_loss_of_recorded_weights_is_measured_for_one_plane_alone(
     [job] = prepare(run, made, kept)
     assert finish(job).paths[0].true_loss[3] == run.trajectory.measures["train_loss"][3]
     assert len(counted) == rows
+
+
+def test_best_and_peak_are_those_of_all_recorded_weights(problem, trained, planted, finish, oracle):
+    """Between two evaluated steps it was better, and worse, than at any of them."""
+    made = problem()
+    low = trained(made, count=60).trajectory
+    low = low.row_weights(low.row("final"))
+    # Down to step 12, up to step 17, and half of that way back beside it: evaluated are steps 0,
+    # 5, ...
+    there = np.interp(np.arange(21), [0, 12, 17, 20], [0.0, 1.0, -4.0, -3.0])[:, None] * low
+    there[18:, ::2] += 0.3
+    run = planted(made, there, record="5", options=Options(dense=("0:20",), flight=0))
+    recorded = run.trajectory
+    assert recorded.step.tolist() == list(range(21))
+    assert np.isfinite(recorded.measures["train_loss"]).tolist() == [k % 5 == 0 for k in range(21)]
+    assert recorded.row("best") == 10
+    losses = []
+    for row in range(21):
+        oracle_of = oracle("dense")
+        oracle_of.put(recorded.row_weights(row), {})
+        losses.append(oracle_of.measure(made.train)[0])
+    assert (int(np.argmin(losses)), int(np.argmax(losses))) == (12, 17)
+    [job] = prepare(run, made, asked(kinds=("event",), size="3"))
+    scan = finish(job)
+    np.testing.assert_allclose(scan.paths[0].true_loss, losses, rtol=1e-5)
+    assert [(point.name, point.step) for point in scan.points] == [
+        ("start", 0),
+        ("best", 12),
+        ("end", 20),
+        ("peak", 17),
+    ]
+    np.testing.assert_array_equal(scan.plane.origin, recorded.row_weights(12))
+    # On a plane that was made before its path was measured, too.
+    [job] = prepare(run, made, asked(kinds=("random",), size="2"))
+    assert {p.name: p.step for p in finish(job).points} == {"start": 0, "best": 12, "end": 20}

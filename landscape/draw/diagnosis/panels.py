@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from landscape.draw.elements import episodes, plots
+from landscape.draw.elements import plots
 from landscape.draw.figures import loss_curves
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
@@ -125,7 +125,7 @@ def entries(history: History, *, constant: bool = True) -> list[Artist]:
         found.append(Line2D([], [], color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)), label=text))
     for name in sentences.event_names(history.events):
         text = sentences.episodes(name, history.events)
-        found.append(Patch(facecolor=episodes.COLOURS[name], alpha=0.4, lw=0, label=text))
+        found.append(Patch(facecolor=theme.episode(name), lw=0, label=text))
     return found
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from landscape.draw.look import theme
+from landscape.draw.sheet import page
 from landscape.draw.sheet.legend import Swatch
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Path, Scan
@@ -26,6 +28,8 @@ COLOURS = {
 No hue of theirs occurs among the steps, and they differ in lightness."""
 NAMES = sentences.EVENTS
 NONE = -1
+FOOT = 0.026
+"""Inches between a band's name and the foot of its axes."""
 
 
 def colour(kind: int) -> str:
@@ -81,6 +85,46 @@ def name_places(path: Path, held: NDArray[np.bool_]) -> list[tuple[str, Floats]]
         middle = int(longest[np.searchsorted(run_length, run_length[-1] / 2)])
         found.append((name, (path.xy[middle] + path.xy[middle + 1]) / 2))
     return found
+
+
+def shade(
+    axes: Axes, events: Iterable[Event], least: float, *, named: bool = False, zorder: float = 0.5
+) -> None:
+    """Shade what happened behind a curve over training steps, no band under ``least`` steps wide.
+
+    ``named``: each kind once, at the foot of its longest stretch, where there is room.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+    for name, begin, last in stretches(events):
+        end = max(float(last), begin + least)
+        axes.axvspan(begin, end, color=theme.episode(name), lw=0, zorder=zorder)
+        found.setdefault(name, []).append((float(begin), end))
+    if not named:
+        return
+    width = axes.get_window_extent().width / theme.now().dpi
+    left, right = axes.get_xlim()
+    longest = {name: max(ends, key=lambda one: one[1] - one[0]) for name, ends in found.items()}
+    free: list[tuple[float, float]] = []
+    # A recovery explains itself: it is named where nothing else needs the room.
+    order = sorted(longest.items(), key=lambda o: (o[0] == "recovery", o[1][0] - o[1][1]))
+    for name, (first, end) in order:
+        half = page.inches(name, theme.SMALL) / width / 2 + 0.008
+        middle = min(max(((first + end) / 2 - left) / (right - left), half), 1 - half)
+        if any(middle - half < high and middle + half > low for low, high in free):
+            continue
+        free.append((middle - half, middle + half))
+        axes.text(
+            middle,
+            FOOT / (axes.get_window_extent().height / theme.now().dpi),
+            name,
+            transform=axes.transAxes,
+            size=theme.SMALL,
+            ha="center",
+            va="bottom",
+            color=theme.now().ink,
+            path_effects=theme.halo(1.4, theme.now().page),
+            zorder=4,
+        )
 
 
 def entries(scan: Scan) -> list[Artist]:

@@ -31,6 +31,8 @@ LEADER = 0.14
 """From so far on a thin line joins a label to its place."""
 CLEAR = 0.025
 """What such labels keep from each other, from marks and from the edge."""
+BESIDE, ALONG = 0.025, 0.05
+"""What a curve's name keeps from it, and between the places along it that are tried."""
 ON_GROUND = 400
 """So many places are tried for a name on its ground."""
 ENDLESS = 100.0
@@ -127,7 +129,7 @@ class Labels:
             ends = np.stack([home, nearest]) / self.size
             for thick, colour in ((1.5, "white"), (0.5, theme.INK)):
                 self.axes.plot(
-                    *ends.T, color=colour, lw=thick, zorder=8.6, transform=self.axes.transAxes
+                    *ends.T, color=colour, lw=thick, zorder=7.5, transform=self.axes.transAxes
                 )
         left = home[0] > best[0]
         self.axes.text(
@@ -144,6 +146,39 @@ class Labels:
             zorder=9,
             parse_math=False,
         )
+
+    def along(
+        self, points: Floats, text: str, size: float = theme.SMALL, colour: str | None = None
+    ) -> bool:
+        """Name a curve (n, 2) of the data at the first free place above or beneath it, last first.
+
+        False, and nothing, where there is no room.
+        """
+        width, height = _size(text, size)
+        away = height / 2 + BESIDE
+        at = self._inches(points[np.isfinite(points).all(1)])
+        gone = np.append(0.0, np.linalg.norm(np.diff(at, axis=0), axis=1).cumsum())
+        fine = np.arange(gone[-1], -ALONG, -ALONG)
+        for x, y in zip(*(np.interp(fine, gone, part) for part in at.T), strict=True):
+            x = float(np.clip(x, width / 2 + 0.02, self.size[0] - width / 2 - 0.02))
+            if any(self.write(x, y + up, text, size, colour) for up in (away, -away)):
+                return True
+        return False
+
+    def corner(self, text: str, size: float = theme.LETTERS) -> None:
+        """Write a panel's name in a corner on a coloured ground: the first that is free.
+
+        Where none is, that of which least is covered.
+        """
+        half = np.array(_size(text, size)) / 2
+        inner = np.array(self.size) - half - CLEAR
+        low = half + CLEAR
+        places = [np.array([x, y]) for y in (inner[1], low[1]) for x in (low[0], inner[0])]
+        middle = min(places, key=lambda place: self._cost(place, half + CLEAR))
+        self.taken.append((*(middle - half), *(middle + half)))
+        x, y = middle.tolist()
+        found = self._text(x, y, text, size, theme.INK)
+        found.set(path_effects=theme.halo(1.6), zorder=9)
 
     def on_ground(self, text: str, ground: NDArray[np.bool_], size: float = theme.SMALL) -> bool:
         """Write a name where the ground is that it names; say whether there was room.

@@ -75,15 +75,15 @@ def limits(finite: Floats, constant: float, *, log: bool) -> tuple[float, float]
     return low - room, high + room
 
 
-def line(axes: Axes, x: Floats, values: Floats, measure: str) -> None:
-    """Draw a measure, with gaps where it isn't finite."""
+def line(axes: Axes, x: Floats, values: Floats, measure: str, *, joined: bool = True) -> None:
+    """Draw a measure, with gaps where it isn't finite; as dots alone unless they are ``joined``."""
     dashes, label = DASHES[measure.split("_", maxsplit=1)[0]]
     shade = colour(measure)
     shown = np.where(np.isfinite(values), values, np.nan)
-    axes.plot(x, shown, color=shade, ls=dashes, lw=1.5, label=label, zorder=3)
+    axes.plot(x, shown, color=shade, ls=dashes, lw=1.2 * joined, label=label, zorder=3)
     # A finite point between gaps has no line to it.
     gap = np.isnan(np.concatenate([[np.nan], shown, [np.nan]]))
-    alone = ~gap[1:-1] & gap[:-2] & gap[2:]
+    alone = ~gap[1:-1] & ((gap[:-2] & gap[2:]) | (not joined))
     axes.plot(x[alone], shown[alone], ".", color=shade, ms=3.5, zorder=3)
 
 

@@ -26,6 +26,8 @@ LEAST = 0.35
 """An episode is drawn at least so wide, in columns."""
 NAMED = 0.11
 """Height of a row of names, in inches."""
+NUMBER = 0.05
+"""Inches that a tick's number reaches above its tick and beneath."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
     """Shade what happened, each kind named once: above its longest stretch that has room."""
     found: dict[str, list[tuple[float, float]]] = {}
     for name, left, right in stretches(valley, where):
-        axes.axvspan(left, right, color=episodes.COLOURS[name], alpha=0.3, lw=0, zorder=1)
+        axes.axvspan(left, right, color=theme.episode(name), lw=0, zorder=1)
         found.setdefault(name, []).append((left, right))
     for name, there in found.items():
         for span in sorted(there, key=lambda span: span[0] - span[1]):
@@ -99,7 +101,7 @@ def _length(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     axes.get_yticklabels()[0].set_verticalalignment("top")
 
 
-def _width(axes: Axes, valley: Valley, where: Columns, _: Size) -> None:
+def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     """Draw how far the loss stays within 0.1: median, and the quartiles as a band."""
     where.frame(axes)
     low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
@@ -128,7 +130,7 @@ def _width(axes: Axes, valley: Valley, where: Columns, _: Size) -> None:
     below = middle == 0
     lowest = np.full(below.sum(), bottom * 1.15)
     axes.plot(where.middle[below], lowest, "v", color=look.train, ms=2, lw=0)
-    _round(axes, bottom, top)
+    _round(axes, bottom, top, size[1])
     axes.set_ylabel("r₀.₁", size=theme.TICKS, labelpad=1)
 
 
@@ -173,7 +175,7 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     top *= (top / bottom) ** (0.15 / (size[1] - 0.15))
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
-    _round(axes, float(bottom), float(top))
+    _round(axes, float(bottom), float(top), size[1])
     axes.set_ylabel("sharpness", size=theme.SMALL, labelpad=1)
     placed = Labels(axes, size)
     for one in found:
@@ -189,18 +191,10 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
         names = ["2/η"]
     for values, text in zip(valley.bounds.T, names, strict=False):
         if np.isfinite(values).all():
-            _beside_line(placed, where, values, text)
+            line = np.column_stack([where.middle, values])
+            placed.along(line, text, theme.SMALL - 0.6)
     for one in found if len(found) > 1 else ():
         _name(placed, one)
-
-
-def _beside_line(placed: Labels, where: Columns, values: Floats, text: str) -> None:
-    """Name a level at the first free place above or beneath it, from the right."""
-    for k in range(len(values) - 1, -1, -1):
-        x, y = placed.home(where.middle[k], values[k])
-        for up in (0.07, -0.07):
-            if placed.write(x, y + up, text, theme.SMALL - 0.6):
-                return
 
 
 def _name(placed: Labels, one: Curvatures) -> None:
@@ -248,12 +242,25 @@ def _returns(axes: Axes, valley: Valley, where: Columns, _: Size) -> None:
         zorder=5,
     )
     axes.set_yticks([])
-    axes.set_ylabel("distance to\nearlier ones", size=6.0, labelpad=3, linespacing=1.05)
+    axes.set_ylabel("distance to\nearlier ones", size=6.0, labelpad=5, linespacing=1.05)
 
 
-def _round(axes: Axes, low: float, high: float) -> None:
-    """Few round ticks on a logarithmic axis."""
-    _ticks(axes, list(Scale(low, high, True, False, "", float("nan")).ticks(3)))
+def _round(axes: Axes, low: float, high: float, tall: float) -> None:
+    """Few round ticks on a logarithmic axis of so many inches, none at an end of it.
+
+    Its number would stand beside that of the strip above or beneath.
+    """
+    scale = Scale(low, high, True, False, "", float("nan"))
+    inside: list[float] = []
+    for count in (3, 4, 5, 6, 8):
+        ticks = scale.ticks(count)
+        places = scale.position(ticks) * tall
+        found = ticks[(places > NUMBER) & (places < tall - NUMBER)].tolist()
+        if len(found) > len(inside) and (np.diff(places) > 2 * NUMBER).all():
+            inside = found
+        if len(inside) > 1:
+            break
+    _ticks(axes, inside)
 
 
 def _ticks(axes: Axes, ticks: list[float]) -> None:

@@ -32,6 +32,8 @@ NOTE = 0.12
 DIFFERS = 0.1
 """Of the colour scale: by so much on average validation differs visibly from training."""
 PIXELS = 900
+STROKE, COVERED = (0.35, 0.95), 0.08
+"""Points that a path's line is wide, and the share of the plane that it may cover."""
 MARK = 0.8
 """Size of marks, of that in the explained figure."""
 
@@ -73,7 +75,7 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
     tall = across * plane_axes.shape(scan)[0]
     rows = -(-len(names) // columns)
     below = strip.wanted(scan) and not style.bare
-    said = "" if style.bare else note(scan)
+    said = "" if style.bare else note([scan])
     height = bar.HEIGHT + rows * (tall + BENEATH) + (strip.HEIGHT + LAST if below else 0.0)
     sheet = page.blank(width, height + (NOTE if said else 0.0), title=style.title, left=LEFT)
     title = sentences.MEASURES[names[0]] if len(names) == 1 else "loss"
@@ -82,8 +84,8 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
         left = LEFT + k % columns * (across + GAP)
         top = bar.HEIGHT + k // columns * (tall + BENEATH)
         axes = sheet.axes(left, top, across, tall)
-        _panel(axes, scan, name, colours, titled=len(names) > 1, style=style)
-        _dress(axes, scan, (across, tall), first=k % columns == 0)
+        panel(axes, scan, name, colours, titled=len(names) > 1, style=style)
+        dress(axes, scan, (across, tall), first=k % columns == 0)
     top = bar.HEIGHT + rows * (tall + BENEATH)
     if below:
         strip.draw(sheet.axes(LEFT, top, width - LEFT - RIGHT, strip.HEIGHT), scan, LEFT)
@@ -109,8 +111,8 @@ def draw_contour(axes: Axes, scan: Scan, *, style: Style = PLAIN) -> None:
         scan = style.shown(scan)
         colours = scale.of(scan, paths=True, style=style)
         name = marks.losses(scan, style.panels)[0]
-        _panel(axes, scan, name, colours, titled=False, style=style)
-        _dress(axes, scan, inches_of(axes), first=True)
+        panel(axes, scan, name, colours, style=style)
+        dress(axes, scan, page.extent(axes), first=True)
 
 
 def panels(scan: Scan, colours: Scale, style: Style) -> tuple[str, ...]:
@@ -124,9 +126,20 @@ def panels(scan: Scan, colours: Scale, style: Style) -> tuple[str, ...]:
     return names if seen.any() and off[seen].mean() > DIFFERS else names[:1]
 
 
-def _panel(
-    axes: Axes, scan: Scan, name: str, colours: Scale, *, titled: bool, style: Style
+def panel(
+    axes: Axes,
+    scan: Scan,
+    name: str,
+    colours: Scale,
+    *,
+    style: Style,
+    titled: bool = False,
+    brief: bool = False,
 ) -> None:
+    """Draw one loss of a plane with the path into axes.
+
+    With the loss' name in a corner if ``titled``; ``brief``: marks say their loss alone.
+    """
     picture = raster.of_scan(scan, name, colours, PIXELS)
     where = plane_axes.window(scan)
     extent = (where.low[0], where.high[0], where.low[1], where.high[1])
@@ -135,25 +148,19 @@ def _panel(
     )
     axes.set(xlim=extent[:2], ylim=extent[2:])
     _lines(axes, scan, name, colours)
-    placed = Labels(axes, inches_of(axes))
+    placed = Labels(axes, page.extent(axes))
     for path in scan.paths:
         _draw_path(axes, path, _colour(scan, path))
         held = path.xy[np.isfinite(path.xy).all(axis=1)]
         placed.keep_clear(held, 0.01)
-    if titled:
-        text = sentences.MEASURES[name].removesuffix(" loss")
-        x, y = where.at(np.array([0.0, 1.0]))
-        placed.near((float(x), float(y)), text, theme.LETTERS)
     _mark(axes, scan, placed)
     if not style.bare:
-        _label(scan, placed)
+        # Those that are known of the weights themselves are training losses.
+        _label(scan, placed, brief=brief, losses=name == "train_loss")
+    if titled:
+        placed.corner(sentences.MEASURES[name].removesuffix(" loss"))
+    if not style.bare:
         _name_grounds(picture, colours, placed)
-
-
-def inches_of(axes: Axes) -> tuple[float, float]:
-    """Return the width and height of axes."""
-    box, dpi = axes.get_window_extent(), theme.now().dpi
-    return float(box.width) / dpi, float(box.height) / dpi
 
 
 def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
@@ -193,7 +200,8 @@ def _draw_path(axes: Axes, path: Path, colour: str) -> None:
     xy, far = path.xy[finite], paths.faded(path)[finite]
     if len(xy) < 2:
         return
-    axes.plot(*xy.T, color="white", lw=1.7, alpha=0.75, zorder=5, solid_capstyle="round")
+    width = _stroke(axes, xy)
+    axes.plot(*xy.T, color="white", lw=1.8 * width, alpha=0.75, zorder=5, solid_capstyle="round")
     pieces = np.split(np.arange(len(xy)), np.flatnonzero(np.diff(far)) + 1)
     lines = [xy[max(piece[0] - 1, 0) : piece[-1] + 1] for piece in pieces]
     for trusted in (True, False):
@@ -202,12 +210,21 @@ def _draw_path(axes: Axes, path: Path, colour: str) -> None:
             LineCollection(
                 held,
                 colors=colour,
-                linewidths=0.95,
+                linewidths=width,
                 linestyles="solid" if trusted else (0, (2.2, 1.4)),
                 zorder=5.5,
             ),
             autolim=False,
         )
+
+
+def _stroke(axes: Axes, xy: Floats) -> float:
+    """Return the width of a path's line in points: thinner where it would cover the plane."""
+    wide, tall = page.extent(axes)
+    shares = (axes.transData + axes.transAxes.inverted()).transform(xy)
+    held = ((shares[:-1] >= 0) & (shares[:-1] <= 1)).all(axis=1)
+    long = np.linalg.norm(np.diff(shares, axis=0) * [wide, tall], axis=1)[held].sum()
+    return float(np.clip(72 * COVERED * wide * tall / max(float(long), 1e-9), *STROKE))
 
 
 def _colour(scan: Scan, path: Path) -> str:
@@ -217,17 +234,12 @@ def _colour(scan: Scan, path: Path) -> str:
 
 
 def _mark(axes: Axes, scan: Scan, placed: Labels) -> None:
-    where = plane_axes.window(scan)
     # The last of several at one step is drawn: the end rather than the best.
     for point in {point.step: point for point in marked(scan)}.values():
         at = np.array(point.xy)
         look = theme.mark(point.name)
-        share = where.share(at)
-        if not where.holds(at):
-            share = marks.clamped(share)
-            marks.arrow(axes, share, where.share(at), look.colour)
-        stamp(axes, where.at(share), look, hollow=hollow(scan, point.step))
-        placed.mark(tuple(where.at(share)), MARK * look.size / 72 / 2)
+        stamp(axes, at, look, hollow=hollow(scan, point.step))
+        placed.mark(tuple(at), MARK * look.size / 72 / 2)
 
 
 def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool) -> None:
@@ -256,10 +268,10 @@ def hollow(scan: Scan, step: int) -> bool:
     return False
 
 
-def facts(scan: Scan) -> list[tuple[int, str]]:
+def facts(scan: Scan, *, brief: bool = False) -> list[tuple[int, str]]:
     """Return what the marks of each step say: names and step, and the weights' own loss.
 
-    Where the plane's loss differs, how far off the plane they are.
+    Where the plane's loss differs, how far off the plane they are. ``brief``: names and loss.
     """
     grouped: dict[int, list[str]] = {}
     for point in marked(scan):
@@ -274,6 +286,9 @@ def facts(scan: Scan) -> list[tuple[int, str]]:
             rows = np.flatnonzero(path.step == step)
             if not len(rows) or not np.isfinite(loss := path.true_loss[rows[0]]):
                 continue
+            if brief:
+                lines = [f"{name} {number(float(loss))}"]
+                break
             lines.append(f"loss {number(float(loss))}")
             if hollow(scan, step):
                 lines.append(f"{number(float(path.distance_from_plane[rows[0]]), 2)} off the plane")
@@ -306,14 +321,16 @@ def _named(scan: Scan, name: str, step: int) -> str:
     return name
 
 
-def _label(scan: Scan, placed: Labels) -> None:
-    """Write what the marks are, and of several paths their names where they end."""
+def _label(scan: Scan, placed: Labels, *, brief: bool, losses: bool) -> None:
+    """Write what the marks are, and of several paths their names where they end.
+
+    Without ``losses`` names and steps alone.
+    """
     where = plane_axes.window(scan)
-    places = {point.step: np.array(point.xy) for point in marked(scan)}
-    for step, text in facts(scan):
-        at = places[step]
-        at = at if where.holds(at) else where.at(marks.clamped(where.share(at)))
-        placed.near((float(at[0]), float(at[1])), text)
+    places = {point.step: point.xy for point in marked(scan)}
+    for step, text in facts(scan, brief=brief):
+        said = text if losses else text.split("\n")[0]
+        placed.near((float(places[step][0]), float(places[step][1])), said)
     for path in scan.paths if len(scan.paths) > 1 else ():
         held = [xy for xy in path.xy if np.isfinite(xy).all() and where.holds(xy)]
         if held:
@@ -321,8 +338,12 @@ def _label(scan: Scan, placed: Labels) -> None:
 
 
 def marked(scan: Scan) -> list[Point]:
-    """Return the points to mark: of a path that is a dot here, only the plane's origin."""
-    known = [p for p in scan.points if len(p.xy) == 2 and np.isfinite(p.xy).all()]
+    """Return the points to mark: of a path that is a dot here, only the plane's origin.
+
+    None that lies outside: a mark at the edge would stand where the run never was.
+    """
+    where = plane_axes.window(scan)
+    known = [p for p in scan.points if len(p.xy) == 2 and where.holds(np.array(p.xy))]
     if paths.tiny(scan):
         return [point for point in known if np.allclose(point.xy, 0, atol=1e-12)]
     return known
@@ -337,27 +358,31 @@ def _name_grounds(picture: Raster, colours: Scale, placed: Labels) -> None:
             placed.on_ground(text, ground[::6, ::6])
 
 
-def note(scan: Scan) -> str:
-    """Return how much of the path the plane holds, for the one line beneath; empty without one."""
-    shares = [path.share_in_plane for path in scan.paths if np.isfinite(path.share_in_plane)]
+def note(scans: Sequence[Scan]) -> str:
+    """Return how much of the paths their planes hold, for the one line beneath; empty without."""
+    every = [path for scan in scans for path in scan.paths]
+    shares = [path.share_in_plane for path in every if np.isfinite(path.share_in_plane)]
     if not shares:
         return ""
-    ends = (min(shares), max(shares))
-    held = percent(ends[0]) if len(shares) == 1 else f"{percent(ends[0])} to {percent(ends[1])}"
-    path = "the path" if len(scan.paths) == 1 else "the paths"
-    if paths.tiny(scan):
-        return f"{path}: a dot in this plane, {held} of the variance"
-    return f"{held} of {path}'{'' if len(scan.paths) > 1 else 's'} variance is in this plane"
+    ends = (percent(min(shares)), percent(max(shares)))
+    held = ends[0] if len(shares) == 1 else f"{ends[0]} to {ends[1]}"
+    path = "the path" if len(every) == 1 else "the paths"
+    plane = "this plane" if len(scans) == 1 else "these planes"
+    if all(paths.tiny(scan) for scan in scans):
+        return f"{path}: a dot in {plane}, {held} of the variance"
+    return f"{held} of {path}'{'' if len(every) > 1 else 's'} variance is in {plane}"
 
 
-def _dress(axes: Axes, scan: Scan, size: tuple[float, float], *, first: bool) -> None:
+def dress(axes: Axes, scan: Scan, size: tuple[float, float], *, first: bool) -> None:
+    """Set ticks and names of the axes, of the one upwards only for the ``first`` in a row."""
     for k, coordinate in enumerate((axes.xaxis, axes.yaxis)):
         coordinate.set_minor_locator(NullLocator())
         coordinate.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         name, unit = scan.plane.labels[k], scan.plane.unit
-        full = f"{name} ({unit})"
-        text = full if page.inches(full, theme.TICKS) < size[k] else name
-        coordinate.set_label_text(text, size=theme.TICKS)
+        # What follows a comma explains the name; the caption has it whole.
+        texts = (f"{name} ({unit})", name, name.split(",")[0])
+        fits = [text for text in texts if page.inches(text, theme.TICKS) < size[k]]
+        coordinate.set_label_text((*fits, texts[-1])[0], size=theme.TICKS)
     axes.xaxis.labelpad = 0.5
     axes.tick_params(labelsize=theme.SMALL, length=2.0, pad=1.2)
     axes.tick_params(axis="y", labelrotation=90)

@@ -7,31 +7,29 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from landscape.draw.elements import episodes, plots
+from landscape.draw.elements.labels import Labels
 from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style, styled
-from landscape.draw.sheet import footer, page
-from landscape.draw.sheet.legend import Legend
+from landscape.draw.sheet import page
 from landscape.errors import LandscapeError
 from landscape.store.history import History
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats
 
-WIDTH, LEFT, RIGHT, TOP, BENEATH = 5.0, 0.68, 0.2, 0.14, 0.42
-BINS = 500
-"""Batch losses are drawn as the range within each of so many stretches of steps."""
-STRIP, LANE = 0.16, 0.03
-"""Height of the strip of episodes above the losses, and the gap beneath it, in inches."""
+WIDTH, LEFT, RIGHT, TOP, BENEATH = 5.0, 0.5, 0.06, 0.06, 0.36
+BINS, TOGETHER = 500, 5
+"""Batch losses are drawn as the range within each of so many stretches of steps at most, of so many
+steps at least: of a single one there is none."""
 
 
 @styled
 def loss(history: History, *, style: Style = PLAIN) -> Figure:
-    """Draw a run's losses and accuracies over its steps, with its episodes as bands.
+    """Draw a run's losses and accuracies over its steps, with what happened as bands.
 
-    Full-data losses are lines; the losses of the batches the range that they span, in grey.
+    Full-data losses are dots, joined where batches between were measured too; the losses of these
+    the range that they span, in grey.
 
     Raises:
         LandscapeError: fewer than two steps have a full-data loss.
@@ -40,31 +38,20 @@ def loss(history: History, *, style: Style = PLAIN) -> Figure:
     accuracies = history.known(("train_accuracy", "validation_accuracy"))
     width = style.inches(WIDTH)
     across = width - LEFT - RIGHT
-    handles = _entries(history, names)
-    lines = page.wrapped(trained(history), across, theme.SMALL)
-    foot = Legend(handles, width - 0.35)
-    top = TOP + (STRIP + LANE if history.events else 0.0)
     beneath = plots.ACCURACIES + plots.BETWEEN if accuracies else 0.0
-    panels = top + plots.LOSSES + beneath + BENEATH
-    height = panels + foot.height + footer.LINE * len(lines) + 0.12
-    sheet = page.blank(width, height, title=style.title, left=LEFT)
-    upper = sheet.axes(LEFT, top, across, plots.LOSSES)
+    sheet = page.blank(width, TOP + plots.LOSSES + beneath + BENEATH, title=style.title, left=LEFT)
+    upper = sheet.axes(LEFT, TOP, across, plots.LOSSES)
     _losses(upper, history, names, style)
     lowest = upper
     if accuracies:
-        lowest = sheet.axes(LEFT, top + plots.LOSSES + plots.BETWEEN, across, plots.ACCURACIES)
+        lowest = sheet.axes(LEFT, TOP + plots.LOSSES + plots.BETWEEN, across, plots.ACCURACIES)
         upper.tick_params(labelbottom=False)
         plots.frame(lowest, *step_limits(history))
         plots.accuracies(lowest)
         for name in accuracies:
-            step, values = history.evaluated(name)
-            plots.line(lowest, step, values, name)
+            plots.line(lowest, *history.evaluated(name), name, joined=_between(history))
         shade_episodes(lowest, history)
-    if history.events:
-        _strip(sheet.axes(LEFT, TOP, across, STRIP), history, across)
     lowest.set_xlabel("training step", size=theme.LETTERS, labelpad=2)
-    foot.draw(sheet, 0.2, panels)
-    sheet.text(LEFT, panels + foot.height, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
 
@@ -123,16 +110,31 @@ def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) 
     lines = []
     for name in names:
         step, measured = history.evaluated(name)
-        plots.line(axes, step, measured, name)
+        plots.line(axes, step, measured, name, joined=_between(history))
         plots.infinite(axes, step, measured, name)
         lines.append((step, measured))
-    shade_episodes(axes, history)
+    shade_episodes(axes, history, named=True)
     plots.constant(axes, history.constant_loss, lines)
+    placed = Labels(axes, page.extent(axes))
+    placed.written()
+    curves = [np.column_stack(line) for line in lines]
+    for curve in curves:
+        placed.keep_clear(curve, 0.01)
+    for name, curve in zip(names, curves, strict=True):
+        label = plots.DASHES[name.split("_", maxsplit=1)[0]][1]
+        placed.along(curve, label, theme.TICKS, plots.colour(name))
+    if len(shown):
+        placed.along(np.column_stack([mid, np.minimum(high, finite.max())]), "batches")
+
+
+def _between(history: History) -> bool:
+    """Whether something was measured between two full-data losses: those of the batches."""
+    return bool(np.isfinite(history.batch_loss).any())
 
 
 def _ranges(batch: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the lowest batch loss, the middle step and the highest within each bin."""
-    parts = np.array_split(np.arange(len(batch)), min(BINS, max(len(batch), 1)))
+    parts = np.array_split(np.arange(len(batch)), min(BINS, max(len(batch) // TOGETHER, 1)))
     rows = [(part[np.isfinite(batch[part])], part) for part in parts if len(part)]
     found = np.array(
         [
@@ -144,59 +146,6 @@ def _ranges(batch: Floats) -> tuple[Floats, Floats, Floats]:
     return found[:, 0], found[:, 1], found[:, 2]
 
 
-def shade_episodes(axes: Axes, history: History) -> None:
+def shade_episodes(axes: Axes, history: History, *, named: bool = False) -> None:
     """Shade what happened when."""
-    for name, first, last in _stretches(history, 0.002):
-        axes.axvspan(first, last, color=episodes.COLOURS[name], alpha=0.22, lw=0, zorder=1)
-
-
-def _stretches(history: History, least: float) -> list[tuple[str, float, float]]:
-    """Return what to draw of each episode, no narrower than a share of the run."""
-    room = least * float(history.step[-1])
-    return [
-        (name, first, max(last, first + room))
-        for name, first, last in episodes.stretches(history.events)
-    ]
-
-
-def _strip(axes: Axes, history: History, across: float) -> None:
-    """Draw the episodes in full colour in a strip of their own, named where there is room."""
-    axes.set(xlim=step_limits(history), ylim=(0, 1), xticks=[], yticks=[])
-    axes.patch.set_alpha(0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    found = _stretches(history, 0.004)
-    for name, first, last in found:
-        axes.axvspan(first, last, color=episodes.COLOURS[name], lw=0)
-    whole = float(np.ptp(step_limits(history)))
-    for name in sentences.event_names(history.events):
-        mine = [(first, last) for other, first, last in found if other == name]
-        first, last = max(mine, key=lambda ends: ends[1] - ends[0], default=(0.0, 0.0))
-        if (last - first) / whole * across < page.inches(name, theme.SMALL) + 0.06:
-            continue
-        dark = name in ("escape", "non-finite")
-        axes.text(
-            (first + last) / 2,
-            0.47,
-            name,
-            size=theme.SMALL,
-            ha="center",
-            va="center",
-            color="white" if dark else theme.INK,
-        )
-
-
-def _entries(history: History, names: tuple[str, ...]) -> list[Line2D | Patch]:
-    found: list[Line2D | Patch] = []
-    for name in names:
-        kind = name.split("_", maxsplit=1)[0]
-        dashes, label = plots.DASHES[kind]
-        count = history.samples.get(kind)
-        text = f"{label} ({count:,} samples)" if count else label
-        found.append(Line2D([], [], color=plots.colour(name), ls=dashes, lw=1.5, label=text))
-    if np.isfinite(history.batch_loss).any():
-        found.append(Patch(facecolor=theme.PALE, alpha=0.35, lw=0, label="range of the batches"))
-    for name in sentences.event_names(history.events):
-        text = sentences.episodes(name, history.events)
-        found.append(Patch(facecolor=episodes.COLOURS[name], lw=0, label=text))
-    return found
+    episodes.shade(axes, history.events, 0.002 * float(history.step[-1]), named=named)

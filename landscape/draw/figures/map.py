@@ -1,29 +1,24 @@
-"""Several planes, or runs, side by side: one scale of colours, one of steps."""
+"""Several planes, or runs, side by side as they are printed: one scale of colours for all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from landscape.draw.elements import episodes, marks, paths, plane_axes, raster
-from landscape.draw.figures import explained_contour
+from landscape.draw.elements import plane_axes
+from landscape.draw.figures import contour
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
-from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
-from landscape.draw.sheet import footer, page
-from landscape.draw.sheet.footer import Footer
-from landscape.draw.sheet.legend import Legend, Swatch
+from landscape.draw.sheet import bar, page
 from landscape.errors import LandscapeError
-from landscape.store.scans import sentences
 from landscape.store.scans.records import Scan
 
-WIDTH = 7.2
-LEFT, GAP, RIGHT, TOP, BENEATH = 0.62, 0.5, 0.14, 0.27, 0.48
+NAME = 0.17
+"""Room for a panel's name above it, in inches."""
+GAP = 0.36
+"""Between panels, the numbers of the right one's axis in it; without them `contour.GAP`."""
 LEAST = 1.7
 """Inches of a panel, at least; at most four stand side by side."""
 MOST = 24
@@ -34,7 +29,8 @@ MOST = 24
 def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
     """Draw the training losses of several planes on one scale, each with its path.
 
-    Panels bear the run's name, or the plane's kind where all are of one run.
+    Over a page's width, 6.75 inches, and otherwise as `contour.contour` draws one. Panels bear the
+    run's name, or the plane's kind where all are of one run.
 
     Raises:
         LandscapeError: fewer than two planes or more than 24, or a line among them.
@@ -44,51 +40,47 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
     for scan in scans:
         plane_axes.check(scan, "map")
     shown = [style.shown(scan) for scan in scans]
-    width = style.inches(WIDTH)
-    columns = _columns(len(shown), width)
-    across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
-    colours = scales.of(shown[0], like=shown, style=style, floor=style.floor)
-    steps = _steps(shown)
+    alike = _alike(shown)
+    gap = contour.GAP if alike else GAP
+    width = style.inches(contour.PAGE)
+    columns = _columns(len(shown), width, gap)
+    across = (width - contour.LEFT - contour.RIGHT - gap * (columns - 1)) / columns
+    colours = scales.of(shown[0], like=shown, paths=True, style=style, floor=style.floor)
     tall = [across * plane_axes.shape(scan)[0] for scan in shown]
-    rows = [tall[k : k + columns] for k in range(0, len(tall), columns)]
-    pictures = [raster.of_scan(scan, "train_loss", colours, 600) for scan in shown]
+    rows = [max(tall[k : k + columns]) for k in range(0, len(tall), columns)]
+    said = "" if style.bare else contour.note(shown)
+    panels = bar.HEIGHT + sum(NAME + row + contour.BENEATH for row in rows)
+    sheet = page.blank(
+        width, panels + (contour.NOTE if said else 0.0), title=style.title, left=contour.LEFT
+    )
+    bar.above(sheet, colours, "training loss", contour.LEFT, min(across * 2, contour.COLUMN))
     titles = _titles(shown)
-    kinds = {int(kind) for picture in pictures for kind in np.unique(picture.kind)}
-    foot = _footer(shown, titles, colours, steps, _entries(shown, colours, kinds), width - 0.4)
-    panels = sum(TOP + max(row) + BENEATH for row in rows)
-    sheet = page.blank(width, panels + foot.height, title=style.title, left=LEFT)
-    top = 0.0
+    top = bar.HEIGHT
     for k, scan in enumerate(shown):
         column = k % columns
         if k and not column:
-            top += TOP + max(rows[k // columns - 1]) + BENEATH
-        axes = sheet.axes(LEFT + column * (across + GAP), top + TOP, across, tall[k])
-        explained_contour.panel(
-            axes, scan, "train_loss", pictures[k], colours, steps=steps, little=True
-        )
-        plane_axes.ticks(axes)
-        axes.set_title(titles[k], size=theme.LETTERS, loc="left", pad=3, parse_math=False)
-        for axis, place in ((0, axes.xaxis), (1, axes.yaxis)):
-            name = page.wrapped(scan.plane.labels[axis].split(",")[0], across, theme.SMALL)[0]
-            place.set_label_text(name, size=theme.SMALL)
-            place.labelpad = 1.5
-    foot.draw(sheet, 0.2, panels, width - 0.4)
+            top += NAME + rows[k // columns - 1] + contour.BENEATH
+        left = contour.LEFT + column * (across + gap)
+        axes = sheet.axes(left, top + NAME, across, tall[k])
+        contour.panel(axes, scan, "train_loss", colours, style=style, brief=True)
+        contour.dress(axes, scan, (across, tall[k]), first=not (alike and column))
+        axes.set_title(titles[k], size=theme.LETTERS, loc="left", pad=2.5, parse_math=False)
+    if said:
+        sheet.text(contour.LEFT, panels, said, theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
 
-def _columns(count: int, width: float) -> int:
-    most = max(1, min(4, int((width - LEFT - RIGHT + GAP) / (LEAST + GAP))))
+def _alike(scans: Sequence[Scan]) -> bool:
+    """Whether all have the same axis upwards, so that its numbers stand at the left alone."""
+    axes = {(scan.plane.labels[1], scan.plane.unit, *scan.y[[0, -1]]) for scan in scans}
+    return len(axes) == 1
+
+
+def _columns(count: int, width: float, gap: float) -> int:
+    inner = width - contour.LEFT - contour.RIGHT
+    most = max(1, min(4, int((inner + gap) / (LEAST + gap))))
     rows = -(-count // most)
     return -(-count // rows)
-
-
-def _steps(scans: Sequence[Scan]) -> Normalize | None:
-    found = [norm for norm in map(paths.step_range, scans) if norm is not None]
-    if not found:
-        return None
-    return Normalize(
-        min(float(norm.vmin or 0) for norm in found), max(float(norm.vmax or 1) for norm in found)
-    )
 
 
 def _titles(scans: Sequence[Scan]) -> list[str]:
@@ -103,41 +95,3 @@ def _titles(scans: Sequence[Scan]) -> list[str]:
         parts += [what] if len(planes) > 1 or not parts else []
         titles.append(": ".join(part for part in parts if part))
     return titles
-
-
-def _entries(scans: Sequence[Scan], colours: Scale, kinds: set[int]) -> list[Artist]:
-    names = dict.fromkeys(point.name for scan in scans for point in scan.points)
-    handles: list[Artist] = [marks.sample(theme.mark(name), name) for name in names]
-    handles.append(marks.sample(theme.LOWEST, "lowest on the grid"))
-    large = [path for scan in scans if not paths.tiny(scan) for path in scan.paths]
-    events = [event for path in large for event in path.events]
-    handles += [
-        Swatch(name, episodes.strokes(episodes.COLOURS[name], 1.5), (0.0, 1.0))
-        for name in sentences.event_names(events)
-    ]
-    faded = [scan for scan in scans if any(paths.faded(path).any() for path in scan.paths)]
-    faded = [scan for scan in faded if not paths.tiny(scan)]
-    handles += [marks.pale(faded[0])] if faded else []
-    return handles + marks.beyond(colours, kinds)
-
-
-def _footer(
-    scans: Sequence[Scan],
-    titles: Sequence[str],
-    colours: Scale,
-    steps: Normalize | None,
-    handles: list[Artist],
-    width: float,
-) -> Footer:
-    texts = [
-        f"{title}: {'; '.join([*map(sentences.share, scan.paths), f'axes: {_unit(scan)}'])}"
-        for title, scan in zip(titles, scans, strict=True)
-    ]
-    lines = [line for text in texts for line in page.wrapped(text, width, theme.SMALL)]
-    return Footer(colours, steps, Legend(handles, width), lines, abreast=width >= footer.ABREAST)
-
-
-def _unit(scan: Scan) -> str:
-    units = dict.fromkeys(sentences.unit(scan.plane, axis) for axis in (0, 1))
-    scaled = "" if plane_axes.shape(scan)[1] else ", not to one scale"
-    return " and ".join(units) + scaled

@@ -155,9 +155,8 @@ def _frame(axes: Axes, drawn: Sequence[Path]) -> None:
     plots.frame(axes, -0.015 * last, 1.015 * last)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     # Several runs' episodes over each other would say nothing.
-    for name, first, end in episodes.stretches(drawn[0].events) if len(drawn) == 1 else ():
-        shade = episodes.COLOURS[name]
-        axes.axvspan(first, max(end, first + 0.004 * last), color=shade, alpha=0.22, lw=0, zorder=1)
+    if len(drawn) == 1:
+        episodes.shade(axes, drawn[0].events, 0.004 * last)
 
 
 def _entries(scan: Scan) -> list[Artist]:

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
 from landscape.draw.elements import episodes
 from landscape.draw.look import theme
 from landscape.draw.look.scale import through
 from landscape.draw.sheet import page
 from landscape.quantities import number
-from landscape.store.scans.records import Path, Scan
+from landscape.store.scans.records import Floats, Scan
 
 HEIGHT = 0.66
 """Inches."""
@@ -21,8 +22,6 @@ LEAST = 3
 """Losses of the path that make a curve."""
 LINE = 0.11
 """Inches from a number beside the axis to the next."""
-NAMED = 0.04
-"""Of the strip's width: what happened in less is shown, not named, unless there is room."""
 
 
 def wanted(scan: Scan) -> bool:
@@ -64,11 +63,24 @@ def draw(axes: Axes, scan: Scan, room: float) -> None:
     if np.isfinite(scan.constant_loss):
         axes.axhline(scan.constant_loss, color=theme.now().note, lw=0.5, ls=(0, (1, 1.5)), zorder=1)
     if len(shown) == 1:
-        _happened(axes, shown[0], last)
+        episodes.shade(axes, shown[0].events, last / 400, named=True)
     for k, path in enumerate(shown):
         seen = np.isfinite(path.true_loss)
         colour = theme.PATH if len(shown) == 1 else theme.RUNS[k % len(theme.RUNS)]
-        axes.plot(path.step[seen], path.true_loss[seen], color=colour, lw=0.8, zorder=3)
+        _curve(axes, path.step[seen], path.true_loss[seen], colour)
+
+
+def _curve(axes: Axes, step: NDArray[np.int64], loss: Floats, colour: str) -> None:
+    """Draw each measured loss as a dot, joined only where no step lies between two of them."""
+    axes.plot(step, loss, "o", color=colour, ms=1.2, mew=0, zorder=3)
+    apart = np.flatnonzero(np.diff(step) != 1) + 1
+    axes.plot(
+        np.insert(step.astype(np.float64), apart, np.nan),
+        np.insert(loss, apart, np.nan),
+        color=colour,
+        lw=0.6,
+        zorder=3,
+    )
 
 
 def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:
@@ -79,38 +91,3 @@ def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:
         if len(places) == 1 or np.ptp(places) >= LINE * theme.now().dpi:
             kept.append(tick)
     return kept
-
-
-def _happened(axes: Axes, path: Path, last: int) -> None:
-    """Shade what happened; name each kind once, at its longest stretch that has the room."""
-    stretches = episodes.stretches(path.events)
-    width = axes.get_window_extent().width / theme.now().dpi
-    for name, first, end in stretches:
-        axes.axvspan(
-            first, max(end, first + last / 400), color=theme.EPISODES[name], lw=0, zorder=0
-        )
-    longest: dict[str, tuple[int, int]] = {}
-    for name, first, end in stretches:
-        if name not in longest or end - first > np.diff(longest[name])[0]:
-            longest[name] = (first, end)
-    free: list[tuple[float, float]] = []
-    # A recovery explains itself: it is named where nothing else needs the room.
-    order = sorted(longest.items(), key=lambda o: (o[0] == "recovery", o[1][0] - o[1][1]))
-    for name, (first, end) in order:
-        half = page.inches(name, theme.SMALL) / width / 2 + 0.008
-        middle = min(max((first + end) / 2 / max(last, 1), half), 1 - half)
-        if any(middle - half < high and middle + half > low for low, high in free):
-            continue
-        free.append((middle - half, middle + half))
-        axes.text(
-            middle,
-            0.04,
-            name,
-            transform=axes.transAxes,
-            size=theme.SMALL,
-            ha="center",
-            va="bottom",
-            color=theme.now().ink,
-            path_effects=theme.halo(1.4, theme.now().page),
-            zorder=4,
-        )

@@ -60,12 +60,7 @@ def valley(
                 "a valley's figure needs a row that is measured, got none; go on with --resume"
             )
     every = [*shown, *(one for one in like if all(one is not other for other in shown))]
-    colours = scale.through(
-        [one.measures["train_loss"] for one in every],
-        constant=shown[0].constant_loss,
-        further=[one.path.loss for one in every],
-        style=style,
-    )
+    colours = scale.of_valleys(every, style=style)
     width = style.inches(WIDTH)
     beside = style.columns(len(shown), width)
     across = width / beside
@@ -138,14 +133,18 @@ def _losses(
     size: tuple[float, float],
     name: str,
 ) -> None:
-    """Draw the run's loss over the columns, what happened, and start, best and end."""
+    """Draw the run's loss at each column and between them, and start, best and end.
+
+    A column's as a line as wide as it is, others recorded as dots: none joins two of them.
+    """
     where.frame(axes, curve=True)
-    _, far, loss = own_losses(one)
-    _upright(axes, colours, loss, size[1])
-    x, values = where.broken(far, np.where(np.isfinite(loss), loss, np.nan))
-    axes.plot(x, values, color=theme.now().ink, lw=0.9, zorder=4, solid_capstyle="butt")
+    walked = one.walked()
+    _upright(axes, colours, walked.loss, size[1])
+    x, known, ink = where.at(walked.travelled), np.isfinite(walked.loss), theme.now().ink
+    where.dashes(axes, one.loss, color=ink, lw=1.1, zorder=4)
+    axes.plot(x[known], walked.loss[known], "o", color=ink, ms=1.3, mew=0, zorder=4)
     placed = Labels(axes, size)
-    placed.keep_clear(np.column_stack([x, values]))
+    placed.keep_clear(np.column_stack([x, walked.loss])[known])
     strips.events(axes, one, where, placed)
     if np.isfinite(one.constant_loss) and axes.get_ylim()[0] < one.constant_loss:
         level = np.array([[0, one.constant_loss], [where.width, one.constant_loss]])
@@ -158,16 +157,10 @@ def _losses(
 
 def _marks(axes: Axes, one: Valley, where: Columns, placed: Labels) -> None:
     """Mark start, best and end on the loss curve and name them there."""
-    step, far, loss = own_losses(one)
-    known = np.flatnonzero(np.isfinite(loss))
-    if not len(known):
-        return
-    marks = {
-        "end": int(known[-1]),
-        "best": int(known[loss[known].argmin()]),
-        "start": int(known[0]),
-    }
-    homes = {mark: (float(where.at(far)[row]), float(loss[row])) for mark, row in marks.items()}
+    walked = one.walked()
+    step, loss, places = walked.step, walked.loss, where.at(walked.travelled)
+    marks = dict(reversed(walked.landmarks().items()))
+    homes = {mark: (float(places[row]), float(loss[row])) for mark, row in marks.items()}
     for mark, home in homes.items():
         look = theme.mark(mark)
         axes.plot(
@@ -186,16 +179,6 @@ def _marks(axes: Axes, one: Valley, where: Columns, placed: Labels) -> None:
         when = f"step {step[row]:,}"
         texts = (f"{text}, {when}", f"{text}\n{when}") if step[row] else (text,)
         placed.beside(homes[mark], *texts)
-
-
-def own_losses(one: Valley) -> tuple[Floats, Floats, Floats]:
-    """Steps, distances gone and losses of all that is known of the run's own losses."""
-    own = ~np.isnan(one.loss)
-    step = np.concatenate([one.path.step, one.slices.step[own]])
-    order = np.unique(step, return_index=True)[1]
-    far = np.concatenate([one.path.travelled, one.slices.travelled[own]])
-    loss = np.concatenate([one.path.loss, one.loss[own]])
-    return step[order], far[order], loss[order]
 
 
 def _upright(axes: Axes, colours: Scale, loss: Floats, tall: float) -> None:

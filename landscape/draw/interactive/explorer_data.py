@@ -53,7 +53,7 @@ def look() -> dict[str, Any]:
         "step": ramp(theme.STEP),
         "marks": {name: theme.mark(name).colour for name in theme.MARKS},
         "other": theme.OTHER.colour,
-        "episodes": episodes.COLOURS,
+        "episodes": theme.EPISODES,
         "faded": theme.FADED,
         "nan": theme.NOT_A_NUMBER,
         "ignoring": sentences.IGNORING,
@@ -63,10 +63,11 @@ def look() -> dict[str, Any]:
                 "train": of.train,
                 "validation": of.validation,
                 "beyond": beyond,
+                "band": band,
             }
-            for name, of, beyond in (
-                ("light", theme.LOOKS["paper"], columns.BEYOND),
-                ("dark", theme.LOOKS["dark"], columns.BEYOND_DARK),
+            for name, of, beyond, band in (
+                ("light", theme.LOOKS["paper"], columns.BEYOND, 1.0),
+                ("dark", theme.LOOKS["dark"], columns.BEYOND_DARK, theme.DIMMED),
             )
         },
     }

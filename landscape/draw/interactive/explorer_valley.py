@@ -8,15 +8,13 @@ import numpy as np
 
 from landscape.draw.elements import strips
 from landscape.draw.elements.columns import Columns
-from landscape.draw.figures.valley import own_losses
 from landscape.draw.interactive.packing import packed, scaled
 from landscape.draw.look import scale as scales
 from landscape.draw.look.scale import Scale
 from landscape.quantities import number
 from landscape.store.scans import sentences, valley_sentences
 from landscape.store.scans.attributes import named
-from landscape.store.scans.records import Floats
-from landscape.store.scans.valleys import Valley
+from landscape.store.scans.valleys import Valley, WalkedPath
 
 
 def valley_values(valley: Valley) -> dict[str, Any]:
@@ -26,8 +24,8 @@ def valley_values(valley: Valley) -> dict[str, Any]:
     the columns, so that ``steps`` are theirs; the run's own losses between them are in ``own``.
     """
     where, there = Columns.of(valley), valley.slices
-    step, far, loss = own_losses(valley)
-    x, y = where.broken(far, np.where(np.isfinite(loss), loss, np.nan))
+    own = valley.walked()
+    known = np.isfinite(own.loss)
     walls = [valley.wall(side, share) for side in (0, 1) for share in (0.25, 0.75)]
     widths = [valley.width(share) for share in (0.25, 0.5, 0.75)]
     return {
@@ -45,7 +43,7 @@ def valley_values(valley: Valley) -> dict[str, Any]:
         "returned": there.returned.tolist(),
         "measured": None if valley.measured.all() else packed(valley.measured.ravel(), np.uint8),
         "measures": [_measure(valley, name) for name in _names(valley)],
-        "own": {"x": packed(x), "loss": packed(y)},
+        "own": {"x": packed(where.at(own.travelled)[known]), "loss": packed(own.loss[known])},
         "walls": packed(np.stack(walls, axis=1)),
         "widths": packed(np.stack(widths, axis=1)),
         "critical": packed(valley.critical_sharpness),
@@ -56,7 +54,7 @@ def valley_values(valley: Valley) -> dict[str, Any]:
             {"name": event.name, "first": event.first, "last": event.last}
             for event in valley.events
         ],
-        "points": _points(step, where.at(far), loss),
+        "points": _points(own, where),
         "paths": [],
         "constant": valley.constant_loss if np.isfinite(valley.constant_loss) else None,
         "facts": valley_sentences.remarks(valley),
@@ -91,31 +89,20 @@ def _scale(valley: Valley, name: str) -> Scale:
     if kind == "accuracy":
         return Scale(0.0, 1.0, log=False, capped=False, rule="", constant=float("nan"))
     if kind == "loss":
-        return scales.through(
-            [valley.measures["train_loss"]],
-            constant=valley.constant_loss,
-            further=[valley.path.loss],
-        )
+        return scales.of_valleys([valley])
     return scales.through([valley.measures[name]], constant=float("nan"))
 
 
-def _points(step: Floats, x: Floats, loss: Floats) -> list[dict[str, Any]]:
+def _points(own: WalkedPath, where: Columns) -> list[dict[str, Any]]:
     """Start, best and end of all that is known of the run, with what the figure says of them."""
-    known = np.flatnonzero(np.isfinite(loss))
-    if not len(known):
-        return []
-    rows = {
-        "start": int(known[0]),
-        "best": int(known[loss[known].argmin()]),
-        "end": int(known[-1]),
-    }
+    x = where.at(own.travelled)
     return [
         {
             "name": name,
-            "text": f"{name} {number(float(loss[row]))}, step {int(step[row]):,}",
-            "step": int(step[row]),
+            "text": f"{name} {number(float(own.loss[row]))}, step {int(own.step[row]):,}",
+            "step": int(own.step[row]),
             "x": float(x[row]),
-            "loss": float(loss[row]),
+            "loss": float(own.loss[row]),
         }
-        for name, row in rows.items()
+        for name, row in own.landmarks().items()
     ]

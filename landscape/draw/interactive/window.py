@@ -1,4 +1,4 @@
-"""A window on the screen: the surface to turn, with the path up to a step."""
+"""A window on the screen: a surface or slats to turn, with the path up to a step."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from landscape.draw.interactive import buttons, explorer_data
+from landscape.draw.interactive import buttons, turning
 from landscape.draw.interactive.explorer_data import Entry
+from landscape.draw.interactive.turning import Turned
 from landscape.draw.look import theme
-from landscape.draw.solid import by_vtk, opengl, perspective, stage, view
-from landscape.draw.solid import scene as scenes
+from landscape.draw.solid import by_vtk, opengl, perspective, stage
 from landscape.draw.solid.perspective import Camera
-from landscape.draw.solid.scene import Scene
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats, Path, Scan
+from landscape.store.scans.records import Floats
 
 SIZE = (1280, 860)
 MARGINS = (0.17, 0.05, 0.13, 0.09)
@@ -42,36 +41,24 @@ class Chosen:
     path: bool = True
 
 
-@dataclass(frozen=True)
-class PlaneEntry(Entry):
-    """A plane under the names that the window offers it by."""
-
-    scan: Scan
-
-
-def planes(entries: Sequence[Entry]) -> list[PlaneEntry]:
-    """Return those that a window can show: planes of 2 × 2 points or more."""
-    return [
-        PlaneEntry(one.run, one.name, one.scan)
-        for one in entries
-        if isinstance(one.scan, Scan)
-        and not one.scan.is_line
-        and min(len(one.scan.x), len(one.scan.y)) > 1
-    ]
+def turnable(entries: Sequence[Entry]) -> list[Entry]:
+    """Return those that a window can show."""
+    return [one for one in entries if turning.can_be_turned(one.scan)]
 
 
 class SurfaceWindow:
     """A plotter with its scene; ``show`` blocks until it is closed, ``update`` doesn't.
 
     Raises:
-        LandscapeError: no plane among the scans.
+        LandscapeError: no plane and no valley among the scans.
     """
 
     def __init__(self, entries: Sequence[Entry], *, size: tuple[int, int] = SIZE) -> None:
-        self.entries = planes(entries)
+        self.entries = turnable(entries)
         if not self.entries:
             raise LandscapeError(
-                "a window shows scans of planes, got none; see lines and valleys with --html"
+                "a window shows planes and valleys, got none that is measured; see lines with "
+                "--html"
             )
         opengl.prepare()
         import pyvista
@@ -88,7 +75,7 @@ class SurfaceWindow:
         self.slider: Any = None
         # Of which entry, and what it was first seen by.
         self.seen: tuple[int, Camera] = (-1, NOWHERE)
-        self.scene: Scene
+        self.shown: Turned
         self.hovered = ""
         self._furnish(anew=True)
         self._add_controls()
@@ -112,20 +99,20 @@ class SurfaceWindow:
         self.plotter.render()
 
     @property
-    def entry(self) -> PlaneEntry:
+    def entry(self) -> Entry:
         """The scan that is shown."""
         return self.entries[self.choice.entry]
 
     @property
     def step(self) -> int:
         """The step that is shown."""
-        recorded = scenes.recorded_steps(self.entry.scan)
+        recorded = turning.steps(self.entry.scan)
         return recorded[self.choice.step] if recorded else 0
 
     @property
     def last(self) -> int:
         """The index of the last recorded step, −1 without a path."""
-        return len(scenes.recorded_steps(self.entry.scan)) - 1
+        return len(turning.steps(self.entry.scan)) - 1
 
     def go(self, by: int) -> None:
         """Go on by so many recorded steps, within what there is."""
@@ -135,7 +122,7 @@ class SurfaceWindow:
 
     def next_measure(self) -> None:
         """Show the next measure of this scan."""
-        count = len(explorer_data.shown_measures(self.entry.scan))
+        count = len(turning.measures(self.entry.scan))
         self.choose(measure=(self.choice.measure + 1) % count)
 
     def next_scan(self) -> None:
@@ -183,11 +170,11 @@ class SurfaceWindow:
         if not self.choice.path:
             return ""
         best, said = REACH, ""
-        for path in scenes.until(self.entry.scan, self.step).paths:
-            away = np.linalg.norm(self.pixels(scenes.places(self.scene, path)) - at, axis=1)
+        for places, says in self.shown.spots(self.step):
+            away = np.linalg.norm(self.pixels(places) - at, axis=1)
             if len(away) and np.nanmin(away, initial=np.inf) < best:
                 row = int(np.nanargmin(away))
-                best, said = float(away[row]), pointed(self.entry.scan, path, row)
+                best, said = float(away[row]), says(row)
         return said
 
     def pixels(self, points: Floats) -> Floats:
@@ -199,17 +186,16 @@ class SurfaceWindow:
         return np.asarray((seen[:, :2] / seen[:, 3:] + 1) / 2 * [wide, tall])
 
     def _furnish(self, *, anew: bool) -> None:
-        names = explorer_data.shown_measures(self.entry.scan)
-        self.scene = scenes.of(self.entry.scan, names[self.choice.measure], log=self.choice.log)
+        chosen = self.choice
+        self.shown = turning.turned(self.entry.scan, chosen.measure, log=chosen.log)
         with _quiet(self.plotter):
             for actor in (*self.still, *self.moving):
                 self.plotter.remove_actor(actor, render=False)
             self.plotter.remove_all_lights()
             self.moving = []
             before = set(self.plotter.renderer.actors)
-            by_vtk.ground(
-                self.plotter, self.scene.mesh, self.scene.scale, self.scene.box, self._seen()
-            )
+            shown = self.shown
+            by_vtk.ground(self.plotter, shown.mesh, shown.scale, shown.box, self._seen())
             self._letters()
             self.still = self._since(before)
         if anew:
@@ -222,10 +208,8 @@ class SurfaceWindow:
                 self.plotter.remove_actor(actor, render=False)
             before = set(self.plotter.renderer.actors)
             if self.choice.path:
-                step = self.step
-                part = scenes.until(self.entry.scan, step)
-                found = scenes.laid(self.scene, step)
-                by_vtk.walk(self.plotter, part.paths, self.scene.box, self._seen(), found)
+                shadows, found = self.shown.walked(self.step)
+                by_vtk.walk(self.plotter, shadows, self.shown.box, self._seen(), found)
                 for point, place in found.places:
                     look = theme.mark(point.name)
                     by_vtk.ball(self.plotter, place, 1.6 * by_vtk.BALL, look.colour)
@@ -257,9 +241,9 @@ class SurfaceWindow:
 
     def _seen(self) -> Camera:
         if self.seen[0] != self.choice.entry:
-            x, y, z = view.eye(self.entry.scan)
+            x, y, z = self.shown.eye()
             azimuth, elevation = np.degrees([np.arctan2(y, x), np.arcsin(z)])
-            corners = stage.corners(self.scene.box)
+            corners = stage.corners(self.shown.box)
             seen = perspective.fitted(corners, float(azimuth), float(elevation), self.size, MARGINS)
             self.seen = (self.choice.entry, seen)
         return self.seen[1]
@@ -269,9 +253,9 @@ class SurfaceWindow:
         self.plotter.renderer.reset_camera_clipping_range()
 
     def _letters(self) -> None:
-        x, y, z = stage.edges(self.scene.box, self._seen(), self.scene.scale)
-        labels = self.entry.scan.plane.labels
-        for edge, name in ((x, labels[0]), (y, labels[1]), (z, self.scene.measure)):
+        x, y, z = stage.edges(self.shown.box, self._seen(), self.shown.scale)
+        first, second = self.shown.names()
+        for edge, name in ((x, first), (y, second), (z, self.shown.measure)):
             places = np.array([tick.place for tick in edge.ticks]).reshape(-1, 3)
             if len(places):
                 self._say(places, [number(tick.value) for tick in edge.ticks], 11)
@@ -294,12 +278,11 @@ class SurfaceWindow:
         )
 
     def _title(self) -> None:
-        entry, scale = self.entry, self.scene.scale
+        entry, scale = self.entry, self.shown.scale
         lines = [
-            f"{entry.run}, {entry.name}: {sentences.measure(entry.scan, self.scene.measure)}"
+            f"{entry.run}, {entry.name}: {self.shown.head()}"
             f"{' (log)' if scale.log else ' (linear)'}",
-            *facts(entry.scan, self.step),
-            *(sentences.share(path) for path in entry.scan.paths),
+            *self.shown.facts(self.step),
         ]
         ink = theme.now().ink
         self.plotter.add_text(
@@ -340,38 +323,6 @@ BUTTONS: dict[str, tuple[Callable[[SurfaceWindow, bool], None], bool]] = {
     "run": (lambda window, on: window.next_run(), False),
 }
 """What a button does and whether it stays pressed; the others go on to the next one."""
-
-
-def facts(scan: Scan, step: int) -> list[str]:
-    """Return what is known of each path at a step, a line each."""
-    found = []
-    for path in scan.paths:
-        rows = np.flatnonzero(path.step <= step)
-        if not len(rows):
-            continue
-        k = int(rows[-1])
-        values = [
-            f"true loss {_known(path.true_loss[k])}",
-            f"plane's {_known(path.plane_loss[k])}",
-            f"distance {number(float(path.distance_from_plane[k]))}",
-        ]
-        name = f"{path.name}: " if len(scan.paths) > 1 else ""
-        found.append(f"{name}step {int(path.step[k]):,}, {', '.join(values)}")
-    return found
-
-
-def pointed(scan: Scan, path: Path, row: int) -> str:
-    """Return what is said of a place of a path that the mouse points at, a line each."""
-    name = f"{path.name}, " if len(scan.paths) > 1 else ""
-    lines = [f"{name}step {int(path.step[row]):,}", f"loss {_known(path.true_loss[row])}"]
-    lines += [
-        f"{axis} {number(float(value), 4)}" for axis, value in zip("xy", path.xy[row], strict=True)
-    ]
-    return "\n".join(lines)
-
-
-def _known(value: float) -> str:
-    return "not evaluated" if np.isnan(value) else number(float(value), 4)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from landscape.draw.look.style import PLAIN, Style
 from landscape.errors import LandscapeError
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.valleys import Valley
 
 PERCENTILE = 95.0
 LINES = 14
@@ -137,6 +138,16 @@ def of_measure(scan: Scan, name: str) -> Scale:
     if measure.kind == "accuracy":
         return Scale(0.0, 1.0, log=False, capped=False, rule="", constant=float("nan"))
     return through([scan.measures[name]], constant=float("nan"))
+
+
+def of_valleys(valleys: Sequence[Valley], *, style: Style = PLAIN) -> Scale:
+    """Return the scale of the training losses of valleys, on which the runs' own fit too."""
+    return through(
+        [one.measures["train_loss"] for one in valleys],
+        constant=valleys[0].constant_loss,
+        further=[one.path.loss for one in valleys],
+        style=style,
+    )
 
 
 def through(

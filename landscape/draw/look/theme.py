@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import Colormap, ListedColormap, to_rgb
+from matplotlib.colors import Colormap, ListedColormap, to_hex, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 from matplotlib.text import Text
@@ -45,6 +45,8 @@ EPISODES = {
     "non-finite": "#c8c8c8",
 }
 """What happened, as bands behind a curve."""
+DIMMED = 0.3
+"""How much of these a dark page shows, whose letters are light."""
 
 CONSTANT = "#7a2f8f"
 """The best constant output's loss as a plane."""
@@ -155,6 +157,12 @@ LOWEST = Mark("X", "#ffffff", 6.5)
 def mark(name: str) -> Mark:
     """Return the look of the marked point called ``name``."""
     return MARKS.get(name, OTHER)
+
+
+def episode(name: str) -> str:
+    """Return the colour of a band behind a curve where something happened."""
+    share = 1.0 if now().page == "white" else DIMMED
+    return to_hex(blended(np.array([to_rgba(EPISODES[name])]), share)[0])
 
 
 def faded(colours: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -39,11 +39,13 @@ def above(page: Page, scale: Scale, title: str, left: float, width: float) -> No
     )
     drawn.outline.set_linewidth(0.4)
     ticks = list(lines(scale) or map(float, scale.ticks(5)))
+    if scale.floored:
+        ticks = [scale.low, *(tick for tick in ticks if tick > scale.low)]
     drawn.set_ticks(FixedLocator(ticks), minor=False)
     axes.xaxis.set_minor_locator(NullLocator())
     kept = _legible(scale, ticks, end - start, capped=scale.capped)
     axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda loss, _: number(loss) if loss in kept else "")
+        FuncFormatter(lambda loss, _: _written(scale, loss) if loss in kept else "")
     )
     axes.tick_params(labelsize=theme.SMALL, length=1.8, width=0.5, pad=1.0)
     axes.text(
@@ -59,13 +61,18 @@ def above(page: Page, scale: Scale, title: str, left: float, width: float) -> No
         _grey(page, scale, end + 0.02)
 
 
+def _written(scale: Scale, loss: float) -> str:
+    """A tick's number; where losses below the lowest have its colour, that it is at most."""
+    return f"≤ {number(loss)}" if scale.floored and loss <= scale.low else number(loss)
+
+
 def _legible(scale: Scale, ticks: list[float], width: float, *, capped: bool) -> set[float]:
     """Return the ticks whose numbers don't touch; the ends have less room."""
     kept: list[float] = []
     reach = -np.inf
     for tick in ticks:
         place = float(scale.position(np.array(tick))) * width
-        half = inches(number(tick), theme.SMALL) / 2
+        half = inches(_written(scale, tick), theme.SMALL) / 2
         beyond = width + BEYOND - inches(f"> {number(scale.high)}", theme.SMALL)
         if place - half < reach + 0.05 or (capped and place + half > beyond - 0.05):
             continue

@@ -105,6 +105,12 @@ def figure_of(axes: Axes) -> Figure:
     return found
 
 
+def extent(axes: Axes) -> tuple[float, float]:
+    """Return the width and height of axes, in inches."""
+    box, dpi = axes.get_window_extent(), theme.now().dpi
+    return float(box.width) / dpi, float(box.height) / dpi
+
+
 def fixed_ticks(axes: Axes) -> None:
     """Set round ticks on both axes, numbers at an end within it, so that none is cut off."""
     limits = np.array([axes.get_xlim(), axes.get_ylim()])

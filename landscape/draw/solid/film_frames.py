@@ -182,9 +182,7 @@ def _by_vtk(scene: Scene, form: Format) -> Iterator[Draw]:
 
 
 @contextmanager
-def _by_matplotlib(
-    scene: Scene, form: Format
-) -> Iterator[Callable[[Camera, Trail, Scan], Picture]]:
+def _by_matplotlib(scene: Scene, form: Format) -> Iterator[Draw]:
     def draw(seen: Camera, trail: Trail, until: Scan) -> Picture:
         return _lettered(
             scene,

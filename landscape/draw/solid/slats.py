@@ -15,7 +15,6 @@ from landscape.draw.elements.columns import Columns
 from landscape.draw.elements.labels import Labels
 from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.figures import contour
-from landscape.draw.figures.valley import own_losses
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
@@ -60,12 +59,12 @@ def slats(valley: Valley, *, renderer: Renderer | None = None, style: Style = PL
             "a valley's figure needs a row that is measured, got none; go on with --resume"
         )
     vtk = painting.uses_vtk(renderer or style.renderer)
-    scale = _scale(valley, style)
+    scale = scale_of(valley, style=style)
     where = Columns.of(valley)
     width = style.inches(WIDTH)
     box = box_of(valley, where, width)
     mesh = meshes.cut(boards(valley, where, scale, box), 1.0)
-    laid = walked(valley, where, scale, box, path=style.path)
+    laid = walked(valley, where, scale, box, until=np.inf if style.path else -1)
     seen = view.best_view(box, laid, round((width - 2 * SIDE) * theme.now().dpi), style)
     tall = seen.height / theme.now().dpi
     sheet = page.blank(width, bar.HEIGHT + tall, title=style.title)
@@ -80,7 +79,7 @@ def slats(valley: Valley, *, renderer: Renderer | None = None, style: Style = PL
 
 def _mark(axes: Axes, laid: Trail, box: Frame, scale: Scale, seen: Camera) -> None:
     """Mark start, best and end, and say beside them what they are."""
-    placed = Labels(axes, contour.inches_of(axes))
+    placed = Labels(axes, page.extent(axes))
     placed.written()
     for tube in laid.tubes:
         placed.keep_clear(seen.project(tube.points), 0.01)
@@ -94,16 +93,11 @@ def _mark(axes: Axes, laid: Trail, box: Frame, scale: Scale, seen: Camera) -> No
         placed.near(tuple(seen.project(place)[0]), text)
 
 
-def _scale(valley: Valley, style: Style) -> Scale:
-    """The scale of the valley's figure; no pane at the best constant output."""
-    found = scales.through(
-        [valley.measures["train_loss"]],
-        constant=valley.constant_loss,
-        further=[valley.path.loss],
-        style=style,
-    )
+def scale_of(valley: Valley, *, style: Style = PLAIN, log: bool = True) -> Scale:
+    """The scale of the valley's figure, linear if not ``log``; no pane at the constant output."""
+    found = scales.of_valleys([valley], style=style)
     # Lines across a slat would be read as going on over the next.
-    return replace(found, constant=np.nan, lines=0)
+    return replace(found, log=found.log and log, constant=np.nan, lines=0)
 
 
 def box_of(valley: Valley, where: Columns, width: float) -> Frame:
@@ -153,14 +147,19 @@ def _board(
     )
 
 
-def walked(valley: Valley, where: Columns, scale: Scale, box: Frame, *, path: bool = True) -> Trail:
-    """The run at its own loss along y = 0, with gaps where it leapt, and its marked points."""
+def walked(
+    valley: Valley, where: Columns, scale: Scale, box: Frame, *, until: float = np.inf
+) -> Trail:
+    """The run at its own loss along y = 0, with gaps where it leapt, and its marked points.
+
+    Of what was recorded ``until`` a step.
+    """
     relief = _relief(valley, where, scale, box)
-    step, far, loss = own_losses(valley)
-    known = np.isfinite(loss)
-    if not path or not known.any():
+    own = valley.walked()
+    known = np.isfinite(own.loss) & (own.step <= until)
+    if not known.any():
         return Trail(relief, [], [], [], [])
-    x, values = where.broken(far[known], loss[known])
+    x, values = where.broken(own.travelled[known], own.loss[known])
     place = np.column_stack([x / where.width, np.full(len(x), 0.5), scale.position(values)])
     colour = np.array(to_rgba(theme.PATH))
     tubes = []
@@ -170,13 +169,12 @@ def walked(valley: Valley, where: Columns, scale: Scale, box: Frame, *, path: bo
                 [(stretch[:, :2] - 0.5) * np.array(box.size), box.height * stretch[:, 2]]
             )
             tubes.append(Ribbon(on, np.tile(colour, (len(on), 1))))
-    rows = {"start": 0, "best": int(loss[known].argmin()), "end": int(known.sum()) - 1}
     places = []
-    for name, row in rows.items():
-        at = np.array([[float(where.at(far[known])[row]), 0.0]])
-        stands = box.place(at, scale.position(loss[known][row : row + 1]))[0]
-        if stands[2] <= box.height * (1 + 1e-9):
-            marked = Point(name, (float(at[0, 0]), 0.0), int(step[known][row]))
+    for name, row in own.landmarks().items():
+        at = np.array([[float(where.at(own.travelled)[row]), 0.0]])
+        stands = box.place(at, scale.position(own.loss[row : row + 1]))[0]
+        if own.step[row] <= until and stands[2] <= box.height * (1 + 1e-9):
+            marked = Point(name, (float(at[0, 0]), 0.0), int(own.step[row]))
             places.append((marked, stands))
     return Trail(relief, tubes, [], [], places)
 

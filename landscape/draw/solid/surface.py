@@ -82,7 +82,7 @@ def surface(
     # A pixel of the rendering is a pixel of the PNG, not resampled.
     seen = view.best_view(box, laid, round(across * theme.now().dpi), style)
     tall = seen.height / theme.now().dpi
-    note = "" if style.bare else contour.note(scan)
+    note = "" if style.bare else contour.note([scan])
     rows = -(-len(names) // columns)
     below = contour.NOTE if note else 0.0
     sheet = page.blank(width, bar.HEIGHT + rows * tall + below, title=style.title)
@@ -107,7 +107,7 @@ def surface(
 
 def _mark(axes: Axes, scan: Scan, laid: Trail, seen: Camera, *, bare: bool) -> None:
     """Draw marked points where they are, and what they are beside them."""
-    placed = Labels(axes, contour.inches_of(axes))
+    placed = Labels(axes, page.extent(axes))
     placed.written()
     for tube in laid.tubes:
         placed.keep_clear(seen.project(tube.points), 0.01)

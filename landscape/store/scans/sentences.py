@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -157,15 +157,8 @@ def caption(scan: Scan) -> str:
 
 def ready(scan: Scan) -> str:
     """What a paper says beneath the figure: what is drawn, and how far to trust the path."""
-    plane = scan.plane
     shape = "line" if scan.is_line else "plane"
-    if plane.origin.size:
-        run = f" of run {scan.run_name}" if scan.run_name else ""
-        where = f"the {shape} through the {origin(plane)}{run}"
-    else:
-        where = f"an imported {shape}"
-    axes = f", {' against '.join(plane.labels)}" if any(plane.labels) else ""
-    found = [f"Training loss on {where}{axes}."]
+    found = [f"Training loss on {_placed(scan)}."]
     moving = [path for path in scan.paths if np.isfinite(path.share_in_plane)]
     if len(moving) == 1:
         held = f"{percent(moving[0].share_in_plane)} of its variance"
@@ -182,6 +175,32 @@ def ready(scan: Scan) -> str:
             f"is over {percent(AGREES)} off that of the weights themselves."
         )
     return " ".join(found)
+
+
+def ready_together(scans: Sequence[Scan]) -> str:
+    """What a paper says beneath several planes side by side, as `ready` does of one."""
+    found = [f"Training losses on one scale, on {'; on '.join(map(_placed, scans))}."]
+    shares = [path.share_in_plane for scan in scans for path in scan.paths]
+    shares = [share for share in shares if np.isfinite(share)]
+    if shares:
+        held = " to ".join(dict.fromkeys((percent(min(shares)), percent(max(shares)))))
+        found.append(
+            f"Lines are the trainings' paths, projected: the planes hold {held} of their variance; "
+            f"dashed, and marks hollow, where a plane's loss is over {percent(AGREES)} off that of "
+            "the weights themselves."
+        )
+    return " ".join(found)
+
+
+def _placed(scan: Scan) -> str:
+    """Which plane or line it is, and what its axes are."""
+    plane = scan.plane
+    shape = "line" if scan.is_line else "plane"
+    axes = f", {' against '.join(plane.labels)}" if any(plane.labels) else ""
+    if not plane.origin.size:
+        return f"an imported {shape}{axes}"
+    run = f" of run {scan.run_name}" if scan.run_name else ""
+    return f"the {shape} through the {origin(plane)}{run}{axes}"
 
 
 def details(scan: Scan) -> str:

@@ -100,33 +100,38 @@ def remarks(valley: Valley) -> list[str]:
 
 
 def caption(valley: Valley) -> str:
-    """A caption that a paper can take as it is, then what made the figure."""
-    there = valley.slices
+    """A caption in three sentences, and in a paragraph of its own all there is to know."""
+    return f"{ready(valley)}\n\n{details(valley)}"
+
+
+def ready(valley: Valley) -> str:
+    """What a paper says beneath the figure: what a column is, its lines, and the strips."""
     run = f"run {valley.run_name}" if valley.run_name else "a run"
-    samples = valley.samples.get("train")
-    mean = f" (mean over {samples:,} training samples)" if samples else ""
     walls = valley.walls.shape[1]
-    lines = (
-        f"; lines: quartiles, over {walls} such directions, of where it has risen by {RISE:g}"
-        if walls > 1
-        else f"; lines: where it has risen by {RISE:g}"
-    )
-    first = (
-        f"Training loss{mean} across the path of {run}: each of the {len(there.step)} columns is a "
-        f"line through the recorded weights of one step along {_direction(valley)}, and y = 0 is "
-        f"the run itself at its own loss{lines}."
-    )
+    lines = f"quartiles over {walls} such directions of where" if walls > 1 else "where"
     spaced = SPACED[valley.settings.get("spacing", "movement")]
-    second = (
-        f"Columns stand at {spaced} ({_gone(valley)}); nothing was measured between two of them."
+    return (
+        f"Training loss across the path of {run}: each of the {len(valley.slices.step)} columns is "
+        f"a line through the recorded weights of one step along {_direction(valley)}, y = 0 the "
+        f"run itself at its own loss; short lines: {lines} the loss has risen by {RISE:g}. Columns "
+        f"stand at {spaced}, and nothing was measured between two of them. {_strips(valley)}"
     )
-    parts = [first, second, _measured(valley), _strips(valley), *remarks(valley)]
-    parts.append(sentences.constant_output(valley.constant_loss))
-    parts.append(sentences.happened(valley.events))
-    parts.append(
-        "Widths in this unit aren't invariant: of different networks they compare only with care."
-    )
-    parts += [SOURCES, *sentences.made_by(valley.provenance)]
+
+
+def details(valley: Valley) -> str:
+    """What was measured and how, what to mind, and what made it."""
+    samples = valley.samples.get("train")
+    parts = [
+        f"Losses are means over {samples:,} training samples." if samples else "",
+        f"Way gone: {_gone(valley)}.",
+        _measured(valley),
+        *remarks(valley),
+        sentences.constant_output(valley.constant_loss),
+        sentences.happened(valley.events),
+        "Widths in this unit aren't invariant: of different networks they compare only with care.",
+        SOURCES,
+        *sentences.made_by(valley.provenance),
+    ]
     return " ".join(part for part in parts if part)
 
 
@@ -152,18 +157,18 @@ def _measured(valley: Valley) -> str:
 
 
 def _strips(valley: Valley) -> str:
-    texts = ["‖d‖: the distance that 1 across stands for"]
+    texts = ["‖d‖, the distance that 1 across stands for"]
     if _known(valley):
-        texts.append(f"r₀.₁: the distance within which the loss stays {RISE:g} above the row's own")
+        texts.append(f"r₀.₁, within which the loss stays less than {RISE:g} above the row's own")
     if np.isfinite(valley.critical_sharpness).any():
-        bounds = " against 2(1−β)/η and (2+2β)/η" if np.isfinite(valley.bounds).any() else ""
+        bounds = ", against 2(1−β)/η and (2+2β)/η" if np.isfinite(valley.bounds).any() else ""
         texts.append(
-            "sharpness: 2 over the smallest step along −∇L of all training data that raises the "
-            f"loss{bounds}"
+            "critical sharpness, 2 over the smallest step along −∇L of all training data that "
+            f"raises the loss{bounds}"
         )
     texts.append(
-        "last: distances to the earlier columns, from the first (bottom) on, near ones dark, with "
-        "dots where the run came back"
+        "distances to the earlier columns, the first at the bottom and near ones dark, dots where "
+        "the run came back"
     )
     return f"Beneath: {'; '.join(texts)}."
 

@@ -38,6 +38,14 @@ class WalkedPath:
     """The sum of ‖Δw‖ over the SGD steps up to there."""
     loss: Floats
 
+    def landmarks(self) -> dict[str, int]:
+        """Rows of the first finite loss, the lowest and the last; none where no loss is finite."""
+        known = np.flatnonzero(np.isfinite(self.loss))
+        if not len(known):
+            return {}
+        best = int(known[self.loss[known].argmin()])
+        return {"start": int(known[0]), "best": best, "end": int(known[-1])}
+
 
 @dataclass(frozen=True)
 class Slices:
@@ -192,6 +200,15 @@ class Valley:
     def loss(self) -> Floats:
         """(N,) the training loss of the recorded weights."""
         return np.asarray(self.measures["train_loss"][:, self.centre])
+
+    def walked(self) -> WalkedPath:
+        """All that is known of the run's own losses: those recorded, and those at y = 0."""
+        own = ~np.isnan(self.loss)
+        step = np.concatenate([self.path.step, self.slices.step[own]])
+        order = np.unique(step, return_index=True)[1]
+        far = np.concatenate([self.path.travelled, self.slices.travelled[own]])
+        loss = np.concatenate([self.path.loss, self.loss[own]])
+        return WalkedPath(step[order], far[order], loss[order])
 
     @property
     def finished_rows(self) -> int:

@@ -70,3 +70,30 @@ def test_a_line_that_leaves_the_page_far_behind_takes_no_time(axes, far):
     # It went to the right from the middle: there nothing may stand on it, above there is room.
     assert not labels.write(2.5, 0.5, "here")
     assert labels.write(2.5, 0.2, "here")
+
+
+def test_a_panels_name_stands_in_the_first_free_corner(axes):
+    labels = Labels(axes, SIZE)
+    labels.taken += [(0.0, 0.8, 0.4, 1.0), (2.8, 0.8, 3.0, 1.0)]  # both upper corners
+    labels.corner("training")
+    [box] = boxes(axes)
+    assert box.x1 < axes.bbox.x0 + 100
+    assert box.y1 < axes.bbox.y0 + 30
+
+
+def test_a_curve_is_named_from_its_end_above_or_beneath(axes):
+    curve = np.column_stack([np.linspace(0, 30, 31), np.full(31, 5.0)])
+    labels = Labels(axes, SIZE)
+    labels.keep_clear(curve, 0.01)
+    assert labels.along(curve, "first")
+    assert labels.along(curve, "second")
+    assert labels.along(curve, "third")
+    one, other, left = boxes(axes)
+    line = axes.bbox.y0 + 50
+    assert one.y0 > line > other.y1
+    assert left.y0 > line
+    assert left.x1 <= one.x0
+    assert axes.bbox.x1 - 8 < one.x1 <= axes.bbox.x1
+    labels.taken.append((0.0, 0.0, 3.0, 1.0))
+    assert not labels.along(curve, "fourth")
+    assert len(axes.texts) == 3

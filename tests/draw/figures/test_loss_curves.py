@@ -9,7 +9,7 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.text import Text
 
 from landscape import draw
-from landscape.draw.elements import episodes
+from landscape.draw.look import theme
 from landscape.draw.look.style import Style
 from landscape.draw.run_captions import caption_of_run
 from landscape.errors import LandscapeError
@@ -68,7 +68,7 @@ def test_what_happened_is_a_band_and_named(history):
         for patch in figure.axes[0].patches
         if isinstance(patch, Rectangle)
     }
-    colour = {n: tuple(np.round(to_rgba(c)[:3], 3)) for n, c in episodes.COLOURS.items()}
+    colour = {n: tuple(np.round(to_rgba(c)[:3], 3)) for n, c in theme.EPISODES.items()}
     # The plateau covers the rest of the escape.
     assert spans == {
         (colour["plateau"], 0, 40),
@@ -76,21 +76,46 @@ def test_what_happened_is_a_band_and_named(history):
         (colour["plateau"], 180, 45),
     }
     written = texts(figure)
-    assert "escape: steps 140–225" in written
-    assert "plateau: steps 0–40, steps 180–225" in written
-    assert written.count("plateau") == 1
+    # On the spot, once each; no legend.
+    for name in ("escape", "plateau", "training", "validation", "batches"):
+        assert written.count(name) == 1, name
     assert "2.30 ignoring the input" in written
-    assert "run high-lr, learning rate 0.1, momentum 0.9, batch 32, seed 0" in written
+
+
+@pytest.mark.parametrize("width", [3.25, 5.0])
+def test_most_of_it_is_data_and_labels_keep_apart(history, width):
+    figure = draw.KINDS["loss"](history, style=Style(width=width))
+    figure.canvas.draw()
+    places = [axes.get_position() for axes in figure.axes]
+    assert sum(place.width * place.height for place in places) > 0.7
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    for k, box in enumerate(boxes):
+        for other in boxes[:k]:
+            wide = min(box.x1, other.x1) - max(box.x0, other.x0)
+            tall = min(box.y1, other.y1) - max(box.y0, other.y0)
+            assert min(wide, tall) <= 1
+
+
+def test_nothing_is_joined_where_no_batch_was_measured_between(history):
+    alone = replace(history, batch_loss=np.full(225, np.nan))
+    for one, joined in ((history, True), (alone, False)):
+        lines = draw.KINDS["loss"](one).axes[0].lines
+        curve = next(line for line in lines if line.get_label() == "training")
+        assert (curve.get_linewidth() > 0) is joined
+        dots = [line for line in lines if line.get_marker() == "."]
+        assert sum(len(line.get_xdata()) for line in dots) == (0 if joined else 10)
 
 
 def test_the_batches_range_is_theirs(history):
-    batch = np.tile([0.5, 1.5], 1000)
-    long = replace(history, batch_loss=batch, step=STEP * 10)
-    axes = draw.KINDS["loss"](long).axes[0]
-    [band] = [part for part in axes.collections if part.get_alpha() == 0.35]
-    heights = band.get_paths()[0].vertices[:, 1]
-    assert heights.min() == pytest.approx(0.5)
-    assert heights.max() == pytest.approx(1.5)
+    for steps in (2250, 660):  # 660: of single steps there would be no range
+        batch = np.tile([0.5, 1.5], steps // 2)
+        long = replace(history, batch_loss=batch, step=STEP * steps // 225)
+        axes = draw.KINDS["loss"](long).axes[0]
+        [band] = [part for part in axes.collections if part.get_alpha() == 0.35]
+        x, heights = band.get_paths()[0].vertices.T
+        for part in np.array_split(np.argsort(x), 5):
+            assert heights[part].min() == pytest.approx(0.5)
+            assert heights[part].max() == pytest.approx(1.5)
 
 
 def test_nothing_happened(history):

@@ -15,6 +15,7 @@ from landscape.draw.look import scale
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.scans import valley_sentences
+from landscape.store.scans.valleys import WalkedPath
 
 COLUMN, PAGE = 3.25, 6.5
 
@@ -114,15 +115,25 @@ def test_what_is_above_the_cap_is_one_quiet_grey(planted):
     assert (grey == beyond).mean() > 0.98
 
 
-def test_no_line_crosses_a_jump(planted):
+def test_the_runs_losses_are_lines_as_wide_as_a_column_and_dots_that_nothing_joins(planted):
     one = planted.valley()
-    figure = valley(one)
+    between = WalkedPath(one.path.step + 20, one.path.travelled + 4.0, one.path.loss + 0.1)
+    own = WalkedPath(
+        *(
+            np.concatenate([getattr(one.path, name), getattr(between, name)])
+            for name in ("step", "travelled", "loss")
+        )
+    )
+    axes = valley(replace(one, path=own)).axes[0]
     where = Columns.of(one)
-    middle = (where.left[15] + 1 + where.left[16]) / 2
-    curve = max(figure.axes[0].lines, key=lambda line: len(line.get_xdata()))
-    x, y = (np.asarray(values) for values in curve.get_data())
-    before = np.flatnonzero(x < middle)[-1]
-    assert np.isnan(y[before]) or np.isnan(y[before + 1])
+    [dots] = [line for line in axes.lines if len(line.get_xdata()) > 24]
+    assert (dots.get_linestyle(), len(dots.get_xdata())) == ("None", 48)
+    [dashes] = axes.collections
+    ends = np.array(dashes.get_segments())
+    np.testing.assert_allclose(ends[:, 0, 1], one.loss)
+    np.testing.assert_allclose(ends[:, 1, 1], one.loss)
+    assert (ends[:, 0, 0] >= where.left).all()
+    assert (ends[:, 1, 0] <= where.left + 1).all()
 
 
 def test_unit_of_distance_needs_no_new_losses(planted):

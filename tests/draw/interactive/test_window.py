@@ -10,24 +10,54 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.draw.interactive import window
+from landscape.draw.elements.columns import Columns
+from landscape.draw.interactive import turning, window
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.interactive.window import SurfaceWindow
 from landscape.draw.solid import scene
 from landscape.errors import LandscapeError
-from landscape.store.scans import scanfile
+from landscape.store.scans import scanfile, valleyfile
 
 
-def test_only_planes_have_a_window(planted):
+def test_planes_and_valleys_have_a_window(planted):
     plane, line = Entry("a", "plane", planted.bowl(5, 5)), Entry("a", "line", planted.line(5))
-    valley = Entry("a", "valley", planted.valley())
-    assert [one.name for one in window.planes([line, plane, valley])] == ["plane"]
-    with pytest.raises(LandscapeError) as caught:
-        SurfaceWindow([line, valley])
-    assert (
-        str(caught.value)
-        == "a window shows scans of planes, got none; see lines and valleys with --html"
+    valley = planted.valley(4, jump=None)
+    nothing = replace(
+        valley,
+        measures={"train_loss": np.full_like(valley.measures["train_loss"], np.nan)},
+        measured=np.zeros_like(valley.measured),
     )
+    entries = [line, plane, Entry("a", "valley", valley), Entry("a", "begun", nothing)]
+    assert [one.name for one in window.turnable(entries)] == ["plane", "valley"]
+    with pytest.raises(LandscapeError) as caught:
+        SurfaceWindow([line])
+    assert str(caught.value) == (
+        "a window shows planes and valleys, got none that is measured; see lines with --html"
+    )
+
+
+def test_a_valley_up_to_a_step(planted):
+    valley = planted.valley()
+    shown = turning.turned(valley, 0, log=True)
+    assert turning.steps(valley) == valley.slices.step.tolist()
+    shadows, trail = shown.walked(320)
+    assert shadows == ()
+    far = np.concatenate([tube.points for tube in trail.tubes])[:, 0].max()
+    x = Columns.of(valley).at(valley.path.travelled)
+    np.testing.assert_allclose(far, x[8] / Columns.of(valley).width - 0.5)
+    assert [point.name for point, _ in trail.places] == ["start"]
+    [(places, says)] = shown.spots(320)
+    assert np.isfinite(places[:9]).all()
+    assert np.isnan(places[9:]).all()
+    heights = shown.box.height * shown.scale.position(valley.path.loss[:9])
+    np.testing.assert_allclose(places[:9, 2], heights)
+    assert says(8) == "step 320\nloss 1.9"
+    assert shown.facts(330) == [
+        "column at step 320, loss 1.9, width r₀.₁ 0.115, critical sharpness 10.8"
+    ]
+    linear = turning.turned(valley, 0, log=False)
+    assert (shown.scale.log, linear.scale.log) == (True, False)
+    assert np.linalg.norm(shown.eye()) == pytest.approx(1)
 
 
 def test_a_path_up_to_a_step(planted):
@@ -37,7 +67,8 @@ def test_a_path_up_to_a_step(planted):
     np.testing.assert_array_equal(part.paths[0].xy, scan.paths[0].xy[:51])
     np.testing.assert_array_equal(part.paths[0].true_loss, scan.paths[0].true_loss[:51])
     assert [point.name for point in part.points] == ["start", "best"]
-    assert window.facts(scan, step)[0].startswith(f"step {step:,}, true loss ")
+    shown = turning.turned(scan, 0, log=True)
+    assert shown.facts(step)[0].startswith(f"step {step:,}, true loss ")
 
 
 def test_colours_are_those_of_the_whole_path(planted):
@@ -94,9 +125,9 @@ SCRIPT = """
     from landscape.draw.interactive.window import SurfaceWindow
     from landscape.draw.solid import scene
     from landscape.quantities import number
-    from landscape.store.scans import scanfile
+    from landscape.draw.making import open_work
 
-    entries = [Entry("run", name, scanfile.load(Path(name))) for name in sys.argv[1:3]]
+    entries = [Entry("run", name, open_work(Path(name)).subject) for name in sys.argv[1:4]]
     window = SurfaceWindow(entries)
     window.plotter.show(interactive_update=True, auto_close=False)
     assert window.plotter.render_window.GetClassName() == "vtkXOpenGLRenderWindow"
@@ -126,7 +157,7 @@ SCRIPT = """
     look(drag)
     # On a recorded place of the path, as VTK itself sees it, its values are told.
     path, row = window.entry.scan.paths[0], 70
-    place = scene.places(window.scene, path)[row]
+    place = scene.places(window.shown.scene, path)[row]
     renderer = window.plotter.renderer
     renderer.SetWorldPoint(*place, 1)
     renderer.WorldToDisplay()
@@ -138,7 +169,7 @@ SCRIPT = """
     told = window.hovered.split("\\n")
     near = [k for k in range(len(path.step)) if told[0] == f"step {path.step[k]:,}"]
     assert len(near) == 1, told
-    away = window.pixels(scene.places(window.scene, path))[near[0]] - at
+    away = window.pixels(scene.places(window.shown.scene, path))[near[0]] - at
     assert np.hypot(*away) < 2, away
     assert told[1:] == [
         f"loss {number(path.true_loss[near[0]], 4)}",
@@ -155,7 +186,11 @@ SCRIPT = """
         look(lambda: key(name))
     look(drag)
     look(lambda: key("0"))
-    assert window.entry.name == "bowl"
+    assert window.entry.name == "bowl.h5"
+    look(lambda: key("n"))
+    assert window.entry.name == "valley.h5"
+    look(lambda: window.choose(step=3))
+    look(lambda: key("l"))
     window.plotter.close()
     print("closed after", len(drawn))
 """
@@ -166,8 +201,9 @@ def test_a_window_opens_turns_and_closes(planted, gl, tmp_path):
         if os.environ.get("CI"):
             pytest.fail("the build server must have Xvfb")
         pytest.skip("Xvfb is not installed")
-    for name, scan in (("escape", planted.escape(15, 9)), ("bowl", planted.bowl(11, 11))):
+    for name, scan in (("escape.h5", planted.escape(15, 9)), ("bowl.h5", planted.bowl(11, 11))):
         scanfile.save(tmp_path / name, scan)
+    valleyfile.save(tmp_path / "valley.h5", planted.valley(6, jump=None))
     read, write = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
@@ -182,7 +218,7 @@ def test_a_window_opens_turns_and_closes(planted, gl, tmp_path):
         environment = {**os.environ, "DISPLAY": f":{display}"}
         environment.pop("VTK_DEFAULT_OPENGL_WINDOW", None)
         done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(SCRIPT), "escape", "bowl"],
+            [sys.executable, "-c", textwrap.dedent(SCRIPT), "escape.h5", "bowl.h5", "valley.h5"],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -192,4 +228,4 @@ def test_a_window_opens_turns_and_closes(planted, gl, tmp_path):
     finally:
         server.terminate()
         server.wait()
-    assert (done.returncode, done.stdout) == (0, "closed after 12\n"), done.stderr[-2000:]
+    assert (done.returncode, done.stdout) == (0, "closed after 15\n"), done.stderr[-2000:]

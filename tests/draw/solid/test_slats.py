@@ -18,7 +18,7 @@ from landscape.errors import LandscapeError
 def parts(planted):
     valley = planted.valley()
     where = Columns.of(valley)
-    scale = slats._scale(valley, Style())
+    scale = slats.scale_of(valley)
     return valley, where, scale, slats.box_of(valley, where, 5.0)
 
 
@@ -56,7 +56,7 @@ def test_normals_are_those_of_the_slope_across(planted):
     line = np.exp(np.linspace(-1, 1, 21))[None].repeat(3, axis=0)
     valley = replace(valley, measures={"train_loss": line}, constant_loss=np.nan)
     where = Columns.of(valley)
-    scale = slats._scale(valley, Style())
+    scale = slats.scale_of(valley)
     box = slats.box_of(valley, where, 5.0)
     mesh = slats.boards(valley, where, scale, box)
     along = mesh.points[slats.FINE - 1] - mesh.points[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landscape.store.scans.valleys import NEAR, Slices
+from landscape.store.scans.valleys import NEAR, Slices, WalkedPath
 
 
 def slices_of(weights: np.ndarray) -> Slices:
@@ -48,3 +48,9 @@ def test_where_a_walk_came_back_to(seed):
 def test_a_drift_never_comes_back():
     weights = np.outer(np.arange(20.0), [1.0, 2.0, 0.5])
     assert (slices_of(weights).returned == -1).all()
+
+
+def test_landmarks_are_among_finite_losses():
+    steps, loss = np.arange(6), np.array([np.nan, 3.0, np.inf, 1.0, 2.0, np.nan])
+    assert WalkedPath(steps, steps * 1.0, loss).landmarks() == {"start": 1, "best": 3, "end": 4}
+    assert WalkedPath(steps, steps * 1.0, np.full(6, np.nan)).landmarks() == {}

@@ -28,7 +28,7 @@ function drawStrip() {
   for (const path of one.paths) for (const [name, first, last] of path.stretches) {
     const from = alongStrip(first), to = alongStrip(last);
     inside += `<rect x="${from}" y="${MARGIN.top}" width="${Math.max(to - from, 2)}" height="${floor - MARGIN.top}" ` +
-      `fill="${THEME.episodes[name]}" opacity="0.3"><title>${name}</title></rect>`;
+      `fill="${THEME.episodes[name]}" opacity="${look().band}"><title>${name}</title></rect>`;
   }
   const of = one.measures.find((part) => part.name === "train_loss") ?? one.measures[0];
   const values = known.length ? (of.log ? of.ticks.log : of.ticks.linear).filter(([value]) => value >= low && value <= top) : [];
@@ -53,9 +53,14 @@ function drawStrip() {
   }
   one.paths.forEach((path, n) => {
     const points = path.step.map((at, k) => [at, path.true[k]]).filter(([, y]) => Number.isFinite(y));
-    const line = points.map(([at, y]) => `${alongStrip(at).toFixed(1)},${up(y).toFixed(1)}`);
-    inside += `<polyline points="${line.join(" ")}" fill="none" stroke="${look().train}" ` +
-      `stroke-width="1.5" stroke-dasharray="${n ? "5 3" : "none"}"/>`;
+    // A dot for each measured loss, joined only where no step lies between two of them.
+    let pen = "";
+    points.forEach(([at, y], k) => {
+      const place = `${alongStrip(at).toFixed(1)},${up(y).toFixed(1)}`;
+      pen += k && at - points[k - 1][0] === 1 ? `L${place}` : `M${place}h0`;
+    });
+    inside += `<path d="${pen}" fill="none" stroke="${look().train}" stroke-linecap="round" stroke-linejoin="round" ` +
+      `stroke-width="${n ? 1.4 : 2}"/>`;
   });
   inside += `<g id="cursor"><line y1="${MARGIN.top}" y2="${floor}"/></g>`;
   for (const point of one.points) {

@@ -123,7 +123,7 @@ function ownLoss() {
   const named = new Map();
   for (const [name, left, right] of one.stretches) {
     out += `<rect x="${alongX(left)}" y="${y0}" width="${alongX(right) - alongX(left)}" height="${y1 - y0}" ` +
-      `fill="${THEME.episodes[name]}" opacity="0.3"/>`;
+      `fill="${THEME.episodes[name]}" opacity="${look().band}"/>`;
     const before = named.get(name);
     if (!before || right - left > before[1] - before[0]) named.set(name, [left, right]);
   }
@@ -142,12 +142,12 @@ function ownLoss() {
   out += `<text transform="translate(12,${(y0 + y1) / 2}) rotate(-90)" text-anchor="middle">training loss</text>`;
   if (one.constant !== null) out += `<line class="level" x1="${room.x0}" x2="${room.x1}" y1="${up(one.constant)}" y2="${up(one.constant)}"/>`;
   const line = Array.from(one.own.x, (x, k) => [alongX(x), up(one.own.loss[k])]);
-  let pen = "";
-  line.forEach(([x, y], k) => {
-    if (!Number.isFinite(y)) return;
-    pen += `${k && Number.isFinite(line[k - 1][1]) ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`;
+  // Each loss as a dot, a column's as wide as it is: none joins two of them.
+  for (const [x, y] of line) out += `<circle class="dot" cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="1.2"/>`;
+  one.left.forEach((_, k) => {
+    const y = up(of.values[k * one.y.length + one.centre]), [a, b] = column(k);
+    if (Number.isFinite(y)) out += `<line class="own" x1="${a + 1}" x2="${b - 1}" y1="${y}" y2="${y}"/>`;
   });
-  out += `<path class="own" d="${pen}"/>`;
   const names = [...named].map(([name, [left, right]]) => ({ text: name,
     x: clamp(alongX((left + right) / 2), room.x0 + textWidth(name) / 2 + 4, room.x1 - textWidth(name) / 2 - 4) }));
   const taken = names.map(() => 0), clear = dense(line);

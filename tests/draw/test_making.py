@@ -1,0 +1,28 @@
+"""Pictures into files: one caption whatever the number of subjects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from landscape.draw import making
+from landscape.store.scans import scanfile
+
+
+def test_a_figure_of_several_planes_has_one_caption(planted, tmp_path):
+    works = []
+    for name, scan in (("a", planted.escape(5, 5)), ("b", planted.bowl(5, 5))):
+        scanfile.save(tmp_path / f"{name}.h5", replace(scan, run_name=name))
+        works.append(making.open_work(tmp_path / f"{name}.h5"))
+    making.make("map", works, tmp_path / "map", formats=("svg",))
+    ready, details = (tmp_path / "map.caption.txt").read_text().split("\n\n")
+    assert ready == (
+        "Training losses on one scale, on the plane through the final weights (step 4,500) of run "
+        "a, best → end against random direction, orthogonal to it; on the plane through the final "
+        "weights (step 4,500) of run b, random direction 1 against random direction 2. Lines are "
+        "the trainings' paths, projected: the planes hold 62 % to 93 % of their variance; dashed, "
+        "and marks hollow, where a plane's loss is over 10 % off that of the weights themselves."
+    )
+    assert [line.split(" on a plane")[0] for line in details.strip().split("\n")] == [
+        "Mean loss over 1,437 training and 360 validation samples"
+    ] * 2
+    assert (tmp_path / "map.caption.tex").read_text().startswith(r"\caption{Training losses on one")
