@@ -12,9 +12,11 @@ from PIL import Image
 
 from landscape import draw
 from landscape.draw.files import latex
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.scans import sentences, valley_sentences
 
+SMALL = Style(dpi=80)
 CAPTION = "Loss at the origin: 0.45 → a caption with “letters” beyond Latin-1."
 
 
@@ -49,7 +51,7 @@ def test_the_same_scan_gives_the_same_bytes(planted, tmp_path, gl):
     for folder in ("first", "second"):
         for kind in draw.kinds(scan):
             draw.save(
-                draw.KINDS[kind](scan),
+                draw.KINDS[kind](scan, style=SMALL),
                 tmp_path / folder / kind,
                 caption=draw.caption(scan),
             )
@@ -112,14 +114,14 @@ def test_a_folder_that_is_a_file_is_refused(planted, tmp_path):
 
 def test_matplotlib_s_settings_are_as_before(planted, tmp_path):
     before = dict(matplotlib.rcParams)
-    draw.save(draw.contour(planted.bowl(5, 5)), tmp_path / "a", caption="c")
+    draw.save(draw.contour(planted.bowl(5, 5), style=SMALL), tmp_path / "a", caption="c")
     assert dict(matplotlib.rcParams) == before
 
 
 def test_threads_draw_at_once(planted, tmp_path):
     def work(name):
         scan = planted.bowl(9, 9)
-        draw.save(draw.contour(scan), tmp_path / name, formats=("png",), caption="c")
+        draw.save(draw.contour(scan, style=SMALL), tmp_path / name, formats=("png",), caption="c")
 
     threads = [threading.Thread(target=work, args=(f"{k}/a",)) for k in range(3)]
     for thread in threads:

@@ -68,7 +68,7 @@ def test_directions_that_left_buffers_out(planted):
 def test_the_surface(planted, renderer, request):
     if renderer == "pyvista":
         request.getfixturevalue("gl")
-    style = Style(explain=True)
+    style = Style(explain=True, dpi=80)
     figure = draw.surface(imported(planted.bowl(13, 11)), renderer=renderer, style=style)
     figure.canvas.draw()
     written = " ".join(text.get_text() for text in figure.findobj(Text))

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from landscape import draw
+from landscape.draw.look.style import Style
 from landscape.store.scans.records import Scan
 
 pytestmark = pytest.mark.filterwarnings("error")
+SMALL = Style(dpi=60)
 
 
 def changed(planted, change, **more) -> Scan:
@@ -75,8 +77,7 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_it_is_drawn_from_above_and_captioned(planted, name):
     scan = ODD[name](planted)
-    figure = draw.contour(scan)
-    figure.set_dpi(60)
+    figure = draw.contour(scan, style=SMALL)
     figure.canvas.draw()
     assert np.ptp(np.asarray(figure.canvas.buffer_rgba())[..., :3]) > 100
     assert draw.caption(scan).startswith("Training loss on the plane through ")
@@ -84,8 +85,7 @@ def test_it_is_drawn_from_above_and_captioned(planted, name):
 
 @pytest.mark.parametrize("name", ODD)
 def test_it_is_painted_as_a_surface(planted, name):
-    figure = draw.surface(ODD[name](planted), renderer="matplotlib")
-    figure.set_dpi(60)
+    figure = draw.surface(ODD[name](planted), renderer="matplotlib", style=SMALL)
     figure.canvas.draw()
     assert np.ptp(np.asarray(figure.canvas.buffer_rgba())[..., :3]) > 100
 
@@ -93,7 +93,6 @@ def test_it_is_painted_as_a_surface(planted, name):
 @pytest.mark.parametrize("name", ["2 x 2", "all NaN", "huge", "path of one point", "path outside"])
 def test_it_is_drawn_by_vtk(planted, gl, monkeypatch, name):
     monkeypatch.setattr("landscape.draw.solid.by_vtk.SUPERSAMPLED", 1)
-    figure = draw.surface(ODD[name](planted), renderer="pyvista")
-    figure.set_dpi(60)
+    figure = draw.surface(ODD[name](planted), renderer="pyvista", style=SMALL)
     figure.canvas.draw()
     assert np.ptp(np.asarray(figure.canvas.buffer_rgba())[..., :3]) > 100

@@ -37,13 +37,13 @@ def near():
 
 
 def test_a_surface_has_dots_where_they_are_seen(near):
-    figure = surface(near, renderer="matplotlib", style=Style(explain=True))
+    figure = surface(near, renderer="matplotlib", style=Style(explain=True, dpi=80))
     dots = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "."]
     assert dots
     count = int(near.uncertain.sum())
     assert all(0 < len(line.get_xdata()) <= count for line in dots)
     exact = replace(near, errors={}, measured=np.ones_like(near.measured))
-    plain = surface(exact, renderer="matplotlib", style=Style(explain=True))
+    plain = surface(exact, renderer="matplotlib", style=Style(explain=True, dpi=80))
     assert not [line for axes in plain.axes for line in axes.lines if line.get_marker() == "."]
 
 

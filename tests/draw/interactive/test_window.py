@@ -128,7 +128,7 @@ SCRIPT = """
     from landscape.draw.making import open_work
 
     entries = [Entry("run", name, open_work(Path(name)).subject) for name in sys.argv[1:4]]
-    window = SurfaceWindow(entries)
+    window = SurfaceWindow(entries, size=(640, 430))
     window.plotter.show(interactive_update=True, auto_close=False)
     assert window.plotter.render_window.GetClassName() == "vtkXOpenGLRenderWindow"
     drawn = []
@@ -142,9 +142,9 @@ SCRIPT = """
 
     def drag():
         interactor = window.plotter.iren.interactor
-        interactor.SetEventInformation(600, 400)
+        interactor.SetEventInformation(300, 200)
         interactor.LeftButtonPressEvent()
-        interactor.SetEventInformation(760, 430)
+        interactor.SetEventInformation(380, 215)
         interactor.MouseMoveEvent()
         interactor.LeftButtonReleaseEvent()
 

@@ -13,7 +13,7 @@ from landscape.draw.solid import stage, trail
 
 @pytest.mark.parametrize("renderer", ["pyvista", "matplotlib"])
 def test_one_panel_in_a_column_labelled_on_the_spot(planted, gl, renderer):
-    figure = draw.surface(planted.escape(21, 13), renderer=renderer)
+    figure = draw.surface(planted.escape(21, 13), renderer=renderer, style=Style(dpi=100))
     assert figure.get_figwidth() == 3.25
     assert not figure.legends
     panel = figure.axes[-1]
@@ -24,7 +24,7 @@ def test_one_panel_in_a_column_labelled_on_the_spot(planted, gl, renderer):
 
 
 def test_labels_cover_neither_each_other_nor_the_axes_names(planted, no_gl):
-    figure = draw.surface(planted.escape(21, 13))
+    figure = draw.surface(planted.escape(21, 13), style=Style(dpi=100))
     figure.canvas.draw()
     panel = figure.axes[-1]
     boxes = {text: text.get_window_extent() for text in panel.texts}
@@ -62,7 +62,7 @@ def test_a_dot_of_a_path_is_no_pole(planted):
 
 
 def test_explain_brings_the_legend_back(planted, no_gl):
-    figure = draw.surface(planted.escape(9, 7), style=Style(explain=True))
+    figure = draw.surface(planted.escape(9, 7), style=Style(explain=True, dpi=100))
     entries = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "path at its true training loss" in entries
 
@@ -73,7 +73,7 @@ def test_long_names_of_axes_stay_on_the_page(planted, no_gl, camera):
     scan = planted.escape(9, 7)
     names = ("the slow drift of the last half, explained", "sharpest direction of the end")
     scan = replace(scan, plane=replace(scan.plane, labels=names))
-    figure = draw.surface(scan, style=Style(camera=camera))
+    figure = draw.surface(scan, style=Style(camera=camera, dpi=100))
     figure.canvas.draw()
     panel = figure.axes[-1]
     said = {text.get_text().replace("\n", " "): text.get_window_extent() for text in panel.texts}
@@ -93,7 +93,7 @@ def test_colours_are_those_of_the_bar(planted, gl):
         flat = np.full((21, 21), loss)
         flat[0, 0], flat[0, 1] = 0.1, 10.0
         bare = replace(planted.with_losses(scan, flat), paths=(), points=(), constant_loss=np.nan)
-        style = Style(camera=(-60.0, 50.0), cap=np.inf)
+        style = Style(camera=(-60.0, 50.0), cap=np.inf, dpi=100)
         figure = draw.surface(bare, renderer="pyvista", style=style)
         picture = np.asarray(figure.axes[-1].images[0].get_array())
         high, wide = picture.shape[:2]
