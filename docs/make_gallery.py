@@ -158,7 +158,7 @@ GALLERY = (
         "nearer, and ends at 1.06.",
         f"train --problem {PROBLEMS}/causal_lm.py:causal_lm --lr 0.1 --momentum 0.9 --epochs 80",
         valley="25",
-        event="31",
+        drift="31",
     ),
     entry(
         "pinn",

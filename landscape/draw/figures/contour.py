@@ -297,27 +297,21 @@ def facts(scan: Scan, *, brief: bool = False) -> list[tuple[int, str]]:
     return found
 
 
-EXTREMES = {"best": -1.0, "peak": 1.0}
-"""Points that are named for their loss: the sign that makes it the largest."""
 CLEARLY = 0.01
 """A share of a loss: by so much more another one is another."""
 
 
 def _named(scan: Scan, name: str, step: int) -> str:
-    """Return a point's name; "recorded" with it where losses evaluated since go beyond its own.
+    """Return a point's name; of a best "recorded" with it where the path knows a lower loss.
 
-    Best and peak are chosen among the losses that the training evaluated; a scan evaluates those
-    of more snapshots, and the strip beneath shows them.
+    Scans of earlier versions marked the best of the losses that training evaluated.
     """
-    if (sign := EXTREMES.get(name)) is None:
-        return name
-    for path in scan.paths:
+    for path in scan.paths if name == "best" else ():
         rows = np.flatnonzero(path.step == step)
         if not len(rows) or not np.isfinite(own := float(path.true_loss[rows[0]])):
             continue
-        most = float(np.nanmax(sign * path.true_loss))
-        if most > sign * own + CLEARLY * abs(own):
-            return f"{name} recorded"
+        if np.nanmin(path.true_loss) < own - CLEARLY * abs(own):
+            return "best recorded"
     return name
 
 
