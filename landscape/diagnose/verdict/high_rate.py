@@ -85,7 +85,7 @@ def _sharpness(asked: Asked) -> Iterator[str]:
         text += f"; this rate bears {number(batch.threshold)}"
         if top.threshold != batch.threshold:
             text += f" under noise, {number(top.threshold)} without"
-        text += " (healthy runs exceed that too)"
+        text += " (healthy runs exceed that too)" if batch.value > batch.threshold else ""
     yield f"{text}."
 
 
