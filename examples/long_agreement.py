@@ -48,7 +48,7 @@ REGIMES: Mapping[str, Trial] = {
     "large-rate": regime(lr=0.3),
     "small-batch": regime(batch_size=8, epochs=EPOCHS // 4),
     "large-batch": regime(batch_size=128, epochs=EPOCHS * 4),
-    "deep": regime(lr=0.2, weight_decay=0.01),
+    "less-decay": regime(lr=0.2, weight_decay=0.01),
 }
 
 
