@@ -22,12 +22,14 @@ PICTURES = DOCS / "pictures"
 LARGEST = 300_000
 """Bytes of a picture: they are kept in the repository."""
 TRIALS = ("escape", "late-escape", "jumping", "fine", "too-slow")
+BESIDE = ("no-momentum", "tanh", "batchnorm", "transformer", "more-data")
 REGIMES = (
     *("small-rate", "large-batch", "momentum", "noise-decay", "small-batch", "large-rate"),
     *("longest", "momentum-same-rate", "decay", "noise", "plain"),
 )
 """By what moves them: η/B, then what is left out."""
 EVERY = (*REGIMES, "resnet", "fashion-cnn")
+LONG_BESIDE = ("tanh",)
 RENDERED = {
     "science-dying": ("late-escape/seed0", "units"),
     "science-again": ("late-escape/seed0", "replicas"),
@@ -54,12 +56,14 @@ class Table:
 TABLES = {
     "trials": Table("science/high_rate.md", science_tables.trials, TRIALS),
     "escapes": Table("science/interventions.md", science_tables.escapes, TRIALS),
+    "beside": Table("science.md", science_tables.beside, BESIDE),
     "motion": Table("science/regimes.md", science_tables.motion, EVERY, long=True),
     "split": Table("science/regimes.md", science_tables.split, EVERY, long=True),
     "lags": Table("science/regimes.md", science_tables.lags, EVERY, long=True),
     "distances": Table("science/regimes.md", science_tables.distances, EVERY, long=True),
     "barriers": Table("science/regimes.md", science_tables.barriers, EVERY, long=True),
     "losses": Table("science/regimes.md", science_tables.losses, EVERY, long=True),
+    "long-beside": Table("science/regimes.md", science_tables.long_beside, LONG_BESIDE, long=True),
 }
 
 

@@ -39,9 +39,10 @@ OTHERS: Mapping[str, Trial] = {
         Settings(lr=0.5, momentum=0.9, batch_size=32),
         model=f"{NETWORKS}:normalized",
         options={"depth": 4},
+        again=2,
     ),
     "transformer": Trial(
-        Settings(lr=0.2, momentum=0.9, batch_size=32), model=f"{NETWORKS}:transformer", again=4
+        Settings(lr=0.2, momentum=0.9, batch_size=32), model=f"{NETWORKS}:transformer", again=2
     ),
     "more-data": Trial(
         Settings(lr=0.1, momentum=0.9, batch_size=32, epochs=15),

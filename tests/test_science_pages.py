@@ -147,6 +147,38 @@ def minima() -> dict[tuple[str, str], dict[str, str]]:
     }
 
 
+def beside() -> list[str]:
+    """What is said of other networks at a high rate."""
+    rows, trials = table("beside"), import_module("high_learning_rate").OTHERS
+    assert list(rows) == list(trials)
+    assert {row["seeds"] for row in rows.values()} == {"1"}
+    tanh, more, plain = (rows[name] for name in ("tanh", "more-data", "no-momentum"))
+    assert (tanh["outcome"], more["outcome"], plain["outcome"]) == (
+        "escaped",
+        "escaped",
+        "bouncing",
+    )
+    assert tanh["left again, same η"] == "7 of 7"
+    assert more["end loss"] == two(math.log(10))
+    assert more["left again, same η"] == "–"
+    assert numbers(plain["dead or saturated at the end, %"]) > [50]
+    learned = [rows[name] for name in ("batchnorm", "transformer")]
+    assert {row["outcome"] for row in learned} == {"learned"}
+    none, tried = tanh["came back from the end"].split(" of ")
+    assert none == "0"
+    rates = {trials[name].settings.lr for name in ("batchnorm", "transformer")}
+    return [
+        "Other networks, one seed each",
+        f"saturate instead, {tanh['dead or saturated at the end, %']} % of them",
+        f"its loss ends at {tanh['end loss']}, far above",
+        f"none of {tried} other rates brings it back",
+        f"from its best weights, to {tanh['η/10 instead: loss']}",
+        f"ReLUs on {trials['more-data'].samples:,} images of Fashion-MNIST",
+        f"ReLUs die too, at η {trials['no-momentum'].settings.lr}",
+        f"at rates up to {max(rates)} and β {trials['batchnorm'].settings.momentum}",
+    ]
+
+
 def _row(found: dict[str, dict[str, str]], start: str) -> str:
     [row] = [label for label in found if label.startswith(start)]
     return row
@@ -272,7 +304,7 @@ def prose() -> str:
     return flat(NO_PROSE.sub(" ", PAGE.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("claims", [high_rate, long_training, captions])
+@pytest.mark.parametrize("claims", [high_rate, beside, long_training, captions])
 def test_what_the_page_says_is_in_the_tables(claims):
     text = prose()
     for claim in claims():
@@ -290,7 +322,7 @@ NOT_MEASURED = (
 
 def test_every_number_of_the_page_is_looked_at():
     text = prose()
-    for claim in (*NOT_MEASURED, *high_rate(), *long_training(), *captions()):
+    for claim in (*NOT_MEASURED, *high_rate(), *beside(), *long_training(), *captions()):
         assert claim in text
         text = text.replace(claim, " ")
     assert re.findall(r"[^ ]*\d[^ ]*", TARGET.sub(" ", text)) == []
