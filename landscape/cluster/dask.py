@@ -21,6 +21,8 @@ REPORT_SECONDS = 0.5
 class Dask(Workers):
     """A scheduler's workers."""
 
+    forgets = True
+
     def __init__(self, client: Any) -> None:
         self._client = client
         self._threads = client.nthreads()
@@ -31,8 +33,14 @@ class Dask(Workers):
         return int(min(self._threads.values()))
 
     def share(self, content: bytes) -> Any:
-        """See `Workers`: scattered to every worker."""
-        return self._client.scatter(content, broadcast=True, hash=False)
+        """See `Workers`: scattered to every worker.
+
+        Raises:
+            LandscapeError: there is none, nor comes back in time.
+        """
+        with _reachable(self._client):
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            return self._client.scatter(content, broadcast=True, hash=False)
 
     def run(
         self,
@@ -42,7 +50,21 @@ class Dask(Workers):
         *,
         shared: Any = None,
     ) -> Iterator[Outcome[R]]:
-        """See `Workers`."""
+        """See `Workers`.
+
+        Raises:
+            LandscapeError: the scheduler is gone.
+        """
+        with _reachable(self._client):
+            yield from self._run(function, tasks, listener, shared)
+
+    def _run(
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        listener: Listener | None,
+        shared: Any,
+    ) -> Iterator[Outcome[R]]:
         from distributed import Event, Future
 
         topic = f"landscape-{uuid.uuid4().hex}"
@@ -68,6 +90,19 @@ class Dask(Workers):
                 Event(f"{topic}-stop", client=self._client).set()
             self._client.cancel(list(missing))
             self._client.unsubscribe_topic(topic)
+
+
+@contextlib.contextmanager
+def _reachable(client: Any) -> Iterator[None]:
+    from distributed.client import ClosedClientError
+
+    try:
+        yield
+    except (ClosedClientError, OSError, TimeoutError) as error:
+        raise LandscapeError(
+            f"a scheduler must be there until the end, {client.scheduler.address} and its workers "
+            "aren't any more; start them again, then the command (a scan's with --resume)"
+        ) from error
 
 
 def _dask_outcome(future: Any, index: int) -> Outcome[Any]:

@@ -107,6 +107,8 @@ class Workers(ABC):
 
     count: int
     """How many tasks run at a time."""
+    forgets = False
+    """Whether what was shared may be gone with those that were lost."""
 
     @abstractmethod
     def threads(self, available: int) -> int:

@@ -52,7 +52,8 @@ class TransformerBlock(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.out(seen.transpose(1, 2).reshape(samples, tokens, width))
-        return x + self.down(functional.gelu(self.up(self.between(x))))
+        found: Tensor = x + self.down(functional.gelu(self.up(self.between(x))))
+        return found
 
 
 class Transformer(nn.Module):

@@ -89,7 +89,7 @@ class Samples:
         self.channels_last = channels_last
         self._nest: Any = self._placed(data) if is_nest(data) else None
         self._data, self._length = data, length(data)
-        self._foreseen: Iterator[tuple[list[int], Any]] = iter(())
+        self._foreseen: Iterator[tuple[list[int], list[Any]]] = iter(())
         self._parts = {
             name: Samples(part, device, channels_last=channels_last, dtype=dtype)
             for name, part in (data.parts.items() if isinstance(data, Several) else ())
@@ -123,7 +123,7 @@ class Samples:
             }
         if self._nest is None:
             asked = indices.tolist()
-            foreseen, found = next(self._foreseen, (None, None))
+            foreseen, found = next(self._foreseen, ([], []))
             if foreseen == asked:
                 return self._made(found)
             self._foreseen = iter(())

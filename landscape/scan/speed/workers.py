@@ -91,6 +91,8 @@ class Farm:
                 for block, found in zip(batch, outcome.result.parts, strict=True):
                     yield block, found, seconds / len(batch) / self._pool.count
             left = again
+            if left and self._pool.forgets:
+                self._shared = self._pool.share(_packed(self._engine))
 
     def _batches(self, blocks: Sequence[Rows]) -> list[list[Rows]]:
         """Blocks put together to tasks of about a second."""

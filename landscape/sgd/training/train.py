@@ -217,8 +217,8 @@ class Training:
         from_array(self.weights, found.pop("weights"))
         for name, vector in self.meter.memory.items():
             # Earlier versions kept them in float64.
-            held = to_tensor(found.pop(name), vector.dtype).to(vector.dtype)
-            from_array(vector, to_array(held, copy=False))
+            last = to_tensor(found.pop(name), vector.dtype).to(vector.dtype)
+            from_array(vector, to_array(last, copy=False))
         self.optimizer.restore(
             {name: to_tensor(value, self.weights.dtype) for name, value in found.items()}
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -188,6 +190,117 @@ def test_a_worker_of_a_cluster_is_killed(expected, dask, monkeypatch):
         [again] = prepare(run, made, SMALL, name="again")
         assert_close(run_on(pool, again), wanted)
     assert dead
+
+
+class Cluster:
+    """A scheduler and a worker as commands start them, at an address that stays."""
+
+    def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address, self.processes = f"tcp://127.0.0.1:{port}", []
+        self._at = ("--host", "127.0.0.1", "--port", str(port))
+
+    def start(self):
+        self._begin("dask_scheduler", *self._at)
+        self._begin("dask_worker", self.address, "--nthreads", "1")
+
+    def _begin(self, name, *arguments):
+        command = (sys.executable, "-m", f"distributed.cli.{name}", *arguments, "--no-dashboard")
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.processes.append(subprocess.Popen(command, **quiet))
+
+    def kill(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.processes.clear()
+
+
+@pytest.fixture
+def own_cluster():
+    pytest.importorskip("distributed", reason="needs the extra [distributed]")
+    made = Cluster()
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.mark.slow
+def test_a_scheduler_is_started_again_and_then_gone(expected, own_cluster, monkeypatch, finish):
+    monkeypatch.setattr(workers, "BATCH_SECONDS", 0.0)
+    made, run, wanted = expected
+    [job] = prepare(run, made, SMALL)
+
+    def restart(number: int) -> None:
+        if number == 10:
+            own_cluster.kill()
+            own_cluster.start()
+
+    with cluster.workers(scheduler=own_cluster.address) as pool:
+        assert_close(run_on(pool, job, restart), wanted)
+        monkeypatch.setattr("landscape.cluster.dask.CONNECT_SECONDS", 1.0)
+        [job] = prepare(run, made, SMALL, name="halved")
+        going = job.run(pool)
+        next(going)
+        own_cluster.kill()
+        with pytest.raises(LandscapeError) as caught:
+            list(going)
+    assert str(caught.value) == (
+        f"a scheduler must be there until the end, {own_cluster.address} and its workers aren't "
+        "any more; start them again, then the command (a scan's with --resume)"
+    )
+    assert 1 <= scanfile.load(job.path).measured.sum() < 63
+    [job] = prepare(run, made, SMALL, name="halved", resume=True)
+    assert_close(finish(job), wanted)
+
+
+LAZY = """
+import os, time
+from pathlib import Path
+import numpy as np, torch
+from torch.utils.data import DataLoader, Dataset
+from landscape.problem import Problem
+
+HERE = Path(__file__).parent
+
+class Rows(Dataset):
+    def __len__(self):
+        return 40
+    def __getitem__(self, index):
+        with (HERE / "processes").open("a") as file:
+            file.write(f"{os.getpid()}\\n")
+        first = (HERE / "processes").read_text().split()[0]
+        if (HERE / "slow").exists() and str(os.getpid()) == first:
+            time.sleep(0.05)
+        stored = np.load(HERE / "inputs.npy", mmap_mode="r")
+        return torch.from_numpy(stored[index].copy()), index % 3
+
+def make():
+    loader = DataLoader(Rows(), batch_size=8, num_workers=2)
+    return Problem(torch.nn.Linear(4, 3), loader)
+"""
+
+
+@pytest.mark.slow
+def test_a_slow_worker_and_data_that_each_reads_itself(
+    trained, dask, tmp_path, monkeypatch, finish
+):
+    monkeypatch.setattr(workers, "BATCH_SECONDS", 0.0)
+    np.save(tmp_path / "inputs.npy", np.random.default_rng(0).normal(size=(40, 4)).astype("f4"))
+    (tmp_path / "lazy.py").write_text(LAZY)
+    made = load(f"{tmp_path / 'lazy.py'}:make")
+    run = trained(made)
+    [here] = prepare(run, made, SMALL, name="here")
+    wanted = finish(here)
+    (tmp_path / "slow").touch()
+    (tmp_path / "processes").unlink()
+    [job] = prepare(run, made, SMALL)
+    with cluster.workers(scheduler=dask.scheduler_address) as pool:
+        assert_close(run_on(pool, job), wanted)
+    readers = {int(line) for line in (tmp_path / "processes").read_text().split()}
+    assert readers - {os.getpid()}
 
 
 class Counting:

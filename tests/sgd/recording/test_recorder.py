@@ -3,6 +3,9 @@ from __future__ import annotations
 import copy
 import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -294,3 +297,49 @@ def test_losses_that_are_not_finite_are_recorded_as_they_are(tmp_path, problem):
     assert run.record["status"] == "non-finite"
     assert run.trajectory.step.tolist() == [0]
     assert np.isnan(run.trajectory.measures["train_loss"]).all()
+
+
+TRAINING = """
+import sys, torch
+from pathlib import Path
+from torch import nn
+from landscape.problem import Problem
+from landscape.sgd import Options, Recorder, Settings, steps
+from landscape.sgd.training.train import Training
+
+SIDE, STEPS = 3000, 12
+torch.manual_seed(0)
+inputs = torch.randn(16, SIDE)
+loss = lambda outputs, targets: (outputs - targets).square().mean(1)
+problem = Problem(nn.Linear(SIDE, SIDE, bias=False), (inputs, inputs), loss=loss)
+settings = Settings(lr=0.1, momentum=0.9, batch_size=8, steps=STEPS)
+Training(problem, settings)  # which tries the problem out
+if sys.argv[1] == "bare":
+    training = Training(problem, settings, measured=False)
+    for step in range(STEPS):
+        training.step(step, settings.lr)
+else:
+    options = Options(flight_memory=int(sys.argv[3]))
+    with Recorder(Path(sys.argv[2]), problem, settings, record="2", options=options) as recorder:
+        for step in steps(problem, settings):
+            recorder.record(step)
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is in /proc")
+def test_memory_beside_the_ring_is_four_vectors(tmp_path):
+    """Of 9 million weights: what waits for the disk is a row, 36 MB, as two are more than 64."""
+    vector = 4 * 3000**2
+    ring = 8 * vector
+
+    def peak(*arguments):
+        command = (sys.executable, "-c", TRAINING, *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return 1024 * int(done.stdout)
+
+    recorded = peak("recorded", str(tmp_path / "run"), str(ring))
+    more = (recorded - peak("bare") - ring) / vector
+    assert more <= 4 + 1
