@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from landscape import quantities
 from landscape.problem.baseline import constant_loss
@@ -30,6 +31,8 @@ from landscape.store.trajectories.scalars import storage
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT, Event
 
+PART = 2**20
+"""Numbers that are looked at at a time."""
 DOUBLE = ("float64", "complex128")
 """The types of parameters of which float32 doesn't hold every value."""
 
@@ -121,9 +124,11 @@ class Intake:
         if last.step not in tape.ledger.losses or last.step not in tape.ledger.kinds:
             self._evaluate(last, CADENCE, always=True)
         tape.add_moments(self._best)
-        moments = self._moments(last)
-        tape.add_moments((last.step, moments) if moments else None)
-        return self._finite and bool(torch.isfinite(last.weights).all())
+        if self._previous is None or self._previous[0] != last.step:
+            moments = self._moments(last)
+            self._previous = (last.step, moments) if moments else None
+        tape.add_moments(self._previous)
+        return self._finite and is_finite(last.weights)
 
     @property
     def constant_loss(self) -> float | None:
@@ -229,7 +234,7 @@ class Intake:
 
     def _named(self, step: Step) -> str | None:
         """Which sample's loss was no number, if weights were and samples have losses."""
-        if not bool(torch.isfinite(step.weights).all()):
+        if not is_finite(step.weights):
             return None
         with undisturbed():
             sample = self._evaluator.first_without_loss(step.model)
@@ -238,18 +243,21 @@ class Intake:
         return f"the loss of training sample {sample} was nan at step {step.step}"
 
     def _keep_moments(self, step: Step, loss: float) -> None:
-        moments = self._moments(step)
-        now = (step.step, moments) if moments else None
         best = self._tape.ledger.best
-        if best == step.step:
-            self._best = now
         if best is not None and math.isfinite(self._constant):
             lowest = self._tape.ledger.losses[best]
             away = escapes.is_away(loss, lowest, self._constant)
             if away and not self._away:  # an onset: the row before it is where to rewind to
                 self._tape.add_onset(self._previous)
             self._away = away
-        self._previous = now
+        # Let go of what they replace before there is more.
+        self._previous = None
+        if best == step.step:
+            self._best = None
+        moments = self._moments(step)
+        self._previous = (step.step, moments) if moments else None
+        if best == step.step:
+            self._best = self._previous
 
     def _moments(self, step: Step) -> dict[str, NDArray[Any]]:
         # One after the other: the optimizer's may be copies too, let go of as these are made.
@@ -291,6 +299,11 @@ class Intake:
         if "sketch" in held:
             self._sketch.start.copy_(torch.from_numpy(held["sketch"]))
         self._sketched = self._sketch(step.weights)
+
+
+def is_finite(vector: Tensor) -> bool:
+    """Whether all numbers are; without a vector of as many answers."""
+    return all(bool(torch.isfinite(part).all()) for part in vector.split(PART))
 
 
 def _moments_of(held: Arrays, name: str) -> Arrays:

@@ -28,7 +28,8 @@ class Options:
     flight: int = 64
     """Steps kept in memory, written when something happens, with as many after it; 0: none."""
     flight_memory: int = 256 * 10**6
-    """Bytes that they may take; fewer steps are kept where it is too little."""
+    """Bytes that they may take, with the optimizer's states kept among them; fewer steps are kept
+    where it is too little."""
     flight_range: int = 64
     """Steps that the running median and MAD of the batch loss are taken over."""
     flight_mads: float = 8.0

@@ -331,7 +331,8 @@ print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is in /proc")
 def test_memory_beside_the_ring_is_four_vectors(tmp_path):
-    """Of 9 million weights: what waits for the disk is a row, 36 MB, as two are more than 64."""
+    """Of 9 million weights: last gradient and update, the best row's velocity and the last one's,
+    a quarter for the sketch. What waits for the disk is a row, 36 MB, as two are more than 64."""
     vector = 4 * 3000**2
     ring = 8 * vector
 
@@ -342,4 +343,4 @@ def test_memory_beside_the_ring_is_four_vectors(tmp_path):
 
     recorded = peak("recorded", str(tmp_path / "run"), str(ring))
     more = (recorded - peak("bare") - ring) / vector
-    assert more <= 4 + 1
+    assert more <= 4 + 1 / 4 + 1 + 20e6 / vector  # HDF5 takes some megabytes
