@@ -22,8 +22,11 @@ TILE = 256 * 2**20
 """Bytes that evaluating may take: ``--memory`` of the scans."""
 VECTORS = 4
 """So many vectors of P numbers beside the model are allowed."""
-RING = 256 * 10**6
-"""Bytes of a training's flight recorder."""
+OF_TRAINING = 10
+"""Of a training with SGD: its copy of the weights, velocity, update and the gradient twice are
+five, what is recorded beside the flight recorder is four and a quarter."""
+RECORDED = 256 * 10**6 + 64 * 2**20
+"""Bytes of the flight recorder and of what waits for the disk."""
 NOTICED = 2**22
 """Bytes of a vector from which on peak memory tells how many there were."""
 WAITING = 0.01
@@ -38,6 +41,7 @@ class SizedCommand:
     name: str
     arguments: tuple[str, ...]
     tile: int = TILE
+    vectors: int = VECTORS
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,18 @@ def commands(size: str, folder: Path, points: int) -> Iterator[SizedCommand]:
     yield SizedCommand(
         f"train, {SNAPSHOTS} snapshots",
         ("train", *problem, *training, "--batch-size", "16", "--quiet", "-o", run),
-        RING,
+        TILE + RECORDED,
+        OF_TRAINING,
+    )
+    part = ("--set", "frozen=true", "-o", str(folder / "part"))
+    yield SizedCommand(
+        "train, last block alone",
+        ("train", *problem, *training, "--batch-size", "16", "--quiet", *part),
+        TILE + RECORDED,
+        OF_TRAINING,
     )
     weights = str(folder / "weights.pt")
-    yield SizedCommand("import", ("import", weights, *problem, "--quiet", "-o", imported), 0)
+    yield SizedCommand("import", ("import", weights, *problem, "--quiet", "-o", imported))
     grid = f"{points}×{points}"
     yield SizedCommand(f"scan random, {grid}", scan(imported, "random", str(points)))
     some = ("--parameters", "blocks.0.*", "--name", "some")
@@ -144,7 +156,8 @@ def print_sizes(sizes: Sequence[str], points: int, only: Sequence[str]) -> None:
         echo(
             f"{points} × {points} points to the default tolerance, 64 sequences of "
             f"{language.TOKENS} tokens; Python and PyTorch alone take {alone.peak / 1e6:.0f} MB, "
-            f"which the bound counts, beside the weights, {VECTORS} vectors as long and the tile"
+            f"which the bound counts, beside the weights, {VECTORS} vectors as long (of a training "
+            f"{OF_TRAINING}, and its ring) and {TILE / 2**20:.0f} MiB for evaluating"
         )
         echo(ROW.format("P", "command", "time", "processor", "peak MB", "bound", "vectors"))
         for size in sizes:
@@ -159,12 +172,11 @@ def _print_size(size: str, folder: Path, points: int, only: Sequence[str], alone
     taken(weights_file(size, folder), folder / "log")
     vector = 4 * language.random_tokens(size).layout.size
     for command in commands(size, folder, points):
-        word = command.name.split(",")[0]
         needed = command.arguments[0] in ("train", "import")
-        if only and not needed and word not in only:
+        if only and not needed and not command.name.startswith(tuple(only)):
             continue
         found = taken(("-m", "landscape_cli", *command.arguments), folder / "log")
-        bound = alone + (1 + VECTORS) * vector + command.tile
+        bound = alone + (1 + command.vectors) * vector + command.tile
         times = duration(found.seconds), duration(found.processor)
         memory = f"{found.peak / 1e6:,.0f}", f"{bound / 1e6:,.0f}"
         # Of small networks it is PyTorch's own that grows.

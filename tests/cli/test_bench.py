@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from pathlib import Path
 
+import pytest
+
+from landscape.errors import LandscapeError
 from landscape.store.scans import scanfile
+from landscape_cli import bench_size
 
 
 def test_recorder(landscape):
@@ -52,3 +58,36 @@ def test_tolerance_on_exact_scans(landscape, trained, tmp_path):
 def test_alone_it_says_what_there_is(landscape):
     result = landscape("bench")
     assert "recorder" in result.out + result.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_peak_memory_and_time_of_a_process(tmp_path):
+    small = bench_size.taken(("-c", "pass"), tmp_path / "log")
+    code = "x = bytearray(200_000_000); import time; time.sleep(0.1)"
+    large = bench_size.taken(("-c", code), tmp_path / "log")
+    assert large.peak - small.peak == pytest.approx(200e6, rel=0.1)
+    assert large.seconds >= 0.1
+    assert small.processor > 0
+    with pytest.raises(LandscapeError) as caught:
+        bench_size.taken(("-m", "landscape_cli", "scan"), tmp_path / "log")
+    assert str(caught.value).startswith("landscape scan must succeed, got: ")
+
+
+def test_sizes_that_there_are(landscape):
+    assert landscape("bench", "size", "--sizes", "1e4,3").err == (
+        "landscape: error: sizes must be some of 1e4, 1e5, 1e6, 1e7, 2.5e7, got 3\n"
+    )
+
+
+def test_each_commands_options_are_its_own():
+    """Of every command that is measured: parsed as the shell's would be."""
+    import typer
+
+    from landscape_cli.main import app
+
+    whole = typer.main.get_command(app)
+    for command in bench_size.commands("1e4", Path("made"), 25):
+        name, *arguments = command.arguments
+        found = whole.get_command(None, name)
+        with found.make_context(name, list(arguments), resilient_parsing=False) as context:
+            assert context.params

@@ -147,5 +147,5 @@ def _sketch(trajectory: Trajectory, step: int) -> NDArray[np.float32]:
     # The last weights begin no step; they are a row.
     start = trajectory.row_weights(0)
     size = trajectory.sketches(slice(0, 1)).shape[1]
-    sketch = Sketch(torch.from_numpy(start), size, seed=about[0])
+    sketch = Sketch(torch.from_numpy(start), size, seed=about[0], method=about[1])
     return sketch(torch.from_numpy(trajectory.row_weights(trajectory.row(step))))
