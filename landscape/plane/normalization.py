@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,13 @@ def gaussian(size: int, *, seed: int, count: int = 2) -> list[NDArray[np.float64
 
     NumPy's generator, since torch's normal draws differ between processors.
     """
+    return list(draws(size, seed=seed, count=count))
+
+
+def draws(size: int, *, seed: int, count: int) -> Iterator[NDArray[np.float64]]:
+    """The same one at a time: each takes twice the memory of the weights."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    return [generator.standard_normal(size) for _ in range(count)]
+    return (generator.standard_normal(size) for _ in range(count))
 
 
 def normalized(
@@ -84,8 +89,9 @@ def normalized(
     *,
     normalize: str = PlaneChoice.normalize,
     include_1d: bool = PlaneChoice.include_1d,
+    out: NDArray[Any] | None = None,
 ) -> Floats:
-    """Scale a direction (P,) to the weights (P,), tensor by tensor; float64.
+    """Scale a direction (P,) to the weights (P,), tensor by tensor; into zeros, ``out`` or float64.
 
     Biases, normalization parameters, weight_norm's magnitudes and other tensors with fewer than two
     dimensions get zero; with ``include_1d`` each is scaled as one filter. Tensors that don't move
@@ -98,7 +104,7 @@ def normalized(
         raise LandscapeError(
             f"normalize must be one of {', '.join(NORMALIZATIONS)}, got {normalize}"
         )
-    scaled = np.zeros(len(weights))
+    scaled: NDArray[Any] = np.zeros(len(weights)) if out is None else out
     for parameter in parameters:
         shape = tuple(parameter["shape"])
         single = _is_single(parameter)

@@ -7,7 +7,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.moving import Parameters
-from landscape.plane.normalization import NORMALIZATIONS, ZERO, gaussian, normalized
+from landscape.plane.normalization import NORMALIZATIONS, ZERO, draws, normalized
 from landscape.store.scans.records import Plane
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -79,17 +79,17 @@ def _random(
     tensors = trajectory.parameters if parameters is None else parameters
     row = trajectory.row(at)
     origin = trajectory.row_weights(row)
-    directions = [
-        normalized(draw, origin, tensors, normalize=normalize, include_1d=include_1d)
-        for draw in gaussian(trajectory.size, seed=seed, count=count)
-    ]
+    directions = np.zeros((count, trajectory.size), np.float32)
+    drawn = draws(trajectory.size, seed=seed, count=count)
+    for draw, out in zip(drawn, directions, strict=True):
+        normalized(draw, origin, tensors, normalize=normalize, include_1d=include_1d, out=out)
     if not all(direction.any() for direction in directions):
         raise LandscapeError(ZERO)
     labels = ("random direction",) if count == 1 else ("random direction 1", "random direction 2")
     return Plane(
         kind=kind,
         origin=origin,
-        directions=np.stack(directions).astype(np.float32),
+        directions=directions,
         labels=labels,
         unit=NORMALIZATIONS[normalize].unit,
         buffers=trajectory.buffers(row),

@@ -174,8 +174,7 @@ class Engine(PointEvaluator):
     def _measure(self, sets: Mapping[str, Samples], xy: Floats) -> dict[str, Floats]:
         shape = (ALL if self.population is not None else FEW, len(self.objective.names), len(xy))
         sums = {
-            name: torch.zeros(shape, dtype=self.origin.dtype, device=self.origin.device)
-            for name in sets
+            name: torch.zeros(shape, dtype=self.exact, device=self.origin.device) for name in sets
         }
         with torch.inference_mode(), self.threaded():
             if self._batches_first(sets):

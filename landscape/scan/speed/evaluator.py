@@ -30,6 +30,8 @@ from landscape.store.scans.records import Floats, Plane, Weights
 
 BATCHES = (64, 128, 256, 512, 1024, 2048, 8192)
 TRIAL_SAMPLES = 8192
+PART = 2**20
+"""So many weights of a point are computed at a time."""
 TRIALS = 2
 
 
@@ -70,7 +72,8 @@ class PointEvaluator:
     """A copy of a problem's model whose weights are set to points of a plane.
 
     Eval mode, `torch.inference_mode`, data in memory, sums in float64. Memory: the data, the
-    model, four vectors of P numbers in float64 and one batch's activations.
+    model, its copy, the plane itself and one batch's activations; up to a million weights the
+    plane again in float64, larger ones are converted some at a time.
 
     >>> import torch
     >>> from landscape.plane import line
@@ -111,7 +114,9 @@ class PointEvaluator:
         drawn = {"train": math.inf} if problem.draw is not None else None
         self.population: Mapping[str, float] | None = population or drawn
         # Apple's GPUs have no float64.
-        dtype = torch.float32 if place.type == "mps" else torch.float64
+        self.exact = torch.float32 if place.type == "mps" else torch.float64
+        """What points are computed in."""
+        dtype = self.exact if len(self.vector) <= PART else None
         self.origin = torch.from_numpy(plane.origin).to(place, dtype)
         self.directions = torch.from_numpy(plane.directions).to(place, dtype)
         self.decay = (
@@ -257,10 +262,14 @@ class PointEvaluator:
     def move(self, xy: NDArray[np.float64]) -> None:
         """Put the model at a point (D,) of the plane, with the statistics that hold there."""
         # From the origin each time: nothing accumulates, and at (0, 0) the weights are exact.
-        point = self.origin
-        for coordinate, direction in zip(xy.tolist(), self.directions, strict=True):
-            point = torch.add(point, direction, alpha=coordinate)
-        self.tied.move(point)
+        for start in range(0, len(self.vector), PART):
+            part = slice(start, start + PART)
+            point = self.origin[part].to(self.exact)
+            for coordinate, direction in zip(xy.tolist(), self.directions, strict=True):
+                point = torch.add(point, direction[part].to(self.exact), alpha=coordinate)
+            with torch.no_grad():
+                self.vector[part].copy_(point)
+        self.tied.settle()
         if self._between is not None:
             load_buffers(self.model, self._between.at(xy))
             spectral.compute(self.model)

@@ -303,7 +303,7 @@ class Intake:
 
 def is_finite(vector: Tensor) -> bool:
     """Whether all numbers are; without a vector of as many answers."""
-    return all(bool(torch.isfinite(part).all()) for part in vector.split(PART))
+    return all(bool(torch.isfinite(part).all()) for part in torch.split(vector, PART))
 
 
 def _moments_of(held: Arrays, name: str) -> Arrays:

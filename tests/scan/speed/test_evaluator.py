@@ -9,6 +9,7 @@ from landscape import plane
 from landscape.problem import half_square
 from landscape.scan import PointEvaluator
 from landscape.scan.speed import evaluator
+from landscape.scan.speed.strategies.batched import Stack
 
 NAMES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 POINTS = np.array([[0, 0], [1, 1], [-1, 1], [1, -1], [-1, -1], [0.3, -0.7], [0, 0], [8, 5]])
@@ -36,6 +37,21 @@ def test_points_against_a_plain_loop(problem, trained, oracle, model):
     points = PointEvaluator(made, where)
     for xy in POINTS:
         assert_agree(points.at(xy), expected(oracle(model), made, where, xy))
+
+
+def test_a_large_models_points_are_computed_in_parts(problem, trained, monkeypatch):
+    made = problem("dense")
+    where = plane.random(trained(made).trajectory, include_1d=True)
+    whole = PointEvaluator(made, where)
+    monkeypatch.setattr(evaluator, "PART", 7)
+    parts = PointEvaluator(made, where)
+    assert (whole.directions.dtype, parts.directions.dtype) == (torch.float64, torch.float32)
+    for xy in POINTS:
+        whole.move(xy)
+        parts.move(xy)
+        assert parts.vector.equal(whole.vector)
+    for one, other in zip(Stack(parts).at(POINTS), Stack(whole).at(POINTS), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
 
 def test_recomputed_statistics_against_a_plain_loop(problem, trained, oracle):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -20,27 +20,38 @@ from landscape.store.scans.records import Floats
 class Stack:
     """The weights of K points, of all parameters or some of them.
 
-    Memory: K times those weights, in float64 while they are computed; no more, however many
-    points there are.
+    Memory: K times those weights, in float64 while they are computed (of a large model tensor by
+    tensor); no more, however many points there are.
     """
 
     def __init__(self, evaluator: PointEvaluator, without: Iterable[str] = ()) -> None:
         omitted = set(without)
         layout = evaluator.tied.layout
         self._parameters = [part for part in layout.parameters if part.name not in omitted]
-        self._dtype = evaluator.vector.dtype
+        self._dtype, self._exact = evaluator.vector.dtype, evaluator.exact
         self._origin = _columns(evaluator.origin[None], self._parameters, layout)[0]
         self._directions = _columns(evaluator.directions, self._parameters, layout)
 
     def at(self, xy: Floats) -> list[Tensor]:
         """The parameters' tensors (K, ...) at the points ``xy`` (K, D)."""
-        place = torch.from_numpy(xy).to(self._directions)
+        place = torch.from_numpy(xy).to(self._directions.device, self._exact)
+        if self._directions.dtype != self._exact:
+            return list(self._by_tensor(place))
         flat = torch.addmm(self._origin, place, self._directions).to(self._dtype)
         parts = torch.split(flat, [part.size for part in self._parameters], 1)
         return [
             values.reshape(len(xy), *part.shape)
             for part, values in zip(self._parameters, parts, strict=True)
         ]
+
+    def _by_tensor(self, place: Tensor) -> Iterator[Tensor]:
+        start = 0
+        for part in self._parameters:
+            columns = slice(start, start + part.size)
+            start += part.size
+            origin, directions = self._origin[columns], self._directions[:, columns]
+            found = torch.addmm(origin.to(self._exact), place, directions.to(self._exact))
+            yield found.to(self._dtype).reshape(len(place), *part.shape)
 
     def named(self, tensors: list[Tensor]) -> dict[str, Tensor]:
         """The same by the parameters' names."""
