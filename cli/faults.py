@@ -10,6 +10,16 @@ from pathlib import Path
 from landscape.errors import one_line, own_line
 
 
+ALLOCATORS = ("can't allocate memory", "out of memory")
+"""What PyTorch says, in an error of any other kind, where there is no more memory."""
+
+
+def no_memory(error: Exception) -> bool:
+    """Whether memory ran out, here or in a worker."""
+    said = isinstance(error, RuntimeError) and any(words in str(error) for words in ALLOCATORS)
+    return isinstance(error, MemoryError) or said
+
+
 def reported(error: Exception) -> str:
     """The line: whose code failed and where, or a log with the traceback to report.
 

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import landscape
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, one_line
 
 from .bench import bench
 from .command import Command
@@ -34,6 +34,9 @@ from .train import train
 from .view import view
 
 
+RAN_OUT = "memory ran out ({}); give less to do at a time, or free some"
+
+
 class _Reporting(TyperGroup):
     """Turns a mistake or a fault into one line and exit code 1, Ctrl-C into 130."""
 
@@ -44,9 +47,9 @@ class _Reporting(TyperGroup):
         try:
             return super().main(*args, **more)
         except Exception as error:
-            from .faults import reported
+            from .faults import no_memory, reported
 
-            _complain(reported(error))
+            _complain(RAN_OUT.format(one_line(error)) if no_memory(error) else reported(error))
             sys.exit(1)
 
     def invoke(self, ctx: Any) -> Any:
@@ -62,7 +65,7 @@ class _Reporting(TyperGroup):
         except BrokenPipeError:
             raise  # `landscape info RUN | head -1`: who reads has enough, click ends it quietly
         except MemoryError as error:
-            _complain(f"memory ran out ({error}); give less to do at a time, or free some")
+            _complain(RAN_OUT.format(one_line(error)))
             raise typer.Exit(1) from error
         except OSError as error:
             place = f" {error.filename}" if error.filename else ""

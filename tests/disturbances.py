@@ -20,7 +20,6 @@ import json
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import sys
@@ -409,17 +408,6 @@ def twice(command: Command, base: Prepared, place: Path, rng: random.Random) -> 
     return next((done for done in ended if done.code), ended[0])
 
 
-def without_memory(command: Command, base: Prepared, place: Path, rng: random.Random) -> Done:
-    """Somewhere on the way no more memory is to be had, in its workers neither."""
-    has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    most = has + rng.randrange(2**16, 2**26)
-
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-    return run(command.words, place, begun=limited)
-
-
 FAULTS: dict[str, Callable[[Command, Prepared, Path, random.Random], Done]] = {
     "kill": killed,
     "ctrl-c": interrupted,
@@ -429,7 +417,6 @@ FAULTS: dict[str, Callable[[Command, Prepared, Path, random.Random], Done]] = {
     "clock": set_back,
     "twice": twice,
     "readers": read_meanwhile,
-    "memory": without_memory,
 }
 MOUNTED = ("full", "read-only")
 """Those that need a disk of their own."""

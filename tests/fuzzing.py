@@ -47,9 +47,11 @@ from landscape.store.vetting import registry
 from landscape.store.vetting.block import MARK, block, digest
 
 FIXTURES = Path(__file__).parent / "fixtures" / "0.1.0.tar.xz"
-SLOW, STUCK = 20, 300
+SLOW, ENDLESS = 20, 60
 """Seconds of processor time that a command may take on a mutant, and seconds after which the whole
 process ends: within HDF5 nothing else interrupts it."""
+STUCK = 3600
+"""Seconds for `TOGETHER` mutants, should one wait for what never comes."""
 ODD: tuple[Any, ...] = (
     *(None, True, -1, 0, 1, 2, 7, 2**31, 2**63, 2**70, -(2**70), 10**400, 0.5, -0.0, 1e-320),
     *(float("nan"), float("inf"), -float("inf"), 1e308),
@@ -574,6 +576,7 @@ def wrong_with(code: int, said: str) -> str:
 def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None]) -> int:
     """Do mutants; how many there were."""
     count = 0
+    faulthandler.register(signal.SIGVTALRM, file=sys.__stderr__, chain=True)
     for number in numbers:
         if count % TOGETHER == 0:
             faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
@@ -583,6 +586,7 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
         farm.own(mine=mine)
         signal.signal(signal.SIGPROF, too_slow)
         signal.setitimer(signal.ITIMER_PROF, SLOW)
+        signal.setitimer(signal.ITIMER_VIRTUAL, ENDLESS)
         try:
             wrong = wrong_with(*said_by(mutant.command))
         except BaseException as error:
@@ -591,6 +595,7 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
             wrong = "".join(traceback.format_exception(error)[-3:])
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         count += 1
         if wrong:
             report(mutant, wrong)
@@ -601,6 +606,7 @@ def run(farm: Farm, numbers: Iterator[int], report: Callable[[Mutant, str], None
             farm.put_back(f"{mutant.file.rpartition('/shards/')[0]}/trajectory.h5")
         shutil.rmtree(farm.place / "out", ignore_errors=True)
     faulthandler.cancel_dump_traceback_later()
+    faulthandler.unregister(signal.SIGVTALRM)
     return count
 
 

@@ -107,3 +107,40 @@ def test_the_trajectory_opens_in_plain_h5py(trained: Path):
         assert file.attrs["format"] == "landscape-trajectory"
         assert file["step"][0] == 0
         assert file["weights"].shape == (len(file["step"]), 8 * 3 + 8 * 9 + 2 * 9)
+
+
+GREEDY = """
+import os, torch
+from landscape.problem import Problem
+
+class Greedy(torch.nn.Linear):
+    def forward(self, x):
+        if os.environ.get("GREEDY") and len(x) == 40:
+            torch.empty(10**14)
+        return super().forward(x)
+
+def make():
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    return Problem(Greedy(2, 2), (x, (x[:, 0] > 0).long()))
+"""
+
+
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("--workers", "2"), marks=pytest.mark.slow)], ids=["here", "two"]
+)
+def test_no_memory_is_one_line_also_in_a_worker(landscape, tmp_path, monkeypatch, workers):
+    (tmp_path / "own.py").write_text(GREEDY)
+    problem = ("--problem", f"{tmp_path / 'own.py'}:make")
+    run = tmp_path / "run"
+    assert landscape("train", *problem, "--steps", 2, "-o", run, "-q").code == 0
+    monkeypatch.setenv("GREEDY", "1")
+    scan = ("scan", run, "--plane", "random", "--size", 5, "-q", *workers)
+    result = landscape(*scan)
+    assert result.code == 1
+    assert result.err == (
+        "landscape: error: memory ran out (RuntimeError: [enforce fail at alloc_cpu.cpp:127] err "
+        "== 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 400000000000000 "
+        "bytes. Error code 12 (Cannot allocate memory)); give less to do at a time, or free some\n"
+    )
+    monkeypatch.delenv("GREEDY")
+    assert landscape(*scan, "--overwrite").code == 0
