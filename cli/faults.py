@@ -9,7 +9,6 @@ from pathlib import Path
 
 from landscape.errors import one_line, own_line
 
-
 ALLOCATORS = ("can't allocate memory", "out of memory")
 """What PyTorch says, in an error of any other kind, where there is no more memory."""
 

@@ -33,7 +33,6 @@ from .train import EXAMPLES as TRAINING
 from .train import train
 from .view import view
 
-
 RAN_OUT = "memory ran out ({}); give less to do at a time, or free some"
 
 
