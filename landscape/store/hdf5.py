@@ -116,7 +116,9 @@ def identity(path: Path) -> registry.Identity | None:
     """Which file lies at a path; None where there is none."""
     try:
         return registry.identity(path)
-    except FileNotFoundError:
+    except OSError:
+        if path.exists():
+            raise
         return None
 
 
