@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_nothing_is_asked_of_anywhere(site):
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"<(?:script|img|iframe)[^>]*src=\"(?:https?:)?//", text), page
         assert not re.search(r"<link[^>]*rel=\"stylesheet\"[^>]*href=\"(?:https?:)?//", text), page
+
+
+def test_help_builds_nothing(tmp_path):
+    command = [sys.executable, str(ROOT / "docs" / "make_site.py"), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: make_site.py [-h] [folder]\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_to_nowhere_ends_it(tmp_path):

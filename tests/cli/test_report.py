@@ -53,8 +53,10 @@ def test_only_what_is_there_measures_nothing(landscape, trained, tmp_path):
 
 
 def test_a_page_has_a_pages_name(landscape, trained, tmp_path):
-    done = landscape("report", trained, "--only-what-is-there", "-o", tmp_path / "page.pdf")
+    before = sorted(trained.rglob("*"))
+    done = landscape("report", trained, "-o", tmp_path / "page.pdf")
     assert done.code == 1
+    assert sorted(trained.rglob("*")) == before  # said before anything is measured
     assert done.err == f"landscape: error: a page must end in .html, got {tmp_path / 'page.pdf'}\n"
 
 

@@ -150,9 +150,9 @@ def test_figures_are_saved_with_their_captions(plane, tmp_path):
 def test_pyplot_is_left_alone(plane):
     import matplotlib.pyplot as plt
 
-    backend = matplotlib.get_backend()
+    backend, open_before = matplotlib.get_backend(), plt.get_fignums()
     plane.contour()
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == open_before
     assert matplotlib.get_backend() == backend
 
 

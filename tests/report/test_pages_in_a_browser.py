@@ -69,6 +69,9 @@ def test_the_dark_page_has_dark_pictures(chromium, files):
         }"""
         body = "getComputedStyle(document.body).backgroundColor"
         shades[scheme] = (page.locator("img").first.evaluate(corner), page.evaluate(body))
+        page.goto(files["escaped"].as_uri())  # the frame before its plane is there
+        frame = "(frame) => getComputedStyle(frame).backgroundColor"
+        assert page.locator("#explorer").evaluate(frame) == shades[scheme][1]
         context.close()
     assert shades["light"] == (255, "rgb(255, 255, 255)")
     assert shades["dark"] == (20, "rgb(20, 22, 26)")
