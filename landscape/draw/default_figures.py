@@ -17,8 +17,9 @@ from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
 from landscape.store.sources import ScanSource
 
-PREFERRED = "along"
-"""Kind of the planes that a map of several runs shows unless a name is given."""
+PREFERRED = ("along", "random")
+"""Kinds of the planes that a map of several runs shows unless a name is given, the first there is:
+each run has them, and of the surroundings of their weights networks can be compared."""
 OF_RUNS = ("run", "diagnosis", "sweep")
 """What kinds need that show no scan."""
 
@@ -176,7 +177,7 @@ def _planes(given: Sequence[ScanSource]) -> list[Work]:
         planes = [work for path in source.scans if _is_plane(work := open_work(path))]
         if not planes:
             raise sources.no_scan("a map", source.path, what="a scan of a plane of each run")
-        works += [min(planes, key=_is_another)] if several else planes
+        works += [min(planes, key=comparable)] if several else planes
     return works
 
 
@@ -194,8 +195,10 @@ def _valleys(given: Sequence[ScanSource]) -> list[Work]:
     return works
 
 
-def _is_another(work: Work) -> bool:
-    return not (isinstance(work.subject, Scan) and work.subject.plane.kind == PREFERRED)
+def comparable(work: Work) -> int:
+    """A plane's place among those of its run that a map may show, the least first."""
+    kind = work.subject.plane.kind if isinstance(work.subject, Scan) else ""
+    return PREFERRED.index(kind) if kind in PREFERRED else len(PREFERRED)
 
 
 def _is_plane(work: Work) -> bool:

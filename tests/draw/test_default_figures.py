@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from landscape.draw import default_figures
@@ -90,3 +92,13 @@ def test_several_kinds_are_planned_in_the_order_they_are_asked_for(plane, tmp_pa
         "choose with --kind and --scan, or give a folder"
     )
     assert refused([plane], asked=("contour", "none")).endswith(", got none")
+
+
+def test_of_several_runs_the_planes_that_each_has_are_compared(planted, tmp_path):
+    works = []
+    for kind in ("drift", "event", "random", "along"):
+        scan = planted.bowl(3, 3)
+        scanfile.save(tmp_path / f"{kind}.h5", replace(scan, plane=replace(scan.plane, kind=kind)))
+        works.append(default_figures.open_work(tmp_path / f"{kind}.h5"))
+    places = {one.path.stem: default_figures.comparable(one) for one in works}
+    assert places == {"along": 0, "random": 1, "drift": 2, "event": 2}
