@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
@@ -85,6 +86,19 @@ def line(axes: Axes, x: Floats, values: Floats, measure: str, *, joined: bool = 
     gap = np.isnan(np.concatenate([[np.nan], shown, [np.nan]]))
     alone = ~gap[1:-1] & ((gap[:-2] & gap[2:]) | (not joined))
     axes.plot(x[alone], shown[alone], ".", color=shade, ms=3.5, zorder=3)
+
+
+def measured(axes: Axes, step: NDArray[np.int64], loss: Floats, colour: str) -> None:
+    """Draw losses of some steps as dots, joined only where no step lies between two of them."""
+    axes.plot(step, loss, "o", color=colour, ms=1.2, mew=0, zorder=3)
+    apart = np.flatnonzero(np.diff(step) != 1) + 1
+    axes.plot(
+        np.insert(step.astype(np.float64), apart, np.nan),
+        np.insert(loss, apart, np.nan),
+        color=colour,
+        lw=0.6,
+        zorder=3,
+    )
 
 
 def infinite(axes: Axes, x: Floats, values: Floats, measure: str) -> None:

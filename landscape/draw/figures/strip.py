@@ -7,14 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-from numpy.typing import NDArray
 
-from landscape.draw.elements import episodes
+from landscape.draw.elements import episodes, plots
 from landscape.draw.look import theme
 from landscape.draw.look.scale import through
 from landscape.draw.sheet import page
 from landscape.quantities import number
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Scan
 
 HEIGHT = 0.66
 """Inches."""
@@ -67,20 +66,7 @@ def draw(axes: Axes, scan: Scan, room: float) -> None:
     for k, path in enumerate(shown):
         seen = np.isfinite(path.true_loss)
         colour = theme.PATH if len(shown) == 1 else theme.RUNS[k % len(theme.RUNS)]
-        _curve(axes, path.step[seen], path.true_loss[seen], colour)
-
-
-def _curve(axes: Axes, step: NDArray[np.int64], loss: Floats, colour: str) -> None:
-    """Draw each measured loss as a dot, joined only where no step lies between two of them."""
-    axes.plot(step, loss, "o", color=colour, ms=1.2, mew=0, zorder=3)
-    apart = np.flatnonzero(np.diff(step) != 1) + 1
-    axes.plot(
-        np.insert(step.astype(np.float64), apart, np.nan),
-        np.insert(loss, apart, np.nan),
-        color=colour,
-        lw=0.6,
-        zorder=3,
-    )
+        plots.measured(axes, path.step[seen], path.true_loss[seen], colour)
 
 
 def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:

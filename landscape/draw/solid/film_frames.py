@@ -238,7 +238,7 @@ def _curve(sheet: Page, scene: Scene, form: Format) -> Cursor:
     axes = sheet.axes(width - SIDE + 0.5, TOP + 0.45, SIDE - 0.65, height - TOP - BOTTOM - 1.0)
     for path in known:
         there = np.isfinite(path.true_loss)
-        axes.plot(path.step[there], path.true_loss[there], color=theme.now().train, lw=1.2)
+        plots.measured(axes, path.step[there], path.true_loss[there], theme.now().train)
     axes.set_yscale("log" if scene.scale.log else "linear")
     values = np.concatenate([path.true_loss[np.isfinite(path.true_loss)] for path in known])
     plots.upright(axes, values, scene.scan.constant_loss, log=scene.scale.log)
