@@ -44,7 +44,7 @@ ToleranceOption = Annotated[
     float,
     typer.Option(
         help="Measure only as many points as interpolating the others to this relative error "
-        "takes, tested at 64 held-out random points. Several --planes are measured throughout.",
+        "takes, tested at 32 held-out random points. Several --planes are measured throughout.",
         rich_help_panel=SPEED,
     ),
 ]

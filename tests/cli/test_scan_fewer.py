@@ -31,7 +31,7 @@ def test_a_tolerance_is_printed_with_its_test(landscape, run):
     assert off["quantile95"] <= 0.1
     assert (
         f"  {percent(scan.measured.mean())} of the points are measured, the others interpolated, "
-        "which was tested at 64 held-out random points"
+        "which was tested at 32 held-out random points"
     ) in result.out
     assert "  Of those below the cap none was taken to lie above it; " in result.out
     below = f"training loss below {2 * scan.constant_loss:.4g}, at {off['below']} of them, "

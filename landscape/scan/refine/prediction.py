@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,9 +17,12 @@ from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Floats
 
 AROUND = 16
-"""How rough a measure is at a point is seen at so many measured ones around it."""
+"""How rough a measure is at a point is seen at so many measured ones around it, each weighed by
+one over its distance squared: a plateau isn't rough because a cliff ends not far away."""
 FEWEST = 8
 """Of fewer finite losses nothing is to be said about the points between."""
+MEAN_TO_RMS = math.sqrt(math.pi / 2)
+"""From the mean of normal errors' sizes to the root of their mean square."""
 UNKNOWN = 1e9
 """The error expected beside points whose loss isn't finite: these must be measured."""
 
@@ -146,7 +150,10 @@ class Interpolant:
         count = min(AROUND + 1, len(self._here))
         away, around = self._tree.query(self._points[rows], k=count)
         # Of a point that is left out its own roughness says nothing new.
-        around = np.where(away[:, :1] == 0, around[:, 1:], around[:, :-1])
+        own = away[:, :1] == 0
+        around = np.where(own, around[:, 1:], around[:, :-1])
+        shares = np.where(own, away[:, 1:], away[:, :-1]) ** -2.0
+        shares /= shares.sum(1, keepdims=True)
         found = {}
         for name, values in self._measures.items():
             if name in ACCURACIES:
@@ -155,7 +162,7 @@ class Interpolant:
             candidates = [
                 one
                 for scale in self._scales(name)
-                for one in self._on(scale, name, rows, weights, around)
+                for one in self._on(scale, name, rows, weights, (around, shares))
             ]
             guesses, errors = (np.array(part) for part in zip(*candidates, strict=True))
             best = errors.argmin(0), np.arange(len(rows))
@@ -170,10 +177,10 @@ class Interpolant:
         name: str,
         rows: Rows,
         weights: Mapping[int, InterpolationWeights],
-        around: Rows,
+        around: tuple[Rows, Floats],
     ) -> list[Candidate]:
-        """What each order says on a scale."""
-        known, more = scale.to(self._finite(name)), np.zeros(len(rows))
+        """What each order says on a scale; ``around`` are measured points with their shares."""
+        known, more, (there, shares) = scale.to(self._finite(name)), np.zeros(len(rows)), around
         if name in self._base:
             base = scale.to(np.where(np.isfinite(self._base[name]), self._base[name], 1.0))
             known, more = known - base[self._known], base[rows]
@@ -181,7 +188,7 @@ class Interpolant:
         for order, made in weights.items():
             out = self._left_out[order]
             roughness = np.abs(out.of(known) - known) / out.power
-            off = np.sqrt((roughness[around] ** 2).mean(1)) * made.power
+            off = MEAN_TO_RMS * (roughness[there] * shares).sum(1) * made.power
             values = scale.back(made.of(known) + more)
             found.append((values, off * scale.slope(values)))
         return found

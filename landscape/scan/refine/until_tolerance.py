@@ -17,18 +17,17 @@ from landscape.store.scans.attributes import LOSSES
 from landscape.store.scans.certificates import Certificate, Promise
 from landscape.store.scans.records import Floats, Scan
 
-HELD_OUT = 64
+HELD_OUT = 32
 """Random points that a certificate is made from."""
-ABOVE = 16
+ABOVE = 8
 """So many of them lie where losses are expected above the cap; of a region that has fewer, all."""
+FEW = 64
+"""So many points that are left are measured: there is next to nothing to save."""
 COARSEST = 7
 """Points an axis of the first grid: 2 % of 51 x 51."""
 LEAST, GROWTH = 12, 0.25
 """A round measures at least 12 points, and a quarter of as many as there are where all others may
 be off by more than the tolerance: where half of them may, half of that."""
-NEARLY = 1.5
-"""The test is taken as soon as what is expected is within so many times the promise: with the
-held-out points, of which that knows nothing, it may be within."""
 LAST = 4
 """So many times the lowest loss is looked for where it is expected, and measured."""
 
@@ -50,7 +49,7 @@ def check(tolerance: float) -> None:
 def too_few(shape: Sequence[int]) -> bool:
     """Whether a grid has too few points to test anything: all of them are measured."""
     first = math.prod(min(count, COARSEST) for count in shape)
-    return math.prod(shape) - first <= HELD_OUT
+    return math.prod(shape) - first <= FEW
 
 
 @dataclass
@@ -93,8 +92,8 @@ class Refinement:
         below = self._expected_below()
         random = np.random.Generator(np.random.PCG64([self.scan.plane.seed, HELD_OUT]))
         # With too few points to test anything all are measured, without an attempt.
-        held, attempts = np.empty(0, np.int64), int((~self._known).sum() > HELD_OUT)
-        while np.count_nonzero(~self._known) > HELD_OUT:
+        held, attempts = np.empty(0, np.int64), int((~self._known).sum() > FEW)
+        while np.count_nonzero(~self._known) > FEW:
             fresh = self._fresh(held, below, random)
             held = np.union1d(held, fresh)
             if len(fresh):
@@ -102,17 +101,16 @@ class Refinement:
             rows = np.flatnonzero(~self._known)
             between = self._between(np.flatnonzero(self._known))
             expected = self._expected(between.at(rows))
-            if self._good(expected / NEARLY, below[rows]):
-                if self._passes(held, below, attempts):
-                    self._take(held)
+            if self._good(expected, below[rows]):
+                passed = self._passes(held, below, attempts)
+                self._take(held)
+                if passed:
                     yield from self._lowest()
                     return
-                if self._good(expected, below[rows]):
-                    # The held-out points met what the others know nothing of: they must learn
-                    # it, and the next test takes new ones.
-                    self._take(held)
-                    held, attempts = held[:0], attempts + 1
-                    continue
+                # The held-out points met what the others know nothing of: they must teach it,
+                # and the next test takes new ones.
+                held, attempts = held[:0], attempts + 1
+                continue
             bad = float((expected > 1).mean())
             count = max(LEAST, int(GROWTH * bad * self._known.sum()))
             points, spacing = self._points[rows], between.spacing(rows)
@@ -242,10 +240,7 @@ class Refinement:
         )
 
     def _passes(self, held: Rows, below: Mask, attempts: int) -> bool:
-        """Make the certificate of the held-out points, and say whether all is near enough.
-
-        That is where they pass and what is expected of all other points is within it too.
-        """
+        """Make the certificate of the held-out points, and say whether they are near enough."""
         known = np.union1d(np.flatnonzero(self._known), held)
         between = self._between(known)
         guesses = between.left_out(held)
@@ -262,11 +257,8 @@ class Refinement:
             {name: promises[name].floor for name in self._losses},
             below[held],
         )
-        if not self.certificate.passed:
-            return False
         self._wrong = {name: self._exceeding(name, guess) for name, guess in guesses.items()}
-        rest = np.setdiff1d(np.arange(len(self._known)), known)
-        return not len(rest) or self._good(self._expected(between.at(rest)), below[rest])
+        return self.certificate.passed
 
     def _exceeding(self, name: str, guess: Guess) -> float:
         """By how much 95 % of the held-out errors of a measure exceed what was expected at most."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
+from landscape.scan.refine import interpolation
 from landscape.scan.refine.until_tolerance import ABOVE, COARSEST, HELD_OUT, Refinement
 from landscape.store.scans.records import Plane, Scan
 
@@ -322,8 +324,25 @@ def test_what_must_be_measured_is_and_so_is_the_minimum():
     assert line.measures["train_loss"].max() == pytest.approx(heights.max(), rel=1e-4)
 
 
+@pytest.fixture
+def solved_once(monkeypatch):
+    """Scans of other seeds measure the same points until a test fails: their systems are kept."""
+    both = interpolation.both
+
+    @lru_cache(maxsize=128)
+    def solved(measured: bytes, wanted: bytes, order: int):
+        points = (np.frombuffer(part).reshape(-1, 2) for part in (measured, wanted))
+        return both(*points, order)
+
+    def looked_up(measured, wanted, order):
+        return solved(measured.tobytes(), wanted.tobytes(), order)
+
+    monkeypatch.setattr(interpolation, "both", looked_up)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("surface", PLANTED)
+@pytest.mark.usefixtures("solved_once")
 def test_what_is_said_of_the_others_is_right_for_19_of_20_certificates(surface):
     wrong = []
     for seed in range(200):

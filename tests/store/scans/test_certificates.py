@@ -67,6 +67,10 @@ def test_one_of_twenty_below_may_be_twice_as_far_off_and_none_above_on_the_wrong
     assert not certificate(exact + off, exact).passed
     off[0], off[-1] = 0, -2.1
     assert not certificate(exact + off, exact).passed
+    off[-1] = 7.0  # above the cap one of twenty by the factor's square, 2.25
+    assert certificate(exact + off, exact).passed
+    off[-1] = 8.0
+    assert not certificate(exact + off, exact).passed
 
 
 @pytest.mark.parametrize("failures", [0, 1, 5, 19])
