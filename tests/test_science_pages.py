@@ -245,7 +245,7 @@ def long_training() -> list[str]:
     ]
     assert all(1 < factor < 10 for each in grown for factor in each)  # "less than in proportion"
     parameters = builtin("mlp", "digits").layout.size
-    seeds = minima()["small", "4 seeds"]
+    seeds, vit = minima()["small", "4 seeds"], minima()["transformer", "2 seeds"]
     others = ("resnet", "fashion-cnn")
     walks = [f"{100 * numbers(motion[name]['walk'])[0]:.0f}" for name in others]
     lines = [walls[name]["straight line"] for name in others]
@@ -285,6 +285,8 @@ def long_training() -> list[str]:
         f"{two(min(numbers(walls[hottest]['units matched'])))} points are left",
         f"of four networks trained from different seeds the error is {seeds['line, points']} "
         f"points higher, after their units are matched {seeds['after matching']}",
+        f"transformers aren't: {numbers(vit['line, points'])[0]:.0f} points, after matching "
+        f"{numbers(vit['after matching'])[0]:.0f}",
         f"a CNN on {samples:,} images of Fashion-MNIST, one seed each",
         f"{walks[0]} and {walks[1]} % of the squared displacement is a walk",
         f"straight lines ({lines[0]} and {lines[1]} points)",
