@@ -126,8 +126,9 @@ def test_own_loop_is_a_problem_for_the_command_line(tmp_path):
     assert sum(tensor.numel() for tensor in waves.model.parameters()) == 3 * 8 + 1
 
 
-def test_independent_minima_are_joined_where_they_are_copies():
+def test_independent_minima_are_joined_where_they_are_copies(monkeypatch):
     """A network and itself with units in another order: a barrier, and none after matching."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))  # as of a script that is started there
     functions = runpy.run_path(str(EXAMPLES / "independent_minima.py"))
     made = functions["made"]("small", 0)
     one = problem.flat(made.model).double().numpy()
@@ -149,3 +150,12 @@ def test_independent_minima_are_joined_where_they_are_copies():
     assert found.line.loss[0, 1] > 0
     assert found.matched.loss[0, 1] == pytest.approx(0, abs=1e-6)
     assert len(found.cells()) == len(functions["HEAD"])
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("tanh", 8970), ("normalized", 9226), ("transformer", 18026)]
+)
+def test_small_networks_are_problems_for_the_command_line(name, parameters):
+    made = problem.load(f"{EXAMPLES / 'networks.py'}:{name}")
+    assert made.layout.size == parameters
+    assert made.model(made.train[0][:5]).shape == (5, 10)
