@@ -23,6 +23,7 @@ def stage_files(stage):
     return sorted(folder.rglob("*.py")) or [folder.with_suffix(".py")]
 
 
+@pytest.mark.slow
 def test_the_picture_is_drawn(script, tmp_path):
     script["main"](tmp_path / "rooms.png")
     with Image.open(tmp_path / "rooms.png") as found, Image.open(script["PICTURE"]) as kept:

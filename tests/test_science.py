@@ -78,6 +78,7 @@ def test_ranges_and_counts(modules):
     assert modules[0].counted(["b", "a", "b"]) == "b 2, a 1"
 
 
+@pytest.mark.slow
 def test_motion_and_distances_of_a_regime(modules, runs):
     _, tables, *_ = modules
     [row] = cells(tables.motion(runs, ["small", "absent"]))

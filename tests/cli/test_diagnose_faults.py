@@ -82,6 +82,7 @@ def test_how_to_replace_a_fuller_verdict():
     )
 
 
+@pytest.mark.slow
 def test_a_full_disk_and_on_after_making_room(run, landscape, tmp_path):
     done = script(
         tmp_path / "disk",

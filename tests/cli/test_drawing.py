@@ -58,6 +58,7 @@ def test_a_command_draws_in_another_process_what_it_would_here(trained, tmp_path
     assert result.stdout.split("\n")[-len(files) - 1 :] == [*(f"  {file}" for file in files), ""]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("apart")
 def test_what_fails_there_says_why(scanned):
     (scanned.parents[1] / "figures").write_text("not a folder")
@@ -70,6 +71,7 @@ def test_what_fails_there_says_why(scanned):
         draw(scanned, [])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("apart")
 def test_an_error_lets_it_draw_what_is_there_first(scanned, capsys):
     with pytest.raises(LandscapeError, match=r"^the next plane$"):

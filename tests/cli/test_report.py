@@ -91,6 +91,7 @@ def test_the_line_that_opens_it_can_be_typed(landscape, trained, tmp_path):
     assert shlex.split(line)[-1] == (folder / "report.html").as_uri()
 
 
+@pytest.mark.slow
 def test_what_can_not_be_measured_says_why(landscape, tmp_path):
     run = tmp_path / "run"
     assert landscape("train", *SMALL[:-2], "--lr", 1e12, "-q", "-o", run).code == 0

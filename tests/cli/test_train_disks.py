@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from landscape.store import read
 from landscape.store.check import verify
 
@@ -12,6 +14,7 @@ from .test_train_resume import same
 OPTIONS = " ".join(map(str, (*SMALL, "--record", "1", "--quiet")))
 
 
+@pytest.mark.slow
 def test_a_full_disk_and_on_after_making_room(landscape, tmp_path):
     done = script(
         tmp_path / "disk",

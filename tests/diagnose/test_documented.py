@@ -25,6 +25,7 @@ def fine(trained, tmp_path, monkeypatch):
     return read(Path("runs/fine"))
 
 
+@pytest.mark.slow
 def test_the_examples_run(fine, capsys):
     names: dict[str, object] = {}
     for block in BLOCKS:

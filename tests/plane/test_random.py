@@ -77,6 +77,7 @@ def test_directions_are_nearly_orthogonal_and_of_both_signs(plant, walk):
     assert abs((found.directions > 0).mean() - 0.5) < 0.02
 
 
+@pytest.mark.slow
 def test_mean_squared_cosine_with_anything_is_one_over_size(plant, walk):
     trajectory = plant(walk(2, 50))
     target = np.random.default_rng(9).standard_normal(50)

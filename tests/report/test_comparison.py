@@ -74,6 +74,7 @@ def test_what_was_not_names_its_command(runs):
     )
 
 
+@pytest.mark.slow
 def test_seeds(runs, sweep):
     places = sorted(path.parent for path in sweep.glob("*/run.json"))
     made = comparison.gathered(places[:2])

@@ -8,6 +8,7 @@ from landscape.report import comparison, comparison_page, document, sweep_page
 
 from .conftest import NAMES
 
+pytestmark = pytest.mark.slow
 WIDTHS = (360, 1440)
 PAGES = ("escaped", "drifting", "diverged", "sweep", "comparison")
 
@@ -23,7 +24,7 @@ def files(runs, pages, sweep, tmp_path_factory):
     return {name: document.save(page, folder / f"{name}.html") for name, page in written.items()}
 
 
-@pytest.mark.parametrize("width", [WIDTHS[0], pytest.param(WIDTHS[1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
 def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):
     context = chromium.new_context(

@@ -136,7 +136,9 @@ def test_many_times(tmp_path, everything):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("until", [4, 17, 23])
+@pytest.mark.parametrize(
+    "until", [17, *(pytest.param(step, marks=pytest.mark.slow) for step in (4, 23))]
+)
 def test_whatever_is_recorded(tmp_path, problem, options, until):
     made, settings = problem(), Settings(lr=0.3, momentum=0.8, batch_size=8, epochs=4)
     expected = trained(tmp_path / "whole", made, settings, **options)

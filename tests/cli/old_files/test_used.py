@@ -178,6 +178,7 @@ def as_it_was(marks: dict[str, Any], run: str) -> dict[str, Any]:
     return {n: mark for n, mark in marks.items() if n not in anew and "before-onset" not in n}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "epochs", "outcome"), [("learned", 1, "learned"), ("escaped", 2, "escaped")]
 )

@@ -68,6 +68,7 @@ def test_ratio_is_the_mean_over_pairs(recorded, problem):
     assert found.ratio == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_how_each_moves_is_read_off_its_sketches(every_step):
     trajectory = every_step.trajectory
     found = replica_spread.spread_of([trajectory, trajectory], trajectory.row_weights(0))

@@ -13,6 +13,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / math.sqrt((a @ a) * (b @ b)))
 
 
+@pytest.mark.slow
 def test_of_snapshots_by_hand(every_step, monkeypatch):
     trajectory = every_step.trajectory
     monkeypatch.setattr(type(trajectory), "sketch_seed", lambda self: None)

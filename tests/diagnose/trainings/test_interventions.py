@@ -264,6 +264,7 @@ def test_a_run_that_never_learned_is_tried_at_other_rates(tmp_path, escaped):
     assert 1e-4 not in learns
 
 
+@pytest.mark.slow
 def test_orders_are_tried_until_they_decide(escaped):
     run, problem = escaped
     subject = Subject(run, problem)
@@ -361,6 +362,7 @@ class Reader(nn.Module):
         return self.output(self.lstm(inputs)[0][:, -1])
 
 
+@pytest.mark.slow
 def test_an_escaped_recurrent_run_is_tried_again_but_for_the_plateau(tmp_path):
     torch.manual_seed(0)
     inputs = torch.randn(96, 6, 1, generator=torch.Generator().manual_seed(0))

@@ -39,6 +39,7 @@ def told(run, problem, pool, listener=lambda name, share: None):
     return diagnosis, conclude(diagnosis)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_lost_costs_its_training_only(escaped):
     run, problem = escaped
     diagnosis, verdict = told(run, problem, Loses())

@@ -206,6 +206,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["sequential", "shared", "folded"])
 def test_memory_is_capped(strategy):
     # At once, the one layer takes 150 MB.

@@ -75,7 +75,9 @@ def test_rows_are_the_averages_with_their_losses(tmp_path, made):
 
 
 @pytest.mark.parametrize("options", [{}, {"options": Options(parameters=("0.*",))}], ids=str)
-@pytest.mark.parametrize("until", [0, 5, 17])
+@pytest.mark.parametrize(
+    "until", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (0, 17))]
+)
 def test_both_go_on_to_the_bit(tmp_path, made, until, options):
     expected = trained(tmp_path / "whole", made, **options)
     trained(tmp_path / "run", made, until=until, **options)

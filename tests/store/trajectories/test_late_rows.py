@@ -40,6 +40,7 @@ def test_late_rows_are_put_in_order(recording):
     assert_rows(recording, kinds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [2, 32])
 def test_anything_goes(recording, monkeypatch, most):
     """Random rows, late ones, replaced ones, dropped ones, against a dictionary."""

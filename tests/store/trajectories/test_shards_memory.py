@@ -76,6 +76,7 @@ def test_a_thousand_snapshots(tmp_path):
     assert len(list((folder / "shards").iterdir())) <= 32
 
 
+@pytest.mark.slow
 def test_one_large_snapshot_at_a_time(tmp_path):
     """Rows of 8 MB, 64 of them: not 512 MB."""
     folder = tmp_path / "run"
