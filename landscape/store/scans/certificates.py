@@ -84,7 +84,7 @@ class Promise:
         near = self.relative(found, exact) <= times * self.tolerance
         far = self.factor(found, exact) <= FACTOR**times
         far &= ~self.below(exact) & ~np.isnan(exact)
-        return (near | far) & ~self.wrong_side(found, exact)
+        return np.asarray((near | far) & ~self.wrong_side(found, exact))
 
     def allowed(self, losses: Floats) -> Floats:
         """How far off, absolute, guessed losses may be so that it is kept.
