@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from landscape.problem import Problem
+from landscape.problem import Problem, reading
 from landscape.scan.speed import strategies
 from landscape.scan.speed.choosing import engine
 from landscape.scan.speed.engine import Engine, TilePlan
@@ -92,7 +92,8 @@ class Read(Dataset):
 
 
 @pytest.mark.parametrize("name", ["sequential", "folded", "shared", "shared+batched"])
-def test_data_that_does_not_fit_memory_is_read_once_a_block(name):
+def test_data_that_does_not_fit_memory_is_read_once_a_block(name, monkeypatch):
+    monkeypatch.setattr(reading, "_memory", lambda: 1)
     made, xy = networks.problem("mlp"), networks.points()
     data = Read(made.train)
     streamed = adopted(Problem(made.model, data, made.validation), name)
