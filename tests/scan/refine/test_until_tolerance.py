@@ -292,18 +292,21 @@ def test_the_points_are_drawn_from_both_regions_before_anything_is_refined():
     found = scan.certificate
     assert len(found.xy) == HELD_OUT
     assert (~found.expected_below).sum() == ABOVE
-    made = Refinement(empty((51, 51), ("train_loss",)), 0.01, {}, {"train_loss": CAP})
-    truth, first = exact(smooth, (51, 51)), []
-    batches = made.batches()
-    for _ in range(2):
-        first.append(next(batches))
-        made.scan.measures["train_loss"].flat[first[-1]] = truth.flat[first[-1]]
-    coarse, drawn = first
-    assert (len(coarse), len(drawn)) == (COARSEST**2, HELD_OUT)
-    again = Refinement(empty((51, 51), ("train_loss",), 1), 0.01, {}, {"train_loss": CAP}).batches()
-    next(again)
+    truth, held = exact(smooth, (51, 51)), []
+    for seed in range(2):
+        made = Refinement(empty((51, 51), ("train_loss",), seed), 0.01, {}, {"train_loss": CAP})
+        batches = made.batches()
+        coarse = next(batches)
+        made.scan.measures["train_loss"].flat[coarse] = truth.flat[coarse]
+        held.append(next(batches))
+        assert (len(coarse), len(held[-1])) == (COARSEST**2, HELD_OUT)
     # Another seed draws others; nothing else tells them from the rest.
-    assert 0 < np.abs(np.histogram(drawn, 4)[0] - HELD_OUT / 4).max() < HELD_OUT / 4
+    assert len(np.intersect1d(*held)) < HELD_OUT / 4
+    both, below = np.concatenate(held), np.flatnonzero(truth <= CAP)
+    drawn = both[truth.flat[both] <= CAP]
+    for place, there in zip(np.divmod(drawn, 51), np.divmod(below, 51), strict=True):
+        assert abs(place.mean() - there.mean()) < 3 * there.std() / np.sqrt(len(drawn))
+        assert there.std() / 2 < place.std() < 2 * there.std()
 
 
 def test_a_cap_below_all_losses_is_none():
