@@ -36,12 +36,16 @@ from .view import view
 RAN_OUT = "memory ran out ({}); give less to do at a time, or free some"
 
 
+def _debugs() -> bool:
+    return os.environ.get("LANDSCAPE_DEBUG", "0") not in ("", "0")
+
+
 class _Reporting(TyperGroup):
     """Turns a mistake or a fault into one line and exit code 1, Ctrl-C into 130."""
 
     def main(self, *args: Any, **more: Any) -> Any:
         """Run; an exception that nobody foresaw, a fault of ours, becomes one line too."""
-        if os.environ.get("LANDSCAPE_DEBUG"):
+        if _debugs():
             return super().main(*args, **more)
         try:
             return super().main(*args, **more)
@@ -54,7 +58,7 @@ class _Reporting(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a subcommand; a mistake becomes one line."""
         raise_again()
-        if os.environ.get("LANDSCAPE_DEBUG"):
+        if _debugs():
             return super().invoke(ctx)
         try:
             return super().invoke(ctx)

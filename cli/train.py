@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from landscape.sgd.setup import Underway
     from landscape.sgd.sweeps import SweepPlan
     from landscape.store import Run
+    from landscape.store.trajectories.trajectory import Event
 
 
 EXAMPLES = examples(
@@ -491,6 +492,14 @@ def _shown(value: Any) -> str:
 
 
 MOST_EVENTS = 5
+"""So many are printed: escapes and what isn't finite first, then the longest, in their order."""
+GRAVE = ("escape", "non-finite")
+
+
+def _told(events: Sequence[Event]) -> list[Event]:
+    """The events that are printed of many."""
+    graver = sorted(events, key=lambda event: (event.name not in GRAVE, event.first - event.last))
+    return sorted(graver[:MOST_EVENTS], key=lambda event: (event.first, event.last))
 
 
 def finish(underway: Underway, *, quiet: bool) -> Run:
@@ -587,7 +596,7 @@ def summarize(run: Run) -> None:
             f"{run.record['steps']}; the run is recorded up to there",
             err=True,
         )
-    for event in trajectory.events[:MOST_EVENTS]:
+    for event in _told(trajectory.events):
         span = f"{event.first}" if event.first == event.last else f"{event.first} to {event.last}"
         echo(f"{event.name} at {span}: {event.trigger}")
     if (more := len(trajectory.events) - MOST_EVENTS) > 0:

@@ -106,7 +106,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         is_dark=True,
     ),
     "diverged": OutcomeTerm(
-        "The loss or the weights became infinite: the run diverged.",
+        "The loss or the weights became infinite: the run diverged. A lower learning rate is the "
+        "first thing to try.",
         colour="#1a1a1a",
         is_dark=True,
     ),

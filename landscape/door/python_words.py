@@ -37,6 +37,7 @@ PHRASES = {
     "give another one with --output": "give another one",
     "give another folder with --output": "give another folder",
     "go on with --resume": "go on by the same call",
+    "the command (a scan's with --resume)": "the same call",
     "drop --resume and give": "give",
 }
 """Where an option has no argument of its own: some calls take the folder first, all go on."""

@@ -8,6 +8,7 @@ from typing import Any
 from landscape.diagnose.items import Item
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.door import notebook, tables
+from landscape.door.python_words import in_python
 from landscape.store.verdicts import RESTS
 
 
@@ -43,7 +44,10 @@ class HeldVerdict:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What is answered to each part of the two questions; in brackets what that rests on."""
-        said = [f"{one.text} [{RESTS[one.confidence]}]" for one in self.stored.answers]
+        said = [
+            f"{one.about}: {in_python(one.text)} [{RESTS[one.confidence]}]"
+            for one in self.stored.answers
+        ]
         return (*self.stored.mistakes, *said)
 
     @property

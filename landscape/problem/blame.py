@@ -34,7 +34,7 @@ class blamed:  # noqa: N801, used as a function is: one made of a generator take
         Raises:
             LandscapeError: for any other exception.
         """
-        if not isinstance(error, Exception) or isinstance(error, LandscapeError):
+        if not isinstance(error, (Exception, SystemExit)) or isinstance(error, LandscapeError):
             return
         shapes = "; ".join(nests.shapes(one) for one in self._given)
         on = f" on {shapes}" if shapes else ""

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from landscape.errors import LandscapeError
 from landscape.problem import nests, samples
 from landscape.problem.blame import blamed
-from landscape.problem.losses import IGNORED, CrossEntropy, cross_entropy, known
+from landscape.problem.losses import IGNORED, CrossEntropy, cross_entropy, is_ignored, known
 from landscape.problem.modes import RUNGS, evaluating, generators, seeded
 from landscape.problem.objective import LOSS, Facts, Objective, Ratio
 from landscape.problem.problem import Problem, takes_model
@@ -214,7 +214,7 @@ def _complete(problem: Problem, ignored: int) -> bool:
             continue
         if not samples.is_nest(data) or not nests.is_pair(data):
             return False
-        if not isinstance(data[1], Tensor) or bool((data[1] == ignored).any()):
+        if not isinstance(data[1], Tensor) or bool(is_ignored(data[1], ignored).any()):
             return False
     return True
 

@@ -216,7 +216,7 @@ def _blamed(what: str) -> Iterator[None]:
         yield
     except LandscapeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() at its end makes no problem either
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise LandscapeError(
             f"{what} must run without an error, got {type(error).__name__}: {error} "

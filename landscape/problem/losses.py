@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from landscape.errors import LandscapeError
 from landscape.problem import nests
 
 Found: TypeAlias = Tensor | tuple[Tensor, Tensor]
@@ -37,6 +38,14 @@ class CrossEntropy:
     complete: bool = False
     """No label is ignored, which is known beforehand."""
 
+    def __post_init__(self) -> None:
+        if self.label_smoothing and self.weight is not None and bool((self.weight <= 0).any()):
+            # torch adds to the mean what such a class's samples are smoothed by, with no weight.
+            raise LandscapeError(
+                "label_smoothing needs class weights above 0, got "
+                f"{float(self.weight.min()):g}; leave a class out with ignore_index"
+            )
+
     def __call__(self, outputs: Tensor, targets: Tensor) -> Found:
         """The losses with their weights; alone where each counts one whatever the labels are."""
         weight = None if self.weight is None else self.weight.to(outputs)
@@ -50,13 +59,22 @@ class CrossEntropy:
         )
         if targets.is_floating_point() or (self.complete and weight is None):
             return losses
-        ignored = targets == self.ignore_index
+        ignored = is_ignored(targets, self.ignore_index)
         if weight is None:
             return losses, (~ignored).to(losses)
-        counts = weight[targets.masked_fill(ignored, 0)].masked_fill(ignored, 0)
+        counts = weight[targets.long().masked_fill(ignored, 0)].masked_fill(ignored, 0)
         if self.label_smoothing:  # torch has weighted them already
             losses = losses / counts.where(counts > 0, 1)
         return losses, counts
+
+
+def is_ignored(targets: Tensor, index: int) -> Tensor:
+    """Which labels are this one, of any integer type: as uint8, -100 would be 156.
+
+    >>> is_ignored(torch.tensor([156, 3], dtype=torch.uint8), -100).tolist()
+    [False, False]
+    """
+    return targets.long() == index
 
 
 _PLAIN = CrossEntropy()
@@ -200,5 +218,4 @@ def hits(
     right: Tensor = (outputs.argmax(1) == targets).double()
     if complete:
         return right
-    ignored = targets == ignore_index
-    return right, (~ignored).double()
+    return right, (~is_ignored(targets, ignore_index)).double()

@@ -386,7 +386,7 @@ def _counts(weights: Any, values: Tensor, name: str) -> Tensor:
             f"the weights of a {name} must be of its shape {tuple(values.shape)}, "
             f"got {tuple(counts.shape)}"
         ) from error
-    if bool((counts < 0).any()):
+    if not bool((counts >= 0).all()):  # NaN is neither
         raise LandscapeError(
             f"the weights of a {name} must be at least 0, got {float(counts.min()):g}"
         )

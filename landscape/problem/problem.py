@@ -277,6 +277,13 @@ class Problem:
             value = getattr(self, option)
             if value is not None and value < least:
                 raise LandscapeError(f"{option} must be at least {least}, got {value}")
+        for role in ("loss", "objective", "penalty"):
+            function = getattr(self, role)
+            if function is not None and not callable(function):
+                raise LandscapeError(
+                    f"a problem's {role} must be a function, got {function!r}; landscape.problem "
+                    "has cross_entropy and half_square"
+                )
 
     def _unpacked(self, loader: DataLoader[Any], title: str) -> Data:
         """A DataLoader's Dataset; its collate and batch size become the problem's."""

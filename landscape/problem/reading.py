@@ -42,6 +42,8 @@ class Decoded(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         """An item; changing it changes nothing here."""
+        if index >= len(self):
+            raise IndexError(index)  # which ends a loop over the items
         return own(self.item(index))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -458,6 +458,7 @@ def _add(digest: Any, leaf: Any) -> None:
     plain = leaf.detach().cpu()
     if plain.layout != torch.strided:
         plain = plain.to_dense()
-    plain = plain.contiguous()
+    # A copy: of a single element contiguous() leaves the stride as it is.
+    plain = torch.empty(plain.shape, dtype=plain.dtype).copy_(plain)
     digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
     digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)

@@ -138,7 +138,11 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--only", "unit"), f"only must name parts, {', '.join(map(spelled, NAMES))}, got unit"),
+        (
+            ("--only", "unit"),
+            f"only must name some of {', '.join(map(spelled, NAMES))} (losses are always looked "
+            "at), got unit",
+        ),
         (("--epochs", 0), "epochs of an intervention must be at least 1, got 0"),
         (("--threshold", "learned=much"), "threshold learned must be a number, got much"),
         (

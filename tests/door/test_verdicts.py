@@ -7,6 +7,7 @@ from rich.console import Console
 
 import landscape as ls
 from landscape.diagnose.verdict.questions import PARTS
+from landscape.door.python_words import in_python
 from landscape_cli.diagnosis_page import question_answered
 
 
@@ -23,8 +24,14 @@ def test_it_speaks_as_the_command_does(verdict):
         for title in ("1", "2"):
             said = [one for one in verdict.stored.answers if one.question[0] == title]
             terminal.print(question_answered(title, said))
-    for sentence in verdict.sentences:
-        assert sentence in captured.get()
+    printed = [" ".join(line.split()) for line in captured.get().splitlines()]
+    for sentence, answer in zip(verdict.sentences, verdict.stored.answers, strict=True):
+        assert sentence.startswith(f"{answer.about}: ")
+        said = sentence.removeprefix(f"{answer.about}: ")
+        # Options of the command are arguments here.
+        typed = said if in_python(answer.text) == answer.text else answer.text
+        assert any(typed in line and answer.about in line for line in printed)
+    assert any("leave out intervene=False" in sentence for sentence in verdict.sentences)
     assert len(verdict.sentences) == len(PARTS)
     head, *lines = repr(verdict).splitlines()
     assert head == f"<mine>: {verdict.outcome}; {verdict.motion} ({verdict.confidence})"

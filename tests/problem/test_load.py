@@ -259,3 +259,11 @@ def test_loss_that_is_a_mean_is_refused(write):
         "a loss must return one value a sample, shape (8,) or (8, ...) for 8 samples, got a "
         'scalar; use reduction="none", or return (value, weight) for one of the batch'
     )
+
+
+def test_a_file_that_ends_python_makes_no_problem(write):
+    path = write("import sys\n\nsys.exit(0)\n")
+    assert refused(f"{path}:make") == (
+        f"{path} must run without an error, got SystemExit: 0 ({path}:3); LANDSCAPE_DEBUG=1 shows "
+        "the traceback"
+    )

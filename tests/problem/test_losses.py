@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from landscape.errors import LandscapeError
 from landscape.problem.losses import (
     accuracy,
     cross_entropy,
@@ -143,3 +144,28 @@ def test_no_accuracy_without_classes(outputs, targets):
     hits = accuracy(outputs, targets)
     assert hits.shape == (2,)
     assert hits.isnan().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_label_of_either_type_counts(dtype, weighted):
+    """As uint8, -100 would be 156."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(40, 200, generator=generator).double()
+    labels = torch.randint(0, 200, (40,), generator=generator)
+    labels[::2] = 156
+    weight = torch.linspace(0.5, 2.0, 200).double() if weighted else None
+    losses, counts = cross_entropy(weight=weight)(logits, labels.to(dtype))
+    expected = functional.cross_entropy(logits, labels, weight)
+    assert float((losses * counts).sum() / counts.sum()) == pytest.approx(float(expected))
+    right, counted = accuracy(logits, labels.to(dtype))
+    assert (counted == 1).all()
+    assert right.sum() == (logits.argmax(1) == labels).sum()
+
+
+def test_a_smoothed_loss_has_no_class_without_weight():
+    with pytest.raises(LandscapeError) as caught:
+        cross_entropy(weight=torch.tensor([0.0, 1.0]), label_smoothing=0.2)
+    assert str(caught.value) == (
+        "label_smoothing needs class weights above 0, got 0; leave a class out with ignore_index"
+    )

@@ -397,6 +397,10 @@ def test_further_values():
             (torch.zeros(4), torch.tensor([1.0, -2.0, 0.0, 1.0])),
             "the weights of a loss must be at least 0, got -2",
         ),
+        (
+            (torch.zeros(4), torch.tensor([1.0, torch.nan, 0.0, 1.0])),
+            "the weights of a loss must be at least 0, got nan",
+        ),
     ],
 )
 def test_what_a_loss_may_not_return(found: Any, message: str):

@@ -137,3 +137,13 @@ def test_label_noise_needs_tensors(net, images, as_dataset):
     assert str(caught.value) == (
         "label noise needs training data in tensors, got a Dataset; change its labels yourself"
     )
+
+
+@pytest.mark.parametrize("role", ["loss", "objective", "penalty"])
+def test_functions_are_no_names(images, role):
+    with pytest.raises(LandscapeError) as caught:
+        Problem(nn.Linear(1, 1), images, **{role: "half_square"})
+    assert str(caught.value) == (
+        f"a problem's {role} must be a function, got 'half_square'; landscape.problem has "
+        "cross_entropy and half_square"
+    )

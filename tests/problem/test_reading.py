@@ -179,3 +179,8 @@ def test_large_data_is_said(pictures, monkeypatch):
         "The training data's items, about 80 MB, are decoded anew at every pass: they would take "
         "more than a quarter of this machine's memory."
     )
+
+
+def test_a_loop_over_the_items_ends():
+    decoded = reading.Decoded([10, 20, 30])
+    assert list(decoded) == [10, 20, 30]

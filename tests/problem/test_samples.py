@@ -174,3 +174,10 @@ def test_validation_data_are_looked_at_too(images):
     with pytest.raises(LandscapeError) as caught:
         Problem(torch.nn.Linear(2, 2), images, (images[0][:0], images[1][:0]))
     assert str(caught.value) == "validation data must hold at least one sample, got 0"
+
+
+def test_one_sample_of_a_larger_tensor_has_its_own_fingerprint():
+    whole = torch.arange(12.0).reshape(4, 3)
+    one = whole[:1, 0]
+    assert one.stride() == (3,)
+    assert fingerprint((one, one)) == fingerprint((one.clone(), one.clone()))

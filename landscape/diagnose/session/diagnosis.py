@@ -155,7 +155,8 @@ def _named(parts: Sequence[str]) -> frozenset[str]:
     for part in parts:
         if part not in known:
             raise LandscapeError(
-                f"only must name parts, {', '.join(map(spelled, NAMES))}, got {part}"
+                f"only must name some of {', '.join(map(spelled, NAMES))} (losses are always "
+                f"looked at), got {part}"
             )
     return frozenset(known[part] for part in parts)
 

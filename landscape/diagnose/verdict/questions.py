@@ -76,15 +76,19 @@ PARTS: Mapping[str, QuestionPart] = {
     ),
 }
 """By number, in the order of the page."""
+OF_A_DIVERGED_RUN = ("1.3", "1.1", "2.1")
+"""The parts that there is something to say to where loss or weights became infinite."""
 
 
 def answers(
     verdict: Verdict, evidence: Evidence, thresholds: Thresholds | None = None
 ) -> tuple[Answer, ...]:
-    """What is said to every part, in the order of the page."""
+    """What is said to every part that the run can answer, in the order of the page."""
     asked = Asked(verdict, evidence, thresholds or Thresholds())
     found = []
     for question, part in PARTS.items():
+        if verdict.verdict == "diverged" and question not in OF_A_DIVERGED_RUN:
+            continue
         told = part.answer(asked)
         found.append(Answer(question, part.about, told.text, told.confidence))
     return tuple(found)

@@ -124,6 +124,9 @@ def _limits(
     """Return the colour scale's ends and the top of the axis, which references may reach."""
     high = float(matrix.max())
     top = max([high, *(value for value, _ in references)])
+    if not high > 0:  # the weights never moved
+        top = top or 1.0
+        return (0.0 if style.log is False else top / 10), top, 1.06 * top
     if style.log is False:
         return 0.0, high, 1.06 * top
     positive = by_lag.low[by_lag.low > 0]

@@ -95,15 +95,26 @@ class Labels:
         return False
 
     def write(
-        self, x: float, y: float, text: str, size: float = theme.SMALL, colour: str | None = None
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float = theme.SMALL,
+        colour: str | None = None,
+        ground: str | None = None,
     ) -> bool:
-        """Write a label about a place in inches, if it is free; say whether it was."""
+        """Write a label about a place in inches, if it is free; say whether it was.
+
+        ``ground``: the colour of what it names, which may be narrower than the label.
+        """
         width, height = _size(text, size)
         box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         if not self._free(box):
             return False
         self.taken.append(box)
-        self._text(x, y, text, size, colour)
+        found = self._text(x, y, text, size, colour)
+        if ground is not None:
+            found.set_bbox({"facecolor": ground, "edgecolor": "none", "pad": 0.8})
         return True
 
     def near(self, point: tuple[float, float], text: str, size: float = theme.SMALL) -> None:

@@ -75,7 +75,8 @@ def _above(placed: Labels, name: str, where: Columns, place: float) -> bool:
     middle = place / where.width * placed.size[0]
     middle = float(np.clip(middle, width / 2 + 0.03, placed.size[0] - width / 2 - 0.03))
     rows = (placed.size[1] - 0.07 - NAMED * row for row in range(3))
-    return any(placed.write(middle, row, name) for row in rows)
+    ground = theme.episode(name)
+    return any(placed.write(middle, row, name, ground=ground) for row in rows)
 
 
 def _gone(valley: Valley) -> tuple[Floats, Floats]:

@@ -230,7 +230,8 @@ def _stroke(axes: Axes, xy: Floats) -> float:
 def _colour(scan: Scan, path: Path) -> str:
     if len(scan.paths) == 1:
         return theme.PATH
-    return theme.RUNS[scan.paths.index(path) % len(theme.RUNS)]
+    number = next(k for k, one in enumerate(scan.paths) if one is path)
+    return theme.RUNS[number % len(theme.RUNS)]
 
 
 def _mark(axes: Axes, scan: Scan, placed: Labels) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from landscape.problem.losses import CrossEntropy, accuracy, exact, has_accuracy
+from landscape.problem.losses import CrossEntropy, accuracy, exact, has_accuracy, is_ignored
 from landscape.problem.objective import LOSS, Objective, Ratio
 from landscape.problem.samples import Batch
 from landscape.problem.sums import added
@@ -42,7 +42,8 @@ def _classified(how: Objective, outputs: Tensor, targets: Tensor) -> dict[str, R
     assert isinstance(how.loss, CrossEntropy)
     outputs, targets = exact(outputs, targets)
     by_class = outputs.t().contiguous()
-    ignored = targets == how.loss.ignore_index
+    targets = targets.long()
+    ignored = is_ignored(targets, how.loss.ignore_index)
     logs = torch.log_softmax(by_class, 0).gather(0, targets.masked_fill(ignored, 0)[None])[0]
     counts = None if how.complete else (~ignored).double()
     found = {LOSS: Ratio(-logs.masked_fill(ignored, 0.0), counts)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from landscape.errors import LandscapeError
@@ -78,6 +79,9 @@ class Settings:
     """Share of the running average of the weights that each step leaves; it is recorded too."""
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            if str(each.type).split(" ")[0] in ("int", "float"):
+                object.__setattr__(self, each.name, _plain(each, getattr(self, each.name)))
         names = ", ".join(OPTIMIZERS)
         _ask(
             self.optimizer in (*OPTIMIZERS, OWN),
@@ -137,6 +141,22 @@ class Settings:
     def learning_rate(self, step: int, total: int) -> float:
         """The learning rate of the step from w_t to w_{t+1}, t = ``step``."""
         return self.lr * SCHEDULES[self.schedule](step / total)
+
+
+def _plain(setting: Field[Any], value: Any) -> int | float | None:
+    """A number as files keep it: NumPy's and tensors of one element are numbers too."""
+    kind = int if str(setting.type).startswith("int") else float
+    if value is None or type(value) is kind or (kind is float and type(value) is int):
+        found: int | float | None = value
+        return found
+    name = setting.name.replace("_", " ")
+    try:
+        if isinstance(value, (str, bytes, bool)):
+            raise TypeError
+        return operator.index(value) if kind is int else float(value)
+    except (TypeError, ValueError) as error:
+        whole = "whole " if kind is int else ""
+        raise LandscapeError(f"{name} must be a {whole}number, got {value!r}") from error
 
 
 def _ask(holds: bool, rule: str, value: object) -> None:

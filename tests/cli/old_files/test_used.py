@@ -205,8 +205,8 @@ def test_a_sweep_is_diagnosed_again(landscape: Command, copy: Copy) -> None:
     assert [run["verdict"] for run in before["runs"]] == ["learned", "bouncing"]
     done(landscape("diagnose", folder, "--no-intervene", "-q"))
     found = json.loads((folder / "outcomes.json").read_text())
-    # It jumps and comes back, which now stands beside the name.
-    assert [run["verdict"] for run in found["runs"]] == ["learned", "learned"]
+    # Half of its last rows are away, and it seldom comes back: neither a level that holds nor none.
+    assert [run["verdict"] for run in found["runs"]] == ["learned", "undetermined"]
     losses = [run["train_loss"] for run in before["runs"]]
     assert [run["train_loss"] for run in found["runs"]] == pytest.approx(losses)
 

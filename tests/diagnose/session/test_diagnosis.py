@@ -213,7 +213,11 @@ def test_thresholds_draw_the_lines_elsewhere(copied):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"only": ("unit",)}, f"only must name parts, {', '.join(map(spelled, NAMES))}, got unit"),
+        (
+            {"only": ("unit",)},
+            f"only must name some of {', '.join(map(spelled, NAMES))} (losses are always looked "
+            "at), got unit",
+        ),
         ({"epochs": 0}, "epochs of an intervention must be at least 1, got 0"),
         ({"orders": 0}, "orders must be at least 1, got 0"),
     ],

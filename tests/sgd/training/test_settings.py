@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+import torch
 
 from landscape.errors import LandscapeError
 from landscape.sgd import Settings
@@ -60,4 +62,29 @@ def test_schedule(schedule, factors):
 def test_out_of_range_is_refused(values, message):
     with pytest.raises(LandscapeError) as caught:
         Settings(**values)
+    assert str(caught.value) == message
+
+
+def test_numbers_of_numpy_and_torch_are_numbers():
+    given = Settings(
+        lr=np.float64(0.1), momentum=torch.tensor(0.5), seed=np.int64(2), steps=torch.tensor(3)
+    )
+    assert given == Settings(lr=0.1, momentum=0.5, seed=2, steps=3)
+    kinds = [type(value) for value in (given.lr, given.momentum, given.seed, given.steps)]
+    assert kinds == [float, float, int, int]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("seed", 1.5, "seed must be a whole number, got 1.5"),
+        ("seed", True, "seed must be a whole number, got True"),
+        ("batch_size", 8.0, "batch size must be a whole number, got 8.0"),
+        ("lr", "0.1", "lr must be a number, got '0.1'"),
+        ("lr", [0.1], "lr must be a number, got [0.1]"),
+    ],
+)
+def test_what_is_no_number(name, value, message):
+    with pytest.raises(LandscapeError) as caught:
+        Settings(**{name: value})
     assert str(caught.value) == message
