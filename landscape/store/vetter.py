@@ -67,6 +67,7 @@ def _done(request: Mapping[str, Any]) -> dict[str, Any]:
     arguments = dict(request)
     task = TASKS[arguments.pop("task")]
     try:
+        os.chdir(arguments.pop("here"))
         _limit(sum(_size(Path(one)) for one in arguments.values() if isinstance(one, str)))
         return {"value": task(**arguments)}
     except LandscapeError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,3 +93,13 @@ def test_what_cannot_be_salvaged_is_refused(whole, tmp_path):
     with pytest.raises(LandscapeError, match="must be readable to salvage its shards"):
         salvage(whole.folder, tmp_path / "rest")
     assert not (tmp_path / "rest").exists()
+
+
+def test_a_run_is_found_where_this_process_is_now(whole, tmp_path, monkeypatch):
+    """The helper that reads it may have been started in another folder."""
+    shard(whole, 2).unlink()
+    salvage(whole.folder, tmp_path / "rest")
+    monkeypatch.chdir(tmp_path)
+    found = salvage(Path(os.path.relpath(whole.folder, tmp_path)), Path("again"))
+    assert (found.lost_rows, found.lost_steps) == (1, 4)
+    assert verify(tmp_path / "again") == []

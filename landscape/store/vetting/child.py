@@ -63,7 +63,8 @@ def ask(task: str, **arguments: Any) -> dict[str, Any]:
     ``value`` is what came of it, ``error`` the message of a `LandscapeError`, ``died`` says in
     words what became of a child that gave no answer.
     """
-    return _helper.ask({"task": task, **arguments})
+    # The helper may have been started in another folder, and paths needn't be whole.
+    return _helper.ask({"task": task, "here": str(Path.cwd()), **arguments})
 
 
 class _Helper:

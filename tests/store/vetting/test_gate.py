@@ -154,7 +154,7 @@ def test_what_becomes_of_a_child(task, said, tmp_path):
         "from landscape.store import vetter\n"
         f"vetter.TASKS = {{'vet': lambda path: exec({task!r})}}\n"
         "vetter.SECONDS = 2\n"
-        f"print(vetter._answer({{'task': 'vet', 'path': {str(tmp_path / 'x')!r}}}))\n"
+        f"print(vetter._answer({{'task': 'vet', 'here': '/', 'path': {str(tmp_path / 'x')!r}}}))\n"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
