@@ -58,7 +58,7 @@ def test_an_escape_is_answered_whole():
     said = asked(planted.escape())
     answered = {number for number, (text, _) in said.items() if not text.startswith("Not answered")}
     assert answered >= {f"1.{part}" for part in range(1, 10)}
-    assert "It has been away since step 500." in said["1.3"][0]
+    assert "Every loss evaluated since step 500 was away." in said["1.3"][0]
     assert "spiked and came back 5 times" in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
     assert "10 of 10 other batch orders leave from the best weights (unstable)" in said["1.9"][0]
