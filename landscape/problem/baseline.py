@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from landscape.problem.examine import objective
-from landscape.problem.losses import CrossEntropy, exact, has_accuracy
+from landscape.problem.losses import CrossEntropy, exact, has_accuracy, is_ignored
 from landscape.problem.objective import LOSS, Objective, Ratio
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Batch, Samples, few
@@ -53,7 +53,7 @@ def constant_loss(problem: Problem) -> float:
     loss = how.loss
     if isinstance(loss, CrossEntropy) and outputs.ndim == 2 and has_accuracy(outputs, labels):
         every = torch.cat(targets)
-        counted = every[every != loss.ignore_index]
+        counted = every[~is_ignored(every, loss.ignore_index)]
         plain = loss.weight is None and not loss.label_smoothing
         if plain and len(counted) and int(counted.min()) >= 0:
             return _entropy(counted)

@@ -289,7 +289,7 @@ class _WeightsWatch(TorchFunctionMode):
             given = inspect.signature(func).bind(*args, **(kwargs or {})).arguments
             labels = given["target"]
             ignored = not labels.is_floating_point() and bool(
-                (labels == given.get("ignore_index", IGNORED)).any()
+                is_ignored(labels, given.get("ignore_index", IGNORED)).any()
             )
             alone = given.get("reduction", "mean") == "none"
             self.seen |= alone and (ignored or given.get("weight") is not None)

@@ -144,3 +144,15 @@ def test_no_memory_is_one_line_also_in_a_worker(landscape, tmp_path, monkeypatch
     )
     monkeypatch.delenv("GREEDY")
     assert landscape(*scan, "--overwrite").code == 0
+
+
+def test_debug_can_be_turned_off(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "landscape_cli", "info", str(tmp_path / "nothing")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LANDSCAPE_DEBUG": "0"},
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1

@@ -7,8 +7,9 @@ import typer
 
 from landscape.sgd import Options, Settings, TrainingSetup
 from landscape.store import read
+from landscape.store.trajectories.trajectory import Event
 from landscape_cli.main import app
-from landscape_cli.train import setup_of
+from landscape_cli.train import _told, setup_of
 
 from .conftest import SMALL
 
@@ -251,3 +252,9 @@ def test_defaults_are_those_of_the_records():
 )
 def test_a_setup_as_options_of_the_command(setup):
     assert asked(*setup.arguments()) == setup
+
+
+def test_an_escape_is_told_before_shorter_spikes():
+    spikes = [Event("spike", 10 * k, 10 * k + 2, "") for k in range(7)]
+    escape, plateau = Event("escape", 80, 81, ""), Event("plateau", 81, 200, "")
+    assert _told([*spikes, escape, plateau]) == [*spikes[:3], escape, plateau]

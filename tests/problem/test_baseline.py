@@ -139,3 +139,11 @@ def test_model_stays_as_it_was(net, images, untouched):
     constant_loss(Problem(net, images))
     constant_loss(Problem(net, images, loss=lambda o, t: cross_entropy(o, t)))
     assert holds()
+
+
+def test_a_label_that_wraps_to_the_ignored_one_counts():
+    """As uint8, -100 is 156."""
+    labels = torch.tensor([156] * 6 + [3, 7], dtype=torch.uint8)
+    problem = Problem(nn.Linear(1, 200), (torch.zeros(8, 1), labels))
+    shares = np.array([6, 1, 1]) / 8
+    assert constant_loss(problem) == pytest.approx(float(-(shares * np.log(shares)).sum()))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.problem.losses import cross_entropy
+from landscape.problem.losses import IGNORED, cross_entropy, is_ignored
 from landscape.problem.modes import evaluating
 from landscape.problem.problem import Problem
 from landscape.problem.weights import tied
@@ -29,8 +29,6 @@ NOTICED = 0.01
 """Nats; a lower floor of the loss is none worth a word."""
 LARGE = 20.0
 """† Root mean square of inputs from which they were never scaled; pixels to 255 have 60 to 130."""
-IGNORED = -100
-"""PyTorch's label of what isn't counted."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _of_inputs(inputs: Tensor) -> Iterator[str]:
 def _of_one_class(targets: Tensor) -> Iterator[str]:
     if targets.is_floating_point() or not targets.numel():
         return
-    counted = targets[targets != IGNORED]
+    counted = targets[~is_ignored(targets, IGNORED)]
     if counted.numel() and bool((counted == counted.flatten()[0]).all()):
         yield (
             f"All labels are {int(counted.flatten()[0])}: there is nothing to tell apart. Look at "
@@ -133,7 +131,7 @@ def _of_labels(problem: Problem, classes: int) -> Iterator[str]:
     for name, data in (("training", problem.train), ("validation", problem.validation)):
         if not isinstance(data, tuple) or data[1].is_floating_point():
             continue
-        counted = data[1][data[1] != ignored]
+        counted = data[1][~is_ignored(data[1], ignored)]
         if counted.numel() and (int(counted.min()) < 0 or int(counted.max()) >= classes):
             yield (
                 f"Labels of the {name} data go from {int(counted.min())} to {int(counted.max())}, "

@@ -154,7 +154,7 @@ def _plain(setting: Field[Any], value: Any) -> int | float | None:
         if isinstance(value, (str, bytes, bool)):
             raise TypeError
         return operator.index(value) if kind is int else float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # torch's own, of many elements
         whole = "whole " if kind is int else ""
         raise LandscapeError(f"{name} must be a {whole}number, got {value!r}") from error
 

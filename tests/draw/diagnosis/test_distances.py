@@ -99,3 +99,13 @@ def test_without_copies(found, spread):
     figure = distances(subject)
     assert "copies and a twin: not measured" in " ".join(texts(figure))
     assert "up to 128," in caption(subject)
+
+
+@pytest.mark.parametrize("log", [None, False])
+def test_weights_that_never_moved(found, copies, log):
+    still = Distances(STEP, np.zeros((len(STEP), len(STEP))))
+    spread = WeightDistances(still, measured.by_lag(still))
+    for known in ({}, {"permutations": copies}):
+        figure = distances(found(distances=spread, **known), style=Style(log=log))
+        [mesh] = [one for one in figure.axes[0].collections if isinstance(one, QuadMesh)]
+        assert np.ma.filled(mesh.get_array(), 0.0).max() == 0

@@ -82,6 +82,7 @@ def test_numbers_of_numpy_and_torch_are_numbers():
         ("batch_size", 8.0, "batch size must be a whole number, got 8.0"),
         ("lr", "0.1", "lr must be a number, got '0.1'"),
         ("lr", [0.1], "lr must be a number, got [0.1]"),
+        ("lr", torch.zeros(2), "lr must be a number, got tensor([0., 0.])"),
     ],
 )
 def test_what_is_no_number(name, value, message):
