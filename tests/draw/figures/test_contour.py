@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from landscape import draw
 from landscape.draw.elements import paths
-from landscape.draw.figures.contour import facts
+from landscape.draw.figures.contour import _colour, facts
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
@@ -232,3 +232,11 @@ def test_explain_brings_the_legend_back(planted):
     with pytest.raises(LandscapeError) as refused:
         Style(explain=True, bare=True)
     assert str(refused.value) == "explain and bare exclude each other, got both"
+
+
+def test_two_paths_that_are_alike_have_two_colours(planted):
+    """As of a run that is drawn beside itself."""
+    scan = planted.escape(11, 11)
+    [path] = scan.paths
+    both = replace(scan, paths=(path, replace(path)))
+    assert [_colour(both, one) for one in both.paths] == list(theme.RUNS[:2])

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from landscape.draw.elements import columns as column
 from landscape.draw.elements.columns import Columns
 from landscape.draw.figures.valley import valley
-from landscape.draw.look import scale
+from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.scans import valley_sentences
@@ -227,3 +228,9 @@ def test_walls_below_the_finest_radius_are_marked_there(planted):
     assert len(marks.get_xdata()) == 1
     low, _ = strip.get_ylim()
     assert low < marks.get_ydata()[0] < low * 1.3
+
+
+def test_what_happened_is_named_on_its_own_colour(planted):
+    texts = {one.get_text(): one for one in valley(planted.valley()).axes[0].texts}
+    for name in ("spike", "escape", "plateau"):
+        assert to_hex(texts[name].get_bbox_patch().get_facecolor()) == theme.episode(name).lower()
