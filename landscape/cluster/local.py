@@ -201,7 +201,16 @@ def _attempted(index: int, content: bytes, send: Callable[[Any], None]) -> Outco
         file.append(shared)
         return function(task)
 
-    return attempt(index, call, send, lambda: file[0].read_bytes())
+    def report(value: Any) -> None:
+        try:
+            send(value)
+        except ConnectionError:
+            # Nobody listens any more. That is no error of the task: `_follow_parent` is about to
+            # tell it to stop, once, so that it can put away what it has.
+            while True:
+                time.sleep(0.1)
+
+    return attempt(index, call, report, lambda: file[0].read_bytes())
 
 
 def _follow_parent(files: str) -> None:

@@ -99,7 +99,10 @@ def test_what_can_not_be_measured_says_why(landscape, tmp_path):
     assert done.code == 0, done.err
     page = (run / "report.html").read_text()
     [said] = re.findall("<h1>(.*)</h1>", page)
-    assert said == "The loss or the weights became infinite: the run diverged."
+    assert said == (
+        "The loss or the weights became infinite: the run diverged. A lower learning rate is the "
+        "first thing to try."
+    )
     noted = re.findall("It can&#x27;t be: (.*?).</p>", page)
     for line in done.err.splitlines():
         what, left_out, why = line.partition(" is left out: ")

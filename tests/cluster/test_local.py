@@ -65,12 +65,15 @@ def test_a_process_that_died_while_idle_is_replaced():
         pool.start("colorsys")
         [first] = pool.run(jobs.process, [0])
         os.kill(first.result, signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while Path(f"/proc/{first.result}/stat").read_text().split(") ")[1][0] != "Z":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: dead(first.result))
         outcomes = sorted(pool.run(jobs.square, range(4)), key=lambda outcome: outcome.index)
     assert [outcome.result for outcome in outcomes] == [0, 1, 4, 9]
+
+
+def dead(process):
+    """Whether it is a zombie, and its other threads, which hold its pipe as well, are gone too."""
+    state = Path(f"/proc/{process}/stat").read_text().split(") ")[1][0]
+    return state == "Z" and len(os.listdir(f"/proc/{process}/task")) == 1
 
 
 def test_outcomes_come_as_they_are_ready_here():
