@@ -30,13 +30,16 @@ Asked: TypeAlias = tuple[Wanted, "Future[list[cluster.Outcome[list[Path]]]]"]
 
 
 @contextmanager
-def drawing(*, quiet: bool) -> Iterator[Draw]:
-    """Draw scans as they come, and tell the files' names at the end.
+def drawing(*, wanted: bool = True, quiet: bool) -> Iterator[Draw]:
+    """Draw scans as they come, and tell the files' names at the end; or none, if not ``wanted``.
 
     What draws and what measures take a second or two each to import: a process that hasn't drawn
     yet has another one draw, which gets ready while this one measures. Leaving by an error lets it
     draw what is there first; leaving by Ctrl-C doesn't.
     """
+    if not wanted:
+        yield lambda path, compared: None
+        return
     if "matplotlib" in sys.modules:
         yield lambda path, compared: _tell(drawn(Wanted(path, tuple(compared))))
         return

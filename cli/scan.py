@@ -116,6 +116,14 @@ PreviewOption = Annotated[
         rich_help_panel=FILES,
     ),
 ]
+NoFiguresOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-figures",
+        help="Only measure; landscape render draws it later.",
+        rich_help_panel=FILES,
+    ),
+]
 SaveOption = Annotated[
     float,
     typer.Option(
@@ -338,6 +346,7 @@ def scan(
         typer.Option("--overwrite", help="Replace a scan that is there.", rich_help_panel=FILES),
     ] = False,
     preview: PreviewOption = False,
+    no_figures: NoFiguresOption = False,
     save_every: SaveOption = 10.0,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=FILES)
@@ -348,7 +357,7 @@ def scan(
     Training and validation loss and accuracy at each grid point go into RUN/scans/NAME.h5, the
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
-    with drawing(quiet=quiet) as draw:
+    with drawing(wanted=not no_figures, quiet=quiet) as draw:
         from landscape import cluster
         from landscape.plane import kinds
         from landscape.plane.choice import PlaneChoice
@@ -357,6 +366,8 @@ def scan(
         from landscape.store import read
 
         _check_pairs(plane, directions, tolerance, exact=exact)
+        if preview and no_figures:
+            raise LandscapeError("--preview draws, got --no-figures too; drop one of them")
         measures = listed(measure) if measure else GridChoice.measures
         request = Request(
             PlaneChoice(

@@ -97,6 +97,20 @@ def test_samples_and_their_standard_error(landscape, run):
     assert scan.samples["train"] == 20
 
 
+def test_figures_can_be_left_out(landscape, run):
+    before = sorted(run.glob("figures/*"))
+    options = ("--plane", "random", "--size", 5, "-q", "--no-figures")
+    done = landscape("scan", run, *options)
+    assert (done.code, done.err) == (0, "")
+    assert (run / "scans" / "random-final-0.h5").is_file()
+    assert sorted(run.glob("figures/*")) == before
+    refused = landscape("scan", run, *options, "--preview")
+    assert (refused.code, refused.err) == (
+        1,
+        "landscape: error: --preview draws, got --no-figures too; drop one of them\n",
+    )
+
+
 def test_a_preview_is_drawn_while_the_scan_fills(landscape, run, monkeypatch):
     from landscape.scan.speed.evaluator import PointEvaluator
 
