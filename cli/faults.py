@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import traceback
@@ -9,21 +10,36 @@ from pathlib import Path
 
 from landscape.errors import one_line, own_line
 
-ALLOCATORS = ("can't allocate memory", "out of memory")
-"""What PyTorch says, in an error of any other kind, where there is no more memory."""
+RAN_OUT = "memory ran out ({}); give less to do at a time, or free some"
+SAID = {
+    RuntimeError: ("can't allocate memory", "out of memory", "can't start new thread"),
+    ImportError: ("failed to map segment", "Cannot allocate memory"),
+}
+"""What PyTorch, Python and the loader of libraries say, where there is no more memory."""
 
 
-def no_memory(error: Exception) -> bool:
+def no_memory(error: BaseException) -> bool:
     """Whether memory ran out, here or in a worker."""
-    said = isinstance(error, RuntimeError) and any(words in str(error) for words in ALLOCATORS)
-    return isinstance(error, MemoryError) or said
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or any(
+        isinstance(error, kind) and any(words in str(error) for words in said)
+        for kind, said in SAID.items()
+    )
 
 
-def reported(error: Exception) -> str:
-    """The line: whose code failed and where, or a log with the traceback to report.
+def told(error: Exception) -> str:
+    """The line: that memory ran out, whose code failed and where, or a log to report."""
+    try:
+        return RAN_OUT.format(one_line(error)) if no_memory(error) else _reported(error)
+    except Exception as further:
+        if no_memory(further):  # what came first may have been another word for it
+            return RAN_OUT.format(one_line(error))
+        raise
 
-    A problem of one's own runs inside of ours; what it raises is for its author to mend.
-    """
+
+def _reported(error: Exception) -> str:
+    """A problem of one's own runs inside of ours; what it raises is for its author to mend."""
     if place := own_line(error, also_ours=[Path(__file__).parent]):
         return (
             f"{place} must run without an error, got {one_line(error)}; "

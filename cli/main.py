@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import landscape
-from landscape.errors import LandscapeError, one_line
+from landscape.errors import LandscapeError
 
 from .bench import bench
 from .command import Command
@@ -19,6 +19,7 @@ from .diagnose import EXAMPLES as DIAGNOSING
 from .diagnose import diagnose
 from .doctor import doctor
 from .export import export
+from .faults import no_memory, told
 from .importing import import_
 from .info import info
 from .interrupts import raise_again
@@ -32,8 +33,6 @@ from .sweep import SweepCommand
 from .train import EXAMPLES as TRAINING
 from .train import train
 from .view import view
-
-RAN_OUT = "memory ran out ({}); give less to do at a time, or free some"
 
 
 def _debugs() -> bool:
@@ -50,9 +49,7 @@ class _Reporting(TyperGroup):
         try:
             return super().main(*args, **more)
         except Exception as error:
-            from .faults import no_memory, reported
-
-            _complain(RAN_OUT.format(one_line(error)) if no_memory(error) else reported(error))
+            _complain(told(error))
             sys.exit(1)
 
     def invoke(self, ctx: Any) -> Any:
@@ -67,10 +64,9 @@ class _Reporting(TyperGroup):
             raise typer.Exit(1) from error
         except BrokenPipeError:
             raise  # `landscape info RUN | head -1`: who reads has enough, click ends it quietly
-        except MemoryError as error:
-            _complain(RAN_OUT.format(one_line(error)))
-            raise typer.Exit(1) from error
         except OSError as error:
+            if no_memory(error):
+                raise
             place = f" {error.filename}" if error.filename else ""
             _complain(f"{error.strerror or error}{place}; set LANDSCAPE_DEBUG=1 for the traceback")
             raise typer.Exit(1) from error

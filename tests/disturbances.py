@@ -17,9 +17,11 @@ import atexit
 import ctypes
 import importlib
 import json
+import multiprocessing
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -29,8 +31,11 @@ import traceback
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkContext
+from multiprocessing.util import register_after_fork
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +43,8 @@ import h5py
 import numpy as np
 
 from landscape.store.check import verify
+from landscape_cli import scan
+from landscape_cli.drawing import Draw
 
 SMALL = ("--model", "mlp", "--data", "moons", "--width", "8", "--seed", "1", "-q")
 DAY = 86400.0
@@ -55,6 +62,9 @@ class Command(NamedTuple):
     """Of the folder with what was prepared."""
     rounding: float = 0.0
     """Relative; how a scan evaluates points is chosen by their time, until something is saved."""
+    warm: bool = True
+    """Whether workers are forks, which are there at once, and nothing is drawn beside a scan; else
+    they begin as users' do, and draw."""
 
 
 class Done(NamedTuple):
@@ -126,6 +136,7 @@ def reported(place: Path) -> dict[str, Any]:
 TRAIN = ("train", *SMALL, "--steps", "60", "--record", "2")
 SCAN = ("scan", "run", "--plane", "line", "--size", "201", "--name", "mine", "-q")
 SCAN = (*SCAN, "--save-every", "0.001", "--strategy", "sequential", "--tolerance", "0")
+TWO = (*SCAN, "--workers", "2")
 DIAGNOSE = ("diagnose", "run", "--no-intervene", "-q", "--only", "units,functions,distances")
 SWEEP = (*TRAIN, "--lr", "0.05,0.1,0.2", "-o", "new")
 FILM = ("render", "run", "--scan", "mine", "--kind", "film", "--format", "gif", "-q")
@@ -134,11 +145,11 @@ IMPORT = ("import", "a1.pt", "a2.pt", "a3.pt", "--problem", "own.py:net", "-q", 
 COMMANDS = {
     "train": Command((*TRAIN, "-o", "new"), ("train", "--resume", "new", "-q"), trained),
     "scan": Command(SCAN, (*SCAN, "--resume"), scanned, ("run",), 1e-5),
-    "scan --workers 2": Command(
-        (*SCAN, "--workers", "2"), (*SCAN, "--workers", "2", "--resume"), scanned, ("run",), 1e-5
-    ),
+    "scan --workers 2": Command(TWO, (*TWO, "--resume"), scanned, ("run",), 1e-5),
+    "scan --workers 2 anew": Command(TWO, (*TWO, "--resume"), scanned, ("run",), 1e-5, warm=False),
     "diagnose": Command(DIAGNOSE, DIAGNOSE, diagnosed, ("run",)),
     "sweep": Command(SWEEP, SWEEP, swept),
+    "sweep --workers 2": Command((*SWEEP, "--workers", "2"), (*SWEEP, "--workers", "2"), swept),
     "import": Command(IMPORT, (*IMPORT, "--overwrite"), imported, ("own.py", "a1.pt")),
     "report": Command(REPORT, REPORT, reported, ("run", "run/scans/mine.h5")),
     "film": Command(FILM, FILM, filmed, ("run", "run/scans/mine.h5")),
@@ -222,14 +233,13 @@ def warm(place: Path, names: Collection[str]) -> None:
     import torch
 
     from landscape.sgd.recording import recorder
-    from landscape_cli import scan
     from landscape_cli.printing import show_warnings
 
     for stage in ("sgd", "scan", *{"diagnose"}.intersection(names)):
         importlib.import_module(f"landscape.{stage}")
     show_warnings()
     recorder.FLUSH_SECONDS = 0.05
-    scan.draw_all = lambda *_, **__: None
+    begin_workers(warm=True)
     place.mkdir()
     (place / "tmp").mkdir()
     assert run((*TRAIN, "-o", "run"), place).code == 0
@@ -243,6 +253,29 @@ def warm(place: Path, names: Collection[str]) -> None:
     for number in range(1, 4):
         torch.manual_seed(number)
         torch.save(torch.nn.Linear(2, 2).state_dict(), place / f"a{number}.pt")
+
+
+class Forks(ForkContext):
+    """Processes that begin as forks, and keep nothing of their parent's pipes open."""
+
+    def Pipe(self, duplex: bool = True) -> Any:  # noqa: N802
+        ours, theirs = super().Pipe(duplex)
+        register_after_fork(ours, Connection.close)
+        return ours, theirs
+
+
+@contextmanager
+def nothing_drawn(*, quiet: bool) -> Iterator[Draw]:
+    yield lambda path, compared: None
+
+
+CONTEXT, DRAWING = multiprocessing.get_context, scan.drawing
+
+
+def begin_workers(*, warm: bool) -> None:
+    """See `Command.warm`."""
+    multiprocessing.get_context = (lambda how: Forks()) if warm else CONTEXT
+    scan.drawing = nothing_drawn if warm else DRAWING
 
 
 def prepared(command: Command, made: Path, folder: Path) -> Prepared:
@@ -408,6 +441,44 @@ def twice(command: Command, base: Prepared, place: Path, rng: random.Random) -> 
     return next((done for done in ended if done.code), ended[0])
 
 
+def out_of_memory(command: Command, base: Prepared, place: Path, rng: random.Random) -> Done:
+    """No more than a share of what it takes at most is there, in each of its processes."""
+    left = int(2 ** rng.uniform(*MEMORY_LEFT))
+
+    def limit() -> None:
+        there = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (there + left, there + left))
+
+    return run(command.words, place, begun=limit)
+
+
+MEMORY_LEFT = (18.0, 28.0)
+"""Bytes beyond what is there at the start, as powers of two."""
+
+
+def worker_killed(command: Command, base: Prepared, place: Path, rng: random.Random) -> Done:
+    """One of its workers is killed, as the kernel does where memory has run out."""
+    child = start(command.words, place)
+    time.sleep(rng.uniform(0, base.seconds))
+    for worker in rng.sample(found := workers(child), min(1, len(found))):
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+    return end(child, place)
+
+
+def workers(process: int) -> list[int]:
+    """The processes that one has begun, but Python's own."""
+    try:
+        begun = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return [
+            int(one)
+            for one in begun
+            if b"resource_tracker" not in Path(f"/proc/{one}/cmdline").read_bytes()
+        ]
+    except OSError:  # one of them ended meanwhile
+        return []
+
+
 FAULTS: dict[str, Callable[[Command, Prepared, Path, random.Random], Done]] = {
     "kill": killed,
     "ctrl-c": interrupted,
@@ -417,6 +488,8 @@ FAULTS: dict[str, Callable[[Command, Prepared, Path, random.Random], Done]] = {
     "clock": set_back,
     "twice": twice,
     "readers": read_meanwhile,
+    "memory": out_of_memory,
+    "worker": worker_killed,
 }
 MOUNTED = ("full", "read-only")
 """Those that need a disk of their own."""
@@ -443,12 +516,18 @@ def trial(command: Command, base: Prepared, place: Path, fault: str, number: int
     return f"wrong: {wrong}" if wrong else how
 
 
+LIBRARIES_END = ("OpenBLAS error: Memory allocation still failed", "std::bad_alloc")
+"""What is said where memory runs out within a library that ends the process then."""
+
+
 def wrong_end(done: Done, fault: str) -> str:
     """What is wrong with how a command ended."""
     errors = [line for line in done.err.splitlines() if line.startswith("landscape: error: ")]
     if "Traceback" in done.err or "unforeseen" in done.err or done.code == 99:
         return f"a traceback: {done.err[-600:]}"
     if done.code == -signal.SIGKILL and fault == "kill":
+        return ""
+    if fault == "memory" and any(words in done.err for words in LIBRARIES_END):
         return ""
     if fault == "ctrl-c" and done.code in (130, -signal.SIGINT):
         return "" if "landscape: interrupted" in done.err else f"no word of it: {done.err[-200:]}"
@@ -569,6 +648,7 @@ def trials(
         bases: dict[str, Prepared] = {}
         for name, fault in names:
             command = COMMANDS[name]
+            begin_workers(warm=command.warm)
             if name not in bases:
                 bases[name] = prepared(command, place / "made", place / f"base {len(bases)}")
             ends = time.monotonic() + seconds
@@ -589,7 +669,10 @@ def main() -> None:
     count, first, seconds = map(int, sys.argv[1:4])
     chosen = [name.partition(":") for name in sys.argv[4:]] or [(name, "", "") for name in COMMANDS]
     names = [
-        (name, fault) for name, _, wanted in chosen for fault in FAULTS if wanted in ("", fault)
+        (name, fault)
+        for name, _, wanted in chosen
+        for fault in FAULTS
+        if wanted in ("", fault) and (fault != "worker" or "--workers" in name)
     ]
     counts: dict[tuple[str, str], Counter[str]] = {}
     for name, fault, number, how in trials(names, range(first, first + count), seconds):

@@ -26,8 +26,9 @@ def trials(count: int, *names: str) -> str:
 
 @pytest.mark.slow
 def test_each_fault_once_and_some_more_kills() -> None:
-    named = [f"train:{one}" for one in FAULTS if one not in MOUNTED or not refusal()]
-    names = [*named, "scan:kill", "scan:ctrl-c"]
+    faults = [one for one in FAULTS if one not in MOUNTED or not refusal()]
+    named = [f"train:{one}" for one in faults if one != "worker"]
+    names = [*named, "scan:kill", "scan:ctrl-c", "scan --workers 2:kill", "scan --workers 2:worker"]
     said = trials(1, *names)
     assert "wrong" not in said
     assert len(said.splitlines()) == len(names)
@@ -46,6 +47,8 @@ def test_each_fault_once_and_some_more_kills() -> None:
         (Done(130, "", ""), "ctrl-c", "no word of it: "),
         (Done(130, "", "landscape: interrupted\nTraceback"), "ctrl-c", "a traceback: "),
         (Done(1, "", "landscape: error: unforeseen x\n"), "full", "a traceback: "),
+        (Done(1, "", "OpenBLAS error: Memory allocation still failed\n"), "memory", ""),
+        (Done(1, "", "OpenBLAS error: Memory allocation still failed\n"), "full", "exit code 1, "),
     ],
 )
 def test_how_a_command_may_end(done: Done, fault: str, wrong: str) -> None:

@@ -73,7 +73,7 @@ def test_a_process_that_died_while_idle_is_replaced():
 def dead(process):
     """Whether it is a zombie, and its other threads, which hold its pipe as well, are gone too."""
     state = Path(f"/proc/{process}/stat").read_text().split(") ")[1][0]
-    return state == "Z" and len(os.listdir(f"/proc/{process}/task")) == 1
+    return state == "Z" and len([*Path(f"/proc/{process}/task").iterdir()]) == 1
 
 
 def test_outcomes_come_as_they_are_ready_here():
