@@ -452,8 +452,8 @@ def out_of_memory(command: Command, base: Prepared, place: Path, rng: random.Ran
     return run(command.words, place, begun=limit)
 
 
-MEMORY_LEFT = (18.0, 28.0)
-"""Bytes beyond what is there at the start, as powers of two."""
+MEMORY_LEFT = (22.0, 28.0)
+"""Bytes beyond what is there at the start, as powers of two; with less Python itself fails."""
 
 
 def worker_killed(command: Command, base: Prepared, place: Path, rng: random.Random) -> Done:

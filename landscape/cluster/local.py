@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import multiprocessing
 import os
 import pickle
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -18,9 +20,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from landscape.cluster.tasks import Listener, Outcome, R, T, Workers, attempt, to
+from landscape.cluster.tasks import Listener, Outcome, R, T, Workers, attempt, said, to
 
 STOP_SECONDS = 30.0
 """How long processes may take to put away what they have when they are told to stop."""
@@ -156,9 +158,13 @@ class _Process:
         except (EOFError, ConnectionError):
             self.process.join()
             self.alive = False
-            code = self.process.exitcode or 0
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            return Outcome[Any](index, error=f"its process {how}", lost=True)
+            return Outcome[Any](index, error=f"its process {self._end()}", lost=True)
+
+    def _end(self) -> str:
+        code = self.process.exitcode or 0
+        if code == errno.ENOMEM:
+            return "had no memory left"
+        return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
 def _serve(pipe: Connection, files: str, module: str | None) -> None:
@@ -171,19 +177,26 @@ def _serve(pipe: Connection, files: str, module: str | None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # As SIGINT, which is held off where an exception would get lost (inside of HDF5's calls).
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    threading.Thread(target=_follow_parent, args=(files,), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            _work(pipe, module)
+            _work(pipe, files, module)
         except (EOFError, ConnectionError):
             # The parent let all processes go, or was killed and couldn't remove what they share.
             shutil.rmtree(files, ignore_errors=True)
+        except MemoryError:  # to read a task or to send a result: there is none to say so either
+            sys.exit(errno.ENOMEM)
 
 
-def _work(pipe: Connection, module: str | None) -> NoReturn:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    if module is not None:
-        importlib.import_module(module)
+def _work(pipe: Connection, files: str, module: str | None) -> None:
+    try:
+        threading.Thread(target=_follow_parent, args=(files,), daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if module is not None:
+            importlib.import_module(module)
+    except Exception as error:  # a later one may find more memory
+        index, _ = pipe.recv()
+        pipe.send(Outcome[Any](index, error=said(error), lost=True))
+        return
     while True:
         index, content = pipe.recv()
         outcome = _attempted(index, content, pipe.send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -29,6 +30,14 @@ def awkward(number: int) -> int:
 
 def unpicklable(number: int) -> object:
     return lambda: number
+
+
+def too_large_to_send(_: int) -> bytes:
+    """A result that fits once, and not again as it is sent."""
+    result = bytes(2**27)
+    there = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (there + 2**26, there + 2**26))
+    return result
 
 
 def process(_: int) -> int:

@@ -70,6 +70,24 @@ def test_a_process_that_died_while_idle_is_replaced():
     assert [outcome.result for outcome in outcomes] == [0, 1, 4, 9]
 
 
+def test_a_process_that_cannot_get_ready_says_why(capfd):
+    with cluster.workers(2) as pool:
+        pool.start("no_such_module")
+        [outcome] = pool.run(jobs.square, [3])
+    assert outcome == cluster.Outcome(
+        0, error="ModuleNotFoundError: No module named 'no_such_module'"
+    )
+    assert outcome.lost
+    assert capfd.readouterr().err == ""
+
+
+def test_a_result_for_which_there_is_no_memory_is_said(capfd):
+    [outcome] = all_of(jobs.too_large_to_send, [0], 2)
+    assert outcome == cluster.Outcome(0, error="its process had no memory left")
+    assert outcome.lost
+    assert capfd.readouterr().err == ""
+
+
 def dead(process):
     """Whether it is a zombie, and its other threads, which hold its pipe as well, are gone too."""
     state = Path(f"/proc/{process}/stat").read_text().split(") ")[1][0]
