@@ -57,6 +57,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     with os.fdopen(reads) as pipe:
         said = pipe.read()
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return {"killed": True}
     if os.WIFSIGNALED(status):
         return {"died": _how(os.WTERMSIG(status))}
     answer: dict[str, Any] = json.loads(said)
@@ -65,15 +67,15 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _done(request: Mapping[str, Any]) -> dict[str, Any]:
     arguments = dict(request)
-    task = TASKS[arguments.pop("task")]
+    task, less = TASKS[arguments.pop("task")], False
     try:
         os.chdir(arguments.pop("here"))
-        _limit(sum(_size(Path(one)) for one in arguments.values() if isinstance(one, str)))
+        less = _limit(sum(_size(Path(one)) for one in arguments.values() if isinstance(one, str)))
         return {"value": task(**arguments)}
     except LandscapeError as error:
         return {"error": str(error)}
     except MemoryError:
-        return {"died": "takes more memory than its size explains"}
+        return {"killed": True} if less else {"died": "takes more memory than its size explains"}
     except Exception as error:
         return {"died": f"fails ({one_line(error)})"}
 
@@ -86,14 +88,19 @@ def _size(path: Path) -> int:
     return (path.stat().st_size if path.is_file() else 0) + (_size(inside) if inside else 0)
 
 
-def _limit(size: int) -> None:
+def _limit(size: int) -> bool:
+    """Limit this process; whether it has less memory than what reads so much may take."""
     has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     memory, seconds = has + MEMORY + TIMES * size, SECONDS + size // SPEED
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    less = most != resource.RLIM_INFINITY and most < memory
+    if not less:  # who isn't root can't have more
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Unhandled, it ends a process that is inside of HDF5 too.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)
+    return less
 
 
 def _how(number: int) -> str:

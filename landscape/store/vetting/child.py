@@ -62,9 +62,18 @@ def ask(task: str, **arguments: Any) -> dict[str, Any]:
 
     ``value`` is what came of it, ``error`` the message of a `LandscapeError`, ``died`` says in
     words what became of a child that gave no answer.
+
+    Raises:
+        LandscapeError: it was killed or got too little memory, which says nothing of the file.
     """
     # The helper may have been started in another folder, and paths needn't be whole.
-    return _helper.ask({"task": task, "here": str(Path.cwd()), **arguments})
+    answer = _helper.ask({"task": task, "here": str(Path.cwd()), **arguments})
+    if "killed" in answer:
+        raise LandscapeError(
+            f"{next(iter(arguments.values()))} must be read by a process of its own first, which "
+            "was killed or got too little memory; free some and try again"
+        )
+    return answer
 
 
 class _Helper:
@@ -84,12 +93,14 @@ class _Helper:
                 process.stdin.write(json.dumps(request) + "\n")
                 process.stdin.flush()
                 line = process.stdout.readline()
+            except BrokenPipeError:
+                line = ""
             except BaseException:
                 self.end()  # an answer that nobody waited for would be taken for the next one's
                 raise
         if not line:
             self.end()
-            return {"died": "ended the process that read it"}
+            return {"killed": True}  # what reads is a fork of it
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -160,6 +162,43 @@ def test_what_becomes_of_a_child(task, said, tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert answer.stdout == f"{{'died': {said!r}}}\n"
+
+
+TOO_LITTLE = (
+    "{} must be read by a process of its own first, which was killed or got too little memory; "
+    "free some and try again"
+)
+
+
+def test_a_helper_that_is_killed_says_nothing_of_the_file(scan):
+    child.ask("lost", path=str(scan))
+    helper = child._helper._process
+    assert helper is not None
+    helper.send_signal(signal.SIGSTOP)  # so that the request is there, and no answer
+    killer = threading.Timer(0.2, helper.kill)
+    killer.start()
+    with pytest.raises(LandscapeError) as caught:
+        child.vet([scan])
+    assert str(caught.value) == TOO_LITTLE.format(scan)
+    child.vet([scan])  # by a new one
+
+
+@pytest.mark.parametrize(
+    "task", ["import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "x = bytearray(2**29)"]
+)
+def test_too_little_memory_says_nothing_of_the_file(task, tmp_path):
+    """By the kernel's choice of whom to kill, or by a limit as that of `ulimit -v`."""
+    code = (
+        "import resource\n"
+        "from landscape.store import vetter\n"
+        f"vetter.TASKS = {{'vet': lambda path: exec({task!r})}}\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))\n"
+        f"print(vetter._answer({{'task': 'vet', 'here': '/', 'path': {str(tmp_path / 'x')!r}}}))\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert answer.stdout == "{'killed': True}\n"
 
 
 def test_the_helper_ends_with_its_process_and_is_started_again(scan, tmp_path):
