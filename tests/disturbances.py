@@ -43,6 +43,7 @@ import h5py
 import numpy as np
 
 from landscape.store.check import verify
+from landscape.store.vetting import registry
 from landscape_cli import scan
 from landscape_cli.drawing import Draw
 
@@ -134,7 +135,7 @@ def reported(place: Path) -> dict[str, Any]:
 
 
 TRAIN = ("train", *SMALL, "--steps", "60", "--record", "2")
-SCAN = ("scan", "run", "--plane", "line", "--size", "201", "--name", "mine", "-q")
+SCAN = ("scan", "run", "--plane", "line", "--size", "101", "--name", "mine", "-q")
 SCAN = (*SCAN, "--save-every", "0.001", "--strategy", "sequential", "--tolerance", "0")
 TWO = (*SCAN, "--workers", "2")
 DIAGNOSE = ("diagnose", "run", "--no-intervene", "-q", "--only", "units,functions,distances")
@@ -502,6 +503,8 @@ def trial(command: Command, base: Prepared, place: Path, fault: str, number: int
         place.mkdir()
         mount("tmpfs", place, kind="tmpfs", size=f"{base.bytes + size(base.folder) + 2**21}")
     shutil.copytree(base.folder, place, dirs_exist_ok=True)
+    for record in place.glob("*/run.json"):  # it is this user's, as that which was trained
+        registry.add_run(json.loads(record.read_text())["id"], record.parent)
     rng = random.Random(number)
     done = FAULTS[fault](command, base, place, rng)
     wrong = wrong_end(done, fault)
