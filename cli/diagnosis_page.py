@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from landscape.diagnose import Diagnosis, Verdict
+    from landscape.diagnose.items import Item
     from landscape.diagnose.verdict.verdict import Answer
     from landscape.store.measured.networks import Functions
     from landscape.store.measured.trainings import (
@@ -70,14 +71,16 @@ def page(
 
 
 def question_answered(title: str, answers: Sequence[Answer]) -> RenderableType:
-    """A question's answers, each with what it rests on."""
-    from landscape.store.verdicts import RESTS
+    """A question's answers, each with the options that would answer more and what it rests on."""
+    from landscape.store.verdicts import RESTS, typed
 
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column()
     for answer in answers:
         text = Text(answer.text)
+        if options := typed(answer.remedy):
+            text.append(f" ({options})")
         text.append(f" [{RESTS[answer.confidence]}]", style="dim")
         table.add_row(Text(answer.about, style="dim"), text)
     return Group(Text(f"\n{title}", style="bold"), table)
@@ -115,25 +118,27 @@ def _sentences(title: str, sentences: Sequence[str]) -> RenderableType:
 
 
 def _evidence(verdict: Verdict, measured: Measured) -> RenderableType:
-    table = columns("value", "line", "what it is", right=(1, 2), first="evidence")
-    table.columns[2].no_wrap, table.columns[2].max_width = False, LINE_WIDTH
+    from landscape.diagnose.verdict.verdict import decided
+
     has_tried = was_trained_again(measured)
-    for name, item in verdict.evidence.items():
-        # What is a sentence was said above; what trainings did has a table of its own.
-        if not (name.endswith("_because") or (has_tried and is_of_trainings(name))):
-            table.add_row(
-                Text(name.replace("_", " "), no_wrap=True),
-                cell(item.value),
-                cell(item.threshold, "–"),
-                Text(item.meaning),
-            )
-    lines: list[RenderableType] = [Text("\nEvidence", style="bold"), table]
+    # What is a sentence was said above; what trainings did has a table of its own.
+    names = [
+        name
+        for name in verdict.evidence
+        if not (name.endswith("_because") or (has_tried and is_of_trainings(name)))
+    ]
+    first = [name for name in names if name in decided(verdict)]
+    rest = [name for name in names if name not in first]
+    lines: list[RenderableType] = [Text("\nEvidence", style="bold")]
+    for title, chosen in (("what decided", first), ("told beside it", rest)):
+        if chosen:
+            lines.append(_numbers(title, {name: verdict.evidence[name] for name in chosen}))
     if (units := measured.units) and "exactly_zero" not in verdict.evidence:
         moving = units.moving(len(units.step) - 1)
         if len(moving) < len(units.tensors):
             lines.append(
                 Text(
-                    f"at the end the gradient of {len(units.tensors) - len(moving)} of "
+                    f"at the last weights the gradient of {len(units.tensors) - len(moving)} of "
                     f"{len(units.tensors)} parameter tensors is exactly zero, all but "
                     f"{', '.join(moving) or 'none'}"
                 )
@@ -147,6 +152,19 @@ def _evidence(verdict: Verdict, measured: Measured) -> RenderableType:
             )
         )
     return Group(*lines)
+
+
+def _numbers(title: str, items: Mapping[str, Item]) -> RenderableType:
+    table = columns("value", "line", "what it is", right=(1, 2), first=title)
+    table.columns[2].no_wrap, table.columns[2].max_width = False, LINE_WIDTH
+    for name, item in items.items():
+        table.add_row(
+            Text(name.replace("_", " "), no_wrap=True),
+            cell(item.value),
+            cell(item.threshold, "–"),
+            Text(item.meaning),
+        )
+    return table
 
 
 def _files(diagnosis: Diagnosis, *, evidence: bool) -> Text:
@@ -204,7 +222,7 @@ def _escape(found: EscapeTrainings) -> RenderableType:
     from landscape.store.measured.trainings import KINDS, STARTS
 
     table = columns(
-        *("runs", "loss at the end", f"ended below {cell(found.level)}"),
+        *("runs", "loss they end at", f"ended below {cell(found.level)}"),
         right=(1, 2, 3),
         first="from",
     )
@@ -279,7 +297,8 @@ def _motion(found: MotionTrainings, verdict: Verdict, measured: Measured) -> Ren
             table.add_row(*row)
     if found.lower is not None:
         table.add_row(
-            "loss at the end of a tenth of the rate, from the end", cell(found.lower.end_loss)
+            "loss that a tenth of the rate ends at, from the last weights",
+            cell(found.lower.end_loss),
         )
     return Group(Text(), table) if table.row_count else None
 

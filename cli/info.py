@@ -221,20 +221,20 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
 
 def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:
     """What was diagnosed, in two lines, and whether that still fits the run."""
-    from landscape.store.verdicts import CONFIDENCE
+    from landscape.store.verdicts import CONFIDENCE, typed
 
     if found["error"] is not None:
         yield f"  verdict        can't be read: {found['error']}"
         return
     landing = f" ({found['landing']})" if found["landing"] else ""
     # Earlier versions wrote names alone.
-    said = [(each["text"], each["confidence"]) for each in found["answers"]] or [
-        (f"{found['verdict']}{landing}", found["confidence"]),
-        (f"motion {found['motion']}", ""),
+    said = [(one["text"], one["confidence"], one.get("remedy")) for one in found["answers"]] or [
+        (f"{found['verdict']}{landing}", found["confidence"], None),
+        (f"motion {found['motion']}", "", None),
     ]
-    for number, (text, confidence) in enumerate(said):
-        rests = CONFIDENCE.get(confidence, "")
-        yield f"  {'' if number else 'verdict':15}{text}{f' ({rests})' if rests else ''}"
+    for number, (text, confidence, remedy) in enumerate(said):
+        notes = "; ".join(filter(None, (CONFIDENCE.get(confidence, ""), typed(remedy))))
+        yield f"  {'' if number else 'verdict':15}{text}{f' ({notes})' if notes else ''}"
     again = f"`landscape diagnose {about['folder']}` makes it anew"
     if found["fits"] is None:
         yield f"{'':17}whether it still fits the recording isn't known: an earlier version made it"

@@ -605,6 +605,6 @@ def summarize(run: Run) -> None:
         echo(f"landscape: note: {note}", err=True)
     if (average := run.folder / AVERAGE).is_dir() and measured:
         loss = read(average).trajectory.measures["train_loss"][-1]
-        echo(f"average of the weights: train loss {loss:.4g} at the end; {average}")
+        echo(f"average of the weights: last train loss {loss:.4g}; {average}")
     if measured and not trajectory.partial:
         echo(f"next: landscape scan {run.folder}")

@@ -5,6 +5,7 @@ Trains and scans in FOLDER what isn't there yet: about ten minutes on two cores.
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import subprocess
 import sys
@@ -311,4 +312,8 @@ def _section(one: Entry) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/gallery"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/gallery"))
+    main(parser.parse_args().folder)

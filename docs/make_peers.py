@@ -9,6 +9,7 @@ same training samples at SIZE x SIZE points (51) of a random plane; imports aren
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -193,10 +194,14 @@ def said(found: dict[str, Any], size: int) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--alone"]:
+    if sys.argv[1:2] == ["--alone"]:  # one timing, in a process of its own
         print(json.dumps(alone(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))))
-    elif len(sys.argv) > 1:
-        numbers = [int(number) for number in sys.argv[2:4]]
-        main(Path(sys.argv[1]), *numbers, *(51, 3)[len(numbers) :])
     else:
-        sys.exit(__doc__)
+        parser = argparse.ArgumentParser(
+            description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        parser.add_argument("folder", metavar="FOLDER", type=Path)
+        parser.add_argument("size", metavar="SIZE", type=int, nargs="?", default=51)
+        parser.add_argument("rounds", metavar="ROUNDS", type=int, nargs="?", default=3)
+        given = parser.parse_args()
+        main(given.folder, given.size, given.rounds)

@@ -8,8 +8,8 @@ table or picture none of whose runs are there is left as it is.
 
 from __future__ import annotations
 
+import argparse
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,4 +116,10 @@ def _render(run: Path, kind: str, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for place in ("high", "long"):
+        parser.add_argument(place, metavar=place.upper(), type=Path)
+    given = parser.parse_args()
+    main(given.high, given.long)

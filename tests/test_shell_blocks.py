@@ -12,6 +12,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from landscape.draw.solid import film
 from landscape.problem import load
 from landscape_cli import drawing
 from landscape_cli.main import app
@@ -25,6 +26,7 @@ SMALLER = {
     "report": ("--only-what-is-there",),
     "view": ("--html", "--no-open"),
     "import": ("--overwrite", "-q"),
+    "render": ("-q",),
 }
 """What is added to a command, so that it takes less time; of an option that is there too the last
 one counts."""
@@ -34,7 +36,20 @@ HIGH = ("--steps", "60", "--record", "5", "--lr", "1", "--overwrite", "-q")
 TOO_LARGE = ("cifar10",)
 """What has to be downloaded."""
 PAGES = ("README.md", "docs/report.md", "docs/sweeps.md")
-"""The commands of other pages are those of these with options that draw: tests/cli has these."""
+DRAWING = (
+    *("docs/command-line.md", "docs/diagnosing.md", "docs/own-training.md"),
+    *("docs/figures.md", "docs/viewing.md"),
+)
+"""Those that draw what is there; docs/planes.md has no commands, docs/gallery.md takes minutes."""
+THERE = (
+    "train -o runs/high-lr",
+    "scan runs/high-lr --plane along,random,valley",
+    "scan runs/high-lr --plane random --at best",
+    "train --lr 0.01,0.1 --seeds 1 -o runs/rates",
+    "scan runs/rates/lr* --plane random",
+    "export runs/high-lr/scans/random-final-0.h5 --to li",
+)
+"""What a reader of these has."""
 
 
 def smaller(words: Sequence[str]) -> list[str]:
@@ -64,6 +79,9 @@ def what_a_reader_has(folder: Path) -> None:
 
 def before(words: Sequence[str]) -> None:
     """What a command needs that no page's command makes: another tool's files, a damaged run."""
+    if words[1] == "import" and "first.pt" in words:
+        shutil.copy("checkpoints/step100.pt", "first.pt")
+        shutil.copy("checkpoints/step200.pt", "last.pt")
     if "their_surface.h5" in words or "their_directions.h5" in words:
         exported = Path("runs/high-lr/exports")
         [surface, *_] = exported.glob("*random*surface*.h5")
@@ -89,8 +107,27 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_the_pages_commands_run(here):
+    type_all(PAGES)
+
+
+@pytest.mark.slow
+def test_the_commands_of_pages_that_draw_run(here, monkeypatch):
+    monkeypatch.setitem(film.write.__kwdefaults__, "frames", 2)
+    for line in THERE:
+        do(["landscape", *line.split()])
+    Path("mine.py").write_text(Path("mine.py").read_text() + "\n\nnet = waves\n")
+    Path("out").mkdir()
+    for step in (100, 200):
+        shutil.copy(f"checkpoints/step{step}.pt", f"out/checkpoint-{step}.pt")
+    type_all(DRAWING)
+    assert Path("fig1.pdf").is_file()
+    assert Path("runs/theirs/scans").is_dir()
+
+
+def type_all(pages: Sequence[str]) -> None:
+    """Do these pages' commands one after another, each once."""
     typed: set[str] = set()
-    for words in (words for page in PAGES for words in commands(page)):
+    for words in (words for page in pages for words in commands(page)):
         command = shlex.join(words)
         if command in typed or set(words) & set(TOO_LARGE) or words[1].startswith("-"):
             continue

@@ -10,13 +10,6 @@ from landscape.sgd import escapes
 from landscape.sgd.endings import EndingRules
 from landscape.sgd.escapes import Course, EventRules
 
-LEARNED_NOISE = 3.0
-"""Where noise is large, learning is what stands clear of it: by so many MADs."""
-SPIKE_NOISE = 8.0
-"""MADs that noise doesn't reach."""
-SPIKE_ROWS = 10
-"""Rows before a spike that its noise is known from."""
-
 
 @dataclass(frozen=True)
 class OutcomeCase:
@@ -37,10 +30,7 @@ def course_of(evidence: Evidence, thresholds: Thresholds | None = None) -> Cours
         steps_per_epoch=evidence.setup.steps_per_epoch,
         rules=EventRules(
             learned=limits.learned,
-            learned_noise=LEARNED_NOISE,
             excursion=limits.excursion,
-            spike_noise=SPIKE_NOISE,
-            spike_rows=SPIKE_ROWS,
             ending=EndingRules(
                 share=limits.stretch,
                 learned=limits.learned,

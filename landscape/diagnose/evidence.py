@@ -58,6 +58,17 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class LongReplicas:
+    """What replicas as long as the motion's window would take, that were too dear to be trained."""
+
+    count: int
+    seconds: float
+    """Of all of them together with what else is trained, timed on this machine."""
+    budget: float
+    """Seconds that were allowed."""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Everything that `verdict.judge` looks at.
 
@@ -86,6 +97,8 @@ class Evidence:
     """The lowest loss that the outputs' range allows; NaN: nothing confines them."""
     absent: tuple[str, ...] = ()
     """Parts that could not be measured, a sentence each; they become caveats."""
+    longer: LongReplicas | None = None
+    """None: there are replicas of that length, or what they take wasn't asked."""
 
     @property
     def misses_twin(self) -> bool:

@@ -11,8 +11,21 @@ from dataclasses import dataclass
 UNDETERMINED = "undetermined"
 
 
+class DecidedTerm:
+    """A name with the evidence that it is given for."""
+
+    decided_by: tuple[str, ...]
+
+    def is_decided_by(self, name: str) -> bool:
+        """Whether its rule looks at this piece of evidence."""
+        return any(
+            name.startswith(known) if known.endswith("_") else name == known
+            for known in self.decided_by
+        )
+
+
 @dataclass(frozen=True)
-class OutcomeTerm:
+class OutcomeTerm(DecidedTerm):
     """One outcome."""
 
     sentence: str
@@ -23,10 +36,12 @@ class OutcomeTerm:
     """Whether its hatch and edge are white."""
     is_old: bool = False
     """Whether only earlier versions gave it: a spike, a catapult now stand beside the outcome."""
+    decided_by: tuple[str, ...] = ()
+    """The evidence that its rule looks at; a name that ends with "_" is all that begin so."""
 
 
 @dataclass(frozen=True)
-class MotionTerm:
+class MotionTerm(DecidedTerm):
     """One motion."""
 
     sentence: str
@@ -35,18 +50,28 @@ class MotionTerm:
     """Whether the weights stay in one connected region,"""
     has_places: bool = False
     """and whether there are places that they are said to be at."""
+    decided_by: tuple[str, ...] = ()
+    """As an outcome's."""
 
 
+ENDING = ("best_share", "end_noises", "end_lost", "end_times")
+"""What says whether a run ended near its best or away from it."""
+OTHER_RATES = ("lower_rate_from_", "rate_")
+"""What other rates do, which tests an outcome."""
+MOVEMENT = ("loss_change", "half_cosine", "ratio", "dimension", "replicas_")
+"""What every movement of a settled loss is named by."""
 OUTCOMES: dict[str, OutcomeTerm] = {
     "learned": OutcomeTerm(
         "It learned, to a loss of {best_loss}.",
         colour="#0072b2",
+        decided_by=(*ENDING, "restless", "end_share", "accuracy_lost", "last_excursion_rows"),
     ),
     "noise-floor": OutcomeTerm(
-        "It sits at a loss of {end_loss} that the noise of its batches keeps up: a lower learning "
+        "It sits at a level of {end_loss} that the noise of its batches keeps up: a lower learning "
         "rate lowers it at once.",
         colour="#4d9fd0",
         hatch="..",
+        decided_by=("lower_rate_gain", "lower_rate_share", "end_share", *ENDING),
     ),
     "spike-recovered": OutcomeTerm(
         "It learned to a loss of {best_loss}; the loss spiked and came back.",
@@ -62,41 +87,48 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         is_old=True,
     ),
     "suboptimal-plateau": OutcomeTerm(
-        "It sits on a plateau at a loss of {end_loss}, alive, and a lower learning rate doesn't "
+        "It sits on a plateau at a level of {end_loss}, alive, and a lower learning rate doesn't "
         "help.",
         colour="#009e73",
         hatch="--",
+        decided_by=("siblings_share", "end_share", "lower_rate_gain", *ENDING),
     ),
     "too-slow": OutcomeTerm(
         "It never learned in this time: the loss falls, far too slowly.",
         colour="#e8e4c9",
+        decided_by=("best_share", "rate_over_bound", "logit_spread", *OTHER_RATES),
     ),
     "initial-plateau": OutcomeTerm(
         "It never left the plateau around its initialization: no layer is dead, but the outputs "
         "hardly depend on the input.",
         colour="#f0e442",
         hatch="..",
+        decided_by=("best_share", "logit_spread", "from_constant", *OTHER_RATES),
     ),
     "vanishing-signal": OutcomeTerm(
         "It never learned. No layer is dead, but the outputs have come to hardly depend on the "
         "input.",
         colour="#d9c722",
         hatch="oo",
+        decided_by=("best_share", "logit_spread", "from_constant", *OTHER_RATES),
     ),
     "stuck-jumping": OutcomeTerm(
         "It never learned: the loss jumps about, and never went clearly below that of a constant "
         "output.",
         colour="#b8860b",
         hatch="||",
+        decided_by=("best_share", "noise", "saturated_share", *OTHER_RATES),
     ),
     "bouncing": OutcomeTerm(
         "It learned, but the loss jumps about and holds no level.",
         colour="#e69f00",
         hatch="\\\\",
+        decided_by=("excursions", "restless", "excursion_share"),
     ),
     "escaped": OutcomeTerm(
-        "It learned to a loss of {best_loss}, then left and stayed away, at {end_loss}.",
+        "It learned to a loss of {best_loss}, then left and stayed away, at a level of {end_loss}.",
         colour="#d55e00",
+        decided_by=(*ENDING, "control_from_", "left_again_from_", "stability_from_", *OTHER_RATES),
     ),
     "dead-plateau": OutcomeTerm(
         "It never learned. Units of {layers} are dead or saturated on all data, and nothing that "
@@ -104,16 +136,19 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         colour="#7a2f1d",
         hatch="//",
         is_dark=True,
+        decided_by=("best_share", "dead_layers", "saturated_share", "no_way_back", *OTHER_RATES),
     ),
     "diverged": OutcomeTerm(
         "The loss or the weights became infinite: the run diverged. A lower learning rate is the "
         "first thing to try.",
         colour="#1a1a1a",
         is_dark=True,
+        decided_by=("finite",),
     ),
     "undetermined": OutcomeTerm(
         "What it did is undetermined: {undetermined_because}.",
         colour="#bdbdbd",
+        decided_by=(*ENDING, "restless", "noise", "accuracy_lost", "lower_rate_gain"),
     ),
 }
 """By name, from good to bad: shares of a sweep are stacked in this order."""
@@ -124,10 +159,10 @@ ALSO: dict[str, str] = {
     "at a flatter place.",
     "overfitting": "It overfits: the validation loss has risen clearly from its minimum.",
     "noise-floor-raised": "The loss is above its best, but a tenth of the rate leads as low from "
-    "the end as from the best weights: it is hotter there, not elsewhere.",
+    "the last weights as from the best ones: it is hotter there, not elsewhere.",
     "accuracy-kept": "It isn't wrong more often than at its best: the accuracy is as it was.",
     "ended-in-excursion": "It ended during one more excursion; such ones came back before.",
-    "end-above-best": "The loss ends a little above its best.",
+    "end-above-best": "The level that it ends at is a little above its best.",
     "little": "It learned little: the loss has settled clearly below that of a constant output, "
     "and close to it.",
     "saturated": "Units are saturated and the outputs huge.",
@@ -154,18 +189,22 @@ POINTS: dict[str, str] = {
 MOTIONS: dict[str, MotionTerm] = {
     "still-descending": MotionTerm(
         "The loss still falls: what it does once settled can't be seen yet.",
+        decided_by=("loss_change",),
     ),
     "rising": MotionTerm(
         "The loss rises over the last window.",
+        decided_by=("loss_change",),
     ),
     "drifting": MotionTerm(
         "{over} the weights drift: the same way whatever the order of batches.",
+        decided_by=MOVEMENT,
     ),
     "confined": MotionTerm(
         "{over} the weights stay near one place: within that time their distance to where they "
         "were no longer grows.",
         is_still=True,
         has_places=True,
+        decided_by=(*MOVEMENT, "unconfined_below", "drift_below", "barrier_"),
     ),
     "mixed": MotionTerm(
         "{over} part of the movement is confined and part of it is not: of the squared "
@@ -173,19 +212,23 @@ MOTIONS: dict[str, MotionTerm] = {
         "and {share_drift} a drift.",
         is_still=True,
         has_places=True,
+        decided_by=(*MOVEMENT, "share_", "hops", "barrier_"),
     ),
     "wandering-in-valley": MotionTerm(
         "{over} the weights wander through a connected valley: other batch orders lead elsewhere, "
         "at no barrier.",
         is_still=True,
         has_places=True,
+        decided_by=(*MOVEMENT, "hops", "barrier_"),
     ),
     "hopping-basins": MotionTerm(
         "{over} the weights hop between basins: barriers remain between the places they visit.",
         has_places=True,
+        decided_by=(*MOVEMENT, "basins", "barrier_"),
     ),
     "undetermined": MotionTerm(
         "Whether it stays or wanders is undetermined: {motion_undetermined_because}.",
+        decided_by=(*MOVEMENT, "unconfined_below", "hops", "barrier_"),
     ),
 }
 """By name."""

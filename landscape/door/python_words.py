@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from landscape.errors import LandscapeError
+from landscape.store.verdicts import Remedy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,6 +64,28 @@ def in_python(text: str) -> str:
     for phrase, said in PHRASES.items():
         text = text.replace(phrase, said)
     return SAID.sub(_argument, text)
+
+
+def as_arguments(remedy: Remedy | None) -> str:
+    """What would answer, as arguments of ``run.diagnose`` or a call of ``ls.train``; else empty.
+
+    >>> as_arguments(Remedy("diagnose", {"only": ("distances", "diffusion")}))
+    'only=["distances", "diffusion"]'
+    >>> as_arguments(Remedy("train", {"momentum": 0.9, "lr": 0.01}))
+    'ls.train(momentum=0.9, lr=0.01)'
+    """
+    if remedy is None or remedy.call == "sweep":  # the command line's alone
+        return ""
+    said = ", ".join(f"{name}={_literal(value)}" for name, value in remedy.options.items())
+    return f"ls.train({said})" if remedy.call == "train" else said
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _argument(found: re.Match[str]) -> str:

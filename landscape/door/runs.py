@@ -370,7 +370,7 @@ class HeldRun:
         parts = [f"{about['status']}{steps}, {about['parameters']:,} parameters"]
         if losses := about["losses"]:
             first, last = (_loss(losses[place]["train_loss"]) for place in ("start", "end"))
-            parts.append(f"training loss {first} at first, {last} at the end")
+            parts.append(f"training loss {first} at first, {last} at last")
         scans = [one["name"] for one in about["scans"]]
         parts.append(f"scans {', '.join(scans)}" if scans else "no scans")
         return f"<run {about['name']}: {'; '.join(parts)}>"

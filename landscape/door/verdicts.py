@@ -8,8 +8,8 @@ from typing import Any
 from landscape.diagnose.items import Item
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.door import notebook, tables
-from landscape.door.python_words import in_python
-from landscape.store.verdicts import RESTS
+from landscape.door.python_words import as_arguments
+from landscape.store.verdicts import RESTS, Remedy
 
 
 class HeldVerdict:
@@ -45,7 +45,7 @@ class HeldVerdict:
     def sentences(self) -> tuple[str, ...]:
         """What is answered to each part of the two questions; in brackets what that rests on."""
         said = [
-            f"{one.about}: {in_python(one.text)} [{RESTS[one.confidence]}]"
+            f"{one.about}: {one.text}{_behind(one.remedy)} [{RESTS[one.confidence]}]"
             for one in self.stored.answers
         ]
         return (*self.stored.mistakes, *said)
@@ -87,3 +87,9 @@ class HeldVerdict:
     def _repr_html_(self) -> str:
         minded = notebook.sentences("Mind that", self.caveats) if self.caveats else ""
         return notebook.sentences(self._head, self.sentences) + minded
+
+
+def _behind(remedy: Remedy | None) -> str:
+    """The arguments that would answer more, behind a sentence."""
+    said = as_arguments(remedy)
+    return f" ({said})" if said else ""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
+from landscape.draw import readings
 from landscape.draw.diagnosis import (
     barriers,
     by_rate,
@@ -90,6 +91,8 @@ class FigureKind:
     default: tuple[str, ...] = ("png", "pdf")
     caption: Callable[[Any], str] | None = None
     """``caption(subject)``; None: what there is to say of any scan or run."""
+    reading: Callable[[Any], str] = lambda subject: ""
+    """What colours, lines and bands are, for a paper's reader: behind the caption's first words."""
     parts: tuple[str, ...] = ()
     """What `landscape diagnose` must have measured,"""
     also: tuple[str, ...] = ()
@@ -117,6 +120,7 @@ KINDS: dict[str, FigureKind] = {
         "losses of a plane from above",
         lambda scan: not scan.is_line,
         takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path"),
+        reading=readings.of_plane,
     ),
     "surface": FigureKind(
         "plane",
@@ -125,6 +129,7 @@ KINDS: dict[str, FigureKind] = {
         lambda scan: not scan.is_line,
         takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
         solid=True,
+        reading=readings.SURFACE,
     ),
     "curve": FigureKind(
         "line",
@@ -132,6 +137,7 @@ KINDS: dict[str, FigureKind] = {
         "losses along a line",
         lambda scan: scan.is_line,
         takes=(*PAGE, "log", "cap", "path"),
+        reading=readings.of_line,
     ),
     "measures": FigureKind(
         "scan",
@@ -139,12 +145,14 @@ KINDS: dict[str, FigureKind] = {
         "gradient norm, sharpness, convexity; terms and measures of a problem's own",
         lambda scan: bool(further(scan)),
         takes=(*PAGE, "cmap", "log", "path"),
+        reading=readings.MEASURES,
     ),
     "path": FigureKind(
         "plane",
         path,
         "the path alone, its losses and its distance from the plane",
         takes=(*PAGE, "log", "cap"),
+        reading=readings.PATH,
     ),
     "film": FigureKind(
         "plane",
@@ -156,12 +164,14 @@ KINDS: dict[str, FigureKind] = {
         formats=film.FORMATS,
         default=("mp4",),
         solid=True,
+        reading=readings.FILM,
     ),
     "valley": FigureKind(
         "valleys",
         valley,
         "slices across the path, row by row",
         takes=(*PAGE, "cmap", "log", "cap", "path", "unit"),
+        reading=readings.of_valley,
     ),
     "slats": FigureKind(
         "valley",
@@ -169,15 +179,21 @@ KINDS: dict[str, FigureKind] = {
         "a valley's slices in 3D, side by side",
         takes=(*PAGE, "cmap", "log", "cap", "path", "camera", "renderer"),
         solid=True,
+        reading=readings.SLATS,
     ),
     "map": FigureKind(
         "planes",
         atlas,
         "several planes or runs on one scale",
         takes=(*PAGE, "bare", "cmap", "log", "cap", "floor", "levels", "path"),
+        reading=readings.MAP,
     ),
     "loss": FigureKind(
-        "run", loss, "a training in time, with what happened", takes=(*PAGE, "log", "cap")
+        "run",
+        loss,
+        "a training in time, with what happened",
+        takes=(*PAGE, "log", "cap"),
+        reading=readings.of_training,
     ),
     "distances": FigureKind(
         "diagnosis",
@@ -187,6 +203,7 @@ KINDS: dict[str, FigureKind] = {
         caption=distances.caption,
         parts=("distances",),
         also=("permutations", "functions"),
+        reading=readings.DISTANCES,
     ),
     "two-time": FigureKind(
         "diagnosis",
@@ -194,6 +211,7 @@ KINDS: dict[str, FigureKind] = {
         "distance of weights, and of predictions, at any two steps",
         caption=two_time.caption,
         parts=("distances", "functions"),
+        reading=readings.TWO_TIME,
     ),
     "msd": FigureKind(
         "diagnosis",
@@ -201,6 +219,7 @@ KINDS: dict[str, FigureKind] = {
         "mean squared displacement by lag: confinement, walk or drift",
         caption=msd.caption,
         parts=("diffusion",),
+        reading=readings.MSD,
     ),
     "barriers": FigureKind(
         "diagnosis",
@@ -210,6 +229,7 @@ KINDS: dict[str, FigureKind] = {
         caption=barriers.caption,
         parts=("connectivity",),
         also=("interventions",),
+        reading=readings.BARRIERS,
     ),
     "sharpness": FigureKind(
         "diagnosis",
@@ -219,6 +239,7 @@ KINDS: dict[str, FigureKind] = {
         caption=sharpness.caption,
         parts=("sharpness",),
         also=("curvature",),
+        reading=readings.SHARPNESS,
     ),
     "units": FigureKind(
         "diagnosis",
@@ -226,6 +247,7 @@ KINDS: dict[str, FigureKind] = {
         "dead units of each layer in time",
         caption=units.caption,
         parts=("units",),
+        reading=readings.UNITS,
     ),
     "replicas": FigureKind(
         "diagnosis",
@@ -234,6 +256,7 @@ KINDS: dict[str, FigureKind] = {
         takes=(*PAGE, "log", "cap"),
         caption=replicas.caption,
         parts=("interventions",),
+        reading=readings.REPLICAS,
     ),
     "layers": FigureKind(
         "diagnosis",
@@ -242,6 +265,7 @@ KINDS: dict[str, FigureKind] = {
         takes=(*PAGE, "log"),
         caption=layers.caption,
         parts=("curvature_by_layer",),
+        reading=readings.LAYERS,
     ),
     "coefficient": FigureKind(
         "diagnosis",
@@ -250,6 +274,7 @@ KINDS: dict[str, FigureKind] = {
         takes=(*PAGE, "log"),
         caption=coefficient.caption,
         parts=("learning_coefficient",),
+        reading=readings.COEFFICIENT,
     ),
     "instability": FigureKind(
         "diagnosis",
@@ -257,6 +282,7 @@ KINDS: dict[str, FigureKind] = {
         "barriers between trainings by the step at which they part",
         caption=instability.caption,
         parts=("instability",),
+        reading=readings.INSTABILITY,
     ),
     "outcomes": FigureKind(
         "sweep",
@@ -264,6 +290,7 @@ KINDS: dict[str, FigureKind] = {
         "what became of runs by learning rate",
         takes=(*PAGE, "log"),
         caption=by_rate.caption,
+        reading=readings.OUTCOMES,
     ),
 }
 

@@ -203,7 +203,7 @@ def _captions(kind: str, subjects: Sequence[Shown]) -> str:
     ready, details = [part[0] for part in parts], [part[1] for part in parts if len(part) > 1]
     planes = [subject for subject in subjects if isinstance(subject, Scan)]
     if len(planes) == len(parts) > 1:
-        ready = [sentences.ready_together(planes)]
+        ready = [sentences.ready_together(planes), KINDS[kind].reading(planes[0])]
     return "\n\n".join(text for text in (" ".join(ready), "\n".join(details)) if text)
 
 
@@ -221,14 +221,17 @@ def caption(subject: Shown) -> str:
 
 
 def caption_of(kind: str, subject: Shown) -> str:
-    """Return the caption of a figure of that kind."""
+    """Return the caption of a figure of that kind: what a paper prints, then the details.
+
+    The first paragraph says what is shown and what colours, lines and bands are.
+    """
     entry = KINDS[kind]
-    if entry.caption is None:
-        return caption(subject)
-    text = entry.caption(subject)
+    text = caption(subject) if entry.caption is None else entry.caption(subject)
+    ready, _, details = text.partition("\n\n")
     if isinstance(subject, Diagnosed):
-        return f"{text} {run_captions.made_from(subject.history)}".strip()
-    return text
+        details = f"{details} {run_captions.made_from(subject.history)}".strip()
+    ready = f"{ready} {entry.reading(subject)}".rstrip()
+    return f"{ready}\n\n{details}" if details else ready
 
 
 def subject_of(kind: str, works: Sequence[Work]) -> Subject:

@@ -10,7 +10,11 @@ from landscape.store.scans.sentences import constant_output, happened, made_by, 
 
 
 def caption_of_run(history: History) -> str:
-    """Return a training's caption: which run it was, how it was trained, what happened."""
+    """Return a training's caption, and in a paragraph of its own all there is to know."""
+    return f"Losses and accuracies of run {history.name} by training step.\n\n{_details(history)}"
+
+
+def _details(history: History) -> str:
     identity = f" ({history.run_id})" if history.run_id else ""
     steps = f"{len(history.step):,} recorded steps, 0 to {history.step[-1]:,}"
     said = [f"Losses of run {history.name}{identity} over the full data at {steps}."]

@@ -228,13 +228,13 @@ ROWS: dict[str, ComparedMeasure] = {
     "verdict": ComparedMeasure("verdict", _verdict, _one("landscape diagnose {}")),
     "motion": ComparedMeasure("motion", _motion, _one("landscape diagnose {}")),
     "end": ComparedMeasure(
-        "training loss at the end", _loss("train_loss", lambda found: float(found[-1])), _one("")
+        "last training loss", _loss("train_loss", lambda found: float(found[-1])), _one("")
     ),
     "best": ComparedMeasure(
         "lowest training loss", _loss("train_loss", lambda found: float(np.nanmin(found))), _one("")
     ),
     "validation": ComparedMeasure(
-        "validation loss at the end",
+        "last validation loss",
         _loss("validation_loss", lambda found: float(found[-1])),
         _one(""),
     ),

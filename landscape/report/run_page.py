@@ -10,7 +10,7 @@ from pathlib import Path
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
 from landscape.diagnose.verdict.questions import TITLES
-from landscape.diagnose.verdict.verdict import Verdict
+from landscape.diagnose.verdict.verdict import Answer, Verdict, decided
 from landscape.diagnose.verdict.wording import headline
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.kinds import KINDS
@@ -27,7 +27,7 @@ from landscape.store import provenance
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
-from landscape.store.verdicts import CONFIDENCE, RESTS
+from landscape.store.verdicts import CONFIDENCE, RESTS, typed
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _facts(found: RunMaterial, verdict: Verdict) -> Markup:
     values["motion"] = verdict.motion
     if verdict.also:
         values["also"] = ", ".join(verdict.also)
-    for name, title in (("best_loss", "best loss"), ("end_loss", "level at the end")):
+    for name, title in (("best_loss", "best loss"), ("end_loss", "level it ends at")):
         item = verdict.evidence.get(name)
         if item is not None and isinstance(item.value, int | float):
             values[title] = number(item.value)
@@ -129,21 +129,41 @@ def _found(found: RunMaterial) -> Iterator[Markup]:
         said = [one for one in verdict.answers if one.question[0] == question]
         rests = [tag("span", RESTS[one.confidence]) for one in said]
         pairs = [
-            tag("div", tag("dt", one.about), tag("dd", one.text, " ", word))
+            tag("div", tag("dt", one.about), tag("dd", one.text, *_remedy(one), " ", word))
             for one, word in zip(said, rests, strict=True)
         ]
         yield tag("dl", *pairs, class_="answers")
     words = "; ".join(f"{word}: {CONFIDENCE[name]}" for name, word in RESTS.items())
     yield tag("p", f"{words}.", class_="about")
-    rows: list[Sequence[Content]] = [
-        (name.replace("_", " "), _value(item.value), _value(item.threshold, "–"), item.meaning)
-        for name, item in verdict.evidence.items()
-        if not name.endswith("_because")
-    ]
-    if rows:
-        head = ("evidence", "value", "line", "what it is")
-        shown = table(head, rows, label="Evidence of the verdict", numbers=(1, 2))
-        yield tag("details", tag("summary", f"The evidence: {len(rows)} numbers"), shown)
+    yield from _evidence(verdict)
+
+
+def _evidence(verdict: Verdict) -> Iterator[Markup]:
+    """What decided, then the rest, folded away."""
+    names = [name for name in verdict.evidence if not name.endswith("_because")]
+    first = [name for name in decided(verdict) if name in names]
+    parts: list[Markup] = []
+    for title, chosen in (
+        ("What decided outcome and motion", first),
+        ("Told beside them", [name for name in names if name not in first]),
+    ):
+        items = [(name, verdict.evidence[name]) for name in chosen]
+        rows: list[Sequence[Content]] = [
+            (name.replace("_", " "), _value(item.value), _value(item.threshold, "–"), item.meaning)
+            for name, item in items
+        ]
+        if rows:
+            head = ("evidence", "value", "line", "what it is")
+            parts += [tag("h4", title), table(head, rows, label=title, numbers=(1, 2))]
+    if parts:
+        summary = f"The evidence: {len(names)} numbers, the {len(first)} that decided first"
+        yield tag("details", tag("summary", summary), *parts)
+
+
+def _remedy(answer: Answer) -> Iterator[Content]:
+    """The options that would answer more, as they are typed behind the command."""
+    if options := typed(answer.remedy):
+        yield from (" ", tag("code", options))
 
 
 def _value(value: object, absent: str = "unknown") -> str:

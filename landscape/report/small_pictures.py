@@ -93,5 +93,5 @@ def _said(history: History) -> str:
     lowest = number(float(finite.min())) if len(finite) else "unknown"
     return (
         f"Training loss of {history.name}: {number(float(loss[0]))} at the start, lowest {lowest}, "
-        f"{number(float(loss[-1]))} at the end"
+        f"{number(float(loss[-1]))} at the last step"
     )

@@ -1,8 +1,8 @@
 """Where a run learned, left, and came back: its full-data losses read row by row.
 
 The one place that decides what an excursion, a spike and an escape is. A recording names its events
-by it, a plane whether the loss rose and stayed, a diagnosis its outcome; where they differ on
-purpose, `EventRules` says in what.
+by it, a plane whether the loss rose and stayed, a diagnosis its outcome: all by the same
+`EventRules` unless somebody draws a diagnosis's lines elsewhere.
 
 L₀ is the loss of the best constant output, and u = (L₀ − L)/L₀ the share of the way from it to 0.
 Thresholds marked † are conventions.
@@ -30,6 +30,12 @@ ROWS = 5
 """† The fewest rows of a plateau."""
 FLAT = 0.05
 """† A plateau's losses are within this share of the constant output's."""
+LEARNED_NOISE = 3.0
+"""Where noise is large, learning is what stands clear of it: by so many MADs."""
+SPIKE_NOISE = 8.0
+"""MADs that noise doesn't reach."""
+SPIKE_ROWS = 10
+"""Rows before a spike that its noise is known from."""
 BEFORE = 5
 """Rows that the running median is taken over."""
 END_ROWS = 5
@@ -40,19 +46,18 @@ END_ROWS = 5
 class EventRules:
     """What counts as having learned, as an excursion, as a spike and as an escape.
 
-    As they stand, of a recording: all that rose gets a name, since an event only marks a place.
-    A diagnosis draws conclusions from them, so there what noise alone may do doesn't count.
+    What noise alone may do gets no name.
     """
 
     learned: float = LEARNED
     """u that counts as having learned, for a whole epoch,"""
-    learned_noise: float = 0.0
+    learned_noise: float = LEARNED_NOISE
     """and at least so many times the noise's MAD as a share of L₀."""
     excursion: float = EXCURSION
     """Share of the way from the best loss to L₀ above which an excursion begins."""
-    spike_noise: float = 0.0
+    spike_noise: float = SPIKE_NOISE
     """A spike rises so many MADs of the noise before it above the best loss,"""
-    spike_rows: int = 0
+    spike_rows: int = SPIKE_ROWS
     """which is known from so many rows: early the way to L₀ is short, and noise may go it."""
     ending: EndingRules = field(default_factory=EndingRules)
     """What the run's last stretch is, beside its best: there an escape is decided."""
@@ -283,7 +288,7 @@ def detect(
     constant_loss: float,
     steps_per_epoch: int = 1,
 ) -> list[Event]:
-    """`events_of` the full-data losses of some rows, by a recording's rules."""
+    """`events_of` the full-data losses of some rows."""
     course = read(step, loss, constant_loss=constant_loss, steps_per_epoch=steps_per_epoch)
     return events_of(course) if course is not None else []
 

@@ -82,7 +82,12 @@ OUTCOMES: Shape = {
 VERDICT: Shape = {
     **dict.fromkeys(("verdict", "motion", "confidence"), str),
     "landing": (str, None),
-    "answers?": [dict.fromkeys(("question", "about", "text", "confidence"), str)],
+    "answers?": [
+        {
+            **dict.fromkeys(("question", "about", "text", "confidence"), str),
+            "remedy?": ({"call": str, "options": {str: object}}, None),
+        }
+    ],
     # Earlier versions wrote neither of these.
     "rests_on?": ({"last_step?": (COUNT, None), "rows?": (COUNT, None)}, None),
 }

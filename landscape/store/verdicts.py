@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,51 @@ CONFIDENCE = {
 """What a confidence means."""
 RESTS = {"intervention": "tested", "observation": "seen", "undetermined": "open"}
 """The word for it, beside an answer: by training again, read off the run, or not answered."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What would answer: a call, true whoever makes it and however; `typed` is one voice of it."""
+
+    call: str
+    """``diagnose`` (this run once more), ``train`` (another one) or ``sweep``."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """By their names in Python; a ``budget`` is in seconds."""
+
+
+def typed(remedy: Remedy | Mapping[str, Any] | None) -> str:
+    """A remedy as it is typed; empty without one.
+
+    >>> typed(Remedy("diagnose", {"only": ["distances", "diffusion"], "budget": 420}))
+    '--only distances,diffusion --budget 7min'
+    >>> typed({"call": "train", "options": {"momentum": 0.9, "lr": 0.01}})
+    'landscape train --momentum 0.9 --lr 0.01'
+    """
+    if remedy is None:
+        return ""
+    if not isinstance(remedy, Remedy):  # as it is stored
+        remedy = Remedy(remedy["call"], remedy["options"])
+    words = [_typed(name, value) for name, value in remedy.options.items()]
+    if remedy.call in ("train", "sweep"):
+        words.insert(0, "landscape train")
+    return " ".join(words)
+
+
+def _typed(name: str, value: Any) -> str:
+    if name == "intervene":  # it is done unless somebody says no
+        return "without --no-intervene"
+    option = f"--{name.replace('_', '-')}"
+    if value is True:
+        return option
+    if name == "budget":
+        return f"{option} {value / 60:.0f}min"
+    if isinstance(value, list | tuple):
+        return f"{option} {','.join(map(_plain, value))}"
+    return f"{option} {_plain(value)}"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def read(folder: Path) -> Mapping[str, Any] | None:

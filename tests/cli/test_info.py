@@ -293,7 +293,7 @@ def test_the_verdict_in_two_lines(landscape, run):
     said = {each["question"]: each["text"] for each in verdict["answers"]}
     assert verdict_lines(landscape("info", run)) == [
         f"{said['1.3']} (read off the run, not tested by training again)",
-        f"{said['2.1']} (the evidence doesn't decide)",
+        f"{said['2.1']} (the evidence doesn't decide; --only distances,diffusion)",
     ]
     found = strict(landscape("info", run, "--json").out)["verdict"]
     assert (found["verdict"], found["fits"], found["error"]) == (verdict["verdict"], True, None)

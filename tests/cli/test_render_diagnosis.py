@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -44,9 +45,12 @@ def test_a_diagnosed_run_is_drawn_with_its_diagnosis(landscape, diagnosed, tmp_p
     assert drawn == {"loss", *FIGURES}
     for name in FIGURES:
         caption = (tmp_path / f"{name}.caption.txt").read_text()
-        assert "run run (" in caption
-        assert "Training: learning rate 0.3, momentum 0.5, batch 32, seed 0." in caption
-        assert "Command: " in caption
+        ready, details = caption.split("\n\n")
+        assert "run run (" in ready
+        assert len(re.findall(r"[.] (?=[A-Z])", ready)) < 8
+        assert not re.search(r"--[a-z]|landscape [a-z]", ready)
+        assert "Training: learning rate 0.3, momentum 0.5, batch 32, seed 0." in details
+        assert "Command: " in details
 
 
 @pytest.mark.parametrize("kind", FIGURES)

@@ -7,7 +7,8 @@ from rich.console import Console
 
 import landscape as ls
 from landscape.diagnose.verdict.questions import PARTS
-from landscape.door.python_words import in_python
+from landscape.door.python_words import as_arguments
+from landscape.store.verdicts import typed
 from landscape_cli.diagnosis_page import question_answered
 
 
@@ -28,10 +29,15 @@ def test_it_speaks_as_the_command_does(verdict):
     for sentence, answer in zip(verdict.sentences, verdict.stored.answers, strict=True):
         assert sentence.startswith(f"{answer.about}: ")
         said = sentence.removeprefix(f"{answer.about}: ")
+        assert said.startswith(answer.text)
         # Options of the command are arguments here.
-        typed = said if in_python(answer.text) == answer.text else answer.text
-        assert any(typed in line and answer.about in line for line in printed)
-    assert any("leave out intervene=False" in sentence for sentence in verdict.sentences)
+        options, arguments = typed(answer.remedy), as_arguments(answer.remedy)
+        line = next(line for line in printed if answer.text in line and answer.about in line)
+        assert (f"({options})" in line) == bool(options)
+        assert (f"({arguments})" in said) == bool(arguments)
+    assert any("(intervene=True)" in sentence for sentence in verdict.sentences)
+    assert any('(only=["curvature"])' in sentence for sentence in verdict.sentences)
+    assert not any("--" in text for text in (*verdict.sentences, *verdict.caveats))
     assert len(verdict.sentences) == len(PARTS)
     head, *lines = repr(verdict).splitlines()
     assert head == f"<mine>: {verdict.outcome}; {verdict.motion} ({verdict.confidence})"

@@ -97,3 +97,8 @@ def test_memory_stays_flat_over_thirty_figures(planted, tmp_path, gl):
     assert len(used) == 40
     # A plotter that isn't closed keeps 134 MB; the first ten fill caches and free lists.
     assert np.median(used[-10:]) - np.median(used[5:15]) < 120e6
+
+
+def test_every_caption_says_how_to_read_its_figure():
+    for name, kind in KINDS.items():
+        assert kind.reading is not FigureKind("run", None, "").reading, name

@@ -22,6 +22,8 @@ def found(losses, *, every=10, **options):
 
 
 LEARNING = [2.30, 1.8, 1.2, 0.8, 0.6, 0.55, 0.5, 0.5, 0.5, 0.5]
+SETTLED = [*LEARNING, *[0.5] * 10]
+"""Long enough for its noise to be known."""
 
 
 def test_learning_is_no_event():
@@ -29,8 +31,11 @@ def test_learning_is_no_event():
 
 
 def test_spike_and_recovery():
-    losses = [*LEARNING, 1.5, 2.0, 1.2, 0.6, 0.5, 0.5]
-    assert found(losses) == [("spike", 100, 120), ("recovery", 110, 130)]
+    rise = [1.5, 2.0, 1.2, 0.6, 0.5, 0.5]
+    assert found([*SETTLED, *rise]) == [("spike", 200, 220), ("recovery", 210, 230)]
+    # Half a way that noise goes too, or before it is known what noise does: no spike.
+    noisy = [loss + 0.3 * (-1) ** row for row, loss in enumerate(SETTLED)]
+    assert found([*noisy, *rise]) == found([*LEARNING, *rise]) == []
 
 
 def test_escape_to_a_plateau():
@@ -44,9 +49,9 @@ def test_an_escape_is_a_last_stretch_of_five_rows_whatever_came_before():
     short = [*LEARNING, *[2.0] * 4]
     assert found(short) == [("spike", 100, 130)]
     assert found([*short, 2.0]) == [("escape", 100, 140)]
-    back = [*LEARNING, *[2.0] * 6, *[0.5] * 8]
-    assert found(back) == [("spike", 100, 150), ("recovery", 100, 160)]
-    assert found([*back, *[2.0] * 6])[-1] == ("escape", 240, 290)
+    back = [*SETTLED, *[2.0] * 6, *[0.5] * 8]
+    assert found(back) == [("spike", 200, 250), ("recovery", 200, 260)]
+    assert found([*back, *[2.0] * 6])[-1] == ("escape", 340, 390)
 
 
 def test_what_never_learned_has_no_excursion():
@@ -115,7 +120,8 @@ def test_rules_may_ask_more_of_a_spike_and_of_learning():
     steps = 10 * np.arange(len(losses))
 
     def course(**rules):
-        limits = EventRules(**rules)
+        plain = {"learned_noise": 0.0, "spike_noise": 0.0, "spike_rows": 0}
+        limits = EventRules(**plain | rules)
         return read(steps, losses, constant_loss=L0, steps_per_epoch=10, rules=limits)
 
     firsts = [[spike.first for spike in course(spike_rows=rows).spikes] for rows in (0, 11, 22)]

@@ -84,7 +84,7 @@ def sketched(
     if about is None:
         raise LandscapeError(
             f"{trajectory.path} must hold sketches, found none; "
-            "measure distances between snapshots, or train again without --no-sketch"
+            "measure distances between snapshots, or train again with sketches"
         )
     end = int(trajectory.step[-1]) if last is None else last
     stride = max(1, (end - first) // points)

@@ -113,22 +113,6 @@ def over_replicas(evidence: Evidence, moved: Diffusion) -> Pooled | None:
     )
 
 
-def hint(evidence: Evidence, moved: Diffusion) -> str:
-    """What would give c½ and R more dimensions, as the end of a sentence."""
-    if "onset" in evidence.places:
-        return "; replicas are not run after an escape"
-    replicas = evidence.measured.replicas
-    if replicas is None:
-        return "; no replicas were run"
-    if is_as_long(replicas.steps, moved.steps):
-        return ""
-    epochs = math.ceil(moved.steps / evidence.setup.steps_per_epoch)
-    return (
-        f"; replicas ran {replicas.steps} of the window's {moved.steps} steps, "
-        f"those of --epochs {epochs} could be pooled with it"
-    )
-
-
 def is_as_long(steps: int, window: int) -> bool:
     """Whether replicas of so many steps are about as long as a window."""
     return steps >= (1 - SIMILAR) * window

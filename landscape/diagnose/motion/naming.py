@@ -13,10 +13,10 @@ import numpy as np
 
 from landscape.curvature.bounds import Bounds, bounds
 from landscape.curvature.density import Count
-from landscape.diagnose.connectivity import basins, curves
+from landscape.diagnose.connectivity import basins
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
-from landscape.diagnose.motion import slope
+from landscape.diagnose.motion import deciding, slope
 from landscape.diagnose.motion.estimates import (
     CONFINED_SPREAD,
     RATIO_SPREAD,
@@ -24,7 +24,6 @@ from landscape.diagnose.motion.estimates import (
     carried,
     confined_cosine,
     confined_error,
-    hint,
     hops_line,
     is_as_long,
     is_sgd,
@@ -42,6 +41,7 @@ from landscape.store.measured.curvature import Density
 from landscape.store.measured.trainings import Replicas
 from landscape.store.measured.weights import Diffusion
 from landscape.store.measured.whole import StateAtStep
+from landscape.store.verdicts import Remedy
 
 DRIFTING, CONFINED, MIXED = "drifting", "confined", "mixed"
 WANDERING, HOPPING = "wandering-in-valley", "hopping-basins"
@@ -55,10 +55,11 @@ class Named:
     reason: str = ""
     """Of ``undetermined``."""
     lacks: str = ""
-    """What it is undetermined for the lack of: ``replicas`` or ``dimensions``; else nothing."""
+    """What it is undetermined for the lack of, one of those that `would_tell` knows; or nothing."""
     items: Items = field(default_factory=dict)
     bound: float | None = None
     dimension: float | None = None
+    remedy: Remedy | None = None
 
 
 def judge_movement(
@@ -82,7 +83,7 @@ def judge_movement(
             return Named(DRIFTING)
         if math.isnan(replicas.ratio):
             return _unknown_movement("it moves straight on; how far its replicas part isn't known")
-        return _unknown_movement("it moves straight on, its replicas elsewhere")
+        return _unknown_movement("it moves straight on, its replicas elsewhere", lacks="time")
     if connected is False:
         return _hopping(evidence)
     if not is_wide:
@@ -101,11 +102,8 @@ def _hopping(evidence: Evidence) -> Named:
     """Lines that are too high prove nothing: a bent path may be low."""
     if evidence.measured.curves is not None:
         return Named(HOPPING)
-    floors = evidence.measured.connectivity
-    pairs = 0 if floors is None else floors.count * (floors.count - 1) // 2
     return _unknown_movement(
-        "no line connects its floors, matched or not, and no bent path was tried; --curve trains "
-        f"one for each pair that needs it, up to {pairs} times {curves.STEPS} steps"
+        "no line connects its floors, matched or not, and no bent path was tried", lacks="curves"
     )
 
 
@@ -133,13 +131,16 @@ def _confined(
     }
     if not abs(found.cosine + 0.5) <= thresholds.confined_cosine:
         return _unknown_movement(
-            "how its distances grow speaks for confinement, how it turns back doesn't", items
+            "how its distances grow speaks for confinement, how it turns back doesn't",
+            items,
+            lacks="time",
         )
     if oscillation(momentum, found.steps) > thresholds.oscillation:
         return _unknown_movement(
             f"confined, or not: over {found.steps} steps oscillations from momentum aren't over, "
             "which may hide a slow part",
             items,
+            lacks="time",
         )
     doubt = 2 * CONFINED_SPREAD / math.sqrt(found.ratio_dimension)
     if found.ratio < min(1 - doubt, 1 / thresholds.confined_ratio):
@@ -147,6 +148,7 @@ def _confined(
             "confined, or not: distances shrink again beyond their error, so it oscillates, which "
             "may hide a slow part",
             items,
+            lacks="time",
         )
     if not unconfined <= thresholds.unconfined:
         return _unknown_movement(
@@ -156,7 +158,9 @@ def _confined(
         )
     if connected is None:
         return _unknown_movement(
-            "confined, or hopping between basins: only the barriers between floors tell", items
+            "confined, or hopping between basins: only the barriers between floors tell",
+            items,
+            lacks="floors",
         )
     return Named(CONFINED, items=items)
 
@@ -167,16 +171,16 @@ def _mixed(found: Pooled, momentum: float, thresholds: Thresholds) -> Named:
     cosine = found.cosine - carried(momentum, found.steps)
     if cosine <= confined_cosine(found.ratio) + doubt:
         return _unknown_movement(
-            "confined, for few correlation times, or a walk or drift beside it"
+            "confined, for few correlation times, or a walk or drift beside it", lacks="time"
         )
     if min(parts.walk, parts.drift) < -doubt:
-        return _unknown_movement("no sum of confinement, walk and drift moves so")
+        return _unknown_movement("no sum of confinement, walk and drift moves so", lacks="time")
     if not found.hops < hops_line(found, thresholds.hops):
-        return _unknown_movement("confined, beside something that moves in leaps")
+        return _unknown_movement("confined, beside something that moves in leaps", lacks="time")
     least = max(thresholds.mixed_share, 2 * confined_error(found))
     if least < parts.confined < 1 - thresholds.mixed_share:
         return Named(MIXED)
-    return _unknown_movement("its numbers are those of none of the plain motions")
+    return _unknown_movement("its numbers are those of none of the plain motions", lacks="time")
 
 
 def _walking(
@@ -193,16 +197,18 @@ def _walking(
     if math.isnan(replicas.ratio):
         return _unknown_movement("it moves as a walk does; how far its replicas part isn't known")
     if not replicas.ratio > thresholds.walk_replicas:
-        return _unknown_movement("it moves as a walk does, but its replicas resemble it")
+        return _unknown_movement(
+            "it moves as a walk does, but its replicas resemble it", lacks="time"
+        )
     if not found.hops < hops_line(found, thresholds.hops):
-        return _unknown_movement("it moves as a walk does, in leaps")
+        return _unknown_movement("it moves as a walk does, in leaps", lacks="time")
     if connected is None:
         what = (
             "the barriers don't tell"
             if evidence.measured.connectivity
             else "no floors were measured"
         )
-        return _unknown_movement(f"a walk in a valley, or between basins: {what}")
+        return _unknown_movement(f"a walk in a valley, or between basins: {what}", lacks="floors")
     bound = restoring_bound(evidence, found)
     items: Items = {}
     dimension: float | None = None
@@ -283,7 +289,7 @@ def _hovers(evidence: Evidence, state: StateAtStep, limits: Bounds, thresholds: 
 def _items(
     evidence: Evidence, state: StateAtStep, limits: Bounds, suffix: str, thresholds: Thresholds
 ) -> Items:
-    formula = "(2 + 2β)/((1 + 2β)η)" if evidence.setup.nesterov else "(2 + 2β)/η"
+    formula = "(2+2β)/((1+2β)η)" if evidence.setup.nesterov else "(2+2β)/η"
     low, high = (share * limits.full_batch for share in (thresholds.edge, thresholds.above_edge))
     where = " before the onset" if suffix else ""
     edge = "" if suffix else f"; the edge: {low:.3g} to {high:.3g} at {FEWEST} late steps"
@@ -292,13 +298,13 @@ def _items(
         items[f"sharpness{suffix}"] = Item(
             state.lambda_max,
             limits.full_batch,
-            f"top Hessian eigenvalue{where}, against {formula} for full batches{edge}",
+            f"top Hessian eigenvalue{where}; stability bound of full batches {formula}{edge}",
         )
     if state.batch_sharpness is not None:
         items[f"batch_sharpness{suffix}"] = Item(
             state.batch_sharpness,
             limits.noisy,
-            f"± {state.batch_sharpness_error:.2g}{where}; stable below 2(1 − β)/η where noise "
+            f"± {state.batch_sharpness_error:.2g}{where}; stable below 2(1−β)/η where noise "
             f"dominates, {formula} = {limits.full_batch:.3g} for full batches; between: "
             f"undetermined{edge}",
         )
@@ -482,6 +488,8 @@ class NamedMotion:
     """#{λ_i < h*}: the valley's dimension at that scale; None: not resolved."""
     connected: bool | None = None
     """Whether floors below it are; None: not known."""
+    remedy: Remedy | None = None
+    """What would name an ``undetermined`` one."""
 
 
 def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
@@ -489,7 +497,8 @@ def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
     also, items = judge_edge(evidence, thresholds)
     moved = evidence.measured.diffusion
     if moved is None:
-        return _unknown("diffusion was not measured", items, also)
+        remedy = Remedy("diagnose", {"only": ("distances", "diffusion")})
+        return _unknown("diffusion was not measured", items, also, remedy)
     items |= number_items(evidence, moved, thresholds)
     step, loss = evidence.rows.step, evidence.rows.train_loss
     inside = (step >= moved.first_step) & (step <= moved.last_step)
@@ -504,7 +513,9 @@ def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
     if state in (slope.DESCENDING, slope.RISING):
         return NamedMotion(state, also, items)
     if state == slope.UNDETERMINED:
-        return _unknown("whether the loss has settled is not clear from its slope", items, also)
+        text, more = deciding.longer(evidence)
+        reason = f"whether the loss has settled is not clear from its slope{text}"
+        return _unknown(reason, items, also, more)
     found = _settled(evidence, moved, connected, thresholds, items)
     return replace(found, also=also, connected=connected)
 
@@ -528,7 +539,8 @@ def _settled(
     are_long = found is not None and is_as_long(found.steps, moved.steps)
     named = judge_movement(evidence, whole, found if are_long else None, connected, thresholds)
     if named.lacks:
-        named = replace(named, reason=named.reason + hint(evidence, moved))
+        text, remedy = deciding.would_tell(named.lacks, evidence, moved, thresholds)
+        named = replace(named, reason=named.reason + text, remedy=remedy)
     if shorter is None:
         return _motion(named, moved.steps, items)
     other = judge_movement(evidence, shorter, found, connected, thresholds)
@@ -560,13 +572,15 @@ def _named_over(which: str, named: Named, steps: str) -> Items:
 def _motion(named: Named, steps: int, items: Items) -> NamedMotion:
     items = items | named.items
     if named.name == UNDETERMINED:
-        return _unknown(named.reason, items)
+        return _unknown(named.reason, items, remedy=named.remedy)
     items["motion_steps"] = Item(steps, None, "steps over which the motion has its name")
     return NamedMotion(
         named.name, items=items, steps=steps, bound=named.bound, dimension=named.dimension
     )
 
 
-def _unknown(reason: str, items: Items, also: tuple[str, ...] = ()) -> NamedMotion:
+def _unknown(
+    reason: str, items: Items, also: tuple[str, ...] = (), remedy: Remedy | None = None
+) -> NamedMotion:
     because = {"motion_undetermined_because": Item(reason, None, "why no motion is named")}
-    return NamedMotion(UNDETERMINED, also, items | because)
+    return NamedMotion(UNDETERMINED, also, items | because, remedy=remedy)

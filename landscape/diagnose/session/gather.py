@@ -22,6 +22,7 @@ def evidence(context: Context) -> Evidence:
         siblings_share=siblings.median_share(
             context.siblings.runs, own.constant_loss, context.limits.learned
         ),
+        longer=context.plan.longer,
         absent=tuple(f"{sentence}." for sentence in _absent(context)),
     )
 

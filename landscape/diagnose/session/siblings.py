@@ -100,7 +100,7 @@ def check_twin(run: Run, other: Run) -> Run:
     if mine != theirs:
         raise LandscapeError(
             f"a twin must have the parameters of {run.folder}, {other.folder} has others; "
-            "train the same model with another --seed"
+            "train the same model with another seed"
         )
     return other
 

@@ -163,5 +163,5 @@ def _caveats(symmetry: Symmetry, by_layer: Mapping[str, Nearest], has_twin: bool
         if len(symmetry.groups) > 1:
             found.append("weight matching needn't find the best permutation of the twin")
     else:
-        found.append("no twin to compare with: give one with --twin, or train a sweep over seeds")
+        found.append("no twin to compare with: name one, or train a sweep over seeds")
     return found

@@ -20,6 +20,8 @@ import torch
 
 from landscape import cluster
 from landscape.cluster.local import Here
+from landscape.diagnose.evidence import LongReplicas
+from landscape.diagnose.motion.deciding import FEWEST, MOST
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import after_escape, plateau, replicas
 from landscape.diagnose.trainings.subject import Subject
@@ -56,6 +58,8 @@ class InterventionPlan:
     """Those that are not done yet."""
     reason: str = ""
     """Why there are none, or not all."""
+    longer: LongReplicas | None = None
+    """Of a run that stayed: the replicas as long as its window that were too dear."""
 
 
 NO_PLAN = InterventionPlan("none", (), ())
@@ -106,6 +110,7 @@ def plan(
             raise LandscapeError(f"{name} must be at least 1, got {value}")
     if reason := _against(subject):
         return replace(NO_PLAN, reason=reason)
+    too_dear: LongReplicas | None = None
     if course.ending.kind == endings.NEVER:
         kind, chosen = "stuck", list(after_escape.stuck_trials(subject, epochs))
     elif course.escaped:
@@ -116,34 +121,38 @@ def plan(
             reason = f"no initialization could be put on the plateau: {placed.reason}"
             chosen = [trial for trial in chosen if trial.kind != "plateau"]
     else:
-        kind, chosen = "motion", _motion(subject, epochs, limits, budget, moved)
+        kind = "motion"
+        chosen, too_dear = _motion(subject, epochs, limits, budget, moved)
     missing = tuple(trial for trial in chosen if not is_done(subject.run, trial))
-    return InterventionPlan(kind, tuple(chosen), missing, reason)
+    return InterventionPlan(kind, tuple(chosen), missing, reason, too_dear)
 
 
 def _motion(
     subject: Subject, epochs: int, limits: Thresholds, budget: float, moved: Diffusion | None
-) -> list[Intervention]:
-    """The trainings of a run that stayed: see `plan`."""
+) -> tuple[list[Intervention], LongReplicas | None]:
+    """The trainings of a run that stayed, see `plan`, and those that were too dear."""
     short = list(replicas.trials(subject, epochs, limits))
     most = replicas.wanted(subject, moved, limits)
     if most is None:
-        return short
+        return short, None
     if not budget:  # those that are there count, however many
-        most = replicas.MOST
+        most = MOST
     timed: tuple[float, float] | None = None
-    for count in range(most, replicas.COUNT - 1, -1):
+    too_dear: LongReplicas | None = None
+    for count in range(most, FEWEST - 1, -1):
         long = list(replicas.trials(subject, epochs, limits, count=count))
         if long[0].steps <= short[0].steps:
-            return short
+            return short, None
         missing = [t for t in long if t not in short and not is_done(subject.run, t)]
         if not missing:
-            return long
+            return long, None
         if budget:
             timed = timed or _timed(subject, missing[0])
-            if _seconds(subject, missing, *timed) <= budget:
-                return long
-    return short
+            seconds = _seconds(subject, missing, *timed)
+            if seconds <= budget:
+                return long, None
+            too_dear = too_dear or LongReplicas(count, seconds, budget)
+    return short, too_dear
 
 
 def ended(subject: Subject, course: Course, limits: Thresholds) -> InterventionPlan:
@@ -186,7 +195,7 @@ def _against(subject: Subject) -> str:
     if subject.settings is None:
         return (
             "the run was recorded from a loop of your own, which can't be trained again from here "
-            "without --again FILE.py:function, which makes its optimizer"
+            "without the function `again`, which makes its optimizer"
         )
     if subject.trajectory.partial:
         return "the run's snapshots hold some of the parameters only"

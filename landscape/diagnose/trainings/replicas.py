@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.diagnose.motion import slope, stretches, window
+from landscape.diagnose.motion.deciding import FEWEST, enough
 from landscape.diagnose.motion.estimates import is_as_long
 from landscape.diagnose.motion.replica_spread import SKIPPED, spread_of
 from landscape.diagnose.thresholds import Thresholds
@@ -34,8 +35,6 @@ from landscape.store.run import Run
 from landscape.store.scans.records import Floats
 from landscape.store.trajectories.trajectory import Trajectory
 
-COUNT, MOST = 4, 16
-"""Replicas, and at most so many where one moves in few dimensions."""
 FLOORS = 10
 """Snapshots that are cooled down."""
 FLOOR_EPOCHS = 5
@@ -75,7 +74,7 @@ def trials(
         sketch=256,
     )
     long = "" if count is None else "long-"
-    for number in range(1, (count or COUNT) + 1):
+    for number in range(1, (count or FEWEST) + 1):
         seed = (settings.seed + OTHER + number) % 2**63
         yield replace(plain, name=f"{long}replica{number}", kind="replica", seed=seed)
     yield replace(
@@ -129,9 +128,7 @@ def wanted(subject: Subject, moved: Diffusion | None, limits: Thresholds) -> int
     change = slope.of_log_loss(rows.step[inside], rows.train_loss[inside])
     if slope.state(change, limits) in (slope.DESCENDING, slope.RISING):
         return None
-    if moved is None or not moved.dimension > 0:
-        return COUNT
-    return min(MOST, max(COUNT, math.ceil(limits.dimension / moved.dimension) - 1))
+    return enough(moved, limits)
 
 
 def _latest(subject: Subject, rows: NDArray[np.int64], enough: int) -> int:

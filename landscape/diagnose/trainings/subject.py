@@ -139,7 +139,7 @@ class Subject:
         if len(rows) < 2:
             raise LandscapeError(
                 f"a diagnosis needs at least 2 recorded losses, {self.run.folder} has {len(rows)}; "
-                "train longer, or record more with --record"
+                "train longer, or record more often"
             )
         measures = {name: trajectory.measures[name][rows] for name in MEASURES}
         known = {name: None if np.isnan(v).all() else v for name, v in measures.items()}

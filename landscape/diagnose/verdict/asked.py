@@ -9,6 +9,7 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict.verdict import Verdict
+from landscape.store.verdicts import Remedy
 
 TESTED, SEEN = "intervention", "observation"
 
@@ -28,14 +29,21 @@ class Told:
 
     text: str
     confidence: str = SEEN
+    remedy: Remedy | None = None
+    """What would answer it, or answer more."""
 
 
 PartAnswer = Callable[[Asked], Told]
 
 
-def unanswered(why: str) -> Told:
+def unanswered(why: str, remedy: Remedy | None = None) -> Told:
     """Nothing is said of it: why, and what would answer it."""
-    return Told(f"Not answered: {why}.", UNDETERMINED)
+    return Told(f"Not answered: {why}.", UNDETERMINED, remedy)
+
+
+def measuring(*parts: str) -> Remedy:
+    """Measuring these parts of the diagnosis."""
+    return Remedy("diagnose", {"only": parts})
 
 
 def tested(is_tested: bool) -> str:

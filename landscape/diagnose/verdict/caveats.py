@@ -29,7 +29,7 @@ def of(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -> tuple[
 def _on_layers(evidence: Evidence, outcome: NamedOutcome) -> Iterator[str]:
     # Too late in the run for an escape, or one of several excursions.
     if (layers := dead_layers(evidence.state("end"))) and not outcome.layers:
-        yield f"At the end every unit of {' and '.join(layers)} is dead or saturated."
+        yield f"At the last weights every unit of {' and '.join(layers)} is dead or saturated."
 
 
 def _on_loss(evidence: Evidence) -> Iterator[str]:

@@ -113,7 +113,9 @@ def _has_the_same_floor(case: OutcomeCase, items: Items) -> bool:
     above = (end - best) / (case.course.constant - best) if case.course.constant != best else 1.0
     items["floor_best"] = Item(best, None, "loss that η/10 reaches from the best weights")
     items["floor_end"] = Item(
-        end, SAME * best, "loss that η/10 reaches from the end; the same floor up to the line"
+        end,
+        SAME * best,
+        "loss that η/10 reaches from the last weights; the same floor up to the line",
     )
     return end <= SAME * best or above < case.thresholds.near
 

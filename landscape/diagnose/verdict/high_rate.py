@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import ALSO, LANDINGS, OUTCOMES, POINTS, UNDETERMINED
 from landscape.diagnose.verdict import landing
-from landscape.diagnose.verdict.asked import TESTED, Asked, Told, tested, unanswered
+from landscape.diagnose.verdict.asked import (
+    TESTED,
+    Asked,
+    Told,
+    measuring,
+    tested,
+    unanswered,
+)
 from landscape.diagnose.verdict.wording import (
     filled,
     is_below,
@@ -16,14 +24,16 @@ from landscape.diagnose.verdict.wording import (
     said,
     times,
 )
-from landscape.quantities import number
+from landscape.quantities import number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
+from landscape.store.verdicts import Remedy
 
-SWEEP = "landscape train --seeds 3 makes one"
+SEEDS = Remedy("sweep", {"seeds": 3})
+RATES = Remedy("sweep", {"lr": (0.001, 0.01, 0.1)})
 NO_GRADIENT = (
     "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it back."
 )
-TRAIN = "trainings from its snapshots would tell: leave out --no-intervene"
+TRAIN = "trainings from its snapshots would tell"
 
 
 def happened(asked: Asked) -> Told:
@@ -39,7 +49,7 @@ def happened(asked: Asked) -> Told:
         sentences.append(f"On the way the loss spiked and came back {times(count)}.")
     # Overfitting has a line of its own.
     sentences += [ALSO[name] for name in verdict.also if name in ALSO and name != "overfitting"]
-    return Told(" ".join(sentences), verdict.confidence)
+    return Told(" ".join(sentences), verdict.confidence, verdict.would_tell.get("outcome"))
 
 
 def place(asked: Asked) -> Told:
@@ -49,7 +59,7 @@ def place(asked: Asked) -> Told:
         return unanswered("there is no place, its loss or weights are infinite")
     kind = said(verdict, "landing_kind") or landing.curved(asked.evidence)
     if not isinstance(kind, str) or end is None or end.lambda_max is None:
-        return unanswered("curvature at its end wasn't measured, --only curvature does it")
+        return unanswered("curvature at its last weights wasn't measured", measuring("curvature"))
     text = f"{POINTS[kind]} Curvature (eigenvalues of the loss's Hessian) goes from "
     text += f"{number(end.lambda_min)} to {number(end.lambda_max)}"
     best = asked.evidence.state("best")
@@ -65,7 +75,7 @@ def stable(asked: Asked) -> Told:
     if not again and not curvature:
         if not is_sgd(asked.evidence):
             return unanswered("bounds on curvature are known for plain SGD only")
-        return unanswered("--only sharpness measures curvature as batches see it")
+        return unanswered("curvature as batches see it wasn't measured", measuring("sharpness"))
     if again:
         curvature.append(f"At this rate {', '.join(again)}.")
         curvature += ["A tenth of it stays."] if _stays(asked) else []
@@ -74,7 +84,7 @@ def stable(asked: Asked) -> Told:
 
 def _sharpness(asked: Asked) -> Iterator[str]:
     evidence = asked.verdict.evidence
-    when, suffix = "At the end", ""
+    when, suffix = "At the last weights", ""
     if "batch_sharpness_onset" in evidence:
         when, suffix = "Before it left", "_onset"
     batch, top = (evidence.get(f"{name}{suffix}") for name in ("batch_sharpness", "sharpness"))
@@ -124,7 +134,7 @@ def way_back(asked: Asked) -> Told:
     dead = [NO_GRADIENT] if said(verdict, "no_way_back") is True else []
     if verdict.verdict == "escaped" or _never_learned(asked):
         if not dead and not rates:
-            return unanswered(f"it isn't tested; {TRAIN}")
+            return unanswered(f"it isn't tested; {TRAIN}", INTERVENE)
         return Told(" ".join((*dead, *rates)), tested(bool(rates)))
     noises = number_of(verdict, "end_noises")
     if noises is None or verdict.verdict == UNDETERMINED:
@@ -146,10 +156,10 @@ def gradient(asked: Asked) -> Told:
     """How close to zero the next step is, and whether that keeps it there."""
     end, best = asked.evidence.state("end"), asked.evidence.state("best")
     if end is None or end.gradient_norm is None:
-        return unanswered("the gradient at its end wasn't measured, --only units does it")
-    text = f"The full gradient's norm at the end is {number(end.gradient_norm)}"
+        return unanswered("the gradient at its last weights wasn't measured", measuring("units"))
+    text = f"The full gradient's norm at the last weights is {number(end.gradient_norm)}"
     if best is not None and best.gradient_norm is not None and best.step != end.step:
-        text += f", {number(best.gradient_norm)} at the best weights"
+        text += f", {number(best.gradient_norm)} at the best"
     if end.moving is not None and (zero := (end.tensors or 0) - len(end.moving)):
         left = ", ".join(end.moving[:3]) or "none"
         text += (
@@ -165,36 +175,50 @@ def plateau(asked: Asked) -> Told:
     end = asked.evidence.state("end")
     if end is None or end.logit_spread is None:
         return unanswered(
-            "what outputs and units are at its end wasn't measured, --only units does"
+            "what outputs and units are at its last weights wasn't measured", measuring("units")
         )
     flat = landing.ignores_input(end, asked.thresholds)
-    text = "Yes: its" if flat else "No: its"
-    text += f" outputs vary over the inputs by {number(end.logit_spread)} of their size"
-    text += ", next to nothing" if flat else ""
+    share = f"{number(end.logit_spread)} of their size"
+    if flat and not end.logit_spread:
+        text = "Yes: its outputs are the same whatever the input"
+    elif flat:
+        text = f"Yes: its outputs hardly depend on the input (they vary by {share})"
+    else:
+        text = f"No: its outputs depend on the input (they vary by {share})"
     dead = {**dict.fromkeys(end.stuck_layers, 1.0), **end.partly_stuck}
     if dead:
-        worst = max(dead, key=lambda name: dead[name])
-        text += f"; of its layers {worst} has most dead or saturated units, {dead[worst]:.0%}"
+        text += f"; {_dead_units(dead)} dead or saturated"
     else:
         text += "; no unit is dead or saturated on all data"
     return Told(f"{text}.")
+
+
+def _dead_units(dead: Mapping[str, float]) -> str:
+    """Of the layer with the most of them."""
+    worst = max(dead, key=lambda name: dead[name])
+    if dead[worst] == 1:
+        return f"every unit of layer {worst} is"
+    most = ", more than of any other layer," if len(dead) > 1 else ""
+    return f"{percent(dead[worst])} of layer {worst}'s units{most} are"
 
 
 def stuck_rates(asked: Asked) -> Told:
     """At which rates it would be stuck, started in the middle of the plateau."""
     placed = number_of(asked.verdict, "plateau_rates")
     if placed is None and asked.verdict.verdict == "escaped":
-        return unanswered(f"no network was put on the plateau and trained; {TRAIN}")
+        return unanswered(f"no network was put on the plateau and trained; {TRAIN}", INTERVENE)
     if placed is None:
         return unanswered(
             "networks are put on the plateau and trained at several rates only after an escape; "
-            "of other rates a sweep tells, landscape train --lr 0.001,0.01,0.1"
+            "of other rates a sweep tells",
+            RATES,
         )
     stuck = (number_of(asked.verdict, "stuck_from_plateau") or 0.0) * placed
     rates = [b.learning_rate for b in asked.evidence.measured.branches if b.kind == "plateau"]
     return Told(
-        f"Put on the plateau, its last hidden layer dead from the start, it is still stuck at the "
-        f"end at {stuck:.0f} of {placed:.0f} rates, {number(min(rates))} to {number(max(rates))}.",
+        "Put on the plateau, its last hidden layer dead from the start, it is still stuck after "
+        f"training at {stuck:.0f} of {placed:.0f} rates, {number(min(rates))} to "
+        f"{number(max(rates))}.",
         TESTED,
     )
 
@@ -216,8 +240,8 @@ def overfits(asked: Asked) -> Told:
         order = "before" if early else "after"
         text += f", {abs(left.first - found.step):,} steps {order} it left"
     text += (
-        f"; at the end it is {number(found.validation_end)}, {number(abs(found.gap))} {side} "
-        "training."
+        f"; over the last tenth of the run it is {number(found.validation_end)}, "
+        f"{number(abs(found.gap))} {side} training."
     )
     if left is not None and found.rise > 0:
         text += " The jump lifts both; overfitting by itself lifts validation alone."
@@ -232,7 +256,7 @@ def beside(asked: Asked) -> Told:
     if own is None and loss is not None and constant:
         own = (constant - loss) / abs(constant)
     if others is None or own is None:
-        return unanswered(f"it needs a sweep's other runs, {SWEEP}")
+        return unanswered("it needs other runs, those of a sweep", SEEDS)
     return Told(
         f"It ends {_share(own)} of the way from a constant output's loss to zero; the sweep's "
         f"other runs that learned, {_share(others)} (median)."

@@ -77,8 +77,8 @@ def standstill(evidence: Evidence) -> Items:
         "exactly_zero": Item(
             end.tensors - len(end.moving),
             None,
-            "parameter tensors with a full-data gradient of exactly zero at the end, all but "
-            f"{', '.join(end.moving) or 'none'}",
+            "parameter tensors with a full-data gradient of exactly zero at the last weights, all "
+            f"but {', '.join(end.moving) or 'none'}",
         ),
         "tensors": Item(end.tensors, None, "parameter tensors in all"),
         "no_way_back": Item(
@@ -152,7 +152,7 @@ def interventions(case: OutcomeCase) -> Items:
         found["stuck_from_plateau"] = Item(
             sum(b.constant is True for b in placed) / len(placed),
             None,
-            "share of them at which the outputs still are the same for every sample at the end",
+            "share of them at which the outputs still are the same for every sample after training",
         )
     return found
 

@@ -8,10 +8,19 @@ import numpy as np
 
 from landscape.diagnose.connectivity import basins
 from landscape.diagnose.items import Value
+from landscape.diagnose.motion.deciding import BENT, INTERVENE
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import UNDETERMINED
-from landscape.diagnose.verdict.asked import TESTED, Asked, Told, tested, unanswered
+from landscape.diagnose.verdict.asked import (
+    TESTED,
+    Asked,
+    Told,
+    measuring,
+    tested,
+    unanswered,
+)
 from landscape.diagnose.verdict.wording import (
+    enumerated,
     is_below,
     motion_sentence,
     number_of,
@@ -22,8 +31,9 @@ from landscape.diagnose.verdict.wording import (
 from landscape.quantities import number, percent
 from landscape.store.measured.paths import PATHS, Barrier
 from landscape.store.measured.weights import Copies
+from landscape.store.verdicts import Remedy
 
-TRAIN = "trainings from its window would tell: leave out --no-intervene"
+TRAIN = "trainings from its window would tell"
 ESCAPED = "after an escape trainings ask why it left, not how it moves"
 
 
@@ -46,7 +56,7 @@ def stays(asked: Asked) -> Told:
             f"confined, {walk} a walk, {drift} a drift."
         )
     if verdict.motion == UNDETERMINED:
-        return Told(text, UNDETERMINED)
+        return Told(text, UNDETERMINED, verdict.would_tell.get("motion"))
     return Told(text, tested(asked.evidence.measured.replicas is not None))
 
 
@@ -59,14 +69,13 @@ def apart(asked: Asked) -> Told:
     """How d(w_N, w_M) behaves by lag."""
     spread, moved = asked.evidence.measured.distances, asked.evidence.measured.diffusion
     if spread is None:
-        return unanswered("--only distances measures them")
+        return unanswered("they weren't measured", measuring("distances"))
     curve = spread.settled or spread.by_lag
     places = sorted({0, len(curve.lag) // 2, len(curve.lag) - 1})
-    found = ", ".join(
-        f"{number(float(curve.distance[at]))} over {curve.lag[at]:,.0f}" for at in places
-    )
-    since = f"since step {spread.since:,}" if spread.settled else "in the whole run"
-    text = f"Weights some steps apart {since} lie at (root mean square) {found} steps"
+    lags = enumerated([f"{curve.lag[at]:,.0f}" for at in places])
+    apart = enumerated([number(float(curve.distance[at])) for at in places])
+    since = f"Since step {spread.since:,}" if spread.settled else "In the whole run"
+    text = f"{since} weights {lags} steps apart differ by {apart} (root mean square)"
     if moved is not None and not math.isnan(moved.exponent):
         text += (
             f"; the square grows like lag^{number(moved.exponent, 2)} ± "
@@ -80,13 +89,17 @@ def beside_copies(asked: Asked) -> Told:
     copies, moved = asked.evidence.measured.permutations, asked.evidence.measured.diffusion
     distance = _half_window(asked)
     if copies is None or distance is None or moved is None:
-        return unanswered("--only distances,permutations,diffusion measures them")
+        return unanswered(
+            "distances to its copies weren't measured",
+            measuring("distances", "permutations", "diffusion"),
+        )
     if copies.nearest is None:
         return unanswered(f"the model has no copies: {copies.reason}")
     return Told(
         f"Over half its window ({moved.steps // 2:,} steps) it moves {number(distance)}: "
         + ", ".join(_references(copies, distance))
-        + "."
+        + ".",
+        remedy=None if copies.twin is not None else Remedy("diagnose", {"twin": "RUN"}),
     )
 
 
@@ -101,7 +114,7 @@ def _references(copies: Copies, distance: float) -> list[str]:
     found = [
         f"{_times(distance, to)} {what} ({number(to)})" for what, to in known if to is not None
     ]
-    return found if copies.twin is not None else [*found, "no twin to compare with (--twin)"]
+    return found if copies.twin is not None else [*found, "no twin to compare with"]
 
 
 def _times(distance: float, reference: float) -> str:
@@ -161,8 +174,8 @@ def leaves(asked: Asked) -> Told:
     if batch is not None and isinstance(batch.value, float) and isinstance(batch.threshold, float):
         side = "below" if is_below(batch.value, batch.threshold) else "above"
         text += (
-            f". Curvature as batches see it ends at {number(batch.value)}, {side} the "
-            f"{number(batch.threshold)} that this rate bears"
+            f". Curvature as batches see it was {number(batch.value)} at the last weights, {side} "
+            f"the {number(batch.threshold)} that this rate bears"
         )
         if top is not None and top.threshold != batch.threshold:
             text += f" under noise ({number(_as_float(top.threshold))} without)"
@@ -183,7 +196,9 @@ def momentum(asked: Asked) -> Told:
     rate = setup.learning_rate
     if not setup.momentum:
         return unanswered(
-            f"it has none; --momentum 0.9 --lr {rate / 10:g}, the same rate in effect, would tell"
+            "it has none; a run with momentum 0.9 and a tenth of the rate, the same in effect, "
+            "would tell",
+            Remedy("train", {"momentum": 0.9, "lr": rate / 10}),
         )
     last = 1 / (1 - setup.momentum)
     text = (
@@ -196,8 +211,9 @@ def momentum(asked: Asked) -> Told:
             f"{number(moved.gradient_cosine, 2)})"
         )
     return Told(
-        f"{text}. What that changes in where it goes, --momentum 0 --lr {rate * last:g} would "
-        "tell, the same rate in effect."
+        f"{text}. What that changes in where it goes, a run without it at {number(rate * last)} "
+        "would tell, the same rate in effect.",
+        remedy=Remedy("train", {"momentum": 0.0, "lr": rate * last}),
     )
 
 
@@ -235,7 +251,9 @@ def noise(asked: Asked) -> Told:
     motion = trained.motion if trained is not None else None
     if motion is None:
         escaped = asked.verdict.verdict == "escaped"
-        return unanswered(f"{ESCAPED}; replicas of a run that stays do" if escaped else TRAIN)
+        if escaped:
+            return unanswered(f"{ESCAPED}; replicas of a run that stays do")
+        return unanswered(TRAIN, INTERVENE)
     full, lower = motion.full_batch, motion.lower
     sentences = []
     if full is not None:
@@ -246,10 +264,10 @@ def noise(asked: Asked) -> Told:
         )
     if lower is not None:
         sentences.append(
-            f"A tenth of the rate takes the end's loss from {number(lower.start_loss)} to "
+            f"A tenth of the rate takes the last weights' loss from {number(lower.start_loss)} to "
             f"{number(lower.end_loss)}."
         )
-    return Told(" ".join(sentences), TESTED) if sentences else unanswered(TRAIN)
+    return Told(" ".join(sentences), TESTED) if sentences else unanswered(TRAIN, INTERVENE)
 
 
 def connected(asked: Asked) -> Told:
@@ -257,7 +275,7 @@ def connected(asked: Asked) -> Told:
     floors, paths = asked.evidence.measured.connectivity, asked.evidence.measured.barriers
     if floors is None or not paths:
         escaped = asked.verdict.verdict == "escaped"
-        return unanswered(f"{ESCAPED}" if escaped else TRAIN)
+        return unanswered(ESCAPED) if escaped else unanswered(TRAIN, INTERVENE)
     text = f"Below {floors.count} of its snapshots lie floors, and " + _joined(asked)
     kind = "curve" if "curve" in paths else "line"
     worst = paths[kind].highest
@@ -268,16 +286,23 @@ def connected(asked: Asked) -> Told:
     dimension = number_of(asked.verdict, "valley_dimension")
     if dimension is not None:
         text += f"; a valley of about {number(dimension)} dimensions at this scale"
-    return Told(f"{text}.", TESTED)
+    return Told(f"{text}.", TESTED, None if _is_clear(asked) or "curve" in paths else BENT)
+
+
+def _is_clear(asked: Asked) -> bool:
+    """Whether floors are known to be joined or apart."""
+    if number_of(asked.verdict, "basins") is not None:
+        return True
+    return basins.connected(asked.evidence, asked.thresholds, {}) is True
 
 
 def _joined(asked: Asked) -> str:
     groups = number_of(asked.verdict, "basins")
     if groups is not None:
         return f"no path that was tried joins them: {groups:.0f} groups"
-    if basins.connected(asked.evidence, asked.thresholds, {}):
+    if _is_clear(asked):
         return "paths of low loss join all of them: one connected set"
-    return "some barriers are neither low nor high, --curve trains bent paths"
+    return "some barriers are neither low nor high"
 
 
 def _barrier(worst: Barrier) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.outcome_names import UNDETERMINED
+from landscape.store.verdicts import Remedy
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,25 @@ class NamedOutcome:
     """What happened on the way, and what else it is."""
     items: Items = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
+    remedy: Remedy | None = None
+    """What would name an ``undetermined`` one."""
 
 
 Rule = Callable[[OutcomeCase], NamedOutcome]
 
 
-def unknown(reason: str, items: Items | None = None, also: tuple[str, ...] = ()) -> NamedOutcome:
+def unknown(
+    reason: str,
+    items: Items | None = None,
+    also: tuple[str, ...] = (),
+    remedy: Remedy | None = None,
+) -> NamedOutcome:
     """No name, for a reason that says what would decide."""
     reasons = {"undetermined_because": Item(reason, None, "why no outcome is named")}
     return NamedOutcome(
-        UNDETERMINED, confidence=UNDETERMINED, also=also, items=(items or {}) | reasons
+        UNDETERMINED,
+        confidence=UNDETERMINED,
+        also=also,
+        items=(items or {}) | reasons,
+        remedy=remedy,
     )

@@ -18,6 +18,7 @@ from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.verdict import landing
 from landscape.diagnose.verdict.named import NamedOutcome, unknown
 from landscape.store.measured.whole import StateAtStep
+from landscape.store.verdicts import Remedy
 
 FADED = 0.1
 """† Outputs' spread, as a share of that at the start, below which the signal has vanished."""
@@ -71,7 +72,7 @@ def _dead(case: OutcomeCase, items: Items) -> NamedOutcome | None:
     layers = landing.dead_layers(end)
     if not layers or not landing.ignores_input(end, case.thresholds):
         return None
-    meaning = "layers whose units are all dead or saturated at the end, on all data"
+    meaning = "layers whose units are all dead or saturated at the last weights, on all data"
     items["dead_layers"] = Item(", ".join(layers), None, meaning)
     return NamedOutcome(
         "dead-plateau", layers=layers, items=items | landing.standstill(case.evidence)
@@ -83,7 +84,9 @@ def _not_measured(case: OutcomeCase, items: Items) -> NamedOutcome | None:
     if end is not None and end.dead is not None:
         return None
     return unknown(
-        "it never learned, and whether units are dead was not measured: --only units does", items
+        "it never learned, and whether units are dead was not measured",
+        items,
+        remedy=Remedy("diagnose", {"only": ("units",)}),
     )
 
 
@@ -157,7 +160,9 @@ def _a_little(case: OutcomeCase, items: Items) -> NamedOutcome | None:
     clear = max(limits.flat, limits.noises * noise / case.course.scale)
     if u <= clear:
         return None
-    items["end_share"] = Item(u, clear, "u = (L₀ − L)/L₀ at the end, and what would be clear")
+    items["end_share"] = Item(
+        u, clear, "u = (L₀ − L)/L₀ of the level it ends at, and what would be clear"
+    )
     return NamedOutcome("learned", also=("little",), items=items)
 
 
@@ -165,7 +170,9 @@ def _at_constant(case: OutcomeCase, items: Items) -> NamedOutcome | None:
     """Flat at L₀ with outputs that still differ: too little to be of any use."""
     end, start, course = _end(case), case.evidence.state("start"), case.course
     apart = abs(course.share(course.ending.end))
-    items["from_constant"] = Item(apart, case.thresholds.flat, "|L₀ − L|/L₀ at the end")
+    items["from_constant"] = Item(
+        apart, case.thresholds.flat, "|L₀ − L|/L₀ of the level it ends at"
+    )
     if apart > case.thresholds.flat or end is None or end.logit_spread is None:
         return None
     if start is None or start.logit_spread is None:

@@ -180,6 +180,7 @@ def _overfits(case: OutcomeCase, items: Items) -> bool:
     items["validation_rise"] = Item(
         ratio,
         case.thresholds.overfitting,
-        f"validation loss at the end over its minimum; its noise is {noise:.2g}",
+        "validation loss over the last tenth of the run, as a multiple of its minimum; its noise "
+        f"is {noise:.2g}",
     )
     return ratio > case.thresholds.overfitting and found.rise > case.thresholds.noises * noise

@@ -67,7 +67,9 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
             else "the best row's loss: what was learned was lost before it made a stretch",
         ),
         "end_loss": Item(
-            ending.end, None, f"level of the last stretch, from step {course.step(last.first)}"
+            ending.end,
+            None,
+            f"the level it ends at: of the last stretch, from step {course.step(last.first)}",
         ),
         "best_share": Item(
             course.share(ending.best), thresholds.learned, "u = (L₀ − L)/L₀ of the best stretch"
@@ -77,10 +79,12 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
         items["end_noises"] = Item(
             ending.noises,
             thresholds.noises,
-            "log of the end's loss over the best's, in standard deviations of the run's own noise",
+            "log of that level over the best stretch's, in standard deviations of the run's noise",
         )
         items["end_lost"] = Item(
-            ending.lost, thresholds.lost, "share of L₀ − L_best that the end has lost again"
+            ending.lost, thresholds.lost, "share of L₀ − L_best that is lost again at that level"
         )
-        items["end_times"] = Item(ending.factor, thresholds.times, "the end's loss over the best's")
+        items["end_times"] = Item(
+            ending.factor, thresholds.times, "that level over the best stretch's"
+        )
     return items

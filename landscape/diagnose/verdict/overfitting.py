@@ -24,9 +24,9 @@ class Overfitting:
     rise: float
     """How far validation rose from its minimum to the end."""
     gap: float
-    """Validation minus training loss at the end."""
+    """Validation minus training loss of the last rows."""
     accuracy_gap: float | None = None
-    """Training minus validation accuracy at the end, where the loss has accuracies."""
+    """Training minus validation accuracy of the last rows, where the loss has accuracies."""
 
 
 def measure(rows: Rows) -> Overfitting | None:

@@ -90,5 +90,5 @@ def answers(
         if verdict.verdict == "diverged" and question not in OF_A_DIVERGED_RUN:
             continue
         told = part.answer(asked)
-        found.append(Answer(question, part.about, told.text, told.confidence))
+        found.append(Answer(question, part.about, told.text, told.confidence, told.remedy))
     return tuple(found)

@@ -43,8 +43,8 @@ def between(case: OutcomeCase) -> NamedOutcome:
         if fallen < limits.points / 2 and way.restless is not None:
             return _named("learned", way, "end-above-best")
     return unknown(
-        "the end is above the best stretch, but not by much; training on, or again from the end "
-        "and from the best weights at a tenth of the rate, would tell",
+        "the level it ends at is above the best stretch's, but not by much; training on, or again "
+        "from the last weights and from the best ones at a tenth of the rate, would tell",
         items,
         way.also,
     )
@@ -94,7 +94,7 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     helped = [
         b for b in case.evidence.measured.branches if (b.start, b.kind) == ("end", "lower-rate")
     ]
-    items: Items = {"end_share": Item(u, None, "u = (L₀ − L)/L₀ at the end")}
+    items: Items = {"end_share": Item(u, None, "u = (L₀ − L)/L₀ of the level it ends at")}
     found = NamedOutcome("learned", also=way.also, items=way.items | items, caveats=way.caveats)
     behind = siblings is not None and u < limits.siblings * siblings
     if siblings is not None:
@@ -106,13 +106,13 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
             return found
         return unknown(
             "steady at a loss that siblings go clearly below: suboptimal plateau or noise floor, "
-            "which a lower rate from the end would tell",
+            "which a lower rate from the last weights would tell",
             way.items | items,
             way.also,
         )
     loss = float(np.median([b.end_loss for b in helped]))
     after = course.share(loss)
-    items["lower_rate_share"] = Item(after, None, "u after η/10 from the end")
+    items["lower_rate_share"] = Item(after, None, "u after η/10 from the last weights")
     way_down = course.constant - float(course.loss[course.best])
     least = max(CLEARLY * course.noise, limits.helps * way_down)
     items["lower_rate_gain"] = Item(

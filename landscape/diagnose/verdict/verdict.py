@@ -11,13 +11,16 @@ import numpy as np
 
 from landscape.diagnose.course import course_of
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.items import Item
+from landscape.diagnose.items import Item, Items
 from landscape.diagnose.motion import naming
-from landscape.diagnose.outcome_names import UNDETERMINED
+from landscape.diagnose.motion.naming import NamedMotion
+from landscape.diagnose.outcome_names import MOTIONS, OUTCOMES, UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import caveats, outcome, overfitting
+from landscape.diagnose.verdict.named import NamedOutcome
 from landscape.diagnose.verdict.overfitting import Overfitting
 from landscape.sgd.escapes import events_of
+from landscape.store.verdicts import Remedy
 
 FORMAT = "landscape-verdict"
 VERSION = 1
@@ -61,6 +64,8 @@ class Answer:
     """A sentence or two; of what isn't answered, what would."""
     confidence: str
     """``intervention``, ``observation``, or ``undetermined``: not answered."""
+    remedy: Remedy | None = None
+    """The call that would answer more; None: none that is known."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ class Verdict:
     mistakes: tuple[str, ...] = ()
     """What is wrong with data or model before anything else, a sentence each."""
     caveats: tuple[str, ...] = ()
+    would_tell: Mapping[str, Remedy] = field(default_factory=dict)
+    """What would decide an undetermined ``outcome`` or ``motion``, where that is known."""
     answers: tuple[Answer, ...] = ()
     """What the page says first, in its order; () where it was read from evidence alone,"""
     rests_on: Basis | None = None
@@ -118,7 +125,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     found = outcome.name_outcome(evidence, limits)
     moved = naming.name_motion(evidence, limits)
     if found.name == "diverged":
-        moved = naming.NamedMotion(UNDETERMINED, items=moved.items)
+        moved = NamedMotion(UNDETERMINED, items=moved.items)
     course = course_of(evidence, limits)
     happened = events_of(course) if course is not None else []
     happenings = [Happening(each.name, each.first, each.last) for each in happened]
@@ -133,10 +140,33 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
         (*found.also, *moved.also),
         found.confidence,
         tuple(happenings),
-        found.items | moved.items,
+        weighed(found, moved),
         overfitting.measure(evidence.rows),
         evidence.mistakes,
         (*found.caveats, *caveats.of(evidence, found, moved)),
+        {
+            what: remedy
+            for what, remedy in (("outcome", found.remedy), ("motion", moved.remedy))
+            if remedy is not None
+        },
+    )
+
+
+def weighed(found: NamedOutcome, moved: NamedMotion) -> Items:
+    """The evidence in order: what decided the outcome, what decided the motion, then the rest."""
+    items = found.items | moved.items
+    names = [name for name in items if OUTCOMES[found.name].is_decided_by(name)]
+    names += [name for name in items if MOTIONS[moved.name].is_decided_by(name)]
+    return {name: items[name] for name in (*names, *items)}
+
+
+def decided(verdict: Verdict) -> tuple[str, ...]:
+    """Of the evidence, the names of what the outcome and the motion were named by."""
+    outcome, motion = OUTCOMES[verdict.verdict], MOTIONS[verdict.motion]
+    return tuple(
+        name
+        for name in verdict.evidence
+        if outcome.is_decided_by(name) or motion.is_decided_by(name)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from landscape.diagnose.items import Value
@@ -57,9 +57,14 @@ def times(count: float) -> str:
     return "once" if count == 1 else "twice" if count == 2 else f"{count:.0f} times"
 
 
+def enumerated(parts: Sequence[str]) -> str:
+    """A, b and c."""
+    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
+
+
 def other_rates(verdict: Verdict) -> Iterator[str]:
-    """What other rates do from its end and from its start, as far as they were tried."""
-    for name, where in (("landing", "its end"), ("start", "its start")):
+    """What other rates do from its last weights and its start, as far as they were tried."""
+    for name, where in (("landing", "its last weights"), ("start", "its start")):
         if (found := _helped(verdict, name)) is not None:
             good, count, within = found
             yield f"From {where} {good} of {count} other rates make it learn{within}."
@@ -76,7 +81,8 @@ def _helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:
     if not rates:
         return None
     epochs = number_of(verdict, f"epochs_from_{start}")
-    within = "" if epochs is None else f" within {number(epochs)} epochs"
+    plural = "" if epochs == 1 else "s"
+    within = "" if epochs is None else f" within {number(epochs)} epoch{plural}"
     return sum(is_below(item.value, item.threshold) for item in rates), len(rates), within
 
 

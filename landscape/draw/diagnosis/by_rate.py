@@ -80,7 +80,7 @@ def outcomes(found: Outcomes, *, style: Style = PLAIN) -> Figure:
 
 
 def caption(found: Outcomes) -> str:
-    """Say what became of the runs at each learning rate."""
+    """Say what is shown; in a paragraph of its own what became of the runs at each rate."""
     sentences = [
         f"Outcomes of {len(found.runs)} runs of sweep {found.name} by learning rate, with exact "
         "95 % binomial intervals of their shares."
@@ -94,7 +94,7 @@ def caption(found: Outcomes) -> str:
         train = group.train_loss
         loss = f", median training loss {number(train.median)}" if train else ""
         sentences.append(f"{settings or 'all'}: {shares}{loss}.")
-    return " ".join(sentences)
+    return f"{sentences[0]}\n\n{' '.join(sentences[1:])}"
 
 
 def _panes(found: Outcomes) -> list[tuple[str, list[SweptGroup]]]:

@@ -86,7 +86,7 @@ def caption(found: Diagnosed) -> str:
             f"{top.step[-1]:,}."
         )
     for text, line in _bounds(found).values():
-        sentences.append(f"Bound {text}: {number(float(line[-1]))}.")
+        sentences.append(f"Stability bound {text}: {number(float(line[-1]))}.")
     return " ".join(sentences)
 
 
@@ -109,10 +109,10 @@ def _bounds(found: Diagnosed) -> dict[str, tuple[str, Floats]]:
         )
         for rate in known
     ]
-    full = "(2 + 2β)/((1 + 2β)η)" if nesterov else "2(1 + β)/η"
+    full = "(2+2β)/((1+2β)η)" if nesterov else "(2+2β)/η"
     return {
         "noisy": (
-            "of small batches, 2(1 − β)/η",
+            "of small batches, 2(1−β)/η",
             np.array([one.noisy for one in made])[inverse],
         ),
         "full": (f"of the full batch, {full}", np.array([one.full_batch for one in made])[inverse]),
@@ -172,7 +172,9 @@ def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list
             Line2D([], [], color=look.train, marker="s", ms=3.8, lw=0.8, label="λ_max, full data")
         )
     for (text, _), dashes in zip(limits.values(), (NOISY, FULL), strict=False):
-        entries.append(Line2D([], [], color=look.ink, ls=dashes, lw=1.1, label=f"bound {text}"))
+        entries.append(
+            Line2D([], [], color=look.ink, ls=dashes, lw=1.1, label=f"stability bound {text}")
+        )
     if found.history.settings.get("momentum"):
         entries.append(Patch(facecolor=theme.PALE, alpha=0.3, lw=0, label="undetermined"))
     return entries

@@ -67,7 +67,7 @@ def _units(found: Diagnosed) -> Units:
 
 
 def caption(found: Diagnosed) -> str:
-    """Say how many units were dead when, and what could still move at the last step."""
+    """Say what could still move at the last step; in a paragraph of its own the units' numbers."""
     part = _units(found)
     sentences = [
         f"Dead and saturated units of run {found.name} ({found.run_id}) on all training data at "
@@ -81,7 +81,8 @@ def caption(found: Diagnosed) -> str:
             sentences.append(f"{name}: {counts} of {size:,} {kind}.")
     steps = ", ".join(f"{step:,}" for step in part.step)
     said = _moving(part)
-    return " ".join([*sentences, f"Steps: {steps}.", f"{said[0].upper()}{said[1:]}."])
+    ready = f"{sentences[0]} {said[0].upper()}{said[1:]}."
+    return "\n\n".join([ready, " ".join([*sentences[1:], f"Steps: {steps}."])])
 
 
 def _layers(axes: Axes, part: Units, span: tuple[float, float]) -> None:

@@ -193,7 +193,9 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     for values, text in zip(valley.bounds.T, names, strict=False):
         if np.isfinite(values).all():
             line = np.column_stack([where.middle, values])
-            placed.along(line, text, theme.SMALL - 0.6)
+            bound = f"stability bound {text}"
+            if not placed.along(line, bound, theme.SMALL - 0.6):
+                placed.along(line, text, theme.SMALL - 0.6)
     for one in found if len(found) > 1 else ():
         _name(placed, one)
 

@@ -40,7 +40,9 @@ STARTS: Mapping[str, StartPlace] = {
         where="last weights before the onset",
     ),
     "window": StartPlace(panel="from a snapshot"),
-    "end": StartPlace(panel="from the end", page="the end", item="landing", where="landing"),
+    "end": StartPlace(
+        panel="from the last weights", page="the last weights", item="landing", where="landing"
+    ),
     "start": StartPlace(panel="from its start", page="its start", item="start", where="start"),
     "plateau": StartPlace(
         panel="from initializations on the plateau, own steps", page="a start on the plateau"
@@ -117,7 +119,7 @@ class Intervention:
 
 
 LAST_ROWS = 5
-"""Of a training, whose median is its loss at the end."""
+"""Of a training, whose median is the loss that it ends at."""
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,8 @@ def _placed(scan: Scan) -> str:
     """Which plane or line it is, and what its axes are."""
     plane = scan.plane
     shape = "line" if scan.is_line else "plane"
-    axes = f", {' against '.join(plane.labels)}" if any(plane.labels) else ""
+    named = [f"{letter}: {label}" for letter, label in zip("xy", plane.labels, strict=False)]
+    axes = f" ({'; '.join(named)})" if any(plane.labels) else ""
     if not plane.origin.size:
         return f"an imported {shape}{axes}"
     run = f" of run {scan.run_name}" if scan.run_name else ""
@@ -410,8 +411,21 @@ def event_names(events: Iterable[Event]) -> list[str]:
 
 
 def episodes(name: str, events: Iterable[Event]) -> str:
-    """When events of that name happened: ``plateau: steps 0–45, steps 743–1,800``."""
-    mine = sorted((event for event in events if event.name == name), key=lambda e: e.first)
+    """When events of that name happened: ``plateau: steps 0–45, steps 743–1,800``.
+
+    Spikes are counted as a diagnosis counts them, in the loss over all data; those of batches'
+    losses alone stand apart.
+    """
+    every = sorted((event for event in events if event.name == name), key=lambda e: e.first)
+    alone = [event for event in every if event.in_batches_alone]
+    mine = [event for event in every if event not in alone]
+    if not mine:
+        return f"{_counted(name, alone)} (in batches' losses alone)"
+    more = f" ({len(alone)} more in batches' losses alone)" if alone else ""
+    return f"{_counted(name, mine)}{more}"
+
+
+def _counted(name: str, mine: Sequence[Event]) -> str:
     if len(mine) > MOST:
         return f"{len(mine)} × {name}: steps {mine[0].first:,} to {mine[-1].last:,}"
     return f"{name}: " + ", ".join(_steps(event) for event in mine)

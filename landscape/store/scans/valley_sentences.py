@@ -161,7 +161,12 @@ def _strips(valley: Valley) -> str:
     if _known(valley):
         texts.append(f"r₀.₁, within which the loss stays less than {RISE:g} above the row's own")
     if np.isfinite(valley.critical_sharpness).any():
-        bounds = ", against 2(1−β)/η and (2+2β)/η" if np.isfinite(valley.bounds).any() else ""
+        bounds = ""
+        if np.isfinite(valley.bounds).any():
+            bounds = (
+                ", against the stability bounds 2(1−β)/η of noisy batches and (2+2β)/η of the full "
+                "batch (learning rate η, momentum β)"
+            )
         texts.append(
             "critical sharpness, 2 over the smallest step along −∇L of all training data that "
             f"raises the loss{bounds}"

@@ -52,6 +52,11 @@ class Event:
     trigger: str
     """What was seen, in words: ``batch_loss 2.9 > 1.1 at step 480``."""
 
+    @property
+    def in_batches_alone(self) -> bool:
+        """Whether it is a spike of batches' losses that the loss over all data doesn't show."""
+        return self.name == "spike" and "batch" in self.trigger and "train_loss" not in self.trigger
+
 
 @dataclass(frozen=True, repr=False)
 class Trajectory:

@@ -125,7 +125,7 @@ def test_without_sketches(tmp_path):
         distances.sketched(trajectory)
     assert str(caught.value) == (
         f"{trajectory.path} must hold sketches, found none; measure distances between snapshots, "
-        "or train again without --no-sketch"
+        "or train again with sketches"
     )
 
 

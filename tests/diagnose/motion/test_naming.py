@@ -144,7 +144,9 @@ def test_what_is_absent_is_not_guessed():
     for part, (world, reason) in reasons.items():
         moved = naming.name_motion(changed(runs(world, 0.0)[0], **{part: None}), LIMITS)
         assert moved.name == UNDETERMINED
-        assert str(moved.items["motion_undetermined_because"].value).endswith(reason)
+        assert reason in str(moved.items["motion_undetermined_because"].value)
+        assert moved.remedy is not None
+        assert moved.remedy.call == "diagnose"
     assert naming.name_motion(confined, LIMITS).name == "confined"
 
 
@@ -200,11 +202,6 @@ def test_c_half_is_pooled_with_replicas_of_the_same_length_only():
     shorter = changed(walk, replicas=replace(others, steps=moved.steps // 2))
     alone = estimates.pooled(shorter, moved)
     assert (alone.cosine, alone.error) == (0.2, 0.3)
-    assert "replicas ran 1024 of the window's 2048 steps" in estimates.hint(shorter, moved)
-    assert estimates.hint(shorter, moved).endswith("--epochs 32 could be pooled with it")
-    assert estimates.hint(changed(walk, replicas=None), moved) == "; no replicas were run"
-    after = changed(walk, replicas=None, places={"onset": 0})
-    assert estimates.hint(after, moved) == "; replicas are not run after an escape"
 
 
 def test_cosine_of_a_confinement_from_its_ratio():

@@ -211,7 +211,7 @@ def test_the_time_is_said():
     assert said(walk).startswith("Over 256 steps the weights wander through a connected valley")
     assert judge(walk).evidence["over_window_because"].value == (
         "it moves as a walk does; whether others go elsewhere takes replicas; replicas ran 256 of "
-        "the window's 2048 steps, those of --epochs 32 could be pooled with it"
+        "its window's 2,048 steps, 4 of 2,048 steps, 4 times its training, would tell more"
     )
     assert said(confined).startswith(
         "Over the window's 2,048 steps the weights stay near one place"

@@ -236,7 +236,7 @@ def test_a_twin_must_be_another_run_of_the_same_model(learned, trained):
         Diagnosis(run, problem, twin=other)
     assert str(caught.value) == (
         f"a twin must have the parameters of {run.folder}, {other.folder} has others; "
-        "train the same model with another --seed"
+        "train the same model with another seed"
     )
     with pytest.raises(LandscapeError) as caught:
         Diagnosis(run, problem, twin=run)
@@ -254,7 +254,7 @@ def test_too_few_losses_are_refused(tmp_path):
         Diagnosis(recorder.run, problem)
     assert str(caught.value) == (
         f"a diagnosis needs at least 2 recorded losses, {tmp_path}/short has 1; "
-        "train longer, or record more with --record"
+        "train longer, or record more often"
     )
 
 

@@ -306,7 +306,7 @@ def momentum(model):
 def test_none_of_somebodys_own_loop_by_itself(own_loop):
     assert planned(*own_loop)[1].reason == (
         "the run was recorded from a loop of your own, which can't be trained again from here "
-        "without --again FILE.py:function, which makes its optimizer"
+        "without the function `again`, which makes its optimizer"
     )
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from landscape.cluster.local import Here
 from landscape.diagnose import Diagnosis, conclude, measure
 from landscape.diagnose.course import course_of
-from landscape.diagnose.motion import diffusion, distances, window
+from landscape.diagnose.motion import deciding, diffusion, distances, window
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import interventions, replicas, trials
 from landscape.diagnose.trainings.subject import Subject
@@ -188,7 +188,7 @@ def planned(subject, **options):
 
 def test_replicas_are_as_long_as_the_window_where_the_budget_allows(long):
     span = window.of_run(long.evidence, LIMITS)
-    assert replicas.wanted(long, None, LIMITS) == replicas.COUNT
+    assert replicas.wanted(long, None, LIMITS) == deciding.FEWEST
     short = planned(long, budget=1e-9)
     assert {t.steps for t in short.trials if t.kind == "replica"} == {2 * long.steps_per_epoch}
     whole = planned(long, budget=1e9)

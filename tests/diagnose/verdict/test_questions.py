@@ -13,6 +13,7 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.verdict.questions import OF_A_DIVERGED_RUN, PARTS, answers
 from landscape.diagnose.verdict.verdict import judge
 from landscape.store.measured.whole import Measured
+from landscape.store.verdicts import Remedy, typed
 
 from .. import planted_motions as motions
 from .. import planted_outcomes as outcomes
@@ -65,14 +66,19 @@ def test_an_escape_is_answered_whole():
     assert "2 of 10 other batch orders leave from before the onset (not clearly" in said["1.9"][0]
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
     assert "was 3; this rate bears 2 under noise, 38 without" in said["1.9"][0]
-    assert "From its end 0 of 4 other rates make it learn within 15 epochs." in (said["1.4"][0])
+    assert (
+        "From its last weights 0 of 4 other rates make it learn within 15 epochs." in said["1.4"][0]
+    )
     assert said["1.5"] == (
-        "The full gradient's norm at the end is 0.001, 0.3 at the best weights; it is exactly zero "
-        "for 5 of 6 parameter tensors, all but output.bias, which keeps it there.",
+        "The full gradient's norm at the last weights is 0.001, 0.3 at the best; it is exactly "
+        "zero for 5 of 6 parameter tensors, all but output.bias, which keeps it there.",
         "observation",
     )
-    assert said["1.6"][0].startswith("Yes: its outputs vary over the inputs by 0 of their size")
-    assert "still stuck at the end at 5 of 5 rates, 0.0001 to 1" in said["1.7"][0]
+    assert said["1.6"][0] == (
+        "Yes: its outputs are the same whatever the input; every unit of layer hidden is dead or "
+        "saturated."
+    )
+    assert "still stuck after training at 5 of 5 rates, 0.0001 to 1" in said["1.7"][0]
     assert "90%" in said["1.1"][0]
 
 
@@ -91,7 +97,7 @@ def test_an_escape_is_ruin_and_its_plateau_waits_for_trainings():
     assert said["2.7"][0].startswith("Ruin: it left at step 500. From step ")
     assert said["1.7"][0] == (
         "Not answered: no network was put on the plateau and trained; trainings from its snapshots "
-        "would tell: leave out --no-intervene."
+        "would tell."
     )
 
 
@@ -125,12 +131,16 @@ def test_a_long_run_is_answered_whole():
         in (said["2.8"][0])
     )
     assert "from 0.05 to 0.02" in said["2.8"][0]
-    assert "--momentum 0 --lr 1 would tell" in said["2.6"][0]
+    assert said["2.6"][0].endswith("a run without it at 1 would tell, the same rate in effect.")
+    told = {each.question: each.remedy for each in answers(judge(evidence), evidence)}
+    assert told["2.6"] == Remedy("train", {"momentum": 0.0, "lr": 1.0})
+    assert told["1.1"] == Remedy("sweep", {"seeds": 3})
 
 
 def test_distances_by_lag_are_those_of_the_walk():
     text = asked(planted.long())["2.2"][0]
-    first, last = re.search(r"([\d.]+) over 16, .* ([\d.]+) over [\d,]+ steps;", text).groups()
+    assert text.startswith("Since step 0 weights 16, ")
+    first, last = re.search(r"differ by ([\d.]+), [\d.]+ and ([\d.]+) \(root", text).groups()
     # A random walk of 50 coordinates with unit steps, every 16 training steps.
     assert float(first) == pytest.approx(math.sqrt(50), rel=0.05)
     assert float(last) > 3 * float(first)
@@ -146,6 +156,20 @@ def test_nothing_is_answered_of_what_was_not_measured():
     for number in ("1.2", "1.5", "1.6", "1.7", "1.8", "1.1", "2.2", "2.3", "2.4", "2.8", "2.9"):
         assert said[number][0].startswith("Not answered: ")
         assert said[number][1] == "undetermined"
+
+
+@pytest.mark.parametrize("name", list(every_evidence()))
+def test_no_sentence_knows_how_it_is_asked(name):
+    evidence = every_evidence()[name]
+    verdict = judge(evidence)
+    found = answers(verdict, evidence)
+    reasons = [str(item.value) for name, item in verdict.evidence.items() if "because" in name]
+    for text in (*(each.text for each in found), *reasons, *verdict.caveats):
+        assert not re.search(r"--[a-z]|\blandscape [a-z]", text)
+    for each in found:
+        assert typed(each.remedy) == "" or re.match(
+            r"(without )?--|landscape tr", typed(each.remedy)
+        )
 
 
 def test_the_share_that_is_jitter_is_of_the_time_that_the_name_is_of():

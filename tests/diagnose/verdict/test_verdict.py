@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ import pytest
 from landscape.diagnose.evidence import Evidence, Rows
 from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, MotionTerm
 from landscape.diagnose.symmetry import copies
-from landscape.diagnose.verdict import overfitting
+from landscape.diagnose.verdict import overfitting, verdict
 from landscape.diagnose.verdict.questions import answers
-from landscape.diagnose.verdict.verdict import judge
+from landscape.diagnose.verdict.verdict import decided, judge
 from landscape.diagnose.verdict.wording import headline
 from landscape.problem import builtin, flat
 from landscape.store.measured.trainings import Trained
@@ -20,6 +22,7 @@ from landscape.store.measured.whole import StateAtStep as State
 
 from .. import planted_motions as motions
 from .. import planted_outcomes as outcomes
+from .. import planted_questions
 
 changed = outcomes.changed
 
@@ -45,7 +48,8 @@ def settled() -> dict[str, Evidence]:
 
 KEYS = (
     *("format", "version", "verdict", "motion", "landing", "layers", "also", "confidence"),
-    *("events", "evidence", "overfitting", "mistakes", "caveats", "answers", "rests_on"),
+    *("events", "evidence", "overfitting", "mistakes", "caveats"),
+    *("would_tell", "answers", "rests_on"),
 )
 
 
@@ -60,6 +64,37 @@ def test_the_record_has_the_fields_of_verdict_json(name):
     for item in record["evidence"].values():
         assert set(item) == {"value", "threshold", "meaning"}
         assert item["meaning"]
+
+
+@pytest.mark.parametrize("name", ["escaped", "learned", "diverged", "early", "late_spike"])
+def test_what_decided_comes_first(name):
+    found = judge(getattr(outcomes, name)(0, 0.9))
+    first = decided(found)
+    assert first == tuple(found.evidence)[: len(first)]
+    assert 0 < len(first) <= len(found.evidence)
+    outcome, motion = OUTCOMES[found.verdict], MOTIONS[found.motion]
+    named = [outcome.is_decided_by(one) for one in first]
+    assert named == sorted(named, reverse=True)  # the outcome's, then the motion's
+    rest = list(found.evidence)[len(first) :]
+    assert not any(outcome.is_decided_by(one) or motion.is_decided_by(one) for one in rest)
+
+
+def test_an_escape_is_decided_by_where_it_ended_and_by_trainings():
+    found = judge(planted_questions.escape())
+    first = [one for one in decided(found) if OUTCOMES["escaped"].is_decided_by(one)]
+    assert {"best_share", "end_lost", "end_times", "left_again_from_best"} <= set(first)
+    assert "lambda_max_end" not in decided(found)
+
+
+def test_every_name_that_decides_is_one_of_evidence():
+    folder = Path(verdict.__file__).parents[1]
+    sources = (*folder.glob("verdict/*.py"), *folder.glob("motion/*.py"))
+    rules = "".join(file.read_text(encoding="utf-8") for file in sources)
+    rules += (folder / "connectivity/basins.py").read_text(encoding="utf-8")
+    for term in (*OUTCOMES.values(), *MOTIONS.values()):
+        for name in term.decided_by:
+            # As an item's key: written out, or begun so with the rest filled in.
+            assert re.search(rf'"{name}(\w*"|{{)', rules), name
 
 
 def test_events():
@@ -185,7 +220,7 @@ def test_words_for_an_escape():
     found = changed(outcomes.escaped(0, 0.9), branches=tuple(branches))
     happened = said(found, "1.3")
     assert happened.startswith("It learned to a loss of 0.")
-    assert "then left and stayed away, at 2.3." in happened
+    assert "then left and stayed away, at a level of 2.3." in happened
     assert (
         "It landed on the plateau of networks that ignore their input: every unit of hidden is "
         "dead or saturated." in happened
@@ -202,7 +237,7 @@ def test_words_for_an_escape():
     )
     assert said(found, "1.4") == (
         "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it "
-        "back. From its end 1 of 3 other rates make it learn within 15 epochs."
+        "back. From its last weights 1 of 3 other rates make it learn within 15 epochs."
     )
     assert "still stuck at the end at 1 of 1 rates" in said(found, "1.7")
     blind = outcomes.tried(best=10, onset=10, control=0.4)
@@ -238,7 +273,7 @@ def test_rates_tell_of_a_run_that_never_learned():
     found = changed(outcomes.dead_plateau(0, 0.0), branches=tuple(tried))
     assert judge(found).confidence == "intervention"
     assert said(found, "1.4").endswith(
-        "From its end 0 of 2 other rates make it learn within 15 epochs. "
+        "From its last weights 0 of 2 other rates make it learn within 15 epochs. "
         "From its start 1 of 2 other rates make it learn within 15 epochs."
     )
 
@@ -279,13 +314,13 @@ def test_a_layer_that_died_at_last_is_told_whatever_the_outcome():
     found = judge(changed(learned, states={**EVERYWHERE, "end": dead}))
     assert found.verdict == "learned"
     assert any(
-        each.startswith("At the end every unit of hidden and output is dead or saturated")
+        each.startswith("At the last weights every unit of hidden and output is dead or saturated")
         for each in found.caveats
     )
     escaped = judge(outcomes.escaped(0, 0.9))
     assert escaped.layers == ("hidden",)
     for told in (escaped, judge(learned)):
-        assert not any(each.startswith("At the end every unit") for each in told.caveats)
+        assert not any(each.startswith("At the last weights every unit") for each in told.caveats)
 
 
 def test_basins_that_no_curve_was_tried_between(settled):
@@ -294,8 +329,8 @@ def test_basins_that_no_curve_was_tried_between(settled):
     untried = judge(changed(wells, curves=None))
     assert untried.motion == "undetermined"
     assert untried.evidence["motion_undetermined_because"].value == (
-        "no line connects its floors, matched or not, and no bent path was tried; --curve trains "
-        "one for each pair that needs it, up to 45 times 600 steps"
+        "no line connects its floors, matched or not, and no bent path was tried; one for "
+        "each pair that needs it, up to 45 times 600 steps, would tell"
     )
     low = outcomes.parts.curves(10, outcomes.parts.barrier(0.3, 0.2))
     assert judge(changed(wells, curves=low)).motion == "confined"

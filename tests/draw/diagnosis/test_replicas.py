@@ -37,7 +37,7 @@ def test_each_training_begins_where_it_began(found):
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == [
         "from the best snapshot (step 120)",
-        "from the end (step 200)",
+        "from the last weights (step 200)",
         "from initializations on the plateau, own steps",
     ]
     best, end, plateau = figure.axes

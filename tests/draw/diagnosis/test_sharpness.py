@@ -59,7 +59,7 @@ def test_measured_values_and_both_bounds(found, batch, top):
     assert {(5.0, 8.0, 0.5), (3.0, 9.0, 0.1)} <= lines
     _, _, [bars] = axes.containers[0]
     np.testing.assert_allclose([s[:, 1] for s in bars.get_segments()][1], [6, 10])
-    assert "bound of small batches, 2(1 − β)/η" in words(figure)
+    assert "stability bound of small batches, 2(1−β)/η" in words(figure)
     assert "λ_max of 256 samples" in words(figure)
 
 
@@ -75,7 +75,7 @@ def test_nesterovs_bound_is_another(found, batch):
     subject = found(sharpness=batch, settings={"nesterov": True})
     # (2 + 1.8)/(2.8 · 0.1)
     assert flat(sharpness(subject).axes[0]) == pytest.approx([2, 3.8 / 0.28])
-    assert "Bound of the full batch, (2 + 2β)/((1 + 2β)η): 13.6." in caption(subject)
+    assert "Stability bound of the full batch, (2+2β)/((1+2β)η): 13.6." in caption(subject)
 
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"clip": 0.1}], ids=str)

@@ -191,7 +191,8 @@ def test_what_a_diagnosis_knows_is_named(planted):
     known = {"λ": (steps, np.array([3.0, 60.0, 5.0]))}
     figure = valley(planted.valley(known=known))
     said = [one.get_text() for one in figure.axes[5].texts]
-    assert {"critical", "λ", "2(1−β)/η", "(2+2β)/η"} <= set(said)
+    bounds = {f"stability bound {formula}" for formula in ("2(1−β)/η", "(2+2β)/η")}
+    assert {"critical", "λ"} | bounds <= set(said)
 
 
 @pytest.mark.parametrize("width", [COLUMN, PAGE])

@@ -83,6 +83,16 @@ def page_file(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return explorer_page.save(entries, tmp_path_factory.mktemp("page") / "explorer.html")
 
 
+@pytest.fixture
+def phone(chromium: Any) -> Iterator[Page]:
+    """A browser as narrow as a phone, without a network."""
+    context = chromium.new_context(
+        viewport={"width": 360, "height": 780}, offline=True, reduced_motion="reduce"
+    )
+    yield Page(context.new_page())
+    context.close()
+
+
 @pytest.fixture(scope="module")
 def explorer(chromium: Any, page_file: Path) -> Iterator[Page]:
     """The page, open in a browser that has no network."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -191,3 +192,36 @@ def test_labels_of_a_valley_cover_no_other(on_page):
             # Lines of letters have some room above and beneath them.
             across, along = min(right, c) - max(left, a), min(bottom, d) - max(top, b)
             assert min(across, along) <= 4, (text, other)
+
+
+TOUCHING = """() => {
+    const texts = [...document.querySelectorAll("svg text, .bar li")]
+        .map((one) => [one.textContent, one.getBoundingClientRect()])
+        .filter(([, box]) => box.width);
+    return texts.flatMap(([text, a], k) => texts.slice(0, k).filter(([, b]) =>
+        Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+        Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2).map(([other]) => [text, other]));
+}"""
+"""Letters that stand on one another; a line's box is a little higher than its letters."""
+
+
+@pytest.mark.slow
+def test_no_letters_touch_on_a_phone(phone, planted, tmp_path):
+    valley = planted.valley(jump=None)
+    y = np.linspace(0, 1, 24)[:, None] * valley.y**2
+    low = replace(
+        valley,
+        constant_loss=0.6931,
+        measures={"train_loss": 0.21 + y, "validation_loss": 0.25 + y},
+        path=replace(valley.path, loss=np.linspace(0.7, 0.21, 24)),
+    )
+    entries = [Entry("high", "valley", planted.valley()), Entry("low", "valley", low)]
+    phone.open(explorer_page.save(entries, tmp_path / "explorer.html"))
+    for run in ("0", "1"):
+        if run != "0":
+            phone.page.select_option("#run", run)
+        phone.settle()
+        assert phone.page.evaluate("document.documentElement.scrollWidth") == 360
+        assert phone.page.locator("svg text").count() > 20
+        assert phone.page.evaluate(TOUCHING) == []
+    assert phone.errors == []

@@ -15,8 +15,8 @@ from landscape.store.trajectories.trajectory import Event
 
 def test_the_caption_of_a_random_plane(planted):
     assert sentences.caption(planted.random()) == (
-        "Training loss on the plane through the final weights (step 4,500) of run high-lr, "
-        "random direction 1 against random direction 2. The red line is the training's path, "
+        "Training loss on the plane through the final weights (step 4,500) of run high-lr "
+        "(x: random direction 1; y: random direction 2). The red line is the training's path, "
         "projected: the plane holds 0.004 % of its variance (a random one would hold 0.0083 %); "
         "dashed or pale, and marks hollow, where the plane's loss is over 10 % off that of the "
         "weights themselves.\n\n"
@@ -42,8 +42,8 @@ def test_the_caption_of_half_a_line(planted):
         scan, plane=plane, measured=np.arange(51) < 20, provenance={}, run_id="", samples={}
     )
     assert sentences.caption(scan) == (
-        "Training loss on the line through the final weights (step 4,500) of run high-lr, "
-        "best → end.\n\n"
+        "Training loss on the line through the final weights (step 4,500) of run high-lr "
+        "(x: best → end).\n\n"
         "Mean loss on a line through the final weights (step 4,500) of run high-lr. "
         "Axes: x: best → end (distance in weight space). "
         "Grid: 51 points, x −8 to 45, 20 of 51 of them measured. "

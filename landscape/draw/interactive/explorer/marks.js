@@ -77,6 +77,14 @@ function roundTicks(low, high, count) {
   return found;
 }
 
+// Those of heights at which a text each doesn't touch another one, the ends before what is between.
+function stacked(heights, apart = 15) {
+  const kept = [];
+  for (const k of new Set([0, heights.length - 1, ...heights.keys()]))
+    if (k in heights && kept.every((other) => Math.abs(heights[k] - heights[other]) >= apart)) kept.push(k);
+  return kept.sort((a, b) => a - b);
+}
+
 // Those of texts at places along a line that don't touch, the ends before what is between.
 function sparse(places, texts, size = 11, apart = 10) {
   const order = [0, places.length - 1, ...places.keys()], taken = [], kept = new Set();

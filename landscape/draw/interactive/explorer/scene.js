@@ -3,7 +3,7 @@
 const FLOOR = -0.4, TALL = 0.55;
 const CENTRE = { x: 0, y: 0, z: -0.1 };
 // Of half the picture: beyond are the letters.
-const SIDEWAYS = 0.86, UPWARDS = 0.86;
+const SIDEWAYS = 0.86, NARROWLY = 0.76, UPWARDS = 0.86;
 // How far lines and paths stand off the surface, so that it doesn't swallow them.
 const LIFT = 0.009, RAISED = 0.014, BETWEEN = 6;
 const LINE = { type: "scatter3d", mode: "lines", hoverinfo: "skip", showlegend: false };
@@ -216,7 +216,7 @@ function distance(towards) {
   const half = Math.tan(Math.PI / 8);
   for (let far = 1.2; far < 8; far += 0.05) if (corners.every((corner) => {
     const deep = half * (far - dot(corner, towards));
-    return deep > 0 && Math.abs(dot(corner, right)) < SIDEWAYS * deep * wide && Math.abs(dot(corner, up)) < UPWARDS * deep;
+    return deep > 0 && Math.abs(dot(corner, right)) < (narrow() ? NARROWLY : SIDEWAYS) * deep * wide && Math.abs(dot(corner, up)) < UPWARDS * deep;
   })) return far;
   return 8;
 }

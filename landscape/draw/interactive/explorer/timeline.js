@@ -33,12 +33,11 @@ function drawStrip() {
   const of = one.measures.find((part) => part.name === "train_loss") ?? one.measures[0];
   const values = known.length ? (of.log ? of.ticks.log : of.ticks.linear).filter(([value]) => value >= low && value <= top) : [];
   const heights = values.map(([value]) => up(value));
-  const every = Math.max(1, Math.ceil(values.length * 15 / (floor - MARGIN.top)));
-  values.forEach(([, text], k) => {
-    if (k % every) return;
+  for (const k of stacked(heights, 13)) {
+    const text = values[k][1];
     inside += `<line class="rule" x1="${MARGIN.left - 3}" x2="${right}" y1="${heights[k]}" y2="${heights[k]}"/>` +
       letters(MARGIN.left - 6, heights[k] + 3.5, text, 'text-anchor="end"');
-  });
+  }
   inside += `<text transform="translate(10,${(floor + MARGIN.top) / 2}) rotate(-90)" text-anchor="middle">loss</text>`;
   if (one.steps.length) {
     const ends = [one.steps[0], one.steps.at(-1)];

@@ -135,10 +135,7 @@ function ownLoss() {
   for (let n = 0; n < steps; n++) out += `<rect x="${room.x0 - 7}" y="${high + (low - high) * n / steps}" width="5" ` +
     `height="${(low - high) / steps + 0.6}" fill="${shade(THEME.loss, 1 - (n + 0.5) / steps)}"/>`;
   const ticks = ticksOf(of).map(([value, text]) => [up(value), text]).filter(([y]) => y > y0 + 4 && y < y1 - 2);
-  const every = Math.max(1, Math.ceil(ticks.length * 17 / (y1 - y0)));
-  ticks.forEach(([y, text], k) => {
-    if (k % every === 0) out += letters(room.x0 - 11, y + 4, text, 'text-anchor="end"');
-  });
+  for (const k of stacked(ticks.map(([y]) => y))) out += letters(room.x0 - 11, ticks[k][0] + 4, ticks[k][1], 'text-anchor="end"');
   out += `<text transform="translate(12,${(y0 + y1) / 2}) rotate(-90)" text-anchor="middle">training loss</text>`;
   if (one.constant !== null) out += `<line class="level" x1="${room.x0}" x2="${room.x1}" y1="${up(one.constant)}" y2="${up(one.constant)}"/>`;
   const line = Array.from(one.own.x, (x, k) => [alongX(x), up(one.own.loss[k])]);
@@ -222,11 +219,16 @@ function sharpness() {
   names.forEach((name, n) => {
     const bound = one.bounds.at(n - 2);
     if (!(bound > 0)) return;
-    const homes = [0.99, 0.75, 0.5, 0.25].flatMap((share) => [[share, -5], [share, 13]]).map(([share, down]) =>
-      [room.x0 + share * (room.x1 - room.x0) - textWidth(name, 11), up(bound) + down]);
-    const home = homes.find(([x, y]) => y > y0 + 9 && y < y1 - 2 && !points.some(([px, py]) =>
-      px > x - 4 && px < x + textWidth(name, 11) + 4 && py > y - 13 && py < y + 4));
-    if (home) out += letters(...home, name, 'class="small"');
+    for (const text of [`stability bound ${name}`, name]) {
+      const wide = textWidth(text, 11);
+      const homes = [0.99, 0.75, 0.5, 0.25].flatMap((share) => [[share, -5], [share, 13]]).map(([share, down]) =>
+        [room.x0 + share * (room.x1 - room.x0) - wide, up(bound) + down]);
+      const home = homes.find(([x, y]) => x > room.x0 && y > y0 + 9 && y < y1 - 2 && !points.some(([px, py]) =>
+        px > x - 4 && px < x + wide + 4 && py > y - 13 && py < y + 4));
+      if (!home) continue;
+      out += letters(...home, text, 'class="small"');
+      break;
+    }
   });
   return out;
 }
@@ -274,7 +276,7 @@ function slice(k) {
       : `<rect x="${a[0]}" y="${y1 + 2}" width="${b[0] - a[0] + 0.6}" height="5" fill="${shade(THEME.loss, (n + 0.5) / 40)}"/>`;
   }
   const ticks = ticksOf(of).map(([value, text]) => [at(0, position(of, value)), text]);
-  const kept = room.narrow ? ticks.filter((_, n) => n % Math.max(1, Math.ceil(ticks.length * 16 / (y1 - y0))) === 0)
+  const kept = room.narrow ? stacked(ticks.map(([[, y]]) => y)).map((n) => ticks[n])
     : sparse(ticks.map(([[x]]) => x), ticks.map(([, text]) => text)).map((n) => ticks[n]);
   for (const [[x, y], text] of kept) out += room.narrow
     ? letters(x0 - 11, y + 4, text, 'text-anchor="end"') : letters(x, y1 + 19, text, 'text-anchor="middle"');
