@@ -178,12 +178,12 @@ LANDINGS: dict[str, str] = {
 }
 """By name, the sentence on where an escape led."""
 POINTS: dict[str, str] = {
-    "slope": "The loss is still on a slope there, at no stationary point.",
-    "flat": "There the loss is flat: its curvature is next to nothing.",
-    "flat-valley": "There the loss curves down along no direction that was found and is flat along "
-    "at least one: no strict minimum.",
-    "saddle": "There the loss still curves downwards along a direction: no minimum.",
-    "minimum": "There the loss curves upwards along every direction that was found.",
+    "slope": "At the last weights the loss is still on a slope, at no stationary point.",
+    "flat": "At the last weights the loss is flat: its curvature is next to nothing.",
+    "flat-valley": "At the last weights the loss curves down along no direction that was found and "
+    "is flat along at least one: no strict minimum.",
+    "saddle": "At the last weights the loss still curves down along a direction: no minimum.",
+    "minimum": "At the last weights the loss curves up along every direction that was found.",
 }
 """By name, the sentence on the kind of point that it landed on."""
 MOTIONS: dict[str, MotionTerm] = {

@@ -110,25 +110,8 @@ def _hopping(evidence: Evidence) -> Named:
 def _confined(
     found: Pooled, momentum: float, connected: bool | None, thresholds: Thresholds
 ) -> Named:
-    at_most = max(1.0, found.ratio) * (1 + 2 * RATIO_SPREAD / math.sqrt(found.ratio_dimension))
-    unconfined = 4 / 3 * (1 - 1 / at_most)
-    items = {
-        "unconfined_share": Item(
-            max(0.0, 4 / 3 * (1 - 1 / found.ratio)),
-            None,
-            "(4/3)(1 − 1/R): the share of MSD(T/2) that may be an unconfined walk",
-        ),
-        "unconfined_below": Item(
-            unconfined,
-            thresholds.unconfined,
-            "(4/3)(1 − 1/(R + 2e)): what that share may be up to, R's error e that of a walk",
-        ),
-        "drift_below": Item(
-            max(0.0, (found.cosine + 0.5 + 2 * found.error) / 1.5),
-            None,
-            "(2/3)(c½ + ½), two standard errors added: the share of MSD(T/2) that may be a drift",
-        ),
-    }
+    unconfined = _unconfined(found)
+    items = _may_be_else(found, unconfined, thresholds)
     if not abs(found.cosine + 0.5) <= thresholds.confined_cosine:
         return _unknown_movement(
             "how its distances grow speaks for confinement, how it turns back doesn't",
@@ -163,6 +146,33 @@ def _confined(
             lacks="floors",
         )
     return Named(CONFINED, items=items)
+
+
+def _unconfined(found: Pooled) -> float:
+    """The share of the squared displacement that may be a walk, two errors of R added."""
+    at_most = max(1.0, found.ratio) * (1 + 2 * RATIO_SPREAD / math.sqrt(found.ratio_dimension))
+    return 4 / 3 * (1 - 1 / at_most)
+
+
+def _may_be_else(found: Pooled, unconfined: float, thresholds: Thresholds) -> Items:
+    """How much of what looks confined may be a walk or a drift."""
+    return {
+        "unconfined_share": Item(
+            max(0.0, 4 / 3 * (1 - 1 / found.ratio)),
+            None,
+            "(4/3)(1 − 1/R): the share of MSD(T/2) that may be an unconfined walk",
+        ),
+        "unconfined_below": Item(
+            unconfined,
+            thresholds.unconfined,
+            "(4/3)(1 − 1/(R + 2e)): what that share may be up to, R's error e that of a walk",
+        ),
+        "drift_below": Item(
+            max(0.0, (found.cosine + 0.5 + 2 * found.error) / 1.5),
+            None,
+            "(2/3)(c½ + ½), two standard errors added: the share of MSD(T/2) that may be a drift",
+        ),
+    }
 
 
 def _mixed(found: Pooled, momentum: float, thresholds: Thresholds) -> Named:

@@ -180,7 +180,7 @@ def plateau(asked: Asked) -> Told:
     flat = landing.ignores_input(end, asked.thresholds)
     share = f"{number(end.logit_spread)} of their size"
     if flat and not end.logit_spread:
-        text = "Yes: its outputs are the same whatever the input"
+        text = "Yes: no output depends on the input"
     elif flat:
         text = f"Yes: its outputs hardly depend on the input (they vary by {share})"
     else:
@@ -197,9 +197,9 @@ def _dead_units(dead: Mapping[str, float]) -> str:
     """Of the layer with the most of them."""
     worst = max(dead, key=lambda name: dead[name])
     if dead[worst] == 1:
-        return f"every unit of layer {worst} is"
+        return f"all units of {worst} are"
     most = ", more than of any other layer," if len(dead) > 1 else ""
-    return f"{percent(dead[worst])} of layer {worst}'s units{most} are"
+    return f"{percent(dead[worst])} of the units of {worst}{most} are"
 
 
 def stuck_rates(asked: Asked) -> Told:
@@ -240,7 +240,7 @@ def overfits(asked: Asked) -> Told:
         order = "before" if early else "after"
         text += f", {abs(left.first - found.step):,} steps {order} it left"
     text += (
-        f"; over the last tenth of the run it is {number(found.validation_end)}, "
+        f"; over the last tenth it is {number(found.validation_end)}, "
         f"{number(abs(found.gap))} {side} training."
     )
     if left is not None and found.rise > 0:

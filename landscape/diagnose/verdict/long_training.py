@@ -198,7 +198,7 @@ def momentum(asked: Asked) -> Told:
         return unanswered(
             "it has none; a run with momentum 0.9 and a tenth of the rate, the same in effect, "
             "would tell",
-            Remedy("train", {"momentum": 0.9, "lr": rate / 10}),
+            Remedy("train", {"momentum": 0.9, "lr": _round(rate / 10)}),
         )
     last = 1 / (1 - setup.momentum)
     text = (
@@ -211,10 +211,15 @@ def momentum(asked: Asked) -> Told:
             f"{number(moved.gradient_cosine, 2)})"
         )
     return Told(
-        f"{text}. What that changes in where it goes, a run without it at {number(rate * last)} "
-        "would tell, the same rate in effect.",
-        remedy=Remedy("train", {"momentum": 0.0, "lr": rate * last}),
+        f"{text}. What that changes in where it goes, a run without it at a rate of "
+        f"{number(rate * last)}, the same in effect, would tell.",
+        remedy=Remedy("train", {"momentum": 0.0, "lr": _round(rate * last)}),
     )
+
+
+def _round(rate: float) -> float:
+    """Without what floating point adds to a product."""
+    return float(f"{rate:.6g}")
 
 
 def oscillates(asked: Asked) -> Told:

@@ -75,8 +75,7 @@ def test_an_escape_is_answered_whole():
         "observation",
     )
     assert said["1.6"][0] == (
-        "Yes: its outputs are the same whatever the input; every unit of layer hidden is dead or "
-        "saturated."
+        "Yes: no output depends on the input; all units of hidden are dead or saturated."
     )
     assert "still stuck after training at 5 of 5 rates, 0.0001 to 1" in said["1.7"][0]
     assert "90%" in said["1.1"][0]
@@ -131,10 +130,12 @@ def test_a_long_run_is_answered_whole():
         in (said["2.8"][0])
     )
     assert "from 0.05 to 0.02" in said["2.8"][0]
-    assert said["2.6"][0].endswith("a run without it at 1 would tell, the same rate in effect.")
+    assert said["2.6"][0].endswith(
+        "a run without it at a rate of 1, the same in effect, would tell."
+    )
     told = {each.question: each.remedy for each in answers(judge(evidence), evidence)}
     assert told["2.6"] == Remedy("train", {"momentum": 0.0, "lr": 1.0})
-    assert told["1.1"] == Remedy("sweep", {"seeds": 3})
+    assert told["1.7"] == Remedy("sweep", {"lr": (0.001, 0.01, 0.1)})
 
 
 def test_distances_by_lag_are_those_of_the_walk():

@@ -225,10 +225,10 @@ def test_words_for_an_escape():
         "It landed on the plateau of networks that ignore their input: every unit of hidden is "
         "dead or saturated." in happened
     )
-    assert said(found, "1.2").startswith("There the loss is flat: its curvature is next to nothing")
+    assert said(found, "1.2").startswith("At the last weights the loss is flat: its curvature is")
     assert said(found, "1.5").startswith(
-        "The full gradient's norm at the end is 0.001, 0.1 at the best weights; it is exactly zero "
-        "for 5 of 6 parameter tensors, all but "
+        "The full gradient's norm at the last weights is 0.001, 0.1 at the best; it is exactly "
+        "zero for 5 of 6 parameter tensors, all but "
     )
     assert said(found, "1.9").endswith(
         "At this rate 10 of 10 other batch orders leave from the best weights (unstable), 2 of 10 "
@@ -239,7 +239,7 @@ def test_words_for_an_escape():
         "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it "
         "back. From its last weights 1 of 3 other rates make it learn within 15 epochs."
     )
-    assert "still stuck at the end at 1 of 1 rates" in said(found, "1.7")
+    assert "still stuck after training at 1 of 1 rates" in said(found, "1.7")
     blind = outcomes.tried(best=10, onset=10, control=0.4)
     told = said(changed(outcomes.escaped(0, 0.9), branches=blind), "1.9")
     assert "other batch orders" not in told
