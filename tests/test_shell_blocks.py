@@ -37,17 +37,17 @@ TOO_LARGE = ("cifar10",)
 """What has to be downloaded."""
 PAGES = ("README.md", "docs/report.md", "docs/sweeps.md")
 DRAWING = (
-    *("docs/command-line.md", "docs/diagnosing.md", "docs/own-training.md"),
     *("docs/figures.md", "docs/viewing.md"),
+    *("docs/diagnosing.md", "docs/own-training.md", "docs/command-line.md"),
 )
 """Those that draw what is there; docs/planes.md has no commands, docs/gallery.md takes minutes."""
 THERE = (
-    "train -o runs/high-lr",
-    "scan runs/high-lr --plane along,random,valley",
+    "train --lr 0.1 --momentum 0.9 -o runs/high-lr",
+    "scan runs/high-lr --plane along,valley",
     "scan runs/high-lr --plane random --at best",
     "train --lr 0.01,0.1 --seeds 1 -o runs/rates",
     "scan runs/rates/lr* --plane random",
-    "export runs/high-lr/scans/random-final-0.h5 --to li",
+    "export runs/high-lr/scans/random-best-0.h5 --to li",
 )
 """What a reader of these has."""
 
@@ -58,6 +58,8 @@ def smaller(words: Sequence[str]) -> list[str]:
     more = SMALLER.get(words[1], ())
     if words[1] == "train":
         more = (HIGH if "runs/high-lr" in words else more) + TINY * ("--problem" not in words)
+    if words[1] == "render" and not {"-o", "film", "--format", "--reproduce"} & set(words):
+        more = (*more, "--format", "png")
     return [*(word for each in found for word in each), *more]
 
 

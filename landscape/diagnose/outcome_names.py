@@ -54,7 +54,7 @@ class MotionTerm(DecidedTerm):
     """As an outcome's."""
 
 
-ENDING = ("best_share", "end_noises", "end_lost", "end_times")
+ENDING = ("best_stretch", "end_loss", "best_share", "end_noises", "end_lost", "end_times")
 """What says whether a run ended near its best or away from it."""
 OTHER_RATES = ("lower_rate_from_", "rate_")
 """What other rates do, which tests an outcome."""

@@ -190,8 +190,9 @@ class HeldRun:
         Args:
             workers: trainings at a time, in processes of their own.
             options: ``intervene=False`` (only measure), ``only=["units", "curvature"]``,
-                ``epochs`` (how long a training lasts at most), ``after``, ``curve``, ``twin`` (a
-                run of another seed), ``thresholds`` of `landscape.diagnose.Thresholds`.
+                ``epochs`` (how long a training lasts at most), ``budget`` (seconds that replicas
+                may take), ``after``, ``curve``, ``twin`` (a run of another seed), ``thresholds``
+                of `landscape.diagnose.Thresholds`.
 
         Raises:
             LandscapeError: fewer than two losses were recorded, another process diagnoses the
@@ -370,7 +371,7 @@ class HeldRun:
         parts = [f"{about['status']}{steps}, {about['parameters']:,} parameters"]
         if losses := about["losses"]:
             first, last = (_loss(losses[place]["train_loss"]) for place in ("start", "end"))
-            parts.append(f"training loss {first} at first, {last} at last")
+            parts.append(f"training loss {first} at first, last {last}")
         scans = [one["name"] for one in about["scans"]]
         parts.append(f"scans {', '.join(scans)}" if scans else "no scans")
         return f"<run {about['name']}: {'; '.join(parts)}>"

@@ -156,7 +156,8 @@ def _evidence(verdict: Verdict) -> Iterator[Markup]:
             head = ("evidence", "value", "line", "what it is")
             parts += [tag("h4", title), table(head, rows, label=title, numbers=(1, 2))]
     if parts:
-        summary = f"The evidence: {len(names)} numbers, the {len(first)} that decided first"
+        count = f"{len(names)} number{'' if len(names) == 1 else 's'}"
+        summary = f"The evidence: {count}, first what decided ({len(first)})"
         yield tag("details", tag("summary", summary), *parts)
 
 

@@ -32,7 +32,7 @@ def test_it_says_what_it_is(moons):
     losses = moons.trajectory.measures["train_loss"]
     assert repr(moons) == (
         f"<run moons: finished, 64 steps, 114 parameters; training loss {losses[0]:.3g} at first, "
-        f"{losses[-1]:.3g} at the end; no scans>"
+        f"last {losses[-1]:.3g}; no scans>"
     )
     assert (moons.name, moons.status, moons.is_done) == ("moons", "finished", True)
     assert moons.losses["end"]["train_loss"] == losses[-1]

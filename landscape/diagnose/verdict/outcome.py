@@ -79,12 +79,12 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
         items["end_noises"] = Item(
             ending.noises,
             thresholds.noises,
-            "log of that level over the best stretch's, in standard deviations of the run's noise",
+            "log of the level it ends at over the best stretch's, in standard deviations of noise",
         )
         items["end_lost"] = Item(
-            ending.lost, thresholds.lost, "share of L₀ − L_best that is lost again at that level"
+            ending.lost, thresholds.lost, "share of L₀ − L_best that is lost again at the level it ends at"
         )
         items["end_times"] = Item(
-            ending.factor, thresholds.times, "that level over the best stretch's"
+            ending.factor, thresholds.times, "the level it ends at over the best stretch's"
         )
     return items

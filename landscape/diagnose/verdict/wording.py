@@ -81,8 +81,8 @@ def _helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:
     if not rates:
         return None
     epochs = number_of(verdict, f"epochs_from_{start}")
-    plural = "" if epochs == 1 else "s"
-    within = "" if epochs is None else f" within {number(epochs)} epoch{plural}"
+    shown = "" if epochs is None else number(epochs)
+    within = f" within {shown} epoch{'' if shown == '1' else 's'}" if shown else ""
     return sum(is_below(item.value, item.threshold) for item in rates), len(rates), within
 
 
