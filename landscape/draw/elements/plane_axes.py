@@ -64,7 +64,7 @@ def check(scan: Scan, figure: str) -> None:
 def shape(scan: Scan) -> tuple[float, bool]:
     """Return a panel's height over its width, and whether that makes the axes' scales equal."""
     share = float((scan.y[-1] - scan.y[0]) / (scan.x[-1] - scan.x[0]))
-    return (share, True) if 0.4 <= share <= 1.6 else (float(np.clip(share, 0.55, 1.25)), False)
+    return (share, True) if 0.55 <= share <= 1.6 else (float(np.clip(share, 0.7, 1.25)), False)
 
 
 def dress(axes: Axes, scan: Scan, name: str, *, first: bool, size: tuple[float, float]) -> None:

@@ -29,8 +29,13 @@ LEFT, RIGHT, GAP = 0.32, 0.04, 0.12
 BENEATH, LAST = 0.28, 0.26
 """Room for the ticks and names of an axis, of the lowest one."""
 NOTE = 0.12
+DATA = 0.71
+"""The share of a figure that is data: beneath a flat plane the strip grows for it, but no taller
+than the plane."""
 DIFFERS = 0.1
 """Of the colour scale: by so much on average validation differs visibly from training."""
+FEW = 0.25
+"""Of a scale's colours: panels side by side of which one has fewer have scales of their own."""
 PIXELS = 900
 STROKE, COVERED = (0.35, 0.95), 0.08
 """Points that a path's line is wide, and the share of the plane that it may cover."""
@@ -67,32 +72,63 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
         return explained_contour.contour(scan, like=like, style=style)
     plane_axes.check(scan, "contour")
     scan = style.shown(scan)
-    colours = scale.of(scan, paths=True, like=like, style=style)
-    names = panels(scan, colours, style)
+    names = panels(scan, scale.of(scan, like=like, style=style), style)
     width = style.inches(COLUMN if len(names) == 1 else PAGE)
     columns = style.columns(len(names), width)
     across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
     tall = across * plane_axes.shape(scan)[0]
     rows = -(-len(names) // columns)
+    colours = _scales(scan, names, like, style, abreast=rows == 1)
     below = strip.wanted(scan) and not style.bare
     said = "" if style.bare else note([scan])
-    height = bar.HEIGHT + rows * (tall + BENEATH) + (strip.HEIGHT + LAST if below else 0.0)
-    sheet = page.blank(width, height + (NOTE if said else 0.0), title=style.title, left=LEFT)
-    title = sentences.MEASURES[names[0]] if len(names) == 1 else "loss"
-    bar.above(sheet, colours, title, LEFT, across)
-    for k, name in enumerate(names):
+    beside = below and strip.has_room(said, width - LEFT - RIGHT)
+    height = bar.HEIGHT + rows * (tall + BENEATH)
+    height += (LAST if below else 0.0) + (NOTE if said and not beside else 0.0)
+    curve = _curve(width, height, len(names) * across * tall, tall) if below else 0.0
+    sheet = page.blank(width, height + curve, title=style.title, left=LEFT)
+    shared = len(set(colours)) == 1
+    for k, (name, own) in enumerate(zip(names, colours, strict=True)):
         left = LEFT + k % columns * (across + GAP)
         top = bar.HEIGHT + k // columns * (tall + BENEATH)
+        if not (k and shared):
+            title = "loss" if shared and len(names) > 1 else sentences.MEASURES[name]
+            bar.above(sheet, own, title, left, across)
         axes = sheet.axes(left, top, across, tall)
-        panel(axes, scan, name, colours, titled=len(names) > 1, style=style)
+        panel(axes, scan, name, own, titled=len(names) > 1, style=style)
         dress(axes, scan, (across, tall), first=k % columns == 0)
     top = bar.HEIGHT + rows * (tall + BENEATH)
     if below:
-        strip.draw(sheet.axes(LEFT, top, width - LEFT - RIGHT, strip.HEIGHT), scan, LEFT)
-        top += strip.HEIGHT + LAST
-    if said:
+        axes = sheet.axes(LEFT, top, width - LEFT - RIGHT, curve)
+        strip.draw(axes, scan, LEFT, said if beside else "")
+        top += curve + LAST
+    if said and not beside:
         sheet.text(LEFT, top, said, theme.SMALL, colour=theme.now().note)
     return sheet.figure
+
+
+def _scales(
+    scan: Scan, names: tuple[str, ...], like: Sequence[Scan], style: Style, *, abreast: bool
+) -> list[Scale]:
+    """Return the scale of each panel: one for all, unless a loss would have few of its colours."""
+    shared = scale.of(scan, shown=names, like=like, style=style)
+    if len(names) == 1 or not abreast:
+        return [shared] * len(names)
+    spans = []
+    for name in names:
+        at = np.clip(shared.position(scan.measures[name]), 0, 1)
+        spans.append(np.ptp(at[np.isfinite(at)]) if np.isfinite(at).any() else 1.0)
+    if min(spans) >= FEW:
+        return [shared] * len(names)
+    return [scale.of(scan, shown=(name,), like=like, style=style) for name in names]
+
+
+def _curve(width: float, height: float, area: float, tall: float) -> float:
+    """Return the strip's height under planes of an ``area``, in a figure that is ``height`` without
+    it."""
+    across = width - LEFT - RIGHT
+    # across * curve + area = DATA * width * (height + curve)
+    curve = (DATA * width * height - area) / (across - DATA * width)
+    return float(np.clip(curve, strip.HEIGHT, max(strip.HEIGHT, tall)))
 
 
 def draw_contour(axes: Axes, scan: Scan, *, style: Style = PLAIN) -> None:
@@ -109,8 +145,8 @@ def draw_contour(axes: Axes, scan: Scan, *, style: Style = PLAIN) -> None:
     look = replace(style.look(), dpi=float(page.figure_of(axes).dpi))
     with theme.wearing(look):
         scan = style.shown(scan)
-        colours = scale.of(scan, paths=True, style=style)
         name = marks.losses(scan, style.panels)[0]
+        colours = scale.of(scan, shown=(name,), style=style)
         panel(axes, scan, name, colours, style=style)
         dress(axes, scan, page.extent(axes), first=True)
 
@@ -364,7 +400,10 @@ def note(scans: Sequence[Scan]) -> str:
     path = "the path" if len(every) == 1 else "the paths"
     plane = "this plane" if len(scans) == 1 else "these planes"
     if all(paths.tiny(scan) for scan in scans):
-        return f"{path}: a dot in {plane}, {held} of the variance"
+        # Short enough to stand beside the name of the steps.
+        if len(every) == 1:
+            return f"path: a dot here, {held} of its variance"
+        return f"paths: dots here, {held} of their variance"
     return f"{held} of {path}'{'' if len(every) > 1 else 's'} variance is in {plane}"
 
 

@@ -45,7 +45,7 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
     width = style.inches(contour.PAGE)
     columns = _columns(len(shown), width, gap)
     across = (width - contour.LEFT - contour.RIGHT - gap * (columns - 1)) / columns
-    colours = scales.of(shown[0], like=shown, paths=True, style=style, floor=style.floor)
+    colours = scales.of(shown[0], shown=("train_loss",), like=shown, style=style, floor=style.floor)
     tall = [across * plane_axes.shape(scan)[0] for scan in shown]
     rows = [max(tall[k : k + columns]) for k in range(0, len(tall), columns)]
     said = "" if style.bare else contour.note(shown)

@@ -16,11 +16,14 @@ from landscape.quantities import number
 from landscape.store.scans.records import Scan
 
 HEIGHT = 0.66
-"""Inches."""
+"""Inches, at least."""
+STEPS = "training step"
+BENEATH = 0.135
+"""Inches from the axis to its name."""
 LEAST = 3
 """Losses of the path that make a curve."""
-LINE = 0.11
-"""Inches from a number beside the axis to the next."""
+APART = 0.04
+"""Inches between a number beside the axis and the next."""
 
 
 def wanted(scan: Scan) -> bool:
@@ -28,10 +31,15 @@ def wanted(scan: Scan) -> bool:
     return any(np.isfinite(path.true_loss).sum() >= LEAST for path in scan.paths)
 
 
-def draw(axes: Axes, scan: Scan, room: float) -> None:
+def has_room(note: str, width: float) -> bool:
+    """Whether a note fits beside the name of a strip's steps."""
+    return page.inches(note, theme.SMALL) + page.inches(STEPS, theme.TICKS) + 0.1 < width
+
+
+def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     """Draw the losses of the recorded weights, and bands where something happened, named once.
 
-    ``room`` inches to the left are for ticks and name.
+    ``room`` inches to the left are for ticks and name. Beneath, at the left, is a ``note``.
     """
     shown = [path for path in scan.paths if np.isfinite(path.true_loss).sum() >= LEAST]
     known = [path.true_loss[np.isfinite(path.true_loss)] for path in shown]
@@ -56,7 +64,11 @@ def draw(axes: Axes, scan: Scan, room: float) -> None:
         axes.get_xticklabels()[-1].set_horizontalalignment("right")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.tick_params(labelsize=theme.SMALL, length=2.0, pad=1.2)
-    axes.set_xlabel("training step", size=theme.TICKS, labelpad=0.5)
+    # Like those of the plane above, whose axis they share: long ones would meet the axis' name.
+    axes.tick_params(axis="y", labelrotation=90)
+    for text in axes.get_yticklabels():
+        text.set_verticalalignment("center")
+    _beneath(axes, note)
     axes.set_ylabel("loss", size=theme.TICKS)
     page.name_y(axes, room)
     if np.isfinite(scan.constant_loss):
@@ -69,11 +81,25 @@ def draw(axes: Axes, scan: Scan, room: float) -> None:
         plots.measured(axes, path.step[seen], path.true_loss[seen], colour)
 
 
+def _beneath(axes: Axes, note: str) -> None:
+    """Write what the axis of steps is, at its right end where a note stands at its left one."""
+    place = -BENEATH / page.extent(axes)[1]
+    axes.set_xlabel(STEPS, size=theme.TICKS, ha="right" if note else "center")
+    axes.xaxis.set_label_coords(1.0 if note else 0.5, place)
+    if note:
+        colour = theme.now().note
+        at = {"transform": axes.transAxes, "va": "top", "parse_math": False}
+        axes.figure.text(0.0, place, note, size=theme.SMALL, color=colour, **at)
+
+
 def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:
-    """Return the ticks whose numbers leave each other room, from below."""
+    """Return the ticks whose numbers, written upwards, leave each other room, from below."""
     kept: list[float] = []
+    reach = -np.inf
     for tick in sorted(ticks):
-        places = axes.transData.transform([(1.0, one) for one in (*kept[-1:], tick)])[:, 1]
-        if len(places) == 1 or np.ptp(places) >= LINE * theme.now().dpi:
+        place = float(axes.transData.transform((1.0, tick))[1]) / theme.now().dpi
+        half = page.inches(number(tick), theme.SMALL) / 2
+        if place - half >= reach + APART:
             kept.append(tick)
+            reach = place + half
     return kept

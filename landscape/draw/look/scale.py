@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from landscape.draw.look.style import PLAIN, Style
 from landscape.errors import LandscapeError
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats, Path, Scan
 from landscape.store.scans.valleys import Valley
 
 PERCENTILE = 95.0
@@ -20,6 +20,9 @@ LINES = 14
 """About so many contour lines where everything is explained."""
 NARROW = 1.1
 """A range below this ratio is widened: rounding noise should not look like mountains."""
+BENEATH = 0.5
+"""How far colours may begin below a plane's losses, as a share of their range: the run's best loss
+is told from a plateau so, and the plane keeps two thirds of the colours."""
 TICKS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
 
 
@@ -103,31 +106,44 @@ def of(
     scan: Scan,
     *,
     paths: bool = False,
+    shown: Sequence[str] | None = None,
     like: Sequence[Scan] = (),
     style: Style = PLAIN,
     floor: float | None = None,
 ) -> Scale:
-    """Return the scale for all losses of a scan; with ``paths`` the paths' true losses fit too.
+    """Return the scale for all losses of a scan, or for those of them that are ``shown``.
 
-    And for those of the scans it is compared with, which get the same scale so.
+    With ``paths`` the true losses of the paths on the plane fit too, as they stand on it in 3D;
+    else the scale reaches down to the lowest of them as far as the plane keeps most colours. The
+    scans that it is compared with get the same scale.
     """
     scans = [scan, *(other for other in like if other is not scan)]
     losses = [
         one.measures[name]
         for one in scans
-        for name in one.of_kind("loss")
-        if not one.measure(name).term
+        for name in shown or one.of_kind("loss")
+        if name in one.measures and not one.measure(name).term
     ]
-    true = [path.true_loss for one in scans for path in one.paths] if paths else []
     certified = min((cap for one in scans for cap in _caps(one)), default=np.inf)
+    # What is known of the weights themselves is their training loss.
+    trained = shown is None or "train_loss" in shown
+    known = [path.true_loss for one in scans for path in one.paths] if trained else []
     return through(
         losses,
         constant=scan.constant_loss,
-        further=true,
+        further=[_there(one, path) for one in scans for path in one.paths] if paths else [],
+        beneath=[] if paths else known,
         style=style,
         certified=certified,
         floor=floor,
     )
+
+
+def _there(scan: Scan, path: Path) -> Floats:
+    """The true losses of a path where it is within the scan's ends."""
+    ends = [(axis[0], axis[-1]) for axis in (scan.x, scan.y) if len(axis)]
+    inside = [(low <= at) & (at <= high) for at, (low, high) in zip(path.xy.T, ends, strict=False)]
+    return np.asarray(path.true_loss[np.all(inside, axis=0)])
 
 
 def of_measure(scan: Scan, name: str) -> Scale:
@@ -155,6 +171,7 @@ def through(
     *,
     constant: float,
     further: Sequence[Floats] = (),
+    beneath: Sequence[Floats] = (),
     style: Style = PLAIN,
     certified: float = np.inf,
     floor: float | None = None,
@@ -163,7 +180,8 @@ def through(
 
     It ends at twice ``constant``; without a constant, or where the whole plane lies above that, at
     the 95th percentile unless the maximum is near it; below the cap, at the data. ``further``
-    losses lie on it as well, except above a cap. What ``style`` says goes first, but nowhere does
+    losses lie on it as well, except above a cap; to the lowest of those ``beneath`` it reaches as
+    far as ``losses`` keep two thirds of it. What ``style`` says goes first, but nowhere does
     it go beyond ``certified``: of losses above that a scan to a tolerance knows little more than
     that they are. It begins at ``floor``, at the lowest loss where that is None.
 
@@ -184,6 +202,7 @@ def through(
     # Not by a rounding error.
     capped = top > cap * (1 + 1e-9)
     low, high = (low, cap) if capped else _widened(low, top, log=log)
+    low = _lowered(low, high, beneath, log=log)
     floor = low if floor is None else floor
     if floor >= high or (log and floor <= 0):
         above = "above 0 and " if log else ""
@@ -243,6 +262,14 @@ def _widened(low: float, high: float, *, log: bool) -> tuple[float, float]:
         margin = 0.05 * abs(low) or 0.5
         return low - margin, high + margin
     return low, high
+
+
+def _lowered(low: float, high: float, beneath: Sequence[Floats], *, log: bool) -> float:
+    """Return where a scale begins that reaches towards the lowest loss beneath it."""
+    wanted = float(_finite(beneath).min(initial=low))
+    if not log:
+        return max(wanted, low - BENEATH * (high - low))
+    return min(low, max(wanted, low * (low / high) ** BENEATH, float(np.finfo(np.float64).tiny)))
 
 
 def _linear(low: float, high: float, count: int) -> Floats:

@@ -32,13 +32,30 @@ def overlap(one, other) -> float:
     return max(width, 0) * max(height, 0)
 
 
-@pytest.mark.parametrize("make", ["bowl", "escape", "random"])
-def test_a_column_of_which_the_data_takes_at_least_seventy_percent(planted, make):
-    figure = draw.contour(getattr(planted, make)(21, 21))
-    assert figure.get_figwidth() == 3.25
-    data = [axes for axes in figure.axes if axes.images or axes.lines]
+def stretched(scan, share: float):
+    """The same plane so many times as high as it is wide."""
+    factor = share * (scan.x[-1] - scan.x[0]) / (scan.y[-1] - scan.y[0])
+    taller = np.array([1.0, factor])
+    paths = tuple(replace(path, xy=path.xy * taller) for path in scan.paths)
+    points = tuple(replace(point, xy=(point.xy[0], factor * point.xy[1])) for point in scan.points)
+    return replace(scan, y=factor * scan.y, paths=paths, points=points)
+
+
+@pytest.mark.parametrize("validation", [1.0, 9.0])
+@pytest.mark.parametrize("share", [0.02, 0.4, 0.56, 0.69, 1.0, 1.59, 3.0])
+@pytest.mark.parametrize("make", ["escape", "random"])
+def test_of_a_default_figure_the_data_takes_at_least_seventy_percent(
+    planted, make, share, validation
+):
+    """Of random, event, drift and sharpest planes, flat or high, validation beside or not."""
+    scan = stretched(getattr(planted, make)(11, 11), share)
+    both = {"validation_loss": validation * scan.measures["train_loss"]}
+    figure = draw.contour(replace(scan, measures=scan.measures | both))
+    assert figure.get_figwidth() == (3.25 if validation == 1 else 6.75)
+    data = [axes for axes in figure.axes if axes.images or axes.get_ylabel() == "loss"]
+    assert len(data) == (2 if validation == 1 else 3)
     area = sum(axes.get_position().width * axes.get_position().height for axes in data)
-    assert area >= (0.7 if make != "escape" else 0.62)  # a flat plane's letters weigh more
+    assert area >= 0.7
 
 
 @pytest.mark.parametrize("make", ["bowl", "escape"])
@@ -128,7 +145,7 @@ def test_what_is_above_the_cap_is_one_quiet_grey_with_its_limit(planted):
     figure = draw.contour(scan)
     [panel] = panels(figure)
     picture = np.asarray(panel.images[0].get_array())
-    colours = scale.of(scan, paths=True)
+    colours = scale.of(scan, shown=("train_loss",))
     grey = np.round(255 * np.array(to_rgba(theme.LOOKS["paper"].beyond)))
     i, j = np.unravel_index(scan.measures["train_loss"].argmax(), (41, 41))
     corner = picture[0 if j == 0 else -1, 0 if i == 0 else -1]
@@ -139,17 +156,54 @@ def test_what_is_above_the_cap_is_one_quiet_grey_with_its_limit(planted):
     assert not figure.legends
 
 
-def test_the_scale_reaches_down_to_the_run_s_own_lowest_loss(planted):
-    """So that a plateau is no deep minimum in colour."""
+def test_a_plateau_far_above_the_run_s_best_is_no_deep_minimum_in_colour(planted):
+    """The scale reaches towards the run's lowest loss, and the plane keeps two thirds of it."""
     scan = planted.random(21, 21)
-    low = min(np.nanmin(scan.paths[0].true_loss), scan.measures["train_loss"].min())
-    figure = draw.contour(scan)
-    [panel] = panels(figure)
-    at = scale.of(scan, paths=True).position(scan.measures["train_loss"])
-    assert scale.of(scan, paths=True).low == pytest.approx(low)
+    losses = scan.measures["train_loss"] + 1.5
+    scan = planted.with_losses(scan, losses)
+    own = np.nanmin(scan.paths[0].true_loss)
+    high = min(losses.max(), 2 * scan.constant_loss)
+    reach = np.log(high / losses.min())
+    low = max(own, losses.min() * np.exp(-reach / 2))
+    assert low < losses.min()
+    [panel] = panels(draw.contour(scan))
     picture = np.asarray(panel.images[0].get_array())
     middle = picture[picture.shape[0] // 2, picture.shape[1] // 2] / 255
-    np.testing.assert_allclose(middle, theme.LOSS(float(at[10, 10])), atol=0.03)
+    at = np.log(losses[10, 10] / low) / np.log(high / low)
+    np.testing.assert_allclose(middle, theme.LOSS(float(at)), atol=0.03)
+
+
+def bar_of(figure, title: str):
+    """The axes of a colour bar by its title."""
+    [found] = [
+        axes for axes in figure.axes if title in labels(axes) and axes.get_position().height < 0.1
+    ]
+    return found
+
+
+def test_of_a_path_only_its_lowest_loss_bears_on_the_colours(planted):
+    """Not a start that lies off the plane: what the plane has would be in one colour."""
+    scan = planted.bowl(21, 21)
+    low, high = 0.05, 0.06
+    shown = low + (high - low) * (scan.measures["train_loss"] / scan.measures["train_loss"].max())
+    path = replace(scan.paths[0], true_loss=np.geomspace(2.3, 1e-4, len(scan.paths[0].step)))
+    figure = draw.contour(planted.with_losses(replace(scan, paths=(path,)), shown))
+    ends = bar_of(figure, "training loss").get_xlim()
+    assert ends[1] == pytest.approx(high)
+    assert ends[0] == pytest.approx(shown.min() * (shown.min() / high) ** 0.5)
+
+
+def test_a_loss_that_would_have_few_colours_gets_a_scale_of_its_own_with_its_bar(planted):
+    bowl = planted.bowl(15, 15)
+    train = 0.0005 * bowl.measures["train_loss"] / bowl.measures["train_loss"].min()
+    flat = 100 * train.max() * (1 + 0.1 * train / train.max())
+    other = planted.with_losses(bowl, train, paths=(), points=())
+    figure = draw.contour(replace(other, measures=other.measures | {"validation_loss": flat}))
+    for title, losses in (("training loss", train), ("validation loss", flat)):
+        ends = bar_of(figure, title).get_xlim()
+        np.testing.assert_allclose(ends, [losses.min(), losses.max()], rtol=0.1)
+    near = replace(other, measures=other.measures | {"validation_loss": 3 * train})
+    assert bar_of(draw.contour(near), "loss").get_xlim()[1] == pytest.approx(3 * train.max())
 
 
 def test_of_a_path_that_is_a_dot_only_the_origin_is_marked(planted):
@@ -157,7 +211,7 @@ def test_of_a_path_that_is_a_dot_only_the_origin_is_marked(planted):
     [panel] = panels(figure)
     assert len([text for text in labels(panel) if ", step" in text]) == 1
     said = [text.get_text() for text in figure.texts]
-    assert said == ["the path: a dot in this plane, 0.004 % of the variance"]
+    assert said == ["path: a dot here, 0.004 % of its variance"]
 
 
 def test_validation_stands_beside_training_only_where_it_looks_different(planted):
