@@ -185,7 +185,7 @@ KINDS: dict[str, FigureKind] = {
         "planes",
         atlas,
         "several planes or runs on one scale",
-        takes=(*PAGE, "bare", "cmap", "log", "cap", "floor", "levels", "path"),
+        takes=(*PAGE, "explain", "bare", "cmap", "log", "cap", "floor", "levels", "path"),
         reading=readings.MAP,
     ),
     "loss": FigureKind(

@@ -150,10 +150,12 @@ def evaluated(
     moved.model.eval()
     evaluator = Evaluator(problem, place)
     for row in rows:
-        moved.move(trajectory.row_weights(row))
-        load_buffers(moved.model, trajectory.buffers(row))
-        losses[row] = evaluator.on_train(moved.model).loss
-        known[(run.id, int(trajectory.step[row]), False)] = float(losses[row])
+        key = (run.id, int(trajectory.step[row]), False)
+        if key not in known:
+            moved.move(trajectory.row_weights(row))
+            load_buffers(moved.model, trajectory.buffers(row))
+            known[key] = float(evaluator.on_train(moved.model).loss)
+        losses[row] = known[key]
     return replace(trajectory, measures={**trajectory.measures, "train_loss": losses})
 
 

@@ -102,7 +102,7 @@ def prepare(
                 makers.append(
                     partial(
                         valley_job,
-                        *(one, problem, request, path),
+                        *(one, problem, request, path, known),
                         constant_loss=best_constant,
                         resume=resume,
                     )

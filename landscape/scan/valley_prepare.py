@@ -21,6 +21,7 @@ from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
 from landscape.scan import crossings
 from landscape.scan.measures import FURTHER, of_problem, stored
+from landscape.scan.paths import TrueLosses, evaluated
 from landscape.scan.refine import caps
 from landscape.scan.request import Request
 from landscape.scan.saving import Saver, state
@@ -46,9 +47,19 @@ REACH: Range = (-1.0, 1.0)
 
 
 def valley_job(
-    run: Run, problem: Problem, request: Request, path: Path, *, constant_loss: float, resume: bool
+    run: Run,
+    problem: Problem,
+    request: Request,
+    path: Path,
+    known: TrueLosses,
+    *,
+    constant_loss: float,
+    resume: bool,
 ) -> ValleyJob:
     """A run's valley, ready to be scanned.
+
+    The losses of the run's rows are measured where training didn't, of as many as a plane's path
+    has; what is ``known`` of them serves the planes.
 
     Raises:
         LandscapeError: options that a valley can't have, a run that never moved, or one that is
@@ -63,14 +74,18 @@ def valley_job(
     if resume and path.exists():
         valley = _resumed(path, run, request)
     else:
-        valley = _begun(run, problem, request, constant_loss)
+        device = request.evaluation.device
+        own = evaluated(run, problem, known, device=device).measures["train_loss"]
+        valley = _begun(run, problem, request, constant_loss, own)
     saver = Saver(path, request.save_seconds, state(path))
     further = tuple(name for name in FURTHER if name in request.grid.measures)
     return ValleyJob(problem, valley, trajectory, choice, request.evaluation, saver, further)
 
 
-def _begun(run: Run, problem: Problem, request: Request, constant_loss: float) -> Valley:
-    """A new valley, nothing of it measured yet."""
+def _begun(
+    run: Run, problem: Problem, request: Request, constant_loss: float, own: Floats
+) -> Valley:
+    """A new valley, nothing of it measured yet but its ``own`` losses of the recorded rows."""
     choice, trajectory = request.plane, run.trajectory
     far, missing = slices.travelled(trajectory)
     if len(far) < 2 or far[-1] == 0:
@@ -87,7 +102,7 @@ def _begun(run: Run, problem: Problem, request: Request, constant_loss: float) -
     estimated = request.evaluation.tolerance or request.evaluation.samples is not None
     # Of fewer samples are losses alone; what is interpolated is everything.
     uncertain = measures if request.evaluation.tolerance else names
-    evaluated = np.flatnonzero(~np.isnan(trajectory.measures["train_loss"][: len(far)]))
+    seen = np.flatnonzero(~np.isnan(own[: len(far)]))
     return Valley(
         slices=found,
         y=y,
@@ -96,9 +111,7 @@ def _begun(run: Run, problem: Problem, request: Request, constant_loss: float) -
         walls=np.full((len(rows), draws, 2), np.nan),
         critical_step=np.full(len(rows), np.nan),
         bounds=_bounds(run, rows),
-        path=WalkedPath(
-            trajectory.step[evaluated], far[evaluated], trajectory.measures["train_loss"][evaluated]
-        ),
+        path=WalkedPath(trajectory.step[seen], far[seen], own[seen]),
         across=choice.across,
         unit=unit(choice),
         seed=choice.seed,

@@ -20,6 +20,7 @@ from landscape.problem import Problem
 from landscape.scan.crossings import crossing
 from landscape.scan.prepare import prepare
 from landscape.scan.speed.engine import Engine
+from landscape.sgd.recording.options import Options
 from landscape.store import read
 from landscape.store.scans import valley_sentences, valleyfile
 from landscape.store.scans.valley_sentences import caption
@@ -105,6 +106,20 @@ def test_a_canyon_of_known_width(canyon, planted):
     assert not found.slices.jumps.any()
     # No step's own length was recorded of planted weights.
     assert found.settings["from_snapshots"] == 5
+
+
+def test_the_best_is_that_of_all_recorded_weights_those_between_columns_too(canyon, planted):
+    weights = along_the_floor(9)
+    weights[6, 4] = FLOOR[4]  # where no column stands, and training evaluated nothing
+    run = planted(canyon, weights, record="8", options=Options(dense=("0:8",)))
+    assert np.isnan(run.trajectory.measures["train_loss"]).sum() == 7
+    [job] = prepare(run, canyon, asked(kinds=("valley",), size="2x3"))
+    found = finished(job)
+    assert 6 not in found.slices.step
+    np.testing.assert_array_equal(found.path.step, np.arange(9))
+    exact = canyon_loss(weights.astype(np.float64))
+    np.testing.assert_allclose(found.path.loss, exact, rtol=2e-5, atol=1e-12)
+    assert found.walked().step[found.walked().landmarks()["best"]] == 6
 
 
 @pytest.mark.parametrize("name", SHAPES)

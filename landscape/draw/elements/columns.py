@@ -24,9 +24,6 @@ EDGE = 1
 """of the gap between two: a stack of slices is no surface."""
 FINE = 601
 """Pixels across the path."""
-BEYOND = "#d9d9d6"
-"""Losses above the cap: a quiet grey."""
-BEYOND_DARK = "#3c3f45"
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,7 @@ def _column(
     values, look = valley.measures[name][number], theme.now()
     there = valley.measured[number] | np.isfinite(values)
     colour = np.zeros((len(y), 4))
-    grey = np.array(to_rgba(BEYOND if look.page == "white" else BEYOND_DARK))
+    grey = np.array(to_rgba(look.beyond))
     nearest = np.abs(valley.y[:, None] - y[None]).argmin(0)
     smooth = positions(valley, name, number, y, colours)
     known = np.isfinite(smooth)

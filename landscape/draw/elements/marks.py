@@ -166,7 +166,7 @@ def beyond(scale: Scale, kinds: set[int], *, solid: bool = False) -> list[Artist
     if scale.capped:
         what = "cut at" if solid else "loss above"
         text = f"{what} {number(scale.high)}: {scale.rule}"
-        handles.append(_patch(theme.now().loss(1.0), text, "/////"))
+        handles.append(_patch(theme.now().beyond, text, ""))
     missing = sorted(kinds - {raster.FINITE})
     if solid and missing:
         text = " or ".join(raster.NAMES[kind] for kind in missing)

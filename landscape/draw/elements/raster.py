@@ -35,18 +35,16 @@ class Raster:
     """FINITE, UNMEASURED, NOT_A_NUMBER or INFINITE."""
 
     def picture(self) -> NDArray[np.uint8]:
-        """Return RGBA with rows along y from the bottom, as imshow wants with origin="lower"."""
+        """Return RGBA with rows along y from the bottom, as imshow wants with origin="lower".
+
+        What is above the scale is in a quiet grey.
+        """
         coloured = theme.now().loss(np.clip(np.nan_to_num(self.position), 0, 1))
+        beyond = np.nan_to_num(self.position, nan=-1.0, posinf=2.0) > 1
+        coloured[beyond] = to_rgba(theme.now().beyond)
         for kind, colour in COLOURS.items():
             coloured[self.kind == kind] = to_rgba(colour)
         return np.asarray(np.round(255 * coloured).transpose(1, 0, 2), dtype=np.uint8)
-
-    def quiet(self) -> NDArray[np.uint8]:
-        """Return RGBA as ``picture`` does, with what is above the scale in a quiet grey."""
-        found = self.picture()
-        beyond = np.nan_to_num(self.position, nan=-1.0, posinf=2.0) > 1
-        found[beyond.T] = np.round(255 * np.array(to_rgba(theme.now().beyond)))
-        return found
 
 
 def kinds(loss: Floats, measured: NDArray[np.bool_]) -> NDArray[np.int8]:

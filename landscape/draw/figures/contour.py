@@ -21,7 +21,7 @@ from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.draw.sheet import bar, page
 from landscape.quantities import number, percent
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats, Path, Point, Scan
+from landscape.store.scans.records import Floats, Path, Point, Scan, clearly_below
 
 COLUMN, PAGE = 3.25, 6.75
 """Width in inches of a journal's column and of its page."""
@@ -180,7 +180,7 @@ def panel(
     where = plane_axes.window(scan)
     extent = (where.low[0], where.high[0], where.low[1], where.high[1])
     axes.imshow(
-        picture.quiet(), origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0
+        picture.picture(), origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0
     )
     axes.set(xlim=extent[:2], ylim=extent[2:])
     _lines(axes, scan, name, colours)
@@ -190,6 +190,11 @@ def panel(
         held = path.xy[np.isfinite(path.xy).all(axis=1)]
         placed.keep_clear(held, 0.01)
     _mark(axes, scan, placed)
+    lowest = scan.below_the_run() if name == "train_loss" else None
+    if lowest is not None:
+        mark_lowest(
+            axes, placed, lowest[1], "" if style.bare else lowest_text(lowest[0], brief=brief)
+        )
     if not style.bare:
         # Those that are known of the weights themselves are training losses.
         _label(scan, placed, brief=brief, losses=name == "train_loss")
@@ -334,8 +339,17 @@ def facts(scan: Scan, *, brief: bool = False) -> list[tuple[int, str]]:
     return found
 
 
-CLEARLY = 0.01
-"""A share of a loss: by so much more another one is another."""
+def mark_lowest(axes: Axes, placed: Labels, at: Floats, text: str) -> None:
+    """Mark the best of all evaluated points where it is none of the run's, and say so beside it."""
+    marks.stamp(axes, at, theme.LOWEST, scale=MARK)
+    placed.mark((float(at[0]), float(at[1])), MARK * theme.LOWEST.size / 72 / 2)
+    if text:
+        placed.near((float(at[0]), float(at[1])), text)
+
+
+def lowest_text(loss: float, *, brief: bool = False) -> str:
+    """Return what stands beside the mark of the lowest loss."""
+    return f"lowest here {number(loss)}" if brief else f"lowest here\nloss {number(loss)}"
 
 
 def _named(scan: Scan, name: str, step: int) -> str:
@@ -347,7 +361,7 @@ def _named(scan: Scan, name: str, step: int) -> str:
         rows = np.flatnonzero(path.step == step)
         if not len(rows) or not np.isfinite(own := float(path.true_loss[rows[0]])):
             continue
-        if np.nanmin(path.true_loss) < own - CLEARLY * abs(own):
+        if clearly_below(float(np.nanmin(path.true_loss)), own):
             return "best recorded"
     return name
 

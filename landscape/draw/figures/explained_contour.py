@@ -135,11 +135,10 @@ def _obstacles(scan: Scan, name: str, where: PlaneWindow, small: bool, marked: F
 
 
 def _hatch(axes: Axes, picture: Raster) -> None:
-    beyond = np.nan_to_num(picture.position, nan=-1.0, posinf=2.0) > 1
-    patterns = [("////", beyond)]
-    patterns += [(hatch, picture.kind == kind) for kind, hatch in raster.HATCHES.items() if hatch]
-    for hatch, mask in patterns:
-        if not mask.any():
+    """Mark where there is no loss to be coloured."""
+    for kind, hatch in raster.HATCHES.items():
+        mask = picture.kind == kind
+        if not (hatch and mask.any()):
             continue
         # A frame of False closes the outline at the plane's edge.
         filled = axes.contourf(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch
 
 from landscape.draw.elements import marks, paths, raster
@@ -147,6 +148,21 @@ def ring(panel: Axes, scan: Scan) -> None:
     """Mark where on the plane the path is."""
     for thick, colour in ((2.2, "white"), (1.0, theme.INK)):
         panel.plot(*_centre(scan), "o", ms=5.5, mfc="none", mec=colour, mew=thick, zorder=8.9)
+
+
+def sample() -> Line2D:
+    """Return the ring as an entry of a legend."""
+    return Line2D(
+        [],
+        [],
+        marker="o",
+        ms=5.5,
+        mfc="none",
+        mec=theme.INK,
+        mew=1.0,
+        ls="",
+        label="around the path: a dot here",
+    )
 
 
 def _connect(panel: Axes, axes: Axes, centre: Floats, at: tuple[int, int]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from landscape.draw.elements import plane_axes
-from landscape.draw.figures import contour
+from landscape.draw.elements import plane_axes, several
+from landscape.draw.figures import contour, explained_map
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style, styled
@@ -19,8 +19,6 @@ NAME = 0.17
 """Room for a panel's name above it, in inches."""
 GAP = 0.36
 """Between panels, the numbers of the right one's axis in it; without them `contour.GAP`."""
-LEAST = 1.7
-"""Inches of a panel, at least; at most four stand side by side."""
 MOST = 24
 """Panels."""
 
@@ -30,7 +28,8 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
     """Draw the training losses of several planes on one scale, each with its path.
 
     Over a page's width, 6.75 inches, and otherwise as `contour.contour` draws one. Panels bear the
-    run's name, or the plane's kind where all are of one run.
+    run's name, or the plane's kind where all are of one run. ``style.explain`` gives
+    `explained_map.atlas`, with a legend for everything.
 
     Raises:
         LandscapeError: fewer than two planes or more than 24, or a line among them.
@@ -39,11 +38,13 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
         raise LandscapeError(f"a map figure needs 2 to {MOST} scans of planes, got {len(scans)}")
     for scan in scans:
         plane_axes.check(scan, "map")
+    if style.explain:
+        return explained_map.atlas(scans, style=style)
     shown = [style.shown(scan) for scan in scans]
     alike = _alike(shown)
     gap = contour.GAP if alike else GAP
     width = style.inches(contour.PAGE)
-    columns = _columns(len(shown), width, gap)
+    columns = several.columns(len(shown), width - contour.LEFT - contour.RIGHT, gap)
     across = (width - contour.LEFT - contour.RIGHT - gap * (columns - 1)) / columns
     colours = scales.of(shown[0], shown=("train_loss",), like=shown, style=style, floor=style.floor)
     tall = [across * plane_axes.shape(scan)[0] for scan in shown]
@@ -54,7 +55,7 @@ def atlas(scans: Sequence[Scan], *, style: Style = PLAIN) -> Figure:
         width, panels + (contour.NOTE if said else 0.0), title=style.title, left=contour.LEFT
     )
     bar.above(sheet, colours, "training loss", contour.LEFT, min(across * 2, contour.COLUMN))
-    titles = _titles(shown)
+    titles = several.titles(shown)
     top = bar.HEIGHT
     for k, scan in enumerate(shown):
         column = k % columns
@@ -74,24 +75,3 @@ def _alike(scans: Sequence[Scan]) -> bool:
     """Whether all have the same axis upwards, so that its numbers stand at the left alone."""
     axes = {(scan.plane.labels[1], scan.plane.unit, *scan.y[[0, -1]]) for scan in scans}
     return len(axes) == 1
-
-
-def _columns(count: int, width: float, gap: float) -> int:
-    inner = width - contour.LEFT - contour.RIGHT
-    most = max(1, min(4, int((inner + gap) / (LEAST + gap))))
-    rows = -(-count // most)
-    return -(-count // rows)
-
-
-def _titles(scans: Sequence[Scan]) -> list[str]:
-    runs = {scan.run_id or scan.run_name for scan in scans}
-    planes = {(scan.plane.kind, scan.plane.origin_name, scan.plane.seed) for scan in scans}
-    titles = []
-    for scan in scans:
-        plane = scan.plane
-        seed = f", seed {plane.seed}" if len({s.plane.seed for s in scans}) > 1 else ""
-        what = f"{plane.kind}, {plane.origin_name}{seed}"
-        parts = [scan.run_name] if len(runs) > 1 else []
-        parts += [what] if len(planes) > 1 or not parts else []
-        titles.append(": ".join(part for part in parts if part))
-    return titles

@@ -87,9 +87,16 @@ def _beneath(axes: Axes, note: str) -> None:
     axes.set_xlabel(STEPS, size=theme.TICKS, ha="right" if note else "center")
     axes.xaxis.set_label_coords(1.0 if note else 0.5, place)
     if note:
-        colour = theme.now().note
-        at = {"transform": axes.transAxes, "va": "top", "parse_math": False}
-        axes.figure.text(0.0, place, note, size=theme.SMALL, color=colour, **at)
+        page.figure_of(axes).text(
+            0.0,
+            place,
+            note,
+            size=theme.SMALL,
+            color=theme.now().note,
+            transform=axes.transAxes,
+            va="top",
+            parse_math=False,
+        )
 
 
 def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:

@@ -14,6 +14,7 @@ from landscape.draw.elements import columns as column
 from landscape.draw.elements import labels, strips
 from landscape.draw.elements.columns import Columns
 from landscape.draw.elements.labels import Labels
+from landscape.draw.figures import contour
 from landscape.draw.figures.measures import TITLES
 from landscape.draw.look import scale, theme
 from landscape.draw.look.scale import Scale
@@ -107,6 +108,7 @@ def _block(
     distance = one.settings.get("unit", "own") == "distance" or style.unit == "distance"
     _slices(middle, one, where, colours, distance=distance)
     _walls(middle, one, where, distance=distance)
+    _lowest(middle, one, where, (across, SLICES), distance=distance)
     at += SLICES + GAP
     lowest = middle
     for measure in _further(one):
@@ -202,8 +204,7 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
     ends = colours.position(np.array([low, high]))
     fine = np.linspace(float(ends[0]), float(ends[1]), 512)
     image = theme.now().loss(np.clip(fine, 0, 1))
-    grey = column.BEYOND if theme.now().page == "white" else column.BEYOND_DARK
-    image[fine > 1 + 1e-9] = to_rgba(grey)
+    image[fine > 1 + 1e-9] = to_rgba(theme.now().beyond)
     bar.imshow(
         image[:, None],
         origin="lower",
@@ -276,6 +277,18 @@ def _walls(axes: Axes, one: Valley, where: Columns, *, distance: bool) -> None:
     if lost.any():
         top = np.full(lost.sum(), axes.get_ylim()[1])
         axes.plot(where.middle[lost], top, "v", color=theme.INK, ms=3, zorder=8)
+
+
+def _lowest(
+    axes: Axes, one: Valley, where: Columns, size: tuple[float, float], *, distance: bool
+) -> None:
+    """Mark the best of all evaluated points where it is none of the run's."""
+    found = one.below_the_run()
+    if found is None:
+        return
+    loss, row, y = found
+    at = np.array([where.middle[row], y * (one.slices.length[row] if distance else 1.0)])
+    contour.mark_lowest(axes, Labels(axes, size), at, contour.lowest_text(loss, brief=True))
 
 
 def _ruler(axes: Axes, one: Valley, where: Columns, across: float) -> None:

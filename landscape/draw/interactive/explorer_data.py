@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import Colormap, to_hex
 
-from landscape.draw.elements import bands, columns, episodes, marks, paths, plane_axes
+from landscape.draw.elements import bands, episodes, marks, paths, plane_axes
 from landscape.draw.figures import contour
 from landscape.draw.interactive.explorer_valley import valley_values
 from landscape.draw.interactive.packing import fitting, packed, scaled
@@ -62,12 +62,12 @@ def look() -> dict[str, Any]:
                 "constant": of.constant,
                 "train": of.train,
                 "validation": of.validation,
-                "beyond": beyond,
+                "beyond": of.beyond,
                 "band": band,
             }
-            for name, of, beyond, band in (
-                ("light", theme.LOOKS["paper"], columns.BEYOND, 1.0),
-                ("dark", theme.LOOKS["dark"], columns.BEYOND_DARK, theme.DIMMED),
+            for name, of, band in (
+                ("light", theme.LOOKS["paper"], 1.0),
+                ("dark", theme.LOOKS["dark"], theme.DIMMED),
             )
         },
     }

@@ -269,7 +269,8 @@ def _lowered(low: float, high: float, beneath: Sequence[Floats], *, log: bool) -
     wanted = float(_finite(beneath).min(initial=low))
     if not log:
         return max(wanted, low - BENEATH * (high - low))
-    return min(low, max(wanted, low * (low / high) ** BENEATH, float(np.finfo(np.float64).tiny)))
+    least = low * float((low / high) ** BENEATH)
+    return min(low, max(wanted, least, float(np.finfo(np.float64).tiny)))
 
 
 def _linear(low: float, high: float, count: int) -> Floats:

@@ -107,12 +107,10 @@ def loss_bar(page: Page, scale: Scale, left: float, top: float, width: float) ->
             1,
             transform=axes.transAxes,
             clip_on=False,
-            facecolor=theme.now().loss(1.0),
+            facecolor=theme.now().beyond,
             edgecolor=theme.INK,
             linewidth=0.6,
-            hatch="/////",
         )
-        beyond.set_hatch_linewidth(0.6)
         axes.add_patch(beyond)
         axes.annotate(
             f"> {number(scale.high)}",

@@ -14,6 +14,7 @@ from landscape.draw.elements.labels import Labels
 from landscape.draw.figures import contour
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
+from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.draw.sheet import bar, page
 from landscape.draw.solid import (
@@ -26,11 +27,12 @@ from landscape.draw.solid import (
     trail,
     view,
 )
+from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.painting import Renderer
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.trail import Trail
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Scan
+from landscape.store.scans.records import Floats, Scan
 
 SIDE = 0.03
 """Inches beside the picture."""
@@ -99,13 +101,31 @@ def surface(
             sheet.text(left + 0.05, top + 0.03, text, theme.LETTERS)
         if k == 0:
             hidden_parts.dash(axes, laid, seen, width=hidden_parts.THIN)
-            _mark(axes, scan, laid, seen, bare=style.bare)
+            lowest = _lowest(scan, scale, box) if name == "train_loss" else None
+            _mark(axes, scan, laid, seen, lowest, bare=style.bare)
     if note:
         sheet.text(2 * SIDE, bar.HEIGHT + rows * tall, note, theme.SMALL, theme.now().note)
     return sheet.figure
 
 
-def _mark(axes: Axes, scan: Scan, laid: Trail, seen: Camera, *, bare: bool) -> None:
+def _lowest(scan: Scan, scale: Scale, box: Frame) -> tuple[Floats, str] | None:
+    """The place of the best of all evaluated points where it is none of the run's, and its text."""
+    found = scan.below_the_run()
+    if found is None:
+        return None
+    loss, at = found
+    return box.place(at[None], scale.position(np.array([loss]))), contour.lowest_text(loss)
+
+
+def _mark(
+    axes: Axes,
+    scan: Scan,
+    laid: Trail,
+    seen: Camera,
+    lowest: tuple[Floats, str] | None,
+    *,
+    bare: bool,
+) -> None:
     """Draw marked points where they are, and what they are beside them."""
     placed = Labels(axes, page.extent(axes))
     placed.written()
@@ -117,6 +137,8 @@ def _mark(axes: Axes, scan: Scan, laid: Trail, seen: Camera, *, bare: bool) -> N
         at, look = stands[point.step], theme.mark(point.name)
         contour.stamp(axes, at, look, hollow=contour.hollow(scan, point.step))
         placed.mark(tuple(at), contour.MARK * look.size / 72 / 2)
+    if lowest is not None:
+        contour.mark_lowest(axes, placed, seen.project(lowest[0])[0], "" if bare else lowest[1])
     for step, text in contour.facts(scan) if not bare else ():
         if step in stands:
             placed.near(tuple(stands[step]), text)

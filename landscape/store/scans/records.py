@@ -174,6 +174,15 @@ class Spread:
     """(K, D) of the directions: the distance that 1 on an axis stands for."""
 
 
+CLEARLY = 0.01
+"""A share of a loss: by so much less another one is lower."""
+
+
+def clearly_below(loss: float, other: float) -> bool:
+    """Whether a loss is lower than another by over 1 % of it."""
+    return loss < other - CLEARLY * abs(other)
+
+
 @dataclass(frozen=True, repr=False)
 class Scan:
     """Losses on a grid on a plane, and the path across it.
@@ -249,6 +258,23 @@ class Scan:
     def measure(self, name: str) -> MeasureInfo:
         """What one of the measures is."""
         return self.attributes.get(name) or named(name)
+
+    def below_the_run(self) -> tuple[float, Floats] | None:
+        """The lowest training loss measured on the grid and where, if it is the best there is.
+
+        That is over 1 % below all that is known of the paths' own; None without a path.
+        """
+        known = [path.true_loss[np.isfinite(path.true_loss)] for path in self.paths]
+        own = np.concatenate([*known, np.empty(0)])
+        there = self.measured & np.isfinite(self.measures["train_loss"])
+        if not len(own) or not there.any():
+            return None
+        losses = np.where(there, self.measures["train_loss"], np.inf)
+        at = np.unravel_index(int(losses.argmin()), losses.shape)
+        if not clearly_below(float(losses[at]), float(own.min())):
+            return None
+        place = [axis[k] for axis, k in zip((self.x, self.y), at, strict=False)]
+        return float(losses[at]), np.array(place)
 
     def of_kind(self, kind: str) -> list[str]:
         """Names of the measures of a kind: ``loss``, ``accuracy`` or ``other``."""

@@ -174,7 +174,14 @@ def ready(scan: Scan) -> str:
             f"{shape} holds {', '.join(shares)} of their variance; dashed or pale where its loss "
             f"is over {percent(AGREES)} off that of the weights themselves."
         )
+    if (lowest := scan.below_the_run()) is not None:
+        found.append(below_the_run(lowest[0], f"on the {shape}"))
     return " ".join(found)
+
+
+def below_the_run(loss: float, where: str) -> str:
+    """That the best of all evaluated points isn't one of the run's."""
+    return f"The lowest loss measured {where}, {number(loss)}, is below all of the run's own."
 
 
 def ready_together(scans: Sequence[Scan]) -> str:

@@ -110,11 +110,14 @@ def ready(valley: Valley) -> str:
     walls = valley.walls.shape[1]
     lines = f"quartiles over {walls} such directions of where" if walls > 1 else "where"
     spaced = SPACED[valley.settings.get("spacing", "movement")]
+    lowest, below = valley.below_the_run(), ""
+    if lowest is not None:
+        below = f" {sentences.below_the_run(lowest[0], 'on a slice')}"
     return (
         f"Training loss across the path of {run}: each of the {len(valley.slices.step)} columns is "
         f"a line through the recorded weights of one step along {_direction(valley)}, y = 0 the "
         f"run itself at its own loss; short lines: {lines} the loss has risen by {RISE:g}. Columns "
-        f"stand at {spaced}, and nothing was measured between two of them. {_strips(valley)}"
+        f"stand at {spaced}, and nothing was measured between two of them. {_strips(valley)}{below}"
     )
 
 

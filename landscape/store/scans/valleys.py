@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.scans.records import Floats, Weights
+from landscape.store.scans.records import Floats, Weights, clearly_below
 from landscape.store.trajectories.trajectory import Event
 
 RISE = 0.1
@@ -209,6 +209,22 @@ class Valley:
         far = np.concatenate([self.path.travelled, self.slices.travelled[own]])
         loss = np.concatenate([self.path.loss, self.loss[own]])
         return WalkedPath(step[order], far[order], loss[order])
+
+    def below_the_run(self) -> tuple[float, int, float] | None:
+        """The lowest training loss measured on a slice, its row and y, if it is the best there is.
+
+        That is over 1 % below all that is known of the run's own.
+        """
+        own = self.walked().loss
+        own = own[np.isfinite(own)]
+        there = self.measured & np.isfinite(self.measures["train_loss"])
+        if not len(own) or not there.any():
+            return None
+        losses = np.where(there, self.measures["train_loss"], np.inf)
+        row, column = np.unravel_index(int(losses.argmin()), losses.shape)
+        if not clearly_below(float(losses[row, column]), float(own.min())):
+            return None
+        return float(losses[row, column]), int(row), float(self.y[column])
 
     @property
     def finished_rows(self) -> int:

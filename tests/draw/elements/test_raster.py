@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.colors import to_rgba
 
 from landscape.draw.elements import raster
 from landscape.draw.look import scale, theme
@@ -27,6 +28,14 @@ def test_the_picture_s_rows_go_along_y_and_carry_the_colour_map():
     assert picture.shape == (40, 200, 4)
     wanted = np.round(255 * np.array(theme.LOSS(r.position[150, 10]))).astype(np.uint8)
     np.testing.assert_array_equal(picture[10, 150], wanted)
+
+
+def test_what_is_above_the_scale_is_one_grey():
+    r = rasterized(4 * LOSS)
+    above = r.position.T > 1
+    assert 0.1 < above.mean() < 1
+    grey = np.round(255 * np.array(to_rgba(theme.LOOKS["paper"].beyond)))
+    np.testing.assert_array_equal((r.picture() == grey).all(-1), above)
 
 
 def test_what_is_no_loss_fills_its_own_node_s_pixels_only():

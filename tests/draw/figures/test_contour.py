@@ -15,6 +15,8 @@ from landscape.draw.figures.contour import _colour, facts
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
+from landscape.quantities import number
+from landscape.store.scans import sentences
 from landscape.store.trajectories.trajectory import Event
 
 
@@ -95,6 +97,32 @@ def test_a_best_that_losses_of_other_snapshots_go_below_is_the_best_recorded(pla
     said = dict(facts(changed))[best]
     assert said.startswith(
         f"best recorded, step {best:,}" if factor < 0.99 else f"best, step {best:,}"
+    )
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.995, 2.0])
+def test_the_lowest_point_is_marked_where_it_is_below_all_of_the_run_s(planted, factor):
+    scan = planted.escape(21, 21)
+    own = float(np.nanmin(scan.paths[0].true_loss))
+    losses = np.maximum(scan.measures["train_loss"], 3 * own)
+    losses[7, 4] = factor * own
+    losses[2, 2] = 0.1 * own  # interpolated
+    measured = np.ones(losses.shape, bool)
+    measured[2, 2] = False
+    scan = replace(planted.with_losses(scan, losses), measured=measured)
+    [panel] = panels(draw.contour(scan))
+    crosses = [line for line in panel.lines if line.get_marker() == theme.LOWEST.marker]
+    said = [text for text in labels(panel) if text.startswith("lowest here")]
+    if factor > 0.99:
+        assert (crosses, said) == ([], [])
+        assert "lowest" not in sentences.ready(scan)
+        return
+    [cross] = crosses
+    assert [cross.get_xdata()[0], cross.get_ydata()[0]] == [scan.x[7], scan.y[4]]
+    assert said == [f"lowest here\nloss {number(factor * own)}"]
+    assert sentences.ready(scan).endswith(
+        f"The lowest loss measured on the plane, {number(factor * own)}, is below all of the "
+        "run's own."
     )
 
 

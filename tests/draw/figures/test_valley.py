@@ -44,6 +44,34 @@ def test_most_of_it_is_data(planted, width):
     assert figure.get_size_inches()[0] == pytest.approx(width)
 
 
+@pytest.mark.parametrize("unit", ["own", "distance"])
+@pytest.mark.parametrize("factor", [0.5, 0.995])
+def test_the_lowest_point_of_a_slice_is_marked_where_it_is_below_all_of_the_run_s(
+    planted, factor, unit
+):
+    one = planted.valley(jump=None)
+    loss = factor * one.path.loss.min()
+    losses = one.measures["train_loss"].copy()
+    losses[5, 3] = loss
+    one = replace(one, measures={"train_loss": losses})
+    crosses = [
+        (line.get_xdata()[0], line.get_ydata()[0])
+        for axes in valley(one, style=Style(unit=unit)).axes
+        for line in axes.lines
+        if line.get_marker() == theme.LOWEST.marker
+    ]
+    said = valley_sentences.ready(one)
+    if factor > 0.99:
+        assert not crosses
+        assert "lowest" not in said
+        return
+    height = one.y[3] * (one.slices.length[5] if unit == "distance" else 1)
+    np.testing.assert_allclose(crosses, [(5.5, height)])
+    assert said.endswith(
+        f"The lowest loss measured on a slice, {loss:.3g}, is below all of the run's own."
+    )
+
+
 @pytest.mark.parametrize("width", [COLUMN, PAGE])
 @pytest.mark.parametrize("jump", [None, 15])
 def test_no_label_covers_another_or_leaves_the_page(planted, width, jump):
@@ -111,7 +139,7 @@ def test_what_is_above_the_cap_is_one_quiet_grey(planted):
     last = image[:, left + column.PIXELS // 2]
     places = np.linspace(-1, 1, column.FINE)
     beyond = 0.3 + 2 * np.exp(-8.0 * 23 / 30) + 20 * places**2 > 2 * one.constant_loss
-    grey = (last == np.array(to_rgba(column.BEYOND))).all(1)
+    grey = (last == np.array(to_rgba(theme.LOOKS["paper"].beyond))).all(1)
     # The edge is between two of the 21 points.
     assert (grey == beyond).mean() > 0.98
 
