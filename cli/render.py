@@ -89,7 +89,9 @@ def render(
     explain: Annotated[
         bool,
         typer.Option(
-            "--explain", help="Of planes: everything explained beneath.", rich_help_panel=PAGE
+            "--explain",
+            help="Of planes and maps: everything explained beneath.",
+            rich_help_panel=PAGE,
         ),
     ] = False,
     bare: Annotated[
