@@ -142,7 +142,11 @@ def size(
 def tolerance(
     scans: Annotated[
         list[Path],
-        typer.Argument(metavar="SCAN.h5...", help="Scans made with --exact.", show_default=False),
+        typer.Argument(
+            metavar="SCAN.h5...",
+            help="Scans made with --exact, valleys too.",
+            show_default=False,
+        ),
     ],
     tolerance: Annotated[float, typer.Option(help="As for scan.")] = 0.01,
     cap: Annotated[str, typer.Option(help="As for scan.")] = "auto",
@@ -156,12 +160,12 @@ def tolerance(
     from statistics import median
 
     from landscape.scan.refine.bench import replayed
-    from landscape.store.scans import scanfile
+    from landscape.store.sources import load_scanned
 
     echo(TOLERANCE_ROW.format("", "below cap", "evaluated", "95 % below", "largest", "wrong side"))
     evaluated = []
     for file in scans:
-        exact = scanfile.load(file)
+        exact = load_scanned(file)
         found = [replayed(exact, tolerance=tolerance, cap=cap, draw=draw) for draw in range(draws)]
         evaluated.append(median(one.evaluated for one in found))
         shares = (

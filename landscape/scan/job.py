@@ -155,21 +155,21 @@ class Job:
                 continue
             # By the strategy of the first: nothing is chosen twice.
             other = self._engine(plane, pool, like=engine)
-            for _ in fill(sheet, other, _stream(other, pool)):
+            for _ in fill(sheet, other, stream(other, pool)):
                 yield scan
 
     def _grid(self, engine: Engine, pool: Workers | None) -> Iterator[Scan]:
         """Measure every point, or as many as a tolerance takes; all have values in the end."""
-        scan, stream = self.scan, _stream(engine, pool)
+        scan, there = self.scan, stream(engine, pool)
         curvature = self._curvature() if self.further else None
         if not scan.tolerance:
-            yield from fill(scan, engine, stream, curvature=curvature)
+            yield from fill(scan, engine, there, curvature=curvature)
             return
         if scan.complete:
             return
         if (samples := self.evaluation.samples) is not None:
             few = self._engine(scan.plane, pool, like=engine, samples=samples)
-            for current in beneath(scan, few, _stream(few, pool)):
+            for current in beneath(scan, few, stream(few, pool)):
                 scan = current
                 yield scan
         limits = scan.settings.get(caps.KEY, {})
@@ -177,7 +177,7 @@ class Job:
         certain += [(float(end),) for end in scan.settings.get("between", ())]
         refinement = Refinement(scan, scan.tolerance, scan.subset, limits, certain)
         batches = refinement.batches()
-        for current in fill(scan, engine, stream, curvature=curvature, batches=batches):
+        for current in fill(scan, engine, there, curvature=curvature, batches=batches):
             scan = current
             yield scan
         yield refinement.finish(scan)
@@ -253,7 +253,7 @@ class Job:
         return PointCurvature(self.problem, self.scan.plane, self.further, device=device)
 
 
-def _stream(engine: Engine, pool: Workers | None) -> Stream:
+def stream(engine: Engine, pool: Workers | None) -> Stream:
     """Where an engine's points are evaluated: on the workers, if there are any, or here."""
     if pool is None or isinstance(pool, Here):
         return engine.stream

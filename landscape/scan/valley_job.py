@@ -19,11 +19,13 @@ from landscape.curvature.searches import Search, together
 from landscape.plane import slices
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.problem import Problem
-from landscape.scan import crossings
-from landscape.scan.filling import empty
-from landscape.scan.job import Chosen, Job
+from landscape.scan import crossings, subset
+from landscape.scan.filling import beneath, empty, fill
+from landscape.scan.job import FEW, Chosen, Job, stream
 from landscape.scan.measures import PointCurvature, of_problem, stored
 from landscape.scan.refine import caps
+from landscape.scan.refine.columns import ColumnRefinement
+from landscape.scan.refine.order import Rows
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
 from landscape.scan.speed.engine import Engine
@@ -54,8 +56,10 @@ class Sought:
 class ValleyJob:
     """A valley's scan, ready to be evaluated or complete already.
 
-    Each slice is a scan along a line, made as every other one: strategy, workers, tolerance and
-    samples are `Job`'s.
+    Each slice is a scan along a line, filled as every other one: strategy, workers, measures and
+    samples are theirs. To a tolerance random slices are refined together, by `ColumnRefinement`,
+    each visited several times; a sharpest direction is found once, so that each of these slices is
+    a line's `Job` and complete before the next one.
     """
 
     problem: Problem
@@ -120,12 +124,11 @@ class ValleyJob:
             if chosen is not None:
                 chosen(StrategyRecord(**valley.strategy), seconds)
             try:
-                for number in range(valley.finished_rows, len(valley.slices.step)):
-                    for current in self._slice(valley, number, pool):
-                        valley = current
-                        yield valley
-                        if saver is not None:
-                            saver.offer(valley)
+                for current in self._filled(valley, pool):
+                    valley = current
+                    yield valley
+                    if saver is not None:
+                        saver.offer(valley)
             finally:
                 if saver is not None:
                     saver.save(valley)
@@ -142,6 +145,8 @@ class ValleyJob:
         direction = self._random(row) if valley.across == "random" else self._movement(0)
         plane = self._plane(row, direction[None])
         xy = np.tile(valley.y, len(valley.slices.step))[:, None]
+        if valley.tolerance:  # choosing is worth a share of the scan, which is shorter then
+            xy = xy[:: max(1, len(xy) // FEW)]
         engine = choosing.engine(
             self.problem,
             plane,
@@ -156,21 +161,81 @@ class ValleyJob:
         )
         return known, engine.seconds * self.total
 
-    def _slice(self, valley: Valley, number: int, pool: Workers | None) -> Iterator[Valley]:
-        row = self._rows[number]
-        if valley.begun <= number:
-            valley = self._begun(valley, number)
-            yield valley
-        direction = self._random(row) if valley.across == "random" else valley.tracked
-        plane = self._plane(row, direction[None])
-        for current in self._losses(valley, number, plane, pool):
-            valley = current
-            yield valley
-        if np.isnan(valley.walls[number]).any():
-            for computed in self._rays(valley, number, direction):
-                for _ in range(computed):
+    def _filled(self, valley: Valley, pool: Workers | None) -> Iterator[Valley]:
+        """Slices and walls, row after row; to a tolerance all slices before the first wall."""
+        together = valley.tolerance > 0 and valley.across == "random"
+        if together and valley.certificate is None:
+            for current in self._to_tolerance(valley, pool):
+                valley = current
+                yield valley
+        for number in range(valley.finished_rows, len(valley.slices.step)):
+            if valley.begun <= number:
+                valley = self._begun(valley, number)
+                yield valley
+            if not together:
+                for current in self._losses(valley, number, pool):
+                    valley = current
                     yield valley
-            yield valley
+            if np.isnan(valley.walls[number]).any():
+                for computed in self._rays(valley, number):
+                    for _ in range(computed):
+                        yield valley
+                yield valley
+
+    def _to_tolerance(self, valley: Valley, pool: Workers | None) -> Iterator[Valley]:
+        """Measure points of all slices, as many as the tolerance takes, and interpolate the others.
+
+        Which ones follows from the losses: of a resumed scan those that are there aren't measured
+        again.
+        """
+        for number in range(valley.begun, len(valley.slices.step)):
+            valley = self._begun(valley, number)
+        recorded = np.array([self._recorded(valley, n) for n in range(len(valley.slices.step))])
+        if self.evaluation.samples is not None:
+            for current in self._beneath(valley, pool):
+                valley = current
+                yield valley
+        limits = self._caps(valley)
+        refinement = ColumnRefinement(
+            valley, valley.tolerance, valley.subset, limits, recorded=recorded
+        )
+        for rows in refinement.batches():
+            numbers, places = np.divmod(rows, len(valley.y))
+            for number in np.unique(numbers).tolist():
+                there = places[numbers == number]
+                if not valley.measured[number, there].all():
+                    for current in self._measured(valley, number, there, pool):
+                        valley = current
+                        yield valley
+                # As in a scan that goes on here.
+                self._recorded(valley, number)
+        found = refinement.finish(valley)
+        assert found.certificate is not None
+        yield replace(found, held_out=len(found.certificate.xy), subset={})
+
+    def _beneath(self, valley: Valley, pool: Workers | None) -> Iterator[Valley]:
+        """Measure a subset of the samples at every point: interpolated is what is missing to it."""
+        for number, known in enumerate(~np.isnan(valley.subset["train_loss"])):
+            if known.all():
+                continue
+            before, sheet = valley, self._sheet(valley, number)
+            few = self._engine(sheet.plane, valley, pool, samples=self.evaluation.samples)
+            for line in beneath(sheet, few, stream(few, pool)):
+                valley = _counted(before, line)
+                yield valley
+
+    def _measured(
+        self, valley: Valley, number: int, places: Rows, pool: Workers | None
+    ) -> Iterator[Valley]:
+        """Measure points of a slice, whose weights and direction are made anew."""
+        before, sheet, curvature = valley, self._sheet(valley, number), None
+        engine = self._engine(sheet.plane, valley, pool)
+        if self.further:
+            device = self.evaluation.device
+            curvature = PointCurvature(self.problem, sheet.plane, self.further, device=device)
+        there = stream(engine, pool)
+        for line in fill(sheet, engine, there, curvature=curvature, batches=[places]):
+            yield _counted(before, line)
 
     def _begun(self, valley: Valley, number: int) -> Valley:
         """The valley with a slice's direction."""
@@ -197,21 +262,12 @@ class ValleyJob:
         tracked = direction if valley.across == "sharpest" else valley.tracked
         return replace(valley, tracked=tracked, begun=number + 1)
 
-    def _losses(
-        self, valley: Valley, number: int, plane: Plane, pool: Workers | None
-    ) -> Iterator[Valley]:
+    def _losses(self, valley: Valley, number: int, pool: Workers | None) -> Iterator[Valley]:
         """Fill a slice as a line's scan does; at y = 0 it has the recorded losses themselves."""
         self._recorded(valley, number)
-        sheet = self._sheet(valley, number, plane)
-        before = valley
+        before, sheet = valley, self._sheet(valley, number)
         for line in Job(self.problem, sheet, self.evaluation).run(pool):
-            valley = replace(
-                before,
-                evaluation_seconds=before.evaluation_seconds + line.evaluation_seconds,
-                choosing_seconds=before.choosing_seconds + line.choosing_seconds,
-                samples_evaluated=before.samples_evaluated + line.samples_evaluated,
-                samples=line.samples or before.samples,
-            )
+            valley = _counted(before, line)
             yield valley
         if line.certificate is not None:
             valley = replace(valley, held_out=valley.held_out + len(line.certificate.xy))
@@ -221,10 +277,10 @@ class ValleyJob:
         self._recorded(valley, number)
         yield valley
 
-    def _recorded(self, valley: Valley, number: int) -> None:
-        """Put the recorded values at y = 0, which needn't be measured where there are all."""
+    def _recorded(self, valley: Valley, number: int) -> bool:
+        """Put the recorded values at y = 0, and say whether these are all: none is to measure."""
         if self.evaluation.everywhere is not None or valley.batchnorm != "saved":
-            return
+            return False
         recorded = self.trajectory.measures
         there = {
             name: float(recorded[name][self._rows[number]])
@@ -236,32 +292,43 @@ class ValleyJob:
             valley.measures[name][number, valley.centre] = there[name]
         if len(known) == len(valley.measures):
             valley.measured[number, valley.centre] = True
+        return len(known) == len(valley.measures)
 
-    def _sheet(self, valley: Valley, number: int, plane: Plane) -> Scan:
-        """A slice as a scan whose arrays are the valley's: filling it fills these."""
+    def _caps(self, valley: Valley) -> dict[str, float]:
         names, asked = of_problem(self.problem), self.evaluation.cap
-        there = caps.caps(asked, names, valley.constant_loss, self.trajectory)
+        return caps.caps(asked, names, valley.constant_loss, self.trajectory)
+
+    def _sheet(self, valley: Valley, number: int) -> Scan:
+        """A slice as a scan whose arrays are the valley's: filling it fills these."""
         made = empty(
-            plane,
+            self._plane(self._rows[number], self._direction(valley, number)[None]),
             valley.y,
             np.empty(0),
-            values=names,
+            values=of_problem(self.problem),
             further=stored(self.further),
             settings={"measures": list(self.further)}
-            | ({caps.KEY: there} if self.evaluation.tolerance else {}),
+            | ({caps.KEY: self._caps(valley)} if self.evaluation.tolerance else {}),
             tolerance=self.evaluation.tolerance,
             samples=self.evaluation.samples,
             strategy=valley.strategy,
         )
         measures = {name: valley.measures[name][number] for name in made.measures}
         errors = {name: valley.errors[name][number] for name in made.errors}
-        return replace(made, measures=measures, errors=errors, measured=valley.measured[number])
+        subset = {name: values[number] for name, values in (valley.subset or made.subset).items()}
+        return replace(
+            made,
+            measures=measures,
+            errors=errors,
+            subset=subset,
+            measured=valley.measured[number],
+        )
 
-    def _rays(self, valley: Valley, number: int, direction: Weights) -> Iterator[int]:
+    def _rays(self, valley: Valley, number: int) -> Iterator[int]:
         """Measure a row's walls along all of its directions, and its critical step.
 
         Yields how many losses were computed since.
         """
+        direction = self._direction(valley, number)
         sought = self._sought(valley, number, direction)
         at_once = max(1, SIDE_BY_SIDE // (8 * len(direction)))
         shares: list[float] = []
@@ -310,10 +377,34 @@ class ValleyJob:
         rate = rate[np.isfinite(rate) & (rate > 0)]
         return float(known[-1] if len(known) else rate[0] if len(rate) else GUESS)
 
-    def _engine(self, plane: Plane, valley: Valley) -> Engine:
-        """What evaluates a row's directions on all samples, by the strategy that was chosen."""
-        origin = np.zeros((1, len(plane.directions)))
-        return choosing.engine(self.problem, plane, origin, self.evaluation, stored=valley.strategy)
+    def _engine(
+        self,
+        plane: Plane,
+        valley: Valley,
+        pool: Workers | None = None,
+        *,
+        samples: int | None = None,
+    ) -> Engine:
+        """What evaluates a row's directions by the strategy that was chosen.
+
+        On all samples, or on a random subset of ``samples`` of them.
+        """
+        problem, population = self.problem, None
+        if samples is not None:
+            problem, population = subset.of(problem, samples, seed=valley.seed)
+        return choosing.engine(
+            problem,
+            plane,
+            np.zeros((1, len(plane.directions))),
+            self.evaluation,
+            stored=valley.strategy,
+            population=population,
+            threads=None if pool is None else pool.threads(torch.get_num_threads()),
+        )
+
+    def _direction(self, valley: Valley, number: int) -> Weights:
+        """A slice's own; the sharpest one of the last that was begun alone."""
+        return self._random(self._rows[number]) if valley.across == "random" else valley.tracked
 
     def _plane(self, row: int, directions: Weights) -> Plane:
         """The directions (D, P) through a row's weights."""
@@ -353,3 +444,14 @@ class ValleyJob:
     @cached_property
     def _rows(self) -> list[int]:
         return [self.trajectory.row(int(step)) for step in self.scan.slices.step]
+
+
+def _counted(before: Valley, line: Scan) -> Valley:
+    """The valley with what a slice has taken since."""
+    return replace(
+        before,
+        evaluation_seconds=before.evaluation_seconds + line.evaluation_seconds,
+        choosing_seconds=before.choosing_seconds + line.choosing_seconds,
+        samples_evaluated=before.samples_evaluated + line.samples_evaluated,
+        samples=line.samples or before.samples,
+    )

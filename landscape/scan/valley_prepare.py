@@ -98,6 +98,7 @@ def _begun(
     found = _slices(trajectory, rows, far)
     shape, draws = (len(rows), len(y)), slices.DRAWS if choice.across == "random" else 1
     names, further = of_problem(problem), stored(request.grid.measures)
+    begins_with = request.evaluation.tolerance and request.evaluation.samples is not None
     measures = {name: np.full(shape, np.nan) for name in (*names, *further)}
     estimated = request.evaluation.tolerance or request.evaluation.samples is not None
     # Of fewer samples are losses alone; what is interpolated is everything.
@@ -130,6 +131,9 @@ def _begun(
         | {valleys.PRECISION: crossings.PRECISION},
         tolerance=request.evaluation.tolerance,
         errors={name: np.full(shape, np.nan) for name in uncertain} if estimated else {},
+        subset={name: np.full(shape, np.nan) for name in names}
+        if begins_with and choice.across == "random"
+        else {},
     )
 
 

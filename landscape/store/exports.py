@@ -59,20 +59,29 @@ def _csv(scan: Scan, name: str) -> Files:
         files[f"{name}-path.csv"] = partial(tables.paths, scan)
     if scan.points:
         files[f"{name}-points.csv"] = partial(tables.points, scan)
-    if scan.certificate is not None and len(scan.certificate.xy):
-        files[f"{name}-certificate.csv"] = partial(tables.certificate, scan.certificate)
-    return files
+    return files | _certificate(scan, name)
 
 
 def _npz(scan: Scan, name: str) -> Files:
     return {f"{name}.npz": partial(tables.scan_arrays, scan)}
 
 
-VALLEYS: Mapping[str, Callable[[Valley, str], Files]] = {
-    "csv": lambda valley, name: {
+def _valley_csv(valley: Valley, name: str) -> Files:
+    files = {
         f"{name}-grid.csv": partial(valley_tables.grid, valley),
         f"{name}-rows.csv": partial(valley_tables.rows, valley),
-    },
+    }
+    return files | _certificate(valley, name)
+
+
+def _certificate(scanned: Scan | Valley, name: str) -> Files:
+    if scanned.certificate is None or not len(scanned.certificate.xy):
+        return {}
+    return {f"{name}-certificate.csv": partial(tables.certificate, scanned.certificate)}
+
+
+VALLEYS: Mapping[str, Callable[[Valley, str], Files]] = {
+    "csv": _valley_csv,
     "npz": lambda valley, name: {f"{name}.npz": partial(valley_tables.arrays, valley)},
 }
 """The files of a valley by the formats that can hold one: the others are of surfaces."""

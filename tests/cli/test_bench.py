@@ -55,6 +55,21 @@ def test_tolerance_on_exact_scans(landscape, trained, tmp_path):
     )
 
 
+def test_tolerance_on_an_exact_valley(landscape, trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    options = ("--plane", "valley", "--size", "5x41", "--exact", "--quiet")
+    assert landscape("scan", run, *options).code == 0
+    file = run / "scans" / "valley-random-0.h5"
+    result = landscape("bench", "tolerance", file, "--tolerance", 0.1, "--draws", 1)
+    assert result.code == 0, result.err
+    *_, evaluated, near, _, _, _, count = result.out.splitlines()[1].split()
+    # Of 41 points a column 6 come before the first test beside the recorded one, and 32 of all.
+    assert 0.25 < float(evaluated[:-1]) / 100 < 0.95
+    assert float(near[:-1]) <= 15
+    assert int(count) % 41 == 0
+
+
 def test_alone_it_says_what_there_is(landscape):
     result = landscape("bench")
     assert "recorder" in result.out + result.err

@@ -19,6 +19,7 @@ from landscape.plane.choice import PlaneChoice
 from landscape.problem import Problem
 from landscape.scan.crossings import crossing
 from landscape.scan.prepare import prepare
+from landscape.scan.refine.until_tolerance import HELD_OUT
 from landscape.scan.speed.engine import Engine
 from landscape.sgd.recording.options import Options
 from landscape.store import read
@@ -444,22 +445,109 @@ def test_the_critical_step_is_the_smallest_that_raises_the_loss(problem, trained
         assert critical == pytest.approx(first, rel=0.1)
 
 
-def test_fewer_samples_and_fewer_points(problem, trained):
+def test_fewer_samples(problem, trained):
     made = problem(samples=200)
     run = trained(made)
     [job] = prepare(run, made, asked(kinds=("valley",), size="3x5", samples=40, tolerance=0.0))
     found = finished(job)
     assert found.samples == {"train": 40, "validation": 20}
     assert (found.errors["train_loss"] > 0).all()
-    [job] = prepare(run, made, asked(kinds=("valley",), size="3x301", tolerance=0.05), name="few")
-    found = finished(job)
+
+
+NEAR = {"kinds": ("valley",), "size": "6x41", "tolerance": 0.05}
+"""Six columns; 41 points before the first test, 246 in all."""
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("dense", {}),
+        ("normalized", {"batchnorm": "recompute"}),
+        ("dense", {"samples": 20}),
+        ("dense", {"measures": ("loss", "gradient-norm")}),
+    ],
+)
+def test_to_a_tolerance_it_is_the_exact_one_and_goes_on_to_the_bit(
+    problem, trained, model, options
+):
+    made = problem(model, samples=60)
+    run = trained(made)
+    request = asked(**(NEAR | options))
+    [whole] = prepare(run, made, request, name="whole")
+    found = finished(whole)
+    exact = NEAR | options | {"tolerance": 0.0, "samples": None}
+    [job] = prepare(run, made, asked(**exact), name="exact")
+    wanted = finished(replace(job, scan=replace(job.scan, strategy=found.strategy)))
     assert found.complete
-    assert not found.measured.all()
-    [exact] = prepare(run, made, asked(kinds=("valley",), size="3x301", tolerance=0.0), name="all")
-    wanted = finished(exact)
+    assert found.certificate.passed
+    assert found.held_out == len(found.certificate.xy) > 0
+    assert found.measured[:, found.centre].all()
+    assert found.measured.mean() < 0.8
+    there = found.measured
+    for name, values in wanted.measures.items():
+        np.testing.assert_allclose(found.measures[name][there], values[there], rtol=2e-6)
+        assert (found.errors[name][there] == 0).all()
+        assert not np.isnan(found.measures[name]).any()
     off = np.abs(found.measures["train_loss"] / wanted.measures["train_loss"] - 1)
-    assert np.quantile(off, 0.95) < 0.05
+    assert np.quantile(off[~there], 0.95) <= 0.06
     np.testing.assert_array_equal(found.loss, wanted.loss)
+    np.testing.assert_allclose(found.walls, wanted.walls, rtol=0.03)
+    numbers = found.certificate.xy[:, 0].astype(int)
+    places = np.abs(found.y - found.certificate.xy[:, 1:]).argmin(1)
+    np.testing.assert_array_equal(
+        found.certificate.measured["train_loss"], found.measures["train_loss"][numbers, places]
+    )
+    goes_on_to_the_bit(run, made, request, whole, found)
+
+
+def goes_on_to_the_bit(run, made, request, whole, wanted):
+    """Stop it on the first grid, on the held-out points, while refining and on the rays."""
+    [first] = prepare(run, made, request, name="cut")
+    first = replace(first, scan=replace(first.scan, strategy=wanted.strategy))
+    for stops in (5, 31, 40, 60, 25):
+        steps = first.run()
+        for _ in range(stops):
+            next(steps)
+        steps.close()
+        [first] = prepare(run, made, request, name="cut", resume=True)
+    assert not first.finished
+    finished(first)
+    one, other = arrays(whole.path), arrays(first.path)
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, other[name], err_msg=name)
+
+
+def test_a_tolerance_with_workers(problem, trained):
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, asked(**NEAR))
+    wanted = finished(job)
+    [other] = prepare(run, made, asked(**NEAR), name="other")
+    other = replace(other, scan=replace(other.scan, strategy=wanted.strategy))
+    with cluster.workers(2) as pool:
+        for _ in other.run(pool):
+            pass
+    found = valleyfile.load(other.path)
+    np.testing.assert_array_equal(found.measured, wanted.measured)
+    for name, values in wanted.measures.items():
+        np.testing.assert_array_equal(found.measures[name], values)
+
+
+def test_each_sharpest_column_is_a_line_of_its_own(canyon, planted):
+    run = planted(canyon, along_the_floor(3))
+    options = {"kinds": ("valley",), "across": "sharpest", "tolerance": 0.05}
+    [job] = prepare(run, canyon, asked(**options, size="3x41"))
+    found = finished(job)
+    assert found.measured.all()
+    assert found.certificate is None
+    [job] = prepare(run, canyon, asked(**options, size="3x301"), name="long")
+    found = finished(job)
+    assert found.measured.mean() < 0.5
+    assert found.held_out == 3 * HELD_OUT
+    half = 12.5 * (found.y[None] + OFF) ** 2, 12.5 * (found.y[None] - OFF) ** 2
+    off = np.minimum(*(np.abs(found.measures["train_loss"] - one) for one in half))
+    assert (off <= 0.05 * np.maximum(*half)).mean() > 0.95
 
 
 def test_workers_find_the_same(problem, trained):

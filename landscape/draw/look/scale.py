@@ -163,6 +163,7 @@ def of_valleys(valleys: Sequence[Valley], *, style: Style = PLAIN) -> Scale:
         constant=valleys[0].constant_loss,
         further=[one.path.loss for one in valleys],
         style=style,
+        certified=min((cap for one in valleys for cap in _caps(one)), default=np.inf),
     )
 
 
@@ -214,7 +215,7 @@ def through(
     return Scale(floor, high, log, capped, rule, constant, floored=floored, lines=style.levels)
 
 
-def _caps(scan: Scan) -> Sequence[float]:
+def _caps(scan: Scan | Valley) -> Sequence[float]:
     """Up to which losses interpolated values are right; none where all of them are."""
     tested = scan.certificate is not None and len(scan.certificate.xy) > 0
     return tuple(scan.certificate.caps.values()) if scan.certificate is not None and tested else ()

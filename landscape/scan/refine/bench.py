@@ -8,10 +8,13 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.scan.refine.caps import caps
+from landscape.scan.refine.columns import ColumnRefinement
+from landscape.scan.refine.order import Rows
 from landscape.scan.refine.until_tolerance import Refinement
 from landscape.store.scans.attributes import LOSSES
 from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import Valley
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Kept:
     """
 
     evaluated: float
-    """Share of the points, those held out among them."""
+    """Share of the points, those held out among them; the recorded ones of a valley aren't."""
     below: float
     """Share of the points whose training loss lies below the cap."""
     quantile95: float
@@ -35,7 +38,7 @@ class Kept:
     attempts: int
 
 
-def replayed(exact: Scan, *, tolerance: float, cap: str, draw: int) -> Kept:
+def replayed(exact: Scan | Valley, *, tolerance: float, cap: str, draw: int) -> Kept:
     """Scan to a tolerance with the losses of an exact scan looked up; nothing is evaluated.
 
     ``draw`` seeds the held-out points.
@@ -52,22 +55,46 @@ def replayed(exact: Scan, *, tolerance: float, cap: str, draw: int) -> Kept:
     names = [name for name in exact.measures if name in LOSSES]
     scan = replace(
         exact,
-        plane=replace(exact.plane, seed=draw),
         measures={name: np.full(exact.measured.shape, np.nan) for name in names},
         measured=np.zeros(exact.measured.shape, bool),
         tolerance=tolerance,
         errors={},
         subset={},
     )
-    refinement = Refinement(scan, tolerance, {}, limits, [point.xy for point in exact.points])
-    for rows in refinement.batches():
-        for name in names:
-            scan.measures[name].flat[rows] = exact.measures[name].flat[rows]
-        scan.measured.flat[rows] = True
+    if isinstance(scan, Valley):
+        return _replayed_valley(scan, exact, limits, draw)
+    scan = replace(scan, plane=replace(scan.plane, seed=draw))
+    refinement = Refinement(scan, tolerance, {}, limits, [point.xy for point in scan.points])
+    _fill(scan, exact, refinement)
     return _compared(refinement.finish(scan), exact, refinement.caps, tolerance)
 
 
-def _compared(found: Scan, exact: Scan, limits: dict[str, float], tolerance: float) -> Kept:
+def _replayed_valley(scan: Valley, exact: Valley, limits: dict[str, float], draw: int) -> Kept:
+    scan, recorded = replace(scan, seed=draw), np.zeros(exact.measured.shape, bool)
+    recorded[:, exact.centre] = exact.batchnorm == "saved"
+    _look_up(scan, exact, np.flatnonzero(recorded))
+    refinement = ColumnRefinement(
+        scan, scan.tolerance, {}, limits, recorded=recorded[:, exact.centre]
+    )
+    _fill(scan, exact, refinement)
+    found = _compared(refinement.finish(scan), exact, refinement.caps, scan.tolerance)
+    return replace(found, evaluated=found.evaluated - float(recorded.mean()))
+
+
+def _fill(scan: Scan | Valley, exact: Scan | Valley, refinement: Refinement) -> None:
+    for rows in refinement.batches():
+        _look_up(scan, exact, rows)
+
+
+def _look_up(scan: Scan | Valley, exact: Scan | Valley, rows: Rows) -> None:
+    for name, values in scan.measures.items():
+        values.flat[rows] = exact.measures[name].flat[rows]
+    scan.measured.flat[rows] = True
+
+
+def _compared(
+    found: Scan | Valley, exact: Scan | Valley, limits: dict[str, float], tolerance: float
+) -> Kept:
     quantiles, largest, wrong, factors, below = [0.0], [0.0], 0, [1.0], 1.0
     for name, losses in found.measures.items():
         truth = exact.measures[name]

@@ -19,7 +19,7 @@ from landscape.store.scans.records import Floats
 AROUND = 16
 """How rough a measure is at a point is seen at so many measured ones around it, each weighed by
 one over its distance squared: a plateau isn't rough because a cliff ends not far away."""
-FEWEST = 8
+FEWEST = 7
 """Of fewer finite losses nothing is to be said about the points between."""
 MEAN_TO_RMS = math.sqrt(math.pi / 2)
 """From the mean of normal errors' sizes to the root of their mean square."""
@@ -220,18 +220,3 @@ class Interpolant:
             wanted, k=min(first + 2 ** wanted.shape[1], len(measured))
         )
         return np.asarray(measured[nearest[:, first:]])
-
-
-def in_column(y: Floats, losses: Floats, promise: Promise) -> Guess:
-    """The losses of one column (n,) at its points y, from those that were measured in it.
-
-    NaN: not measured. As for a plane, in one dimension: nothing is taken from other columns.
-    Measured ones come back as they are, with error 0.
-    """
-    known, rows = np.flatnonzero(~np.isnan(losses)), np.flatnonzero(np.isnan(losses))
-    made = Interpolant(y[:, None], known, {"train_loss": losses}, promises={"train_loss": promise})
-    values, error = losses.copy(), np.zeros(len(losses))
-    if len(rows):
-        guess = made.at(rows)["train_loss"]
-        values[rows], error[rows] = guess.values, guess.error
-    return Guess(values, error)

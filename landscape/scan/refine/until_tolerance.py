@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from landscape.scan.refine.prediction import Guess, Interpolant
 from landscape.store.scans.attributes import LOSSES
 from landscape.store.scans.certificates import Certificate, Promise
 from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.valleys import Valley
 
 HELD_OUT = 32
 """Random points that a certificate is made from."""
@@ -32,6 +34,20 @@ LAST = 4
 """So many times the lowest loss is looked for where it is expected, and measured."""
 
 Mask = NDArray[np.bool_]
+Grid = TypeVar("Grid", Scan, Valley)
+
+
+class Between(Protocol):
+    """What measured points say about others: an `Interpolant`, or one for each column."""
+
+    def at(self, rows: Rows) -> Mapping[str, Guess]:
+        """Every measure at some unmeasured points."""
+
+    def left_out(self, rows: Rows) -> Mapping[str, Guess]:
+        """Every measure at some measured points, each from the other ones alone."""
+
+    def spacing(self, rows: Rows) -> Floats:
+        """How far away from each point the nearest measured one is."""
 
 
 def check(tolerance: float) -> None:
@@ -59,7 +75,7 @@ class Refinement:
     All of it follows from the values measured: a resumed scan takes the same way again.
     """
 
-    scan: Scan
+    scan: Scan | Valley
     """Its arrays fill up while `batches` is iterated."""
     tolerance: float
     """Of losses below their cap: for 95 % of the points; twice it for all."""
@@ -90,7 +106,7 @@ class Refinement:
         yield self._take(self._first())
         self._drop_caps()
         below = self._expected_below()
-        random = np.random.Generator(np.random.PCG64([self.scan.plane.seed, HELD_OUT]))
+        random = np.random.Generator(np.random.PCG64([self._seed, HELD_OUT]))
         # With too few points to test anything all are measured, without an attempt.
         held, attempts = np.empty(0, np.int64), int((~self._known).sum() > FEW)
         while np.count_nonzero(~self._known) > FEW:
@@ -98,10 +114,7 @@ class Refinement:
             held = np.union1d(held, fresh)
             if len(fresh):
                 yield fresh
-            rows = np.flatnonzero(~self._known)
-            between = self._between(np.flatnonzero(self._known))
-            expected = self._expected(between.at(rows))
-            if self._good(expected, below[rows]):
+            if (yield from self._refined(below)):
                 passed = self._passes(held, below, attempts)
                 self._take(held)
                 if passed:
@@ -110,21 +123,16 @@ class Refinement:
                 # The held-out points met what the others know nothing of: they must teach it,
                 # and the next test takes new ones.
                 held, attempts = held[:0], attempts + 1
-                continue
-            bad = float((expected > 1).mean())
-            count = max(LEAST, int(GROWTH * bad * self._known.sum()))
-            points, spacing = self._points[rows], between.spacing(rows)
-            worst = rows[sorted(interpolation.spread(expected, points, spacing, count))]
-            # Those of them that were held out are measured already, and are replaced.
-            held = np.setdiff1d(held, worst)
-            yield self._take(worst)
+                self._failed()
+            # Those that are among the worst now are measured already, and are replaced.
+            held = held[~self._known[held]]
         yield self._take(np.flatnonzero(~self._known))
         nothing = np.empty((0, self._points.shape[1]))
         self.certificate = Certificate(self.tolerance, attempts, nothing, {}, {}, self.caps)
 
-    def finish(self, scan: Scan) -> Scan:
+    def finish(self, scan: Grid) -> Grid:
         """The scan, its arrays filled with interpolated values where nothing was measured."""
-        rows = np.flatnonzero(~self._known)
+        rows = np.flatnonzero(~scan.measured)
         errors = {}
         for name, guess in self._guesses(rows).items():
             errors[name] = np.zeros(scan.measured.shape)
@@ -132,6 +140,22 @@ class Refinement:
             errors[name].flat[rows] = self._wrong[name] * np.where(linear, 1.0, guess.error)
             scan.measures[name].flat[rows] = guess.values
         return replace(scan, certificate=self.certificate, errors=errors)
+
+    def _refined(self, below: Mask) -> Generator[Rows, None, bool]:
+        """Points where the others are expected to be worst; returns whether all are good as is."""
+        rows = np.flatnonzero(~self._known)
+        between = self._between(np.flatnonzero(self._known))
+        expected = self._expected(between.at(rows))
+        if self._good(expected, below[rows]):
+            return True
+        bad = float((expected > 1).mean())
+        count = max(LEAST, int(GROWTH * bad * self._known.sum()))
+        points, spacing = self._points[rows], between.spacing(rows)
+        yield self._take(rows[sorted(interpolation.spread(expected, points, spacing, count))])
+        return False
+
+    def _failed(self) -> None:
+        """What follows from a test that failed beside a further one."""
 
     def _first(self) -> Rows:
         """A coarse grid, and the grid points nearest to those that must be measured."""
@@ -184,7 +208,9 @@ class Refinement:
                 values = np.nan_to_num(guesses[name].values, nan=np.inf)
                 if values.min() < np.nanmin(measured, initial=np.inf):
                     wanted.add(int(rows[values.argmin()]))
-                if self.scan.is_line and values.max() > np.nanmax(measured, initial=-np.inf):
+                if self._points.shape[1] == 1 and values.max() > np.nanmax(
+                    measured, initial=-np.inf
+                ):
                     wanted.add(int(rows[values.argmax()]))
             if not wanted:
                 return
@@ -192,7 +218,13 @@ class Refinement:
 
     @property
     def _axes(self) -> tuple[Floats, ...]:
+        if isinstance(self.scan, Valley):
+            return np.arange(len(self.scan.measured), dtype=np.float64), self.scan.y
         return (self.scan.x, self.scan.y)[: self._points.shape[1]]
+
+    @property
+    def _seed(self) -> int:
+        return self.scan.seed if isinstance(self.scan, Valley) else self.scan.plane.seed
 
     @property
     def _losses(self) -> list[str]:
@@ -216,7 +248,7 @@ class Refinement:
     def _guesses(self, rows: Rows) -> Mapping[str, Guess]:
         return self._between(np.flatnonzero(self._known)).at(rows) if len(rows) else {}
 
-    def _between(self, known: Rows) -> Interpolant:
+    def _between(self, known: Rows) -> Between:
         flat = {name: values.ravel() for name, values in self.scan.measures.items()}
         base = {name: values.ravel() for name, values in self.base.items()}
         return Interpolant(self._points, known, flat, base, self._promises)

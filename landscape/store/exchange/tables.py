@@ -67,13 +67,14 @@ def points(scan: Scan) -> bytes:
 
 def certificate(found: Certificate) -> bytes:
     """The held-out points: each measure as interpolated without it, and as measured."""
-    columns = _held_out(found)
+    columns = held_out(found)
     return csv_of(
         list(columns), zip(*(column.tolist() for column in columns.values()), strict=True)
     )
 
 
-def _held_out(found: Certificate) -> dict[str, NDArray[Any]]:
+def held_out(found: Certificate) -> dict[str, NDArray[Any]]:
+    """The same by column."""
     columns = dict(zip("xy", found.xy.T, strict=False))
     columns |= {f"{name}{PREDICTED}": values for name, values in found.predicted.items()}
     return columns | {f"{name}{MEASURED}": values for name, values in found.measured.items()}
@@ -99,8 +100,8 @@ def scan_arrays(scan: Scan) -> bytes:
     arrays: dict[str, Any] = {"x": scan.x, "y": scan.y, "measured": scan.measured, **scan.measures}
     arrays |= scan.estimates
     if scan.certificate is not None:
-        held_out = _held_out(scan.certificate)
-        arrays |= {f"certificate_{name}": values for name, values in held_out.items()}
+        tested = held_out(scan.certificate)
+        arrays |= {f"certificate_{name}": values for name, values in tested.items()}
     arrays |= {"origin": scan.plane.origin, "directions": scan.plane.directions}
     arrays["points_name"] = np.array([point.name for point in scan.points], np.str_)
     arrays["points_step"] = np.array([point.step for point in scan.points], np.int64)

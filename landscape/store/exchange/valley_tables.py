@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.store.exchange.tables import csv_of, strict
+from landscape.store.exchange.tables import csv_of, held_out, strict
+from landscape.store.scans.certificates import EXPECTED_BELOW, MEASURED, PREDICTED, Certificate
 from landscape.store.scans.valleyfile import ATTRIBUTES, JSON_ATTRIBUTES, PATH, ROWS, SLICES
 from landscape.store.scans.valleys import Slices, Valley, WalkedPath
 from landscape.store.trajectories.trajectory import Event
 
 FORMAT = "landscape-valley"
+CERTIFICATE = ("tolerance", "attempts", "caps", "floors")
+"""What a certificate has beside arrays."""
 UNREADABLE = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError),
     *(MemoryError, zipfile.BadZipFile, zlib.error),
@@ -68,7 +71,12 @@ def arrays(valley: Valley) -> bytes:
     found |= {f"valley_{name}": getattr(valley.slices, name) for name in SLICES}
     found |= {f"valley_{name}": getattr(valley, name) for name in ROWS}
     found |= {f"path_{name}": getattr(valley.path, name) for name in PATH}
+    found |= {f"subset_{name}": values for name, values in valley.subset.items()}
     about: dict[str, Any] = {"format": FORMAT, "version": 1, "hash": list(valley.slices.hashes)}
+    if (tested := valley.certificate) is not None:
+        found |= {f"certificate_{name}": values for name, values in held_out(tested).items()}
+        found[f"certificate_{EXPECTED_BELOW}"] = tested.expected_below
+        about["certificate"] = {name: getattr(tested, name) for name in CERTIFICATE}
     about |= {name: getattr(valley, name) for name in ATTRIBUTES}
     about |= {name: dict(getattr(valley, name)) for name in JSON_ATTRIBUTES}
     about["events"] = [[e.name, e.first, e.last, e.trigger] for e in valley.events]
@@ -115,9 +123,27 @@ def _valley(known: Mapping[str, Any], about: Mapping[str, Any]) -> Valley:
         errors=named("error_"),
         measured=known["measured"],
         tracked=known["tracked"],
+        subset=named("subset_"),
+        certificate=_certificate(named("certificate_"), about.get("certificate")),
         path=WalkedPath(**{name: known[f"path_{name}"] for name in PATH}),
         events=tuple(Event(*event) for event in about["events"]),
         **{name: known[f"valley_{name}"] for name in ROWS},
         **{name: plain(name) for name in ATTRIBUTES},
         **{name: about[name] for name in JSON_ATTRIBUTES},
+    )
+
+
+def _certificate(known: Mapping[str, Any], about: Mapping[str, Any] | None) -> Certificate | None:
+    if about is None:  # of no tolerance, or written before there was one of all columns
+        return None
+
+    def ending(end: str) -> dict[str, Any]:
+        return {name.removesuffix(end): known[name] for name in known if name.endswith(end)}
+
+    return Certificate(
+        xy=np.stack([known["x"], known["y"]], 1),
+        predicted=ending(PREDICTED),
+        measured=ending(MEASURED),
+        expected_below=known.get(EXPECTED_BELOW),
+        **{name: about[name] for name in CERTIFICATE},
     )

@@ -134,7 +134,7 @@ def approximations(scan: Scan) -> list[str]:
     if asked is not None and not scan.tolerance:
         found.append(_subset(scan, asked))
     if scan.tolerance and scan.certificate is not None:
-        found += _interpolated(scan, scan.certificate)
+        found += interpolated(float(scan.measured.mean()), scan.certificate)
     return found
 
 
@@ -569,14 +569,18 @@ def _subset(scan: Scan, count: int) -> str:
     )
 
 
-def _interpolated(scan: Scan, certificate: Certificate) -> list[str]:
-    """What hurts most comes first: low losses that were taken for high ones."""
+def interpolated(measured: float, certificate: Certificate, how: str = "") -> list[str]:
+    """What a certificate says where a share of the points was measured, the others interpolated.
+
+    What hurts most comes first: low losses that were taken for high ones. ``how`` follows
+    "interpolated".
+    """
     if not len(certificate.xy):
         return [] if certificate.attempts == 0 else [NEVER_NEAR]
     tried = f" (attempt {certificate.attempts})" if certificate.attempts > 1 else ""
-    share = percent(float(scan.measured.mean()))
     found = [
-        f"{share} of the points are measured, the others interpolated, which was tested at "
+        f"{percent(measured)} of the points are measured, the others interpolated{how}, which was "
+        f"tested at "
         f"{len(certificate.xy)} held-out random points{tried}."
     ]
     names = [name for name in ("train_loss", "validation_loss") if name in certificate.predicted]

@@ -201,7 +201,10 @@ def _samples(valley: Valley) -> Iterator[str]:
     asked = valley.settings.get("samples")
     if asked is not None and not valley.tolerance:
         yield f"Losses of {asked:,} random samples, the same ones everywhere, y = 0 among them."
-    if valley.tolerance and not valley.measured.all() and valley.complete:
+    if valley.certificate is not None:
+        share = float(valley.measured.mean())
+        yield from sentences.interpolated(share, valley.certificate, " along their column alone")
+    elif valley.tolerance and not valley.measured.all() and valley.complete:
         tested = f", tested at {valley.held_out:,} held-out points" if valley.held_out else ""
         yield (
             f"{percent(float(valley.measured.mean()))} of the points are measured, the others "

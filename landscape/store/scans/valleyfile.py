@@ -11,6 +11,7 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading, write
+from landscape.store.scans import certificates
 from landscape.store.scans.records import FORMAT
 from landscape.store.scans.rules import SCAN_RULES
 from landscape.store.scans.valleys import Slices, Valley, WalkedPath
@@ -81,6 +82,12 @@ def _fill(file: h5py.File, valley: Valley) -> None:
         grid[name] = values
     for name, values in valley.errors.items():
         grid[name + ERROR] = values
+    if valley.certificate is not None:
+        certificates.fill(file.create_group("certificate"), valley.certificate)
+    if valley.subset:
+        subset = file.create_group("subset")
+        for name, values in valley.subset.items():
+            subset[name] = values
     rows = file.create_group("valley")
     for name in SLICES:
         rows[name] = getattr(valley.slices, name)
@@ -108,6 +115,8 @@ def _valley(file: h5py.File) -> Valley:
         measures={name: grid[name][:] for name in named if not name.endswith(ERROR)},
         errors={name.removesuffix(ERROR): grid[name][:] for name in named if name.endswith(ERROR)},
         measured=grid["measured"][:],
+        certificate=certificates.read(file["certificate"]) if "certificate" in file else None,
+        subset={name: values[:] for name, values in file.get("subset", {}).items()},
         path=WalkedPath(**{name: path[name][:] for name in PATH}),
         events=events_of(path),
         tracked=rows["tracked"][:],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.store.scans.certificates import Certificate
 from landscape.store.scans.records import Floats, Weights, clearly_below
 from landscape.store.trajectories.trajectory import Event
 
@@ -167,6 +168,11 @@ class Valley:
     """By measure (N, ny), as `Scan.errors`."""
     held_out: int = 0
     """Points that interpolation was tested at, in all of the columns."""
+    certificate: Certificate | None = None
+    """What was found there, ``xy`` being columns' numbers and y. None along sharpest directions, of
+    which each column is tested by itself, and in older files."""
+    subset: Mapping[str, Floats] = field(default_factory=dict)
+    """As `Scan.subset`: while it isn't complete only."""
     tracked: Weights = field(default_factory=lambda: np.empty(0, np.float32))
     """(P,) the sharpest direction of the last row that was begun: what the next goes on from."""
     begun: int = 0

@@ -72,6 +72,12 @@ def test_it_ends_where_a_scan_to_a_tolerance_is_right():
     assert scale.of(certified(3.0, tested=0), style=Style(cap=8.0)).high == 8.0
 
 
+def test_a_valley_s_ends_where_it_is_right():
+    valley = planted.valley(certificate=certified(3.0).certificate)
+    assert scale.of_valleys([planted.valley()], style=Style(cap=8.0)).high == 8.0
+    assert scale.of_valleys([valley], style=Style(cap=8.0)).high == 3.0
+
+
 def test_further_losses_extend_the_scale_but_not_the_cap_s_choice():
     s = scale.through([np.array([5.0, 6.0])], constant=2.3, further=[np.array([0.1, 1.0])])
     assert (s.low, s.high, s.capped) == (0.1, 6.0, False)

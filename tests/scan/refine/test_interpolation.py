@@ -6,7 +6,7 @@ from scipy.interpolate import RBFInterpolator, make_interp_spline
 
 from landscape.scan.refine import interpolation
 from landscape.scan.refine.interpolation import DEGREES, LossScale
-from landscape.scan.refine.prediction import UNKNOWN, Interpolant, in_column
+from landscape.scan.refine.prediction import UNKNOWN, Interpolant
 from landscape.store.scans.certificates import Promise
 
 
@@ -145,19 +145,6 @@ def test_among_infinite_losses_a_loss_is_infinite():
     out = Interpolant(grid, known, {"train_loss": exact}).left_out(known)["train_loss"]
     assert (out.values[grid[known, 0] >= 18] == np.inf).all()
     assert np.isfinite(out.values[grid[known, 0] <= 6]).all()
-
-
-def test_a_column_is_guessed_from_itself():
-    y = np.linspace(-1, 1, 41)
-    exact = 0.1 + y**2 + np.sin(3 * y) ** 4
-    losses = np.where(np.arange(41) % 2 == 0, exact, np.nan)
-    found = in_column(y, losses, Promise(0.01))
-    there = ~np.isnan(losses)
-    np.testing.assert_array_equal(found.values[there], exact[there])
-    np.testing.assert_array_equal(found.error[there], 0)
-    off = np.abs(found.values - exact)[~there]
-    assert (off <= 4 * found.error[~there]).mean() > 0.9
-    assert off.max() < 0.01
 
 
 def test_points_beside_a_loss_that_is_not_finite_must_be_measured():

@@ -11,6 +11,7 @@ from landscape.errors import LandscapeError
 from landscape.store import exports
 from landscape.store.exchange import valley_tables
 from landscape.store.scans import valleyfile
+from landscape.store.scans.certificates import Certificate
 from landscape.store.sources import load_scanned
 
 from ..compared import same
@@ -23,6 +24,18 @@ def valley(planted):
         errors={"train_loss": np.full((24, 21), 0.1)},
         constant_loss=float("nan"),
         tracked=np.arange(3, dtype=np.float32),
+        tolerance=0.01,
+        certificate=Certificate(
+            0.01,
+            1,
+            np.array([[3.0, -0.5], [7.0, 0.5]]),
+            {"train_loss": np.array([0.5, 3.1])},
+            {"train_loss": np.array([0.501, 3.0])},
+            {"train_loss": 2.0},
+            {"train_loss": 0.002},
+            np.array([True, False]),
+        ),
+        subset={"train_loss": np.full((24, 21), 0.7)},
     )
 
 
@@ -47,6 +60,22 @@ def test_tables_have_a_line_a_point_and_a_row(valley, tmp_path):
     assert float(one["distance"]) == pytest.approx(valley.y[3] * valley.slices.length[5])
     assert float(rows[7]["width_0.5"]) == valley.width(0.5)[7]
     assert float(rows[7]["train_loss"]) == valley.loss[7]
+
+
+def test_the_held_out_points_are_a_table(valley, tmp_path):
+    path = tmp_path / "mine.h5"
+    valleyfile.save(path, valley)
+    done = exports.export(path, to="csv", folder=tmp_path / "out")
+    assert [file.name for file in done.files] == [
+        "mine-grid.csv",
+        "mine-rows.csv",
+        "mine-certificate.csv",
+    ]
+    assert done.files[-1].read_text().splitlines() == [
+        "x,y,train_loss_predicted,train_loss_measured",
+        "3.0,-0.5,0.5,0.501",
+        "7.0,0.5,3.1,3.0",
+    ]
 
 
 @pytest.mark.parametrize("to", ["li", "vtk"])

@@ -11,6 +11,7 @@ import pytest
 from landscape.errors import LandscapeError
 from landscape.store.hdf5 import reading
 from landscape.store.scans import scanfile, valleyfile
+from landscape.store.scans.certificates import Certificate
 from landscape.store.scans.records import FORMAT, VERSION
 from landscape.store.sources import load_scan, load_scanned
 
@@ -26,7 +27,18 @@ def test_what_is_written_is_read(planted, tmp_path):
         tracked=np.arange(5, dtype=np.float32),
         across="sharpest",
         tolerance=0.01,
-        held_out=64,
+        held_out=2,
+        certificate=Certificate(
+            0.01,
+            2,
+            np.array([[3.0, -0.5], [7.0, 0.5]]),
+            {"train_loss": np.array([0.5, 3.1])},
+            {"train_loss": np.array([0.501, 3.0])},
+            {"train_loss": 2.0},
+            {"train_loss": 0.002},
+            np.array([True, False]),
+        ),
+        subset={"train_loss": np.full((24, 21), 0.7)},
         normalizes=True,
         constant_loss=float("nan"),
     )
