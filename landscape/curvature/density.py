@@ -158,7 +158,7 @@ def trace(matrix: Products, known: Krylov, *, probes: int, seed: int = 0) -> tup
     found = np.empty(probes)
     for probe in range(probes):
         signs = generator.choice([-1.0, 1.0], matrix.size)
-        outside = signs - (known.basis @ signs) @ known.basis
+        outside = known.outside_of(signs)
         found[probe] = outside @ finite(matrix @ outside)
     if probes == 0:
         return float("nan"), float("nan")

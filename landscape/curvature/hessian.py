@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ from landscape.problem.weights import Buffers, Layout, Parameter, load_buffers, 
 from landscape.store.scans.records import Floats
 
 BATCH = 512
-KEPT = 2**30
-"""Bytes of graphs that are kept between products at the same weights."""
+MEMORY = 2**30
+"""Bytes that graphs take at most, unless told otherwise."""
+OF_VECTORS = 4
+"""A share of one over so many of it is for an iteration's vectors."""
 SAMPLES = 2048
 """Training samples behind `sampled`, unless told otherwise: what curvature costs is its samples."""
 
@@ -40,8 +43,9 @@ class Hessian:
 
     Eval mode, without augmentation or weight decay. BatchNorm's statistics are constants. A
     product is a double backward pass over all samples, batch by batch: about five forward passes,
-    and the memory of one batch's graph. From the second product at the same weights on it is three,
-    where the graphs of all samples take less than a gigabyte: they are kept until the next move.
+    and the memory of one batch's graph; a batch is made smaller where that is more than ``memory``.
+    From the second product at the same weights on it is three, where the graphs of all samples
+    take no more: they are kept until the next move.
     Tensors that directions don't move (``Layout.moving``) have zeros.
     """
 
@@ -54,8 +58,11 @@ class Hessian:
         dtype: torch.dtype | None = None,
         batch_size: int = BATCH,
         batch_statistics: bool = False,
+        memory: int = MEMORY,
     ) -> None:
         """Copy the model; ``samples`` takes that many from the front instead of all of them.
+
+        ``memory`` is what graphs may take, in bytes, as far as that is known before.
 
         With ``batch_statistics`` BatchNorm normalizes by the batch, as in training, and the
         derivatives go through its mean and variance.
@@ -79,6 +86,7 @@ class Hessian:
         self._objective = objective(problem)
         self._batch_size = self._objective.size(batch_size)
         self._by_batch = batch_statistics
+        self.memory = memory
         self._selected: Tensor | None = None
         self._kept: list[Sequence[Tensor]] = []
         self._here = 0
@@ -93,6 +101,11 @@ class Hessian:
         return len(self._vector)
 
     @property
+    def of_vectors(self) -> int:
+        """Bytes that an iteration's vectors may take in memory."""
+        return self.memory // OF_VECTORS
+
+    @property
     def block(self) -> Products:
         """The Hessian of the entries that move, (M, M): itself where all do."""
         return self if self._moves is None else HessianBlock(self, self._moves)
@@ -103,11 +116,11 @@ class Hessian:
         moving = (place for place in self._tied.layout.parameters if place.moves)
         return tuple(TensorBlock(self, number, place) for number, place in enumerate(moving))
 
-    def embedded(self, vectors: Floats) -> Floats:
+    def embedded(self, vectors: NDArray[Any]) -> NDArray[Any]:
         """Vectors (..., M) of the `block`'s as (..., P), zero where nothing moves."""
         if self._moves is None:
             return vectors
-        found = np.zeros((*vectors.shape[:-1], self.size))
+        found = np.zeros((*vectors.shape[:-1], self.size), vectors.dtype)
         found[..., self._moves] = vectors
         return found
 
@@ -155,36 +168,66 @@ class Hessian:
 
     def _product(self, vector: NDArray[np.floating], chosen: slice) -> Floats:
         """The product of the chosen moving tensors' block with a vector (P,), zero elsewhere."""
-        direction = torch.from_numpy(np.asarray(vector, np.float64)).to(self._vector)
+        direction = torch.from_numpy(np.asarray(vector)).to(self._vector)
         pieces = zip(self._tied.layout.parameters, self._tied.split(direction), strict=True)
         parts = [piece for place, piece in pieces if place.moves][chosen]
         total = torch.zeros_like(self._vector)
         for slopes in self._slopes():
             check, again = self.products == 0, bool(self._kept)
-            found = [torch.zeros_like(tensor) for tensor in self._trained]
             within = self._trained[chosen]
-            found[chosen] = _second(slopes[chosen], within, parts, check=check, again=again)
-            total += self._flat(found)
+            curved = _second(slopes[chosen], within, parts, check=check, again=again)
+            total += self._flat(self._with_zeros(curved, chosen))
         self.products += 1
         self._here += 1
         return _floats(total)
+
+    def _with_zeros(self, parts: Sequence[Tensor], chosen: slice) -> Sequence[Tensor]:
+        """Tensors of all that moves from those of the chosen ones."""
+        if len(parts) == len(self._trained):
+            return parts
+        found = [torch.zeros_like(tensor) for tensor in self._trained]
+        found[chosen] = parts
+        return found
 
     def _forget(self) -> None:
         self._kept, self._here = [], 0
 
     def _slopes(self) -> Iterator[Sequence[Tensor]]:
         """Each batch's gradient, with its graph."""
-        if self._here == 1 and self._graph_bytes() <= KEPT:
-            self._kept = [_first(share, self._trained) for share in self._shares()]
+        size = self._size
+        if self._here == 1 and self._graph_bytes(size) <= self.memory:
+            self._kept = [_first(share, self._trained) for share in self._shares(size)]
         if self._kept:
             yield from self._kept
         else:
-            yield from (_first(share, self._trained) for share in self._shares())
+            yield from (_first(share, self._trained) for share in self._shares(size))
 
-    def _graph_bytes(self) -> float:
-        """About what the graphs of all samples take, from those of two and of four."""
+    @property
+    def _size(self) -> int:
+        """Samples in a batch: no more than there is memory for the graph of."""
+        if self._by_batch or self._objective.fixed is not None:
+            return self._batch_size  # its samples belong together
+        size = min(self._batch_size, self.samples)
+        while size > 1 and self._graph_bytes(size, size) > self.memory:
+            size = (size + 1) // 2
+        return self._batch_size if size == self.samples else size
+
+    def _graph_bytes(self, size: int, samples: int | None = None) -> float:
+        """About what the graphs of samples in batches take, from those of two and of four."""
         if self.samples < 4:
             return 0.0
+        two, four = self._few
+        # What doesn't grow with the samples is there once a batch.
+        count = samples or self.samples
+        return count * (four - two) / 2 + math.ceil(count / size) * two
+
+    @cached_property
+    def _few(self) -> tuple[int, int]:
+        """Bytes that two samples' graph takes while it is made, and four samples'.
+
+        More than is left of it, about as much as going back through it takes with it.
+        """
+        self._all_counts()  # which look at all samples, once
         sizes: list[int] = []
         for count in (2, 4):
             with _Allocations() as spent:
@@ -192,9 +235,7 @@ class Hessian:
                 _first(next(shares), self._trained)
                 shares.close()
             sizes.append(spent.bytes)
-        # What doesn't grow with the samples is there once a batch.
-        batches = math.ceil(self.samples / self._batch_size)
-        return self.samples * (sizes[1] - sizes[0]) / 2 + batches * sizes[0]
+        return sizes[0], sizes[1]
 
     def _shares(self, size: int | None = None) -> Generator[Tensor]:
         """Each batch's contribution to the mean loss, with its graph."""

@@ -11,23 +11,25 @@ lies within that of θ. The ends of the spectrum come first, in tens of products
 All of this stage uses this one iteration: the ends and the largest eigenvalues of `top` and
 `search`, the space that a trace is split by and the quadrature of a density, which needs T. Each
 vector is orthogonalized against all before it, since rounding would bring back copies of
-eigenvalues that are found already; m vectors of P numbers are kept for that. `top` bounds m and
-restarts from the best Ritz vectors once they fill it. `scipy.sparse.linalg.eigsh` restarts
-likewise, but has no T and no residuals to show on the way, and can't be asked for both ends at once
-or to stop after a product; ``lobpcg`` takes as many products a step as eigenvalues, and several
-times as many steps without a preconditioner. T's own eigenpairs are SciPy's.
+eigenvalues that are found already; m vectors of P numbers are kept for that, in memory or in a file
+(`basis`). `top` bounds m and restarts from the best Ritz vectors once they fill it.
+`scipy.sparse.linalg.eigsh` restarts likewise, but has no T and no residuals to show on the way, and
+can't be asked for both ends at once or to stop after a product; ``lobpcg`` takes as many products a
+step as eigenvalues, and several times as many steps without a preconditioner. T's own eigenpairs
+are SciPy's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal, hessenberg
 
+from landscape.curvature.basis import MEMORY, Basis, basis
 from landscape.errors import LandscapeError
 from landscape.store.scans.records import Floats
 
@@ -68,7 +70,7 @@ class Krylov:
     largest is at most the matrix's largest, the smallest at least its smallest.
     """
 
-    basis: Floats
+    basis: Basis
     """Q (m, P), orthonormal rows; the first is the start."""
     values: Floats
     """(m,) Ritz values, ascending."""
@@ -81,9 +83,13 @@ class Krylov:
     outside: float | None = None
     """The only eigenvalue that there is outside of the space, where that is known."""
 
-    def vectors(self, chosen: NDArray[np.int64] | slice) -> Floats:
+    def vectors(self, chosen: NDArray[np.int64] | slice) -> NDArray[Any]:
         """Some of the Ritz vectors (k, P), of length 1."""
-        return np.asarray(self.coordinates[:, chosen].T @ self.basis)
+        return self.basis.combined(self.coordinates[:, chosen].T)
+
+    def outside_of(self, vector: Floats) -> Floats:
+        """What of a vector (P,) is orthogonal to the space."""
+        return self.basis.outside(len(self.values), vector)
 
     def has_all(self, count: int) -> bool:
         """Whether nothing outside belongs to the ``count`` largest eigenvalues."""
@@ -98,7 +104,7 @@ class Eigenpairs:
     """Eigenvalues (k,) and their unit eigenvectors (k, P)."""
 
     values: Floats
-    vectors: Floats
+    vectors: NDArray[Any]
 
 
 class Lanczos:
@@ -108,10 +114,21 @@ class Lanczos:
     ``seed``, which finds eigenvalues that are there more than once.
     """
 
-    def __init__(self, matrix: Products, start: Floats, *, room: int, seed: int = 0) -> None:
-        """Leave room for so many vectors, of which there are no more than rows."""
+    def __init__(
+        self,
+        matrix: Products,
+        start: Floats,
+        *,
+        room: int,
+        seed: int = 0,
+        memory: int = MEMORY,
+    ) -> None:
+        """Leave room for so many vectors, of which there are no more than rows.
+
+        Where they take more than ``memory`` (bytes) they are in a file, in float32.
+        """
         self._matrix = matrix
-        self._basis = np.empty((min(room, matrix.size), matrix.size))  # touched row by row
+        self._basis = basis(min(room, matrix.size), matrix.size, memory=memory)
         self._diagonal: list[float] = []
         self._beside: list[float] = []
         self._next = start / np.linalg.norm(start)
@@ -129,11 +146,11 @@ class Lanczos:
             LandscapeError: it isn't finite.
         """
         steps = len(self._diagonal) + 1
-        known = self._basis[:steps]
-        vector = known[-1] = self._next
+        vector = self._basis.put(steps - 1, self._next)
+        self._next = np.empty(0)
         rest = finite(self._matrix @ vector)
-        self._diagonal.append(float(rest @ vector))
-        rest = _orthogonal(rest, known)
+        self._diagonal.append(inner(rest, vector))
+        rest = self._basis.outside(steps, rest)
         length = float(np.linalg.norm(rest))
         values, coordinates = eigh_tridiagonal(self._diagonal, self._beside)
         scale = max(float(np.abs(values).max()), 1e-300)
@@ -142,12 +159,12 @@ class Lanczos:
         alone = exhausted and steps > 1 and self._beside[-1] == 0
         if exhausted:
             length = 0.0
-            rest = _orthogonal(self._generator.standard_normal(self._matrix.size), known)
+            rest = self._basis.outside(steps, self._generator.standard_normal(self._matrix.size))
         self._beside.append(length)
-        self._next = rest / (np.linalg.norm(rest) or 1.0)
+        self._next = np.divide(rest, np.linalg.norm(rest) or 1.0, out=rest)
         residuals = length * np.abs(coordinates[-1])
         outside = self._diagonal[-1] if alone else None
-        return Krylov(known, values, coordinates, residuals, exhausted, outside)
+        return Krylov(self._basis, values, coordinates, residuals, exhausted, outside)
 
     def restart(self, found: Krylov, kept: slice) -> None:
         """Go on from the Ritz vectors ``kept`` of the last step alone, overwriting its basis.
@@ -163,31 +180,37 @@ class Lanczos:
         # It leaves the first coordinate alone, from which on all is tridiagonal: here the last.
         reduced, turned = hessenberg(bordered, calc_q=True)
         mixed = (found.coordinates[:, kept] @ turned[1:, :0:-1]).T
-        for at in range(0, self._matrix.size, 2**16):  # a block at a time, within the same memory
-            columns = slice(at, at + 2**16)
-            self._basis[: len(mixed), columns] = mixed @ found.basis[:, columns]
+        self._basis.become(mixed)
         self._diagonal = list(np.diag(reduced)[:0:-1])
         self._beside = list(np.diag(reduced, -1)[::-1])
 
 
 def room(size: int, most: int) -> int:
-    """How many steps there may be: ``most``, no more than rows, nor than fit in 2 GB."""
+    """How many steps there may be: ``most``, no more than rows, nor than 2 GB hold in float64."""
     return min(most, size, max(FEWEST, KEPT // size))
 
 
-def iterate(matrix: Products, start: Floats, *, most: int, seed: int = 0) -> Iterator[Krylov]:
+def iterate(
+    matrix: Products, start: Floats, *, most: int, seed: int = 0, memory: int = MEMORY
+) -> Iterator[Krylov]:
     """Search the space of ``start``, yielding after each product; at most ``most`` of them.
 
     Raises:
         LandscapeError: a product that isn't finite.
     """
-    iteration = Lanczos(matrix, start, room=room(matrix.size, most), seed=seed)
+    iteration = Lanczos(matrix, start, room=room(matrix.size, most), seed=seed, memory=memory)
     while not iteration.full:
         yield iteration.step()
 
 
 def search(
-    matrix: Products, count: int, *, products: int, tolerance: float = TOLERANCE, seed: int = 0
+    matrix: Products,
+    count: int,
+    *,
+    products: int,
+    tolerance: float = TOLERANCE,
+    seed: int = 0,
+    memory: int = MEMORY,
 ) -> Krylov:
     """The ``count`` largest eigenvalues and the smallest one, by at most ``products`` products.
 
@@ -201,8 +224,8 @@ def search(
         raise LandscapeError(
             f"eigenvalues must be between 1 and the {products} products, got {count}"
         )
-    start = _random(matrix.size, seed)
-    for steps, found in enumerate(iterate(matrix, start, most=products, seed=seed), start=1):
+    searched = iterate(matrix, _random(matrix.size, seed), most=products, seed=seed, memory=memory)
+    for steps, found in enumerate(searched, start=1):
         if found.has_all(count):
             break
         if steps < count or steps % EVERY != 0:
@@ -215,7 +238,12 @@ def search(
 
 
 def ends(
-    matrix: Products, *, tolerance: float = 1e-4, seed: int = 0, most: int = 200
+    matrix: Products,
+    *,
+    tolerance: float = 1e-4,
+    seed: int = 0,
+    most: int = 200,
+    memory: int = MEMORY,
 ) -> tuple[float, float]:
     """The smallest and the largest eigenvalue, with residuals below ``tolerance`` of the larger.
 
@@ -229,7 +257,7 @@ def ends(
         values = np.linalg.eigvalsh(_dense(matrix))
         return float(values[0]), float(values[-1])
     start = _random(matrix.size, seed)
-    for steps, found in enumerate(iterate(matrix, start, most=most), start=1):
+    for steps, found in enumerate(iterate(matrix, start, most=most, memory=memory), start=1):
         bound = tolerance * np.abs(found.values).max()
         if found.exhausted or (steps > 4 and found.residuals[[0, -1]].max() <= bound):
             return float(found.values[0]), float(found.values[-1])
@@ -246,13 +274,15 @@ def top(
     tolerance: float = 1e-8,
     seed: int = 0,
     most: int = 100,
+    memory: int = MEMORY,
 ) -> Eigenpairs:
     """The ``count`` algebraically largest eigenvalues, largest first.
 
     Largest, not largest in magnitude: sharpness is the top of the spectrum. Residuals are below
     ``tolerance`` of each eigenvalue; ``most`` limits the restarts, each of some ten to twenty
-    products after the first forty. Up to forty vectors of P numbers are kept, in 2 GB where twenty
-    of them fit.
+    products after the first forty. Up to forty vectors of P numbers are kept, twenty at least: in
+    float64 where they take no more than ``memory`` (bytes), else in float32 in a file, and with
+    them the eigenvectors.
 
     Each eigenvector's largest entry is positive, which fixes its sign; within an eigenvalue's
     eigenspace the choice is arbitrary, by ``seed``.
@@ -269,11 +299,19 @@ def top(
         values, vectors = np.linalg.eigh(_dense(matrix))
         vectors = vectors.T
     else:
-        values, vectors = _restarted(matrix, count, tolerance, seed, most)
+        values, vectors = _restarted(matrix, count, tolerance, seed, most, memory)
     order = np.argsort(-values)[:count]
-    found = vectors[order]
-    signs = np.sign(found[np.arange(count), np.abs(found).argmax(1)])
-    return Eigenpairs(values[order], np.ascontiguousarray(found * signs[:, None]))
+    found = np.ascontiguousarray(vectors[order])
+    for vector in found:
+        vector *= np.sign(vector[np.abs(vector).argmax()])
+    return Eigenpairs(values[order], found)
+
+
+def inner(one: Floats, other: NDArray[Any]) -> float:
+    """The product of two vectors, summed in float64 without a copy of either."""
+    if one.dtype == other.dtype:
+        return float(one @ other)
+    return float(np.einsum("p,p->", one, other, dtype=np.float64))
 
 
 def finite(product: Floats) -> Floats:
@@ -291,15 +329,15 @@ def finite(product: Floats) -> Floats:
 
 
 def _restarted(
-    matrix: Products, count: int, tolerance: float, seed: int, most: int
-) -> tuple[Floats, Floats]:
+    matrix: Products, count: int, tolerance: float, seed: int, most: int, memory: int
+) -> tuple[Floats, NDArray[Any]]:
     """The largest eigenvalues (count,) and their eigenvectors (count, P).
 
     The space is filled before it is looked at: the eigenvalues become better than the residuals
     have to be, and none of a cluster is missed.
     """
     space = max(2 * count + 1, room(matrix.size, WIDE))
-    iteration = Lanczos(matrix, _random(matrix.size, seed), room=space, seed=seed)
+    iteration = Lanczos(matrix, _random(matrix.size, seed), room=space, seed=seed, memory=memory)
     wanted = slice(-count, None)
     for _ in range(most + 1):
         while not iteration.full:
@@ -319,12 +357,6 @@ def _restarted(
 
 def _random(size: int, seed: int) -> Floats:
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(size)
-
-
-def _orthogonal(vector: Floats, known: Floats) -> Floats:
-    for _ in range(2):  # once leaves rounding errors of the size of what was subtracted
-        vector = vector - (known @ vector) @ known
-    return vector
 
 
 def _dense(matrix: Products) -> Floats:

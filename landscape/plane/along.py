@@ -8,7 +8,7 @@ from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, forward
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.moving import Parameters, mask, only_moving
-from landscape.plane.normalization import ZERO, gaussian, normalized
+from landscape.plane.normalization import ZERO, draws, normalized
 from landscape.plane.principal import components
 from landscape.plane.rise import stayed
 from landscape.store.scans.records import Floats, Plane
@@ -48,7 +48,7 @@ def along(
     origin = trajectory.row_weights(row)
     tensors = trajectory.parameters if parameters is None else parameters
     movement, label = _movement(trajectory, constant_loss, tensors)
-    [draw] = gaussian(trajectory.size, seed=seed, count=1)
+    draw = next(draws(trajectory.size, seed=seed))
     other = normalized(draw, origin, tensors, normalize=normalize, include_1d=include_1d)
     other -= (other @ movement) * movement
     length = np.linalg.norm(other)

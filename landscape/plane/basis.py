@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,12 @@ def orthonormal(vectors: Sequence[Floats], *, what: str) -> Floats:
     return np.stack(found)
 
 
-def forward(direction: Floats, movement: Floats) -> Floats:
+def forward(direction: NDArray[Any], movement: NDArray[np.floating]) -> NDArray[Any]:
     """The direction or its opposite, whichever training's movement goes along.
 
     Where the movement has no part along it, the one whose largest entry is positive.
     """
-    along = float(movement @ direction)
+    along = float(np.einsum("p,p->", movement, direction, dtype=np.float64))
     if abs(along) <= 1e-9 * float(np.linalg.norm(movement)):
         along = float(direction[np.abs(direction).argmax()])
     return -direction if along < 0 else direction

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from landscape.curvature.hessian import Hessian
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.curvature.hessian import MEMORY, Hessian
 from landscape.curvature.krylov import top
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.named_weights import NamedWeights, find_weights
 from landscape.problem.problem import Problem
-from landscape.store.scans.records import Floats, Plane, Point
+from landscape.store.scans.records import Plane, Point
 from landscape.store.trajectories.trajectory import Trajectory
 
 TOLERANCE = 1e-3
@@ -26,13 +29,15 @@ def hessian(
     at: str | int = AT,
     seed: int = PlaneChoice.seed,
     device: str = "auto",
+    memory: int = MEMORY,
 ) -> Plane:
     """The plane through w_at along the Hessian's two eigenvectors of largest eigenvalue.
 
     Of the full training loss in eval mode, with the recorded BatchNorm statistics; of its block of
     the tensors that move (``problem.layout``), where some don't. Both have
     length 1; the sign is the one that makes an eigenvector's largest entry positive. ``seed`` is
-    where the iteration starts. Costs some fifty Hessian-vector products.
+    where the iteration starts. Costs some fifty Hessian-vector products;
+    graphs take at most ``memory`` (bytes), the iteration's vectors a quarter of it, or a file.
 
     Raises:
         LandscapeError: no such weights, or curvature can't be had.
@@ -50,8 +55,8 @@ def hessian(
     [[1.0, 0.0], [0.0, 1.0]]
     """
     place = find_weights(trajectory, at)
-    matrix = _at(problem, place, device)
-    found = top(matrix.block, 2, tolerance=TOLERANCE, seed=seed)
+    matrix = _at(problem, place, device, memory)
+    found = top(matrix.block, 2, tolerance=TOLERANCE, seed=seed, memory=matrix.of_vectors)
     labels = tuple(
         f"Hessian eigenvector {k}, λ = {value:.3g}" for k, value in enumerate(found.values, start=1)
     )
@@ -65,6 +70,7 @@ def gradient(
     at: str | int = AT,
     seed: int = PlaneChoice.seed,
     device: str = "auto",
+    memory: int = MEMORY,
 ) -> Plane:
     """The plane through w_at down the gradient (x) and along the sharpest direction (y).
 
@@ -86,7 +92,7 @@ def gradient(
     [-1.0, 1.0]
     """
     place = find_weights(trajectory, at)
-    matrix = _at(problem, place, device)
+    matrix = _at(problem, place, device, memory)
     _, slope = matrix.gradient()
     length = float(np.linalg.norm(slope))
     if not np.isfinite(length) or length == 0:
@@ -94,7 +100,7 @@ def gradient(
             f"plane gradient needs a gradient that isn't zero, ‖g‖ is {length:g} at {place.name}; "
             "take plane hessian or random"
         )
-    pair = top(matrix.block, 1, tolerance=TOLERANCE, seed=seed)
+    pair = top(matrix.block, 1, tolerance=TOLERANCE, seed=seed, memory=matrix.of_vectors)
     [sharpest] = matrix.embedded(pair.vectors)
     cosine = abs(float(sharpest @ slope)) / length
     directions = orthonormal([-slope, sharpest], what="the gradient and the top eigenvector")
@@ -115,8 +121,8 @@ def _learning_rate(trajectory: Trajectory, step: int) -> float:
     return float(rates[min(step, len(rates) - 1)]) if len(rates) else float("nan")
 
 
-def _at(problem: Problem, place: NamedWeights, device: str) -> Hessian:
-    found = Hessian(problem, device=device)
+def _at(problem: Problem, place: NamedWeights, device: str, memory: int) -> Hessian:
+    found = Hessian(problem, device=device, memory=memory)
     found.move(place.weights, place.buffers)
     return found
 
@@ -124,7 +130,7 @@ def _at(problem: Problem, place: NamedWeights, device: str) -> Hessian:
 def _plane(
     kind: str,
     place: NamedWeights,
-    directions: Floats,
+    directions: NDArray[Any],
     labels: tuple[str, ...],
     seed: int,
     points: tuple[Point, ...] = (),
@@ -132,7 +138,7 @@ def _plane(
     return Plane(
         kind=kind,
         origin=place.weights,
-        directions=directions.astype(np.float32),
+        directions=directions.astype(np.float32, copy=False),
         labels=labels,
         unit=DISTANCE,
         buffers=place.buffers,

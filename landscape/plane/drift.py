@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from landscape.curvature.hessian import Hessian
+from landscape.curvature.hessian import MEMORY, Hessian
 from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.basis import DISTANCE, orthonormal, point
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.moving import Parameters, only_moving
-from landscape.plane.normalization import ZERO, gaussian, normalized
+from landscape.plane.normalization import ZERO, draws, normalized
 from landscape.problem.problem import Problem
 from landscape.store.scans.records import Floats, Plane
 from landscape.store.trajectories.trajectory import Trajectory
@@ -97,6 +97,7 @@ def sharpest(
     include_1d: bool = PlaneChoice.include_1d,
     parameters: Parameters | None = None,
     device: str = "auto",
+    memory: int = MEMORY,
 ) -> Plane:
     """The plane through some weights along a random direction and the sharpest one.
 
@@ -111,12 +112,12 @@ def sharpest(
     row = trajectory.row(at)
     origin = trajectory.row_weights(row)
     tensors = problem.layout.to_records() if parameters is None else parameters
-    [flat] = gaussian(trajectory.size, seed=seed, count=1)
-    drawn = normalized(flat, origin, tensors, normalize=normalize, include_1d=include_1d)
+    draw = next(draws(trajectory.size, seed=seed))
+    drawn = normalized(draw, origin, tensors, normalize=normalize, include_1d=include_1d)
     length = float(np.linalg.norm(drawn))
     if length == 0:
         raise LandscapeError(ZERO)
-    sharp, curvature = _sharpest(problem, trajectory, row, seed, device)
+    sharp, curvature = _sharpest(problem, trajectory, row, seed, device, memory)
     return Plane(
         kind="sharpest",
         origin=origin,
@@ -134,9 +135,9 @@ def sharpest(
 
 
 def _sharpest(
-    problem: Problem, trajectory: Trajectory, row: int, seed: int, device: str
+    problem: Problem, trajectory: Trajectory, row: int, seed: int, device: str, memory: int
 ) -> tuple[Floats, float]:
-    hessian = Hessian(problem, device=device)
+    hessian = Hessian(problem, device=device, memory=memory)
     hessian.move(trajectory.row_weights(row), trajectory.buffers(row))
     found = slices.sharpest(hessian, None, seed=seed)
     return found.direction.astype(np.float64), found.curvature

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from landscape.curvature.hessian import MEMORY
 from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.along import along
@@ -48,6 +49,8 @@ class Given:
     places: tuple[str, ...] = ()
     """A, B, C of ``through:A,B,C``."""
     device: str = "auto"
+    memory: int = MEMORY
+    """Bytes that curvature may take beside vectors of P numbers."""
 
     @property
     def at(self) -> str | int:
@@ -179,7 +182,9 @@ KINDS: Mapping[str, PlaneKind] = {
         since=window,
     ),
     "sharpest": PlaneKind(
-        lambda given: _drawn(partial(sharpest, given.problem), given, device=given.device),
+        lambda given: _drawn(
+            partial(sharpest, given.problem), given, device=given.device, memory=given.memory
+        ),
         takes=RANDOM | _takes("at"),
         help="a random direction and the sharpest one",
         subject="origin",
@@ -433,8 +438,14 @@ def _drawn(maker: Callable[..., Plane], given: Given, **more: Any) -> Plane:
 
 
 def _curved(maker: Callable[..., Plane], given: Given) -> Plane:
-    seed, device = given.choice.seed, given.device
-    return maker(given.problem, given.trajectory, at=given.at, seed=seed, device=device)
+    return maker(
+        given.problem,
+        given.trajectory,
+        at=given.at,
+        seed=given.choice.seed,
+        device=given.device,
+        memory=given.memory,
+    )
 
 
 def _of_pca(given: Given) -> str | int:

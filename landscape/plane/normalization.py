@@ -66,6 +66,39 @@ ZERO = (
     "normalize in another way, or include 1-D tensors"
 )
 """What is wrong where nothing is left of a random direction, as in a model of 1-D tensors."""
+SKIPPED = 2**20
+"""So many numbers that nobody wants are drawn at a time."""
+
+
+class Draw:
+    """A standard normal direction (P,) whose parts are drawn as they are asked for, in order.
+
+    The numbers are those of one draw of P; only the part that was asked for is in memory.
+
+    >>> generator, again = (np.random.Generator(np.random.PCG64(7)) for _ in range(2))
+    >>> draw = Draw(generator, 5)
+    >>> np.concatenate([draw[0:2], draw[2:5]]).tolist() == again.standard_normal(5).tolist()
+    True
+    """
+
+    def __init__(self, generator: np.random.Generator, size: int) -> None:
+        self._generator, self._size, self._at = generator, size, 0
+
+    def __getitem__(self, place: slice) -> NDArray[np.float64]:
+        """A part that lies behind those asked for before."""
+        self._skip(place.start)
+        self._at = place.stop
+        return self._generator.standard_normal(place.stop - place.start)
+
+    def finish(self) -> None:
+        """Draw what nobody asked for, so that the generator goes on behind it."""
+        self._skip(self._size)
+
+    def _skip(self, end: int) -> None:
+        while self._at < end:
+            count = min(end - self._at, SKIPPED)
+            self._generator.standard_normal(count)
+            self._at += count
 
 
 def gaussian(size: int, *, seed: int, count: int = 2) -> list[NDArray[np.float64]]:
@@ -73,17 +106,20 @@ def gaussian(size: int, *, seed: int, count: int = 2) -> list[NDArray[np.float64
 
     NumPy's generator, since torch's normal draws differ between processors.
     """
-    return list(draws(size, seed=seed, count=count))
+    return [draw[0:size] for draw in draws(size, seed=seed, count=count)]
 
 
-def draws(size: int, *, seed: int, count: int) -> Iterator[NDArray[np.float64]]:
-    """The same one at a time: each takes twice the memory of the weights."""
+def draws(size: int, *, seed: int, count: int = 1) -> Iterator[Draw]:
+    """The same, drawn part by part: each is to be used before the next one is asked for."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    return (generator.standard_normal(size) for _ in range(count))
+    for _ in range(count):
+        draw = Draw(generator, size)
+        yield draw
+        draw.finish()
 
 
 def normalized(
-    direction: Floats,
+    direction: Floats | Draw,
     weights: Weights,
     parameters: Sequence[Mapping[str, Any]],
     *,

@@ -41,7 +41,11 @@ def pca(
     """
     rows = rows_between(trajectory, first, last)
     directions, shares = components(
-        trajectory, count=2, rows=rows, moves=None if parameters is None else mask(parameters)
+        trajectory,
+        count=2,
+        rows=rows,
+        moves=None if parameters is None else mask(parameters),
+        dtype=np.float32,
     )
     if len(directions) < 2:
         raise LandscapeError(
@@ -50,13 +54,16 @@ def pca(
             "record more often, or take plane along"
         )
     row = trajectory.row(at)
-    ends = [trajectory.row_weights(int(r)).astype(np.float64) for r in rows[[0, -1]]]
-    movement = np.nan_to_num(ends[1] - ends[0])
+    movement = trajectory.row_weights(int(rows[-1]))
+    movement -= trajectory.row_weights(int(rows[0]))
+    np.nan_to_num(movement, copy=False)
+    for direction in directions:
+        direction[:] = forward(direction, movement)
     span = "" if first is None and last is None else f", steps {_span(trajectory, rows)}"
     return Plane(
         kind="pca",
         origin=trajectory.row_weights(row),
-        directions=np.stack([forward(d, movement) for d in directions]).astype(np.float32),
+        directions=directions,
         labels=tuple(
             f"principal component {k}, {share:.0%} of the path's variance{span}"
             for k, share in enumerate(shares, start=1)

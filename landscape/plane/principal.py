@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,14 +40,15 @@ def components(
     count: int,
     rows: NDArray[np.int64] | None = None,
     moves: NDArray[np.bool_] | None = None,
-) -> tuple[Floats, Floats]:
+    dtype: type[np.floating] = np.float64,
+) -> tuple[NDArray[Any], Floats]:
     """Leading principal directions (k, P), orthonormal, and each one's share of the variance.
 
     Of the cadence rows (or ``rows``) with finite weights, about their mean. k is ``count`` or,
     where the rows span less, fewer. ``moves`` (P,): of these entries alone. The Gram matrix of
     differences to a reference row is double-centred: without the reference, float32 weights would
-    lose the small differences between them. Memory: T x T and 64 MB of columns; the weights are
-    read twice.
+    lose the small differences between them. Memory: T x T, 64 MB of columns and the directions in
+    ``dtype``; the weights are read twice.
     """
     if rows is None:
         rows = rows_between(trajectory)
@@ -63,14 +66,13 @@ def components(
     values, vectors = np.linalg.eigh(centre @ gram @ centre)
     # Ascending order; below rounding there is no direction any more.
     kept = [k for k in range(len(rows) - 1, -1, -1) if values[k] > 1e-12 * values[-1]][:count]
-    directions = np.empty((len(kept), trajectory.size))
+    directions = np.empty((len(kept), trajectory.size), dtype)
     for columns in chunks:
         block = differences(trajectory, rows, reference, columns)
         if moves is not None:
             block[:, ~moves[columns]] = 0
-        directions[:, columns] = (vectors[:, kept].T @ (block - block.mean(0))) / np.sqrt(
-            values[kept]
-        )[:, None]
+        block -= block.mean(0)
+        directions[:, columns] = (vectors[:, kept].T @ block) / np.sqrt(values[kept])[:, None]
     return directions, values[kept] / values.sum()
 
 
@@ -84,8 +86,10 @@ def differences(
     trajectory: Trajectory, rows: NDArray[np.int64], reference: int, columns: slice
 ) -> Floats:
     """Some columns of w_row - w_reference in float64, (rows, columns); infinities become NaN."""
-    block = trajectory.weights(slice(None), columns).astype(np.float64)
-    found: Floats = block[rows] - block[reference]
+    block = trajectory.weights(slice(None), columns)
+    found: Floats = block[rows].astype(np.float64)
+    found -= block[reference]
+    del block
     # Products of infinities would warn; either way the row drops out.
     found[np.isinf(found)] = np.nan
     return found

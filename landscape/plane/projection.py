@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from landscape.store.scans.records import Floats, Plane
 from landscape.store.trajectories.trajectory import CADENCE, Trajectory
 
 CHUNK_BYTES = 64 * 2**20
+BLOCK = 2**20
+"""So many columns are taken in float64 at a time."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +58,50 @@ def coordinates(displacements: Floats, directions: NDArray[Any]) -> tuple[Floats
     Raises:
         LandscapeError: the directions (D, P) are linearly dependent.
     """
-    basis: Floats = directions.astype(np.float64)
-    gram = basis @ basis.T
-    lengths = np.linalg.norm(basis, axis=1)
+    return _coordinates(lambda part: displacements[:, part].copy(), len(displacements), directions)
+
+
+def _coordinates(
+    displacements: Callable[[slice], Floats], count: int, directions: NDArray[Any]
+) -> tuple[Floats, Floats]:
+    """The same, of displacements that are given some columns at a time, as new arrays."""
+    gram = _gram(directions)
+    lengths = np.sqrt(np.diag(gram))
     # Cosines, not products: a short direction is as independent as a long one.
     if not lengths.all() or np.linalg.cond(gram / np.outer(lengths, lengths)) > 1e12:
         raise LandscapeError(
             "a plane's directions must be linearly independent and not zero, these aren't; "
             "take another seed"
         )
-    xy: Floats = np.linalg.solve(gram, basis @ displacements.T).T.astype(np.float64)
-    residuals = displacements - xy @ basis
-    return xy, np.sqrt(np.einsum("np,np->n", residuals, residuals))
+    products, squares = np.zeros((len(directions), count)), np.zeros(count)
+    for part, basis in _parts(directions):
+        products += basis @ displacements(part).T
+    xy: Floats = np.linalg.solve(gram, products).T.astype(np.float64)
+    for part, basis in _parts(directions):
+        residuals = displacements(part)
+        residuals -= xy @ basis
+        squares += np.einsum("np,np->n", residuals, residuals)
+    return xy, np.sqrt(squares)
+
+
+def _gram(directions: NDArray[Any]) -> Floats:
+    found = np.zeros((len(directions), len(directions)))
+    for _, basis in _parts(directions):
+        found += basis @ basis.T
+    return found
+
+
+def _parts(directions: NDArray[Any]) -> Iterator[tuple[slice, Floats]]:
+    """Blocks of columns of directions (D, P) in float64."""
+    for start in range(0, directions.shape[1], BLOCK):
+        part = slice(start, start + BLOCK)
+        yield part, directions[:, part].astype(np.float64)
 
 
 def project(trajectory: Trajectory, plane: Plane) -> Projection:
-    """Project all recorded rows; reads the weights some rows at a time (64 MB).
+    """Project all recorded rows; reads the weights some rows at a time (64 MB, or one row).
+
+    Memory beside these: two vectors of P numbers, and a million columns in float64.
 
     By least squares, whatever the angle between the directions: the point of the plane that is
     nearest to the weights.
@@ -86,27 +117,29 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
     >>> found.xy.round(6).tolist(), found.distance_from_plane.tolist()
     ([[1.0, 2.0]], [5.0])
     """
-    origin = plane.origin.astype(np.float64)
-    rows = max(1, CHUNK_BYTES // (8 * len(origin)))
+    size = len(plane.origin)
+    rows = max(1, CHUNK_BYTES // (8 * size))
     parts, distances = [], []
-    total = np.zeros_like(origin)
+    total = np.zeros(size)
     squares = 0.0
     for start in range(0, len(trajectory.step), rows):
-        displacements = trajectory.weights(slice(start, start + rows)) - origin
-        displacements[~np.isfinite(displacements).all(1)] = np.nan
-        xy, distance = coordinates(displacements, plane.directions)
+        displacements = _displacements(trajectory.weights(slice(start, start + rows)), plane.origin)
+        count = min(rows, len(trajectory.step) - start)
+        xy, distance = _coordinates(displacements, count, plane.directions)
         parts.append(xy)
         distances.append(distance)
-        finite = displacements[np.isfinite(distance)]
-        total += finite.sum(0)
-        squares += float(np.einsum("tp,tp->", finite, finite))
+        for part, _ in _parts(plane.directions):
+            finite = displacements(part)
+            if not np.isfinite(distance).all():
+                finite = finite[np.isfinite(distance)]
+            total[part] += finite.sum(0)
+            squares += float(np.einsum("tp,tp->", finite, finite))
     xy = np.concatenate(parts)
     measured = xy[np.isfinite(xy).all(1)]
     # Variance about the mean: it doesn't depend on where the plane's origin lies.
     variance = squares - float(total @ total) / len(measured)
-    basis = plane.directions.astype(np.float64)
     centred = measured - measured.mean(0)
-    inside = float(np.einsum("td,de,te->", centred, basis @ basis.T, centred))
+    inside = float(np.einsum("td,de,te->", centred, _gram(plane.directions), centred))
     share = inside / variance if variance > 0 else float("nan")
     cadence = trajectory.kind & CADENCE > 0
     steps = trajectory.step[cadence]
@@ -114,7 +147,21 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
         xy,
         np.concatenate(distances),
         share,
-        chance=len(basis) / len(origin),
-        walk=random_walk.share(steps, len(basis)),
+        chance=len(plane.directions) / size,
+        walk=random_walk.share(steps, len(plane.directions)),
         arc=random_walk.arc(steps, xy[cadence]),
     )
+
+
+def _displacements(
+    weights: NDArray[np.float32], origin: NDArray[np.float32]
+) -> Callable[[slice], Floats]:
+    """Some columns of w - origin (T, P) in float64; NaN in rows that aren't finite throughout."""
+    lost = ~(np.isfinite(weights).all(1) & np.isfinite(origin).all())
+
+    def columns(part: slice) -> Floats:
+        found = weights[:, part] - origin[part].astype(np.float64)
+        found[lost] = np.nan
+        return found
+
+    return columns

@@ -14,7 +14,7 @@ from landscape.curvature.krylov import search
 from landscape.errors import LandscapeError
 from landscape.plane.choice import PlaneChoice
 from landscape.plane.moving import Parameters
-from landscape.plane.normalization import NORMALIZATIONS, ZERO, gaussian, normalized
+from landscape.plane.normalization import NORMALIZATIONS, ZERO, draws, normalized
 from landscape.store.scans.records import Floats, Weights
 from landscape.store.scans.valleys import TRACKED
 from landscape.store.trajectories.trajectory import Trajectory
@@ -138,17 +138,18 @@ def random(
     Raises:
         LandscapeError: nothing is left of it.
     """
-    [flat] = gaussian(len(weights), seed=choice.seed + draw, count=1)
-    found = normalized(
-        flat,
+    found = np.zeros(len(weights), np.float32)
+    normalized(
+        next(draws(len(weights), seed=choice.seed + draw)),
         weights,
         parameters,
         normalize=choice.normalize,
         include_1d=choice.include_1d,
+        out=found,
     )
     if not found.any():
         raise LandscapeError(ZERO)
-    return found.astype(np.float32)
+    return found
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def sharpest(hessian: Hessian, before: Weights | None, *, seed: int = 0) -> Shar
         LandscapeError: second derivatives can't be had, or aren't finite.
     """
     count = min(SUBSPACE, hessian.block.size)
-    krylov = search(hessian.block, count, products=PRODUCTS, seed=seed)
+    memory = hessian.of_vectors
+    krylov = search(hessian.block, count, products=PRODUCTS, seed=seed, memory=memory)
     largest = slice(None, -count - 1, -1)
     values, vectors = krylov.values[largest], hessian.embedded(krylov.vectors(largest))
     if before is None:

@@ -26,8 +26,8 @@ FAR = 1e6
 def constant_loss(problem: Problem) -> float:
     """Training loss L0 of the best output that is the same for every sample.
 
-    For cross-entropy the entropy of the class frequencies, -sum pi ln pi; for any other loss a
-    constant is optimized (L-BFGS in float64, started anew until it gains nothing, which losses
+    For cross-entropy the entropy of the class frequencies, -sum pi ln pi, of sequences and images
+    at each place; for any other loss a constant is optimized (L-BFGS in float64, started anew until it gains nothing, which losses
     with kinks need). NaN where no minimum is found: the loss isn't finite or isn't bounded. And
     where there is none: no single tensor as outputs and as targets, a loss of whole batches, or an
     objective in place of a loss.
@@ -51,12 +51,16 @@ def constant_loss(problem: Problem) -> float:
         return math.nan
     outputs, labels = exact(found.detach(), first.content[1])
     loss = how.loss
-    if isinstance(loss, CrossEntropy) and outputs.ndim == 2 and has_accuracy(outputs, labels):
+    if isinstance(loss, CrossEntropy) and has_accuracy(outputs, labels):
         every = torch.cat(targets)
-        counted = every[~is_ignored(every, loss.ignore_index)]
+        counts = ~is_ignored(every, loss.ignore_index)
         plain = loss.weight is None and not loss.label_smoothing
-        if plain and len(counted) and int(counted.min()) >= 0:
-            return _entropy(counted)
+        counted = every[counts]
+        if plain and len(counted) and 0 <= int(counted.min()):
+            if every.ndim == 1:
+                return _entropy(counted)
+            if int(counted.max()) < outputs.shape[1]:
+                return _entropy_by_place(every, counts, outputs.shape[1])
     return _optimized(outputs.shape[1:], targets, how)
 
 
@@ -64,6 +68,19 @@ def _entropy(classes: Tensor) -> float:
     counts = classes.bincount()
     frequencies = counts[counts > 0].double() / counts.sum()
     return float(-(frequencies * frequencies.log()).sum())
+
+
+def _entropy_by_place(labels: Tensor, counts: Tensor, classes: int) -> float:
+    """The mean over all labels (N, ...) that count of their own place's entropy.
+
+    A constant output has logits of its own at each place.
+    """
+    labels, counts = labels.flatten(1), counts.flatten(1)
+    places = torch.arange(labels.shape[1], device=labels.device)
+    numbers = (places * classes + labels)[counts].bincount(minlength=len(places) * classes)
+    found = numbers.view(-1, classes).double()
+    shares = found / found.sum(1, keepdim=True)
+    return float(-torch.xlogy(found, shares)[found > 0].sum() / found.sum())
 
 
 def _optimized(shape: torch.Size, targets: list[Tensor], how: Objective) -> float:

@@ -17,10 +17,11 @@ OWN_BLAS = ("numpy", "scipy")
 def tune() -> None:
     """Leave the processor to torch: for whatever computes for long, called once it starts.
 
-    What freed tensors took stays with the process, and NumPy's and SciPy's linear algebra takes one
-    thread. Threads of torch are left as they are.
+    What freed tensors took stays with the process from now on, what was free before goes back, and
+    NumPy's and SciPy's linear algebra takes one thread. Threads of torch are left as they are.
     """
-    keep_freed()
+    if keep_freed():
+        hand_back()
     for library in ThreadpoolController().lib_controllers:
         if library.internal_api == "openblas" and any(
             name in library.filepath for name in OWN_BLAS
@@ -43,3 +44,13 @@ def keep_freed() -> bool:
         return False
     kept = mallopt(MMAP_THRESHOLD, LARGEST) or mallopt(MMAP_THRESHOLD, LARGEST_OLD)
     return bool(kept and mallopt(TRIM_THRESHOLD, 2**31 - 1))
+
+
+def hand_back() -> None:
+    """Give the system what is free after all: between two stages that take different blocks.
+
+    What one has left in pieces the next one would take anew beside them.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -22,6 +22,7 @@ from landscape.scan.refine import caps
 from landscape.scan.refine.until_tolerance import Refinement
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
+from landscape.scan.speed import memory as sizes
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
@@ -122,7 +123,8 @@ class Job:
                     if saver is not None:
                         saver.offer(scan)
                 if few is not None:  # what follows is of losses over all samples
-                    engine = self._engine(scan.plane, pool, like=engine)
+                    before, engine = engine, self._engine(scan.plane, pool, like=engine)
+                    before.release()
                 for current in self._crossings(scan, engine, pool):
                     scan = current
                     yield scan
@@ -133,6 +135,7 @@ class Job:
                 # Paths that aren't measured to their end aren't kept.
                 scan = current
             finally:
+                engine.release()
                 if saver is not None:
                     saver.save(scan)
 
@@ -157,6 +160,7 @@ class Job:
             other = self._engine(plane, pool, like=engine)
             for _ in fill(sheet, other, stream(other, pool)):
                 yield scan
+            other.release()
 
     def _grid(self, engine: Engine, pool: Workers | None) -> Iterator[Scan]:
         """Measure every point, or as many as a tolerance takes; all have values in the end."""
@@ -172,6 +176,7 @@ class Job:
             for current in beneath(scan, few, stream(few, pool)):
                 scan = current
                 yield scan
+            few.release()
         limits = scan.settings.get(caps.KEY, {})
         certain = [point.xy for point in scan.points] + [(0.0,) * scan.measured.ndim]
         certain += [(float(end),) for end in scan.settings.get("between", ())]
@@ -204,6 +209,8 @@ class Job:
                 # Once at least: whoever saves gets the scan with what was found.
                 for _ in range(max(1, computed)):
                     yield scan
+            if on is not engine:
+                on.release()
             if radii is None:  # the origin's loss isn't finite
                 return
 
@@ -250,7 +257,13 @@ class Job:
 
     def _curvature(self) -> PointCurvature:
         device = self.evaluation.device
-        return PointCurvature(self.problem, self.scan.plane, self.further, device=device)
+        return PointCurvature(
+            self.problem,
+            self.scan.plane,
+            self.further,
+            device=device,
+            memory=sizes.most(self.evaluation.memory),
+        )
 
 
 def stream(engine: Engine, pool: Workers | None) -> Stream:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from landscape.curvature.hessian import Hessian
+from landscape.curvature.hessian import MEMORY, Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
 from landscape.problem import spectral
@@ -28,11 +28,12 @@ def _gradient_norm(hessian: Hessian) -> dict[str, float]:
 
 
 def _sharpness(hessian: Hessian) -> dict[str, float]:
-    return {"sharpness": float(top(hessian.block, 1, tolerance=TOLERANCE).values[0])}
+    found = top(hessian.block, 1, tolerance=TOLERANCE, memory=hessian.of_vectors)
+    return {"sharpness": float(found.values[0])}
 
 
 def _convexity(hessian: Hessian) -> dict[str, float]:
-    lowest, highest = ends(hessian.block, tolerance=TOLERANCE / 10)
+    lowest, highest = ends(hessian.block, tolerance=TOLERANCE / 10, memory=hessian.of_vectors)
     ratio = abs(lowest / highest) if highest else float("nan")
     return {"convexity": ratio, "sharpness": highest}
 
@@ -109,13 +110,19 @@ class PointCurvature:
     """Slope and curvature of the training loss at points of a plane, in its BatchNorm mode."""
 
     def __init__(
-        self, problem: Problem, plane: Plane, names: Sequence[str], *, device: str = "auto"
+        self,
+        problem: Problem,
+        plane: Plane,
+        names: Sequence[str],
+        *,
+        device: str = "auto",
+        memory: int = MEMORY,
     ) -> None:
         self.names = stored(names)
         # Convexity brings the largest eigenvalue with it.
         asked = [name for name in FURTHER if name in names]
         self._asked = [n for n in asked if n != "sharpness" or "convexity" not in asked]
-        self._hessian = Hessian(problem, device=device)
+        self._hessian = Hessian(problem, device=device, memory=memory)
         self._plane = plane
         self._between = (
             AnchoredStatistics(plane.anchors) if plane.batchnorm == "interpolate" else None

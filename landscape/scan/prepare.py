@@ -36,6 +36,7 @@ from landscape.scan.refine.until_tolerance import too_few
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
+from landscape.scan.speed import memory as sizes
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.weight_decay import rate_of
 from landscape.scan.valley_job import ValleyJob
@@ -89,7 +90,8 @@ def prepare(
     for spec in specs:
         key, places = kinds.parse_spec(spec)
         device = request.evaluation.device
-        given = Given(trajectory, problem, best_constant, request.plane, places, device)
+        room = sizes.most(request.evaluation.memory)
+        given = Given(trajectory, problem, best_constant, request.plane, places, device, room)
         file = name or kinds.file_name(key, given)
         for one in runs if kinds.KINDS[key].sliced else [run]:
             path = one.scan(file)
@@ -145,7 +147,14 @@ def prepare_still(problem: Problem, request: Request) -> Job:
         )
     problem, best_constant = _narrowed(problem, request), constant_loss(problem)
     device = request.evaluation.device
-    given = Given(StillWeights.of(problem), problem, best_constant, request.plane, device=device)
+    given = Given(
+        StillWeights.of(problem),
+        problem,
+        best_constant,
+        request.plane,
+        device=device,
+        memory=sizes.most(request.evaluation.memory),
+    )
     planned = PlannedScan(specs[0], specs[0], given, request.grid, request.evaluation)
     plane, factors = planned.plane()
     plane = replace(plane, origin_name="given")

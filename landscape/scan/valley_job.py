@@ -28,6 +28,7 @@ from landscape.scan.refine.columns import ColumnRefinement
 from landscape.scan.refine.order import Rows
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
+from landscape.scan.speed import memory as sizes
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
@@ -39,8 +40,9 @@ GUESS = 0.1
 """The first critical step is looked for near the learning rate, near this where it isn't known."""
 CRITICAL = 8
 """Losses that a critical step takes, as a rule."""
-SIDE_BY_SIDE = 512 * 2**20
-"""Bytes of directions in float64 along which losses are measured together, at least one."""
+SIDE_BY_SIDE = 8
+"""Directions along which losses are measured together take one over so much of the memory for
+evaluating, in float64; one at least."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,13 @@ class ValleyJob:
         if not self.further or self.finished:
             return 0.0
         plane = self._plane(self._rows[0], self._random(self._rows[0])[None])
-        point = PointCurvature(self.problem, plane, self.further, device=self.evaluation.device)
+        point = PointCurvature(
+            self.problem,
+            plane,
+            self.further,
+            device=self.evaluation.device,
+            memory=sizes.most(self.evaluation.memory),
+        )
         left = len(self.scan.slices.step) - self.scan.finished_rows
         return point.seconds() * left * len(self.scan.y)
 
@@ -159,7 +167,9 @@ class ValleyJob:
             strategy=asdict(engine.strategy),
             choosing_seconds=valley.choosing_seconds + engine.choosing_seconds,
         )
-        return known, engine.seconds * self.total
+        seconds = engine.seconds * self.total
+        engine.release()
+        return known, seconds
 
     def _filled(self, valley: Valley, pool: Workers | None) -> Iterator[Valley]:
         """Slices and walls, row after row; to a tolerance all slices before the first wall."""
@@ -330,7 +340,8 @@ class ValleyJob:
         """
         direction = self._direction(valley, number)
         sought = self._sought(valley, number, direction)
-        at_once = max(1, SIDE_BY_SIDE // (8 * len(direction)))
+        room = sizes.most(self.evaluation.memory) // SIDE_BY_SIDE
+        at_once = max(1, room // (8 * len(direction)))
         shares: list[float] = []
         for start in range(0, len(sought), at_once):
             some = sought[start : start + at_once]
@@ -343,6 +354,7 @@ class ValleyJob:
             ]
             searches = [search for one in some for search in one.searches.values()]
             shares += yield from together(engine.train_losses_at, np.stack(ends), searches)
+            engine.release()
         *sides, step = shares
         reach = np.abs(np.array([valley.y[-1], valley.y[0]]))
         # Where the row's own loss isn't finite there is nothing that could rise.
@@ -439,7 +451,9 @@ class ValleyJob:
 
     @cached_property
     def _hessian(self) -> Hessian:
-        return Hessian(self.problem, device=self.evaluation.device)
+        evaluation = self.evaluation
+        memory = sizes.most(evaluation.memory)
+        return Hessian(self.problem, device=evaluation.device, memory=memory)
 
     @cached_property
     def _rows(self) -> list[int]:

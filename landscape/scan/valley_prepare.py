@@ -25,6 +25,7 @@ from landscape.scan.paths import TrueLosses, evaluated
 from landscape.scan.refine import caps
 from landscape.scan.request import Request
 from landscape.scan.saving import Saver, state
+from landscape.scan.speed import memory
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.strategies import STRATEGIES
 from landscape.scan.valley_job import ValleyJob
@@ -210,7 +211,7 @@ def _reach(
     """A range around the walls of a few rows, from the start to the end."""
     choice, device = request.plane, request.evaluation.device
     looked_at = rows[np.unique(np.linspace(0, len(rows) - 1, LOOKED_AT).round().astype(int))]
-    hessian = Hessian(problem, device=device)
+    hessian = Hessian(problem, device=device, memory=memory.most(request.evaluation.memory))
     radii: list[float] = []
     for row in looked_at.tolist():
         weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)

@@ -68,8 +68,8 @@ def test_further_products_at_the_same_weights_use_the_same_graphs(monkeypatch):
     vector = np.random.default_rng(0).standard_normal(hessian.size)
     for found in repeated(hessian, vector):
         np.testing.assert_allclose(found, dense(problem) @ vector, rtol=0, atol=1e-12)
-    # Twice through the data, and a look at the memory between.
-    assert passes == [7] * 5 + [5] + [2, 4] + [7] * 5 + [5]
+    # A look at the memory, then twice through the data.
+    assert passes == [2, 4] + ([7] * 5 + [5]) * 2
     hessian.move(flat(other.model).numpy())
     expected = dense(Problem(other.model, problem.train)) @ vector
     for found in repeated(hessian, vector):
@@ -77,15 +77,17 @@ def test_further_products_at_the_same_weights_use_the_same_graphs(monkeypatch):
 
 
 def test_graphs_that_take_too_much_are_not_kept(monkeypatch):
-    monkeypatch.setattr("landscape.curvature.hessian.KEPT", 1000)
     problem = small()
-    hessian = Hessian(problem, dtype=torch.float64)
+    whole = Hessian(problem, dtype=torch.float64)._graph_bytes(40)
+    hessian = Hessian(problem, dtype=torch.float64, memory=int(whole) // 2)
     passes = []
     forward = hessian.model.forward
     monkeypatch.setattr(hessian.model, "forward", lambda x: (passes.append(len(x)), forward(x))[1])
     first, *others = repeated(hessian, np.ones(hessian.size))
     assert all(np.array_equal(first, other) for other in others)
-    assert passes.count(40) == 3
+    np.testing.assert_allclose(first, dense(problem).sum(1), rtol=0, atol=1e-12)
+    # Nor is there a batch whose graph does: all samples three times, ten at once.
+    assert passes == [2, 4] + [10] * 4 * 3
 
 
 def test_chosen_samples():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.plane.normalization import gaussian, normalized
+from landscape.plane.normalization import draws, gaussian, normalized
 
 A, A_BIAS, B, B_BIAS = slice(0, 20), slice(20, 25), slice(25, 49), slice(49, 52)
 
@@ -107,6 +107,16 @@ def test_gaussian_is_numpys_flat_draw():
     np.testing.assert_array_equal(gaussian(100, seed=7), expected)
     [alone] = gaussian(100, seed=7, count=1)
     np.testing.assert_array_equal(alone, expected[0])
+
+
+def test_a_direction_drawn_tensor_by_tensor_is_the_flat_draw(weights, parameters, monkeypatch):
+    monkeypatch.setattr("landscape.plane.normalization.SKIPPED", 3)
+    size = len(weights)
+    some = [{**one, "moves": number != 1} for number, one in enumerate(parameters)]
+    for which in (parameters, some):
+        expected = [normalized(flat, weights, which) for flat in gaussian(size, seed=3)]
+        found = [normalized(draw, weights, which) for draw in draws(size, seed=3, count=2)]
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_another_normalization_is_refused(weights, draw, parameters):

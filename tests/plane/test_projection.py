@@ -157,6 +157,22 @@ def test_rows_that_are_not_finite_are_left_out_of_the_share(plant, walk, oblique
     assert found.share_in_plane == pytest.approx(dense_share(weights, oblique), rel=1e-6)
 
 
+def test_blocks_of_columns_give_the_same(plant, walk, oblique, monkeypatch):
+    weights = walk(12, 60)
+    weights[4, 50] = np.inf
+    trajectory = plant(weights)
+    where = at(trajectory.row_weights(5), oblique)
+    whole = project(trajectory, where)
+    monkeypatch.setattr(projection, "BLOCK", 7)
+    parts = project(trajectory, where)
+    expected, *_ = np.linalg.lstsq(oblique.T, (weights - weights[5]).T[:, :4], rcond=None)
+    np.testing.assert_allclose(parts.xy[:4], expected.T, atol=1e-6)
+    np.testing.assert_allclose(parts.xy, whole.xy, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(parts.distance_from_plane, whole.distance_from_plane, rtol=1e-12)
+    assert np.isnan(parts.xy[4]).all()
+    assert parts.share_in_plane == pytest.approx(whole.share_in_plane, rel=1e-12)
+
+
 def test_chunks_of_rows_give_the_same(plant, walk, oblique, monkeypatch):
     trajectory = plant(walk(12, 60))
     where = at(trajectory.row_weights(5), oblique)

@@ -53,6 +53,14 @@ def test_sequences_have_a_constant_for_each_place():
     assert constant_loss(Problem(model, (tokens, tokens))) == pytest.approx(expected, rel=1e-9)
 
 
+def test_places_count_as_often_as_they_have_labels():
+    labels = torch.tensor([[2, 0, -100], [2, 1, 1], [0, -100, -100], [0, 1, -100]])
+    model = nn.Sequential(nn.Linear(2, 12), nn.Unflatten(1, (4, 3)))
+    expected = (4 * entropy(0.5, 0.5) + 3 * entropy(1 / 3, 2 / 3)) / 8
+    found = constant_loss(Problem(model, (torch.randn(4, 2), labels)))
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 def test_soft_labels_reach_the_entropy_of_their_mean():
     labels = torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9], [0.1, 0.9]])
     problem = Problem(nn.Linear(2, 2), (torch.randn(4, 2), labels))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+import weakref
 from dataclasses import replace
 
 import h5py
@@ -217,6 +219,25 @@ def test_a_loss_of_whole_batches(canyon, planted):
     np.testing.assert_allclose(found.walls, plain.walls, rtol=1e-4)
     np.testing.assert_allclose(found.critical_step, plain.critical_step, rtol=1e-4)
     assert found.strategy["name"] == "sequential"
+
+
+def test_nothing_of_a_row_is_left_when_the_next_one_comes(problem, trained, monkeypatch):
+    models, begin = [], Engine.__init__
+
+    def noted(engine, *args, **kwargs):
+        begin(engine, *args, **kwargs)
+        models.append(weakref.ref(engine.model))
+
+    monkeypatch.setattr(Engine, "__init__", noted)
+    made = problem()
+    job = prepare(trained(made), made, asked(kinds=("valley",), size="4x5", extent="4.0"))[0]
+    gc.disable()  # it comes by when there are many objects, however large they are
+    try:
+        finished(job)
+    finally:
+        gc.enable()
+    assert len(models) > 4
+    assert [made() for made in models] == [None] * len(models)
 
 
 def test_rows_that_jump_are_apart(canyon, planted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,10 @@ TILE_SHARE = 1 / 40
 """Of the time for choosing, what a first tile may take, going by the plain loop."""
 FIRST = {True: (16, 256), False: (1, 64)}
 """The first tile tried, (points, samples): of strategies that take several points, and others."""
+LARGE = 2**20
+"""Bytes of weights from which on what candidates hold is looked after."""
+WEIGHTS_SHARE = 4
+"""A share of one over so much of the memory is for weights of several points, or of lanes."""
 SMALLEST = 8
 """Batch that is tried."""
 ORDER = (
@@ -110,6 +115,9 @@ def engine(
         else:
             with made.threaded(1 if made.divisible else made.threads):
                 StrategyChoice(made, xy, forced=evaluation.strategy != AUTO).choose(names)
+            if made.vector.nbytes >= LARGE:
+                gc.collect()  # the candidates that weren't chosen hold themselves, through closures
+            tuning.hand_back()
     made.choosing_seconds = time.perf_counter() - started
     return made
 
@@ -129,6 +137,9 @@ class StrategyChoice:
     def choose(self, names: Sequence[str]) -> None:
         """Try the strategies ``names``, and have the engine adopt the best."""
         self._lanes = self.engine.threads if self.engine.divisible else 1
+        copies = 4 * (self._lanes - 1) * len(self.engine.vector)
+        if copies > self.engine.memory // WEIGHTS_SHARE:
+            self._lanes = 1
         self._bytes = sizes.per_sample(self.engine.model, example(self.engine))
         plain = self._within(TilePlan("sequential", 1, PLAIN))
         self.ways["sequential"] = strategies.make("sequential", self.engine)
@@ -185,6 +196,8 @@ class StrategyChoice:
     def _try(self, name: str) -> None:
         """Make a strategy, compare it with the plain loop and time its first tile."""
         try:
+            if strategies.at_once(name) and len(self.xy) > 1 and self._points_that_fit < 2:
+                raise PointlessError("two points' weights take more than --memory leaves for them")
             way = self.ways.get(name) or strategies.make(name, self.engine)
             plan = self._within(self._first(name, way))
             off = (
@@ -236,13 +249,17 @@ class StrategyChoice:
                 if within not in self.seconds:
                     yield within
 
+    @property
+    def _points_that_fit(self) -> int:
+        """Of how many points there is memory for the weights, in float64 while they are made."""
+        return self.engine.memory // WEIGHTS_SHARE // (12 * len(self.engine.vector))
+
     def _within(self, plan: TilePlan) -> TilePlan:
         """The plan, or what of it there is data and memory for."""
         count = max(len(samples) for samples in self.engine.sets.values())
         points = max(1, min(plan.points, len(self.xy)))
-        weights = 12 * len(self.engine.vector)
         if points > 1:
-            points = max(1, min(points, self.engine.memory // (4 * weights)))
+            points = max(1, min(points, self._points_that_fit))
         # Three responses beside what the layers take, and their parts while they are made.
         takes = self._bytes * points + (3 * self._bytes if plan.name.startswith("shared") else 0)
         room = self.engine.memory // 2 // self._lanes // takes

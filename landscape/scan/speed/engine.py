@@ -111,6 +111,14 @@ class Engine(PointEvaluator):
             note=note,
         )
 
+    def release(self) -> None:
+        """Let go of everything: nobody is to use it any more.
+
+        It and its strategy hold each other, so that model and directions would stay until Python
+        happens to look for such circles, which it does by the number of objects, not their bytes.
+        """
+        vars(self).clear()
+
     @property
     def divisible(self) -> bool:
         """Whether points may be evaluated side by side: on a processor, from data in memory."""

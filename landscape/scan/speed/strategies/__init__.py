@@ -1,7 +1,14 @@
 """Ways to get the outputs of many points of a plane, by name."""
 
 from landscape.scan.speed.strategies.base import Strategy, UnsuitableError
-from landscape.scan.speed.strategies.table import ASKED, AUTO, STRATEGIES, fitting, make
+from landscape.scan.speed.strategies.table import (
+    ASKED,
+    AUTO,
+    STRATEGIES,
+    at_once,
+    fitting,
+    make,
+)
 
 __all__ = [
     "ASKED",
@@ -9,6 +16,7 @@ __all__ = [
     "STRATEGIES",
     "Strategy",
     "UnsuitableError",
+    "at_once",
     "fitting",
     "make",
 ]

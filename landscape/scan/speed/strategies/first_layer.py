@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from landscape.scan.speed.evaluator import PointEvaluator
+from landscape.scan.speed.evaluator import PART, PointEvaluator
 
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
 NOISE = 0.1
@@ -31,8 +31,10 @@ def find_first_layers(evaluator: PointEvaluator, inputs: Tensor) -> list[str]:
     generator = torch.Generator().manual_seed(0)
     seen = inputs_of(model, names, inputs)
     for _ in range(2):
-        noise = torch.randn(len(vector), generator=generator).to(vector)
-        vector.add_(noise * (NOISE * vector.abs() + NOISE * vector.abs().mean() + 1e-3))
+        typical = NOISE * vector.norm(1) / len(vector) + 1e-3
+        for part in torch.split(vector, PART):
+            noise = torch.randn(len(part), generator=generator).to(part)
+            part.add_(noise.mul_(part.abs().mul_(NOISE).add_(typical)))
         again = inputs_of(model, names, inputs)
         seen = {
             name: found

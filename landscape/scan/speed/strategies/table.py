@@ -45,6 +45,15 @@ def fitting(asked: str) -> list[str]:
     return [name for name in STRATEGIES if name.split("+")[0] == asked]
 
 
+def at_once(name: str) -> bool:
+    """Whether a strategy takes several points at once, and so the weights of all of them.
+
+    >>> [name for name in STRATEGIES if at_once(name)]
+    ['batched', 'shared+batched']
+    """
+    return bool(getattr(STRATEGIES.get(name), "at_once", False))
+
+
 def make(name: str, evaluator: PointEvaluator) -> Strategy:
     """A strategy for an evaluator's model, which is at the origin afterwards.
 

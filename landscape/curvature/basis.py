@@ -1,0 +1,150 @@
+"""The orthonormal vectors that an iteration keeps: in memory, or on disk where they are large."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.store.scans.records import Floats
+
+MEMORY = 2**28
+"""Bytes that an iteration's vectors take in memory at most, unless told otherwise."""
+BLOCK = 2**16
+"""So many columns of all vectors are looked at together."""
+
+
+class Basis(Protocol):
+    """Rows of P numbers, orthonormal as far as whoever puts them there sees to it."""
+
+    def __len__(self) -> int:
+        """How many there is room for."""
+
+    def put(self, number: int, vector: Floats) -> NDArray[Any]:
+        """Keep a vector as this row, and return it as it is kept."""
+
+    def outside(self, count: int, vector: Floats) -> Floats:
+        """What of a vector is orthogonal to the first ``count`` rows."""
+
+    def combined(self, weights: Floats) -> NDArray[Any]:
+        """The sums (k, P) of the first n rows by ``weights`` (k, n)."""
+
+    def become(self, weights: Floats) -> None:
+        """Put these sums in place of the first k rows."""
+
+
+def basis(room: int, size: int, *, memory: int = MEMORY) -> Basis:
+    """Room for so many vectors of ``size`` numbers, in float64 if that takes at most ``memory``.
+
+    Else they are in float32 in a file that is gone with them, in the folder for temporary files.
+
+    >>> type(basis(20, 1000)).__name__, type(basis(20, 1000, memory=100)).__name__
+    ('InMemory', 'OnDisk')
+    """
+    return InMemory(room, size) if 8 * room * size <= memory else OnDisk(room, size)
+
+
+class InMemory:
+    """In float64."""
+
+    def __init__(self, room: int, size: int) -> None:
+        self.rows = np.empty((room, size))  # touched row by row
+
+    def __len__(self) -> int:
+        """How many there is room for."""
+        return len(self.rows)
+
+    def put(self, number: int, vector: Floats) -> NDArray[Any]:
+        """Keep a vector as this row."""
+        self.rows[number] = vector
+        return self.rows[number]
+
+    def outside(self, count: int, vector: Floats) -> Floats:
+        """What of a vector is orthogonal to the first ``count`` rows."""
+        known = self.rows[:count]
+        for _ in range(2):  # once leaves rounding errors of the size of what was subtracted
+            vector = vector - (known @ vector) @ known
+        return vector
+
+    def combined(self, weights: Floats) -> NDArray[Any]:
+        """The sums (k, P) of the first n rows by ``weights`` (k, n)."""
+        return np.asarray(weights @ self.rows[: weights.shape[1]])
+
+    def become(self, weights: Floats) -> None:
+        """Put these sums in place of the first k rows."""
+        count, of = weights.shape
+        for start in range(0, self.rows.shape[1], BLOCK):  # within the same memory
+            columns = slice(start, start + BLOCK)
+            self.rows[:count, columns] = weights @ self.rows[:of, columns]
+
+
+class OnDisk:
+    """In float32, in a file; a block of columns of it is in memory at a time."""
+
+    def __init__(self, room: int, size: int) -> None:
+        self._room, self._size = room, size
+        self._file = tempfile.TemporaryFile(prefix="landscape-", buffering=0)  # noqa: SIM115, closed with this object
+
+    def __len__(self) -> int:
+        """How many there is room for."""
+        return self._room
+
+    def put(self, number: int, vector: Floats) -> NDArray[Any]:
+        """Keep a vector as this row, rounded."""
+        rounded = vector.astype(np.float32)
+        self._write(number, 0, rounded)
+        return rounded
+
+    def outside(self, count: int, vector: Floats) -> Floats:
+        """What of a vector is orthogonal to the first ``count`` rows."""
+        found = vector.copy()
+        for _ in range(2):
+            along = np.zeros(count)
+            for columns, rows in self._blocks(count):
+                along += rows @ found[columns]
+            for columns, rows in self._blocks(count):
+                found[columns] -= along @ rows
+        return found
+
+    def combined(self, weights: Floats) -> NDArray[Any]:
+        """The sums (k, P) of the first n rows by ``weights`` (k, n), in float32."""
+        found = np.empty((len(weights), self._size), np.float32)
+        for columns, rows in self._blocks(weights.shape[1]):
+            found[:, columns] = weights @ rows
+        return found
+
+    def become(self, weights: Floats) -> None:
+        """Put these sums in place of the first k rows."""
+        for columns, rows in self._blocks(weights.shape[1]):
+            for number, part in enumerate((weights @ rows).astype(np.float32)):
+                self._write(number, columns.start, part)
+
+    def _blocks(self, count: int) -> Iterator[tuple[slice, Floats]]:
+        """Blocks of columns of the first rows, in float64."""
+        for start in range(0, self._size, BLOCK):
+            stop = min(start + BLOCK, self._size)
+            rows = np.empty((count, stop - start), np.float32)
+            for number, row in enumerate(rows):
+                self._read(number, start, row)
+            yield slice(start, stop), rows.astype(np.float64)
+
+    def _place(self, number: int, start: int) -> int:
+        return 4 * (number * self._size + start)
+
+    def _write(self, number: int, start: int, values: NDArray[np.float32]) -> None:
+        left, place = memoryview(values).cast("B"), self._place(number, start)
+        while len(left):
+            done = os.pwrite(self._file.fileno(), left, place)
+            left, place = left[done:], place + done
+
+    def _read(self, number: int, start: int, into: NDArray[np.float32]) -> None:
+        left, place = memoryview(into).cast("B"), self._place(number, start)
+        while len(left):
+            done = os.preadv(self._file.fileno(), [left], place)
+            if not done:
+                raise OSError(f"row {number} of the vectors must be there, their file ends before")
+            left, place = left[done:], place + done

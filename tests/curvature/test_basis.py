@@ -1,0 +1,56 @@
+"""Vectors in memory and in a file, against NumPy and against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from landscape.curvature import basis as bases
+from landscape.curvature.basis import InMemory, OnDisk, basis
+from landscape.curvature.krylov import top
+
+SIZE = 700
+
+
+@pytest.fixture(autouse=True)
+def several_blocks(monkeypatch):
+    monkeypatch.setattr(bases, "BLOCK", 300)
+
+
+@pytest.fixture
+def rows() -> np.ndarray:
+    return np.linalg.qr(np.random.default_rng(0).standard_normal((SIZE, 5)))[0].T
+
+
+def test_vectors_that_take_more_than_the_memory_are_in_a_file():
+    assert isinstance(basis(10, SIZE, memory=8 * 10 * SIZE), InMemory)
+    assert isinstance(basis(10, SIZE, memory=8 * 10 * SIZE - 1), OnDisk)
+
+
+@pytest.mark.parametrize(("memory", "precision"), [(10**6, 1e-14), (0, 1e-6)])
+def test_what_is_kept_serves_for_what_is_asked(rows, memory, precision):
+    kept = basis(8, SIZE, memory=memory)
+    assert len(kept) == 8
+    for number, row in enumerate(rows):
+        np.testing.assert_allclose(kept.put(number, row), row, atol=precision)
+    generator = np.random.default_rng(1)
+    vector, weights = generator.standard_normal(SIZE), generator.standard_normal((2, 4))
+    before = vector.copy()
+    projected = vector - (rows[:3] @ vector) @ rows[:3]
+    np.testing.assert_allclose(kept.outside(3, vector), projected, atol=10 * precision)
+    np.testing.assert_array_equal(vector, before)
+    np.testing.assert_allclose(kept.combined(weights), weights @ rows[:4], atol=5 * precision)
+    kept.become(weights)
+    together = kept.combined(np.eye(5))
+    np.testing.assert_allclose(together[:2], weights @ rows[:4], atol=5 * precision)
+    np.testing.assert_allclose(together[2:], rows[2:], atol=precision)
+
+
+def test_eigenvalues_found_by_vectors_in_a_file(matrix_of):
+    values = np.concatenate([np.random.default_rng(4).standard_normal(SIZE - 2), [9.0, 12.0]])
+    matrix = matrix_of(values)
+    found = top(matrix, 2, tolerance=1e-4, memory=0)
+    np.testing.assert_allclose(found.values, [12, 9], rtol=1e-6)
+    assert found.vectors.dtype == np.float32
+    apart = found.vectors @ matrix.matrix - found.values[:, None] * found.vectors
+    assert np.linalg.norm(apart, axis=1).max() < 12 * 1e-4
