@@ -17,6 +17,22 @@ from landscape.errors import LandscapeError
 from .printing import echo
 
 KEY = "landscape.settings"
+MEANT = {
+    "--lr": ("--learning-rate", "--learning_rate", "--eta"),
+    "--epochs": ("--n-epochs", "--num-epochs"),
+    "--steps": ("--iterations", "--n-steps", "--max-steps"),
+    "--batch-size": ("--bs", "--batch", "--batchsize", "--batch_size"),
+    "--weight-decay": ("--wd", "--l2", "--weight_decay"),
+    "--data": ("--dataset",),
+    "--model": ("--arch", "--architecture", "--network"),
+    "--device": ("--gpu", "--cuda"),
+    "--seed": ("--random-seed",),
+    "--output": ("--out", "--out-dir", "--output-dir"),
+    "--workers": ("--jobs", "--n-jobs", "--num-workers", "--processes"),
+    "--size": ("--resolution", "--points", "--grid", "--grid-size"),
+    "--tolerance": ("--tol",),
+}
+"""What other tools call options of ours that are spelled nothing like it."""
 
 
 def parameters(function: Callable[..., Any]) -> list[Any]:
@@ -35,6 +51,26 @@ def listed(given: Sequence[str] | None) -> tuple[str, ...]:
 def examples(*lines: str) -> str:
     """Lines to stand below a command's help."""
     return "\n".join(["Examples:", *(f"  {line}" for line in lines)])
+
+
+def note_idle(ctx: typer.Context, names: Sequence[str], why: str) -> None:
+    """Say of those options of these names that were typed that they change nothing, and why.
+
+    Not of those that the user's file sets: it is for many calls.
+    """
+    found = ctx.meta.get(KEY)
+    held = found.keys if found is not None else ()
+    typed = [
+        max(parameter.opts, key=len)
+        for parameter in ctx.command.params
+        if parameter.name in names
+        and parameter.name not in held
+        and (source := ctx.get_parameter_source(parameter.name)) is not None
+        and source.name == "COMMANDLINE"
+    ]
+    if typed:
+        verb = "changes" if len(typed) == 1 else "change"
+        echo(f"landscape: note: {', '.join(typed)} {verb} nothing {why}", err=True)
 
 
 class Command(TyperCommand):
@@ -81,12 +117,14 @@ class Command(TyperCommand):
         """What was typed, with the options in front that the file of settings adds.
 
         Raises:
-            LandscapeError: the file can't be read, or sets what it can't.
+            LandscapeError: the file can't be read, or sets what it can't; or an option is called
+                otherwise here.
         """
         from .settings import settings_for
 
         if ctx.resilient_parsing or KEY in ctx.meta:
             return args
+        self._refuse_others(args)
         given, *_ = self.make_parser(ctx).parse_args(list(args))
         if given.get("help") or given.get("help_all") or isinstance(given.get("resume"), str):
             return args  # a run that goes on has its settings
@@ -95,6 +133,16 @@ class Command(TyperCommand):
         if found.arguments and "quiet" not in given and "quiet" not in found.keys:
             echo(f"landscape: note: from {found.file}: {' '.join(found.arguments)}", err=True)
         return [*found.arguments, *args]
+
+    def _refuse_others(self, args: list[str]) -> None:
+        """Refuse options that other tools have, by their name here."""
+        own = {name for parameter in self.params for name in parameter.opts}
+        meant = {said: name for name, others in MEANT.items() for said in others if name in own}
+        for word in args:
+            if (said := word.partition("=")[0]) in meant and said not in own:
+                raise LandscapeError(
+                    f"landscape {self.name} has no option {said}, it is called {meant[said]}"
+                )
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; a mistake about a setting names the file that it is from."""

@@ -10,8 +10,9 @@ import typer
 
 from landscape.quantities import size
 
+from .command import note_idle
 from .printing import echo
-from .problems import SetOption, SpecOption, TrustOption, given
+from .problems import MEASURING, SetOption, SpecOption, TrustOption, given
 from .progress import progress
 from .report import opening
 from .sweep_table import table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def compare(
+    ctx: typer.Context,
     runs: Annotated[
         list[Path],
         typer.Argument(metavar="RUN RUN...", help="Two runs or more.", show_default=False),
@@ -64,6 +66,8 @@ def compare(
     """
     from landscape.report import comparison, comparison_page, document
 
+    if not barriers:
+        note_idle(ctx, MEASURING, "without --barriers: nothing is measured")
     if output is not None:
         document.check_name(output)
     found = comparison.gathered(runs)

@@ -17,7 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import duration, parse_duration
 
 from . import strict_json
-from .command import examples, listed
+from .command import examples, listed, note_idle
 from .printing import echo
 from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
 from .progress import progress
@@ -41,6 +41,7 @@ LINES = "Where lines are drawn"
 
 
 def diagnose(
+    ctx: typer.Context,
     path: Annotated[
         Path,
         typer.Argument(
@@ -191,6 +192,7 @@ def diagnose(
 
     if intervene and no_intervene:
         raise LandscapeError("--intervene and --no-intervene exclude each other; drop one of them")
+    _note_idle(ctx, sweep=sweep_folder.is_sweep(path))
     choice = DiagnosisChoice(
         only=listed(only) if only else None,
         intervene=not no_intervene,
@@ -214,6 +216,23 @@ def diagnose(
         diagnose_sweep(path, choice, intervene=intervene, json=json)
     else:
         diagnose_run(path, choice, evidence=evidence, json=json)
+
+
+def _note_idle(ctx: typer.Context, *, sweep: bool) -> None:
+    """Say which options change nothing beside others."""
+    options = ctx.params
+    only = listed(options["only"])
+    intervenes = not options["no_intervene"] and (options["intervene"] or not sweep)
+    if only and "interventions" not in only:
+        intervenes = False
+    if not intervenes and "instability" not in only:
+        note_idle(ctx, ["epochs", "budget", "orders", "again"], "where nothing is trained")
+    elif options["epochs"] is not None:
+        note_idle(ctx, ["budget"], "beside --epochs")
+    if options["json"]:
+        note_idle(ctx, ["evidence"], "beside --json, which has all of it")
+    elif sweep:
+        note_idle(ctx, ["evidence"], "for a sweep, of which a table is printed")
 
 
 ANNOUNCED_SECONDS = 60.0

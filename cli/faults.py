@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 import traceback
 from pathlib import Path
 
-from landscape.errors import one_line, own_line
+from landscape.errors import one_line, own_line, ran_out
 
 RAN_OUT = "memory ran out ({}); give less to do at a time, or free some"
-SAID = {
-    RuntimeError: ("can't allocate memory", "out of memory", "can't start new thread"),
-    ImportError: ("failed to map segment", "Cannot allocate memory"),
-}
-"""What PyTorch, Python and the loader of libraries say, where there is no more memory."""
 
 
-def no_memory(error: BaseException) -> bool:
-    """Whether memory ran out, here or in a worker."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or any(
-        isinstance(error, kind) and any(words in str(error) for words in said)
-        for kind, said in SAID.items()
-    )
-
-
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """The line: that memory ran out, whose code failed and where, or a log to report."""
     try:
-        return RAN_OUT.format(one_line(error)) if no_memory(error) else _reported(error)
+        return RAN_OUT.format(one_line(error)) if ran_out(error) else _reported(error)
     except Exception as further:
-        if no_memory(further):  # what came first may have been another word for it
+        if ran_out(further):  # what came first may have been another word for it
             return RAN_OUT.format(one_line(error))
         raise
 
 
-def _reported(error: Exception) -> str:
+def _reported(error: BaseException) -> str:
     """A problem of one's own runs inside of ours; what it raises is for its author to mend."""
     if place := own_line(error, also_ours=[Path(__file__).parent]):
         return (
@@ -55,7 +39,7 @@ def _reported(error: Exception) -> str:
         )
 
 
-def _write(error: Exception) -> str:
+def _write(error: BaseException) -> str:
     from landscape.store import provenance
 
     versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import landscape
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, ran_out
 
 from .bench import bench
 from .command import Command
@@ -19,7 +19,7 @@ from .diagnose import EXAMPLES as DIAGNOSING
 from .diagnose import diagnose
 from .doctor import doctor
 from .export import export
-from .faults import no_memory, told
+from .faults import told
 from .importing import import_
 from .info import info
 from .interrupts import raise_again
@@ -48,7 +48,9 @@ class _Reporting(TyperGroup):
             return super().main(*args, **more)
         try:
             return super().main(*args, **more)
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a problem's code may raise what is no Exception too
             _complain(told(error))
             sys.exit(1)
 
@@ -65,7 +67,7 @@ class _Reporting(TyperGroup):
         except BrokenPipeError:
             raise  # `landscape info RUN | head -1`: who reads has enough, click ends it quietly
         except OSError as error:
-            if no_memory(error):
+            if ran_out(error):
                 raise
             place = f" {error.filename}" if error.filename else ""
             _complain(f"{error.strerror or error}{place}; set LANDSCAPE_DEBUG=1 for the traceback")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from landscape.problem import Problem
 
 PROBLEM = "The problem"
+MEASURING = ("problem", "set_", "accept_changes", "trust", "workers")
+"""Options, by their parameters, that only say how something is measured."""
 
 SpecOption = Annotated[
     str | None,

@@ -13,6 +13,7 @@ from landscape import cluster
 from landscape.errors import LandscapeError
 from landscape.quantities import duration, parse_duration, size
 
+from .command import note_idle
 from .diagnose import (
     BUDGET,
     DiagnosisChoice,
@@ -23,7 +24,7 @@ from .diagnose import (
     thresholds,
 )
 from .printing import echo
-from .problems import SetOption, SpecOption, TrustOption, given
+from .problems import MEASURING, SetOption, SpecOption, TrustOption, given
 from .scan import evaluate, prepared_jobs, summarize
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 
 def report(
+    ctx: typer.Context,
     path: Annotated[
         Path,
         typer.Argument(
@@ -83,6 +85,8 @@ def report(
     from landscape.report import document, run_page, sweep_page
     from landscape.store import sweep_folder
 
+    if only_what_is_there:
+        note_idle(ctx, MEASURING, "beside --only-what-is-there")
     if output is not None:
         document.check_name(output)  # not after minutes of measuring
     wanted = _Wanted(workers, problem, set_, accept_changes, trust, quiet)

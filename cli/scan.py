@@ -14,7 +14,7 @@ from typer.core import TyperOption
 from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
-from .command import Command, examples, listed
+from .command import Command, examples, listed, note_idle
 from .drawing import Draw, drawing
 from .printing import echo
 from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
@@ -154,6 +154,7 @@ class ScanCommand(Command):
 
 
 def scan(
+    ctx: typer.Context,
     runs: Annotated[
         list[Path],
         typer.Argument(
@@ -365,9 +366,6 @@ def scan(
         from landscape.scan.speed.options import Evaluation
         from landscape.store import read
 
-        _check_pairs(plane, directions, tolerance, exact=exact)
-        if preview and no_figures:
-            raise LandscapeError("--preview draws, got --no-figures too; drop one of them")
         measures = listed(measure) if measure else GridChoice.measures
         request = Request(
             PlaneChoice(
@@ -392,6 +390,7 @@ def scan(
             ),
             save_seconds=save_every,
         )
+        _check(ctx, request)
         opened, others = ([read(run) for run in some] for some in (runs, also or ()))
         jobs = [
             prepared_jobs(
@@ -411,20 +410,54 @@ def scan(
             carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
 
 
-def _check_pairs(
-    plane: Sequence[str] | None, directions: Path | None, tolerance: float, *, exact: bool
-) -> None:
-    """Refuse options that exclude each other."""
+def _check(ctx: typer.Context, request: Request) -> None:
+    """Refuse what was typed and excludes each other; say what changes nothing."""
+    _check_pairs(ctx.params)
+    _check_different(ctx.params["runs"], ctx.params["also"] or ())
+    _note_idle(ctx, request)
+
+
+def _check_pairs(given: Mapping[str, Any]) -> None:
     from landscape.scan.speed.options import Evaluation
 
-    if plane and directions is not None:
+    plane, tolerance = given["plane"], given["tolerance"]
+    if plane and given["directions"] is not None:
         raise LandscapeError(
             f"--directions makes the plane, got --plane {plane[0]} too; drop one of them"
         )
-    if exact and tolerance not in (0.0, Evaluation.tolerance):
+    if given["exact"] and tolerance not in (0.0, Evaluation.tolerance):
         raise LandscapeError(
             f"--exact measures every point, got --tolerance {tolerance:g} too; drop one of them"
         )
+    if given["resume"] and given["overwrite"]:
+        raise LandscapeError(
+            "--resume goes on with a scan, --overwrite replaces it; drop one of them"
+        )
+    if given["preview"] and given["no_figures"]:
+        raise LandscapeError("--preview draws, got --no-figures too; drop one of them")
+
+
+def _check_different(runs: Sequence[Path], also: Sequence[Path]) -> None:
+    """Refuse a run that is named twice: its scans would get into each other's way."""
+    seen = set()
+    for option, path in [("", run) for run in runs] + [("--also ", run) for run in also]:
+        if (place := path.resolve()) in seen:
+            raise LandscapeError(f"runs must differ, got {option}{path} again; name each once")
+        seen.add(place)
+
+
+def _note_idle(ctx: typer.Context, request: Request) -> None:
+    from landscape.plane import kinds
+
+    kinds.check(request.plane)
+    chosen = kinds.specs(request.plane)
+    note_idle(ctx, kinds.unused(request.plane, chosen), f"on plane {', '.join(chosen)}")
+    if request.grid.extent not in (None, "auto"):
+        note_idle(ctx, ["rise"], f"where the extent is given, {request.grid.extent}")
+    if not request.evaluation.tolerance:
+        note_idle(ctx, ["cap"], "where every point is measured")
+    elif request.plane.planes > 1:
+        note_idle(ctx, ["tolerance", "cap"], "for several planes, which are measured throughout")
 
 
 PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0

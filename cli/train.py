@@ -11,7 +11,7 @@ import typer
 from landscape.errors import LandscapeError
 from landscape.quantities import parse_size
 
-from .command import examples
+from .command import examples, note_idle
 from .printing import echo
 from .problems import SetOption, SpecOption, TrustOption, given, settings
 from .progress import progress
@@ -338,6 +338,12 @@ def train(
         underway = reopened(resume, typed, trust=trust)
     else:
         setup = setup_of(ctx.params)
+        if steps is not None:
+            note_idle(ctx, ["epochs"], "beside --steps")
+        if not flight:
+            note_idle(ctx, [*OF_FLIGHT[1:], "flight_memory"], "with --flight 0")
+        if problem is None and (data or "digits").startswith(("digits", "moons", "npz:")):
+            note_idle(ctx, ["data_root"], f"for data {data or 'digits'}, which isn't downloaded")
         underway = begin(output or Path("runs") / setup.name, setup, overwrite=overwrite)
     summarize(finish(underway, quiet=quiet))
 
@@ -591,9 +597,11 @@ def summarize(run: Run) -> None:
         cells = "".join(f"{values[row]:>20.4g}" for row in places.values())
         echo(f"{name.replace('_', ' '):20}{cells}")
     if run.record["status"] == "non-finite":
+        began = run.record["steps"] > 0 and bool(np.isfinite(trajectory.measures["train_loss"][0]))
+        lower = f"; a lower rate than --lr {run.record['settings']['lr']:g} may keep it finite"
         echo(
             f"landscape: warning: the loss or its gradient became NaN or infinite at step "
-            f"{run.record['steps']}; the run is recorded up to there",
+            f"{run.record['steps']}; the run is recorded up to there{lower if began else ''}",
             err=True,
         )
     for event in _told(trajectory.events):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sysconfig
 import traceback
@@ -22,6 +23,23 @@ class LandscapeError(Exception):
     """
 
 
+RAN_OUT = {
+    RuntimeError: ("can't allocate memory", "out of memory", "can't start new thread"),
+    ImportError: ("failed to map segment", "Cannot allocate memory"),
+}
+"""What PyTorch, Python and the loader of libraries say, where there is no more memory."""
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether memory ran out, here or in a worker."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or any(
+        isinstance(error, kind) and any(words in str(error) for words in said)
+        for kind, said in RAN_OUT.items()
+    )
+
+
 def one_line(error: BaseException) -> str:
     """Another library's exception in one line, with its kind."""
     return " ".join(f"{type(error).__name__}: {error}".split())
@@ -32,13 +50,34 @@ def own_line(error: BaseException, *, also_ours: Iterable[Path] = ()) -> str:
 
     Empty without one. ``also_ours`` are folders of ours besides this package's.
     """
-    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
-    known = [folder.resolve() for folder in (*installed, Path(__file__).parent, *also_ours)]
+    also_ours = tuple(also_ours)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        file = Path(frame.filename).resolve()
-        if file.is_file() and not any(file.is_relative_to(folder) for folder in known):
+        if _is_own(frame.filename, also_ours):
             return f"{frame.filename}:{frame.lineno}"
     return ""
+
+
+def own_place(function: object) -> str:
+    """Where a function, or a module's forward, is defined: ``loss at mine.py:7``.
+
+    Its name alone where that is neither a file nor ours; empty for ours.
+    """
+    forward = getattr(type(function), "forward", None)
+    code = getattr(function, "__code__", None) or getattr(forward, "__code__", None)
+    name = getattr(function, "__name__", type(function).__name__)
+    if code is None or Path(code.co_filename).resolve().is_relative_to(
+        Path(__file__).resolve().parent
+    ):
+        return ""
+    is_own = _is_own(code.co_filename)
+    return f"{name} at {code.co_filename}:{code.co_firstlineno}" if is_own else name
+
+
+def _is_own(name: str, also_ours: Iterable[Path] = ()) -> bool:
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+    known = [folder.resolve() for folder in (*installed, Path(__file__).parent, *also_ours)]
+    file = Path(name).resolve()
+    return file.is_file() and not any(file.is_relative_to(folder) for folder in known)
 
 
 def printable(text: str) -> str:

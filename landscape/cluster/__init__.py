@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 from landscape.cluster.local import Here, Processes
@@ -26,6 +27,9 @@ __all__ = [
     "shared",
     "workers",
 ]
+
+MOST = 64
+"""Processes that may be asked for on any machine; on large ones four a processor."""
 
 
 @contextlib.contextmanager
@@ -59,6 +63,12 @@ def workers(count: int = 1, scheduler: str | None = None) -> Iterator[Workers]:
     """
     if count < 1:
         raise LandscapeError(f"workers must be at least 1, got {count}")
+    processors = os.cpu_count() or 1
+    if count > (most := max(MOST, 4 * processors)):
+        raise LandscapeError(
+            f"workers must be at most {most:,} on this machine of {processors} processors, "
+            f"got {count:,}; more only wait for each other"
+        )
     if scheduler is None and count == 1:
         yield Here()
         return

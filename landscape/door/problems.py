@@ -10,11 +10,13 @@ from typing import Any, Self
 from torch import nn
 
 from landscape import cluster
+from landscape.door.given import check_options, takes_of
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, request_of
 from landscape.errors import LandscapeError
 from landscape.problem import losses
 from landscape.problem.load import builtin, load
+from landscape.problem.presets import make
 from landscape.problem.problem import Problem
 from landscape.scan.prepare import prepare_still
 
@@ -23,6 +25,10 @@ LOSSES: Mapping[str, Callable[..., Any]] = {
     "half_square": losses.half_square,
 }
 """Losses that may be given by their name."""
+SHAPE = {
+    name: hint for name, hint in sorted(takes_of(make).items()) if name not in ("model", "data")
+}
+"""What `HeldProblem.builtin` takes as ``**shape``, with its types."""
 
 
 class HeldProblem(Problem):
@@ -61,6 +67,7 @@ class HeldProblem(Problem):
         >>> ls.Problem.builtin("mlp", "moons", width=8)
         Problem(Sequential, 114 parameters, 1,000 training samples, 500 validation samples, ...)
         """
+        check_options("a built-in problem's options are", shape, SHAPE)
         return cls.of(builtin(model, data, seed=seed, **shape))
 
     @classmethod
@@ -76,6 +83,7 @@ class HeldProblem(Problem):
         return cls.of(load(spec, settings, seed=seed))
 
     @classmethod
+    @speaking_python
     def of(cls, problem: Problem) -> Self:
         """The same problem, made by one of the stages."""
         if isinstance(problem, cls):

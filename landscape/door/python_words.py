@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from landscape.door import given
 from landscape.errors import LandscapeError
 from landscape.store.verdicts import Remedy
 
@@ -116,10 +117,11 @@ def _written(option: str, value: str) -> str:
 
 
 def speaking_python(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function's errors name arguments instead of options."""
+    """Refuse arguments of wrong types; let a function's errors name arguments, not options."""
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        given.check_call(function, args, kwargs)
         try:
             return function(*args, **kwargs)
         except LandscapeError as error:

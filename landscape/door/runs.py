@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.door import notebook, tables
+from landscape.door.given import check_options, takes_of
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, TurningPage, request_of, style_of
 from landscape.errors import LandscapeError
@@ -210,6 +211,7 @@ class HeldRun:
         from landscape.diagnose import Diagnosis, alone, conclude, cost, measure, seconds
         from landscape.door.verdicts import HeldVerdict
 
+        check_options("a diagnosis's options are", options, _diagnosis_takes())
         if isinstance(twin := options.get("twin"), str | Path | HeldRun):
             options["twin"] = held(twin).stored
         stored = self.stored
@@ -297,6 +299,7 @@ class HeldRun:
         document.check_name(target)  # a page takes seconds to make
         return document.save(run_page.page(self.folder), target)
 
+    @speaking_python
     def to_pandas(self, *, steps: bool = False) -> Any:
         """A ``pandas.DataFrame`` of the recorded steps, or with ``steps`` of every SGD step.
 
@@ -382,6 +385,14 @@ class HeldRun:
 
 def _loss(value: float | None) -> str:
     return "not measured" if value is None else number(value)
+
+
+def _diagnosis_takes() -> Mapping[str, Any]:
+    from landscape.diagnose import Diagnosis
+    from landscape.store.run import Run
+
+    takes = {**takes_of(Diagnosis.__init__), "twin": HeldRun | Run | str | Path | None}
+    return {name: hint for name, hint in sorted(takes.items()) if name not in ("run", "problem")}
 
 
 def held(run: HeldRun | str | Path) -> HeldRun:

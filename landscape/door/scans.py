@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.door import notebook, tables
+from landscape.door.given import check_options, takes_of
 from landscape.door.python_words import speaking_python
 from landscape.errors import LandscapeError
 from landscape.quantities import number, size
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
     from landscape.draw.sheet.page import PrintedFigure
     from landscape.scan.request import Request
+
+SCAN_OPTIONS: Mapping[str, Any] = {
+    "size": int | str,
+    "extent": float | str | None,
+    "cap": float | str,
+    "measures": str | Sequence[str],
+    "directions": str | Path | None,
+}
+"""Types of those options that are text in the records, or more than they say."""
 
 
 class HeldScan:
@@ -320,9 +330,9 @@ def request_of(plane: str, options: Mapping[str, Any]) -> Request:
     records = (PlaneChoice, GridChoice, Evaluation)
     places = {one.name: kind for kind in records for one in fields(kind) if one.name != "kinds"}
     given: dict[type, dict[str, Any]] = {kind: {} for kind in records}
+    takes = {name: takes_of(kind)[name] for name, kind in sorted(places.items())}
+    check_options("a scan's options are", options, {**takes, **SCAN_OPTIONS})
     for name, value in options.items():
-        if name not in places:
-            raise LandscapeError(f"a scan's options are {', '.join(sorted(places))}, got {name}")
         given[places[name]][name] = _as_kept(name, value)
     return Request(
         PlaneChoice(kinds=(plane,), **given[PlaneChoice]),
@@ -348,8 +358,5 @@ def style_of(chosen: Mapping[str, Any]) -> Any:
     """
     from landscape.draw.look.style import Style
 
-    known = [one.name for one in fields(Style)]
-    for name in chosen:
-        if name not in known:
-            raise LandscapeError(f"a figure's style has {', '.join(known)}, got {name}")
+    check_options("a figure's style has", chosen, takes_of(Style))
     return Style(**chosen)

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from matplotlib.figure import Figure
 
+from landscape.door.python_words import speaking_python
 from landscape.door.runs import HeldRun, held
 from landscape.errors import LandscapeError
 from landscape.store.trajectories.trajectory import Event, Trajectory
@@ -62,6 +63,7 @@ class TensorBoardLog:
     well below a percent of most trainings.
     """
 
+    @speaking_python
     def __init__(
         self,
         to: str | Path | SummaryWriter,
@@ -99,6 +101,7 @@ class TensorBoardLog:
         if ended and self._owns:
             self.writer.close()
 
+    @speaking_python
     def follow(self, run: HeldRun | str | Path) -> None:
         """Write what is new of a run now; nothing while nothing was recorded.
 

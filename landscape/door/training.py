@@ -10,16 +10,26 @@ from typing import Any, Protocol, Self
 
 from torch import Tensor, nn
 
+from landscape.door.given import check_options, takes_of
 from landscape.door.python_words import speaking_python
 from landscape.door.runs import HeldRun
-from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.sgd import watching
 from landscape.sgd.recording.cadence import DEFAULT
 from landscape.sgd.recording.options import Options
+from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.setup import begin_with
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.watching import Bystander, Optimizers, Watch
+
+LOOP_OPTIONS = {
+    name: hint
+    for name, hint in sorted((takes_of(watching.watch) | takes_of(Recorder.__init__)).items())
+    if name not in ("folder", "problem", "optimizer", "model", "settings", "command")
+}
+"""What ``ls.watch`` takes as ``**options``, with its types."""
+RECORDED = {name: takes_of(Watch.record)[name] for name in ("terms", "term_weights")}
+"""What ``record`` takes beside the loss."""
 
 
 class RunCallback(Protocol):
@@ -93,13 +103,11 @@ def train(
 def _records(given: Mapping[str, Any]) -> tuple[Settings, Options]:
     """Settings and options of recording, from values by the names of their fields."""
     records = (Settings, Options)
+    takes = takes_of(Settings) | takes_of(Options)
+    check_options("a training's options are", given, dict(sorted(takes.items())))
     places = {one.name: kind for kind in records for one in fields(kind)}
     found: dict[type, dict[str, Any]] = {kind: {} for kind in records}
     for name, value in given.items():
-        if name not in places:
-            raise LandscapeError(
-                f"a training's options are {', '.join(sorted(places))}, got {name}"
-            )
         found[places[name]][name] = value
     return Settings(**found[Settings]), Options(**found[Options])
 
@@ -153,6 +161,7 @@ def watch(
     >>> loop.run.status, loop.run.trajectory.step.tolist()
     ('finished', [0, 10, 20, 30])
     """
+    check_options("a loop's options are", options, LOOP_OPTIONS)
     watched = watching.watch(folder, problem, optimizer, model, **options)
     return HeldLoop(watched, problem, callbacks)
 
@@ -201,9 +210,11 @@ class HeldLoop:
         Raises:
             LandscapeError: no step was taken since the last call.
         """
+        check_options("a step is recorded with", terms, RECORDED)
         self.stored.record(loss, **terms)
         self._call(ended=False)
 
+    @speaking_python
     def close(self, status: str = "finished") -> None:
         """Close the run, for whoever doesn't use ``with``."""
         self.stored.close(status)

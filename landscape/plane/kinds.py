@@ -191,7 +191,7 @@ KINDS: Mapping[str, PlaneKind] = {
     ),
     "valley": PlaneKind(
         lambda given: _no_plane(),
-        takes=RANDOM,
+        takes=RANDOM | _takes("across", "spacing"),
         help="slices across the path, row by row",
         extent="1.0",
         subject="origin",
@@ -343,6 +343,21 @@ def check(choice: PlaneChoice) -> None:
         raise LandscapeError(
             f"--from and --to are for plane {', '.join(able)}, got {said}; add --plane {able[0]}"
         )
+
+
+def unused(choice: PlaneChoice, chosen: Sequence[str]) -> tuple[str, ...]:
+    """The fields that were chosen, differing from their default, and that none of the planes takes.
+
+    >>> unused(PlaneChoice(across="sharpest", seed=3), ["pca", "random"])
+    ('across',)
+    """
+    default, keys = PlaneChoice(), [parse_spec(spec)[0] for spec in chosen]
+    return tuple(
+        name
+        for name in ("seed", "normalize", "include_1d", "across", "spacing")
+        if getattr(choice, name) != getattr(default, name)
+        and not any(name in KINDS[key].takes for key in keys)
+    )
 
 
 def check_seeds(choice: PlaneChoice) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from landscape.errors import LandscapeError, one_line, own_line
+from landscape.errors import LandscapeError, one_line, own_line, own_place
 from landscape.problem import nests
 
 LONGEST = 200
@@ -15,10 +15,11 @@ LONGEST = 200
 class blamed:  # noqa: N801, used as a function is: one made of a generator takes three times as long
     """Say what somebody's code raised: model, loss, objective, a measure, collate or an item."""
 
-    __slots__ = ("_given", "_place")
+    __slots__ = ("_by", "_given", "_place")
 
-    def __init__(self, place: str, *given: Any) -> None:
-        self._place, self._given = place, given
+    def __init__(self, place: str, *given: Any, by: object = None) -> None:
+        """``by``: whose definition is named where the error comes out of a library's code."""
+        self._place, self._given, self._by = place, given, by
 
     def __enter__(self) -> None:
         """Begin."""
@@ -34,12 +35,14 @@ class blamed:  # noqa: N801, used as a function is: one made of a generator take
         Raises:
             LandscapeError: for any other exception.
         """
-        if not isinstance(error, (Exception, SystemExit)) or isinstance(error, LandscapeError):
+        if error is None or isinstance(error, (KeyboardInterrupt, LandscapeError)):
             return
         shapes = "; ".join(nests.shapes(one) for one in self._given)
         on = f" on {shapes}" if shapes else ""
         if line := own_line(error):
             on += f", at {line}"
+        elif self._by is not None and (place := own_place(self._by)):
+            on += f", of {place}"
         raise LandscapeError(
             f"a problem's {self._place} must run on its data, got {brief(error)}{on}; "
             "LANDSCAPE_DEBUG=1 shows the traceback"

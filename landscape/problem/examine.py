@@ -415,6 +415,6 @@ def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
             if isinstance(error.__cause__, ValueError) and batch.size == 1:
                 return
             raise
-        with blamed("gradient"):
+        with blamed("gradient", by=problem.objective or problem.loss):
             # Not torch.autograd.grad, which reentrant checkpointing doesn't work with.
             loss.backward()  # type: ignore[no-untyped-call]

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, own_line
+from landscape.problem.blame import brief
 from landscape.problem.examine import verify
 from landscape.problem.modes import seeded
 from landscape.problem.problem import Problem, Source
@@ -214,13 +215,14 @@ def _blamed(what: str) -> Iterator[None]:
     """Say in one line what went wrong in somebody's code, and where."""
     try:
         yield
-    except LandscapeError:
+    except (LandscapeError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # sys.exit() at its end makes no problem either
-        place = traceback.extract_tb(error.__traceback__)[-1]
+    except BaseException as error:  # sys.exit() at its end makes no problem either
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = own_line(error) or f"{last.filename}:{last.lineno}"
         raise LandscapeError(
-            f"{what} must run without an error, got {type(error).__name__}: {error} "
-            f"({place.filename}:{place.lineno}); LANDSCAPE_DEBUG=1 shows the traceback"
+            f"{what} must run without an error, got {brief(error)} ({place}); "
+            "LANDSCAPE_DEBUG=1 shows the traceback"
         ) from error
 
 

@@ -10,10 +10,13 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, ran_out
 
 Shape = tuple[int, ...]
 """One input's shape: (channels, height, width) for images."""
+
+DEEPEST = 1000
+"""Layers of a built-in model; without shortcuts a fraction of that no longer trains."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,15 @@ def make(
         options["depth"] = architecture.depth if depth is None else depth
     if architecture.shortcut:
         options["shortcut"] = shortcut
-    return architecture.build(shape, classes, **options)
+    try:
+        return architecture.build(shape, classes, **options)
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        raise LandscapeError(
+            f"a model must fit into memory, {name} of width {options['width']:,} doesn't; choose a "
+            "smaller --width"
+        ) from error
 
 
 def check_options(name: str, *, depth: int | None, width: int | None, shortcut: bool) -> None:
@@ -82,6 +93,11 @@ def check_options(name: str, *, depth: int | None, width: int | None, shortcut: 
         ("depth", depth, architecture.depth),
         ("width", width, architecture.width),
     ):
+        if option == "depth" and value is not None and value > DEEPEST:
+            raise LandscapeError(
+                f"depth must be at most {DEEPEST:,} layers, got {value:,}; give deeper models with "
+                "--problem FILE.py:function"
+            )
         if value is not None and value < 1:
             raise LandscapeError(
                 f"{option} must be at least 1, got {value}; "

@@ -291,7 +291,7 @@ class Objective:
         for name in self.names if names is None else names:
             place = name if name == LOSS else f"measure {name}"
             function = self._loss_on(given) if name == LOSS else self._measure(name)
-            with blamed(place, given, exact_targets):
+            with blamed(place, given, exact_targets, by=function):
                 got = function(given, exact_targets)
             found[name] = self._ratio(got, batch.size, name)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import numbers
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -208,6 +209,9 @@ class Problem:
             LandscapeError: no terms, names or weights that can't be, sums in the sum, or several
                 models.
         """
+        if not isinstance(terms, Mapping) or not isinstance(measures or {}, Mapping):
+            given = ("terms", terms) if not isinstance(terms, Mapping) else ("measures", measures)
+            raise LandscapeError(f"a sum's {given[0]} must be given by name, got {given[1]!r}")
         found = {name: _term(name, term) for name, term in terms.items()}
         if not found:
             raise LandscapeError("a sum must have at least one term, got none")
@@ -263,8 +267,15 @@ class Problem:
         object.__setattr__(self, name, value)
 
     def _check_options(self) -> None:
-        for name in self.measures or ():
-            if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        if not isinstance(self.measures, Mapping):
+            raise LandscapeError(
+                f"a problem's measures must be functions by name, got {self.measures!r}; "
+                'for example measures={"accuracy": accuracy}'
+            )
+        for name, measure in self.measures.items():
+            if not callable(measure):
+                raise LandscapeError(f"a measure must be a function, got {measure!r} for {name}")
+            if not isinstance(name, str) or not NAME.fullmatch(name) or RESERVED.fullmatch(name):
                 raise LandscapeError(
                     "a measure's name must be small letters, digits and _, and none of those that "
                     f"files have, got {name!r}"
@@ -275,8 +286,15 @@ class Problem:
             )
         for option, least in (("batch_size", 1), ("draws", 2)):
             value = getattr(self, option)
-            if value is not None and value < least:
-                raise LandscapeError(f"{option} must be at least {least}, got {value}")
+            if value is None:
+                continue
+            if isinstance(value, bool) or not hasattr(value, "__index__"):
+                raise LandscapeError(f"{option} must be a whole number, got {value!r}")
+            if not least <= value < 2**63:
+                raise LandscapeError(f"{option} must be from {least} to 2**63 - 1, got {value}")
+        self._check_functions()
+
+    def _check_functions(self) -> None:
         for role in ("loss", "objective", "penalty"):
             function = getattr(self, role)
             if function is not None and not callable(function):
@@ -284,6 +302,20 @@ class Problem:
                     f"a problem's {role} must be a function, got {function!r}; landscape.problem "
                     "has cross_entropy and half_square"
                 )
+        for name, kind in (
+            ("terms", Mapping),
+            ("source", Source | None),
+            ("weights", Layout | None),
+            ("notes", tuple),
+        ):
+            if not isinstance(value := getattr(self, name), kind):
+                raise LandscapeError(
+                    f"a problem's {name} are set by those who make one, got {value!r}; leave it out"
+                )
+        for role in ("collate", "augment", "draw"):
+            function = getattr(self, role)
+            if function is not None and not callable(function):
+                raise LandscapeError(f"{role} must be a function, got {function!r}")
 
     def _unpacked(self, loader: DataLoader[Any], title: str) -> Data:
         """A DataLoader's Dataset; its collate and batch size become the problem's."""
@@ -339,7 +371,7 @@ def _device(nest: Any) -> torch.device:
 
 
 def _term(name: str, given: Any) -> Term:
-    if not NAME.fullmatch(name) or name == PENALTY:
+    if not isinstance(name, str) or not NAME.fullmatch(name) or name == PENALTY:
         raise LandscapeError(
             "a term's name must be small letters, digits and _, beginning with a letter, and not "
             f"{PENALTY}, got {name!r}"
@@ -353,7 +385,7 @@ def _term(name: str, given: Any) -> Term:
         raise LandscapeError(
             f"a term must be a problem of one term, got a sum for {name}; name all terms in one sum"
         )
-    if not math.isfinite(weight):
+    if not isinstance(weight, numbers.Real) or not math.isfinite(weight):
         raise LandscapeError(f"a term's weight must be a finite number, got {weight} for {name}")
     # A term is known by its loss alone.
     return Term(replace(problem, measures={}), float(weight))

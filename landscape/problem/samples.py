@@ -369,6 +369,19 @@ def check(data: Data, name: str, *, pairs: bool = True) -> None:
         )
 
 
+def _odd(leaf: Tensor) -> tuple[str, str] | None:
+    """Of a tensor whose rows can't be taken: what it is, and what to do."""
+    if leaf.is_nested:
+        return "a nested one", "give a list of items and collate=, which pads them"
+    if leaf.layout != torch.strided:
+        return f"a {str(leaf.layout).removeprefix('torch.')} one", "take its .to_dense()"
+    if leaf.is_quantized:
+        return "a quantized one", "take its .dequantize()"
+    if leaf.is_meta:
+        return "one on the device meta, without any", "make it on a device that has memory"
+    return None
+
+
 def _check_nest(data: Any, name: str, pairs: bool) -> None:
     named = {"inputs": data[0], "targets": data[1]} if nests.is_pair(data) else data
     leaves = list(nests.leaves(named))
@@ -383,6 +396,12 @@ def _check_nest(data: Any, name: str, pairs: bool) -> None:
         raise LandscapeError(
             f"{name} data must be tensors or a Dataset (a list of items is one), got {got}"
         )
+    for path, leaf in leaves:
+        if odd := _odd(leaf):
+            raise LandscapeError(
+                f"{name} data must be dense tensors that hold values, got {odd[0]} at {path}; "
+                f"{odd[1]}"
+            )
     if any(leaf.ndim == 0 for _, leaf in leaves):
         raise LandscapeError(f"{name} data must have a first dimension of samples")
     counts = {path: len(leaf) for path, leaf in leaves}

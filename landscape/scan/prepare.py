@@ -73,6 +73,7 @@ def prepare(
     """
     request = _checked(problem, request)
     trajectory = run.trajectory
+    _check_began(run, trajectory)
     best_constant = constant_loss(problem)
     specs = kinds.specs(request.plane, trajectory, best_constant)
     if name is not None and len(specs) > 1:
@@ -114,6 +115,17 @@ def prepare(
             job = partial(_job, planned, path, runs, known)
             makers.append(partial(job, save_seconds=seconds, resume=resume))
     return [make() for make in makers]
+
+
+def _check_began(run: Run, trajectory: Trajectory) -> None:
+    """Refuse a run whose loss was never a number, by what is to be looked at."""
+    losses = trajectory.measures["train_loss"]
+    if run.record["status"] == "non-finite" and not np.isfinite(losses).any():
+        raise LandscapeError(
+            f"a scan needs weights whose loss is finite, run {run.name} has none: its loss was "
+            f"{losses[0]:g} at its first weights; look at the training data and the model, and "
+            "train anew"
+        )
 
 
 def prepare_still(problem: Problem, request: Request) -> Job:

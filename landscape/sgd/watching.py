@@ -125,6 +125,16 @@ class Bystander:
         pass
 
 
+def _number(what: str, value: Tensor | float) -> float:
+    try:
+        return float(value.detach()) if isinstance(value, Tensor) else float(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # torch's own, of many elements
+        shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+        raise LandscapeError(
+            f"{what} must be one number, got {type(value).__name__}{shape}"
+        ) from error
+
+
 def _is_first() -> bool:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank() == 0
@@ -219,6 +229,7 @@ class Watch:
         Raises:
             LandscapeError: no step was taken since the last call, or a term isn't the problem's.
         """
+        batch_loss = _number("a step's loss", loss)
         given = self._terms(terms or {}, term_weights or {})
         if self._before is None:
             raise LandscapeError("record must follow optimizer.step(), no step was taken since")
@@ -228,7 +239,6 @@ class Watch:
         gradient += self._decay(weights)
         self._before, self._gradients, self._stepped = None, {}, []
         after = flat(self.model, self._layout)
-        batch_loss = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
         scalars = self._meter.scalars(
             weights, gradient, after - weights, batch_loss=batch_loss, lr=lr
         )
@@ -244,8 +254,9 @@ class Watch:
                 f"terms must be those of the problem's sum, {', '.join(known) or 'which is none'}, "
                 f"got {', '.join(unknown)}"
             )
-        losses = {name: float(terms.get(name, math.nan)) for name in known}
-        return of_terms(losses, {name: float(value) for name, value in weights.items()})
+        losses = {name: _number(f"term {name}", terms.get(name, math.nan)) for name in known}
+        found = {name: _number(f"{name}'s weight", value) for name, value in weights.items()}
+        return of_terms(losses, found)
 
     def close(self, status: str = "finished") -> None:
         """Close the recorder and let go of the optimizers."""

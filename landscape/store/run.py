@@ -139,6 +139,11 @@ def read(folder: Path) -> Run:
                 f"a run must be a folder, got {folder}, whose replacing was interrupted; "
                 f"the old run is in {aside[-1]}: rename it, or train anew"
             )
+        if folder.exists():
+            raise LandscapeError(
+                f"a run must be a folder, got {folder}, which is a file; give the folder that "
+                "holds run.json"
+            )
         raise LandscapeError(
             f"a run must be a folder, got {folder}, which doesn't exist; "
             "make one with `landscape train -o FOLDER`"

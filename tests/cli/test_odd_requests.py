@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 
 from landscape.store import read
@@ -200,3 +203,252 @@ def test_a_run_behind_a_link_is_replaced_where_it_lies(landscape, tmp_path):
     assert read(target).id == read(link).id != old
     assert sorted(file.name for file in tmp_path.iterdir()) == ["disk", "link"]
     assert [file.name for file in target.parent.iterdir()] == ["run"]
+
+
+RAISES = """
+import torch
+from torch import nn
+from landscape.problem import Problem
+
+
+class Own(BaseException):
+    pass
+
+
+class Net(nn.Linear):
+    left = 10**9
+
+    def forward(self, x):
+        self.left -= 1
+        if self.left < 0:
+            raise Own("gone")
+        return super().forward(x)
+
+
+def model(passes=0):
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    made = Net(2, 2)
+    made.left = passes
+    return Problem(made, (x, (x[:, 0] > 0).long()))
+
+
+def function():
+    raise GeneratorExit("gone")
+
+
+def library():
+    nn.Linear(2, 2)(torch.ones(3))
+"""
+
+
+def test_whatever_own_code_raises_is_one_line_with_its_place(landscape, tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(RAISES)
+    lines = RAISES.splitlines()
+    raised, called, linear = (
+        1 + lines.index(text)
+        for text in (
+            '            raise Own("gone")',
+            '    raise GeneratorExit("gone")',
+            "    nn.Linear(2, 2)(torch.ones(3))",
+        )
+    )
+    ends = "LANDSCAPE_DEBUG=1 shows the traceback\n"
+    in_model = (
+        f"landscape: error: a problem's model must run on its data, got Own: gone on float32 "
+        f"(8, 2), at {file}:{raised}; {ends}"
+    )
+    in_function = (
+        f"landscape: error: {file}:function must run without an error, got GeneratorExit: gone "
+        f"({file}:{called}); {ends}"
+    )
+    in_library = (
+        f"landscape: error: {file}:library must run without an error, got RuntimeError: mat1 and "
+        f"mat2 shapes cannot be multiplied (1x3 and 2x2) ({file}:{linear}); {ends}"
+    )
+    for name, said in (("model", in_model), ("function", in_function), ("library", in_library)):
+        result = landscape("train", "--problem", f"{file}:{name}", "-o", tmp_path / "run", "-q")
+        assert (result.code, result.err) == (1, said)
+        assert not (tmp_path / "run").exists()
+    # On the way: what was recorded is kept, and says so.
+    result = landscape(
+        *("train", "--problem", f"{file}:model", "--set", "passes=12", "--steps", 900),
+        *("-o", tmp_path / "run", "-q"),
+    )
+    first, last = result.err.splitlines()
+    assert (result.code, first) == (1, f"go on with: landscape train --resume {tmp_path / 'run'}")
+    assert last.startswith("landscape: error: a problem's model must run on its data, got Own: ")
+    assert read(tmp_path / "run").record["status"] == "failed"
+
+
+def test_a_run_is_scanned_once(landscape, trained):
+    for others, said in (((trained,), ""), (("--also", trained), "--also ")):
+        result = landscape("scan", trained, *others, "--plane", "line")
+        assert (result.code, result.err) == (
+            1,
+            f"landscape: error: runs must differ, got {said}{trained} again; name each once\n",
+        )
+
+
+def test_a_file_is_no_run_and_is_said_to_be_one(landscape, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("x")
+    for command in (("scan", file), ("diagnose", file), ("report", file), ("compare", file, file)):
+        result = landscape(*command)
+        assert result.code == 1
+        assert result.err == (
+            f"landscape: error: a run must be a folder, got {file}, which is a file; give the "
+            "folder that holds run.json\n"
+        )
+
+
+def test_a_run_that_began_with_nan_has_no_landscape(landscape, tmp_path):
+    (tmp_path / "own.py").write_text(MODELS)
+    run = tmp_path / "run"
+    spec = ("--problem", f"{tmp_path / 'own.py'}:nan")
+    result = landscape("train", *spec, "--steps", 9, "-o", run, "-q")
+    assert result.code == 0
+    assert "lower rate" not in result.err
+    for plane in ((), ("--plane", "line"), ("--plane", "valley")):
+        result = landscape("scan", run, *plane)
+        assert (result.code, result.err) == (
+            1,
+            "landscape: error: a scan needs weights whose loss is finite, run run has none: its "
+            "loss was nan at its first weights; look at the training data and the model, and train "
+            "anew\n",
+        )
+        assert not list((run / "scans").iterdir())
+
+
+def test_a_rate_that_is_too_high_is_said_to_be(landscape, tmp_path):
+    few = ("--model", "mlp", "--data", "moons", "--width", 8, "--steps", 40, "-q")
+    result = landscape("train", *few, "--lr", 1e9, "-o", tmp_path / "run")
+    assert result.code == 0
+    assert result.err.splitlines()[0] == (
+        "landscape: warning: the loss or its gradient became NaN or infinite at step "
+        f"{read(tmp_path / 'run').record['steps']}; the run is recorded up to there; a lower rate "
+        "than --lr 1e+09 may keep it finite"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ("train", "--model", "cnn", "--depth", 10**6),
+            "depth must be at most 1,000 layers, got 1,000,000; give deeper models with --problem "
+            "FILE.py:function",
+        ),
+        (
+            ("train", "--model", "mlp", "--data", "moons", "--width", 10**7),
+            "a model must fit into memory, mlp of width 10,000,000 doesn't; choose a smaller "
+            "--width",
+        ),
+        (
+            ("train", "--model", "mlp", "--data", "moons", "--batch-size", 10**20),
+            "batch size must be at most 2**63 - 1, got 100000000000000000000",
+        ),
+        (
+            ("train", "--learning-rate", 0.1),
+            "landscape train has no option --learning-rate, it is called --lr",
+        ),
+        (
+            ("scan", "run", "--resolution=5"),
+            "landscape scan has no option --resolution, it is called --size",
+        ),
+        (
+            ("scan", "run", "--plane", "line", "--resume", "--overwrite"),
+            "--resume goes on with a scan, --overwrite replaces it; drop one of them",
+        ),
+    ],
+)
+def test_what_cant_be_is_refused_before_anything_is_written(
+    landscape, tmp_path, monkeypatch, command, said
+):
+    monkeypatch.chdir(tmp_path)
+    result = landscape(*command)
+    assert (result.code, result.err) == (1, f"landscape: error: {said}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_processes_than_a_machine_can_use_are_refused(landscape, trained, tmp_path):
+    processors = os.cpu_count() or 1
+    for command in (
+        ("scan", trained, "--plane", "line", "--name", "many", "-q"),
+        ("diagnose", trained, "--only", "units", "-q"),
+        ("train", "--lr", "0.1,0.2", *SMALL[:6], "-o", tmp_path / "sweep", "-q"),
+    ):
+        result = landscape(*command, "--workers", 9999999)
+        assert result.code == 1
+        assert result.err == (
+            f"landscape: error: workers must be at most {max(64, 4 * processors)} on this machine "
+            f"of {processors} processors, got 9,999,999; more only wait for each other\n"
+        )
+    assert not (trained / "scans" / "many.h5").exists()
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ("scan", "--plane", "line", "--size", 3, "--across", "sharpest", "--seed", 1),
+            "--across changes nothing on plane line",
+        ),
+        (
+            ("scan", "--plane", "line", "--size", 3, "--extent", 1, "--rise", 5),
+            "--rise changes nothing where the extent is given, 1",
+        ),
+        (
+            ("scan", "--plane", "line", "--size", 3, "--exact", "--cap", 5),
+            "--cap changes nothing where every point is measured",
+        ),
+        (
+            ("scan", "--plane", "line", "--size", 3, "--planes", 2, "--tolerance", 0.1),
+            "--tolerance changes nothing for several planes, which are measured throughout",
+        ),
+        (
+            ("diagnose", "--only", "units", "--epochs", 3, "--orders", 3),
+            "--epochs, --orders change nothing where nothing is trained",
+        ),
+        (
+            ("diagnose", "--only", "units", "--json", "--evidence"),
+            "--evidence changes nothing beside --json, which has all of it",
+        ),
+        (
+            ("report", "--only-what-is-there", "--workers", 2, "--trust"),
+            "--workers, --trust change nothing beside --only-what-is-there",
+        ),
+        (
+            ("train", "--epochs", 2, "--steps", 3),
+            "--epochs changes nothing beside --steps",
+        ),
+        (
+            ("train", "--steps", 3, "--flight", 0, "--flight-mads", 3),
+            "--flight-mads changes nothing with --flight 0",
+        ),
+        (
+            ("train", "--steps", 3, "--data-root", "elsewhere"),
+            "--data-root changes nothing for data moons, which isn't downloaded",
+        ),
+    ],
+    ids=lambda one: " ".join(map(str, one)) if isinstance(one, tuple) else "",
+)
+def test_what_changes_nothing_is_said(landscape, trained, tmp_path, command, said):
+    name, *options = command
+    if name == "train":
+        subject = ("--model", "mlp", "--data", "moons", "--width", 4, "-o", tmp_path / "run")
+    else:
+        subject = (shutil.copytree(trained, tmp_path / "run"),)
+    result = landscape(name, *subject, *options, *([] if name == "report" else ["-q"]))
+    assert result.code == 0
+    notes = [line for line in result.err.splitlines() if line.startswith("landscape: note: --")]
+    assert notes == [f"landscape: note: {said}"]
+
+
+def test_the_users_file_may_set_what_changes_nothing_here(landscape, trained, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text('[scan]\nacross = "sharpest"\n')
+    run = shutil.copytree(trained, tmp_path / "run")
+    result = landscape("scan", run, "--plane", "line", "--size", 3, "-q", "--config", config)
+    assert (result.code, result.err) == (0, "")

@@ -232,10 +232,48 @@ def test_train_mode_is_tried_too():
 
 def test_a_loss_without_a_gradient():
     counted = lambda o, t: (o.argmax(1) != t).double()  # noqa: E731
+    place = f"{__file__}:{counted.__code__.co_firstlineno}"
     assert refused(Problem(nn.Linear(4, 2), (X, Y), loss=counted)) == (
         "a problem's gradient must run on its data, got RuntimeError: element 0 of tensors does "
-        "not require grad and does not have a grad_fn; LANDSCAPE_DEBUG=1 shows the traceback"
+        f"not require grad and does not have a grad_fn, of <lambda> at {place}; "
+        "LANDSCAPE_DEBUG=1 shows the traceback"
     )
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_a_librarys_loss_that_fails_is_named():
+    said = refused(Problem(nn.Linear(4, 2), (X, Y), loss=nn.L1Loss(reduction="none")))
+    assert said == (
+        "a problem's loss must run on its data, got RuntimeError: The size of tensor a (2) must "
+        "match the size of tensor b (8) at non-singleton dimension 1 on float32 (8, 2); int64 "
+        "(8,), of L1Loss; LANDSCAPE_DEBUG=1 shows the traceback"
+    )
+
+
+class Gone(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("kind", [Gone, GeneratorExit, StopIteration, SystemExit])
+def test_whatever_a_model_raises_is_one_line(kind):
+    class Raises(nn.Linear):
+        def forward(self, _):
+            raise kind("gone")
+
+    line = Raises.forward.__code__.co_firstlineno + 1
+    assert refused(Problem(Raises(4, 2), (X, Y))) == (
+        f"a problem's model must run on its data, got {kind.__name__}: gone on float32 (8, 4), "
+        f"at {__file__}:{line}; LANDSCAPE_DEBUG=1 shows the traceback"
+    )
+
+
+def test_ctrl_c_within_a_model_is_ctrl_c():
+    class Interrupted(nn.Linear):
+        def forward(self, _):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify(Problem(Interrupted(4, 2), (X, Y)))
 
 
 def test_a_sample_without_a_loss_is_named():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 
 from landscape.errors import LandscapeError
@@ -56,6 +56,11 @@ class Options:
         _ask(self.sketch >= 0, "sketch must be at least 0 numbers", self.sketch)
         limit = self.disk_limit
         _ask(limit is None or limit > 0, "disk limit must be above 0", limit)
+        for each in fields(self):
+            value = getattr(self, each.name)
+            name = each.name.replace("_", " ")
+            if isinstance(value, int):
+                _ask(value < 2**63, f"{name} must be at most 2**63 - 1", value)
 
     def recorded(self, layout: Layout) -> Layout | None:
         """The tensors that rows hold, with their offset in a row; None for all.

@@ -111,6 +111,11 @@ class Settings:
         for name in ("eps", "clip"):
             value = getattr(self, name)
             _ask(value is None or 0 < value < math.inf, f"{name} must be above 0 and finite", value)
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if str(each.type).startswith("int"):
+                fits = value is None or value < 2**63
+                _ask(fits, f"{each.name.replace('_', ' ')} must be at most 2**63 - 1", value)
         self.of_optimizer()
         if self.nesterov and self.momentum == 0:
             raise LandscapeError("nesterov needs a momentum above 0, got 0.0; set --momentum 0.9")
