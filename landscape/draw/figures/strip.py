@@ -10,7 +10,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from landscape.draw.elements import episodes, plots
 from landscape.draw.look import theme
-from landscape.draw.look.scale import through
+from landscape.draw.look.scale import Scale, through
+from landscape.draw.look.style import Style
 from landscape.draw.sheet import page
 from landscape.quantities import number
 from landscape.store.scans.records import Scan
@@ -22,6 +23,8 @@ BENEATH = 0.135
 """Inches from the axis to its name."""
 LEAST = 3
 """Losses of the path that make a curve."""
+MOST = 6
+"""Numbers beside the axis."""
 APART = 0.04
 """Inches between a number beside the axis and the next."""
 
@@ -43,7 +46,7 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     """
     shown = [path for path in scan.paths if np.isfinite(path.true_loss).sum() >= LEAST]
     known = [path.true_loss[np.isfinite(path.true_loss)] for path in shown]
-    every = through(known, constant=float("nan"))
+    every = through(known, constant=float("nan"), style=Style(cap=np.inf))
     log = bool(np.concatenate(known).min() > 0)
     axes.set_yscale("log" if log else "linear")
     last = max(int(path.step[-1]) for path in shown)
@@ -53,7 +56,7 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     reach = (top / low) if log else (top - low)
     span = (low / reach**0.22, top * reach**0.1) if log else (low - 0.22 * reach, top + 0.1 * reach)
     axes.set_ylim(*(span if span[0] < span[1] else (low - 0.5, low + 0.5)))
-    axes.yaxis.set_major_locator(FixedLocator(_apart(axes, every.ticks(3))))
+    axes.yaxis.set_major_locator(FixedLocator(_ticks(axes, every)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     steps = [
@@ -99,11 +102,23 @@ def _beneath(axes: Axes, note: str) -> None:
         )
 
 
+def _ticks(axes: Axes, scale: Scale) -> list[float]:
+    """Return the most round losses whose numbers, written upwards, leave each other room."""
+    found: list[float] = []
+    for count in range(MOST, 1, -1):
+        ticks = sorted(scale.ticks(count).tolist())
+        kept = _apart(axes, ticks)
+        if kept == ticks:
+            return ticks
+        found = kept
+    return found
+
+
 def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:
-    """Return the ticks whose numbers, written upwards, leave each other room, from below."""
+    """Return those of the ticks, from below, whose numbers leave each other room."""
     kept: list[float] = []
     reach = -np.inf
-    for tick in sorted(ticks):
+    for tick in ticks:
         place = float(axes.transData.transform((1.0, tick))[1]) / theme.now().dpi
         half = page.inches(number(tick), theme.SMALL) / 2
         if place - half >= reach + APART:

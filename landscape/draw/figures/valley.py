@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -288,7 +289,12 @@ def _lowest(
         return
     loss, row, y = found
     at = np.array([where.middle[row], y * (one.slices.length[row] if distance else 1.0)])
-    contour.mark_lowest(axes, Labels(axes, size), at, contour.lowest_text(loss, brief=True))
+    placed = Labels(axes, size)
+    for line in axes.collections:  # the walls and the run itself
+        if isinstance(line, LineCollection):
+            for dash in line.get_segments():
+                placed.keep_clear(np.asarray(dash), 0.015)
+    contour.mark_lowest(axes, placed, at, contour.lowest_text(loss, brief=True))
 
 
 def _ruler(axes: Axes, one: Valley, where: Columns, across: float) -> None:
