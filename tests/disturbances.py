@@ -31,7 +31,7 @@ import traceback
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext
@@ -44,8 +44,6 @@ import numpy as np
 
 from landscape.store.check import verify
 from landscape.store.vetting import registry
-from landscape_cli import scan
-from landscape_cli.drawing import Draw
 from landscape_cli.interrupts import end_at_once
 from landscape_cli.main import app
 
@@ -66,8 +64,7 @@ class Command(NamedTuple):
     rounding: float = 0.0
     """Relative; how a scan evaluates points is chosen by their time, until something is saved."""
     warm: bool = True
-    """Whether workers are forks, which are there at once, and nothing is drawn beside a scan; else
-    they begin as users' do, and draw."""
+    """Whether workers are forks, which are there at once; else they begin as users' do."""
 
 
 class Done(NamedTuple):
@@ -139,6 +136,8 @@ def reported(place: Path) -> dict[str, Any]:
 TRAIN = ("train", *SMALL, "--steps", "60", "--record", "2")
 SCAN = ("scan", "run", "--plane", "line", "--size", "101", "--name", "mine", "-q")
 SCAN = (*SCAN, "--save-every", "0.001", "--strategy", "sequential", "--tolerance", "0")
+DRAWN = (*SCAN, "--workers", "2")
+SCAN = (*SCAN, "--no-figures")
 TWO = (*SCAN, "--workers", "2")
 DIAGNOSE = ("diagnose", "run", "--no-intervene", "-q", "--only", "units,functions,distances")
 SWEEP = (*TRAIN, "--lr", "0.05,0.1,0.2", "-o", "new")
@@ -149,7 +148,9 @@ COMMANDS = {
     "train": Command((*TRAIN, "-o", "new"), ("train", "--resume", "new", "-q"), trained),
     "scan": Command(SCAN, (*SCAN, "--resume"), scanned, ("run",), 1e-5),
     "scan --workers 2": Command(TWO, (*TWO, "--resume"), scanned, ("run",), 1e-5),
-    "scan --workers 2 anew": Command(TWO, (*TWO, "--resume"), scanned, ("run",), 1e-5, warm=False),
+    "scan --workers 2 anew": Command(
+        DRAWN, (*DRAWN, "--resume"), scanned, ("run",), 1e-5, warm=False
+    ),
     "diagnose": Command(DIAGNOSE, DIAGNOSE, diagnosed, ("run",)),
     "sweep": Command(SWEEP, SWEEP, swept),
     "sweep --workers 2": Command((*SWEEP, "--workers", "2"), (*SWEEP, "--workers", "2"), swept),
@@ -264,18 +265,12 @@ class Forks(ForkContext):
         return ours, theirs
 
 
-@contextmanager
-def nothing_drawn(*, quiet: bool) -> Iterator[Draw]:
-    yield lambda path, compared: None
-
-
-CONTEXT, DRAWING = multiprocessing.get_context, scan.drawing
+CONTEXT = multiprocessing.get_context
 
 
 def begin_workers(*, warm: bool) -> None:
     """See `Command.warm`."""
     multiprocessing.get_context = (lambda how: Forks()) if warm else CONTEXT
-    scan.drawing = nothing_drawn if warm else DRAWING
 
 
 def prepared(command: Command, made: Path, folder: Path) -> Prepared:
