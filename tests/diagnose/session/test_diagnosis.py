@@ -62,6 +62,7 @@ def test_the_verdict_is_strict_json(done):
     assert set(found) == {
         *("format", "version", "verdict", "motion", "landing", "layers", "also", "confidence"),
         *("events", "evidence", "overfitting", "mistakes", "caveats", "answers", "rests_on"),
+        "would_tell",
     }
     for item in found["evidence"].values():
         assert set(item) == {"value", "threshold", "meaning"}

@@ -86,8 +86,9 @@ def test_its_caption(found):
     assert caption(found(ESCAPE)) == (
         "Training loss of run high-lr (1f2e) and of 5 trainings from its snapshots. "
         "From the best snapshot (step 120), last loss of 2 × same rate, other orders: 0.1 to 2.3; "
-        "1 × a tenth of the rate: 0.01. From the end (step 200), last loss of 1 × other rates: ∞. "
-        "From initializations on the plateau, own steps, last loss of 1 × other rates: 2.3."
+        "1 × a tenth of the rate: 0.01. From the last weights (step 200), last loss of 1 × "
+        "other rates: ∞. From initializations on the plateau, own steps, last loss of 1 × other "
+        "rates: 2.3."
     )
 
 
