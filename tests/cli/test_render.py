@@ -36,6 +36,12 @@ def names(folder):
     return sorted(file.name for file in folder.iterdir())
 
 
+READY = (
+    "Training loss on an imported plane (x: x direction; y: y direction). Colours: the loss, on "
+    "the bar's scale and grey beyond its end; thin lines: equal loss."
+)
+
+
 def test_draws_a_foreign_surface(landscape, theirs, tmp_path):
     result = landscape("render", theirs)
     assert result.code == 0, result.err
@@ -48,11 +54,9 @@ def test_draws_a_foreign_surface(landscape, theirs, tmp_path):
         for kind in ("contour", "surface")
         for end in ("png", "pdf", "caption.txt", "caption.tex")
     ]
-    assert (figures / "theirs-contour.caption.tex").read_text() == (
-        "\\caption{Training loss on an imported plane, x direction against y direction.}\n"
-    )
+    assert (figures / "theirs-contour.caption.tex").read_text() == (f"\\caption{{{READY}}}\n")
     assert (figures / "theirs-contour.caption.txt").read_text() == (
-        "Training loss on an imported plane, x direction against y direction.\n\n"
+        f"{READY}\n\n"
         "Mean loss on a plane along the directions of net_weights.h5, imported from theirs.h5: "
         "its weights are not in that file. Axes: x: x direction (unknown unit); y: y direction "
         "(unknown unit). Grid: 7 × 4 points, x −1 to 1, y −0.5 to 1, 24 of 28 of them measured. "

@@ -21,7 +21,7 @@ def adamw(landscape, tmp_path_factory):
     assert result.code == 0, result.err
     loss = read(folder / "average").trajectory.measures["train_loss"][-1]
     assert result.out.splitlines()[-2:] == [
-        f"average of the weights: train loss {loss:.4g} at the end; {folder / 'average'}",
+        f"average of the weights: last train loss {loss:.4g}; {folder / 'average'}",
         f"next: landscape scan {folder}",
     ]
     return folder

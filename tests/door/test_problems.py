@@ -94,7 +94,7 @@ def test_a_problem_of_the_stages_is_taken_as_it_is(blobs):
 
 def test_captions_say_that_there_is_no_run(blobs):
     caption = blobs.scan("line", size=3).caption
-    assert caption.startswith("Training loss on the line through the given weights, random")
+    assert caption.startswith("Training loss on the line through the given weights (x: random")
     assert "on a line through the given weights of a model, as they are." in caption
 
 
