@@ -59,7 +59,7 @@ def _csv(scan: Scan, name: str) -> Files:
         files[f"{name}-path.csv"] = partial(tables.paths, scan)
     if scan.points:
         files[f"{name}-points.csv"] = partial(tables.points, scan)
-    return files | _certificate(scan, name)
+    return {**files, **_certificate(scan, name)}
 
 
 def _npz(scan: Scan, name: str) -> Files:
@@ -71,7 +71,7 @@ def _valley_csv(valley: Valley, name: str) -> Files:
         f"{name}-grid.csv": partial(valley_tables.grid, valley),
         f"{name}-rows.csv": partial(valley_tables.rows, valley),
     }
-    return files | _certificate(valley, name)
+    return {**files, **_certificate(valley, name)}
 
 
 def _certificate(scanned: Scan | Valley, name: str) -> Files:

@@ -61,8 +61,9 @@ def replayed(exact: Scan | Valley, *, tolerance: float, cap: str, draw: int) -> 
         errors={},
         subset={},
     )
-    if isinstance(scan, Valley):
+    if isinstance(scan, Valley) and isinstance(exact, Valley):
         return _replayed_valley(scan, exact, limits, draw)
+    assert isinstance(scan, Scan)
     scan = replace(scan, plane=replace(scan.plane, seed=draw))
     refinement = Refinement(scan, tolerance, {}, limits, [point.xy for point in scan.points])
     _fill(scan, exact, refinement)

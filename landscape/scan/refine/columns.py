@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -40,7 +41,8 @@ class ColumnRefinement(Refinement):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._columns = np.arange(self.scan.measured.size).reshape(self.scan.measured.shape)
+        shape = self.scan.measured.shape
+        self._columns: Rows = np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
         self._centres = self._columns[:, int(np.abs(self.scan.y).argmin())]
         self._take(self._centres[self.recorded])
         self._caution = CAUTION

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from landscape.store.scans import valley_sentences
+from landscape.store.scans.certificates import Certificate
 from landscape.store.scans.valleys import NEAR, Slices, WalkedPath
 
 
@@ -54,3 +58,28 @@ def test_landmarks_are_among_finite_losses():
     steps, loss = np.arange(6), np.array([np.nan, 3.0, np.inf, 1.0, 2.0, np.nan])
     assert WalkedPath(steps, steps * 1.0, loss).landmarks() == {"start": 1, "best": 3, "end": 4}
     assert WalkedPath(steps, steps * 1.0, np.full(6, np.nan)).landmarks() == {}
+
+
+def test_what_a_tolerance_leaves_open_is_said_as_of_planes(planted):
+    measured = np.zeros((24, 21), bool)
+    measured[::2] = True
+    tested = Certificate(
+        0.01,
+        2,
+        np.array([[3.0, -0.5], [7.0, 0.5]]),
+        {"train_loss": np.array([0.5, 3.1])},
+        {"train_loss": np.array([0.501, 3.0])},
+        {"train_loss": 2.0},
+        {"train_loss": 0.002},
+        np.array([True, False]),
+    )
+    one = replace(planted.valley(), tolerance=0.01, measured=measured, certificate=tested)
+    said = " ".join(valley_sentences.remarks(one))
+    assert (
+        "50 % of the points are measured, the others interpolated along their column alone, which "
+        "was tested at 2 held-out random points (attempt 2). Of those below the cap none was taken "
+        "to lie above it; losses above are only known to be above, and within a factor 1.5. "
+        "Tolerance 1 %: training loss below 2, at 1 of them, 0.2 % off on average, 95 % below "
+        "0.2 %. Further off are, with 95 % confidence, at most 95 % of the points where losses "
+        "below the cap were expected and 95 % elsewhere."
+    ) in said
