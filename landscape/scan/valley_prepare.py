@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,6 @@ def _begun(
     found = _slices(trajectory, rows, far)
     shape, draws = (len(rows), len(y)), slices.DRAWS if choice.across == "random" else 1
     names, further = of_problem(problem), stored(request.grid.measures)
-    begins_with = request.evaluation.tolerance and request.evaluation.samples is not None
     measures = {name: np.full(shape, np.nan) for name in (*names, *further)}
     estimated = request.evaluation.tolerance or request.evaluation.samples is not None
     # Of fewer samples are losses alone; what is interpolated is everything.
@@ -132,10 +131,15 @@ def _begun(
         | {valleys.PRECISION: crossings.PRECISION},
         tolerance=request.evaluation.tolerance,
         errors={name: np.full(shape, np.nan) for name in uncertain} if estimated else {},
-        subset={name: np.full(shape, np.nan) for name in names}
-        if begins_with and choice.across == "random"
-        else {},
+        subset={name: np.full(shape, np.nan) for name in _beneath(request, names)},
     )
+
+
+def _beneath(request: Request, names: Sequence[str]) -> Sequence[str]:
+    """What fewer samples are evaluated for at all points, before others are interpolated."""
+    evaluation = request.evaluation
+    two = evaluation.tolerance > 0 and evaluation.samples is not None
+    return names if two and request.plane.across == "random" else ()
 
 
 def unit(choice: PlaneChoice) -> str:

@@ -76,7 +76,7 @@ class ColumnRefinement(Refinement):
         there = np.zeros(len(self._known), bool)
         there[known] = True
         promises = self._promises
-        return Columns(
+        return ColumnInterpolants(
             self._columns.shape[1],
             lambda number: self._interpolant(number, there[self._columns[number]], promises),
         )
@@ -100,7 +100,7 @@ class ColumnRefinement(Refinement):
         return made
 
 
-class Columns:
+class ColumnInterpolants:
     """What measured points of a grid (N, n) say about others in their own column."""
 
     def __init__(self, width: int, of: Callable[[int], Interpolant]) -> None:
