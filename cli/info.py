@@ -107,8 +107,7 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
 
 
 def _about_run(run: Run) -> dict[str, Any]:
-    from landscape.sgd import lock
-    from landscape.store import read, summary
+    from landscape.store import lock, read, summary
 
     about = summary.of_run(run)
     about["killed"] = about["status"] == "running" and not lock.held(run.folder)
@@ -131,7 +130,7 @@ def _damages(path: Path, about: Mapping[str, Any]) -> list[str]:
 
 
 def _verified(run: Path) -> list[str]:
-    from landscape.sgd import lock
+    from landscape.store import lock
     from landscape.store.check import verify
 
     begins = lock.held(run) and not (run / "trajectory.h5").is_file()

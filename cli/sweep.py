@@ -209,8 +209,6 @@ class SweepCommand(Command):
 
 def _lists(command: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict[str, list[str]]:
     """The options that several values were given for, or that ``--sweep`` names."""
-    from landscape.sgd.sweeps import split
-
     assert command is not None
     hints = typing.get_type_hints(command)
     numeric = [
@@ -227,6 +225,26 @@ def _lists(command: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict
             raise LandscapeError(f"sweep must be NAME=A,B, got {pair}")
         found[_key(name.strip(), hints, given)] = split(text, name)
     return found
+
+
+def split(text: str, name: str) -> list[str]:
+    """The values of a list such as ``0.1,0.2``; commas inside brackets and quotes don't count.
+
+    Raises:
+        LandscapeError: a value is empty.
+    """
+    parts, depth, quoted = [""], 0, False
+    for letter in text:
+        quoted ^= letter == '"'
+        depth += 0 if quoted else (letter in "[{(") - (letter in "]})")
+        if letter == "," and depth == 0 and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    values = [part.strip() for part in parts]
+    if not all(values):
+        raise LandscapeError(f"{name} must be values with commas between them, got {text!r}")
+    return values
 
 
 def _key(name: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ ORDER = (
     *("problem", "store", "sgd", "curvature", "plane", "scan", "diagnose", "draw"),
     *("report", "door"),
 )
-STORE_NEEDS = {"landscape", "numpy", "h5py", *sys.stdlib_module_names}
+STORE_NEEDS = {"landscape", "numpy", "h5py", "filelock", *sys.stdlib_module_names}
 COMMAND_LINE = {"cli", "landscape_cli", "typer", "rich", "click"}
 SLOW_TO_IMPORT = {"torch", "scipy", "h5py", "matplotlib", "pyvista", "vtk"}
 PRINTS, READS = "cli/printing.py", "landscape/store/hdf5.py"
@@ -64,7 +64,7 @@ def library_import(stage: str, name: str) -> Iterator[str]:
     if package == "torch" and stage == "draw":
         yield "imports torch, which draw must not"
     if stage == "store" and package not in STORE_NEEDS:
-        yield f"imports {name}: store needs only NumPy and h5py"
+        yield f"imports {name}: store needs only NumPy, h5py, filelock"
     other = inside.split(".")[0]
     if package == "landscape" and other in ORDER and other != stage:
         if ORDER.index(other) > ORDER.index(stage):
@@ -219,7 +219,11 @@ def test_an_import_from_below_is_found(file: str, code: str, name: str) -> None:
     ("file", "code", "objection"),
     [
         ("landscape/draw/a.py", "import torch.nn as nn", "imports torch, which draw must not"),
-        ("landscape/store/a.py", "import torch", "imports torch: store needs only NumPy and h5py"),
+        (
+            "landscape/store/a.py",
+            "import torch",
+            "imports torch: store needs only NumPy, h5py, filelock",
+        ),
         ("landscape/sgd/a.py", "import h5py", "imports h5py, which only store may"),
         ("landscape/sgd/a.py", "from rich import a", "imports rich.a, which only cli may"),
         ("landscape/sgd/a.py", "import landscape_cli", "imports landscape_cli, which only cli may"),
@@ -415,10 +419,15 @@ def test_importing_the_root_imports_nothing_slow() -> None:
     assert not loaded & {"numpy", *SLOW_TO_IMPORT}
 
 
-def test_help_imports_nothing_slow() -> None:
-    loaded = loaded_by(
-        "import sys; sys.argv = ['landscape', '--help']; from landscape_cli.main import app; app()"
-    )
+def loaded_by_command(*arguments: str) -> set[str]:
+    """Return the same of a command."""
+    line = ["landscape", *arguments]
+    return loaded_by(f"import sys; sys.argv = {line}; from landscape_cli.main import app; app()")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help")])
+def test_help_imports_nothing_slow(arguments: tuple[str, ...]) -> None:
+    loaded = loaded_by_command(*arguments)
     assert "landscape_cli" in loaded
     assert not loaded & SLOW_TO_IMPORT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from landscape.errors import LandscapeError
-from landscape.sgd import lock
+from landscape.store import lock
 from landscape.store.files import remove_unfinished
 from landscape.store.scans import scanfile, valleyfile
 from landscape.store.scans.records import Scan

@@ -10,7 +10,6 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
-from landscape.sgd import lock
 from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.plan import RecordingPlan
 from landscape.sgd.recording.recorder import DONE, Recorder
@@ -18,6 +17,7 @@ from landscape.sgd.training.own import Remaker
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import TrainingState
 from landscape.sgd.training.train import Step, steps
+from landscape.store import lock
 from landscape.store.run import Run, read
 from landscape.store.trajectories import resumefile
 

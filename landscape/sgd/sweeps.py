@@ -19,11 +19,10 @@ from landscape import cluster
 from landscape.errors import LandscapeError
 from landscape.problem.load import file_hash
 from landscape.problem.problem import Problem
-from landscape.sgd import lock
 from landscape.sgd.recording.recorder import DONE
 from landscape.sgd.setup import TrainingSetup, begin, go_on
 from landscape.sgd.training.train import Step
-from landscape.store import provenance
+from landscape.store import lock, provenance
 from landscape.store import run as runs
 from landscape.store import sweep_folder as sweeps
 from landscape.store.sweep_folder import Sweep
@@ -66,26 +65,6 @@ def default_name(setup: TrainingSetup, varied: Sequence[str]) -> str:
     """What a sweep's folder is called unless it is given another name."""
     words = [word for name, word in setup.subject().items() if name not in varied]
     return "-".join([*words, "by", *varied])
-
-
-def split(text: str, name: str) -> list[str]:
-    """The values of a list such as ``0.1,0.2``; commas inside brackets and quotes don't count.
-
-    Raises:
-        LandscapeError: a value is empty.
-    """
-    parts, depth, quoted = [""], 0, False
-    for letter in text:
-        quoted ^= letter == '"'
-        depth += 0 if quoted else (letter in "[{(") - (letter in "]})")
-        if letter == "," and depth == 0 and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    values = [part.strip() for part in parts]
-    if not all(values):
-        raise LandscapeError(f"{name} must be values with commas between them, got {text!r}")
-    return values
 
 
 def combinations(varied: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:

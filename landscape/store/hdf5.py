@@ -22,6 +22,8 @@ CACHE_BYTES = 2**18
 """HDF5 keeps this much of every data set read, of every shard; its default is 32 times as much."""
 MOST_REPLACEMENTS = 100
 NO_RULES = FileRules()
+_fitting: dict[Path, tuple[registry.Identity, FileRules]] = {}
+"""Files as they were when they were last held to a format's rules."""
 DAMAGED = (
     *(OSError, RuntimeError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError),
     MemoryError,
@@ -237,7 +239,8 @@ def reading(
         path: where it is.
         format_name: what its attribute ``format`` must say.
         version: the newest one that can be read.
-        rules: what such a file holds; checked before anything is read.
+        rules: what such a file holds; checked before anything is read, once for as long as the
+            file stays as it is.
         shows: as for `open_file`.
 
     Raises:
@@ -255,5 +258,8 @@ def reading(
             )
         if not shows:
             check_sources(path, file.declared.sources)
-        check(path, file, file.declared, rules)
+        seen, by = _fitting.get(path, (None, None))
+        if seen != file.identity or by is not rules:
+            check(path, file, file.declared, rules)
+            _fitting[path] = file.identity, rules
         yield file

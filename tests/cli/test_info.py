@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
 import pytest
 
 from landscape.problem import builtin
-from landscape.sgd import Recorder, Settings, lock, resume, steps
-from landscape.store import read
+from landscape.sgd import Recorder, Settings, resume, steps
+from landscape.store import lock, read
 from landscape.store.scans import scanfile
 
 
@@ -27,6 +29,17 @@ def strict(text):
         raise AssertionError(constant)
 
     return json.loads(text, parse_constant=never)
+
+
+def test_waits_for_no_torch(run):
+    code = (
+        "import sys; from landscape_cli.main import app; app(standalone_mode=False); "
+        "print('torch' in sys.modules)"
+    )
+    line = [sys.executable, "-c", code, "info", str(run)]
+    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0] == f"{run}: a run, finished"
+    assert said[-1] == "False"
 
 
 def test_a_run_in_words(landscape, run):

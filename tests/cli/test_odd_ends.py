@@ -17,8 +17,7 @@ import time
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.sgd import lock
-from landscape.store import summary
+from landscape.store import lock, summary
 from landscape_cli import interrupts
 
 from .mounts import script

@@ -7,11 +7,34 @@ import numpy as np
 import pytest
 import torch
 
+from landscape.errors import LandscapeError
 from landscape.store import read
+from landscape_cli.sweep import split
 
 SMALL = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 2)
 SWEEP = (*SMALL, "--lr", "0.1,0.3", "--seeds", 2)
 NAMES = ["lr0.1-seed0", "lr0.1-seed1", "lr0.3-seed0", "lr0.3-seed1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("0.1", ["0.1"]),
+        ("0.1, 0.2", ["0.1", "0.2"]),
+        ("[1,2],[3]", ["[1,2]", "[3]"]),
+        ('"a,b",c', ['"a,b"', "c"]),
+        ('{"a": 1, "b": [2, 3]},null', ['{"a": 1, "b": [2, 3]}', "null"]),
+    ],
+)
+def test_split(text, values):
+    assert split(text, "lr") == values
+
+
+@pytest.mark.parametrize("text", ["0.1,", ",", "", "1,,2"])
+def test_an_empty_value_is_refused(text):
+    with pytest.raises(LandscapeError) as caught:
+        split(text, "lr")
+    assert str(caught.value) == f"lr must be values with commas between them, got {text!r}"
 
 
 def weights(folder):

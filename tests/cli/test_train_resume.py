@@ -195,7 +195,7 @@ def test_no_run(landscape, tmp_path):
 
 def test_a_second_process_is_refused_and_a_dead_one_forgotten(landscape, half):
     script = (
-        "import sys, time; from pathlib import Path; from landscape.sgd import lock; "
+        "import sys, time; from pathlib import Path; from landscape.store import lock; "
         "held = lock.acquire(Path(sys.argv[1])); print('locked', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
@@ -209,7 +209,7 @@ def test_a_second_process_is_refused_and_a_dead_one_forgotten(landscape, half):
         "landscape: error: a run must be trained by one process at a time, another one is at work "
         f"on {half}; wait for it, or end it first\n"
     )
-    from landscape.sgd import lock
+    from landscape.store import lock
 
     lock.release(lock.acquire(half))
 

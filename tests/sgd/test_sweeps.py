@@ -9,7 +9,7 @@ import torch
 from landscape import sgd
 from landscape.errors import LandscapeError
 from landscape.sgd import Options, Settings, TrainingSetup
-from landscape.sgd.sweeps import combinations, default_name, plan, split
+from landscape.sgd.sweeps import combinations, default_name, plan
 from landscape.store import read
 from landscape.store.provenance import command
 
@@ -18,27 +18,6 @@ SMALL = TrainingSetup(
     settings=Settings(epochs=1),
     options=Options(flight=0),
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        ("0.1", ["0.1"]),
-        ("0.1, 0.2", ["0.1", "0.2"]),
-        ("[1,2],[3]", ["[1,2]", "[3]"]),
-        ('"a,b",c', ['"a,b"', "c"]),
-        ('{"a": 1, "b": [2, 3]},null', ['{"a": 1, "b": [2, 3]}', "null"]),
-    ],
-)
-def test_split(text, values):
-    assert split(text, "lr") == values
-
-
-@pytest.mark.parametrize("text", ["0.1,", ",", "", "1,,2"])
-def test_an_empty_value_is_refused(text):
-    with pytest.raises(LandscapeError) as caught:
-        split(text, "lr")
-    assert str(caught.value) == f"lr must be values with commas between them, got {text!r}"
 
 
 def test_every_combination_the_last_varying_fastest():

@@ -14,8 +14,7 @@ from landscape.diagnose.verdict.verdict import Verdict
 from landscape.diagnose.verdict.wording import headline
 from landscape.errors import LandscapeError
 from landscape.problem.rebuild import to_record
-from landscape.sgd import lock
-from landscape.store import analysis, names, strict, sweep_outcomes, verdicts
+from landscape.store import analysis, lock, names, strict, sweep_outcomes, verdicts
 from landscape.store.files import remove_unfinished, write_bytes
 from landscape.store.json_shapes import VERDICT as SHAPE
 from landscape.store.names import read_text

@@ -22,12 +22,14 @@ from landscape.scan.speed.engine import Engine, TilePlan
 from landscape.scan.speed.options import DEFAULT, Evaluation
 from landscape.scan.speed.strategies import AUTO, Strategy, UnsuitableError
 from landscape.scan.speed.strategies.base import PointlessError, example
-from landscape.scan.speed.trial import TileTrial
+from landscape.scan.speed.trial import TileTrial, clock
 from landscape.store.scans.records import Floats, Plane
 
 MOST_SECONDS, MOST_SHARE = 5.0, 0.03
 """Choosing takes the smaller one: seconds, or the share of what the scan will take by the best
 strategy known so far."""
+LEAST_SECONDS = 0.25
+"""But so many at least: nobody notices them, and a strategy found is worth a factor of two."""
 FORCED_SECONDS = 1.0
 PLAIN = 256
 """The plain loop's batch until another one is seen to be faster."""
@@ -39,12 +41,16 @@ CLOSE = 1.3
 """Candidates within this factor of each other are timed in turn; each one's fastest counts."""
 TURNS, FINAL_TURNS = 2, 4
 """So often: a new candidate and the best one, and all close to the best at the end."""
-TRYING, CLIMBING = 0.5, 0.85
-"""The shares of the time after which no other strategies are tried, and no other tiles."""
-TILE_SHARE = 1 / 40
-"""Of the time for choosing, what a first tile may take, going by the plain loop."""
-FIRST = {True: (16, 256), False: (1, 64)}
-"""The first tile tried, (points, samples): of strategies that take several points, and others."""
+PLAIN_SHARE, TRYING, CLIMBING = 0.1, 0.5, 0.85
+"""The shares of the time after which no other batches of the plain loop are tried, no other
+strategies, and no other tiles."""
+TRY = 5
+"""So many points' time another batch of the plain loop takes to try, at most."""
+TILE_SHARE, AGAIN_SHARE = 1 / 40, 1 / 10
+"""Of the time for choosing, what a first tile may take, going by the plain loop, and what a tile
+may take that is timed again however slow it was at first."""
+FIRST_POINTS, FIRST_BATCH = 16, 256
+"""The first tile tried of strategies that take several points; of others it is the plain loop's."""
 LARGE = 2**20
 """Bytes of weights from which on what candidates hold is looked after."""
 WEIGHTS_SHARE = 4
@@ -132,10 +138,11 @@ class StrategyChoice:
     seconds: dict[TilePlan, float] = field(default_factory=dict)
     ways: dict[str, Strategy] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
 
     def choose(self, names: Sequence[str]) -> None:
         """Try the strategies ``names``, and have the engine adopt the best."""
+        self._now = clock(self.engine.vector.device)
+        self._started = self._now()
         self._lanes = self.engine.threads if self.engine.divisible else 1
         copies = 4 * (self._lanes - 1) * len(self.engine.vector)
         if copies > self.engine.memory // WEIGHTS_SHARE:
@@ -149,17 +156,33 @@ class StrategyChoice:
             self.engine.adopt(plain, self.ways["sequential"])
             self.engine.seconds = a_point
             return
+        self._vary_plain(plain)
         for name in sorted(names, key=ORDER.index):
-            if self._spent() >= TRYING and self.seconds.keys() - {plain}:
+            if self._spent() >= TRYING and any(plan.name != "sequential" for plan in self.seconds):
                 break  # late, but there is something else than the plain loop
             self._try(name)
         if "sequential" not in names and any(plan.name in names for plan in self.seconds):
-            self.seconds.pop(plain)  # it was timed only to know the scan's length
+            # The plain loop was timed only to know the scan's length.
+            self.seconds = {plan: s for plan, s in self.seconds.items() if plan.name in names}
         self._climb()
         self._final()
         best = self._best
         note = "; ".join(f"not {name}: {reason}" for name, reason in self.refused.items())
         self._adopt(best, note)
+
+    def _vary_plain(self, plain: TilePlan) -> None:
+        """Let the plain loop's batch grow, or shrink, while that makes it faster."""
+        for factor in (4.0, 0.25):
+            best = plain
+            # A try takes a few points' time.
+            while self._spent() + TRY * self.seconds[best] / self._allowed < PLAIN_SHARE:
+                other = self._within(replace(best, batch_size=int(best.batch_size * factor)))
+                if other in self.seconds or other.batch_size < SMALLEST:
+                    break
+                self._time(other, self.ways["sequential"])
+                if self.seconds[other] > self.seconds[best]:
+                    break
+                best = other
 
     def _adopt(self, best: TilePlan, note: str) -> None:
         """Take a plan: side by side on one thread each, or on all threads, as is faster."""
@@ -186,12 +209,12 @@ class StrategyChoice:
     @property
     def _allowed(self) -> float:
         scan = min(self.seconds.values()) * len(self.xy) / self._lanes
-        allowed = min(MOST_SECONDS, MOST_SHARE * scan)
+        allowed = max(LEAST_SECONDS, min(MOST_SECONDS, MOST_SHARE * scan))
         return max(allowed, FORCED_SECONDS) if self.forced else allowed
 
     def _spent(self) -> float:
-        """The share of the allowed time that is over."""
-        return (time.perf_counter() - self.started) / self._allowed
+        """The share of the allowed time that is over, by the clock that candidates are timed by."""
+        return (self._now() - self._started) / self._allowed
 
     def _try(self, name: str) -> None:
         """Make a strategy, compare it with the plain loop and time its first tile."""
@@ -222,12 +245,20 @@ class StrategyChoice:
 
     def _first(self, name: str, way: Strategy) -> TilePlan:
         """The first tile, smaller where it would take too much of the time."""
-        points, batch_size = FIRST[way.at_once]
+        points, batch_size = FIRST_POINTS, FIRST_BATCH
+        if not way.at_once:
+            points, batch_size = 1, self._plain_batch
         passes = sum(len(samples) for samples in self.engine.sets.values())
         most = TILE_SHARE * self._allowed * passes / min(self.seconds.values()) / points
         while batch_size > SMALLEST and batch_size > most:
             batch_size //= 2
         return TilePlan(name, points, batch_size)
+
+    @property
+    def _plain_batch(self) -> int:
+        """The plain loop's fastest so far."""
+        plain = [plan for plan in self.seconds if plan.name == "sequential"]
+        return min(plain, key=self.seconds.__getitem__).batch_size
 
     def _climb(self) -> None:
         """Vary the best tile by factors of two until nothing gets better or time runs out."""
@@ -271,9 +302,11 @@ class StrategyChoice:
         least = self.seconds[best] if best is not None else math.inf
         trial = TileTrial(self.engine, plan, way, self._probes(plan.points))
         self.seconds[plan] = found = trial.seconds(1)
-        # The first time is a cold one, but what takes long isn't timed again to see if it was that.
-        if found < HOPELESS * least or trial.tile_seconds < TILE_SHARE * self._allowed:
-            self.seconds[plan] = found = min(found, trial.seconds(1))
+        # The first time is a cold one; of several points it is recorded, the next time compared.
+        for _ in range(2 if way.at_once else 1):
+            # What takes long isn't timed again to see if it was that.
+            if found < HOPELESS * least or trial.tile_seconds < AGAIN_SHARE * self._allowed:
+                self.seconds[plan] = found = min(found, trial.seconds(1))
         if found > HOPELESS * least:
             return
         trials = [trial]

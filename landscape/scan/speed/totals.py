@@ -18,36 +18,38 @@ def totals(
 
     On outputs in float64 and in float64, on the outputs' device.
     """
-    if points > 1:
-        targets = targets.repeat(points, *(1,) * (targets.ndim - 1))
-    batch = Batch((None, targets), len(targets))
-    found = _classified(how, outputs, targets) if _by_class(how, outputs, targets) else {}
+    found = _classified(how, outputs, targets, points) if _by_class(how, outputs, targets) else {}
     left = tuple(name for name in how.names if name not in found)
     if left:
-        found |= how.of(outputs, batch, names=left)
+        if points > 1:
+            targets = targets.repeat(points, *(1,) * (targets.ndim - 1))
+        found |= how.of(outputs, Batch((None, targets), len(targets)), names=left)
     return added([found[name] for name in how.names], points, moments=moments)
 
 
 def _by_class(how: Objective, outputs: Tensor, targets: Tensor) -> bool:
     loss = how.loss
     plain = isinstance(loss, CrossEntropy) and loss.weight is None and not loss.label_smoothing
-    return plain and outputs.ndim == 2 and has_accuracy(outputs, targets)
+    return plain and outputs.ndim == 2 and has_accuracy(outputs[: len(targets)], targets)
 
 
-def _classified(how: Objective, outputs: Tensor, targets: Tensor) -> dict[str, Ratio]:
-    """Cross-entropy and accuracy of logits (N, C): the same in a quarter of PyTorch's time.
+def _classified(how: Objective, outputs: Tensor, targets: Tensor, points: int) -> dict[str, Ratio]:
+    """Cross-entropy and accuracy (K, B) of logits (K·B, C) with labels (B,).
 
-    Its softmax is vectorized over samples, not over a handful of classes.
+    The same as PyTorch's in a quarter of its time: its softmax is vectorized over samples, not over
+    a handful of classes, and what labels alone decide is computed once for all points.
     """
     assert isinstance(how.loss, CrossEntropy)
     outputs, targets = exact(outputs, targets)
-    by_class = outputs.t().contiguous()
-    targets = targets.long()
-    ignored = is_ignored(targets, how.loss.ignore_index)
-    logs = torch.log_softmax(by_class, 0).gather(0, targets.masked_fill(ignored, 0)[None])[0]
-    counts = None if how.complete else (~ignored).double()
-    found = {LOSS: Ratio(-logs.masked_fill(ignored, 0.0), counts)}
+    by_class = outputs.t().contiguous().view(-1, points, len(targets))
+    labels, counts, ignored = targets.long(), None, None
+    if not how.complete:
+        ignored = is_ignored(labels, how.loss.ignore_index)
+        labels, counts = labels.masked_fill(ignored, 0), (~ignored).double().expand(points, -1)
+    logs = torch.log_softmax(by_class, 0).gather(0, labels.expand(1, points, -1))[0]
+    losses = -logs if ignored is None else -logs.masked_fill(ignored, 0.0)
+    found = {LOSS: Ratio(losses, counts)}
     if how.measures.get("accuracy") is accuracy:
-        right = (outputs.max(1).indices == targets).double()
-        found["accuracy"] = Ratio(right, counts)
+        chosen = outputs.max(1).indices.view(points, -1)
+        found["accuracy"] = Ratio((chosen == targets).double(), counts)
     return found

@@ -18,7 +18,7 @@ from landscape.problem.examine import verify
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
 from landscape.problem.samples import length
-from landscape.sgd import consent, lock
+from landscape.sgd import consent
 from landscape.sgd.recording.averaged import AveragedRun
 from landscape.sgd.recording.cadence import DEFAULT
 from landscape.sgd.recording.intake import Intake
@@ -27,6 +27,7 @@ from landscape.sgd.recording.plan import RecordingPlan
 from landscape.sgd.training.settings import Settings
 from landscape.sgd.training.state import TrainingState
 from landscape.sgd.training.train import Step
+from landscape.store import lock
 from landscape.store import run as run_folder
 from landscape.store.hdf5 import whole
 from landscape.store.run import Run

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ from landscape.store.hdf5 import (
 from landscape.store.trajectories import constants
 from landscape.store.trajectories.rules import INDEX_RULES, SHARD_RULES
 from landscape.store.trajectories.scalars import SCALARS
-from landscape.store.vetting import gate
+from landscape.store.vetting import gate, registry
 from landscape.store.vetting.rules import check_datasets
 from landscape.store.vetting.shapes import parsed
 
@@ -413,9 +414,15 @@ def _check_shards(path: Path, shards: Sequence[Mapping[str, Any]]) -> None:
     gate.admit(*places)
     for place in places:
         try:
-            check_own(place)
-            check_datasets(place, declared(place), SHARD_RULES)
+            _check_shard(place, *registry.identity(place))
         except OSError as error:
             raise LandscapeError(
                 f"{path} needs its shard {place} whole, it can't be read: {error}; {remedy}"
             ) from error
+
+
+@lru_cache(maxsize=1024)
+def _check_shard(place: Path, *_identity: int) -> None:
+    """Look at a shard once for as long as it stays as it is."""
+    check_own(place)
+    check_datasets(place, declared(place), SHARD_RULES)

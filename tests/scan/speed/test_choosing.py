@@ -130,6 +130,25 @@ def test_a_sleep_is_not_counted_in_the_time_of_one_thread(monkeypatch):
         assert trial.seconds_in(way) > 0.2
 
 
+def test_the_plain_loops_batch_grows_while_that_is_faster_and_others_begin_with_it(monkeypatch):
+    made, xy = networks.problem("cnn"), networks.points()
+    best, timed = 4 * choosing.SMALLEST, []
+
+    def seconds(trial, *_):
+        timed.append(trial.plan)
+        return abs(np.log2(trial.plan.batch_size / best)) + 1.0
+
+    monkeypatch.setattr(choosing, "PLAIN", choosing.SMALLEST)
+    monkeypatch.setattr(choosing, "LEAST_SECONDS", 1e6)
+    monkeypatch.setattr(choosing.TileTrial, "seconds", seconds)
+    engine(made, networks.plane(made), xy)
+    sizes = {name: [plan.batch_size for plan in timed if plan.name == name] for name in FOLDED}
+    plain = [plan.batch_size for plan in timed if plan.name == "sequential"]
+    assert list(dict.fromkeys(plain))[:2] == [choosing.SMALLEST, best]
+    assert all(found[0] == best for found in sizes.values() if found)
+    assert any(sizes.values())
+
+
 def test_difference_in_tolerances():
     plain = np.array([1.0, np.nan, np.inf, 0.0])
     assert difference(plain, plain) == 0

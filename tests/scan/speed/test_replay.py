@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from landscape.scan.speed.replay import Recorded
+from landscape.scan.speed.replay import Recorded, in_rows
 
 from .recordings import Counted, over_points, random, stacked
 
@@ -18,11 +21,11 @@ def inference():
 
 MODELS = {
     "mlp": lambda: nn.Sequential(
-        nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 5), nn.GELU(), nn.Linear(5, 3)
+        nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 5), nn.GELU(), nn.Linear(5, 20)
     ),
     "norm": lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.BatchNorm1d(8), nn.Tanh()),
     "convolutions": lambda: nn.Sequential(
-        nn.Unflatten(2, (2, 2)), nn.Conv2d(3, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2)
+        nn.Unflatten(2, (2, 2)), nn.Conv2d(3, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 20)
     ),
     "attention": lambda: nn.TransformerEncoderLayer(4, 2, 8, batch_first=True),
 }
@@ -73,6 +76,39 @@ def test_what_only_the_fixed_ones_decide_is_done_once():
     made.fix([random(4, 3) + 1])
     assert operations(made, x) == ["aten::exp", "aten::mul.Tensor", "aten::t", "aten::matmul"]
     assert operations(made, x) == ["aten::matmul"]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("classes", "exchanged"), [(10, True), (17, False)])
+def test_a_last_layer_with_few_outputs_gives_them_class_by_class(classes, exchanged, bias):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, classes, bias=bias))
+    made, x = Recorded(over_points(model)), random(6, 12)
+    made.fix(stacked(model))
+    made([x]), made([x])
+    found = made([x])
+    assert found.stride() == ((6 * classes, 1, 6) if exchanged else (6 * classes, classes, 1))
+    rows = in_rows(found)
+    assert rows.shape == (18, classes)
+    assert (rows.t() if exchanged else rows).is_contiguous()
+    for point, weights in enumerate(zip(*stacked(model), strict=True)):
+        names = [name for name, _ in model.named_parameters()]
+        doubled = {name: value.double() for name, value in zip(names, weights, strict=True)}
+        wanted = functional_call(copy.deepcopy(model).double(), doubled, (x.double(),))
+        torch.testing.assert_close(found[point].double(), wanted, rtol=1e-5, atol=1e-6)
+        assert torch.equal(rows[6 * point : 6 * (point + 1)], found[point])
+
+
+def test_a_product_that_something_else_needs_stays_as_it_is():
+    def function(fixed, moving):
+        found = moving[0] @ fixed[0]
+        return found + found.sum(1, keepdim=True)
+
+    made, x, fixed = Recorded(function), random(2, 3, 4), [random(2, 4, 5)]
+    made.fix(fixed)
+    made([x]), made([x])
+    assert torch.equal(made([x]), function(fixed, [x]))
+    assert "aten::matmul" in operations(made, x)
 
 
 def test_what_nothing_needs_is_not_done():

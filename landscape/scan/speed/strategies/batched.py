@@ -12,7 +12,7 @@ from torch.func import functional_call, vmap
 
 from landscape.problem.weights import Layout, Parameter
 from landscape.scan.speed.evaluator import PointEvaluator
-from landscape.scan.speed.replay import Recorded
+from landscape.scan.speed.replay import Recorded, in_rows
 from landscape.scan.speed.strategies.base import UnsuitableError
 from landscape.store.scans.records import Floats
 
@@ -82,7 +82,7 @@ class Batched:
 
     def outputs(self, prepared: Any) -> Tensor:
         """Outputs (K·B, ...)."""
-        return self._recorded([prepared]).flatten(0, 1)
+        return in_rows(self._recorded([prepared]))
 
     def _one(self, weights: list[Tensor], inputs: Tensor) -> Any:
         return functional_call(self._model, self._stack.named(weights), (inputs,))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from landscape.scan.speed.evaluator import PointEvaluator
-from landscape.scan.speed.replay import Recorded
+from landscape.scan.speed.replay import Recorded, in_rows
 from landscape.scan.speed.strategies.base import PointlessError, example
 from landscape.scan.speed.strategies.batched import Stack, refuse_apart, refuse_one_by_one
 from landscape.scan.speed.strategies.first_layer import Responses, answering, find_first_layers
@@ -80,7 +80,7 @@ class SharedBatched:
         """Outputs (K·B, ...)."""
         inputs, responses = prepared
         mixed = self._responses.at(self._coordinates, responses)
-        return self._recorded([*mixed, inputs]).flatten(0, 1)
+        return in_rows(self._recorded([*mixed, inputs]))
 
     def _one(self, weights: list[Tensor], mixed: list[Tensor], inputs: Tensor) -> Any:
         with answering(self._responses.layers, mixed):

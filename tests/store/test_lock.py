@@ -6,7 +6,7 @@ import pytest
 from filelock import FileLock
 
 from landscape.errors import LandscapeError
-from landscape.sgd import lock
+from landscape.store import lock
 
 
 def test_one_at_a_time(tmp_path):
