@@ -374,7 +374,7 @@ class Watch:
         ]
         return torch.cat(shares) * weights
 
-    def _moments(self) -> dict[str, Tensor]:
+    def _moments(self) -> Mapping[str, Tensor]:
         """What the optimizers keep of each parameter; momentum is SGD's velocity."""
         found = flat_moments(
             [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from landscape.problem.weights import buffers, constants, flat, load_buffers, ti
 from landscape.sgd import escapes
 from landscape.sgd.recording.flight import Arrays, Flight, MomentsAt, joined
 from landscape.sgd.recording.plan import RecordingPlan
+from landscape.sgd.recording.shelf import shelved
 from landscape.sgd.recording.sketch import Sketch
 from landscape.sgd.recording.still import MovingBuffers, still_buffers
 from landscape.sgd.recording.tape import Tape
@@ -94,7 +96,8 @@ class Intake:
         intake._away, intake._constant = info["away"], info["constant"]
         for name in ("best", "previous"):
             if name in info:
-                setattr(intake, f"_{name}", (info[name], _moments_of(held, name)))
+                found = intake._shelved(_moments_of(held, name).items())
+                setattr(intake, f"_{name}", (info[name], found))
         return intake
 
     def take(self, step: Step) -> bool:
@@ -125,7 +128,7 @@ class Intake:
             self._evaluate(last, CADENCE, always=True)
         tape.add_moments(self._best)
         if self._previous is None or self._previous[0] != last.step:
-            moments = self._moments(last)
+            moments = self._shelved(self._each_moment(last))
             self._previous = (last.step, moments) if moments else None
         tape.add_moments(self._previous)
         return self._finite and is_finite(last.weights)
@@ -254,19 +257,27 @@ class Intake:
         self._previous = None
         if best == step.step:
             self._best = None
-        moments = self._moments(step)
+        moments = self._shelved(self._each_moment(step))
         self._previous = (step.step, moments) if moments else None
         if best == step.step:
             self._best = self._previous
 
     def _moments(self, step: Step) -> dict[str, NDArray[Any]]:
-        # One after the other: the optimizer's may be copies too, let go of as these are made.
-        live, found = dict(step.moments()), {}
-        for name in list(live):
-            value = live.pop(name)
-            part = self.plan.part(value) if value.ndim else value
-            found[name] = part.float().cpu().numpy().copy()
-        return found
+        return dict(self._each_moment(step))
+
+    def _each_moment(self, step: Step) -> Iterator[tuple[str, NDArray[Any]]]:
+        # One after the other: the optimizer's are copies too where they are put together.
+        live = step.moments()
+        for name in live:
+            yield name, self._array(live[name])
+
+    def _array(self, moment: Tensor) -> NDArray[Any]:
+        part = self.plan.part(moment) if moment.ndim else moment
+        return part.float().cpu().numpy().copy()
+
+    def _shelved(self, moments: Iterable[tuple[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+        """Moments that are kept for long: large ones in a file."""
+        return {name: shelved(value, self.writer.folder) for name, value in moments}
 
     def _settled(self) -> Step:
         """The last step with a model at its weights: a loop may have moved on, or half a step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -44,7 +44,7 @@ class Optimizer(ABC):
         """Move the weights, in place."""
 
     @abstractmethod
-    def moments(self) -> dict[str, Tensor]:
+    def moments(self) -> Mapping[str, Tensor]:
         """What it keeps between steps, by the name in files: (P,) each, or a number."""
 
     @abstractmethod
@@ -77,7 +77,7 @@ class PlainSGD(Optimizer):
         """Move the weights, in place."""
         self.weights.add_(self.update)
 
-    def moments(self) -> dict[str, Tensor]:
+    def moments(self) -> Mapping[str, Tensor]:
         """``velocity`` (P,), live."""
         return {"velocity": self._velocity}
 
@@ -122,7 +122,7 @@ class ByTorch(Optimizer):
         """Move the weights, in place, to where torch has them, to the bit."""
         self.weights.copy_(self._moved)
 
-    def moments(self) -> dict[str, Tensor]:
+    def moments(self) -> Mapping[str, Tensor]:
         """The state that torch keeps, ``optimizer/exp_avg`` and so on; empty before a step."""
         states = [self._optimizer.state.get(tensor, {}) for tensor in self._tensors]
         return flat_moments(states, [place.slice for place in self.places], self.update)
@@ -138,15 +138,34 @@ class ByTorch(Optimizer):
             }
 
 
+class FlatMoments(Mapping[str, Tensor]):
+    """Vectors by name that are put together one at a time, when they are asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Tensor]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> Tensor:
+        """A copy, as things are now."""
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._makers)
+
+
 def flat_moments(
     states: Sequence[Mapping[str, Any]], places: Sequence[slice], like: Tensor
-) -> dict[str, Tensor]:
+) -> FlatMoments:
     """The states of an optimizer's tensors as vectors like (P,) ``like``, zero in between.
 
     A tensor that no step has moved yet counts as zero. What isn't as long as its tensor is kept
     where it is a number that is the same for all (``step``), and left out otherwise.
     """
-    found: dict[str, Tensor] = {}
+    found: dict[str, Callable[[], Tensor]] = {}
     for name in dict.fromkeys(name for state in states for name in state):
         values = [_tensor(state.get(name)) for state in states]
         there = [value for value in values if isinstance(value, Tensor)]
@@ -154,15 +173,19 @@ def flat_moments(
             continue
         sizes = [place.stop - place.start for place in places]
         if all(v is None or _fits(v, size) for v, size in zip(values, sizes, strict=True)):
-            whole = torch.zeros_like(like)
-            for value, place in zip(values, places, strict=True):
-                if value is not None:
-                    whole[place] = reals(value).to(whole)
-            found[f"{OTHERS}{name}"] = whole
+            found[f"{OTHERS}{name}"] = partial(_whole, values, places, like)
         elif all(value.numel() == 1 for value in there):
             first = there[0].detach().reshape(())
             if all(torch.equal(value.detach().reshape(()), first) for value in there):
-                found[f"{OTHERS}{name}"] = first.clone()
+                found[f"{OTHERS}{name}"] = first.clone
+    return FlatMoments(found)
+
+
+def _whole(values: Sequence[Any], places: Sequence[slice], like: Tensor) -> Tensor:
+    found = torch.zeros_like(like)
+    for value, place in zip(values, places, strict=True):
+        if value is not None:
+            found[place] = reals(value).to(found)
     return found
 
 

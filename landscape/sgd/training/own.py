@@ -55,7 +55,7 @@ class OwnOptimizer(ByTorch):
         for group, share in zip(self._optimizer.param_groups, self._shares, strict=True):
             group["lr"] = share * lr
 
-    def moments(self) -> dict[str, Tensor]:
+    def moments(self) -> Mapping[str, Tensor]:
         """As a loop's are recorded: SGD's momentum is ``velocity``."""
         found = super().moments()
         if type(self._optimizer) is torch.optim.SGD:

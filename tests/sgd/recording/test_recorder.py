@@ -312,7 +312,8 @@ torch.manual_seed(0)
 inputs = torch.randn(16, SIDE)
 loss = lambda outputs, targets: (outputs - targets).square().mean(1)
 problem = Problem(nn.Linear(SIDE, SIDE, bias=False), (inputs, inputs), loss=loss)
-settings = Settings(lr=0.1, momentum=0.9, batch_size=8, steps=STEPS)
+momentum = {"momentum": 0.9} if sys.argv[4] == "sgd" else {}
+settings = Settings(lr=0.001, optimizer=sys.argv[4], **momentum, batch_size=8, steps=STEPS)
 Training(problem, settings)  # which tries the problem out
 if sys.argv[1] == "bare":
     training = Training(problem, settings, measured=False)
@@ -330,9 +331,11 @@ print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is in /proc")
-def test_memory_beside_the_ring_is_four_vectors(tmp_path):
-    """Of 9 million weights: last gradient and update, the best row's velocity and the last one's,
-    a quarter for the sketch. What waits for the disk is a row, 36 MB, as two are more than 64."""
+@pytest.mark.parametrize(("optimizer", "states"), [("sgd", 1), ("adamw", 2)])
+def test_memory_beside_the_ring(tmp_path, optimizer, states):
+    """Of 9 million weights: last gradient and update, one of the optimizer's states and its copy on
+    the way to the disk, a quarter for the sketch. What waits there is a row, 36 MB, as two are more
+    than 64."""
     vector = 4 * 3000**2
     ring = 8 * vector
 
@@ -341,6 +344,9 @@ def test_memory_beside_the_ring_is_four_vectors(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return 1024 * int(done.stdout)
 
-    recorded = peak("recorded", str(tmp_path / "run"), str(ring))
-    more = (recorded - peak("bare") - ring) / vector
+    where, size = str(tmp_path / "run"), str(ring)
+    recorded = peak("recorded", where, size, optimizer)
+    more = (recorded - peak("bare", where, size, optimizer) - ring) / vector
     assert more <= 4 + 1 / 4 + 1 + 20e6 / vector  # HDF5 takes some megabytes
+    kept = read(tmp_path / "run").trajectory
+    assert len(kept.moments(int(kept.step[-1]))) >= states
