@@ -22,6 +22,8 @@ TILE = 256 * 2**20
 """Bytes that evaluating may take: ``--memory`` of the scans."""
 VECTORS = 4
 """So many vectors of P numbers beside the model are allowed."""
+OF_DIAGNOSIS = 2**30
+"""Bytes that a diagnosis' graphs may take."""
 OF_TRAINING = 10
 """Of a training with SGD: its copy of the weights, velocity, update and the gradient twice are
 five, what is recorded beside the flight recorder is four and a quarter."""
@@ -127,7 +129,8 @@ def commands(size: str, folder: Path, points: int) -> Iterator[SizedCommand]:
     yield SizedCommand(f"scan valley, {grid}", scan(run, "valley", str(points)))
     yield SizedCommand(f"scan hessian, {few}×{few}", scan(imported, "hessian", few))
     yield SizedCommand(f"scan pca, {few}×{few}", scan(run, "pca", few))
-    yield SizedCommand("diagnose --no-intervene", ("diagnose", run, "--no-intervene", "--quiet"))
+    diagnosis = ("diagnose", run, "--no-intervene", "--quiet")
+    yield SizedCommand("diagnose --no-intervene", diagnosis, OF_DIAGNOSIS)
 
 
 def weights_file(size: str, folder: Path) -> tuple[str, ...]:
@@ -157,7 +160,8 @@ def print_sizes(sizes: Sequence[str], points: int, only: Sequence[str]) -> None:
             f"{points} × {points} points to the default tolerance, 64 sequences of "
             f"{language.TOKENS} tokens; Python and PyTorch alone take {alone.peak / 1e6:.0f} MB, "
             f"which the bound counts, beside the weights, {VECTORS} vectors as long (of a training "
-            f"{OF_TRAINING}, and its ring) and {TILE / 2**20:.0f} MiB for evaluating"
+            f"{OF_TRAINING}, and its ring) and {TILE / 2**20:.0f} MiB for evaluating (of a "
+            f"diagnosis {OF_DIAGNOSIS / 2**20:.0f})"
         )
         echo(ROW.format("P", "command", "time", "processor", "peak MB", "bound", "vectors"))
         for size in sizes:

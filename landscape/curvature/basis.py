@@ -18,7 +18,7 @@ BLOCK = 2**16
 """So many columns of all vectors are looked at together."""
 
 
-class Basis(Protocol):
+class KeptVectors(Protocol):
     """Rows of P numbers, orthonormal as far as whoever puts them there sees to it."""
 
     def __len__(self) -> int:
@@ -37,7 +37,7 @@ class Basis(Protocol):
         """Put these sums in place of the first k rows."""
 
 
-def basis(room: int, size: int, *, memory: int = MEMORY) -> Basis:
+def basis(room: int, size: int, *, memory: int = MEMORY) -> KeptVectors:
     """Room for so many vectors of ``size`` numbers, in float64 if that takes at most ``memory``.
 
     Else they are in float32 in a file that is gone with them, in the folder for temporary files.

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal, hessenberg
 
-from landscape.curvature.basis import MEMORY, Basis, basis
+from landscape.curvature.basis import MEMORY, KeptVectors, basis
 from landscape.errors import LandscapeError
 from landscape.store.scans.records import Floats
 
@@ -70,7 +70,7 @@ class Krylov:
     largest is at most the matrix's largest, the smallest at least its smallest.
     """
 
-    basis: Basis
+    basis: KeptVectors
     """Q (m, P), orthonormal rows; the first is the start."""
     values: Floats
     """(m,) Ritz values, ascending."""

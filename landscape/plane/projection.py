@@ -15,7 +15,7 @@ from landscape.store.scans.records import Floats, Plane
 from landscape.store.trajectories.trajectory import CADENCE, Trajectory
 
 CHUNK_BYTES = 64 * 2**20
-BLOCK = 2**20
+BLOCK = 2**18
 """So many columns are taken in float64 at a time."""
 
 
@@ -101,7 +101,7 @@ def _parts(directions: NDArray[Any]) -> Iterator[tuple[slice, Floats]]:
 def project(trajectory: Trajectory, plane: Plane) -> Projection:
     """Project all recorded rows; reads the weights some rows at a time (64 MB, or one row).
 
-    Memory beside these: two vectors of P numbers, and a million columns in float64.
+    Memory beside these: two vectors of P numbers, and a quarter of a million columns in float64.
 
     By least squares, whatever the angle between the directions: the point of the plane that is
     nearest to the weights.

@@ -27,10 +27,10 @@ def constant_loss(problem: Problem) -> float:
     """Training loss L0 of the best output that is the same for every sample.
 
     For cross-entropy the entropy of the class frequencies, -sum pi ln pi, of sequences and images
-    at each place; for any other loss a constant is optimized (L-BFGS in float64, started anew until it gains nothing, which losses
-    with kinks need). NaN where no minimum is found: the loss isn't finite or isn't bounded. And
-    where there is none: no single tensor as outputs and as targets, a loss of whole batches, or an
-    objective in place of a loss.
+    at each place; for any other loss a constant is optimized (L-BFGS in float64, started anew until
+    it gains nothing, which losses with kinks need). NaN where no minimum is found: the loss isn't
+    finite or isn't bounded. And where there is none: no single tensor as outputs and as targets, a
+    loss of whole batches, or an objective in place of a loss.
 
     >>> import torch
     >>> labels = torch.tensor([0, 0, 0, 1])
@@ -56,7 +56,7 @@ def constant_loss(problem: Problem) -> float:
         counts = ~is_ignored(every, loss.ignore_index)
         plain = loss.weight is None and not loss.label_smoothing
         counted = every[counts]
-        if plain and len(counted) and 0 <= int(counted.min()):
+        if plain and len(counted) and int(counted.min()) >= 0:
             if every.ndim == 1:
                 return _entropy(counted)
             if int(counted.max()) < outputs.shape[1]:
