@@ -284,15 +284,20 @@ class Problem:
             raise LandscapeError(
                 f"reduction must be one of {', '.join(REDUCTIONS)}, got {self.reduction}"
             )
+        self._check_counts()
+        self._check_functions()
+
+    def _check_counts(self) -> None:
         for option, least in (("batch_size", 1), ("draws", 2)):
             value = getattr(self, option)
             if value is None:
                 continue
             if isinstance(value, bool) or not hasattr(value, "__index__"):
                 raise LandscapeError(f"{option} must be a whole number, got {value!r}")
-            if not least <= value < 2**63:
-                raise LandscapeError(f"{option} must be from {least} to 2**63 - 1, got {value}")
-        self._check_functions()
+            if value < least:
+                raise LandscapeError(f"{option} must be at least {least}, got {value}")
+            if value >= 2**63:
+                raise LandscapeError(f"{option} must be at most 2**63 - 1, got {value}")
 
     def _check_functions(self) -> None:
         for role in ("loss", "objective", "penalty"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -147,3 +149,78 @@ def test_functions_are_no_names(images, role):
         f"a problem's {role} must be a function, got 'half_square'; landscape.problem has "
         "cross_entropy and half_square"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"measures": 3},
+            "a problem's measures must be functions by name, got 3; for example "
+            'measures={"accuracy": accuracy}',
+        ),
+        ({"measures": {"size": 3}}, "a measure must be a function, got 3 for size"),
+        (
+            {"measures": {3: abs}},
+            "a measure's name must be small letters, digits and _, and none of those that files "
+            "have, got 3",
+        ),
+        ({"collate": 3}, "collate must be a function, got 3"),
+        ({"augment": "flip"}, "augment must be a function, got 'flip'"),
+        ({"draw": 3}, "draw must be a function, got 3"),
+        ({"batch_size": "8"}, "batch_size must be a whole number, got '8'"),
+        ({"batch_size": True}, "batch_size must be a whole number, got True"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number, got 2.5"),
+        ({"batch_size": 2**63}, f"batch_size must be at most 2**63 - 1, got {2**63}"),
+        ({"terms": 3}, "a problem's terms are set by those who make one, got 3; leave it out"),
+        ({"notes": 3}, "a problem's notes are set by those who make one, got 3; leave it out"),
+    ],
+)
+def test_options_of_wrong_types_are_refused(options, said):
+    data = torch.zeros(5, 2), torch.zeros(5, dtype=torch.long)
+    with pytest.raises(LandscapeError, match=f"^{re.escape(said)}$"):
+        Problem(nn.Linear(2, 2), data, **options)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: x.to_sparse(), "a sparse_coo one at inputs; take its .to_dense()"),
+        (lambda x: x.to_sparse_csr(), "a sparse_csr one at inputs; take its .to_dense()"),
+        (
+            lambda x: x.to("meta"),
+            "one on the device meta, without any at inputs; make it on a device that has memory",
+        ),
+        (
+            lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8),
+            "a quantized one at inputs; take its .dequantize()",
+        ),
+        (
+            lambda x: torch.nested.nested_tensor(list(x)),
+            "a nested one at inputs; give a list of items and collate=, which pads them",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_tensors_whose_rows_cant_be_taken_are_refused(change, said):
+    data = change(torch.ones(5, 2)), torch.zeros(5, dtype=torch.long)
+    expected = f"training data must be dense tensors that hold values, got {said}"
+    with pytest.raises(LandscapeError, match=f"^{re.escape(expected)}$"):
+        Problem(nn.Linear(2, 2), data)
+
+
+def test_a_sums_parts_are_given_by_name():
+    problem = Problem(nn.Linear(2, 2), (torch.zeros(5, 2), torch.zeros(5, dtype=torch.long)))
+    for terms, measures, said in (
+        (3, None, "a sum's terms must be given by name, got 3"),
+        ({"a": (problem, 1.0)}, 3, "a sum's measures must be given by name, got 3"),
+        ({"a": (problem, "x")}, None, "a term's weight must be a finite number, got x for a"),
+        (
+            {3: (problem, 1.0)},
+            None,
+            "a term's name must be small letters, digits and _, beginning with a letter, and not "
+            "penalty, got 3",
+        ),
+    ):
+        with pytest.raises(LandscapeError, match=f"^{re.escape(said)}$"):
+            Problem.sum(terms, measures=measures)
