@@ -28,6 +28,8 @@ MODEL_OPTIONS = ("model", "data", "data_root", "depth", "width", "no_shortcut")
 OF_THE_SWEEP = ("output", "overwrite", "quiet")
 NOT_VARIED = (*OF_THE_SWEEP, "resume", "trust", "problem", "set_", "ctx", "return")
 KEY = "landscape.sweep"
+MOST_RUNS = 100_000
+"""Seeds of a sweep; each is a folder, and known before the first is trained."""
 
 
 def options(
@@ -106,6 +108,10 @@ class SweepCommand(Command):
         if seeds is not None:
             if "seed" in lists:
                 raise LandscapeError("seeds are --seeds or a list of --seed, got both; drop one")
+            if seeds > MOST_RUNS:
+                raise LandscapeError(
+                    f"a sweep must have at most {MOST_RUNS:,} runs, got --seeds {seeds}"
+                )
             start = ctx.params["seed"]
             lists["seed"] = [str(start + index) for index in range(seeds)]
             shared.pop("seed", None)

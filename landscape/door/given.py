@@ -128,9 +128,15 @@ def _fits(value: object, hint: Any) -> bool:
         if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
             return False
         return all(_fits(one, inner[0]) for one in value)
-    if origin is Callable or getattr(hint, "_is_protocol", False):
+    if getattr(hint, "_is_protocol", False):
+        return all(hasattr(value, name) for name in _members(hint))
+    if origin is Callable:
         return callable(value)
     return _is_plainly(value, hint) if isinstance(hint, type) else True
+
+
+def _members(protocol: type) -> list[str]:
+    return [name for name in vars(protocol) if not name.startswith("_") or name == "__call__"]
 
 
 def _is_plainly(value: object, hint: type) -> bool:
@@ -168,7 +174,7 @@ def _said(hint: Any, many: bool = False) -> str:
         return "a mapping"
     if _is(origin, Sequence):
         return f"a list of {_said(inner[0], many=True)}"
-    if origin is Callable or getattr(hint, "_is_protocol", False):
+    if origin is Callable or "__call__" in vars(hint):
         return "functions" if many else "a function"
     name = getattr(hint, "__name__", str(hint)).removeprefix("Held")
     return f"{name}s" if many else f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"

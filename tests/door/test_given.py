@@ -86,6 +86,7 @@ def test_everything_that_takes_arguments_checks_them():
         ([3], Mapping[str, Any], "a mapping, got [3]"),
         (3, Callable[..., Any], "a function, got 3"),
         ([3], Sequence[training.RunCallback], "a list of functions, got [3]"),
+        (print, tensorboard.SummaryWriter, "a SummaryWriter, got <built-in function print>"),
         (3, torch.optim.Optimizer, "an Optimizer, got 3"),
         (3, HeldRun, "a Run, got 3"),
         (torch.zeros(40, 40), str, "a text, got a Tensor"),
