@@ -191,7 +191,10 @@ def test_replicas_are_as_long_as_the_window_where_the_budget_allows(long):
     assert replicas.wanted(long, None, LIMITS) == deciding.FEWEST
     short = planned(long, budget=1e-9)
     assert {t.steps for t in short.trials if t.kind == "replica"} == {2 * long.steps_per_epoch}
+    assert (short.longer.count, short.longer.budget) == (deciding.FEWEST, 1e-9)
+    assert short.longer.seconds > 1e-9
     whole = planned(long, budget=1e9)
+    assert whole.longer is planned(long).longer is None
     chosen = [t for t in whole.trials if t.kind in ("replica", "full-batch")]
     assert [t.name for t in chosen] == [
         *(f"long-replica{n}" for n in range(1, 5)),
