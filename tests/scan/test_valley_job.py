@@ -483,9 +483,9 @@ NEAR = {"kinds": ("valley",), "size": "6x41", "tolerance": 0.05}
     ("model", "options"),
     [
         ("dense", {}),
-        ("normalized", {"batchnorm": "recompute"}),
-        ("dense", {"samples": 20}),
-        ("dense", {"measures": ("loss", "gradient-norm")}),
+        pytest.param("normalized", {"batchnorm": "recompute"}, marks=pytest.mark.slow),
+        pytest.param("dense", {"samples": 20}, marks=pytest.mark.slow),
+        pytest.param("dense", {"measures": ("loss", "gradient-norm")}, marks=pytest.mark.slow),
     ],
 )
 def test_to_a_tolerance_it_is_the_exact_one_and_goes_on_to_the_bit(
@@ -539,6 +539,7 @@ def goes_on_to_the_bit(run, made, request, whole, wanted):
         np.testing.assert_array_equal(values, other[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_tolerance_with_workers(problem, trained):
     made = problem()
     run = trained(made)

@@ -72,7 +72,9 @@ def replayed(exact: Scan | Valley, *, tolerance: float, cap: str, draw: int) -> 
 
 def _replayed_valley(scan: Valley, exact: Valley, limits: dict[str, float], draw: int) -> Kept:
     scan, recorded = replace(scan, seed=draw), np.zeros(exact.measured.shape, bool)
-    recorded[:, exact.centre] = exact.batchnorm == "saved"
+    if exact.batchnorm == "saved":
+        known = exact.path.step[~np.isnan(exact.path.loss)]
+        recorded[:, exact.centre] = np.isin(exact.slices.step, known)
     _look_up(scan, exact, np.flatnonzero(recorded))
     refinement = ColumnRefinement(
         scan, scan.tolerance, {}, limits, recorded=recorded[:, exact.centre]

