@@ -60,8 +60,9 @@ class InMemory:
 
     def put(self, number: int, vector: Floats) -> NDArray[Any]:
         """Keep a vector as this row."""
-        self.rows[number] = vector
-        return self.rows[number]
+        row: NDArray[Any] = self.rows[number]
+        row[:] = vector
+        return row
 
     def outside(self, count: int, vector: Floats) -> Floats:
         """What of a vector is orthogonal to the first ``count`` rows."""
@@ -136,13 +137,13 @@ class OnDisk:
         return 4 * (number * self._size + start)
 
     def _write(self, number: int, start: int, values: NDArray[np.float32]) -> None:
-        left, place = memoryview(values).cast("B"), self._place(number, start)
+        left, place = memoryview(values.data).cast("B"), self._place(number, start)
         while len(left):
             done = os.pwrite(self._file.fileno(), left, place)
             left, place = left[done:], place + done
 
     def _read(self, number: int, start: int, into: NDArray[np.float32]) -> None:
-        left, place = memoryview(into).cast("B"), self._place(number, start)
+        left, place = memoryview(into.data).cast("B"), self._place(number, start)
         while len(left):
             done = os.preadv(self._file.fileno(), [left], place)
             if not done:

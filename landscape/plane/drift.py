@@ -39,6 +39,7 @@ def drift(
     *,
     seed: int = PlaneChoice.seed,
     device: str = "auto",
+    memory: int = MEMORY,
 ) -> Plane:
     """The plane through the last weights along the run's slow drift and the sharpest direction.
 
@@ -66,7 +67,7 @@ def drift(
             f"plane drift needs weights that moved after step {trajectory.step[middle]}, these "
             "didn't; take plane along"
         )
-    sharp, curvature = _sharpest(problem, trajectory, end, seed, device)
+    sharp, curvature = _sharpest(problem, trajectory, end, seed, device, memory)
     step = int(trajectory.step[middle])
     plane = Plane(
         kind="drift",

@@ -173,7 +173,11 @@ KINDS: Mapping[str, PlaneKind] = {
     ),
     "drift": PlaneKind(
         lambda given: drift(
-            given.problem, given.trajectory, seed=given.choice.seed, device=given.device
+            given.problem,
+            given.trajectory,
+            seed=given.choice.seed,
+            device=given.device,
+            memory=given.memory,
         ),
         takes=_takes("seed"),
         help="where the run slowly went, and the sharpest direction",

@@ -88,7 +88,8 @@ class Draw:
         """A part that lies behind those asked for before."""
         self._skip(place.start)
         self._at = place.stop
-        return self._generator.standard_normal(place.stop - place.start)
+        found: Floats = self._generator.standard_normal(place.stop - place.start)
+        return found
 
     def finish(self) -> None:
         """Draw what nobody asked for, so that the generator goes on behind it."""
