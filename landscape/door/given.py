@@ -128,8 +128,6 @@ def _fits(value: object, hint: Any) -> bool:
         if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
             return False
         return all(_fits(one, inner[0]) for one in value)
-    if getattr(hint, "_is_protocol", False):
-        return all(hasattr(value, name) for name in _members(hint))
     if origin is Callable:
         return callable(value)
     return _is_plainly(value, hint) if isinstance(hint, type) else True
@@ -140,6 +138,8 @@ def _members(protocol: type) -> list[str]:
 
 
 def _is_plainly(value: object, hint: type) -> bool:
+    if getattr(hint, "_is_protocol", False):
+        return all(hasattr(value, name) for name in _members(hint))
     if issubclass(hint, Elsewhere):
         return any(hint.__name__ == one.__name__ for one in type(value).__mro__)
     if hint in (int, float):
