@@ -160,7 +160,7 @@ def _displacements(
     lost = ~(np.isfinite(weights).all(1) & np.isfinite(origin).all())
 
     def columns(part: slice) -> Floats:
-        found: Floats = weights[:, part] - origin[part].astype(np.float64)
+        found: Floats = np.subtract(weights[:, part], origin[part], dtype=np.float64)
         found[lost] = np.nan
         return found
 

@@ -42,3 +42,6 @@ def trained(landscape: Landscape, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 SMALL = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 2, "--lr", 0.3)
+
+MEASURE = ("scan", "--no-figures")
+"""Scan where figures don't matter: drawing a small scan takes ten times as long as measuring it."""

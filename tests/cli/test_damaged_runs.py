@@ -9,6 +9,8 @@ import pytest
 
 from landscape.store import read, sweep_folder
 
+from .conftest import MEASURE
+
 SMALL = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 8, "--epochs", 2, "-q")
 DAMAGES = ("truncated", "no JSON", "without keys")
 
@@ -41,7 +43,7 @@ def whole(landscape, tmp_path_factory):
     """Three runs, one of them scanned; tests must not change them."""
     folder = tmp_path_factory.mktemp("whole") / "sweep"
     assert landscape("train", *SMALL, "--lr", "0.1,0.2,0.3", "-o", folder).code == 0
-    scan = ("scan", folder / "lr0.1", "--plane", "random", "--size", 5, "-q")
+    scan = (*MEASURE, folder / "lr0.1", "--plane", "random", "--size", 5, "-q")
     assert landscape(*scan).code == 0
     return folder
 

@@ -19,6 +19,8 @@ from landscape.problem import Problem, load
 from landscape.store import read
 from landscape.store.scans import scanfile
 
+from .conftest import MEASURE
+
 PROBLEMS = Path(__file__).parents[2] / "examples" / "problems"
 
 
@@ -144,7 +146,7 @@ def load_weights(model, trajectory, row) -> None:
 
 def test_the_centre_is_the_loss_of_a_plain_loop(example, landscape):
     spec, oracle, folder = example
-    result = landscape(*("scan", folder, "--plane", "random", "--size", 3, "--overwrite"))
+    result = landscape(*(*MEASURE, folder, "--plane", "random", "--size", 3, "--overwrite"))
     assert result.code == 0, result.err
     [file] = (folder / "scans").glob("random*.h5")
     found = scanfile.load(file)

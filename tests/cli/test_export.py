@@ -8,6 +8,8 @@ import pytest
 
 from landscape.store.scans import scanfile
 
+from .conftest import MEASURE
+
 
 @pytest.fixture
 def run(trained, tmp_path):
@@ -20,7 +22,9 @@ def run(trained, tmp_path):
 def scanned_once(landscape, trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scanned") / "run"
     shutil.copytree(trained, folder)
-    result = landscape("scan", folder, "--plane", "random", "--size", "5x3", "--name", "mine", "-q")
+    result = landscape(
+        *MEASURE, folder, "--plane", "random", "--size", "5x3", "--name", "mine", "-q"
+    )
     assert result.code == 0, result.err
     return folder
 
@@ -61,7 +65,7 @@ def test_a_scan_along_exported_directions_is_the_scan(landscape, scanned):
     scan = scanned / "scans" / "mine.h5"
     landscape("export", scan, "--to", "li")
     directions = scanned / "exports" / "mine-directions.h5"
-    result = landscape("scan", scanned, "--directions", directions, "--size", "5x3", "-q")
+    result = landscape(*MEASURE, scanned, "--directions", directions, "--size", "5x3", "-q")
     assert result.code == 0, result.err
     mine = scanfile.load(scan)
     found = scanfile.load(scanned / "scans" / "imported-final-0.h5")
@@ -115,7 +119,7 @@ def test_buffers_of_states_are_said_to_be_ignored(landscape, tmp_path):
         for number, shape in enumerate(shapes):
             file[f"xdirection/{number}"] = np.full(shape, 1.0 + number)
     options = ("--directions", tmp_path / "states.h5", "--size", 3, "-q")
-    result = landscape("scan", run, *options)
+    result = landscape(*MEASURE, run, *options)
     assert result.code == 0, result.err
     assert "3 buffers of the direction file ignored: directions move parameters only" in result.out
     [vector] = scanfile.load(run / "scans" / "imported-final-0.h5").plane.directions
@@ -139,15 +143,15 @@ def test_mistakes(landscape, scanned, tmp_path):
         ("export", scanned, "--to", "obj"): (
             "the format to export to must be one of li, vtk, csv, npz, got obj"
         ),
-        ("scan", scanned, "--directions", other): (
+        (*MEASURE, scanned, "--directions", other): (
             "ydirection of other.h5 must have the tensors of the run: "
             "number 1 is hidden1.bias (8,), got (9,)"
         ),
-        ("scan", scanned, "--directions", scanned / "exports" / "mine-surface.h5"): (
+        (*MEASURE, scanned, "--directions", scanned / "exports" / "mine-surface.h5"): (
             f"{scanned}/exports/mine-surface.h5 must be a direction file of Li et al., with "
             "xdirection, got a surface file: draw it with `landscape render`"
         ),
-        ("scan", scanned, "--directions", directions, "--plane", "line"): (
+        (*MEASURE, scanned, "--directions", directions, "--plane", "line"): (
             "--directions makes the plane, got --plane line too; drop one of them"
         ),
     }.items():

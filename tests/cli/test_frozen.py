@@ -12,6 +12,8 @@ import torch
 from landscape.problem import load
 from landscape.store import read
 
+from .conftest import MEASURE
+
 OWN = """
 import torch
 from torch import nn
@@ -54,7 +56,7 @@ def test_what_is_frozen_is_said_and_stays(landscape, tmp_path, own):
 def test_patterns_narrow_a_scan(landscape, tmp_path, own):
     folder = tmp_path / "run"
     landscape("train", "--problem", own, *SHORT, "-o", folder)
-    some = ("scan", folder, "--plane", "hessian", "--size", 3, "--parameters", "4.*", "-q")
+    some = (*MEASURE, folder, "--plane", "hessian", "--size", 3, "--parameters", "4.*", "-q")
     assert landscape(*some).code == 0
     with h5py.File(folder / "scans/hessian-final-0-4.h5") as file:
         assert json.loads(file["weights"].asstr()[()]) == {
@@ -65,7 +67,7 @@ def test_patterns_narrow_a_scan(landscape, tmp_path, own):
             "tensors": ["4.weight", "4.bias"],
         }
         assert not file["plane/directions"][:, :42].any()
-    missing = landscape("scan", folder, "--parameters", "0.*", "-q")
+    missing = landscape(*MEASURE, folder, "--parameters", "0.*", "-q")
     assert missing.code == 1
     assert missing.err.strip() == (
         "landscape: error: a pattern of parameters to scan must match a name, got 0.*; "
@@ -78,7 +80,9 @@ def test_named_tensors_are_weights(landscape, tmp_path, own):
     done = landscape("train", "--problem", own, "--parameters", "0.*", *SHORT, "-o", folder)
     assert done.code == 0, done.err
     assert read(folder).trajectory.size == 93
-    done = landscape("scan", folder, "--plane", "random", "--size", 3, "--parameters", "0.*", "-q")
+    done = landscape(
+        *MEASURE, folder, "--plane", "random", "--size", 3, "--parameters", "0.*", "-q"
+    )
     assert done.code == 0, done.err
     again = landscape("train", "--resume", folder, "--parameters", "0.*")
     assert again.code == 1

@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from landscape.store import read
 
+from .conftest import MEASURE
+
 OWN = """
 import torch
 from torch import nn
@@ -128,7 +130,7 @@ def test_an_imported_run_is_scanned_like_any_other(landscape, own, models, tmp_p
     for step in STEPS:
         torch.save(models[step].model.state_dict(), tmp_path / f"{step}.pt")
     landscape("import", "--problem", own, *tmp_path.glob("*.pt"), "-o", tmp_path / "run")
-    result = landscape("scan", tmp_path / "run", "--plane", "random", "--size", 3, "-q")
+    result = landscape(*MEASURE, tmp_path / "run", "--plane", "random", "--size", 3, "-q")
     assert result.code == 0, result.err
     with h5py.File(tmp_path / "run" / "scans" / "random-final-0.h5") as file:
         model = models[100].model.eval()

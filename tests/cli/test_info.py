@@ -14,6 +14,8 @@ from landscape.sgd import Recorder, Settings, resume, steps
 from landscape.store import lock, read
 from landscape.store.scans import scanfile
 
+from .conftest import MEASURE
+
 
 @pytest.fixture
 def run(trained, tmp_path):
@@ -67,7 +69,7 @@ def test_a_run_in_words(landscape, run):
 
 
 def test_a_run_as_json(landscape, run):
-    landscape("scan", run, "--plane", "line", "--size", 3, "-q")
+    landscape(*MEASURE, run, "--plane", "line", "--size", 3, "-q")
     found = strict(landscape("info", run, "--json").out)
     trajectory = read(run).trajectory
     assert found["kind"] == "run"
@@ -104,7 +106,7 @@ def test_infinite_losses_are_strings_and_missing_ones_null(landscape, tmp_path):
 
 
 def test_a_scan(landscape, run):
-    landscape("scan", run, "--plane", "random", "--size", "3x5", "-q")
+    landscape(*MEASURE, run, "--plane", "random", "--size", "3x5", "-q")
     file = run / "scans" / "random-final-0.h5"
     words = landscape("info", file).out.splitlines()
     assert words[0] == f"{file}: a scan, complete"
@@ -221,7 +223,7 @@ def test_the_rest_of_a_damaged_run(landscape, run, tmp_path):
     steps = read(run).trajectory.step
     shards = sorted((run / "shards").iterdir())
     shards[-1].unlink()
-    assert f"`landscape info {run} --salvage FOLDER`" in landscape("scan", run).err
+    assert f"`landscape info {run} --salvage FOLDER`" in landscape(*MEASURE, run).err
     result = landscape("info", run, "--salvage", tmp_path / "rest")
     assert result.code == 0, result.err
     rest = read(tmp_path / "rest").trajectory.step

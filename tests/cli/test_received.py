@@ -13,7 +13,7 @@ import pytest
 from landscape.store import analysis
 
 from ..sealing import sealed
-from .conftest import SMALL
+from .conftest import MEASURE, SMALL
 from .test_train_resume import interrupted
 
 SWEEP = (*SMALL[:-2], "--lr", "0.1,0.3", "-q")
@@ -71,7 +71,7 @@ def test_a_record_that_would_run_a_command(landscape, run, tmp_path, kind, comma
 def test_a_built_in_problem_with_other_settings(landscape, run):
     record = json.loads((run / "run.json").read_text())["problem"]
     edit(run / "run.json", problem=record | {"settings": {"model": "mlp", "command": "ls"}})
-    result = landscape("scan", run)
+    result = landscape(*MEASURE, run)
     assert result.code == 1
     assert result.err == (
         f"landscape: error: the built-in problem of run {run} must be "
@@ -172,14 +172,14 @@ def test_a_run_that_is_a_link_as_a_whole_goes_on(landscape, unfinished, tmp_path
     unfinished.rename(tmp_path / "elsewhere")
     unfinished.symlink_to("elsewhere")
     assert landscape("train", "--resume", unfinished).code == 0
-    assert landscape("scan", unfinished, "--size", 5, "--plane", "random", "-q").code == 0
+    assert landscape(*MEASURE, unfinished, "--size", 5, "--plane", "random", "-q").code == 0
     assert landscape("info", unfinished, "--check").code == 0
 
 
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", ".hidden", "a\x1bb"])
 def test_a_scan_of_another_name(landscape, run, name):
     before = contents(run)
-    result = landscape("scan", run, "--plane", "random", "--size", 5, "--name", name)
+    result = landscape(*MEASURE, run, "--plane", "random", "--size", 5, "--name", name)
     assert result.code == 1
     assert result.err == (
         f"landscape: error: a scan's name {PLAIN}, got {name!r}; give another one with --name\n"
@@ -188,7 +188,7 @@ def test_a_scan_of_another_name(landscape, run, name):
 
 
 def test_no_other_file_lands_in_an_export(landscape, run):
-    scan = ("scan", run, "--plane", "random", "--size", "5x3", "--name", "mine", "-q")
+    scan = (*MEASURE, run, "--plane", "random", "--size", "5x3", "--name", "mine", "-q")
     assert landscape(*scan).code == 0
     path = run / "scans" / "mine.h5"
     with h5py.File(path, "a") as file:

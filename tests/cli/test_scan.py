@@ -8,6 +8,8 @@ import pytest
 from landscape.store import read
 from landscape.store.scans import scanfile
 
+from .conftest import MEASURE
+
 
 @pytest.fixture
 def run(trained, tmp_path):
@@ -39,7 +41,7 @@ def test_scans_the_surroundings_the_valley_and_a_plane_that_holds_the_path(lands
 
 
 def test_the_centre_is_the_loss_of_the_saved_weights(landscape, run):
-    landscape("scan", run, "--plane", "random", "--size", "5x3", "--at", "best", "--quiet")
+    landscape(*MEASURE, run, "--plane", "random", "--size", "5x3", "--at", "best", "--quiet")
     scan = scanfile.load(run / "scans" / "random-best-0.h5")
     recorded = read(run).trajectory
     row = recorded.row("best")
@@ -70,7 +72,7 @@ def test_an_own_problem_that_moved_with_its_run(landscape, tmp_path):
     options = ("--epochs", 1, "-o", tmp_path / "a" / "run")
     assert landscape("train", "--problem", f"{tmp_path}/a/own.py:line", *options).code == 0
     (tmp_path / "a").rename(tmp_path / "b")
-    scan = ("scan", tmp_path / "b" / "run", "--plane", "line", "--size", 3)
+    scan = (*MEASURE, tmp_path / "b" / "run", "--plane", "line", "--size", 3)
     # Beside it may lie other modules now.
     refused = landscape(*scan)
     assert refused.code == 1
@@ -80,7 +82,7 @@ def test_an_own_problem_that_moved_with_its_run(landscape, tmp_path):
 
 
 def test_an_existing_scan_is_refused_resumed_or_overwritten(landscape, run):
-    options = ("scan", run, "--plane", "line", "--size", 3)
+    options = (*MEASURE, run, "--plane", "line", "--size", 3)
     landscape(*options)
     file = run / "scans" / "line-final-0.h5"
     written = file.read_bytes()
@@ -102,7 +104,7 @@ def test_an_existing_scan_is_refused_resumed_or_overwritten(landscape, run):
 def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypatch):
     from landscape.scan.speed.evaluator import PointEvaluator
 
-    options = ("scan", run, "--plane", "random", "--size", 4, "--quiet")
+    options = (*MEASURE, run, "--plane", "random", "--size", 4, "--quiet")
     options += ("--strategy", "sequential")
     landscape(*options, "--name", "whole")
     whole = scanfile.load(run / "scans" / "whole.h5")
@@ -152,18 +154,18 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
     ],
 )
 def test_a_mistake_is_one_line(options, message, landscape, run):
-    result = landscape("scan", run, *options)
+    result = landscape(*MEASURE, run, *options)
     assert result.code == 1
     assert result.err == f"landscape: error: {message}\n"
     assert names(run / "scans") == []
 
 
 def test_a_folder_that_is_no_run(landscape, tmp_path):
-    assert landscape("scan", tmp_path / "nowhere").err == (
+    assert landscape(*MEASURE, tmp_path / "nowhere").err == (
         f"landscape: error: a run must be a folder, got {tmp_path}/nowhere, which doesn't exist; "
         "make one with `landscape train -o FOLDER`\n"
     )
-    assert landscape("scan", tmp_path).err == (
+    assert landscape(*MEASURE, tmp_path).err == (
         f"landscape: error: a run's folder must hold run.json, {tmp_path} doesn't; "
         "give a folder made by `landscape train`\n"
     )
@@ -177,7 +179,7 @@ def test_another_problem_is_refused(landscape, run, tmp_path):
         "    x = torch.randn(20, 1)\n"
         "    return Problem(torch.nn.Linear(1, 1), (x, x), loss=half_square)\n"
     )
-    result = landscape("scan", run, "--problem", f"{tmp_path}/own.py:line")
+    result = landscape(*MEASURE, run, "--problem", f"{tmp_path}/own.py:line")
     assert result.code == 1
     assert result.err == (
         f"landscape: error: the problem must have the parameters that run {run} was trained "
@@ -220,7 +222,7 @@ def test_runs_on_other_data_are_refused(landscape, run, tmp_path):
     other = tmp_path / "other"
     options = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 1)
     assert landscape("train", *options, "--train-samples", 100, "-o", other).code == 0
-    result = landscape("scan", run, "--plane", "pca", "--also", other)
+    result = landscape(*MEASURE, run, "--plane", "pca", "--also", other)
     mine, theirs = (read(folder).record["problem"]["data"][:12] for folder in (run, other))
     assert result.err == (
         f"landscape: error: --also needs runs trained on the same data, {other} wasn't "

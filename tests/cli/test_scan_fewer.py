@@ -13,6 +13,8 @@ from landscape.quantities import percent
 from landscape.scan.refine import order, until_tolerance
 from landscape.store.scans import scanfile
 
+from .conftest import MEASURE
+
 
 @pytest.fixture
 def run(trained, tmp_path):
@@ -22,7 +24,7 @@ def run(trained, tmp_path):
 
 
 def test_a_tolerance_is_printed_with_its_test(landscape, run):
-    options = ("scan", run, "--plane", "random", "--size", 15, "--tolerance", 0.1)
+    options = (*MEASURE, run, "--plane", "random", "--size", 15, "--tolerance", 0.1)
     result = landscape(*options)
     assert result.code == 0
     scan = scanfile.load(run / "scans" / "random-final-0.h5")
@@ -41,7 +43,7 @@ def test_a_tolerance_is_printed_with_its_test(landscape, run):
 
 
 def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
-    options = ("scan", run, "--plane", "random", "--size", 15, "--tolerance", 0.1)
+    options = (*MEASURE, run, "--plane", "random", "--size", 15, "--tolerance", 0.1)
     assert landscape(*options).code == 0
     path = run / "scans" / "random-final-0.h5"
     scan = scanfile.load(path)
@@ -63,18 +65,18 @@ def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
 
 
 def test_the_strategy_is_printed_before_the_scan_starts(landscape, run):
-    result = landscape("scan", run, "--plane", "line", "--size", 3, "--strategy", "folded")
+    result = landscape(*MEASURE, run, "--plane", "line", "--size", 3, "--strategy", "folded")
     first, *_ = result.err.splitlines()
     strategy = scanfile.load(run / "scans" / "line-final-0.h5").strategy
     assert first == f"line-final-0: {strategy['name']}, " + (
         f"{strategy['lanes']} side by side, " if strategy["lanes"] > 1 else ""
     ) + (f"batches of {strategy['batch_size']}")
-    quiet = landscape("scan", run, "--plane", "line", "--size", 3, "--name", "b", "--quiet")
+    quiet = landscape(*MEASURE, run, "--plane", "line", "--size", 3, "--name", "b", "--quiet")
     assert quiet.err == ""
 
 
 def test_the_default_is_a_tolerance_and_exact_measures_all(landscape, run):
-    options = ("scan", run, "--plane", "random", "--size", 15)
+    options = (*MEASURE, run, "--plane", "random", "--size", 15)
     assert landscape(*options).code == 0
     scan = scanfile.load(run / "scans" / "random-final-0.h5")
     assert scan.tolerance == 0.01
@@ -89,7 +91,7 @@ def test_the_default_is_a_tolerance_and_exact_measures_all(landscape, run):
 
 
 def test_samples_and_their_standard_error(landscape, run):
-    result = landscape("scan", run, "--plane", "random", "--size", 3, "--samples", 20, "--exact")
+    result = landscape(*MEASURE, run, "--plane", "random", "--size", 3, "--samples", 20, "--exact")
     assert result.code == 0
     assert "Losses of 20 random samples, the same ones everywhere: standard error of " in result.out
     scan = scanfile.load(run / "scans" / "random-final-0.h5")
@@ -137,7 +139,7 @@ def test_a_preview_is_drawn_while_the_scan_fills(landscape, run, monkeypatch):
 
 @pytest.mark.slow
 def test_processes(landscape, run):
-    options = ("scan", run, "--plane", "random", "--size", 5, "--quiet")
+    options = (*MEASURE, run, "--plane", "random", "--size", 5, "--quiet")
     assert landscape(*options, "--name", "here").code == 0
     assert landscape(*options, "--workers", 2).code == 0
     here, there = (
@@ -179,7 +181,7 @@ def test_what_cannot_be(landscape, run, options, message):
     from landscape.store import read
 
     count = read(run).record["samples"]
-    result = landscape("scan", run, "--plane", "random", "--size", 3, *options)
+    result = landscape(*MEASURE, run, "--plane", "random", "--size", 3, *options)
     assert result.code == 1
     assert result.err == f"landscape: error: {message.format(count=count)}\n"
     assert not (run / "scans" / "random-final-0.h5").exists()

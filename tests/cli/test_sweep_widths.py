@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from landscape.store.scans import scanfile
 
+from .conftest import MEASURE
+
 SMALL = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 2, "--quiet")
 
 
@@ -11,7 +13,7 @@ def test_the_table_shows_the_width_of_runs_that_were_scanned(landscape, tmp_path
     assert "r0.1" not in landscape("info", sweep).out
     run = sweep / "lr0.3"
     options = ("--plane", "line", "--planes", 3, "--size", 9, "--quiet")
-    assert landscape("scan", run, *options).code == 0
+    assert landscape(*MEASURE, run, *options).code == 0
     [file] = (run / "scans").glob("*.h5")
     found = scanfile.load(file).findings["width"]
     head, without, with_width = landscape("info", sweep).out.splitlines()[-3:]
@@ -24,5 +26,5 @@ def test_the_table_shows_the_width_of_runs_that_were_scanned(landscape, tmp_path
     assert "  -  " in without
     # At a reach of 1e7 the finest radius is 305: the loss has risen there already.
     wide = ("--plane", "line", "--planes", 4, "--size", 3, "--extent", "1e7", "--name", "wide")
-    assert landscape("scan", run, *wide, "--quiet").code == 0
+    assert landscape(*MEASURE, run, *wide, "--quiet").code == 0
     assert "<305 (<305-<305)" in landscape("info", sweep).out.splitlines()[-1]

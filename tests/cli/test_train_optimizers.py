@@ -9,6 +9,8 @@ import pytest
 
 from landscape.store import read
 
+from .conftest import MEASURE
+
 SMALL = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 2)
 ADAMW = (*SMALL, "--optimizer", "adamw", "--lr", 0.02, "--clip", 0.2, "--ema", 0.9)
 
@@ -43,7 +45,7 @@ def test_two_optimizers_and_an_average_on_one_plane(landscape, trained, adamw, t
     trained = shutil.copytree(trained, tmp_path / "run")
     also = ("--also", adamw, "--also", adamw / "average")
     plane = ("--plane", f"through:0,final,{adamw}@final")
-    result = landscape("scan", trained, *plane, *also, "--size", 3, "--name", "both", "-q")
+    result = landscape(*MEASURE, trained, *plane, *also, "--size", 3, "--name", "both", "-q")
     assert result.code == 0, result.err
     share = [line.partition("movement of ")[2].split()[0] for line in result.out.splitlines()[1:4]]
     assert share == ["run", "run", "average"]

@@ -126,7 +126,7 @@ def test_figures_are_drawn_while_it_is_trained(blobs, tmp_path):
 
     ls.train(blobs, steps=60, record="1", to=tmp_path / "run", callbacks=[callback])
     assert drawn[-1] == (60, True)
-    assert len({step for step, ended in drawn if not ended and step < 60}) >= 2
+    assert any(step < 60 for step, ended in drawn if not ended)
     assert {re.sub(r".*: |got .*", "", one) for one in refused} <= {
         "a loss figure needs full-data losses at two steps, run run has fewer"
     }

@@ -82,7 +82,9 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
             "log of the level it ends at over the best stretch's, in standard deviations of noise",
         )
         items["end_lost"] = Item(
-            ending.lost, thresholds.lost, "share of L₀ − L_best that is lost again at the level it ends at"
+            ending.lost,
+            thresholds.lost,
+            "share of L₀ − L_best that is lost again at the level it ends at",
         )
         items["end_times"] = Item(
             ending.factor, thresholds.times, "the level it ends at over the best stretch's"
