@@ -44,6 +44,27 @@ def test_round_trip(tmp_path):
     assert names(tmp_path) == ["a.h5"]
 
 
+def test_a_file_is_held_to_rules_once_for_as_long_as_it_stays(tmp_path, monkeypatch):
+    path, rules, looks = tmp_path / "a.h5", FileRules(needed=("a",)), []
+    whole = hdf5.check
+    monkeypatch.setattr(hdf5, "check", lambda *given: (looks.append(1), whole(*given)))
+
+    def read(rules):
+        with reading(path, "landscape-test", 2, rules=rules) as file:
+            return float(file["a"][0])
+
+    write(path, fill(1.5))
+    assert [read(rules), read(rules), len(looks)] == [1.5, 1.5, 1]
+    write(path, fill(2.5))
+    assert [read(rules), read(rules), len(looks)] == [2.5, 2.5, 2]
+    others = FileRules(needed=("b",))
+    for _ in range(2):  # what doesn't fit is looked at again
+        with pytest.raises(LandscapeError) as caught:
+            read(others)
+        assert "must be whole, b must be in it, it isn't" in str(caught.value)
+    assert [read(rules), len(looks)] == [2.5, 4]
+
+
 @pytest.mark.parametrize("old", [None, 1.5])
 def test_full_disk_leaves_what_was_there(tmp_path, full_disk, old):
     path = tmp_path / "a.h5"
