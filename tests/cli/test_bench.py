@@ -70,6 +70,14 @@ def test_tolerance_on_an_exact_valley(landscape, trained, tmp_path):
     assert int(count) % 41 == 0
 
 
+def test_a_network_that_there_is_not(landscape):
+    result = landscape("bench", "scan", "--only", "mlp,mlp-huge")
+    assert result.err == (
+        "landscape: error: only must be some of mlp, cnn, resnet, mlp-one-hidden, mlp-gelu, "
+        "mlp-colour, mlp-wide, mlp-narrow, mlp-digits, mlp-tanh, mlp-table, got mlp-huge\n"
+    )
+
+
 def test_alone_it_says_what_there_is(landscape):
     result = landscape("bench")
     assert "recorder" in result.out + result.err
