@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.choice import PlaneChoice
 
@@ -108,3 +111,31 @@ def test_weights_are_told_apart():
     assert slices.identity(weights) == slices.identity(weights.copy())
     weights[3] = np.nextafter(weights[3], 4)
     assert slices.identity(weights) != slices.identity(np.arange(4, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"across": "up"}, "across must be one of random, sharpest, got up"),
+        ({"spacing": "even"}, "spacing must be one of movement, steps, rows, got even"),
+        (
+            {"batchnorm": "interpolate"},
+            "a valley's rows have their own BatchNorm statistics (saved) or new ones (recompute), "
+            "got interpolate; take one of these",
+        ),
+        (
+            {"unit": "equal"},
+            "a valley's unit must be own or distance, got equal: it has a single axis",
+        ),
+        ({"normalize": "unit"}, "normalize must be one of filter, layer, weight, none, got unit"),
+    ],
+)
+def test_what_no_valley_can_be_made_of_is_refused(options, said):
+    with pytest.raises(LandscapeError, match=f"^{re.escape(said)}$"):
+        slices.check(PlaneChoice(**options))
+
+
+@pytest.mark.parametrize("batchnorm", [None, "saved", "recompute"])
+@pytest.mark.parametrize("across", ["random", "sharpest"])
+def test_what_a_valley_can_be_made_of_is_taken(across, batchnorm):
+    slices.check(PlaneChoice(across=across, batchnorm=batchnorm, unit="distance"))

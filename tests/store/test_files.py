@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store.files import remove_unfinished, runs, unfinished, write_bytes
+from landscape.store.files import make_folder, remove_unfinished, runs, unfinished, write_bytes
 
 
 def killed(work: Callable[[], object]) -> int:
@@ -71,3 +71,9 @@ def test_where_there_is_no_folder_it_is_refused_in_a_line(tmp_path):
     assert str(refused.value) == (
         f"{path} must be writable, got: No such file or directory; nothing was written"
     )
+
+
+def test_a_folder_is_made_with_those_above_it_and_may_be_there(tmp_path):
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b")
+        assert (tmp_path / "a" / "b").is_dir()
