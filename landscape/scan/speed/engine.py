@@ -174,7 +174,10 @@ class Engine(PointEvaluator):
 
     @property
     def _plain(self) -> bool:
-        return bool(self.objective.rich)
+        if self.objective.rich:
+            return True
+        alone = self.plan.name == "sequential" and self._count == 1 and self.population is None
+        return alone and not self._batches_first(self.sets)
 
     def _measure(self, sets: Mapping[str, Samples], xy: Floats) -> dict[str, Floats]:
         shape = (ALL if self.population is not None else FEW, len(self.objective.names), len(xy))
