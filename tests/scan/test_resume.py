@@ -242,8 +242,9 @@ def test_resuming_another_runs_scan_is_refused(problem, trained, finish):
 @pytest.mark.parametrize("done", [0, 5, 8, 14])
 def test_tiles_are_resumed_whole(problem, trained, monkeypatch, strategy, done, finish):
     # Five points at once on a grid of fifteen, stopped in the middle of some.
-    monkeypatch.setattr(choosing, "FIRST", {True: (5, 16), False: (1, 16)})
-    monkeypatch.setattr(choosing, "FORCED_SECONDS", 0.0)
+    chosen = {"FIRST_POINTS": 5, "FIRST_BATCH": 16, "PLAIN": 16}
+    for name, value in (chosen | {"FORCED_SECONDS": 0.0, "LEAST_SECONDS": 0.0}).items():
+        monkeypatch.setattr(choosing, name, value)
     made = problem("normalized")
     run = trained(made)
     request = but(SMALL, strategy=strategy)
