@@ -16,16 +16,17 @@ from landscape.store.scans.records import Floats
 
 DASH, SPACE = 6.0, 4.5
 """Of hidden parts, in pixels of 1/100 inch."""
+FINE_DASH, FINE_SPACE = 2.0, 2.0
+"""The same in print, where what is hidden stands back as a fine line."""
 FINE = 0.004
 """Between the points of a path at which it is asked whether it is hidden."""
 LIFT = np.array([0.0, 0.0, 0.012])
 """What stands out of the surface by so much is seen."""
 
 
-THIN = 0.6
-"""Of dashes in print: what is hidden stands back."""
 LAYERS: list[tuple[float, str | None]] = [(2.3, "#33402f"), (1.4, None)]
 """Widths of a dash and its casing."""
+FINE_LAYERS: list[tuple[float, str | None]] = [(0.9, None)]
 
 
 def draw(axes: Axes, trail: Trail, seen: Camera) -> None:
@@ -35,12 +36,12 @@ def draw(axes: Axes, trail: Trail, seen: Camera) -> None:
     _marks(axes, trail, seen)
 
 
-def dash(axes: Axes, trail: Trail, seen: Camera, *, width: float = 1.0) -> None:
+def dash(axes: Axes, trail: Trail, seen: Camera, *, fine: bool = False) -> None:
     """Draw, over a picture of the surface, the parts of paths that it hides as dashes."""
     for tube in trail.tubes:
-        _dashes(axes, tube, trail, seen, width)
+        _dashes(axes, tube, trail, seen, 1.0, fine=fine)
     for track in trail.tracks:
-        _dashes(axes, track, trail, seen, 0.6 * width)
+        _dashes(axes, track, trail, seen, 0.6, fine=fine)
 
 
 def hidden(points: Floats, trail: Trail, seen: Camera) -> NDArray[np.bool_]:
@@ -65,7 +66,9 @@ def dashes(
     return [run for run in runs if drawn[run[0]] and len(run) > 1]
 
 
-def _dashes(axes: Axes, part: Ribbon, trail: Trail, seen: Camera, width: float) -> None:
+def _dashes(
+    axes: Axes, part: Ribbon, trail: Trail, seen: Camera, width: float, *, fine: bool
+) -> None:
     lengths = np.linalg.norm(np.diff(part.points, axis=0), axis=1)
     counts = np.maximum(np.ceil(lengths / FINE).astype(int), 1)
     at = np.concatenate([np.arange(n) / n + k for k, n in enumerate(counts)] + [[len(counts)]])
@@ -76,10 +79,11 @@ def _dashes(axes: Axes, part: Ribbon, trail: Trail, seen: Camera, width: float) 
     )
     line = seen.project(points)
     unit = theme.now().dpi / 100
-    found = dashes(line, hidden(points, trail, seen), DASH * unit, SPACE * unit)
+    on, off = (FINE_DASH, FINE_SPACE) if fine else (DASH, SPACE)
+    found = dashes(line, hidden(points, trail, seen), on * unit, off * unit)
     strokes = [line[run] for run in found]
     shades = [tuple(colours[run[len(run) // 2]]) for run in found]
-    for thick, colour in LAYERS if strokes else ():
+    for thick, colour in (FINE_LAYERS if fine else LAYERS) if strokes else ():
         axes.add_collection(
             LineCollection(strokes, colors=colour or shades, linewidths=width * thick, zorder=5),
             autolim=False,

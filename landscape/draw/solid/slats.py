@@ -72,7 +72,7 @@ def slats(valley: Valley, *, renderer: Renderer | None = None, style: Style = PL
     axes = sheet.axes(SIDE, bar.HEIGHT, width - 2 * SIDE, tall)
     painting.paint(axes, (), mesh, scale, box, seen, laid, vtk=vtk)
     lettering.draw(axes, scale, box, seen, upright=True)
-    hidden_parts.dash(axes, laid, seen, width=hidden_parts.THIN)
+    hidden_parts.dash(axes, laid, seen, fine=True)
     _mark(axes, laid, box, scale, seen)
     return sheet.figure
 

@@ -100,7 +100,7 @@ def surface(
             text = sentences.MEASURES[name].removesuffix(" loss")
             sheet.text(left + 0.05, top + 0.03, text, theme.LETTERS)
         if k == 0:
-            hidden_parts.dash(axes, laid, seen, width=hidden_parts.THIN)
+            hidden_parts.dash(axes, laid, seen, fine=True)
             lowest = _lowest(scan, scale, box) if name == "train_loss" else None
             _mark(axes, scan, laid, seen, lowest, bare=style.bare)
     if note:
