@@ -347,8 +347,14 @@ class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs = func(*args, **(kwargs or {}))
         for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
             if isinstance(output, Tensor):
-                self.bytes += output.nbytes
+                self.bytes += _bytes(output)
         return outputs
+
+
+def _bytes(tensor: Tensor) -> int:
+    if tensor.layout is torch.strided:
+        return tensor.nbytes
+    return tensor._nnz() * (tensor.element_size() + 8 * tensor.dim())  # sparse: values, places
 
 
 def _first(share: Tensor, trained: Sequence[Tensor]) -> Sequence[Tensor]:

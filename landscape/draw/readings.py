@@ -52,7 +52,7 @@ MAP = said(
 )
 SURFACE = said(
     "Height and colours: the loss, on the bar's scale and cut at its end; thin lines: "
-    "equal loss; on the ground the same from above."
+    "equal loss; dotted: what the surface hides; on the ground the same from above."
 )
 FILM = said("Height and colours: the loss; thin lines: equal loss. The path grows as it trains.")
 MEASURES = said("Colours: each measure on its own bar's scale.")

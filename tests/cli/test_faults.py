@@ -38,14 +38,14 @@ def test_no_memory_for_the_log_either(monkeypatch):
     assert faults.told(KeyError("x")) == f"memory ran out (KeyError: 'x'){REMEDY}"
 
 
-ENOUGH_FOR_PYTHON = 10**8
+ENOUGH_FOR_NUMPY = 3 * 10**8
 """Bytes; a library of torch's alone is larger."""
 
 
 def test_a_command_that_gets_no_memory_is_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "landscape_cli", "train", "-o", str(tmp_path / "new"), "-q"],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ENOUGH_FOR_PYTHON,) * 2),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ENOUGH_FOR_NUMPY,) * 2),
         capture_output=True,
         text=True,
         check=False,

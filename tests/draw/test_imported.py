@@ -50,7 +50,7 @@ def test_the_words(planted):
         "origin: not in the imported file, nor are the directions"
     ]
     first, second = draw.caption(scan).split("\n\n")
-    assert first == "Training loss on an imported plane, x direction against y direction."
+    assert first == "Training loss on an imported plane (x: x direction; y: y direction)."
     assert second.startswith(
         "Mean loss on a plane along the directions of net_weights.h5, imported from theirs.h5: "
         "its weights are not in that file. Axes: x: x direction (unknown unit); "

@@ -15,6 +15,8 @@ SHAPES = {"a.weight": (5, 4), "a.bias": (5,)}
 class Dense:
     """A symmetric matrix that stands for a Hessian."""
 
+    of_vectors = 10**6
+
     def __init__(self, values):
         rng = np.random.default_rng(0)
         self.vectors = np.linalg.qr(rng.standard_normal((len(values), len(values))))[0]

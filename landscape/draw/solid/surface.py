@@ -49,7 +49,7 @@ def surface(
     """Draw the losses of a plane as a surface, ready for print.
 
     One panel in a column's width, or two over a page's, as `contour`. The path runs at its own
-    true losses, pale where the plane's is over 10 % off and dashed where the surface hides it.
+    true losses, pale where the plane's is over 10 % off and dotted where the surface hides it.
     Peaks are cut at the cap. The renderer is ``style``'s unless given: ``auto`` takes VTK where
     OpenGL works and matplotlib's plainer 3D elsewhere; ``opengl.probe().reason`` says what is
     missing. ``style.explain`` gives `explained_surface.surface`, with a legend for everything.

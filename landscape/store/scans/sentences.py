@@ -149,8 +149,8 @@ def caption(scan: Scan) -> str:
     >>> loss = 0.1 + x[:, None] ** 2 + 2 * x**2
 
     >>> text = caption(Scan(plane, x, x, {"train_loss": loss}, np.ones((11, 11), bool)))
-    >>> text.partition(",")[0]
-    'Training loss on the plane through the final weights (step 0)'
+    >>> text.partition(".")[0]
+    'Training loss on the plane through the final weights (step 0) (x: u; y: v)'
     """
     return f"{ready(scan)}\n\n{details(scan)}"
 

@@ -76,11 +76,11 @@ def test_the_error_of_batch_sharpness_counts():
 def test_the_formula_is_that_of_the_momentum():
     found = run(0.5)
     plain = naming.judge_edge(found, Thresholds())[1]
-    assert "(2 + 2β)/η" in plain["sharpness"].meaning
+    assert "(2+2β)/η" in plain["sharpness"].meaning
     setup = replace(found.setup, momentum=0.9, nesterov=True)
     nesterov = naming.judge_edge(replace(found, setup=setup), Thresholds())[1]
     for name in ("sharpness", "batch_sharpness"):
-        assert "(2 + 2β)/((1 + 2β)η)" in nesterov[name].meaning
+        assert "(2+2β)/((1+2β)η)" in nesterov[name].meaning
     assert nesterov["sharpness"].threshold == pytest.approx(3.8 / 2.8 / 0.1)
 
 
