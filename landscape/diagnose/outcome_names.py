@@ -172,7 +172,7 @@ ALSO: dict[str, str] = {
 LANDINGS: dict[str, str] = {
     "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of "
     "{layers} is dead or saturated.",
-    "partial-collapse": "It landed where much of {layers} is dead.",
+    "partial-collapse": "It landed where many units of {layers} are dead.",
     "elsewhere": "Where it landed units are alive.",
     "undetermined": "Whether units died where it landed was not measured.",
 }

@@ -108,7 +108,7 @@ def filled(text: str, verdict: Verdict, **more: str) -> str:
         values |= {
             name: values[f"replicas_{name}"] for name in shares if f"replicas_{name}" in values
         }
-    return text.format_map({"layers": " and ".join(verdict.layers), **values, **more})
+    return text.format_map({"layers": " and ".join(map(layer, verdict.layers)), **values, **more})
 
 
 def _shown(name: str, value: Value) -> str:
@@ -133,3 +133,12 @@ def is_below(value: Value, threshold: Value) -> bool:
     """Whether both are numbers and the first isn't above the other."""
     numbers = isinstance(value, int | float) and isinstance(threshold, int | float)
     return numbers and float(value or 0) <= float(threshold or 0)
+
+
+def layer(name: str) -> str:
+    """A layer as a sentence has it: ``hidden``, but ``layer 2`` of those that are only numbered.
+
+    >>> layer("hidden"), layer("2")
+    ('hidden', 'layer 2')
+    """
+    return name if any(map(str.isalpha, name)) else f"layer {name}"

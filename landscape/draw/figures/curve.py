@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landscape.draw.elements import bands, marks, plots, uncertain
+from landscape.draw.figures import contour
 from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style, styled
-from landscape.draw.sheet import footer, leaders, page
+from landscape.draw.sheet import footer, page
 from landscape.errors import LandscapeError
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Scan
@@ -144,18 +145,9 @@ def _marked(axes: Axes, scan: Scan, names: list[Name]) -> None:
             ha="center",
             va="bottom",
         )
-    known = np.isfinite(homes).all(axis=1)
-    looks = [name.look for name, there in zip(names, known, strict=True) if there]
-    box = axes.get_window_extent()
-    at = axes.transData.transform(homes[known]) - box.p0
-    line = axes.transData.transform(np.column_stack([scan.x, loss])) - box.p0
-    radii = np.array([look.size / 72 * theme.now().dpi / 2 for look in looks])
-    near = line[np.isfinite(line).all(axis=1)]
-    moved = leaders.spread(at, radii, near, np.array(box.size), sideways=True)
-    stand = axes.transData.inverted().transform(moved + box.p0)
-    leaders.draw_leaders(axes, homes[known], stand)
-    for look, xy in zip(looks, stand, strict=True):
-        marks.stamp(axes, xy, look)
+    for name, home in zip(names, homes, strict=True):
+        if np.isfinite(home).all():
+            contour.stamp(axes, home, name.look, hollow=name.hollow)
 
 
 @dataclass(frozen=True)
@@ -164,6 +156,8 @@ class Name:
 
     x: float
     look: theme.Mark
+    hollow: bool
+    """Its own loss isn't the line's there."""
     text: str
     middle: float
     """As a share of the axes' width."""
@@ -174,13 +168,19 @@ class Name:
 def _names(scan: Scan, across: float) -> list[Name]:
     """Return what is marked on the line, from left to right; the origin where nothing else is."""
     places = [
-        (point.xy[0], theme.mark(point.name), sentences.marked(point)) for point in scan.points
+        (
+            point.xy[0],
+            theme.mark(point.name),
+            contour.hollow(scan, point.step),
+            sentences.marked(point),
+        )
+        for point in scan.points
     ]
-    places = places or [(0.0, theme.OTHER, "origin")]
+    places = places or [(0.0, theme.OTHER, False, "origin")]
     ends: list[float] = []
     found = []
     low, high = _span(scan)
-    for x, look, text in sorted(places, key=lambda place: place[0]):
+    for x, look, off, text in sorted(places, key=lambda place: place[0]):
         if not scan.x[0] <= x <= scan.x[-1]:
             continue
         half = page.inches(text, theme.SMALL) / across / 2
@@ -189,7 +189,7 @@ def _names(scan: Scan, across: float) -> list[Name]:
         free = (row for row, end in enumerate(ends) if middle - half > end + 0.02)
         row = next(free, len(ends))
         ends[row : row + 1] = [middle + half]
-        found.append(Name(x, look, text, middle, row))
+        found.append(Name(x, look, off, text, middle, row))
     return found
 
 

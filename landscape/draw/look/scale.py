@@ -184,7 +184,8 @@ def through(
     losses lie on it as well, except above a cap; to the lowest of those ``beneath`` it reaches as
     far as ``losses`` keep two thirds of it. What ``style`` says goes first, but nowhere does
     it go beyond ``certified``: of losses above that a scan to a tolerance knows little more than
-    that they are. It begins at ``floor``, at the lowest loss where that is None.
+    that they are; where all losses are above, they are shown for what is known. It begins at
+    ``floor``, at the lowest loss where that is None.
 
     Raises:
         LandscapeError: a logarithmic scale was asked for and a loss isn't above 0, a cap below
@@ -196,7 +197,7 @@ def through(
     low, top = float(every.min()), float(every.max())
     log = _is_log(low, losses, style)
     cap, rule = _cap(plane, constant) if style.cap is None else (style.cap, "the cap asked for")
-    if cap > certified * (1 + 1e-9):
+    if low < certified < cap * (1 - 1e-9):
         cap, rule = certified, _uncertified(rule)
     if cap <= low:
         raise LandscapeError(f"cap must be above the lowest loss {low:.4g}, got {cap:g}")

@@ -160,12 +160,19 @@ def ready(scan: Scan) -> str:
     shape = "line" if scan.is_line else "plane"
     found = [f"Training loss on {_placed(scan)}."]
     moving = [path for path in scan.paths if np.isfinite(path.share_in_plane)]
-    if len(moving) == 1:
+    if len(moving) == 1 and scan.is_line:
+        held, chance = percent(moving[0].share_in_plane), percent(moving[0].chance)
+        found.append(
+            f"Marks are weights of the training, projected: the line holds {held} of its path's "
+            f"variance (a random one would hold {chance}); hollow where the line's loss is over "
+            f"{percent(AGREES)} off that of the weights themselves."
+        )
+    elif len(moving) == 1:
         held = f"{percent(moving[0].share_in_plane)} of its variance"
         found.append(
-            f"The red line is the training's path, projected: the {shape} holds {held} (a random "
+            f"The red line is the training's path, projected: the plane holds {held} (a random "
             f"one would hold {percent(moving[0].chance)}); dashed or pale, and marks hollow, where "
-            f"the {shape}'s loss is over {percent(AGREES)} off that of the weights themselves."
+            f"the plane's loss is over {percent(AGREES)} off that of the weights themselves."
         )
     elif moving:
         shares = [percent(path.share_in_plane) for path in moving]

@@ -72,6 +72,12 @@ def test_it_ends_where_a_scan_to_a_tolerance_is_right():
     assert scale.of(certified(3.0, tested=0), style=Style(cap=8.0)).high == 8.0
 
 
+def test_what_lies_above_all_that_is_tested_is_shown_all_the_same():
+    asked = scale.of(certified(0.01), style=Style(cap=8.0))
+    assert (asked.high, asked.rule) == (8.0, "the cap asked for")
+    assert scale.of(certified(0.01)).high == scale.of(certified(0.01, tested=0)).high
+
+
 def test_a_valley_s_ends_where_it_is_right():
     valley = planted.valley(certificate=certified(3.0).certificate)
     assert scale.of_valleys([planted.valley()], style=Style(cap=8.0)).high == 8.0
