@@ -23,7 +23,7 @@ class LandscapeError(Exception):
     """
 
 
-RAN_OUT = {
+NO_MEMORY = {
     RuntimeError: ("can't allocate memory", "out of memory", "can't start new thread"),
     ImportError: ("failed to map segment", "Cannot allocate memory"),
 }
@@ -36,7 +36,7 @@ def ran_out(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or any(
         isinstance(error, kind) and any(words in str(error) for words in said)
-        for kind, said in RAN_OUT.items()
+        for kind, said in NO_MEMORY.items()
     )
 
 

@@ -232,3 +232,12 @@ MOTIONS: dict[str, MotionTerm] = {
     ),
 }
 """By name."""
+
+
+def layer(name: str) -> str:
+    """A layer as a sentence has it: ``hidden``, but ``layer 2`` of those that are only numbered.
+
+    >>> layer("hidden"), layer("2")
+    ('hidden', 'layer 2')
+    """
+    return name if any(map(str.isalpha, name)) else f"layer {name}"

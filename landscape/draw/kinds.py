@@ -129,7 +129,7 @@ KINDS: dict[str, FigureKind] = {
         lambda scan: not scan.is_line,
         takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
         solid=True,
-        reading=readings.SURFACE,
+        reading=readings.of_surface,
     ),
     "curve": FigureKind(
         "line",

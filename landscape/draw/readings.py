@@ -22,6 +22,15 @@ def of_plane(scan: Scan) -> str:
     return f"{text}."
 
 
+def of_surface(scan: Scan) -> str:
+    """Of a plane in three dimensions."""
+    text = "Height and colours: the loss, on the bar's scale and cut at its end; "
+    text += "thin lines: equal loss"
+    if scan.paths:
+        text += "; dotted: what the surface hides of the path"
+    return f"{text}; on the ground the same from above."
+
+
 def of_line(scan: Scan) -> str:
     """Of losses along a line."""
     text = "Blue: training; orange: validation"
@@ -49,10 +58,6 @@ def said(text: str) -> Callable[[Any], str]:
 
 MAP = said(
     "Colours: the loss, on one scale for all and grey beyond its end; thin lines: equal loss."
-)
-SURFACE = said(
-    "Height and colours: the loss, on the bar's scale and cut at its end; thin lines: "
-    "equal loss; dotted: what the surface hides; on the ground the same from above."
 )
 FILM = said("Height and colours: the loss; thin lines: equal loss. The path grows as it trains.")
 MEASURES = said("Colours: each measure on its own bar's scale.")

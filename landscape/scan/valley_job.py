@@ -107,13 +107,7 @@ class ValleyJob:
         if not self.further or self.finished:
             return 0.0
         plane = self._plane(self._rows[0], self._random(self._rows[0])[None])
-        point = PointCurvature(
-            self.problem,
-            plane,
-            self.further,
-            device=self.evaluation.device,
-            memory=sizes.most(self.evaluation.memory),
-        )
+        point = self._curvature(plane)
         left = len(self.scan.slices.step) - self.scan.finished_rows
         return point.seconds() * left * len(self.scan.y)
 
@@ -241,8 +235,7 @@ class ValleyJob:
         before, sheet, curvature = valley, self._sheet(valley, number), None
         engine = self._engine(sheet.plane, valley, pool)
         if self.further:
-            device = self.evaluation.device
-            curvature = PointCurvature(self.problem, sheet.plane, self.further, device=device)
+            curvature = self._curvature(sheet.plane)
         there = stream(engine, pool)
         for line in fill(sheet, engine, there, curvature=curvature, batches=[places]):
             yield _counted(before, line)
@@ -271,6 +264,15 @@ class ValleyJob:
             there.cosine[number] = float(exact @ movement) / (moved * there.length[number])
         tracked = direction if valley.across == "sharpest" else valley.tracked
         return replace(valley, tracked=tracked, begun=number + 1)
+
+    def _curvature(self, plane: Plane) -> PointCurvature:
+        return PointCurvature(
+            self.problem,
+            plane,
+            self.further,
+            device=self.evaluation.device,
+            memory=sizes.most(self.evaluation.memory),
+        )
 
     def _losses(self, valley: Valley, number: int, pool: Workers | None) -> Iterator[Valley]:
         """Fill a slice as a line's scan does; at y = 0 it has the recorded losses themselves."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from landscape.diagnose.items import Value
-from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED
+from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED, layer
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.quantities import number
 
@@ -133,12 +133,3 @@ def is_below(value: Value, threshold: Value) -> bool:
     """Whether both are numbers and the first isn't above the other."""
     numbers = isinstance(value, int | float) and isinstance(threshold, int | float)
     return numbers and float(value or 0) <= float(threshold or 0)
-
-
-def layer(name: str) -> str:
-    """A layer as a sentence has it: ``hidden``, but ``layer 2`` of those that are only numbered.
-
-    >>> layer("hidden"), layer("2")
-    ('hidden', 'layer 2')
-    """
-    return name if any(map(str.isalpha, name)) else f"layer {name}"
