@@ -20,6 +20,8 @@ LINES = 14
 """About so many contour lines where everything is explained."""
 NARROW = 1.1
 """A range below this ratio is widened: rounding noise should not look like mountains."""
+FEW = 0.2
+"""Decades, below which a logarithmic scale has the levels and ticks of a linear one."""
 BENEATH = 0.5
 """How far colours may begin below a plane's losses, as a share of their range: the run's best loss
 is told from a plateau so, and the plane keeps two thirds of the colours."""
@@ -50,17 +52,19 @@ class Scale:
         if not self.log:
             return np.asarray((loss - self.low) / (self.high - self.low))
         with np.errstate(divide="ignore", invalid="ignore"):
-            # Differences of logarithms: the quotient of far losses would overflow.
-            return np.asarray(
-                (np.log(loss) - np.log(self.low)) / (np.log(self.high) - np.log(self.low))
-            )
+            return np.asarray((np.log10(loss) - np.log10(self.low)) / self._decades)
 
     def loss(self, position: Floats) -> Floats:
         """Return the loss at a position, the inverse of ``position``."""
         position = np.asarray(position, dtype=np.float64)
         if self.log:
-            return np.asarray(self.low * (self.high / self.low) ** position)
+            return np.asarray(10 ** (np.log10(self.low) + self._decades * position))
         return np.asarray(self.low + (self.high - self.low) * position)
+
+    @property
+    def _decades(self) -> float:
+        # A difference of logarithms: the quotient of far losses would overflow.
+        return float(np.log10(self.high) - np.log10(self.low))
 
     def norm(self) -> Normalize:
         """Return the scale for matplotlib."""
@@ -75,18 +79,19 @@ class Scale:
         count = LINES if count is None else count
         if not count:
             return np.empty(0)
-        if not self.log or self.high / self.low < 1.6:
+        if not self.log or self._decades < FEW:
             return _linear(self.low, self.high, count)
-        decades = np.log10(self.high / self.low)
-        a_decade = min((1, 2, 3, 5, 10, 20, 40), key=lambda n: abs(np.log(n * decades / count)))
-        every = max(1, round(decades / (1.5 * count)))
+        a_decade = min(
+            (1, 2, 3, 5, 10, 20, 40), key=lambda n: abs(np.log(n * self._decades / count))
+        )
+        every = max(1, round(self._decades / (1.5 * count)))
         first, last = np.log10([self.low, self.high]) * a_decade / every
         exponents = np.arange(np.ceil(first), np.floor(last) + 1) * every / a_decade
         return self._inside(_rounded(10.0**exponents, 2 if a_decade <= 10 else 3))
 
     def ticks(self, count: int = 8) -> Floats:
         """Return at most ``count`` round losses for an axis."""
-        if not self.log or self.high / self.low < 1.6:
+        if not self.log or self._decades < FEW:
             return _linear(self.low, self.high, count - 1)
         decades = np.arange(np.floor(np.log10(self.low)), np.ceil(np.log10(self.high)) + 1)
         for digits in reversed(TICKS):

@@ -154,6 +154,9 @@ class Ledger:
 
     def restore(self, info: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a state."""
+        for name, array in arrays.items():
+            if array.ndim != 1:
+                raise ValueError(f"{name} must have one number a row, not shape {array.shape}")
         self.kinds = dict(zip(arrays["step"].tolist(), arrays["kind"].tolist(), strict=True))
         self.losses = dict(zip(arrays["evaluated"].tolist(), arrays["loss"].tolist(), strict=True))
         for name, value in info.items():

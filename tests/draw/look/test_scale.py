@@ -108,6 +108,14 @@ def test_ticks_are_round():
     assert through(0.0, 3.0).ticks(4).tolist() == [0, 1, 2, 3]
 
 
+def test_a_range_whose_quotient_overflows_has_levels_and_ticks():
+    s = through(1e-200, 1e200)
+    assert s.ticks(5).tolist() == [1e-200, 1e-119, 1e-38, 1e43, 1e124]
+    steps = np.diff(np.log10(s.levels(14)))
+    np.testing.assert_allclose(steps, steps[0])
+    np.testing.assert_allclose(s.loss(np.array([0, 0.5, 1])), [1e-200, 1, 1e200])
+
+
 @pytest.mark.parametrize("high", [2.5, 10.0, 1e3, 1e9, 1e40])
 def test_levels_are_evenly_spaced_in_the_logarithm(high):
     levels = through(1.0, high).levels(14)
