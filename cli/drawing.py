@@ -70,7 +70,7 @@ def get_ready(_: None) -> None:
     from landscape.draw.solid import opengl
 
     if opengl.probe().ok:
-        import pyvista  # noqa: F401
+        import pyvista.plotting  # noqa: F401
 
 
 def drawn(one: Wanted) -> list[Path]:

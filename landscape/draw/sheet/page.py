@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -138,8 +139,13 @@ def name_y(axes: Axes, room: float) -> None:
 
 def inches(text: str, size: float) -> float:
     """Return the width of a line of text."""
+    return _inches(text, size, tuple(FontProperties().get_family()))
+
+
+@cache  # a view is chosen among 36, each of whose names and numbers are measured a few times
+def _inches(text: str, size: float, family: tuple[str, ...]) -> float:
     width, _, _ = text_to_path.get_text_width_height_descent(
-        text, FontProperties(size=size), ismath=False
+        text, FontProperties(family=list(family), size=size), ismath=False
     )
     return float(width) / 72
 
