@@ -137,7 +137,7 @@ SaveOption = Annotated[
 class ScanCommand(Command):
     """The command, whose help of planes and normalizations is that of their tables.
 
-    These are read when that help is asked for, since the tables' module imports PyTorch.
+    These are read when that help is asked for: other commands needn't import the tables.
     """
 
     def describe(self) -> None:

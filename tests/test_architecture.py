@@ -432,6 +432,10 @@ def test_help_imports_nothing_slow(arguments: tuple[str, ...]) -> None:
     assert not loaded & SLOW_TO_IMPORT
 
 
+def test_help_of_planes_does_without_torch() -> None:
+    assert "torch" not in loaded_by_command("scan", "--help")
+
+
 @pytest.mark.parametrize("stage", ["store", "draw"])
 def test_stage_does_without_torch(stage: str) -> None:
     modules = [

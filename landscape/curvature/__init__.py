@@ -5,3 +5,6 @@ and its trace. At a run's recorded steps `along_run` measures both ends of the s
 critical step, `sharpness` what batches see, `jump` the sharpest directions and how a move lay to
 them. `bounds` are the curvatures up to which SGD is stable, and know no torch.
 """
+
+MEMORY = 2**30
+"""Bytes that the graphs of products take at most, unless told otherwise."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from landscape.curvature import MEMORY
 from landscape.curvature.krylov import Products
 from landscape.curvature.weight_norm import make_twice_differentiable
 from landscape.errors import LandscapeError
@@ -30,8 +31,6 @@ from landscape.problem.weights import Buffers, Layout, Parameter, load_buffers, 
 from landscape.store.scans.records import Floats
 
 BATCH = 512
-MEMORY = 2**30
-"""Bytes that graphs take at most, unless told otherwise."""
 OF_VECTORS = 4
 """A share of one over so many of it is for an iteration's vectors."""
 SAMPLES = 2048

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.curvature.hessian import MEMORY, Hessian
+from landscape.curvature import MEMORY
 from landscape.curvature.krylov import top
 from landscape.errors import LandscapeError
 from landscape.plane.basis import DISTANCE, orthonormal
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.named_weights import NamedWeights, find_weights
-from landscape.problem.problem import Problem
 from landscape.store.scans.records import Plane, Point
 from landscape.store.trajectories.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from landscape.curvature.hessian import Hessian
+    from landscape.problem.problem import Problem
 
 TOLERANCE = 1e-3
 """Residual relative to an eigenvalue. The curvature along a direction is off by its square; in a
@@ -44,7 +47,7 @@ def hessian(
 
     >>> import torch
     >>> from landscape.plane.still import StillWeights
-    >>> from landscape.problem import half_square
+    >>> from landscape.problem import Problem, half_square
     >>> x = torch.tensor([[3.0, 0.0], [0.0, 1.0]])  # the Hessian is X'X / 2 = diag(4.5, 0.5)
     >>> model = torch.nn.Linear(2, 1, bias=False)
     >>> problem = Problem(model, (x, torch.zeros(2, 1)), loss=half_square)
@@ -83,7 +86,7 @@ def gradient(
 
     >>> import torch
     >>> from landscape.plane.still import StillWeights
-    >>> from landscape.problem import half_square
+    >>> from landscape.problem import Problem, half_square
     >>> model = torch.nn.Linear(2, 1, bias=False)
     >>> _ = model.weight.data.copy_(torch.tensor([[1.0, 0.0]]))
     >>> x = torch.tensor([[1.0, 1.0], [1.0, -3.0]])  # the gradient is X'X w / 2 = (1, -1)
@@ -122,6 +125,8 @@ def _learning_rate(trajectory: Trajectory, step: int) -> float:
 
 
 def _at(problem: Problem, place: NamedWeights, device: str, memory: int) -> Hessian:
+    from landscape.curvature.hessian import Hessian
+
     found = Hessian(problem, device=device, memory=memory)
     found.move(place.weights, place.buffers)
     return found

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landscape.curvature.hessian import MEMORY, Hessian
+from landscape.curvature import MEMORY
 from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.basis import DISTANCE, orthonormal, point
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.moving import Parameters, only_moving
 from landscape.plane.normalization import ZERO, draws, normalized
-from landscape.problem.problem import Problem
 from landscape.store.scans.records import Floats, Plane
 from landscape.store.trajectories.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from landscape.problem.problem import Problem
 
 SHARE = 0.5
 """The window is the last half of the steps at the last learning rate,"""
@@ -138,6 +141,8 @@ def sharpest(
 def _sharpest(
     problem: Problem, trajectory: Trajectory, row: int, seed: int, device: str, memory: int
 ) -> tuple[Floats, float]:
+    from landscape.curvature.hessian import Hessian
+
     hessian = Hessian(problem, device=device, memory=memory)
     hessian.move(trajectory.row_weights(row), trajectory.buffers(row))
     found = slices.sharpest(hessian, None, seed=seed)

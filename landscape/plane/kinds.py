@@ -1,4 +1,7 @@
-"""The planes there are: a row for each kind, with all that the rest needs to know of it."""
+"""The planes there are: a row for each kind, with all that the rest needs to know of it.
+
+A command's help is made of it, so that PyTorch is imported only where a plane is made.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landscape.curvature.hessian import MEMORY
+from landscape.curvature import MEMORY
 from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.along import along
@@ -28,10 +31,12 @@ from landscape.plane.pca import pca
 from landscape.plane.random import line, random
 from landscape.plane.rise import stayed
 from landscape.plane.through import event, line_through, through
-from landscape.problem.problem import Problem
 from landscape.store.exchange import li
 from landscape.store.scans.records import Plane
 from landscape.store.trajectories.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from landscape.problem.problem import Problem
 
 BATCHNORM = ("saved", "recompute", "interpolate")
 IMPORTED = "imported"

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.problem.weights import Layout
 from landscape.store.run import Run, read
 from landscape.store.scans.records import Weights
 from landscape.store.trajectories.trajectory import Trajectory
@@ -73,6 +72,8 @@ def check_layout(trajectory: Trajectory, other: Trajectory, name: str) -> None:
     Raises:
         LandscapeError: names, shapes or order of its tensors differ.
     """
+    from landscape.problem.weights import Layout
+
     layouts = [Layout.from_records(t.parameters) for t in (trajectory, other)]
     if difference := layouts[1].difference(layouts[0]):
         raise LandscapeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from landscape.sgd.escapes import is_away
 from landscape.store.trajectories.trajectory import Trajectory
 
 
@@ -12,6 +11,8 @@ def stayed(trajectory: Trajectory, constant_loss: float) -> bool:
     The end alone decides, however little was learned and however short the rise: a plane is wanted
     for any, and nothing is concluded from it.
     """
+    from landscape.sgd.escapes import is_away
+
     losses = trajectory.measures["train_loss"]
     end, best = (float(losses[trajectory.row(name)]) for name in ("final", "best"))
     return is_away(end, best, constant_loss, learned=0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import search
 from landscape.errors import LandscapeError
 from landscape.plane.choice import PlaneChoice
@@ -18,6 +18,9 @@ from landscape.plane.normalization import NORMALIZATIONS, ZERO, draws, normalize
 from landscape.store.scans.records import Floats, Weights
 from landscape.store.scans.valleys import TRACKED
 from landscape.store.trajectories.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from landscape.curvature.hessian import Hessian
 
 SUBSPACE = 3
 """So many eigenvectors are looked at for the one that the sharpest direction goes on as."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from landscape.curvature.hessian import MEMORY, Hessian
+from landscape.curvature import MEMORY
+from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
 from landscape.problem import spectral
