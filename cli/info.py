@@ -143,10 +143,10 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"  made by        {about['command']}"
     yield (
         f"                 {about['created']}, landscape {versions.get('landscape')}, "
-        f"torch {versions.get('torch')}, {about['threads']} threads"
+        f"torch {versions.get('torch')}, {_count(about['threads'])} threads"
     )
     yield f"  problem        {_problem(about['problem'])}"
-    yield f"                 {_size(about)}, {about['samples']:,} samples"
+    yield f"                 {_size(about)}, {_count(about['samples'])} samples"
     yield f"  settings       {_settings(about)}"
     yield from _recorded(about)
     if about["verdict"] is not None:
@@ -157,13 +157,17 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
         yield "  scans          none"
 
 
+def _count(of: int | None) -> str:
+    return "an unknown number of" if of is None else f"{of:,}"
+
+
 def _size(about: Mapping[str, Any]) -> str:
     from landscape.store.scans.sentences import trained
 
     frozen, dtypes = about["frozen"], about["dtypes"]
     types = "" if dtypes in ([], ["float32"]) else f" ({', '.join(dtypes)})"
     if not frozen["tensors"]:
-        return f"{about['parameters']:,} parameters{types}"
+        return f"{_count(about['parameters'])} parameters{types}"
     return trained(about["parameters"], frozen["parameters"], frozen["tensors"]) + types
 
 

@@ -68,6 +68,15 @@ def test_a_run_in_words(landscape, run):
     assert lines[-1] == "  scans          none"
 
 
+def test_counts_that_a_record_lacks_are_unknown(landscape, run):
+    record = json.loads((run / "run.json").read_text())
+    lacking = {name: record[name] for name in record if name not in ("samples", "threads")}
+    (run / "run.json").write_text(json.dumps(lacking))
+    lines = landscape("info", run).out.splitlines()
+    assert lines[2].endswith(", an unknown number of threads")
+    assert lines[4] == "                 114 parameters, an unknown number of samples"
+
+
 def test_a_run_as_json(landscape, run):
     landscape(*MEASURE, run, "--plane", "line", "--size", 3, "-q")
     found = strict(landscape("info", run, "--json").out)
