@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .command import listed, note_idle
 from .printing import echo
 from .progress import progress
 
@@ -53,8 +54,6 @@ def bench_scan(
 
     from landscape.scan import bench
 
-    from .command import listed
-
     echo(
         f"milliseconds a point, {torch.get_num_threads()} threads, torch {torch.__version__}; "
         f"extrapolated from some points of a {bench.SIZE} x {bench.SIZE} grid"
@@ -68,6 +67,7 @@ def bench_scan(
 
 @bench.command()
 def recorder(
+    ctx: typer.Context,
     model: Annotated[
         str,
         typer.Option(
@@ -102,6 +102,8 @@ def recorder(
     from landscape.sgd import bench as library
 
     large = model == "transformer"
+    if large:
+        note_idle(ctx, ["data"], "for a transformer, which has its own")
     problem = language.random_tokens("1e7", tokens=64) if large else builtin(model, data)
     rounds, block = rounds or (6 if large else 300), block or (1 if large else 3)
     # Small steps: nothing happens that the flight recorder would write.
@@ -116,6 +118,7 @@ def recorder(
 
 @bench.command()
 def size(
+    ctx: typer.Context,
     sizes: Annotated[
         str, typer.Option(help="Parameters: some of 1e4, 1e5, 1e6, 1e7 and 2.5e7.")
     ] = "1e4,1e5,1e6",
@@ -137,10 +140,12 @@ def size(
     what is allowed: Python and PyTorch, the model, 4 vectors of weights and 256 MiB for evaluating.
     Up to a million parameters it takes minutes, from 1e7 on much longer.
     """
-    from .bench_size import print_sizes
-    from .command import listed
+    from .bench_size import chosen, print_sizes
 
-    print_sizes(listed([sizes]), points, listed(only))
+    commands = chosen(listed(only), points)
+    if not any(name.startswith("scan") for name in commands):
+        note_idle(ctx, ["points"], "where nothing is scanned")
+    print_sizes(listed([sizes]), points, commands)
 
 
 @bench.command()

@@ -33,6 +33,8 @@ NOTICED = 2**22
 """Bytes of a vector from which on peak memory tells how many there were."""
 WAITING = 0.01
 """Seconds between two looks at a process's memory."""
+NEEDED = ("train", "import")
+"""What makes that which the others work on."""
 ROW = "{:<6}{:<32}{:>9}{:>11}{:>9}{:>9}{:>9}"
 
 
@@ -142,8 +144,25 @@ def weights_file(size: str, folder: Path) -> tuple[str, ...]:
     return ("-c", code)
 
 
-def print_sizes(sizes: Sequence[str], points: int, only: Sequence[str]) -> None:
-    """Run the commands for each size and print what they take."""
+def chosen(only: Sequence[str], points: int) -> list[str]:
+    """What is measured beside training and import: the commands whose names begin so, or all.
+
+    Raises:
+        LandscapeError: none does.
+    """
+    names = [
+        command.name
+        for command in commands("", Path(), points)
+        if command.arguments[0] not in NEEDED
+    ]
+    for word in only:
+        if not any(name.startswith(word) for name in names):
+            raise LandscapeError(f"only must be some of {'; '.join(names)}, got {word}")
+    return [name for name in names if not only or name.startswith(tuple(only))]
+
+
+def print_sizes(sizes: Sequence[str], points: int, names: Sequence[str]) -> None:
+    """Run the commands of these `chosen` names for each size and print what they take."""
     from landscape.problem import language
 
     if unknown := [size for size in sizes if size not in language.SIZES]:
@@ -167,17 +186,16 @@ def print_sizes(sizes: Sequence[str], points: int, only: Sequence[str]) -> None:
         for size in sizes:
             folder = Path(name) / size
             folder.mkdir()
-            _print_size(size, folder, points, only, alone.peak)
+            _print_size(size, folder, points, names, alone.peak)
 
 
-def _print_size(size: str, folder: Path, points: int, only: Sequence[str], alone: int) -> None:
+def _print_size(size: str, folder: Path, points: int, names: Sequence[str], alone: int) -> None:
     from landscape.problem import language
 
     taken(weights_file(size, folder), folder / "log")
     vector = 4 * language.random_tokens(size).layout.size
     for command in commands(size, folder, points):
-        needed = command.arguments[0] in ("train", "import")
-        if only and not needed and not command.name.startswith(tuple(only)):
+        if command.arguments[0] not in NEEDED and command.name not in names:
             continue
         found = taken(("-m", "landscape_cli", *command.arguments), folder / "log")
         bound = alone + (1 + command.vectors) * vector + command.tile

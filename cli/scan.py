@@ -366,7 +366,6 @@ def scan(
         from landscape.scan.speed.options import Evaluation
         from landscape.store import read
 
-        measures = listed(measure) if measure else GridChoice.measures
         request = Request(
             PlaneChoice(
                 kinds=kinds.listed(plane or ()),
@@ -384,7 +383,9 @@ def scan(
                 spacing=spacing,
                 batchnorm=batchnorm,
             ),
-            GridChoice(size, extent, rise, measures, with_weight_decay),
+            GridChoice(
+                size, extent, rise, listed(measure) or GridChoice.measures, with_weight_decay
+            ),
             Evaluation(
                 device, strategy, precision, memory, 0.0 if exact else tolerance, samples, cap
             ),
@@ -406,6 +407,7 @@ def scan(
             )
             for run in opened
         ]
+        _note_no_statistics(ctx, jobs)
         with cluster.workers(workers, scheduler) as pool:
             carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
 
@@ -458,6 +460,13 @@ def _note_idle(ctx: typer.Context, request: Request) -> None:
         note_idle(ctx, ["cap"], "where every point is measured")
     elif request.plane.planes > 1:
         note_idle(ctx, ["tolerance", "cap"], "for several planes, which are measured throughout")
+
+
+def _note_no_statistics(ctx: typer.Context, jobs: Sequence[Sequence[Job | ValleyJob]]) -> None:
+    from landscape.problem.batchnorm import has_statistics
+
+    if not any(has_statistics(job.problem.model) for one in jobs for job in one):
+        note_idle(ctx, ["batchnorm"], "for a model without BatchNorm or spectral_norm")
 
 
 PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0

@@ -58,8 +58,9 @@ def axes(size: str, ranges: tuple[Range, ...]) -> tuple[Floats, ...]:
     """
     parts = size.lower().split("x")
     if not all(part.strip().isdecimal() for part in parts) or len(parts) not in (1, len(ranges)):
-        form = "a number" if len(ranges) == 1 else "a number or NXxNY, as in 51x31"
-        raise LandscapeError(f"size must be {form}, got {size}")
+        form = "digits" if len(ranges) == 1 else "digits or NXxNY"
+        example = "51" if len(ranges) == 1 else "51 or 51x31"
+        raise LandscapeError(f"size must be {form}, as in {example}, got {size}")
     counts = [int(part) for part in parts]
     for count in counts:
         if not SMALLEST <= count <= LARGEST:

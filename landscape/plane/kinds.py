@@ -265,12 +265,16 @@ def listed(texts: Sequence[str]) -> tuple[str, ...]:
     """Planes that were named one by one or with commas: ``valley,through:45,best,final`` are two.
 
     Raises:
-        LandscapeError: one is named twice.
+        LandscapeError: one is named twice, or none where a comma wants one.
     """
     names = {key.partition(":")[0] for key in KINDS}
     found: list[str] = []
     for text in texts:
         words = [word.strip() for word in text.split(",")]
+        if not all(words):
+            raise LandscapeError(
+                f"planes must be names with a comma between two, as in random,valley, got {text!r}"
+            )
         found.append(words[0])
         for word in words[1:]:
             if ":" in found[-1] and word.partition(":")[0] not in names:

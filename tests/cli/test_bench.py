@@ -102,6 +102,37 @@ def test_sizes_that_there_are(landscape):
     )
 
 
+def test_commands_to_measure_that_there_are_not(landscape):
+    names = [command.name for command in bench_size.commands("1e4", Path("made"), 25)]
+    assert landscape("bench", "size", "--only", "diagnose,scan everything").err == (
+        f"landscape: error: only must be some of {'; '.join(names[3:])}, got scan everything\n"
+    )
+    assert bench_size.chosen(("scan p", "diagnose"), 25) == names[-2:]
+    assert bench_size.chosen((), 25) == names[3:]
+
+
+@pytest.mark.parametrize(
+    ("command", "note", "error"),
+    [
+        (
+            ("recorder", "--model", "transformer", "--data", "moons", "--batch-size", 0),
+            "--data changes nothing for a transformer, which has its own",
+            "batch size must be at least 1, got 0",
+        ),
+        (
+            ("size", "--points", 9, "--only", "diagnose", "--sizes", "1e3"),
+            "--points changes nothing where nothing is scanned",
+            "sizes must be some of 1e4, 1e5, 1e6, 1e7, 2.5e7, got 1e3",
+        ),
+    ],
+    ids=["recorder", "size"],
+)
+def test_what_changes_nothing_is_said(landscape, command, note, error):
+    assert landscape("bench", *command).err == (
+        f"landscape: note: {note}\nlandscape: error: {error}\n"
+    )
+
+
 def test_each_commands_options_are_its_own():
     """Of every command that is measured: parsed as the shell's would be."""
     import typer

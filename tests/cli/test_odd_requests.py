@@ -412,6 +412,10 @@ def test_more_processes_than_a_machine_can_use_are_refused(landscape, trained, t
             "--tolerance changes nothing for several planes, which are measured throughout",
         ),
         (
+            ("scan", "--plane", "line", "--size", 3, "--batchnorm", "recompute"),
+            "--batchnorm changes nothing for a model without BatchNorm or spectral_norm",
+        ),
+        (
             ("diagnose", "--only", "units", "--epochs", 3, "--orders", 3),
             "--epochs, --orders change nothing where nothing is trained",
         ),

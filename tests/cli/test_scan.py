@@ -138,7 +138,7 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
         ),
         (("--size", "1"), "size must be at least 2 and at most 501, got 1"),
         (("--size", "502"), "size must be at least 2 and at most 501, got 502"),
-        (("--size", "a"), "size must be a number or NXxNY, as in 51x31, got a"),
+        (("--size", "a"), "size must be digits or NXxNY, as in 51 or 51x31, got a"),
         (
             ("--extent", "1:-1:0:1"),
             "extent must have its minimum below its maximum, got 1:-1:0:1",

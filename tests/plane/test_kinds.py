@@ -156,3 +156,12 @@ def test_a_plane_that_is_named_twice():
     with pytest.raises(LandscapeError) as caught:
         kinds.listed(["random,line", "random"])
     assert str(caught.value) == "planes must differ, got random twice; name it once"
+
+
+@pytest.mark.parametrize("text", ["", ",", "random,", "through:0,,best"])
+def test_a_comma_without_a_plane(text):
+    with pytest.raises(LandscapeError) as caught:
+        kinds.listed([text])
+    assert str(caught.value) == (
+        f"planes must be names with a comma between two, as in random,valley, got {text!r}"
+    )
