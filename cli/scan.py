@@ -366,6 +366,8 @@ def scan(
         from landscape.scan.speed.options import Evaluation
         from landscape.store import read
 
+        measures = listed(measure) or GridChoice.measures
+        within = 0.0 if exact else tolerance
         request = Request(
             PlaneChoice(
                 kinds=kinds.listed(plane or ()),
@@ -383,12 +385,8 @@ def scan(
                 spacing=spacing,
                 batchnorm=batchnorm,
             ),
-            GridChoice(
-                size, extent, rise, listed(measure) or GridChoice.measures, with_weight_decay
-            ),
-            Evaluation(
-                device, strategy, precision, memory, 0.0 if exact else tolerance, samples, cap
-            ),
+            GridChoice(size, extent, rise, measures, with_weight_decay),
+            Evaluation(device, strategy, precision, memory, within, samples, cap),
             save_seconds=save_every,
         )
         _check(ctx, request)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ FRAMES = 144
 RATE = 24
 """Frames a second: six seconds."""
 FORMATS = ("mp4", "gif")
+CODECS = {"mp4": ("libx264", "yuv420p"), "gif": ("gif", "rgb8")}
+"""What ffmpeg calls them, and their pixels."""
 QUALITY = {
     "mp4": ["-crf", "18", "-preset", "medium", "-movflags", "+faststart"],
     # A palette a frame: one for all of them would need all of them in memory.
@@ -35,7 +39,6 @@ QUALITY = {
         "0",
     ],
 }
-
 
 HOLDING = {"mp4": in_mp4, "gif": in_gif}
 """How a film's bytes hold a recipe."""
@@ -107,25 +110,12 @@ def _encode(
     report: Callable[[], None],
 ) -> None:
     temporary = unfinished(target, f".{name}")  # ffmpeg goes by the ending
-    more: dict[str, Any] = {"mp4": {"codec": "libx264", "quality": None}, "gif": {"codec": "gif"}}
-    more = more[name] | ({"pix_fmt_out": "rgb8"} if name == "gif" else {})
-    stream = encoder().write_frames(
-        str(temporary),
-        size,
-        fps=RATE,
-        macro_block_size=2,
-        output_params=QUALITY[name],
-        ffmpeg_log_level="error",
-        **more,
-    )
     try:
-        stream.send(None)
-        for picture in pictures:
-            stream.send(np.ascontiguousarray(picture))
-            report()
-        stream.close()
-        if not temporary.is_file() or not temporary.stat().st_size:
-            raise LandscapeError(f"ffmpeg must write {target}, it wrote nothing; is the disk full?")
+        if fault := _by_ffmpeg(pictures, temporary, name, size, report):
+            raise LandscapeError(
+                f"a film can't be written to {target.parent}, ffmpeg said: {fault}; "
+                "choose another folder"
+            )
         if recipe:
             temporary.write_bytes(HOLDING[name](temporary.read_bytes(), recipe))
         temporary.replace(target)
@@ -136,8 +126,53 @@ def _encode(
         ) from error
     finally:
         pictures.close() if hasattr(pictures, "close") else None
-        stream.close()
         temporary.unlink(missing_ok=True)
+
+
+def _by_ffmpeg(
+    pictures: Iterator[NDArray[np.uint8]],
+    film: Path,
+    name: str,
+    size: tuple[int, int],
+    report: Callable[[], None],
+) -> str:
+    """Have ffmpeg make a film; why it couldn't, empty where it could."""
+    codec, pixels = CODECS[name]
+    given = ["-f", "rawvideo", "-vcodec", "rawvideo", "-s", f"{size[0]}x{size[1]}"]
+    given += ["-pix_fmt", "rgb24", "-r", str(RATE), "-i", "-", "-an"]
+    made = ["-vcodec", codec, "-pix_fmt", pixels, "-v", "error", *QUALITY[name], str(film)]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [encoder().get_ffmpeg_exe(), "-y", *given, *made],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            process_group=0,  # Ctrl-C is for us, who put away what is half done
+        )
+        try:
+            for picture in pictures:
+                if not _taken(process, np.ascontiguousarray(picture)):
+                    break
+                report()
+            process.communicate()
+        finally:
+            process.kill()  # nothing where it has ended
+            process.communicate()
+        if not process.returncode:
+            return ""
+        said.seek(0)
+        lines = said.read().decode(errors="replace").strip().splitlines()
+        return printable(lines[-1]) if lines else f"nothing, with exit code {process.returncode}"
+
+
+def _taken(process: subprocess.Popen[bytes], picture: NDArray[np.uint8]) -> bool:
+    """Whether ffmpeg took a picture: it doesn't where it has ended, and then says why."""
+    assert process.stdin is not None
+    try:
+        process.stdin.write(picture.data)
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def _counted(report: Report | None, before: int, total: int) -> Callable[[], None]:

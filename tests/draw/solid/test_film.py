@@ -15,6 +15,9 @@ from landscape.draw.solid import film, film_frames, view
 from landscape.draw.solid.film_frames import Format
 from landscape.errors import LandscapeError
 
+from ...cli.mounts import refusal
+from ...disturbances import in_a_process, mount, own_mounts
+
 
 @pytest.fixture
 def still(monkeypatch):
@@ -133,6 +136,31 @@ def test_a_film_that_is_stopped_leaves_what_was_there(planted, still, tmp_path):
         film.write(planted.bowl(5, 5), tmp_path / "orbit", frames=8, report=stop)
     assert [file.name for file in tmp_path.iterdir()] == ["orbit.mp4"]
     assert (tmp_path / "orbit.mp4").read_bytes() == b"older"
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_a_full_disk_leaves_no_half_film(planted, still, monkeypatch, tmp_path, ending, share):
+    if reason := refusal():
+        pytest.skip(reason)
+    noise = np.zeros((2, 720, 960, 3), np.uint8)
+    noise[:, :90] = np.random.default_rng(0).integers(0, 16, (2, 90, 960, 1)) * 16
+    monkeypatch.setattr(film_frames, "frames", lambda scan, count, style: iter(noise))
+    [whole, _] = film.write(planted.bowl(5, 5), tmp_path / "whole", formats=(ending,))
+    pages = max(1, int(share * (whole.stat().st_size - 1)) // 4096)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def write():
+        own_mounts()
+        mount("tmpfs", disk, kind="tmpfs", size=str(4096 * pages))
+        with pytest.raises(LandscapeError) as caught:
+            film.write(planted.bowl(5, 5), disk / "a", formats=(ending,), recipe="{}")
+        return f"{caught.value}, {[path.name for path in disk.iterdir()]}"
+
+    said = in_a_process(write)
+    assert said.startswith(f"a film can't be written to {disk}, ffmpeg said: ")
+    assert said.endswith("; choose another folder, []")
 
 
 def test_without_the_encoder(planted, monkeypatch, tmp_path):
