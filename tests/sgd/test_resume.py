@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -272,4 +273,27 @@ def test_settings_of_another_version(tmp_path, everything, what):
         f"run.json must hold {what} that this version knows, got: {what.title()}.__init__() got an "
         "unexpected keyword argument 'unheard_of'; put it back from a copy, or install a newer "
         "landscape"
+    )
+
+
+def test_the_state_of_another_network(tmp_path, problem, mlp):
+    """As where it was put back from the wrong copy."""
+    larger = problem(mlp(nn.Linear(5, 5)))
+    for name, made in (("run", problem()), ("other", larger)):
+        trained(tmp_path / name, made, SETTINGS, until=9)
+    shutil.copy(tmp_path / "other" / "resume.h5", tmp_path / "run" / "resume.h5")
+    with pytest.raises(LandscapeError) as caught:
+        resumed(tmp_path / "run", problem())
+    assert str(caught.value) == (
+        "resume.h5 must fit the model, got torch.float32 (73,) instead of torch.float32 (43,)"
+    )
+
+
+def test_a_branch_that_was_killed_before_its_first_state(tmp_path, everything):
+    run = trained(tmp_path / "run", everything, SETTINGS, until=0)
+    run.update(branch={"of": "another", "step": 40})
+    (run.folder / "resume.h5").unlink()
+    assert refused(run.folder, everything) == (
+        f"a run that branched off another needs {run.folder / 'resume.h5'} to go on, found none; "
+        "`landscape diagnose` of that run begins it anew"
     )
