@@ -14,6 +14,10 @@ from landscape.store import run as run_folder
 from landscape.store import salvage as salvaging
 from landscape.store.check import verify
 from landscape.store.salvage import salvage
+from landscape.store.trajectories.index import Sketching
+from landscape.store.trajectories.shards import Writer
+
+from .conftest import PARAMETERS
 
 
 @pytest.fixture
@@ -69,6 +73,29 @@ def test_the_new_run_says_where_it_comes_from(whole, tmp_path):
     assert record["id"] != before.id
     assert record["status"] == "interrupted"
     assert verify(whole.folder) == damages
+
+
+def test_a_run_that_ended_stays_at_its_end_with_its_sketches(recording, tmp_path):
+    made = run_folder.create(tmp_path / "made", {"settings": None, "problem": {"kind": "python"}})
+    made.update(status="finished")
+    shutil.copy(made.folder / "run.json", recording.folder / "run.json")
+    sketching = Sketching(3, 5, "sparse")
+    recording.writer = Writer(recording.folder, PARAMETERS, sketching=sketching)
+    for step in range(4):
+        recording.row(step)
+        recording.writer.flush()
+        recording.writer.add_step({}, step + np.arange(3, dtype=np.float32) / 8)
+    recording.writer.flush()
+    shard(recording, 2).unlink()
+    found = salvage(recording.folder, tmp_path / "rest")
+    rest = run_folder.read(tmp_path / "rest")
+    assert rest.record["status"] == "finished"
+    assert rest.trajectory.step.tolist() == [0, 1, 3]
+    assert (found.steps, found.lost_steps) == (3, 1)
+    expected = np.arange(4)[:, None] + np.arange(3) / 8
+    expected[1] = np.nan
+    np.testing.assert_array_equal(rest.trajectory.sketches(), expected)
+    assert rest.trajectory.sketch_seed() == (5, "sparse")
 
 
 def test_a_kill_meanwhile_leaves_no_run_that_looks_whole(whole, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from landscape.errors import LandscapeError
+from landscape.store import run as run_folder
 from landscape.store import sweep_folder
 from landscape.store.provenance import versions
 
@@ -40,6 +41,20 @@ def test_errors_are_kept_and_taken_back(made):
     assert sweep_folder.read(made.folder) == failed
     assert [run["error"] for run in failed.runs] == [None, "out of luck"]
     assert failed.with_error("lr0.2", None) == made
+
+
+def test_the_runs_that_are_there(made):
+    assert made.opened() == ([], {})
+    run = run_folder.create(
+        made.folder / "lr0.2", {"settings": None, "problem": {"kind": "python"}}
+    )
+    assert made.opened() == ([run], {})
+    broken = made.folder / "lr0.1" / "run.json"
+    broken.parent.mkdir()
+    broken.write_text("{")
+    with pytest.raises(LandscapeError) as caught:
+        run_folder.read(broken.parent)
+    assert made.opened() == ([run], {"lr0.1": str(caught.value)})
 
 
 def test_created_again_it_keeps_what_it_has_and_adds_the_rest(made):
