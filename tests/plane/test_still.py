@@ -10,6 +10,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import random
 from landscape.plane.still import StillWeights
 from landscape.problem import Problem
+from landscape.store.trajectories.trajectory import CADENCE
 
 
 @pytest.fixture
@@ -25,7 +26,10 @@ def test_it_is_one_row_of_the_models_numbers(problem):
     np.testing.assert_array_equal(still.row_weights(still.row("final")), weights.float())
     assert still.size == len(weights) == 24
     np.testing.assert_array_equal(still.buffers(0)["1.running_mean"], np.full(4, 2.0))
-    assert still.step.tolist() == [0]
+    assert (still.step.tolist(), still.kind.tolist()) == ([0], [CADENCE])
+    assert {values.shape for values in still.measures.values()} == {(1,)}
+    assert (still.sketches().size, still.sketch_seed()) == (0, None)
+    assert {name: values.size for name, values in still.scalars().items()} == {"learning_rate": 0}
 
 
 def test_planes_go_through_it(problem):
