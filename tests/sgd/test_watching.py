@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from landscape import sgd
 from landscape.errors import LandscapeError
+from landscape.sgd.session import Session
 from landscape.store import read
 
 BATCHES = torch.arange(50).split(10)
@@ -501,6 +502,32 @@ def test_only_the_first_process_records(tmp_path, problem, mlp, monkeypatch):
     with pytest.raises(LandscapeError) as caught:
         _ = bystander.run
     assert str(caught.value) == "the first process records the run, this one has none"
+
+
+def test_a_trainers_session_in_another_process_records_nothing(tmp_path, problem, mlp, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("RANK", "1")
+    model = mlp()
+    session = Session(tmp_path / "run", problem(), {})
+    session.begin(model, torch.optim.SGD(model.parameters(), lr=0.2), 5)
+    session.add_loss(1.0)
+    session.step()
+    session.end("finished")
+    assert session.run is None
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_process_group_says_which_is_first(tmp_path, problem, mlp, monkeypatch):
+    """Whatever the environment says."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("RANK", "1")
+    group = f"file://{tmp_path / 'group'}"
+    torch.distributed.init_process_group("gloo", init_method=group, rank=0, world_size=1)
+    try:
+        plain(tmp_path / "run", made := problem(), made.model)
+    finally:
+        torch.distributed.destroy_process_group()
+    assert read(tmp_path / "run").record["status"] == "finished"
 
 
 def test_a_file_system_without_locks_is_said_and_recorded_on(tmp_path, problem, mlp, monkeypatch):
