@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from html import unescape
+from html import escape, unescape
 
 import numpy as np
 import pytest
 
 from landscape.draw.diagnosis.by_rate import caption
+from landscape.errors import LandscapeError
 from landscape.report import sweep_page
 from landscape.report.small_pictures import HIGH, MARGIN, WIDE, SmallAxes, axes_of, small
-from landscape.store import sweep_outcomes
+from landscape.store import read, sweep_folder, sweep_outcomes
 from landscape.store.history import History
 
 
@@ -64,6 +66,45 @@ def test_a_sweep_that_was_not_diagnosed_says_how(sweep, tmp_path):
     read = words(sweep_page.page(folder))
     assert f"Find out: landscape diagnose {folder}" in read
     assert read.count(": not diagnosed") == 4
+
+
+def test_runs_without_a_history_are_named_with_the_reason(sweep, tmp_path):
+    folder = tmp_path / "sweep"
+    shutil.copytree(sweep, folder)
+    failed, damaged, missing, _ = (entry["name"] for entry in sweep_folder.read(sweep).runs)
+    sweep_folder.read(folder).with_error(failed, "out of luck")
+    (folder / damaged / "run.json").write_text("{")
+    shutil.rmtree(folder / missing)
+    with pytest.raises(LandscapeError) as caught:
+        read(folder / damaged)
+    page = sweep_page.page(folder)
+    assert page.count('<svg class="small"') == 1
+    assert re.findall(r"<li>(.*?)</li>", page)[-3:] == [
+        f"{failed}: out of luck",
+        f"{damaged}: {escape(str(caught.value))}",
+        f"{missing}: not trained yet",
+    ]
+
+
+def test_a_sweep_of_one_seed_has_a_row_for_each_run(sweep, tmp_path):
+    folder = tmp_path / "sweep"
+    shutil.copytree(sweep, folder)
+    record = json.loads((folder / "sweep.json").read_text())
+    record["runs"] = [entry for entry in record["runs"] if entry["values"]["seed"] == 1]
+    (folder / "sweep.json").write_text(json.dumps(record))
+    page = sweep_page.page(folder)
+    [grid] = re.findall(r'aria-label="Runs by setting and seed".*?</table>', page, re.S)
+    assert re.findall(r'<th scope="col">(.*?)</th>', grid) == ["", "run"]
+    assert len(re.findall(r'<th scope="row">', grid)) == grid.count('<svg class="small"') == 2
+
+
+def test_a_sweep_of_which_no_run_has_begun(sweep, tmp_path):
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    shutil.copy(sweep / "sweep.json", folder)
+    with pytest.raises(LandscapeError) as caught:
+        sweep_page.page(folder)
+    assert str(caught.value) == f"a sweep's page needs runs that have begun, {folder} has none"
 
 
 def history(loss, constant=2.0):
