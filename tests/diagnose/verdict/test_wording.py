@@ -8,10 +8,11 @@ import math
 import pytest
 
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.items import Item
 from landscape.diagnose.session import kept
 from landscape.diagnose.verdict.questions import answers
 from landscape.diagnose.verdict.verdict import judge
-from landscape.diagnose.verdict.wording import headline
+from landscape.diagnose.verdict.wording import headline, other_rates
 from landscape.errors import LandscapeError
 from landscape.store.strict import dumps
 from landscape.store.verdicts import CONFIDENCE
@@ -54,6 +55,27 @@ def test_a_verdict_is_read_as_it_was_written(name, tmp_path):
         if isinstance(item.value, float) and not math.isfinite(item.value):
             assert isinstance(found.evidence[name].value, float)
     assert headline(found) == headline(verdict)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "within"), [(1, " within 1 epoch"), (2.5, " within 2.5 epochs"), (None, "")]
+)
+def test_other_rates_are_counted_with_the_lower_one(epochs, within):
+    ends = {
+        "lower_rate_from_start": 0.4,
+        "rate_0.1_from_start": 0.2,
+        "rate_1_from_start": 2.3,
+        "control_from_start": 0.1,
+        "rate_1_from_landing": 1.1,
+    }
+    evidence = {name: Item(value, 1.0, "end loss") for name, value in ends.items()}
+    if epochs is not None:
+        evidence["epochs_from_start"] = Item(epochs, None, "epochs of each training")
+    verdict = dataclasses.replace(judge(world(next(iter(WORLDS)))), evidence=evidence)
+    assert list(other_rates(verdict)) == [
+        "From its last weights 0 of 1 other rates make it learn.",
+        f"From its start 2 of 3 other rates make it learn{within}.",
+    ]
 
 
 def test_no_verdict(tmp_path):

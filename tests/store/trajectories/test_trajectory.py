@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store.trajectories.trajectory import CADENCE, DENSE, MEASURES, SCALARS, Trajectory
+from landscape.store.trajectories.trajectory import (
+    CADENCE,
+    DENSE,
+    MEASURES,
+    SCALARS,
+    Event,
+    Trajectory,
+)
 
 NAN, INF = float("nan"), float("inf")
 
@@ -117,6 +124,34 @@ def test_open_trajectory_sees_what_is_written_later(three_rows):
     assert trajectory.weights(slice(0, 3)).shape == (3, 7)
     assert trajectory.row_weights(2)[0] == 9
     assert Trajectory.open(three_rows.path).step.tolist() == [0, 4, 9, 12]
+
+
+def test_what_the_optimizer_kept_is_found_by_its_step(recording):
+    kept = {step: np.arange(7, dtype=np.float32) + step for step in (4, 9)}
+    for step in (0, 4, 9):
+        recording.row(step)
+        if step in kept:
+            recording.writer.add_moments(step, {"velocity": kept[step], "optimizer/a": np.array(3)})
+        recording.writer.flush()
+    trajectory = Trajectory.open(recording.path)
+    for step, vector in kept.items():
+        np.testing.assert_array_equal(trajectory.velocity(step), vector)
+        assert trajectory.moments(step)["optimizer/a"] == 3
+    assert (trajectory.moments(0), trajectory.velocity(0)) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "trigger", "alone"),
+    [
+        ("spike", "batch_loss 2.9 > 1.1 at step 480", True),
+        ("spike", "batch_loss 2.9 > 1.1 at step 480, train_loss 1.2", False),
+        ("spike", "train_loss 2.9 > 1.1 at step 480", False),
+        ("spike", "gradient_norm 40 at step 480", False),
+        ("escape", "batch_loss 2.9 > 1.1 at step 480", False),
+    ],
+)
+def test_spikes_of_batches_alone(name, trigger, alone):
+    assert Event(name, 480, 490, trigger).in_batches_alone == alone
 
 
 def test_missing_shard(three_rows):
