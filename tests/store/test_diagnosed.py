@@ -82,6 +82,17 @@ def test_a_part_of_an_older_version_is_to_be_measured_anew(run):
     )
 
 
+def test_a_part_of_another_type_is_to_be_measured_anew(run):
+    save(run, "jump", jump := Jump(0, 1, 2, 5.0, 3.0, 0.9, 0.95, 5, 0.1))
+    analysis.save(run.folder, StoredPart("jump", "f", 1.0, {**asdict(jump), "peak": [1.0]}))
+    with pytest.raises(LandscapeError) as refused:
+        diagnosed.of(run, ("jump",))
+    assert str(refused.value) == (
+        f"{run.folder / 'analysis.h5'} must be whole, its jump isn't: peak can't be list; "
+        f"measure it with `landscape diagnose {run.folder} --only jump`"
+    )
+
+
 def test_trainings_of_this_run_that_have_ended(run, recording):
     branch(run, recording, "order10", [0.5, np.nan, np.inf], status="non-finite")
     branch(run, recording, "order2", [0.5, 0.4])
