@@ -9,6 +9,7 @@ import typer
 
 from landscape.errors import LandscapeError
 
+from .command import note_idle
 from .printing import echo
 from .problems import SetOption, SpecOption, given
 from .progress import progress
@@ -18,6 +19,7 @@ NAMED = 5
 
 
 def import_(
+    ctx: typer.Context,
     checkpoints: Annotated[
         list[str],
         typer.Argument(
@@ -85,7 +87,9 @@ def import_(
             "import needs the problem that the checkpoints are of, got none; "
             "give it with --problem FILE.py:function"
         )
-    made = also_trained(made, () if parameters is None else (parameters,))
+    trained, made = made, also_trained(made, () if parameters is None else (parameters,))
+    if made.layout.size == trained.layout.size:
+        note_idle(ctx, ["parameters"], "for tensors that the problem trains")
     files = importing.order(checkpoints, None if steps is None else _numbers(steps))
     with progress(
         "importing", 2 * len(files), unit="readings and evaluations of checkpoints", quiet=quiet

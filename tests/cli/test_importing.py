@@ -126,6 +126,15 @@ def test_steps_can_be_given_and_need_not_begin_with_0(landscape, own, models, tm
     assert landscape("info", tmp_path / "run", "--check").code == 0
 
 
+def test_naming_what_is_trained_anyhow_is_said_to_change_nothing(landscape, own, models, tmp_path):
+    torch.save(models[0].model.state_dict(), tmp_path / "0.pt")
+    options = ("--problem", own, tmp_path / "0.pt", "--parameters", "3.*", "-q")
+    result = landscape("import", *options, "-o", tmp_path / "run")
+    note = "--parameters changes nothing for tensors that the problem trains"
+    assert (result.code, result.err) == (0, f"landscape: note: {note}\n")
+    assert read(tmp_path / "run").record["parameters"] == len(vector(models[0].model))
+
+
 def test_an_imported_run_is_scanned_like_any_other(landscape, own, models, tmp_path):
     for step in STEPS:
         torch.save(models[step].model.state_dict(), tmp_path / f"{step}.pt")
