@@ -144,11 +144,12 @@ class SweepCommand(Command):
     ) -> SweepRequest:
         from landscape.sgd.sweeps import PlannedRun, SweepPlan, combinations, default_name
 
-        if ctx.params.get("resume") or ctx.params.get("trust"):
-            raise LandscapeError(
-                "resume is for a single run, got several values of an option; "
-                "give a sweep's command again and it goes on"
-            )
+        for name in ("resume", "trust"):
+            if ctx.params.get(name):
+                raise LandscapeError(
+                    f"{name} is for a single run, got several values of an option; "
+                    "give a sweep's command again and it goes on"
+                )
         common = {name: value for name, value in shared.items() if name not in OF_THE_SWEEP}
         # In the order of --help, the seed last: it is what one averages over.
         known = [parameter.name for parameter in self.params if parameter.name in lists]

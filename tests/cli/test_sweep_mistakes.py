@@ -25,6 +25,14 @@ SWEEP = ("--model", "mlp", "--data", "moons", "--lr", "0.1,0.3", "--seeds", 2)
         ),
         (("--sweep", "schedule"), "sweep must be NAME=A,B, got schedule"),
         (("--sweep", "output=a,b"), "sweep must name a setting of the training, got output"),
+        *(
+            (
+                ("--lr", "0.1,0.3", f"--{option}", *value),
+                f"{option} is for a single run, got several values of an option; give a sweep's "
+                "command again and it goes on",
+            )
+            for option, value in (("resume", ["run"]), ("trust", []))
+        ),
         (("--sweep", "nesterov=yes,no"), "nesterov must be true or false, got yes"),
         (("--seeds", "2", "--workers", "0"), "workers must be at least 1, got 0"),
     ],

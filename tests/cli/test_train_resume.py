@@ -169,6 +169,11 @@ def test_other_places_are_refused(landscape, half, tmp_path):
         f"landscape: error: --resume goes on with {half}, --overwrite replaces it; "
         "drop one of them\n"
     )
+    result = landscape("train", "--resume", half, "--parameters", "*.weight")
+    assert result.err == (
+        f"landscape: error: --resume goes on with the weights that {half} began with, "
+        "got --parameters *.weight too; drop it\n"
+    )
     result = landscape("train", "--resume", half, "-o", tmp_path)
     assert result.err == (
         f"landscape: error: --resume goes on in {half}, got --output {tmp_path} too; "

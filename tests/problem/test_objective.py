@@ -344,6 +344,33 @@ def test_what_is_known_of_each():
     ]
 
 
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            lambda each: each if len(each) == 8 else (each.mean(), 1.0),
+            "a loss must be one of samples, or one of batches, not both",
+        ),
+        (
+            lambda each: each if len(each) == 8 else (each, torch.ones(len(each))),
+            "a loss must return (losses, weights) for every batch or for none, got weights for "
+            "some",
+        ),
+    ],
+    ids=["means", "weights"],
+)
+def test_a_loss_that_returns_otherwise_for_other_batches(loss, message):
+    """Than for the eight samples that the problem is tried out on."""
+
+    def own(outputs, targets):
+        return loss(functional.cross_entropy(outputs, targets, reduction="none"))
+
+    problem = Problem(mlp(), (X, Y), loss=own)
+    with pytest.raises(LandscapeError) as caught:
+        Hessian(problem) @ np.ones(len(flat(problem.model)))
+    assert str(caught.value) == message
+
+
 def test_a_batch_in_which_nothing_counts_is_a_step_without_gradient():
     nothing = torch.full((COUNT,), -100)
     training = Training(Problem(mlp(), (X, nothing)), Settings(lr=0.1, batch_size=4))

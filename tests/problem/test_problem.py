@@ -168,6 +168,7 @@ def test_functions_are_no_names(images, role):
         ({"collate": 3}, "collate must be a function, got 3"),
         ({"augment": "flip"}, "augment must be a function, got 'flip'"),
         ({"draw": 3}, "draw must be a function, got 3"),
+        ({"reduction": "sum"}, "reduction must be one of sample, batch, got sum"),
         ({"batch_size": "8"}, "batch_size must be a whole number, got '8'"),
         ({"batch_size": True}, "batch_size must be a whole number, got True"),
         ({"batch_size": 2.5}, "batch_size must be a whole number, got 2.5"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.scan.prepare import prepare
+from landscape.scan.prepare import prepare, prepare_still
 from landscape.store.scans import scanfile
 
 from .requests import asked, but
@@ -150,6 +150,22 @@ def test_what_cannot_be_is_refused_before_anything_is_evaluated(
         prepare(run, made, asked(**({"kinds": ("random",)} | changes)), name=name)
     assert str(caught.value) == message
     assert list((run.folder / "scans").iterdir()) == []
+
+
+def test_weights_without_a_run_have_one_plane_at_a_time(problem):
+    with pytest.raises(LandscapeError) as caught:
+        prepare_still(problem(), asked(kinds=("random", "line")))
+    assert str(caught.value) == "one plane is scanned at a time, got random, line"
+
+
+def test_a_valley_is_of_the_recorded_losses(problem, trained):
+    made = problem()
+    run = trained(made, weight_decay=0.1)
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, made, asked(kinds=("valley",), with_weight_decay=True))
+    assert str(caught.value) == (
+        "a valley is of the recorded losses, got with-weight-decay; take another plane for it"
+    )
 
 
 def test_progress_is_saved_on_the_way(problem, trained):

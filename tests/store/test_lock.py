@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import threading
 
 import pytest
@@ -20,6 +22,20 @@ def test_one_at_a_time(tmp_path):
     )
     lock.release(held)
     assert not lock.held(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:the file system of .* has no locks")
+def test_one_at_a_time_where_there_are_no_locks(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    held = lock.acquire(tmp_path)
+    with pytest.raises(LandscapeError, match="another one is at work on"):
+        lock.acquire(tmp_path)
+    lock.release(held)
+    lock.release(lock.acquire(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -65,6 +65,7 @@ def test_a_valley_whose_limits_lie_far_apart_has_no_dimension(walk):
     [
         *((0.0, 90.0, 110.0, True), (0.0, 40.0, 100.0, False)),
         *((30.0, 90.0, 110.0, False), (60.0, 100.0, 100.0, False)),
+        *((0.0, 1.0, 1.0, True), (0.0, 0.0, 0.0, False)),
     ],
 )
 def test_a_count_is_known_within_a_factor_of_two(error, lower, upper, is_known):
@@ -80,4 +81,6 @@ def test_the_spectrum_keeps_the_limits_of_its_counts():
     assert counted == count_below(density, float(found.curvature[-4]))
     assert counted.lower < counted.value < counted.upper
     assert found.count(6.0) is None
-    assert spectrum_of(replace(density, nodes=-nodes)) is None
+    assert found.count(5.0) == count_below(density, 5.0)
+    for without in (-nodes, 0.0 * nodes):
+        assert spectrum_of(replace(density, nodes=without)) is None

@@ -76,6 +76,20 @@ def test_dead_units(activation):
     assert watched(model) == [("first", "dead", [1, 4])]
 
 
+def test_inputs_are_units_too_at_every_position():
+    class OfSequences(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(3, 2)
+
+        def forward(self, inputs):
+            return self.last(inputs.relu()).mean(1)
+
+    inputs = INPUTS.reshape(10, 5, 3).clone()
+    inputs[..., 2] = -1.0
+    assert watched(OfSequences(), inputs, size=4) == [("inputs", "dead", [2])]
+
+
 @pytest.mark.parametrize(
     "activation",
     [
