@@ -122,6 +122,16 @@ def test_units(trajectory, unit):
     assert other.unit == words
 
 
+def test_a_direction_without_length_has_no_unit(trajectory):
+    own = plane.random(trajectory, seed=3)
+    flat = replace(own, directions=own.directions * np.array([[1.0], [0.0]], np.float32))
+    with pytest.raises(LandscapeError) as caught:
+        plane.scaled(flat, "distance")
+    assert str(caught.value) == (
+        "unit distance needs directions that aren't zero; normalize in another way"
+    )
+
+
 def test_an_unknown_unit(trajectory):
     with pytest.raises(LandscapeError) as caught:
         plane.scaled(plane.random(trajectory), "metre")

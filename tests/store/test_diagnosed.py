@@ -120,3 +120,12 @@ def test_a_sweeps_outcomes(tmp_path):
     assert json.loads((tmp_path / "outcomes.json").read_text())["runs"][0]["train_loss"] == "inf"
     assert sweep_outcomes.of(tmp_path) == written
     assert run.shared == group.values
+
+
+def test_outcomes_that_are_none(tmp_path):
+    (tmp_path / "outcomes.json").write_text("{}")
+    with pytest.raises(LandscapeError) as refused:
+        sweep_outcomes.of(tmp_path)
+    assert str(refused.value) == (
+        f"{tmp_path / 'outcomes.json'} must be a sweep's outcomes, got: 'format'"
+    )
