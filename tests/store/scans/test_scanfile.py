@@ -11,7 +11,7 @@ from landscape.errors import LandscapeError
 from landscape.store.hdf5 import write
 from landscape.store.scans import scanfile
 from landscape.store.scans.attributes import MeasureInfo
-from landscape.store.scans.records import Path, Plane, Point, Scan
+from landscape.store.scans.records import Path, Plane, Point, Scan, Spread
 
 from ...sealing import sealed
 
@@ -122,6 +122,19 @@ def saved(tmp_path, content: Scan):
 @pytest.mark.parametrize("line", [False, True], ids=["plane", "line"])
 def test_round_trip(tmp_path, line):
     assert_equal(scanfile.load(saved(tmp_path, scan(line=line))), scan(line=line))
+
+
+@pytest.mark.parametrize("line", [False, True], ids=["plane", "line"])
+def test_round_trip_of_several_planes(tmp_path, line):
+    one = scan(line=line)
+    spread = Spread(
+        seeds=np.array([5, 6]),
+        measures={name: np.stack([loss, loss + 1]) for name, loss in one.measures.items()},
+        measured=np.stack([one.measured, ~one.measured]),
+        lengths=np.array([[1.5], [2.5]] if line else [[1.5, 1.0], [2.5, 2.0]]),
+    )
+    several = replace(one, spread=spread)
+    assert_equal(scanfile.load(saved(tmp_path, several)), several)
 
 
 def test_what_measures_are_is_written_and_not_told_by_their_names(tmp_path):
