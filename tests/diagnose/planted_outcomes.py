@@ -232,6 +232,16 @@ def half_back(seed: int, momentum: float) -> Evidence:
     return run(loss, momentum)
 
 
+def sagging(seed: int, momentum: float, lost: float = 0.004) -> Evidence:
+    """The level rises, too little to be clear; so does the share that is wrong, by ``lost``."""
+    loss = noisy(decay(200, 0.3), seed, 0.1)
+    loss[120:] = noisy(np.full(80, 0.5), seed, 0.1)
+    accuracy = np.full(200, 0.9)
+    accuracy[120:] -= lost
+    found = run(loss, momentum)
+    return replace(found, rows=replace(found.rows, train_accuracy=accuracy))
+
+
 def entropy_floor(seed: int, momentum: float) -> Evidence:
     """A language model, or noisy labels: settled well, far from zero."""
     floor = ((1 - 0.28) * L0, (1 - 0.49) * L0)[seed % 2]

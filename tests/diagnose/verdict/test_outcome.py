@@ -60,6 +60,7 @@ def decide(evidence: Evidence) -> outcome.NamedOutcome:
         ("spike", "learned", "observation"),
         ("catapult", "learned", "observation"),
         ("entropy_floor", "learned", "observation"),
+        ("sagging", "learned", "observation"),
         ("hotter", "learned", "intervention"),
         ("stuck", "suboptimal-plateau", "intervention"),
         ("noise_floor", "noise-floor", "intervention"),
@@ -91,6 +92,7 @@ def test_every_outcome_is_planted():
         ("bouncing", None, ("bouncing",)),
         ("half_holding", None, ("bouncing",)),
         ("surer", "elsewhere", ("accuracy-kept",)),
+        ("sagging", None, ("end-above-best",)),
         ("spike", None, ("spikes (1)",)),
         ("catapult", None, ("spikes (1)", "catapult")),
         ("hotter", None, ("noise-floor-raised",)),
@@ -104,6 +106,17 @@ def test_what_happened_on_the_way_stands_beside_the_name(name, landing, also):
         found = decide(getattr(planted, name)(seed, 0.0))
         assert found.landing == landing
         assert set(also) <= set(found.also)
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"), [(0.004, "learned"), (0.03, "undetermined"), (0.2, "escaped")]
+)
+def test_a_level_a_little_above_the_best_is_decided_by_accuracy(lost, expected):
+    found = decide(planted.sagging(0, 0.0, lost))
+    assert found.name == expected
+    if expected != "escaped":
+        assert found.items["accuracy_lost"].value == pytest.approx(lost)
+        assert found.items["accuracy_lost"].threshold == LIMITS.points
 
 
 def test_names_of_earlier_versions_stay_readable():
