@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from dataclasses import replace
@@ -13,6 +14,7 @@ from landscape.report import comparison, comparison_page
 from landscape.store import analysis
 from landscape.store.measured.complexity import LearningCoefficient
 
+from ..diagnose import planted_parts
 from .conftest import NAMES
 
 ESCAPED, DRIFTING, _ = NAMES
@@ -72,6 +74,25 @@ def test_what_was_not_names_its_command(runs):
     assert barrier[1] == comparison.ComparedCell(
         None, f"landscape compare {one} {other} --barriers"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(3.0, "loss 0.25, 3 error points"), (math.nan, "loss 0.25")]
+)
+def test_barriers_that_were_measured(runs, error, said):
+    straight = planted_parts.barrier(error, 0.5, 0.25)
+    between = replace(
+        planted_parts.connectivity(2, straight, matched=straight),
+        matched=None,
+        reason="its units aren't interchangeable",
+    )
+    made = comparison.gathered([runs / ESCAPED, runs / DRIFTING], between)
+    cells = {row.title: [cell.value for cell in cells] for row, cells in comparison.rows(made)}
+    assert cells["barrier to the first run"] == ["–", said]
+    assert cells["the same, units matched"] == [
+        "–",
+        "nothing to match: its units aren't interchangeable",
+    ]
 
 
 @pytest.mark.slow
