@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import h5py
 import numpy as np
+import pytest
 import torch
 
 import landscape
@@ -18,6 +19,20 @@ def test_command_can_be_typed_again(monkeypatch):
     words = ["train", "--set", "name=two words", "-o", "runs/it's"]
     monkeypatch.setattr(sys, "argv", ["/usr/local/bin/landscape", *words])
     assert shlex.split(provenance.command()) == ["landscape", *words]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["scan", "a run"], "landscape scan --size=5 'a run'"),
+        (["-m", "landscape_cli"], "landscape -m landscape_cli"),
+    ],
+)
+def test_command_has_what_a_file_of_settings_added(monkeypatch, words, expected):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/landscape", *words])
+    with provenance.completed("scan", ["--size=5"]):
+        assert provenance.command() == expected
+    assert provenance.command() == shlex.join(["landscape", *words])
 
 
 def test_now_is_utc_to_the_second():
