@@ -14,7 +14,7 @@ import typer
 
 from landscape import cluster
 from landscape.errors import LandscapeError
-from landscape.quantities import duration, parse_duration
+from landscape.quantities import duration, parse_duration, percent
 
 from . import strict_json
 from .command import examples, listed, note_idle
@@ -417,7 +417,7 @@ def carried_out(
 
             def told(name: str, share: float) -> None:
                 done = before[name] + share * shares[NAMES.index(name)]
-                report(round(done, 1), f"{name} {share:.0%}" if 0 < share < 1 else name)
+                report(round(done, 1), f"{name} {percent(share)}" if 0 < share < 1 else name)
 
             for _ in measure(diagnosis, pool, told):
                 pass
@@ -632,7 +632,7 @@ def outcome_lines(found: Outcomes) -> Iterator[str]:
 
 
 def _share(name: str, share: OutcomeShare) -> str:
-    return f"{share.count} {name} ({share.low:.0%} to {share.high:.0%})"
+    return f"{share.count} {name} ({percent(share.low)} to {percent(share.high)})"
 
 
 def _median(span: LossSpan | None) -> str:

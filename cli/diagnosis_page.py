@@ -11,6 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from landscape.quantities import percent
+
 from .measured_tables import measured_tables
 from .page_tables import cell, columns
 from .printing import console
@@ -155,11 +157,13 @@ def _evidence(verdict: Verdict, measured: Measured) -> RenderableType:
 
 
 def _numbers(title: str, items: Mapping[str, Item]) -> RenderableType:
+    from landscape.diagnose.items import label
+
     table = columns("value", "line", "what it is", right=(1, 2), first=title)
     table.columns[2].no_wrap, table.columns[2].max_width = False, LINE_WIDTH
     for name, item in items.items():
         table.add_row(
-            Text(name.replace("_", " "), no_wrap=True),
+            Text(label(name), no_wrap=True),
             cell(item.value),
             cell(item.threshold, "–"),
             Text(item.meaning),
@@ -252,7 +256,7 @@ def _again(found: LeftAgain) -> str:
     place = STARTS[found.start].page
     return (
         f"from {place}, same rate, other orders: {found.away} of {found.count} left "
-        f"(95 % interval of the probability: {found.low:.0%} to {found.high:.0%})"
+        f"(95 % interval of the probability: {percent(found.low)} to {percent(found.high)})"
     )
 
 
@@ -269,7 +273,7 @@ def _control(found: ControlRepeat, *, has_velocity: bool) -> str:
     )
     return (
         f"{where}: {found.equal} of {found.steps} batch losses are the run's to the bit, then they "
-        f"differ by up to {found.difference:.0%} within the first epoch, {why}"
+        f"differ by up to {percent(found.difference)} within the first epoch, {why}"
     )
 
 
@@ -360,7 +364,7 @@ def _functions(found: Functions) -> Iterator[RenderableType]:
     for row in (0, -2):
         differ = float(found.disagreement[row, -1])
         if not math.isnan(differ):
-            table.add_row(f"at step {found.step[row]} and at {found.step[-1]}", f"{differ:.1%}")
+            table.add_row(f"at step {found.step[row]} and at {found.step[-1]}", percent(differ))
     if table.row_count:
         yield Group(Text(), table)
 

@@ -107,5 +107,14 @@ def _collect(asked: list[Asked], *, quiet: bool) -> None:
 
 
 def _tell(files: Sequence[Path]) -> None:
+    """A line a figure: its first file, and beside it the endings of the others."""
+    figures: dict[Path, list[str]] = {}
     for file in files:
-        echo(f"  {file}")
+        # A scan's name may have dots of its own.
+        twofold = file.stem.endswith(".caption")
+        ending = f".caption{file.suffix}" if twofold else file.suffix
+        stem = file.with_name(file.name.removesuffix(ending))
+        figures.setdefault(stem, []).append(ending)
+    for stem, (first, *others) in figures.items():
+        also = f" (also {', '.join(others)})" if others else ""
+        echo(f"  {stem}{first}{also}")

@@ -37,8 +37,8 @@ def info(
 ) -> None:
     """Say what a run, a sweep or a scan holds.
 
-    Of a run: settings, status, snapshots, losses at the start, at the best and at the end, the
-    verdict if it was diagnosed, and the scans there; of a sweep: a table of its runs; of a scan:
+    Of a run: settings, status, snapshots, the losses that training logged at the start, at their
+    lowest and at the end, the verdict if it was diagnosed, and the scans there; of a sweep: a table of its runs; of a scan:
     its plane, grid and losses.
     """
     if salvage is not None:
@@ -214,12 +214,19 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
         f"  snapshots      {snapshots['count']:,}, steps {snapshots['first']:,} to "
         f"{snapshots['last']:,}, {size(snapshots['bytes'])} of weights"
     )
-    places = [f"{name} (step {at['step']:,})" for name, at in losses.items()]
-    yield f"  {'':22}" + "".join(f"{place:>22}" for place in places)
+    places = [f"{name.replace('_', ' ')} (step {at['step']:,})" for name, at in losses.items()]
+    width = max(22, *(len(place) + 2 for place in places))
+    yield f"  {'':22}" + "".join(f"{place:>{width}}" for place in places)
     for name in ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy"):
         values = [at[name] for at in losses.values()]
-        cells = "".join(f"{'-' if value is None else f'{value:.4g}':>22}" for value in values)
+        cells = "".join(f"{'-' if value is None else f'{value:.4g}':>{width}}" for value in values)
         yield f"  {name.replace('_', ' '):22}{cells}"
+    if (best := about["best"]) is not None:
+        by = f"scan {best['scan']} measured it" if best["scan"] else "training logged it"
+        yield (
+            f"  best           train loss {best['train_loss']:.4g} at step {best['step']:,}, the "
+            f"lowest of all recorded weights; {by}"
+        )
 
 
 def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:

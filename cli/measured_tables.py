@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from landscape.quantities import percent
+
 from .page_tables import cell, columns
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ def _instability(found: Instability) -> RenderableType:
             f"{found.children[row]}",
             _with_error(found.error[row], found.error_error[row]),
             _with_error(found.loss[row], found.loss_error[row]),
-            "unknown" if math.isnan(differ) else f"{differ:.1%}",
+            "unknown" if math.isnan(differ) else percent(differ),
             cell(float(found.distance[row])),
         )
     return Group(

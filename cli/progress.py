@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from landscape import cluster
-from landscape.quantities import duration
+from landscape.quantities import duration, percent
 
 from .printing import console, echo
 
@@ -55,7 +55,7 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Report]:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn(
-            "{task.completed:.12g}/{task.total} " + unit if unit else "{task.percentage:.0f}%"
+            "{task.completed:.12g}/{task.total} " + unit if unit else "{task.percentage:.0f} %"
         ),
         TimeElapsedColumn(),
         TextColumn("left"),
@@ -92,7 +92,7 @@ def _plain(label: str, total: int, unit: str) -> Report:
         if now < max(started + FIRST_PLAIN_SECONDS, _next_line) or not done:
             return
         _next_line = now + PLAIN_SECONDS
-        parts = [f"{counted.format(done)}{done / total:.0%}"]
+        parts = [f"{counted.format(done)}{percent(round(done / total, 2))}"]
         if done / total >= SURE_SHARE:
             parts.append(f"{duration((now - started) / done * (total - done))} left")
         echo(f"{label}: {', '.join([*parts, note] if note else parts)}", err=True)

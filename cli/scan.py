@@ -408,6 +408,9 @@ def scan(
         _note_no_statistics(ctx, jobs)
         with cluster.workers(workers, scheduler) as pool:
             carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
+    files = [job.path for one in jobs for job in one]
+    whichever = f"{files[0]}" if len(files) == 1 else "SCAN.h5"
+    echo(f"how it was measured and how far to trust it: landscape info {whichever}")
 
 
 def _check(ctx: typer.Context, request: Request) -> None:
@@ -641,41 +644,25 @@ def _guessed(scan: Scan | Valley) -> Scan | Valley | None:
 
 
 def summarize(path: Path, scan: Scan | Valley) -> None:
-    """Print what was found."""
-    from landscape.store.scans import valley_sentences
+    """Print where a scan is and what it found, in a few lines; `landscape info` has the rest."""
+    from landscape.store.scans import sentences, valley_sentences
     from landscape.store.scans.valleys import Valley
 
-    if isinstance(scan, Valley):
-        shape = " x ".join(map(str, scan.measured.shape))
-        echo(
-            f"{path}: {shape} rows and points across, {duration(scan.evaluation_seconds)} "
-            f"({_how(scan.strategy)})"
-        )
-        for remark in valley_sentences.remarks(scan):
-            echo(f"  {remark}")
-        return
     shape = " x ".join(map(str, scan.measured.shape))
-    losses = scan.measures["train_loss"][scan.measured]
-    echo(
-        f"{path}: {shape} points, training loss {losses.min():.4g} to {losses.max():.4g}, "
-        f"{duration(scan.evaluation_seconds)} ({_how(scan.strategy)})"
-    )
-    if note := scan.strategy.get("note"):
-        echo(f"  {note}")
-    if scan.plane.kind == "imported" and scan.plane.ignored != "none":
-        echo(
-            f"  {scan.plane.ignored} of the direction file ignored: directions move parameters only"
-        )
-    for track in scan.paths:
-        of = f" of {track.name}" if len(scan.paths) > 1 else ""
-        where = "on this line" if scan.is_line else "in this plane"
-        echo(
-            f"  {track.share_in_plane:.2%} of the path's movement{of} lies {where} "
-            f"({track.chance:.2%} in a random one); its points are up to "
-            f"{track.distance_from_plane.max():.3g} away from it"
-        )
-    for remark in scan.remarks:
-        echo(f"  {remark}")
+    if isinstance(scan, Valley):
+        about, said = f"{shape} rows and points across", valley_sentences.brief(scan)
+    else:
+        losses = scan.measures["train_loss"][scan.measured]
+        about = f"{shape} points, training loss {losses.min():.4g} to {losses.max():.4g}"
+        said = sentences.brief(scan)
+        if scan.plane.kind == "imported" and scan.plane.ignored != "none":
+            left = scan.plane.ignored
+            said.insert(
+                0, f"{left} of the direction file ignored: directions move parameters only."
+            )
+    echo(f"{path}: {about}, {duration(scan.evaluation_seconds)}")
+    for sentence in said:
+        echo(f"  {sentence}")
 
 
 def _how(chosen: Mapping[str, Any]) -> str:

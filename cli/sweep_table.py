@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from landscape.store.sweep_folder import Sweep
 
 LOSSES = {
-    "best_train_loss": "best train",
+    "lowest_train_loss": "lowest train",
     "last_train_loss": "last train",
-    "best_validation_loss": "best valid.",
+    "lowest_validation_loss": "lowest valid.",
     "last_validation_loss": "last valid.",
 }
 WIDTH = "r0.1 (quartiles)"

@@ -115,7 +115,7 @@ LimitOption = Annotated[
     typer.Option(
         metavar="SIZE",
         help="As in 2GB: before the trajectory grows beyond it, old snapshots are dropped evenly. "
-        "The first, the best, the last and those of events stay.",
+        "The first, the last, that of the lowest logged loss and those of events stay.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -573,7 +573,7 @@ def train_sweep(
 
 
 def summarize(run: Run) -> None:
-    """Print the losses at start, best and end, events and notes."""
+    """Print the logged losses at the start, at their lowest and at the end, events and notes."""
     import numpy as np
 
     from landscape.store import read
@@ -587,14 +587,15 @@ def summarize(run: Run) -> None:
     )
     places = {"start": 0}
     if measured:
-        best = trajectory.row("best")
-        places[f"best (step {trajectory.step[best]})"] = best
+        lowest = trajectory.row("best")
+        places[f"lowest logged (step {trajectory.step[lowest]:,})"] = lowest
     places["end"] = trajectory.row("final")
-    echo(f"{'':20}" + "".join(f"{place:>20}" for place in places))
+    width = max(20, *(len(place) + 2 for place in places))
+    echo(f"{'':20}" + "".join(f"{place:>{width}}" for place in places))
     for name, values in trajectory.measures.items():
         if not np.isfinite(values).any():
             continue  # a loss without classes has no accuracy
-        cells = "".join(f"{values[row]:>20.4g}" for row in places.values())
+        cells = "".join(f"{values[row]:>{width}.4g}" for row in places.values())
         echo(f"{name.replace('_', ' '):20}{cells}")
     if run.record["status"] == "non-finite":
         began = run.record["steps"] > 0 and bool(np.isfinite(trajectory.measures["train_loss"][0]))

@@ -55,6 +55,15 @@ def percent(share: float, digits: int = 2) -> str:
     return f"{number(100 * share, digits)} %"
 
 
+def counted(count: int, what: str) -> str:
+    """Write how many there are of something.
+
+    >>> counted(1, "step"), counted(1800, "step"), counted(0, "run")
+    ('1 step', '1,800 steps', '0 runs')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def size(count: float) -> str:
     """Write bytes: ``1.5 GB``, which is 1.5 · 10⁹ of them."""
     for unit, of_unit in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):

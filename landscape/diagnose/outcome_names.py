@@ -55,14 +55,14 @@ class MotionTerm(DecidedTerm):
 
 
 ENDING = ("best_stretch", "end_loss", "best_share", "end_noises", "end_lost", "end_times")
-"""What says whether a run ended near its best or away from it."""
+"""What says whether a run ended near its best stretch or away from it."""
 OTHER_RATES = ("lower_rate_from_", "rate_")
 """What other rates do, which tests an outcome."""
 MOVEMENT = ("loss_change", "half_cosine", "ratio", "dimension", "replicas_")
 """What every movement of a settled loss is named by."""
 OUTCOMES: dict[str, OutcomeTerm] = {
     "learned": OutcomeTerm(
-        "It learned, to a loss of {best_loss}.",
+        "It learned: its lowest logged loss is {best_loss}.",
         colour="#0072b2",
         decided_by=(*ENDING, "restless", "end_share", "accuracy_lost", "last_excursion_rows"),
     ),
@@ -74,7 +74,7 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("lower_rate_gain", "lower_rate_share", "end_share", *ENDING),
     ),
     "spike-recovered": OutcomeTerm(
-        "It learned to a loss of {best_loss}; the loss spiked and came back.",
+        "It learned (its lowest logged loss is {best_loss}); the loss spiked and came back.",
         colour="#56b4e9",
         hatch="//",
         is_old=True,
@@ -126,7 +126,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("excursions", "restless", "excursion_share"),
     ),
     "escaped": OutcomeTerm(
-        "It learned to a loss of {best_loss}, then left and stayed away, at a level of {end_loss}.",
+        "It learned (its lowest logged loss is {best_loss}), then left and stayed away, at a level "
+        "of {end_loss}.",
         colour="#d55e00",
         decided_by=(*ENDING, "control_from_", "left_again_from_", "stability_from_", *OTHER_RATES),
     ),
@@ -154,15 +155,15 @@ OUTCOMES: dict[str, OutcomeTerm] = {
 """By name, from good to bad: shares of a sweep are stacked in this order."""
 ALSO: dict[str, str] = {
     "early": "It had learned for less than an epoch when it left.",
-    "bouncing": "On the way it jumped above its best again and again and came back.",
+    "bouncing": "On the way it jumped above its lowest losses again and again and came back.",
     "catapult": "Once it was catapulted: along the sharpest direction the loss rose and came back "
     "at a flatter place.",
     "overfitting": "It overfits: the validation loss has risen clearly from its minimum.",
-    "noise-floor-raised": "The loss is above its best, but a tenth of the rate leads as low from "
-    "the last weights as from the best ones: it is hotter there, not elsewhere.",
-    "accuracy-kept": "It isn't wrong more often than at its best: the accuracy is as it was.",
+    "noise-floor-raised": "The loss is above its best stretch, but a tenth of the rate leads as low "
+    "from the last weights as from its lowest logged loss: it is hotter there, not elsewhere.",
+    "accuracy-kept": "It isn't wrong more often than in its best stretch: the accuracy is as it was.",
     "ended-in-excursion": "It ended during one more excursion; such ones came back before.",
-    "end-above-best": "The level that it ends at is a little above its best.",
+    "end-above-best": "The level that it ends at is a little above its best stretch.",
     "little": "It learned little: the loss has settled clearly below that of a constant output, "
     "and close to it.",
     "saturated": "Units are saturated and the outputs huge.",

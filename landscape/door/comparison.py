@@ -92,7 +92,7 @@ def compare(*runs: HeldRun | str | Path) -> Comparison:
 def _row(run: Run) -> Row:
     about = summary.of_run(run)
     losses: Mapping[str, Mapping[str, Any]] = about["losses"] or {}
-    best, end = losses.get("best", {}), losses.get("end", {})
+    lowest, end = losses.get("lowest_logged", {}), losses.get("end", {})
     settings: Mapping[str, Any] = about["settings"] or {}
     return {
         "run": run.name,
@@ -101,7 +101,7 @@ def _row(run: Run) -> Row:
         "learning rate": settings.get("lr"),
         "momentum": settings.get("momentum"),
         "seed": settings.get("seed"),
-        "best training loss": best.get("train_loss"),
+        "lowest logged training loss": lowest.get("train_loss"),
         "training loss": end.get("train_loss"),
         "validation loss": end.get("validation_loss"),
         **_width(run),

@@ -98,11 +98,22 @@ class HeldRun:
 
     @property
     def losses(self) -> Mapping[str, Mapping[str, Any]]:
-        """Step, losses and accuracies over all data at ``start``, ``best`` and ``end``.
+        """Step, losses and accuracies over all data at ``start``, ``lowest_logged`` and ``end``.
 
-        Empty until something was recorded. Accuracies are shares.
+        Those that training logged, empty until it did. Accuracies are shares. `best` is of all
+        recorded weights.
         """
         return summary.of_run(self.stored)["losses"] or {}
+
+    @property
+    def best(self) -> Mapping[str, Any] | None:
+        """Step and training loss of the best recorded weights, and the scan that measured it.
+
+        Scans measure the losses along their path, of weights too that training didn't log (``scan``
+        is empty where it did). None until one has.
+        """
+        best: Mapping[str, Any] | None = summary.of_run(self.stored)["best"]
+        return best
 
     @property
     def scans(self) -> Mapping[str, HeldScan]:
@@ -362,9 +373,11 @@ class HeldRun:
             )
         for place, found in (about["losses"] or {}).items():
             yield (
-                f"training loss, {place}",
+                f"training loss, {place.replace('_', ' ')}",
                 f"{_loss(found['train_loss'])} at step {found['step']:,}",
             )
+        if (best := about["best"]) is not None:
+            yield "training loss, best", f"{_loss(best['train_loss'])} at step {best['step']:,}"
         yield "scans", ", ".join(one["name"] for one in about["scans"]) or "none"
 
     def __repr__(self) -> str:

@@ -22,11 +22,11 @@ def _details(history: History) -> str:
     known = np.flatnonzero(np.isfinite(history.measures["train_loss"]))
     if len(known):
         losses = history.measures["train_loss"]
-        best = known[np.argmin(losses[known])]
+        lowest = known[np.argmin(losses[known])]
         said.append(
             f"Training loss: {number(losses[known[0]])} at step "
-            f"{history.step[known[0]]:,}, lowest {number(losses[best])} at step "
-            f"{history.step[best]:,}, {number(losses[known[-1]])} at step "
+            f"{history.step[known[0]]:,}, lowest logged {number(losses[lowest])} at step "
+            f"{history.step[lowest]:,}, {number(losses[known[-1]])} at step "
             f"{history.step[known[-1]]:,}."
         )
     said += [constant_output(history.constant_loss), happened(history.events)]

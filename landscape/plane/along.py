@@ -11,6 +11,7 @@ from landscape.plane.moving import Parameters, mask, only_moving
 from landscape.plane.normalization import ZERO, draws, normalized
 from landscape.plane.principal import components
 from landscape.plane.rise import stayed
+from landscape.quantities import percent
 from landscape.store.scans.records import Floats, Plane
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -86,4 +87,4 @@ def _movement(
     # An eigenvector's sign is arbitrary: let training go to the right.
     ends = trajectory.row_weights(end).astype(np.float64) - trajectory.row_weights(0)
     first = forward(directions[0], ends)
-    return first, f"first principal component, {shares[0]:.0%} of the path's variance"
+    return first, f"first principal component, {percent(shares[0])} of the path's variance"

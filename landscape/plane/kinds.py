@@ -122,6 +122,7 @@ KINDS: Mapping[str, PlaneKind] = {
         takes=RANDOM | _takes("at"),
         help="the run's own movement and a random one",
         subject="path",
+        by_loss=True,
     ),
     "pca": PlaneKind(
         lambda given: pca(

@@ -17,6 +17,7 @@ from landscape.store.trajectories.trajectory import Trajectory
 
 PLACE = r"(?:.+?@)?(?:final|best|\d+)"
 FORM = "[RUN@]STEP, best or final"
+BEST = "best"
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,18 @@ def check_constants(run: Run, other: Run, name: str) -> None:
         )
 
 
+def other_run(trajectory: Trajectory, folder: str) -> Run:
+    """The run that RUN of ``RUN@best`` names: a folder, or one beside the trajectory's own.
+
+    Raises:
+        LandscapeError: there is none.
+    """
+    beside, place = trajectory.path.resolve().parent.parent / folder, Path(folder)
+    return read(beside if not place.exists() and beside.is_dir() else place)
+
+
 def _other(trajectory: Trajectory, folder: str) -> Trajectory:
-    own = trajectory.path.resolve().parent
-    beside, place = own.parent / folder, Path(folder)
-    run = read(beside if not place.exists() and beside.is_dir() else place)
+    own, run = trajectory.path.resolve().parent, other_run(trajectory, folder)
     found = run.trajectory
     check_layout(trajectory, found, folder)
     if (own / "run.json").is_file():

@@ -9,6 +9,7 @@ from landscape.plane.basis import DISTANCE, forward
 from landscape.plane.choice import AT
 from landscape.plane.moving import Parameters, mask
 from landscape.plane.principal import components, rows_between
+from landscape.quantities import percent
 from landscape.store.scans.records import Plane
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -65,7 +66,7 @@ def pca(
         origin=trajectory.row_weights(row),
         directions=directions,
         labels=tuple(
-            f"principal component {k}, {share:.0%} of the path's variance{span}"
+            f"principal component {k}, {percent(share)} of the path's variance{span}"
             for k, share in enumerate(shares, start=1)
         ),
         unit=DISTANCE,

@@ -228,13 +228,15 @@ ROWS: dict[str, ComparedMeasure] = {
     "verdict": ComparedMeasure("verdict", _verdict, _one("landscape diagnose {}")),
     "motion": ComparedMeasure("motion", _motion, _one("landscape diagnose {}")),
     "end": ComparedMeasure(
-        "last training loss", _loss("train_loss", lambda found: float(found[-1])), _one("")
+        "last logged training loss", _loss("train_loss", lambda found: float(found[-1])), _one("")
     ),
-    "best": ComparedMeasure(
-        "lowest training loss", _loss("train_loss", lambda found: float(np.nanmin(found))), _one("")
+    "lowest": ComparedMeasure(
+        "lowest logged training loss",
+        _loss("train_loss", lambda found: float(np.nanmin(found))),
+        _one(""),
     ),
     "validation": ComparedMeasure(
-        "last validation loss",
+        "last logged validation loss",
         _loss("validation_loss", lambda found: float(found[-1])),
         _one(""),
     ),

@@ -14,6 +14,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
 from landscape.store import analysis, history
+from landscape.store.best import BestWeights, best_known
 from landscape.store.history import History
 from landscape.store.measured.whole import NAMES
 from landscape.store.run import Run, read
@@ -40,6 +41,8 @@ class RunMaterial:
     """Those that nobody asked for; of others nothing came, or they don't apply."""
     damaged: Sequence[str] = ()
     """What of it can't be read, and why."""
+    best: BestWeights | None = None
+    """Of all recorded weights, where a scan has measured the losses of its path."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Why what is missing can't be measured of this run, by the key of a `MissingPart`."""
 
@@ -79,6 +82,7 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
     complete = [work for work in works if _is_complete(work)]
     verdict, parts = kept.verdict(folder), analysis.names(folder)
     basis = verdict.rests_on if verdict is not None else None
+    scans = {w.path.stem: w.subject for w in works if isinstance(w.subject, Scan | Valley)}
     planes = [work for work in complete if _rank(work) < len(PATH_PLANES)]
     return RunMaterial(
         run,
@@ -89,6 +93,7 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
         parts if basis is None else basis.parts,
         [name for name in NAMES if name not in parts] if basis is None else basis.left_out,
         tuple(damaged),
+        best_known(run.id, run.trajectory, scans),
         refused or {},
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from landscape.diagnose.items import label
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
 from landscape.diagnose.verdict.questions import TITLES
@@ -104,10 +105,12 @@ def _facts(found: RunMaterial, verdict: Verdict) -> Markup:
     values["motion"] = verdict.motion
     if verdict.also:
         values["also"] = ", ".join(verdict.also)
-    for name, title in (("best_loss", "best loss"), ("end_loss", "level it ends at")):
+    for name, title in (("best_loss", label("best_loss")), ("end_loss", "level it ends at")):
         item = verdict.evidence.get(name)
         if item is not None and isinstance(item.value, int | float):
             values[title] = number(item.value)
+    if (best := found.best) is not None:
+        values["best of all recorded"] = f"{number(best.train_loss)} (step {best.step:,})"
     values["steps"] = f"{int(found.history.step[-1]):,}"
     if verdict.caveats:
         values["caveats"] = tag("a", str(len(verdict.caveats)), href="#caveats")
@@ -149,7 +152,7 @@ def _evidence(verdict: Verdict) -> Iterator[Markup]:
     ):
         items = [(name, verdict.evidence[name]) for name in chosen]
         rows: list[Sequence[Content]] = [
-            (name.replace("_", " "), _value(item.value), _value(item.threshold, "–"), item.meaning)
+            (label(name), _value(item.value), _value(item.threshold, "–"), item.meaning)
             for name, item in items
         ]
         if rows:

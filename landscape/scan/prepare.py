@@ -19,7 +19,7 @@ from landscape.plane import kinds
 from landscape.plane.choice import AT
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
-from landscape.plane.named_weights import check_constants, check_layout
+from landscape.plane.named_weights import BEST, check_constants, check_layout, other_run
 from landscape.plane.still import StillWeights
 from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective
@@ -204,12 +204,8 @@ def _job(
         scan = resumed(planned, path, runs[0].id)
         tracks = _tracks(runs, scan.plane, known)
     else:
-        given = planned.given
-        if kinds.KINDS[planned.key].by_loss:
-            # With weight decay the path's are other losses.
-            share = {} if planned.weight_decay else known
-            there = evaluated(runs[0], given.problem, share, device=given.device)
-            planned = replace(planned, given=replace(given, trajectory=there))
+        # With weight decay the path's are other losses.
+        planned = _with_best(planned, runs[0], {} if planned.weight_decay else known)
         plane, factors = planned.plane()
         tracks = _tracks(runs, plane, known)
         scan = _begun(planned, runs[0], plane, planned.ranges(plane, factors, tracks))
@@ -221,6 +217,26 @@ def _job(
         planned.others,
         Saver(path, save_seconds, state(path)),
     )
+
+
+def _with_best(planned: PlannedScan, run: Run, known: TrueLosses) -> PlannedScan:
+    """The plan with the losses that say which recorded weights are the best, where it asks.
+
+    Of another run, ``RUN@best``, the step stands in its place.
+    """
+    given = planned.given
+    losses = partial(evaluated, problem=given.problem, known=known, device=given.device)
+    places = []
+    for place in given.places:
+        folder, _, where = place.rpartition("@")
+        if folder and where == BEST:
+            other = losses(other_run(given.trajectory, folder))
+            place = f"{folder}@{other.step[other.row(BEST)]}"
+        places.append(place)
+    given = replace(given, places=tuple(places))
+    if kinds.KINDS[planned.key].by_loss or BEST in (given.at, *given.places):
+        given = replace(given, trajectory=losses(run))
+    return replace(planned, given=given)
 
 
 def _begun(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.quantities import percent
 from landscape.sgd import endings
 from landscape.sgd.endings import Ending, EndingRules
 from landscape.store.scans.records import Floats
@@ -369,7 +370,7 @@ def plateaus(
             end += 1
         if end - at >= ROWS and step[end - 1] - step[at] >= epoch:
             trigger = (
-                f"train_loss within {FLAT:.0%} of the constant output's {constant:.4g} "
+                f"train_loss within {percent(FLAT)} of the constant output's {constant:.4g} "
                 f"from step {step[at]}"
             )
             found.append(Event("plateau", int(step[at]), int(step[end - 1]), trigger))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.store import run as run_folder
 from landscape.store import verdicts
+from landscape.store.best import best_known
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.attributes import named
@@ -28,9 +30,11 @@ OF_THE_PROBLEM = ("kind", "function", "settings", "seed", "train_samples", "labe
 
 
 def of_run(run: Run) -> dict[str, Any]:
-    """Settings, status, snapshots, losses at start, best and end, events and scans of a run.
+    """Settings, status, snapshots, losses, verdict and scans of a run.
 
-    ``error`` says why the trajectory can't be read, if it can't.
+    Losses are those that training logged over all data: at the start, where the training loss was
+    lowest, and at the end. ``best`` is of all recorded weights, once a scan has measured the
+    losses along its path. ``error`` says why the trajectory can't be read, if it can't.
     """
     record = run.record
     found: dict[str, Any] = {"kind": "run", "folder": str(run.folder), "name": run.name}
@@ -40,13 +44,14 @@ def of_run(run: Run) -> dict[str, Any]:
     found["frozen"] = frozen(problem)
     dtypes = {one.get("dtype", "float32") for one in problem.get("parameters", ())}
     found["dtypes"] = sorted(dtypes)
-    found |= {"snapshots": None, "losses": None, "error": None}
+    found |= {"snapshots": None, "losses": None, "best": None, "error": None}
+    scans = {path.stem: _opened(path) for path in run.scans}
     try:
-        found |= _recorded(run)
+        found |= _recorded(run, {n: one for n, one in scans.items() if not isinstance(one, str)})
     except LandscapeError as error:
         found["error"] = str(error)
     found["verdict"] = _verdict(run) if found["error"] is None else None
-    found["scans"] = [_scan(path) for path in run.scans]
+    found["scans"] = [_scan(name, scan) for name, scan in scans.items()]
     return found
 
 
@@ -82,11 +87,11 @@ def frozen(problem: Mapping[str, Any]) -> dict[str, int]:
     return {"tensors": len(tensors), "parameters": sum(numbers)}
 
 
-def _recorded(run: Run) -> dict[str, Any]:
+def _recorded(run: Run, scans: Mapping[str, Scan | Valley]) -> dict[str, Any]:
     if not (run.folder / "trajectory.h5").is_file() and run.record["status"] == "running":
         return {}
     trajectory = run.trajectory
-    steps = trajectory.step
+    steps, best = trajectory.step, best_known(run.id, trajectory, scans)
     return {
         "snapshots": {
             "count": len(steps),
@@ -97,12 +102,13 @@ def _recorded(run: Run) -> dict[str, Any]:
         "losses": {
             name: _measures_at(trajectory, row, run) for name, row in _places(trajectory).items()
         },
+        "best": None if best is None else asdict(best),
     }
 
 
 def _places(trajectory: Trajectory) -> dict[str, int]:
     places = {"start": 0}
-    for name, where in (("best", "best"), ("end", "final")):
+    for name, where in (("lowest_logged", "best"), ("end", "final")):
         try:
             places[name] = trajectory.row(where)
         except LandscapeError:  # nothing finite, nothing evaluated
@@ -123,13 +129,19 @@ def _measures_at(trajectory: Trajectory, row: int, run: Run) -> dict[str, Any]:
     return found
 
 
-def _scan(file: Path) -> dict[str, Any]:
+def _opened(file: Path) -> Scan | Valley | str:
+    """A scan, or why it can't be read."""
     try:
-        scan = load_scanned(file)
+        return load_scanned(file)
     except LandscapeError as error:
-        return {"name": file.stem, "error": str(error)}
+        return str(error)
+
+
+def _scan(name: str, scan: Scan | Valley | str) -> dict[str, Any]:
+    if isinstance(scan, str):
+        return {"name": name, "error": scan}
     return {
-        "name": file.stem,
+        "name": name,
         "plane": "valley" if isinstance(scan, Valley) else scan.plane.kind,
         "size": list(scan.measured.shape),
         "complete": scan.complete,
@@ -138,7 +150,7 @@ def _scan(file: Path) -> dict[str, Any]:
 
 
 def of_sweep(sweep: Sweep) -> dict[str, Any]:
-    """A sweep's runs: values, best and last losses, width r_0.1 where scanned, steps and status."""
+    """A sweep's runs: values, lowest and last logged losses, width r_0.1 where scanned, steps and status."""
     return {
         "kind": "sweep",
         "folder": str(sweep.folder),
@@ -152,7 +164,7 @@ def of_sweep(sweep: Sweep) -> dict[str, Any]:
 
 def _member(sweep: Sweep, entry: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {**entry, "status": "waiting", "steps": None, "width": None}
-    found |= {f"{which}_{name}": None for which in ("best", "last") for name in MEASURES[:2]}
+    found |= {f"{which}_{name}": None for which in ("lowest", "last") for name in MEASURES[:2]}
     folder = sweep.folder / str(entry["name"])
     if (folder / "run.json").is_file():
         try:
@@ -182,7 +194,7 @@ def _losses(run: Run) -> dict[str, Any]:
     for name in MEASURES[:2]:
         values = trajectory.measures[name]
         known = values[~np.isnan(values)]
-        found[f"best_{name}"] = float(known.min()) if len(known) else None
+        found[f"lowest_{name}"] = float(known.min()) if len(known) else None
         found[f"last_{name}"] = end[name]
     return found
 

@@ -74,7 +74,7 @@ def test_the_page_tells_what_no_rule_asks_for(run, landscape):
     values = {n: analysis.load(run, n).values for n in ("functions", "curvature")}
     differ = values["functions"]["disagreement"]
     steps = values["functions"]["step"]
-    assert re.search(rf"at step 0 and at {steps[-1]} +{differ[0, -1]:.1%}", result.out)
+    assert re.search(rf"at step 0 and at {steps[-1]} +{percent(differ[0, -1])}", result.out)
     text = " ".join(result.out.split())
     assert f"Hessian's trace is {values['curvature']['trace'][-1]:.3g}".replace("-", "−") in text
 
@@ -209,6 +209,7 @@ def test_the_help_names_every_part(landscape):
 MINE = """
 import torch
 from landscape.problem import Problem
+from landscape.quantities import percent
 
 def problem():
     inputs = torch.linspace(-1, 1, 24)[:, None].expand(24, 2)

@@ -67,10 +67,13 @@ def shown(verdict=VERDICT, **parts):
 def test_what_trainings_after_an_escape_did():
     lines = shown(interventions=Interventions(escape(velocity=True, equal=135))).splitlines()
     rows = {line.split("  ")[0]: " ".join(line.split()) for line in lines if "η" in line}
-    assert rows["the best weights, η = 0.1, same order (control)"].endswith(" 1 0.7 1 of 1")
-    assert rows["the best weights, η = 0.1, other orders"].endswith(" 2 0.5 to ∞ 1 of 2")
-    assert rows["the best weights, η = 0.01"].endswith(" 1 0.2 1 of 1")
-    assert "control from the best weights: all 135 batch losses are the run's to the bit" in lines
+    assert rows["the lowest logged loss, η = 0.1, same order (control)"].endswith(" 1 0.7 1 of 1")
+    assert rows["the lowest logged loss, η = 0.1, other orders"].endswith(" 2 0.5 to ∞ 1 of 2")
+    assert rows["the lowest logged loss, η = 0.01"].endswith(" 1 0.2 1 of 1")
+    assert (
+        "control from the lowest logged loss: all 135 batch losses are the run's to the bit"
+        in lines
+    )
     assert any("other orders: 1 of 2 left (95 % interval of" in line for line in lines)
 
 
@@ -84,7 +87,7 @@ def test_what_trainings_after_an_escape_did():
 def test_a_control_that_differs_says_why(velocity, why):
     found = shown(interventions=Interventions(escape(velocity=velocity, equal=1)))
     assert (
-        "1 of 135 batch losses are the run's to the bit, then they differ by up to 140% within "
+        "1 of 135 batch losses are the run's to the bit, then they differ by up to 140 % within "
         f"the first epoch, {why}" in " ".join(found.split())
     )
 
@@ -112,7 +115,7 @@ def test_evidence_of_trainings_is_not_repeated():
     results = Measured(interventions=Interventions(escape(velocity=True, equal=135)))
     once = planted(verdict, results)
     assert "lowest loss" in once
-    for said in ("share that left", "rates tried", "left again from best"):
+    for said in ("share that left", "rates tried", "left again from lowest logged"):
         assert said not in once
         # Without the table it is said there.
         assert said in planted(verdict, Measured())
@@ -138,8 +141,8 @@ def test_predictions_that_differ_have_their_own_table():
     differ = np.array([[0, 0.5, 0.9], [0.5, 0, 0.125], [0.9, 0.125, 0]])
     functions = Functions(np.array([0, 50, 100]), differ, differ, differ, 1437, "training")
     lines = [line.split() for line in shown(functions=functions).splitlines()]
-    assert ["at", "step", "0", "and", "at", "100", "90.0%"] in lines
-    assert ["at", "step", "50", "and", "at", "100", "12.5%"] in lines
+    assert ["at", "step", "0", "and", "at", "100", "90", "%"] in lines
+    assert ["at", "step", "50", "and", "at", "100", "12", "%"] in lines
     unknown = Functions(np.array([0, 9]), *3 * [np.full((2, 2), np.nan)], 10, "training")
     assert shown(functions=unknown) == ""
 

@@ -55,7 +55,17 @@ def test_a_command_draws_in_another_process_what_it_would_here(trained, tmp_path
     shutil.rmtree(run / "figures")
     files = drawn(Wanted(scan, ()))
     assert pictures(scan) == there
-    assert result.stdout.split("\n")[-len(files) - 1 :] == [*(f"  {file}" for file in files), ""]
+    first = {file.name: file for file in files if file.suffix == ".png"}
+    assert [file.name for file in files] == [
+        f"random-final-0-{kind}{ending}"
+        for kind in ("contour", "surface")
+        for ending in (".png", ".pdf", ".caption.txt", ".caption.tex")
+    ]
+    assert result.stdout.split("\n")[-len(first) - 2 :] == [
+        *(f"  {file} (also .pdf, .caption.txt, .caption.tex)" for file in first.values()),
+        f"how it was measured and how far to trust it: landscape info {scan}",
+        "",
+    ]
 
 
 @pytest.mark.slow
@@ -76,9 +86,9 @@ def test_what_fails_there_says_why(scanned):
 def test_an_error_lets_it_draw_what_is_there_first(scanned, capsys):
     with pytest.raises(LandscapeError, match=r"^the next plane$"):
         draw_then_raise(scanned, LandscapeError("the next plane"))
-    assert capsys.readouterr().out == "".join(
-        f"  {scanned.parents[1] / 'figures' / 'line-final-0-curve'}.{ending}\n"
-        for ending in ("png", "pdf", "caption.txt", "caption.tex")
+    assert capsys.readouterr().out == (
+        f"  {scanned.parents[1] / 'figures' / 'line-final-0-curve'}.png "
+        "(also .pdf, .caption.txt, .caption.tex)\n"
     )
 
 

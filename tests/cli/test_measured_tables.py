@@ -146,6 +146,6 @@ def test_children_by_the_step_of_parting():
         connected=(False, True),
     )
     assert lines(instability=found)[1:3] == [
-        "0 3 8 ± 0.8 0.8 ± 0.08 22.5% 8",
+        "0 3 8 ± 0.8 0.8 ± 0.08 22 % 8",
         "90, the run's rate 4 0.5 ± 0.05 0.05 ± 0.005 unknown 0.5",
     ]

@@ -37,7 +37,12 @@ def test_scans_the_surroundings_the_valley_and_a_plane_that_holds_the_path(lands
         *(f"valley-random-0-valley.{ending}" for ending in endings),
     ]
     for file in (run / "figures").iterdir():
-        assert str(file) in result.out
+        also = " (also .pdf, .caption.txt, .caption.tex)"
+        assert file.suffix != ".png" or f"  {file}{also}\n" in result.out
+    # A line of where it is, what it found, a line a figure: the rest is for `landscape info`.
+    assert len(result.out.splitlines()) <= 16
+    last = "how it was measured and how far to trust it: landscape info SCAN.h5"
+    assert result.out.splitlines()[-1] == last
 
 
 def test_the_centre_is_the_loss_of_the_saved_weights(landscape, run):
@@ -199,7 +204,8 @@ def test_other_runs_and_several_runs(landscape, run, tmp_path):
     assert [path.name for path in scan.paths] == ["run", "second"]
     assert "gradient_norm" in scan.measures
     assert "pca-final-0-measures.png" in names(run / "figures")
-    assert "of the path's movement of second lies in this plane" in result.out
+    assert "  Path second: " in result.out
+    assert result.out.count("of its variance lies in this plane (chance ") == 2
 
     result = landscape("scan", run, second, "--plane", "line", "--planes", 3, "--size", 5)
     assert result.code == 0, result.err

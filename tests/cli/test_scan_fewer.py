@@ -23,7 +23,7 @@ def run(trained, tmp_path):
     return copy
 
 
-def test_a_tolerance_is_printed_with_its_test(landscape, run):
+def test_a_tolerance_is_printed_and_info_has_its_test(landscape, run):
     options = (*MEASURE, run, "--plane", "random", "--size", 15, "--tolerance", 0.1)
     result = landscape(*options)
     assert result.code == 0
@@ -35,9 +35,11 @@ def test_a_tolerance_is_printed_with_its_test(landscape, run):
         f"  {percent(scan.measured.mean())} of the points are measured, the others interpolated, "
         "which was tested at 32 held-out random points"
     ) in result.out
-    assert "  Of those below the cap none was taken to lie above it; " in result.out
+    assert "held-out random points.\n" in result.out
+    told = landscape("info", run / "scans" / "random-final-0.h5").out
+    assert "Of those below the cap none was taken to lie above it; " in told
     below = f"training loss below {2 * scan.constant_loss:.4g}, at {off['below']} of them, "
-    assert f"{below}{percent(off['mean'])} off on average, 95 % below" in result.out
+    assert f"{below}{percent(off['mean'])} off on average, 95 % below" in told
     assert scan.certificate.caps["train_loss"] == 2 * scan.constant_loss
     assert landscape(*options, "--resume").code == 0
 

@@ -84,7 +84,9 @@ def test_info_is_a_table(swept, landscape):
     result = landscape("info", swept)
     assert result.code == 0
     head, *rows = [line.split() for line in result.out.splitlines()]
-    assert " ".join(head) == ("lr seed best train last train best valid. last valid. steps status")
+    assert " ".join(head) == (
+        "lr seed lowest train last train lowest valid. last valid. steps status"
+    )
     for row, name in zip(rows, NAMES, strict=True):
         recorded = read(swept / name).trajectory.measures
         train, validation = recorded["train_loss"], recorded["validation_loss"]

@@ -36,7 +36,7 @@ def test_it_is_what_the_files_say(two):
     assert table.loc["moons"][["width", "top eigenvalue", "outcome"]].isna().all()
     losses = plain.trajectory.measures
     assert table.loc["moons"]["training loss"] == losses["train_loss"][-1]
-    assert table.loc["moons"]["best training loss"] == losses["train_loss"].min()
+    assert table.loc["moons"]["lowest logged training loss"] == losses["train_loss"].min()
     assert table.loc["moons"]["validation loss"] == losses["validation_loss"][-1]
 
 

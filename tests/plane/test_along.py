@@ -8,6 +8,7 @@ import pytest
 from landscape import plane
 from landscape.errors import LandscapeError
 from landscape.plane import project
+from landscape.quantities import percent
 
 # A constant output's loss of 2: from a best of 1, the end must lie above 1.25.
 RISEN = [3, 2, 1, 1.5, 2.0, 2.0]
@@ -93,7 +94,7 @@ def test_without_a_rise_it_is_the_first_principal_component(plant, walk):
     exact = weights.astype(np.float64)
     values = np.linalg.svd(exact - exact.mean(0), compute_uv=False) ** 2
     assert where.labels[0] == (
-        f"first principal component, {values[0] / values.sum():.0%} of the path's variance"
+        f"first principal component, {percent(values[0] / values.sum())} of the path's variance"
     )
 
 

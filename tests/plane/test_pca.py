@@ -23,7 +23,7 @@ def test_the_plane_of_the_first_two_components(plant, walk):
     # Training goes to the right and up.
     assert ((exact[-1] - exact[0]) @ where.directions.T > 0).all()
     assert where.labels == tuple(
-        f"principal component {k}, {share:.0%} of the path's variance"
+        f"principal component {k}, {percent(share)} of the path's variance"
         for k, share in enumerate(shares[:2], start=1)
     )
     np.testing.assert_array_equal(where.origin, weights[-1])
@@ -104,6 +104,7 @@ from pathlib import Path
 import numpy as np
 from landscape.plane import pca
 from landscape.store.trajectories.trajectory import Trajectory
+from landscape.quantities import percent
 
 trajectory = Trajectory.open(Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -125,4 +126,4 @@ def test_a_thousand_rows_of_a_hundred_thousand_in_bounded_memory(plant, walk):
     megabytes, label = done.stdout.split(maxsplit=1)
     # All of it would be 400 MB in float32 and 800 in float64.
     assert int(megabytes) < 300
-    assert label.startswith("principal component 1, 61%")
+    assert label.startswith("principal component 1, 61 %")

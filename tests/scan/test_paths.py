@@ -8,6 +8,7 @@ import pytest
 from landscape.scan.prepare import prepare
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.sgd import Options
+from landscape.store.best import BestWeights, best_known
 
 from .requests import asked
 
@@ -76,3 +77,35 @@ def test_best_and_peak_are_those_of_all_recorded_weights(problem, trained, plant
     # On a plane that was made before its path was measured, too.
     [job] = prepare(run, made, asked(kinds=("random",), size="2"))
     assert {p.name: p.step for p in finish(job).points} == {"start": 0, "best": 12, "end": 20}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"kinds": ("random",), "at": "best"},
+        {"kinds": ("through:best,5,final",)},
+        {"kinds": ("line:best,final",)},
+        {"kinds": ("line:{run}@best,final",)},
+    ],
+)
+def test_planes_through_the_best_go_through_the_best_that_figures_mark(
+    problem, trained, planted, finish, wanted
+):
+    made = problem()
+    low = trained(made, count=60).trajectory
+    low = low.row_weights(low.row("final"))
+    there = np.interp(np.arange(21), [0, 12, 17, 20], [0.0, 1.0, -4.0, -3.0])[:, None] * low
+    there[18:, ::2] += 0.3
+    run = planted(made, there, record="5", options=Options(dense=("0:20",), flight=0))
+    assert run.trajectory.row("best") == 10
+    assert best_known(run.id, run.trajectory, {}) is None
+    kinds = tuple(kind.format(run=run.folder) for kind in wanted["kinds"])
+    [job] = prepare(run, made, asked(size="2", **{**wanted, "kinds": kinds}))
+    scan = finish(job)
+    assert scan.plane.origin_step == 12
+    np.testing.assert_array_equal(scan.plane.origin, run.trajectory.row_weights(12))
+    assert {p.name: p.step for p in scan.points if p.name == "best"} == {"best": 12}
+    # `info` and the page have it from there.
+    loss = float(scan.paths[0].true_loss[12])
+    assert best_known(run.id, run.trajectory, {"one": scan}) == BestWeights(12, loss, "one")
+    assert best_known("another run's", run.trajectory, {"one": scan}) is None

@@ -37,6 +37,7 @@ from landscape.diagnose.motion.estimates import (
 from landscape.diagnose.motion.valley import is_resolved, valley_count
 from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
+from landscape.quantities import percent
 from landscape.store.measured.curvature import Density
 from landscape.store.measured.trainings import Replicas
 from landscape.store.measured.weights import Diffusion
@@ -135,7 +136,7 @@ def _confined(
         )
     if not unconfined <= thresholds.unconfined:
         return _unknown_movement(
-            f"confined, or not: in so few dimensions {unconfined:.0%} of it may be a walk",
+            f"confined, or not: in so few dimensions {percent(unconfined)} of it may be a walk",
             items,
             lacks="dimensions",
         )

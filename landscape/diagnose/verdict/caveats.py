@@ -13,6 +13,7 @@ from landscape.diagnose.motion.naming import NamedMotion
 from landscape.diagnose.outcome_names import MOTIONS, layer
 from landscape.diagnose.verdict.landing import dead_layers
 from landscape.diagnose.verdict.outcome import NamedOutcome
+from landscape.quantities import percent
 from landscape.store.measured.weights import Diffusion
 
 
@@ -75,7 +76,7 @@ def _on_motion(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -
     if motion.name == "confined":
         share = float(motion.items["drift_below"].value or 0)
         yield (
-            f"A slow logarithmic drift beneath confinement, of up to {share:.0%} of MSD(T/2), can "
+            f"A slow logarithmic drift beneath confinement, of up to {percent(share)} of MSD(T/2), can "
             "not be told from none here."
         )
     if MOTIONS[motion.name].is_still and moved.growth == "logarithmic":
@@ -98,7 +99,7 @@ def _on_distances(evidence: Evidence, moved: Diffusion) -> Iterator[str]:
     if moved.source == "sketch":
         yield (
             f"Displacements are estimated from sketches: each has an error of "
-            f"{moved.distance_error:.1%}."
+            f"{percent(moved.distance_error)}."
         )
     if evidence.setup.momentum > 0:
         share = 1 / (1 - evidence.setup.momentum)

@@ -50,7 +50,7 @@ def _back_and_forth(way: OnTheWay) -> NamedOutcome:
         return NamedOutcome("bouncing", items=way.items, caveats=way.caveats)
     back = percent(float(way.items["restless"].value or 0))
     return unknown(
-        f"it left its best, and of the rows since {back} are near it again, or it was away for as "
+        f"it left its best stretch, and of the rows since {back} are near it again, or it was away for as "
         "long before and came back; training on would tell whether it stays away",
         way.items,
         way.also,
@@ -111,7 +111,7 @@ def _has_the_same_floor(case: OutcomeCase, items: Items) -> bool:
         return False
     best, end = (float(np.median(floors[start])) for start in ("best", "end"))
     above = (end - best) / (case.course.constant - best) if case.course.constant != best else 1.0
-    items["floor_best"] = Item(best, None, "loss that η/10 reaches from the best weights")
+    items["floor_best"] = Item(best, None, "loss that η/10 reaches from the lowest logged loss")
     items["floor_end"] = Item(
         end,
         SAME * best,

@@ -24,7 +24,7 @@ from landscape.diagnose.verdict.wording import (
     said,
     times,
 )
-from landscape.quantities import number, percent
+from landscape.quantities import counted, number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
 from landscape.store.verdicts import Remedy
 
@@ -64,7 +64,7 @@ def place(asked: Asked) -> Told:
     text += f"{number(end.lambda_min)} to {number(end.lambda_max)}"
     best = asked.evidence.state("best")
     if best is not None and best.lambda_max is not None and best.step != end.step:
-        text += f", up to {number(best.lambda_max)} at the best weights"
+        text += f", up to {number(best.lambda_max)} at its lowest logged loss"
     return Told(f"{text}.")
 
 
@@ -138,7 +138,9 @@ def way_back(asked: Asked) -> Told:
         return Told(" ".join((*dead, *rates)), tested(bool(rates)))
     noises = number_of(verdict, "end_noises")
     if noises is None or verdict.verdict == UNDETERMINED:
-        return unanswered("what the end is beside the best isn't clear; training on would tell")
+        return unanswered(
+            "what the end is beside the best stretch isn't clear; training on would tell"
+        )
     text = "It needn't: it ends "
     text += f"{number(max(noises, 0.0), 2)} standard deviations of its noise above its best stretch"
     if said(verdict, "excursions"):
@@ -159,7 +161,7 @@ def gradient(asked: Asked) -> Told:
         return unanswered("the gradient at its last weights wasn't measured", measuring("units"))
     text = f"The full gradient's norm at the last weights is {number(end.gradient_norm)}"
     if best is not None and best.gradient_norm is not None and best.step != end.step:
-        text += f", {number(best.gradient_norm)} at the best"
+        text += f", {number(best.gradient_norm)} at its lowest logged loss"
     if end.moving is not None and (zero := (end.tensors or 0) - len(end.moving)):
         left = ", ".join(end.moving[:3]) or "none"
         text += (
@@ -229,16 +231,17 @@ def overfits(asked: Asked) -> Told:
     if found is None:
         return unanswered("there is no validation data")
     side = "above" if found.gap >= 0 else "below"
-    text = f"Validation loss was lowest, {number(found.validation_minimum)}, at step {found.step:,}"
+    lowest = number(found.validation_minimum)
+    text = f"The lowest logged validation loss is {lowest}, at step {found.step:,}"
     best = asked.evidence.places.get("best")
     if best is not None and best != found.step:
         order = "before" if best > found.step else "after"
-        text += f", {abs(best - found.step):,} steps {order} training loss was"
+        text += f", {counted(abs(best - found.step), 'step')} {order} that of training"
     left = next((each for each in asked.verdict.events if each.name == "escape"), None)
     if left is not None:
         early = left.first >= found.step
         order = "before" if early else "after"
-        text += f", {abs(left.first - found.step):,} steps {order} it left"
+        text += f", {counted(abs(left.first - found.step), 'step')} {order} it left"
     text += (
         f"; over the last tenth it is {number(found.validation_end)}, "
         f"{number(abs(found.gap))} {side} training."
@@ -264,4 +267,4 @@ def beside(asked: Asked) -> Told:
 
 
 def _share(share: float) -> str:
-    return f"{max(share, 0.0):.0%}"
+    return percent(max(share, 0.0))

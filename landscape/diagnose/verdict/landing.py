@@ -92,7 +92,7 @@ def standstill(evidence: Evidence) -> Items:
 def points(evidence: Evidence, thresholds: Thresholds) -> Items:
     """Gradient, curvature and the outputs' spread at the best weights and at the landing."""
     found: Items = {}
-    for name, where in (("best", "best weights"), ("end", "landing")):
+    for name, where in (("best", "lowest logged loss"), ("end", "landing")):
         state = evidence.state(name)
         if state is None:
             continue
@@ -119,7 +119,7 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
         found["landing_kind"] = Item(
             kind,
             None,
-            f"curvature within {FLAT:g} of the best weights' is flat; a slope where the gradient "
+            f"curvature within {FLAT:g} of that at the lowest logged loss is flat; a slope where the gradient "
             f"is above {STEEP:g} of that there",
         )
     return found | standstill(evidence)

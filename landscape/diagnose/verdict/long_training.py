@@ -50,7 +50,7 @@ def stays(asked: Asked) -> Told:
     shares = [number_of(verdict, f"share_{kind}") for kind in KINDS]
     known = [share for share in shares if share is not None and share > NO_SUM]
     if verdict.motion == UNDETERMINED and len(known) == len(KINDS):
-        confined, walk, drift = (f"{max(share, 0.0):.0%}" for share in known)
+        confined, walk, drift = (percent(max(share, 0.0)) for share in known)
         text += (
             f" Read as a sum, its squared displacement over half the window is {confined} "
             f"confined, {walk} a walk, {drift} a drift."
@@ -244,7 +244,7 @@ def oscillates(asked: Asked) -> Told:
     confined = number_of(verdict, f"{'replicas_' if is_shorter else ''}share_confined")
     if confined is not None and not math.isnan(confined) and verdict.verdict != "diverged":
         text += (
-            f"; {min(max(confined, 0.0), 1.0):.0%} of the squared displacement is a jitter about "
+            f"; {percent(min(max(confined, 0.0), 1.0))} of the squared displacement is a jitter about "
             "a place"
         )
     return Told(f"{text}.")

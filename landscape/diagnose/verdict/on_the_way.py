@@ -51,7 +51,7 @@ def unsettled(way: OnTheWay) -> NamedOutcome:
     """No name where rows that are away are too many for a level that holds, too few for none."""
     return unknown(
         f"{percent(float(way.items['restless'].value or 0))} of its last third lies over a "
-        "quarter of the way from its best back to a constant output's loss, too much for a level "
+        "quarter of the way from its lowest loss back to a constant output's loss, too much for a level "
         "that holds and not clearly jumping all through; training on would tell",
         way.items,
         way.also,
@@ -77,7 +77,7 @@ def _bounces(case: OutcomeCase, items: Items) -> bool | None:
     ended = [each for each in course.ended if each.end <= until]
     rows = max(1, until - (course.learned or 0))
     items["excursions"] = Item(
-        len(ended), limits.bouncing_excursions, "excursions above the best loss that ended"
+        len(ended), limits.bouncing_excursions, "excursions above the lowest loss so far that ended"
     )
     items["excursion_share"] = Item(
         sum(each.rows for each in ended) / rows,
@@ -99,7 +99,7 @@ def _bounces(case: OutcomeCase, items: Items) -> bool | None:
         # Having left, it jumps if it is back again and again.
         back = (course.ending.best * course.ending.end) ** 0.5 if course.ending.best > 0 else 0.0
         away = float((course.loss[course.left :] <= back).mean())
-        meaning = "share of the rows since it left that are nearer to the best again"
+        meaning = "share of the rows since it left that are nearer to the best stretch again"
         jumps, often = True, len(ended) >= limits.bouncing_excursions
     items["restless"] = Item(away, limits.restless, meaning)
     if jumps and often and away > limits.restless:

@@ -58,13 +58,15 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
     last = ending.stretches[-1]
     items: Items = {
         "constant_loss": Item(course.constant, None, "L₀, the loss of the best constant output"),
-        "best_loss": Item(best, None, f"lowest full-data loss, at step {course.step(course.best)}"),
+        "best_loss": Item(
+            best, None, f"lowest logged loss over all data, at step {course.step(course.best)}"
+        ),
         "best_stretch": Item(
             ending.best,
             None,
             "level of the best stretch that is statistically one"
             if not ending.glimpsed
-            else "the best row's loss: what was learned was lost before it made a stretch",
+            else "the lowest logged loss: what was learned was lost before it made a stretch",
         ),
         "end_loss": Item(
             ending.end,

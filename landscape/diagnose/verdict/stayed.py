@@ -44,7 +44,7 @@ def between(case: OutcomeCase) -> NamedOutcome:
             return _named("learned", way, "end-above-best")
     return unknown(
         "the level it ends at is above the best stretch's, but not by much; training on, or again "
-        "from the last weights and from the best ones at a tenth of the rate, would tell",
+        "from the last weights and from its lowest logged loss at a tenth of the rate, would tell",
         items,
         way.also,
     )

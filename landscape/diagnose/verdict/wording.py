@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from landscape.diagnose.items import Value
 from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED, layer
 from landscape.diagnose.verdict.verdict import Verdict
-from landscape.quantities import number
+from landscape.quantities import number, percent
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def filled(text: str, verdict: Verdict, **more: str) -> str:
 
 def _shown(name: str, value: Value) -> str:
     if isinstance(value, float):
-        return f"{max(value, 0.0):.0%}" if "share_" in name else number(value)
+        return percent(max(value, 0.0)) if "share_" in name else number(value)
     return str(value)
 
 

@@ -28,10 +28,10 @@ class StartPlace:
 
 STARTS: Mapping[str, StartPlace] = {
     "best": StartPlace(
-        panel="from the best snapshot",
-        page="the best weights",
+        panel="from the lowest logged loss",
+        page="the lowest logged loss",
         item="best",
-        where="best weights",
+        where="lowest logged loss",
     ),
     "before-onset": StartPlace(
         panel="from before the onset",

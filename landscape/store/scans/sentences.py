@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landscape.quantities import number, percent
+from landscape.quantities import duration, number, percent
 from landscape.store.scans.certificates import FACTOR, Certificate
 from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width
@@ -98,7 +98,24 @@ def describe(scan: Scan) -> list[str]:
         sentences += _path(scan, path)
     if normalizes(scan.plane):
         sentences.append(f"BatchNorm statistics: {_batchnorm(scan.plane).full}.")
-    return [*sentences, *_spectral(scan.plane), *remarks(scan)]
+    return [
+        *sentences,
+        *_spectral(scan.plane),
+        *remarks(scan),
+        *evaluated(scan.strategy, scan.evaluation_seconds),
+    ]
+
+
+def evaluated(how: Mapping[str, Any], seconds: float) -> list[str]:
+    """How long the points took, and by which strategy; none where nothing was evaluated."""
+    if "name" not in how:
+        return []
+    points = f"{how['points']} points at once, " if how.get("points", 1) > 1 else ""
+    lanes = f"{how['lanes']} side by side, " if how.get("lanes", 1) > 1 else ""
+    return [
+        f"Evaluated in {duration(seconds)}: {how['name']}, {points}{lanes}"
+        f"batches of {how['batch_size']}."
+    ]
 
 
 def remarks(scan: Scan) -> list[str]:
@@ -114,6 +131,12 @@ def remarks(scan: Scan) -> list[str]:
     if scan.spread is not None and scan.is_line:
         count = len(scan.spread.seeds)
         found.append(f"Curves: medians over {count} random directions; bands: their quartiles.")
+    return found + _results(scan)
+
+
+def _results(scan: Scan) -> list[str]:
+    """Widths and barriers, and how the path may mislead."""
+    found = []
     if "width" in scan.findings:
         found.append(_width(rebuilt(Width, scan.findings["width"])))
     elif scan.complete and scan.spread is not None:
@@ -125,6 +148,24 @@ def remarks(scan: Scan) -> list[str]:
     for path in scan.paths:
         found += _nulls(scan, path)
     return found
+
+
+def brief(scan: Scan) -> list[str]:
+    """What is said as soon as a scan is done, `describe` says the rest: results, and their trust."""
+    found = list(scan.settings.get("objective", {}).get("notes", []))
+    if note := scan.strategy.get("note"):
+        found.append(f"{note}.")
+    found += [f"{text[0].upper()}{text[1:]}." for text in map(share, scan.paths)]
+    if scan.tolerance and scan.certificate is not None:
+        found += interpolated_briefly(float(scan.measured.mean()), scan.certificate)
+    else:
+        found += approximations(scan)
+    return found + _results(scan)
+
+
+def interpolated_briefly(measured: float, certificate: Certificate) -> list[str]:
+    """The first of the sentences that `interpolated` has."""
+    return interpolated(measured, certificate)[:1]
 
 
 def approximations(scan: Scan) -> list[str]:

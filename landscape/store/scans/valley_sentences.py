@@ -54,6 +54,7 @@ def describe(valley: Valley) -> list[str]:
         f"Across: {_direction(valley)}, {len(valley.y)} points from "
         f"{sentences.extent(valley.y)} {valley.unit}.",
         *remarks(valley),
+        *sentences.evaluated(valley.strategy, valley.evaluation_seconds),
         *(["Width of the valley and critical sharpness along the run:"] if _known(valley) else []),
         *_table(valley),
     ]
@@ -96,6 +97,21 @@ def remarks(valley: Valley) -> list[str]:
             f"At {'one row' if back == 1 else f'{back} rows'} the run came back: it is within "
             f"{percent(NEAR)} of the farthest that it was from an earlier row since."
         )
+    return found
+
+
+def brief(valley: Valley) -> list[str]:
+    """What is said as soon as a valley is done; `describe` says the rest."""
+    done, found = valley.finished_rows, list[str]()
+    if done < len(valley.slices.step):
+        found.append(f"Unfinished: {done} of {len(valley.slices.step)} rows are measured.")
+    if valley.certificate is not None:
+        share = float(valley.measured.mean())
+        found += sentences.interpolated_briefly(share, valley.certificate)
+    else:
+        found += _samples(valley)
+    if _known(valley):
+        found.append(_width(valley))
     return found
 
 

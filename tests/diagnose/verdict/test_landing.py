@@ -105,8 +105,8 @@ def test_nothing_follows_where_the_control_does_not_leave():
     [first, second] = found.caveats
     # The onset is at row 63, step 315; an epoch is 10 steps.
     assert first == (
-        "From the best weights the control did not leave either: trainings lasted 15 epochs, the "
-        "run took 21.5 to leave. Nothing follows there."
+        "From the lowest logged loss the control did not leave either: trainings lasted 15 epochs, "
+        "the run took 21.5 to leave. Nothing follows there."
     )
     assert "the run took 0.5 to leave" in second
     without = tuple(b for b in planted.tried(best=10, onset=10) if b.kind != "control")

@@ -12,6 +12,7 @@ import pytest
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.verdict.questions import OF_A_DIVERGED_RUN, PARTS, answers
 from landscape.diagnose.verdict.verdict import judge
+from landscape.quantities import percent
 from landscape.store.measured.whole import Measured
 from landscape.store.verdicts import Remedy, typed
 
@@ -62,7 +63,9 @@ def test_an_escape_is_answered_whole():
     assert "Every loss evaluated since step 500 was away." in said["1.3"][0]
     assert "spiked and came back 5 times" in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
-    assert "10 of 10 other batch orders leave from the best weights (unstable)" in said["1.9"][0]
+    assert (
+        "10 of 10 other batch orders leave from the lowest logged loss (unstable)" in said["1.9"][0]
+    )
     assert "2 of 10 other batch orders leave from before the onset (not clearly" in said["1.9"][0]
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
     assert "was 3; this rate bears 2 under noise, 38 without" in said["1.9"][0]
@@ -70,15 +73,15 @@ def test_an_escape_is_answered_whole():
         "From its last weights 0 of 4 other rates make it learn within 15 epochs." in said["1.4"][0]
     )
     assert said["1.5"] == (
-        "The full gradient's norm at the last weights is 0.001, 0.3 at the best; it is exactly "
-        "zero for 5 of 6 parameter tensors, all but output.bias, which keeps it there.",
+        "The full gradient's norm at the last weights is 0.001, 0.3 at its lowest logged loss; it is "
+        "exactly zero for 5 of 6 parameter tensors, all but output.bias, which keeps it there.",
         "observation",
     )
     assert said["1.6"][0] == (
         "Yes: no output depends on the input; all units of hidden are dead or saturated."
     )
     assert "still stuck after training at 5 of 5 rates, 0.0001 to 1" in said["1.7"][0]
-    assert "90%" in said["1.1"][0]
+    assert "90 %" in said["1.1"][0]
 
 
 def test_overfitting_is_set_beside_the_jump():
@@ -86,7 +89,8 @@ def test_overfitting_is_set_beside_the_jump():
     rows = evidence.rows
     lowest = int(rows.step[int(np.argmin(rows.validation_loss))])
     text = asked(evidence)["1.8"][0]
-    assert f"Validation loss was lowest, {rows.validation_loss.min():.3g}, at step {lowest}" in text
+    least = f"{rows.validation_loss.min():.3g}"
+    assert text.startswith(f"The lowest logged validation loss is {least}, at step {lowest}")
     assert f", {500 - lowest} steps before it left;" in text
 
 
@@ -103,7 +107,7 @@ def test_an_escape_is_ruin_and_its_plateau_waits_for_trainings():
 def test_why_it_does_not_come_back_is_not_said_of_what_may_not_have_left():
     text, confidence = asked(outcomes.lost_at_the_end(0, 0.0))["1.4"]
     assert text == (
-        "Not answered: what the end is beside the best isn't clear; training on would tell."
+        "Not answered: what the end is beside the best stretch isn't clear; training on would tell."
     )
     assert confidence == "undetermined"
 
@@ -178,4 +182,6 @@ def test_the_share_that_is_jitter_is_of_the_time_that_the_name_is_of():
     items = judge(evidence).evidence
     assert items["motion_steps"].value == items["replicas_steps"].value == 256
     share = min(max(items["replicas_share_confined"].value, 0.0), 1.0)
-    assert f"; {share:.0%} of the squared displacement is a jitter" in asked(evidence)["2.7"][0]
+    assert (
+        f"; {percent(share)} of the squared displacement is a jitter" in asked(evidence)["2.7"][0]
+    )
