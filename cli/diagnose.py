@@ -356,12 +356,20 @@ def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
     )
 
 
-def announce_trainings(diagnosis: Diagnosis, pool: cluster.Workers) -> Mapping[str, float]:
-    """Say what measuring takes if that is long, and what interventions do; give seconds by part."""
+def announce_trainings(
+    diagnosis: Diagnosis,
+    pool: cluster.Workers,
+    *,
+    before: str = "",
+) -> Mapping[str, float]:
+    """Say what measuring takes if that is long, and what interventions do; give seconds by part.
+
+    ``before``: what a command that lacks the options named here says before them.
+    """
     from landscape.diagnose import cost, seconds
 
     plan, parts = diagnosis.plan, seconds(diagnosis)
-    announce_measuring(parts)
+    announce_measuring(parts, before=before)
     if not plan.missing:
         return parts
     found = cost(diagnosis)
@@ -377,13 +385,15 @@ def announce_trainings(diagnosis: Diagnosis, pool: cluster.Workers) -> Mapping[s
         f"interventions ({plan.kind}): {found.runs} trainings"
         f"{f' beside {begun} that are done' if begun else ''}, {found.epochs:.0f} epochs in all, "
         f"about {duration(found.seconds / pool.count)}{more}; "
-        "--epochs shortens, --no-intervene skips them, Ctrl-C keeps what is done",
+        f"{before}--epochs shortens, --no-intervene skips them; Ctrl-C keeps what is done",
         err=True,
     )
     return {**parts, "interventions": found.seconds / pool.count}
 
 
-def announce_measuring(parts: Mapping[str, float], *, runs: int = 1, at_once: int = 1) -> None:
+def announce_measuring(
+    parts: Mapping[str, float], *, runs: int = 1, at_once: int = 1, before: str = ""
+) -> None:
     """Say what measuring parts, of these seconds each, takes of so many runs; if it is long."""
     times = runs / at_once
     total = sum(parts.values()) * times
@@ -393,7 +403,7 @@ def announce_measuring(parts: Mapping[str, float], *, runs: int = 1, at_once: in
     most = ", ".join(f"{name} {duration(parts[name] * times)}" for name in dearest)
     echo(
         f"measuring{f' {runs} runs' if runs > 1 else ''}: about {duration(total)} (most of it "
-        f"{most}); --only measures some parts, Ctrl-C keeps what is done",
+        f"{most}); {before}--only measures some parts; Ctrl-C keeps what is done",
         err=True,
     )
 

@@ -38,8 +38,8 @@ def info(
     """Say what a run, a sweep or a scan holds.
 
     Of a run: settings, status, snapshots, the losses that training logged at the start, at their
-    lowest and at the end, the verdict if it was diagnosed, and the scans there; of a sweep: a table of its runs; of a scan:
-    its plane, grid and losses.
+    lowest and at the end, the verdict if it was diagnosed, and the scans there; of a sweep: a table
+    of its runs; of a scan: its plane, grid and losses.
     """
     if salvage is not None:
         if check or json:

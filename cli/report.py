@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,10 +144,16 @@ class _Wanted:
 def _measure(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
     """Tell what the missing parts take, then measure them; return why some can't be, by key."""
     from landscape.diagnose import alone
-    from landscape.report.run_material import gather, missing
+    from landscape.report.run_material import gather, left_out, missing
 
     found = gather(folder)
     lacking = missing(found)
+    if (parts := left_out(found)) is not None:
+        echo(
+            f"the diagnosis that is there is taken as it is; not in it: {parts.what} "
+            f"(`{parts.command}` brings them)",
+            err=True,
+        )
     if not lacking:
         return {}
     echo(
@@ -163,10 +170,15 @@ def _measure(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
             return refused
         with alone(found.run):
             diagnosis = prepared(found.run, wanted.diagnosis())
-            expected = announce_trainings(diagnosis, pool)
+            expected = announce_trainings(diagnosis, pool, before=_before(found.run))
             _scan(jobs, pool, wanted)
             carried_out(diagnosis, pool, expected, quiet=wanted.quiet)
     return refused
+
+
+def _before(run: Run) -> str:
+    """Whose options they are that an announcement names."""
+    return f"in `landscape diagnose {shlex.quote(str(run.folder))}`, before this, "
 
 
 def _measure_sweep(folder: Path, wanted: _Wanted) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -408,9 +409,7 @@ def scan(
         _note_no_statistics(ctx, jobs)
         with cluster.workers(workers, scheduler) as pool:
             carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
-    files = [job.path for one in jobs for job in one]
-    whichever = f"{files[0]}" if len(files) == 1 else "SCAN.h5"
-    echo(f"how it was measured and how far to trust it: landscape info {whichever}")
+    _tell_more([job.path for one in jobs for job in one])
 
 
 def _check(ctx: typer.Context, request: Request) -> None:
@@ -641,6 +640,12 @@ def _guessed(scan: Scan | Valley) -> Scan | Valley | None:
     if isinstance(scan, Valley):
         return scan if scan.finished_rows else None
     return preview(scan)
+
+
+def _tell_more(files: Sequence[Path]) -> None:
+    """Say where the rest is that is known of scans."""
+    which = shlex.quote(str(files[0])) if len(files) == 1 else "SCAN.h5"
+    echo(f"how it was measured and how far to trust it: landscape info {which}")
 
 
 def summarize(path: Path, scan: Scan | Valley) -> None:

@@ -62,7 +62,7 @@ MOVEMENT = ("loss_change", "half_cosine", "ratio", "dimension", "replicas_")
 """What every movement of a settled loss is named by."""
 OUTCOMES: dict[str, OutcomeTerm] = {
     "learned": OutcomeTerm(
-        "It learned: its lowest logged loss is {best_loss}.",
+        "It learned, to a logged loss of {best_loss}.",
         colour="#0072b2",
         decided_by=(*ENDING, "restless", "end_share", "accuracy_lost", "last_excursion_rows"),
     ),
@@ -74,7 +74,7 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("lower_rate_gain", "lower_rate_share", "end_share", *ENDING),
     ),
     "spike-recovered": OutcomeTerm(
-        "It learned (its lowest logged loss is {best_loss}); the loss spiked and came back.",
+        "It learned to a logged loss of {best_loss}; the loss spiked and came back.",
         colour="#56b4e9",
         hatch="//",
         is_old=True,
@@ -126,8 +126,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("excursions", "restless", "excursion_share"),
     ),
     "escaped": OutcomeTerm(
-        "It learned (its lowest logged loss is {best_loss}), then left and stayed away, at a level "
-        "of {end_loss}.",
+        "It learned to a logged loss of {best_loss}, then left and stayed away, at a level of "
+        "{end_loss}.",
         colour="#d55e00",
         decided_by=(*ENDING, "control_from_", "left_again_from_", "stability_from_", *OTHER_RATES),
     ),
@@ -159,9 +159,10 @@ ALSO: dict[str, str] = {
     "catapult": "Once it was catapulted: along the sharpest direction the loss rose and came back "
     "at a flatter place.",
     "overfitting": "It overfits: the validation loss has risen clearly from its minimum.",
-    "noise-floor-raised": "The loss is above its best stretch, but a tenth of the rate leads as low "
-    "from the last weights as from its lowest logged loss: it is hotter there, not elsewhere.",
-    "accuracy-kept": "It isn't wrong more often than in its best stretch: the accuracy is as it was.",
+    "noise-floor-raised": "The loss is above its best stretch, but a tenth of the rate leads as "
+    "low from the last weights as from its lowest logged loss: it is hotter there, not elsewhere.",
+    "accuracy-kept": "It isn't wrong more often than in its best stretch: the accuracy is as it "
+    "was.",
     "ended-in-excursion": "It ended during one more excursion; such ones came back before.",
     "end-above-best": "The level that it ends at is a little above its best stretch.",
     "little": "It learned little: the loss has settled clearly below that of a constant output, "

@@ -107,9 +107,20 @@ def missing(found: RunMaterial) -> list[MissingPart]:
         parts.append(MissingPart("valley", "valley", f"landscape scan {run} --plane valley"))
     if found.plane is None and planes[-1] in PATH_PLANES:
         parts.append(MissingPart("plane", planes[-1], f"landscape scan {run} --plane {planes[-1]}"))
-    if found.verdict is None or found.left_out:
+    if found.verdict is None:
         parts.append(MissingPart("verdict", "diagnosis", f"landscape diagnose {run}"))
     return [part for part in parts if part.key not in found.refused]
+
+
+def left_out(found: RunMaterial) -> MissingPart | None:
+    """What the diagnosis that is there was told to leave out; None where that is nothing.
+
+    It is somebody's choice, and a page takes the diagnosis as it is.
+    """
+    if found.verdict is None or not found.left_out:
+        return None
+    run = shlex.quote(str(found.run.folder))
+    return MissingPart("verdict", ", ".join(found.left_out), f"landscape diagnose {run}")
 
 
 def _is_complete(work: Work) -> bool:

@@ -21,7 +21,7 @@ from landscape.quantities import number
 from landscape.report.document import Chapter, document, missing, quoted
 from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
-from landscape.report.run_material import RunMaterial, gather
+from landscape.report.run_material import RunMaterial, gather, left_out
 from landscape.report.run_material import missing as missing_parts
 from landscape.report.turning import turned
 from landscape.store import provenance
@@ -78,6 +78,8 @@ def _top(found: RunMaterial) -> Iterator[Markup]:
             f"This page lacks what was not measured: {what}. Bring all of it:",
             f"landscape report {shlex.quote(str(found.run.folder))}",
         )
+    if (parts := left_out(found)) is not None:
+        yield missing(f"Not in this diagnosis: {parts.what}. Bring them:", parts.command)
 
 
 def answered(verdict: Verdict) -> Iterator[Markup]:
@@ -276,7 +278,8 @@ def commands(found: RunMaterial) -> list[str]:
     typed += [str(scan.provenance.get("command", "")) for _, scan in _scans(found)]
     run = shlex.quote(str(found.run.folder))
     if found.verdict is not None:
-        typed.append(f"landscape diagnose {run}")
+        skipped = " --no-intervene" if "interventions" in found.left_out else ""
+        typed.append(f"landscape diagnose {run}{skipped}")
     typed.append(f"landscape report {run} --only-what-is-there")
     return list(dict.fromkeys(one for one in typed if one))
 
@@ -307,7 +310,8 @@ def _moved_lines(verdict: Verdict | None) -> str:
 
 def _lacking(found: RunMaterial, key: str, what: str) -> Markup:
     """What stands where something is missing: a command, or why there is none."""
-    for part in missing_parts(found):
+    parts = left_out(found)
+    for part in (*missing_parts(found), *(() if parts is None else (parts,))):
         if part.key == key:
             return missing(what, part.command)
     why = found.refused.get(key, "the weights didn't move, there is no path to show")

@@ -150,7 +150,7 @@ def _scan(name: str, scan: Scan | Valley | str) -> dict[str, Any]:
 
 
 def of_sweep(sweep: Sweep) -> dict[str, Any]:
-    """A sweep's runs: values, lowest and last logged losses, width r_0.1 where scanned, steps and status."""
+    """A sweep's runs: values, lowest and last logged losses, width where scanned, steps, status."""
     return {
         "kind": "sweep",
         "folder": str(sweep.folder),

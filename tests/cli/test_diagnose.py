@@ -12,6 +12,7 @@ from landscape.diagnose.session import costs, parts
 from landscape.diagnose.session.parts import NAMES
 from landscape.diagnose.verdict.questions import TITLES
 from landscape.problem import load
+from landscape.quantities import percent
 from landscape.sgd import watch
 from landscape.store import analysis, read
 from landscape.store.measured.whole import spelled
@@ -107,7 +108,7 @@ def test_long_measuring_is_announced(run, landscape, monkeypatch):
     # A forward pass of one of 1,000 samples takes 10 ms: 48 of them, and 4 rows of 257.
     assert first.err == (
         "measuring: about 3.0 h (most of it curvature 2.9 h, units 8 min); --only measures some "
-        "parts, Ctrl-C keeps what is done\n"
+        "parts; Ctrl-C keeps what is done\n"
     )
     assert landscape(*options).err == ""
 
@@ -122,7 +123,7 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     assert re.match(
         r"interventions \(escape\): \d+ trainings, \d+ epochs in all, about \d+ s \(more batch "
         r"orders where these don't decide, up to 40 a place\); "
-        "--epochs shortens, --no-intervene skips them, Ctrl-C keeps what is done$",
+        "--epochs shortens, --no-intervene skips them; Ctrl-C keeps what is done$",
         first,
     )
     assert "a start on the plateau, η = 0.0001, 0.001, 0.01, 0.1, 1" in result.out
@@ -209,7 +210,6 @@ def test_the_help_names_every_part(landscape):
 MINE = """
 import torch
 from landscape.problem import Problem
-from landscape.quantities import percent
 
 def problem():
     inputs = torch.linspace(-1, 1, 24)[:, None].expand(24, 2)

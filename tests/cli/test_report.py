@@ -10,7 +10,7 @@ import pytest
 from landscape.errors import LandscapeError
 from landscape.report import document, run_material
 
-from .conftest import SMALL
+from .conftest import MEASURE, SMALL
 
 
 @pytest.mark.slow
@@ -39,6 +39,26 @@ def test_what_is_missing_is_measured_once_and_its_cost_is_told(landscape, tmp_pa
     again = landscape("report", run)
     assert again.code == 0, again.err
     assert again.err == ""
+
+
+def test_a_diagnosis_is_taken_as_it_is_there(landscape, trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    (run / "scans").mkdir(exist_ok=True)
+    assert landscape("diagnose", run, "--only", "units", "--no-intervene", "-q").code == 0
+    assert landscape(*MEASURE, run, "--plane", "valley,drift", "--size", 3, "-q").code == 0
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+    done = landscape("report", run)
+    assert done.code == 0, done.err
+    left = ", ".join(run_material.gather(run).left_out)
+    assert {"interventions", "curvature"} <= set(left.split(", "))
+    assert done.err == (
+        f"the diagnosis that is there is taken as it is; not in it: {left} "
+        f"(`landscape diagnose {run}` brings them)\n"
+    )
+    after = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+    assert after.keys() - before.keys() == {run / "report.html"}
+    assert {path: after[path] for path in before} == before
 
 
 def test_only_what_is_there_measures_nothing(landscape, trained, tmp_path):

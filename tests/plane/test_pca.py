@@ -10,6 +10,7 @@ from landscape import plane
 from landscape.errors import LandscapeError
 from landscape.plane import random_walk as null
 from landscape.plane.projection import project
+from landscape.quantities import percent
 
 
 def test_the_plane_of_the_first_two_components(plant, walk):
@@ -104,7 +105,6 @@ from pathlib import Path
 import numpy as np
 from landscape.plane import pca
 from landscape.store.trajectories.trajectory import Trajectory
-from landscape.quantities import percent
 
 trajectory = Trajectory.open(Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

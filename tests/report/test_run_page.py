@@ -92,7 +92,10 @@ def test_what_is_missing_names_its_command(pages, runs):
     assert f"No valley was scanned. landscape scan {place} --plane valley" in read
     plane = "No plane that shows the path was scanned."
     assert f"{plane} landscape scan {place} --plane drift" in read
-    assert f"valley, drift, diagnosis. Bring all of it: landscape report {place}" in read
+    assert f"valley, drift. Bring all of it: landscape report {place}" in read
+    # A diagnosis is taken as somebody wanted it.
+    assert re.search(r"Not in this diagnosis: [a-z, ]*interventions[a-z, ]*\. Bring them:", read)
+    assert f"Bring them: landscape diagnose {place}" in read
     assert "What happened here was not diagnosed yet." in words(pages[DIVERGED])
     assert "landscape diagnose" in words(pages[DIVERGED])
 

@@ -76,8 +76,8 @@ def _on_motion(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -
     if motion.name == "confined":
         share = float(motion.items["drift_below"].value or 0)
         yield (
-            f"A slow logarithmic drift beneath confinement, of up to {percent(share)} of MSD(T/2), can "
-            "not be told from none here."
+            f"A slow logarithmic drift beneath confinement, of up to {percent(share)} of MSD(T/2), "
+            "can not be told from none here."
         )
     if MOTIONS[motion.name].is_still and moved.growth == "logarithmic":
         yield (

@@ -50,8 +50,8 @@ def _back_and_forth(way: OnTheWay) -> NamedOutcome:
         return NamedOutcome("bouncing", items=way.items, caveats=way.caveats)
     back = percent(float(way.items["restless"].value or 0))
     return unknown(
-        f"it left its best stretch, and of the rows since {back} are near it again, or it was away for as "
-        "long before and came back; training on would tell whether it stays away",
+        f"it left its best stretch, and of the rows since {back} are near it again, or it was "
+        "away for as long before and came back; training on would tell whether it stays away",
         way.items,
         way.also,
     )

@@ -119,8 +119,8 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
         found["landing_kind"] = Item(
             kind,
             None,
-            f"curvature within {FLAT:g} of that at the lowest logged loss is flat; a slope where the gradient "
-            f"is above {STEEP:g} of that there",
+            f"curvature within {FLAT:g} of that at the lowest logged loss is flat; a slope where "
+            f"the gradient is above {STEEP:g} of that there",
         )
     return found | standstill(evidence)
 

@@ -51,8 +51,8 @@ def unsettled(way: OnTheWay) -> NamedOutcome:
     """No name where rows that are away are too many for a level that holds, too few for none."""
     return unknown(
         f"{percent(float(way.items['restless'].value or 0))} of its last third lies over a "
-        "quarter of the way from its lowest loss back to a constant output's loss, too much for a level "
-        "that holds and not clearly jumping all through; training on would tell",
+        "quarter of the way from its lowest loss back to a constant output's loss, too much for a "
+        "level that holds and not clearly jumping all through; training on would tell",
         way.items,
         way.also,
     )

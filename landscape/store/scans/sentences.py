@@ -151,7 +151,7 @@ def _results(scan: Scan) -> list[str]:
 
 
 def brief(scan: Scan) -> list[str]:
-    """What is said as soon as a scan is done, `describe` says the rest: results, and their trust."""
+    """What is said as soon as a scan is done; `describe` says the rest."""
     found = list(scan.settings.get("objective", {}).get("notes", []))
     if note := scan.strategy.get("note"):
         found.append(f"{note}.")

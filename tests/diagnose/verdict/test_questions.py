@@ -73,8 +73,8 @@ def test_an_escape_is_answered_whole():
         "From its last weights 0 of 4 other rates make it learn within 15 epochs." in said["1.4"][0]
     )
     assert said["1.5"] == (
-        "The full gradient's norm at the last weights is 0.001, 0.3 at its lowest logged loss; it is "
-        "exactly zero for 5 of 6 parameter tensors, all but output.bias, which keeps it there.",
+        "The full gradient's norm at the last weights is 0.001, 0.3 at its lowest logged loss; it "
+        "is exactly zero for 5 of 6 parameter tensors, all but output.bias, which keeps it there.",
         "observation",
     )
     assert said["1.6"][0] == (

@@ -219,7 +219,7 @@ def test_words_for_an_escape():
     branches += [Trained("plateau", "plateau", 0, 0.1, 2.3, 2.3, constant=True)]
     found = changed(outcomes.escaped(0, 0.9), branches=tuple(branches))
     happened = said(found, "1.3")
-    assert happened.startswith("It learned (its lowest logged loss is 0.")
+    assert happened.startswith("It learned to a logged loss of 0.")
     assert "then left and stayed away, at a level of 2.3." in happened
     assert (
         "It landed on the plateau of networks that ignore their input: every unit of hidden is "
@@ -227,13 +227,13 @@ def test_words_for_an_escape():
     )
     assert said(found, "1.2").startswith("At the last weights the loss is flat: its curvature is")
     assert said(found, "1.5").startswith(
-        "The full gradient's norm at the last weights is 0.001, 0.1 at its lowest logged loss; it is "
-        "exactly zero for 5 of 6 parameter tensors, all but "
+        "The full gradient's norm at the last weights is 0.001, 0.1 at its lowest logged loss; it "
+        "is exactly zero for 5 of 6 parameter tensors, all but "
     )
     assert said(found, "1.9").endswith(
-        "At this rate 10 of 10 other batch orders leave from the lowest logged loss (unstable), 2 of "
-        "10 other batch orders leave from before the onset (not clearly unstable). A tenth of it "
-        "stays."
+        "At this rate 10 of 10 other batch orders leave from the lowest logged loss (unstable), 2 "
+        "of 10 other batch orders leave from before the onset (not clearly unstable). A tenth of "
+        "it stays."
     )
     assert said(found, "1.4") == (
         "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it "
