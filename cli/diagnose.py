@@ -434,7 +434,7 @@ def carried_out(
         return conclude(diagnosis)
     except (KeyboardInterrupt, OSError, LandscapeError):
         if not cluster.reporting():
-            echo(f"go on with: landscape diagnose {folder}", err=True)
+            echo(f"go on with: {diagnosis.subject.run.command('diagnose')}", err=True)
         raise
 
 

@@ -245,7 +245,8 @@ def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str
     for number, (text, confidence, remedy) in enumerate(said):
         notes = "; ".join(filter(None, (CONFIDENCE.get(confidence, ""), typed(remedy))))
         yield f"  {'' if number else 'verdict':15}{text}{f' ({notes})' if notes else ''}"
-    again = f"`landscape diagnose {about['folder']}` makes it anew"
+    named = " --problem FILE.py:function" if about["problem"]["kind"] == "python" else ""
+    again = f"`landscape diagnose {about['folder']}{named}` makes it anew"
     if found["fits"] is None:
         yield f"{'':17}whether it still fits the recording isn't known: an earlier version made it"
     elif not found["fits"]:

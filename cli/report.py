@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +177,7 @@ def _measure(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
 
 def _before(run: Run) -> str:
     """Whose options they are that an announcement names."""
-    return f"in `landscape diagnose {shlex.quote(str(run.folder))}`, before this, "
+    return f"in `{run.command('diagnose')}`, before this, "
 
 
 def _measure_sweep(folder: Path, wanted: _Wanted) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import re
 import sysconfig
@@ -21,6 +22,34 @@ class LandscapeError(Exception):
 
     The command line prints it as ``landscape: error: ...`` and exits with 1.
     """
+
+
+ALSO_CALLED = {
+    "learning_rate": "lr",
+    "learning-rate": "lr",
+    "eta": "lr",
+    "batch": "batch_size",
+    "wd": "weight_decay",
+    "surface3d": "surface",
+    "3d": "surface",
+    "2d": "contour",
+    "rand": "random",
+    "heatmap": "map",
+}
+"""What people call things elsewhere."""
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """What somebody may have meant by a word that isn't known, to end a message with; or nothing.
+
+    >>> meant("vally", ["random", "valley"]), meant("learning_rate", ["lr"]), meant("x", ["pca"])
+    ('; did you mean valley?', '; did you mean lr?', '')
+    """
+    names = list(known)
+    if (called := ALSO_CALLED.get(word.lower())) in names:
+        return f"; did you mean {called}?"
+    near = difflib.get_close_matches(word, names, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 NO_MEMORY = {

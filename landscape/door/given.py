@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, meant
 
 LONGEST = 60
 """Letters of a value that is shown."""
@@ -61,7 +61,7 @@ def check_options(what: str, options: Mapping[str, Any], takes: Mapping[str, Any
     """
     for name, value in options.items():
         if name not in takes:
-            raise LandscapeError(f"{what} {', '.join(takes)}, got {name}")
+            raise LandscapeError(f"{what} {', '.join(takes)}, got {name}{meant(name, takes)}")
         check(name, value, takes[name])
 
 

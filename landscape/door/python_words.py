@@ -62,9 +62,10 @@ def in_python(text: str) -> str:
     >>> in_python("choose with --at best:20, or go on with --resume")
     'choose with at="best:20", or go on by the same call'
     """
+    parts = text.split("`")
     for phrase, said in PHRASES.items():
-        text = text.replace(phrase, said)
-    return SAID.sub(_argument, text)
+        parts[::2] = [part.replace(phrase, said) for part in parts[::2]]
+    return SAID.sub(_argument, "`".join(parts))
 
 
 def as_arguments(remedy: Remedy | None) -> str:

@@ -10,7 +10,7 @@ from landscape.draw.kinds import KINDS, NEEDS, diagnosed, kinds
 from landscape.draw.look.style import Style
 from landscape.draw.making import Work, open_work
 from landscape.draw.solid import opengl
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, meant
 from landscape.quantities import percent
 from landscape.store import sources, sweep_folder, sweep_outcomes
 from landscape.store.scans.records import Scan
@@ -75,7 +75,9 @@ def plan_pictures(
         )
     for kind in asked:
         if kind not in KINDS:
-            raise LandscapeError(f"--kind must be one of {', '.join(KINDS)}, got {kind}")
+            raise LandscapeError(
+                f"--kind must be one of {', '.join(KINDS)}, got {kind}{meant(kind, KINDS)}"
+            )
         if name is not None and _of_runs(kind):
             raise LandscapeError(f"--scan is for figures of scans, got --kind {kind}; leave it out")
     notes: list[str] = []

@@ -16,7 +16,7 @@ from landscape.draw.kinds import KINDS, NEEDS, Subject
 from landscape.draw.look.style import PLAIN, Style, chosen
 from landscape.draw.recipe import FigureSource, Recipe
 from landscape.draw.sheet.page import PrintedFigure
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, meant
 from landscape.store import diagnosed, history, sweep_folder, sweep_outcomes
 from landscape.store import run as runs
 from landscape.store.diagnosed import Diagnosed
@@ -151,7 +151,9 @@ def make(
     ['runs/moons/figures/loss.svg', 'runs/moons/figures/loss.caption.txt']
     """
     if kind not in KINDS:
-        raise LandscapeError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
+        raise LandscapeError(
+            f"kind must be one of {', '.join(KINDS)}, got {kind}{meant(kind, KINDS)}"
+        )
     entry = KINDS[kind]
     wanted = tuple(formats or entry.default)
     for name in wanted:
@@ -185,7 +187,9 @@ def figure(kind: str, works: Sequence[Work], style: Style = PLAIN) -> PrintedFig
         LandscapeError: no such kind, not what it needs, or a style of which nothing shows in it.
     """
     if kind not in KINDS:
-        raise LandscapeError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
+        raise LandscapeError(
+            f"kind must be one of {', '.join(KINDS)}, got {kind}{meant(kind, KINDS)}"
+        )
     entry, subject = KINDS[kind], subject_of(kind, works)
     for name in style.chosen():
         if name not in entry.takes:

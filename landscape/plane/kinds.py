@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landscape.curvature import MEMORY
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, meant
 from landscape.plane import slices
 from landscape.plane.along import along
 from landscape.plane.basis import DISTANCE
@@ -257,7 +257,9 @@ def parse(text: str) -> tuple[str, tuple[str, ...]]:
     keys = [key for key in KINDS if key.startswith(f"{name}:")] if colon else []
     key = keys[0] if keys else name
     if key not in KINDS or key == IMPORTED or (colon and not KINDS[key].places):
-        raise LandscapeError(f"plane must be one of {', '.join(forms())}, got {text}")
+        names = [form.partition(":")[0] for form in forms()]
+        hint = "" if name in names else meant(name, names)
+        raise LandscapeError(f"plane must be one of {', '.join(forms())}, got {text}{hint}")
     places = KINDS[key].places
     return key, split(rest, len(places), kind=name) if places else ()
 

@@ -49,14 +49,19 @@ class CrossEntropy:
     def __call__(self, outputs: Tensor, targets: Tensor) -> Found:
         """The losses with their weights; alone where each counts one whatever the labels are."""
         weight = None if self.weight is None else self.weight.to(outputs)
-        losses = functional.cross_entropy(
-            outputs,
-            targets,
-            weight if targets.is_floating_point() or self.label_smoothing else None,
-            ignore_index=self.ignore_index,
-            reduction="none",
-            label_smoothing=self.label_smoothing,
-        )
+        try:
+            losses = functional.cross_entropy(
+                outputs,
+                targets,
+                weight if targets.is_floating_point() or self.label_smoothing else None,
+                ignore_index=self.ignore_index,
+                reduction="none",
+                label_smoothing=self.label_smoothing,
+            )
+        except (RuntimeError, IndexError, ValueError) as error:
+            if said := wrong_labels(outputs, targets, self.ignore_index):
+                raise LandscapeError(said) from error
+            raise
         if targets.is_floating_point() or (self.complete and weight is None):
             return losses
         ignored = is_ignored(targets, self.ignore_index)
@@ -66,6 +71,41 @@ class CrossEntropy:
         if self.label_smoothing:  # torch has weighted them already
             losses = losses / counts.where(counts > 0, 1)
         return losses, counts
+
+
+def wrong_labels(outputs: Tensor, targets: Tensor, ignored: int = IGNORED) -> str:
+    """What is wrong with class labels (B, ...) of logits (B, C, ...), and the cure; or nothing.
+
+    Of all that PyTorch refuses what happens to people: labels from 1 on, as numbers with a point,
+    as a column or one-hot.
+
+    >>> wrong_labels(torch.zeros(2, 3), torch.tensor([1, 3]))
+    'class labels must be whole numbers 0 to 2 for a model of 3 outputs, got 1 to 3; subtract 1'
+    """
+    if outputs.ndim < 2 or targets.is_complex():
+        return ""
+    classes, shape = outputs.shape[1], (outputs.shape[0], *outputs.shape[2:])
+    rule = f"class labels must be whole numbers 0 to {classes - 1}"
+    if targets.ndim == outputs.ndim and targets.shape[1] == 1 != classes:
+        cure = "targets.squeeze(1)" + (".long()" if targets.is_floating_point() else "")
+        return f"{rule} of shape {shape}, got a column {tuple(targets.shape)}; give {cure}"
+    if targets.shape == outputs.shape and not targets.is_floating_point():
+        got = f"{tuple(targets.shape)}, one-hot as it seems"
+        return f"{rule} of shape {shape}, got {got}; give targets.argmax(1)"
+    if targets.shape != shape:
+        return ""
+    if targets.dtype not in (torch.int64, torch.uint8):
+        return f"{rule} of an integer type, got {nests.shapes(targets)}; give targets.long()"
+    there = targets[~is_ignored(targets, ignored)]
+    low, high = int(there.min()), int(there.max())
+    if low >= 0 and high < classes:
+        return ""
+    cure = "give the model as many outputs as there are classes"
+    if high == classes and low > 0:
+        cure = "subtract 1" if low == 1 else f"subtract 1 if they begin at 1, else {cure}"
+    elif low < 0:
+        cure = f"what is to be left out is {ignored}, others begin at 0"
+    return f"{rule} for a model of {classes} outputs, got {low} to {high}; {cure}"
 
 
 def is_ignored(targets: Tensor, index: int) -> Tensor:

@@ -207,14 +207,18 @@ def _seeds(run: ComparedRun) -> str | None:
     )
 
 
-def _one(command: str) -> Callable[[ComparedRun], str]:
+def _one(command: str, options: str = "") -> Callable[[ComparedRun], str]:
     """A command that takes the run alone."""
-    return lambda run: command.format(shlex.quote(str(run.run.folder)))
+    return lambda run: run.run.command(command, options)
+
+
+def _none(_: ComparedRun) -> str:
+    return ""
 
 
 def _barriers_command(run: ComparedRun) -> str:
     folders = " ".join(shlex.quote(str(folder)) for folder in run.compared)
-    return f"landscape compare {folders} --barriers"
+    return f"landscape compare {folders} --barriers {run.run.named_problem}".rstrip()
 
 
 def _seeds_command(run: ComparedRun) -> str:
@@ -225,25 +229,25 @@ def _seeds_command(run: ComparedRun) -> str:
 
 
 ROWS: dict[str, ComparedMeasure] = {
-    "verdict": ComparedMeasure("verdict", _verdict, _one("landscape diagnose {}")),
-    "motion": ComparedMeasure("motion", _motion, _one("landscape diagnose {}")),
+    "verdict": ComparedMeasure("verdict", _verdict, _one("diagnose")),
+    "motion": ComparedMeasure("motion", _motion, _one("diagnose")),
     "end": ComparedMeasure(
-        "last logged training loss", _loss("train_loss", lambda found: float(found[-1])), _one("")
+        "last logged training loss", _loss("train_loss", lambda found: float(found[-1])), _none
     ),
     "lowest": ComparedMeasure(
         "lowest logged training loss",
         _loss("train_loss", lambda found: float(np.nanmin(found))),
-        _one(""),
+        _none,
     ),
     "validation": ComparedMeasure(
         "last logged validation loss",
         _loss("validation_loss", lambda found: float(found[-1])),
-        _one(""),
+        _none,
     ),
     "width": ComparedMeasure(
         "width r₀.₁, median (quartiles)",
         _width,
-        _one("landscape scan {} --plane line --planes 10"),
+        _one("scan", "--plane line --planes 10"),
         "The distance within which the training loss rises by 0.1. It isn't invariant: of "
         "different networks widths compare only with care.",
     ),
@@ -255,17 +259,17 @@ ROWS: dict[str, ComparedMeasure] = {
                 float(found.eigenvalue_errors[-1, 0]),
             ),
         ),
-        _one("landscape diagnose {} --only curvature"),
+        _one("diagnose", "--only curvature"),
     ),
     "trace": ComparedMeasure(
         "Hessian trace",
         _curvature(lambda found: (float(found.trace[-1]), float(found.trace_error[-1]))),
-        _one("landscape diagnose {} --only curvature"),
+        _one("diagnose", "--only curvature"),
     ),
     "coefficient": ComparedMeasure(
         "learning coefficient",
         _coefficient,
-        _one("landscape diagnose {} --only learning-coefficient"),
+        _one("diagnose", "--only learning-coefficient"),
         "How much the surroundings of the last floor amount to at a scale of the loss; beside it "
         "what a quadratic with the same curvature would have.",
     ),

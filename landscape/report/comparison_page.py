@@ -88,8 +88,7 @@ def _together(kind: str, works: Sequence[tuple[ComparedRun, Work | None]]) -> It
             yield missing(f"No figure of kind {kind}: {error}.")
     for run, work in works:
         if work is None:
-            folder = shlex.quote(str(run.run.folder))
-            yield missing(f"{run.name} has none.", f"landscape report {folder}")
+            yield missing(f"{run.name} has none.", run.run.command("report"))
 
 
 def _losses(runs: Sequence[ComparedRun]) -> Iterator[Markup]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,15 +99,15 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
 
 def missing(found: RunMaterial) -> list[MissingPart]:
     """What could be measured and wasn't, the dearest last; no scan of a run that didn't move."""
-    run = shlex.quote(str(found.run.folder))
-    parts: list[MissingPart] = []
+    run, parts = found.run, list[MissingPart]()
     planes = kinds.specs(PlaneChoice(), found.run.trajectory, found.history.constant_loss)
     if found.valley is None and "valley" in planes:
-        parts.append(MissingPart("valley", "valley", f"landscape scan {run} --plane valley"))
+        parts.append(MissingPart("valley", "valley", run.command("scan", "--plane valley")))
     if found.plane is None and planes[-1] in PATH_PLANES:
-        parts.append(MissingPart("plane", planes[-1], f"landscape scan {run} --plane {planes[-1]}"))
+        command = run.command("scan", f"--plane {planes[-1]}")
+        parts.append(MissingPart("plane", planes[-1], command))
     if found.verdict is None:
-        parts.append(MissingPart("verdict", "diagnosis", f"landscape diagnose {run}"))
+        parts.append(MissingPart("verdict", "diagnosis", run.command("diagnose")))
     return [part for part in parts if part.key not in found.refused]
 
 
@@ -119,8 +118,7 @@ def left_out(found: RunMaterial) -> MissingPart | None:
     """
     if found.verdict is None or not found.left_out:
         return None
-    run = shlex.quote(str(found.run.folder))
-    return MissingPart("verdict", ", ".join(found.left_out), f"landscape diagnose {run}")
+    return MissingPart("verdict", ", ".join(found.left_out), found.run.command("diagnose"))
 
 
 def _is_complete(work: Work) -> bool:

@@ -76,7 +76,7 @@ def _top(found: RunMaterial) -> Iterator[Markup]:
         what = ", ".join(part.what for part in gaps)
         yield missing(
             f"This page lacks what was not measured: {what}. Bring all of it:",
-            f"landscape report {shlex.quote(str(found.run.folder))}",
+            found.run.command("report"),
         )
     if (parts := left_out(found)) is not None:
         yield missing(f"Not in this diagnosis: {parts.what}. Bring them:", parts.command)
@@ -278,8 +278,8 @@ def commands(found: RunMaterial) -> list[str]:
     typed += [str(scan.provenance.get("command", "")) for _, scan in _scans(found)]
     run = shlex.quote(str(found.run.folder))
     if found.verdict is not None:
-        skipped = " --no-intervene" if "interventions" in found.left_out else ""
-        typed.append(f"landscape diagnose {run}{skipped}")
+        skipped = "--no-intervene" if "interventions" in found.left_out else ""
+        typed.append(found.run.command("diagnose", skipped))
     typed.append(f"landscape report {run} --only-what-is-there")
     return list(dict.fromkeys(one for one in typed if one))
 

@@ -108,7 +108,7 @@ def _record(run: Run, name: str) -> Any:
 def _remedy(run: Run, name: str) -> str:
     needed = (*(one for one in NEEDS[name] if one == INTERVENTIONS), name)
     only = ",".join(map(spelled, needed))
-    return f"measure it with `landscape diagnose {run.folder} --only {only}`"
+    return f"measure it with `{run.command('diagnose', f'--only {only}')}`"
 
 
 def trainings(run: Run) -> tuple[TrainingLosses, ...]:

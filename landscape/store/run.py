@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import shlex
 import shutil
 import uuid
 import warnings
@@ -104,6 +105,24 @@ class Run:
     def figures(self) -> Path:
         """The folder for figures."""
         return self.folder / "figures"
+
+    def command(self, name: str, options: str = "") -> str:
+        """What is typed to have a command measure something of it.
+
+        A problem that was made in Python, as for a loop of one's own, has to be named with it.
+
+        >>> run = Run(Path("runs/mine"), {"problem": {"kind": "python"}})
+        >>> run.command("scan", "--plane valley")
+        'landscape scan runs/mine --plane valley --problem FILE.py:function'
+        """
+        words = ["landscape", name, shlex.quote(str(self.folder)), options, self.named_problem]
+        return " ".join(word for word in words if word)
+
+    @property
+    def named_problem(self) -> str:
+        """The option by which a command is told a problem that the record can't make again."""
+        made_in_python = self.record.get("problem", {}).get("kind") == "python"
+        return "--problem FILE.py:function" if made_in_python else ""
 
     def update(self, **changes: Any) -> Run:
         """The run with changed entries in run.json, written."""

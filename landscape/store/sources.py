@@ -105,8 +105,14 @@ def expand(
 def no_scan(needing: str, folder: Path, *, what: str = "a scan") -> LandscapeError:
     """Return the error of a run that has no scan of the wanted kind."""
     return LandscapeError(
-        f"{needing} needs {what}, {folder} has none; make one with `landscape scan {folder}`"
+        f"{needing} needs {what}, {folder} has none; make one with `{_to_scan(folder)}`"
     )
+
+
+def _to_scan(folder: Path) -> str:
+    """What makes a scan of a run, or of a sweep's."""
+    is_run = (folder / "run.json").is_file()
+    return run.read(folder).command("scan") if is_run else f"landscape scan {folder}"
 
 
 def home_of(source: Path) -> Path:
@@ -151,5 +157,5 @@ def _without(folder: Path, runs: Sequence[Run], needing: str, name: str | None) 
         return no_scan(needing, folder)
     return LandscapeError(
         f"{needing} needs a scan called {name}, {folder} has {', '.join(there)}; choose one of "
-        f"them, or make it with `landscape scan {folder}`"
+        f"them, or make it with `{_to_scan(folder)}`"
     )

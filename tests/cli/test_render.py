@@ -96,7 +96,9 @@ def test_draws_a_scan_of_ours_again(landscape, trained, tmp_path):
 
 def test_mistakes(landscape, theirs, tmp_path):
     for arguments, message in {
-        ("render", theirs, "--kind", "3d"): (f"--kind must be one of {', '.join(KINDS)}, got 3d"),
+        ("render", theirs, "--kind", "3d"): (
+            f"--kind must be one of {', '.join(KINDS)}, got 3d; did you mean surface?"
+        ),
         ("render", theirs, "--kind", "curve"): (
             "a curve figure needs a scan along a line, got one of a plane: draw its contour"
         ),

@@ -139,7 +139,7 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
         (
             ("--plane", "pcb"),
             "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
-            "line:A,B, event, drift, sharpest, valley, got pcb",
+            "line:A,B, event, drift, sharpest, valley, got pcb; did you mean pca?",
         ),
         (("--size", "1"), "size must be at least 2 and at most 501, got 1"),
         (("--size", "502"), "size must be at least 2 and at most 501, got 502"),

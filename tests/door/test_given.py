@@ -177,6 +177,11 @@ def test_options_that_there_arent_are_listed():
             "orders, thresholds, twin, got lag",
         ),
         (
+            lambda run: run.diagnose(epoch=3),
+            "a diagnosis's options are after, again, budget, curve, epochs, intervene, only, "
+            "orders, thresholds, twin, got epoch; did you mean epochs?",
+        ),
+        (
             lambda run: run.diagnose(twin=3),
             "twin must be a Run or a text or a path or None, got 3",
         ),

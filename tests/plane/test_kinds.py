@@ -102,7 +102,7 @@ def test_another_kind_of_plane_is_one_row(trajectory, monkeypatch):
         kinds.parse("pcb")
     assert str(caught.value) == (
         "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
-        "line:A,B, event, drift, sharpest, valley, ours, got pcb"
+        "line:A,B, event, drift, sharpest, valley, ours, got pcb; did you mean pca?"
     )
 
 

@@ -35,6 +35,48 @@ def test_cross_entropy_of_sequences_by_position():
     assert weights.tolist() == [[1] * 3] * 4
 
 
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (torch.tensor([1, 2, 3, 3]), " for a model of 3 outputs, got 1 to 3; subtract 1"),
+        (
+            torch.tensor([2, 2, 3, 3]),
+            " for a model of 3 outputs, got 2 to 3; subtract 1 if they begin at 1, else give the "
+            "model as many outputs as there are classes",
+        ),
+        (
+            torch.tensor([0, 7, 1, -100]),
+            " for a model of 3 outputs, got 0 to 7; give the model as many outputs as there are "
+            "classes",
+        ),
+        (
+            torch.tensor([0, -1, 1, 2]),
+            " for a model of 3 outputs, got -1 to 2; what is to be left out is -100, others begin "
+            "at 0",
+        ),
+        (torch.zeros(4), " of an integer type, got float32 (4,); give targets.long()"),
+        (
+            torch.zeros(4, 1).long(),
+            " of shape (4,), got a column (4, 1); give targets.squeeze(1)",
+        ),
+        (torch.zeros(4, 1), " of shape (4,), got a column (4, 1); give targets.squeeze(1).long()"),
+        (
+            functional.one_hot(torch.tensor([0, 1, 2, 1])),
+            " of shape (4,), got (4, 3), one-hot as it seems; give targets.argmax(1)",
+        ),
+    ],
+)
+def test_labels_that_cant_be_say_the_cure(targets, said):
+    with pytest.raises(LandscapeError) as caught:
+        cross_entropy(torch.zeros(4, 3), targets)
+    assert str(caught.value) == f"class labels must be whole numbers 0 to 2{said}"
+
+
+def test_what_else_pytorch_refuses_stays_its_own():
+    with pytest.raises(RuntimeError, match="multi-target"):
+        cross_entropy(torch.zeros(4, 3), torch.zeros(4, 5))
+
+
 def mean(found) -> float:
     """What is measured of (losses, weights): the weighted mean."""
     losses, weights = found

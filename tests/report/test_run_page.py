@@ -10,14 +10,17 @@ from html import unescape
 from itertools import pairwise
 
 import pytest
+import torch
 
 from landscape.diagnose.session import kept
 from landscape.diagnose.verdict.wording import headline
 from landscape.draw import open_work
 from landscape.draw.interactive.explorer_page import plotly
 from landscape.errors import LandscapeError
+from landscape.problem import Problem
 from landscape.report import document, run_page
 from landscape.report.pictures import MORE
+from landscape.sgd import watch
 from landscape.store.scans import sentences
 
 from .conftest import NAMES
@@ -98,6 +101,24 @@ def test_what_is_missing_names_its_command(pages, runs):
     assert f"Bring them: landscape diagnose {place}" in read
     assert "What happened here was not diagnosed yet." in words(pages[DIVERGED])
     assert "landscape diagnose" in words(pages[DIVERGED])
+
+
+def test_commands_for_a_problem_made_in_python_name_it(tmp_path):
+    inputs = torch.linspace(-1, 1, 24)[:, None].expand(24, 2)
+    made = Problem(torch.nn.Linear(2, 2), (inputs, (inputs[:, 0] > 0.3).long()))
+    optimizer = torch.optim.SGD(made.model.parameters(), lr=0.1)
+    with watch(tmp_path / "own", made, optimizer, record="log") as watching:
+        for _ in range(8):
+            loss = torch.nn.functional.cross_entropy(made.model(made.train[0]), made.train[1])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            watching.record(loss)
+    codes = map(unescape, re.findall(r"<code>(.*?)</code>", run_page.page(tmp_path / "own"), re.S))
+    typed = [line for code in codes for line in code.splitlines() if f"{tmp_path}/own" in line]
+    assert {line.split()[1] for line in typed} == {"scan", "diagnose", "report"}
+    for line in typed:
+        assert line.endswith((" --problem FILE.py:function", " --only-what-is-there"))
 
 
 def test_how_it_was_made(pages, runs):

@@ -112,7 +112,7 @@ def test_an_existing_scan_is_refused_or_replaced(problem, trained, finish):
             {"kinds": ("random", "pcb")},
             None,
             "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
-            "line:A,B, event, drift, sharpest, valley, got pcb",
+            "line:A,B, event, drift, sharpest, valley, got pcb; did you mean pca?",
         ),
         (
             {"kinds": ("random", "along")},
