@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landscape.errors import LandscapeError
-from landscape.quantities import size
+from landscape.quantities import counted, size
 
 from . import strict_json
 from .printing import echo
 
 if TYPE_CHECKING:
     from landscape.store import Run
+
+
+MOST_EVENTS = 40
+"""So many are listed."""
 
 
 def info(
@@ -143,12 +147,13 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"  made by        {about['command']}"
     yield (
         f"                 {about['created']}, landscape {versions.get('landscape')}, "
-        f"torch {versions.get('torch')}, {_count(about['threads'])} threads"
+        f"torch {versions.get('torch')}, {_threads(about['threads'])}"
     )
     yield f"  problem        {_problem(about['problem'])}"
     yield f"                 {_size(about)}, {_count(about['samples'])} samples"
     yield f"  settings       {_settings(about)}"
     yield from _recorded(about)
+    yield from _events(about)
     if about["verdict"] is not None:
         yield from _verdict(about["verdict"], about)
     for number, scan in enumerate(about["scans"]):
@@ -227,6 +232,21 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
             f"  best           train loss {best['train_loss']:.4g} at step {best['step']:,}, the "
             f"lowest of all recorded weights; {by}"
         )
+
+
+def _threads(count: int | None) -> str:
+    return f"{_count(count)} thread{'' if count == 1 else 's'}"
+
+
+def _events(about: Mapping[str, Any]) -> Iterator[str]:
+    """What happened when; --json has all of them, and what each was named by."""
+    events = about["events"] or ()
+    for number, event in enumerate(events[:MOST_EVENTS]):
+        first, last = event["first"], event["last"]
+        span = f"step {first:,}" if first == last else f"steps {first:,} to {last:,}"
+        yield f"  {'' if number else 'events':15}{event['name']}: {span}"
+    if (more := len(events) - MOST_EVENTS) > 0:
+        yield f"  {'':15}and {more:,} more: --json lists all"
 
 
 def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:

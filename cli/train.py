@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from landscape.errors import LandscapeError
-from landscape.quantities import parse_size
+from landscape.quantities import counted, parse_size
 
 from .command import examples, note_idle
 from .printing import echo
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from landscape.sgd.setup import Underway
     from landscape.sgd.sweeps import SweepPlan
     from landscape.store import Run
-    from landscape.store.trajectories.trajectory import Event
+    from landscape.store.trajectories.trajectory import Event, Trajectory
 
 
 EXAMPLES = examples(
@@ -572,6 +573,29 @@ def train_sweep(
     echo(f"next: landscape scan {folder / names[0]}")
 
 
+def _losses(trajectory: Trajectory, *, measured: bool) -> Iterator[str]:
+    """A table of what was logged, and a word where validation loss is orders higher."""
+    import numpy as np
+
+    from landscape.store.scans.sentences import LOSSES, far_apart
+
+    places = {"start": 0}
+    if measured:
+        lowest = trajectory.row("best")
+        places[f"lowest logged (step {trajectory.step[lowest]:,})"] = lowest
+    places["end"] = trajectory.row("final")
+    width = max(20, *(len(place) + 2 for place in places))
+    yield f"{'':20}" + "".join(f"{place:>{width}}" for place in places)
+    for name, values in trajectory.measures.items():
+        if not np.isfinite(values).any():
+            continue  # a loss without classes has no accuracy
+        cells = "".join(f"{values[row]:>{width}.4g}" for row in places.values())
+        yield f"{name.replace('_', ' '):20}{cells}"
+    losses = (trajectory.measures[name][places["end"]] for name in LOSSES)
+    if why := far_apart(*map(float, losses)):
+        yield why
+
+
 def summarize(run: Run) -> None:
     """Print the logged losses at the start, at their lowest and at the end, events and notes."""
     import numpy as np
@@ -582,21 +606,12 @@ def summarize(run: Run) -> None:
     trajectory = run.trajectory
     measured = bool(np.isfinite(trajectory.measures["train_loss"]).any())
     echo(
-        f"{run.folder}: {run.record['steps']} steps, {run.record['parameters']:,} parameters, "
-        f"{len(trajectory.step)} snapshots"
+        f"{run.folder}: {counted(run.record['steps'], 'step')}, "
+        f"{counted(run.record['parameters'], 'parameter')}, "
+        f"{counted(len(trajectory.step), 'snapshot')}"
     )
-    places = {"start": 0}
-    if measured:
-        lowest = trajectory.row("best")
-        places[f"lowest logged (step {trajectory.step[lowest]:,})"] = lowest
-    places["end"] = trajectory.row("final")
-    width = max(20, *(len(place) + 2 for place in places))
-    echo(f"{'':20}" + "".join(f"{place:>{width}}" for place in places))
-    for name, values in trajectory.measures.items():
-        if not np.isfinite(values).any():
-            continue  # a loss without classes has no accuracy
-        cells = "".join(f"{values[row]:>{width}.4g}" for row in places.values())
-        echo(f"{name.replace('_', ' '):20}{cells}")
+    for line in _losses(trajectory, measured=measured):
+        echo(line)
     if run.record["status"] == "non-finite":
         began = run.record["steps"] > 0 and bool(np.isfinite(trajectory.measures["train_loss"][0]))
         lower = f"; a lower rate than --lr {run.record['settings']['lr']:g} may keep it finite"
@@ -609,7 +624,7 @@ def summarize(run: Run) -> None:
         span = f"{event.first}" if event.first == event.last else f"{event.first} to {event.last}"
         echo(f"{event.name} at {span}: {event.trigger}")
     if (more := len(trajectory.events) - MOST_EVENTS) > 0:
-        echo(f"and {more} more events in trajectory.h5")
+        echo(f"and {more} more: landscape info {shlex.quote(str(run.folder))}")
     for note in run.record.get("notes", ()):
         echo(f"landscape: note: {note}", err=True)
     if (average := run.folder / AVERAGE).is_dir() and measured:

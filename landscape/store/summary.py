@@ -44,7 +44,8 @@ def of_run(run: Run) -> dict[str, Any]:
     found["frozen"] = frozen(problem)
     dtypes = {one.get("dtype", "float32") for one in problem.get("parameters", ())}
     found["dtypes"] = sorted(dtypes)
-    found |= {"snapshots": None, "losses": None, "best": None, "error": None}
+    found |= {"snapshots": None, "losses": None, "best": None, "events": None}
+    found["error"] = None
     scans = {path.stem: _opened(path) for path in run.scans}
     try:
         found |= _recorded(run, {n: one for n, one in scans.items() if not isinstance(one, str)})
@@ -103,6 +104,7 @@ def _recorded(run: Run, scans: Mapping[str, Scan | Valley]) -> dict[str, Any]:
             name: _measures_at(trajectory, row, run) for name, row in _places(trajectory).items()
         },
         "best": None if best is None else asdict(best),
+        "events": [asdict(event) for event in trajectory.events],
     }
 
 

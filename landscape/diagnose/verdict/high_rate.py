@@ -26,6 +26,7 @@ from landscape.diagnose.verdict.wording import (
 )
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
+from landscape.store.scans.sentences import far_apart
 from landscape.store.verdicts import Remedy
 
 SEEDS = Remedy("sweep", {"seeds": 3})
@@ -246,6 +247,8 @@ def overfits(asked: Asked) -> Told:
         f"; over the last tenth it is {number(found.validation_end)}, "
         f"{number(abs(found.gap))} {side} training."
     )
+    if why := far_apart(found.validation_end - found.gap, found.validation_end):
+        text += f" {why}"
     if left is not None and found.rise > 0:
         text += " The jump lifts both; overfitting by itself lifts validation alone."
     return Told(text)

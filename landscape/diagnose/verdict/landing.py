@@ -167,7 +167,7 @@ def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
         )
     if control := _from(case, start, "control"):
         found[f"control_from_{name}"] = Item(
-            _median(control), level, f"end loss with the same η and order from the {where}"
+            _median(control), level, f"loss at the end with the same η and order from the {where}"
         )
     if again := _again(case, start):
         found[f"left_again_from_{name}"] = Item(
@@ -184,14 +184,14 @@ def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
         )
     if lower := _from(case, start, "lower-rate"):
         found[f"lower_rate_from_{name}"] = Item(
-            _median(lower), level, f"median end loss with η/10 from the {where}"
+            _median(lower), level, f"loss at the end with η/10 from the {where}"
         )
     # Its own rate is no other one.
     rates = [b for b in _from(case, start, "rate") if not _is_own(b, case)]
     for rate in sorted({b.learning_rate for b in rates}):
         same = [b for b in rates if b.learning_rate == rate]
         found[f"rate_{rate:g}_from_{name}"] = Item(
-            _median(same), level, f"median end loss with η = {rate:g} from the {where}"
+            _median(same), level, f"loss at the end with η = {rate:g} from the {where}"
         )
     return found
 

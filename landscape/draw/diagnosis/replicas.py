@@ -24,7 +24,7 @@ from landscape.draw.sheet.legend import Legend
 from landscape.errors import LandscapeError
 from landscape.quantities import exact, number
 from landscape.store.diagnosed import Diagnosed
-from landscape.store.measured.trainings import KINDS, STARTS, TrainingLosses
+from landscape.store.measured.trainings import KINDS, LAST_ROWS, STARTS, TrainingLosses
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats
 
@@ -101,12 +101,15 @@ def caption(found: Diagnosed) -> str:
         parts = []
         for kind in dict.fromkeys(one.intervention.kind for one in panel.trainings):
             mine = [one for one in panel.trainings if one.intervention.kind == kind]
-            last = [float(one.train_loss[-1]) for one in mine if len(one.train_loss)]
+            last = [one.end_loss for one in mine if len(one.train_loss) > 1]
+            if not last:
+                continue
             span = number(min(last)) + (f" to {number(max(last))}" if len(last) > 1 else "")
             parts.append(f"{len(mine)} × {KINDS[kind].figure}: {span}")
         title = panel.title[0].upper() + panel.title[1:]
-        sentences.append(f"{title}, last loss of {'; '.join(parts)}.")
-    return " ".join(sentences)
+        sentences.append(f"{title}, loss at the end of {'; '.join(parts)}.")
+    ends = f"Loss at the end: the median of a training's last {LAST_ROWS} logged losses."
+    return " ".join([*sentences, ends])
 
 
 def _panels(trainings: Sequence[TrainingLosses]) -> Iterator[Panel]:

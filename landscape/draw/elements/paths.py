@@ -15,8 +15,6 @@ from landscape.store.scans.records import Floats, Path, Scan
 
 AGREES = 0.1
 """Beyond this relative difference of plane and true loss, the plane says little about a point."""
-TINY = 0.15
-"""A path below this share of the plane's width and height gets an inset."""
 BALLS = 12
 
 
@@ -48,23 +46,12 @@ def faded(path: Path) -> NDArray[np.bool_]:
 
 def box(scan: Scan) -> tuple[Floats, Floats] | None:
     """Return the lowest and highest coordinates of all paths, None without a finite point."""
-    points = [path.xy[np.isfinite(path.xy).all(axis=1)] for path in scan.paths]
-    points = [xy for xy in points if len(xy)]
-    if not points:
-        return None
-    together = np.concatenate(points)
-    return together.min(axis=0), together.max(axis=0)
+    return scan.reach_of_paths()
 
 
 def tiny(scan: Scan) -> bool:
     """Whether the paths lie within the plane's grid and would be a dot on it."""
-    corners = box(scan)
-    if corners is None or sum(len(path.step) for path in scan.paths) < 2:
-        return False
-    low, high = corners
-    first, last = np.array([scan.x[0], scan.y[0]]), np.array([scan.x[-1], scan.y[-1]])
-    inside = bool((low >= first).all() and (high <= last).all())
-    return inside and bool(((high - low) < TINY * (last - first)).all())
+    return scan.path_is_a_dot
 
 
 def even(xy: Floats, count: int = BALLS) -> Floats:

@@ -132,6 +132,12 @@ class TrainingLosses:
     train_loss: Floats
     """(T,)"""
 
+    @property
+    def end_loss(self) -> float:
+        """The median of the last `LAST_ROWS` losses after the start; inf where it diverged."""
+        last = self.train_loss[1:][-LAST_ROWS:]
+        return float(np.median(last)) if np.isfinite(last).all() and len(last) else math.inf
+
 
 @dataclass(frozen=True)
 class Trained:

@@ -16,6 +16,8 @@ from landscape.store.trajectories.trajectory import Event
 Floats = NDArray[np.float64]
 Weights = NDArray[np.float32]
 
+TINY = 0.15
+"""A path below this share of the plane's width and height is a dot there, or little more."""
 FORMAT = "landscape-scan"
 VERSION = 1
 
@@ -275,6 +277,26 @@ class Scan:
             return None
         place = [axis[k] for axis, k in zip((self.x, self.y), at, strict=False)]
         return float(losses[at]), np.array(place)
+
+    def reach_of_paths(self) -> tuple[Floats, Floats] | None:
+        """The lowest and highest coordinates of all paths, None without a finite point."""
+        points = [path.xy[np.isfinite(path.xy).all(axis=1)] for path in self.paths]
+        points = [xy for xy in points if len(xy)]
+        if not points:
+            return None
+        together = np.concatenate(points)
+        return together.min(axis=0), together.max(axis=0)
+
+    @property
+    def path_is_a_dot(self) -> bool:
+        """Whether the paths lie within the plane's grid and are a dot on it, or little more."""
+        reach = self.reach_of_paths()
+        if self.is_line or reach is None or sum(len(path.step) for path in self.paths) < 2:
+            return False
+        low, high = reach
+        first, last = (np.array([axis[end] for axis in (self.x, self.y)]) for end in (0, -1))
+        inside = bool((low >= first).all() and (high <= last).all())
+        return inside and bool(((high - low) < TINY * (last - first)).all())
 
     def of_kind(self, kind: str) -> list[str]:
         """Names of the measures of a kind: ``loss``, ``accuracy`` or ``other``."""

@@ -208,6 +208,13 @@ def ready(scan: Scan) -> str:
             f"variance (a random one would hold {chance}); hollow where the line's loss is over "
             f"{percent(AGREES)} off that of the weights themselves."
         )
+    elif moving and scan.path_is_a_dot:
+        held = " and ".join(percent(path.share_in_plane) for path in moving)
+        found.append(
+            f"On it the training's path is a dot or little more: the plane holds {held} of its "
+            f"variance (a random one would hold {percent(moving[0].chance)}) and shows what lies "
+            "around these weights."
+        )
     elif len(moving) == 1:
         held = f"{percent(moving[0].share_in_plane)} of its variance"
         found.append(
@@ -769,6 +776,28 @@ def _extents(scan: Scan) -> str:
     return f"Grid: {size} points, {extents}{left}."
 
 
+LOSSES = ("train_loss", "validation_loss")
+FAR_APART = 10.0
+"""So many times the training loss a validation loss is in need of a word."""
+
+
+def far_apart(train: float, validation: float) -> str:
+    """Why a validation loss may be orders above the training loss; empty where it isn't.
+
+    >>> far_apart(1.44, 1.6)
+    ''
+    >>> far_apart(1.44, 12370.0).partition(":")[0]
+    'Validation loss is 8,590 times the training loss'
+    """
+    if not 0 < FAR_APART * train <= validation < math.inf:
+        return ""
+    return (
+        f"Validation loss is {number(validation / train)} times the training loss: the network "
+        "fits the training samples and is far off on the others, since it learned those by heart "
+        "or these are of another kind, as where inputs are scaled differently."
+    )
+
+
 def _centre(scan: Scan) -> str:
     # Half a rounding error off zero is still the origin.
     i = np.flatnonzero(np.isclose(scan.x, 0, atol=1e-12))
@@ -782,4 +811,5 @@ def _centre(scan: Scan) -> str:
             value = float(scan.measures[name][at])
             found = "NaN" if scan.measured[at] and np.isnan(value) else number(value)
             texts.append(f"{MEASURES[name].removesuffix(' loss')} {found}")
-    return f"Loss at the origin: {', '.join(texts)}."
+    both = [float(scan.measures.get(n, scan.measures["train_loss"])[at]) for n in LOSSES]
+    return " ".join(filter(None, (f"Loss at the origin: {', '.join(texts)}.", far_apart(*both))))

@@ -36,7 +36,7 @@ def test_each_training_begins_where_it_began(found):
     figure = replicas(found(ESCAPE))
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == [
-        "from the best snapshot (step 120)",
+        "from the lowest logged loss (step 120)",
         "from the last weights (step 200)",
         "from initializations on the plateau, own steps",
     ]
@@ -85,10 +85,11 @@ def test_floors_have_a_panel_of_their_own_in_a_column(found):
 def test_its_caption(found):
     assert caption(found(ESCAPE)) == (
         "Training loss of run high-lr (1f2e) and of 5 trainings from its snapshots. "
-        "From the best snapshot (step 120), last loss of 2 × same rate, other orders: 0.1 to 2.3; "
-        "1 × a tenth of the rate: 0.01. From the last weights (step 200), last loss of 1 × "
-        "other rates: ∞. From initializations on the plateau, own steps, last loss of 1 × other "
-        "rates: 2.3."
+        "From the lowest logged loss (step 120), loss at the end of 2 × same rate, other orders: "
+        "0.15 to 2.15; 1 × a tenth of the rate: 0.03. From the last weights (step 200), loss at "
+        "the end of 1 × other rates: ∞. From initializations on the plateau, own steps, loss at "
+        "the end of 1 × other rates: 2.3. Loss at the end: the median of a training's last 5 "
+        "logged losses."
     )
 
 

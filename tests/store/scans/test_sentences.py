@@ -16,10 +16,9 @@ from landscape.store.trajectories.trajectory import Event
 def test_the_caption_of_a_random_plane(planted):
     assert sentences.caption(planted.random()) == (
         "Training loss on the plane through the final weights (step 4,500) of run high-lr "
-        "(x: random direction 1; y: random direction 2). The red line is the training's path, "
-        "projected: the plane holds 0.004 % of its variance (a random one would hold 0.0083 %); "
-        "dashed or pale, and marks hollow, where the plane's loss is over 10 % off that of the "
-        "weights themselves.\n\n"
+        "(x: random direction 1; y: random direction 2). On it the training's path is a dot "
+        "or little more: the plane holds 0.004 % of its variance (a random one would hold "
+        "0.0083 %) and shows what lies around these weights.\n\n"
         "Mean loss over 1,437 training and 360 validation samples on a plane of kind random "
         "through the final weights (step 4,500) of run high-lr (1f2e). "
         "Axes: x: random direction 1 (filter-normalized units; 1 = 3.21 in weight space); "
@@ -32,6 +31,19 @@ def test_the_caption_of_a_random_plane(planted):
         "up to 44 away from it. "
         "Command: landscape scan runs/high-lr. "
         "Versions: landscape 0.1.0, torch 2.13.0, numpy 2.4.6."
+    )
+
+
+def test_a_longer_path_is_a_line_and_a_loss_that_is_orders_higher_is_explained(planted):
+    scan = planted.random()
+    wide = replace(scan.paths[0], xy=scan.paths[0].xy * 40)
+    higher = {**scan.measures, "validation_loss": scan.measures["validation_loss"] * 1e4}
+    text = sentences.caption(replace(scan, paths=(wide,), measures=higher))
+    assert "The red line is the training's path, projected" in text
+    assert (
+        "Loss at the origin: training 0.45, validation 6,167. Validation loss is 13,704 times the "
+        "training loss: the network fits the training samples and is far off on the others, "
+        in text
     )
 
 
