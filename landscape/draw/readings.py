@@ -39,7 +39,14 @@ def of_line(scan: Scan) -> str:
 
 def of_valley(valley: Valley) -> str:
     """Of a valley's slices."""
-    text = "Colours: the loss, on the scale beside the upper panel and grey beyond its end"
+    text = "Above, the run's own loss: a line at each column"
+    if len(valley.walked().step) > len(valley.slices.step):
+        text += ", dots at weights recorded between them"
+    if np.isfinite(valley.constant_loss):
+        text += "; dotted, the best loss of a network that ignores its input"
+    if valley.slices.jumps.any():
+        text += "; gaps part columns between which the weights leapt or the direction turned"
+    text += ". Colours: the loss, on the scale beside the upper panel and grey beyond its end"
     return f"{text}; {IN_TIME}." if valley.events else f"{text}."
 
 

@@ -30,6 +30,12 @@ from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
 from landscape.store.verdicts import CONFIDENCE, RESTS, typed
 
+LOGGED_AND_BEST = (
+    "Logged losses are those that training itself measured, at some of its steps: a diagnosis reads "
+    "them alone. Scans measure those of recorded weights between them too; the best of all is what "
+    "figures mark as best."
+)
+
 
 @dataclass(frozen=True)
 class RunSection:
@@ -72,6 +78,8 @@ def _top(found: RunMaterial) -> Iterator[Markup]:
     else:
         yield from answered(found.verdict)
         yield _facts(found, found.verdict)
+        if found.best is not None:
+            yield tag("p", LOGGED_AND_BEST, class_="about")
     if gaps := missing_parts(found):
         what = ", ".join(part.what for part in gaps)
         yield missing(

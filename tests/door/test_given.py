@@ -218,7 +218,7 @@ def test_a_step_is_recorded_with_one_number(blobs, folder):
             "terms must be a mapping or None, got 3"
         )
         assert message(lambda: loop.record(1.0, weight=3)) == (
-            "a step is recorded with terms, term_weights, got weight"
+            "a step is recorded with terms, term_weights, got weight; did you mean term_weights?"
         )
         loop.record(1.0)
     assert loop.run.trajectory.step.tolist() == [0, 1]

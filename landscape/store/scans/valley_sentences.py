@@ -8,6 +8,7 @@ import numpy as np
 
 from landscape.quantities import number, percent
 from landscape.store.scans import sentences
+from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import FAR, MOSTLY, NEAR, RISE, TRACKED, TURNED, Valley
 
 SOURCES = (
@@ -178,7 +179,7 @@ def _measured(valley: Valley) -> str:
 def _strips(valley: Valley) -> str:
     texts = ["‖d‖, the distance that 1 across stands for"]
     if _known(valley):
-        texts.append(f"r₀.₁, within which the loss stays less than {RISE:g} above the row's own")
+        texts.append(_strip_of_widths(valley.width(0.5)))
     if np.isfinite(valley.critical_sharpness).any():
         bounds = ""
         if np.isfinite(valley.bounds).any():
@@ -190,11 +191,25 @@ def _strips(valley: Valley) -> str:
             "critical sharpness, 2 over the smallest step along −∇L of all training data that "
             f"raises the loss{bounds}"
         )
+    far = number(float(valley.slices.distances.max(initial=0.0)))
+    back = ", dots where the run came back" if (valley.slices.returned >= 0).any() else ""
     texts.append(
-        "distances to the earlier columns, the first at the bottom and near ones dark, dots where "
-        "the run came back"
+        "distances to the earlier columns in weight space, the first at the bottom, from dark (0) "
+        f"to white ({far}, the farthest){back}"
     )
     return f"Beneath: {'; '.join(texts)}."
+
+
+def _strip_of_widths(middle: Floats) -> str:
+    text = (
+        f"r₀.₁, within which the loss stays less than {RISE:g} above the row's own (line: median "
+        "over directions and sides, band: quartiles"
+    )
+    if np.isposinf(middle).any():
+        text += "; triangle up: farther than the slice reaches"
+    if (middle == 0).any():
+        text += "; triangle down: nearer than was looked for"
+    return f"{text})"
 
 
 def _breaks(valley: Valley) -> Iterator[str]:

@@ -40,10 +40,11 @@ def test_a_longer_path_is_a_line_and_a_loss_that_is_orders_higher_is_explained(p
     higher = {**scan.measures, "validation_loss": scan.measures["validation_loss"] * 1e4}
     text = sentences.caption(replace(scan, paths=(wide,), measures=higher))
     assert "The red line is the training's path, projected" in text
+    train, validation = (higher[name][25, 25] for name in ("train_loss", "validation_loss"))
     assert (
-        "Loss at the origin: training 0.45, validation 6,167. Validation loss is 13,704 times the "
-        "training loss: the network fits the training samples and is far off on the others, "
-        in text
+        f"Loss at the origin: training {train:.3g}, validation {validation:,.0f}. Validation loss "
+        f"is {validation / train:,.0f} times the training loss: the network fits the training "
+        "samples and is far off on the others, " in text
     )
 
 
