@@ -45,7 +45,8 @@ ToleranceOption = Annotated[
     float,
     typer.Option(
         help="Measure only as many points as interpolating the others to this relative error "
-        "takes, tested at 32 held-out random points. Several --planes are measured throughout.",
+        "takes, tested at 32 held-out random points. Several --planes are measured throughout, and "
+        "so are grids of too few points to be tested.",
         rich_help_panel=SPEED,
     ),
 ]

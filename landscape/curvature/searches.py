@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
@@ -11,6 +12,50 @@ Floats = NDArray[np.float64]
 Search = Generator[Sequence[float], Sequence[float], float]
 """Yields places on its ray, 0 the point that all rays begin at, is sent the losses there, and
 returns what it looked for."""
+End = tuple[float, float]
+"""The logarithm of a place on a ray, and how high the loss lies there above a level."""
+Ends = tuple[End, End]
+NEAR = 0.85
+"""A guess within so much of what is near enough, from an end, is to close in on the crossing;"""
+BEYOND = 0.4
+"""a farther one goes so much of it beyond where the level is crossed if the guess is right."""
+EXTRA = 3
+"""So many losses more than by halving `narrowed` takes at most."""
+
+
+def narrowed(
+    low: End,
+    high: End,
+    enough: float,
+    *,
+    height: Callable[[float, float], float],
+    root: Callable[[End, End], float],
+) -> Generator[Sequence[float], Sequence[float], Ends]:
+    """The ends of a crossing, near enough to each other, from two on both sides of it.
+
+    ``height(place, loss)`` is below zero where the level isn't reached, ``root`` guesses the
+    crossing's logarithm between two ends. Guesses are moved to where, if they are nearly right,
+    the crossing lies between them and an end that is near enough.
+    """
+    left = math.ceil(math.log2(max(1.0, (high[0] - low[0]) / enough))) + EXTRA
+    while high[0] - low[0] > enough:
+        guess = _closing(low[0], root(low, high), high[0], 0.999 * enough)
+        middle = (low[0] + high[0]) / 2
+        # So that halving what is left is enough at any time (Oliveira and Takahashi 2020).
+        most = enough / 2 * 2**left - (high[0] - low[0]) / 2
+        guess = min(max(guess, middle - most), middle + most)
+        left -= 1
+        [loss] = yield (math.exp(guess),)
+        end = guess, height(math.exp(guess), loss)
+        low, high = (end, high) if end[1] < 0 else (low, end)
+    return low, high
+
+
+def _closing(low: float, guess: float, high: float, enough: float) -> float:
+    """A guess moved away from the nearer end, which is to be the other one of the crossing."""
+    if guess - low < high - guess:
+        return low + enough if guess - low < NEAR * enough else guess + BEYOND * enough
+    return high - enough if high - guess < NEAR * enough else guess - BEYOND * enough
 
 
 def alone(search: Search, loss: Callable[[float], float]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landscape.curvature.searches import Search, together
+from landscape.curvature.searches import EXTRA, End, Search, narrowed, together
 from landscape.plane.kinds import KINDS
 from landscape.plane.normalization import NORMALIZATIONS
 from landscape.store.scans.records import Floats, Scan
@@ -39,6 +39,21 @@ def _halvings() -> int:
 
 MOST = len(LADDER) + _halvings() + SLACK
 """Losses on a ray at most; of a smooth rise about seven."""
+FACTOR = 4.0
+"""From one loss to the next on the way from a wall's guess inwards or outwards,"""
+GUESSED, FARTHER = 2, 1.1
+"""the first ones outwards so much farther than where a parabola would have risen,"""
+LEAST, LAST = 1.25, 0.7
+"""at least so many times as far; beyond this share of the reach to its end."""
+ENOUGH = 2 * math.log1p(PRECISION)
+MOST_OF_WALL = (
+    2
+    + GUESSED
+    + math.ceil(math.log(1 / LADDER[0], FACTOR))
+    + math.ceil(math.log2(math.log(FACTOR / LAST) / ENOUGH))
+    + EXTRA
+)
+"""Losses that a wall takes at most; as a rule about four, three where the row before's is right."""
 KEY = "crossings"
 """Among a scan's findings while there are paths to come: what is measured so far."""
 
@@ -169,6 +184,77 @@ def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
         beneath = float(LADDER[known > LADDER][-1])
         low, high = yield from _between([float(known), beneath], [RISE, 0.0], here)
     return math.sqrt(low * high)
+
+
+def wall(
+    near: float, slope: float, shares: Floats = NOTHING, losses: Floats = NOTHING
+) -> Search:
+    """Search for what `crossing` finds, from what is known of the ray already, to 2 % too.
+
+    From ``near``, a share of the reach at which the loss may have risen, or, where there are some,
+    from the ``losses`` known at ``shares``: inwards by a factor of 4 at a time until the loss is
+    quiet, as near to the origin's as its ``slope`` there says, and outwards until it has risen;
+    then in log radius between the two that the level is first crossed between. ``slope`` is that
+    over the share; where it is unknown, 0. Another start may find another crossing of a ray on
+    which the loss falls again.
+
+    Returns:
+        As `crossing`.
+    """
+    finest = float(LADDER[0])
+    near = min(max(near, FACTOR * finest), 1.0)
+    on = shares >= finest
+    first = () if on.any() else (near / FACTOR, near)
+    here, *there = yield (0.0, *first)
+    if not math.isfinite(here):
+        return math.nan
+    rises = [(share, loss - here) for share, loss in zip(first, there, strict=True)]
+    rises += [(float(k), float(loss) - here) for k, loss in zip(shares[on], losses[on], strict=True)]
+    rises.sort()
+    while (share := rises[0][0]) > finest and not _is_quiet(*rises[0], slope):
+        share = max(finest, share / FACTOR)
+        [loss] = yield (share,)
+        rises.insert(0, (share, loss - here))
+    if not rises[0][1] < RISE:
+        return 0.0
+    outwards = 0
+    while all(rise < RISE for _, rise in rises):
+        if (share := rises[-1][0]) == 1:
+            return math.inf
+        share *= _farther(*rises[-1], slope) if outwards < GUESSED else FACTOR
+        share = 1.0 if share > LAST else share
+        [loss] = yield (share,)
+        rises.append((share, loss - here))
+        outwards += 1
+    ends = [(math.log(share), _height(rise)) for share, rise in rises]
+    far = next(number for number, (_, height) in enumerate(ends) if height >= 0)
+    low, high = yield from narrowed(
+        *ends[far - 1 : far + 1],
+        ENOUGH,
+        height=lambda _, loss: _height(loss - here),
+        root=_as_a_power,
+    )
+    return math.exp((low[0] + high[0]) / 2)
+
+
+def _is_quiet(share: float, rise: float, slope: float) -> bool:
+    return rise < RISE and abs(rise - slope * share) <= QUIET
+
+
+def _farther(share: float, rise: float, slope: float) -> float:
+    """So many times as far as a share is where a parabola of that slope has risen, and a bit."""
+    bend = (rise / share - slope) / share
+    root = slope * slope + 4 * bend * RISE
+    if not root > 0 or not slope + math.sqrt(root) > 0:
+        return FACTOR
+    there = 2 * RISE / (slope + math.sqrt(root))
+    return min(max(FARTHER * there / share, LEAST), FACTOR)
+
+
+def _as_a_power(low: End, high: End) -> float:
+    """Where the level is crossed if the rise is a power of the radius."""
+    (near, beneath), (far, above) = low, high
+    return near - beneath * (far - near) / (above - beneath)
 
 
 def _between(

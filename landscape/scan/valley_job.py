@@ -20,7 +20,7 @@ from landscape.plane import slices
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.problem import Problem
 from landscape.scan import crossings, subset
-from landscape.scan.filling import beneath, empty, fill
+from landscape.scan.filling import Stream, beneath, empty, fill
 from landscape.scan.job import FEW, Chosen, Job, stream
 from landscape.scan.measures import PointCurvature, of_problem, stored
 from landscape.scan.refine import caps
@@ -32,13 +32,13 @@ from landscape.scan.speed import memory as sizes
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
-from landscape.store.scans.records import Plane, Scan, Weights
+from landscape.store.scans.records import Floats, Plane, Scan, Weights
 from landscape.store.scans.valleys import Valley
 from landscape.store.trajectories.trajectory import Trajectory
 
 GUESS = 0.1
 """The first critical step is looked for near the learning rate, near this where it isn't known."""
-CRITICAL = 8
+CRITICAL = 5
 """Losses that a critical step takes, as a rule."""
 SIDE_BY_SIDE = 8
 """Directions along which losses are measured together take one over so much of the memory for
@@ -52,6 +52,30 @@ class Sought:
     direction: Weights
     searches: Mapping[float, Search]
     """By the coordinate that a search's ray has at 1."""
+
+
+@dataclass
+class SliceAtHand:
+    """A slice with what evaluates it, as long as it is visited."""
+
+    number: int
+    before: Valley
+    """The valley when it was made,"""
+    sheet: Scan
+    """and the slice as far as it is measured since."""
+    engine: Engine
+    stream: Stream
+    curvature: PointCurvature | None
+
+    def measured(self, places: Rows) -> Iterator[Valley]:
+        """Measure points of the slice, yielding the valley after each."""
+        filling = fill(
+            self.sheet, self.engine, self.stream, curvature=self.curvature, batches=[places]
+        )
+        for line in filling:
+            self.sheet = line
+            yield _counted(self.before, line)
+        self.engine.choosing_seconds = 0.0  # that is counted now
 
 
 @dataclass(frozen=True)
@@ -90,7 +114,7 @@ class ValleyJob:
         """How many losses are to be computed at most."""
         there, left = self.scan, len(self.scan.slices.step) - self.scan.finished_rows
         sides = 2 * int(there.walls.shape[1])
-        return left * (len(there.y) + 1 + sides * crossings.MOST + CRITICAL)
+        return left * (len(there.y) + 1 + sides * crossings.MOST_OF_WALL + CRITICAL)
 
     @property
     def counted(self) -> str:
@@ -203,16 +227,23 @@ class ValleyJob:
         refinement = ColumnRefinement(
             valley, valley.tolerance, valley.subset, limits, recorded=recorded
         )
+        at_hand: SliceAtHand | None = None  # a column is often visited several times in turn
         for rows in refinement.batches():
             numbers, places = np.divmod(rows, len(valley.y))
             for number in np.unique(numbers).tolist():
                 there = places[numbers == number]
                 if not valley.measured[number, there].all():
-                    for current in self._measured(valley, number, there, pool):
+                    if at_hand is None or at_hand.number != number:
+                        if at_hand is not None:
+                            at_hand.engine.release()
+                        at_hand = self._at_hand(valley, number, pool)
+                    for current in at_hand.measured(there):
                         valley = current
                         yield valley
                 # As in a scan that goes on here.
                 self._recorded(valley, number)
+        if at_hand is not None:
+            at_hand.engine.release()
         found = refinement.finish(valley)
         assert found.certificate is not None
         yield replace(found, held_out=len(found.certificate.xy), subset={})
@@ -228,17 +259,12 @@ class ValleyJob:
                 valley = _counted(before, line)
                 yield valley
 
-    def _measured(
-        self, valley: Valley, number: int, places: Rows, pool: Workers | None
-    ) -> Iterator[Valley]:
-        """Measure points of a slice, whose weights and direction are made anew."""
-        before, sheet, curvature = valley, self._sheet(valley, number), None
+    def _at_hand(self, valley: Valley, number: int, pool: Workers | None) -> SliceAtHand:
+        """A slice ready to be measured, whose weights and direction are made anew."""
+        sheet = self._sheet(valley, number)
         engine = self._engine(sheet.plane, valley, pool)
-        if self.further:
-            curvature = self._curvature(sheet.plane)
-        there = stream(engine, pool)
-        for line in fill(sheet, engine, there, curvature=curvature, batches=[places]):
-            yield _counted(before, line)
+        curvature = self._curvature(sheet.plane) if self.further else None
+        return SliceAtHand(number, valley, sheet, engine, stream(engine, pool), curvature)
 
     def _begun(self, valley: Valley, number: int) -> Valley:
         """The valley with a slice's direction."""
@@ -367,21 +393,42 @@ class ValleyJob:
     def _sought(self, valley: Valley, number: int, direction: Weights) -> list[Sought]:
         """Both walls along each direction, then the critical step down the full gradient."""
         row, ends = self._rows[number], valley.y[[-1, 0]].tolist()
-        directions = [direction]
-        directions += [self._random(row, draw) for draw in range(1, valley.walls.shape[1])]
-        walls = [Sought(one, {end: crossings.crossing() for end in ends}) for one in directions]
-        if self.evaluation.everywhere is None:
-            there = valley.measured[number]
-            y, losses = valley.y[there], valley.measures["train_loss"][number, there]
-            seen = {end: crossings.crossing(y / end, losses) for end in ends}
-            walls[0] = Sought(direction, seen)
         self._move(row)
         _, slope = self._hessian.gradient()
-        if np.isfinite(slope).all() and slope.any():
+        if not np.isfinite(slope).all():
+            slope = np.zeros_like(slope)
+        directions = [direction]
+        directions += [self._random(row, draw) for draw in range(1, valley.walls.shape[1])]
+        walls = []
+        for draw, one in enumerate(directions):
+            fall = float(slope @ one.astype(np.float64))
+            nears = self._nears(valley, number, draw)
+            known = self._known(valley, number) if draw == 0 else (crossings.NOTHING, crossings.NOTHING)
+            searches = {
+                end: crossings.wall(near, fall * end, known[0] / end, known[1])
+                for end, near in zip(ends, nears, strict=True)
+            }
+            walls.append(Sought(one, searches))
+        norm = float(slope @ slope)
+        if 0 < norm < math.inf:
             down, guess = np.asarray(-slope, np.float32), self._guess(valley, number)
         else:  # without a slope nothing is looked for
             down, guess = np.zeros_like(direction), math.nan
-        return [*walls, Sought(down, {1.0: critical(guess)})]
+        return [*walls, Sought(down, {1.0: critical(guess, -norm)})]
+
+    def _known(self, valley: Valley, number: int) -> tuple[Floats, Floats]:
+        """The coordinates of a slice at which the loss over all samples is measured, with it."""
+        if self.evaluation.everywhere is not None:
+            return crossings.NOTHING, crossings.NOTHING
+        there = valley.measured[number]
+        return valley.y[there], valley.measures["train_loss"][number, there]
+
+    def _nears(self, valley: Valley, number: int, draw: int) -> list[float]:
+        """Shares of the reach where a draw's walls may be, where the row before's are."""
+        if not number:
+            return [1.0, 1.0]
+        reach = np.abs(valley.y[[-1, 0]])
+        return np.minimum(valley.walls[number - 1, draw] / reach, 1.0).tolist()
 
     def _guess(self, valley: Valley, number: int) -> float:
         """Where a row's critical step is looked for first."""

@@ -11,6 +11,8 @@ from landscape.curvature.critical import critical
 from landscape.curvature.searches import alone, together
 
 ENDS = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, -2.0]])
+SLOPES = (-1.0, -2.1, -1e-3)
+"""Along the last one the loss rises, whatever is said of it."""
 
 
 class Counted:
@@ -26,7 +28,7 @@ class Counted:
 
 def test_together_they_find_what_each_finds_alone():
     losses = Counted()
-    searching = together(losses, ENDS, [critical(0.5) for _ in ENDS])
+    searching = together(losses, ENDS, [critical(0.5, slope) for slope in SLOPES])
     counts = []
     while True:
         try:
@@ -35,10 +37,13 @@ def test_together_they_find_what_each_finds_alone():
             found = ended.value
             break
     alone_counts = []
-    for end, one in zip(ENDS, found, strict=True):
+    for end, slope, one in zip(ENDS, SLOPES, found, strict=True):
         other = Counted()
         np.testing.assert_equal(
-            alone(critical(0.5), lambda s, end=end, other=other: float(other(s * end[None])[0])),
+            alone(
+                critical(0.5, slope),
+                lambda s, end=end, other=other: float(other(s * end[None])[0]),
+            ),
             one,
         )
         alone_counts.append(len(other.asked))
@@ -53,7 +58,7 @@ def test_together_they_find_what_each_finds_alone():
 
 def test_a_search_that_asks_for_nothing_is_done_at_once():
     losses = Counted()
-    searching = together(losses, ENDS[:1], [critical(math.nan)])
+    searching = together(losses, ENDS[:1], [critical(math.nan, -1.0)])
     with pytest.raises(StopIteration) as ended:
         next(searching)
     assert math.isnan(ended.value.value[0])

@@ -11,7 +11,7 @@ import torch
 
 from landscape.curvature.searches import alone
 from landscape.scan import grid
-from landscape.scan.crossings import LADDER, MOST, crossing, measure
+from landscape.scan.crossings import LADDER, MOST, MOST_OF_WALL, crossing, measure, wall
 from landscape.scan.crossings import Ray as Way
 from landscape.scan.prepare import prepare
 from landscape.store.scans import scanfile
@@ -240,3 +240,121 @@ def test_a_rise_on_the_ladder_is_seen_beneath_a_fall():
     found = alone(crossing(), loss)
     assert loss(found / 1.02) < 1.1 < loss(found * 1.02)
     assert found < 1 / 64
+
+
+class Ray:
+    """The loss along a ray, and where it was asked for."""
+
+    def __init__(self, rise) -> None:
+        self.rise, self.shares = rise, []
+
+    def __call__(self, share: float) -> float:
+        self.shares.append(share)
+        return 2.0 + float(self.rise(share))
+
+
+NEARS = (0.0, 1e-3, 0.03, 0.3, 1.0)
+
+
+@pytest.mark.parametrize("near", NEARS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_wall_is_the_closed_form_from_wherever_it_is_looked_for(name, near):
+    height, radius = SHAPES[name]
+    for reach in (0.6, 3.0):
+        ray = Ray(lambda share, reach=reach: height(torch.tensor(reach * share).double()))
+        slope = {"cone": 3.0, "needle": 20.0}.get(name, 0.0) * reach
+        assert alone(wall(near, slope), ray) == pytest.approx(radius / reach, rel=0.02)
+        assert len(ray.shares) <= MOST_OF_WALL
+
+
+@pytest.mark.parametrize("slope", [-0.6, -0.1, 0.0, 0.2, 1.0])
+@pytest.mark.parametrize("off", [0.2, 0.7, 1.02, 1.6, 5.0])
+def test_a_parabola_takes_about_five_losses(slope, off):
+    counts = []
+    for bend in np.geomspace(0.6, 600.0, 30):
+        radius = (math.sqrt(slope**2 + 0.4 * bend) - slope) / (2 * bend)
+        ray = Ray(lambda share, bend=bend: slope * share + bend * share**2)
+        found = alone(wall(off * radius, slope), ray)
+        assert found == pytest.approx(radius if radius < 1 else math.inf, rel=0.02)
+        counts.append(len(ray.shares) - 1)
+    assert np.mean(counts) < (4.1 if off == 1.02 else 6.5)
+    assert max(counts) <= MOST_OF_WALL
+
+
+def test_where_the_row_before_was_right_three_losses_are_enough():
+    for radius in np.geomspace(1e-3, 0.6, 20):
+        ray = Ray(lambda share, radius=radius: 0.1 * (share / radius) ** 2.5)
+        assert alone(wall(1.01 * radius, 0.0), ray) == pytest.approx(radius, rel=0.02)
+        assert len(ray.shares) == 4  # the origin's
+
+
+def test_a_wall_that_is_measured_round_about_takes_two_more_losses():
+    shares = np.linspace(-1, 1, 51)
+    for radius in np.linspace(0.1, 0.95, 18):
+        ray = Ray(lambda share, radius=radius: 0.1 * (abs(share) / radius) ** 2)
+        losses = np.array([ray(share) for share in shares])
+        ray.shares.clear()
+        assert alone(wall(1e-3, 0.0, shares, losses), ray) == pytest.approx(radius, rel=0.02)
+        assert ray.shares[0] == 0
+        assert 1 <= len(ray.shares) - 1 <= 3
+
+
+def bumpy(seed: int):
+    """A ray that rises, falls and rises again, and a share of 1.02 finer than its bumps."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    heights, places = generator.uniform(-0.3, 0.4, 8), generator.uniform(0.0, 1.0, 8)
+    widths = generator.uniform(0.03, 0.3, 8)
+
+    def rise(share):
+        bumps = heights * np.exp(-(((share - places) / widths) ** 2))
+        rest = heights * np.exp(-((places / widths) ** 2))
+        return (bumps - rest).sum() + 0.4 * share**2
+
+    return rise
+
+
+def test_a_wall_of_a_ray_that_falls_again_is_a_crossing_and_the_first_as_far_as_was_looked():
+    first, dense = 0, np.geomspace(float(LADDER[0]), 1.0, 4000)
+    for seed in range(60):
+        rise = bumpy(seed)
+        slope = (rise(1e-6) - rise(0.0)) / 1e-6
+        losses = np.array([rise(share) for share in dense])
+        for near in NEARS[1:]:
+            ray = Ray(rise)
+            found = alone(wall(near, slope), ray)
+            quiet = [s for s in ray.shares if not rise(s) < 0.1]
+            if math.isinf(found):  # it hasn't risen anywhere it was looked
+                assert not quiet
+                assert rise(1.0) < 0.1
+                continue
+            # It goes from below the level to above, and no share nearer that was looked at is above.
+            assert rise(found / 1.02) < 0.1 <= rise(found * 1.02)
+            assert min(quiet) >= found / 1.001
+            exact = dense[np.argmax(losses >= 0.1)]
+            first += found == pytest.approx(exact, rel=0.021)
+    assert first > 0.8 * 60 * (len(NEARS) - 1)
+
+
+def test_a_rise_of_a_wall_that_falls_again_counts_where_the_column_has_seen_it():
+    def hump(share):
+        return 1.0 if 0.38 < share < 0.42 else 0.0
+
+    shares = np.linspace(-1, 1, 11)
+    losses = np.array([2.0 + hump(share) for share in shares])
+    assert alone(wall(0.9, 0.0, shares, losses), Ray(hump)) == pytest.approx(0.38, rel=0.02)
+    assert alone(wall(0.9, 0.0), Ray(hump)) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("rise", "expected"),
+    [
+        (lambda share: 0.0 * share, math.inf),
+        (lambda share: 1.0 if share else 0.0, 0.0),
+        (lambda share: math.nan, math.nan),
+        (lambda share: math.nan if share > 0.25 else 0.0, 0.25),
+    ],
+)
+@pytest.mark.parametrize("near", NEARS)
+def test_walls_beyond_below_and_without_a_row(rise, expected, near):
+    found = alone(wall(near, 0.0), Ray(rise))
+    assert found == pytest.approx(expected, rel=0.02, nan_ok=True)
