@@ -186,9 +186,7 @@ def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
     return math.sqrt(low * high)
 
 
-def wall(
-    near: float, slope: float, shares: Floats = NOTHING, losses: Floats = NOTHING
-) -> Search:
+def wall(near: float, slope: float, shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
     """Search for what `crossing` finds, from what is known of the ray already, to 2 % too.
 
     From ``near``, a share of the reach at which the loss may have risen, or, where there are some,
@@ -209,7 +207,9 @@ def wall(
     if not math.isfinite(here):
         return math.nan
     rises = [(share, loss - here) for share, loss in zip(first, there, strict=True)]
-    rises += [(float(k), float(loss) - here) for k, loss in zip(shares[on], losses[on], strict=True)]
+    rises += [
+        (float(k), float(loss) - here) for k, loss in zip(shares[on], losses[on], strict=True)
+    ]
     rises.sort()
     while (share := rises[0][0]) > finest and not _is_quiet(*rises[0], slope):
         share = max(finest, share / FACTOR)
@@ -229,7 +229,8 @@ def wall(
     ends = [(math.log(share), _height(rise)) for share, rise in rises]
     far = next(number for number, (_, height) in enumerate(ends) if height >= 0)
     low, high = yield from narrowed(
-        *ends[far - 1 : far + 1],
+        ends[far - 1],
+        ends[far],
         ENOUGH,
         height=lambda _, loss: _height(loss - here),
         root=_as_a_power,

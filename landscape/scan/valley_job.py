@@ -233,10 +233,7 @@ class ValleyJob:
             for number in np.unique(numbers).tolist():
                 there = places[numbers == number]
                 if not valley.measured[number, there].all():
-                    if at_hand is None or at_hand.number != number:
-                        if at_hand is not None:
-                            at_hand.engine.release()
-                        at_hand = self._at_hand(valley, number, pool)
+                    at_hand = self._at_hand(valley, number, pool, at_hand)
                     for current in at_hand.measured(there):
                         valley = current
                         yield valley
@@ -259,8 +256,14 @@ class ValleyJob:
                 valley = _counted(before, line)
                 yield valley
 
-    def _at_hand(self, valley: Valley, number: int, pool: Workers | None) -> SliceAtHand:
-        """A slice ready to be measured, whose weights and direction are made anew."""
+    def _at_hand(
+        self, valley: Valley, number: int, pool: Workers | None, last: SliceAtHand | None
+    ) -> SliceAtHand:
+        """A slice ready to be measured: the last one still, or made anew, when that goes."""
+        if last is not None:
+            if last.number == number:
+                return last
+            last.engine.release()
         sheet = self._sheet(valley, number)
         engine = self._engine(sheet.plane, valley, pool)
         curvature = self._curvature(sheet.plane) if self.further else None
@@ -403,7 +406,9 @@ class ValleyJob:
         for draw, one in enumerate(directions):
             fall = float(slope @ one.astype(np.float64))
             nears = self._nears(valley, number, draw)
-            known = self._known(valley, number) if draw == 0 else (crossings.NOTHING, crossings.NOTHING)
+            known = (
+                self._known(valley, number) if draw == 0 else (crossings.NOTHING, crossings.NOTHING)
+            )
             searches = {
                 end: crossings.wall(near, fall * end, known[0] / end, known[1])
                 for end, near in zip(ends, nears, strict=True)
@@ -428,7 +433,7 @@ class ValleyJob:
         if not number:
             return [1.0, 1.0]
         reach = np.abs(valley.y[[-1, 0]])
-        return np.minimum(valley.walls[number - 1, draw] / reach, 1.0).tolist()
+        return [float(share) for share in valley.walls[number - 1, draw] / reach]
 
     def _guess(self, valley: Valley, number: int) -> float:
         """Where a row's critical step is looked for first."""

@@ -327,7 +327,7 @@ def test_a_wall_of_a_ray_that_falls_again_is_a_crossing_and_the_first_as_far_as_
                 assert not quiet
                 assert rise(1.0) < 0.1
                 continue
-            # It goes from below the level to above, and no share nearer that was looked at is above.
+            # From below the level to above, and no nearer share that was looked at is above.
             assert rise(found / 1.02) < 0.1 <= rise(found * 1.02)
             assert min(quiet) >= found / 1.001
             exact = dense[np.argmax(losses >= 0.1)]

@@ -164,7 +164,9 @@ def test_walls_that_lie_beyond_or_below(planted, height, wall, said):
     assert said in remark
 
 
-def test_side_by_side_walls_are_where_a_plain_loop_has_the_loss_risen(problem, trained, oracle, monkeypatch):
+def test_side_by_side_walls_are_where_a_plain_loop_has_the_loss_risen(
+    problem, trained, oracle, monkeypatch
+):
     made = problem()
     run = trained(made)
     counted, losses_at = [], Engine.train_losses_at
