@@ -125,6 +125,9 @@ def size(
     points: Annotated[
         int, typer.Option(help="Grid points an axis of the random plane and the valley.", min=5)
     ] = 25,
+    samples: Annotated[
+        int, typer.Option(help="Sequences of 32 tokens: what losses cost grows with them.", min=16)
+    ] = 64,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -136,16 +139,16 @@ def size(
 ) -> None:
     """Measure time and memory of the commands on transformers of several sizes.
 
-    Each in a process of its own, on 64 random sequences of 32 tokens. Peak memory stands beside
+    Each in a process of its own, on random sequences of 32 tokens. Peak memory stands beside
     what is allowed: Python and PyTorch, the model, 4 vectors of weights and 256 MiB for evaluating.
     Up to a million parameters it takes minutes, from 1e7 on much longer.
     """
     from .bench_size import chosen, print_sizes
 
-    commands = chosen(listed(only), points)
+    commands = chosen(listed(only), points, samples)
     if not any(name.startswith("scan") for name in commands):
         note_idle(ctx, ["points"], "where nothing is scanned")
-    print_sizes(listed([sizes]), points, commands)
+    print_sizes(listed([sizes]), points, samples, commands)
 
 
 @bench.command()

@@ -96,9 +96,10 @@ def _peak(process: int) -> int:
     return 1024 * int(next(kilobytes, 0))
 
 
-def commands(size: str, folder: Path, points: int) -> Iterator[SizedCommand]:
+def commands(size: str, folder: Path, points: int, samples: int) -> Iterator[SizedCommand]:
     """What is run for a size, in this order: later ones use what earlier ones made."""
-    problem = ("--problem", PROBLEM, "--set", f"size={size!r}".replace("'", '"'))
+    settings = (f'size="{size}"', f"samples={samples}")
+    problem = ("--problem", PROBLEM, *(word for one in settings for word in ("--set", one)))
     run, imported = str(folder / "run"), str(folder / "imported")
     few = str(min(points, 9))
 
@@ -144,7 +145,7 @@ def weights_file(size: str, folder: Path) -> tuple[str, ...]:
     return ("-c", code)
 
 
-def chosen(only: Sequence[str], points: int) -> list[str]:
+def chosen(only: Sequence[str], points: int, samples: int) -> list[str]:
     """What is measured beside training and import: the commands whose names begin so, or all.
 
     Raises:
@@ -152,7 +153,7 @@ def chosen(only: Sequence[str], points: int) -> list[str]:
     """
     names = [
         command.name
-        for command in commands("", Path(), points)
+        for command in commands("", Path(), points, samples)
         if command.arguments[0] not in NEEDED
     ]
     for word in only:
@@ -161,7 +162,7 @@ def chosen(only: Sequence[str], points: int) -> list[str]:
     return [name for name in names if not only or name.startswith(tuple(only))]
 
 
-def print_sizes(sizes: Sequence[str], points: int, names: Sequence[str]) -> None:
+def print_sizes(sizes: Sequence[str], points: int, samples: int, names: Sequence[str]) -> None:
     """Run the commands of these `chosen` names for each size and print what they take."""
     from landscape.problem import language
 
@@ -176,7 +177,7 @@ def print_sizes(sizes: Sequence[str], points: int, names: Sequence[str]) -> None
         )
         alone = taken(imports, Path(name) / "log")
         echo(
-            f"{points} × {points} points to the default tolerance, 64 sequences of "
+            f"{points} × {points} points to the default tolerance, {samples} sequences of "
             f"{language.TOKENS} tokens; Python and PyTorch alone take {alone.peak / 1e6:.0f} MB, "
             f"which the bound counts, beside the weights, {VECTORS} vectors as long (of a training "
             f"{OF_TRAINING}, and its ring) and {TILE / 2**20:.0f} MiB for evaluating (of a "
@@ -186,15 +187,17 @@ def print_sizes(sizes: Sequence[str], points: int, names: Sequence[str]) -> None
         for size in sizes:
             folder = Path(name) / size
             folder.mkdir()
-            _print_size(size, folder, points, names, alone.peak)
+            _print_size(size, commands(size, folder, points, samples), folder, names, alone.peak)
 
 
-def _print_size(size: str, folder: Path, points: int, names: Sequence[str], alone: int) -> None:
+def _print_size(
+    size: str, wanted: Iterator[SizedCommand], folder: Path, names: Sequence[str], alone: int
+) -> None:
     from landscape.problem import language
 
     taken(weights_file(size, folder), folder / "log")
     vector = 4 * language.random_tokens(size).layout.size
-    for command in commands(size, folder, points):
+    for command in wanted:
         if command.arguments[0] not in NEEDED and command.name not in names:
             continue
         found = taken(("-m", "landscape_cli", *command.arguments), folder / "log")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landscape.errors import LandscapeError
-from landscape.quantities import counted, size
+from landscape.quantities import size
 
 from . import strict_json
 from .printing import echo

@@ -255,6 +255,7 @@ class ValleyJob:
             for line in beneath(sheet, few, stream(few, pool)):
                 valley = _counted(before, line)
                 yield valley
+            few.release()
 
     def _at_hand(
         self, valley: Valley, number: int, pool: Workers | None, last: SliceAtHand | None

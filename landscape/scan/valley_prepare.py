@@ -42,7 +42,7 @@ WIDER = 3.0
 """so many times their median."""
 FARTHEST = 1.0
 """How far these are looked for, in lengths of the weights."""
-CHUNK_BYTES = 64 * 2**20
+CHUNK_BYTES = 16 * 2**20
 REACH: Range = (-1.0, 1.0)
 """Of random directions, unless something else is asked for."""
 
@@ -259,14 +259,15 @@ def _slices(trajectory: Trajectory, rows: slices.Rows, far: Floats) -> Slices:
 def _distances(trajectory: Trajectory, rows: slices.Rows) -> Floats:
     """Between each two of the rows (N, N), some of the weights at a time."""
     squares = np.zeros((len(rows), len(rows)))
-    most = max(1, CHUNK_BYTES // (8 * len(rows)))
+    most = max(1, CHUNK_BYTES // (4 * len(rows)))
     for start in range(0, trajectory.size, most):
         part = slice(start, min(start + most, trajectory.size))
         there = [trajectory.weights(slice(row, row + 1), part)[0] for row in rows.tolist()]
-        block = np.stack(there).astype(np.float64)
-        for i, own in enumerate(block):
-            squares[i] += ((block - own) ** 2).sum(1)
-    return np.sqrt(squares)
+        for i, own in enumerate(there):
+            exact = own.astype(np.float64)
+            for j in range(i):
+                squares[i, j] += ((there[j] - exact) ** 2).sum()
+    return np.sqrt(squares + squares.T)
 
 
 def _bounds(run: Run, rows: slices.Rows) -> Floats:

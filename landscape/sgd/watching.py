@@ -18,7 +18,7 @@ from landscape.problem.problem import Problem, also_trained, term_names
 from landscape.problem.weights import Layout, dtype_of, flat, is_dense, joined, tied
 from landscape.sgd.clipping import Clipping
 from landscape.sgd.recording.recorder import Recorder
-from landscape.sgd.training.optimizers import flat_moments
+from landscape.sgd.training.moments import flat_moments
 from landscape.sgd.training.step_scalars import Meter
 from landscape.sgd.training.train import Step
 from landscape.store.run import Run
@@ -382,12 +382,13 @@ class Watch:
                 for p in self._layout.tensors(self.model)
             ],
             [place.slice for place in self._layout.parameters],
-            flat(self.model, self._layout),
+            self._layout.size,
+            next(self.model.parameters()).new_empty(
+                0, dtype=dtype_of(self._layout.tensors(self.model))
+            ),
         )
-        if all(isinstance(one, torch.optim.SGD) for one in self.optimizers):
-            velocity = found.get("optimizer/momentum_buffer")
-            return {} if velocity is None else {"velocity": velocity}
-        return found
+        is_sgd = all(isinstance(one, torch.optim.SGD) for one in self.optimizers)
+        return found.as_velocity() if is_sgd else found
 
 
 class _Shown:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.store.files import unfinished
@@ -53,6 +56,40 @@ def write(path: Path, fill: Callable[[h5py.File], None]) -> tuple[int, str]:
 def create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any) -> h5py.Dataset:
     """A dataset with checksums: reading a damaged part of it raises instead of lying."""
     return group.create_dataset(name, shape, dtype, chunks=_chunk(shape, dtype), fletcher32=True)
+
+
+class InPieces(ABC):
+    """A vector that is nowhere as a whole: `put` writes it piece by piece, NumPy takes a copy."""
+
+    ndim = 1
+
+    def __init__(self, size: int, dtype: Any) -> None:
+        self.shape, self.dtype = (size,), np.dtype(dtype)
+
+    @abstractmethod
+    def pieces(self) -> Iterator[NDArray[Any]]:
+        """Its numbers in order, some at a time."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """The numbers, in memory of their own."""
+        del copy
+        found, start = np.empty(self.shape, self.dtype if dtype is None else dtype), 0
+        for piece in self.pieces():
+            found[start : start + len(piece)] = piece
+            start += len(piece)
+        return found
+
+
+def put(into: h5py.Dataset, value: Any, place: int | None = None) -> None:
+    """Write an array into a data set, or into its row ``place``."""
+    if not isinstance(value, InPieces):
+        into[... if place is None else place] = value
+        return
+    start = 0
+    for piece in value.pieces():
+        columns = slice(start, start + len(piece))
+        into[columns if place is None else (place, columns)] = piece
+        start += len(piece)
 
 
 @contextmanager

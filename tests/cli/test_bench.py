@@ -103,12 +103,12 @@ def test_sizes_that_there_are(landscape):
 
 
 def test_commands_to_measure_that_there_are_not(landscape):
-    names = [command.name for command in bench_size.commands("1e4", Path("made"), 25)]
+    names = [command.name for command in bench_size.commands("1e4", Path("made"), 25, 64)]
     assert landscape("bench", "size", "--only", "diagnose,scan everything").err == (
         f"landscape: error: only must be some of {'; '.join(names[3:])}, got scan everything\n"
     )
-    assert bench_size.chosen(("scan p", "diagnose"), 25) == names[-2:]
-    assert bench_size.chosen((), 25) == names[3:]
+    assert bench_size.chosen(("scan p", "diagnose"), 25, 64) == names[-2:]
+    assert bench_size.chosen((), 25, 64) == names[3:]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_each_commands_options_are_its_own():
     from landscape_cli.main import app
 
     whole = typer.main.get_command(app)
-    for command in bench_size.commands("1e4", Path("made"), 25):
+    for command in bench_size.commands("1e4", Path("made"), 25, 16):
         name, *arguments = command.arguments
         found = whole.get_command(None, name)
         with found.make_context(name, list(arguments), resilient_parsing=False) as context:

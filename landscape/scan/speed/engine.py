@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from landscape.problem import tuning
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Samples
 from landscape.problem.sums import ALL, FEW
@@ -118,6 +119,8 @@ class Engine(PointEvaluator):
         happens to look for such circles, which it does by the number of objects, not their bytes.
         """
         vars(self).clear()
+        # What it leaves in pieces the next one, of another row, would take anew beside them.
+        tuning.hand_back()
 
     @property
     def divisible(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,11 @@ from landscape.problem.weights import buffers, constants, flat, load_buffers, ti
 from landscape.sgd import escapes
 from landscape.sgd.recording.flight import Arrays, Flight, MomentsAt, joined
 from landscape.sgd.recording.plan import RecordingPlan
-from landscape.sgd.recording.shelf import shelved
+from landscape.sgd.recording.shelf import filled, kept
 from landscape.sgd.recording.sketch import Sketch
 from landscape.sgd.recording.still import MovingBuffers, still_buffers
 from landscape.sgd.recording.tape import Tape
+from landscape.sgd.training import moments as moments_of
 from landscape.sgd.training.state import TrainingState, undisturbed
 from landscape.sgd.training.train import Step
 from landscape.store.trajectories.scalars import storage
@@ -96,7 +97,10 @@ class Intake:
         intake._away, intake._constant = info["away"], info["constant"]
         for name in ("best", "previous"):
             if name in info:
-                found = intake._shelved(_moments_of(held, name).items())
+                found = {
+                    key: intake._kept([value]) if value.ndim else value
+                    for key, value in _moments_of(held, name).items()
+                }
                 setattr(intake, f"_{name}", (info[name], found))
         return intake
 
@@ -128,7 +132,7 @@ class Intake:
             self._evaluate(last, CADENCE, always=True)
         tape.add_moments(self._best)
         if self._previous is None or self._previous[0] != last.step:
-            moments = self._shelved(self._each_moment(last))
+            moments = self._moments(last, shelved=True)
             self._previous = (last.step, moments) if moments else None
         tape.add_moments(self._previous)
         return self._finite and is_finite(last.weights)
@@ -257,27 +261,33 @@ class Intake:
         self._previous = None
         if best == step.step:
             self._best = None
-        moments = self._shelved(self._each_moment(step))
+        moments = self._moments(step, shelved=True)
         self._previous = (step.step, moments) if moments else None
         if best == step.step:
             self._best = self._previous
 
-    def _moments(self, step: Step) -> dict[str, NDArray[Any]]:
-        return dict(self._each_moment(step))
+    def _moments(self, step: Step, *, shelved: bool = False) -> dict[str, NDArray[Any]]:
+        """What the optimizer keeps; ``shelved`` for long: large vectors in a file.
 
-    def _each_moment(self, step: Step) -> Iterator[tuple[str, NDArray[Any]]]:
-        # One after the other: the optimizer's are copies too where they are put together.
-        live = step.moments()
-        for name in live:
-            yield name, self._array(live[name])
+        No vector is ever there a second time, piece by piece it goes where it is kept.
+        """
+        found, moments = {}, step.moments()
+        for name in moments:
+            moment = moments_of.live(moments, name)
+            if isinstance(moment, Tensor) and not moment.ndim:
+                found[name] = _float(moment).copy()
+                continue
+            pieces = (_float(moment[place]) for place in self.plan.pieces())
+            found[name] = self._kept(pieces) if shelved else filled(pieces, *self._like)
+        return found
 
-    def _array(self, moment: Tensor) -> NDArray[Any]:
-        part = self.plan.part(moment) if moment.ndim else moment
-        return part.float().cpu().numpy().copy()
+    @property
+    def _like(self) -> tuple[int, Any]:
+        """Length and type of a recorded vector."""
+        return self.plan.width, np.float32
 
-    def _shelved(self, moments: Iterable[tuple[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-        """Moments that are kept for long: large ones in a file."""
-        return {name: shelved(value, self.writer.folder) for name, value in moments}
+    def _kept(self, pieces: Iterable[NDArray[Any]]) -> NDArray[Any]:
+        return kept(pieces, *self._like, self.writer.folder)
 
     def _settled(self) -> Step:
         """The last step with a model at its weights: a loop may have moved on, or half a step."""
@@ -315,6 +325,11 @@ class Intake:
 def is_finite(vector: Tensor) -> bool:
     """Whether all numbers are; without a vector of as many answers."""
     return all(bool(torch.isfinite(part).all()) for part in torch.split(vector, PART))
+
+
+def _float(tensor: Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = tensor.detach().float().cpu().numpy()
+    return found
 
 
 def _moments_of(held: Arrays, name: str) -> Arrays:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -18,6 +18,9 @@ from landscape.sgd.recording.sketch import METHOD, SEED
 from landscape.sgd.training.settings import Settings
 from landscape.store.trajectories.index import Sketching
 from landscape.store.trajectories.trajectory import CADENCE, DENSE
+
+PIECE = 2**20
+"""Entries of a vector that are copied at a time."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,17 @@ class RecordingPlan:
         """Why w_t with t = ``step`` is recorded: bits of ``kind``; 0 if it isn't."""
         dense = any(first <= step <= last for first, last in self.dense)
         return (CADENCE if self.cadence.due(step) else 0) | (DENSE if dense else 0)
+
+    @property
+    def width(self) -> int:
+        """How many entries of a vector (P,) are recorded."""
+        return (self.recorded or self.layout).size
+
+    def pieces(self) -> Iterator[slice]:
+        """Where these are, in order, at most `PIECE` at a time."""
+        for place in self.places or [slice(0, self.layout.size)]:
+            for start in range(place.start, place.stop, PIECE):
+                yield slice(start, min(start + PIECE, place.stop))
 
     def part(self, vector: Tensor) -> Tensor:
         """The recorded entries of a vector (P,); not a copy where all are."""

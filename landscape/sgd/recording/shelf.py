@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.store.stream import InPieces
+
 LARGE = 2**22
 """Bytes; smaller arrays stay in memory."""
+PIECE = 2**22
+"""Bytes that are read at a time."""
 
 
-class Shelved:
-    """An array in a file that nobody else sees and that is gone with it.
+class Shelved(InPieces):
+    """A vector in a file that nobody else sees and that is gone with it.
 
-    NumPy and HDF5 take it as an array: its numbers are read each time anew.
+    NumPy takes it as an array: its numbers are read each time anew.
     """
 
-    def __init__(self, values: NDArray[Any], folder: Path) -> None:
-        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
-        self.nbytes = values.nbytes
+    def __init__(self, pieces: Iterable[NDArray[Any]], size: int, dtype: Any, folder: Path) -> None:
+        super().__init__(size, dtype)
         self._file = tempfile.TemporaryFile(  # noqa: SIM115, closed with this object
             dir=folder, prefix=".shelf-"
         )
-        values.tofile(self._file)
+        for piece in pieces:
+            piece.tofile(self._file)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """The numbers, in memory of their own."""
-        del copy
+    def pieces(self) -> Iterator[NDArray[Any]]:
+        """Its numbers in order, some at a time."""
         self._file.seek(0)
-        found = np.fromfile(self._file, self.dtype).reshape(self.shape)
-        return found if dtype is None else found.astype(dtype, copy=False)
+        while len(found := np.fromfile(self._file, self.dtype, PIECE // self.dtype.itemsize)):
+            yield found
 
 
-def shelved(values: NDArray[Any], folder: Path) -> NDArray[Any]:
-    """The array, or in its place what reads it from a file in ``folder`` where it is large.
+def kept(pieces: Iterable[NDArray[Any]], size: int, dtype: Any, folder: Path) -> NDArray[Any]:
+    """The vector that the pieces make, or what reads it from a file in ``folder`` if it is large.
 
     >>> import numpy as np
-    >>> small = np.arange(3.0)
-    >>> shelved(small, Path(".")) is small
-    True
+    >>> kept([np.arange(2.0), np.ones(1)], 3, np.float64, Path("."))
+    array([0., 1., 1.])
     """
-    return values if values.nbytes < LARGE else cast(NDArray[Any], Shelved(values, folder))
+    if size * np.dtype(dtype).itemsize >= LARGE:
+        return cast(NDArray[Any], Shelved(pieces, size, dtype, folder))
+    return filled(pieces, size, dtype)
+
+
+def filled(pieces: Iterable[NDArray[Any]], size: int, dtype: Any) -> NDArray[Any]:
+    """The vector that the pieces make, in memory."""
+    found, start = np.empty(size, dtype), 0
+    for piece in pieces:
+        found[start : start + len(piece)] = piece
+        start += len(piece)
+    return found

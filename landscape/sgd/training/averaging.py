@@ -37,11 +37,11 @@ class Average:
             else:
                 mine.copy_(theirs)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights and buffers, by their names in a training's state."""
+    def arrays(self, *, copy: bool = True) -> dict[str, NDArray[Any]]:
+        """Weights and buffers, by their names in a training's state; ``copy`` as in `to_array`."""
         held = {"weights": self.weights}
         held |= {f"buffers/{name}": buffer for name, buffer in self._buffers()}
-        return {f"average/{name}": to_array(tensor) for name, tensor in held.items()}
+        return {f"average/{name}": to_array(tensor, copy=copy) for name, tensor in held.items()}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Be where `arrays` was."""

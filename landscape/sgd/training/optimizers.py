@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -13,15 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.problem.weights import Tied, reals
-from landscape.store.trajectories.trajectory import OPTIMIZER
+from landscape.problem.weights import Tied
+from landscape.sgd.training.moments import OTHERS, FlatMoments, flat_moments
 
 Values: TypeAlias = Mapping[str, Any]
 """Settings by name."""
 UNSET: Values = {"momentum": 0.0, "nesterov": False}
 """Settings that nobody gave, where that isn't None."""
-OTHERS = f"{OPTIMIZER}/"
-"""In files the state of any optimizer but SGD is named so, then as torch's class names it."""
 
 
 class Optimizer(ABC):
@@ -122,10 +120,11 @@ class ByTorch(Optimizer):
         """Move the weights, in place, to where torch has them, to the bit."""
         self.weights.copy_(self._moved)
 
-    def moments(self) -> Mapping[str, Tensor]:
+    def moments(self) -> FlatMoments:
         """The state that torch keeps, ``optimizer/exp_avg`` and so on; empty before a step."""
         states = [self._optimizer.state.get(tensor, {}) for tensor in self._tensors]
-        return flat_moments(states, [place.slice for place in self.places], self.update)
+        places = [place.slice for place in self.places]
+        return flat_moments(states, places, len(self.update), self.update)
 
     def restore(self, moments: Mapping[str, Tensor]) -> None:
         """Keep what `moments` gave."""
@@ -136,68 +135,6 @@ class ByTorch(Optimizer):
                 else value.clone()  # a count of steps stays where torch keeps it
                 for name, value in moments.items()
             }
-
-
-class FlatMoments(Mapping[str, Tensor]):
-    """Vectors by name that are put together one at a time, when they are asked for."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], Tensor]]) -> None:
-        self._makers = makers
-
-    def __getitem__(self, name: str) -> Tensor:
-        """A copy, as things are now."""
-        return self._makers[name]()
-
-    def __iter__(self) -> Iterator[str]:
-        """The names."""
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._makers)
-
-
-def flat_moments(
-    states: Sequence[Mapping[str, Any]], places: Sequence[slice], like: Tensor
-) -> FlatMoments:
-    """The states of an optimizer's tensors as vectors like (P,) ``like``, zero in between.
-
-    A tensor that no step has moved yet counts as zero. What isn't as long as its tensor is kept
-    where it is a number that is the same for all (``step``), and left out otherwise.
-    """
-    found: dict[str, Callable[[], Tensor]] = {}
-    for name in dict.fromkeys(name for state in states for name in state):
-        values = [_tensor(state.get(name)) for state in states]
-        there = [value for value in values if isinstance(value, Tensor)]
-        if not there:
-            continue
-        sizes = [place.stop - place.start for place in places]
-        if all(v is None or _fits(v, size) for v, size in zip(values, sizes, strict=True)):
-            found[f"{OTHERS}{name}"] = partial(_whole, values, places, like)
-        elif all(value.numel() == 1 for value in there):
-            first = there[0].detach().reshape(())
-            if all(torch.equal(value.detach().reshape(()), first) for value in there):
-                found[f"{OTHERS}{name}"] = first.clone
-    return FlatMoments(found)
-
-
-def _whole(values: Sequence[Any], places: Sequence[slice], like: Tensor) -> Tensor:
-    found = torch.zeros_like(like)
-    for value, place in zip(values, places, strict=True):
-        if value is not None:
-            found[place] = reals(value).to(found)
-    return found
-
-
-def _tensor(value: Any) -> Any:
-    # Some count their steps in a plain number.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return torch.tensor(float(value)) if is_number else value
-
-
-def _fits(value: Any, size: int) -> bool:
-    # A counter of one tensor with a single number would look like a moment of it.
-    return isinstance(value, Tensor) and value.ndim > 0 and reals(value).numel() == size
 
 
 def _adam(

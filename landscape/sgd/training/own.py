@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.problem.weights import Tied, tied
-from landscape.sgd.training.optimizers import OTHERS, ByTorch, Optimizer
+from landscape.sgd.training.moments import OTHERS, FlatMoments
+from landscape.sgd.training.optimizers import ByTorch, Optimizer
 
 Remaker: TypeAlias = Callable[[nn.Module], tuple[torch.optim.Optimizer, int]]
 """The optimizer of a model and the batch size."""
@@ -55,13 +56,10 @@ class OwnOptimizer(ByTorch):
         for group, share in zip(self._optimizer.param_groups, self._shares, strict=True):
             group["lr"] = share * lr
 
-    def moments(self) -> Mapping[str, Tensor]:
+    def moments(self) -> FlatMoments:
         """As a loop's are recorded: SGD's momentum is ``velocity``."""
         found = super().moments()
-        if type(self._optimizer) is torch.optim.SGD:
-            velocity = found.get(f"{OTHERS}momentum_buffer")
-            return {} if velocity is None else {"velocity": velocity}
-        return found
+        return found.as_velocity() if type(self._optimizer) is torch.optim.SGD else found
 
     def restore(self, moments: Mapping[str, Tensor]) -> None:
         """Keep what `moments` gave."""

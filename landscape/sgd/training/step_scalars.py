@@ -50,10 +50,7 @@ class Meter:
     def scalars(
         self, weights: Tensor, gradient: Tensor, update: Tensor, *, batch_loss: float, lr: float
     ) -> dict[str, float]:
-        """The step's scalars, given w_t, g_t and w_{t+1} - w_t, each (P,); cosines NaN at first.
-
-        ``gradient`` is kept as it is, not copied: nobody writes into it afterwards.
-        """
+        """The step's scalars, given w_t, g_t and w_{t+1} - w_t, each (P,); cosines NaN at first."""
         vectors = dict(
             zip(NAMES, (weights, gradient, update, self._gradient, self._update), strict=True)
         )
@@ -61,7 +58,9 @@ class Meter:
         norms = {name: _root(products[name, name]) for name in NAMES[:3]}
         norms |= dict(zip(NAMES[3:], self.norms, strict=True))
         self.norms = norms["gradient"], norms["update"]
-        self._gradient = gradient
+        # Not kept as it is, without a copy: each step's would lie elsewhere, and leave holes in the
+        # memory that the next one doesn't fit.
+        self._gradient.copy_(gradient)
         self._update.copy_(update)
         step = StepNumbers(batch_loss, lr, norms, products)
         return {name: scalar.measure(step) for name, scalar in self._scalars.items()}

@@ -23,6 +23,7 @@ from landscape.problem.samples import Samples
 from landscape.problem.terms import TermsObjective
 from landscape.problem.weights import Tied, is_dense, joined, tied
 from landscape.sgd.training.averaging import Average
+from landscape.sgd.training.moments import live_array
 from landscape.sgd.training.optimizers import Optimizer, clip, kind_of
 from landscape.sgd.training.own import OwnOptimizer, Remaker
 from landscape.sgd.training.settings import Settings
@@ -194,12 +195,17 @@ class Training:
 
     def capture(self, step: int, *, copy: bool = True) -> TrainingState:
         """Everything that the next step depends on, apart from problem and settings."""
-        vectors = {"weights": self.weights, **self.optimizer.moments(), **self.meter.memory}
+        vectors = {"weights": self.weights, **self.meter.memory}
         arrays = {
             f"training/{name}": to_array(vector, copy=copy) for name, vector in vectors.items()
         }
+        moments = self.optimizer.moments()
+        arrays |= {
+            f"training/{name}": to_array(moments[name]) if copy else live_array(moments, name)
+            for name in moments
+        }
         if self.average is not None:
-            arrays |= self.average.arrays()
+            arrays |= self.average.arrays(copy=copy)
         for name, buffer in self.model.named_buffers():
             if is_dense(buffer):
                 arrays[f"buffers/{name}"] = to_array(buffer)

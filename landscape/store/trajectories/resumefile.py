@@ -36,7 +36,8 @@ def save(
         # An attribute holds 64 KB; a string in a dataset, anything.
         file["info"] = json.dumps(info)
         for name, value in arrays.items():
-            file[f"arrays/{name}"] = value
+            into = file.create_dataset(f"arrays/{name}", np.shape(value), value.dtype)
+            stream.put(into, value)
 
     stream.write(folder / NAME, fill)
 

@@ -97,7 +97,7 @@ class Writer:
         """Weights that wait in memory for the next flush."""
         held = [row["weights"] for row in self._rows.values()]
         held += [array for moments in self._velocities.values() for array in moments.values()]
-        return sum(array.nbytes for array in held)
+        return sum(array.nbytes for array in held if not isinstance(array, stream.InPieces))
 
     def add_row(
         self,
@@ -254,7 +254,7 @@ class Writer:
         for name, one in like.items():
             data = stream.create(file, name, (len(steps), *one.shape), one.dtype)
             for place, moments in enumerate(held):
-                data[place] = moments.get(name, np.nan)
+                stream.put(data, moments.get(name, np.nan), place)
 
     def _step_arrays(self) -> dict[str, NDArray[Any]]:
         if not self._steps:

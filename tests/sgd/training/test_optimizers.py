@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from landscape.errors import LandscapeError
 from landscape.sgd import Settings, steps
-from landscape.sgd.training.optimizers import OPTIMIZERS, flat_moments
+from landscape.sgd.training.optimizers import OPTIMIZERS
 
 CASES = [
     ({"optimizer": "adam"}, torch.optim.Adam, {}),
@@ -169,18 +169,6 @@ def test_branching_off_needs_the_moments(problem, trajectory_of):
     np.testing.assert_array_equal(again, torch.stack(whole[5:]).numpy())
     without = trajectory_of(steps(made, rest))
     assert np.abs(without[-1] - again[-1]).max() > 1e-3
-
-
-def test_states_of_other_shapes_are_left_out():
-    like = torch.zeros(5)
-    states = [
-        {"row": torch.ones(2), "full": torch.full((2, 2), 2.0), "step": torch.tensor(3.0)},
-        {"row": torch.ones(1), "full": torch.full((1,), 4.0), "step": torch.tensor(3.0)},
-    ]
-    found = flat_moments(states, [slice(0, 4), slice(4, 5)], like)
-    assert found["optimizer/full"].tolist() == [2, 2, 2, 2, 4]
-    assert found["optimizer/step"].item() == 3
-    assert set(found) == {"optimizer/full", "optimizer/step"}
 
 
 @pytest.mark.parametrize(
