@@ -35,8 +35,10 @@ def test_the_plane_of_the_first_two_components(plant, walk):
 
 def test_some_of_the_steps(plant, walk):
     weights = walk(20, 300)
+    weights -= 2 * weights[9]  # what is on the way is not what is far from 0
     where = plane.pca(plant(weights), first=50, last="120", at=80)
     some = weights[5:13].astype(np.float64)
+    assert ((some[-1] - some[0]) @ where.directions.T > 0).all()
     directions = np.linalg.svd(some - some.mean(0), full_matrices=False)[2]
     np.testing.assert_allclose(np.abs((where.directions * directions[:2]).sum(1)), 1, atol=1e-6)
     assert where.labels[0].endswith("of the path's variance, steps 50 to 120")

@@ -15,6 +15,23 @@ from landscape.store.trajectories.trajectory import Trajectory
 BAD = ["", ".", "..", "../x", "/tmp/x", "a/b", "a/", ".hidden", "a\nb", "a\0", "\x1b[2J", "\x9b", 7]
 
 
+PLACES = {"what": "the other run", "file": Path("scan.h5"), "remedy": "scan again"}
+
+
+@pytest.mark.parametrize("place", ["", "/etc", "a\x1b[2J", None, 3, ["a"]])
+def test_a_place_that_is_no_relative_path(place):
+    with pytest.raises(LandscapeError) as caught:
+        names.relative(place, **PLACES)
+    assert str(caught.value) == (
+        "the other run in scan.h5 must be a relative path without control characters, got "
+        f"{place!r}; scan again"
+    )
+
+
+def test_a_run_that_lies_elsewhere():
+    assert names.relative("../others/b", **PLACES) == "../others/b"
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_name_that_is_not_plain(name):
     with pytest.raises(LandscapeError) as caught:
