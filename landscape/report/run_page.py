@@ -31,9 +31,9 @@ from landscape.store.scans.valleys import Valley
 from landscape.store.verdicts import CONFIDENCE, RESTS, typed
 
 LOGGED_AND_BEST = (
-    "Logged losses are those that training itself measured, at some of its steps: a diagnosis reads "
-    "them alone. Scans measure those of recorded weights between them too; the best of all is what "
-    "figures mark as best."
+    "Logged losses are those that training itself measured, at some of its steps: a diagnosis "
+    "reads them alone. Scans measure those of recorded weights between them too; the best of all is "
+    "what figures mark as best."
 )
 
 

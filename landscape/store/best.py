@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.store.scans.records import Floats, Scan
 from landscape.store.scans.sentences import normalizes
@@ -45,7 +46,7 @@ def best_known(
     return best if len(found) > 1 else None
 
 
-def _along(run_id: str, scan: Scan | Valley) -> Iterator[tuple[Floats, Floats]]:
+def _along(run_id: str, scan: Scan | Valley) -> Iterator[tuple[NDArray[np.int64], Floats]]:
     """Steps and the weights' own losses, where a scan's are those that training logs."""
     if isinstance(scan, Valley):
         if scan.run_id == run_id:
