@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from landscape.errors import LandscapeError
+from landscape.quantities import counted
 
 from .printing import echo
 
@@ -94,7 +95,7 @@ class Command(TyperCommand):
         shown = copy.copy(self)
         shown.params = [parameter for parameter in self.params if _panel(parameter) is None]
         if left := len(self.params) - len(shown.params):
-            more = f"{left} more options: {ctx.command_path} --help-all"
+            more = f"{counted(left, 'more option')}: {ctx.command_path} --help-all"
             shown.epilog = "\n\n".join(part for part in (self.epilog, more) if part)
         self._write(shown, ctx, formatter)
 

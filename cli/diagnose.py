@@ -14,7 +14,7 @@ import typer
 
 from landscape import cluster
 from landscape.errors import LandscapeError
-from landscape.quantities import duration, parse_duration, percent
+from landscape.quantities import counted, duration, parse_duration, percent
 
 from . import strict_json
 from .command import examples, listed, note_idle
@@ -382,7 +382,7 @@ def announce_trainings(
         else ""
     )
     echo(
-        f"interventions ({plan.kind}): {found.runs} trainings"
+        f"interventions ({plan.kind}): {counted(found.runs, 'training')}"
         f"{f' beside {begun} that are done' if begun else ''}, {found.epochs:.0f} epochs in all, "
         f"about {duration(found.seconds / pool.count)}{more}; "
         f"{before}--epochs shortens, --no-intervene skips them; Ctrl-C keeps what is done",

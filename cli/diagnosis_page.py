@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from landscape.quantities import percent
+from landscape.quantities import counted, percent
 
 from .measured_tables import measured_tables
 from .page_tables import cell, columns
@@ -184,7 +184,7 @@ def _files(diagnosis: Diagnosis, *, evidence: bool) -> Text:
         folder / NAME: "all that was measured, in HDF5",
     }
     if diagnosis.plan.trials:
-        lines[folder / FOLDER] = f"{len(diagnosis.plan.trials)} runs, as any other"
+        lines[folder / FOLDER] = f"{counted(len(diagnosis.plan.trials), 'run')}, as any other"
     for place, what in lines.items():
         text.append(f"\n{place}: {what}", style="not bold")
     if not evidence:

@@ -13,7 +13,7 @@ from landscape.door.given import check_options, takes_of
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, TurningPage, request_of, style_of
 from landscape.errors import LandscapeError
-from landscape.quantities import duration, number
+from landscape.quantities import counted, duration, number
 from landscape.store import history, summary, sweep_folder
 from landscape.store import run as run_folder
 
@@ -360,7 +360,10 @@ class HeldRun:
     def _facts(self) -> Iterator[tuple[str, str]]:
         about = summary.of_run(self.stored)
         steps = about["steps"]
-        yield "status", about["status"] + (f", {steps:,} steps" if steps is not None else "")
+        yield (
+            "status",
+            about["status"] + (f", {counted(steps, 'step')}" if steps is not None else ""),
+        )
         yield "parameters", f"{about['parameters']:,}"
         if about["settings"] is not None:
             chosen = {"learning rate": "lr", "momentum": "momentum", "batch size": "batch_size"}
@@ -383,7 +386,7 @@ class HeldRun:
     def __repr__(self) -> str:
         """Status, size, losses and scans, in one line."""
         about = summary.of_run(self.stored)
-        steps = "" if about["steps"] is None else f", {about['steps']:,} steps"
+        steps = "" if about["steps"] is None else f", {counted(about['steps'], 'step')}"
         parts = [f"{about['status']}{steps}, {about['parameters']:,} parameters"]
         if losses := about["losses"]:
             first, last = (_loss(losses[place]["train_loss"]) for place in ("start", "end"))

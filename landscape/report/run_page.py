@@ -32,8 +32,8 @@ from landscape.store.verdicts import CONFIDENCE, RESTS, typed
 
 LOGGED_AND_BEST = (
     "Logged losses are those that training itself measured, at some of its steps: a diagnosis "
-    "reads them alone. Scans measure those of recorded weights between them too; the best of all is "
-    "what figures mark as best."
+    "reads them alone. Scans measure those of recorded weights between them too; the best of all "
+    "is what figures mark as best."
 )
 
 

@@ -48,7 +48,8 @@ def test_help_begins_with_what_matters(name):
     assert set(MATTER[name].split()) <= set(options(shown)[:-3])
     assert len(options(shown)[:-3]) <= MOST
     left = len(every_option(name)) - len(options(shown)) + 1
-    assert f"{left} more options: landscape {name} --help-all" in shown
+    plural = "" if left == 1 else "s"
+    assert f"{left} more option{plural}: landscape {name} --help-all" in shown
     examples = [line.strip() for line in shown.splitlines() if line.startswith("   landscape ")]
     assert len(examples) == 2
 

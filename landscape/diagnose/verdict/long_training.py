@@ -28,7 +28,7 @@ from landscape.diagnose.verdict.wording import (
     said,
     times,
 )
-from landscape.quantities import number, percent
+from landscape.quantities import counted, number, percent
 from landscape.store.measured.paths import PATHS, Barrier
 from landscape.store.measured.weights import Copies
 from landscape.store.verdicts import Remedy
@@ -75,7 +75,8 @@ def apart(asked: Asked) -> Told:
     lags = enumerated([f"{curve.lag[at]:,.0f}" for at in places])
     apart = enumerated([number(float(curve.distance[at])) for at in places])
     since = f"Since step {spread.since:,}" if spread.settled else "In the whole run"
-    text = f"{since} weights {lags} steps apart differ by {apart} (root mean square)"
+    steps = "step" if lags == "1" else "steps"
+    text = f"{since} weights {lags} {steps} apart differ by {apart} (root mean square)"
     if moved is not None and not math.isnan(moved.exponent):
         text += (
             f"; the square grows like lag^{number(moved.exponent, 2)} ± "
@@ -96,7 +97,7 @@ def beside_copies(asked: Asked) -> Told:
     if copies.nearest is None:
         return unanswered(f"the model has no copies: {copies.reason}")
     return Told(
-        f"Over half its window ({moved.steps // 2:,} steps) it moves {number(distance)}: "
+        f"Over half its window ({counted(moved.steps // 2, 'step')}) it moves {number(distance)}: "
         + ", ".join(_references(copies, distance))
         + ".",
         remedy=None if copies.twin is not None else Remedy("diagnose", {"twin": "RUN"}),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from landscape.diagnose.items import Value
 from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED, layer
 from landscape.diagnose.verdict.verdict import Verdict
-from landscape.quantities import number, percent
+from landscape.quantities import counted, number, percent
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def over_steps(verdict: Verdict, steps: float | None) -> str:
     whole = number_of(verdict, "window_steps")
     if steps is None:
         return ""
-    return f"Over the window's {steps:,.0f} steps" if steps == whole else f"Over {steps:,.0f} steps"
+    said = counted(round(steps), "step")
+    return f"Over the window's {said}" if steps == whole else f"Over {said}"
 
 
 def filled(text: str, verdict: Verdict, **more: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from landscape.quantities import number, percent
+from landscape.quantities import counted, number, percent
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import FAR, MOSTLY, NEAR, RISE, TRACKED, TURNED, Valley
@@ -223,8 +223,8 @@ def _breaks(valley: Valley) -> Iterator[str]:
         )
     if (lost := int(there.lost.sum())) > 0:
         yield (
-            f"At {lost} rows (triangles) no sharp direction goes on as the one before: the largest "
-            f"|cosine| is below {TRACKED:g}."
+            f"At {counted(lost, 'row')} (triangles) no sharp direction goes on as the one before: the "
+            f"largest |cosine| is below {TRACKED:g}."
         )
 
 
