@@ -313,9 +313,10 @@ class ValleyJob:
             yield valley
         if line.certificate is not None:
             valley = replace(valley, held_out=valley.held_out + len(line.certificate.xy))
+        if valley.tolerance:
             for name, errors in valley.errors.items():
-                # What is measured throughout has no errors.
-                errors[number] = line.errors.get(name, 0.0)
+                # What is measured throughout has no errors, and no certificate where it goes on.
+                errors[number] = line.errors.get(name, 0.0) if line.certificate else 0.0
         self._recorded(valley, number)
         yield valley
 
