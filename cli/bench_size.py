@@ -19,11 +19,9 @@ from .printing import echo
 PROBLEM = "landscape.problem.language:random_tokens"
 SNAPSHOTS = 20
 TILE = 256 * 2**20
-"""Bytes that evaluating may take: ``--memory`` of the scans."""
+"""Bytes that evaluating may take: ``--memory`` of scans and diagnoses."""
 VECTORS = 4
 """So many vectors of P numbers beside the model are allowed."""
-OF_DIAGNOSIS = 2**30
-"""Bytes that a diagnosis' graphs may take."""
 OF_TRAINING = 10
 """Of a training with SGD: its copy of the weights, velocity, update and the gradient twice are
 five, what is recorded beside the flight recorder is four and a quarter."""
@@ -132,8 +130,8 @@ def commands(size: str, folder: Path, points: int, samples: int) -> Iterator[Siz
     yield SizedCommand(f"scan valley, {grid}", scan(run, "valley", str(points)))
     yield SizedCommand(f"scan hessian, {few}×{few}", scan(imported, "hessian", few))
     yield SizedCommand(f"scan pca, {few}×{few}", scan(run, "pca", few))
-    diagnosis = ("diagnose", run, "--no-intervene", "--quiet")
-    yield SizedCommand("diagnose --no-intervene", diagnosis, OF_DIAGNOSIS)
+    diagnosis = ("diagnose", run, "--no-intervene", "--memory", str(TILE), "--quiet")
+    yield SizedCommand("diagnose --no-intervene", diagnosis)
 
 
 def weights_file(size: str, folder: Path) -> tuple[str, ...]:
@@ -180,8 +178,7 @@ def print_sizes(sizes: Sequence[str], points: int, samples: int, names: Sequence
             f"{points} × {points} points to the default tolerance, {samples} sequences of "
             f"{language.TOKENS} tokens; Python and PyTorch alone take {alone.peak / 1e6:.0f} MB, "
             f"which the bound counts, beside the weights, {VECTORS} vectors as long (of a training "
-            f"{OF_TRAINING}, and its ring) and {TILE / 2**20:.0f} MiB for evaluating (of a "
-            f"diagnosis {OF_DIAGNOSIS / 2**20:.0f})"
+            f"{OF_TRAINING}, and its ring) and {TILE / 2**20:.0f} MiB for evaluating"
         )
         echo(ROW.format("P", "command", "time", "processor", "peak MB", "bound", "vectors"))
         for size in sizes:

@@ -14,7 +14,7 @@ import typer
 
 from landscape import cluster
 from landscape.errors import LandscapeError
-from landscape.quantities import counted, duration, parse_duration, percent
+from landscape.quantities import counted, duration, parse_duration, parse_size, percent
 
 from . import strict_json
 from .command import examples, listed, note_idle
@@ -150,6 +150,16 @@ def diagnose(
             rich_help_panel=TRAIN,
         ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Most that curvature may take beside model, data and some vectors of weights: "
+            "500MB, 2GB.",
+            show_default="1GiB",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(
@@ -205,6 +215,7 @@ def diagnose(
         curve=curve,
         workers=workers,
         scheduler=scheduler,
+        memory=None if memory is None else parse_size(memory, "memory"),
         thresholds=thresholds(threshold or ()),
         problem=problem,
         settings=set_,
@@ -260,6 +271,7 @@ class DiagnosisChoice:
     trust: bool
     quiet: bool
     again: str | None = None
+    memory: int | None = None
 
 
 def thresholds(pairs: Sequence[str]) -> Thresholds:
@@ -329,6 +341,7 @@ def remedy(
 
 def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
     """A run's diagnosis, nothing of it measured yet."""
+    from landscape.curvature.hessian import MEMORY
     from landscape.diagnose import Diagnosis
     from landscape.sgd import problem_of
     from landscape.store import read
@@ -352,6 +365,7 @@ def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
         budget=choice.budget,
         orders=choice.orders,
         curve=choice.curve,
+        memory=MEMORY if choice.memory is None else choice.memory,
         thresholds=choice.thresholds,
     )
 

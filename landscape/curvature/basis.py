@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape import quantities
+from landscape.errors import LandscapeError
 from landscape.store.scans.records import Floats
 
 MEMORY = 2**28
 """Bytes that an iteration's vectors take in memory at most, unless told otherwise."""
 BLOCK = 2**16
 """So many columns of all vectors are looked at together."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class KeptVectors(Protocol):
@@ -40,10 +46,14 @@ class KeptVectors(Protocol):
 def basis(room: int, size: int, *, memory: int = MEMORY) -> KeptVectors:
     """Room for so many vectors of ``size`` numbers, in float64 if that takes at most ``memory``.
 
-    Else they are in float32 in a file that is gone with them, in the folder for temporary files.
+    Else they are in float32 in a file in the folder for temporary files, which is said. It has no
+    name there, so that nothing is left of it however the process ends.
 
-    >>> type(basis(20, 1000)).__name__, type(basis(20, 1000, memory=100)).__name__
-    ('InMemory', 'OnDisk')
+    Raises:
+        LandscapeError: that folder has no room for them.
+
+    >>> type(basis(20, 1000)).__name__
+    'InMemory'
     """
     return InMemory(room, size) if 8 * room * size <= memory else OnDisk(room, size)
 
@@ -88,6 +98,15 @@ class OnDisk:
 
     def __init__(self, room: int, size: int) -> None:
         self._room, self._size = room, size
+        self._folder = tempfile.gettempdir()
+        takes = quantities.size(self._place(room, 0))
+        if (free := shutil.disk_usage(self._folder).free) < self._place(room, 0):
+            raise self._full(f"{quantities.size(free)} free")
+        warnings.warn(
+            f"{room} vectors of {size:,} weights, of which eigenvalues are made, take {takes} in a "
+            f"temporary file in {self._folder}; TMPDIR names another folder",
+            stacklevel=2,
+        )
         self._file = tempfile.TemporaryFile(prefix="landscape-", buffering=0)  # noqa: SIM115, closed with this object
 
     def __len__(self) -> int:
@@ -133,13 +152,25 @@ class OnDisk:
                 self._read(number, start, row)
             yield slice(start, stop), rows.astype(np.float64)
 
+    def _full(self, has: str) -> LandscapeError:
+        needs = quantities.size(self._place(self._room, 0))
+        return LandscapeError(
+            f"eigenvalues of {self._size:,} weights need {needs} for vectors in the folder for "
+            f"temporary files, {self._folder}, got {has}; name another one in TMPDIR"
+        )
+
     def _place(self, number: int, start: int) -> int:
         return 4 * (number * self._size + start)
 
     def _write(self, number: int, start: int, values: NDArray[np.float32]) -> None:
         left, place = memoryview(values.data).cast("B"), self._place(number, start)
         while len(left):
-            done = os.pwrite(self._file.fileno(), left, place)
+            try:
+                done = os.pwrite(self._file.fileno(), left, place)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                raise self._full(os.strerror(error.errno).lower()) from error
             left, place = left[done:], place + done
 
     def _read(self, number: int, start: int, into: NDArray[np.float32]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from landscape.curvature.density import trace
-from landscape.curvature.hessian import SAMPLES, Hessian, sampled
+from landscape.curvature.hessian import MEMORY, SAMPLES, Hessian, sampled
 from landscape.curvature.krylov import search
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
@@ -35,6 +35,7 @@ def measure(
     samples: int | None = SAMPLES,
     seed: int = 0,
     device: str = "auto",
+    memory: int = MEMORY,
     listener: Listener = lambda done, total: None,
 ) -> LayerCurvature:
     """Top eigenvalue and trace of each tensor's block at some rows, the `landmarks` unless given.
@@ -45,7 +46,7 @@ def measure(
         LandscapeError: no such row, or curvature can't be had.
     """
     rows = landmarks(trajectory) if rows is None else checked_rows(trajectory, rows)
-    hessian = sampled(problem, samples, seed=seed, device=device)
+    hessian = sampled(problem, samples, seed=seed, device=device, memory=memory)
     found = []
     for done, row in enumerate(rows):
         listener(done, len(rows))
@@ -64,13 +65,13 @@ def measure(
 
 
 def _at(hessian: Hessian, weights: Floats, seed: int) -> dict[str, float | Floats]:
-    columns = []
+    columns, memory = [], hessian.of_vectors
     for block in hessian.tensors:
-        krylov = search(block, 1, products=PRODUCTS, seed=seed)
+        krylov = search(block, 1, products=PRODUCTS, seed=seed, memory=memory)
         total, error = trace(block, krylov, probes=PROBES, seed=seed)
         norm = float(np.linalg.norm(weights[block.slice]))
         columns.append((krylov.values[-1], krylov.residuals[-1], total, error, norm))
-    whole = search(hessian.block, 1, products=WHOLE, seed=seed)
+    whole = search(hessian.block, 1, products=WHOLE, seed=seed, memory=memory)
     names = ("top", "top_error", "trace", "trace_error", "norm")
     found: dict[str, float | Floats] = dict(zip(names, np.array(columns).T, strict=True))
     return {

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.curvature.hessian import SAMPLES, sampled
+from landscape.curvature.basis import MEMORY as OF_VECTORS
+from landscape.curvature.hessian import MEMORY, SAMPLES, sampled
 from landscape.curvature.krylov import Eigenpairs, Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
@@ -53,6 +54,7 @@ def measure(
     samples: int | None = SAMPLES,
     seed: int = 0,
     device: str = "auto",
+    memory: int = MEMORY,
     listener: Listener = lambda done, total: None,
 ) -> Density:
     """The spectrum of the training loss's Hessian at a row, the last one unless given.
@@ -66,7 +68,7 @@ def measure(
     """
     row = trajectory.row("final") if row is None else row
     [row] = checked_rows(trajectory, [row])
-    hessian = sampled(problem, samples, seed=seed, device=device)
+    hessian = sampled(problem, samples, seed=seed, device=device, memory=memory)
     total = sampled(problem, None, device=device).samples
     hessian.move(trajectory.row_weights(row), trajectory.buffers(row))
     return quadrature(
@@ -78,6 +80,7 @@ def measure(
         total=total,
         step=int(trajectory.step[row]),
         listener=listener,
+        memory=hessian.of_vectors,
     )
 
 
@@ -91,6 +94,7 @@ def quadrature(
     total: int = 0,
     step: int = 0,
     listener: Listener = lambda done, total: None,
+    memory: int = OF_VECTORS,
 ) -> Density:
     """The spectrum of any symmetric matrix known by its products.
 
@@ -108,7 +112,8 @@ def quadrature(
     nodes, weights = [], []
     for probe in range(probes):
         start = generator.standard_normal(matrix.size)
-        for done, found in enumerate(iterate(matrix, start, most=steps, seed=seed), start=1):
+        products = iterate(matrix, start, most=steps, seed=seed, memory=memory)
+        for done, found in enumerate(products, start=1):
             listener(probe * steps + done, probes * steps)
             last = found
         nodes.append(last.values)
@@ -174,6 +179,7 @@ def trace_of(
     probes: int,
     steps: int,
     seed: int = 0,
+    memory: int = OF_VECTORS,
 ) -> tuple[float, float]:
     """tr f(H) = Σ f(λᵢ) and its standard error over ``probes`` Gaussian vectors.
 
@@ -187,7 +193,7 @@ def trace_of(
     if len(known.values) == matrix.size:
         return exact, 0.0
     rest = Beside(matrix, known)
-    found = quadrature(rest, probes=probes, steps=steps, seed=seed)
+    found = quadrature(rest, probes=probes, steps=steps, seed=seed, memory=memory)
     # Of the probes' P dimensions those of the known vectors have the eigenvalue 0 now.
     shares = (found.weights * function(found.nodes)).sum(1) * matrix.size
     shares -= len(known.values) * float(function(np.zeros(1))[0])

@@ -314,8 +314,11 @@ def sampled(
     seed: int = 0,
     device: str = "auto",
     dtype: torch.dtype | None = None,
+    memory: int = MEMORY,
 ) -> Hessian:
     """The Hessian over some training samples, drawn by ``seed``; None: over all of them.
+
+    ``memory`` is as for `Hessian`.
 
     Raises:
         LandscapeError: fewer than one sample.
@@ -323,7 +326,7 @@ def sampled(
     total = length(problem.train)
     if samples is not None and samples < 1:
         raise LandscapeError(f"samples must be at least 1, got {samples}")
-    hessian = Hessian(problem, device=device, dtype=dtype)
+    hessian = Hessian(problem, device=device, dtype=dtype, memory=memory)
     if samples is not None and samples < total:
         generator = torch.Generator().manual_seed(seed)
         fixed = objective(problem).fixed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.curvature.hessian import SAMPLES, sampled
+from landscape.curvature.hessian import MEMORY, SAMPLES, sampled
 from landscape.curvature.krylov import Eigenpairs, Products, top
 from landscape.problem.problem import Problem
 from landscape.store.measured.curvature import Jump
@@ -36,6 +36,7 @@ def subspace(
     samples: int | None = SAMPLES,
     seed: int = 0,
     device: str = "auto",
+    memory: int = MEMORY,
     listener: Listener = lambda: None,
 ) -> Eigenpairs:
     """The ``count`` largest eigenvalues and their eigenvectors (count, P), orthonormal.
@@ -47,10 +48,11 @@ def subspace(
         LandscapeError: no such row, or no convergence.
     """
     [row] = checked_rows(trajectory, [row])
-    hessian = sampled(problem, samples, seed=seed, device=device)
+    hessian = sampled(problem, samples, seed=seed, device=device, memory=memory)
     hessian.move(trajectory.row_weights(row), trajectory.buffers(row))
     told = _Told(hessian, listener)
-    return top(told, min(count, hessian.size), tolerance=TOLERANCE, seed=seed)
+    count = min(count, hessian.size)
+    return top(told, count, tolerance=TOLERANCE, seed=seed, memory=hessian.of_vectors)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def jump(
     samples: int | None = SAMPLES,
     seed: int = 0,
     device: str = "auto",
+    memory: int = MEMORY,
     listener: Listener = lambda: None,
 ) -> Jump:
     """Whether curvature fell from row ``first`` to ``last``, and along what the weights left.
@@ -119,6 +122,7 @@ def jump(
             samples=samples,
             seed=seed,
             device=device,
+            memory=memory,
             listener=listener,
         )
 

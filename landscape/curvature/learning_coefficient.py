@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 
 from landscape.curvature import langevin
 from landscape.curvature.density import trace_of
-from landscape.curvature.hessian import Hessian
+from landscape.curvature.hessian import MEMORY, Hessian
 from landscape.curvature.krylov import Eigenpairs, Products, iterate, search
 from landscape.curvature.langevin import Slopes, Tempering
 from landscape.errors import LandscapeError
@@ -87,6 +87,7 @@ def measure(
     controls: bool = True,
     seed: int = 0,
     device: str = "auto",
+    memory: int = MEMORY,
     listener: Listener = lambda done, total: None,
 ) -> LearningCoefficient:
     """The coefficient at the floors beneath some rows, three spread over the run unless given.
@@ -113,9 +114,17 @@ def measure(
         if rows is None
         else checked_rows(trajectory, rows)
     )
-    told = _Spent(listener, Hessian(problem, device=device).samples, len(rows), batch_size)
+    told = _Spent(
+        listener, Hessian(problem, device=device, memory=memory).samples, len(rows), batch_size
+    )
     around = Surroundings(
-        problem, chains=chains, batch_size=batch_size, seed=seed, device=device, told=told
+        problem,
+        chains=chains,
+        batch_size=batch_size,
+        seed=seed,
+        device=device,
+        memory=memory,
+        told=told,
     )
     floors = [around.floor(trajectory.row_weights(row), trajectory.buffers(row)) for row in rows]
     is_entropy = problem.loss is cross_entropy
@@ -236,13 +245,15 @@ class Surroundings:
         batch_size: int = BATCH,
         seed: int = 0,
         device: str = "auto",
+        memory: int = MEMORY,
         indices: torch.Tensor | None = None,
         told: Callable[[int], None] = lambda samples: None,
     ) -> None:
         """Take the mean over the samples with these indices, all unless given."""
         self._problem, self._chains, self._seed, self._device = problem, chains, seed, device
         self._told = told
-        self.hessian = Hessian(problem, device=device)
+        self.hessian = Hessian(problem, device=device, memory=memory)
+        self._of_vectors = self.hessian.of_vectors
         self._indices = torch.arange(self.hessian.samples) if indices is None else indices
         if indices is not None:
             self.hessian.select(indices)
@@ -253,7 +264,7 @@ class Surroundings:
                 f"got {self.samples}"
             )
         self.batch_size = min(batch_size, self.samples)
-        self._batches = Hessian(problem, device=device)
+        self._batches = Hessian(problem, device=device, memory=memory)
         self._evaluator = Evaluator(problem, next(self.hessian.model.parameters()).device)
         self._generator = torch.Generator().manual_seed(seed)
         self._moving = self.hessian.embedded(np.ones(self.hessian.block.size))
@@ -268,6 +279,7 @@ class Surroundings:
             batch_size=self.batch_size,
             seed=self._seed,
             device=self._device,
+            memory=self.hessian.memory,
             indices=self._indices[drawn].sort().values,
             told=self._told,
         )
@@ -294,14 +306,21 @@ class Surroundings:
     def top(self, floor: Floor) -> float:
         """The largest eigenvalue."""
         self.hessian.move(floor.weights, floor.buffers)
-        return float(search(self.hessian.block, 1, products=KRYLOV, seed=self._seed).values[-1])
+        return self._top(KRYLOV)
 
     def spectrum(self, floor: Floor, tempering: Tempering) -> FloorSpectrum:
         """The null, from the largest eigenpairs and the density of the rest."""
         self.hessian.move(floor.weights, floor.buffers)
         block = self.hessian.block
         count = min(KNOWN, block.size)
-        krylov = search(block, count, products=KRYLOV, tolerance=1e-4, seed=self._seed)
+        krylov = search(
+            block,
+            count,
+            products=KRYLOV,
+            tolerance=1e-4,
+            seed=self._seed,
+            memory=self._of_vectors,
+        )
         kept = slice(len(krylov.values) - count, None)
         pairs = Eigenpairs(krylov.values[kept], krylov.vectors(kept))
         flat, lowest = tempering.tether / tempering.strength, float(krylov.values[0])
@@ -314,11 +333,11 @@ class Surroundings:
                 probes=PROBES,
                 steps=NODES,
                 seed=self._seed,
+                memory=self._of_vectors,
             )
         slope = floor.gradient[self._moving > 0]
-        return FloorSpectrum(
-            float(pairs.values[-1]), lowest, null, error, _slack(block, slope, tempering)
-        )
+        slack = _slack(block, slope, tempering, self._of_vectors)
+        return FloorSpectrum(float(pairs.values[-1]), lowest, null, error, slack)
 
     def estimate(
         self,
@@ -424,15 +443,20 @@ class Surroundings:
 
     def _steepest(self, floor: Floor, point: Floats) -> float:
         self.hessian.move(point, floor.buffers)
-        return float(search(self.hessian.block, 1, products=10, seed=self._seed).values[-1])
+        return self._top(10)
+
+    def _top(self, products: int) -> float:
+        block, memory = self.hessian.block, self._of_vectors
+        found = search(block, 1, products=products, seed=self._seed, memory=memory)
+        return float(found.values[-1])
 
 
-def _slack(block: Products, slope: Floats, tempering: Tempering) -> float:
+def _slack(block: Products, slope: Floats, tempering: Tempering, memory: int) -> float:
     """½ (nβ)² g'(nβH + γ)⁻¹ g, by Lanczos from g; infinite where that isn't positive definite."""
     length = float(np.linalg.norm(slope))
     if length == 0:
         return 0.0
-    for krylov in iterate(block, slope, most=NODES):
+    for krylov in iterate(block, slope, most=NODES, memory=memory):
         found = krylov
     curved = np.asarray(tempering.curvature(found.values))
     if curved.min() <= 0:

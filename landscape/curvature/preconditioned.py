@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.curvature.hessian import SAMPLES, sampled
+from landscape.curvature.hessian import MEMORY, SAMPLES, sampled
 from landscape.curvature.krylov import Products, search
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
@@ -160,6 +160,7 @@ def measure(
     samples: int | None = SAMPLES,
     seed: int = 0,
     device: str = "auto",
+    memory: int = MEMORY,
     listener: Listener = lambda done, total: None,
 ) -> PreconditionedSharpness:
     """The top eigenvalue where the optimizer's state was recorded: best, onset, end.
@@ -170,7 +171,7 @@ def measure(
         LandscapeError: an optimizer without a diagonal, no state, or curvature can't be had.
     """
     where = rows_with_state(trajectory) if rows is None else checked_rows(trajectory, rows)
-    hessian = sampled(problem, samples, seed=seed, device=device)
+    hessian = sampled(problem, samples, seed=seed, device=device, memory=memory)
     total = length(problem.train)
     rates = trajectory.scalars()["learning_rate"]
     moving = hessian.embedded(np.ones(hessian.block.size)) > 0
@@ -181,8 +182,10 @@ def measure(
         # What no gradient reached yet is divided by epsilon; what is constant doesn't count.
         scale = np.where(moving, optimizer.diagonal(trajectory.moments(step)) ** -0.5, 0.0)
         hessian.move(trajectory.row_weights(row), trajectory.buffers(row))
-        krylov = search(Rescaled(hessian, scale, optimizer.decay), 1, products=PRODUCTS, seed=seed)
-        plain = search(hessian.block, 1, products=PRODUCTS, seed=seed)
+        krylov, plain = (
+            search(matrix, 1, products=PRODUCTS, seed=seed, memory=hessian.of_vectors)
+            for matrix in (Rescaled(hessian, scale, optimizer.decay), hessian.block)
+        )
         bound = optimizer.bound(float(rates[step - 1]), total)
         found.append((krylov.values[-1], krylov.residuals[-1], bound, plain.values[-1]))
     listener(len(where), len(where))

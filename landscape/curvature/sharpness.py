@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from landscape.curvature.hessian import Hessian
+from landscape.curvature.hessian import MEMORY, Hessian
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length
@@ -30,6 +30,7 @@ def measure(
     weight_decay: float = 0.0,
     seed: int = 0,
     device: str = "auto",
+    memory: int = MEMORY,
     dtype: torch.dtype | None = None,
     listener: Listener = lambda done, total: None,
 ) -> Sharpness:
@@ -55,7 +56,12 @@ def measure(
     drawn = [torch.randperm(total, generator=generator)[:batch_size] for _ in range(batches)]
     # One graph a batch: BatchNorm's statistics are the whole batch's.
     hessian = Hessian(
-        problem, device=device, dtype=dtype, batch_size=batch_size, batch_statistics=True
+        problem,
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        batch_statistics=True,
+        memory=memory,
     )
     found = []
     for done, row in enumerate(rows):

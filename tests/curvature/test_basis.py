@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
+
 import numpy as np
 import pytest
 
 from landscape.curvature import basis as bases
 from landscape.curvature.basis import InMemory, OnDisk, basis
 from landscape.curvature.krylov import top
+
+from ..cli.mounts import script
 
 SIZE = 700
 
@@ -22,9 +27,54 @@ def rows() -> np.ndarray:
     return np.linalg.qr(np.random.default_rng(0).standard_normal((SIZE, 5)))[0].T
 
 
-def test_vectors_that_take_more_than_the_memory_are_in_a_file():
+def test_vectors_that_take_more_than_the_memory_are_in_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert isinstance(basis(10, SIZE, memory=8 * 10 * SIZE), InMemory)
-    assert isinstance(basis(10, SIZE, memory=8 * 10 * SIZE - 1), OnDisk)
+    with pytest.warns(UserWarning, match="temporary file") as said:
+        kept = basis(10, SIZE, memory=8 * 10 * SIZE - 1)
+    assert isinstance(kept, OnDisk)
+    assert [str(one.message) for one in said] == [
+        "10 vectors of 700 weights, of which eigenvalues are made, take 28 kB in a temporary file "
+        f"in {tmp_path}; TMPDIR names another folder"
+    ]
+    kept.put(9, np.ones(SIZE))
+    # It has no name while it is used: whatever kills the process leaves nothing.
+    assert list(tmp_path.iterdir()) == []
+
+
+VECTORS = """
+import os, sys, warnings
+import numpy as np
+from landscape.curvature.basis import OnDisk
+from landscape.errors import LandscapeError
+warnings.simplefilter("ignore")
+def tried(vectors):
+    try:
+        kept = OnDisk(vectors, 100_000)
+        open(os.environ["TMPDIR"] + "/other", "wb").write(bytes(600_000))
+        kept.put(0, np.ones(100_000))
+        kept.put(1, np.ones(100_000))
+    except LandscapeError as error:
+        print(error)
+tried(3)
+tried(2)
+"""
+
+
+def test_a_folder_without_room_is_said_before_and_meanwhile(tmp_path):
+    """One that is too small for the vectors, and one that something else fills."""
+    code = tmp_path / "code.py"
+    code.write_text(VECTORS)
+    place = tmp_path / "small"
+    lines = f"TMPDIR='{place}' '{sys.executable}' '{code}'; ls -A"
+    done = script(place, lines, size="1000k")
+    assert done.stdout.splitlines() == [
+        "eigenvalues of 100,000 weights need 1.2 MB for vectors in the folder for temporary files, "
+        f"{place}, got 1.02 MB free; name another one in TMPDIR",
+        "eigenvalues of 100,000 weights need 800 kB for vectors in the folder for temporary files, "
+        f"{place}, got no space left on device; name another one in TMPDIR",
+        "other",
+    ], done.stderr
 
 
 @pytest.mark.parametrize(("memory", "precision"), [(10**6, 1e-14), (0, 1e-6)])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from landscape.curvature.hessian import MEMORY
 from landscape.diagnose.session.siblings import Siblings
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.interventions import NO_PLAN, InterventionPlan
@@ -33,6 +34,8 @@ class Context:
     siblings: Siblings
     curve: bool = False
     """Whether curves are trained between floors that no straight line connects."""
+    memory: int = MEMORY
+    """Bytes that curvature's graphs may take, and, a quarter of it, Lanczos' vectors."""
     only: frozenset[str] = frozenset()
     """Parts that are to be measured; of others what was measured before is used."""
     fingerprint: str = ""

@@ -34,7 +34,8 @@ def seconds(context: Context, parts: Mapping[str, PartRow]) -> Mapping[str, floa
 
 def product(context: Context) -> float:
     """Seconds of a Hessian-vector product a sample, timed on a few samples."""
-    hessian = sampled(context.subject.problem, min(TIMED, context.subject.samples))
+    few = min(TIMED, context.subject.samples)
+    hessian = sampled(context.subject.problem, few, memory=context.memory)
     vector = np.ones(hessian.size)
     for _ in range(WARM):
         hessian @ vector

@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 from landscape import cluster
+from landscape.curvature.hessian import MEMORY
 from landscape.diagnose.course import course_of
 from landscape.diagnose.motion import window
 from landscape.diagnose.session import costs, gather, kept, measuring, siblings
@@ -73,6 +74,7 @@ class Diagnosis:
         orders: int = after_escape.ORDERS,
         after: int | None = None,
         again: str | Remaker | None = None,
+        memory: int = MEMORY,
         thresholds: Thresholds | None = None,
     ) -> None:
         """Read the run's losses and decide on the interventions; nothing is measured yet.
@@ -94,6 +96,8 @@ class Diagnosis:
                 on; by default the last half, after any escape.
             again: of a run of your own loop, what makes its optimizer: a function that takes the
                 model and gives the optimizer and the batch size, or ``FILE.py:function``.
+            memory: bytes that what is measured may take at a time beside the model, the data and
+                some vectors of weights.
             thresholds: where the verdict draws its lines.
 
         Raises:
@@ -118,6 +122,7 @@ class Diagnosis:
             course,
             others,
             curve,
+            memory,
             only=self.only,
             fingerprint=kept.fingerprint(self.subject),
         )

@@ -61,6 +61,7 @@ def measure_jump(context: Context, told: Told) -> Jump:
         peak=peak,
         count=SUBSPACE,
         samples=SOME,
+        memory=context.memory,
         listener=counted(told, 2 * jumps.PRODUCTS),
     )
 
@@ -107,6 +108,7 @@ def _split(context: Context, rows: NDArray[np.int64], told: Told) -> Mapping[str
             subject.trajectory.row("final"),
             count=SUBSPACE,
             samples=SOME,
+            memory=context.memory,
             listener=counted(told, jumps.PRODUCTS),
         )
         found = distances.measure(subject.trajectory, rows=rows, subspace=pairs.vectors)

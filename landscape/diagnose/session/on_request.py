@@ -19,7 +19,9 @@ from landscape.store.measured.instability import Instability
 def _by_layer(context: Context, told: Told) -> LayerCurvature:
     subject = context.subject
     rows = rows_in_time(context, LANDMARKS)
-    return by_layer.measure(subject.problem, subject.trajectory, rows, listener=share(told))
+    return by_layer.measure(
+        subject.problem, subject.trajectory, rows, memory=context.memory, listener=share(told)
+    )
 
 
 def _by_layer_cost(context: Context) -> float:
@@ -34,7 +36,9 @@ BY_LAYER = PartRow(_by_layer, options=onset_row, cost=_by_layer_cost, on_request
 
 def _coefficient(context: Context, told: Told) -> LearningCoefficient:
     subject = context.subject
-    return learning_coefficient.measure(subject.problem, subject.trajectory, listener=share(told))
+    return learning_coefficient.measure(
+        subject.problem, subject.trajectory, memory=context.memory, listener=share(told)
+    )
 
 
 def _coefficient_cost(context: Context) -> float:

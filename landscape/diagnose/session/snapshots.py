@@ -41,7 +41,9 @@ ROW_PRODUCTS, ROW_LOSSES = 37, 32
 def _units(context: Context, told: Told) -> Units:
     subject = context.subject
     rows = spread(subject.trajectory, most=IN_TIME)
-    return units.measure(subject.problem, subject.trajectory, rows, listener=share(told))
+    return units.measure(
+        subject.problem, subject.trajectory, rows, memory=context.memory, listener=share(told)
+    )
 
 
 UNITS = PartRow(
@@ -121,7 +123,7 @@ def with_onset(context: Context, rows: int) -> int:
 def _curvature(context: Context, told: Told) -> Curvature:
     subject, rows = context.subject, rows_in_time(context, LANDMARKS)
     return along_run.measure_curvature(
-        subject.problem, subject.trajectory, rows, listener=share(told)
+        subject.problem, subject.trajectory, rows, memory=context.memory, listener=share(told)
     )
 
 
@@ -146,6 +148,7 @@ def _sharpness(context: Context, told: Told) -> Sharpness:
         batch_size=setup.batch_size,
         batches=SHARP_BATCHES,
         weight_decay=setup.weight_decay,
+        memory=context.memory,
         listener=share(told),
     )
 
@@ -164,7 +167,9 @@ def _preconditioned(context: Context, told: Told) -> PreconditionedSharpness:
     if known is None or known.optimizer == OWN:
         raise LandscapeError("the optimizer's options in a training loop of your own aren't known")
     chosen = Preconditioner(setup.optimizer, known.of_optimizer(), setup.batch_size, setup.clipped)
-    return preconditioned.measure(subject.problem, subject.trajectory, chosen, listener=share(told))
+    return preconditioned.measure(
+        subject.problem, subject.trajectory, chosen, memory=context.memory, listener=share(told)
+    )
 
 
 def _is_preconditioned(context: Context) -> bool:
@@ -189,6 +194,7 @@ def _density(context: Context, told: Told) -> Density:
         subject.trajectory,
         probes=probes,
         steps=steps,
+        memory=context.memory,
         listener=share(told),
     )
 

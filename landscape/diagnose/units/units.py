@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape.curvature.hessian import Hessian
+from landscape.curvature.hessian import MEMORY, Hessian
 from landscape.diagnose.units.dead_units import Layer, UnitWatch
 from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective
@@ -34,6 +34,7 @@ def measure(
     rows: Sequence[int] | None = None,
     *,
     device: str = "auto",
+    memory: int = MEMORY,
     listener: Listener = lambda done, total: None,
 ) -> Units:
     """Dead and saturated units, the outputs' spread, the distance to L0 and the slope at some rows.
@@ -45,7 +46,7 @@ def measure(
         LandscapeError: no such row.
     """
     rows = landmarks(trajectory) if rows is None else checked_rows(trajectory, rows)
-    full = Hessian(problem, device=device)
+    full = Hessian(problem, device=device, memory=memory)
     place = next(full.model.parameters()).device
     samples = Samples(problem.train, place, channels_last=True)
     layout, how = problem.layout, objective(problem)

@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from landscape.diagnose.session import diagnosis, parts
 from landscape.diagnose.session.diagnosis import Diagnosis, conclude, cost, diagnose, measure
 from landscape.diagnose.session.parts import NAMES
 from landscape.diagnose.thresholds import Thresholds
 from landscape.errors import LandscapeError
-from landscape.problem import builtin
+from landscape.problem import Problem, builtin
+from landscape.sgd import Recorder, Settings, steps
 from landscape.store import analysis, read
 from landscape.store.measured.whole import spelled
 
@@ -281,3 +284,33 @@ def test_a_part_of_an_older_version_is_measured_anew(copied):
     assert not steps["units"].kept
     assert steps["distances"].kept
     assert "tensors" in analysis.load(run.folder, "units").values
+
+
+def test_curvature_within_little_memory(tmp_path):
+    """Batches of a few samples, and Lanczos' vectors in files: the same but for rounding."""
+    torch.manual_seed(0)
+    x = torch.randn(48, 4)
+    model = nn.Sequential(nn.Linear(4, 12), nn.Tanh(), nn.Linear(12, 2))
+    problem, settings = Problem(model, (x, (x[:, 0] > 0).long())), Settings(lr=0.3, epochs=12)
+    with Recorder(tmp_path / "run", problem, settings) as recorder:
+        for step in steps(problem, settings):
+            recorder.record(step)
+    run = recorder.run
+    chosen = ("curvature", "density", "curvature_by_layer")
+    whole, _ = measured(run, problem, only=chosen, intervene=False)
+    (run.folder / "analysis.h5").unlink()
+    with pytest.warns(UserWarning, match="temporary file") as said:
+        little, _ = measured(run, problem, only=chosen, intervene=False, memory=20_000)
+    rooms = {text.split()[0] for one in said if "of 86 weights" in (text := str(one.message))}
+    assert rooms == {"30"}  # of each part's iteration
+    found, expected = little.context.measured, whole.context.measured
+    for part, names in {
+        "curvature": ("eigenvalues", "lowest", "gradient_norm", "trace"),
+        "curvature_by_layer": ("top", "whole"),
+    }.items():
+        for name in names:
+            values, exact = (getattr(getattr(one, part), name) for one in (found, expected))
+            np.testing.assert_allclose(values, exact, rtol=1e-4, atol=1e-5)
+    assert found.density is not None
+    assert expected.density is not None
+    np.testing.assert_allclose(found.density.nodes[:, -1], expected.density.nodes[:, -1], rtol=1e-4)
