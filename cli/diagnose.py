@@ -341,7 +341,7 @@ def remedy(
 
 def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
     """A run's diagnosis, nothing of it measured yet."""
-    from landscape.curvature.hessian import MEMORY
+    from landscape.curvature import MEMORY
     from landscape.diagnose import Diagnosis
     from landscape.sgd import problem_of
     from landscape.store import read

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from landscape.curvature import MEMORY
 from landscape.curvature.density import trace
-from landscape.curvature.hessian import MEMORY, SAMPLES, sampled
+from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import search
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem

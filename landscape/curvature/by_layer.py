@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from landscape.curvature import MEMORY
 from landscape.curvature.density import trace
-from landscape.curvature.hessian import MEMORY, SAMPLES, Hessian, sampled
+from landscape.curvature.hessian import SAMPLES, Hessian, sampled
 from landscape.curvature.krylov import search
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length

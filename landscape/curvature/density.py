@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.curvature import MEMORY
 from landscape.curvature.basis import MEMORY as OF_VECTORS
-from landscape.curvature.hessian import MEMORY, SAMPLES, sampled
+from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import Eigenpairs, Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem

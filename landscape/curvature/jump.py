@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.curvature.hessian import MEMORY, SAMPLES, sampled
+from landscape.curvature import MEMORY
+from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import Eigenpairs, Products, top
 from landscape.problem.problem import Problem
 from landscape.store.measured.curvature import Jump

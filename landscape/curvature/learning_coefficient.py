@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from landscape.curvature import langevin
+from landscape.curvature import MEMORY, langevin
 from landscape.curvature.density import trace_of
-from landscape.curvature.hessian import MEMORY, Hessian
+from landscape.curvature.hessian import Hessian
 from landscape.curvature.krylov import Eigenpairs, Products, iterate, search
 from landscape.curvature.langevin import Slopes, Tempering
 from landscape.errors import LandscapeError

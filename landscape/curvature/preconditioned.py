@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.curvature.hessian import MEMORY, SAMPLES, sampled
+from landscape.curvature import MEMORY
+from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import Products, search
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem

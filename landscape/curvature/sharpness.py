@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from landscape.curvature.hessian import MEMORY, Hessian
+from landscape.curvature import MEMORY
+from landscape.curvature.hessian import Hessian
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
 from landscape.problem.samples import length

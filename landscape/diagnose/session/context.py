@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from landscape.curvature.hessian import MEMORY
+from landscape.curvature import MEMORY
 from landscape.diagnose.session.siblings import Siblings
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.interventions import NO_PLAN, InterventionPlan

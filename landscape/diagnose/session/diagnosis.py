@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 from landscape import cluster
-from landscape.curvature.hessian import MEMORY
+from landscape.curvature import MEMORY
 from landscape.diagnose.course import course_of
 from landscape.diagnose.motion import window
 from landscape.diagnose.session import costs, gather, kept, measuring, siblings

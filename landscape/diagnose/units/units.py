@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape.curvature.hessian import MEMORY, Hessian
+from landscape.curvature import MEMORY
+from landscape.curvature.hessian import Hessian
 from landscape.diagnose.units.dead_units import Layer, UnitWatch
 from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective

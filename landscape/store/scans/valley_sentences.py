@@ -223,8 +223,8 @@ def _breaks(valley: Valley) -> Iterator[str]:
         )
     if (lost := int(there.lost.sum())) > 0:
         yield (
-            f"At {counted(lost, 'row')} (triangles) no sharp direction goes on as the one before: the "
-            f"largest |cosine| is below {TRACKED:g}."
+            f"At {counted(lost, 'row')} (triangles) no sharp direction goes on as the one before: "
+            f"the largest |cosine| is below {TRACKED:g}."
         )
 
 
