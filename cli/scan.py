@@ -368,7 +368,6 @@ def scan(
         from landscape.scan.speed.options import Evaluation
         from landscape.store import read
 
-        measures = listed(measure) or GridChoice.measures
         within = 0.0 if exact else tolerance
         request = Request(
             PlaneChoice(
@@ -387,7 +386,7 @@ def scan(
                 spacing=spacing,
                 batchnorm=batchnorm,
             ),
-            GridChoice(size, extent, rise, measures, with_weight_decay),
+            GridChoice(size, extent, rise, _measures(measure), with_weight_decay),
             Evaluation(device, strategy, precision, memory, within, samples, cap),
             save_seconds=save_every,
         )
@@ -411,6 +410,12 @@ def scan(
         with cluster.workers(workers, scheduler) as pool:
             carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
     _tell_more([job.path for one in jobs for job in one])
+
+
+def _measures(asked: Sequence[str] | None) -> tuple[str, ...]:
+    from landscape.scan.request import GridChoice
+
+    return listed(asked) or GridChoice.measures
 
 
 def _check(ctx: typer.Context, request: Request) -> None:

@@ -133,12 +133,7 @@ def measure(
     strength = around.samples / math.log(around.samples)
     if tether is None:
         tether = strength * around.top(floors[last]) / TETHER
-    if not tether > 0:
-        raise LandscapeError(
-            f"the learning coefficient needs a tether above 0, got {tether:g}: the last floor has "
-            "no curvature to choose it by"
-        )
-    tempering = Tempering(strength, tether)
+    tempering = Tempering(strength, _above_zero(tether))
     found = [
         (around.estimate if k in sampled else around.unsampled)(floor, tempering)
         for k, floor in enumerate(floors)
@@ -162,6 +157,15 @@ def measure(
         unit="nats" if is_entropy else "the loss's own, taken for nats",
         checks=checks,
     )
+
+
+def _above_zero(tether: float) -> float:
+    if not tether > 0:
+        raise LandscapeError(
+            f"the learning coefficient needs a tether above 0, got {tether:g}: the last floor has "
+            "no curvature to choose it by"
+        )
+    return tether
 
 
 SEPARATES = (
