@@ -491,6 +491,8 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_shown(one)}" for name, one in value.items()) or "nothing"
     if isinstance(value, list | tuple):
         return " ".join(map(str, value)) or "nothing"
     return (

@@ -151,6 +151,12 @@ def test_a_killed_run_is_told_from_one_at_work(landscape, run):
     lock.release(held)
 
 
+def test_a_killed_run_of_a_loop_of_ones_own_does_not_go_on_by_a_command(landscape, run):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "status": "running", "settings": None}))
+    assert landscape("info", run).out.splitlines()[0] == f"{run}: a run, killed"
+
+
 def test_a_run_that_ends_while_it_is_looked_at_was_not_killed(landscape, run, monkeypatch):
     record = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**record, "status": "running"}))

@@ -8,6 +8,7 @@ import pytest
 
 from landscape.store import read
 from landscape.store.scans import scanfile
+from landscape_cli.settings import user_file
 
 from .conftest import SMALL
 
@@ -219,3 +220,17 @@ def test_what_a_command_prints_is_not_mixed_with_the_note(landscape, settings, t
     result = landscape("info", trained, "--config", settings("[info]\njson = true\n"))
     assert json.loads(result.out)["id"] == read(trained).id
     assert result.err.startswith("landscape: note: from ")
+
+
+@pytest.mark.parametrize("home", [None, "relative"])
+def test_without_a_home_there_is_no_file(monkeypatch, home):
+    def nobody(_):
+        raise KeyError
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative too")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    if home is None:
+        monkeypatch.delenv("HOME", raising=False)
+    else:
+        monkeypatch.setenv("HOME", home)
+    assert user_file() is None

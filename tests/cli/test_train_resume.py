@@ -84,7 +84,18 @@ def test_killed_at_any_moment(whole, tmp_path, seed):
     same(folder, expected)
 
 
-def interrupted(landscape, folder, monkeypatch, *, at=20):
+OWN = """
+import torch
+from landscape.problem import Problem
+
+def net(width=2):
+    x = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    layers = torch.nn.Linear(2, width), torch.nn.Tanh(), torch.nn.Linear(width, 2)
+    return Problem(torch.nn.Sequential(*layers), (x, (x[:, 0] > 0).long()))
+"""
+
+
+def interrupted(landscape, folder, monkeypatch, *, at=20, arguments=SMALL):
     """Ctrl-C while a step is being recorded."""
     real = recorder_module.Recorder.record
 
@@ -96,7 +107,7 @@ def interrupted(landscape, folder, monkeypatch, *, at=20):
     with monkeypatch.context() as patch:
         patch.setattr(recorder_module, "FLUSH_SECONDS", 0.0)
         patch.setattr(recorder_module.Recorder, "record", record)
-        return landscape("train", *SMALL, "-o", folder)
+        return landscape("train", *arguments, "-o", folder)
 
 
 def test_ctrl_c_and_on(landscape, trained, tmp_path, monkeypatch):
@@ -123,6 +134,37 @@ def test_the_same_options_may_be_repeated(landscape, trained, tmp_path, monkeypa
     result = landscape("train", *SMALL, *options, "--resume", folder)
     assert result.code == 0, result.err
     same(folder, trained)
+
+
+def test_a_problem_and_its_settings_may_be_written_otherwise(landscape, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(OWN)
+    arguments = ("--problem", tmp_path / "own.py:net", "--set", "width=3", "--steps", 40)
+    interrupted(landscape, tmp_path / "run", monkeypatch, arguments=arguments)
+    result = landscape("train", "--resume", "run", "--problem", "own.py:net", "--set", "width=4")
+    assert result.err == (
+        "landscape: error: a run goes on with the settings that it began with, run has "
+        "--set width=3, got width=4; drop the option, or train a new run with --output\n"
+    )
+    result = landscape("train", "--resume", "run", "--problem", "own.py:net", "--set", "width = 3")
+    assert result.code == 1  # no name may hold a space
+    result = landscape("train", "--resume", "run", "--problem", "own.py:net", "--set", "width=3")
+    assert result.code == 0, result.err
+    assert read(tmp_path / "run").record["status"] == "finished"
+
+
+def test_data_may_be_named_from_another_folder(landscape, tmp_path, monkeypatch):
+    generator = np.random.default_rng(0)
+    inputs, classes = generator.normal(size=(60, 2)).astype(np.float32), np.arange(60) % 2
+    np.savez(tmp_path / "own.npz", x_train=inputs, y_train=classes)
+    data = f"npz:{tmp_path / 'own.npz'}"
+    arguments = ("--model", "mlp", "--data", data, "--width", 4, "--steps", 40)
+    interrupted(landscape, tmp_path / "run", monkeypatch, arguments=arguments)
+    monkeypatch.chdir(tmp_path)
+    result = landscape("train", "--resume", "run", "--data", "npz:other.npz")
+    assert f"--data {data}, got npz:other.npz; drop the option" in result.err
+    result = landscape("train", "--resume", "run", "--data", "npz:own.npz")
+    assert result.code == 0, result.err
 
 
 @pytest.mark.parametrize(

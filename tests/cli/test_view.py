@@ -40,6 +40,16 @@ def test_without_a_screen_a_page_and_its_path(landscape, scanned):
     assert html.index('"name":"random-final-0"') < html.index('"name":"line-final-0"')
 
 
+def test_lines_alone_are_shown_as_a_page(landscape, scanned, tmp_path):
+    line = shutil.copy(scanned / "scans" / "line-final-0.h5", tmp_path / "line.h5")
+    result = landscape("view", line)
+    assert result.code == 0, result.err
+    assert result.err.splitlines() == [
+        "no planes and no valleys: shown as a page",
+        "no screen here: open the file in a browser",
+    ]
+
+
 def test_a_browser_opens_the_page(landscape, scanned, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setenv("DISPLAY", ":7")

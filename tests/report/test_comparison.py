@@ -11,8 +11,9 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.report import comparison, comparison_page
-from landscape.store import analysis
+from landscape.store import analysis, sweep_folder, sweep_outcomes
 from landscape.store.measured.complexity import LearningCoefficient
+from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
 
 from ..diagnose import planted_parts
 from .conftest import NAMES
@@ -93,6 +94,43 @@ def test_barriers_that_were_measured(runs, error, said):
         "–",
         "nothing to match: its units aren't interchangeable",
     ]
+
+
+def test_a_spread_over_seeds_as_it_was_counted(runs, tmp_path):
+    row, one = comparison.ROWS["seeds"], found(runs)[0]
+
+    def of(folder):
+        run = replace(one.run, folder=folder)
+        return replace(one, material=replace(one.material, run=run))
+
+    assert row.value(one) is None
+    assert row.command(one) == "landscape train --seeds 3 ... (with this run's options)"
+    values = {"lr0.1-seed0": 0, "lr0.1-seed1": 1, "lr0.5-seed0": 0}
+    entries = [
+        {"name": name, "values": {"lr": float(name[2:5]), "seed": seed}}
+        for name, seed in values.items()
+    ]
+    folder = tmp_path / "sweep"
+    sweep_folder.create(folder, varied=["lr", "seed"], arguments=[], threads=1, runs=entries)
+    assert row.value(of(folder / "lr0.1-seed0")) is None
+    assert row.command(of(folder / "lr0.1-seed0")) == f"landscape diagnose {folder}"
+    share, span = OutcomeShare(2, 1.0, 0.16, 1.0), LossSpan(0.25, 0.2, 0.3)
+    swept = tuple(
+        SweptRun(
+            one["name"], one["values"], one["values"]["lr"], "learned", None, "x", "y", 0.2, None
+        )
+        for one in entries
+    )
+    groups = (
+        SweptGroup({"lr": 0.1}, 0.1, 2, {"learned": share}, span, None),
+        SweptGroup({"lr": 0.5}, 0.5, 1, {"learned": share}, span, None),
+    )
+    sweep_outcomes.save(folder, Outcomes("sweep", "id", groups, swept))
+    assert row.value(of(folder / "lr0.1-seed1")) == (
+        "2 seeds: 2 learned; training loss 0.25 (0.2 to 0.3)"
+    )
+    assert row.value(of(folder / "lr0.5-seed0")) is None  # a single one
+    assert row.value(of(folder / "another")) is None
 
 
 @pytest.mark.slow

@@ -138,3 +138,5 @@ def test_losses_that_are_not_positive_or_not_there():
     axes = axes_of([nothing])
     assert axes == SmallAxes(10.0, 0.0, 1.0, log=False)
     assert "lowest unknown, ∞ at the last step" in small(nothing, axes, "#000")
+    never = small(history([np.nan, np.nan]), axes, "#000")
+    assert 'aria-label="Training loss of a: never evaluated"' in never
