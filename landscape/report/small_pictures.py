@@ -66,6 +66,7 @@ def small(history: History, axes: SmallAxes, colour: str) -> Markup:
     """Return a run's training loss by step; dashed: the best constant output's."""
     step, loss = history.evaluated("train_loss")
     kept = np.unique(np.linspace(0, len(step) - 1, POINTS).round().astype(int))
+    kept = kept[: len(step)]  # none of none
     x, y = axes.across(step[kept]), axes.down(loss[kept])
     places = [f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True)]
     parts = []
