@@ -142,8 +142,23 @@ def test_what_was_not_measured_is_not_guessed():
 
 def test_siblings_raise_the_line():
     found = planted.add(planted.run(planted.noisy(planted.decay(200, 0.9), 0), 0.0), end_after=0.89)
-    assert decide(found).name == "learned"
-    assert decide(replace(found, siblings_share=0.95)).name == "suboptimal-plateau"
+    alone, beside = decide(found), decide(replace(found, siblings_share=0.95))
+    assert (alone.name, beside.name) == ("learned", "suboptimal-plateau")
+    assert "siblings_share" not in alone.items
+    assert beside.items["siblings_share"].value == 0.95
+
+
+@pytest.mark.parametrize(("rise", "overfits"), [(0.0, False), (0.02, False), (0.4, True)])
+def test_a_validation_loss_that_rises_stands_beside_the_name(rise, overfits):
+    found = planted.learned(0, 0.0)
+    validation = planted.noisy(planted.decay(200, 0.5), 7, 0.01)
+    validation[100:] += np.linspace(0, rise, 100)
+    found = decide(replace(found, rows=replace(found.rows, validation_loss=validation)))
+    assert found.name == "learned"
+    assert ("overfitting" in found.also) == overfits
+    expected = np.median(validation[-20:]) / validation.min()
+    assert found.items["validation_rise"].value == pytest.approx(expected)
+    assert "validation_rise" not in decide(planted.learned(0, 0.0)).items
 
 
 @pytest.mark.parametrize(

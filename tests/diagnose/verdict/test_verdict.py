@@ -120,6 +120,10 @@ def test_overfitting_whatever_the_outcome():
     assert found.rise == pytest.approx(found.validation_end - 0.5)
     assert found.gap == pytest.approx(found.validation_end - 0.1)
     assert found.accuracy_gap == pytest.approx(0.09)
+    holes = rows.train_loss.copy()
+    holes[30] = np.nan
+    found = overfitting.measure(replace(rows, train_loss=holes))
+    assert (found.step, found.validation_minimum) == (29, pytest.approx(0.501))
     assert overfitting.measure(Rows(step, validation)) is None
     assert overfitting.measure(Rows(step, validation, np.full(100, np.nan))) is None
 
