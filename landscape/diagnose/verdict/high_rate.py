@@ -78,7 +78,7 @@ def stable(asked: Asked) -> Told:
             return unanswered("bounds on curvature are known for plain SGD only")
         return unanswered("curvature as batches see it wasn't measured", measuring("sharpness"))
     if again:
-        curvature.append(f"At this rate {', '.join(again)}.")
+        curvature.append(f"At this rate other batch orders leave: {', '.join(again)}.")
         curvature += ["A tenth of it stays."] if _stays(asked) else []
     return Told(" ".join(curvature), tested(bool(again)))
 
@@ -109,7 +109,7 @@ def _left_again(asked: Asked, start: str) -> str:
     stability = DECIDED[str(said(verdict, f"stability_from_{name}"))]
     where, branches = STARTS[start].page, asked.evidence.measured.branches
     count = sum((b.start, b.kind) == (start, "other-order") for b in branches)
-    return f"{share * count:.0f} of {count} other batch orders leave from {where} ({stability})"
+    return f"{share * count:.0f} of {count} from {where} ({stability})"
 
 
 DECIDED = {

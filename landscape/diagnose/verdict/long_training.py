@@ -145,10 +145,9 @@ def typical(asked: Asked) -> Told:
     if not reference:
         what, reference = "a typical permuted copy", copies.typical.mean if copies.typical else 1.0
     return Told(
-        f"In half its window it goes {percent(distance / reference)} of the way to {what}. To "
-        "compare with: networks of this program's studies on 8×8 digits went 2 to 8 % of the way "
-        "to a matched twin without weight decay, and from a sixth to all of it with "
-        "(docs/science.md)."
+        f"In half its window it goes {percent(distance / reference)} of the way to {what}; "
+        "networks on 8×8 digits went 2 to 8 % to a matched twin without weight decay, a sixth of "
+        "it to all with it (docs/science.md)."
     )
 
 

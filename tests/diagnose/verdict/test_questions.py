@@ -63,10 +63,8 @@ def test_an_escape_is_answered_whole():
     assert "Every loss evaluated since step 500 was away." in said["1.3"][0]
     assert "spiked and came back 5 times" in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
-    assert (
-        "10 of 10 other batch orders leave from the lowest logged loss (unstable)" in said["1.9"][0]
-    )
-    assert "2 of 10 other batch orders leave from before the onset (not clearly" in said["1.9"][0]
+    assert "leave: 10 of 10 from the lowest logged loss (unstable), 2 of 10" in said["1.9"][0]
+    assert "2 of 10 from before the onset (not clearly" in said["1.9"][0]
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
     assert "was 3; this rate bears 2 under noise, 38 without" in said["1.9"][0]
     assert (

@@ -235,9 +235,8 @@ def test_words_for_an_escape():
         "is exactly zero for 5 of 6 parameter tensors, all but "
     )
     assert said(found, "1.9").endswith(
-        "At this rate 10 of 10 other batch orders leave from the lowest logged loss (unstable), 2 "
-        "of 10 other batch orders leave from before the onset (not clearly unstable). A tenth of "
-        "it stays."
+        "At this rate other batch orders leave: 10 of 10 from the lowest logged loss (unstable), 2 "
+        "of 10 from before the onset (not clearly unstable). A tenth of it stays."
     )
     assert said(found, "1.4") == (
         "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it "
