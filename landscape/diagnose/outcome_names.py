@@ -155,7 +155,7 @@ OUTCOMES: dict[str, OutcomeTerm] = {
 """By name, from good to bad: shares of a sweep are stacked in this order."""
 ALSO: dict[str, str] = {
     "early": "It had learned for less than an epoch when it left.",
-    "bouncing": "On the way it jumped above its lowest losses again and again and came back.",
+    "bouncing": "Again and again it jumped up and came back.",
     "catapult": "Once it was catapulted: along the sharpest direction the loss rose and came back "
     "at a flatter place.",
     "overfitting": "It overfits: the validation loss has risen clearly from its minimum.",

@@ -145,9 +145,9 @@ def typical(asked: Asked) -> Told:
     if not reference:
         what, reference = "a typical permuted copy", copies.typical.mean if copies.typical else 1.0
     return Told(
-        f"In half its window it goes {percent(distance / reference)} of the way to {what}; "
-        "networks on 8×8 digits went 2 to 8 % to a matched twin without weight decay, a sixth of "
-        "it to all with it (docs/science.md)."
+        f"In half its window it goes {percent(distance / reference)} of the way to {what} "
+        "(networks on 8×8 digits: 2 to 8 % to a matched twin, a sixth to all of it with weight "
+        "decay; docs/science.md)."
     )
 
 
