@@ -412,7 +412,7 @@ def scan(
     _tell_more([job.path for one in jobs for job in one])
 
 
-def _measures(asked: Sequence[str] | None) -> tuple[str, ...]:
+def _measures(asked: Sequence[str] | None) -> Sequence[str]:
     from landscape.scan.request import GridChoice
 
     return listed(asked) or GridChoice.measures

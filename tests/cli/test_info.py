@@ -13,6 +13,7 @@ from landscape.problem import builtin
 from landscape.sgd import Recorder, Settings, resume, steps
 from landscape.store import lock, read
 from landscape.store.scans import scanfile
+from landscape_cli import info
 
 from .conftest import MEASURE
 
@@ -77,13 +78,35 @@ def test_counts_that_a_record_lacks_are_unknown(landscape, run):
     assert lines[4] == "                 114 parameters, an unknown number of samples"
 
 
+def test_events_are_listed():
+    events = [{"name": "spike", "first": k, "last": k, "trigger": ""} for k in range(42)]
+    events[0] = {"name": "plateau", "first": 0, "last": 1200, "trigger": ""}
+    lines = list(info._events({"events": events}))
+    assert lines[:2] == [
+        "  events         plateau: steps 0 to 1,200",
+        "                 spike: step 1",
+    ]
+    assert len(lines) == 41
+    assert lines[-1] == "                 and 2 more: --json lists all"
+    assert list(info._events({"events": None})) == []
+
+
 def test_a_run_as_json(landscape, run):
     landscape(*MEASURE, run, "--plane", "line", "--size", 3, "-q")
     found = strict(landscape("info", run, "--json").out)
     trajectory = read(run).trajectory
     assert found["kind"] == "run"
     assert found["settings"]["lr"] == 0.3
-    end = found["losses"]["end"]
+    lowest, end = (found["losses"][place] for place in ("lowest_logged", "end"))
+    assert found["best"] == {
+        "step": lowest["step"],
+        "train_loss": pytest.approx(lowest["train_loss"]),
+        "scan": "",
+    }
+    assert (
+        f"  best           train loss {lowest['train_loss']:.4g} at step {lowest['step']}, the "
+        "lowest of all recorded weights; training logged it\n"
+    ) in landscape("info", run).out
     assert end["step"] == 64
     assert end["train_loss"] == trajectory.measures["train_loss"][-1]
     assert found["snapshots"]["count"] == len(trajectory.step)
