@@ -148,6 +148,15 @@ def test_siblings_raise_the_line():
     assert beside.items["siblings_share"].value == 0.95
 
 
+@pytest.mark.parametrize("start", ["best", "end"])
+def test_a_floor_from_one_place_alone_says_nothing(start):
+    found = planted.hotter(0, 0.0)
+    branches = [one for one in found.measured.branches if one.start == start]
+    decided = decide(planted.changed(found, branches=branches))
+    assert decided.name == "escaped"
+    assert not {"floor_best", "floor_end"} & set(decided.items)
+
+
 @pytest.mark.parametrize(("rise", "overfits"), [(0.0, False), (0.02, False), (0.4, True)])
 def test_a_validation_loss_that_rises_stands_beside_the_name(rise, overfits):
     found = planted.learned(0, 0.0)
