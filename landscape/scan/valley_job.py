@@ -77,6 +77,11 @@ class SliceAtHand:
             yield _counted(self.before, line)
         self.engine.choosing_seconds = 0.0  # that is counted now
 
+    def release(self) -> None:
+        """Let go of everything, before another slice is made."""
+        self.engine.release()
+        vars(self).clear()
+
 
 @dataclass(frozen=True)
 class ValleyJob:
@@ -240,7 +245,7 @@ class ValleyJob:
                 # As in a scan that goes on here.
                 self._recorded(valley, number)
         if at_hand is not None:
-            at_hand.engine.release()
+            at_hand.release()
         found = refinement.finish(valley)
         assert found.certificate is not None
         yield replace(found, held_out=len(found.certificate.xy), subset={})
@@ -264,7 +269,7 @@ class ValleyJob:
         if last is not None:
             if last.number == number:
                 return last
-            last.engine.release()
+            last.release()
         sheet = self._sheet(valley, number)
         engine = self._engine(sheet.plane, valley, pool)
         curvature = self._curvature(sheet.plane) if self.further else None
