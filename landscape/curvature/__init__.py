@@ -7,4 +7,4 @@ them. `bounds` are the curvatures up to which SGD is stable, and know no torch.
 """
 
 MEMORY = 2**30
-"""Bytes that the graphs of products take at most, unless told otherwise."""
+"""Bytes that graphs and an iteration's vectors take at most, unless told otherwise."""

@@ -34,7 +34,7 @@ class KeptVectors(Protocol):
         """Keep a vector as this row, and return it as it is kept."""
 
     def outside(self, count: int, vector: Floats) -> Floats:
-        """What of a vector is orthogonal to the first ``count`` rows."""
+        """What of a vector, which may be overwritten, is orthogonal to the first ``count`` rows."""
 
     def combined(self, weights: Floats) -> NDArray[Any]:
         """The sums (k, P) of the first n rows by ``weights`` (k, n)."""
@@ -121,14 +121,13 @@ class OnDisk:
 
     def outside(self, count: int, vector: Floats) -> Floats:
         """What of a vector is orthogonal to the first ``count`` rows."""
-        found = vector.copy()
         for _ in range(2):
             along = np.zeros(count)
             for columns, rows in self._blocks(count):
-                along += rows @ found[columns]
+                along += rows @ vector[columns]
             for columns, rows in self._blocks(count):
-                found[columns] -= along @ rows
-        return found
+                vector[columns] -= along @ rows
+        return vector
 
     def combined(self, weights: Floats) -> NDArray[Any]:
         """The sums (k, P) of the first n rows by ``weights`` (k, n), in float32."""

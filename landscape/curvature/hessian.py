@@ -27,7 +27,7 @@ from landscape.problem.modes import evaluating
 from landscape.problem.objective import LOSS
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Batch, Samples, drawn, length
-from landscape.problem.weights import Buffers, Layout, Parameter, load_buffers, tied
+from landscape.problem.weights import Buffers, Layout, Parameter, load_buffers, reals, tied
 from landscape.store.scans.records import Floats
 
 BATCH = 512
@@ -42,7 +42,7 @@ class Hessian:
 
     Eval mode, without augmentation or weight decay. BatchNorm's statistics are constants. A
     product is a double backward pass over all samples, batch by batch: about five forward passes,
-    and the memory of one batch's graph; a batch is made smaller where that is more than ``memory``.
+    and the memory of one batch's graph; a batch is made smaller where ``memory`` has less.
     From the second product at the same weights on it is three, where the graphs of all samples
     take no more: they are kept until the next move.
     Tensors that directions don't move (``Layout.moving``) have zeros.
@@ -61,7 +61,8 @@ class Hessian:
     ) -> None:
         """Copy the model; ``samples`` takes that many from the front instead of all of them.
 
-        ``memory`` is what graphs may take, in bytes, as far as that is known before.
+        ``memory`` is what graphs and, a quarter of it, an iteration's vectors may take, in bytes,
+        as far as that is known before.
 
         With ``batch_statistics`` BatchNorm normalizes by the batch, as in training, and the
         derivatives go through its mean and variance.
@@ -103,6 +104,11 @@ class Hessian:
     def of_vectors(self) -> int:
         """Bytes that an iteration's vectors may take in memory."""
         return self.memory // OF_VECTORS
+
+    @property
+    def _of_graphs(self) -> int:
+        """The other bytes: what a batch's graph may take, and those that are kept together."""
+        return self.memory - self.of_vectors
 
     @property
     def block(self) -> Products:
@@ -153,7 +159,7 @@ class Hessian:
         """The mean loss and its gradient (P,)."""
         loss, total = 0.0, torch.zeros_like(self._vector)
         for share in self._shares():
-            total += self._flat(torch.autograd.grad(share, self._trained, materialize_grads=True))
+            self._add(total, torch.autograd.grad(share, self._trained, materialize_grads=True))
             loss += float(share.detach())
         return loss, _floats(total)
 
@@ -175,18 +181,15 @@ class Hessian:
             check, again = self.products == 0, bool(self._kept)
             within = self._trained[chosen]
             curved = _second(slopes[chosen], within, parts, check=check, again=again)
-            total += self._flat(self._with_zeros(curved, chosen))
+            self._add(total, curved, chosen)
         self.products += 1
         self._here += 1
         return _floats(total)
 
-    def _with_zeros(self, parts: Sequence[Tensor], chosen: slice) -> Sequence[Tensor]:
-        """Tensors of all that moves from those of the chosen ones."""
-        if len(parts) == len(self._trained):
-            return parts
-        found = [torch.zeros_like(tensor) for tensor in self._trained]
-        found[chosen] = parts
-        return found
+    def _add(self, total: Tensor, parts: Sequence[Tensor], chosen: slice = slice(None)) -> None:
+        """Add tensors of the chosen moving ones to their places in a vector (P,)."""
+        for place, part in zip(self._tied.layout.moving[chosen], parts, strict=True):
+            total[place.slice] += reals(part).to(total.dtype)
 
     def _forget(self) -> None:
         self._kept, self._here = [], 0
@@ -194,7 +197,7 @@ class Hessian:
     def _slopes(self) -> Iterator[Sequence[Tensor]]:
         """Each batch's gradient, with its graph."""
         size = self._size
-        if self._here == 1 and self._graph_bytes(size) <= self.memory:
+        if self._here == 1 and self._graph_bytes(size) <= self._of_graphs:
             self._kept = [_first(share, self._trained) for share in self._shares(size)]
         if self._kept:
             yield from self._kept
@@ -207,7 +210,7 @@ class Hessian:
         if self._by_batch or self._objective.fixed is not None:
             return self._batch_size  # its samples belong together
         size = min(self._batch_size, self.samples)
-        while size > 1 and self._graph_bytes(size, size) > self.memory:
+        while size > 1 and self._graph_bytes(size, size) > self._of_graphs:
             size = (size + 1) // 2
         return self._batch_size if size == self.samples else size
 
@@ -261,13 +264,6 @@ class Hessian:
         else:
             for number, indices in enumerate(torch.split(self._selected, size)):
                 yield self._samples.batch(indices, number)
-
-    def _flat(self, parts: Sequence[Tensor]) -> Tensor:
-        found, places = iter(parts), self._tied.layout.parameters
-        return self._tied.joined(
-            next(found) if place.moves else torch.zeros_like(tensor)
-            for place, tensor in zip(places, self._tied.parameters, strict=True)
-        )
 
 
 class HessianBlock:

@@ -88,7 +88,7 @@ class Krylov:
         return self.basis.combined(self.coordinates[:, chosen].T)
 
     def outside_of(self, vector: Floats) -> Floats:
-        """What of a vector (P,) is orthogonal to the space."""
+        """What of a vector (P,), which may be overwritten, is orthogonal to the space."""
         return self.basis.outside(len(self.values), vector)
 
     def has_all(self, count: int) -> bool:

@@ -40,7 +40,8 @@ def hessian(
     the tensors that move (``problem.layout``), where some don't. Both have
     length 1; the sign is the one that makes an eigenvector's largest entry positive. ``seed`` is
     where the iteration starts. Costs some fifty Hessian-vector products;
-    graphs take at most ``memory`` (bytes), the iteration's vectors a quarter of it, or a file.
+    graphs take at most three quarters of ``memory`` (bytes), the iteration's vectors the rest, or a
+    file.
 
     Raises:
         LandscapeError: no such weights, or curvature can't be had.

@@ -39,7 +39,7 @@ def measure(
     """Function-space distances between some rows, in eval mode.
 
     One forward pass of the data for each row, batch by batch, so that the memory is that of one
-    batch's outputs at all rows.
+    batch's outputs at all rows, and of one row's weights.
 
     Args:
         rows: of the trajectory; ten unless given, spread evenly, `landmarks` among them.
@@ -49,7 +49,10 @@ def measure(
         LandscapeError: no such row, or no such data.
     """
     rows = spread(trajectory, most=ROWS) if rows is None else checked_rows(trajectory, rows)
-    states = [(trajectory.row_weights(row), trajectory.buffers(row)) for row in rows]
+    # Read again for each batch: all rows' weights together may be more than there is memory for.
+    states = [
+        lambda row=row: (trajectory.row_weights(row), trajectory.buffers(row)) for row in rows
+    ]
     sums, done = _summed(problem, states, data, device, listener)
     sums /= done
     return Functions(trajectory.step[rows], sums[0], sums[1], np.sqrt(sums[2]), done, data)
@@ -67,13 +70,14 @@ def disagreement(problem: Problem, networks: Sequence[Network]) -> Floats:
     Raises:
         LandscapeError: the model doesn't take one tensor and give one.
     """
-    sums, done = _summed(problem, networks, "training", "auto")
+    states = [lambda network=network: network for network in networks]
+    sums, done = _summed(problem, states, "training", "auto")
     return np.asarray(sums[0] / done)
 
 
 def _summed(
     problem: Problem,
-    states: Sequence[Network],
+    states: Sequence[Callable[[], Network]],
     data: str,
     device: str,
     listener: Listener = lambda done, total: None,
@@ -93,7 +97,8 @@ def _summed(
     with how.measuring(model):
         for batch in samples.numbered(how.size(BATCH)):
             outputs, targets = [], batch.content[1]
-            for weights, buffers in states:
+            for state in states:
+                weights, buffers = state()
                 copy.move(weights)
                 load_buffers(model, buffers)
                 with how.seeded(batch):
