@@ -20,6 +20,8 @@ PROBLEM = "landscape.problem.language:random_tokens"
 SNAPSHOTS = 20
 TILE = 256 * 2**20
 """Bytes that evaluating may take: ``--memory`` of scans and diagnoses."""
+BUDGET = "5min"
+"""Of a diagnosis: parts that would take longer together are left out."""
 VECTORS = 4
 """So many vectors of P numbers beside the model are allowed."""
 OF_TRAINING = 10
@@ -99,7 +101,7 @@ def commands(size: str, folder: Path, points: int, samples: int) -> Iterator[Siz
     settings = (f'size="{size}"', f"samples={samples}")
     problem = ("--problem", PROBLEM, *(word for one in settings for word in ("--set", one)))
     run, imported = str(folder / "run"), str(folder / "imported")
-    few = str(min(points, 9))
+    few, grid = str(min(points, 9)), f"{points}×{points}"
 
     def scan(where: str, plane: str, count: str, *more: str) -> tuple[str, ...]:
         memory = ("--memory", str(TILE), "--quiet")
@@ -119,9 +121,11 @@ def commands(size: str, folder: Path, points: int, samples: int) -> Iterator[Siz
         TILE + RECORDED,
         OF_TRAINING,
     )
+    yield SizedCommand(
+        f"scan random of it, {grid}", scan(str(folder / "part"), "random", str(points))
+    )
     weights = str(folder / "weights.pt")
     yield SizedCommand("import", ("import", weights, *problem, "--quiet", "-o", imported))
-    grid = f"{points}×{points}"
     yield SizedCommand(f"scan random, {grid}", scan(imported, "random", str(points)))
     some = ("--parameters", "blocks.0.*", "--name", "some")
     yield SizedCommand(
@@ -130,7 +134,8 @@ def commands(size: str, folder: Path, points: int, samples: int) -> Iterator[Siz
     yield SizedCommand(f"scan valley, {grid}", scan(run, "valley", str(points)))
     yield SizedCommand(f"scan hessian, {few}×{few}", scan(imported, "hessian", few))
     yield SizedCommand(f"scan pca, {few}×{few}", scan(run, "pca", few))
-    diagnosis = ("diagnose", run, "--no-intervene", "--memory", str(TILE), "--quiet")
+    bounds = ("--memory", str(TILE), "--budget", BUDGET)
+    diagnosis = ("diagnose", run, "--no-intervene", *bounds, "--quiet")
     yield SizedCommand("diagnose --no-intervene", diagnosis)
 
 

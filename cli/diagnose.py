@@ -117,7 +117,8 @@ def diagnose(
         typer.Option(
             metavar="TIME",
             help="Where a run stayed, train replicas for as long as its window, as many as decide "
-            "how it moves, if they take no longer than this together (90s, 10min, 2h; 0: never).",
+            "how it moves, if they take no longer than this together (90s, 10min, 2h; 0: never). "
+            "Where it is given, parts of a run that would take longer aren't measured either.",
         ),
     ] = BUDGET,
     orders: Annotated[
@@ -215,6 +216,7 @@ def diagnose(
         curve=curve,
         workers=workers,
         scheduler=scheduler,
+        measuring=_typed(ctx, "budget", parse_duration(budget, "--budget")),
         memory=None if memory is None else parse_size(memory, "memory"),
         thresholds=thresholds(threshold or ()),
         problem=problem,
@@ -229,6 +231,12 @@ def diagnose(
         diagnose_run(path, choice, evidence=evidence, json=json)
 
 
+def _typed(ctx: typer.Context, name: str, value: float) -> float | None:
+    """The value of an option that was typed, and isn't zero; else None."""
+    source = ctx.get_parameter_source(name)
+    return value if value and source is not None and source.name == "COMMANDLINE" else None
+
+
 def _note_idle(ctx: typer.Context, *, sweep: bool) -> None:
     """Say which options change nothing beside others."""
     options = ctx.params
@@ -237,8 +245,9 @@ def _note_idle(ctx: typer.Context, *, sweep: bool) -> None:
     if only and "interventions" not in only:
         intervenes = False
     if not intervenes and "instability" not in only:
-        note_idle(ctx, ["epochs", "budget", "orders", "again"], "where nothing is trained")
-    elif options["epochs"] is not None:
+        idle = ["epochs", "orders", "again", *(["budget"] if sweep else [])]
+        note_idle(ctx, idle, "where nothing is trained")
+    elif sweep and options["epochs"] is not None:
         note_idle(ctx, ["budget"], "beside --epochs")
     if options["json"]:
         note_idle(ctx, ["evidence"], "beside --json, which has all of it")
@@ -272,6 +281,8 @@ class DiagnosisChoice:
     quiet: bool
     again: str | None = None
     memory: int | None = None
+    measuring: float | None = None
+    """Seconds that a run's parts may take together."""
 
 
 def thresholds(pairs: Sequence[str]) -> Thresholds:
@@ -306,6 +317,8 @@ def diagnose_run(folder: Path, choice: DiagnosisChoice, *, evidence: bool, json:
     run = read(folder)
     with cluster.workers(choice.workers, choice.scheduler) as pool, alone(run):
         diagnosis = prepared(run, choice)
+        if choice.measuring is not None:
+            keep_to_budget(diagnosis, choice.measuring)
         expected = announce_trainings(diagnosis, pool)
         verdict = carried_out(diagnosis, pool, expected, quiet=choice.quiet)
     if lacking := unwritten(folder, verdict):
@@ -367,6 +380,28 @@ def prepared(run: Run, choice: DiagnosisChoice) -> Diagnosis:
         curve=choice.curve,
         memory=MEMORY if choice.memory is None else choice.memory,
         thresholds=choice.thresholds,
+    )
+
+
+def keep_to_budget(diagnosis: Diagnosis, budget: float) -> None:
+    """Leave out the parts that a budget (seconds) has no time for, the dearest, and say which."""
+    from landscape.diagnose import seconds
+    from landscape.store.measured.whole import spelled
+
+    parts, spent = seconds(diagnosis), 0.0
+    left: list[str] = []
+    for name in sorted(parts, key=lambda name: parts[name]):
+        if spent + parts[name] > budget:
+            left.append(name)
+        else:
+            spent += parts[name]
+    if not left:
+        return
+    diagnosis.leave_out(left)
+    named = ", ".join(f"{spelled(name)} {duration(parts[name])}" for name in left)
+    echo(
+        f"--budget {duration(budget)} leaves out {named}; give more, or name one with --only",
+        err=True,
     )
 
 

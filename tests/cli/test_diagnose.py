@@ -113,6 +113,20 @@ def test_long_measuring_is_announced(run, landscape, monkeypatch):
     assert landscape(*options).err == ""
 
 
+def test_a_budget_leaves_out_what_takes_longer(run, landscape, monkeypatch):
+    monkeypatch.setattr(costs, "product", lambda context: 0.06)
+    options = ("diagnose", run, "--only", "units,curvature,distances", "--no-intervene", "-q")
+    first = landscape(*options, "--budget", "9min")
+    assert first.code == 0, first.err
+    assert first.err.splitlines() == [
+        "--budget 9 min leaves out curvature 2.9 h; give more, or name one with --only",
+        "measuring: about 8 min (most of it units 8 min, distances 0 s); --only measures some "
+        "parts, Ctrl-C keeps what is done",
+    ]
+    assert set(analysis.names(run)) >= {"units", "distances"}
+    assert "curvature" not in analysis.names(run)
+
+
 @pytest.mark.slow
 def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     run = shutil.copytree(escaped, tmp_path / "run")

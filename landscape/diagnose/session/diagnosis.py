@@ -18,7 +18,7 @@ The same in steps, for whoever shows progress and asks before it takes long::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -134,6 +134,10 @@ class Diagnosis:
     def plan(self) -> InterventionPlan:
         """The trainings that the run's end asks for."""
         return self.context.plan
+
+    def leave_out(self, parts: Collection[str]) -> None:
+        """Measure these parts of `NAMES` not, after all."""
+        self.only = self.context.only = self.only.difference(parts)
 
     def _planned(self, context: Context) -> InterventionPlan:
         course = context.course
