@@ -79,5 +79,5 @@ def test_a_table_names_its_rows_and_columns():
 
 
 def test_nothing_of_nothing():
-    assert listed([]) == ""
+    assert (listed([]), text(None)) == ("", "")
     assert joined([None, "", "a", None, "b"], " ") == "a b"

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from landscape.errors import LandscapeError
 from landscape.problem import Problem
-from landscape.store.trajectories.landmarks import landmarks, spread
+from landscape.store.trajectories.landmarks import checked_rows, landmarks, spread
 from landscape.store.trajectories.trajectory import Event
 
 
@@ -53,3 +54,24 @@ def test_many_events_leave_room_for_other_rows(run):
     found = spread(replace(run, events=events), most=12)
     assert len(found) == 12
     assert max(np.diff(found)) < 15
+    # Half of them are landmarks at most: what else is there is spread.
+    known = set(landmarks(replace(run, events=events), most=6))
+    assert known <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "rows must be at least one, got none; leave them out for a few"),
+        ([0, 50], "rows must be between 0 and 49, got 50"),
+        ([-1], "rows must be between 0 and 49, got -1"),
+    ],
+)
+def test_rows_that_there_are_not(run, rows, message):
+    with pytest.raises(LandscapeError) as caught:
+        checked_rows(run, rows)
+    assert str(caught.value) == message
+
+
+def test_rows_that_there_are(run):
+    assert checked_rows(run, [0, 49]) == [0, 49]
