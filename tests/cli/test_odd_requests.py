@@ -162,7 +162,7 @@ def test_a_run_whose_losses_are_all_nan_is_recorded_and_summed_up(train):
     done, run = train("nan")
     assert done.code == 0, done.err
     assert "became NaN or infinite at step 0" in done.err
-    assert "best" not in done.out
+    assert "lowest" not in done.out
     assert "next:" not in done.out
     assert read(run).record["status"] == "non-finite"
 

@@ -9,6 +9,7 @@ import shutil
 from html import unescape
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,8 @@ from landscape.draw import open_work
 from landscape.draw.interactive.explorer_page import plotly
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
-from landscape.report import document, run_page
+from landscape.quantities import number
+from landscape.report import document, run_material, run_page
 from landscape.report.pictures import MORE
 from landscape.sgd import watch
 from landscape.store.scans import sentences
@@ -101,6 +103,24 @@ def test_what_is_missing_names_its_command(pages, runs):
     assert f"Bring them: landscape diagnose {place}" in read
     assert "What happened here was not diagnosed yet." in words(pages[DIVERGED])
     assert "landscape diagnose" in words(pages[DIVERGED])
+
+
+def test_the_lowest_logged_and_the_best_loss_are_told_apart(pages, runs):
+    read, found = words(pages[ESCAPED]), run_material.gather(runs / ESCAPED)
+    logged = np.nanmin(found.history.measures["train_loss"])
+    assert f"lowest logged loss {number(logged)} " in read
+    assert f"learned to a logged loss of {number(logged)}, then left" in read
+    assert (
+        f"best of all recorded {number(found.best.train_loss)} (step {found.best.step:,})" in read
+    )
+    assert run_page.LOGGED_AND_BEST in read
+    # Figures and captions have the same.
+    plane, valley = found.plane.subject, found.valley.subject
+    assert {p.name: p.step for p in plane.points}["best"] == found.best.step
+    assert valley.walked().step[valley.walked().landmarks()["best"]] == found.best.step
+    assert f"through the best weights (step {found.best.step:,})" in read
+    assert found.best.train_loss <= logged
+    assert " best loss " not in read.replace("the best loss of a network that ignores", "")
 
 
 def test_commands_for_a_problem_made_in_python_name_it(tmp_path):
