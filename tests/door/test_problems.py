@@ -126,7 +126,7 @@ ABLE = "random, hessian, gradient, line, sharpest"
         (
             "random",
             {"sise": 5},
-            f"a scan's options are {', '.join(OPTIONS)}, got sise",
+            f"a scan's options are {', '.join(OPTIONS)}, got sise; did you mean size?",
         ),
     ],
 )
