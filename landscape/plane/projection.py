@@ -101,7 +101,8 @@ def _parts(directions: NDArray[Any]) -> Iterator[tuple[slice, Floats]]:
 def project(trajectory: Trajectory, plane: Plane) -> Projection:
     """Project all recorded rows; reads the weights some rows at a time (64 MB, or one row).
 
-    Memory beside these: two vectors of P numbers, and a quarter of a million columns in float64.
+    Memory beside these: a quarter of a million columns in float64, and a vector of P numbers where
+    not all rows are read together.
 
     By least squares, whatever the angle between the directions: the point of the plane that is
     nearest to the weights.
@@ -120,8 +121,9 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
     size = len(plane.origin)
     rows = max(1, CHUNK_BYTES // (8 * size))
     parts, distances = [], []
-    total = np.zeros(size)
-    squares = 0.0
+    together = rows >= len(trajectory.step)
+    total = np.zeros(0 if together else size)
+    squares = whole = 0.0
     for start in range(0, len(trajectory.step), rows):
         displacements = _displacements(trajectory.weights(slice(start, start + rows)), plane.origin)
         count = min(rows, len(trajectory.step) - start)
@@ -132,12 +134,16 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
             finite = displacements(part)
             if not np.isfinite(distance).all():
                 finite = finite[np.isfinite(distance)]
-            total[part] += finite.sum(0)
+            here = finite.sum(0)
+            if together:
+                whole += float(here @ here)
+            else:
+                total[part] += here
             squares += float(np.einsum("tp,tp->", finite, finite))
     xy = np.concatenate(parts)
     measured = xy[np.isfinite(xy).all(1)]
     # Variance about the mean: it doesn't depend on where the plane's origin lies.
-    variance = squares - float(total @ total) / len(measured)
+    variance = squares - (whole if together else float(total @ total)) / len(measured)
     centred = measured - measured.mean(0)
     inside = float(np.einsum("td,de,te->", centred, _gram(plane.directions), centred))
     share = inside / variance if variance > 0 else float("nan")

@@ -15,7 +15,7 @@ from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
 
 from landscape.errors import LandscapeError
-from landscape.problem import nests, samples
+from landscape.problem import nests, samples, tuning
 from landscape.problem.blame import blamed
 from landscape.problem.losses import IGNORED, CrossEntropy, cross_entropy, is_ignored, known
 from landscape.problem.modes import RUNGS, evaluating, generators, seeded
@@ -73,6 +73,7 @@ def verify(problem: Problem) -> None:
         made.values_alone(model)
         _check_alone(problem, made, batch, first)
     _check_step(problem, made, batch)
+    tuning.hand_back()  # a copy and its gradients
     object.__setattr__(problem, "facts", replace(made.facts, verified=True))
 
 

@@ -20,6 +20,8 @@ TINY = 0.15
 """A path below this share of the plane's width and height is a dot there, or little more."""
 FORMAT = "landscape-scan"
 VERSION = 1
+BLOCK = 2**18
+"""So many columns of directions are in float64 at a time."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,12 @@ class Plane:
             return 0.0
         if not self.directions.size:
             return float("nan")
-        u, v = self.directions.astype(np.float64)
-        return float(u @ v / (np.linalg.norm(u) * np.linalg.norm(v)))
+        product, squares = 0.0, np.zeros(2)
+        for start in range(0, self.directions.shape[1], BLOCK):
+            u, v = self.directions[:, start : start + BLOCK].astype(np.float64)
+            product += u @ v
+            squares += u @ u, v @ v
+        return float(product / np.prod(np.sqrt(squares)))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.store import stream
 from landscape.store.hdf5 import reading, write
 from landscape.store.scans import certificates, valleyfile
 from landscape.store.scans.attributes import MeasureInfo
@@ -54,6 +55,8 @@ LATER_JSON_ATTRIBUTES = ("settings", "findings")
 """Absent from the first files."""
 PATH_ATTRIBUTES = ("name", "run_id", "share_in_plane", "chance")
 LATER_PATH_ATTRIBUTES = ("walk", "arc")
+LARGE = 2**24
+"""Bytes of directions from which on a file is written piece by piece."""
 ERROR = "_error"
 ERROR_OF = "error_of"
 """Attribute of a dataset of errors: which measure's; the first files say it by the name alone."""
@@ -68,7 +71,11 @@ def save(path: FilePath, scan: Scan) -> None:
     Raises:
         LandscapeError: the disk is full or the folder can't be written; what was there stays.
     """
-    write(path, lambda file: _fill(file, scan))
+    # What `write` makes is in memory three times.
+    if scan.plane.directions.nbytes > LARGE:
+        stream.write(path, lambda file: _fill(file, scan))
+    else:
+        write(path, lambda file: _fill(file, scan))
 
 
 def load(path: FilePath) -> Scan:

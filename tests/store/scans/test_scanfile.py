@@ -137,6 +137,22 @@ def test_round_trip_of_several_planes(tmp_path, line):
     assert_equal(scanfile.load(saved(tmp_path, several)), several)
 
 
+@pytest.fixture
+def in_pieces(monkeypatch):
+    """Files of as few weights as here are written as those of many."""
+    monkeypatch.setattr(scanfile, "LARGE", 0)
+    monkeypatch.setattr(scanfile, "write", lambda path, fill: pytest.fail("was made in memory"))
+
+
+@pytest.mark.parametrize("line", [False, True], ids=["plane", "line"])
+def test_round_trip_of_many_weights(tmp_path, in_pieces, line):
+    assert_equal(scanfile.load(saved(tmp_path, scan(line=line))), scan(line=line))
+
+
+def test_full_disk_leaves_the_scan_of_many_weights_before(tmp_path, in_pieces, full_disk):
+    test_full_disk_leaves_the_scan_before(tmp_path, full_disk)
+
+
 def test_what_measures_are_is_written_and_not_told_by_their_names(tmp_path):
     """A measure may end as errors do; old files say no more than the name."""
     rich = scan()
