@@ -121,7 +121,7 @@ def test_a_budget_leaves_out_what_takes_longer(run, landscape, monkeypatch):
     assert first.err.splitlines() == [
         "--budget 9 min leaves out curvature 2.9 h; give more, or name one with --only",
         "measuring: about 8 min (most of it units 8 min, distances 0 s); --only measures some "
-        "parts, Ctrl-C keeps what is done",
+        "parts; Ctrl-C keeps what is done",
     ]
     assert set(analysis.names(run)) >= {"units", "distances"}
     assert "curvature" not in analysis.names(run)
@@ -141,7 +141,7 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
         first,
     )
     assert "a start on the plateau, η = 0.0001, 0.001, 0.01, 0.1, 1" in result.out
-    assert "control from the best weights: all " in result.out
+    assert "control from the lowest logged loss: all " in result.out
     assert len(list((run / "interventions").iterdir())) >= 19
     info = landscape("info", run / "interventions" / "best-control")
     assert info.code == 0
