@@ -121,12 +121,11 @@ def commands(size: str, folder: Path, points: int, samples: int) -> Iterator[Siz
         TILE + RECORDED,
         OF_TRAINING,
     )
-    yield SizedCommand(
-        f"scan random of it, {grid}", scan(str(folder / "part"), "random", str(points))
-    )
     weights = str(folder / "weights.pt")
     yield SizedCommand("import", ("import", weights, *problem, "--quiet", "-o", imported))
     yield SizedCommand(f"scan random, {grid}", scan(imported, "random", str(points)))
+    trained = scan(str(folder / "part"), "random", str(points))
+    yield SizedCommand(f"scan random, {grid}, block trained", trained)
     some = ("--parameters", "blocks.0.*", "--name", "some")
     yield SizedCommand(
         f"scan random, {grid}, one block", scan(imported, "random", str(points), *some)
