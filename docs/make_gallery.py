@@ -21,7 +21,7 @@ DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 LARGEST, ALL = 500_000, 3_000_000
 """Bytes of a picture and of the gallery's: they are kept in the repository."""
-DPI = 130
+DPI = 126
 PROBLEMS = "../../examples/problems"
 """From FOLDER, when it is runs/gallery."""
 CHECKPOINT = "learned-best.pt"
@@ -191,8 +191,8 @@ GALLERY = (
     ),
     Entry(
         "The same in 3D, and explained",
-        "The plane of the escape as a surface, its path at its true loss, pale where the plane has "
-        "another one; and with everything explained, for teaching.",
+        "The plane of the escape as a surface, its path laid onto it, dashed where the plane has "
+        "another loss; and with everything explained, for teaching.",
         {},
         {},
         (

@@ -27,8 +27,10 @@ def of_surface(scan: Scan) -> str:
     text = "Height and colours: the loss, on the bar's scale and cut at its end; "
     text += "thin lines: equal loss"
     if scan.paths:
-        text += "; dotted: what the surface hides of the path"
-    return f"{text}; on the ground the same from above."
+        text += "; the path lies on it, its marks at their own losses"
+    return (
+        f"{text}; on the ground the same from above, grey where the loss is beyond the bar's end."
+    )
 
 
 def of_line(scan: Scan) -> str:

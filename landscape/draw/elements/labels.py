@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
@@ -23,12 +24,21 @@ STEPS = (0.05, 0.12, 0.2, 0.3, 0.42)
 """How far from its point a label may stand, in inches: the nearest free place is taken."""
 AROUND = ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
 """Ways to go there: right or left, up or down."""
-FAR = (0.055, 0.09, 0.13, 0.18, 0.25, 0.34, 0.45, 0.6, 0.8)
+FAR = (0.055, 0.09, 0.13, 0.18, 0.25, 0.34, 0.45, 0.58, 0.72, 0.86, 1.0, 1.15, 1.3, 1.45)
 """The same for labels that must stand somewhere,"""
 TURNS = 32
 """in so many directions."""
 LEADER = 0.14
 """From so far on a thin line joins a label to its place."""
+GRAIN, LIGHT = 4, np.array([0.299, 0.587, 0.114])
+"""One of so many pixels tells how light a ground is, by these shares of red, green and blue."""
+DARK, UNEVEN, DRAWN, LEGIBLE = 2.5, 2.4, 0.2, 0.42
+PLAIN = 0.2
+"""Inches that a label goes further to stand on white rather than black, on one shade rather than on
+two, on the page (by so much) rather than on a drawing; on a darker ground its letters are white."""
+CROSSED = 3.0
+"""The same for each inch that a line to it would run through others' marks and
+labels."""
 CLEAR = 0.025
 """What such labels keep from each other, from marks and from the edge."""
 BESIDE, ALONG = 0.025, 0.05
@@ -47,6 +57,18 @@ class Labels:
     size: tuple[float, float]
     """Of the axes, in inches."""
     taken: list[Box] = field(default_factory=list)
+    ground: Floats = field(default_factory=lambda: np.ones((1, 1, 3)))
+    """Colours (height, width, 3) from 0 to 1 of what is drawn there, rows from below: labels go
+    where it is light and calm."""
+
+    marks: list[Box] = field(default_factory=list)
+    """And labels with a mark."""
+    joined: list[tuple[Floats, Floats]] = field(default_factory=list)
+    """Places and where the labels nearest to them begin: a line may run there."""
+
+    def on(self, picture: NDArray[np.uint8]) -> None:
+        """Take the ground from a picture (height, width, 3 or 4), rows from below."""
+        self.ground = picture[::GRAIN, ::GRAIN, :3] / 255
 
     def home(self, x: float, y: float) -> tuple[float, float]:
         """A place of the data in inches."""
@@ -125,20 +147,28 @@ class Labels:
         home, (width, height) = np.array(self.home(*point)), _size(text, size)
         half = np.array([width, height]) / 2
         turns = np.linspace(0, 2 * np.pi, TURNS, endpoint=False)
-        best, least = home, np.inf
+        best, least, boxes = home, np.inf, self._boxes()
         for gap in FAR:
             for towards in np.stack([np.cos(turns), np.sin(turns)], axis=1):
                 middle = home + towards * gap + np.round(towards, 3) * half
                 # Beside before above: letters run that way.
-                cost = self._cost(middle, half + CLEAR) + gap + 0.02 * abs(towards[1])
+                cost = self._cost(middle, half + CLEAR, boxes) + 0.6 * gap + 0.02 * abs(towards[1])
+                cost += CROSSED * self._crossed(home, np.clip(home, middle - half, middle + half))
+                light, uneven, drawn = self._beneath(middle, half)
+                cost += DARK * (1 - light) ** 4 + UNEVEN * uneven + DRAWN * drawn
                 if cost < least:
                     best, least = middle, cost
+        white = self._beneath(best, half)[0] < LEGIBLE
         padded = half + CLEAR
         self.taken.append((*(best - padded), *(best + padded)))
+        self.marks.append((*(best - half), *(best + half)))
         nearest = np.clip(home, best - half, best + half)
+        self.joined.append((home, nearest))
         if np.linalg.norm(nearest - home) > LEADER:
+            for at in np.linspace(home, nearest, 30):
+                self._dot(at, 0.01)
             ends = np.stack([home, nearest]) / self.size
-            for thick, colour in ((1.5, "white"), (0.5, theme.INK)):
+            for thick, colour in ((1.2, "white"), (0.5, theme.INK)):
                 self.axes.plot(
                     *ends.T, color=colour, lw=thick, zorder=7.5, transform=self.axes.transAxes
                 )
@@ -152,8 +182,8 @@ class Labels:
             ha="right" if left else "left",
             va="center",
             linespacing=1.1,
-            path_effects=theme.halo(1.6),
-            color=theme.INK,
+            path_effects=theme.halo(1.3, theme.INK if white else "white"),
+            color="white" if white else theme.INK,
             zorder=9,
             parse_math=False,
         )
@@ -185,7 +215,8 @@ class Labels:
         inner = np.array(self.size) - half - CLEAR
         low = half + CLEAR
         places = [np.array([x, y]) for y in (inner[1], low[1]) for x in (low[0], inner[0])]
-        middle = min(places, key=lambda place: self._cost(place, half + CLEAR))
+        boxes = self._boxes()
+        middle = min(places, key=lambda place: self._cost(place, half + CLEAR, boxes))
         self.taken.append((*(middle - half), *(middle + half)))
         x, y = middle.tolist()
         found = self._text(x, y, text, size, theme.INK)
@@ -218,6 +249,7 @@ class Labels:
     def mark(self, point: tuple[float, float], room: float) -> None:
         """Let no label stand on a mark that reaches so many inches around a point of the data."""
         self._dot(np.array(self.home(*point)), room)
+        self.marks.append(self.taken[-1])
 
     def written(self) -> None:
         """Let no label stand on the texts that are there already."""
@@ -227,13 +259,42 @@ class Labels:
             ends = np.concatenate([box.p0 - corner, box.p1 - corner]) / theme.now().dpi
             self.taken.append((float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])))
 
-    def _cost(self, middle: Floats, half: Floats) -> float:
+    def _boxes(self) -> Floats:
+        return np.array(self.taken).reshape(-1, 4)
+
+    def _cost(self, middle: Floats, half: Floats, boxes: Floats) -> float:
         low, high = middle - half, middle + half
         outside = np.maximum(-low, 0).sum() + np.maximum(high - self.size, 0).sum()
-        boxes = np.array(self.taken).reshape(-1, 4)
         sides = np.minimum(high, boxes[:, 2:]) - np.maximum(low, boxes[:, :2])
         covered = np.prod(np.maximum(sides, 0), axis=1).sum()
         return float(1e4 * outside + 1e4 * covered)
+
+    def _crossed(self, home: Floats, end: Floats) -> float:
+        """How far a line from a label to its place would run through others' marks, in inches.
+
+        A line that it would cross counts as an inch.
+        """
+        length = float(np.linalg.norm(end - home))
+        if length <= LEADER:
+            return 0.0
+        line = home + np.linspace(0, 1, 40)[:, None] * (end - home)
+        boxes = np.array(self.marks).reshape(-1, 4)
+        held = np.asarray((line[:, None] > boxes[:, :2]) & (line[:, None] < boxes[:, 2:]))
+        others = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - home).max(axis=1) > 1e-6
+        inside: NDArray[np.bool_] = np.asarray(held.all(axis=2))
+        through = length * inside[:, others].mean(axis=0).sum()
+        return float(through) + sum(_meet(home, end, *line) for line in self.joined)
+
+    def _beneath(self, middle: Floats, half: Floats) -> tuple[float, float, float]:
+        """How light and how uneven the ground of a label is, and the share that isn't page."""
+        high, wide, _ = self.ground.shape
+        shares = np.concatenate([middle - half, middle + half]) / np.tile(self.size, 2)
+        left, bottom, right, top = np.clip(shares, 0, 1) * [wide, high, wide, high]
+        i, j = min(int(left), wide - 1), min(int(bottom), high - 1)
+        part = self.ground[j : max(int(top), j + 1), i : max(int(right), i + 1)]
+        light = float((part.mean(axis=(0, 1)) * LIGHT).sum())
+        drawn = np.abs(part - to_rgb(theme.now().page)).max(axis=2) > PLAIN
+        return light, float(part.std(axis=(0, 1)).max()), float(drawn.mean())
 
     def _text(self, x: float, y: float, text: str, size: float, colour: str | None) -> Text:
         found: Text = self.axes.text(
@@ -272,6 +333,15 @@ def _size(text: str, size: float) -> tuple[float, float]:
     """Width and height of a label's lines, in inches."""
     lines = text.split("\n")
     return max(page.inches(line, size) for line in lines) + 0.03, TALL * size * len(lines) / 72
+
+
+def _meet(a: Floats, b: Floats, c: Floats, d: Floats) -> bool:
+    """Whether the segments from a to b and from c to d cross."""
+
+    def side(p: Floats, q: Floats, r: Floats) -> float:
+        return float(np.sign((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])))
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
 
 
 def _overlap(one: Box, other: Box) -> bool:

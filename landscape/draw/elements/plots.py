@@ -22,6 +22,8 @@ DASHES = {"train": ("-", "training"), "validation": ((0, (4, 1.6)), "validation"
 """Dashes and name of each data set: dashes tell them apart in grey."""
 LOSSES, ACCURACIES, BETWEEN = 2.3, 1.05, 0.12
 """Heights of the two panels and of the gap, in inches."""
+BESIDE = 0.26
+"""Inches beside axes for ticks and an upright name, numbers not counted."""
 
 
 def colour(measure: str) -> str:
@@ -59,6 +61,14 @@ def upright(axes: Axes, finite: Floats, constant: float, *, log: bool) -> None:
             size=theme.LETTERS,
             color=theme.PALE,
         )
+
+
+def room(finite: Floats, constant: float, *, log: bool) -> float:
+    """Return how many inches `upright` needs beside axes for the numbers and the name of losses."""
+    low, high = limits(finite, constant, log=log)
+    scale = Scale(low, high, log, capped=False, rule="", constant=float("nan"))
+    numbers = [page.inches(number(float(tick)), theme.TICKS) for tick in scale.ticks(7)]
+    return BESIDE + max(numbers, default=0.0)
 
 
 def limits(finite: Floats, constant: float, *, log: bool) -> tuple[float, float]:

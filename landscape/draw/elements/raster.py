@@ -1,4 +1,4 @@
-"""A plane's losses as a picture: bilinear between finite values, node by node where one is not."""
+"""A plane's losses as a picture: smooth between finite values, node by node where one is not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 
+from landscape.draw.elements import finer
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.store.scans.records import Floats, Scan
@@ -62,16 +63,17 @@ def of(
 ) -> Raster:
     """Rasterize ``loss[i, j]`` at (x[i], y[j]) with ``pixels`` along the longer axis.
 
-    Within a cell whose corners are all finite the position on the scale is bilinear; elsewhere a
-    pixel takes the value of the nearest corner, so that nothing is invented around a NaN.
+    Within a cell whose corners are all finite the position on the scale is that of `finer`;
+    elsewhere a pixel takes the value of the nearest corner, so that nothing is invented around a
+    NaN.
     """
     share = (y[-1] - y[0]) / (x[-1] - x[0])
     width = max(2, round(pixels * min(1.0, 1 / share)))
     height = max(2, round(pixels * min(1.0, share)))
     columns, rows = _centres(x, width), _centres(y, height)
     kind = kinds(loss, measured)
-    position = np.where(kind == FINITE, scale.position(loss), 0.0)
-    smooth = _weights(x, columns) @ position @ _weights(y, rows).T
+    position = scale.position(loss)
+    smooth = finer.between(x, y, position, columns, rows)
     nearest = np.ix_(_nearest(x, columns), _nearest(y, rows))
     broken = _touching(kind != FINITE, _cell(x, columns), _cell(y, rows))
     values = np.where(broken, position[nearest], smooth)
@@ -120,16 +122,6 @@ def _cell(grid: Floats, wanted: Floats) -> NDArray[np.intp]:
 
 def _nearest(grid: Floats, wanted: Floats) -> NDArray[np.intp]:
     return np.asarray(np.searchsorted((grid[1:] + grid[:-1]) / 2, wanted))
-
-
-def _weights(grid: Floats, wanted: Floats) -> Floats:
-    cell = _cell(grid, wanted)
-    along = (wanted - grid[cell]) / (grid[cell + 1] - grid[cell])
-    weights = np.zeros((len(wanted), len(grid)))
-    rows = np.arange(len(wanted))
-    weights[rows, cell] = 1 - along
-    weights[rows, cell + 1] = along
-    return weights
 
 
 def _touching(

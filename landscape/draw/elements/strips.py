@@ -26,6 +26,8 @@ LEAST = 0.35
 """An episode is drawn at least so wide, in columns."""
 NAMED = 0.11
 """Height of a row of names, in inches."""
+NAME = 0.07
+"""Half the width of a strip's short name."""
 NUMBER = 0.05
 """Inches that a tick's number reaches above its tick and beneath."""
 
@@ -98,7 +100,8 @@ def _length(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     _ticks(axes, [high])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
     axes.set_ylabel("‖d‖", size=theme.SMALL, rotation=0, va="center", ha="center")
-    axes.yaxis.set_label_coords(-0.35 / size[0], 0.5)
+    reach = 0.07 + page.inches(number(high, 2), theme.TICKS)
+    axes.yaxis.set_label_coords(-max(0.35, reach + NAME) / size[0], 0.5)
     axes.get_yticklabels()[0].set_verticalalignment("top")
 
 
@@ -275,7 +278,7 @@ def _ticks(axes: Axes, ticks: list[float]) -> None:
 
 def _short(value: float) -> str:
     """A tick that leaves room for the strip's name beside it: 30k."""
-    return number(value) if value < 1000 else f"{value / 1000:g}k"
+    return f"{value / 1000:g}k" if 1000 <= value < 1e6 else number(value)
 
 
 STRIPS = (

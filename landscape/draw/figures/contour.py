@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from landscape.draw.elements import marks, paths, plane_axes, raster
+from landscape.draw.elements import finer, marks, paths, plane_axes, raster
 from landscape.draw.elements.labels import Labels
 from landscape.draw.elements.raster import Raster
 from landscape.draw.figures import contour_lines, explained_contour, strip
@@ -78,7 +78,7 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
     across = (width - LEFT - RIGHT - GAP * (columns - 1)) / columns
     tall = across * plane_axes.shape(scan)[0]
     rows = -(-len(names) // columns)
-    colours = _scales(scan, names, like, style, abreast=rows == 1)
+    colours = scales(scan, names, like, style, abreast=rows == 1)
     below = strip.wanted(scan) and not style.bare
     said = "" if style.bare else note([scan])
     beside = below and strip.has_room(said, width - LEFT - RIGHT)
@@ -106,7 +106,7 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
     return sheet.figure
 
 
-def _scales(
+def scales(
     scan: Scan, names: tuple[str, ...], like: Sequence[Scan], style: Style, *, abreast: bool
 ) -> list[Scale]:
     """Return the scale of each panel: one for all, unless a loss would have few of its colours."""
@@ -146,7 +146,7 @@ def draw_contour(axes: Axes, scan: Scan, *, style: Style = PLAIN) -> None:
     with theme.wearing(look):
         scan = style.shown(scan)
         name = marks.losses(scan, style.panels)[0]
-        colours = scale.of(scan, shown=(name,), style=style)
+        colours = scales(scan, (name,), (), style, abreast=True)[0]
         panel(axes, scan, name, colours, style=style)
         dress(axes, scan, page.extent(axes), first=True)
 
@@ -179,12 +179,12 @@ def panel(
     picture = raster.of_scan(scan, name, colours, PIXELS)
     where = plane_axes.window(scan)
     extent = (where.low[0], where.high[0], where.low[1], where.high[1])
-    axes.imshow(
-        picture.picture(), origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0
-    )
+    drawn = picture.picture()
+    axes.imshow(drawn, origin="lower", extent=extent, aspect="auto", rasterized=True, zorder=0)
     axes.set(xlim=extent[:2], ylim=extent[2:])
     _lines(axes, scan, name, colours)
     placed = Labels(axes, page.extent(axes))
+    placed.on(drawn)
     for path in scan.paths:
         _draw_path(axes, path, _colour(scan, path))
         held = path.xy[np.isfinite(path.xy).all(axis=1)]
@@ -206,27 +206,29 @@ def panel(
 
 def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
     """Draw contour lines at the colour bar's ticks, and the border of what is above the cap."""
-    values = np.where(np.isfinite(scan.measures[name]), scan.measures[name], np.nan)
-    position = np.ma.masked_invalid(colours.position(values))
+    grid = finer.of(scan, name, colours)
+    position = np.ma.masked_invalid(colours.position(grid.loss))
     levels = contour_lines.resolvable(scan, name, np.array(bar.lines(colours)))
-    levels = colours.position(levels)
-    levels = levels[(levels > position.min()) & (levels < min(1 - 1e-6, position.max()))]
-    if len(levels):
-        axes.contour(
-            scan.x,
-            scan.y,
-            position.T,
-            levels=levels,
-            colors=[theme.INK],
-            linewidths=0.4,
-            alpha=0.7,
-            zorder=2,
-            negative_linestyles="solid",
-        )
+    between = contour_lines.resolvable(scan, name, bar.between(colours))
+    for losses, width, alpha in ((levels, 0.45, 0.75), (between, 0.3, 0.35)):
+        places = colours.position(losses)
+        places = places[(places > position.min()) & (places < min(1 - 1e-6, position.max()))]
+        if len(places):
+            axes.contour(
+                grid.x,
+                grid.y,
+                position.T,
+                levels=places,
+                colors=[theme.INK],
+                linewidths=width,
+                alpha=alpha,
+                zorder=2,
+                negative_linestyles="solid",
+            )
     if colours.capped and position.min() < 1 < position.max():
         axes.contour(
-            scan.x,
-            scan.y,
+            grid.x,
+            grid.y,
             position.T,
             levels=[1.0],
             colors=[theme.INK],
@@ -284,7 +286,7 @@ def _mark(axes: Axes, scan: Scan, placed: Labels) -> None:
         placed.mark(tuple(at), MARK * look.size / 72 / 2)
 
 
-def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool) -> None:
+def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool, scale: float = MARK) -> None:
     """Draw a mark on a white one that lifts it off its ground, in its rim alone if hollow."""
     rims = (("none", "white", 2.2), ("none", look.colour, 1.2))
     filled = (("white", "white", 1.8), (look.colour, theme.INK, 0.45))
@@ -292,7 +294,7 @@ def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool) -> None:
         axes.plot(
             *at,
             look.marker,
-            ms=look.size * MARK,
+            ms=look.size * scale,
             mfc=face,
             mec=edge,
             mew=thick,
@@ -339,10 +341,10 @@ def facts(scan: Scan, *, brief: bool = False) -> list[tuple[int, str]]:
     return found
 
 
-def mark_lowest(axes: Axes, placed: Labels, at: Floats, text: str) -> None:
+def mark_lowest(axes: Axes, placed: Labels, at: Floats, text: str, *, scale: float = MARK) -> None:
     """Mark the best of all evaluated points where it is none of the run's, and say so beside it."""
-    marks.stamp(axes, at, theme.LOWEST, scale=MARK)
-    placed.mark((float(at[0]), float(at[1])), MARK * theme.LOWEST.size / 72 / 2)
+    marks.stamp(axes, at, theme.LOWEST, scale=scale)
+    placed.mark((float(at[0]), float(at[1])), scale * theme.LOWEST.size / 72 / 2)
     if text:
         placed.near((float(at[0]), float(at[1])), text)
 

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.contour import ContourSet
 
+from landscape.draw.elements import finer
 from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
@@ -46,10 +47,11 @@ def draw(
     if not inside:
         return
     places = colours.position(np.array(inside))
+    grid = finer.of(scan, name, colours)
     lines = axes.contour(
-        scan.x,
-        scan.y,
-        np.ma.masked_invalid(position).T,
+        grid.x,
+        grid.y,
+        np.ma.masked_invalid(colours.position(grid.loss)).T,
         levels=places,
         colors=[theme.INK],
         linewidths=0.55,

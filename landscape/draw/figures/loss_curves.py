@@ -37,14 +37,16 @@ def loss(history: History, *, style: Style = PLAIN) -> Figure:
     names = _names(history)
     accuracies = history.known(("train_accuracy", "validation_accuracy"))
     width = style.inches(WIDTH)
-    across = width - LEFT - RIGHT
+    shown = _shown(history, names, style)
+    left = max(LEFT, plots.room(shown, history.constant_loss, log=_is_log(history, names, style)))
+    across = width - left - RIGHT
     beneath = plots.ACCURACIES + plots.BETWEEN if accuracies else 0.0
-    sheet = page.blank(width, TOP + plots.LOSSES + beneath + BENEATH, title=style.title, left=LEFT)
-    upper = sheet.axes(LEFT, TOP, across, plots.LOSSES)
+    sheet = page.blank(width, TOP + plots.LOSSES + beneath + BENEATH, title=style.title, left=left)
+    upper = sheet.axes(left, TOP, across, plots.LOSSES)
     _losses(upper, history, names, style)
     lowest = upper
     if accuracies:
-        lowest = sheet.axes(LEFT, TOP + plots.LOSSES + plots.BETWEEN, across, plots.ACCURACIES)
+        lowest = sheet.axes(left, TOP + plots.LOSSES + plots.BETWEEN, across, plots.ACCURACIES)
         upper.tick_params(labelbottom=False)
         plots.frame(lowest, *step_limits(history))
         plots.accuracies(lowest)
@@ -91,18 +93,10 @@ def step_limits(history: History) -> tuple[float, float]:
 
 
 def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) -> None:
-    values = np.concatenate([history.measures[name] for name in names])
-    values = values[~np.isnan(values)]
-    log = plots.is_log(values, style)
-    finite = values[np.isfinite(values)]
+    finite = _shown(history, names, style)
     low, mid, high = _ranges(history.batch_loss)
-    shown = high[np.isfinite(high)]
-    # Batches may reach higher, but what is on the axis is the full data's affair and a little more.
-    finite = np.append(finite, np.minimum(shown, 3 * finite.max()).max() if len(shown) else [])
-    if style.cap is not None:
-        finite = np.minimum(finite, style.cap)
     plots.frame(axes, *step_limits(history))
-    plots.upright(axes, finite, history.constant_loss, log=log)
+    plots.upright(axes, finite, history.constant_loss, log=_is_log(history, names, style))
     floor = axes.get_ylim()[0]
     axes.fill_between(
         mid, np.maximum(low, floor), high, color=theme.PALE, alpha=0.35, lw=0, zorder=1.5
@@ -123,8 +117,24 @@ def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) 
     for name, curve in zip(names, curves, strict=True):
         label = plots.DASHES[name.split("_", maxsplit=1)[0]][1]
         placed.along(curve, label, theme.TICKS, plots.colour(name))
-    if len(shown):
+    if np.isfinite(high).any():
         placed.along(np.column_stack([mid, np.minimum(high, finite.max())]), "batches")
+
+
+def _is_log(history: History, names: tuple[str, ...], style: Style) -> bool:
+    values = np.concatenate([history.measures[name] for name in names])
+    return plots.is_log(values[~np.isnan(values)], style)
+
+
+def _shown(history: History, names: tuple[str, ...], style: Style) -> Floats:
+    """The finite losses that the axis holds."""
+    values = np.concatenate([history.measures[name] for name in names])
+    finite = values[np.isfinite(values)]
+    high = _ranges(history.batch_loss)[2]
+    high = high[np.isfinite(high)]
+    # Batches may reach higher, but what is on the axis is the full data's affair and a little more.
+    finite = np.append(finite, np.minimum(high, 3 * finite.max()).max() if len(high) else [])
+    return finite if style.cap is None else np.minimum(finite, style.cap)
 
 
 def _between(history: History) -> bool:

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw.elements import paths, plane_axes, raster
+from landscape.draw.elements import finer, paths, plane_axes, raster
 from landscape.draw.elements.plane_axes import PlaneWindow, window
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
@@ -152,10 +152,11 @@ def _panel(axes: Axes, scan: Scan, name: str, scale: Scale) -> None:
     finite = position[np.isfinite(position)]
     levels = [at for at in scale.position(scale.levels(8)) if finite.min() < at < finite.max()]
     if levels:
+        grid = finer.of(scan, name, scale)
         axes.contour(
-            scan.x,
-            scan.y,
-            np.ma.masked_invalid(position).T,
+            grid.x,
+            grid.y,
+            np.ma.masked_invalid(scale.position(grid.loss)).T,
             levels=levels,
             colors=[theme.INK],
             linewidths=0.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,6 +37,8 @@ LOSS, SLICES = 1.05, 1.75
 """Heights of the loss curve and of the slices."""
 BAR = 0.05
 """Width of the bar of colours, which is the loss curve's axis."""
+APART = 0.11
+"""Between its numbers, in inches."""
 HEAD, FOOT = 0.22, 0.21
 """Room above the loss curve for the names of what happened, and beneath for the best's label."""
 
@@ -218,7 +221,13 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
     bar.set_xlim(0, 1)
     bar.set_yscale("log" if colours.log else "linear")
     bar.set_ylim(low, high)
-    ticks = colours.ticks(4)
+    # Those of the colours, or where the run went so much higher that they touch, of its losses.
+    whole = replace(colours, low=low, high=high)
+    for count, axis in ((4, colours), (4, whole), (3, whole), (2, whole)):
+        ticks = axis.ticks(count)
+        places = whole.position(ticks) * page.extent(bar)[1]
+        if (np.diff(places) > APART).all():
+            break
     bar.yaxis.set_major_locator(FixedLocator(list(ticks)))
     bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     bar.yaxis.set_minor_locator(NullLocator())

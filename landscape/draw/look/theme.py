@@ -74,7 +74,7 @@ class Look:
     grid: str = "#e6e6e6"
     beyond: str = "#dcdcdc"
     """Losses above the cap: a quiet grey."""
-    wall: str = "#c9c9c9"
+    wall: str = "#d2d2d2"
     """The grid around a surface."""
     constant: str = CONSTANT
     train: str = "#0072b2"

@@ -11,6 +11,7 @@ from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.sheet.page import Page, inches
 from landscape.quantities import number
+from landscape.store.scans.records import Floats
 
 HEIGHT = 0.27
 """Inches that it takes above a panel."""
@@ -26,6 +27,12 @@ def lines(scale: Scale) -> tuple[float, ...]:
     if scale.lines is None:
         return tuple(float(loss) for loss in scale.ticks(7))
     return tuple(float(loss) for loss in scale.levels())
+
+
+def between(scale: Scale) -> Floats:
+    """Return the losses at which fainter lines are drawn: halfway between the bar's ticks."""
+    places = scale.position(np.array(lines(scale)))
+    return scale.loss((places[:-1] + places[1:]) / 2) if scale.lines is None else np.empty(0)
 
 
 def above(page: Page, scale: Scale, title: str, left: float, width: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -131,7 +131,11 @@ def _ground(
     axes: Axes, paths: Sequence[Path], mesh: Mesh, scale: Scale, box: Frame, seen: Camera
 ) -> None:
     below = Strokes(seen)
-    flat = Mesh(stage.flat(mesh.points), mesh.faces, mesh.position, mesh.normals)
+    flat = replace(mesh, points=stage.flat(mesh.points))
+    grey = theme.blended(np.array([to_rgba(theme.now().beyond)]), 0.7)[0]
+    below.triangles(replace(flat, faces=mesh.beyond), np.tile(grey, (len(mesh.beyond), 1)))
+    below.paint(axes, 0)
+    below = Strokes(seen)
     below.triangles(flat, theme.blended(_coloured(mesh), 0.5))
     below.paint(axes, 0)
     drawn = Strokes(seen)
@@ -175,6 +179,7 @@ def _shaded(mesh: Mesh, seen: Camera) -> Floats:
     normal = mesh.normals[mesh.faces].mean(axis=1)
     bright = 0.72 + 0.34 * np.abs(normal @ (light / np.linalg.norm(light)))
     colours = _coloured(mesh)
+    bright *= mesh.openness[mesh.faces].mean(axis=1)
     colours[:, :3] = np.clip(colours[:, :3] * bright[:, None], 0, 1)
     return colours
 

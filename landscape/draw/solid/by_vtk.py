@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.colors import ListedColormap, to_rgb, to_rgba
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,7 +28,9 @@ LIFT = 0.0022
 """How far contour lines stand off the surface: unlifted they turn into dashes."""
 UP = np.array([0.0, 0.0, 1.0])
 NOTHING: Floats = np.empty((0, 2, 3))
-TUBE, BALL = 0.0075, 0.0115
+BEYOND = 0.7
+"""How much of the grey above the cap is left on the floor."""
+BALL = 0.0115
 
 
 def picture(
@@ -65,7 +67,9 @@ def ground(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale, box: Frame, seen:
     """Put everything but paths into a plotter without lights: surface, floor, lines, walls."""
     plotter.renderer.set_background(theme.now().page)
     _light(plotter, seen)
-    _segments(plotter, stage.walls(box, seen, scale), theme.now().wall, 1.0)
+    _segments(plotter, stage.walls(box, seen, scale), theme.now().wall, 0.8)
+    if len(mesh.beyond):
+        _beyond(plotter, mesh)
     if len(mesh.faces):
         _surface(plotter, mesh)
         _floor(plotter, mesh)
@@ -140,22 +144,21 @@ def _surface(plotter: pyvista.Plotter, mesh: Mesh) -> None:
     data = _data(mesh)
     data.point_data["Normals"] = mesh.normals.astype(np.float32)
     data.point_data.active_normals_name = "Normals"
+    colours = theme.now().loss(np.clip(mesh.position, 0, 1))[:, :3] * mesh.openness[:, None]
+    data.point_data["colours"] = np.round(255 * colours).astype(np.uint8)
     plotter.add_mesh(
         data,
-        scalars="position",
-        cmap=theme.now().loss,
-        clim=(0, 1),
-        show_scalar_bar=False,
+        scalars="colours",
+        rgb=True,
         smooth_shading=True,
-        interpolate_before_map=True,
-        ambient=0.55,
-        diffuse=0.55,
-        specular=0.14,
-        specular_power=18,
+        ambient=0.6,
+        diffuse=0.5,
+        specular=0.07,
+        specular_power=20,
         copy_mesh=False,
     )
     edges = mesh.points[meshes.rim(mesh)]
-    _segments(plotter, edges, "#2b2b2b", 1.5)
+    _segments(plotter, edges, "#2b2b2b", 1.2)
 
 
 def _constant(plotter: pyvista.Plotter, scale: Scale, box: Frame) -> None:
@@ -175,7 +178,7 @@ def _constant(plotter: pyvista.Plotter, scale: Scale, box: Frame) -> None:
 
 def _floor(plotter: pyvista.Plotter, mesh: Mesh) -> None:
     look = theme.now()
-    pale = ListedColormap(theme.blended(look.loss(np.linspace(0, 1, 256)), 0.5))
+    pale = ListedColormap(theme.blended(look.loss(np.linspace(0, 1, 256)), 0.32))
     plotter.add_mesh(
         _data(mesh, stage.flat(mesh.points)),
         scalars="position",
@@ -187,6 +190,20 @@ def _floor(plotter: pyvista.Plotter, mesh: Mesh) -> None:
     )
 
 
+def _beyond(plotter: pyvista.Plotter, mesh: Mesh) -> None:
+    """Colour the floor where losses are above the cap, a little below that of the others."""
+    points = stage.flat(mesh.points) - UP * LIFT
+    faces = np.column_stack([np.full(len(mesh.beyond), 3), mesh.beyond])
+    grey = theme.blended(np.array([to_rgba(theme.now().beyond)]), BEYOND)[0, :3]
+    plotter.add_mesh(_polydata(points, faces), color=grey, lighting=False)
+
+
+def _polydata(points: Floats, faces: NDArray[np.intp]) -> pyvista.PolyData:
+    import pyvista
+
+    return pyvista.PolyData(points, faces.ravel())
+
+
 def _contours(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale) -> None:
     lifted, flat = [NOTHING], [NOTHING]
     for place in scale.position(scale.levels()):
@@ -194,8 +211,8 @@ def _contours(plotter: pyvista.Plotter, mesh: Mesh, scale: Scale) -> None:
         # One copy a side: the rims' outer faces show them as well.
         lifted += [points + LIFT * normals, points - LIFT * normals]
         flat.append(stage.flat(points) + UP * LIFT)
-    _segments(plotter, np.concatenate(lifted), "#1c1c1c", 1.0, opacity=0.7)
-    _segments(plotter, np.concatenate(flat), "#3c3c3c", 0.9, opacity=0.45)
+    _segments(plotter, np.concatenate(lifted), "#10181c", 0.8, opacity=0.55)
+    _segments(plotter, np.concatenate(flat), "#3c3c3c", 0.7, opacity=0.3)
 
 
 def _segments(
@@ -233,7 +250,7 @@ def _path(plotter: pyvista.Plotter, trail: Trail, seen: Camera) -> None:
         line = pyvista.PolyData(part.points, lines=cells)
         line.point_data["colours"] = np.round(255 * part.colours[:, :3]).astype(np.uint8)
         plotter.add_mesh(
-            line.tube(radius=TUBE, n_sides=20, capping=True),
+            line.tube(radius=part.radius, n_sides=20, capping=True),
             scalars="colours",
             rgb=True,
             smooth_shading=True,

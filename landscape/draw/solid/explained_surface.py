@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from landscape.draw.elements import marks, paths, plane_axes, raster
+from landscape.draw.elements import finer, marks, paths, plane_axes, raster
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
@@ -87,13 +87,14 @@ def surface(
         beside = k % columns > 0
         hidden = shared if beside else 0.0
         left, top = SIDE + k % columns * across, k // columns * (TOP + tall)
-        mesh = meshes.surface(scan.x, scan.y, scan.measures[name], scale, box)
+        grid = finer.of(scan, name, scale, finer.POINTS if vtk else finer.FEW)
+        mesh = meshes.surface(*grid, scale, box)
         sheet.text(
             left + 0.05 * (2 - beside), top + 0.1, sentences.measure(scan, name), theme.TITLE
         )
         axes = sheet.axes(left, top + TOP, across - hidden, tall)
         painting.paint(axes, scan.paths, mesh, scale, box, seen, None if k else laid, vtk=vtk)
-        painting.uncertain(axes, scan, relief.of(scan, name, scale, box), seen)
+        painting.uncertain(axes, scan, relief.of(*grid, scale, box), seen)
         axes.set_xlim(hidden * dpi, seen.width)
         lettering.draw(axes, scale, box, seen, upright=not beside)
         if k == 0:

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from landscape.draw.elements import paths, plane_axes, plots
+from landscape.draw.elements import finer, paths, plane_axes, plots
 from landscape.draw.look import theme
 from landscape.draw.look.style import Style
 from landscape.draw.sheet import footer, page
@@ -109,8 +109,9 @@ def frames(scan: Scan, count: int, style: Style) -> Iterator[Picture]:
         raise LandscapeError(f"renderer pyvista: {found.reason}, or take renderer matplotlib")
     look = replace(style.look(), dpi=form.dpi, transparent=False)
     with theme.wearing(look):
-        scene = scenes.of(scan, "train_loss", log=style.log is not False)
-        shown = Scene(style.shown(scan), scene.measure, scene.scale, scene.box, scene.mesh)
+        points = finer.POINTS if found.ok else finer.FEW
+        scene = scenes.of(scan, "train_loss", log=style.log is not False, points=points)
+        shown = replace(scene, scan=style.shown(scan))
         still, cursor = _still(shown, style, form)
         first, elevation = style.camera or (_azimuth(view.eye(scan)), ELEVATION)
         around = first + np.arange(count) * 360 / count

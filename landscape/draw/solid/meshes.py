@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.look.scale import Scale
+from landscape.draw.solid import shade
 from landscape.store.scans.records import Floats
 
 Faces = NDArray[np.intp]
+NONE: Faces = np.empty((0, 3), np.intp)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Mesh:
     """(N,)."""
     normals: Floats
     """(N, 3) of length 1, upwards."""
+    openness: Floats
+    """(N,) what is left of its colour: `shade.openness`."""
+    beyond: Faces
+    """(K, 3) those that reach above the cap, before they are cut; within the box."""
 
 
 def surface(x: Floats, y: Floats, loss: Floats, scale: Scale, frame: Frame) -> Mesh:
@@ -62,7 +68,13 @@ def surface(x: Floats, y: Floats, loss: Floats, scale: Scale, frame: Frame) -> M
     # Beyond the cap heights may be a hundred times the box: they would tilt the rim's normals.
     bent = frame.place(xy, np.clip(safe, -0.3, 1.3))
     normals = _upright(bent, faces, np.isfinite(loss))
-    return cut(Mesh(points, faces, safe, normals), 1.0)
+    heights = np.where(np.isfinite(loss), points[:, 2].reshape(loss.shape), np.nan)
+    sides = points[:, 0].reshape(loss.shape)[:, 0], points[:, 1].reshape(loss.shape)[0]
+    openness = shade.openness(*sides, heights, frame.height).ravel()
+    near = np.abs(points[:, :2]) <= np.array(frame.size) / 2 * (1 + 1e-9)
+    held: NDArray[np.bool_] = np.asarray(near.all(axis=1))
+    beyond = faces[(safe > 1)[faces].any(axis=1) & held[faces].all(axis=1)]
+    return cut(Mesh(points, faces, safe, normals, openness, beyond), 1.0)
 
 
 def cut(mesh: Mesh, top: float) -> Mesh:
@@ -83,7 +95,8 @@ def cut(mesh: Mesh, top: float) -> Mesh:
     part = mesh.faces[above[mesh.faces].any(axis=1) & ~above[mesh.faces].all(axis=1)]
     pieces = [piece for face in part for piece in _below(face, above, number)]
     faces = np.concatenate([whole, np.array(pieces, dtype=np.intp).reshape(-1, 3)])
-    return Mesh(points, faces, position, normals)
+    openness = np.concatenate([mesh.openness, _mix(mesh.openness[:, None], edges, crossing)[:, 0]])
+    return Mesh(points, faces, position, normals, openness, mesh.beyond)
 
 
 def lines(mesh: Mesh, level: float) -> tuple[Floats, Floats]:

@@ -71,6 +71,9 @@ def show(axes: Axes, picture: NDArray[np.uint8]) -> None:
 def uncertain(axes: Axes, scan: Scan, relief: Relief, seen: Camera) -> None:
     """Put a dot on a surface at each such grid point that the camera sees."""
     i, j = np.nonzero(scan.uncertain)
+    # The relief is of a finer grid, in which the scan's is.
+    i *= (len(relief.x) - 1) // (len(scan.x) - 1)
+    j *= (len(relief.y) - 1) // (len(scan.y) - 1)
     places = np.stack([relief.x[i], relief.y[j], relief.heights[i, j]], axis=-1)
     places = places[np.isfinite(places).all(axis=1) & (places[:, 2] <= relief.top)]
     places = places[relief.shows(seen, places + np.array([0.0, 0.0, 0.012]))]

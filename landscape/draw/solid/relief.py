@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from landscape.draw.look.scale import Scale
 from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.perspective import Camera
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ class Relief:
         return np.asarray(~crossed.any(axis=0))
 
 
-def of(scan: Scan, measure: str, scale: Scale, frame: Frame) -> Relief:
-    """Return the relief of one measure in the box."""
-    position = scale.position(scan.measures[measure])
+def of(x: Floats, y: Floats, loss: Floats, scale: Scale, frame: Frame) -> Relief:
+    """Return the relief of ``loss[i, j]`` over (x[i], y[j]) in the box."""
+    position = scale.position(loss)
     (left, front), (right, back) = frame.window.low, frame.window.high
     return Relief(
-        ((scan.x - left) / (right - left) - 0.5) * frame.size[0],
-        ((scan.y - front) / (back - front) - 0.5) * frame.size[1],
+        ((x - left) / (right - left) - 0.5) * frame.size[0],
+        ((y - front) / (back - front) - 0.5) * frame.size[1],
         frame.height * np.where(np.isfinite(position), position, np.nan),
         frame.height * (1 + 1e-9),
     )

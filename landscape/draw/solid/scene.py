@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from landscape.draw.elements import paths
+from landscape.draw.elements import finer, paths
 from landscape.draw.look import scale as scales
 from landscape.draw.look.scale import Scale
 from landscape.draw.solid import meshes, relief, stage, trail
 from landscape.draw.solid.meshes import Frame, Mesh
+from landscape.draw.solid.relief import Relief
 from landscape.draw.solid.trail import Trail
 from landscape.store.scans.records import Floats, Path, Scan
 
@@ -24,15 +25,17 @@ class Scene:
     scale: Scale
     box: Frame
     mesh: Mesh
+    relief: Relief
 
 
-def of(scan: Scan, measure: str, *, log: bool) -> Scene:
-    """Return the surface of a measure, its height linear if ``log`` is False."""
+def of(scan: Scan, measure: str, *, log: bool, points: int = finer.POINTS) -> Scene:
+    """Return the surface of a measure on about ``points`` a side, linear if ``log`` is False."""
     scale = scales.of_measure(scan, measure)
     scale = replace(scale, log=scale.log and log)
     box = stage.box_of(scan)
-    mesh = meshes.surface(scan.x, scan.y, scan.measures[measure], scale, box)
-    return Scene(scan, measure, scale, box, mesh)
+    grid = finer.of(scan, measure, scale, points)
+    mesh, surface = meshes.surface(*grid, scale, box), relief.of(*grid, scale, box)
+    return Scene(scan, measure, scale, box, mesh, surface)
 
 
 def recorded_steps(scan: Scan) -> list[int]:
@@ -71,8 +74,7 @@ def places(scene: Scene, path: Path) -> Floats:
         found = scene.box.place(path.xy, scene.scale.position(path.true_loss))
     else:
         found = scene.box.place(path.xy, np.zeros(len(path.xy)))
-        surface = relief.of(scene.scan, scene.measure, scene.scale, scene.box)
-        found[:, 2] = surface.height(found)
+        found[:, 2] = scene.relief.height(found)
     # What lies beyond the box is cut off.
     half = np.append(np.array(scene.box.size) / 2, np.inf) * (1 + 1e-9)
     out = (np.abs(found) > half).any(axis=1) | (found[:, 2] > scene.box.height * (1 + 1e-9))
@@ -88,7 +90,7 @@ def laid(scene: Scene, step: int) -> Trail:
     """
     part = until(scene.scan, step)
     norm = paths.step_range(scene.scan)
-    surface = relief.of(scene.scan, scene.measure, scene.scale, scene.box)
+    surface = scene.relief
     tracks = [
         track
         for path in part.paths

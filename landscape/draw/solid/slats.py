@@ -122,6 +122,8 @@ def boards(valley: Valley, where: Columns, scale: Scale, box: Frame) -> Mesh:
         np.concatenate([part.faces + n for part, n in zip(parts, before, strict=True)]),
         np.concatenate([part.position for part in parts]),
         np.concatenate([part.normals for part in parts]),
+        np.concatenate([part.openness for part in parts]),
+        meshes.NONE,
     )
 
 
@@ -142,9 +144,11 @@ def _board(
     rows = np.arange(len(y) - 1)[known[:-1] & known[1:]]
     lower = np.column_stack([rows, rows + len(y), rows + len(y) + 1])
     upper = np.column_stack([rows, rows + len(y) + 1, rows + 1])
-    return Mesh(
-        box.place(xy, position), np.concatenate([lower, upper]), position, np.tile(normals, (2, 1))
-    )
+    faces = np.concatenate([lower, upper])
+    # No slat shades another: they are slices, not a surface.
+    openness = np.ones(len(position))
+    points, upwards = box.place(xy, position), np.tile(normals, (2, 1))
+    return Mesh(points, faces, position, upwards, openness, meshes.NONE)
 
 
 def walked(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from landscape.draw.elements import plane_axes
+from landscape.draw.elements import paths, plane_axes
+from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.solid import trail
@@ -15,9 +18,11 @@ from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.perspective import Camera
 from landscape.store.scans.records import Floats, Scan
 
-HEIGHT = 0.55
+HEIGHT = 0.52
 FLOOR = -0.22
 """Where the flat copy lies beneath the surface."""
+FILLED = 0.8
+"""Of a plane: where a surface takes more, its box holds all of the plane."""
 SPACING = 0.1
 """Between the numbers of the loss axis, in inches."""
 
@@ -39,14 +44,42 @@ class Edge:
     ticks: list[Tick]
 
 
-def box_of(scan: Scan) -> Frame:
-    """Return the box for a plane, its longer side 1."""
-    share, _ = plane_axes.shape(scan)
-    longer = max(1.0, share)
+def box_of(scan: Scan, window: PlaneWindow | None = None) -> Frame:
+    """Return the box for a plane or the part of it in a window, its longer side 1."""
+    whole = plane_axes.window(scan)
+    window = whole if window is None else window
+    sides = (window.high - window.low) / (whole.high - whole.low)
+    sides = sides * [1.0, plane_axes.shape(scan)[0]]
+    width, depth = (sides / sides.max()).tolist()
     # What follows a comma explains the name; the small print has it whole.
     first, second = (label.split(",")[0] for label in scan.plane.labels)
-    size = (1 / longer, share / longer)
-    return Frame(plane_axes.window(scan), size, HEIGHT, (first, second))
+    return Frame(window, (width, depth), HEIGHT, (first, second))
+
+
+def occupied(scan: Scan, shown: Mapping[str, Scale]) -> PlaneWindow:
+    """Return the part of a plane where one of its losses is below its cap, or a path or mark is.
+
+    With the grid points around it, and the whole plane where that is hardly more.
+    """
+    whole = plane_axes.window(scan)
+    below = np.any([s.position(scan.measures[name]) <= 1 for name, s in shown.items()], axis=0)
+    if not below.any():
+        return whole
+    i, j = np.nonzero(below)
+    around = np.column_stack([scan.x[_widened(i, scan.x)], scan.y[_widened(j, scan.y)]])
+    held = [] if paths.tiny(scan) else [path.xy for path in scan.paths]
+    held += [np.array([point.xy]) for point in scan.points]
+    inside = [xy for part in held for xy in part if np.isfinite(xy).all() and whole.holds(xy)]
+    every = np.concatenate([around, *(xy[None] for xy in inside)])
+    low, high = every.min(axis=0), every.max(axis=0)
+    if np.prod((high - low) / (whole.high - whole.low)) > FILLED:
+        return whole
+    return PlaneWindow(low, high)
+
+
+def _widened(rows: NDArray[np.intp], axis: Floats) -> list[int]:
+    """The first and the last of some rows, one further where there is one."""
+    return [max(int(rows.min()) - 1, 0), min(int(rows.max()) + 1, len(axis) - 1)]
 
 
 def corners(box: Frame) -> Floats:

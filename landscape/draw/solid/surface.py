@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from landscape.draw.elements import plane_axes
+from landscape.draw.elements import finer, plane_axes
 from landscape.draw.elements.labels import Labels
 from landscape.draw.figures import contour
 from landscape.draw.look import scale as scales
@@ -18,8 +18,8 @@ from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.draw.sheet import bar, page
 from landscape.draw.solid import (
+    draped,
     explained_surface,
-    hidden_parts,
     lettering,
     meshes,
     painting,
@@ -36,6 +36,8 @@ from landscape.store.scans.records import Floats, Scan
 
 SIDE = 0.03
 """Inches beside the picture."""
+MARK = 0.6
+"""Size of marks, smaller than from above: they stand where the surface is lowest."""
 
 
 @styled
@@ -48,11 +50,13 @@ def surface(
 ) -> Figure:
     """Draw the losses of a plane as a surface, ready for print.
 
-    One panel in a column's width, or two over a page's, as `contour`. The path runs at its own
-    true losses, pale where the plane's is over 10 % off and dotted where the surface hides it.
-    Peaks are cut at the cap. The renderer is ``style``'s unless given: ``auto`` takes VTK where
-    OpenGL works and matplotlib's plainer 3D elsewhere; ``opengl.probe().reason`` says what is
-    missing. ``style.explain`` gives `explained_surface.surface`, with a legend for everything.
+    One panel in a column's width, or two over a page's, as `contour` and on its scale. The path
+    lies on the surface, dashed where its own loss is over 10 % off; marks stand at the losses of
+    the weights themselves. Peaks are cut at the cap, the floor beneath them is grey, and the box
+    ends where nothing is shown any more. The renderer is ``style``'s unless given: ``auto`` takes
+    VTK where OpenGL works and matplotlib's plainer 3D elsewhere; ``opengl.probe().reason`` says
+    what is missing. ``style.explain`` gives `explained_surface.surface`, with a legend for
+    everything.
 
     Raises:
         LandscapeError: the scan is no plane, an unknown renderer, or pyvista without OpenGL.
@@ -73,26 +77,35 @@ def surface(
     plane_axes.check(scan, "surface")
     vtk = painting.uses_vtk(renderer or style.renderer)
     scan = style.shown(scan)
-    # The pane at the best constant output is the explained figure's.
-    scale = replace(scales.of(scan, paths=True, like=like, style=style), constant=np.nan)
-    names = contour.panels(scan, scale, style)
+    names = contour.panels(scan, scales.of(scan, like=like, style=style), style)
     width = style.inches(contour.COLUMN if len(names) == 1 else contour.PAGE)
     columns = style.columns(len(names), width)
     across = (width - 2 * SIDE) / columns
-    box = stage.box_of(scan)
-    laid = trail.plain(trail.of(scan, scale, box), theme.PATH)
+    rows = -(-len(names) // columns)
+    # The pane at the best constant output is the explained figure's.
+    colours = [
+        replace(one, constant=np.nan)
+        for one in contour.scales(scan, names, like, style, abreast=rows == 1)
+    ]
+    scale = colours[0]
+    box = stage.box_of(scan, stage.occupied(scan, dict(zip(names, colours, strict=True))))
+    laid = trail.of(scan, scale, box)
     # A pixel of the rendering is a pixel of the PNG, not resampled.
     seen = view.best_view(box, laid, round(across * theme.now().dpi), style)
+    laid = draped.of(laid, theme.PATH)
     tall = seen.height / theme.now().dpi
     note = "" if style.bare else contour.note([scan])
-    rows = -(-len(names) // columns)
     below = contour.NOTE if note else 0.0
     sheet = page.blank(width, bar.HEIGHT + rows * tall + below, title=style.title)
-    title = sentences.MEASURES[names[0]] if len(names) == 1 else "loss"
-    bar.above(sheet, scale, title, 2 * SIDE, min(width, contour.COLUMN) - 4 * SIDE)
-    for k, name in enumerate(names):
+    shared = len(set(colours)) == 1
+    for k, (name, scale) in enumerate(zip(names, colours, strict=True)):
         left, top = SIDE + k % columns * across, bar.HEIGHT + k // columns * tall
-        mesh = meshes.surface(scan.x, scan.y, scan.measures[name], scale, box)
+        if not (k and shared):
+            title = "loss" if shared and len(names) > 1 else sentences.MEASURES[name]
+            wide = min(across, contour.COLUMN) - 2 * SIDE
+            bar.above(sheet, scale, title, left + SIDE, wide)
+        grid = finer.of(scan, name, scale, finer.POINTS if vtk else finer.FEW)
+        mesh = meshes.surface(*grid, scale, box)
         axes = sheet.axes(left, top, across, tall)
         painting.paint(axes, scan.paths, mesh, scale, box, seen, None if k else laid, vtk=vtk)
         lettering.draw(axes, scale, box, seen, upright=True)
@@ -100,7 +113,6 @@ def surface(
             text = sentences.MEASURES[name].removesuffix(" loss")
             sheet.text(left + 0.05, top + 0.03, text, theme.LETTERS)
         if k == 0:
-            hidden_parts.dash(axes, laid, seen, fine=True)
             lowest = _lowest(scan, scale, box) if name == "train_loss" else None
             _mark(axes, scan, laid, seen, lowest, bare=style.bare)
     if note:
@@ -129,16 +141,32 @@ def _mark(
     """Draw marked points where they are, and what they are beside them."""
     placed = Labels(axes, page.extent(axes))
     placed.written()
+    for image in axes.images:
+        placed.on(np.asarray(image.get_array())[::-1])
     for tube in laid.tubes:
         placed.keep_clear(seen.project(tube.points), 0.01)
-    stands = {point.step: seen.project(place)[0] for point, place in laid.places}
+    places = {point.step: place for point, place in laid.places}
+    stands = {step: seen.project(place)[0] for step, place in places.items()}
     marked = [point for point in contour.marked(scan) if point.step in stands]
     for point in {point.step: point for point in marked}.values():
         at, look = stands[point.step], theme.mark(point.name)
-        contour.stamp(axes, at, look, hollow=contour.hollow(scan, point.step))
-        placed.mark(tuple(at), contour.MARK * look.size / 72 / 2)
+        hollow = contour.hollow(scan, point.step)
+        if hollow:
+            _plumb(axes, places[point.step], laid, seen)
+        contour.stamp(axes, at, look, hollow=hollow, scale=MARK)
+        placed.mark(tuple(at), MARK * look.size / 72 / 2)
     if lowest is not None:
-        contour.mark_lowest(axes, placed, seen.project(lowest[0])[0], "" if bare else lowest[1])
+        at, text = seen.project(lowest[0])[0], "" if bare else lowest[1]
+        contour.mark_lowest(axes, placed, at, text, scale=MARK)
     for step, text in contour.facts(scan) if not bare else ():
         if step in stands:
             placed.near(tuple(stands[step]), text)
+
+
+def _plumb(axes: Axes, place: Floats, laid: Trail, seen: Camera) -> None:
+    """Join a mark that isn't on the surface to the place that it is above or beneath."""
+    foot = trail.feet(place[None], laid.relief)[0]
+    if np.isfinite(foot).all():
+        line = seen.project(np.stack([place, foot]))
+        axes.plot(*line.T, color="white", lw=1.4, alpha=0.7, zorder=6)
+        axes.plot(*line.T, color=theme.INK, lw=0.6, ls=(0, (1.5, 1.2)), zorder=6.1)

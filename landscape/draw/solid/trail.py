@@ -5,13 +5,13 @@ Tubes run at a path's true losses and are cut where they leave the box; tracks r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
-from matplotlib.colors import Normalize, to_rgba
+from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from landscape.draw.elements import episodes, paths
+from landscape.draw.elements import episodes, finer, paths
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.solid import relief
@@ -19,6 +19,8 @@ from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.relief import Relief
 from landscape.store.scans.records import Floats, Path, Point, Scan
 
+TUBE = 0.0075
+"""Radius of a path in the air, in widths of the box."""
 FINE = 1 / 300
 """Between points of a track over the surface, as a share of the plane."""
 
@@ -35,6 +37,8 @@ class Ribbon:
     """(T - 1,) which of ``episodes.NAMES`` each segment is; empty where nobody asked."""
     pale: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
     """(T,) whether the path is ``faded`` there; empty where nobody asked."""
+    radius: float = TUBE
+    """Of a tube."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Trail:
 
 def of(scan: Scan, scale: Scale, box: Frame) -> Trail:
     """Lay the paths of a scan into the box."""
-    surface = relief.of(scan, "train_loss", scale, box)
+    surface = relief.of(*finer.of(scan, "train_loss", scale), scale, box)
     steps = paths.step_range(scan)
     # Over a dot of a path they would be a pole.
     balls = 0 if paths.tiny(scan) else paths.BALLS
@@ -102,26 +106,13 @@ def of(scan: Scan, scale: Scale, box: Frame) -> Trail:
     )
 
 
-def plain(laid: Trail, colour: str) -> Trail:
-    """Return only the paths at their true losses, in one colour, pale where they are ``faded``.
-
-    Nothing of a path that is a dot: it would be a pole.
-    """
-    solid = np.array(to_rgba(colour))
-    tubes = [
-        replace(tube, colours=np.where(tube.pale[:, None], theme.faded(solid[None]), solid))
-        for tube in (() if laid.tiny else laid.tubes)
-    ]
-    return replace(laid, tubes=tubes, tracks=[], drops=[])
-
-
 def mark_places(
     scan: Scan, scale: Scale, box: Frame, surface: Relief
 ) -> list[tuple[Point, Floats]]:
     """Return marked points with their places in the box, at the true loss of their path's row.
 
-    A point of which no path knows the loss stands on the surface. Left out: points outside the
-    plane or above the cap.
+    A point of which no path knows the loss, or one below the scale, stands on the surface. Left
+    out: points outside the plane or above the cap.
     """
     found = []
     for point in scan.points:
@@ -130,7 +121,8 @@ def mark_places(
             continue
         position = float(scale.position(np.array(_true_loss(scan, point))))
         place = box.place(xy[None], np.array([position]))
-        if np.isnan(position):
+        # As well where the loss lies below all that the box shows: the label says it.
+        if not position >= 0:
             place = feet(place, surface)
         if np.isfinite(place).all() and place[0, 2] <= box.height:
             found.append((point, place[0]))
@@ -222,6 +214,7 @@ def track(path: Path, relief: Relief, frame: Frame, steps: Normalize | None) -> 
     finite = np.isfinite(path.xy).all(axis=1)
     share = np.column_stack([frame.window.share(path.xy[finite]), np.full(finite.sum(), 0.5)])
     step = path.step[finite].astype(np.float64)
+    pale = paths.faded(path)[finite]
     kinds = np.append(episodes.along(path.step[finite], path.events), episodes.NONE)
     found = []
     for part in inside(np.column_stack([share, step])):
@@ -234,7 +227,12 @@ def track(path: Path, relief: Relief, frame: Frame, steps: Normalize | None) -> 
         drawn = np.isfinite(points[:, 2])
         runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(drawn)) + 1)
         found += [
-            Ribbon(points[run], np.asarray(colours)[run], kinds[begins[run[:-1]]])
+            Ribbon(
+                points[run],
+                np.asarray(colours)[run],
+                kinds[begins[run[:-1]]],
+                pale[begins[np.minimum(run, len(begins) - 1)]],
+            )
             for run in runs
             if drawn[run[0]] and len(run) > 1
         ]

@@ -23,7 +23,7 @@ from landscape.draw.solid.trail import Trail
 from landscape.store.scans.records import Floats, Scan
 
 AZIMUTHS = (-125.0, -55.0, -145.0, -35.0, -110.0, -70.0, 125.0, 55.0, 145.0, 35.0, 110.0, 70.0)
-ELEVATIONS = (36.0, 44.0, 52.0)
+ELEVATIONS = (32.0, 38.0, 44.0, 52.0)
 """Views to choose from, the first ones being the habit."""
 ELEVATION = 38.0
 """Degrees of the first view of what can be turned."""
@@ -33,6 +33,8 @@ BETTER = 0.02
 """Another view must show so much more of what matters before it replaces the habit."""
 RIGHTWARDS = 0.015
 """What it counts for that the path runs from left to right, and against it that it doesn't."""
+STEEP = 0.04 / 8
+"""What a degree of elevation counts against a view: from above a surface is a map."""
 WEIGHTS = (1.0, 1.0, 1.0, 3.0)
 """How much it counts that the surface, its lowest tenth, the path, the marked points are seen."""
 LEFT, RIGHT, TOP, NUMBERS, LETTERS = 0.46, 0.13, 0.04, 0.2, 0.46
@@ -58,6 +60,7 @@ def best_view(box: Frame, trail: Trail, width: int, style: Style = PLAIN) -> Cam
         shown = [_seen(points, normals, trail, seen) for points, normals in targets]
         score = float(np.average(shown, weights=weights)) if targets else 0.0
         score += RIGHTWARDS * _rightwards(trail, seen)
+        score -= STEEP * (elevation - ELEVATIONS[0])
         if best is None or score > most + BETTER:
             best, most = seen, score
     if best is None:

@@ -97,3 +97,55 @@ def test_a_curve_is_named_from_its_end_above_or_beneath(axes):
     labels.taken.append((0.0, 0.0, 3.0, 1.0))
     assert not labels.along(curve, "fourth")
     assert len(axes.texts) == 3
+
+
+def ground(colour):
+    """A page of white with a disc of another colour in its middle."""
+    x, y = np.meshgrid(np.linspace(0, 3, 600), np.linspace(0, 1, 200))
+    picture = np.full((200, 600, 4), 255, np.uint8)
+    picture[np.hypot(x - 1.5, y - 0.5) < 0.3, :3] = colour
+    return picture
+
+
+def test_a_label_goes_where_it_is_light_and_a_line_joins_it(axes):
+    labels = Labels(axes, SIZE)
+    labels.on(ground((68, 1, 84)))
+    labels.mark((15.0, 5.0), 0.04)
+    labels.near((15.0, 5.0), "lowest here")
+    [box] = boxes(axes)
+    middle = axes.transData.transform((15.0, 5.0))
+    near = np.clip(middle, box.p0, box.p1)
+    assert np.hypot(*(near - middle)) > 0.25 * 100
+    assert axes.lines
+    assert axes.texts[0].get_color() != "white"
+
+
+def test_letters_on_a_dark_ground_are_white(axes):
+    labels = Labels(axes, SIZE)
+    labels.on(np.full((200, 600, 3), 30, np.uint8))
+    labels.near((15.0, 5.0), "lowest here")
+    assert axes.texts[0].get_color() == "white"
+
+
+def test_a_line_to_a_label_runs_through_no_other_mark_and_crosses_no_other_line(axes):
+    """On a ground so dark that all labels go far, from places that lie close together."""
+    labels = Labels(axes, SIZE)
+    labels.on(ground((68, 1, 84)))
+    places = [(14.4, 5.0), (15.6, 5.0), (15.0, 6.6)]
+    for place in places:
+        labels.mark(place, 0.04)
+    for k, place in enumerate(places):
+        labels.near(place, f"place {k}")
+    ends = [line.get_xydata() * SIZE for line in axes.lines[1::2]]
+    assert len(ends) == 3
+    marks = np.array(places) / [30, 10] * SIZE
+    for k, (start, end) in enumerate(ends):
+        line = start + np.linspace(0, 1, 200)[:, None] * (end - start)
+        for j, mark in enumerate(marks):
+            assert j == k or np.abs(line - mark).max(axis=1).min() > 0.04
+    for k, one in enumerate(ends):
+        for other in ends[:k]:
+            sides = np.column_stack([one[1] - one[0], other[0] - other[1]])
+            if abs(np.linalg.det(sides)) > 1e-9:  # else they run side by side
+                solved = np.linalg.solve(sides, other[0] - one[0])
+                assert not ((solved >= 0) & (solved <= 1)).all()

@@ -83,8 +83,12 @@ def slope(planted, x, y):
     )
 
 
+def grid(scan):
+    return scan.x, scan.y, scan.measures["train_loss"]
+
+
 def test_a_foot_is_on_the_surface(planted):
-    surface = relief.of(slope(planted, 0.3, 0.2), "train_loss", LINEAR, FRAME)
+    surface = relief.of(*grid(slope(planted, 0.3, 0.2)), LINEAR, FRAME)
     balls = np.array([[0.1, -0.2, 0.9], [0.7, 0.0, 0.9]])
     found = trail.feet(balls, surface)
     np.testing.assert_allclose(found[0], [0.1, -0.2, 0.2 + 0.3 * 0.6 + 0.2 * 0.3])
@@ -93,7 +97,7 @@ def test_a_foot_is_on_the_surface(planted):
 
 def test_a_track_follows_the_surface_at_every_recorded_step(planted):
     one = path(planted, [NAN, NAN, 0.9], [NAN, NAN, 0.1])
-    surface = relief.of(slope(planted, 0.3, 0.2), "train_loss", LINEAR, FRAME)
+    surface = relief.of(*grid(slope(planted, 0.3, 0.2)), LINEAR, FRAME)
     [track] = trail.track(one, surface, FRAME, None)
     x, y, z = np.add(track.points, [0.5, 0.5, 0]).T
     np.testing.assert_allclose(z, 0.2 + 0.3 * x + 0.2 * y)
@@ -108,7 +112,7 @@ def test_a_track_is_broken_where_the_surface_is_cut(planted):
     scan = slope(planted, 0.0, 0.0)
     loss = scan.measures["train_loss"].copy()
     loss[2] = 9.0
-    surface = relief.of(planted.with_losses(scan, loss), "train_loss", LINEAR, FRAME)
+    surface = relief.of(*grid(planted.with_losses(scan, loss)), LINEAR, FRAME)
     first, second = trail.track(one, surface, FRAME, None)
     # From 0.2 at a quarter to 9 at a half: cut at 1 after a share of 0.8 / 8.8 of the cell.
     edge = 0.25 + 0.25 * 0.8 / 8.8
@@ -121,7 +125,7 @@ def test_balls_are_on_the_longest_stretch(planted):
     # 0.6, is larger than that of the other's, sqrt(10 * 0.1^2) = 0.316.
     fine = np.column_stack([np.linspace(-0.5, 0.5, 11), np.zeros(11), np.full(11, 0.7)])
     coarse = np.array([[0.0, -0.3, 0.9], [0.0, 0.3, 0.9]])
-    surface = relief.of(slope(planted, 0.0, 0.0), "train_loss", LINEAR, FRAME)
+    surface = relief.of(*grid(slope(planted, 0.0, 0.0)), LINEAR, FRAME)
     tubes = [trail.Ribbon(points, np.ones((len(points), 4))) for points in (coarse, fine)]
     balls = np.array([drop.ball for drop in trail.drops(tubes, surface, 3)])
     np.testing.assert_allclose(balls, [[-0.25, 0, 0.7], [0, 0, 0.7], [0.25, 0, 0.7]], atol=1e-12)

@@ -137,6 +137,18 @@ def test_a_diverged_run(history):
     np.testing.assert_array_equal(marks.get_xdata(), [135, 180, 225])
 
 
+@pytest.mark.parametrize("highest", [9.0, 9e4, 1e20])
+def test_wide_numbers_leave_the_axis_name_on_the_page(history, highest):
+    losses = np.array([2.3, 1.0, highest / 30, highest, highest / 3, highest])
+    figure = draw.KINDS["loss"](replace(history, measures={"train_loss": losses}))
+    figure.canvas.draw()
+    upper = figure.axes[0]
+    name = upper.yaxis.label.get_window_extent()
+    assert name.x0 >= 0
+    ticks = [text.get_window_extent() for text in upper.get_yticklabels()]
+    assert name.x1 <= min(box.x0 for box in ticks)
+
+
 def test_too_little_to_draw(history):
     bare = replace(history, measures={"train_loss": np.array([1.0] + [np.nan] * 5)})
     with pytest.raises(LandscapeError) as refused:

@@ -266,3 +266,22 @@ def test_what_happened_is_named_on_its_own_colour(planted):
     texts = {one.get_text(): one for one in valley(planted.valley()).axes[0].texts}
     for name in ("spike", "escape", "plateau"):
         assert to_hex(texts[name].get_bbox_patch().get_facecolor()) == theme.episode(name).lower()
+
+
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
+def test_of_a_run_that_blew_up_the_numbers_of_the_loss_axis_keep_apart(planted, width):
+    """The colours end at twice the constant output's loss, the run's losses 18 decades above."""
+    one = planted.valley(9, jump=None)
+    path = replace(one.path, loss=one.path.loss * np.geomspace(1, 1e18, len(one.path.loss)))
+    figure = valley(replace(one, path=path), style=Style(width=width, dpi=100))
+    figure.canvas.draw()
+    bar = figure.axes[1]
+    low, high = sorted(bar.get_ylim())
+    boxes = [
+        text.get_window_extent()
+        for text, at in zip(bar.get_yticklabels(), bar.get_yticks(), strict=True)
+        if low <= at <= high
+    ]
+    assert len(boxes) >= 2
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])

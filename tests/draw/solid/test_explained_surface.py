@@ -8,6 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from landscape.draw.elements import finer
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.draw.solid import by_vtk, hidden_parts, meshes, stage, trail, view
@@ -31,8 +32,9 @@ def pixels(figure: Figure) -> np.ndarray:
 def rendered(scan, *, path=True, width=400):
     colours, box = scale.of(scan, paths=True), stage.box_of(scan)
     laid = trail.of(scan, colours, box)
-    seen = view.best_view(box, laid, width)
-    mesh = meshes.surface(scan.x, scan.y, scan.measures["train_loss"], colours, box)
+    # From well above, where the path doesn't stand before itself.
+    seen = view.fitted(box, -125.0, 48.0, width)
+    mesh = meshes.surface(*finer.of(scan, "train_loss", colours), colours, box)
     picture = by_vtk.picture(scan.paths, mesh, colours, box, seen, laid if path else None).astype(
         int
     )
@@ -259,7 +261,7 @@ def test_the_constant_output_s_loss_is_a_pane(planted, gl):
     corners = stage.pane(box, colours)
     np.testing.assert_allclose(colours.loss(corners[:, 2] / box.height), 1.0)
     shown, colours, box, seen, _ = rendered(scan, path=False, width=600)
-    mesh = meshes.surface(scan.x, scan.y, scan.measures["train_loss"], colours, box)
+    mesh = meshes.surface(*finer.of(scan, "train_loss", colours), colours, box)
     bare = replace(colours, constant=np.nan)
     without = by_vtk.picture((), mesh, bare, box, seen, None).astype(int)
     assert (np.abs(shown - without).max(axis=2) > 40).sum() > 300

@@ -18,6 +18,10 @@ def planted_scan(planted, loss):
     return planted.scan(where, X, Y, lambda x, y: 0 * x * y, measures={"train_loss": loss})
 
 
+def grid(scan):
+    return scan.x, scan.y, scan.measures["train_loss"]
+
+
 def barycentric(point, a, b, c):
     """Height of a triangle at a place, NaN outside: by solving, not by cells and diagonals."""
     sides = np.column_stack([(b - a)[:2], (c - a)[:2]])
@@ -30,7 +34,7 @@ def test_heights_are_those_of_the_drawn_triangles(planted):
     rng = np.random.default_rng(0)
     loss = rng.uniform(0, 1.3, (11, 7))
     loss[4, 3] = np.nan
-    surface = relief.of(planted_scan(planted, loss), "train_loss", LINEAR, FRAME)
+    surface = relief.of(*grid(planted_scan(planted, loss)), LINEAR, FRAME)
     mesh = meshes.surface(X, Y, loss, LINEAR, FRAME)
     places = rng.uniform(-0.5, 0.5, (80, 2)) * [1.1, 0.66]
     triangles = mesh.points[mesh.faces]
@@ -43,7 +47,7 @@ def test_heights_are_those_of_the_drawn_triangles(planted):
 
 def test_normals_of_a_slope(planted):
     loss = 0.1 + 0.4 * (X[:, None] + 8) / 53 + 0.2 * (Y[None, :] + 15) / 30
-    surface = relief.of(planted_scan(planted, loss), "train_loss", LINEAR, FRAME)
+    surface = relief.of(*grid(planted_scan(planted, loss)), LINEAR, FRAME)
     normal = np.array([-0.5 * 0.4, -0.5 * 0.2 / 0.6, 1.0])
     found = surface.normal(np.array([[0.1, 0.05, 9.0]]))
     np.testing.assert_allclose(found, [normal / np.linalg.norm(normal)])
@@ -52,7 +56,7 @@ def test_normals_of_a_slope(planted):
 def test_what_is_beneath_or_behind_is_hidden(planted):
     loss = np.full((11, 7), 0.4)
     loss[7] = 0.9
-    surface = relief.of(planted_scan(planted, loss), "train_loss", LINEAR, FRAME)
+    surface = relief.of(*grid(planted_scan(planted, loss)), LINEAR, FRAME)
     corners = np.array(
         [[x, y, z] for x in (-0.5, 0.5) for y in (-0.3, 0.3) for z in (-0.2, 0.5)], dtype=float
     )
@@ -71,7 +75,7 @@ def test_nothing_is_hidden_by_a_hole_or_above_the_cut(planted):
     loss = np.full((11, 7), 0.4)
     loss[7] = np.nan
     loss[4:7] = 5.0
-    surface = relief.of(planted_scan(planted, loss), "train_loss", LINEAR, FRAME)
+    surface = relief.of(*grid(planted_scan(planted, loss)), LINEAR, FRAME)
     corners = np.array([[-0.5, -0.3, -0.2], [0.5, 0.3, 0.5]])
     seen = perspective.fitted(corners, 0.0, 60.0, (400, 400), (0.1, 0.1, 0.1, 0.1))
     assert surface.shows(seen, np.array([[0.0, 0.0, 0.1]])).tolist() == [True]

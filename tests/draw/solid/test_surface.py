@@ -38,27 +38,50 @@ def test_labels_cover_neither_each_other_nor_the_axes_names(planted, no_gl):
             assert other is text or width <= 0 or height <= 0
 
 
-def test_the_path_has_one_colour_and_is_pale_where_the_plane_has_another_loss(planted):
-    scan = planted.bowl(15, 15)
-    colours, box = scale.of(scan, paths=True), stage.box_of(scan)
-    whole = trail.of(scan, colours, box)
-    plain = trail.plain(whole, theme.PATH)
-    assert not plain.tracks
-    assert not plain.drops
-    solid = np.array([*theme.matplotlib.colors.to_rgb(theme.PATH), 1.0])
-    pale = theme.faded(solid[None])[0]
-    assert any(tube.pale.any() for tube in plain.tubes)
-    for tube in plain.tubes:
-        np.testing.assert_allclose(tube.colours[tube.pale], np.tile(pale, (tube.pale.sum(), 1)))
-        rest = ~tube.pale
-        np.testing.assert_allclose(tube.colours[rest], np.tile(solid, (rest.sum(), 1)))
+def test_a_plane_has_one_scale_from_above_and_as_a_surface(planted, no_gl):
+    scan = planted.escape(21, 13)
+    pictures = [make(scan, style=Style(dpi=80)) for make in (draw.contour, draw.surface)]
+    limits = [figure.axes[0].get_xlim() for figure in pictures]
+    assert limits[0] == limits[1]
 
 
-def test_a_dot_of_a_path_is_no_pole(planted):
-    scan = planted.random(15, 15)
-    laid = trail.of(scan, scale.of(scan, paths=True), stage.box_of(scan))
-    assert laid.tubes
-    assert not trail.plain(laid, theme.PATH).tubes
+def test_a_mark_below_all_that_is_shown_stands_on_the_surface(planted):
+    """The run was at a lower loss than any of the plane: a place beneath the box says nothing."""
+    scan = planted.bowl(21, 21)
+    path = replace(scan.paths[0], true_loss=np.full(len(scan.paths[0].step), 1e-9))
+    scan = replace(scan, paths=(path,))
+    colours, box = scale.of(scan, shown=("train_loss",)), stage.box_of(scan)
+    laid = trail.of(scan, colours, box)
+    # The start is where the plane is above the cap: nothing is there to stand on.
+    assert {point.name for point, _ in laid.places} == {"best", "end"}
+    for _, place in laid.places:
+        assert place[2] == pytest.approx(laid.relief.height(place[None])[0])
+
+
+def test_the_box_holds_what_is_shown_and_little_else(planted, no_gl):
+    """Of a plane that lies above the cap but for a basin in its middle."""
+    scan = planted.scan(
+        planted.plane("random", ("u", "v"), "filter-normalized units", (1.0, 1.0)),
+        np.linspace(-1, 1, 21),
+        np.linspace(-1, 1, 21),
+        lambda x, y: 0.1 * np.exp(9 * np.hypot(x - 0.2, y)),
+    )
+    colours = scale.of(scan, shown=("train_loss",))
+    where = stage.occupied(scan, {"train_loss": colours})
+    below = scan.measures["train_loss"] <= colours.high
+    rows, columns = below.any(axis=1), below.any(axis=0)
+    for k, (axis, held) in enumerate(((scan.x, rows), (scan.y, columns))):
+        assert axis[held].min() - 0.1 == pytest.approx(where.low[k])
+        assert axis[held].max() + 0.1 == pytest.approx(where.high[k])
+    # Units of both axes keep one length.
+    box = stage.box_of(scan, where)
+    sides = where.high - where.low
+    assert box.size[0] / box.size[1] == pytest.approx(sides[0] / sides[1])
+    assert max(box.size) == 1
+    whole = planted.bowl(15, 15)
+    shown = stage.occupied(whole, {"train_loss": scale.of(whole, shown=("train_loss",))})
+    assert (shown.low == -1).all()
+    assert (shown.high == 1).all()
 
 
 def test_explain_brings_the_legend_back(planted, no_gl):
