@@ -15,8 +15,9 @@ import numpy as np
 from landscape.draw.look.scale import Scale
 from landscape.store.scans.records import Floats, Scan
 
-POINTS, FEW = 240, 40
-"""So many a side make lines look smooth in print; what matplotlib paints triangle by triangle."""
+POINTS, MOVING, FEW = 240, 120, 40
+"""So many a side make lines look smooth in print, in what moves, and where matplotlib paints each
+triangle."""
 STEEPEST = 3.0
 """Times the smaller of the two secants beside a point: steeper, a cubic would overshoot (Fritsch
 and Carlson, 1980)."""

@@ -109,7 +109,7 @@ def frames(scan: Scan, count: int, style: Style) -> Iterator[Picture]:
         raise LandscapeError(f"renderer pyvista: {found.reason}, or take renderer matplotlib")
     look = replace(style.look(), dpi=form.dpi, transparent=False)
     with theme.wearing(look):
-        points = finer.POINTS if found.ok else finer.FEW
+        points = finer.MOVING if found.ok else finer.FEW
         scene = scenes.of(scan, "train_loss", log=style.log is not False, points=points)
         shown = replace(scene, scan=style.shown(scan))
         still, cursor = _still(shown, style, form)

@@ -28,7 +28,7 @@ class Scene:
     relief: Relief
 
 
-def of(scan: Scan, measure: str, *, log: bool, points: int = finer.POINTS) -> Scene:
+def of(scan: Scan, measure: str, *, log: bool, points: int = finer.MOVING) -> Scene:
     """Return the surface of a measure on about ``points`` a side, linear if ``log`` is False."""
     scale = scales.of_measure(scan, measure)
     scale = replace(scale, log=scale.log and log)

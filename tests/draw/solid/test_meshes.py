@@ -92,3 +92,18 @@ def test_nothing_finite_makes_an_empty_mesh():
     mesh = meshes.surface(X, Y, np.full((51, 31), np.nan), UNCAPPED, FRAME)
     assert mesh.faces.shape == (0, 3)
     assert meshes.rim(mesh).shape == (0, 2)
+
+
+def test_the_floor_is_grey_exactly_where_the_surface_is_missing():
+    """What reaches above the cap and what is left below it cover the plane together."""
+    capped = scale.Scale(1.0, np.e, log=True, capped=True, rule="", constant=float("nan"))
+    whole = meshes.surface(X, Y, LOSS, capped, FRAME)
+    high = LOSS.ravel() > np.e
+    assert high[whole.beyond].any(axis=1).all()
+    uncut = meshes.surface(X, Y, LOSS, UNCAPPED, FRAME)
+    below = [face for face in uncut.faces.tolist() if not high[face].any()]
+    assert len(whole.beyond) + len(below) == len(uncut.faces)
+    # In a smaller box nothing lies outside of it.
+    window = PlaneWindow(np.array([-8.0, -15.0]), np.array([29.1, 15.0]))
+    less = meshes.surface(X, Y, LOSS, capped, Frame(window, (1.0, 30 / 37.1), 0.5))
+    assert np.abs(less.points[less.beyond][..., 0]).max() == pytest.approx(0.5)
