@@ -192,7 +192,7 @@ def _problem(problem: Mapping[str, Any]) -> str:
     varied = [name for name in ("train_samples", "label_noise") if problem[name]]
     words += [f"{name.replace('_', ' ')} {problem[name]}" for name in varied]
     function = "built in" if problem["kind"] == "builtin" else problem["function"]
-    return ", ".join([function, *words, f"seed {problem['seed']}"])
+    return ", ".join([function or "unknown", *words, f"seed {problem['seed']}"])
 
 
 def _settings(about: Mapping[str, Any]) -> str:

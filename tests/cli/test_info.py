@@ -72,9 +72,12 @@ def test_a_run_in_words(landscape, run):
 def test_counts_that_a_record_lacks_are_unknown(landscape, run):
     record = json.loads((run / "run.json").read_text())
     lacking = {name: record[name] for name in record if name not in ("samples", "threads")}
+    del lacking["problem"]["function"]
+    lacking["problem"]["kind"] = "file"
     (run / "run.json").write_text(json.dumps(lacking))
     lines = landscape("info", run).out.splitlines()
     assert lines[2].endswith(", an unknown number of threads")
+    assert lines[3] == "  problem        unknown, model=mlp, data=moons, width=8, seed 0"
     assert lines[4] == "                 114 parameters, an unknown number of samples"
 
 

@@ -252,19 +252,26 @@ def fill(group: Any, certificate: Certificate) -> None:
 
 
 def read(group: Any) -> Certificate:
-    """Read a certificate from its HDF5 group."""
+    """Read a certificate from its HDF5 group.
+
+    Raises:
+        ValueError: what was predicted and what was measured are of different measures.
+    """
 
     def values(ending: str) -> dict[str, Any]:
         return {
             name.removesuffix(ending): group[name][:] for name in group if name.endswith(ending)
         }
 
+    predicted, measured = values(PREDICTED), values(MEASURED)
+    if odd := sorted(set(predicted) ^ set(measured)):
+        raise ValueError(f"certificate has {odd[0]} without what it is compared with")
     return Certificate(
         float(group.attrs["tolerance"]),
         int(group.attrs["attempts"]),
         np.stack([group[letter][:] for letter in "xy" if letter in group], 1),
-        values(PREDICTED),
-        values(MEASURED),
+        predicted,
+        measured,
         # Absent from files of versions with one promise for all.
         json.loads(group.attrs.get("caps", "{}")),
         json.loads(group.attrs.get("floors", "{}")),

@@ -122,3 +122,14 @@ def test_round_trip(tmp_path, changes):
     else:
         np.testing.assert_array_equal(found.expected_below, made.expected_below)
         assert found.expected_below.dtype == bool
+
+
+@pytest.mark.parametrize("lost", ["train_loss_measured", "train_loss_predicted"])
+def test_predicted_losses_without_measured_ones_are_refused(tmp_path, lost):
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        group = file.create_group("certificate")
+        certificates.fill(group, certificate())
+        del group[lost]
+        said = "^certificate has train_loss without what it is compared with$"
+        with pytest.raises(ValueError, match=said):
+            certificates.read(group)
