@@ -67,7 +67,7 @@ def test_what_was_not_measured_is_answered_with_the_command(run, part, only):
             diagnosed.of(run, (part,))
         assert str(refused.value) == (
             f"{run.folder} must have {part} measured, its analysis has {there}; measure it with "
-            f"`landscape diagnose {run.folder} --only {only}`"
+            f"`landscape diagnose {run.folder} --only {only} --problem FILE.py:function`"
         )
         analysis.save(run.folder, StoredPart("density", "f", 1.0, {"samples": 7}))
 
@@ -78,7 +78,7 @@ def test_a_part_of_an_older_version_is_to_be_measured_anew(run):
         diagnosed.of(run, ("jump",))
     assert str(refused.value) == (
         f"{run.folder} must have all of jump measured, an older version left out peak; "
-        f"measure it with `landscape diagnose {run.folder} --only jump`"
+        f"measure it with `landscape diagnose {run.folder} --only jump --problem FILE.py:function`"
     )
 
 
