@@ -440,6 +440,19 @@ def announce_trainings(
     return {**parts, "interventions": found.seconds / pool.count}
 
 
+def _again(diagnosis: Diagnosis) -> str:
+    """What is typed to go on: what was to be measured, and whether it trains."""
+    from landscape.diagnose import NAMES
+    from landscape.diagnose.session.parts import BY_DEFAULT
+    from landscape.store.measured.whole import spelled
+
+    options = [] if diagnosis.intervene else ["--no-intervene"]
+    if diagnosis.only != set(BY_DEFAULT):
+        only = ",".join(spelled(name) for name in NAMES if name in diagnosis.only)
+        options.insert(0, f"--only {only}")
+    return diagnosis.subject.run.command("diagnose", " ".join(options))
+
+
 def announce_measuring(
     parts: Mapping[str, float], *, runs: int = 1, at_once: int = 1, before: str = ""
 ) -> None:
@@ -483,7 +496,7 @@ def carried_out(
         return conclude(diagnosis)
     except (KeyboardInterrupt, OSError, LandscapeError):
         if not cluster.reporting():
-            echo(f"go on with: {diagnosis.subject.run.command('diagnose')}", err=True)
+            echo(f"go on with: {_again(diagnosis)}", err=True)
         raise
 
 

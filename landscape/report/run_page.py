@@ -25,6 +25,7 @@ from landscape.report.run_material import RunMaterial, gather, left_out
 from landscape.report.run_material import missing as missing_parts
 from landscape.report.turning import turned
 from landscape.store import provenance
+from landscape.store.measured.whole import spelled
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
@@ -286,8 +287,11 @@ def commands(found: RunMaterial) -> list[str]:
     typed += [str(scan.provenance.get("command", "")) for _, scan in _scans(found)]
     run = shlex.quote(str(found.run.folder))
     if found.verdict is not None:
-        skipped = "--no-intervene" if "interventions" in found.left_out else ""
-        typed.append(found.run.command("diagnose", skipped))
+        skipped = {"interventions"} & set(found.left_out)
+        options = ["--no-intervene"] if skipped else []
+        if set(found.left_out) - skipped:
+            options.insert(0, f"--only {','.join(map(spelled, found.parts))}")
+        typed.append(found.run.command("diagnose", " ".join(options)))
     typed.append(f"landscape report {run} --only-what-is-there")
     return list(dict.fromkeys(one for one in typed if one))
 

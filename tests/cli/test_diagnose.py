@@ -203,7 +203,7 @@ def test_ctrl_c_says_how_to_go_on(run, landscape, monkeypatch):
     monkeypatch.setitem(parts.PARTS, "distances", replace(parts.PARTS["distances"], measure=stop))
     result = landscape("diagnose", run, *QUICK)
     assert result.code == 130
-    assert f"go on with: landscape diagnose {run}\n" in result.err
+    assert f"go on with: landscape diagnose {run} {' '.join(QUICK)}\n" in result.err
     assert analysis.names(run) == ("units",)
 
 

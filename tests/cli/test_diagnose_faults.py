@@ -98,7 +98,7 @@ def test_a_full_disk_and_on_after_making_room(run, landscape, tmp_path):
     )
     assert done.stdout.splitlines() == ["full 1", "room 0"], done.stderr
     assert done.stderr.splitlines() == [
-        "go on with: landscape diagnose run",
+        f"go on with: landscape diagnose run {OPTIONS.removesuffix(' --quiet')}",
         "landscape: error: run/analysis.h5 must be writable, got: No space left on device; "
         "it is as it was before",
     ]
@@ -143,7 +143,7 @@ def test_ctrl_c_saves(run):
         lines = process.stderr.read().splitlines()
     assert process.returncode == 130
     assert lines[-2:] == [
-        f"go on with: landscape diagnose {run}",
+        f"go on with: landscape diagnose {run} {OPTIONS.removesuffix(' --quiet')}",
         "landscape: interrupted; what was recorded is saved",
     ]
     with alone(read(run)):

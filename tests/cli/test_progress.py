@@ -37,7 +37,7 @@ def test_a_line_says_what_is_counted_and_what_is_left(clock, capsys):
         clock.now += 9.5
         report(700, "at most 2,601 grid points and 198 path points")
     assert lines(capsys) == [
-        "scanning a: 700 of 2,799 evaluations, 25%, 30 s left, "
+        "scanning a: 700 of 2,799 evaluations, 25 %, 30 s left, "
         "at most 2,601 grid points and 198 path points"
     ]
 
@@ -49,8 +49,8 @@ def test_the_time_left_is_not_guessed_from_a_first_step(clock, capsys):
         clock.now += 60
         report(36, "batch loss 2.2")
     assert lines(capsys) == [
-        "training: 1 of 1,800 steps, 0%, batch loss 2.3",
-        "training: 36 of 1,800 steps, 2%, 51 min left, batch loss 2.2",
+        "training: 1 of 1,800 steps, 0 %, batch loss 2.3",
+        "training: 36 of 1,800 steps, 2 %, 51 min left, batch loss 2.2",
     ]
 
 
@@ -58,7 +58,7 @@ def test_without_a_unit_the_share_alone(clock, capsys):
     with progress.progress("diagnosing a", 100) as report:
         clock.now += 10
         report(50.0, "curvature")
-    assert lines(capsys) == ["diagnosing a: 50%, 10 s left, curvature"]
+    assert lines(capsys) == ["diagnosing a: 50 %, 10 s left, curvature"]
 
 
 def test_quiet_prints_nothing(clock, capsys):

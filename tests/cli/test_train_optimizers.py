@@ -47,7 +47,8 @@ def test_two_optimizers_and_an_average_on_one_plane(landscape, trained, adamw, t
     plane = ("--plane", f"through:0,final,{adamw}@final")
     result = landscape(*MEASURE, trained, *plane, *also, "--size", 3, "--name", "both", "-q")
     assert result.code == 0, result.err
-    share = [line.partition("movement of ")[2].split()[0] for line in result.out.splitlines()[1:4]]
+    told = [line.strip() for line in result.out.splitlines() if " lies in this plane" in line]
+    share = [line.removeprefix("Path ").partition(":")[0] for line in told]
     assert share == ["run", "run", "average"]
     start = [read(run).trajectory.row_weights(0) for run in (trained, adamw, adamw / "average")]
     assert all((weights == start[0]).all() for weights in start)

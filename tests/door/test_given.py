@@ -173,13 +173,13 @@ def test_options_that_there_arent_are_listed():
         (lambda run: run.diagnose(only=3), "only must be a list of texts or None, got 3"),
         (
             lambda run: run.diagnose(lag=3),
-            "a diagnosis's options are after, again, budget, curve, epochs, intervene, only, "
-            "orders, thresholds, twin, got lag",
+            "a diagnosis's options are after, again, budget, curve, epochs, intervene, memory, "
+            "only, orders, thresholds, twin, got lag",
         ),
         (
             lambda run: run.diagnose(epoch=3),
-            "a diagnosis's options are after, again, budget, curve, epochs, intervene, only, "
-            "orders, thresholds, twin, got epoch; did you mean epochs?",
+            "a diagnosis's options are after, again, budget, curve, epochs, intervene, memory, "
+            "only, orders, thresholds, twin, got epoch; did you mean epochs?",
         ),
         (
             lambda run: run.diagnose(twin=3),

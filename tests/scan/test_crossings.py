@@ -200,7 +200,7 @@ def test_a_width_of_an_older_file_is_said_to_be_interpolated():
     scan = grid(surface(lambda r: r**2), plane_of(1), size=5, extent=1)
     newer = ("below", "finest", "crossings")
     older = {name: value for name, value in scan.findings["width"].items() if name not in newer}
-    said = describe(replace(scan, findings={"width": older}))[-1]
+    said = "\n".join(describe(replace(scan, findings={"width": older})))
     assert "filter-normalized units, interpolated between grid points over 2 rays (1 random" in said
 
 

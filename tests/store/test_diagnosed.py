@@ -89,7 +89,7 @@ def test_a_part_of_another_type_is_to_be_measured_anew(run):
         diagnosed.of(run, ("jump",))
     assert str(refused.value) == (
         f"{run.folder / 'analysis.h5'} must be whole, its jump isn't: peak can't be list; "
-        f"measure it with `landscape diagnose {run.folder} --only jump`"
+        f"measure it with `landscape diagnose {run.folder} --only jump --problem FILE.py:function`"
     )
 
 

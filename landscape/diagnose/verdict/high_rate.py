@@ -43,7 +43,7 @@ def happened(asked: Asked) -> Told:
     sentences = [filled(OUTCOMES[verdict.verdict].sentence, verdict)]
     left = next((each for each in verdict.events if each.name == "escape"), None)
     if verdict.verdict == "escaped" and left is not None:
-        sentences.append(f"Every loss evaluated since step {left.first:,} was away.")
+        sentences.append(f"Every logged loss since step {left.first:,} was away.")
     if verdict.landing is not None:
         sentences.append(filled(LANDINGS[verdict.landing], verdict))
     if (count := number_of(verdict, "spikes")) is not None:

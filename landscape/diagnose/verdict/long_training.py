@@ -89,10 +89,11 @@ def beside_copies(asked: Asked) -> Told:
     """Whether that is far, beside networks that are equal but for the order of units."""
     copies, moved = asked.evidence.measured.permutations, asked.evidence.measured.diffusion
     distance = _half_window(asked)
-    if copies is None or distance is None or moved is None:
+    if copies is None:
+        return unanswered("distances to its copies weren't measured", measuring("permutations"))
+    if distance is None or moved is None:
         return unanswered(
-            "distances to its copies weren't measured",
-            measuring("distances", "permutations", "diffusion"),
+            "how far it moves while it stays wasn't measured", measuring("distances", "diffusion")
         )
     if copies.nearest is None:
         return unanswered(f"the model has no copies: {copies.reason}")

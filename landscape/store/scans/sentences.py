@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landscape.quantities import duration, number, percent
+from landscape.quantities import counted, duration, number, percent
 from landscape.store.scans.certificates import FACTOR, Certificate
 from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width
@@ -692,7 +692,7 @@ def _width(found: Width) -> str:
         word, known = found.bound(radius)
         return f"{word} {number(known)}".lstrip()
 
-    sets = f"{found.planes} random " + ("directions" if found.planes > 1 else "direction")
+    sets = counted(found.rays // 2, "random direction")
     how = "measured" if found.finest is not None else "interpolated between grid points"
     text = (
         f"Width r₀.₁, where the training loss has risen by {number(found.rise)}: median "

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from landscape.curvature import along_run
+from landscape.curvature import MEMORY, along_run
 from landscape.curvature.bounds import bounds
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.jump import jump, stretch, subspace
@@ -111,7 +111,9 @@ def test_the_part_looks_from_before_the_spike_to_its_peak(recorded, every, monke
     ending = endings.of(losses, losses[0], 0.0, rules.ending)
     course = escapes.Course(step, losses, losses[0], 0 * losses, 0, (excursion,), ending, rules)
     context = SimpleNamespace(
-        course=course, subject=SimpleNamespace(problem=problem, trajectory=trajectory)
+        course=course,
+        subject=SimpleNamespace(problem=problem, trajectory=trajectory),
+        memory=MEMORY,
     )
     found = movement.measure_jump(context, lambda share: None)
     assert found.after < 0.9 * found.before

@@ -60,7 +60,7 @@ def test_an_escape_is_answered_whole():
     said = asked(planted.escape())
     answered = {number for number, (text, _) in said.items() if not text.startswith("Not answered")}
     assert answered >= {f"1.{part}" for part in range(1, 10)}
-    assert "Every loss evaluated since step 500 was away." in said["1.3"][0]
+    assert "Every logged loss since step 500 was away." in said["1.3"][0]
     assert "spiked and came back 5 times" in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
     assert "leave: 10 of 10 from the lowest logged loss (unstable), 2 of 10" in said["1.9"][0]
