@@ -361,6 +361,11 @@ def test_a_rate_that_is_too_high_is_said_to_be(landscape, tmp_path):
             "landscape scan has no option --resolution, it is called --size",
         ),
         (
+            ("scan", "run", "--width=7in"),
+            "landscape scan has no option --width: it is one of landscape render RUN, which draws "
+            "again what was scanned",
+        ),
+        (
             ("scan", "run", "--plane", "line", "--resume", "--overwrite"),
             "--resume goes on with a scan, --overwrite replaces it; drop one of them",
         ),

@@ -95,8 +95,8 @@ def remarks(valley: Valley) -> list[str]:
         found.append(_width(valley))
     if back := int((valley.slices.returned >= 0).sum()):
         found.append(
-            f"At {'one row' if back == 1 else f'{back} rows'} the run came back: it is within "
-            f"{percent(NEAR)} of the farthest that it was from an earlier row since."
+            f"At {'one row' if back == 1 else f'{back} rows'} it is back near earlier weights: "
+            f"at most {percent(NEAR)} as far from an earlier row as it was in between."
         )
     return found
 
@@ -192,7 +192,7 @@ def _strips(valley: Valley) -> str:
             f"raises the loss{bounds}"
         )
     far = number(float(valley.slices.distances.max(initial=0.0)))
-    back = ", dots where the run came back" if (valley.slices.returned >= 0).any() else ""
+    back = ", dots: back near weights of before" if (valley.slices.returned >= 0).any() else ""
     texts.append(
         "distances to the earlier columns in weight space, the first at the bottom, from dark (0) "
         f"to white ({far}, the farthest){back}"
