@@ -22,6 +22,8 @@ NARROW = 1.1
 """A range below this ratio is widened: rounding noise should not look like mountains."""
 FEW = 0.2
 """Decades, below which a logarithmic scale has the levels and ticks of a linear one."""
+FARTHEST = 1e300
+"""Ends that are further apart have no ticks between them: matplotlib's sums would overflow."""
 BENEATH = 0.5
 """How far colours may begin below a plane's losses, as a share of their range: the run's best loss
 is told from a plateau so, and the plane keeps two thirds of the colours."""
@@ -281,6 +283,8 @@ def _lowered(low: float, high: float, beneath: Sequence[Floats], *, log: bool) -
 
 
 def _linear(low: float, high: float, count: int) -> Floats:
+    if not high / 2 - low / 2 < FARTHEST:
+        return np.array([low, high])
     found = MaxNLocator(max(count, 1), steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     ticks = np.asarray(found, dtype=np.float64)
     margin = 1e-9 * (high - low)

@@ -125,3 +125,8 @@ def test_levels_are_evenly_spaced_in_the_logarithm(high):
     if high >= 10:
         steps = np.diff(np.log10(levels))
         np.testing.assert_allclose(steps, steps.mean(), atol=0.035)
+
+
+def test_ends_that_are_too_far_apart_are_all_the_ticks():
+    s = scale.Scale(-1e308, 1e308, log=False, capped=False, rule="", constant=float("nan"))
+    assert s.ticks().tolist() == [-1e308, 1e308]
