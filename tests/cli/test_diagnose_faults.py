@@ -143,7 +143,7 @@ def test_ctrl_c_saves(run):
         lines = process.stderr.read().splitlines()
     assert process.returncode == 130
     assert lines[-2:] == [
-        f"go on with: landscape diagnose {run} {OPTIONS.removesuffix(' --quiet')}",
+        f"go on with: landscape diagnose {run}",
         "landscape: interrupted; what was recorded is saved",
     ]
     with alone(read(run)):
