@@ -43,6 +43,7 @@ def pictures(scan):
     return {file.name: file.read_bytes() for file in (scan.parents[1] / "figures").iterdir()}
 
 
+@pytest.mark.slow
 def test_a_command_draws_in_another_process_what_it_would_here(trained, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained, run)

@@ -41,6 +41,7 @@ def test_what_is_missing_is_measured_once_and_its_cost_is_told(landscape, tmp_pa
     assert again.err == ""
 
 
+@pytest.mark.slow
 def test_a_diagnosis_is_taken_as_it_is_there(landscape, trained, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained, run)

@@ -193,6 +193,7 @@ def test_another_problem_is_refused(landscape, run, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_other_runs_and_several_runs(landscape, run, tmp_path):
     second = tmp_path / "second"
     shutil.copytree(run, second)

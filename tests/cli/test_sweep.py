@@ -252,6 +252,7 @@ def test_processes_share_the_threads_and_give_the_same_weights(landscape, tmp_pa
     assert np.array_equal(weights(tmp_path / "sweep" / NAMES[3]), weights(tmp_path / "alone"))
 
 
+@pytest.mark.slow
 def test_on_a_dask_cluster(landscape, tmp_path, monkeypatch):
     if "CI" not in os.environ:
         pytest.importorskip("distributed", reason="needs the extra [distributed]")

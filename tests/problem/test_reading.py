@@ -137,6 +137,7 @@ def test_a_collate_that_takes_items_apart_leaves_them_whole(tmp_path):
     assert len(named.read) == COUNT
 
 
+@pytest.mark.slow
 def test_a_subset_and_another_process_read_for_themselves(pictures):
     problem = Problem(linear(), DataLoader(pictures, num_workers=2))
     part = subset(problem.train, torch.tensor([3, 5]))

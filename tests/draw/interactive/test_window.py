@@ -196,6 +196,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_a_window_opens_turns_and_closes(planted, gl, tmp_path):
     if shutil.which("Xvfb") is None:
         if os.environ.get("CI"):

@@ -256,6 +256,7 @@ def test_a_cap_leaves_two_promises_and_both_are_kept(surface):
     np.testing.assert_array_equal(scan.measures["train_loss"][scan.measured], truth[scan.measured])
 
 
+@pytest.mark.slow
 def test_what_towers_above_the_cap_is_not_worth_measuring():
     def towering(x, y):
         return smooth(x, y) * np.where(smooth(x, y) > 3, np.exp(np.sin(40 * x) / 9), 1)
