@@ -131,6 +131,8 @@ def _points(xyz: Floats) -> Iterable[str]:
 
 def _array(name: str, values: NDArray[Any], *, components: int = 1) -> str:
     # Little-endian whatever the machine is; the header counts the bytes that follow.
+    if values.dtype.str[1:] not in TYPES:  # of a file from elsewhere
+        values = values.astype(np.float64)
     plain = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"))
     content = np.uint64(plain.nbytes).astype("<u8").tobytes() + plain.tobytes()
     kind = TYPES[plain.dtype.str[1:]]

@@ -65,6 +65,16 @@ def test_losses_that_are_not_positive_have_linear_heights(read):
     assert list(grid.field_data["height"]) == ["train_loss"]
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8])
+def test_measures_of_other_types_are_written_as_floats(read, kind):
+    content = scan()
+    values = np.arange(15).reshape(5, 3).astype(kind)
+    content.measures["train_accuracy"] = values
+    grid = read(vtk.surface(content), "s.vts")
+    assert grid["train_accuracy"].dtype == np.float64
+    assert sorted(grid["train_accuracy"]) == list(range(15))
+
+
 def test_a_line_in_vtk(read):
     grid = read(vtk.surface(scan(line=True)), "s.vts")
     assert grid.dimensions == (5, 1, 1)
