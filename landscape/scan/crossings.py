@@ -189,7 +189,7 @@ def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
 def wall(near: float, slope: float, shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
     """Search for what `crossing` finds, from what is known of the ray already, to 2 % too.
 
-    From ``near``, a share of the reach at which the loss may have risen, or, where there are some,
+    From ``near``, a share of the reach at which the loss may have risen (NaN: nobody knows), or, where there are some,
     from the ``losses`` known at ``shares``: inwards by a factor of 4 at a time until the loss is
     quiet, as near to the origin's as its ``slope`` there says, and outwards until it has risen;
     then in log radius between the two that the level is first crossed between. ``slope`` is that
@@ -200,7 +200,7 @@ def wall(near: float, slope: float, shares: Floats = NOTHING, losses: Floats = N
         As `crossing`.
     """
     finest = float(LADDER[0])
-    near = min(max(near, FACTOR * finest), 1.0)
+    near = 1.0 if math.isnan(near) else min(max(near, FACTOR * finest), 1.0)
     on = shares >= finest
     first = () if on.any() else (near / FACTOR, near)
     here, *there = yield (0.0, *first)

@@ -253,7 +253,7 @@ class Ray:
         return 2.0 + float(self.rise(share))
 
 
-NEARS = (0.0, 1e-3, 0.03, 0.3, 1.0)
+NEARS = (0.0, 1e-3, 0.03, 0.3, 1.0, math.nan)
 
 
 @pytest.mark.parametrize("near", NEARS)
