@@ -38,7 +38,7 @@ def typed(remedy: Remedy | Mapping[str, Any] | None) -> str:
     >>> typed(Remedy("diagnose", {"only": ["distances", "diffusion"], "budget": 420}))
     '--only distances,diffusion --budget 7min'
     >>> typed({"call": "train", "options": {"momentum": 0.9, "lr": 0.01}})
-    "landscape train --momentum 0.9 --lr 0.01 and the run's other options"
+    'landscape train ... --momentum 0.9 --lr 0.01'
     """
     if remedy is None:
         return ""
@@ -46,7 +46,7 @@ def typed(remedy: Remedy | Mapping[str, Any] | None) -> str:
         remedy = Remedy(remedy["call"], remedy["options"])
     words = [_typed(name, value) for name, value in remedy.options.items()]
     if remedy.call in ("train", "sweep"):
-        words = ["landscape train", *words, "and the run's other options"]
+        words = ["landscape train ...", *words]  # the run's other options
     return " ".join(words)
 
 
