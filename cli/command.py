@@ -34,8 +34,6 @@ MEANT = {
     "--tolerance": ("--tol",),
 }
 """What other tools call options of ours that are spelled nothing like it."""
-DRAWN = ("--width", "--theme", "--kind", "--format", "--camera")
-"""Options of figures, which a scan draws as they are by default."""
 
 
 def parameters(function: Callable[..., Any]) -> list[Any]:
@@ -138,15 +136,10 @@ class Command(TyperCommand):
         return [*found.arguments, *args]
 
     def _refuse_others(self, args: list[str]) -> None:
-        """Refuse options that other tools have, by their name here, and those of drawing."""
+        """Refuse options that other tools have, by their name here."""
         own = {name for parameter in self.params for name in parameter.opts}
         meant = {said: name for name, others in MEANT.items() for said in others if name in own}
         for word in args:
-            if self.name == "scan" and word.partition("=")[0] in DRAWN:
-                raise LandscapeError(
-                    f"landscape scan has no option {word.partition('=')[0]}: it is one of "
-                    "landscape render RUN, which draws again what was scanned"
-                )
             if (said := word.partition("=")[0]) in meant and said not in own:
                 raise LandscapeError(
                     f"landscape {self.name} has no option {said}, it is called {meant[said]}"

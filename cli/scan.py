@@ -40,6 +40,8 @@ PLANE = "The plane"
 GRID = "The grid"
 SPEED = "Evaluation"
 FILES = "Files"
+DRAWN = ("--width", "--theme", "--kind", "--format", "--camera")
+"""Options of figures, which a scan draws as they are by default."""
 
 ToleranceOption = Annotated[
     float,
@@ -153,6 +155,17 @@ class ScanCommand(Command):
         for parameter in self.params:
             if isinstance(parameter, TyperOption) and parameter.name in told:
                 parameter.help = told[parameter.name]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what was typed; what is an option of figures belongs to another command."""
+        for word in args:
+            if (said := word.partition("=")[0]) in DRAWN:
+                raise LandscapeError(
+                    f"landscape scan has no option {said}: it is one of landscape render RUN, "
+                    "which draws again what was scanned"
+                )
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
 
 def scan(
