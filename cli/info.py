@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landscape.errors import LandscapeError
-from landscape.quantities import size
+from landscape.quantities import counted, size
 
 from . import strict_json
 from .printing import echo
@@ -147,10 +147,10 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"  made by        {about['command']}"
     yield (
         f"                 {about['created']}, landscape {versions.get('landscape')}, "
-        f"torch {versions.get('torch')}, {_threads(about['threads'])}"
+        f"torch {versions.get('torch')}, {_count(about['threads'], 'thread')}"
     )
     yield f"  problem        {_problem(about['problem'])}"
-    yield f"                 {_size(about)}, {_count(about['samples'])} samples"
+    yield f"                 {_size(about)}, {_count(about['samples'], 'sample')}"
     yield f"  settings       {_settings(about)}"
     yield from _recorded(about)
     yield from _events(about)
@@ -162,8 +162,8 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
         yield "  scans          none"
 
 
-def _count(of: int | None) -> str:
-    return "an unknown number of" if of is None else f"{of:,}"
+def _count(of: int | None, what: str) -> str:
+    return f"an unknown number of {what}s" if of is None else counted(of, what)
 
 
 def _size(about: Mapping[str, Any]) -> str:
@@ -172,7 +172,7 @@ def _size(about: Mapping[str, Any]) -> str:
     frozen, dtypes = about["frozen"], about["dtypes"]
     types = "" if dtypes in ([], ["float32"]) else f" ({', '.join(dtypes)})"
     if not frozen["tensors"]:
-        return f"{_count(about['parameters'])} parameters{types}"
+        return f"{_count(about['parameters'], 'parameter')}{types}"
     return trained(about["parameters"], frozen["parameters"], frozen["tensors"]) + types
 
 
@@ -234,10 +234,6 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _threads(count: int | None) -> str:
-    return f"{_count(count)} thread{'' if count == 1 else 's'}"
-
-
 def _events(about: Mapping[str, Any]) -> Iterator[str]:
     """What happened when; --json has all of them, and what each was named by."""
     events = about["events"] or ()
@@ -251,6 +247,7 @@ def _events(about: Mapping[str, Any]) -> Iterator[str]:
 
 def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:
     """What was diagnosed, in two lines, and whether that still fits the run."""
+    from landscape.store import Run
     from landscape.store.verdicts import CONFIDENCE, typed
 
     if found["error"] is not None:
@@ -265,8 +262,7 @@ def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str
     for number, (text, confidence, remedy) in enumerate(said):
         notes = "; ".join(filter(None, (CONFIDENCE.get(confidence, ""), typed(remedy))))
         yield f"  {'' if number else 'verdict':15}{text}{f' ({notes})' if notes else ''}"
-    named = " --problem FILE.py:function" if about["problem"]["kind"] == "python" else ""
-    again = f"`landscape diagnose {about['folder']}{named}` makes it anew"
+    again = f"`{Run(Path(about['folder']), about).command('diagnose')}` makes it anew"
     if found["fits"] is None:
         yield f"{'':17}whether it still fits the recording isn't known: an earlier version made it"
     elif not found["fits"]:
