@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,10 @@ def create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any) -> 
     return group.create_dataset(name, shape, dtype, chunks=_chunk(shape, dtype), fletcher32=True)
 
 
+PIECE = 2**20
+"""Numbers of a vector that are copied at a time."""
+
+
 class InPieces(ABC):
     """A vector that is nowhere as a whole: `put` writes it piece by piece, NumPy takes a copy."""
 
@@ -73,11 +77,16 @@ class InPieces(ABC):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """The numbers, in memory of their own."""
         del copy
-        found, start = np.empty(self.shape, self.dtype if dtype is None else dtype), 0
-        for piece in self.pieces():
-            found[start : start + len(piece)] = piece
-            start += len(piece)
-        return found
+        return filled(self.pieces(), self.shape[0], self.dtype if dtype is None else dtype)
+
+
+def filled(pieces: Iterable[NDArray[Any]], size: int, dtype: Any) -> NDArray[Any]:
+    """The vector that the pieces make, in memory."""
+    found, start = np.empty(size, dtype), 0
+    for piece in pieces:
+        found[start : start + len(piece)] = piece
+        start += len(piece)
+    return found
 
 
 def put(into: h5py.Dataset, value: Any, place: int | None = None) -> None:

@@ -23,13 +23,14 @@ from landscape.problem.weights import buffers, constants, flat, load_buffers, ti
 from landscape.sgd import escapes
 from landscape.sgd.recording.flight import Arrays, Flight, MomentsAt, joined
 from landscape.sgd.recording.plan import RecordingPlan
-from landscape.sgd.recording.shelf import filled, kept
+from landscape.sgd.recording.shelf import kept
 from landscape.sgd.recording.sketch import Sketch
 from landscape.sgd.recording.still import MovingBuffers, still_buffers
 from landscape.sgd.recording.tape import Tape
 from landscape.sgd.training import moments as moments_of
 from landscape.sgd.training.state import TrainingState, undisturbed
 from landscape.sgd.training.train import Step
+from landscape.store.stream import filled
 from landscape.store.trajectories.scalars import storage
 from landscape.store.trajectories.shards import Writer
 from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT, Event

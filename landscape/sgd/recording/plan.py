@@ -16,11 +16,9 @@ from landscape.sgd.recording.ledger import check_limit
 from landscape.sgd.recording.options import Options, span
 from landscape.sgd.recording.sketch import METHOD, SEED
 from landscape.sgd.training.settings import Settings
+from landscape.store.stream import PIECE
 from landscape.store.trajectories.index import Sketching
 from landscape.store.trajectories.trajectory import CADENCE, DENSE
-
-PIECE = 2**20
-"""Entries of a vector that are copied at a time."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.store.stream import InPieces
+from landscape.store.stream import PIECE, InPieces, filled
 
 LARGE = 2**22
 """Bytes; smaller arrays stay in memory."""
-PIECE = 2**22
-"""Bytes that are read at a time."""
 
 
 class Shelved(InPieces):
@@ -35,7 +33,7 @@ class Shelved(InPieces):
     def pieces(self) -> Iterator[NDArray[Any]]:
         """Its numbers in order, some at a time."""
         self._file.seek(0)
-        while len(found := np.fromfile(self._file, self.dtype, PIECE // self.dtype.itemsize)):
+        while len(found := np.fromfile(self._file, self.dtype, PIECE)):
             yield found
 
 
@@ -49,12 +47,3 @@ def kept(pieces: Iterable[NDArray[Any]], size: int, dtype: Any, folder: Path) ->
     if size * np.dtype(dtype).itemsize >= LARGE:
         return cast(NDArray[Any], Shelved(pieces, size, dtype, folder))
     return filled(pieces, size, dtype)
-
-
-def filled(pieces: Iterable[NDArray[Any]], size: int, dtype: Any) -> NDArray[Any]:
-    """The vector that the pieces make, in memory."""
-    found, start = np.empty(size, dtype), 0
-    for piece in pieces:
-        found[start : start + len(piece)] = piece
-        start += len(piece)
-    return found

@@ -12,11 +12,9 @@ from torch import Tensor
 
 from landscape.problem.weights import reals
 from landscape.sgd.training.state import to_array
-from landscape.store.stream import InPieces
+from landscape.store.stream import PIECE, InPieces
 from landscape.store.trajectories.trajectory import OPTIMIZER
 
-PIECE = 2**20
-"""Numbers that are copied at a time."""
 OTHERS = f"{OPTIMIZER}/"
 """In files the state of any optimizer but SGD is named so, then as torch's class names it."""
 

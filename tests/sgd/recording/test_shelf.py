@@ -12,7 +12,7 @@ from landscape.store import read, stream
 
 def test_what_is_shelved_is_read_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(shelf, "LARGE", 100)
-    monkeypatch.setattr(shelf, "PIECE", 48)
+    monkeypatch.setattr(shelf, "PIECE", 12)
     values = np.random.default_rng(0).standard_normal(35).astype(np.float32)
     found = kept([values[:20], values[20:]], 35, np.float32, tmp_path)
     assert isinstance(found, Shelved)
