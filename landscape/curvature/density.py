@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.curvature import MEMORY
-from landscape.curvature.basis import MEMORY as OF_VECTORS
+from landscape.curvature import MEMORY, basis
 from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import Eigenpairs, Krylov, Products, finite, iterate
 from landscape.errors import LandscapeError
@@ -95,7 +94,7 @@ def quadrature(
     total: int = 0,
     step: int = 0,
     listener: Listener = lambda done, total: None,
-    memory: int = OF_VECTORS,
+    memory: int = basis.MEMORY,
 ) -> Density:
     """The spectrum of any symmetric matrix known by its products.
 
@@ -180,7 +179,7 @@ def trace_of(
     probes: int,
     steps: int,
     seed: int = 0,
-    memory: int = OF_VECTORS,
+    memory: int = basis.MEMORY,
 ) -> tuple[float, float]:
     """tr f(H) = Σ f(λᵢ) and its standard error over ``probes`` Gaussian vectors.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.draw.look.scale import Scale
 from landscape.store.scans.records import Floats, Scan
@@ -50,7 +51,7 @@ def between(x: Floats, y: Floats, position: Floats, columns: Floats, rows: Float
     one = _along(y, _along(x, finite, columns).T, rows).T
     other = _along(x, _along(y, finite.T, rows).T, columns)
     low, high = _ends(finite)
-    cells = np.ix_(_cell(x, columns), _cell(y, rows))
+    cells = np.ix_(cell(x, columns), cell(y, rows))
     found = (one + other) / 2
     # A NaN stays one; where a cell has none, so have its ends.
     return np.asarray(np.clip(found, low[cells], high[cells]))
@@ -80,15 +81,15 @@ def _ends(position: Floats) -> tuple[Floats, Floats]:
 def _along(grid: Floats, values: Floats, wanted: Floats) -> Floats:
     """Interpolate (n, m) values along their first axis; at a grid point the value itself."""
     slopes = _slopes(grid, values)
-    cell = _cell(grid, wanted)
-    length = np.diff(grid)[cell][:, None]
-    t = (wanted - grid[cell])[:, None] / length
-    start, end = values[cell], values[cell + 1]
+    at = cell(grid, wanted)
+    length = np.diff(grid)[at][:, None]
+    t = (wanted - grid[at])[:, None] / length
+    start, end = values[at], values[at + 1]
     found = (
         (1 + 2 * t) * (1 - t) ** 2 * start
-        + t * (1 - t) ** 2 * length * slopes[cell]
+        + t * (1 - t) ** 2 * length * slopes[at]
         + t**2 * (3 - 2 * t) * end
-        + t**2 * (t - 1) * length * slopes[cell + 1]
+        + t**2 * (t - 1) * length * slopes[at + 1]
     )
     # Beside a gap as well, where the sum is NaN.
     return np.asarray(np.where(t == 0, start, np.where(t == 1, end, found)))
@@ -126,5 +127,6 @@ def _derivative(grid: Floats, values: Floats, around: tuple[int, ...]) -> Floats
     return found
 
 
-def _cell(grid: Floats, wanted: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def cell(grid: Floats, wanted: Floats) -> NDArray[np.intp]:
+    """Return the number of the cell that each wanted coordinate lies in, an end's beyond an end."""
     return np.clip(np.searchsorted(grid, wanted, side="right") - 1, 0, len(grid) - 2)

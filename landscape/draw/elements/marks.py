@@ -153,7 +153,7 @@ def entries(
     handles: list[Artist] = [entry(scan, point, shown) for point in scan.points]
     if not solid:
         handles += _least(scan, measures)
-    if not (solid and paths.tiny(scan)):
+    if not (solid and scan.path_is_a_dot):
         handles += episodes.entries(scan)
     if any(paths.faded(path).any() for path in scan.paths):
         handles.append(pale(scan))

@@ -44,16 +44,6 @@ def faded(path: Path) -> NDArray[np.bool_]:
     return np.asarray(far[known[nearest]])
 
 
-def box(scan: Scan) -> tuple[Floats, Floats] | None:
-    """Return the lowest and highest coordinates of all paths, None without a finite point."""
-    return scan.reach_of_paths()
-
-
-def tiny(scan: Scan) -> bool:
-    """Whether the paths lie within the plane's grid and would be a dot on it."""
-    return scan.path_is_a_dot
-
-
 def even(xy: Floats, count: int = BALLS) -> Floats:
     """Return ``count`` points at even arc length along a polyline, its ends left out."""
     lengths = np.linalg.norm(np.diff(xy, axis=0), axis=1)

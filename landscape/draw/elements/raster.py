@@ -75,7 +75,7 @@ def of(
     position = scale.position(loss)
     smooth = finer.between(x, y, position, columns, rows)
     nearest = np.ix_(_nearest(x, columns), _nearest(y, rows))
-    broken = _touching(kind != FINITE, _cell(x, columns), _cell(y, rows))
+    broken = _touching(kind != FINITE, finer.cell(x, columns), finer.cell(y, rows))
     values = np.where(broken, position[nearest], smooth)
     pixel_kind = np.where(broken, kind[nearest], FINITE).astype(np.int8)
     values[pixel_kind != FINITE] = np.nan
@@ -114,10 +114,6 @@ def _around(grid: Floats, wanted: Floats) -> slice:
 def _centres(grid: Floats, count: int) -> Floats:
     edges = np.linspace(grid[0], grid[-1], count + 1)
     return np.asarray((edges[1:] + edges[:-1]) / 2)
-
-
-def _cell(grid: Floats, wanted: Floats) -> NDArray[np.intp]:
-    return np.clip(np.searchsorted(grid, wanted, side="right") - 1, 0, len(grid) - 2)
 
 
 def _nearest(grid: Floats, wanted: Floats) -> NDArray[np.intp]:

@@ -391,7 +391,7 @@ def marked(scan: Scan) -> list[Point]:
     """
     where = plane_axes.window(scan)
     known = [p for p in scan.points if len(p.xy) == 2 and where.holds(np.array(p.xy))]
-    if paths.tiny(scan):
+    if scan.path_is_a_dot:
         return [point for point in known if np.allclose(point.xy, 0, atol=1e-12)]
     return known
 
@@ -415,7 +415,7 @@ def note(scans: Sequence[Scan]) -> str:
     held = ends[0] if len(shares) == 1 else f"{ends[0]} to {ends[1]}"
     path = "the path" if len(every) == 1 else "the paths"
     plane = "this plane" if len(scans) == 1 else "these planes"
-    if all(paths.tiny(scan) for scan in scans):
+    if all(scan.path_is_a_dot for scan in scans):
         # Short enough to stand beside the name of the steps.
         if len(every) == 1:
             return f"path: a dot here, {held} of its variance"

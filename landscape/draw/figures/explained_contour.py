@@ -93,7 +93,7 @@ def panel(
     axes.set(xlim=extent[:2], ylim=extent[2:])
     _hatch(axes, picture)
     uncertain.draw_dots(axes, scan)
-    small = paths.tiny(scan)
+    small = scan.path_is_a_dot
     steps = steps or paths.step_range(scan)
     width, scaled = (1.2, 0.75) if little else (1.7, 1.0)
     least = marks.lowest(scan, name)

@@ -77,11 +77,11 @@ def _steps(scans: Sequence[Scan]) -> Normalize | None:
 
 
 def _entries(scans: Sequence[Scan], colours: Scale, kinds: set[int]) -> list[Artist]:
-    large = [scan for scan in scans if not paths.tiny(scan)]
+    large = [scan for scan in scans if not scan.path_is_a_dot]
     names = dict.fromkeys(point.name for scan in large for point in scan.points)
     handles: list[Artist] = [marks.sample(theme.mark(name), name) for name in names]
     handles.append(marks.sample(theme.LOWEST, "lowest on the grid"))
-    if any(map(paths.tiny, scans)):
+    if any(scan.path_is_a_dot for scan in scans):
         handles.append(inset.sample())
     events = [event for scan in large for path in scan.paths for event in path.events]
     handles += [

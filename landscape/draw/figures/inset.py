@@ -35,7 +35,7 @@ def rectangle(at: tuple[int, int]) -> tuple[float, float, float, float]:
 
 def view(scan: Scan, aspect: float) -> PlaneWindow:
     """Return the part of the plane around the path, ``aspect`` times as high as it is wide."""
-    corners = paths.box(scan)
+    corners = scan.reach_of_paths()
     low, high = corners if corners else (np.zeros(2), np.zeros(2))
     middle, half = (low + high) / 2, (high - low) / 2
     least = 1e-9 * float(scan.x[-1] - scan.x[0])
@@ -70,7 +70,7 @@ def draw(panel: Axes, scan: Scan, scale: Scale, where: PlaneWindow) -> Axes:
 
 
 def _centre(scan: Scan) -> Floats:
-    corners = paths.box(scan)
+    corners = scan.reach_of_paths()
     return (corners[0] + corners[1]) / 2 if corners else np.zeros(2)
 
 

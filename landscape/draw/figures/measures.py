@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw.elements import finer, paths, plane_axes, raster
+from landscape.draw.elements import finer, plane_axes, raster
 from landscape.draw.elements.plane_axes import PlaneWindow, window
 from landscape.draw.look import scale as scales
 from landscape.draw.look import theme
@@ -162,7 +162,7 @@ def _panel(axes: Axes, scan: Scan, name: str, scale: Scale) -> None:
             linewidths=0.5,
             alpha=0.7,
         )
-    if not paths.tiny(scan):
+    if not scan.path_is_a_dot:
         for path in scan.paths:
             xy = path.xy[np.isfinite(path.xy).all(axis=1)]
             axes.plot(*xy.T, color="white", lw=1.6, zorder=3)

@@ -48,7 +48,7 @@ def path(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> Figu
         LandscapeError: the scan is no plane or has no path that moves on it.
     """
     plane_axes.check(scan, "path")
-    box = paths.box(scan)
+    box = scan.reach_of_paths()
     steps = paths.step_range(scan)
     if box is None or steps is None:
         raise LandscapeError("a path figure needs a path with two points or more, got none")

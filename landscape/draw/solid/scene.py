@@ -99,7 +99,7 @@ def laid(scene: Scene, step: int) -> Trail:
     ]
     if scene.measure != "train_loss":
         return Trail(surface, [], tracks, [], [])
-    balls = 0 if paths.tiny(scene.scan) else paths.BALLS
+    balls = 0 if scene.scan.path_is_a_dot else paths.BALLS
     each = [
         trail.ribbons(path, scene.scale, scene.box, norm)
         for path in part.paths

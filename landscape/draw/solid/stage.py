@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from landscape.draw.elements import paths, plane_axes
+from landscape.draw.elements import plane_axes
 from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
@@ -67,7 +67,7 @@ def occupied(scan: Scan, shown: Mapping[str, Scale]) -> PlaneWindow:
         return whole
     i, j = np.nonzero(below)
     around = np.column_stack([scan.x[_widened(i, scan.x)], scan.y[_widened(j, scan.y)]])
-    held = [] if paths.tiny(scan) else [path.xy for path in scan.paths]
+    held = [] if scan.path_is_a_dot else [path.xy for path in scan.paths]
     held += [np.array([point.xy]) for point in scan.points]
     inside = [xy for part in held for xy in part if np.isfinite(xy).all() and whole.holds(xy)]
     every = np.concatenate([around, *(xy[None] for xy in inside)])

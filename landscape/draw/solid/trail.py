@@ -94,7 +94,7 @@ def of(scan: Scan, scale: Scale, box: Frame) -> Trail:
     surface = relief.of(*finer.of(scan, "train_loss", scale), scale, box)
     steps = paths.step_range(scan)
     # Over a dot of a path they would be a pole.
-    balls = 0 if paths.tiny(scan) else paths.BALLS
+    balls = 0 if scan.path_is_a_dot else paths.BALLS
     each = [ribbons(path, scale, box, steps) for path in scan.paths]
     return Trail(
         surface,
@@ -102,7 +102,7 @@ def of(scan: Scan, scale: Scale, box: Frame) -> Trail:
         [part for path in scan.paths for part in track(path, surface, box, steps)],
         [drop for tubes in each for drop in drops(tubes, surface, balls)],
         mark_places(scan, scale, box, surface),
-        paths.tiny(scan),
+        scan.path_is_a_dot,
     )
 
 

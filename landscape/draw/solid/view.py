@@ -33,7 +33,7 @@ BETTER = 0.02
 """Another view must show so much more of what matters before it replaces the habit."""
 RIGHTWARDS = 0.015
 """What it counts for that the path runs from left to right, and against it that it doesn't."""
-STEEP = 0.04 / 8
+STEEP = 0.005
 """What a degree of elevation counts against a view: from above a surface is a map."""
 WEIGHTS = (1.0, 1.0, 1.0, 3.0)
 """How much it counts that the surface, its lowest tenth, the path, the marked points are seen."""

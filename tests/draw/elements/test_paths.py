@@ -47,12 +47,12 @@ def test_beads_are_at_even_arc_length():
 
 
 def test_only_a_small_path_within_the_plane_gets_an_inset(planted):
-    assert paths.tiny(planted.random())
-    assert not paths.tiny(planted.bowl())
-    assert not paths.tiny(replace(planted.random(), paths=()))
+    assert planted.random().path_is_a_dot
+    assert not planted.bowl().path_is_a_dot
+    assert not replace(planted.random(), paths=()).path_is_a_dot
     scan = planted.random()
     away = replace(scan.paths[0], xy=scan.paths[0].xy + 5)
-    assert not paths.tiny(replace(scan, paths=(away,)))
+    assert not replace(scan, paths=(away,)).path_is_a_dot
 
 
 def test_a_polyline_is_cut_at_the_cube_with_its_further_columns():
