@@ -81,8 +81,8 @@ def _landscapes(runs: Sequence[ComparedRun]) -> Iterator[Markup]:
 
 def _together(kind: str, works: Sequence[tuple[ComparedRun, Work | None]]) -> Iterator[Markup]:
     there = [work for _, work in works if work is not None]
-    # A map puts planes beside each other.
-    if len(there) > (kind == "map"):
+    fewest = 2 if kind == "map" else 1  # a map puts planes beside each other
+    if len(there) >= fewest:
         try:
             yield picture(kind, there)
         except LandscapeError as error:

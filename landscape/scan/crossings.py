@@ -189,12 +189,12 @@ def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
 def wall(near: float, slope: float, shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
     """Search for what `crossing` finds, from what is known of the ray already, to 2 % too.
 
-    From ``near``, a share of the reach at which the loss may have risen (NaN: nobody knows), or, where there are some,
-    from the ``losses`` known at ``shares``: inwards by a factor of 4 at a time until the loss is
-    quiet, as near to the origin's as its ``slope`` there says, and outwards until it has risen;
-    then in log radius between the two that the level is first crossed between. ``slope`` is that
-    over the share; where it is unknown, 0. Another start may find another crossing of a ray on
-    which the loss falls again.
+    From ``near``, a share of the reach at which the loss may have risen (NaN: nobody knows), or,
+    where there are some, from the ``losses`` known at ``shares``: inwards by a factor of 4 at a
+    time until the loss is quiet, as near to the origin's as its ``slope`` there says, and outwards
+    until it has risen; then in log radius between the two that the level is first crossed between.
+    ``slope`` is that over the share; where it is unknown, 0. Another start may find another
+    crossing of a ray on which the loss falls again.
 
     Returns:
         As `crossing`.

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from html import unescape
 from itertools import pairwise
 
@@ -121,6 +122,22 @@ def test_the_lowest_logged_and_the_best_loss_are_told_apart(pages, runs):
     assert f"through the best weights (step {found.best.step:,})" in read
     assert found.best.train_loss <= logged
     assert " best loss " not in read.replace("the best loss of a network that ignores", "")
+
+
+@pytest.mark.parametrize(
+    ("left_out", "options"),
+    [
+        ((), ""),
+        (("interventions",), " --no-intervene"),
+        (("distances", "interventions"), " --only units,learning-coefficient --no-intervene"),
+        (("distances",), " --only units,learning-coefficient"),
+    ],
+)
+def test_the_command_of_a_diagnosis_leaves_out_what_it_did(runs, left_out, options):
+    found = run_material.gather(runs / ESCAPED)
+    found = replace(found, left_out=left_out, parts=("units", "learning_coefficient"))
+    folder = shlex.quote(str(runs / ESCAPED))
+    assert f"landscape diagnose {folder}{options}" in run_page.commands(found)
 
 
 def test_commands_for_a_problem_made_in_python_name_it(tmp_path):

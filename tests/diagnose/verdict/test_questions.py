@@ -183,3 +183,13 @@ def test_the_share_that_is_jitter_is_of_the_time_that_the_name_is_of():
     assert (
         f"; {percent(share)} of the squared displacement is a jitter" in asked(evidence)["2.7"][0]
     )
+
+
+def test_what_is_lacking_to_set_a_movement_beside_copies_is_said():
+    evidence = planted.long()
+    for lacking, why in (
+        ("permutations", "distances to its copies weren't measured"),
+        ("diffusion", "how far it moves while it stays wasn't measured"),
+    ):
+        without = replace(evidence, measured=replace(evidence.measured, **{lacking: None}))
+        assert asked(without)["2.3"][0] == f"Not answered: {why}."

@@ -276,6 +276,14 @@ def test_a_subset_is_said_with_its_error(planted):
     ]
 
 
+@pytest.mark.parametrize(("rays", "said"), [(2, "1 random direction"), (4, "2 random directions")])
+def test_directions_of_a_width_are_counted_by_their_rays(planted, rays, said):
+    width = {"rise": 0.1, "median": 0.5, "lower": 0.4, "upper": 0.6, "reach": 1.0, "unit": "units"}
+    width |= {"rays": rays, "planes": 1, "median_distance": 2.0}
+    [text] = sentences.remarks(planted.bowl(5, 5, findings={"width": width}))[:1]
+    assert f"over {rays} rays ({said})" in text
+
+
 def test_a_width_and_a_barrier_in_numbers(planted):
     width = {
         "rise": 0.1,
