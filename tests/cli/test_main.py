@@ -44,6 +44,24 @@ def test_an_unknown_option_exits_with_2(landscape):
     assert landscape("train", "--foo").code == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+)
+def test_threads_of_torch_that_wait_go_to_sleep_soon(given, spins):
+    # OMP_DISPLAY_ENV has GNU's OpenMP say what it goes by, once torch has loaded it.
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
+    code = "from landscape_cli import __main__ as m; m.wait_briefly(); import torch"
+    asked = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**known, "OMP_NUM_THREADS": "1", "OMP_DISPLAY_ENV": "VERBOSE", **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"GOMP_SPINCOUNT = '{spins}'" in asked.stderr
+
+
 def test_ctrl_c_exits_with_130_and_keeps_what_was_recorded(tmp_path):
     folder = tmp_path / "run"
     process = subprocess.Popen(
