@@ -606,23 +606,17 @@ class Said:
 
 def diagnose_one(task: RunTask) -> Said:
     """Diagnose a run as the same command alone would."""
-    import torch
-
     from landscape.cluster.local import Here
     from landscape.diagnose import alone, seconds
+    from landscape.problem import tuning
     from landscape.store import read
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(task.threads)
-    try:
-        with contextlib.chdir(task.here):
-            run = read(Path(task.folder))
-            with alone(run):
-                diagnosis = prepared(run, task.choice)
-                verdict = carried_out(diagnosis, Here(), seconds(diagnosis), quiet=True)
-            return Said(verdict.verdict, unwritten(run.folder, verdict))
-    finally:
-        torch.set_num_threads(threads)
+    with tuning.threads(task.threads), contextlib.chdir(task.here):
+        run = read(Path(task.folder))
+        with alone(run):
+            diagnosis = prepared(run, task.choice)
+            verdict = carried_out(diagnosis, Here(), seconds(diagnosis), quiet=True)
+        return Said(verdict.verdict, unwritten(run.folder, verdict))
 
 
 def _outcomes(

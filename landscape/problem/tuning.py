@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import torch
 from threadpoolctl import ThreadpoolController
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
@@ -29,6 +32,17 @@ def tune() -> None:
             # After each call its threads spin for a while; products of the Hessian, between which
             # Lanczos orthogonalizes by NumPy, took twice as long.
             library.set_num_threads(1)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Have torch compute with so many threads inside, and with as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def keep_freed() -> bool:

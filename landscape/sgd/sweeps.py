@@ -17,6 +17,7 @@ import torch
 
 from landscape import cluster
 from landscape.errors import LandscapeError
+from landscape.problem import tuning
 from landscape.problem.load import file_hash
 from landscape.problem.problem import Problem
 from landscape.sgd.recording.recorder import DONE
@@ -237,23 +238,19 @@ def train_member(task: MemberTask) -> str:
     found = _status(folder)
     if found in DONE:
         return found
-    threads = torch.get_num_threads()
-    torch.set_num_threads(task.threads)
     # An own problem's prints would stand between the lines of whoever runs the sweep.
     nobody: Any = io.StringIO()
-    try:
-        with (
-            contextlib.chdir(task.here),
-            contextlib.redirect_stdout(nobody),
-            contextlib.redirect_stderr(nobody),
-        ):
-            if (folder / resumefile.NAME).is_file():
-                underway = go_on(runs.read(folder), _asked_for(task))
-            else:
-                underway = begin(folder, task.setup, overwrite=bool(found), command=task.command)
-            run = underway.finish(_to_runner(underway.total))
-    finally:
-        torch.set_num_threads(threads)
+    with (
+        tuning.threads(task.threads),
+        contextlib.chdir(task.here),
+        contextlib.redirect_stdout(nobody),
+        contextlib.redirect_stderr(nobody),
+    ):
+        if (folder / resumefile.NAME).is_file():
+            underway = go_on(runs.read(folder), _asked_for(task))
+        else:
+            underway = begin(folder, task.setup, overwrite=bool(found), command=task.command)
+        run = underway.finish(_to_runner(underway.total))
     return str(run.record["status"])
 
 

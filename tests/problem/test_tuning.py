@@ -52,3 +52,11 @@ def test_numpy_leaves_the_processor_to_torch():
         ]
     assert set(others) <= {1}
     assert torch.get_num_threads() == threads
+
+
+def test_threads_are_as_before_after_an_error_too():
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), tuning.threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == before

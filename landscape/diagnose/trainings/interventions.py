@@ -28,6 +28,7 @@ from landscape.diagnose.trainings import after_escape, plateau, replicas
 from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.trainings.trials import FOLDER, Start, is_done, perform, settings
 from landscape.errors import LandscapeError
+from landscape.problem import tuning
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import from_record, to_record
@@ -311,9 +312,7 @@ def perform_one(task: InterventionTask) -> str:
         assert task.record is not None
         problem = _made(task.folder, task.record)
     subject = Subject(run, problem, again=task.again)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(task.threads)
-    try:
+    with tuning.threads(task.threads):
         return perform(
             run,
             problem,
@@ -322,8 +321,6 @@ def perform_one(task: InterventionTask) -> str:
             cluster.report,
             subject.own,
         )
-    finally:
-        torch.set_num_threads(threads)
 
 
 @lru_cache(maxsize=1)

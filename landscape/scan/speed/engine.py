@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -250,17 +250,9 @@ class Engine(PointEvaluator):
             for inputs, targets in samples.batches(even(len(samples), self.plan.batch_size)):
                 yield self._way.prepare(inputs), targets
 
-    @contextmanager
-    def threaded(self, count: int | None = None) -> Iterator[None]:
+    def threaded(self, count: int | None = None) -> AbstractContextManager[None]:
         """Its number of threads inside, or another; the process's own afterwards."""
-        before, wanted = torch.get_num_threads(), count or self.threads
-        if before != wanted:
-            torch.set_num_threads(wanted)
-        try:
-            yield
-        finally:
-            if before != wanted:
-                torch.set_num_threads(before)
+        return tuning.threads(count or self.threads)
 
 
 def even(count: int, most: int) -> int:

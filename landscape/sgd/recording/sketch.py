@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.problem import tuning
 from landscape.store.trajectories.trajectory import Trajectory
 
 BLOCK = 2**16
@@ -84,7 +85,8 @@ class Sketch:
 
     def __call__(self, weights: Tensor) -> NDArray[np.float32]:
         """The sketch (m,) of ``weights`` - w_0."""
-        found: NDArray[np.float32] = (self._summed(weights) - self.start).float().cpu().numpy()
+        with tuning.threads(1):  # blocks are too small to be shared, as in `Meter`
+            found: NDArray[np.float32] = (self._summed(weights) - self.start).float().cpu().numpy()
         return found
 
     def _summed(self, weights: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from landscape.problem import tuning
 from landscape.store.trajectories.scalars import SCALARS, Pair, StepNumbers
 
 NAMES = ("weights", "gradient", "update", "last_gradient", "last_update")
@@ -54,7 +55,10 @@ class Meter:
         vectors = dict(
             zip(NAMES, (weights, gradient, update, self._gradient, self._update), strict=True)
         )
-        products = dict(zip(self._pairs, self._dots(vectors), strict=True))
+        # A block is too little for two threads to share: that they wait for each other after each
+        # product took longer than all products, and thirty times as long on a busy machine.
+        with tuning.threads(1):
+            products = dict(zip(self._pairs, self._dots(vectors), strict=True))
         norms = {name: _root(products[name, name]) for name in NAMES[:3]}
         norms |= dict(zip(NAMES[3:], self.norms, strict=True))
         self.norms = norms["gradient"], norms["update"]

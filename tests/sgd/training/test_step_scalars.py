@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from landscape.problem import tuning
 from landscape.sgd import Recorder, Settings, resume, steps
 from landscape.sgd.training.step_scalars import Meter
 from landscape.store import read
@@ -43,6 +44,18 @@ def test_against_numpy():
             rel=1e-12,
             nan_ok=True,
         )
+
+
+def test_scalars_are_the_same_to_the_bit_whatever_the_number_of_threads():
+    vectors = torch.randn(3, 100_001, generator=torch.Generator().manual_seed(0))
+    found = []
+    for count in (1, 2):
+        with tuning.threads(count):
+            meter = Meter(vectors[0])
+            meter.scalars(*vectors, batch_loss=1.5, lr=0.1)
+            found.append(meter.scalars(*vectors, batch_loss=1.5, lr=0.1))
+            assert torch.get_num_threads() == count
+    assert found[0] == found[1]
 
 
 def test_sums_are_not_in_float32():
