@@ -12,28 +12,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, called
 from landscape.quantities import counted
 
 from .printing import echo
 
 KEY = "landscape.settings"
-MEANT = {
-    "--lr": ("--learning-rate", "--learning_rate", "--eta"),
-    "--epochs": ("--n-epochs", "--num-epochs"),
-    "--steps": ("--iterations", "--n-steps", "--max-steps"),
-    "--batch-size": ("--bs", "--batch", "--batchsize", "--batch_size"),
-    "--weight-decay": ("--wd", "--l2", "--weight_decay"),
-    "--data": ("--dataset",),
-    "--model": ("--arch", "--architecture", "--network"),
-    "--device": ("--gpu", "--cuda"),
-    "--seed": ("--random-seed",),
-    "--output": ("--out", "--out-dir", "--output-dir"),
-    "--workers": ("--jobs", "--n-jobs", "--num-workers", "--processes"),
-    "--size": ("--resolution", "--points", "--grid", "--grid-size"),
-    "--tolerance": ("--tol",),
-}
-"""What other tools call options of ours that are spelled nothing like it."""
 
 
 def parameters(function: Callable[..., Any]) -> list[Any]:
@@ -137,12 +121,19 @@ class Command(TyperCommand):
 
     def _refuse_others(self, args: list[str]) -> None:
         """Refuse options that other tools have, by their name here."""
-        own = {name for parameter in self.params for name in parameter.opts}
-        meant = {said: name for name, others in MEANT.items() for said in others if name in own}
+        own = {
+            name
+            for parameter in self.params
+            for name in (*parameter.opts, *parameter.secondary_opts)
+        }
+        names = {name[2:].replace("-", "_"): name for name in own if name.startswith("--")}
         for word in args:
-            if (said := word.partition("=")[0]) in meant and said not in own:
+            said = word.partition("=")[0]
+            if not said.startswith("--") or said in own:
+                continue
+            if (name := called(said[2:], names)) is not None:
                 raise LandscapeError(
-                    f"landscape {self.name} has no option {said}, it is called {meant[said]}"
+                    f"landscape {self.name} has no option {said}, it is called {names[name]}"
                 )
 
     def invoke(self, ctx: Any) -> Any:

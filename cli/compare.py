@@ -131,7 +131,10 @@ def _barriers(
 def _lines(runs: Sequence[ComparedRun]) -> Iterator[str]:
     """The table, a row a measure; beneath it what brings the missing ones."""
     from landscape.report import comparison
+    from landscape.store import summary
 
+    if differs := summary.difference([run.run for run in runs]):
+        yield differs
     lines, wanted = [], []
     for measure, cells in comparison.rows(runs):
         lines.append([measure.title, *("-" if c.value is None else c.value for c in cells)])

@@ -89,9 +89,11 @@ def question_answered(title: str, answers: Sequence[Answer]) -> RenderableType:
 
 
 def _head(verdict: Verdict) -> RenderableType:
+    from landscape.diagnose.outcome_names import layer
+
     table = Table.grid(padding=(0, 2))
     landing = f", landed on: {verdict.landing}" if verdict.landing else ""
-    layers = f" ({', '.join(verdict.layers)})" if verdict.layers else ""
+    layers = f" ({', '.join(map(layer, verdict.layers))})" if verdict.layers else ""
     table.add_row("outcome", Text(f"{verdict.verdict}{landing}{layers}", style="bold"))
     steps = verdict.evidence.get("motion_steps")
     over = f" over {steps.value:,} steps" if steps is not None else ""
@@ -166,7 +168,7 @@ def _numbers(title: str, items: Mapping[str, Item]) -> RenderableType:
             Text(label(name), no_wrap=True),
             cell(item.value),
             cell(item.threshold, "–"),
-            Text(item.meaning),
+            Text(item.text),
         )
     return table
 

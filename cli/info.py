@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from landscape.store import Run
 
 
-MOST_EVENTS = 40
-"""So many are listed."""
+MOST_EVENTS = 12
+"""So many of one name are listed, of more the first and the last."""
 
 
 def info(
@@ -235,14 +235,13 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _events(about: Mapping[str, Any]) -> Iterator[str]:
-    """What happened when; --json has all of them, and what each was named by."""
-    events = about["events"] or ()
-    for number, event in enumerate(events[:MOST_EVENTS]):
-        first, last = event["first"], event["last"]
-        span = f"step {first:,}" if first == last else f"steps {first:,} to {last:,}"
-        yield f"  {'' if number else 'events':15}{event['name']}: {span}"
-    if (more := len(events) - MOST_EVENTS) > 0:
-        yield f"  {'':15}and {more:,} more: --json lists all"
+    """What happened when, a line a name; --json has what each was named by."""
+    from landscape.store.scans.sentences import all_episodes
+    from landscape.store.trajectories.trajectory import Event
+
+    events = [Event(**one) for one in about["events"] or ()]
+    for number, line in enumerate(all_episodes(events, most=MOST_EVENTS)):
+        yield f"  {'' if number else 'events':15}{line}"
 
 
 def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:

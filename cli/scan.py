@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -208,8 +207,8 @@ def scan(
         list[Path] | None,
         typer.Option(
             metavar="RUN",
-            help="Show the path of another run of the same problem too, beside a valley its "
-            "valley. Give it several times for several.",
+            help="Another run, trained on the same data: planes show its path beside the first "
+            "run's, and a valley has its valley beside it. Once for each run.",
         ),
     ] = None,
     planes: Annotated[
@@ -373,17 +372,17 @@ def scan(
     Training and validation loss and accuracy at each grid point go into RUN/scans/NAME.h5, the
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
+    started = time.monotonic()
     with drawing(wanted=not no_figures, quiet=quiet) as draw:
         from landscape import cluster
-        from landscape.plane import kinds
-        from landscape.plane.choice import PlaneChoice
+        from landscape.plane import choice, kinds
         from landscape.scan.request import GridChoice, Request
         from landscape.scan.speed.options import Evaluation
         from landscape.store import read
 
         within = 0.0 if exact else tolerance
         request = Request(
-            PlaneChoice(
+            choice.PlaneChoice(
                 kinds=kinds.listed(plane or ()),
                 at=at,
                 first=first,
@@ -422,7 +421,7 @@ def scan(
         _note_no_statistics(ctx, jobs)
         with cluster.workers(workers, scheduler) as pool:
             carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
-    _tell_more([job.path for one in jobs for job in one])
+    _tell_more([job.path for one in jobs for job in one], time.monotonic() - started)
 
 
 def _measures(asked: Sequence[str] | None) -> Sequence[str]:
@@ -491,7 +490,7 @@ def _note_no_statistics(ctx: typer.Context, jobs: Sequence[Sequence[Job | Valley
 PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0
 """A preview is drawn again after so many seconds, and so many times as long as drawing took."""
 MOMENT = 5.0
-"""Seconds below which a measure's cost isn't worth a line."""
+"""Seconds below which what something takes isn't worth a line."""
 
 
 def prepared_jobs(
@@ -608,12 +607,10 @@ def evaluate(
         echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
 
-    def chosen(strategy: StrategyRecord, seconds: float) -> None:
-        if quiet:
-            return
-        cost = f"; at most about {duration(seconds)}" if seconds > MOMENT else ""
-        go_on = ", Ctrl-C saves and --resume goes on" if cost else ""
-        echo(f"{name}: {_how(asdict(strategy))}{cost}{go_on}", err=True)
+    def chosen(_: StrategyRecord, seconds: float) -> None:
+        if not quiet and seconds > MOMENT:
+            cost = f"at most about {duration(seconds)}"
+            echo(f"{name}: {cost}; Ctrl-C saves, --resume goes on", err=True)
 
     drawn, counted = Preview(preview, name) if preview is not None else None, job.counted
     with progress(f"scanning {name}", job.total, unit="evaluations", quiet=quiet) as report:
@@ -661,9 +658,11 @@ def _guessed(scan: Scan | Valley) -> Scan | Valley | None:
     return preview(scan)
 
 
-def _tell_more(files: Sequence[Path]) -> None:
-    """Say where the rest is that is known of scans."""
+def _tell_more(files: Sequence[Path], seconds: float) -> None:
+    """Say where the rest is that is known of scans, and how long all of it took."""
     which = shlex.quote(str(files[0])) if len(files) == 1 else "SCAN.h5"
+    if seconds > MOMENT:
+        echo(f"the command took {duration(seconds)} in all")
     echo(f"how it was measured and how far to trust it: landscape info {which}")
 
 
@@ -684,12 +683,6 @@ def summarize(path: Path, scan: Scan | Valley) -> None:
             said.insert(
                 0, f"{left} of the direction file ignored: directions move parameters only."
             )
-    echo(f"{path}: {about}, {duration(scan.evaluation_seconds)}")
+    echo(f"{path}: {about}, losses evaluated in {duration(scan.evaluation_seconds)}")
     for sentence in said:
         echo(f"  {sentence}")
-
-
-def _how(chosen: Mapping[str, Any]) -> str:
-    points = f"{chosen['points']} points at once, " if chosen.get("points", 1) > 1 else ""
-    lanes = f"{chosen['lanes']} side by side, " if chosen.get("lanes", 1) > 1 else ""
-    return f"{chosen['name']}, {points}{lanes}batches of {chosen['batch_size']}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from landscape.sgd.setup import Underway
     from landscape.sgd.sweeps import SweepPlan
     from landscape.store import Run
-    from landscape.store.trajectories.trajectory import Event, Trajectory
+    from landscape.store.trajectories.trajectory import Trajectory
 
 
 EXAMPLES = examples(
@@ -500,17 +499,6 @@ def _shown(value: Any) -> str:
     )
 
 
-MOST_EVENTS = 5
-"""So many are printed: escapes and what isn't finite first, then the longest, in their order."""
-GRAVE = ("escape", "non-finite")
-
-
-def _told(events: Sequence[Event]) -> list[Event]:
-    """The events that are printed of many."""
-    graver = sorted(events, key=lambda event: (event.name not in GRAVE, event.first - event.last))
-    return sorted(graver[:MOST_EVENTS], key=lambda event: (event.first, event.last))
-
-
 def finish(underway: Underway, *, quiet: bool) -> Run:
     """Train to the end; say how to go on where something comes between, and one can."""
     reached = 0
@@ -604,6 +592,7 @@ def summarize(run: Run) -> None:
 
     from landscape.store import read
     from landscape.store.run import AVERAGE
+    from landscape.store.scans.sentences import all_episodes
 
     trajectory = run.trajectory
     measured = bool(np.isfinite(trajectory.measures["train_loss"]).any())
@@ -622,11 +611,8 @@ def summarize(run: Run) -> None:
             f"{run.record['steps']}; the run is recorded up to there{lower if began else ''}",
             err=True,
         )
-    for event in _told(trajectory.events):
-        span = f"{event.first}" if event.first == event.last else f"{event.first} to {event.last}"
-        echo(f"{event.name} at {span}: {event.trigger}")
-    if (more := len(trajectory.events) - MOST_EVENTS) > 0:
-        echo(f"and {more} more: landscape info {shlex.quote(str(run.folder))}")
+    for line in all_episodes(trajectory.events):
+        echo(line)
     for note in run.record.get("notes", ()):
         echo(f"landscape: note: {note}", err=True)
     if (average := run.folder / AVERAGE).is_dir() and measured:

@@ -7,7 +7,7 @@ import errno
 import re
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 UNPRINTABLE = re.compile(
@@ -24,19 +24,43 @@ class LandscapeError(Exception):
     """
 
 
-ALSO_CALLED = {
-    "learning_rate": "lr",
-    "learning-rate": "lr",
-    "eta": "lr",
-    "batch": "batch_size",
-    "wd": "weight_decay",
-    "surface3d": "surface",
-    "3d": "surface",
-    "2d": "contour",
-    "rand": "random",
-    "heatmap": "map",
+ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
+    "lr": ("learning_rate", "eta"),
+    "epochs": ("n_epochs", "num_epochs"),
+    "steps": ("iterations", "n_steps", "max_steps"),
+    "batch_size": ("bs", "batch", "batchsize"),
+    "weight_decay": ("wd", "l2"),
+    "model": ("arch", "architecture", "network"),
+    "data": ("dataset",),
+    "train": ("training", "train_data"),
+    "validation": ("valid", "val", "validation_data"),
+    "loss": ("criterion", "loss_fn"),
+    "cross_entropy": ("ce", "crossentropy"),
+    "half_square": ("mse", "mse_loss"),
+    "device": ("gpu", "cuda"),
+    "seed": ("random_seed",),
+    "output": ("out", "out_dir", "output_dir"),
+    "workers": ("jobs", "n_jobs", "num_workers", "processes"),
+    "size": ("resolution", "points", "grid", "grid_size"),
+    "tolerance": ("tol",),
+    "random": ("rand",),
+    "surface": ("surface3d", "3d"),
+    "contour": ("2d",),
+    "map": ("heatmap",),
 }
-"""What people call things elsewhere."""
+"""What people call things elsewhere, in Python's spelling; by the name here."""
+
+
+def called(word: str, known: Collection[str]) -> str | None:
+    """Which of the known names something is called elsewhere, or in another spelling.
+
+    >>> called("learning-rate", ["lr"]), called("Batch-Size", ["batch_size"]), called("x", ["lr"])
+    ('lr', 'batch_size', None)
+    """
+    plain = word.lower().replace("-", "_")
+    if plain in known:
+        return plain
+    return next((name for name in known if plain in ALSO_CALLED.get(name, ())), None)
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -46,10 +70,8 @@ def meant(word: str, known: Iterable[str]) -> str:
     ('; did you mean valley?', '; did you mean lr?', '')
     """
     names = list(known)
-    if (called := ALSO_CALLED.get(word.lower())) in names:
-        return f"; did you mean {called}?"
-    near = difflib.get_close_matches(word, names, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = [called(word, names), *difflib.get_close_matches(word, names, n=1)]
+    return next((f"; did you mean {name}?" for name in near if name), "")
 
 
 NO_MEMORY = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 Value = float | int | bool | str | None
@@ -15,12 +16,34 @@ class Item:
     threshold: Value
     """None: stated, not judged."""
     meaning: str
+    side: str = ""
+    """On which side of the line the value is, and what that side counts for."""
+
+    @property
+    def text(self) -> str:
+        """What it is, after what its side of the line counts for."""
+        return f"{self.side}; {self.meaning}" if self.side else self.meaning
 
 
 Items = dict[str, Item]
+
+
+def held(value: float, line: float, meaning: str, *, below: str, above: str) -> Item:
+    """A number with its line; at the line it counts as ``below``.
+
+    >>> held(0.34, 0.5, "c", below="a walk", above="a drift").text
+    'below: a walk; c'
+    """
+    if math.isnan(value):
+        return Item(value, line, meaning)
+    word = "above" if value > line else "below" if value < line else "at the line"
+    return Item(value, line, meaning, f"{word}: {above if value > line else below}")
+
+
 LABELS = {
     "best_loss": "lowest logged loss",
     "best_share": "best stretch's share",
+    "end_loss": "loss it ends at",
     "no_way_back": "a bias alone can move",
 }
 """Of names that don't say it."""

@@ -29,7 +29,8 @@ class OutcomeTerm(DecidedTerm):
     """One outcome."""
 
     sentence: str
-    """What it says of a run; ``{layers}`` and names of the evidence are filled in."""
+    """What it says of a run; ``{layers}``, ``{ends_at}`` (a level, or a loss that still falls) and
+    names of the evidence are filled in."""
     colour: str
     hatch: str = ""
     is_dark: bool = False
@@ -67,8 +68,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=(*ENDING, "restless", "end_share", "accuracy_lost", "last_excursion_rows"),
     ),
     "noise-floor": OutcomeTerm(
-        "It sits at a level of {end_loss} that the noise of its batches keeps up: a lower learning "
-        "rate lowers it at once.",
+        "It sits at {ends_at}; the noise of its batches keeps it up: a lower learning rate lowers "
+        "it at once.",
         colour="#4d9fd0",
         hatch="..",
         decided_by=("lower_rate_gain", "lower_rate_share", "end_share", *ENDING),
@@ -87,8 +88,7 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         is_old=True,
     ),
     "suboptimal-plateau": OutcomeTerm(
-        "It sits on a plateau at a level of {end_loss}, alive, and a lower learning rate doesn't "
-        "help.",
+        "It sits on a plateau at {ends_at}, alive, and a lower learning rate doesn't help.",
         colour="#009e73",
         hatch="--",
         decided_by=("siblings_share", "end_share", "lower_rate_gain", *ENDING),
@@ -126,8 +126,7 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("excursions", "restless", "excursion_share"),
     ),
     "escaped": OutcomeTerm(
-        "It learned to a logged loss of {best_loss}, then left and stayed away, at a level of "
-        "{end_loss}.",
+        "It learned to a logged loss of {best_loss}, then left and stayed away, at {ends_at}.",
         colour="#d55e00",
         decided_by=(*ENDING, "control_from_", "left_again_from_", "stability_from_", *OTHER_RATES),
     ),
@@ -164,7 +163,7 @@ ALSO: dict[str, str] = {
     "accuracy-kept": "It isn't wrong more often than in its best stretch: the accuracy is as it "
     "was.",
     "ended-in-excursion": "It ended during one more excursion; such ones came back before.",
-    "end-above-best": "The level that it ends at is a little above its best stretch.",
+    "end-above-best": "The loss that it ends at is a little above its best stretch.",
     "little": "It learned little: the loss has settled clearly below that of a constant output, "
     "and close to it.",
     "saturated": "Units are saturated and the outputs huge.",

@@ -34,6 +34,8 @@ class Comparison:
 
     rows: tuple[Row, ...]
     """By the names of the columns, plain values."""
+    differs: str = ""
+    """Of runs of different problems, what doesn't compare."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -57,10 +59,12 @@ class Comparison:
 
     def __repr__(self) -> str:
         """The table in lines of text."""
-        return notebook.columns(*self._cells())
+        return "\n".join(filter(None, (self.differs, notebook.columns(*self._cells()))))
 
     def _repr_html_(self) -> str:
-        return notebook.table(*self._cells())
+        return (notebook.paragraph(self.differs) if self.differs else "") + notebook.table(
+            *self._cells()
+        )
 
 
 @speaking_python
@@ -86,7 +90,8 @@ def compare(*runs: HeldRun | str | Path) -> Comparison:
     """
     if not runs:
         raise LandscapeError("compare needs runs, got none; give them or their folders")
-    return Comparison(tuple(_row(held(run).stored) for run in runs))
+    found = [held(run).stored for run in runs]
+    return Comparison(tuple(map(_row, found)), summary.difference(found))
 
 
 def _row(run: Run) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Self
 
@@ -14,17 +14,12 @@ from landscape.door.given import check_options, takes_of
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, request_of
 from landscape.errors import LandscapeError
-from landscape.problem import losses
 from landscape.problem.load import builtin, load
+from landscape.problem.losses import by_name
 from landscape.problem.presets import make
 from landscape.problem.problem import Problem
 from landscape.scan.prepare import prepare_still
 
-LOSSES: Mapping[str, Callable[..., Any]] = {
-    "cross_entropy": losses.cross_entropy,
-    "half_square": losses.half_square,
-}
-"""Losses that may be given by their name."""
 SHAPE = {
     name: hint for name, hint in sorted(takes_of(make).items()) if name not in ("model", "data")
 }
@@ -162,8 +157,4 @@ def look(
         return HeldProblem.of(model).scan(plane, **options)
     if data is None:
         raise LandscapeError("a model is looked at on data, got none; give (inputs, targets)")
-    if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise LandscapeError(f"a loss by its name is one of {', '.join(LOSSES)}, got {loss}")
-        loss = LOSSES[loss]
-    return HeldProblem(model, data, loss=loss).scan(plane, **options)
+    return HeldProblem(model, data, loss=by_name(loss)).scan(plane, **options)

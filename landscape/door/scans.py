@@ -170,13 +170,22 @@ class HeldScan:
     def save(self, stem: str | Path, kind: str | None = None, **style: Any) -> list[Path]:
         """Write a figure as ``stem.png`` and ``.pdf`` with its caption; return the files.
 
+        A name that ends in png, pdf or svg is written in that format alone. ``savefig`` is the
+        same; figures that `contour` and others return have matplotlib's own.
+
         Raises:
             LandscapeError: as `figure`, or the folder can't be written to.
         """
         from landscape import draw
+        from landscape.draw.files import METADATA
 
-        look = style_of(style)
-        return draw.save(self.figure(kind, **style), Path(stem), caption=self.caption, style=look)
+        look, target, formats = style_of(style), Path(stem), ["png", "pdf"]
+        if (own := target.suffix[1:]) in METADATA:
+            target, formats = target.with_suffix(""), [own]
+        figure = self.figure(kind, **style)
+        return draw.save(figure, target, formats=formats, caption=self.caption, style=look)
+
+    savefig = save
 
     @speaking_python
     def view(self) -> TurningPage:

@@ -61,7 +61,9 @@ class HeldVerdict:
         return self.stored.evidence
 
     def to_pandas(self) -> Any:
-        """The evidence as a ``pandas.DataFrame``: value, line and meaning by name.
+        """The evidence as a ``pandas.DataFrame``: value, line, side and meaning by name.
+
+        ``side``: which side of the line the value is on, and what that counts for.
 
         Raises:
             LandscapeError: pandas isn't installed.
@@ -71,6 +73,7 @@ class HeldVerdict:
             "evidence": list(self.evidence),
             "value": [item.value for item in items],
             "line": [item.threshold for item in items],
+            "side": [item.side for item in items],
             "meaning": [item.meaning for item in items],
         }
         return tables.frame(columns, index="evidence")

@@ -9,6 +9,7 @@ import numpy as np
 
 from landscape.store.history import History
 from landscape.store.scans.records import Scan
+from landscape.store.scans.sentences import event_names
 from landscape.store.scans.valleys import Valley
 
 IN_TIME = "coloured bands: what happened in training, by name"
@@ -49,7 +50,7 @@ def of_valley(valley: Valley) -> str:
     if valley.slices.jumps.any():
         text += "; gaps part columns between which the weights leapt or the direction turned"
     text += ". Colours: the loss, on the scale beside the upper panel and grey beyond its end"
-    return f"{text}; {IN_TIME}." if valley.events else f"{text}."
+    return f"{text}; {IN_TIME}." if event_names(valley.events) else f"{text}."
 
 
 def of_training(history: History) -> str:
@@ -57,7 +58,7 @@ def of_training(history: History) -> str:
     text = "Blue: training, orange: validation, over all data; grey: the range of batches' losses"
     if np.isfinite(history.constant_loss):
         text += "; dotted: the best loss of a network that ignores its input"
-    return f"{text}; {IN_TIME}." if history.events else f"{text}."
+    return f"{text}; {IN_TIME}." if event_names(history.events) else f"{text}."
 
 
 def said(text: str) -> Callable[[Any], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, overload
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, meant
 from landscape.problem import nests
 
 Found: TypeAlias = Tensor | tuple[Tensor, Tensor]
@@ -86,12 +86,13 @@ def wrong_labels(outputs: Tensor, targets: Tensor, ignored: int = IGNORED) -> st
         return ""
     classes, shape = outputs.shape[1], (outputs.shape[0], *outputs.shape[2:])
     rule = f"class labels must be whole numbers 0 to {classes - 1}"
+    shaped = f"{rule} of shape {shape} in a batch of {len(outputs)}"
     if targets.ndim == outputs.ndim and targets.shape[1] == 1 != classes:
         cure = "targets.squeeze(1)" + (".long()" if targets.is_floating_point() else "")
-        return f"{rule} of shape {shape}, got a column {tuple(targets.shape)}; give {cure}"
+        return f"{shaped}, got a column {tuple(targets.shape)}; give {cure}"
     if targets.shape == outputs.shape and not targets.is_floating_point():
         got = f"{tuple(targets.shape)}, one-hot as it seems"
-        return f"{rule} of shape {shape}, got {got}; give targets.argmax(1)"
+        return f"{shaped}, got {got}; give targets.argmax(1)"
     if targets.shape != shape:
         return ""
     if targets.dtype not in (torch.int64, torch.uint8):
@@ -169,6 +170,24 @@ def known(loss: Loss) -> Loss:
     return loss
 
 
+def by_name(loss: Loss | str) -> Loss:
+    """A loss, given as it is or by the name that it has here.
+
+    Raises:
+        LandscapeError: there is none of that name.
+
+    >>> by_name("half_square") is half_square
+    True
+    """
+    if not isinstance(loss, str):
+        return loss
+    if loss not in NAMED:
+        raise LandscapeError(
+            f"a loss by its name is one of {', '.join(NAMED)}, got {loss}{meant(loss, NAMED)}"
+        )
+    return NAMED[loss]
+
+
 def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
     """Half the squared error, averaged over all but the first dimension.
 
@@ -182,11 +201,15 @@ def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
     if outputs.shape != targets.shape:
         # Broadcasting (B, 1) against (B,) would silently compare every pair of samples.
         raise ValueError(
-            f"half_square wants outputs and targets of one shape, "
-            f"got {tuple(outputs.shape)} and {tuple(targets.shape)}"
+            "half_square wants outputs and targets of one shape, "
+            f"got {tuple(outputs.shape)} and {tuple(targets.shape)} in a batch of {len(outputs)}"
         )
     errors = (outputs - targets.to(outputs.dtype)).square() / 2
     return errors.flatten(1).mean(1) if errors.ndim > 1 else errors
+
+
+NAMED: Mapping[str, Loss] = {"cross_entropy": cross_entropy, "half_square": half_square}
+"""Losses that may be given by their name."""
 
 
 def exact(outputs: Any, targets: Any) -> tuple[Any, Any]:

@@ -398,8 +398,9 @@ def _unfit(values: Any, count: int, name: str) -> str:
     if isinstance(values, Tensor) and values.ndim == 0:
         got = "a scalar"
     return (
-        f"a {name} must return one value a sample, shape ({count},) or ({count}, ...) for {count} "
-        f'samples, got {got}; use reduction="none", or return (value, weight) for one of the batch'
+        f"a {name} must return one value a sample, shape ({count},) or ({count}, ...) for a batch "
+        f'of {count}, got {got}; use reduction="none", or return (value, weight) for one of the '
+        "batch"
     )
 
 

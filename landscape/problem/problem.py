@@ -7,18 +7,18 @@ import math
 import numbers
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from typing import Any, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 from torch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, meant
 from landscape.problem import nests, samples
 from landscape.problem.blame import blamed
-from landscape.problem.losses import Found, Loss, accuracy, cross_entropy
+from landscape.problem.losses import Found, Loss, accuracy, by_name, cross_entropy
 from landscape.problem.objective import LOSS, PENALTY, Facts
 from landscape.problem.samples import Batch, Collate, Collated, Data, Several
 from landscape.problem.weights import Layout, matching
@@ -105,7 +105,7 @@ class Problem:
     validation: Data | None = None
     loss: Loss = cross_entropy
     """``loss(outputs, targets)``; what the model gives comes in float64, where the loss can take
-    that."""
+    that. Or the name of one: ``"cross_entropy"``, ``"half_square"``."""
     _: KW_ONLY
     objective: Callable[[nn.Module, Any], Found] | None = None
     """``objective(model, batch)`` instead of a loss, for what isn't (inputs, targets)."""
@@ -139,7 +139,19 @@ class Problem:
     facts: Facts | None = field(default=None, compare=False, repr=False)
     """How its loss can be had, once that was found out; a changed copy keeps it."""
 
+    def __new__(cls, *_given: Any, **options: Any) -> Self:
+        """Refuse options that there aren't, before Python does so without a hint."""
+        known = [one.name for one in fields(cls)]
+        people = known[: known.index("terms")]  # the others are set by those who make one
+        for name in options:
+            if name not in known:
+                raise LandscapeError(
+                    f"a problem's options are {', '.join(people)}, got {name}{meant(name, people)}"
+                )
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
+        self._set("loss", by_name(self.loss))
         if not isinstance(self.model, nn.Module):
             raise LandscapeError(
                 f"a problem's model must be a torch.nn.Module, got {type(self.model).__name__}"

@@ -16,6 +16,7 @@ from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
 from landscape.report.small_pictures import axes_of, small
 from landscape.report.sweep_page import UNKNOWN
+from landscape.store import summary
 
 NAME = "comparison.html"
 
@@ -34,6 +35,8 @@ def page(runs: Sequence[ComparedRun]) -> str:
 def _top(runs: Sequence[ComparedRun]) -> Iterator[Markup]:
     yield tag("p", f"{len(runs)} runs side by side", class_="eyebrow")
     yield tag("h1", ", ".join(f"{run.name}: {_outcome(run)}" for run in runs) + ".")
+    if differs := summary.difference([run.run for run in runs]):
+        yield tag("p", differs)
     for run in runs:
         verdict = run.material.verdict
         said = "Not diagnosed yet." if verdict is None else headline(verdict)[0].text

@@ -12,7 +12,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
 from landscape.diagnose.verdict.questions import TITLES
 from landscape.diagnose.verdict.verdict import Answer, Verdict, decided
-from landscape.diagnose.verdict.wording import headline
+from landscape.diagnose.verdict.wording import headline, still
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.kinds import KINDS
 from landscape.draw.making import caption, open_work
@@ -116,10 +116,10 @@ def _facts(found: RunMaterial, verdict: Verdict) -> Markup:
     values["motion"] = verdict.motion
     if verdict.also:
         values["also"] = ", ".join(verdict.also)
-    for name, title in (("best_loss", label("best_loss")), ("end_loss", "level it ends at")):
+    for name, more in (("best_loss", ""), ("end_loss", still(verdict))):
         item = verdict.evidence.get(name)
         if item is not None and isinstance(item.value, int | float):
-            values[title] = number(item.value)
+            values[label(name)] = ", ".join(filter(None, (number(item.value), more)))
     if (best := found.best) is not None:
         values["best of all recorded"] = f"{number(best.train_loss)} (step {best.step:,})"
     values["steps"] = f"{int(found.history.step[-1]):,}"
@@ -163,7 +163,7 @@ def _evidence(verdict: Verdict) -> Iterator[Markup]:
     ):
         items = [(name, verdict.evidence[name]) for name in chosen]
         rows: list[Sequence[Content]] = [
-            (label(name), _value(item.value), _value(item.threshold, "–"), item.meaning)
+            (label(name), _value(item.value), _value(item.threshold, "–"), item.text)
             for name, item in items
         ]
         if rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,31 @@ def _scan(name: str, scan: Scan | Valley | str) -> dict[str, Any]:
         "complete": scan.complete,
         "error": None,
     }
+
+
+def difference(runs: Sequence[Run]) -> str:
+    """What runs of different problems have not to be compared by, in a sentence; empty of one.
+
+    Data and networks are known by their fingerprints, losses by the function that made them.
+    """
+    problems = [run.record["problem"] for run in runs]
+    for names, text in DIFFERENCES.items():
+        known = [tuple(problem.get(name) for name in names) for problem in problems]
+        if None not in {one for each in known for one in each} and len(set(known)) > 1:
+            return text
+    return ""
+
+
+DIFFERENCES: Mapping[tuple[str, ...], str] = {
+    ("data",): "Different problems: their data differ. Losses, widths, curvature, learning "
+    "coefficients and barriers don't compare; outcomes and motions do.",
+    ("layout",): "Different networks on the same data: widths, curvature and barriers don't "
+    "compare; losses, outcomes and motions do.",
+    ("kind", "function"): "Problems that different functions make, of the same data and the same "
+    "parameters: losses, widths, curvature and barriers compare only if the loss is one and the "
+    "same.",
+}
+"""By what of their records differs, the gravest first, what that means for a comparison."""
 
 
 def of_sweep(sweep: Sweep) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import landscape as ls
 from landscape.diagnose.connectivity.connectivity import POINTS
 from landscape.problem import builtin
 from landscape.store import read
@@ -82,6 +83,24 @@ def test_one_run_is_no_comparison(landscape, pair):
     done = landscape("compare", pair[0])
     assert done.code == 1
     assert done.err == "landscape: error: a comparison needs two runs or more, got 1\n"
+
+
+def test_runs_of_different_problems_say_so_first(landscape, pair, tmp_path):
+    wide, page = tmp_path / "wide", tmp_path / "page.html"
+    options = ["--model", "mlp", "--data", "moons", "--width", 9, "--epochs", 1, "--lr", 0.3]
+    assert landscape("train", *options, "-q", "-o", wide).code == 0
+    said = (
+        "Different networks on the same data: widths, curvature and barriers don't compare; "
+        "losses, outcomes and motions do."
+    )
+    done = landscape("compare", pair[0], wide, "-o", page)
+    assert done.out.splitlines()[0] == said
+    assert f"<p>{said}</p>" in page.read_text().replace("&#x27;", "'")
+    assert repr(ls.compare(pair[0], wide)).splitlines()[0] == said
+    done = landscape("compare", *pair, "-o", page)
+    assert done.out.splitlines()[0].split() == ["seed0", "seed1"]
+    assert "Different" not in page.read_text()
+    assert repr(ls.compare(*pair)).splitlines()[0].split()[0] == "run"
 
 
 def test_another_model_has_no_barrier(landscape, pair, tmp_path):

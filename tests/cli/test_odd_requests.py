@@ -353,6 +353,10 @@ def test_a_rate_that_is_too_high_is_said_to_be(landscape, tmp_path):
             "landscape train has no option --learning-rate, it is called --lr",
         ),
         (
+            ("train", "--Batch_Size=3"),
+            "landscape train has no option --Batch_Size, it is called --batch-size",
+        ),
+        (
             ("train", "--seeds", 10**9),
             "a sweep must have at most 100,000 runs, got --seeds 1000000000",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ import torch
 
 from landscape.quantities import percent
 from landscape.scan.refine import order, until_tolerance
-from landscape.store.scans import scanfile
+from landscape.scan.speed.strategies.table import STRATEGIES
+from landscape.store.scans import scanfile, sentences
+from landscape_cli import scan as scan_command
 
 from .conftest import MEASURE
 
@@ -66,15 +69,37 @@ def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
     assert np.isnan(scanfile.load(path).measures["train_loss"][~there]).all()
 
 
-def test_the_strategy_is_printed_before_the_scan_starts(landscape, run):
-    result = landscape(*MEASURE, run, "--plane", "line", "--size", 3, "--strategy", "folded")
-    first, *_ = result.err.splitlines()
-    strategy = scanfile.load(run / "scans" / "line-final-0.h5").strategy
-    assert first == f"line-final-0: {strategy['name']}, " + (
-        f"{strategy['lanes']} side by side, " if strategy["lanes"] > 1 else ""
-    ) + (f"batches of {strategy['batch_size']}")
-    quiet = landscape(*MEASURE, run, "--plane", "line", "--size", 3, "--name", "b", "--quiet")
-    assert quiet.err == ""
+def test_the_strategy_is_for_info_alone(landscape, run):
+    options = (*MEASURE, run, "--plane", "line", "--size", 3, "--strategy", "folded")
+    result = landscape(*options)
+    path = run / "scans" / "line-final-0.h5"
+    strategy = scanfile.load(path).strategy
+    assert strategy["name"].startswith("folded")
+    assert strategy["name"] not in result.out + result.err
+    assert ", losses evaluated in 0 s\n" in result.out
+    words = sentences.STRATEGIES[strategy["name"]]
+    assert f"Losses evaluated in 0 s: {words} ({strategy['name']}), " in landscape("info", path).out
+
+
+def test_what_takes_long_is_said_before_and_in_all_after(capsys):
+    class LongJob:
+        path, scan, finished, total, counted = Path("a.h5"), None, False, 0, ""
+
+        def run(self, _, *, chosen):
+            chosen(None, 30.0)
+            return iter(())
+
+    scan_command.evaluate(LongJob(), None, preview=None, quiet=False)
+    assert "a: at most about 30 s; Ctrl-C saves, --resume goes on\n" in capsys.readouterr().err
+    scan_command._tell_more([Path("a.h5")], 76.4)
+    assert capsys.readouterr().out == (
+        "the command took 76 s in all\n"
+        "how it was measured and how far to trust it: landscape info a.h5\n"
+    )
+
+
+def test_every_strategy_has_words():
+    assert sentences.STRATEGIES.keys() == STRATEGIES.keys()
 
 
 def test_the_default_is_a_tolerance_and_exact_measures_all(landscape, run):

@@ -7,9 +7,9 @@ import typer
 
 from landscape.sgd import Options, Settings, TrainingSetup
 from landscape.store import read
-from landscape.store.trajectories.trajectory import Event
+from landscape.store.scans import sentences
 from landscape_cli.main import app
-from landscape_cli.train import _told, setup_of
+from landscape_cli.train import setup_of
 
 from .conftest import SMALL
 
@@ -167,8 +167,8 @@ def test_a_mistake_is_one_line(options, message, landscape, tmp_path):
     [
         (
             "mean_loss",
-            "a loss must return one value a sample, shape (8,) or (8, ...) for 8 samples, got a "
-            'scalar; use reduction="none", or return (value, weight) for one of the batch',
+            "a loss must return one value a sample, shape (8,) or (8, ...) for a batch of 8, got "
+            'a scalar; use reduction="none", or return (value, weight) for one of the batch',
         ),
         (
             "unequal",
@@ -255,7 +255,17 @@ def test_a_setup_as_options_of_the_command(setup):
     assert asked(*setup.arguments()) == setup
 
 
-def test_an_escape_is_told_before_shorter_spikes():
-    spikes = [Event("spike", 10 * k, 10 * k + 2, "") for k in range(7)]
-    escape, plateau = Event("escape", 80, 81, ""), Event("plateau", 81, 200, "")
-    assert _told([*spikes, escape, plateau]) == [*spikes[:3], escape, plateau]
+def test_what_happened_is_told_as_captions_and_info_do(landscape, tmp_path):
+    options = ("--model", "mlp", "--data", "moons", "--width", 8, "--lr", 0.3, "--momentum", 0.9)
+    said = landscape("train", *options, "--epochs", 5, "-q", "-o", tmp_path / "run").out
+    known = read(tmp_path / "run").trajectory.events
+    spikes = [event for event in known if event.name == "spike"]
+    assert 1 <= len(spikes) <= 2
+    [line] = [line for line in said.splitlines() if line.startswith("spike")]
+    spans = [
+        f"step {one.first}" if one.first == one.last else f"steps {one.first}–{one.last}"
+        for one in spikes
+    ]
+    assert line == f"spike: {', '.join(spans)}"
+    assert f" {line}\n" in landscape("info", tmp_path / "run").out
+    assert line in sentences.happened(known)

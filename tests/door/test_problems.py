@@ -142,7 +142,8 @@ def test_look_is_told_what_is_missing(blobs):
         (
             (blobs.model, blobs.train),
             {"loss": "mse"},
-            "a loss by its name is one of cross_entropy, half_square, got mse",
+            "a loss by its name is one of cross_entropy, half_square, got mse; did you mean "
+            "half_square?",
         ),
     ):
         with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):

@@ -147,6 +147,14 @@ def test_figures_are_saved_with_their_captions(plane, tmp_path):
     }
 
 
+def test_a_name_with_a_format_is_written_in_that_alone(plane, tmp_path):
+    files = plane.savefig(tmp_path / "mine.v2.pdf")
+    assert {file.name for file in files} == {
+        *("mine.v2.pdf", "mine.v2.caption.txt", "mine.v2.caption.tex")
+    }
+    assert files[0].read_bytes().startswith(b"%PDF")
+
+
 def test_pyplot_is_left_alone(plane):
     import matplotlib.pyplot as plt
 

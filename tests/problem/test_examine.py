@@ -30,8 +30,8 @@ def test_verify_refuses_a_loss_that_is_a_mean(net, images, count):
     with pytest.raises(LandscapeError) as caught:
         verify(Problem(net, data, loss=functional.cross_entropy))
     assert str(caught.value) == (
-        f"a loss must return one value a sample, shape ({size},) or ({size}, ...) for {size} "
-        'samples, got a scalar; use reduction="none", or return (value, weight) for one of the '
+        f"a loss must return one value a sample, shape ({size},) or ({size}, ...) for a batch "
+        f'of {size}, got a scalar; use reduction="none", or return (value, weight) for one of the '
         "batch"
     )
 
@@ -54,8 +54,8 @@ def test_verify_passes_on_what_a_loss_says():
         verify(problem)
     assert str(caught.value) == (
         "a problem's loss must run on its data, got ValueError: half_square wants outputs and "
-        "targets of one shape, got (5, 1) and (5,) on float32 (5, 1); float32 (5,); "
-        "LANDSCAPE_DEBUG=1 shows the traceback"
+        "targets of one shape, got (5, 1) and (5,) in a batch of 5 on float32 (5, 1); float32 "
+        "(5,); LANDSCAPE_DEBUG=1 shows the traceback"
     )
 
 

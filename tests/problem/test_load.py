@@ -256,8 +256,8 @@ def test_loss_that_is_a_mean_is_refused(write):
     loss = "loss=torch.nn.functional.cross_entropy)"
     path = write(CODE.replace("% width))", f"% width), {loss}"))
     assert refused(f"{path}:make") == (
-        "a loss must return one value a sample, shape (8,) or (8, ...) for 8 samples, got a "
-        'scalar; use reduction="none", or return (value, weight) for one of the batch'
+        "a loss must return one value a sample, shape (8,) or (8, ...) for a batch of 8, got "
+        'a scalar; use reduction="none", or return (value, weight) for one of the batch'
     )
 
 

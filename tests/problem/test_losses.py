@@ -57,12 +57,16 @@ def test_cross_entropy_of_sequences_by_position():
         (torch.zeros(4), " of an integer type, got float32 (4,); give targets.long()"),
         (
             torch.zeros(4, 1).long(),
-            " of shape (4,), got a column (4, 1); give targets.squeeze(1)",
+            " of shape (4,) in a batch of 4, got a column (4, 1); give targets.squeeze(1)",
         ),
-        (torch.zeros(4, 1), " of shape (4,), got a column (4, 1); give targets.squeeze(1).long()"),
+        (
+            torch.zeros(4, 1),
+            " of shape (4,) in a batch of 4, got a column (4, 1); give targets.squeeze(1).long()",
+        ),
         (
             functional.one_hot(torch.tensor([0, 1, 2, 1])),
-            " of shape (4,), got (4, 3), one-hot as it seems; give targets.argmax(1)",
+            " of shape (4,) in a batch of 4, got (4, 3), one-hot as it seems; give "
+            "targets.argmax(1)",
         ),
     ],
 )
@@ -142,7 +146,7 @@ def test_half_square_does_not_broadcast():
     with pytest.raises(ValueError, match="half_square") as caught:
         half_square(torch.zeros(3, 1), torch.zeros(3))
     assert str(caught.value) == (
-        "half_square wants outputs and targets of one shape, got (3, 1) and (3,)"
+        "half_square wants outputs and targets of one shape, got (3, 1) and (3,) in a batch of 3"
     )
 
 

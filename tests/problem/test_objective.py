@@ -408,12 +408,12 @@ def test_further_values():
     [
         (
             torch.zeros(3),
-            "a loss must return one value a sample, shape (4,) or (4, ...) for 4 samples, got "
+            "a loss must return one value a sample, shape (4,) or (4, ...) for a batch of 4, got "
             'shape (3,); use reduction="none", or return (value, weight) for one of the batch',
         ),
         (
             0.5,
-            "a loss must return one value a sample, shape (4,) or (4, ...) for 4 samples, got "
+            "a loss must return one value a sample, shape (4,) or (4, ...) for a batch of 4, got "
             'float; use reduction="none", or return (value, weight) for one of the batch',
         ),
         (

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
-from landscape.problem import Problem, Source, vary
+from landscape.problem import Problem, Source, half_square, vary
 from landscape.problem.samples import Samples, length
 
 
@@ -141,7 +141,26 @@ def test_label_noise_needs_tensors(net, images, as_dataset):
     )
 
 
-@pytest.mark.parametrize("role", ["loss", "objective", "penalty"])
+def test_losses_by_name(images):
+    assert Problem(nn.Linear(1, 1), images, loss="half_square").loss is half_square
+    with pytest.raises(LandscapeError) as caught:
+        Problem(nn.Linear(1, 1), images, loss="mse")
+    assert str(caught.value) == (
+        "a loss by its name is one of cross_entropy, half_square, got mse; did you mean "
+        "half_square?"
+    )
+
+
+def test_an_option_by_another_name(images):
+    with pytest.raises(LandscapeError) as caught:
+        Problem(nn.Linear(1, 1), images, valid=images)
+    assert str(caught.value) == (
+        "a problem's options are model, train, validation, loss, objective, measures, collate, "
+        "augment, batch_size, reduction, draws, draw, penalty, got valid; did you mean validation?"
+    )
+
+
+@pytest.mark.parametrize("role", ["objective", "penalty"])
 def test_functions_are_no_names(images, role):
     with pytest.raises(LandscapeError) as caught:
         Problem(nn.Linear(1, 1), images, **{role: "half_square"})

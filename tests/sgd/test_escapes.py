@@ -99,7 +99,7 @@ def test_joined_with_what_the_flight_recorder_saw():
     assert joined(events, seen) == [
         Event("escape", 95, 400, "batch_loss 2.9 > 1.1 at step 95; train_loss 2 > 1 at step 100"),
         Event("plateau", 110, 390, "flat"),
-        Event("spike", 500, 501, "batch_loss 3 > 1 at step 500"),
+        Event("batch spike", 500, 501, "batch_loss 3 > 1 at step 500"),
         Event("non-finite", 600, 600, "batch_loss nan at step 600"),
     ]
 

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.items import Item, Items
+from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.paths import PATHS, Barrier, Pair
 
@@ -28,11 +28,13 @@ def connected(evidence: Evidence, thresholds: Thresholds, items: Items) -> bool 
     paths = evidence.measured.barriers
     for name, barriers in paths.items():
         worst = barriers.highest
-        items[f"barrier_{name}"] = Item(
+        items[f"barrier_{name}"] = held(
             worst.error,
             thresholds.barrier_error,
             f"worst barrier between {floors.count} floors, error points, {PATHS[name].along}; "
-            f"loss ratio {worst.ratio:.3g} against {thresholds.barrier_ratio:g}",
+            f"loss ratio {worst.ratio:.3g}, low below {thresholds.barrier_ratio:g}",
+            below="they are joined, if the loss ratio is low too",
+            above="a barrier is between them",
         )
     scale = _scale(evidence)
     # Without matching, a high path may be one between copies of the same network.

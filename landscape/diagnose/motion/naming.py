@@ -7,6 +7,7 @@ held against."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from landscape.curvature.bounds import Bounds, bounds
 from landscape.curvature.density import Count
 from landscape.diagnose.connectivity import basins
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.items import Item, Items
+from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.motion import deciding, slope
 from landscape.diagnose.motion.estimates import (
     CONFINED_SPREAD,
@@ -163,10 +164,12 @@ def _may_be_else(found: Pooled, unconfined: float, thresholds: Thresholds) -> It
             None,
             "(4/3)(1 − 1/R): the share of MSD(T/2) that may be an unconfined walk",
         ),
-        "unconfined_below": Item(
+        "unconfined_below": held(
             unconfined,
             thresholds.unconfined,
             "(4/3)(1 − 1/(R + 2e)): what that share may be up to, R's error e that of a walk",
+            below="too little to be anything but confined",
+            above="part of it may be a walk",
         ),
         "drift_below": Item(
             max(0.0, (found.cosine + 0.5 + 2 * found.error) / 1.5),
@@ -306,18 +309,22 @@ def _items(
     edge = "" if suffix else f"; the edge: {low:.3g} to {high:.3g} at {FEWEST} late steps"
     items: Items = {}
     if state.lambda_max is not None:
-        items[f"sharpness{suffix}"] = Item(
+        items[f"sharpness{suffix}"] = held(
             state.lambda_max,
             limits.full_batch,
             f"top Hessian eigenvalue{where}; stability bound of full batches {formula}{edge}",
+            below="steps without noise shrink along it",
+            above="steps without noise grow along it",
         )
     if state.batch_sharpness is not None:
-        items[f"batch_sharpness{suffix}"] = Item(
+        both = state.batch_sharpness > limits.full_batch
+        items[f"batch_sharpness{suffix}"] = held(
             state.batch_sharpness,
             limits.noisy,
-            f"± {state.batch_sharpness_error:.2g}{where}; stable below 2(1−β)/η where noise "
-            f"dominates, {formula} = {limits.full_batch:.3g} for full batches; between: "
-            f"undetermined{edge}",
+            f"± {state.batch_sharpness_error:.2g}{where}; bounds: 2(1−β)/η where noise dominates, "
+            f"{formula} = {limits.full_batch:.3g} for full batches{edge}",
+            below="stable",
+            above="beyond both bounds" if both else "between the bounds: open",
         )
     return items
 
@@ -344,11 +351,20 @@ def number_items(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -
         items["aging"] = slowed
     items |= _of_parts(moved)
     if evidence.measured.replicas is not None:
+        low, high = thresholds.drift_replicas, thresholds.walk_replicas
+        apart = evidence.measured.replicas.ratio
         items["replicas_ratio"] = Item(
-            evidence.measured.replicas.ratio,
-            f"{thresholds.drift_replicas:g}, {thresholds.walk_replicas:g}",
+            apart,
+            f"{low:g}, {high:g}",
             f"‖w^a − w^b‖²/(2‖w − w_N‖²) of {evidence.measured.replicas.count} replicas"
-            f"{_over(evidence.measured.replicas.steps)}: 0 drift, 1 walk",
+            f"{_over(evidence.measured.replicas.steps)}: 0 a drift, 1 a walk",
+            _which(
+                apart,
+                {
+                    f"below {low:g}: a drift": apart < low,
+                    f"above {high:g}: a walk": apart > high,
+                },
+            ),
         )
     return items
 
@@ -356,28 +372,15 @@ def number_items(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -
 def _of_window(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> Items:
     """What makes the name: c½, R, how much may be what, and the leaps."""
     found = pooled(evidence, moved)
-    cosine, error, ratio = found.cosine, found.error, found.ratio
     momentum = evidence.setup.momentum
-    walked = carried(momentum, found.steps)
     return {
         "window_share": Item(moved.window_share, None, "window of the motion, share of the run"),
         "window_steps": Item(moved.steps, None, "T: its length"),
-        "half_cosine": Item(
-            cosine,
-            _cosine_lines(thresholds),
-            f"c½ ± {error:.2g}: −½ confined, {walked:.2g} a walk, 1 a drift",
+        "half_cosine": _cosine_item(found, momentum, thresholds),
+        "dimension": _dimension_item(
+            found, thresholds, "effective dimensions behind c½, replicas included"
         ),
-        "dimension": Item(
-            error**-2 if error else math.nan,
-            thresholds.dimension,
-            "effective dimensions behind c½, replicas included",
-        ),
-        "ratio": Item(
-            ratio,
-            f"{thresholds.confined_ratio:g}, {thresholds.walk_ratio_low:g} to "
-            f"{thresholds.walk_ratio:g}, {thresholds.drift_ratio:g}",
-            "R = MSD(T/2)/MSD(T/8): 1 confined, 4 a walk, 16 a drift",
-        ),
+        "ratio": _ratio_item(found, momentum, thresholds),
         "variance_ratio": Item(
             moved.variance_ratio,
             None,
@@ -385,12 +388,17 @@ def _of_window(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> 
         ),
         **_shares(found, momentum),
         "exponent": Item(
-            moved.exponent, None, f"MSD ~ lag^α, ± {moved.exponent_error:.2g}, up to T/10"
+            moved.exponent,
+            None,
+            f"α of MSD ~ lag^α up to T/10, ± {moved.exponent_error:.2g}: 2 a drift, 1 a walk, "
+            "towards 0 where it is confined",
         ),
-        "hops": Item(
+        "hops": held(
             moved.hops,
             hops_line(found, thresholds.hops),
             "largest over median squared displacement of 32 blocks",
+            below="no leaps",
+            above="leaps",
         ),
     }
 
@@ -413,31 +421,19 @@ def _of_parts(moved: Diffusion) -> Items:
     return items
 
 
-def over_shorter(evidence: Evidence, found: Pooled) -> Items:
+def over_shorter(evidence: Evidence, found: Pooled, thresholds: Thresholds) -> Items:
     """What is told of the movement over the length of replicas that are shorter than the window."""
     replicas, own = evidence.measured.replicas, evidence.measured.stretches
     sources = [f"{own.count} stretches of the window"] if own is not None else []
     sources += [f"{replicas.count} replicas"] if replicas is not None else []
     momentum = evidence.setup.momentum
-    walked = carried(momentum, found.steps)
     return {
         "replicas_steps": Item(found.steps, None, "the replicas' length; over that time:"),
-        "replicas_half_cosine": Item(
-            found.cosine,
-            None,
-            f"c½ ± {found.error:.2g}, of {' and '.join(sources)}"
-            + (f"; {walked:.2g} in a walk with this momentum" if walked else ""),
+        "replicas_half_cosine": _cosine_item(
+            found, momentum, thresholds, f", of {' and '.join(sources)}"
         ),
-        "replicas_dimension": Item(
-            found.error**-2 if found.error else math.nan,
-            None,
-            "effective dimensions behind it",
-        ),
-        "replicas_lag_ratio": Item(
-            found.ratio,
-            None,
-            "R over it",
-        ),
+        "replicas_dimension": _dimension_item(found, thresholds, "effective dimensions behind it"),
+        "replicas_lag_ratio": _ratio_item(found, momentum, thresholds),
         **{
             f"replicas_{name}": replace(item, meaning=f"{item.meaning}, over that time")
             for name, item in _shares(found, momentum).items()
@@ -465,9 +461,61 @@ def _over(steps: int) -> str:
     return f" over {steps} steps" if steps else ""
 
 
-def _cosine_lines(thresholds: Thresholds) -> str:
-    near = thresholds.confined_cosine
-    return f"−½ ± {near:g}, ±{thresholds.walk_cosine:g}, {thresholds.drift_cosine:g}"
+def _cosine_item(found: Pooled, momentum: float, thresholds: Thresholds, of: str = "") -> Item:
+    """c½, and what it counts for by itself; what momentum carries on is no drift."""
+    near, walk, drift = (
+        thresholds.confined_cosine,
+        thresholds.walk_cosine,
+        thresholds.drift_cosine,
+    )
+    walked = carried(momentum, found.steps)
+    more = found.cosine - walked
+    sides = {
+        f"above {drift:g}: a drift": more > drift,
+        f"within {walk:g} of a walk's": abs(more) < walk,
+        f"within {near:g} of −½: confined": abs(found.cosine + 0.5) <= near,
+    }
+    return Item(
+        found.cosine,
+        f"−½ ± {near:g}, ±{walk:g}, {drift:g}",
+        f"c½ ± {found.error:.2g}{of}: −½ confined, {walked:.2g} a walk, 1 a drift",
+        _which(found.cosine, sides),
+    )
+
+
+def _ratio_item(found: Pooled, momentum: float, thresholds: Thresholds) -> Item:
+    """R, and what it counts for by itself; momentum adds to a walk's and a drift's."""
+    added = memory(momentum, found.steps)
+    confined, low = thresholds.confined_ratio, thresholds.walk_ratio_low
+    high, drift = added * thresholds.walk_ratio, added * thresholds.drift_ratio
+    sides = {
+        f"above {drift:.3g}: a drift": found.ratio > drift,
+        f"from {low:g} to {high:.3g}: a walk": low <= found.ratio <= high,
+        f"below {confined:g}: confined": found.ratio < confined,
+    }
+    return Item(
+        found.ratio,
+        f"{confined:g}, {low:g} to {high:.3g}, {drift:.3g}",
+        "R = MSD(T/2)/MSD(T/8): 1 confined, 4 a walk, 16 a drift",
+        _which(found.ratio, sides),
+    )
+
+
+def _dimension_item(found: Pooled, thresholds: Thresholds, meaning: str) -> Item:
+    return held(
+        found.error**-2 if found.error else math.nan,
+        thresholds.dimension,
+        meaning,
+        below="too few for c½ to tell",
+        above="enough for c½ to tell",
+    )
+
+
+def _which(value: float, sides: Mapping[str, bool]) -> str:
+    """The first that is true; that none is, of a value that is known."""
+    if math.isnan(value):
+        return ""
+    return next((text for text, is_there in sides.items() if is_there), "between the lines: open")
 
 
 def _shares(found: Pooled, momentum: float) -> Items:
@@ -503,6 +551,15 @@ class NamedMotion:
     """What would name an ``undetermined`` one."""
 
 
+SLOPES = {
+    slope.DESCENDING: "below the first, error included: it still falls",
+    slope.RISING: "above the first, error included: it rises",
+    slope.SETTLED: "within the second, error included: settled",
+    slope.UNDETERMINED: "its error reaches over the lines: open",
+}
+"""What the loss's change over the window counts for."""
+
+
 def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
     """Apply the rules in their order: the loss's slope, then the movement."""
     also, items = judge_edge(evidence, thresholds)
@@ -518,7 +575,8 @@ def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
     items["loss_change"] = Item(
         change.total,
         f"±{math.log(thresholds.descending):.3g}, ±{math.log(thresholds.settled):.3g}",
-        f"change of log loss over the window, ± {change.error:.2g} (two standard errors): {state}",
+        f"change of log loss over the window, ± {change.error:.2g} (two standard errors)",
+        SLOPES[state],
     )
     connected = basins.connected(evidence, thresholds, items)
     if state in (slope.DESCENDING, slope.RISING):
@@ -555,7 +613,7 @@ def _settled(
     if shorter is None:
         return _motion(named, moved.steps, items)
     other = judge_movement(evidence, shorter, found, connected, thresholds)
-    items |= over_shorter(evidence, shorter)
+    items |= over_shorter(evidence, shorter, thresholds)
     is_growing = not whole.ratio < thresholds.walk_ratio_low
     allowed = INSTEAD.get(named.lacks, ())
     if other.name in allowed and not (other.name == CONFINED and is_growing):

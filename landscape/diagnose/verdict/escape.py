@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from landscape.diagnose.course import OutcomeCase
-from landscape.diagnose.items import Item, Items
+from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.verdict import landing, on_the_way
 from landscape.diagnose.verdict.named import NamedOutcome, unknown
 from landscape.diagnose.verdict.on_the_way import OnTheWay
@@ -112,10 +112,12 @@ def _has_the_same_floor(case: OutcomeCase, items: Items) -> bool:
     best, end = (float(np.median(floors[start])) for start in ("best", "end"))
     above = (end - best) / (case.course.constant - best) if case.course.constant != best else 1.0
     items["floor_best"] = Item(best, None, "loss that η/10 reaches from the lowest logged loss")
-    items["floor_end"] = Item(
+    items["floor_end"] = held(
         end,
         SAME * best,
-        "loss that η/10 reaches from the last weights; the same floor up to the line",
+        "loss that η/10 reaches from the last weights",
+        below="the same floor, it is hotter there and not elsewhere",
+        above=f"another floor, unless under {percent(case.thresholds.near)} is lost there",
     )
     return end <= SAME * best or above < case.thresholds.near
 

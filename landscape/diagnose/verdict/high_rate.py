@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.motion.estimates import is_sgd
-from landscape.diagnose.outcome_names import ALSO, LANDINGS, OUTCOMES, POINTS, UNDETERMINED
+from landscape.diagnose.outcome_names import (
+    ALSO,
+    LANDINGS,
+    OUTCOMES,
+    POINTS,
+    UNDETERMINED,
+    layer,
+)
 from landscape.diagnose.verdict import landing
 from landscape.diagnose.verdict.asked import (
     TESTED,
@@ -17,6 +24,7 @@ from landscape.diagnose.verdict.asked import (
     unanswered,
 )
 from landscape.diagnose.verdict.wording import (
+    enumerated,
     filled,
     is_below,
     number_of,
@@ -188,26 +196,39 @@ def plateau(asked: Asked) -> Told:
         text = f"Yes: its outputs hardly depend on the input (they vary by {share})"
     else:
         text = f"No: its outputs depend on the input (they vary by {share})"
-    dead = {**dict.fromkeys(end.stuck_layers, 1.0), **end.partly_stuck}
-    if dead:
-        text += f"; {_dead_units(dead)} dead or saturated"
+    if end.stuck_layers:
+        text += f"; {_dead_layers(end.stuck_layers, asked.verdict.layers)}"
+    elif end.partly_stuck:
+        text += f"; {_dead_units(end.partly_stuck)} are dead or saturated"
     else:
         text += "; no unit is dead or saturated on all data"
     return Told(f"{text}.")
 
 
+def _dead_layers(dead: Sequence[str], named: Sequence[str]) -> str:
+    """All of them; those that the outcome names first, which others were before it left."""
+    died = [name for name in dead if name in named] or list(dead)
+    text = f"all units of {enumerated([*map(layer, died)])} are dead or saturated"
+    if before := [name for name in dead if name not in died]:
+        text += f", as those of {enumerated([*map(layer, before)])} were at its lowest logged loss"
+    return text
+
+
 def _dead_units(dead: Mapping[str, float]) -> str:
     """Of the layer with the most of them."""
     worst = max(dead, key=lambda name: dead[name])
-    if dead[worst] == 1:
-        return f"all units of {worst} are"
     most = ", more than of any other layer," if len(dead) > 1 else ""
-    return f"{percent(dead[worst])} of the units of {worst}{most} are"
+    return f"{percent(dead[worst])} of the units of {layer(worst)}{most}"
 
 
 def stuck_rates(asked: Asked) -> Told:
     """At which rates it would be stuck, started in the middle of the plateau."""
     placed = number_of(asked.verdict, "plateau_rates")
+    if placed is None and said(asked.verdict, "no_way_back") is True:
+        return Told(
+            "From its last weights at every rate, as said above (way back). No network was put on "
+            "the plateau to see what rates do from there."
+        )
     if placed is None and asked.verdict.verdict == "escaped":
         return unanswered(f"no network was put on the plateau and trained; {TRAIN}", INTERVENE)
     if placed is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.items import Item, Items
+from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.left_again import LEAVING, left_again
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.trainings import STARTS, LeftAgain, StartPlace, Trained
@@ -20,6 +20,13 @@ DIED = 0.1
 """† Share of a layer that must have died since the best weights for a collapse."""
 STEEP = 0.05
 """† Gradient, as a share of that at the best weights, from which the landing is still a slope."""
+
+SPREAD = {"below": "the outputs ignore the input", "above": "the outputs depend on the input"}
+"""What the outputs' spread counts for,"""
+STAYS = {"below": "it stays", "above": "it leaves, as the run did"}
+"""what the loss that a training ends at does, from where the run left,"""
+LEARNS = {"below": "it learns", "above": "it doesn't learn"}
+"""and from elsewhere."""
 
 
 def dead_layers(state: StateAtStep | None) -> tuple[str, ...]:
@@ -101,18 +108,23 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
                 state.gradient_norm, None, f"norm of the full-data gradient at the {where}"
             )
         if state.lambda_min is not None:
-            found[f"lambda_min_{name}"] = Item(
-                state.lambda_min, 0.0, f"smallest Hessian eigenvalue at the {where}"
+            found[f"lambda_min_{name}"] = held(
+                state.lambda_min,
+                0.0,
+                f"smallest Hessian eigenvalue at the {where}",
+                below="the loss curves down along a direction, be it by next to nothing",
+                above="it curves up along every direction that was found",
             )
         if state.lambda_max is not None:
             found[f"lambda_max_{name}"] = Item(
                 state.lambda_max, None, f"largest Hessian eigenvalue at the {where}"
             )
         if state.logit_spread is not None:
-            found[f"logit_spread_{name}"] = Item(
+            found[f"logit_spread_{name}"] = held(
                 state.logit_spread,
                 thresholds.asleep,
                 f"outputs' spread over the inputs, as a share of their scale, at the {where}",
+                **SPREAD,
             )
     kind = _kind(evidence)
     if kind is not None:
@@ -160,21 +172,27 @@ def interventions(case: OutcomeCase) -> Items:
 def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
     found: Items = {}
     level, name, where = case.course.level, place.item, place.where
+    sides = STAYS if start in LEAVING else LEARNS
     branches = [b for b in case.evidence.measured.branches if b.start == start]
     if lasted := [b.epochs for b in branches if not math.isnan(b.epochs)]:
         found[f"epochs_from_{name}"] = Item(
             lasted[0], None, f"epochs of each training from the {where}"
         )
     if control := _from(case, start, "control"):
-        found[f"control_from_{name}"] = Item(
-            _median(control), level, f"loss at the end with the same η and order from the {where}"
+        found[f"control_from_{name}"] = held(
+            _median(control),
+            level,
+            f"loss at the end with the same η and order from the {where}",
+            **sides,
         )
     if again := _again(case, start):
-        found[f"left_again_from_{name}"] = Item(
+        found[f"left_again_from_{name}"] = held(
             again.away / again.count,
             case.thresholds.chance,
             f"share of {again.count} other batch orders at the same η from the {where} that "
             f"left again; 95 % interval {again.low:.2f} to {again.high:.2f}",
+            below="most stay",
+            above="most leave again",
         )
         found[f"stability_from_{name}"] = Item(
             again.decided,
@@ -183,15 +201,15 @@ def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
             f"{case.thresholds.unstable:g}; counts if the control left too",
         )
     if lower := _from(case, start, "lower-rate"):
-        found[f"lower_rate_from_{name}"] = Item(
-            _median(lower), level, f"loss at the end with η/10 from the {where}"
+        found[f"lower_rate_from_{name}"] = held(
+            _median(lower), level, f"loss at the end with η/10 from the {where}", **sides
         )
     # Its own rate is no other one.
     rates = [b for b in _from(case, start, "rate") if not _is_own(b, case)]
     for rate in sorted({b.learning_rate for b in rates}):
         same = [b for b in rates if b.learning_rate == rate]
-        found[f"rate_{rate:g}_from_{name}"] = Item(
-            _median(same), level, f"loss at the end with η = {rate:g} from the {where}"
+        found[f"rate_{rate:g}_from_{name}"] = held(
+            _median(same), level, f"loss at the end with η = {rate:g} from the {where}", **sides
         )
     return found
 
@@ -201,7 +219,10 @@ def caveats(case: OutcomeCase) -> tuple[str, ...]:
     evidence = case.evidence
     found = []
     if not any(b.kind in ("lower-rate", "other-order") for b in evidence.measured.branches):
-        found.append("Why it does not come back is not tested: no interventions were run.")
+        # Where nothing has a gradient any more, why it doesn't come back needs no training.
+        is_known = (known := standstill(evidence).get("no_way_back")) and known.value
+        what = "left" if is_known else "does not come back"
+        found.append(f"Why it {what} is not tested: no interventions were run.")
     without = any(not b.velocity for b in evidence.measured.branches if b.kind != "plateau")
     if without and evidence.setup.momentum > 0:
         found.append("Some interventions started with velocity zero: none was recorded there.")

@@ -246,8 +246,8 @@ def oscillates(asked: Asked) -> Told:
     confined = number_of(verdict, f"{'replicas_' if is_shorter else ''}share_confined")
     if confined is not None and not math.isnan(confined) and verdict.verdict != "diverged":
         text += (
-            f"; {percent(min(max(confined, 0.0), 1.0))} of the squared displacement is a jitter "
-            "about a place"
+            f"; {percent(min(max(confined, 0.0), 1.0))} of the squared displacement stays about "
+            "a place"
         )
     return Told(f"{text}.")
 

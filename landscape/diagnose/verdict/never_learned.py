@@ -12,7 +12,7 @@ import numpy as np
 
 from landscape.curvature.bounds import bounds
 from landscape.diagnose.course import OutcomeCase
-from landscape.diagnose.items import Item, Items
+from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.motion import slope
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.verdict import landing
@@ -102,10 +102,12 @@ def _saturated(case: OutcomeCase, items: Items) -> NamedOutcome | None:
     if not mostly or case.course.ending.end < HUGE * case.course.constant:
         return None
     share = max(mostly.values())
-    items["saturated_share"] = Item(
+    items["saturated_share"] = held(
         share,
         case.thresholds.collapsed,
         f"largest share of saturated units, of {', '.join(mostly)}",
+        below="few units are stuck",
+        above="most units are stuck at their bounds",
     )
     is_jumping = _jumps_by(case, items) > case.thresholds.jumping
     return NamedOutcome(
@@ -123,8 +125,11 @@ def _silent(case: OutcomeCase, items: Items) -> NamedOutcome | None:
     if spread is None or landing.dead_layers(end):
         return None
     limits, before = case.thresholds, start.logit_spread if start is not None else None
-    items["logit_spread"] = Item(
-        spread, limits.asleep, "outputs' spread over the inputs, as a share of their scale"
+    items["logit_spread"] = held(
+        spread,
+        limits.asleep,
+        "outputs' spread over the inputs, as a share of their scale",
+        **landing.SPREAD,
     )
     if spread >= limits.asleep:
         return None
@@ -160,8 +165,12 @@ def _a_little(case: OutcomeCase, items: Items) -> NamedOutcome | None:
     clear = max(limits.flat, limits.noises * noise / case.course.scale)
     if u <= clear:
         return None
-    items["end_share"] = Item(
-        u, clear, "u = (L₀ − L)/L₀ of the level it ends at, and what would be clear"
+    items["end_share"] = held(
+        u,
+        clear,
+        "u = (L₀ − L)/L₀ of the loss it ends at, and what would be clear",
+        below="nothing learned",
+        above="it learned a little",
     )
     return NamedOutcome("learned", also=("little",), items=items)
 
@@ -170,8 +179,12 @@ def _at_constant(case: OutcomeCase, items: Items) -> NamedOutcome | None:
     """Flat at L₀ with outputs that still differ: too little to be of any use."""
     end, start, course = _end(case), case.evidence.state("start"), case.course
     apart = abs(course.share(course.ending.end))
-    items["from_constant"] = Item(
-        apart, case.thresholds.flat, "|L₀ − L|/L₀ of the level it ends at"
+    items["from_constant"] = held(
+        apart,
+        case.thresholds.flat,
+        "|L₀ − L|/L₀ of the loss it ends at",
+        below="at the loss of a constant output",
+        above="not at that of a constant output",
     )
     if apart > case.thresholds.flat or end is None or end.logit_spread is None:
         return None
@@ -197,8 +210,12 @@ def _end(case: OutcomeCase) -> StateAtStep | None:
 def _jumps_by(case: OutcomeCase, items: Items) -> float:
     ending = case.course.ending
     jumps = ending.stretches[-1].noise * abs(ending.end) / case.course.scale
-    items["noise"] = Item(
-        jumps, case.thresholds.jumping, "noise of the last stretch's loss, as a share of L₀"
+    items["noise"] = held(
+        jumps,
+        case.thresholds.jumping,
+        "noise of the last stretch's loss, as a share of L₀",
+        below="it doesn't jump",
+        above="it jumps",
     )
     return jumps
 
@@ -207,7 +224,9 @@ def _falls(case: OutcomeCase, items: Items) -> bool:
     change = slope.of_log_loss(case.course.steps, case.course.loss)
     if not change.total + change.error < 0:
         return False
-    items["loss_change"] = Item(change.total, 0.0, "change of log loss over the run")
+    items["loss_change"] = held(
+        change.total, 0.0, "change of log loss over the run", below="it falls", above="it rises"
+    )
     return True
 
 
@@ -226,7 +245,11 @@ def _far_below_bound(case: OutcomeCase, items: Items) -> bool | None:
         return None
     limits = bounds(setup.learning_rate, momentum=setup.momentum, nesterov=setup.nesterov)
     share = curvature / limits.full_batch
-    items["rate_over_bound"] = Item(
-        share, thresholds.slow, "largest top eigenvalue over its full-batch bound at this η"
+    items["rate_over_bound"] = held(
+        share,
+        thresholds.slow,
+        "largest top eigenvalue over its full-batch bound at this η",
+        below="a far larger rate is stable too",
+        above="the rate isn't small",
     )
     return share < thresholds.slow

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from landscape.diagnose.course import OutcomeCase
-from landscape.diagnose.items import Item, Items
+from landscape.diagnose.items import Item, Items, held
+from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import overfitting
 from landscape.diagnose.verdict.named import NamedOutcome, unknown
 from landscape.quantities import percent
@@ -76,13 +77,21 @@ def _bounces(case: OutcomeCase, items: Items) -> bool | None:
     until = len(course.loss) if course.left is None else course.left
     ended = [each for each in course.ended if each.end <= until]
     rows = max(1, until - (course.learned or 0))
+    many = len(ended) >= limits.bouncing_excursions
     items["excursions"] = Item(
-        len(ended), limits.bouncing_excursions, "excursions above the lowest loss so far that ended"
+        len(ended),
+        limits.bouncing_excursions,
+        "excursions above the lowest loss so far that ended",
+        "at or above: bouncing, if they take up enough rows"
+        if many
+        else "below: too few for bouncing",
     )
-    items["excursion_share"] = Item(
+    items["excursion_share"] = held(
         sum(each.rows for each in ended) / rows,
         limits.bouncing_share,
         "share of the rows after learning in excursions",
+        below="too few rows for bouncing",
+        above="enough rows for bouncing",
     )
     if course.left is None:
         apart = _apart(course)[-max(1, len(course.loss) // LATE) :]
@@ -100,12 +109,24 @@ def _bounces(case: OutcomeCase, items: Items) -> bool | None:
         back = (course.ending.best * course.ending.end) ** 0.5 if course.ending.best > 0 else 0.0
         away = float((course.loss[course.left :] <= back).mean())
         meaning = "share of the rows since it left that are nearer to the best stretch again"
-        jumps, often = True, len(ended) >= limits.bouncing_excursions
-    items["restless"] = Item(away, limits.restless, meaning)
+        jumps, often = True, many
+    items["restless"] = Item(away, limits.restless, meaning, _restless(away, course, limits))
     if jumps and often and away > limits.restless:
         return True
     # More than spikes, and no jumping all through; or not away for longer than before.
     return None if away > limits.holds or (often and _is_one_more(course, ended)) else False
+
+
+def _restless(away: float, course: Course, limits: Thresholds) -> str:
+    """What that share counts for."""
+    holds, more = ("a level holds", "no level holds, if it jumps often enough")
+    if course.left is not None:
+        holds, more = ("it stays away", "it doesn't stay away, if it was back often enough")
+    if away > limits.restless:
+        return f"above: {more}"
+    if away > limits.holds:
+        return f"between {limits.holds:g} and {limits.restless:g}: open whether {holds}"
+    return f"below, and not over {limits.holds:g}: {holds}"
 
 
 def _is_one_more(course: Course, ended: Sequence[Excursion]) -> bool:
@@ -147,15 +168,19 @@ def _catapult(case: OutcomeCase, also: list[str], items: Items) -> tuple[str, ..
         return ()
     if found is None:
         return ("Whether a spike was a catapult is open: curvature around it was not measured.",)
-    items["curvature_change"] = Item(
+    items["curvature_change"] = held(
         found.after / found.before,
         limits.flatter,
         "top eigenvalue after the spike over that before",
+        below="flatter after it: a catapult, if it left along the top eigenvector",
+        above="no flatter: no catapult",
     )
-    items["jump_along_top"] = Item(
+    items["jump_along_top"] = held(
         found.along_top,
         limits.along_top,
         "share of the squared length of the move to the peak along the top eigenvector before it",
+        below="not along it: no catapult",
+        above="along it: a catapult, if it is flatter after it",
     )
     if not found.after < limits.flatter * found.before:
         return ()
@@ -177,10 +202,12 @@ def _overfits(case: OutcomeCase, items: Items) -> bool:
     losses = rows.validation_loss[np.isfinite(rows.validation_loss)]
     noise = endings.TO_DEVIATION * float(np.median(np.abs(escapes.residuals(losses))))
     ratio = found.validation_end / found.validation_minimum
-    items["validation_rise"] = Item(
+    items["validation_rise"] = held(
         ratio,
         case.thresholds.overfitting,
         "validation loss over the last tenth of the run, as a multiple of its minimum; its noise "
         f"is {noise:.2g}",
+        below="no overfitting",
+        above="overfitting, if clear of that noise",
     )
     return ratio > case.thresholds.overfitting and found.rise > case.thresholds.noises * noise

@@ -15,11 +15,13 @@ import numpy as np
 
 from landscape.diagnose.course import OutcomeCase, course_of
 from landscape.diagnose.evidence import Evidence
-from landscape.diagnose.items import Item, Items
+from landscape.diagnose.items import Item, Items, held
+from landscape.diagnose.motion import slope
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import escape, never_learned, stayed
 from landscape.diagnose.verdict.named import NamedOutcome, Rule, unknown
 from landscape.sgd import endings
+from landscape.sgd.endings import Ending
 from landscape.sgd.escapes import Course
 
 __all__ = ["BY_ENDING", "NamedOutcome", "name_outcome"]
@@ -37,9 +39,8 @@ BY_ENDING: Mapping[str, Rule] = {
 def name_outcome(evidence: Evidence, thresholds: Thresholds) -> NamedOutcome:
     """Name it by the rule of its ending; whatever it is, what it was read from stands with it."""
     if not evidence.weights_finite or np.isinf(evidence.rows.train_loss).any():
-        return NamedOutcome(
-            "diverged", items={"finite": Item(False, True, "loss and weights finite")}
-        )
+        finite = Item(False, True, "loss and weights finite", "no: it diverged")
+        return NamedOutcome("diverged", items={"finite": finite})
     course = course_of(evidence, thresholds)
     if course is None:
         return unknown("losses of two recorded steps are needed")
@@ -71,24 +72,61 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
         "end_loss": Item(
             ending.end,
             None,
-            f"the level it ends at: of the last stretch, from step {course.step(last.first)}",
+            f"the loss it ends at: of the last stretch, from step {course.step(last.first)}",
         ),
-        "best_share": Item(
-            course.share(ending.best), thresholds.learned, "u = (L₀ − L)/L₀ of the best stretch"
+        **_moving(course, thresholds),
+        "best_share": held(
+            course.share(ending.best),
+            thresholds.learned,
+            "u = (L₀ − L)/L₀ of the best stretch",
+            below="no stretch shows that it learned",
+            above="it learned",
         ),
     }
-    if ending.kind != endings.NEVER:
-        items["end_noises"] = Item(
+    return items if ending.kind == endings.NEVER else items | _beside_best(ending, thresholds)
+
+
+def _beside_best(ending: Ending, thresholds: Thresholds) -> Items:
+    """How far what it ends at lies above its best stretch: clear, away, near or in between."""
+    return {
+        "end_noises": held(
             ending.noises,
             thresholds.noises,
-            "log of the level it ends at over the best stretch's, in standard deviations of noise",
-        )
-        items["end_lost"] = Item(
+            "log of the loss it ends at over the best stretch's, in standard deviations of noise",
+            below="noise may do that, unless all is lost again",
+            above="clear of the noise",
+        ),
+        "end_lost": held(
             ending.lost,
             thresholds.lost,
-            "share of L₀ − L_best that is lost again at the level it ends at",
+            "share of L₀ − L_best that is lost again where it ends",
+            below=f"no loss by this alone (near the best up to {thresholds.near:g})",
+            above="away from its best, if clear of the noise",
+        ),
+        "end_times": held(
+            ending.factor,
+            thresholds.times,
+            "the loss it ends at over the best stretch's",
+            below="no loss by this alone",
+            above="away from its best, if clear of the noise and not near it",
+        ),
+    }
+
+
+def _moving(course: Course, thresholds: Thresholds) -> Items:
+    """How far the last stretch still falls or rises; nothing where what it ends at is a level."""
+    last = course.ending.stretches[-1]
+    rows = slice(last.first, last.end)
+    change = slope.of_log_loss(course.steps[rows], course.loss[rows])
+    if slope.state(change, thresholds) not in (slope.DESCENDING, slope.RISING):
+        return {}
+    side = -1 if change.total < 0 else 1
+    return {
+        "end_change": held(
+            change.total,
+            side * math.log(thresholds.descending),
+            f"change of log loss over the last stretch, ± {change.error:.2g} (two standard errors)",
+            below="it still falls, no level",
+            above="it still rises, no level",
         )
-        items["end_times"] = Item(
-            ending.factor, thresholds.times, "the level it ends at over the best stretch's"
-        )
-    return items
+    }

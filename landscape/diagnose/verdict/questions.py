@@ -35,7 +35,7 @@ PARTS: Mapping[str, QuestionPart] = {
         "Did it learn, and did it jump out of its minimum? Into what?",
         high_rate.happened,
     ),
-    "1.2": QuestionPart("place", "Is where it ends a local minimum?", high_rate.place),
+    "1.2": QuestionPart("a minimum?", "Is where it ends a local minimum?", high_rate.place),
     "1.9": QuestionPart("stability", "Does the rate make its solution unstable?", high_rate.stable),
     "1.4": QuestionPart(
         "way back", "Why doesn't it find the old optimum again?", high_rate.way_back
@@ -45,7 +45,7 @@ PARTS: Mapping[str, QuestionPart] = {
     ),
     "1.6": QuestionPart("plateau", "Is it stuck on a flat plateau?", high_rate.plateau),
     "1.7": QuestionPart(
-        "other rates", "At which rates does it get stuck on the plateau?", high_rate.stuck_rates
+        "stuck rates", "At which rates does it get stuck on the plateau?", high_rate.stuck_rates
     ),
     "1.8": QuestionPart(
         "overfitting", "How does it show, has it to do with the jump?", high_rate.overfits
@@ -62,12 +62,12 @@ PARTS: Mapping[str, QuestionPart] = {
         "Is that far, beside networks equal up to the order of their units?",
         long_training.beside_copies,
     ),
-    "2.4": QuestionPart("elsewhere", "What is it for typical networks?", long_training.typical),
+    "2.4": QuestionPart("typically", "What is it for typical networks?", long_training.typical),
     "2.5": QuestionPart(
-        "too fast?", "Does it leave the minimum that it reached?", long_training.leaves
+        "leaving", "Does it leave the minimum that it reached?", long_training.leaves
     ),
     "2.6": QuestionPart("momentum", "What does momentum change?", long_training.momentum),
-    "2.7": QuestionPart("jitter", "Small ones about a minimum, or ruin?", long_training.oscillates),
+    "2.7": QuestionPart("swings", "Small ones about a minimum, or ruin?", long_training.oscillates),
     "2.8": QuestionPart(
         "noise", "What does seeing the loss through a sample do?", long_training.noise
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from landscape.diagnose.course import OutcomeCase
-from landscape.diagnose.items import Item, Items
+from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.verdict import escape, landing, on_the_way
 from landscape.diagnose.verdict.named import NamedOutcome, unknown
 from landscape.diagnose.verdict.on_the_way import OnTheWay
@@ -34,8 +34,12 @@ def between(case: OutcomeCase) -> NamedOutcome:
     items = way.items
     fallen = escape.accuracy_lost(case)
     if fallen is not None:
-        items["accuracy_lost"] = Item(
-            fallen, limits.points, "accuracy at the best stretch's level minus the end's"
+        items["accuracy_lost"] = held(
+            fallen,
+            limits.points,
+            "accuracy at the best stretch's level minus the end's",
+            below=f"no clear loss, and none below {limits.points / 2:g}",
+            above="a loss",
         )
         # Accuracy is evidence of its own; the loss needs only be clear of the noise that is now.
         if fallen > limits.points and case.course.ending.own_noises > limits.noises:
@@ -43,7 +47,7 @@ def between(case: OutcomeCase) -> NamedOutcome:
         if fallen < limits.points / 2 and way.restless is not None:
             return _named("learned", way, "end-above-best")
     return unknown(
-        "the level it ends at is above the best stretch's, but not by much; training on, or again "
+        "the loss it ends at is above the best stretch's, but not by much; training on, or again "
         "from the last weights and from its lowest logged loss at a tenth of the rate, would tell",
         items,
         way.also,
@@ -56,10 +60,12 @@ def inside(case: OutcomeCase) -> NamedOutcome:
     assert last is not None
     way = on_the_way.of(case)
     items = way.items | {
-        "last_excursion_rows": Item(
+        "last_excursion_rows": held(
             last.rows,
             max(5, round(case.thresholds.stretch * len(case.course.loss))),
             "rows of the excursion to the end",
+            below="too few to tell whether it comes back",
+            above="enough to be away for good",
         )
     }
     if way.restless:
@@ -94,7 +100,7 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     helped = [
         b for b in case.evidence.measured.branches if (b.start, b.kind) == ("end", "lower-rate")
     ]
-    items: Items = {"end_share": Item(u, None, "u = (L₀ − L)/L₀ of the level it ends at")}
+    items: Items = {"end_share": Item(u, None, "u = (L₀ − L)/L₀ of the loss it ends at")}
     found = NamedOutcome("learned", also=way.also, items=way.items | items, caveats=way.caveats)
     behind = siblings is not None and u < limits.siblings * siblings
     if siblings is not None:
@@ -115,8 +121,12 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     items["lower_rate_share"] = Item(after, None, "u after η/10 from the last weights")
     way_down = course.constant - float(course.loss[course.best])
     least = max(CLEARLY * course.noise, limits.helps * way_down)
-    items["lower_rate_gain"] = Item(
-        course.ending.end - loss, least, "how far η/10 lowers the loss, and what would be clear"
+    items["lower_rate_gain"] = held(
+        course.ending.end - loss,
+        least,
+        "how far η/10 lowers the loss, and what would be clear",
+        below="a lower rate doesn't help",
+        above="a lower rate helps",
     )
     does_help = course.ending.end - loss > least
     if does_help and u < limits.siblings * after:
@@ -125,10 +135,8 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
         return unknown(
             "a lower rate helps, but not to where siblings are", way.items | items, way.also
         )
-    elif behind:
-        name = "suboptimal-plateau"
     else:
-        name = "learned"
+        name = "suboptimal-plateau" if behind else "learned"
     return NamedOutcome(
         name,
         "observation" if name == "learned" else "intervention",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -109,7 +110,24 @@ def filled(text: str, verdict: Verdict, **more: str) -> str:
         values |= {
             name: values[f"replicas_{name}"] for name in shares if f"replicas_{name}" in values
         }
-    return text.format_map({"layers": " and ".join(map(layer, verdict.layers)), **values, **more})
+    if (loss := number_of(verdict, "end_loss")) is not None:
+        values["ends_at"] = _ends_at(loss, verdict)
+    return text.format_map({"layers": enumerated([*map(layer, verdict.layers)]), **values, **more})
+
+
+def _ends_at(loss: float, verdict: Verdict) -> str:
+    """The loss it ends at, as a sentence goes on: a level only where it is one."""
+    change = number_of(verdict, "end_change")
+    if change is None:
+        return f"a level of {number(loss)}"
+    size = percent(abs(math.expm1(change)))
+    return f"a loss of {number(loss)} that {still(verdict)} (by {size} over its last stretch)"
+
+
+def still(verdict: Verdict) -> str:
+    """Whether that loss ``still falls`` or ``still rises``; empty of a level."""
+    change = number_of(verdict, "end_change")
+    return "" if change is None else "still falls" if change < 0 else "still rises"
 
 
 def _shown(name: str, value: Value) -> str:

@@ -179,6 +179,7 @@ def _small_print(part: Diffusion) -> list[str]:
         f"c½ = {_with_error(part.half_cosine, part.half_cosine_error)} "
         "(−½ confined, 0 walk, 1 drift)",
         f"R = MSD(T/2)/MSD(T/8) = {number(part.ratio, 2)} (1, 4, 16)",
+        "exponent: towards 0, 1, 2 for these",
         f"D_eff = {number(part.dimension, 2)}",
         f"growth: {part.growth}",
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from landscape.draw.elements import strips
+from landscape.draw.elements import episodes, strips
 from landscape.draw.elements.columns import Columns
 from landscape.draw.interactive.packing import packed, scaled
 from landscape.draw.look import scale as scales
@@ -53,6 +53,7 @@ def valley_values(valley: Valley) -> dict[str, Any]:
         "events": [
             {"name": event.name, "first": event.first, "last": event.last}
             for event in valley.events
+            if event.name in episodes.COLOURS
         ],
         "points": _points(own, where),
         "paths": [],

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.sgd.recording.options import Options
-from landscape.store.trajectories.trajectory import OPTIMIZER, Event
+from landscape.store.trajectories.trajectory import BATCH_SPIKE, OPTIMIZER, Event, event
 
 Arrays = Mapping[str, NDArray[Any]]
 MomentsAt = tuple[int, Arrays]
@@ -293,22 +293,23 @@ def _bytes(arrays: Arrays) -> int:
 def joined(found: Sequence[Event], windows: Sequence[FlightWindow]) -> list[Event]:
     """Events of the losses and those of the flight recorder, which knows the onset to the step.
 
-    One that both saw has the name from the losses and the flight recorder's first step.
+    One that both saw has the name from the losses and the flight recorder's first step; a spike
+    that the losses don't show is one of batches.
     """
-    rest = [Event(w.name, w.first, w.last, w.trigger) for w in windows]
+    rest = [event(w.name, w.first, w.last, w.trigger) for w in windows]
     merged: list[Event] = []
-    for event in found:
+    for one in found:
         same = [
             other
             for other in rest
-            if event.name in ("spike", "escape")
-            and other.name == "spike"
-            and other.first <= event.last
-            and event.first <= other.last
+            if one.name in ("spike", "escape")
+            and other.name == BATCH_SPIKE
+            and other.first <= one.last
+            and one.first <= other.last
         ]
         rest = [other for other in rest if other not in same]
-        triggers = "; ".join([*(other.trigger for other in same), event.trigger])
-        first = min([event.first, *(other.first for other in same)])
-        last = max([event.last, *(other.last for other in same)])
-        merged.append(Event(event.name, first, last, triggers))
-    return sorted([*merged, *rest], key=lambda event: (event.first, event.last, event.name))
+        triggers = "; ".join([*(other.trigger for other in same), one.trigger])
+        first = min([one.first, *(other.first for other in same)])
+        last = max([one.last, *(other.last for other in same)])
+        merged.append(Event(one.name, first, last, triggers))
+    return sorted([*merged, *rest], key=lambda one: (one.first, one.last, one.name))

@@ -18,7 +18,7 @@ from landscape.store.exchange.tables import csv_of, held_out, strict
 from landscape.store.scans.certificates import EXPECTED_BELOW, MEASURED, PREDICTED, Certificate
 from landscape.store.scans.valleyfile import ATTRIBUTES, JSON_ATTRIBUTES, PATH, ROWS, SLICES
 from landscape.store.scans.valleys import Slices, Valley, WalkedPath
-from landscape.store.trajectories.trajectory import Event
+from landscape.store.trajectories.trajectory import event
 
 FORMAT = "landscape-valley"
 CERTIFICATE = ("tolerance", "attempts", "caps", "floors")
@@ -126,7 +126,7 @@ def _valley(known: Mapping[str, Any], about: Mapping[str, Any]) -> Valley:
         subset=named("subset_"),
         certificate=_certificate(named("certificate_"), about.get("certificate")),
         path=WalkedPath(**{name: known[f"path_{name}"] for name in PATH}),
-        events=tuple(Event(*event) for event in about["events"]),
+        events=tuple(event(*one) for one in about["events"]),
         **{name: known[f"valley_{name}"] for name in ROWS},
         **{name: plain(name) for name in ATTRIBUTES},
         **{name: about[name] for name in JSON_ATTRIBUTES},

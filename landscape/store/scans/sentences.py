@@ -12,7 +12,7 @@ from landscape.quantities import counted, duration, number, percent
 from landscape.store.scans.certificates import FACTOR, Certificate
 from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width
-from landscape.store.trajectories.trajectory import Event
+from landscape.store.trajectories.trajectory import BATCH_SPIKE, Event
 from landscape.store.typed import rebuilt
 
 AGREES = 0.1
@@ -34,7 +34,17 @@ EXPLAINED = {
     "convexity": "|smallest / largest Hessian eigenvalue| (0 where convex)",
 }
 EVENTS = ("escape", "recovery", "spike", "plateau", "non-finite")
-"""The events that are spoken of; of several at one step in this order."""
+"""The events that figures show; of several at one step in this order."""
+STRATEGIES = {
+    "sequential": "one point after the other",
+    "batched": "several points in one call",
+    "shared": "the first layer once for all points",
+    "shared+batched": "the first layer once for all points, several in one call",
+    "folded": "BatchNorm folded into its layers",
+    "folded+blocked": "BatchNorm folded into its layers, images laid out in blocks",
+    "folded+fused": "BatchNorm folded into its layers, ReLU done with them",
+}
+"""How losses at many points were had, by the name that a scan stores."""
 NAMED = 4
 """So many tensors are named, of more it says that there are others."""
 NEVER_NEAR = "Interpolation was never near enough: every point is measured."
@@ -112,9 +122,12 @@ def evaluated(how: Mapping[str, Any], seconds: float) -> list[str]:
         return []
     points = f"{how['points']} points at once, " if how.get("points", 1) > 1 else ""
     lanes = f"{how['lanes']} side by side, " if how.get("lanes", 1) > 1 else ""
+    name = how["name"]
+    known = f"{STRATEGIES[name]} ({name})" if name in STRATEGIES else name
     return [
-        f"Evaluated in {duration(seconds)}: {how['name']}, {points}{lanes}"
-        f"batches of {how['batch_size']}."
+        f"Losses evaluated in {duration(seconds)}: {known}, {points}{lanes}"
+        f"batches of {how['batch_size']}.",
+        *([f"{note[0].upper()}{note[1:]}."] if (note := how.get("note")) else []),
     ]
 
 
@@ -153,8 +166,6 @@ def _results(scan: Scan) -> list[str]:
 def brief(scan: Scan) -> list[str]:
     """What is said as soon as a scan is done; `describe` says the rest."""
     found = list(scan.settings.get("objective", {}).get("notes", []))
-    if note := scan.strategy.get("note"):
-        found.append(f"{note}.")
     found += [f"{text[0].upper()}{text[1:]}." for text in map(share, scan.paths)]
     if scan.tolerance and scan.certificate is not None:
         found += interpolated_briefly(float(scan.measured.mean()), scan.certificate)
@@ -472,25 +483,23 @@ def event_names(events: Iterable[Event]) -> list[str]:
     return list(dict.fromkeys(event.name for event in known))
 
 
-def episodes(name: str, events: Iterable[Event]) -> str:
+def episodes(name: str, events: Iterable[Event], *, most: int = MOST) -> str:
     """When events of that name happened: ``plateau: steps 0–45, steps 743–1,800``.
 
-    Spikes are counted as a diagnosis counts them, in the loss over all data; those of batches'
-    losses alone stand apart.
+    Over ``most`` of them aren't listed one by one.
     """
-    every = sorted((event for event in events if event.name == name), key=lambda e: e.first)
-    alone = [event for event in every if event.in_batches_alone]
-    mine = [event for event in every if event not in alone]
-    if not mine:
-        return f"{_counted(name, alone)} (in batches' losses alone)"
-    more = f" ({len(alone)} more in batches' losses alone)" if alone else ""
-    return f"{_counted(name, mine)}{more}"
+    mine = sorted((event for event in events if event.name == name), key=lambda e: e.first)
+    counted = f"{len(mine)} × {name}" if len(mine) > MOST else name
+    if len(mine) > most:
+        return f"{counted}: steps {mine[0].first:,} to {mine[-1].last:,}"
+    return f"{counted}: " + ", ".join(_steps(event) for event in mine)
 
 
-def _counted(name: str, mine: Sequence[Event]) -> str:
-    if len(mine) > MOST:
-        return f"{len(mine)} × {name}: steps {mine[0].first:,} to {mine[-1].last:,}"
-    return f"{name}: " + ", ".join(_steps(event) for event in mine)
+def all_episodes(events: Iterable[Event], *, most: int = MOST) -> list[str]:
+    """`episodes` of every name, spikes of batches last: no figure shows those."""
+    known = tuple(events)
+    names = event_names(known) + [BATCH_SPIKE] * any(one.name == BATCH_SPIKE for one in known)
+    return [episodes(name, known, most=most) for name in names]
 
 
 def happened(events: Iterable[Event]) -> str:

@@ -39,6 +39,8 @@ CADENCE, DENSE, FLIGHT, EVENT = 1, 2, 4, 8
 """Bits of ``kind``: why a row was recorded."""
 OPTIMIZER = "optimizer"
 """The group with what an optimizer other than SGD keeps between steps."""
+BATCH_SPIKE = "batch spike"
+"""A jump of batches' losses that the logged loss over all data doesn't show."""
 MEASURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 
 
@@ -47,16 +49,21 @@ class Event:
     """A stretch of steps with a name."""
 
     name: str
-    """spike, escape, plateau, recovery or non-finite."""
+    """spike, escape, plateau, recovery, non-finite, or `BATCH_SPIKE`."""
     first: int
     last: int
     trigger: str
     """What was seen, in words: ``batch_loss 2.9 > 1.1 at step 480``."""
 
-    @property
-    def in_batches_alone(self) -> bool:
-        """Whether it is a spike of batches' losses that the loss over all data doesn't show."""
-        return self.name == "spike" and "batch" in self.trigger and "train_loss" not in self.trigger
+
+def event(name: str, first: int, last: int, trigger: str) -> Event:
+    """What was seen, by its name: a spike of batches alone is no `spike`, as in earlier files.
+
+    >>> event("spike", 480, 482, "batch_loss 2.9 > 1.1 at step 480").name
+    'batch spike'
+    """
+    alone = name == "spike" and "batch" in trigger and "train_loss" not in trigger
+    return Event(BATCH_SPIKE if alone else name, first, last, trigger)
 
 
 @dataclass(frozen=True, repr=False)
@@ -389,7 +396,7 @@ def events_of(file: h5py.Group) -> tuple[Event, ...]:
     group = file["events"]
     names, triggers = (group[key].asstr()[:] for key in ("name", "trigger"))
     return tuple(
-        Event(str(name), int(first), int(last), str(trigger))
+        event(str(name), int(first), int(last), str(trigger))
         for name, first, last, trigger in zip(
             names, group["first"][:], group["last"][:], triggers, strict=True
         )

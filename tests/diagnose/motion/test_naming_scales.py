@@ -230,5 +230,5 @@ def test_the_time_is_said():
     assert items["motion_steps"].value == SHORT
     assert items["window_steps"].value == WINDOW
     assert items["replicas_half_cosine"].meaning.endswith(
-        "8 stretches of the window and 4 replicas"
+        "8 stretches of the window and 4 replicas: −½ confined, 0 a walk, 1 a drift"
     )

@@ -94,12 +94,57 @@ def test_overfitting_is_set_beside_the_jump():
 
 def test_an_escape_is_ruin_and_its_plateau_waits_for_trainings():
     evidence = outcomes.spikes_then_dead(0, 0.9)
-    said = asked(evidence)
-    assert said["2.7"][0].startswith("Ruin: it left at step 500. From step ")
-    assert said["1.7"][0] == (
+    assert asked(evidence)["2.7"][0].startswith("Ruin: it left at step 500. From step ")
+    some = replace(outcomes.DEAD, moving=("output.weight", "output.bias"))
+    assert asked(outcomes.changed(evidence, states={"end": some}))["1.7"][0] == (
         "Not answered: no network was put on the plateau and trained; trainings from its snapshots "
         "would tell."
     )
+
+
+def test_that_no_rate_brings_it_back_is_one_claim():
+    evidence = outcomes.spikes_then_dead(0, 0.9)
+    said = asked(evidence)
+    assert said["1.4"] == (
+        "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it "
+        "back.",
+        "observation",
+    )
+    assert said["1.7"] == (
+        "From its last weights at every rate, as said above (way back). No network was put on the "
+        "plateau to see what rates do from there.",
+        "observation",
+    )
+    caveats = judge(evidence).caveats
+    assert "Why it left is not tested: no interventions were run." in caveats
+    assert not [text for text in caveats if "come back" in text]
+
+
+@pytest.mark.parametrize(
+    ("dead", "said"),
+    [
+        (("2", "hidden"), "all units of layer 2 and hidden are dead or saturated."),
+        (
+            ("conv1", "hidden"),
+            "all units of hidden are dead or saturated, as those of conv1 were at its lowest "
+            "logged loss.",
+        ),
+    ],
+)
+def test_a_layer_has_one_name_wherever_it_is_said(dead, said):
+    before = tuple(name for name in dead if name == "conv1")
+    evidence = outcomes.changed(
+        outcomes.spikes_then_dead(0, 0.9),
+        states={
+            "start": outcomes.ALIVE,
+            "best": replace(outcomes.ALIVE, dead=before),
+            "end": replace(outcomes.DEAD, dead=dead),
+        },
+    )
+    found = asked(evidence)
+    named = said.removeprefix("all units of ").partition(" are ")[0]
+    assert found["1.6"][0].endswith(said)
+    assert f"every unit of {named} is dead or saturated." in found["1.3"][0]
 
 
 def test_why_it_does_not_come_back_is_not_said_of_what_may_not_have_left():
@@ -175,14 +220,12 @@ def test_no_sentence_knows_how_it_is_asked(name):
         )
 
 
-def test_the_share_that_is_jitter_is_of_the_time_that_the_name_is_of():
+def test_the_share_that_stays_about_a_place_is_of_the_time_that_the_name_is_of():
     evidence = motions.evidence(motions.walk(0.0), count=1, share=8)[0]
     items = judge(evidence).evidence
     assert items["motion_steps"].value == items["replicas_steps"].value == 256
     share = min(max(items["replicas_share_confined"].value, 0.0), 1.0)
-    assert (
-        f"; {percent(share)} of the squared displacement is a jitter" in asked(evidence)["2.7"][0]
-    )
+    assert f"; {percent(share)} of the squared displacement stays" in asked(evidence)["2.7"][0]
 
 
 def test_what_is_lacking_to_set_a_movement_beside_copies_is_said():

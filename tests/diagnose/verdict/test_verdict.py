@@ -62,7 +62,7 @@ def test_the_record_has_the_fields_of_verdict_json(name):
     assert record["motion"] in MOTIONS
     assert record["confidence"] in ("intervention", "observation", "undetermined")
     for item in record["evidence"].values():
-        assert set(item) == {"value", "threshold", "meaning"}
+        assert set(item) == {"value", "threshold", "meaning", "side"}
         assert item["meaning"]
 
 

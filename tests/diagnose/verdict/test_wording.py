@@ -4,7 +4,9 @@ import dataclasses
 import inspect
 import json
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from landscape.diagnose.evidence import Evidence
@@ -14,6 +16,7 @@ from landscape.diagnose.verdict.questions import answers
 from landscape.diagnose.verdict.verdict import judge
 from landscape.diagnose.verdict.wording import headline, other_rates
 from landscape.errors import LandscapeError
+from landscape.quantities import number, percent
 from landscape.store.strict import dumps
 from landscape.store.verdicts import CONFIDENCE
 
@@ -94,4 +97,24 @@ def test_one_that_says_less_is_refused(tmp_path, change, wrong):
     assert str(caught.value) == (
         f"{tmp_path}/verdict.json must be a verdict of this version, it lacks or differs in "
         f"{wrong}; make it anew with `landscape diagnose {tmp_path}`"
+    )
+
+
+def test_it_ends_at_a_level_only_where_the_loss_holds_one():
+    level = judge(planted_outcomes.escaped(0, 0.9))
+    assert "end_change" not in level.evidence
+    assert headline(level)[0].text.endswith("then left and stayed away, at a level of 2.3.")
+    # After the escape the loss falls by a factor 1.5, by the same share at every row.
+    falling = planted_outcomes.escaped(0, 0.9)
+    loss = falling.rows.train_loss.copy()
+    loss[63:] = np.geomspace(2.4, 1.6, len(loss) - 63)
+    falling = judge(replace(falling, rows=replace(falling.rows, train_loss=loss)))
+    change = falling.evidence["end_change"]
+    first = int(falling.evidence["end_loss"].meaning.rsplit(" ", 1)[1]) // planted_outcomes.EVERY
+    assert change.value == pytest.approx(math.log(loss[-1] / loss[first]), rel=0.02)
+    assert change.side == "below: it still falls, no level"
+    fallen = percent(1 - loss[-1] / loss[first])
+    assert headline(falling)[0].text.endswith(
+        f"then left and stayed away, at a loss of {number(falling.evidence['end_loss'].value)} "
+        f"that still falls (by {fallen} over its last stretch)."
     )

@@ -15,7 +15,7 @@ from landscape.sgd import Options, Recorder, Settings, steps
 from landscape.sgd.recording.flight import FIRST, Flight, Range
 from landscape.sgd.training.train import Step
 from landscape.store import read
-from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT
+from landscape.store.trajectories.trajectory import BATCH_SPIKE, CADENCE, EVENT, FLIGHT
 
 
 def calm(count, level=1.0, noise=0.05):
@@ -119,7 +119,7 @@ def test_the_steps_around_an_event_are_written(tmp_path, problem):
         for t in expected
     }
     assert trajectory.kind.tolist() == list(kinds.values())
-    [event] = [event for event in trajectory.events if event.name == "spike"]
+    [event] = [event for event in trajectory.events if event.name == BATCH_SPIKE]
     assert (event.first, event.last) == (120, 120)
     # Before the onset, at the end, and at the best (some cadence row).
     assert {112, 201} <= set(trajectory.velocity_step.tolist())
@@ -143,7 +143,7 @@ def test_rows_already_written_keep_their_losses(tmp_path, problem):
 def test_without_a_ring_the_event_is_noted(tmp_path, problem):
     trajectory = play(tmp_path / "run", problem, [*calm(120), 3.0, *calm(40)], flight=0)
     assert trajectory.step.tolist() == [0, 50, 100, 150, 161]
-    assert [(e.name, e.first) for e in trajectory.events if e.name == "spike"] == [("spike", 120)]
+    assert [e.first for e in trajectory.events if e.name == BATCH_SPIKE] == [120]
 
 
 def test_the_highest_rises_are_kept(tmp_path, problem):
@@ -153,7 +153,7 @@ def test_the_highest_rises_are_kept(tmp_path, problem):
     trajectory = play(tmp_path / "run", problem, losses, record="1000", flight=10, flight_windows=2)
     assert trajectory.step.tolist() == [0, *range(192, 212), *range(392, 412), 600]
     assert set(trajectory.velocity_step.tolist()) <= set(trajectory.step.tolist())
-    spikes = [event for event in trajectory.events if event.name == "spike"]
+    spikes = [event for event in trajectory.events if event.name == BATCH_SPIKE]
     assert [event.first for event in spikes] == [100, 200, 300, 400]
     assert [event.trigger.endswith("(weights not kept)") for event in spikes] == [
         True,

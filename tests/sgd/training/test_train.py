@@ -230,8 +230,8 @@ def test_a_loss_of_another_shape_is_refused(problem):
     with pytest.raises(LandscapeError) as caught:
         next(steps(wrong, Settings(batch_size=16)))
     assert str(caught.value) == (
-        "a loss must return one value a sample, shape (8,) or (8, ...) for 8 samples, got a "
-        'scalar; use reduction="none", or return (value, weight) for one of the batch'
+        "a loss must return one value a sample, shape (8,) or (8, ...) for a batch of 8, got "
+        'a scalar; use reduction="none", or return (value, weight) for one of the batch'
     )
 
 

@@ -352,12 +352,15 @@ def test_no_loss_of_ignoring_the_input():
     assert sentences.constant_output(math.nan) == ""
 
 
-def test_spikes_of_batches_alone_are_counted_apart():
-    seen = [Event("spike", 10 * k, 10 * k + 5, "train_loss 2 > 1") for k in (1, 2)]
-    both = Event("spike", 30, 35, "batch_loss 3 > 1 at step 30; train_loss 2 > 1")
-    alone = Event("spike", 50, 50, "batch_loss 2.9 > 1.1 at step 50")
-    assert sentences.episodes("spike", [*seen, both, alone]) == (
-        "3 × spike: steps 10 to 35 (1 more in batches' losses alone)"
+def test_spikes_of_batches_are_told_apart_and_in_no_caption():
+    seen = [Event("spike", 10 * k, 10 * k + 5, "") for k in (1, 2, 3)]
+    alone = Event("batch spike", 5, 5, "")
+    assert sentences.all_episodes([alone, *seen]) == [
+        "3 × spike: steps 10 to 35",
+        "batch spike: step 5",
+    ]
+    assert sentences.all_episodes([alone, *seen], most=3)[0] == (
+        "3 × spike: steps 10–15, steps 20–25, steps 30–35"
     )
-    assert sentences.episodes("spike", [*seen, both]) == "3 × spike: steps 10 to 35"
-    assert sentences.episodes("spike", [alone]) == "spike: step 50 (in batches' losses alone)"
+    assert sentences.happened([alone, *seen]) == "Events: 3 × spike: steps 10 to 35."
+    assert sentences.happened([alone]) == ""

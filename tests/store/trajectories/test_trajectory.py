@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
+from landscape.store.trajectories.index import write_events
 from landscape.store.trajectories.trajectory import (
     CADENCE,
     DENSE,
@@ -14,6 +15,7 @@ from landscape.store.trajectories.trajectory import (
     SCALARS,
     Event,
     Trajectory,
+    events_of,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -141,17 +143,22 @@ def test_what_the_optimizer_kept_is_found_by_its_step(recording):
 
 
 @pytest.mark.parametrize(
-    ("name", "trigger", "alone"),
+    ("name", "trigger", "read"),
     [
-        ("spike", "batch_loss 2.9 > 1.1 at step 480", True),
-        ("spike", "batch_loss 2.9 > 1.1 at step 480, train_loss 1.2", False),
-        ("spike", "train_loss 2.9 > 1.1 at step 480", False),
-        ("spike", "gradient_norm 40 at step 480", False),
-        ("escape", "batch_loss 2.9 > 1.1 at step 480", False),
+        ("spike", "batch_loss 2.9 > 1.1 at step 480", "batch spike"),
+        ("spike", "median of 8 batch losses 2 > 1.1 at step 480 (weights not kept)", "batch spike"),
+        ("batch spike", "batch_loss 2.9 > 1.1 at step 480", "batch spike"),
+        ("spike", "batch_loss 2.9 > 1.1 at step 480; train_loss 1.2 > 1 at step 481", "spike"),
+        ("spike", "train_loss 2.9 > 1.1 at step 480", "spike"),
+        ("escape", "batch_loss 2.9 > 1.1 at step 480", "escape"),
     ],
 )
-def test_spikes_of_batches_alone(name, trigger, alone):
-    assert Event(name, 480, 490, trigger).in_batches_alone == alone
+def test_spikes_of_batches_have_a_name_of_their_own_in_files_of_every_version(
+    tmp_path, name, trigger, read
+):
+    with h5py.File(tmp_path / "index.h5", "w") as file:
+        write_events(file, [Event(name, 480, 490, trigger)])
+        assert events_of(file) == (Event(read, 480, 490, trigger),)
 
 
 def test_missing_shard(three_rows):
