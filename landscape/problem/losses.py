@@ -194,15 +194,20 @@ def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
     The loss of a regression, one value a sample. Outputs and targets must have one shape: (B, 1)
     against (B,) would compare every pair of samples.
 
+    Raises:
+        LandscapeError: they haven't.
+
     >>> import torch
     >>> half_square(torch.tensor([[1.0, 3.0], [0.0, 0.0]]), torch.zeros(2, 2)).tolist()
     [2.5, 0.0]
     """
     if outputs.shape != targets.shape:
         # Broadcasting (B, 1) against (B,) would silently compare every pair of samples.
-        raise ValueError(
-            "half_square wants outputs and targets of one shape, "
-            f"got {tuple(outputs.shape)} and {tuple(targets.shape)} in a batch of {len(outputs)}"
+        is_flat = (*targets.shape, 1) == tuple(outputs.shape)
+        raise LandscapeError(
+            "half_square needs targets of the outputs' shape, got "
+            f"{tuple(targets.shape)} for {tuple(outputs.shape)} in a batch of {len(outputs)}; give "
+            + ("targets.unsqueeze(-1)" if is_flat else "a model and targets that agree")
         )
     errors = (outputs - targets.to(outputs.dtype)).square() / 2
     return errors.flatten(1).mean(1) if errors.ndim > 1 else errors

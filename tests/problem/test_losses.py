@@ -142,11 +142,16 @@ def test_half_square_by_hand():
     assert half_square(outputs[:, 0], targets[:, 0]).tolist() == [0.5, 0.0]
 
 
-def test_half_square_does_not_broadcast():
-    with pytest.raises(ValueError, match="half_square") as caught:
-        half_square(torch.zeros(3, 1), torch.zeros(3))
+@pytest.mark.parametrize(
+    ("targets", "cure"),
+    [((3,), "targets.unsqueeze(-1)"), ((3, 2), "a model and targets that agree")],
+)
+def test_half_square_does_not_broadcast(targets, cure):
+    with pytest.raises(LandscapeError) as caught:
+        half_square(torch.zeros(3, 1), torch.zeros(targets))
     assert str(caught.value) == (
-        "half_square wants outputs and targets of one shape, got (3, 1) and (3,) in a batch of 3"
+        f"half_square needs targets of the outputs' shape, got {targets} for (3, 1) in a batch of "
+        f"3; give {cure}"
     )
 
 
