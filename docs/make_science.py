@@ -112,7 +112,8 @@ def placed(text: str, name: str, table: str, page: Path) -> str:
 def _render(run: Path, kind: str, file: Path) -> None:
     call = ["landscape", "render", run, "--kind", kind, "-o", file, "--dpi", "110", "--quiet"]
     subprocess.run(list(map(str, call)), check=True)
-    file.with_suffix(".caption.txt").unlink()
+    for ending in (".caption.txt", ".caption.tex"):
+        file.with_suffix(ending).unlink()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ from landscape.draw.figures.measures import further_measures as further
 from landscape.draw.figures.measures import measured
 from landscape.draw.figures.path import path
 from landscape.draw.figures.valley import valley
+from landscape.draw.readings import Drawn
+from landscape.draw.sheet.page import PrintedFigure
 from landscape.draw.solid import film
 from landscape.draw.solid.slats import slats
 from landscape.draw.solid.surface import surface
@@ -91,8 +93,9 @@ class FigureKind:
     default: tuple[str, ...] = ("png", "pdf")
     caption: Callable[[Any], str] | None = None
     """``caption(subject)``; None: what there is to say of any scan or run."""
-    reading: Callable[[Any], str] = lambda subject: ""
-    """What colours, lines and bands are, for a paper's reader: behind the caption's first words."""
+    reading: Callable[[Any, Drawn], str] = lambda subject, drawn: ""
+    """What those colours, lines and bands are that were drawn, for a paper's reader: behind the
+    caption's first words."""
     parts: tuple[str, ...] = ()
     """What `landscape diagnose` must have measured,"""
     also: tuple[str, ...] = ()
@@ -100,7 +103,7 @@ class FigureKind:
     solid: bool = False
     """Whether it shows a surface in 3D: by OpenGL, or by matplotlib's plainer means without."""
 
-    def __call__(self, subject: Any, **more: Any) -> Figure:
+    def __call__(self, subject: Any, **more: Any) -> PrintedFigure:
         """Draw it.
 
         Raises:
@@ -110,7 +113,9 @@ class FigureKind:
             raise LandscapeError(
                 f"{self.about} is no figure but {' or '.join(self.formats)}: write it to a file"
             )
-        return self.draw(subject, **more)
+        figure = self.draw(subject, **more)
+        assert isinstance(figure, PrintedFigure)  # every page is one
+        return figure
 
 
 KINDS: dict[str, FigureKind] = {
@@ -164,7 +169,7 @@ KINDS: dict[str, FigureKind] = {
         formats=film.FORMATS,
         default=("mp4",),
         solid=True,
-        reading=readings.FILM,
+        reading=readings.of_film,
     ),
     "valley": FigureKind(
         "valleys",
@@ -186,7 +191,7 @@ KINDS: dict[str, FigureKind] = {
         atlas,
         "several planes or runs on one scale",
         takes=(*PAGE, "explain", "bare", "cmap", "log", "cap", "floor", "levels", "path"),
-        reading=readings.MAP,
+        reading=readings.of_planes,
     ),
     "loss": FigureKind(
         "run",
@@ -203,7 +208,7 @@ KINDS: dict[str, FigureKind] = {
         caption=distances.caption,
         parts=("distances",),
         also=("permutations", "functions"),
-        reading=readings.DISTANCES,
+        reading=readings.of_distances,
     ),
     "two-time": FigureKind(
         "diagnosis",
@@ -219,7 +224,7 @@ KINDS: dict[str, FigureKind] = {
         "mean squared displacement by lag: confinement, walk or drift",
         caption=msd.caption,
         parts=("diffusion",),
-        reading=readings.MSD,
+        reading=readings.of_msd,
     ),
     "barriers": FigureKind(
         "diagnosis",
@@ -229,7 +234,7 @@ KINDS: dict[str, FigureKind] = {
         caption=barriers.caption,
         parts=("connectivity",),
         also=("interventions",),
-        reading=readings.BARRIERS,
+        reading=readings.of_barriers,
     ),
     "sharpness": FigureKind(
         "diagnosis",
@@ -239,7 +244,7 @@ KINDS: dict[str, FigureKind] = {
         caption=sharpness.caption,
         parts=("sharpness",),
         also=("curvature",),
-        reading=readings.SHARPNESS,
+        reading=readings.of_sharpness,
     ),
     "units": FigureKind(
         "diagnosis",
@@ -247,7 +252,7 @@ KINDS: dict[str, FigureKind] = {
         "dead units of each layer in time",
         caption=units.caption,
         parts=("units",),
-        reading=readings.UNITS,
+        reading=readings.of_units,
     ),
     "replicas": FigureKind(
         "diagnosis",
@@ -256,7 +261,7 @@ KINDS: dict[str, FigureKind] = {
         takes=(*PAGE, "log", "cap"),
         caption=replicas.caption,
         parts=("interventions",),
-        reading=readings.REPLICAS,
+        reading=readings.of_replicas,
     ),
     "layers": FigureKind(
         "diagnosis",
@@ -265,7 +270,7 @@ KINDS: dict[str, FigureKind] = {
         takes=(*PAGE, "log"),
         caption=layers.caption,
         parts=("curvature_by_layer",),
-        reading=readings.LAYERS,
+        reading=readings.of_layers,
     ),
     "coefficient": FigureKind(
         "diagnosis",
@@ -274,7 +279,7 @@ KINDS: dict[str, FigureKind] = {
         takes=(*PAGE, "log"),
         caption=coefficient.caption,
         parts=("learning_coefficient",),
-        reading=readings.COEFFICIENT,
+        reading=readings.of_coefficient,
     ),
     "instability": FigureKind(
         "diagnosis",
@@ -282,7 +287,7 @@ KINDS: dict[str, FigureKind] = {
         "barriers between trainings by the step at which they part",
         caption=instability.caption,
         parts=("instability",),
-        reading=readings.INSTABILITY,
+        reading=readings.of_instability,
     ),
     "outcomes": FigureKind(
         "sweep",

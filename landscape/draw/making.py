@@ -14,6 +14,7 @@ from landscape.draw.diagnosis.by_rate import caption as of_outcomes
 from landscape.draw.files import save
 from landscape.draw.kinds import KINDS, NEEDS, Subject
 from landscape.draw.look.style import PLAIN, Style, chosen
+from landscape.draw.readings import Drawn
 from landscape.draw.recipe import FigureSource, Recipe
 from landscape.draw.sheet.page import PrintedFigure
 from landscape.errors import LandscapeError, meant
@@ -162,7 +163,10 @@ def make(
                 f"a {kind}'s format must be one of {', '.join(entry.formats)}, got {name}"
             )
     subject = subject_of(kind, works)
-    text = _captions(kind, [work.subject for work in works])
+    said_of = [
+        style.shown(one) if isinstance(one, Scan) else one
+        for one in [work.subject for work in works]
+    ]
     others = [one for one in like if all(one is not work for work in works)]
     written = Recipe(
         kind,
@@ -172,11 +176,12 @@ def make(
         recipe.versions(entry.libraries),
     ).json()
     if entry.write is not None:
-        kept = {"caption": text, "recipe": written}
+        kept = {"caption": _captions(kind, said_of, frozenset()), "recipe": written}
         return list(entry.write(subject, stem, formats=wanted, style=style, report=report, **kept))
     figure = entry(
         subject, style=style, **({"like": [one.subject for one in others]} if others else {})
     )
+    text = _captions(kind, said_of, figure.drawn)
     return save(figure, stem, formats=wanted, caption=text, recipe=written, style=style)
 
 
@@ -196,18 +201,16 @@ def figure(kind: str, works: Sequence[Work], style: Style = PLAIN) -> PrintedFig
             raise LandscapeError(
                 f"a {kind}'s style has {', '.join(entry.takes)}, got {name}; leave it out"
             )
-    drawn = entry(subject, style=style)
-    assert isinstance(drawn, PrintedFigure)  # every page is one
-    return drawn
+    return entry(subject, style=style)
 
 
-def _captions(kind: str, subjects: Sequence[Shown]) -> str:
+def _captions(kind: str, subjects: Sequence[Shown], drawn: Drawn) -> str:
     """Return the caption of a figure of one subject or several: what is ready, then the details."""
-    parts = [caption_of(kind, subject).split("\n\n", 1) for subject in subjects]
+    parts = [caption_of(kind, subject, drawn).split("\n\n", 1) for subject in subjects]
     ready, details = [part[0] for part in parts], [part[1] for part in parts if len(part) > 1]
     planes = [subject for subject in subjects if isinstance(subject, Scan)]
     if len(planes) == len(parts) > 1:
-        ready = [sentences.ready_together(planes), KINDS[kind].reading(planes[0])]
+        ready = [sentences.ready_together(planes), KINDS[kind].reading(planes[0], drawn)]
     return "\n\n".join(text for text in (" ".join(ready), "\n".join(details)) if text)
 
 
@@ -224,17 +227,18 @@ def caption(subject: Shown) -> str:
     )
 
 
-def caption_of(kind: str, subject: Shown) -> str:
+def caption_of(kind: str, subject: Shown, drawn: Drawn) -> str:
     """Return the caption of a figure of that kind: what a paper prints, then the details.
 
-    The first paragraph says what is shown and what colours, lines and bands are.
+    The first paragraph says what is shown, and what those colours, lines and bands are that were
+    ``drawn`` (`PrintedFigure.drawn`).
     """
     entry = KINDS[kind]
     text = caption(subject) if entry.caption is None else entry.caption(subject)
     ready, _, details = text.partition("\n\n")
     if isinstance(subject, Diagnosed):
         details = f"{details} {run_captions.made_from(subject.history)}".strip()
-    ready = f"{ready} {entry.reading(subject)}".rstrip()
+    ready = f"{ready} {entry.reading(subject, drawn)}".rstrip()
     return f"{ready}\n\n{details}" if details else ready
 
 

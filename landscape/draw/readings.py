@@ -1,75 +1,334 @@
-"""What a figure's colours, lines and bands are: how to read it, for the end of its caption."""
+"""What a figure's colours, lines and bands are: how to read it, for the end of its caption.
+
+Each takes what is shown and what was drawn of it: a caption explains nothing that isn't there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
 
+from landscape.draw.elements import paths
+from landscape.draw.elements.plane_axes import window
+from landscape.draw.sheet.page import Element
+from landscape.quantities import percent
+from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.scans.records import Scan
-from landscape.store.scans.sentences import event_names
-from landscape.store.scans.valleys import Valley
+from landscape.store.scans.sentences import AGREES
+from landscape.store.scans.valleys import RISE, Valley
 
-IN_TIME = "coloured bands: what happened in training, by name"
+Drawn = Set[Element]
+Part = tuple[Element, str]
+"""What is said of an element, where it was drawn."""
+IN_TIME: Part = ("bands", "coloured bands: what happened in training, by name")
+CONSTANT: Part = ("constant", "dotted: the best loss of a network that ignores its input")
+LEVELS: Part = ("levels", "thin lines: equal loss")
+LOWEST: Part = ("lowest", "cross: the lowest loss measured")
+PEAK = "peak: the escape's highest loss, or where it first came near the end's"
 
 
-def of_plane(scan: Scan) -> str:
+def listed(drawn: Drawn, *parts: str | Part) -> str:
+    """Return a sentence of the parts whose element was drawn, and of those that have none.
+
+    >>> listed({"bands"}, "colours: the loss", LEVELS, IN_TIME)
+    'Colours: the loss; coloured bands: what happened in training, by name.'
+    """
+    told = [part if isinstance(part, str) else part[1] * (part[0] in drawn) for part in parts]
+    text = "; ".join(filter(None, told))
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def of_plane(scan: Scan, drawn: Drawn) -> str:
     """Of a plane from above, with the path's loss in time beneath."""
-    text = "Colours: the loss, on the bar's scale and grey beyond its end; thin lines: equal loss"
-    if any(np.isfinite(path.true_loss).sum() > 1 for path in scan.paths):
-        text += f"; beneath, the loss of the path's own weights by training step; {IN_TIME}"
-    return f"{text}."
-
-
-def of_surface(scan: Scan) -> str:
-    """Of a plane in three dimensions."""
-    text = "Height and colours: the loss, on the bar's scale and cut at its end; "
-    text += "thin lines: equal loss"
-    if scan.paths:
-        text += "; the path lies on it, its marks at their own losses"
-    return (
-        f"{text}; on the ground the same from above, grey where the loss is beyond the bar's end."
+    if "legend" in drawn:  # which says it all
+        return ""
+    grey = " and grey beyond its end" if "beyond" in drawn else ""
+    return listed(
+        drawn,
+        f"colours: the loss, on the bar's scale{grey}",
+        LEVELS,
+        *_path(scan, drawn, "the path"),
+        LOWEST,
+        ("losses", "beneath, the loss of the path's own weights by training step"),
+        IN_TIME,
+        CONSTANT,
     )
 
 
-def of_line(scan: Scan) -> str:
+def of_surface(scan: Scan, drawn: Drawn) -> str:
+    """Of a plane in three dimensions."""
+    if "legend" in drawn:
+        return ""
+    cut, grey = "", ""
+    if "beyond" in drawn:
+        cut, grey = " and cut at its end", ", grey where the loss is beyond the bar's end"
+    return listed(
+        drawn,
+        f"height and colours: the loss, on the bar's scale{cut}",
+        LEVELS,
+        *_path(scan, drawn, "the path, laid onto it"),
+        ("marks", "marks: at the losses of the weights themselves"),
+        ("plumb", "upright lines: from there to the plane's loss"),
+        LOWEST,
+        f"on the ground the same from above{grey}",
+    )
+
+
+def of_planes(_: Scan, drawn: Drawn) -> str:
+    """Of several planes on one scale."""
+    if "legend" in drawn:
+        return ""
+    grey = " and grey beyond its end" if "beyond" in drawn else ""
+    return listed(
+        drawn,
+        f"colours: the loss, on one scale for all{grey}",
+        LEVELS,
+        *_looks(drawn, "lines: the paths", "a plane's", "their"),
+        ("enters", "arrows at the edge: where paths that begin outside come in"),
+        LOWEST,
+    )
+
+
+def _path(scan: Scan, drawn: Drawn, name: str) -> list[str | Part]:
+    """What a path's line and marks mean, and where it comes from."""
+    lines = "red line" if len(scan.paths) == 1 else "lines"
+    theirs = "its" if len(scan.paths) == 1 else "their"
+    said: list[str | Part] = [*_looks(drawn, f"{lines}: {name}", "the plane's", theirs)]
+    entered = [found[2] for path in scan.paths if (found := paths.entrance(path, window(scan)))]
+    if entered and "path" in drawn:
+        arrow = "arrow at the edge: " if "enters" in drawn else ""
+        steps = ", ".join(f"{step:,}" for step in entered)
+        said.append(f"{arrow}it begins outside of the frame, at step {steps} it is inside")
+    if any(point.name == "peak" for point in scan.points):
+        said.append(PEAK)
+    return said
+
+
+def _looks(drawn: Drawn, line: str, whose: str, theirs: str = "its") -> list[Part]:
+    """What a path's line is, and where it is dashed and its marks are hollow."""
+    off = f"where {whose} loss is over {percent(AGREES)} off that of the weights themselves"
+    if "dashes" in drawn:
+        marks = f", {theirs} marks hollow," if "hollow" in drawn else ""
+        return [("path", f"{line}, dashed{marks} {off}")]
+    return [("path", line), ("hollow", f"hollow marks: {off}")]
+
+
+def of_line(scan: Scan, drawn: Drawn) -> str:
     """Of losses along a line."""
-    text = "Blue: training; orange: validation"
-    return f"{text}; bands: quartiles." if scan.spread is not None else f"{text}."
+    return listed(
+        drawn,
+        ("training", "blue: training"),
+        ("validation", "orange: validation"),
+        "bands: quartiles" if scan.spread is not None else "",
+        *_looks(drawn, "", "the line's"),
+        CONSTANT,
+    )
 
 
-def of_valley(valley: Valley) -> str:
-    """Of a valley's slices."""
-    text = "Above, the run's own loss: a line at each column"
-    if len(valley.walked().step) > len(valley.slices.step):
-        text += ", dots at weights recorded between them"
-    if np.isfinite(valley.constant_loss):
-        text += "; dotted, the best loss of a network that ignores its input"
-    if valley.slices.jumps.any():
-        text += "; gaps part columns between which the weights leapt or the direction turned"
-    text += ". Colours: the loss, on the scale beside the upper panel and grey beyond its end"
-    return f"{text}; {IN_TIME}." if event_names(valley.events) else f"{text}."
+def of_film(scan: Scan, _: Drawn) -> str:
+    """Of an orbit around a surface."""
+    text = "Height and colours: the loss; thin lines: equal loss."
+    return f"{text} The path grows as it trains." if scan.paths else text
 
 
-def of_training(history: History) -> str:
+def of_valley(valley: Valley, drawn: Drawn) -> str:
+    """Of a valley's slices, of the run's loss above them and of the strips beneath."""
+    grey = " and grey beyond its end" if "beyond" in drawn else ""
+    count = valley.walls.shape[1]
+    walls = f"quartiles over {count} such directions of where" if count > 1 else "where"
+    above = listed(
+        drawn,
+        "above, the run's own loss: a line at each column",
+        ("between", "dots at weights recorded between them"),
+        CONSTANT,
+        IN_TIME,
+    )
+    slices = listed(
+        drawn,
+        f"colours: the loss, on the scale beside the upper panel{grey}",
+        ("walls", f"short lines: {walls} the loss has risen by {RISE:g}"),
+        LOWEST,
+        ("lost", "triangles: no sharp direction goes on as the one before"),
+        ("gaps", "gaps part columns between which the weights leapt or the direction turned"),
+    )
+    beneath = [text for part, text in _strips(drawn) if part in drawn]
+    strips = f"Beneath: {'; '.join(beneath)}." if beneath else ""
+    return " ".join(filter(None, (above, slices, strips)))
+
+
+def _strips(drawn: Drawn) -> list[Part]:
+    """What is said of each strip beneath a valley's columns, and of what is in it."""
+    width = (
+        f"r₀.₁, within which the loss stays less than {RISE:g} above the row's own (line: median "
+        "over directions and sides, band: quartiles"
+    )
+    width += ", triangle up: farther than the slice reaches" * ("farther" in drawn)
+    width += ", triangle down: nearer than was looked for" * ("nearer" in drawn)
+    bounds = (
+        "the stability bounds 2(1−β)/η of noisy batches and (2+2β)/η of the full batch (momentum β)"
+        if "undecided" in drawn
+        else "the stability bound 2/η"
+    )
+    back = ", dots: back near weights of before" if "returned" in drawn else ""
+    return [
+        ("length", "‖d‖, the distance that 1 across stands for"),
+        ("width", f"{width})"),
+        (
+            "critical",
+            "critical sharpness, in units of 1 / learning rate η: 2 over the smallest step along "
+            "−∇L of all training data that raises the loss",
+        ),
+        ("across", "λ across, the curvature along the slices' own direction"),
+        ("eigenvalue", "λ, the Hessian's largest eigenvalue"),
+        ("batch", "batch sharpness, the curvature that a batch's own gradient meets"),
+        ("bounds", bounds),
+        (
+            "distances",
+            "how far each column's weights are from those of every earlier column, a line each "
+            f"(black: from the first{back})",
+        ),
+    ]
+
+
+def of_training(_: History, drawn: Drawn) -> str:
     """Of a run's losses in time."""
-    text = "Blue: training, orange: validation, over all data; grey: the range of batches' losses"
-    if np.isfinite(history.constant_loss):
-        text += "; dotted: the best loss of a network that ignores its input"
-    return f"{text}; {IN_TIME}." if event_names(history.events) else f"{text}."
+    return listed(
+        drawn,
+        ("training", "blue: training, over all data"),
+        ("validation", "orange: validation"),
+        ("batches", "grey: the range of batches' losses"),
+        CONSTANT,
+        IN_TIME,
+    )
 
 
-def said(text: str) -> Callable[[Any], str]:
+def of_distances(found: Diagnosed, drawn: Drawn) -> str:
+    """Of the distances between a run's weights."""
+    part, copies = found.measured.distances, found.measured.permutations
+    dashed = ", dashed once the loss had settled" if part and part.settled is not None else ""
+    known = copies is not None and (copies.nearest, copies.typical, copies.twin)
+    names = (
+        "the nearest network that differs only in the order of its units",
+        "a typical one",
+        "an independently trained one",
+    )
+    lines = [name for name, one in zip(names, known or (), strict=False) if one is not None]
+    return listed(
+        drawn,
+        "left: the distance by colour, at steps N and M",
+        f"right: its root mean square by lag (line{dashed}) and range (band)",
+        f"horizontal lines: {', '.join(lines)}" if lines else "",
+    )
+
+
+def of_sharpness(_: Diagnosed, drawn: Drawn) -> str:
+    """Of curvature in time."""
+    between = ", between them undecided" if "undecided" in drawn else ""
+    return listed(
+        drawn,
+        "circles: batch sharpness with two standard errors",
+        ("eigenvalue", "squares: the Hessian's largest eigenvalue"),
+        (
+            "bounds",
+            "horizontal lines: the curvature above which steps are unstable at learning "
+            f"rate η and momentum β{between}",
+        ),
+        IN_TIME,
+    )
+
+
+def of_units(found: Diagnosed, drawn: Drawn) -> str:
+    """Of dead units and what outputs still tell apart."""
+    part = found.measured.units
+    rows = (
+        "rows: layers, darker where more of their units answer to no sample, with their number"
+        if part is not None and len(part.layers)
+        else ""
+    )
+    return listed(
+        drawn,
+        rows,
+        "beneath: how much outputs differ between samples as a share of their size, the "
+        "gradient's norm, the loss",
+        CONSTANT,
+        IN_TIME,
+    )
+
+
+def of_replicas(_: Diagnosed, drawn: Drawn) -> str:
+    """Of trainings from a run's snapshots."""
+    return listed(
+        drawn,
+        "black: the run",
+        "coloured: trainings from one of its snapshots that change one thing, as in the legend",
+        CONSTANT,
+    )
+
+
+def of_layers(found: Diagnosed, drawn: Drawn) -> str:
+    """Of curvature by layer."""
+    part = found.measured.curvature_by_layer
+    faint = ", earlier steps faint" if part is not None and len(part.step) > 1 else ""
+    return listed(
+        drawn,
+        f"marks: each tensor's largest eigenvalue, and the same times its squared norm{faint}",
+        "upright line: the largest of the whole",
+    )
+
+
+def of_coefficient(found: Diagnosed, drawn: Drawn) -> str:
+    """Of the learning coefficient in time."""
+    part = found.measured.learning_coefficient
+    hollow = ", hollow where undetermined" if part is not None and any(part.undetermined) else ""
+    return listed(
+        drawn,
+        "marks with two standard errors: the coefficient and that of a quadratic of the same "
+        f"curvatures{hollow}",
+        IN_TIME,
+    )
+
+
+def of_instability(_: Diagnosed, drawn: Drawn) -> str:
+    """Of barriers between trainings by the step at which they part."""
+    return listed(
+        drawn,
+        "marks with two standard errors: barrier, and how far the ends differ, by the step at "
+        "which trainings part",
+        IN_TIME,
+    )
+
+
+def of_msd(found: Diagnosed, drawn: Drawn) -> str:
+    """Of mean squared displacement by lag."""
+    part = found.measured.diffusion
+    return listed(
+        drawn,
+        "points: mean with its standard error",
+        "thick line: the power law fitted" if part and np.isfinite(part.exponent) else "",
+        "thin lines: the same by when the pairs begin" if part and len(part.aging) else "",
+        "dotted, dashed and dash-dotted: confinement, a random walk, a drift",
+    )
+
+
+def of_barriers(found: Diagnosed, drawn: Drawn) -> str:
+    """Of losses along paths between floors."""
+    part = found.measured.connectivity
+    error = " and error" if part is not None and np.isfinite(part.train_accuracy).all() else ""
+    return listed(
+        drawn,
+        f"thick lines: loss{error} by kind of path, as in the legend",
+        "colours of the matrix: its bar's",
+    )
+
+
+def said(text: str) -> Callable[[Any, Drawn], str]:
     """The same of every subject."""
-    return lambda subject: text
+    return lambda subject, drawn: text
 
 
-MAP = said(
-    "Colours: the loss, on one scale for all and grey beyond its end; thin lines: equal loss."
-)
-FILM = said("Height and colours: the loss; thin lines: equal loss. The path grows as it trains.")
 MEASURES = said("Colours: each measure on its own bar's scale.")
 PATH = said(
     "Left: the path on the plane, coloured by training step. Right: the loss of the "
@@ -77,50 +336,9 @@ PATH = said(
     "the two."
 )
 SLATS = said("Height and colours: the loss, on the bar's scale and cut at its end.")
-DISTANCES = said(
-    "Left: the distance by colour, at steps N and M. Right: its root mean square by lag "
-    "(line) and range (band), dashed once the loss had settled; horizontal lines: the "
-    "nearest and a typical network that differs only in the order of its units, and an "
-    "independently trained one, where known."
-)
 TWO_TIME = said(
     "Colours: how far apart, on each map's own bar; stripes along the diagonal mean that "
     "only the time between counts, not the age."
-)
-MSD = said(
-    "Points: mean with its standard error; thick line: the power law fitted; thin lines: "
-    "the same by when the pairs begin. Dotted, dashed and dash-dotted: confinement, a "
-    "random walk, a drift."
-)
-BARRIERS = said(
-    "Solid lines: loss and error by kind of path, as in the legend; colours of the "
-    "matrix: its bar's."
-)
-SHARPNESS = said(
-    "Circles: batch sharpness with two standard errors; squares: the Hessian's largest "
-    "eigenvalue; horizontal lines: the curvature above which steps are unstable at "
-    f"learning rate η and momentum β, between them undecided; {IN_TIME}."
-)
-UNITS = said(
-    "Rows: layers, darker where more of their units answer to no sample, with their "
-    "number. Beneath: how much outputs differ between samples, the gradient's norm, the "
-    f"loss; {IN_TIME}."
-)
-REPLICAS = said(
-    "Black: the run; coloured: trainings from one of its snapshots that change one thing, "
-    "as in the legend; dotted: the best loss of a network that ignores its input."
-)
-LAYERS = said(
-    "Marks: each tensor's largest eigenvalue, and the same times its squared norm, "
-    "earlier steps faint."
-)
-COEFFICIENT = said(
-    "Marks with two standard errors: the coefficient and that of a quadratic of the same "
-    f"curvatures, hollow where undetermined; {IN_TIME}."
-)
-INSTABILITY = said(
-    "Marks with two standard errors: barrier, and how far the ends differ, by the "
-    f"step at which trainings part; {IN_TIME}."
 )
 OUTCOMES = said(
     "Colours: the share of runs with each outcome, whiskers its 95 % interval. Beneath: "

@@ -40,7 +40,7 @@ def picture(kind: str, works: Sequence[Work]) -> Markup:
         figure = KINDS[kind](subject, style=style)
         width = float(figure.get_size_inches()[0])
         sources.append(embedded(figure, style))
-    said = " ".join(caption_of(kind, work.subject) for work in works)
+    said = " ".join(caption_of(kind, work.subject, figure.drawn) for work in works)
     light, dark = sources
     shown = tag(
         "picture",

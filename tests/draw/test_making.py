@@ -18,10 +18,11 @@ def test_a_figure_of_several_planes_has_one_caption(planted, tmp_path):
     assert ready == (
         "Training losses on one scale, on the plane through the final weights (step 4,500) of run "
         "a (x: best → end; y: random direction, orthogonal to it); on the plane through the final "
-        "weights (step 4,500) of run b (x: random direction 1; y: random direction 2). Lines are "
-        "the trainings' paths, projected: the planes hold 62 % to 93 % of their variance; dashed, "
-        "and marks hollow, where a plane's loss is over 10 % off that of the weights themselves. "
-        "Colours: the loss, on one scale for all and grey beyond its end; thin lines: equal loss."
+        "weights (step 4,500) of run b (x: random direction 1; y: random direction 2). The "
+        "trainings' paths are projected: the planes hold 62 % to 93 % of their variance. "
+        "Colours: the loss, on one scale for all and grey beyond its end; thin lines: equal loss; "
+        "lines: the paths, dashed, their marks hollow, where a plane's loss is over 10 % off that "
+        "of the weights themselves."
     )
     assert [line.split(" on a plane")[0] for line in details.strip().split("\n")] == [
         "Mean loss over 1,437 training and 360 validation samples"

@@ -103,6 +103,7 @@ def loss(axes: Axes, history: History) -> None:
     plots.infinite(axes, step, values, "train_loss")
     if np.isfinite(history.constant_loss):
         axes.axhline(history.constant_loss, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)))
+        page.drew(axes, "constant")
     loss_curves.shade_episodes(axes, history)
 
 
@@ -195,7 +196,6 @@ def beside(axes: Axes, names: Sequence[tuple[float, str, str]], width: float) ->
             size=theme.SMALL,
             va="center",
             ha="left",
-            linespacing=1.05,
             color=theme.now().ink,
             annotation_clip=False,
             arrowprops={

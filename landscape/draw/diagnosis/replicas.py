@@ -163,6 +163,7 @@ def _panel(axes: Axes, panel: Panel, found: Diagnosed, finite: Floats, *, log: b
     axes.set_title(panel.title, size=theme.LETTERS, loc="left", pad=4)
     if np.isfinite(constant):
         axes.axhline(constant, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)), zorder=2)
+        page.drew(axes, "constant")
     if not panel.own:
         axes.plot(
             step,

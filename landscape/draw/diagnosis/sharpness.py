@@ -16,6 +16,7 @@ from landscape.draw.diagnosis import panels
 from landscape.draw.figures import loss_curves
 from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style, styled
+from landscape.draw.sheet import page
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
 from landscape.store.diagnosed import Diagnosed
@@ -128,6 +129,7 @@ def _limits(axes: Axes, limits: Mapping[str, tuple[str, Floats]]) -> None:
     axes.fill_between(step, low, high, color=theme.PALE, alpha=0.22, lw=0, zorder=1.2)
     for line, dashes in ((low, NOISY), (high, FULL)):
         axes.plot(step, line, color=ink, ls=dashes, lw=1.1, zorder=2)
+    page.drew(axes, "bounds", *(("undecided",) if (low < high).any() else ()))
 
 
 def _measured(axes: Axes, batch: Sharpness, top: Curvature | None) -> None:
@@ -152,6 +154,7 @@ def _measured(axes: Axes, batch: Sharpness, top: Curvature | None) -> None:
         lambdas = top.eigenvalues[:, 0]
         axes.plot(top.step, lambdas, "s", color=look.train, ms=3.8, zorder=4)
         axes.plot(*panels.joined(top.step, lambdas), color=look.train, lw=0.8, zorder=4)
+        page.drew(axes, "eigenvalue")
 
 
 def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list[Artist]:

@@ -18,7 +18,6 @@ from landscape.draw.figures import loss_curves
 from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.draw.sheet import page
-from landscape.quantities import number
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.networks import Units
 from landscape.store.scans.records import Floats
@@ -151,7 +150,9 @@ def _lines(part: Units) -> dict[str, Floats]:
 def _spread(axes: Axes, part: Units) -> None:
     lines = _lines(part)
     every = np.concatenate(list(lines.values()))
-    panels.upright(axes, every[np.isfinite(every)], "spread,\ngradient", log=True, count=4)
+    panels.upright(
+        axes, every[np.isfinite(every)], "relative spread,\ngradient norm", log=True, count=4
+    )
     floor = axes.get_ylim()[0]
     for name, values in lines.items():
         colour, dashes, marker, _ = _looks()[name]
@@ -178,7 +179,12 @@ def _spread(axes: Axes, part: Units) -> None:
 def _looks() -> dict[str, tuple[str, Any, str, str]]:
     look = theme.now()
     return {
-        "spread": (look.validation, "-", "o", "outputs' standard deviation over inputs / size"),
+        "spread": (
+            look.validation,
+            "-",
+            "o",
+            "relative spread: outputs' standard deviation over inputs / size",
+        ),
         "gradient": (panels.GREEN, (0, (4, 1.6)), "D", "norm of the training loss's gradient"),
     }
 
@@ -213,5 +219,4 @@ def _small_print(found: Diagnosed) -> list[str]:
     if not len(part.layers):
         seen = "no activation was seen whose units could be dead or saturated"
         return [loss_curves.trained(found.history), f"{seen}; {_moving(part)}"]
-    start = number(float(part.start_spread), 2)
-    return [loss_curves.trained(found.history), f"{_moving(part)}; spread at the start {start}"]
+    return [loss_curves.trained(found.history), _moving(part)]

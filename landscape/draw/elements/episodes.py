@@ -98,6 +98,7 @@ def shade(
     for name, begin, last in stretches(events):
         end = max(float(last), begin + least)
         axes.axvspan(begin, end, color=theme.episode(name), lw=0, zorder=zorder)
+        page.drew(axes, "bands")
         found.setdefault(name, []).append((float(begin), end))
     if not named:
         return

@@ -36,6 +36,9 @@ DARK, UNEVEN, DRAWN, LEGIBLE = 2.5, 2.4, 0.2, 0.42
 PLAIN = 0.2
 """Inches that a label goes further to stand on white rather than black, on one shade rather than on
 two, on the page (by so much) rather than on a drawing; on a darker ground its letters are white."""
+EDGE, TOUCHED = 0.001, 0.15
+"""Of a label that has so much on either of page and drawing it is said that it touches an edge; it
+goes so many inches further not to."""
 CROSSED = 3.0
 """The same for each inch that a line to it would run through others' marks and
 labels."""
@@ -65,6 +68,8 @@ class Labels:
     """And labels with a mark."""
     joined: list[tuple[Floats, Floats]] = field(default_factory=list)
     """Places and where the labels nearest to them begin: a line may run there."""
+    _held: Floats = field(default_factory=lambda: np.empty((0, 4)), repr=False)
+    """What is taken, as an array."""
 
     def on(self, picture: NDArray[np.uint8]) -> None:
         """Take the ground from a picture (height, width, 3 or 4), rows from below."""
@@ -72,12 +77,12 @@ class Labels:
 
     def home(self, x: float, y: float) -> tuple[float, float]:
         """A place of the data in inches."""
-        [at] = self._inches(np.array([[x, y]]))
+        [at] = self.homes(np.array([[x, y]]))
         return float(at[0]), float(at[1])
 
     def keep_clear(self, points: Floats, room: float = 0.03) -> None:
         """Let no label stand on a line, given as points (n, 2) of the data, in their order."""
-        at = self._inches(points)
+        at = self.homes(points)
         for a, b in pairwise(at):
             if not (np.isfinite(a).all() and np.isfinite(b).all()):
                 continue
@@ -154,8 +159,9 @@ class Labels:
                 # Beside before above: letters run that way.
                 cost = self._cost(middle, half + CLEAR, boxes) + 0.6 * gap + 0.02 * abs(towards[1])
                 cost += CROSSED * self._crossed(home, np.clip(home, middle - half, middle + half))
-                light, uneven, drawn = self._beneath(middle, half)
+                light, uneven, drawn = self._beneath(middle, half + CLEAR)
                 cost += DARK * (1 - light) ** 4 + UNEVEN * uneven + DRAWN * drawn
+                cost += TOUCHED * (EDGE < drawn < 1 - EDGE)
                 if cost < least:
                     best, least = middle, cost
         white = self._beneath(best, half)[0] < LEGIBLE
@@ -181,7 +187,6 @@ class Labels:
             size=size,
             ha="right" if left else "left",
             va="center",
-            linespacing=1.1,
             path_effects=theme.halo(1.3, theme.INK if white else "white"),
             color="white" if white else theme.INK,
             zorder=9,
@@ -197,7 +202,7 @@ class Labels:
         """
         width, height = _size(text, size)
         away = height / 2 + BESIDE
-        at = self._inches(points[np.isfinite(points).all(1)])
+        at = self.homes(points[np.isfinite(points).all(1)])
         gone = np.append(0.0, np.linalg.norm(np.diff(at, axis=0), axis=1).cumsum())
         fine = np.arange(gone[-1], -ALONG, -ALONG)
         for x, y in zip(*(np.interp(fine, gone, part) for part in at.T), strict=True):
@@ -260,7 +265,9 @@ class Labels:
             self.taken.append((float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])))
 
     def _boxes(self) -> Floats:
-        return np.array(self.taken).reshape(-1, 4)
+        if len(self._held) != len(self.taken):
+            self._held = np.array(self.taken).reshape(-1, 4)
+        return self._held
 
     def _cost(self, middle: Floats, half: Floats, boxes: Floats) -> float:
         low, high = middle - half, middle + half
@@ -305,7 +312,6 @@ class Labels:
             size=size,
             ha="center",
             va="center",
-            linespacing=TALL - 0.1,
             color=colour or theme.now().ink,
             parse_math=False,
             zorder=8,
@@ -318,13 +324,16 @@ class Labels:
             return False
         if top > self.size[1] - 0.01:
             return False
-        return not any(_overlap(box, other) for other in self.taken)
+        held = self._boxes()
+        across = (held[:, 0] < right) & (left < held[:, 2])
+        return not (across & (held[:, 1] < top) & (bottom < held[:, 3])).any()
 
     def _dot(self, at: Floats, room: float) -> None:
         x, y = at.tolist()
         self.taken.append((x - room, y - room, x + room, y + room))
 
-    def _inches(self, points: Floats) -> Floats:
+    def homes(self, points: Floats) -> Floats:
+        """Places (n, 2) of the data in inches."""
         shares = (self.axes.transData + self.axes.transAxes.inverted()).transform(points)
         return np.asarray(shares * np.array(self.size))
 
@@ -342,10 +351,6 @@ def _meet(a: Floats, b: Floats, c: Floats, d: Floats) -> bool:
         return float(np.sign((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])))
 
     return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def ruler(places: Sequence[float], texts: Sequence[str], size: float = theme.TICKS) -> list[int]:

@@ -9,6 +9,7 @@ from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from landscape.draw.elements import episodes
+from landscape.draw.elements.plane_axes import PlaneWindow
 from landscape.draw.look import theme
 from landscape.draw.sheet import leaders
 from landscape.store.scans.records import Floats, Path, Scan
@@ -42,6 +43,26 @@ def faded(path: Path) -> NDArray[np.bool_]:
     rows = np.arange(len(path.step))
     nearest = np.abs(rows[:, None] - known[None, :]).argmin(axis=1)
     return np.asarray(far[known[nearest]])
+
+
+def entrance(path: Path, where: PlaneWindow) -> tuple[Floats, Floats, int] | None:
+    """Where a path that begins outside of a window first crosses its edge, and goes to.
+
+    With the step of the weights that it goes to; None where it begins inside or never comes in.
+    """
+    finite = np.isfinite(path.xy).all(axis=1)
+    share, step = where.share(path.xy[finite]), path.step[finite]
+    held = np.asarray(((share >= -1e-9) & (share <= 1 + 1e-9)).all(axis=1))
+    if not held.any() or held[0]:
+        return None
+    k = int(held.argmax())
+    outside, inside = share[k - 1], share[k]
+    # How far out along each axis: the last edge crossed is where it comes in.
+    beyond = np.maximum(np.maximum(-outside, outside - 1), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossed = np.nan_to_num(beyond / np.abs(inside - outside))
+    at = outside + float(crossed.max()) * (inside - outside)
+    return where.at(np.clip(at, 0, 1)), where.at(inside), int(step[k])
 
 
 def even(xy: Floats, count: int = BALLS) -> Floats:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from landscape.draw.elements.labels import Labels
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import Style
@@ -22,8 +23,14 @@ DASHES = {"train": ("-", "training"), "validation": ((0, (4, 1.6)), "validation"
 """Dashes and name of each data set: dashes tell them apart in grey."""
 LOSSES, ACCURACIES, BETWEEN = 2.3, 1.05, 0.12
 """Heights of the two panels and of the gap, in inches."""
+SPECK, MANY, SPECKS = 1.2, 150, (1.2, 2.8)
+"""Points that a dot measures where there are so many, and at least and at most."""
+JOINED = 3
+"""Losses of steps one after the other that a line joins, at least: of two it would be a stray."""
 BESIDE = 0.26
 """Inches beside axes for ticks and an upright name, numbers not counted."""
+CLEAR = 0.02
+"""Inches that a name keeps from curves, and between places that are tried for it."""
 
 
 def colour(measure: str) -> str:
@@ -90,6 +97,7 @@ def line(axes: Axes, x: Floats, values: Floats, measure: str, *, joined: bool = 
     """Draw a measure, with gaps where it isn't finite; as dots alone unless they are ``joined``."""
     dashes, label = DASHES[measure.split("_", maxsplit=1)[0]]
     shade = colour(measure)
+    page.drew(axes, "training" if measure.startswith("train") else "validation")
     shown = np.where(np.isfinite(values), values, np.nan)
     axes.plot(x, shown, color=shade, ls=dashes, lw=1.2 * joined, label=label, zorder=3)
     # A finite point between gaps has no line to it.
@@ -99,16 +107,15 @@ def line(axes: Axes, x: Floats, values: Floats, measure: str, *, joined: bool = 
 
 
 def measured(axes: Axes, step: NDArray[np.int64], loss: Floats, colour: str) -> None:
-    """Draw losses of some steps as dots, joined only where no step lies between two of them."""
-    axes.plot(step, loss, "o", color=colour, ms=1.2, mew=0, zorder=3)
-    apart = np.flatnonzero(np.diff(step) != 1) + 1
-    axes.plot(
-        np.insert(step.astype(np.float64), apart, np.nan),
-        np.insert(loss, apart, np.nan),
-        color=colour,
-        lw=0.6,
-        zorder=3,
-    )
+    """Draw losses of some steps as dots, joined only where no step lies between several of them.
+
+    The fewer there are the larger: some specks by themselves would look like dust.
+    """
+    size = float(np.clip(SPECK * np.sqrt(MANY / max(len(step), 1)), *SPECKS))
+    axes.plot(step, loss, "o", color=colour, ms=size, mew=0, zorder=3)
+    for rows in np.split(np.arange(len(step)), np.flatnonzero(np.diff(step) != 1) + 1):
+        if len(rows) >= JOINED:
+            axes.plot(step[rows], loss[rows], color=colour, lw=0.6, zorder=3)
 
 
 def infinite(axes: Axes, x: Floats, values: Floats, measure: str) -> None:
@@ -152,63 +159,51 @@ def legend(axes: Axes, top: float) -> None:
 
 
 def constant(
-    axes: Axes, loss: float, lines: list[tuple[Floats, Floats]], marked: Sequence[float] = ()
+    axes: Axes,
+    loss: float,
+    lines: Sequence[tuple[Floats, Floats]],
+    marked: Sequence[float] = (),
+    ranges: Sequence[tuple[Floats, Floats]] = (),
 ) -> None:
-    """Mark the best constant output's loss, named where ``lines`` (x, values) leave room.
+    """Mark the best constant output's loss, and name it where nothing runs.
 
-    And clear of the horizontal places that are ``marked``.
+    That is none of the ``lines`` (x, values), of the edges of ``ranges`` where there is room beside
+    these too, and of the upright lines at what is ``marked``. Where no place is free the line
+    alone is drawn: the caption says what it is.
     """
     if not np.isfinite(loss) or (axes.get_yscale() == "log" and loss <= 0):
         return
-    ink = theme.now().ink
-    axes.axhline(loss, color=ink, lw=0.9, ls=(0, (1.2, 1.6)), zorder=2)
+    look = theme.now()
+    axes.axhline(loss, color=look.ink, lw=0.9, ls=(0, (1.2, 1.6)), zorder=2)
+    page.drew(axes, "constant")
+    placed = Labels(axes, page.extent(axes))
+    placed.written()
+    for x in marked:
+        placed.keep_clear(np.array([[x, y] for y in axes.get_ylim()]), CLEAR)
     text = f"{exact(loss)} {sentences.IGNORING}"
-    width = page.inches(text, theme.SMALL) / axes.get_window_extent().width * theme.now().dpi
-    place, above = _free(axes, lines, loss, width, marked)
-    axes.annotate(
-        text,
-        (place, loss),
-        (0, 2.2 if above else -2.2),
-        xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points",
-        size=theme.SMALL,
-        ha="center",
-        va="bottom" if above else "top",
-        color=ink,
-        path_effects=theme.halo(2.2, theme.now().page),
-        zorder=6,
-    )
+    half = np.array([page.inches(text, theme.SMALL) / 2 + CLEAR, theme.SMALL / 72 / 2 + CLEAR])
+    _, level = placed.home(float(axes.get_xlim()[0]), loss)
+    for curves in ([*lines, *ranges], lines):
+        drawn = [placed.homes(np.column_stack(curve)) for curve in curves]
+        for x in np.arange(placed.size[0] - half[0], half[0], -CLEAR):
+            for y in (level + half[1] + CLEAR, level - half[1] - CLEAR):
+                box = (np.array([x, y]) - half, np.array([x, y]) + half)
+                if not any(_through(one, *box) for one in drawn) and placed.write(x, y, text):
+                    axes.texts[-1].set(path_effects=theme.halo(2.2, look.page), zorder=6)
+                    return
 
 
-def _free(
-    axes: Axes,
-    lines: list[tuple[Floats, Floats]],
-    loss: float,
-    width: float,
-    marked: Sequence[float],
-) -> tuple[float, bool]:
-    """Return the label's middle as a share of the axes, and whether it stands above the line."""
-    to_share = axes.transData + axes.transAxes.inverted()
-    curves = [
-        to_share.transform(np.column_stack([x, np.where(np.isfinite(v), v, np.nan)]))
-        for x, v in lines
-    ]
-    level = float(to_share.transform((axes.get_xlim()[0], loss))[1])
-    fine = np.linspace(0, 1, 201)
-    heights = np.array([np.interp(fine, curve[:, 0], curve[:, 1]) for curve in curves]) - level
-    left, right = axes.get_xlim()
-    shares = (np.array(marked) - left) / (right - left)
-    best = (-1.0, 0.5, True)
-    for middle in np.linspace(width / 2 + 0.015, 1 - width / 2 - 0.015, 25):
-        beneath = heights[:, np.abs(fine - middle) <= width / 2 + 0.01]
-        for above in (True, False):
-            band = 0.035 if above else -0.035
-            gap = float(np.nan_to_num(np.abs(beneath - band), nan=1.0).min())
-            gap *= 0.3 if (np.abs(shares - middle) < width / 2 + 0.02).any() else 1.0
-            # The habit unless another place is clearly freer: far gaps are all the same.
-            if min(gap, 0.12) > best[0] + 1e-6:
-                best = (min(gap, 0.12), float(middle), above)
-    return best[1], best[2]
+def _through(curve: Floats, low: Floats, high: Floats) -> bool:
+    """Whether a curve (n, 2), from left to right, runs through the box between two corners."""
+    x, y = curve[np.isfinite(curve).all(axis=1)].T
+    if not len(x):
+        return False
+    ends = np.clip([low[0], high[0]], x[0], x[-1])
+    if ends[0] == ends[1]:  # beside it
+        return False
+    first, last = np.searchsorted(x, ends)
+    over = np.append(np.interp(ends, x, y), y[first:last])
+    return bool(over.min() < high[1] and over.max() > low[1])
 
 
 def is_log(values: Floats, style: Style) -> bool:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.colors import to_rgba
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from landscape.draw.elements import episodes
-from landscape.draw.elements.columns import EDGE, PIXELS, Columns
+from landscape.draw.elements.columns import Columns
 from landscape.draw.elements.labels import Labels
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.sheet import page
+from landscape.draw.sheet.page import Element
 from landscape.quantities import number
 from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import Valley
@@ -28,6 +29,12 @@ NAMED = 0.11
 """Height of a row of names, in inches."""
 NAME = 0.07
 """Half the width of a strip's short name."""
+LEFT = 0.57
+"""Inches beside the columns for ticks and names."""
+LETTERS = 6.0
+"""Size of a name that stands upright in several lines."""
+EVEN = 6
+"""Places up a column that a name keeps clear of."""
 NUMBER = 0.05
 """Inches that a tick's number reaches above its tick and beneath."""
 
@@ -52,6 +59,7 @@ def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
     found: dict[str, list[tuple[float, float]]] = {}
     for name, left, right in stretches(valley, where):
         axes.axvspan(left, right, color=theme.episode(name), lw=0, zorder=1)
+        page.drew(axes, "bands")
         found.setdefault(name, []).append((left, right))
     for name, there in found.items():
         for span in sorted(there, key=lambda span: span[0] - span[1]):
@@ -92,6 +100,7 @@ def _gone(valley: Valley) -> tuple[Floats, Floats]:
 def _length(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     """Draw how long the direction is: what 1 across stands for."""
     where.frame(axes)
+    page.drew(axes, "length")
     length = valley.slices.length
     known = np.isfinite(length)
     axes.bar(where.left[known], length[known], 1.0, align="edge", color=theme.PALE, lw=0)
@@ -114,9 +123,13 @@ def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     seen = seen[np.isfinite(seen) & (seen > 0)]
     least = float(seen.min()) if len(seen) else far / 10
     bottom, top = least / 1.3, far * 1.1
+    # As much more as a label above all of it takes.
+    above = (top / bottom) ** (NAMED / (size[1] - NAMED))
     axes.set_yscale("log")
-    axes.set_ylim(bottom, top)
+    axes.set_ylim(bottom, top * above)
     look = theme.now()
+    for name, left, right in stretches(valley, where):
+        axes.axvspan(left, right, color=theme.episode(name), lw=0, zorder=0)
     known = np.isfinite(low)
     axes.bar(
         where.left[known] + 0.06,
@@ -124,18 +137,40 @@ def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
         0.88,
         np.maximum(low[known], bottom),
         align="edge",
-        color=look.train,
-        alpha=0.3,
+        # Not transparent: it is one colour on whatever happened.
+        color=theme.blended(np.array([to_rgba(look.train)]), 0.3)[0],
         lw=0,
     )
     where.dashes(axes, np.where(middle > 0, middle, np.nan), color=look.train, lw=1.2)
+    page.drew(axes, "width")
     beyond = np.isposinf(middle)
     axes.plot(where.middle[beyond], np.full(beyond.sum(), far), "^", color=look.train, ms=2, lw=0)
+    if beyond.any():
+        page.drew(axes, "farther")
     below = middle == 0
     lowest = np.full(below.sum(), bottom * 1.15)
     axes.plot(where.middle[below], lowest, "v", color=look.train, ms=2, lw=0)
+    if below.any():
+        page.drew(axes, "nearer")
     _round(axes, bottom, top, size[1])
     axes.set_ylabel("r₀.₁", size=theme.TICKS, labelpad=1)
+    _narrowest(axes, valley, where, (low, middle, high), size)
+
+
+def _narrowest(
+    axes: Axes, valley: Valley, where: Columns, widths: tuple[Floats, Floats, Floats], size: Size
+) -> None:
+    """Say where the walls stand nearest."""
+    row = valley.narrowest
+    if row is None or not np.isfinite(widths[1][row]):
+        return
+    placed = Labels(axes, size)
+    for k, x in enumerate(where.middle):
+        for value in {float(one[k]) for one in widths if np.isfinite(one[k])}:
+            placed.keep_clear(np.array([[x - 0.4, value], [x + 0.4, value]]), 0.012)
+    at = (float(where.middle[row]), max(float(widths[1][row]), axes.get_ylim()[0]))
+    radius = number(float(widths[1][row]), 2) if widths[1][row] else f"< {number(valley.finest)}"
+    placed.near(at, f"narrowest {radius}, step {valley.slices.step[row]:,}", LETTERS)
 
 
 @dataclass(frozen=True)
@@ -143,6 +178,7 @@ class Curvatures:
     """One kind of curvature, as marks over the columns."""
 
     name: str
+    element: Element
     colour: str
     marker: str
     x: Floats
@@ -157,15 +193,17 @@ class Curvatures:
 
 def _curvatures(valley: Valley, where: Columns) -> list[Curvatures]:
     look = theme.now()
-    found = [Curvatures("critical", look.train, "o", where.middle, valley.critical_sharpness)]
-    if np.isfinite(valley.slices.curvature).any():
-        curvature = valley.slices.curvature
-        found.append(Curvatures("λ across", look.validation, "s", where.middle, curvature))
+    along, across = valley.critical_sharpness, valley.slices.curvature
+    found = [
+        Curvatures("critical", "critical", look.train, "o", where.middle, along),
+        Curvatures("λ across", "across", look.validation, "s", where.middle, across),
+    ]
     steps, far = _gone(valley)
     for (name, (at, values)), marker in zip(valley.known.items(), "D^v", strict=False):
         x = where.at(np.interp(at, steps, far))
-        found.append(Curvatures(name, look.constant, marker, x, np.asarray(values)))
-    return found
+        element: Element = "eigenvalue" if name == "λ" else "batch"
+        found.append(Curvatures(name, element, look.constant, marker, x, np.asarray(values)))
+    return [one for one in found if len(one.shown)]
 
 
 def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
@@ -180,9 +218,12 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     _round(axes, float(bottom), float(top), size[1])
-    axes.set_ylabel("sharpness", size=theme.SMALL, labelpad=1)
+    # A curvature times a learning rate is a number.
+    only = "critical\n" if [one.element for one in found] == ["critical"] else ""
+    _upright_name(axes, f"{only}sharpness\n(1/η)")
     placed = Labels(axes, size)
     for one in found:
+        page.drew(axes, one.element)
         axes.plot(*one.shown.T, one.marker, color=one.colour, ms=2.4, lw=0)
         for point in one.shown:
             placed.keep_clear(point[None], 0.025)
@@ -193,6 +234,8 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     names = ["2(1−β)/η", "(2+2β)/η"]
     if np.array_equal(*valley.bounds.T):  # without momentum
         names = ["2/η"]
+    if np.isfinite(valley.bounds).any():
+        page.drew(axes, "bounds", *(("undecided",) if len(names) > 1 else ()))
     for values, text in zip(valley.bounds.T, names, strict=False):
         if np.isfinite(values).all():
             line = np.column_stack([where.middle, values])
@@ -213,42 +256,51 @@ def _name(placed: Labels, one: Curvatures) -> None:
                 return
 
 
-def _returns(axes: Axes, valley: Valley, where: Columns, _: Size) -> None:
-    """Draw each column's distances to the earlier ones, near ones dark, and where it came back."""
+def _distances(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
+    """Draw each column's distances to the earlier ones, and where it came back near one."""
     where.frame(axes)
-    distances, count = valley.slices.distances, len(where.left)
+    distances, back = valley.slices.distances, valley.slices.returned
     look = theme.now()
-    ink = LinearSegmentedColormap.from_list("near", [look.train, look.page])
-    image = np.zeros((count, round(where.width * PIXELS), 4))
-    far = float(distances.max()) or 1.0
-    for i in range(count):
-        left = round(float(where.left[i]) * PIXELS)
-        image[:i, left + EDGE : left + PIXELS - EDGE] = ink(distances[i, :i] / far)[:, None]
-    axes.imshow(
-        image,
-        origin="lower",
-        extent=(0, where.width, 0, count),
-        aspect="auto",
-        interpolation="nearest",
-        rasterized=True,
-        zorder=0,
-    )
-    axes.set_ylim(0, count)
-    back = valley.slices.returned
-    there = back >= 0
+    first, second = np.tril_indices(len(distances), -1)
+    further = second > 0
+    for rows, columns, width, alpha, colour in (
+        (first[further], second[further], 0.5, 0.4, look.train),
+        (first[~further], second[~further], 1.0, 1.0, look.ink),
+    ):
+        left = where.left[rows]
+        axes.hlines(
+            distances[rows, columns], left + 0.06, left + 0.94, color=colour, lw=width, alpha=alpha
+        )
+    there = np.flatnonzero(back >= 0)
     axes.plot(
         where.middle[there],
-        back[there] + 0.5,
+        distances[there, back[there]],
         "o",
         color=look.validation,
-        ms=2,
+        ms=2.2,
         mec=look.page,
         mew=0.3,
         lw=0,
         zorder=5,
+        clip_on=False,
     )
-    axes.set_yticks([])
-    axes.set_ylabel("distance to\nearlier ones", size=6.0, labelpad=5, linespacing=1.05)
+    far = float(distances.max()) or 1.0
+    axes.set_ylim(-0.06 * far, 1.1 * far)
+    _ticks(axes, [0.0, *MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(0, far)[1:2]])
+    _upright_name(axes, "distance to\nearlier\ncolumns")
+    page.drew(axes, "distances", *(("returned",) if len(there) else ()))
+    placed = Labels(axes, size)
+    for k in range(1, len(distances)):
+        held = np.linspace(distances[k, :k].min(), distances[k, :k].max(), EVEN)
+        for side in (0.1, 0.5, 0.9):
+            placed.keep_clear(np.column_stack([np.full(EVEN, where.left[k] + side), held]), 0.01)
+    placed.along(np.column_stack([where.middle, distances[:, 0]]), "to the first", LETTERS)
+
+
+def _upright_name(axes: Axes, text: str) -> None:
+    """Write a strip's name in several lines, upright at the left end of its room."""
+    axes.set_ylabel(text, size=LETTERS)
+    page.name_y(axes, LEFT)
 
 
 def _round(axes: Axes, low: float, high: float, tall: float) -> None:
@@ -283,12 +335,12 @@ def _short(value: float) -> str:
 
 STRIPS = (
     Strip(0.16, _length, lambda valley: bool(np.isfinite(valley.slices.length).any())),
-    Strip(0.4, _width, lambda valley: bool((~np.isnan(valley.width(0.5))).any())),
+    Strip(0.5, _width, lambda valley: bool((~np.isnan(valley.width(0.5))).any())),
     Strip(
         0.5,
         _sharpness,
         lambda valley: bool(np.isfinite(valley.critical_sharpness).any() or valley.known),
     ),
-    Strip(0.5, _returns, lambda valley: len(valley.slices.step) > 2),
+    Strip(0.5, _distances, lambda valley: len(valley.slices.step) > 2),
 )
 """In their order from above."""

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
+from numpy.typing import NDArray
 
 from landscape.draw.elements import finer, marks, paths, plane_axes, raster
 from landscape.draw.elements.labels import Labels
@@ -39,6 +40,11 @@ FEW = 0.25
 PIXELS = 900
 STROKE, COVERED = (0.35, 0.95), 0.08
 """Points that a path's line is wide, and the share of the plane that it may cover."""
+ENTERS = 6.0
+"""Points that the arrow measures where a path comes in."""
+VISIBLY, QUIET = 0.3, 0.55
+"""Inches from which on the plane's lowest point is marked beside the run's own, and that mark's
+size."""
 MARK = 0.8
 """Size of marks, of that in the explained figure."""
 
@@ -190,6 +196,7 @@ def panel(
         held = path.xy[np.isfinite(path.xy).all(axis=1)]
         placed.keep_clear(held, 0.01)
     _mark(axes, scan, placed)
+    _enter(axes, scan, placed, named=name == "train_loss" and not (style.bare or brief))
     lowest = scan.below_the_run() if name == "train_loss" else None
     if lowest is not None:
         mark_lowest(
@@ -198,10 +205,15 @@ def panel(
     if not style.bare:
         # Those that are known of the weights themselves are training losses.
         _label(scan, placed, brief=brief, losses=name == "train_loss")
+    if name == "train_loss" and lowest is None and not brief:
+        _lowest(axes, scan, placed, bare=style.bare)
     if titled:
         placed.corner(sentences.MEASURES[name].removesuffix(" loss"))
+    beyond = np.nan_to_num(picture.position, nan=-1.0, posinf=2.0) > 1
+    if beyond.any():
+        page.drew(axes, "beyond")
     if not style.bare:
-        _name_grounds(picture, colours, placed)
+        _name_grounds(picture, beyond, colours, placed)
 
 
 def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
@@ -225,6 +237,7 @@ def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
                 zorder=2,
                 negative_linestyles="solid",
             )
+            page.drew(axes, "levels")
     if colours.capped and position.min() < 1 < position.max():
         axes.contour(
             grid.x,
@@ -245,6 +258,7 @@ def _draw_path(axes: Axes, path: Path, colour: str) -> None:
         return
     width = _stroke(axes, xy)
     axes.plot(*xy.T, color="white", lw=1.8 * width, alpha=0.75, zorder=5, solid_capstyle="round")
+    page.drew(axes, "path", *(("dashes",) if far.any() else ()))
     pieces = np.split(np.arange(len(xy)), np.flatnonzero(np.diff(far)) + 1)
     lines = [xy[max(piece[0] - 1, 0) : piece[-1] + 1] for piece in pieces]
     for trusted in (True, False):
@@ -286,8 +300,41 @@ def _mark(axes: Axes, scan: Scan, placed: Labels) -> None:
         placed.mark(tuple(at), MARK * look.size / 72 / 2)
 
 
+def _enter(axes: Axes, scan: Scan, placed: Labels, *, named: bool) -> None:
+    """Point to where a path that begins outside of the frame comes in, and say at which step."""
+    for path in scan.paths if not scan.path_is_a_dot else ():
+        found = paths.entrance(path, plane_axes.window(scan))
+        if found is None:
+            continue
+        at, towards, step = found
+        turned = float(
+            np.degrees(
+                np.arctan2(
+                    *(axes.transData.transform(towards) - axes.transData.transform(at))[::-1]
+                )
+            )
+        )
+        axes.plot(
+            *at,
+            marker=(3, 0, turned - 90),
+            ms=ENTERS,
+            mfc=_colour(scan, path),
+            mec="white",
+            mew=0.7,
+            zorder=7,
+            clip_on=False,
+        )
+        page.drew(axes, "enters")
+        place = (float(at[0]), float(at[1]))
+        placed.mark(place, ENTERS / 72 / 2)
+        if named:
+            placed.near(place, f"enters at step {step:,}")
+
+
 def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool, scale: float = MARK) -> None:
     """Draw a mark on a white one that lifts it off its ground, in its rim alone if hollow."""
+    if hollow:
+        page.drew(axes, "hollow")
     rims = (("none", "white", 2.2), ("none", look.colour, 1.2))
     filled = (("white", "white", 1.8), (look.colour, theme.INK, 0.45))
     for k, (face, edge, thick) in enumerate(rims if hollow else filled):
@@ -344,9 +391,32 @@ def facts(scan: Scan, *, brief: bool = False) -> list[tuple[int, str]]:
 def mark_lowest(axes: Axes, placed: Labels, at: Floats, text: str, *, scale: float = MARK) -> None:
     """Mark the best of all evaluated points where it is none of the run's, and say so beside it."""
     marks.stamp(axes, at, theme.LOWEST, scale=scale)
+    page.drew(axes, "lowest")
     placed.mark((float(at[0]), float(at[1])), scale * theme.LOWEST.size / 72 / 2)
     if text:
         placed.near((float(at[0]), float(at[1])), text)
+
+
+def _lowest(axes: Axes, scan: Scan, placed: Labels, *, bare: bool) -> None:
+    """Mark the lowest loss measured quietly, which isn't below the run's own, if it tells anything.
+
+    That is in the plane's midst, visibly away from every mark, and clearly below the plane's losses
+    beneath these.
+    """
+    found, shown = marks.lowest(scan), marked(scan)
+    if found is None or not shown:
+        return
+    loss, at = found
+    if any(x in axis[[0, -1]] for x, axis in zip(at, (scan.x, scan.y), strict=True)):
+        return  # a slope that goes on outside
+    here = np.array(placed.home(float(at[0]), float(at[1])))
+    for point in shown:
+        i = int(np.abs(scan.x - point.xy[0]).argmin())
+        j = int(np.abs(scan.y - point.xy[1]).argmin())
+        near = np.linalg.norm(here - placed.home(*point.xy)) < VISIBLY
+        if near or not clearly_below(loss, float(scan.measures["train_loss"][i, j])):
+            return
+    mark_lowest(axes, placed, at, "" if bare else lowest_text(loss, brief=True), scale=QUIET)
 
 
 def lowest_text(loss: float, *, brief: bool = False) -> str:
@@ -396,8 +466,9 @@ def marked(scan: Scan) -> list[Point]:
     return known
 
 
-def _name_grounds(picture: Raster, colours: Scale, placed: Labels) -> None:
-    beyond = np.nan_to_num(picture.position, nan=-1.0, posinf=2.0) > 1
+def _name_grounds(
+    picture: Raster, beyond: NDArray[np.bool_], colours: Scale, placed: Labels
+) -> None:
     grounds = [(f"loss > {number(colours.high)}", beyond)]
     grounds += [(name, picture.kind == kind) for kind, name in raster.NAMES.items()]
     for text, ground in grounds:

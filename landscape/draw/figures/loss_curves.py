@@ -101,6 +101,8 @@ def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) 
     axes.fill_between(
         mid, np.maximum(low, floor), high, color=theme.PALE, alpha=0.35, lw=0, zorder=1.5
     )
+    if np.isfinite(high).any():
+        page.drew(axes, "batches")
     lines = []
     for name in names:
         step, measured = history.evaluated(name)
@@ -108,7 +110,7 @@ def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) 
         plots.infinite(axes, step, measured, name)
         lines.append((step, measured))
     shade_episodes(axes, history, named=True)
-    plots.constant(axes, history.constant_loss, lines)
+    plots.constant(axes, history.constant_loss, lines, ranges=[(mid, low), (mid, high)])
     placed = Labels(axes, page.extent(axes))
     placed.written()
     curves = [np.column_stack(line) for line in lines]

@@ -44,6 +44,7 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
 
     ``room`` inches to the left are for ticks and name. Beneath, at the left, is a ``note``.
     """
+    page.drew(axes, "losses")
     shown = [path for path in scan.paths if np.isfinite(path.true_loss).sum() >= LEAST]
     known = [path.true_loss[np.isfinite(path.true_loss)] for path in shown]
     every = through(known, constant=float("nan"), style=Style(cap=np.inf))
@@ -76,6 +77,8 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     page.name_y(axes, room)
     if np.isfinite(scan.constant_loss):
         axes.axhline(scan.constant_loss, color=theme.now().note, lw=0.5, ls=(0, (1, 1.5)), zorder=1)
+        if axes.get_ylim()[0] < scan.constant_loss < axes.get_ylim()[1]:
+            page.drew(axes, "constant")
     if len(shown) == 1:
         episodes.shade(axes, shown[0].events, last / 400, named=True)
     for k, path in enumerate(shown):

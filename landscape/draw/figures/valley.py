@@ -30,7 +30,8 @@ from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import Valley
 
 WIDTH = 6.5
-LEFT, RIGHT, TOP, BENEATH = 0.54, 0.07, 0.05, 0.31
+LEFT = strips.LEFT
+RIGHT, TOP, BENEATH = 0.07, 0.05, 0.31
 """What is left beside the data, in inches."""
 GAP = 0.035
 LOSS, SLICES = 1.05, 1.75
@@ -151,10 +152,15 @@ def _losses(
     axes.plot(x[known], walked.loss[known], "o", color=ink, ms=1.3, mew=0, zorder=4)
     placed = Labels(axes, size)
     placed.keep_clear(np.column_stack([x, walked.loss])[known])
+    if known.sum() > np.isfinite(one.loss).sum():
+        page.drew(axes, "between")
+    if where.leaps.any() or where.jumps.any():
+        page.drew(axes, "gaps")
     strips.events(axes, one, where, placed)
     if np.isfinite(one.constant_loss) and axes.get_ylim()[0] < one.constant_loss:
         level = np.array([[0, one.constant_loss], [where.width, one.constant_loss]])
         axes.plot(*level.T, color=theme.PALE, lw=0.6, ls=(0, (1.2, 1.6)), zorder=2)
+        page.drew(axes, "constant")
         placed.keep_clear(level, 0.01)
     if name:
         placed.write(size[0] - page.inches(name, theme.LETTERS) / 2 - 0.05, 0.1, name)
@@ -261,6 +267,9 @@ def _slices(
         zorder=0,
     )
     axes.set_ylim(-far, far)
+    beyond = to_rgba(theme.now().beyond)
+    if (image == beyond).all(axis=2).any():
+        page.drew(axes, "beyond")
     axes.hlines(
         np.zeros(len(where.left)), where.left, where.left + 1, color="white", lw=0.7, zorder=4
     )
@@ -281,10 +290,13 @@ def _walls(axes: Axes, one: Valley, where: Columns, *, distance: bool) -> None:
     for side, sign in enumerate((1, -1)):
         for share in (0.25, 0.75):
             wall = sign * one.wall(side, share) * length
+            if np.isfinite(wall).any():
+                page.drew(axes, "walls")
             where.dashes(axes, wall, color="white", lw=1.5, alpha=0.8, zorder=4.5)
             where.dashes(axes, wall, color=theme.INK, lw=0.7, zorder=5)
     lost = one.slices.lost
     if lost.any():
+        page.drew(axes, "lost")
         top = np.full(lost.sum(), axes.get_ylim()[1])
         axes.plot(where.middle[lost], top, "v", color=theme.INK, ms=3, zorder=8)
 

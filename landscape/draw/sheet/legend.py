@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Transform
 
 from landscape.draw.look import theme
-from landscape.draw.sheet.page import Page, inches, wrapped
+from landscape.draw.sheet.page import Page, PrintedFigure, inches, wrapped
 from landscape.store.scans.records import Floats
 
 ROW, FURTHER = 0.16, 0.115
@@ -70,6 +70,8 @@ class Legend:
         """Place it at ``top`` inches."""
         if not self.handles:
             return
+        if isinstance(page.figure, PrintedFigure):
+            page.figure.drawn.add("legend")
         legend = page.figure.legend(
             handles=list(self.handles),
             labels=self._wrapped,

@@ -6,6 +6,7 @@ import io
 import textwrap
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,10 +24,33 @@ HEAD = 11.0
 """A title's letters."""
 SHOWN = 144
 """A notebook's pixels for an inch: one and a half times as large as in print."""
+InTime = Literal["training", "validation", "batches", "constant", "bands"]
+OnPlanes = Literal[
+    "levels",
+    "beyond",
+    "losses",
+    "path",
+    "dashes",
+    "marks",
+    "hollow",
+    "plumb",
+    "lowest",
+    "enters",
+]
+InValleys = Literal["between", "gaps", "walls", "lost", "returned"]
+Strips = Literal["length", "width", "farther", "nearer", "distances"]
+Curvatures = Literal["critical", "across", "eigenvalue", "batch", "bounds", "undecided"]
+Element = InTime | OnPlanes | InValleys | Strips | Curvatures | Literal["legend"]
+"""What a caption explains where it was drawn."""
 
 
 class PrintedFigure(Figure):
     """An ordinary figure that a notebook shows by itself, without pyplot and without magic."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.drawn: set[Element] = set()
+        """What was drawn of all that a caption may speak of."""
 
     def shown(self) -> tuple[bytes, dict[str, int]]:
         """The picture as PNG, at the figure's own resolution, and the size to show it at."""
@@ -81,7 +105,6 @@ class Page:
             size=size,
             color=colour or theme.now().ink,
             va="top",
-            linespacing=1.25,
             parse_math=False,
         )
 
@@ -104,6 +127,13 @@ def figure_of(axes: Axes) -> Figure:
     found = axes.get_figure(root=True)
     assert found is not None, "axes that were removed from their figure"
     return found
+
+
+def drew(axes: Axes, *elements: Element) -> None:
+    """Note what was drawn into axes, for the caption; somebody else's figure has none."""
+    figure = figure_of(axes)
+    if isinstance(figure, PrintedFigure):
+        figure.drawn.update(elements)
 
 
 def extent(axes: Axes) -> tuple[float, float]:

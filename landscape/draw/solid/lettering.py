@@ -60,7 +60,6 @@ def _along(axes: Axes, edge: Edge, seen: Camera, middle: Floats, text: str) -> N
         va="center",
         rotation=angle,
         rotation_mode="anchor",
-        linespacing=1.1,
         multialignment="center",
     )
 

@@ -108,6 +108,12 @@ def surface(
         mesh = meshes.surface(*grid, scale, box)
         axes = sheet.axes(left, top, across, tall)
         painting.paint(axes, scan.paths, mesh, scale, box, seen, None if k else laid, vtk=vtk)
+        if len(mesh.beyond):
+            page.drew(axes, "beyond")
+        there = mesh.position[mesh.faces]
+        levels = scale.position(scale.levels())
+        if ((levels > there.min(initial=1.0)) & (levels < there.max(initial=0.0))).any():
+            page.drew(axes, "levels")
         lettering.draw(axes, scale, box, seen, upright=True)
         if len(names) > 1:
             text = sentences.MEASURES[name].removesuffix(" loss")
@@ -145,6 +151,7 @@ def _mark(
         placed.on(np.asarray(image.get_array())[::-1])
     for tube in laid.tubes:
         placed.keep_clear(seen.project(tube.points), 0.01)
+        page.drew(axes, "path", *(("dashes",) if tube.pale.all() else ()))
     places = {point.step: place for point, place in laid.places}
     stands = {step: seen.project(place)[0] for step, place in places.items()}
     marked = [point for point in contour.marked(scan) if point.step in stands]
@@ -154,6 +161,7 @@ def _mark(
         if hollow:
             _plumb(axes, places[point.step], laid, seen)
         contour.stamp(axes, at, look, hollow=hollow, scale=MARK)
+        page.drew(axes, "marks")
         placed.mark(tuple(at), MARK * look.size / 72 / 2)
     if lowest is not None:
         at, text = seen.project(lowest[0])[0], "" if bare else lowest[1]
@@ -168,5 +176,6 @@ def _plumb(axes: Axes, place: Floats, laid: Trail, seen: Camera) -> None:
     foot = trail.feet(place[None], laid.relief)[0]
     if np.isfinite(foot).all():
         line = seen.project(np.stack([place, foot]))
+        page.drew(axes, "plumb")
         axes.plot(*line.T, color="white", lw=1.4, alpha=0.7, zorder=6)
         axes.plot(*line.T, color=theme.INK, lw=0.6, ls=(0, (1.5, 1.2)), zorder=6.1)

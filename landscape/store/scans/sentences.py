@@ -216,8 +216,7 @@ def ready(scan: Scan) -> str:
         held, chance = percent(moving[0].share_in_plane), percent(moving[0].chance)
         found.append(
             f"Marks are weights of the training, projected: the line holds {held} of its path's "
-            f"variance (a random one would hold {chance}); hollow where the line's loss is over "
-            f"{percent(AGREES)} off that of the weights themselves."
+            f"variance (a random one would hold {chance})."
         )
     elif moving and scan.path_is_a_dot:
         held = " and ".join(percent(path.share_in_plane) for path in moving)
@@ -229,16 +228,14 @@ def ready(scan: Scan) -> str:
     elif len(moving) == 1:
         held = f"{percent(moving[0].share_in_plane)} of its variance"
         found.append(
-            f"The red line is the training's path, projected: the plane holds {held} (a random "
-            f"one would hold {percent(moving[0].chance)}); dashed or pale, and marks hollow, where "
-            f"the plane's loss is over {percent(AGREES)} off that of the weights themselves."
+            f"The training's path is projected: the plane holds {held} (a random one would hold "
+            f"{percent(moving[0].chance)})."
         )
     elif moving:
         shares = [percent(path.share_in_plane) for path in moving]
         found.append(
-            f"Lines are the paths of {', '.join(path.name for path in moving)}, projected: the "
-            f"{shape} holds {', '.join(shares)} of their variance; dashed or pale where its loss "
-            f"is over {percent(AGREES)} off that of the weights themselves."
+            f"The paths of {', '.join(path.name for path in moving)} are projected: the {shape} "
+            f"holds {', '.join(shares)} of their variance."
         )
     if (lowest := scan.below_the_run()) is not None:
         found.append(below_the_run(lowest[0], f"on the {shape}"))
@@ -258,9 +255,7 @@ def ready_together(scans: Sequence[Scan]) -> str:
     if shares:
         held = " to ".join(dict.fromkeys((percent(min(shares)), percent(max(shares)))))
         found.append(
-            f"Lines are the trainings' paths, projected: the planes hold {held} of their variance; "
-            f"dashed, and marks hollow, where a plane's loss is over {percent(AGREES)} off that of "
-            "the weights themselves."
+            f"The trainings' paths are projected: the planes hold {held} of their variance."
         )
     return " ".join(found)
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from landscape.quantities import counted, number, percent
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import FAR, MOSTLY, NEAR, RISE, TRACKED, TURNED, Valley
 
 SOURCES = (
@@ -122,10 +121,8 @@ def caption(valley: Valley) -> str:
 
 
 def ready(valley: Valley) -> str:
-    """What a paper says beneath the figure: what a column is, its lines, and the strips."""
+    """What a paper says of it: what a column is, and what stands between two of them."""
     run = f"run {valley.run_name}" if valley.run_name else "a run"
-    walls = valley.walls.shape[1]
-    lines = f"quartiles over {walls} such directions of where" if walls > 1 else "where"
     spaced = SPACED[valley.settings.get("spacing", "movement")]
     lowest, below = valley.below_the_run(), ""
     if lowest is not None:
@@ -133,8 +130,8 @@ def ready(valley: Valley) -> str:
     return (
         f"Training loss across the path of {run}: each of the {len(valley.slices.step)} columns is "
         f"a line through the recorded weights of one step along {_direction(valley)}, y = 0 the "
-        f"run itself at its own loss; short lines: {lines} the loss has risen by {RISE:g}. Columns "
-        f"stand at {spaced}, and nothing was measured between two of them. {_strips(valley)}{below}"
+        f"run itself at its own loss. Columns stand at {spaced}, and nothing was measured between "
+        f"two of them.{below}"
     )
 
 
@@ -176,42 +173,6 @@ def _measured(valley: Valley) -> str:
     return f"The same slices of {', '.join(shown)} (of the mean training loss) lie beneath them."
 
 
-def _strips(valley: Valley) -> str:
-    texts = ["‖d‖, the distance that 1 across stands for"]
-    if _known(valley):
-        texts.append(_strip_of_widths(valley.width(0.5)))
-    if np.isfinite(valley.critical_sharpness).any():
-        bounds = ""
-        if np.isfinite(valley.bounds).any():
-            bounds = (
-                ", against the stability bounds 2(1−β)/η of noisy batches and (2+2β)/η of the full "
-                "batch (learning rate η, momentum β)"
-            )
-        texts.append(
-            "critical sharpness, 2 over the smallest step along −∇L of all training data that "
-            f"raises the loss{bounds}"
-        )
-    far = number(float(valley.slices.distances.max(initial=0.0)))
-    back = ", dots: back near weights of before" if (valley.slices.returned >= 0).any() else ""
-    texts.append(
-        "distances to the earlier columns in weight space, the first at the bottom, from dark (0) "
-        f"to white ({far}, the farthest){back}"
-    )
-    return f"Beneath: {'; '.join(texts)}."
-
-
-def _strip_of_widths(middle: Floats) -> str:
-    text = (
-        f"r₀.₁, within which the loss stays less than {RISE:g} above the row's own (line: median "
-        "over directions and sides, band: quartiles"
-    )
-    if np.isposinf(middle).any():
-        text += "; triangle up: farther than the slice reaches"
-    if (middle == 0).any():
-        text += "; triangle down: nearer than was looked for"
-    return f"{text})"
-
-
 def _breaks(valley: Valley) -> Iterator[str]:
     there = valley.slices
     count = int(there.jumps.sum())
@@ -251,13 +212,14 @@ def _width(valley: Valley) -> str:
     middle = valley.width(0.5)
     done = ~np.isnan(middle)
     steps = valley.slices.step[done]
-    narrow, wide = int(middle[done].argmin()), int(middle[done].argmax())
+    wide, narrow = int(middle[done].argmax()), valley.narrowest
+    assert narrow is not None, "asked for where no width is known"
     return (
         f"Width r₀.₁ (loss {RISE:g} above the row's own, to "
         f"{percent(valley.precision)}, median over "
-        f"{2 * valley.walls.shape[1]} rays): narrowest {_radius(valley, middle[done][narrow])} at "
-        f"step {steps[narrow]:,}, widest {_radius(valley, middle[done][wide])} at step "
-        f"{steps[wide]:,}, in {valley.unit}."
+        f"{2 * valley.walls.shape[1]} rays): narrowest {_radius(valley, middle[narrow])} at "
+        f"step {valley.slices.step[narrow]:,}, widest {_radius(valley, middle[done][wide])} at "
+        f"step {steps[wide]:,}, in {valley.unit}."
     )
 
 

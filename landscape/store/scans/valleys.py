@@ -245,6 +245,12 @@ class Valley:
         return self.finished_rows == len(self.slices.step)
 
     @property
+    def narrowest(self) -> int | None:
+        """The row whose median width is the least, None where no width is measured."""
+        middle = self.width(0.5)
+        return None if np.isnan(middle).all() else int(np.nanargmin(middle))
+
+    @property
     def critical_sharpness(self) -> Floats:
         """(N,) 2 / the critical step (2601.16979): on a quadratic the curvature along −∇L."""
         with np.errstate(divide="ignore"):

@@ -56,6 +56,11 @@ def test_spread_and_gradient_and_their_zeros(found, part):
     assert zero.xy[0] == 200
     said = "at step 200 only output.bias has a gradient, all others' is exactly 0"
     assert said in " ".join(words(figure))
+    # One spread, the relative one, in the axis' name and in the legend's.
+    assert [text for text in words(figure) if "spread" in text] == [
+        "relative spread, gradient norm",
+        "relative spread: outputs' standard deviation over inputs / size",
+    ]
 
 
 @pytest.mark.parametrize(

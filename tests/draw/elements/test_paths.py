@@ -129,3 +129,27 @@ def test_balls_are_on_the_longest_stretch(planted):
     tubes = [trail.Ribbon(points, np.ones((len(points), 4))) for points in (coarse, fine)]
     balls = np.array([drop.ball for drop in trail.drops(tubes, surface, 3)])
     np.testing.assert_allclose(balls, [[-0.25, 0, 0.7], [0, 0, 0.7], [0.25, 0, 0.7]], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "at", "step"),
+    [
+        ([2.0, 0.0], [0.0, 0.0], (1.0, 0.0), 1),
+        ([-3.0, 1.0], [0.0, 2.0], None, 1),  # past a corner
+        ([0.0, 3.0, 0.5], [0.0, 3.0, 0.5], None, 1),  # begins inside
+        ([4.0, 3.0, 0.0, 0.2], [2.0, 2.0, 0.5, 0.1], (1.0, 1.0), 2),
+        ([np.nan, 0.0, 0.0], [0.0, -5.0, 0.0], (0.0, -1.0), 2),
+    ],
+)
+def test_where_a_path_comes_in(planted, x, y, at, step):
+    frame = PlaneWindow(np.array([-1.0, -1.0]), np.array([1.0, 1.0]))
+    nothing = np.zeros(len(x))
+    one = planted.path(np.column_stack([x, y]), nothing, nothing, nothing)
+    found = paths.entrance(one, frame)
+    if at is None:
+        assert found is None
+        return
+    place, towards, when = found
+    np.testing.assert_allclose(place, at, atol=1e-12)
+    np.testing.assert_array_equal(towards, one.xy[step])
+    assert when == one.step[step]

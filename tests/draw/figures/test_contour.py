@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from landscape import draw
 from landscape.draw.elements import paths
-from landscape.draw.figures.contour import _colour, facts
+from landscape.draw.figures.contour import MARK, _colour, facts
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
@@ -113,12 +113,14 @@ def test_the_lowest_point_is_marked_where_it_is_below_all_of_the_run_s(planted, 
     [panel] = panels(draw.contour(scan))
     crosses = [line for line in panel.lines if line.get_marker() == theme.LOWEST.marker]
     said = [text for text in labels(panel) if text.startswith("lowest here")]
-    if factor > 0.99:
-        assert (crosses, said) == ([], [])
-        assert "lowest" not in sentences.ready(scan)
-        return
     [cross] = crosses
     assert [cross.get_xdata()[0], cross.get_ydata()[0]] == [scan.x[7], scan.y[4]]
+    if factor > 0.99:  # quietly, apart from the marks as it is
+        assert cross.get_markersize() < 0.7 * MARK * theme.LOWEST.size
+        assert said == [f"lowest here {number(factor * own)}"]
+        assert "lowest" not in sentences.ready(scan)
+        return
+    assert cross.get_markersize() == MARK * theme.LOWEST.size
     assert said == [f"lowest here\nloss {number(factor * own)}"]
     assert sentences.ready(scan).endswith(
         f"The lowest loss measured on the plane, {number(factor * own)}, is below all of the "

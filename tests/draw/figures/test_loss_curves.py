@@ -167,3 +167,32 @@ def test_its_caption(history):
         "Ignoring the input, a network has training loss 2.303 (ln 10) at best. "
         "Events: plateau: steps 0–40, steps 180–225; escape: steps 140–225."
     )
+
+
+@pytest.mark.parametrize("spike", [0.05, 0.3, 0.5, 0.9, 0.97])
+def test_the_name_of_the_constant_output_stands_where_no_loss_runs(history, spike):
+    """A spike through its level is much narrower than the name is wide."""
+    step = np.arange(0, 2250, 30)
+    loss = np.full(75, 1.0)
+    loss[-12:] = 2.3
+    loss[int(74 * spike)] = 4.0
+    measures = {"train_loss": loss, "validation_loss": loss + 0.05}
+    one = replace(history, step=step, measures=measures, batch_loss=np.full(2250, np.nan))
+    figure = draw.KINDS["loss"](one, style=Style(dpi=100))
+    figure.canvas.draw()
+    upper = figure.axes[0]
+    [name] = [text for text in upper.texts if "ignoring" in text.get_text()]
+    box = name.get_window_extent()
+    for values in measures.values():
+        fine = np.linspace(0, 2220, 40_000)
+        at = upper.transData.transform(np.column_stack([fine, np.interp(fine, step, values)]))
+        assert not ((at > box.p0) & (at < box.p1)).all(axis=1).any()
+
+
+def test_where_losses_leave_it_no_room_the_constant_output_has_no_name(history):
+    step = np.arange(0, 240, 3)
+    loss = np.where(step % 2, 0.5, 9.0)
+    one = replace(history, step=step, measures={"train_loss": loss})
+    figure = draw.KINDS["loss"](one)
+    assert not [text for text in texts(figure) if "ignoring" in text]
+    assert "constant" in figure.drawn

@@ -28,16 +28,31 @@ def test_numbers_beside_the_losses_leave_each_other_room(planted, low):
     assert all(one.y1 <= other.y0 + 1 for one, other in pairwise(shown))
 
 
-def test_only_losses_of_steps_that_follow_each_other_are_joined(planted):
+def test_only_losses_of_three_steps_that_follow_each_other_are_joined(planted):
     scan = planted.escape(21, 21)
     [path] = scan.paths
-    step = np.concatenate([[0, 10, 11, 12], 20 + 10 * np.arange(len(path.step) - 4)])
+    step = np.concatenate([[0, 3, 4, 10, 11, 12], 20 + 10 * np.arange(len(path.step) - 6)])
     loss = np.linspace(2.0, 1.0, len(step))
     figure = draw.contour(replace(scan, paths=(replace(path, step=step, true_loss=loss),)))
     [strip] = [axes for axes in figure.axes if axes.get_xlabel() == "training step"]
-    dots, joined = (line for line in strip.lines if len(line.get_xdata()) >= len(step))
+    dots, joined = (line for line in strip.lines if len(line.get_xdata()) > 2)
     assert (dots.get_marker(), dots.get_linestyle()) == ("o", "None")
     np.testing.assert_array_equal(dots.get_xdata(), step)
-    x = np.asarray(joined.get_xdata())
-    pairs = [(a, b) for a, b in pairwise(x) if np.isfinite([a, b]).all()]
-    assert pairs == [(10, 11), (11, 12)]
+    # Of two, 3 and 4, it would be a stray.
+    assert list(joined.get_xdata()) == [10, 11, 12]
+
+
+@pytest.mark.parametrize(("count", "points"), [(6, 2.8), (100, 1.47), (600, 1.2)])
+def test_fewer_losses_are_larger_dots(planted, count, points):
+    scan = planted.escape(5, 5)
+    [path] = scan.paths
+    rows = np.linspace(0, len(path.step) - 1, count).astype(int)
+    fields = ("xy", "distance_from_plane", "true_loss", "plane_loss")
+    some = {name: getattr(path, name)[rows] for name in fields}
+    few = replace(path, step=10 * np.arange(count), **some)
+    figure = draw.contour(replace(scan, paths=(few,)))
+    [strip] = [axes for axes in figure.axes if axes.get_xlabel() == "training step"]
+    [dots] = [line for line in strip.lines if line.get_marker() == "o"]
+    assert dots.get_markersize() == pytest.approx(points, abs=0.01)
+    low, high = strip.get_ylim()
+    assert sum(low < tick < high for tick in strip.get_yticks()) >= 2

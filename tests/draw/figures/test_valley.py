@@ -285,3 +285,38 @@ def test_of_a_run_that_blew_up_the_numbers_of_the_loss_axis_keep_apart(planted, 
     assert len(boxes) >= 2
     for k, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:k])
+
+
+def test_distances_to_earlier_columns_are_lines_at_their_height(planted):
+    one = planted.valley()
+    figure = valley(one)
+    [strip] = [axes for axes in figure.axes if axes.get_ylabel().startswith("distance to")]
+    lines = [np.array(held.get_segments()) for held in strip.collections]
+    left = Columns.of(one).left
+    found = {
+        (int(np.searchsorted(left, segment[0, 0], side="right")) - 1, round(segment[0, 1], 9))
+        for segment in np.concatenate(lines)
+    }
+    distances = one.slices.distances
+    assert found == {(k, round(distances[k, j], 9)) for k in range(24) for j in range(k)}
+    # The first one's are apart.
+    np.testing.assert_allclose(lines[1][:, 0, 1], distances[1:, 0])
+
+
+def test_what_sharpness_it_is_and_in_which_unit(planted):
+    named = [axes.get_ylabel().replace("\n", " ") for axes in valley(planted.valley()).axes]
+    assert "critical sharpness (1/η)" in named
+    known = {"λ": (np.array([40.0, 400.0]), np.array([3.0, 60.0]))}
+    several = valley(planted.valley(known=known))
+    assert "sharpness (1/η)" in [axes.get_ylabel().replace("\n", " ") for axes in several.axes]
+    assert "critical" in [text.get_text() for text in several.axes[5].texts]
+
+
+def test_where_the_walls_stand_nearest_is_said(planted):
+    one = planted.valley(jump=None)
+    walls = one.walls.copy()
+    walls[7] = 0.01
+    one = replace(one, walls=walls)
+    [strip] = [axes for axes in valley(one).axes if axes.get_ylabel() == "r₀.₁"]
+    assert [text.get_text() for text in strip.texts] == ["narrowest 0.01, step 280"]
+    assert "narrowest 0.01 at step 280, " in valley_sentences.caption(one)

@@ -39,7 +39,7 @@ def test_a_longer_path_is_a_line_and_a_loss_that_is_orders_higher_is_explained(p
     wide = replace(scan.paths[0], xy=scan.paths[0].xy * 40)
     higher = {**scan.measures, "validation_loss": scan.measures["validation_loss"] * 1e4}
     text = sentences.caption(replace(scan, paths=(wide,), measures=higher))
-    assert "The red line is the training's path, projected" in text
+    assert "The training's path is projected: the plane holds " in text
     train, validation = (higher[name][25, 25] for name in ("train_loss", "validation_loss"))
     assert (
         f"Loss at the origin: training {train:.3g}, validation {validation:,.0f}. Validation loss "

@@ -1,0 +1,246 @@
+"""A caption explains what was drawn, all of it and nothing else: read off the artists."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.contour import ContourSet
+from matplotlib.patches import Polygon, Rectangle
+
+from landscape import draw
+from landscape.draw.look import theme
+from landscape.draw.look.style import Style
+from landscape.draw.making import caption_of
+from landscape.store.scans.records import Scan
+from landscape.store.scans.valleys import WalkedPath
+from landscape.store.trajectories.trajectory import Event
+
+EVENTS = (Event("spike", 900, 1100, "planted"), Event("plateau", 3000, 5355, "planted"))
+
+
+def bands(figure):
+    there = {colour.lower() for colour in theme.EPISODES.values()}
+    found = figure.findobj(lambda one: isinstance(one, Rectangle | Polygon))
+    return any(to_hex(patch.get_facecolor()) in there for patch in found)
+
+
+def grey(figure):
+    beyond = np.array(to_rgb(theme.LOOKS["paper"].beyond))
+    return any(
+        (np.abs(_unit(image)[..., :3] - beyond) < 1e-3).all(axis=2).any()
+        for axes in figure.axes
+        if axes.get_position().height > 0.25
+        for image in axes.images
+    )
+
+
+def _unit(image):
+    values = np.asarray(image.get_array())[::3, ::3]
+    return values / 255 if values.dtype == np.uint8 else values
+
+
+def dotted(figure):
+    lines = figure.findobj(lambda one: hasattr(one, "get_ydata"))
+    level = [one for one in lines if _level(one)]
+    return any(one.axes.get_ylim()[0] < one.get_ydata()[0] for one in level)
+
+
+def _level(line):
+    pattern = line._unscaled_dash_pattern[1]
+    return pattern is not None and len(line.get_ydata()) == 2 and max(pattern) < 2
+
+
+def levels(figure):
+    sets = figure.findobj(lambda one: isinstance(one, ContourSet))
+    return any(one.get_alpha() and any(map(len, one.get_paths())) for one in sets)
+
+
+def paths(figure, *, dashed=False):
+    held = figure.findobj(lambda one: isinstance(one, LineCollection))
+    red = [one for one in held if len(one.get_segments()) and _colour(one) == theme.PATH]
+    return any(one.get_linestyle()[0][1] is not None for one in red) if dashed else bool(red)
+
+
+def _colour(collection):
+    return to_hex(collection.get_edgecolor()[0]) if len(collection.get_edgecolor()) else ""
+
+
+def marks(figure, wanted):
+    found = figure.findobj(lambda one: hasattr(one, "get_marker") and len(one.get_xdata()))
+    return [one for one in found if wanted(one)]
+
+
+def hollow(figure):
+    return bool(
+        marks(
+            figure,
+            lambda one: (
+                one.get_marker() in ("o", "s", "*", "D") and one.get_markerfacecolor() == "none"
+            ),
+        )
+    )
+
+
+def curve(figure):
+    return any(axes.get_xlabel() == "training step" for axes in figure.axes)
+
+
+OF_PLANES = {
+    "coloured bands: what happened": bands,
+    "grey beyond its end": grey,
+    "thin lines: equal loss": levels,
+    "red line: the path": paths,
+    ", dashed": lambda figure: paths(figure, dashed=True),
+    "hollow": hollow,
+    "cross: the lowest": lambda f: bool(marks(f, lambda o: o.get_marker() == "X")),
+    "arrow at the edge": lambda f: bool(marks(f, lambda o: isinstance(o.get_marker(), tuple))),
+    "beneath, the loss": curve,
+    "dotted: the best loss": dotted,
+}
+
+
+def eventful(scan: Scan) -> Scan:
+    return replace(scan, paths=tuple(replace(path, events=EVENTS) for path in scan.paths))
+
+
+def narrow(scan: Scan) -> Scan:
+    """The half of a plane in which its path ends."""
+    keep = scan.x >= scan.x[len(scan.x) // 2]
+    measures = {name: values[keep] for name, values in scan.measures.items()}
+    return replace(scan, x=scan.x[keep], measures=measures, measured=scan.measured[keep])
+
+
+PLANES = {
+    "bowl": lambda planted: planted.bowl(21, 21),
+    "escape": lambda planted: eventful(planted.escape(21, 21)),
+    "beginning outside": lambda planted: narrow(eventful(planted.escape(41, 21))),
+    "dot": lambda planted: planted.random(),
+    "no path": lambda planted: replace(planted.bowl(21, 21), paths=(), points=()),
+    "flat": lambda planted: planted.with_losses(planted.bowl(21, 21), np.full((21, 21), 2.0)),
+}
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        Style(dpi=60),
+        Style(bare=True, dpi=60),
+        Style(path=False, dpi=60),
+        Style(explain=True, dpi=60),
+    ],
+)
+@pytest.mark.parametrize("name", PLANES)
+def test_of_a_plane(planted, name, style):
+    scan = style.shown(PLANES[name](planted))
+    figure = draw.KINDS["contour"](scan, style=style)
+    said = caption_of("contour", scan, figure.drawn).split("\n\n")[0]
+    for phrase, there in OF_PLANES.items():
+        assert (phrase in said) == (not style.explain and there(figure)), (phrase, said)
+
+
+def strip(begins):
+    return lambda figure: any(axes.get_ylabel().startswith(begins) for axes in figure.axes)
+
+
+def within(begins, wanted):
+    """Whether artists are wanted in the axes whose name begins so."""
+
+    def there(figure):
+        axes = [one for one in figure.axes if one.get_ylabel().startswith(begins)]
+        return any(wanted(artist) for one in axes for artist in one.get_children())
+
+    return there
+
+
+def marked(*shapes):
+    return lambda one: (
+        hasattr(one, "get_marker") and one.get_marker() in shapes and len(one.get_xdata()) > 0
+    )
+
+
+def lines(one):
+    return isinstance(one, LineCollection) and len(one.get_segments()) > 0
+
+
+def walls(one):
+    return lines(one) and to_hex(one.get_edgecolor()[0]) == theme.INK
+
+
+OF_VALLEYS = {
+    "coloured bands: what happened": bands,
+    "grey beyond its end": grey,
+    "dotted: the best loss": dotted,
+    "short lines: quartiles": within("across", walls),
+    "‖d‖, the distance": strip("‖d‖"),
+    "r₀.₁, within": strip("r₀.₁"),
+    "triangle up": within("r₀.₁", marked("^")),
+    "triangle down": within("r₀.₁", marked("v")),
+    "critical sharpness, 2 over": within(("critical", "sharpness"), marked("o")),
+    "λ, the Hessian's": within("sharpness", marked("D", "^")),
+    "stability bound": within(("critical", "sharpness"), lines),
+    "how far each column's": strip("distance to"),
+    "dots: back near": within("distance to", marked("o")),
+    "gaps part": lambda figure: any(
+        to_hex(patch.get_facecolor()) == "#ffffff" and patch.get_zorder() == 6
+        for patch in figure.findobj(Rectangle)
+    ),
+    "dots at weights": within(
+        "",
+        lambda one: marked("o")(one) and one.get_markersize() == 1.3 and len(one.get_xdata()) > 24,
+    ),
+}
+
+
+def without(valley, **changes):
+    return replace(valley, **changes)
+
+
+VALLEYS = {
+    "all": lambda one: one,
+    "no jump, no events": lambda one: without(one, events=()),
+    "no bounds": lambda one: without(one, bounds=np.full_like(one.bounds, np.nan)),
+    "no critical steps": lambda one: without(
+        one, critical_step=np.full_like(one.critical_step, np.nan)
+    ),
+    "a diagnosis": lambda one: without(
+        one, known={"λ": (np.array([40.0, 400.0]), np.array([3.0, 60.0]))}
+    ),
+    "wide": lambda one: without(one, walls=np.full_like(one.walls, np.inf)),
+    "narrow": lambda one: without(one, walls=np.zeros_like(one.walls)),
+    "dense": lambda one: without(
+        one,
+        path=WalkedPath(
+            np.sort(np.concatenate([one.path.step, one.path.step + 20])),
+            np.sort(np.concatenate([one.path.travelled, one.path.travelled + 4.0])),
+            np.repeat(one.path.loss, 2),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("style", [Style(dpi=60), Style(path=False, dpi=60)])
+@pytest.mark.parametrize("name", VALLEYS)
+def test_of_a_valley(planted, name, style):
+    one = VALLEYS[name](planted.valley(jump=None if "no jump" in name else 15))
+    figure = draw.KINDS["valley"](one, style=style)
+    said = caption_of("valley", one, figure.drawn).split("\n\n")[0]
+    for phrase, there in OF_VALLEYS.items():
+        assert (phrase in said) == there(figure), (phrase, said)
+
+
+@pytest.mark.parametrize("cap", [None, np.inf])
+def test_of_a_surface(planted, cap):
+    scan = planted.escape(15, 15)
+    style = Style(cap=cap, renderer="matplotlib", dpi=60)
+    figure = draw.KINDS["surface"](scan, style=style)
+    said = caption_of("surface", scan, figure.drawn).split("\n\n")[0]
+    drawn = scan.measures["train_loss"].max() > 2 * scan.constant_loss and cap is None
+    assert ("cut at its end" in said) == ("grey where" in said) == drawn
+    for phrase in ("thin lines: equal loss", "red line: the path, laid onto it", "marks: at"):
+        assert phrase in said
+    plumbs = [one for one in figure.axes[-1].lines if one.get_linestyle() == "--"]
+    assert ("upright lines" in said) == bool(plumbs)
