@@ -21,7 +21,7 @@ DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 LARGEST, ALL = 500_000, 3_000_000
 """Bytes of a picture and of the gallery's: they are kept in the repository."""
-DPI = 126
+DPI = 122
 PROBLEMS = "../../examples/problems"
 """From FOLDER, when it is runs/gallery."""
 CHECKPOINT = "learned-best.pt"

@@ -186,11 +186,12 @@ def _marks(axes: Axes, one: Valley, where: Columns, placed: Labels) -> None:
             clip_on=False,
         )
         placed.keep_clear(np.array([home]), 0.045)
-    for mark, row in marks.items():
-        text = f"{mark} {number(float(loss[row]))}"
+    for row in dict.fromkeys(marks.values()):
+        named = " and ".join(mark for mark, its in reversed(marks.items()) if its == row)
+        text = f"{named} {number(float(loss[row]))}"
         when = f"step {step[row]:,}"
         texts = (f"{text}, {when}", f"{text}\n{when}") if step[row] else (text,)
-        placed.beside(homes[mark], *texts)
+        placed.beside((float(places[row]), float(loss[row])), *texts)
 
 
 def _upright(axes: Axes, colours: Scale, loss: Floats, tall: float) -> None:
