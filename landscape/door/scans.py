@@ -93,7 +93,7 @@ class HeldScan:
 
     @property
     def caption(self) -> str:
-        """What a paper says beneath the figure, then all that it may be asked for."""
+        """What a paper says of what was measured, then all that it may be asked for."""
         from landscape.draw import making
 
         return making.caption(self.stored)

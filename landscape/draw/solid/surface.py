@@ -27,7 +27,7 @@ from landscape.draw.solid import (
     trail,
     view,
 )
-from landscape.draw.solid.meshes import Frame
+from landscape.draw.solid.meshes import Frame, Mesh
 from landscape.draw.solid.painting import Renderer
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.trail import Trail
@@ -108,12 +108,7 @@ def surface(
         mesh = meshes.surface(*grid, scale, box)
         axes = sheet.axes(left, top, across, tall)
         painting.paint(axes, scan.paths, mesh, scale, box, seen, None if k else laid, vtk=vtk)
-        if len(mesh.beyond):
-            page.drew(axes, "beyond")
-        there = mesh.position[mesh.faces]
-        levels = scale.position(scale.levels())
-        if ((levels > there.min(initial=1.0)) & (levels < there.max(initial=0.0))).any():
-            page.drew(axes, "levels")
+        _note(axes, mesh, scale)
         lettering.draw(axes, scale, box, seen, upright=True)
         if len(names) > 1:
             text = sentences.MEASURES[name].removesuffix(" loss")
@@ -124,6 +119,15 @@ def surface(
     if note:
         sheet.text(2 * SIDE, bar.HEIGHT + rows * tall, note, theme.SMALL, theme.now().note)
     return sheet.figure
+
+
+def _note(axes: Axes, mesh: Mesh, scale: Scale) -> None:
+    """Note which looks of a surface are there to be explained."""
+    if len(mesh.beyond):
+        page.drew(axes, "beyond")
+    there, levels = mesh.position[mesh.faces], scale.position(scale.levels())
+    if ((levels > there.min(initial=1.0)) & (levels < there.max(initial=0.0))).any():
+        page.drew(axes, "levels")
 
 
 def _lowest(scan: Scan, scale: Scale, box: Frame) -> tuple[Floats, str] | None:
