@@ -491,6 +491,8 @@ PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0
 """A preview is drawn again after so many seconds, and so many times as long as drawing took."""
 MOMENT = 5.0
 """Seconds below which what something takes isn't worth a line."""
+PASSES = 6
+"""Evaluations of all data that a Hessian-vector product takes as long as, about."""
 
 
 def prepared_jobs(
@@ -521,7 +523,29 @@ def prepared_jobs(
     )
     for other in also:
         _check_data(run, other, accept_changes=accept_changes)
+    if not resume:
+        announce_making(run, rebuilt, request)
     return prepare(run, rebuilt, request, also=also, name=name, resume=resume, overwrite=overwrite)
+
+
+def announce_making(run: Run, problem: Problem, request: Request) -> None:
+    """Say what making planes of curvature will take, before their points."""
+    from landscape.plane import kinds
+    from landscape.problem.baseline import constant_loss
+    from landscape.problem.evaluate import loss_seconds
+
+    specs = kinds.specs(request.plane, run.trajectory, constant_loss(problem))
+    products = {spec: kinds.KINDS[kinds.parse_spec(spec)[0]].products for spec in specs}
+    curved = [spec for spec, count in products.items() if count]
+    if not curved:
+        return
+    seconds = sum(products.values()) * PASSES * loss_seconds(problem)
+    if seconds > MOMENT:
+        echo(
+            f"{', '.join(curved)}: directions by some {sum(products.values())} Hessian-vector "
+            f"products, about {duration(seconds)} before the first point",
+            err=True,
+        )
 
 
 def _check_data(run: Run, other: Run, *, accept_changes: bool) -> None:

@@ -113,6 +113,7 @@ def quadrature(
     for probe in range(probes):
         start = generator.standard_normal(matrix.size)
         products = iterate(matrix, start, most=steps, seed=seed, memory=memory)
+        del start  # a vector that is as good as gone after the first product
         for done, found in enumerate(products, start=1):
             listener(probe * steps + done, probes * steps)
             last = found

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -35,6 +36,13 @@ OF_VECTORS = 4
 """A share of one over so many of it is for an iteration's vectors."""
 SAMPLES = 2048
 """Training samples behind `sampled`, unless told otherwise: what curvature costs is its samples."""
+BLOCK = 2**18
+"""So many numbers are made float64 at a time."""
+LARGE = 2**22
+"""Weights from which on vectors of them count: what a product leaves in pieces goes back."""
+Slopes = Sequence[GradientEdge | None]
+"""The gradient by each tensor as a place in its graph, which doesn't keep the numbers there; None
+where it depends on no weight."""
 
 
 class Hessian:
@@ -88,7 +96,7 @@ class Hessian:
         self._by_batch = batch_statistics
         self.memory = memory
         self._selected: Tensor | None = None
-        self._kept: list[Sequence[Tensor]] = []
+        self._kept: list[Slopes] = []
         self._here = 0
         self._counts: Mapping[str, float] | None = None
         self.samples = min(samples or len(self._samples), len(self._samples))
@@ -157,11 +165,12 @@ class Hessian:
 
     def gradient(self) -> tuple[float, Floats]:
         """The mean loss and its gradient (P,)."""
-        loss, total = 0.0, torch.zeros_like(self._vector)
+        loss, total = 0.0, _Total(self._vector)
         for share in self._shares():
-            self._add(total, torch.autograd.grad(share, self._trained, materialize_grads=True))
+            slope = torch.autograd.grad(share, self._trained, materialize_grads=True)
+            self._add(total.sum, slope)
             loss += float(share.detach())
-        return loss, _floats(total)
+        return loss, total.floats()
 
     def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
         """The product with a vector (P,).
@@ -176,15 +185,18 @@ class Hessian:
         direction = torch.from_numpy(np.asarray(vector)).to(self._vector)
         pieces = zip(self._tied.layout.parameters, self._tied.split(direction), strict=True)
         parts = [piece for place, piece in pieces if place.moves][chosen]
-        total = torch.zeros_like(self._vector)
+        total = _Total(self._vector)
         for slopes in self._slopes():
             check, again = self.products == 0, bool(self._kept)
             within = self._trained[chosen]
-            curved = _second(slopes[chosen], within, parts, check=check, again=again)
-            self._add(total, curved, chosen)
+            self._add(
+                total.sum, _second(slopes[chosen], within, parts, check=check, again=again), chosen
+            )
         self.products += 1
         self._here += 1
-        return _floats(total)
+        if len(self._vector) >= LARGE:
+            tuning.hand_back()  # the gradient's pieces, before the sum becomes twice as long
+        return total.floats()
 
     def _add(self, total: Tensor, parts: Sequence[Tensor], chosen: slice = slice(None)) -> None:
         """Add tensors of the chosen moving ones to their places in a vector (P,)."""
@@ -194,8 +206,8 @@ class Hessian:
     def _forget(self) -> None:
         self._kept, self._here = [], 0
 
-    def _slopes(self) -> Iterator[Sequence[Tensor]]:
-        """Each batch's gradient, with its graph."""
+    def _slopes(self) -> Iterator[Slopes]:
+        """Each batch's gradient, in its graph."""
         size = self._size
         if self._here == 1 and self._graph_bytes(size) <= self._of_graphs:
             self._kept = [_first(share, self._trained) for share in self._shares(size)]
@@ -227,16 +239,18 @@ class Hessian:
     def _few(self) -> tuple[int, int]:
         """Bytes that two samples' graph takes while it is made, and four samples'.
 
-        More than is left of it, about as much as going back through it takes with it.
+        More than is left of it, about as much as going back through it takes with it. The gradient
+        is none of it: it isn't kept.
         """
         self._all_counts()  # which look at all samples, once
+        gradient = sum(tensor.nbytes for tensor in self._trained)
         sizes: list[int] = []
         for count in (2, 4):
             with _Allocations() as spent:
                 shares = self._shares(min(count, self._batch_size))
                 _first(next(shares), self._trained)
                 shares.close()
-            sizes.append(spent.bytes)
+            sizes.append(max(0, spent.bytes - gradient))
         return sizes[0], sizes[1]
 
     def _shares(self, size: int | None = None) -> Generator[Tensor]:
@@ -343,6 +357,8 @@ class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         outputs = func(*args, **(kwargs or {}))
+        if any(one.alias_info is not None for one in func._schema.returns):
+            return outputs  # views, and what is computed in place
         for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
             if isinstance(output, Tensor):
                 self.bytes += _bytes(output)
@@ -355,21 +371,21 @@ def _bytes(tensor: Tensor) -> int:
     return tensor._nnz() * (tensor.element_size() + 8 * tensor.dim())  # sparse: values, places
 
 
-def _first(share: Tensor, trained: Sequence[Tensor]) -> Sequence[Tensor]:
+def _first(share: Tensor, trained: Sequence[Tensor]) -> Slopes:
     with _explained():
-        return torch.autograd.grad(share, list(trained), create_graph=True, materialize_grads=True)
+        found = torch.autograd.grad(share, list(trained), create_graph=True, materialize_grads=True)
+    return [get_gradient_edge(slope) if slope.grad_fn else None for slope in found]
 
 
 def _second(
-    slopes: Sequence[Tensor],
+    slopes: Slopes,
     trained: Sequence[Tensor],
     parts: Sequence[Tensor],
     *,
     check: bool,
     again: bool,
 ) -> Sequence[Tensor]:
-    # Slopes that don't depend on any weight have no graph.
-    curved = [(slope, part) for slope, part in zip(slopes, parts, strict=True) if slope.grad_fn]
+    curved = [(slope, part) for slope, part in zip(slopes, parts, strict=True) if slope]
     if not curved:
         return [torch.zeros_like(parameter) for parameter in trained]
     with _explained():
@@ -384,9 +400,9 @@ def _second(
         )
 
 
-def _check_graph(slopes: Sequence[Tensor]) -> None:
+def _check_graph(slopes: Sequence[GradientEdge]) -> None:
     """Refuse functions marked ``once_differentiable``, whose part PyTorch would leave out."""
-    seen, waiting = set(), [slope.grad_fn for slope in slopes]
+    seen, waiting = set(), [slope.node for slope in slopes]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
@@ -420,5 +436,25 @@ def _differentiable() -> Iterator[None]:
         yield
 
 
-def _floats(vector: Tensor) -> Floats:
-    return vector.detach().cpu().double().numpy()  # NumPy has no bfloat16
+class _Total:
+    """A sum (P,) in the model's own type, which is float64 in the end, in the same memory."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.sum: Tensor
+        self._room: Floats | None = None
+        if like.device.type == "cpu" and like.dtype == torch.float32:
+            self._room = np.empty(len(like))
+            # Its later half: the earlier one is touched by `floats` alone.
+            self.sum = torch.from_numpy(self._room.view(np.float32)[len(like) :]).zero_()
+        else:
+            self.sum = torch.zeros_like(like)
+
+    def floats(self) -> Floats:
+        """The sum in float64, when nothing is added any more."""
+        if self._room is None:
+            return self.sum.detach().cpu().double().numpy()  # NumPy has no bfloat16
+        narrow = self._room.view(np.float32)[len(self._room) :]
+        for start in range(0, len(narrow), BLOCK):
+            # What is overwritten begins before what is still to be read.
+            self._room[start : start + BLOCK] = narrow[start : start + BLOCK].copy()
+        return self._room

@@ -110,6 +110,8 @@ class Eigenpairs:
 class Lanczos:
     """The iteration, from ``start`` (P,): a product and a vector of P numbers kept for each step.
 
+    The start becomes a unit vector in place, and is overwritten.
+
     Where the space is exhausted, it goes on in the rest of the whole space, from a random vector by
     ``seed``, which finds eigenvalues that are there more than once.
     """
@@ -131,7 +133,7 @@ class Lanczos:
         self._basis = basis(min(room, matrix.size), matrix.size, memory=memory)
         self._diagonal: list[float] = []
         self._beside: list[float] = []
-        self._next = start / np.linalg.norm(start)
+        self._next = np.divide(start, np.linalg.norm(start), out=start)
         self._generator = np.random.Generator(np.random.PCG64([seed, 1]))
 
     @property
@@ -195,10 +197,13 @@ def iterate(
 ) -> Iterator[Krylov]:
     """Search the space of ``start``, yielding after each product; at most ``most`` of them.
 
+    The start is overwritten.
+
     Raises:
         LandscapeError: a product that isn't finite.
     """
     iteration = Lanczos(matrix, start, room=room(matrix.size, most), seed=seed, memory=memory)
+    del start  # it is another vector by now
     while not iteration.full:
         yield iteration.step()
 
@@ -256,8 +261,8 @@ def ends(
     if matrix.size <= DENSE:
         values = np.linalg.eigvalsh(_dense(matrix))
         return float(values[0]), float(values[-1])
-    start = _random(matrix.size, seed)
-    for steps, found in enumerate(iterate(matrix, start, most=most, memory=memory), start=1):
+    searched = iterate(matrix, _random(matrix.size, seed), most=most, memory=memory)
+    for steps, found in enumerate(searched, start=1):
         bound = tolerance * np.abs(found.values).max()
         if found.exhausted or (steps > 4 and found.residuals[[0, -1]].max() <= bound):
             return float(found.values[0]), float(found.values[-1])
@@ -296,15 +301,14 @@ def top(
             f"eigenvalues must be between 1 and the matrix's {matrix.size} rows, got {count}"
         )
     if matrix.size <= max(DENSE, 2 * count + 1):
-        values, vectors = np.linalg.eigh(_dense(matrix))
-        vectors = vectors.T
+        every, columns = np.linalg.eigh(_dense(matrix))
+        largest = _largest(every, count)
+        values, vectors = every[largest], np.ascontiguousarray(columns.T[largest])
     else:
         values, vectors = _restarted(matrix, count, tolerance, seed, most, memory)
-    order = np.argsort(-values)[:count]
-    found = np.ascontiguousarray(vectors[order])
-    for vector in found:
+    for vector in vectors:
         vector *= np.sign(vector[np.abs(vector).argmax()])
-    return Eigenpairs(values[order], found)
+    return Eigenpairs(values, vectors)
 
 
 def inner(one: Floats, other: NDArray[Any]) -> float:
@@ -331,7 +335,7 @@ def finite(product: Floats) -> Floats:
 def _restarted(
     matrix: Products, count: int, tolerance: float, seed: int, most: int, memory: int
 ) -> tuple[Floats, NDArray[Any]]:
-    """The largest eigenvalues (count,) and their eigenvectors (count, P).
+    """The largest eigenvalues (count,), largest first, and their eigenvectors (count, P).
 
     The space is filled before it is looked at: the eigenvalues become better than the residuals
     have to be, and none of a cluster is missed.
@@ -347,12 +351,20 @@ def _restarted(
         allowed = tolerance * np.maximum(np.abs(found.values), ZERO)
         converged = int((found.residuals <= allowed)[wanted].sum())
         if converged == count:
-            return found.values[wanted], found.vectors(wanted)
+            del iteration  # with the vector that would have come next
+            largest = _largest(found.values, count)
+            return found.values[largest], found.vectors(largest)
         iteration.restart(found, slice(-((space + count) // 2), None))
     raise LandscapeError(
         f"Lanczos iteration must converge, {converged} of {count} eigenvalues did "
         f"in {most} restarts; ask for fewer, or a larger tolerance"
     )
+
+
+def _largest(values: Floats, count: int) -> NDArray[np.int64]:
+    """Which of some values in ascending order are the largest ones, these first."""
+    last = np.arange(len(values))[-count:]
+    return np.asarray(last[np.argsort(-values[last])])
 
 
 def _random(size: int, seed: int) -> Floats:

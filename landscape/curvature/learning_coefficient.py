@@ -460,7 +460,7 @@ def _slack(block: Products, slope: Floats, tempering: Tempering, memory: int) ->
     length = float(np.linalg.norm(slope))
     if length == 0:
         return 0.0
-    for krylov in iterate(block, slope, most=NODES, memory=memory):
+    for krylov in iterate(block, slope.copy(), most=NODES, memory=memory):
         found = krylov
     curved = np.asarray(tempering.curvature(found.values))
     if curved.min() <= 0:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,25 @@ from landscape.store.scans.records import Floats, Plane, Point
 DISTANCE = "distance in weight space"
 INDEPENDENT = 1e-6
 """A direction whose part off the others is a smaller share of it lies in their span."""
+BLOCK = 2**18
+"""So many numbers of long vectors are taken in float64 at a time."""
+
+
+def product(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """The product of two vectors (P,) in float64, without a copy of either."""
+    return float(sum(a @ b for a, b in _blocks(one, other)))
+
+
+def distance(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """How far two vectors (P,) are apart, in float64, without a copy of either."""
+    apart = (a - b for a, b in _blocks(one, other))
+    return math.sqrt(sum(float(part @ part) for part in apart))
+
+
+def _blocks(one: NDArray[Any], other: NDArray[Any]) -> Iterator[tuple[Floats, Floats]]:
+    for start in range(0, len(one), BLOCK):
+        part = slice(start, start + BLOCK)
+        yield one[part].astype(np.float64), other[part].astype(np.float64)
 
 
 def orthonormal(vectors: Sequence[Floats], *, what: str) -> Floats:

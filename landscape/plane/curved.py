@@ -58,12 +58,13 @@ def hessian(
     >>> np.abs(plane.directions).round(3).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    place = find_weights(trajectory, at)
-    matrix = _at(problem, place, device, memory)
+    matrix = _at(problem, find_weights(trajectory, at), device, memory)
     found = top(matrix.block, 2, tolerance=TOLERANCE, seed=seed, memory=matrix.of_vectors)
     labels = tuple(
         f"Hessian eigenvector {k}, λ = {value:.3g}" for k, value in enumerate(found.values, start=1)
     )
+    # Read again: while products are taken there is no vector more in memory than they need.
+    place = find_weights(trajectory, at)
     return _plane("hessian", place, matrix.embedded(found.vectors), labels, seed)
 
 

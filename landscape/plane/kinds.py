@@ -93,6 +93,8 @@ class PlaneKind:
     """Whether extent ``auto`` fits each axis to the path by itself."""
     by_loss: bool = False
     """Whether it goes through weights of the lowest or the highest loss, of all that can be had."""
+    products: int = 0
+    """Hessian-vector products that making it takes, about."""
     since: Callable[[Trajectory], int] = lambda trajectory: 0
     """From which step on extent ``auto`` shows the path."""
     origin: Callable[[Given], Where] = lambda given: given.at
@@ -148,11 +150,13 @@ KINDS: Mapping[str, PlaneKind] = {
         lambda given: _curved(hessian, given),
         takes=_takes("at", "seed"),
         subject="origin",
+        products=50,
     ),
     "gradient": PlaneKind(
         lambda given: _curved(gradient, given),
         takes=_takes("at", "seed"),
         subject="origin",
+        products=50,
     ),
     "line": PlaneKind(
         lambda given: _drawn(line, given),
@@ -189,6 +193,7 @@ KINDS: Mapping[str, PlaneKind] = {
         help="where the run slowly went, and the sharpest direction",
         subject="path",
         each=True,
+        products=slices.PRODUCTS,
         since=window,
     ),
     "sharpest": PlaneKind(
@@ -198,6 +203,7 @@ KINDS: Mapping[str, PlaneKind] = {
         takes=RANDOM | _takes("at"),
         help="a random direction and the sharpest one",
         subject="origin",
+        products=slices.PRODUCTS,
     ),
     "valley": PlaneKind(
         lambda given: _no_plane(),

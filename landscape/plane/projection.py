@@ -101,8 +101,8 @@ def _parts(directions: NDArray[Any]) -> Iterator[tuple[slice, Floats]]:
 def project(trajectory: Trajectory, plane: Plane) -> Projection:
     """Project all recorded rows; reads the weights some rows at a time (64 MB, or one row).
 
-    Memory beside these: a quarter of a million columns in float64, and a vector of P numbers where
-    not all rows are read together.
+    Memory beside these: a quarter of a million columns in float64, and up to four million weights a
+    vector of them where not all rows are read together; rows of more are read twice.
 
     By least squares, whatever the angle between the directions: the point of the plane that is
     nearest to the weights.
@@ -121,8 +121,8 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
     size = len(plane.origin)
     rows = max(1, CHUNK_BYTES // (8 * size))
     parts, distances = [], []
-    together = rows >= len(trajectory.step)
-    total = np.zeros(0 if together else size)
+    together, single = rows >= len(trajectory.step), rows == 1
+    total = np.zeros(0 if together or single else size)
     squares = whole = 0.0
     for start in range(0, len(trajectory.step), rows):
         displacements = _displacements(trajectory.weights(slice(start, start + rows)), plane.origin)
@@ -137,13 +137,17 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
             here = finite.sum(0)
             if together:
                 whole += float(here @ here)
-            else:
+            elif not single:
                 total[part] += here
             squares += float(np.einsum("tp,tp->", finite, finite))
     xy = np.concatenate(parts)
     measured = xy[np.isfinite(xy).all(1)]
+    if not together:
+        whole = (
+            _of_sum(trajectory, plane.origin, np.isfinite(xy).all(1)) if single else total @ total
+        )
     # Variance about the mean: it doesn't depend on where the plane's origin lies.
-    variance = squares - (whole if together else float(total @ total)) / len(measured)
+    variance = squares - float(whole) / len(measured)
     centred = measured - measured.mean(0)
     inside = float(np.einsum("td,de,te->", centred, _gram(plane.directions), centred))
     share = inside / variance if variance > 0 else float("nan")
@@ -157,6 +161,21 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
         walk=random_walk.share(steps, len(plane.directions)),
         arc=random_walk.arc(steps, xy[cadence]),
     )
+
+
+def _of_sum(
+    trajectory: Trajectory, origin: NDArray[np.float32], finite: NDArray[np.bool_]
+) -> float:
+    """|Σ (w - origin)|² over some rows, read some columns at a time."""
+    found, most = 0.0, max(1, CHUNK_BYTES // (8 * len(finite)))
+    for start in range(0, trajectory.size, most):
+        part = slice(start, start + most)
+        total = np.zeros(len(origin[part]))
+        for row, used in zip(trajectory.weights(slice(None), part), finite, strict=True):
+            if used:
+                total += np.subtract(row, origin[part], dtype=np.float64)
+        found += float(total @ total)
+    return found
 
 
 def _displacements(

@@ -235,12 +235,18 @@ class Tied:
     apart: tuple[tuple[nn.Parameter, slice], ...] = field(default=())
     """Those of another dtype, or complex: `settle` brings them to where the vector is."""
 
-    def move(self, weights: Tensor | NDArray[Any]) -> None:
-        """Go to some weights (P,)."""
-        if not isinstance(weights, Tensor):
-            weights = torch.from_numpy(np.asarray(weights))
+    def move(self, weights: Tensor | NDArray[Any] | Iterator[NDArray[Any]]) -> None:
+        """Go to some weights (P,), or to those that pieces make in their order."""
         with torch.no_grad():
-            self.vector.copy_(weights)
+            if isinstance(weights, Iterator):
+                start = 0
+                for piece in weights:
+                    part = slice(start, start := start + len(piece))
+                    self.vector[part].copy_(torch.from_numpy(piece))
+            elif isinstance(weights, Tensor):
+                self.vector.copy_(weights)
+            else:
+                self.vector.copy_(torch.from_numpy(np.asarray(weights)))
         self.settle()
 
     def settle(self) -> None:
@@ -283,13 +289,16 @@ def tied(
     Raises:
         LandscapeError: the model can't be copied.
     """
-    twin = copied(model)
+    own = (layout or Layout.of(model)).tensors(model)
+    vector, views = _as_views(own, device, dtype)
+    twin = copied(model, views)
     twin.to(device)
     if dtype is not None:
         _convert(twin, dtype)
     layout = layout or Layout.of(twin)
     tensors = layout.tensors(twin)
-    vector = joined(tensors, dtype_of(tensors)).to(device)
+    if vector is None:
+        vector = joined(tensors, dtype_of(tensors)).to(device)
     apart = []
     for parameter, place in zip(tensors, layout.parameters, strict=True):
         if parameter.dtype == vector.dtype:
@@ -301,14 +310,42 @@ def tied(
     return Tied(twin, vector, layout, tensors, tuple(apart))
 
 
-def copied(model: nn.Module) -> nn.Module:
-    """A copy of a model, its tensors included.
+def _as_views(
+    tensors: Sequence[nn.Parameter], device: torch.device | str, dtype: torch.dtype | None
+) -> tuple[Tensor | None, dict[int, nn.Parameter]]:
+    """Parameters' numbers as one vector, and the views of it that a copy is to have in their place.
+
+    By their identity. None where the copy's tensors can't be made so: they are put together after
+    it is there, which takes the vector twice for a moment.
+    """
+    to = dtype_of(tensors) if dtype is None else dtype
+    plain = all(
+        type(one) is nn.Parameter
+        and one.device == torch.device(device)
+        and one.is_floating_point()
+        and (dtype is not None or one.dtype == to)
+        for one in tensors
+    )
+    if not plain or not tensors:
+        return None, {}
+    vector = torch.empty(sum(one.numel() for one in tensors), dtype=to, device=device)
+    parts = torch.split(vector, [one.numel() for one in tensors])
+    for one, part in zip(tensors, parts, strict=True):
+        part.copy_(one.detach().reshape(-1))
+    return vector, {
+        id(one): nn.Parameter(part.view(one.shape), one.requires_grad)
+        for one, part in zip(tensors, parts, strict=True)
+    }
+
+
+def copied(model: nn.Module, instead: Mapping[int, Any] | None = None) -> nn.Module:
+    """A copy of a model, its tensors included; ``instead`` of some, by identity, has others.
 
     Raises:
         LandscapeError: it holds what can't be copied.
     """
+    computed: dict[int, Any] = dict(instead or {})
     # What the older weight_norm keeps beside g and v is computed anew by each forward pass.
-    computed: dict[int, Any] = {}
     for module in model.modules():
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, WeightNorm) and isinstance(

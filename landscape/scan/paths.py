@@ -127,8 +127,9 @@ def _true_loss(track: Track, row: int, evaluator: PointEvaluator) -> float:
         return recorded + (evaluator.penalty_of(trajectory.row_weights(row)) if decay else 0.0)
     key = (track.run_id, int(trajectory.step[row]), not as_recorded)
     if key not in track.known:
-        weights, buffers = trajectory.row_weights(row), trajectory.buffers(row)
-        track.known[key] = evaluator.train_loss_of(weights, buffers)
+        decays = evaluator.decay is not None
+        weights = trajectory.row_weights(row) if decays else trajectory.pieces(row)
+        track.known[key] = evaluator.train_loss_of(weights, trajectory.buffers(row))
     return track.known[key]
 
 
@@ -152,7 +153,7 @@ def evaluated(
     for row in rows:
         key = (run.id, int(trajectory.step[row]), False)
         if key not in known:
-            moved.move(trajectory.row_weights(row))
+            moved.move(trajectory.pieces(row))
             load_buffers(moved.model, trajectory.buffers(row))
             known[key] = float(evaluator.on_train(moved.model).loss)
         losses[row] = known[key]

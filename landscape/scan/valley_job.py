@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from landscape.curvature.critical import critical
 from landscape.curvature.hessian import Hessian
 from landscape.curvature.searches import Search, together
 from landscape.plane import slices
+from landscape.plane.basis import distance, product
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.problem import Problem
 from landscape.scan import crossings, subset
@@ -49,7 +50,8 @@ evaluating, in float64; one at least."""
 class Sought:
     """What is looked for along one direction."""
 
-    direction: Weights
+    direction: Callable[[], Weights]
+    """Makes it: of long ones no more are in memory than are evaluated together."""
     searches: Mapping[float, Search]
     """By the coordinate that a search's ray has at 1."""
 
@@ -288,15 +290,15 @@ class ValleyJob:
             found = slices.sharpest(self._hessian, before, seed=valley.seed)
             direction = found.direction
             there.overlap[number], there.curvature[number] = found.overlap, found.curvature
-        exact = direction.astype(np.float64)
-        there.length[number] = np.linalg.norm(exact)
+        there.length[number] = math.sqrt(product(direction, direction))
         if before is not None:
-            length = np.linalg.norm(before.astype(np.float64))
-            there.turned[number - 1] = np.linalg.norm(exact - before) / length
+            length = math.sqrt(product(before, before))
+            there.turned[number - 1] = distance(direction, before) / length
         movement = self._movement(number)
-        moved = float(np.linalg.norm(movement.astype(np.float64)))
+        moved = math.sqrt(product(movement, movement))
         if moved > 0:
-            there.cosine[number] = float(exact @ movement) / (moved * there.length[number])
+            along = product(direction, movement)
+            there.cosine[number] = along / (moved * there.length[number])
         tracked = direction if valley.across == "sharpest" else valley.tracked
         return replace(valley, tracked=tracked, begun=number + 1)
 
@@ -376,42 +378,46 @@ class ValleyJob:
 
         Yields how many losses were computed since.
         """
-        direction = self._direction(valley, number)
-        sought = self._sought(valley, number, direction)
+        sought = self._sought(valley, number)
         room = sizes.most(self.evaluation.memory) // SIDE_BY_SIDE
-        at_once = max(1, room // (8 * len(direction)))
+        at_once = max(1, room // (8 * self.trajectory.size))
         shares: list[float] = []
-        for start in range(0, len(sought), at_once):
-            some = sought[start : start + at_once]
-            directions = np.stack([one.direction for one in some])
-            engine = self._engine(self._plane(self._rows[number], directions), valley)
+        # From the last, the slope: the others are drawn when they are needed.
+        for start in reversed(range(0, len(sought), at_once)):
+            some = sought[start:]
+            del sought[start:]
             ends = [
                 end * axis
                 for axis, one in zip(np.eye(len(some)), some, strict=True)
                 for end in one.searches
             ]
             searches = [search for one in some for search in one.searches.values()]
-            shares += yield from together(engine.train_losses_at, np.stack(ends), searches)
+            directions = np.stack([one.direction() for one in some])
+            del some
+            engine = self._engine(self._plane(self._rows[number], directions), valley)
+            found = yield from together(engine.train_losses_at, np.stack(ends), searches)
+            shares = found + shares
             engine.release()
+            del directions, engine
         *sides, step = shares
         reach = np.abs(np.array([valley.y[-1], valley.y[0]]))
         # Where the row's own loss isn't finite there is nothing that could rise.
-        found = np.where(np.isnan(sides), np.inf, sides).reshape(-1, 2)
+        walls = np.where(np.isnan(sides), np.inf, sides).reshape(-1, 2)
         valley.critical_step[number] = step
-        valley.walls[number] = found * reach
+        valley.walls[number] = walls * reach
 
-    def _sought(self, valley: Valley, number: int, direction: Weights) -> list[Sought]:
+    def _sought(self, valley: Valley, number: int) -> list[Sought]:
         """Both walls along each direction, then the critical step down the full gradient."""
         row, ends = self._rows[number], valley.y[[-1, 0]].tolist()
         self._move(row)
         _, slope = self._hessian.gradient()
         if not np.isfinite(slope).all():
-            slope = np.zeros_like(slope)
-        directions = [direction]
-        directions += [self._random(row, draw) for draw in range(1, valley.walls.shape[1])]
+            slope[:] = 0
+        directions = [partial(self._direction, valley, number)]
+        directions += [partial(self._random, row, n) for n in range(1, valley.walls.shape[1])]
         walls = []
         for draw, one in enumerate(directions):
-            fall = float(slope @ one.astype(np.float64))
+            fall = product(slope, one())
             nears = self._nears(valley, number, draw)
             known = (
                 self._known(valley, number) if draw == 0 else (crossings.NOTHING, crossings.NOTHING)
@@ -422,11 +428,13 @@ class ValleyJob:
             }
             walls.append(Sought(one, searches))
         norm = float(slope @ slope)
+        down, guess = slope.astype(np.float32), math.nan
         if 0 < norm < math.inf:
-            down, guess = np.asarray(-slope, np.float32), self._guess(valley, number)
+            np.negative(down, out=down)
+            guess = self._guess(valley, number)
         else:  # without a slope nothing is looked for
-            down, guess = np.zeros_like(direction), math.nan
-        return [*walls, Sought(down, {1.0: critical(guess, -norm)})]
+            down[:] = 0
+        return [*walls, Sought(lambda: down, {1.0: critical(guess, -norm)})]
 
     def _known(self, valley: Valley, number: int) -> tuple[Floats, Floats]:
         """The coordinates of a slice at which the loss over all samples is measured, with it."""
@@ -505,7 +513,8 @@ class ValleyJob:
         """From a slice's weights to the next one's; of the last from the one before."""
         first = min(number, len(self._rows) - 2)
         here, there = (self.trajectory.row_weights(self._rows[k]) for k in (first, first + 1))
-        return there - here
+        there -= here
+        return there
 
     def _move(self, row: int) -> None:
         self._hessian.move(self.trajectory.row_weights(row), self.trajectory.buffers(row))

@@ -39,14 +39,16 @@ def measure(
     rows = np.flatnonzero(trajectory.kind & CADENCE) if rows is None else rows
     chosen = _thinned(rows, most)
     reference = trajectory.row("final")
-    base = trajectory.row_weights(reference).astype(np.float64)
+    base, length = trajectory.row_weights(reference), 0.0
     gram = np.zeros((len(chosen), len(chosen)))
     onto = np.zeros(len(chosen))
     coordinates = None if subspace is None else np.zeros((len(chosen), len(subspace)))
     for columns in columns_of(trajectory):
         block = differences(trajectory, chosen, reference, columns)
         gram += block @ block.T
-        onto += block @ base[columns]
+        own = base[columns].astype(np.float64)
+        onto += block @ own
+        length += float(own @ own)
         if coordinates is not None and subspace is not None:
             coordinates += block @ subspace[:, columns].T
     finite = np.isfinite(np.diag(gram))
@@ -59,7 +61,7 @@ def measure(
     return Distances(
         trajectory.step[chosen[finite]],
         _squared(gram),
-        np.sqrt(np.maximum(base @ base + 2 * onto + np.diag(gram), 0)),
+        np.sqrt(np.maximum(length + 2 * onto + np.diag(gram), 0)),
         None if coordinates is None else coordinates[finite],
         of=len(rows) if len(rows) > len(chosen) else 0,
     )

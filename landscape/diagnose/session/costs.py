@@ -36,7 +36,7 @@ def product(context: Context) -> float:
     """Seconds of a Hessian-vector product a sample, timed on a few samples."""
     few = min(TIMED, context.subject.samples)
     hessian = sampled(context.subject.problem, few, memory=context.memory)
-    vector = np.ones(hessian.size)
+    vector = np.ones(hessian.size, np.float32)
     for _ in range(WARM):
         hessian @ vector
     took = []

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from landscape.diagnose.symmetry.groups import (
     Group,
+    Permutations,
     Symmetry,
     UnitPlace,
-    apply,
+    permuted,
     split,
-    unit_vectors,
+    unit_parts,
 )
 from landscape.diagnose.symmetry.matching import match
 from landscape.diagnose.symmetry.symmetry import find
@@ -23,7 +24,10 @@ from landscape.problem.problem import Problem
 from landscape.store.measured.weights import Copies, Nearest, Typical
 from landscape.store.scans.records import Floats
 
-SAMPLES = 64
+SAMPLES, FEWEST = 64, 8
+"""Random copies, and how many of them there are of weights however many;"""
+MOVED = 2**28
+"""so many numbers are put into another order for all of them together."""
 CANDIDATES = 32
 """Pairs whose distance is computed where the formula for one only estimates it."""
 
@@ -54,6 +58,8 @@ def measure(
     found = find(problem) if symmetry is None else symmetry
     values = np.asarray(weights, np.float64)
     other = None if twin is None else np.asarray(twin, np.float64)
+    # Of many weights each copy's distance is nearer to the mean.
+    copies = min(samples, max(FEWEST, MOVED // max(1, len(values))))
     by_layer = {group.name: nearest(found, group, values) for group in found.groups}
     matched = None
     if other is not None and found.groups:
@@ -64,11 +70,11 @@ def measure(
         nearest=min((one.distance for one in by_layer.values()), default=None),
         by_layer=by_layer,
         nearest_is_exact=len(found.groups) == 1 and not found.groups[0].twice,
-        typical=typical(found, values, samples=samples, seed=seed) if found.groups else None,
+        typical=typical(found, values, samples=copies, seed=seed) if found.groups else None,
         by_layer_typical={
             group.name: expected(Symmetry((group,), found.layout), values) for group in found.groups
         },
-        hidden_norm=math.sqrt(2) * float(np.linalg.norm(np.concatenate(hidden))) if hidden else 0.0,
+        hidden_norm=math.sqrt(2 * sum(float(one @ one) for one in hidden)),
         twin=None if other is None else float(np.linalg.norm(values - other)),
         twin_matched=matched,
         groups={group.name: group.size for group in found.groups},
@@ -84,17 +90,23 @@ def nearest(symmetry: Symmetry, group: Group, weights: Floats) -> Nearest:
     No other permutation of the group moves less: ‖w − πw‖² is the sum of ‖θ_i − θ_π(i)‖² over the
     units that it moves, at least two.
     """
-    vectors = unit_vectors(group, symmetry, weights)
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    gram = squares[:, None] + squares - 2 * vectors @ vectors.T
+    gram = np.zeros((group.size, group.size))
+    for vectors in unit_parts(group, symmetry, weights):
+        gram += vectors @ vectors.T
+    squares = np.diag(gram)
+    apart = squares[:, None] + squares - 2 * gram
     first, second = np.triu_indices(group.size, 1)
-    ranked = np.argsort(gram[first, second], kind="stable")[:CANDIDATES]
-    pairs = [(int(first[k]), int(second[k])) for k in ranked]
+    ranked = np.argsort(apart[first, second], kind="stable")[:CANDIDATES]
+    one, other = first[ranked], second[ranked]
+    pairs = list(zip(one.tolist(), other.tolist(), strict=True))
     # Anew for the likeliest: in the Gram matrix close units cancel.
     if group.twice:
         distances = [_exchanged(symmetry, group, weights, pair) for pair in pairs]
     else:
-        distances = [float(np.linalg.norm(vectors[i] - vectors[j])) * 2**0.5 for i, j in pairs]
+        exact = np.zeros(len(pairs))
+        for vectors in unit_parts(group, symmetry, weights):
+            exact += ((vectors[one] - vectors[other]) ** 2).sum(1)
+        distances = np.sqrt(2 * exact).tolist()
     best = int(np.argmin(distances))
     return Nearest(pairs[best], distances[best])
 
@@ -102,10 +114,7 @@ def nearest(symmetry: Symmetry, group: Group, weights: Floats) -> Nearest:
 def typical(symmetry: Symmetry, weights: Floats, *, samples: int, seed: int) -> Typical:
     """How far copies with all groups in random order lie."""
     generator = np.random.default_rng(seed)
-    distances = [
-        float(np.linalg.norm(weights - apply(symmetry, symmetry.draw(generator), weights)))
-        for _ in range(samples)
-    ]
+    distances = [_apart(symmetry, symmetry.draw(generator), weights) for _ in range(samples)]
     return Typical(
         float(np.mean(distances)),
         float(np.std(distances, ddof=1)) if samples > 1 else math.nan,
@@ -123,12 +132,14 @@ def expected(symmetry: Symmetry, weights: Floats) -> float | None:
     """
     if any(group.twice for group in symmetry.groups):
         return None
-    tensors = split(symmetry.layout, weights)
-    averages = dict(tensors)
-    for group in symmetry.groups:
-        for place in group.places:
-            averages[place.tensor] = _averaged(averages[place.tensor], place, group.size)
-    total = sum(float(np.sum((tensors[name] - averages[name]) ** 2)) for name in tensors)
+    total = 0.0
+    for name, tensor in split(symmetry.layout, weights).items():
+        average = tensor
+        for group in symmetry.groups:
+            for place in group.places:
+                if place.tensor == name:
+                    average = _averaged(average, place, group.size)
+        total += float(np.sum((tensor - average) ** 2))
     return math.sqrt(2 * total)
 
 
@@ -145,7 +156,15 @@ def _averaged(tensor: Floats, place: UnitPlace, count: int) -> Floats:
 def _exchanged(symmetry: Symmetry, group: Group, weights: Floats, pair: tuple[int, int]) -> float:
     units = np.arange(group.size)
     units[list(pair)] = units[list(reversed(pair))]
-    return float(np.linalg.norm(weights - apply(symmetry, {group.name: units}, weights)))
+    return _apart(symmetry, {group.name: units}, weights)
+
+
+def _apart(symmetry: Symmetry, permutations: Permutations, weights: Floats) -> float:
+    """How far a copy lies, tensor by tensor."""
+    found = permuted(symmetry, permutations, weights)
+    return math.sqrt(
+        sum(float(((weights[place] - numbers) ** 2).sum()) for place, numbers in found)
+    )
 
 
 def _caveats(symmetry: Symmetry, by_layer: Mapping[str, Nearest], has_twin: bool) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -80,16 +80,24 @@ class Symmetry:
 
 def apply(symmetry: Symmetry, permutations: Permutations, weights: NDArray[Any]) -> NDArray[Any]:
     """Weights (P,) with their units permuted; the network does what it did."""
-    return weights[order(symmetry, permutations)]
+    found = np.empty_like(weights)
+    for place, numbers in permuted(symmetry, permutations, weights):
+        found[place] = numbers
+    return found
 
 
-def order(symmetry: Symmetry, permutations: Permutations) -> Indices:
-    """(P,) where each of the permuted weights comes from: ``weights[order]``."""
-    tensors = split(symmetry.layout, np.arange(symmetry.layout.size))
-    for group in symmetry.groups:
-        if group.name in permutations:
-            permute(tensors, group.places, group.size, permutations[group.name])
-    return np.concatenate([tensor.reshape(-1) for tensor in tensors.values()])
+def permuted(
+    symmetry: Symmetry, permutations: Permutations, weights: NDArray[Any]
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Where each tensor is in weights (P,), and its numbers with the units permuted."""
+    for parameter in symmetry.layout.parameters:
+        name = parameter.name
+        tensors = {name: weights[parameter.slice].reshape(parameter.shape)}
+        for group in symmetry.groups:
+            if group.name in permutations:
+                places = [place for place in group.places if place.tensor == name]
+                permute(tensors, places, group.size, permutations[group.name])
+        yield parameter.slice, tensors[name].reshape(-1)
 
 
 def split(layout: Layout, weights: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -132,9 +140,16 @@ def positions(place: UnitPlace, units: Indices) -> Indices:
 
 def unit_vectors(group: Group, symmetry: Symmetry, weights: NDArray[Any]) -> NDArray[np.float64]:
     """(size, n): row i holds all weights of unit i, in and out."""
-    tensors = split(symmetry.layout, np.asarray(weights, np.float64))
-    parts = [units(tensors[place.tensor], place, group.size) for place in group.places]
-    return np.concatenate(parts, axis=1)
+    return np.concatenate(list(unit_parts(group, symmetry, weights)), axis=1)
+
+
+def unit_parts(
+    group: Group, symmetry: Symmetry, weights: NDArray[Any]
+) -> Iterator[NDArray[np.float64]]:
+    """The columns of `unit_vectors`, those of one place after those of another."""
+    tensors = split(symmetry.layout, weights)
+    for place in group.places:
+        yield units(np.asarray(tensors[place.tensor], np.float64), place, group.size)
 
 
 def units(tensor: NDArray[Any], place: UnitPlace, count: int) -> NDArray[Any]:

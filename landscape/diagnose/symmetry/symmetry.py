@@ -14,7 +14,13 @@ from torch import Tensor
 
 from landscape.diagnose.symmetry.axes import Atom, length
 from landscape.diagnose.symmetry.calls import Axes
-from landscape.diagnose.symmetry.groups import Group, Symmetry, UnitPlace, apply, apply_to_buffers
+from landscape.diagnose.symmetry.groups import (
+    Group,
+    Symmetry,
+    UnitPlace,
+    apply_to_buffers,
+    permuted,
+)
 from landscape.diagnose.symmetry.tracing import Untraceable, trace
 from landscape.problem import samples
 from landscape.problem.batchnorm import recompute
@@ -79,28 +85,29 @@ def check(problem: Problem, symmetry: Symmetry, *, seed: int = 0) -> float:
     copy = tied(problem.model, "cpu", torch.float64, layout=symmetry.layout)
     model = copy.model
     generator = np.random.default_rng(seed)
-    weights = _shaken(copy.vector.numpy().copy(), symmetry.layout, generator)
+    # Its own memory: what is written there moves the model.
+    weights = copy.vector.numpy()
+    _shake(weights, symmetry.layout, generator)
+    copy.settle()
     permutations = symmetry.draw(generator)
     inputs = _inputs(problem, CHECKED)
     assert inputs is not None  # `find` traced it with some
     given = inputs.double() if inputs.is_floating_point() else inputs
     # Of the weights' own activations: with others, ReLUs may let nothing through to compare.
-    copy.move(weights)
     recompute(model, Samples((given, torch.zeros(len(given)))))
     statistics = buffers(model)
 
-    def outputs(values: NDArray[Any], own: Buffers) -> Tensor:
+    def outputs(own: Buffers) -> Tensor:
         with torch.no_grad(), evaluating(model):
-            copy.move(values)
             load_buffers(model, own)
             found: Tensor = model(given)
             return found.double()
 
-    before = outputs(weights, statistics)
-    after = outputs(
-        apply(symmetry, permutations, weights),
-        apply_to_buffers(symmetry, permutations, statistics),
-    )
+    before = outputs(statistics)
+    for place, numbers in permuted(symmetry, permutations, weights):
+        weights[place] = numbers
+    copy.settle()
+    after = outputs(apply_to_buffers(symmetry, permutations, statistics))
     scale = float(before.abs().max()) or 1.0
     return float((after - before).abs().max()) / scale
 
@@ -152,10 +159,9 @@ def _inputs(problem: Problem, count: int) -> Tensor | None:
     return content[0]
 
 
-def _shaken(weights: NDArray[Any], layout: Layout, generator: np.random.Generator) -> NDArray[Any]:
-    """Away from zeros and ones, by a tenth of each tensor's typical weight."""
-    noise = generator.standard_normal(len(weights))
+def _shake(weights: NDArray[Any], layout: Layout, generator: np.random.Generator) -> None:
+    """Move weights away from zeros and ones, by a tenth of each tensor's typical weight."""
     for parameter in layout.parameters:
-        typical = float(np.sqrt(np.mean(weights[parameter.slice] ** 2))) or 1.0
-        noise[parameter.slice] *= 0.1 * typical
-    return weights + noise
+        own = weights[parameter.slice]
+        typical = float(np.sqrt(np.mean(own**2))) or 1.0
+        own += 0.1 * typical * generator.standard_normal(len(own))

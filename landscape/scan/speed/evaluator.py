@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -236,16 +235,18 @@ class PointEvaluator:
         found = self.data.on_train(self.model).loss
         return found if self.decay is None else found + float(self.decay.at(xy[None])[0])
 
-    def train_loss_of(self, weights: Weights, buffers: Buffers) -> float:
+    def train_loss_of(self, weights: Weights | Iterator[Weights], buffers: Buffers) -> float:
         """The training loss at any weights (P,), in the plane's BatchNorm mode.
 
-        ``saved`` and ``interpolate`` mean the weights' own statistics here.
+        ``saved`` and ``interpolate`` mean the weights' own statistics here. Without weight decay
+        they may come in pieces.
         """
         self.set(weights, buffers)
         try:
             if self._recompute:
                 recompute(self.model, self.data.train, self.objective)
-            return self.data.on_train(self.model).loss + self.penalty_of(weights)
+            found = self.data.on_train(self.model).loss
+            return found if isinstance(weights, Iterator) else found + self.penalty_of(weights)
         finally:  # the plane's points need their own
             load_buffers(self.model, self._buffers)
 
@@ -254,7 +255,7 @@ class PointEvaluator:
         """Whether a trajectory's recorded loss is what `train_loss_of` would give."""
         return not self._recompute
 
-    def set(self, weights: Weights, buffers: Mapping[str, NDArray[Any]]) -> None:
+    def set(self, weights: Weights | Iterator[Weights], buffers: Buffers) -> None:
         """Put the model at some weights with their buffers."""
         self.tied.move(weights)
         load_buffers(self.model, buffers)

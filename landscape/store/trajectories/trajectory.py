@@ -35,6 +35,8 @@ from landscape.store.vetting.shapes import parsed
 
 FORMAT = "landscape-trajectory"
 VERSION = 1
+PIECE = 2**22
+"""So many weights of a long row are read at a time."""
 CADENCE, DENSE, FLIGHT, EVENT = 1, 2, 4, 8
 """Bits of ``kind``: why a row was recorded."""
 OPTIMIZER = "optimizer"
@@ -174,6 +176,12 @@ class Trajectory:
         weights: NDArray[np.float32] = self.weights(slice(row, row + 1))[0]
         return weights
 
+    def pieces(self, row: int) -> Iterator[NDArray[np.float32]]:
+        """One row's weights of the recorded parameters in order, a few megabytes at a time."""
+        size = sum(int(np.prod(one["shape"])) for one in self.recorded or self.parameters)
+        for start in range(0, size, PIECE):
+            yield self.part(slice(row, row + 1), slice(start, start + PIECE))[0]
+
     def buffers(self, row: int) -> dict[str, NDArray[Any]]:
         """One row's buffers by name, those that never change among them."""
 
@@ -280,7 +288,7 @@ class Trajectory:
 
     def _last_finite(self) -> int:
         for row in range(len(self.step) - 1, -1, -1):
-            if np.isfinite(self.part(slice(row, row + 1))).all():
+            if all(np.isfinite(piece).all() for piece in self.pieces(row)):
                 return row
         raise LandscapeError(
             f"{self.path} must hold finite weights, all {len(self.step)} rows aren't"
