@@ -55,8 +55,12 @@ def test_numpy_leaves_the_processor_to_torch():
 
 
 def test_threads_are_as_before_after_an_error_too():
-    before = torch.get_num_threads()
-    with pytest.raises(ZeroDivisionError), tuning.threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise ZeroDivisionError
-    assert torch.get_num_threads() == before
+    def fails() -> None:
+        with tuning.threads(before + 1):
+            seen.append(torch.get_num_threads())
+            raise ZeroDivisionError
+
+    before, seen = torch.get_num_threads(), []
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert [*seen, torch.get_num_threads()] == [before + 1, before]
