@@ -402,7 +402,8 @@ def _second(
 
 def _check_graph(slopes: Sequence[GradientEdge]) -> None:
     """Refuse functions marked ``once_differentiable``, whose part PyTorch would leave out."""
-    seen, waiting = set(), [slope.node for slope in slopes]
+    seen: set[Any] = set()
+    waiting: list[Any] = [slope.node for slope in slopes]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:

@@ -87,8 +87,9 @@ def differences(
 ) -> Floats:
     """Some columns of w_row - w_reference in float64, (rows, columns); infinities become NaN."""
     block = trajectory.weights(slice(None), columns)
-    found: Floats = block[rows].astype(np.float64)
-    found -= block[reference]
+    found: Floats = np.empty((len(rows), block.shape[1]))
+    for row, into in zip(rows, found, strict=True):
+        np.subtract(block[row], block[reference], out=into, dtype=np.float64)
     del block
     # Products of infinities would warn; either way the row drops out.
     found[np.isinf(found)] = np.nan

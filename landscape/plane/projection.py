@@ -142,12 +142,12 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
             squares += float(np.einsum("tp,tp->", finite, finite))
     xy = np.concatenate(parts)
     measured = xy[np.isfinite(xy).all(1)]
-    if not together:
-        whole = (
-            _of_sum(trajectory, plane.origin, np.isfinite(xy).all(1)) if single else total @ total
-        )
+    if single and not together:
+        whole = _of_sum(trajectory, plane.origin, np.isfinite(np.concatenate(distances)))
+    elif not together:
+        whole = float(total @ total)
     # Variance about the mean: it doesn't depend on where the plane's origin lies.
-    variance = squares - float(whole) / len(measured)
+    variance = squares - whole / len(measured)
     centred = measured - measured.mean(0)
     inside = float(np.einsum("td,de,te->", centred, _gram(plane.directions), centred))
     share = inside / variance if variance > 0 else float("nan")

@@ -212,3 +212,13 @@ def test_what_cannot_be(landscape, run, options, message):
     assert result.code == 1
     assert result.err == f"landscape: error: {message.format(count=count)}\n"
     assert not (run / "scans" / "random-final-0.h5").exists()
+
+
+def test_what_directions_of_curvature_take_is_said_before(landscape, run, monkeypatch):
+    monkeypatch.setattr("landscape_cli.scan.MOMENT", 0.0)
+    said = landscape("scan", run, "--plane", "hessian", "--size", 5, "--no-figures").err
+    [line, *_] = said.splitlines()
+    assert line.startswith("hessian: directions by some 50 Hessian-vector products, about ")
+    assert line.endswith(" before the first point")
+    quiet = landscape("scan", run, "--plane", "random", "--size", 5, "--no-figures").err
+    assert "products" not in quiet

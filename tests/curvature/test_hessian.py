@@ -314,3 +314,17 @@ def test_attention_has_curvature():
         slopes.append(matrix.gradient()[1])
     matrix.move(start)
     np.testing.assert_allclose((slopes[0] - slopes[1]) / 2e-5, matrix @ v, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_sums_in_float32_become_float64_where_they_are(monkeypatch, block):
+    monkeypatch.setattr("landscape.curvature.hessian.BLOCK", block)
+    problem, vector = small(), np.random.default_rng(0).standard_normal(57)
+    narrow, wide = (Hessian(problem, dtype=dtype) for dtype in (None, torch.float64))
+    for found, expected in (
+        (narrow @ vector, wide @ vector),
+        (narrow.gradient()[1], wide.gradient()[1]),
+    ):
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, found.astype(np.float32))  # each is a float32
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)

@@ -309,3 +309,22 @@ def test_a_pattern_that_matches_nothing_is_refused(net):
         "a pattern of parameters to scan must match a name, got head.*; the names are "
         "conv.weight, bn.weight, bn.bias, linear.weight, linear.bias"
     )
+
+
+def test_weights_that_come_in_pieces(net):
+    made = tied(net, "cpu")
+    weights = np.arange(len(made.vector), dtype=np.float32)
+    made.move(iter([weights[:3], weights[3:10], weights[10:]]))
+    np.testing.assert_array_equal(flat(made.model).numpy(), weights)
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float64])
+def test_a_copys_parameters_are_views_of_another_memory(net, dtype):
+    made = tied(net, "cpu", dtype)
+    own = {tensor.data_ptr() for tensor in net.parameters()}
+    memory = made.vector.untyped_storage().data_ptr()
+    for copy in made.parameters:
+        assert copy.untyped_storage().data_ptr() == memory
+        assert copy.data_ptr() not in own
+    assert made.vector.dtype == (torch.float32 if dtype is None else dtype)
+    np.testing.assert_array_equal(made.vector.numpy(), flat(net).numpy())

@@ -154,3 +154,12 @@ def test_a_model_without_symmetry_says_so():
     assert measured.twin == pytest.approx(math.sqrt(len(weights)))
     assert measured.reason.startswith("the model's operations can't be traced")
     assert measured.caveats == (f"no distances to permuted copies: {measured.reason}",)
+
+
+def test_fewer_random_copies_of_many_weights(monkeypatch):
+    problem, found, weights = network(2, 6)
+    many = copies.measure(problem, weights, symmetry=found).typical
+    monkeypatch.setattr(copies, "MOVED", 20 * len(weights))
+    few = copies.measure(problem, weights, symmetry=found).typical
+    assert (many.samples, few.samples) == (64, 20)
+    assert few.mean == pytest.approx(few.root_mean_square, rel=0.2)
