@@ -184,7 +184,7 @@ KINDS: dict[str, FigureKind] = {
         "a valley's slices in 3D, side by side",
         takes=(*PAGE, "cmap", "log", "cap", "path", "camera", "renderer"),
         solid=True,
-        reading=readings.SLATS,
+        reading=readings.of_slats,
     ),
     "map": FigureKind(
         "planes",

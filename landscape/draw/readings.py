@@ -134,6 +134,16 @@ def of_film(scan: Scan, _: Drawn) -> str:
     return f"{text} The path grows as it trains." if scan.paths else text
 
 
+def of_slats(_: Valley, drawn: Drawn) -> str:
+    """Of a valley's slices in three dimensions."""
+    cut = " and cut at its end" if "beyond" in drawn else ""
+    return listed(
+        drawn,
+        f"height and colours: the loss, on the bar's scale{cut}",
+        ("path", "red line: the run at its own loss"),
+    )
+
+
 def of_valley(valley: Valley, drawn: Drawn) -> str:
     """Of a valley's slices, of the run's loss above them and of the strips beneath."""
     grey = " and grey beyond its end" if "beyond" in drawn else ""
@@ -335,7 +345,6 @@ PATH = said(
     "weights themselves beside that of the plane beneath them, and the distance between "
     "the two."
 )
-SLATS = said("Height and colours: the loss, on the bar's scale and cut at its end.")
 TWO_TIME = said(
     "Colours: how far apart, on each map's own bar; stripes along the diagonal mean that "
     "only the time between counts, not the age."

@@ -11,7 +11,9 @@ from landscape.store.scans.sentences import constant_output, happened, made_by, 
 
 def caption_of_run(history: History) -> str:
     """Return a training's caption, and in a paragraph of its own all there is to know."""
-    return f"Losses and accuracies of run {history.name} by training step.\n\n{_details(history)}"
+    accuracies = history.known(("train_accuracy", "validation_accuracy"))
+    what = "Losses and accuracies" if accuracies else "Losses"
+    return f"{what} of run {history.name} by training step.\n\n{_details(history)}"
 
 
 def _details(history: History) -> str:

@@ -15,6 +15,7 @@ from landscape import draw
 from landscape.draw.look import theme
 from landscape.draw.look.style import Style
 from landscape.draw.making import caption_of
+from landscape.store.history import History
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import WalkedPath
 from landscape.store.trajectories.trajectory import Event
@@ -244,3 +245,30 @@ def test_of_a_surface(planted, cap):
         assert phrase in said
     plumbs = [one for one in figure.axes[-1].lines if one.get_linestyle() == "--"]
     assert ("upright lines" in said) == bool(plumbs)
+
+
+@pytest.mark.parametrize("cap", [None, np.inf])
+@pytest.mark.parametrize("path", [True, False])
+def test_of_slats(planted, cap, path):
+    one = planted.valley(9, jump=None)
+    style = Style(cap=cap, path=path, renderer="matplotlib", dpi=60)
+    said = caption_of("slats", one, draw.KINDS["slats"](one, style=style).drawn).split("\n\n")[0]
+    assert ("cut at its end" in said) == (cap is None)
+    assert ("red line" in said) == path
+
+
+def test_of_a_training():
+    steps, loss = np.array([0, 45, 90]), np.array([2.3, 1.0, 0.4])
+    plain = History("mine", "1f2e", steps, {"train_loss": loss}, np.full(90, np.nan))
+    full = replace(
+        plain,
+        measures={"train_loss": loss, "validation_loss": 2 * loss, "train_accuracy": loss / 3},
+        batch_loss=np.linspace(2.4, 0.3, 90),
+        events=(Event("spike", 20, 40, "planted"),),
+        constant_loss=2.3,
+    )
+    every = ("accuracies", "orange", "grey", "dotted", "bands")
+    for history, wanted in ((plain, ()), (full, every)):
+        said = caption_of("loss", history, draw.KINDS["loss"](history).drawn).split("\n\n")[0]
+        assert "Blue: training" in said
+        assert [word for word in every if word in said] == list(wanted)

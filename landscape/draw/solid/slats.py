@@ -63,7 +63,8 @@ def slats(valley: Valley, *, renderer: Renderer | None = None, style: Style = PL
     where = Columns.of(valley)
     width = style.inches(WIDTH)
     box = box_of(valley, where, width)
-    mesh = meshes.cut(boards(valley, where, scale, box), 1.0)
+    whole = boards(valley, where, scale, box)
+    mesh = meshes.cut(whole, 1.0)
     laid = walked(valley, where, scale, box, until=np.inf if style.path else -1)
     seen = view.best_view(box, laid, round((width - 2 * SIDE) * theme.now().dpi), style)
     tall = seen.height / theme.now().dpi
@@ -71,6 +72,8 @@ def slats(valley: Valley, *, renderer: Renderer | None = None, style: Style = PL
     bar.above(sheet, scale, "training loss", 2 * SIDE, min(width, contour.COLUMN) - 4 * SIDE)
     axes = sheet.axes(SIDE, bar.HEIGHT, width - 2 * SIDE, tall)
     painting.paint(axes, (), mesh, scale, box, seen, laid, vtk=vtk)
+    if (whole.position > 1).any():
+        page.drew(axes, "beyond")
     lettering.draw(axes, scale, box, seen, upright=True)
     hidden_parts.dash(axes, laid, seen, fine=True)
     _mark(axes, laid, box, scale, seen)
@@ -83,6 +86,7 @@ def _mark(axes: Axes, laid: Trail, box: Frame, scale: Scale, seen: Camera) -> No
     placed.written()
     for tube in laid.tubes:
         placed.keep_clear(seen.project(tube.points), 0.01)
+        page.drew(axes, "path")
     for point, place in laid.places:
         at, look = seen.project(place)[0], theme.mark(point.name)
         contour.stamp(axes, at, look, hollow=False)
