@@ -19,6 +19,7 @@ from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, PointCurvature
 from landscape.scan.paths import Track, measured_rows, points_of, trace_all
 from landscape.scan.refine import caps
+from landscape.scan.refine.between import within_tolerance
 from landscape.scan.refine.until_tolerance import Refinement
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
@@ -219,7 +220,8 @@ class Job:
         if not self.tracks:
             yield summed_up(scan)
             return
-        for paths in trace_all(self.tracks, engine):
+        marked = [point.step for point in self.scan.points]
+        for paths in trace_all(self.tracks, engine, within_tolerance(scan), marked):
             points = points_of(self.tracks, paths, self.scan.points)
             yield summed_up(replace(scan, paths=paths, points=points))
 

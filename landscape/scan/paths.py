@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 import numpy as np
+import torch
 
 from landscape.plane.projection import Projection, project
+from landscape.problem import tuning
 from landscape.problem.device import resolve
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
-from landscape.problem.weights import load_buffers, tied
+from landscape.problem.weights import Tied, load_buffers, tied
+from landscape.scan.refine.between import LossesAt, nowhere
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.options import Evaluation
+from landscape.scan.speed.side_by_side import Lanes
 from landscape.store.run import Run
 from landscape.store.scans.records import Path, Plane, Point
 from landscape.store.trajectories.trajectory import Trajectory
 
 MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""
+APART = 2**24
+"""Bytes of weights up to which rows are measured side by side, a thread each."""
 
 
 TrueLosses = dict[tuple[str, int, bool], float]
@@ -65,20 +72,31 @@ class Track:
         return cls(name, run_id, trajectory, projection, {} if known is None else known)
 
 
-def trace_all(tracks: Sequence[Track], evaluator: PointEvaluator) -> Iterator[tuple[Path, ...]]:
-    """Measure paths one after the other, yielding those there are after each row."""
+def trace_all(
+    tracks: Sequence[Track],
+    evaluator: PointEvaluator,
+    between: LossesAt = nowhere,
+    marked: Collection[int] = (),
+) -> Iterator[tuple[Path, ...]]:
+    """Measure paths one after the other by `trace`, yielding those there are after each row."""
     done: tuple[Path, ...] = ()
     for track in tracks:
-        for path in trace(track, evaluator):
+        for path in trace(track, evaluator, between, marked):
             yield (*done, path)
         done = (*done, path)
 
 
-def trace(track: Track, evaluator: PointEvaluator) -> Iterator[Path]:
+def trace(
+    track: Track,
+    evaluator: PointEvaluator,
+    between: LossesAt = nowhere,
+    marked: Collection[int] = (),
+) -> Iterator[Path]:
     """Measure the path's true and plane losses, yielding the path after each row measured.
 
     The arrays fill up as `fill`'s do. The last path has them at all rows, or at 200 spread
-    evenly over them with start, best and end among them.
+    evenly over them with start, best and end among them. Losses on the plane that ``between`` knows
+    aren't measured, but at start, best and end and the ``marked`` steps.
 
     >>> from landscape.plane import pca
     >>> from landscape.sgd import Settings, TrainingSetup, begin
@@ -102,19 +120,33 @@ def trace(track: Track, evaluator: PointEvaluator) -> Iterator[Path]:
         distance_from_plane=projection.distance_from_plane,
         true_loss=np.full(count, np.nan),
         plane_loss=np.full(count, np.nan),
+        interpolated=np.zeros(count, np.bool_),
         share_in_plane=projection.share_in_plane,
         chance=projection.chance,
         walk=projection.walk,
         arc=projection.arc,
         events=trajectory.events,
     )
-    rows = measured_rows(trajectory)
-    for number, row in enumerate(rows):
+    rows = np.array(measured_rows(trajectory))
+    ends = [trajectory.step[trajectory.row(name)] for name in ("best", "final")]
+    marks = np.isin(trajectory.step[rows], [trajectory.step[0], *ends, *marked])
+    path.plane_loss[rows] = np.where(marks, np.nan, between(projection.xy[rows]))
+    path.interpolated[rows] = ~np.isnan(path.plane_loss[rows])
+    left = rows[~path.interpolated[rows]]
+    for number, row in enumerate(left.tolist()):
         if number % evaluator.block == 0:
-            tile = rows[number : number + evaluator.block]
+            tile = left[number : number + evaluator.block]
             path_losses = evaluator.train_losses_at(projection.xy[tile])
         path.plane_loss[row] = path_losses[number % evaluator.block]
         path.true_loss[row] = _true_loss(track, row, evaluator)
+        yield path
+    for row in rows[path.interpolated[rows]].tolist():
+        path.true_loss[row] = _true_loss(track, row, evaluator)
+        yield path
+    best = int(np.nanargmin(path.true_loss)) if np.isfinite(path.true_loss).any() else 0
+    if path.interpolated[best]:  # nobody knew that it is
+        path.plane_loss[best] = evaluator.train_loss_at(projection.xy[best])
+        path.interpolated[best] = False
         yield path
 
 
@@ -146,18 +178,46 @@ def evaluated(
     rows = [row for row in measured_rows(trajectory) if np.isnan(losses[row])]
     if not rows:
         return trajectory
+    keys = {row: (run.id, int(trajectory.step[row]), False) for row in rows}
+    new = [row for row in rows if keys[row] not in known]
+    found = _measured(trajectory, problem, new, device=device)
+    known.update({keys[row]: loss for row, loss in found.items()})
+    losses[rows] = [known[keys[row]] for row in rows]
+    return replace(trajectory, measures={**trajectory.measures, "train_loss": losses})
+
+
+def _measured(
+    trajectory: Trajectory, problem: Problem, rows: Sequence[int], *, device: str
+) -> dict[int, float]:
+    """The training losses of recorded weights: a row a thread, where its kernels gain little by it.
+
+    Kernels of a small network that share a row out among threads wait for each other after every
+    operation: on two threads a row took several times as long as on one.
+    """
+    tuning.tune()
     place = resolve(device)
-    moved = tied(problem.model, place, layout=problem.layout)
-    moved.model.eval()
     evaluator = Evaluator(problem, place)
-    for row in rows:
-        key = (run.id, int(trajectory.step[row]), False)
-        if key not in known:
+    alone = place.type != "cpu" or not evaluator.train.in_memory or evaluator.objective.rich
+    large = 4 * trajectory.size > APART
+    count = 1 if alone or large else min(torch.get_num_threads(), len(rows))
+    found: dict[int, float] = {}
+    reading = Lock()
+
+    def measure(moved: Tied, row: int) -> None:
+        with reading:
             moved.move(trajectory.pieces(row))
             load_buffers(moved.model, trajectory.buffers(row))
-            known[key] = float(evaluator.on_train(moved.model).loss)
-        losses[row] = known[key]
-    return replace(trajectory, measures={**trajectory.measures, "train_loss": losses})
+        found[row] = float(evaluator.on_train(moved.model).loss)
+
+    copies = [tied(problem.model, place, layout=problem.layout) for _ in range(max(count, 1))]
+    for moved in copies:
+        moved.model.eval()
+    if count > 1:
+        Lanes(copies).each(measure, rows)
+    else:
+        for row in rows:
+            measure(copies[0], row)
+    return found
 
 
 def measured_rows(trajectory: Trajectory) -> list[int]:

@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
 from landscape.cluster import Workers
 from landscape.curvature.critical import critical
@@ -20,15 +20,16 @@ from landscape.plane import slices
 from landscape.plane.basis import distance, product
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.problem import Problem
-from landscape.scan import crossings, subset
+from landscape.problem.weights import Buffers
+from landscape.scan import crossings
 from landscape.scan.filling import Stream, beneath, empty, fill
 from landscape.scan.job import FEW, Chosen, Job, stream
 from landscape.scan.measures import PointCurvature, of_problem, stored
 from landscape.scan.refine import caps
 from landscape.scan.refine.columns import ColumnRefinement
 from landscape.scan.refine.order import Rows
+from landscape.scan.row_engines import RowEngines
 from landscape.scan.saving import Saver
-from landscape.scan.speed import choosing
 from landscape.scan.speed import memory as sizes
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.evaluator import StrategyRecord
@@ -41,9 +42,13 @@ GUESS = 0.1
 """The first critical step is looked for near the learning rate, near this where it isn't known."""
 CRITICAL = 5
 """Losses that a critical step takes, as a rule."""
+ROWS_BYTES = 2**26
+"""Weights and directions of all rows are kept in memory where they take no more."""
 SIDE_BY_SIDE = 8
 """Directions along which losses are measured together take one over so much of the memory for
 evaluating, in float64; one at least."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,6 @@ class SliceAtHand:
             self.sheet = line
             yield _counted(self.before, line)
         self.engine.choosing_seconds = 0.0  # that is counted now
-
-    def release(self) -> None:
-        """Let go of everything, before another slice is made."""
-        self.engine.release()
-        vars(self).clear()
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,7 @@ class ValleyJob:
                     if saver is not None:
                         saver.offer(valley)
             finally:
+                self._engines.release()
                 if saver is not None:
                     saver.save(valley)
 
@@ -180,21 +181,14 @@ class ValleyJob:
         xy = np.tile(valley.y, len(valley.slices.step))[:, None]
         if valley.tolerance:  # choosing is worth a share of the scan, which is shorter then
             xy = xy[:: max(1, len(xy) // FEW)]
-        engine = choosing.engine(
-            self.problem,
-            plane,
-            xy,
-            self.evaluation,
-            threads=None if pool is None else pool.threads(torch.get_num_threads()),
-        )
+        engine = self._engines.chosen(plane, xy, pool)
         known = replace(
             valley,
             strategy=asdict(engine.strategy),
             choosing_seconds=valley.choosing_seconds + engine.choosing_seconds,
         )
-        seconds = engine.seconds * self.total
-        engine.release()
-        return known, seconds
+        engine.choosing_seconds = 0.0  # that is counted now
+        return known, engine.seconds * self.total
 
     def _filled(self, valley: Valley, pool: Workers | None) -> Iterator[Valley]:
         """Slices and walls, row after row; to a tolerance all slices before the first wall."""
@@ -246,8 +240,8 @@ class ValleyJob:
                         yield valley
                 # As in a scan that goes on here.
                 self._recorded(valley, number)
-        if at_hand is not None:
-            at_hand.release()
+        del at_hand
+        self._engines.leave()
         found = refinement.finish(valley)
         assert found.certificate is not None
         yield replace(found, held_out=len(found.certificate.xy), subset={})
@@ -258,22 +252,25 @@ class ValleyJob:
             if known.all():
                 continue
             before, sheet = valley, self._sheet(valley, number)
-            few = self._engine(sheet.plane, valley, pool, samples=self.evaluation.samples)
+            few = self._engines.at(sheet.plane, valley, pool, samples=self.evaluation.samples)
             for line in beneath(sheet, few, stream(few, pool)):
                 valley = _counted(before, line)
                 yield valley
-            few.release()
+            few.choosing_seconds = 0.0
+            del few
+            self._engines.leave()
 
     def _at_hand(
         self, valley: Valley, number: int, pool: Workers | None, last: SliceAtHand | None
     ) -> SliceAtHand:
-        """A slice ready to be measured: the last one still, or made anew, when that goes."""
+        """A slice ready to be measured: the last one still, or its engine at another row."""
         if last is not None:
             if last.number == number:
                 return last
-            last.release()
+            vars(last).clear()  # its weights and direction, before the next ones come
+            self._engines.leave()
         sheet = self._sheet(valley, number)
-        engine = self._engine(sheet.plane, valley, pool)
+        engine = self._engines.at(sheet.plane, valley, pool)
         curvature = self._curvature(sheet.plane) if self.further else None
         return SliceAtHand(number, valley, sheet, engine, stream(engine, pool), curvature)
 
@@ -394,11 +391,11 @@ class ValleyJob:
             searches = [search for one in some for search in one.searches.values()]
             directions = np.stack([one.direction() for one in some])
             del some
-            engine = self._engine(self._plane(self._rows[number], directions), valley)
+            engine = self._engines.at(self._plane(self._rows[number], directions), valley)
             found = yield from together(engine.train_losses_at, np.stack(ends), searches)
             shares = found + shares
-            engine.release()
             del directions, engine
+            self._engines.leave()
         *sides, step = shares
         reach = np.abs(np.array([valley.y[-1], valley.y[0]]))
         # Where the row's own loss isn't finite there is nothing that could rise.
@@ -458,31 +455,6 @@ class ValleyJob:
         rate = rate[np.isfinite(rate) & (rate > 0)]
         return float(known[-1] if len(known) else rate[0] if len(rate) else GUESS)
 
-    def _engine(
-        self,
-        plane: Plane,
-        valley: Valley,
-        pool: Workers | None = None,
-        *,
-        samples: int | None = None,
-    ) -> Engine:
-        """What evaluates a row's directions by the strategy that was chosen.
-
-        On all samples, or on a random subset of ``samples`` of them.
-        """
-        problem, population = self.problem, None
-        if samples is not None:
-            problem, population = subset.of(problem, samples, seed=valley.seed)
-        return choosing.engine(
-            problem,
-            plane,
-            np.zeros((1, len(plane.directions))),
-            self.evaluation,
-            stored=valley.strategy,
-            population=population,
-            threads=None if pool is None else pool.threads(torch.get_num_threads()),
-        )
-
     def _direction(self, valley: Valley, number: int) -> Weights:
         """A slice's own; the sharpest one of the last that was begun alone."""
         return self._random(self._rows[number]) if valley.across == "random" else valley.tracked
@@ -492,11 +464,11 @@ class ValleyJob:
         valley, step = self.scan, int(self.trajectory.step[row])
         return Plane(
             kind="valley",
-            origin=self.trajectory.row_weights(row),
+            origin=self._weights(row),
             directions=directions,
             labels=(valley.across,) * len(directions),
             unit=valley.unit,
-            buffers=self.trajectory.buffers(row),
+            buffers=self._buffers(row),
             seed=valley.seed,
             normalization=valley.normalization,
             ignored=valley.ignored,
@@ -506,18 +478,45 @@ class ValleyJob:
         )
 
     def _random(self, row: int, draw: int = 0) -> Weights:
-        weights = self.trajectory.row_weights(row)
-        return slices.random(weights, self.problem.layout.to_records(), self.choice, draw=draw)
+        def drawn() -> Weights:
+            parameters = self.problem.layout.to_records()
+            return slices.random(self._weights(row), parameters, self.choice, draw=draw)
+
+        return self._once((row, draw), drawn)
 
     def _movement(self, number: int) -> Weights:
         """From a slice's weights to the next one's; of the last from the one before."""
         first = min(number, len(self._rows) - 2)
-        here, there = (self.trajectory.row_weights(self._rows[k]) for k in (first, first + 1))
-        there -= here
+        there = self.trajectory.row_weights(self._rows[first + 1])  # its own, not a kept one
+        there -= self._weights(self._rows[first])
         return there
 
     def _move(self, row: int) -> None:
-        self._hessian.move(self.trajectory.row_weights(row), self.trajectory.buffers(row))
+        self._hessian.move(self._weights(row), self._buffers(row))
+
+    def _weights(self, row: int) -> Weights:
+        return self._once(row, lambda: self.trajectory.row_weights(row))
+
+    def _buffers(self, row: int) -> Buffers:
+        return self._once((row,), lambda: self.trajectory.buffers(row))
+
+    def _once(self, key: object, make: Callable[[], T]) -> T:
+        """What is read or drawn of a row, kept where those of all rows take little."""
+        count = len(self._rows) * (2 + slices.DRAWS)  # buffers are about as large at most
+        if 4 * self.trajectory.size * count > ROWS_BYTES:
+            return make()
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: T = self._kept[key]
+        return found
+
+    @cached_property
+    def _kept(self) -> dict[object, Any]:
+        return {}
+
+    @cached_property
+    def _engines(self) -> RowEngines:
+        return RowEngines(self.problem, self.evaluation)
 
     @cached_property
     def _hessian(self) -> Hessian:

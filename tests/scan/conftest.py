@@ -96,10 +96,17 @@ def trained(tmp_path: Path) -> Callable[..., Run]:
     """Train a problem for some steps and return the run."""
     numbers = count()
 
-    def make(problem: Problem, *, count: int = 30, record: str = "3", **values: Any) -> Run:
+    def make(
+        problem: Problem,
+        *,
+        count: int = 30,
+        record: str = "3",
+        options: Options | None = None,
+        **values: Any,
+    ) -> Run:
         settings = Settings(**{"lr": 0.3, "batch_size": 10, "steps": count, **values})
         folder = tmp_path / f"run-{next(numbers)}"
-        with Recorder(folder, problem, settings, record=record) as recorder:
+        with Recorder(folder, problem, settings, record=record, options=options) as recorder:
             for step in steps(problem, settings):
                 recorder.record(step)
         return recorder.run

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from landscape.scan import paths
 from landscape.scan.prepare import prepare
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.sgd import Options
@@ -109,3 +111,45 @@ def test_planes_through_the_best_go_through_the_best_that_figures_mark(
     loss = float(scan.paths[0].true_loss[12])
     assert best_known(run.id, run.trajectory, {"one": scan}) == BestWeights(12, loss, "one")
     assert best_known("another run's", run.trajectory, {"one": scan}) is None
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_losses_of_weights_recorded_without_are_those_of_a_plain_loop(
+    problem, trained, oracle, threads, monkeypatch
+):
+    """Side by side on two threads: each row's weights and statistics of BatchNorm are its own."""
+    made = problem("normalized")
+    run = trained(made, record="5", options=Options(dense=("0:20",), flight=0))
+    recorded, known = run.trajectory, {}
+    missing = np.isnan(recorded.measures["train_loss"])
+    assert missing.sum() > 10
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    losses = paths.evaluated(run, made, known, device="cpu").measures["train_loss"]
+    plain = oracle("normalized")
+    for row in np.flatnonzero(missing):
+        plain.put(recorded.row_weights(row), recorded.buffers(row))
+        assert losses[row] == pytest.approx(plain.measure(made.train)[0], rel=1e-5)
+    np.testing.assert_array_equal(losses[~missing], recorded.measures["train_loss"][~missing])
+    assert len(known) == missing.sum()
+
+
+def test_a_path_is_measured_where_the_grid_says_too_little_of_it(problem, trained, finish, oracle):
+    made = problem("dense", 300)
+    run = trained(made, count=60)
+    [job] = prepare(run, made, asked(kinds=("pca",), size="31", tolerance=0.02))
+    scan = finish(job)
+    [path] = scan.paths
+    assert scan.certificate.passed
+    assert 0.3 < path.interpolated.mean() < 1
+    # Marks are measured, so is what lies outside the grid.
+    for point in scan.points:
+        assert not path.interpolated[path.step == point.step].any()
+    exact = oracle("dense")
+    directions = scan.plane.directions.astype(np.float64)
+    for xy, loss, guessed in zip(path.xy, path.plane_loss, path.interpolated, strict=True):
+        exact.put(scan.plane.origin + xy @ directions, {})
+        near = 0.04 if guessed else 1e-5
+        assert loss == pytest.approx(exact.measure(made.train)[0], rel=near)
+    # An exact scan's path is measured throughout.
+    [job] = prepare(run, made, asked(kinds=("pca",), size="31", tolerance=0.0), name="exact")
+    assert not finish(job).paths[0].interpolated.any()

@@ -18,7 +18,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.choice import PlaneChoice
 from landscape.problem import Problem
-from landscape.scan import valley_job
+from landscape.scan import row_engines, valley_job
 from landscape.scan.crossings import MOST_OF_WALL
 from landscape.scan.prepare import prepare
 from landscape.scan.refine.until_tolerance import HELD_OUT
@@ -233,6 +233,7 @@ def test_nothing_of_a_row_is_left_when_the_next_one_comes(problem, trained, monk
         begin(engine, *args, **kwargs)
         models.append(weakref.ref(engine.model))
 
+    monkeypatch.setattr(row_engines, "KEPT", 0)  # as if the network were a large one
     monkeypatch.setattr(Engine, "__init__", noted)
     monkeypatch.setattr(
         valley_job, "fill", lambda *args, **kwargs: visits.append(1) or filled(*args, **kwargs)
@@ -249,6 +250,27 @@ def test_nothing_of_a_row_is_left_when_the_next_one_comes(problem, trained, monk
     assert [made() for made in models] == [None] * len(models)
     # A column that is refined for a while has one engine, and its rays another.
     assert len(models) < len(visits) or not tolerance
+
+
+def test_a_small_network_has_one_engine_for_all_rows(problem, trained, monkeypatch):
+    """With the values that engines made anew for each row have, to the bit."""
+    made = problem()
+    run, found, begin, count = trained(made), [], Engine.__init__, []
+    monkeypatch.setattr(
+        Engine, "__init__", lambda *args, **kwargs: count.append(1) or begin(*args, **kwargs)
+    )
+    for number, kept in enumerate((row_engines.KEPT, 0)):
+        monkeypatch.setattr(row_engines, "KEPT", kept)
+        monkeypatch.setattr(valley_job, "ROWS_BYTES", kept)
+        request = asked(kinds=("valley",), size="4x61", extent="4.0", tolerance=0.002)
+        [job] = prepare(run, made, request, name=str(number))
+        found.append(finished(job))
+        assert (len(count) == 1) == (number == 0)
+    one, other = found
+    for name, values in one.measures.items():
+        np.testing.assert_array_equal(values, other.measures[name])
+    np.testing.assert_array_equal(one.walls, other.walls)
+    np.testing.assert_array_equal(one.critical_step, other.critical_step)
 
 
 def test_rows_that_jump_are_apart(canyon, planted):

@@ -62,6 +62,7 @@ def _cut(path: Path, step: int) -> Path:
         distance_from_plane=path.distance_from_plane[rows],
         true_loss=path.true_loss[rows],
         plane_loss=path.plane_loss[rows],
+        interpolated=path.interpolated[rows],
     )
 
 

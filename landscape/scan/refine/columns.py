@@ -22,9 +22,7 @@ from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Floats
 
 CAUTION = 1.5
-"""Errors are expected so many times as large as a column's few points say, at first;"""
-STRICTER = 1.25
-"""after a test that failed so many times as large as before."""
+"""Errors are expected so many times as large as a column's few points say, at first."""
 
 
 @dataclass
@@ -59,7 +57,7 @@ class ColumnRefinement(Refinement):
         for column in self._columns:
             while len(rows := column[~self._known[column]]):
                 between = self._between(np.flatnonzero(self._known))
-                expected = self._caution * self._expected(between.at(rows))
+                expected = self._expected(between.at(rows))
                 if self._good(expected, below[rows]):
                     break
                 bad = float((expected > 1).mean())
@@ -68,9 +66,6 @@ class ColumnRefinement(Refinement):
                 chosen = interpolation.spread(expected, points, spacing, count)
                 yield self._take(rows[sorted(chosen)])
         return bool(np.count_nonzero(self._known) == before)
-
-    def _failed(self) -> None:
-        self._caution *= STRICTER
 
     def _between(self, known: Rows) -> Between:
         there = np.zeros(len(self._known), bool)

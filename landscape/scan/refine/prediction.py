@@ -196,7 +196,8 @@ class Interpolant:
     def _finite(self, name: str) -> Floats:
         """A measure where the losses are finite; curvature may be missing there."""
         values = self._measures[name][self._known]
-        return np.where(np.isfinite(values), values, np.nanmedian(values))
+        finite = np.isfinite(values)
+        return values if finite.all() else np.where(finite, values, np.nanmedian(values))
 
     def _scales(self, name: str) -> list[LossScale]:
         values = self._finite(name)

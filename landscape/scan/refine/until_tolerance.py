@@ -30,6 +30,8 @@ COARSEST = 7
 LEAST, GROWTH = 12, 0.25
 """A round measures at least 12 points, and a quarter of as many as there are where all others may
 be off by more than the tolerance: where half of them may, half of that."""
+STRICTER = 1.25
+"""After a test that failed errors are expected so many times as large as before."""
 LAST = 4
 """So many times the lowest loss is looked for where it is expected, and measured."""
 
@@ -87,6 +89,8 @@ class Refinement:
     """Coordinates whose nearest grid points are measured in any case."""
     certificate: Certificate | None = None
     """There is one when `batches` has ended."""
+    _caution: float = 1.0
+    """Errors are expected so many times as large as measured points say."""
     _wrong: dict[str, float] = field(default_factory=dict)
     """By how much errors exceed what was expected of them: of 95 % of the held-out ones."""
 
@@ -155,7 +159,8 @@ class Refinement:
         return False
 
     def _failed(self) -> None:
-        """What follows from a test that failed beside a further one."""
+        """Expect more of the errors, so that not every small step ends in a test of 32 points."""
+        self._caution *= STRICTER
 
     def _first(self) -> Rows:
         """A coarse grid, and the grid points nearest to those that must be measured."""
@@ -261,7 +266,7 @@ class Refinement:
         """The error (M,) to be expected of the worst loss, as a share of what is allowed."""
         promises = self._promises
         shares = [guesses[name].of_allowed(promises[name]) for name in self._losses]
-        return np.asarray(np.max(shares, axis=0))
+        return self._caution * np.asarray(np.max(shares, axis=0))
 
     def _good(self, expected: Floats, below: Mask) -> bool:
         """Whether what is expected is within the promise, in each region for itself."""

@@ -32,6 +32,8 @@ PREPARED = 64
 """Points that share what is prepared of a batch, where all of it doesn't fit memory."""
 START = 128
 """Samples in a batch until something better is known."""
+OWN = ("tied", "model", "vector")
+"""What of an engine isn't its copy's too, which evaluates beside it."""
 
 
 Tile = tuple[str, Any, Tensor]
@@ -90,6 +92,7 @@ class Engine(PointEvaluator):
         self._way: strategies.Strategy = strategies.make("sequential", self)
         self._count = 1
         self._lanes: Lanes[strategies.Strategy] | None = None
+        self._twins: list[Engine] = []
         self._kept: dict[str, list[tuple[Any, Tensor]]] = {}
 
     def adopt(
@@ -97,7 +100,7 @@ class Engine(PointEvaluator):
     ) -> None:
         """Evaluate like this from now on, in ``lanes`` threads side by side."""
         self.plan, self._way, self._count = plan, way, lanes
-        self._kept = {}
+        self._kept, self._twins = {}, []
         others = [self._another(plan.name) for _ in range(lanes - 1)]
         self._lanes = Lanes([way, *others]) if others else None
         self.data.batch_size = plan.batch_size
@@ -112,12 +115,31 @@ class Engine(PointEvaluator):
             note=note,
         )
 
+    def go_to(self, plane: Plane) -> None:
+        """Evaluate another plane of the same problem from now on, by the same plan.
+
+        What was made of the model alone, such as its traced graph, stays.
+        """
+        self._place(plane)
+        self.plane, self._kept = plane, {}
+        with torch.inference_mode():
+            if not self._way.follows:
+                plan, lanes, note = self.plan, self._count, self.strategy.note
+                self.adopt(plan, strategies.make(plan.name, self), lanes=lanes, note=note)
+                return
+            for twin in self._twins:
+                own = {name: vars(twin)[name] for name in OWN}
+                vars(twin).update(vars(self) | own)
+                twin.set(plane.origin, plane.buffers)
+
     def release(self) -> None:
         """Let go of everything: nobody is to use it any more.
 
         It and its strategy hold each other, so that model and directions would stay until Python
         happens to look for such circles, which it does by the number of objects, not their bytes.
         """
+        for twin in self._twins:
+            vars(twin).clear()
         vars(self).clear()
         # What it leaves in pieces the next one, of another row, would take anew beside them.
         tuning.hand_back()
@@ -136,6 +158,7 @@ class Engine(PointEvaluator):
         other.model, other.vector = other.tied.model, other.tied.vector
         other.model.eval()
         other.set(self.plane.origin, self.plane.buffers)
+        self._twins.append(other)
         with torch.inference_mode():
             return strategies.make(name, other)
 

@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,21 +117,8 @@ class PointEvaluator:
         # Apple's GPUs have no float64.
         self.exact = torch.float32 if place.type == "mps" else torch.float64
         """What points are computed in."""
-        dtype = self.exact if len(self.vector) <= PART else None
-        self.origin = torch.from_numpy(plane.origin).to(place, dtype)
-        self.directions = torch.from_numpy(plane.directions).to(place, dtype)
-        self.decay = (
-            WeightDecay(weight_decay, problem, self.origin, self.directions)
-            if weight_decay
-            else None
-        )
-        normalizes = has_statistics(self.model)
-        self._recompute = plane.batchnorm == "recompute" and normalizes
-        interpolates = plane.batchnorm == "interpolate" and normalizes
-        self._averages = self._recompute and batchnorm.normalizes(self.model)
-        self._between = AnchoredStatistics(plane.anchors) if interpolates else None
-        self._buffers = plane.buffers
-        self.set(plane.origin, plane.buffers)
+        self._decay = partial(WeightDecay, weight_decay, problem) if weight_decay else None
+        self._place(plane)
         started = time.perf_counter()
         if self.objective.rich:
             batch_size = self.objective.size(BATCH)
@@ -138,6 +127,20 @@ class PointEvaluator:
         self.strategy = StrategyRecord(
             "sequential", self.data.batch_size, torch.get_num_threads(), precision, str(place)
         )
+
+    def _place(self, plane: Plane) -> None:
+        """Take a plane: its points are those that are evaluated from now on."""
+        normalizes, place = has_statistics(self.model), self.vector.device
+        dtype = self.exact if len(self.vector) <= PART else None
+        self.origin = torch.from_numpy(plane.origin).to(place, dtype)
+        self.directions = torch.from_numpy(plane.directions).to(place, dtype)
+        self.decay = None if self._decay is None else self._decay(self.origin, self.directions)
+        self._recompute = plane.batchnorm == "recompute" and normalizes
+        interpolates = plane.batchnorm == "interpolate" and normalizes
+        self._averages = self._recompute and batchnorm.normalizes(self.model)
+        self._between = AnchoredStatistics(plane.anchors) if interpolates else None
+        self._buffers = plane.buffers
+        self.set(plane.origin, plane.buffers)
 
     @property
     def buffers_stay(self) -> bool:

@@ -165,6 +165,13 @@ class Path:
     its two coordinates' correlations with cosines. NaN where it wasn't computed."""
     events: tuple[Event, ...] = ()
     """The run's spikes, escapes, plateaus and recoveries, as they were recorded."""
+    interpolated: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    """(T,) where ``plane_loss`` is interpolated between the grid's measured points; by default
+    nowhere."""
+
+    def __post_init__(self) -> None:
+        if not len(self.interpolated):
+            object.__setattr__(self, "interpolated", np.zeros(len(self.step), np.bool_))
 
 
 @dataclass(frozen=True)

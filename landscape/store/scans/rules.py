@@ -93,6 +93,7 @@ SCAN_RULES = FileRules(
         "path/*/distance_from_plane": Holds("f", ("t",)),
         "path/*/true_loss": Holds("f", ("t",)),
         "path/*/plane_loss": Holds("f", ("t",)),
+        "path/*/interpolated": Holds("b", ("t",)),
         **{f"path/*/{name[1:]}": holds for name, holds in EVENTS.items()},
     },
     attributes={

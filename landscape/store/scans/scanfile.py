@@ -63,6 +63,8 @@ ERROR_OF = "error_of"
 GRID_DATASETS = ("x", "y", "measured")
 SPREAD_DATASETS = ("seeds", "measured", "lengths")
 PATH_DATASETS = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss")
+INTERPOLATED = "interpolated"
+"""Absent where no loss on the plane is."""
 
 
 def save(path: FilePath, scan: Scan) -> None:
@@ -168,6 +170,8 @@ def _fill_paths(file: h5py.File, scan: Scan) -> None:
         )
         for name in PATH_DATASETS:
             group[name] = getattr(path, name)
+        if path.interpolated.any():
+            group[INTERPOLATED] = path.interpolated
         if path.events:
             write_events(group, path.events)
 
@@ -259,7 +263,7 @@ def _path(group: h5py.Group) -> Path:
         **{
             name: _plain(group.attrs[name]) for name in LATER_PATH_ATTRIBUTES if name in group.attrs
         },
-        **{name: group[name][:] for name in PATH_DATASETS},
+        **{name: group[name][:] for name in (*PATH_DATASETS, INTERPOLATED) if name in group},
         events=events_of(group),
     )
 

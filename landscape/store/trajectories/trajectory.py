@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -267,7 +267,7 @@ class Trajectory:
             LandscapeError: no such row; the message names the nearest recorded steps.
         """
         if where == "final":
-            return self._last_finite()
+            return self._last_finite
         if where == "best":
             losses = self.measures["train_loss"]
             if np.isnan(losses).all():
@@ -286,6 +286,7 @@ class Trajectory:
             )
         return int(rows[0])
 
+    @cached_property
     def _last_finite(self) -> int:
         for row in range(len(self.step) - 1, -1, -1):
             if all(np.isfinite(piece).all() for piece in self.pieces(row)):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +47,45 @@ def test_side_by_side_against_a_plain_loop(model, name):
     for _ in range(3):
         for measure, values in found.at_many(xy).items():
             np.testing.assert_array_equal(values, first[measure])
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "lanes"),
+    [
+        ("mlp", "shared+batched", 1),
+        ("mlp", "batched", 2),
+        ("mlp", "shared", 2),
+        ("mlp", "sequential", 1),
+        ("cnn", "folded+blocked", 2),
+        ("residual", "folded", 2),
+        ("residual", "folded+fused", 1),
+    ],
+)
+def test_another_plane_against_a_plain_loop(model, name, lanes):
+    """Another origin, a single direction, other statistics of BatchNorm."""
+    made, xy = networks.problem(model), networks.points(2)
+    found = adopted(model, name, lanes)
+    found.at_many(xy)
+    moved = copy.deepcopy(made.model)
+    for buffer in moved.buffers():
+        if buffer.is_floating_point():
+            buffer.mul_(1.3).add_(0.1)
+    there = replace(made, model=moved)
+    where = networks.plane(there)
+    shift = np.random.default_rng(5).standard_normal(len(where.origin)) / 20
+    origin = (where.origin + shift).astype(np.float32)
+    where = replace(where, origin=origin, directions=where.directions[1:], labels=("v",))
+    found.go_to(where)
+    line = np.linspace(-1, 1, 3)[:, None]
+    wanted = networks.expected(there, where, line)
+    for measure, values in found.at_many(line).items():
+        np.testing.assert_allclose(values, wanted[measure], rtol=1e-5, atol=1e-9)
+    assert (found.strategy.name, found.strategy.lanes) == (name, lanes)
+    # And back, to the bit.
+    first, back = adopted(model, name, lanes).at_many(xy), networks.plane(made)
+    found.go_to(back)
+    for measure, values in found.at_many(xy).items():
+        np.testing.assert_array_equal(values, first[measure])
 
 
 def test_a_stored_number_of_lanes_is_taken_up():

@@ -44,6 +44,8 @@ class Strategy(Protocol):
     """Whether several points can be moved to; else K is 1."""
     prepares: bool
     """Whether ``prepare`` is work, worth keeping for many points."""
+    follows: bool
+    """Whether it goes on where its evaluator goes to another plane; else it is made anew there."""
 
     def move(self, xy: Floats) -> None:
         """Take the weights of the points ``xy`` (K, D)."""
@@ -60,6 +62,7 @@ class Sequential:
 
     at_once = False
     prepares = False
+    follows = True
 
     def __init__(self, evaluator: PointEvaluator) -> None:
         self._evaluator = evaluator

@@ -64,6 +64,7 @@ class Batched:
 
     at_once = True
     prepares = False
+    follows = False
 
     def __init__(self, evaluator: PointEvaluator) -> None:
         refuse_one_by_one(evaluator)

@@ -29,6 +29,7 @@ class Folded:
 
     at_once = False
     prepares = False
+    follows = True
     layout: ImageLayout | None = None
 
     def __init__(self, evaluator: PointEvaluator) -> None:

@@ -22,6 +22,7 @@ class Shared:
 
     at_once = False
     prepares = True
+    follows = False
 
     def __init__(self, evaluator: PointEvaluator) -> None:
         refuse_apart(evaluator)
@@ -53,6 +54,7 @@ class SharedBatched:
 
     at_once = True
     prepares = True
+    follows = False
 
     def __init__(self, evaluator: PointEvaluator) -> None:
         refuse_one_by_one(evaluator)
