@@ -45,12 +45,13 @@ GUESSED, FARTHER = 2, 1.1
 """the first ones outwards so much farther than where a parabola would have risen,"""
 LEAST, LAST = 1.25, 0.7
 """at least so many times as far; beyond this share of the reach to its end."""
-ENOUGH = 2 * math.log1p(PRECISION)
+WALL_PRECISION = 0.05
+"""A valley's wall is right to this: of a row's rays a quarter are twice as long as another one."""
 MOST_OF_WALL = (
     2
     + GUESSED
     + math.ceil(math.log(1 / LADDER[0], FACTOR))
-    + math.ceil(math.log2(math.log(FACTOR / LAST) / ENOUGH))
+    + math.ceil(math.log2(math.log(FACTOR / LAST) / (2 * math.log1p(PRECISION))))
     + EXTRA
 )
 """Losses that a wall takes at most; as a rule about four, three where the row before's is right."""
@@ -186,8 +187,15 @@ def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
     return math.sqrt(low * high)
 
 
-def wall(near: float, slope: float, shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
-    """Search for what `crossing` finds, from what is known of the ray already, to 2 % too.
+def wall(
+    near: float,
+    slope: float,
+    shares: Floats = NOTHING,
+    losses: Floats = NOTHING,
+    *,
+    precision: float = WALL_PRECISION,
+) -> Search:
+    """Search for what `crossing` finds, from what is known of the ray already, to ``precision``.
 
     From ``near``, a share of the reach at which the loss may have risen (NaN: nobody knows), or,
     where there are some, from the ``losses`` known at ``shares``: inwards by a factor of 4 at a
@@ -231,7 +239,7 @@ def wall(near: float, slope: float, shares: Floats = NOTHING, losses: Floats = N
     low, high = yield from narrowed(
         ends[far - 1],
         ends[far],
-        ENOUGH,
+        2 * math.log1p(precision),
         height=lambda _, loss: _height(loss - here),
         root=_as_a_power,
     )

@@ -413,6 +413,8 @@ class ValleyJob:
         directions = [partial(self._direction, valley, number)]
         directions += [partial(self._random, row, n) for n in range(1, valley.walls.shape[1])]
         walls = []
+        # Rows of a valley that was begun to a finer one are as fine.
+        precision = min(valley.precision, crossings.WALL_PRECISION)
         for draw, one in enumerate(directions):
             fall = product(slope, one())
             nears = self._nears(valley, number, draw)
@@ -420,7 +422,7 @@ class ValleyJob:
                 self._known(valley, number) if draw == 0 else (crossings.NOTHING, crossings.NOTHING)
             )
             searches = {
-                end: crossings.wall(near, fall * end, known[0] / end, known[1])
+                end: crossings.wall(near, fall * end, known[0] / end, known[1], precision=precision)
                 for end, near in zip(ends, nears, strict=True)
             }
             walls.append(Sought(one, searches))

@@ -128,7 +128,7 @@ def _begun(
         provenance={"command": provenance.command(), "versions": provenance.versions()},
         settings=_settings(request)
         | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit}
-        | {valleys.PRECISION: crossings.PRECISION},
+        | {valleys.PRECISION: crossings.WALL_PRECISION},
         tolerance=request.evaluation.tolerance,
         errors={name: np.full(shape, np.nan) for name in uncertain} if estimated else {},
         subset={name: np.full(shape, np.nan) for name in _beneath(request, names)},

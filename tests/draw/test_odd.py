@@ -25,7 +25,7 @@ def changed(planted, change, **more) -> Scan:
 def one_point(planted) -> Scan:
     bowl = planted.bowl(13, 11)
     path = bowl.paths[0]
-    rows = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss")
+    rows = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss", "interpolated")
     cut = replace(path, **{name: getattr(path, name)[:1] for name in rows})
     return replace(bowl, paths=(replace(cut, share_in_plane=float("nan")),))
 

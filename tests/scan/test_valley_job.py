@@ -18,7 +18,7 @@ from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.choice import PlaneChoice
 from landscape.problem import Problem
-from landscape.scan import row_engines, valley_job
+from landscape.scan import crossings, row_engines, valley_job
 from landscape.scan.crossings import MOST_OF_WALL
 from landscape.scan.prepare import prepare
 from landscape.scan.refine.until_tolerance import HELD_OUT
@@ -100,7 +100,7 @@ def test_a_canyon_of_known_width(canyon, planted):
             a, b = 0.5 * (STEEP * across**2).sum(), (STEEP * (row - FLOOR) * across).sum()
             root = np.sqrt(b * b + 0.4 * a)
             np.testing.assert_allclose(
-                found.walls[i, draw], [(root - b) / (2 * a), (root + b) / (2 * a)], rtol=0.02
+                found.walls[i, draw], [(root - b) / (2 * a), (root + b) / (2 * a)], rtol=0.05
             )
         # The slope is along the fifth axis alone, where the curvature is 25.
         assert 2 / found.critical_step[i] == pytest.approx(STEEP[4], rel=0.1)
@@ -139,7 +139,9 @@ def test_walls_are_the_closed_form_whatever_the_columns(planted, name):
     for draw in range(3):
         length = np.linalg.norm(np.random.Generator(np.random.PCG64(1 + draw)).standard_normal(2))
         for valley in found:
-            np.testing.assert_allclose(valley.walls[0, draw], radius / length, rtol=0.02)
+            np.testing.assert_allclose(
+                valley.walls[0, draw], radius / length, rtol=valley.precision
+            )
     # Those that no column shows aren't looked for by one.
     np.testing.assert_array_equal(found[0].walls[:, 1:], found[1].walls[:, 1:])
 
@@ -159,7 +161,7 @@ def test_walls_that_lie_beyond_or_below(planted, height, wall, said):
     assert (found.walls[0] == wall).all()
     [remark] = [one for one in valley_sentences.remarks(found) if one.startswith("Width")]
     assert remark.startswith(
-        "Width r₀.₁ (loss 0.1 above the row's own, to 2 %, median over 6 rays)"
+        "Width r₀.₁ (loss 0.1 above the row's own, to 5 %, median over 6 rays)"
     )
     assert said in remark
 
@@ -196,13 +198,14 @@ def test_side_by_side_walls_are_where_a_plain_loop_has_the_loss_risen(
                 np.testing.assert_allclose(there[beside], np.array(wanted)[beside], rtol=1e-12)
                 assert there[found.centre] == recorded.measures["train_loss"][recorded.row(step)]
             for wall, end in zip(found.walls[i, draw], (found.y[-1], found.y[0]), strict=True):
-                rises = [loss_at(k * end * across) - here for k in np.geomspace(1e-3, 1, 120)]
+                rises = [loss_at(k * end * across) - here for k in np.geomspace(1e-3, 1, 240)]
                 assert np.isinf(wall) == (max(rises) < 0.1)
                 if np.isfinite(wall):
-                    inner, outer = (loss_at(k * np.sign(end) * wall * across) for k in (0.98, 1.02))
+                    near = wall * np.sign(end) * across
+                    inner, outer = (loss_at(k * near) for k in (1 / 1.05, 1.05))
                     assert inner < here + 0.1 < outer
                     # The first one: nothing nearer has risen.
-                    first = np.geomspace(1e-3, 1, 120)[np.argmax(np.array(rises) >= 0.1)] * abs(end)
+                    first = np.geomspace(1e-3, 1, 240)[np.argmax(np.array(rises) >= 0.1)] * abs(end)
                     assert wall == pytest.approx(first, rel=0.09)
     # A round for everybody's next loss, not one after the other.
     assert len(counted) <= 3 * (MOST_OF_WALL + 2)
@@ -250,6 +253,26 @@ def test_nothing_of_a_row_is_left_when_the_next_one_comes(problem, trained, monk
     assert [made() for made in models] == [None] * len(models)
     # A column that is refined for a while has one engine, and its rays another.
     assert len(models) < len(visits) or not tolerance
+
+
+def test_one_begun_to_a_finer_precision_goes_on_to_that(problem, trained, monkeypatch):
+    made = problem()
+    run, request = trained(made), asked(kinds=("valley",), size="5x7", extent="4.0")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(crossings, "WALL_PRECISION", 0.02)
+        whole = finished(prepare(run, made, request, name="whole")[0])
+        [job] = prepare(run, made, request)
+        going = job.run()
+        for current in going:
+            if current.finished_rows == 2:
+                break
+        going.close()
+    gone_on = finished(prepare(run, made, request, resume=True)[0])
+    assert whole.precision == gone_on.precision == 0.02
+    np.testing.assert_array_equal(gone_on.walls, whole.walls)
+    anew = finished(prepare(run, made, request, name="anew")[0])
+    assert anew.precision == 0.05
+    assert not np.array_equal(anew.walls, whole.walls)
 
 
 def test_a_small_network_has_one_engine_for_all_rows(problem, trained, monkeypatch):
@@ -450,7 +473,7 @@ def test_the_sharpest_direction_of_a_canyon(canyon, planted):
     # Half of 25 y², 0.05 off the floor: the walls are at -b ± root.
     root = np.sqrt(1.25**2 + 5.0) / 25
     np.testing.assert_allclose(
-        np.sort(found.walls[:, 0]), np.tile([root - OFF, root + OFF], (5, 1)), rtol=0.02
+        np.sort(found.walls[:, 0]), np.tile([root - OFF, root + OFF], (5, 1)), rtol=0.05
     )
     # Three times the median wall, by which the extent is chosen, to two digits.
     assert found.y[-1] == pytest.approx(3 * root, rel=0.15)
@@ -545,7 +568,8 @@ def test_to_a_tolerance_it_is_the_exact_one_and_goes_on_to_the_bit(
     off = np.abs(found.measures["train_loss"] / wanted.measures["train_loss"] - 1)
     assert np.quantile(off[~there], 0.95) <= 0.06
     np.testing.assert_array_equal(found.loss, wanted.loss)
-    np.testing.assert_allclose(found.walls, wanted.walls, rtol=0.03)
+    # Both are right to 5 %.
+    np.testing.assert_allclose(found.walls, wanted.walls, rtol=1.05**2 - 1)
     numbers = found.certificate.xy[:, 0].astype(int)
     places = np.abs(found.y - found.certificate.xy[:, 1:]).argmin(1)
     np.testing.assert_array_equal(

@@ -41,6 +41,7 @@ def scan(*, line: bool = False) -> Scan:
             plane_loss=np.array([4.5, 1 / 3, NAN, 2.0]),
             share_in_plane=0.25,
             chance=2 / 7,
+            interpolated=np.array([False, True, False, False]),
         )
         for number, name in enumerate(("run", "twin, other"))
     )

@@ -95,6 +95,7 @@ def test_csv_holds_the_same_numbers(run, tmp_path, line):
         found = [float(row[column]) for row in path]
         values = np.concatenate([getattr(p, column) for p in expected.paths])
         np.testing.assert_array_equal(found, values)
+    assert [row["interpolated"] for row in path] == 2 * ["0", "1", "0", "0"]
     [start, end] = rows(tmp_path / f"{name}-points.csv")
     assert (start["name"], end["name"], end["step"], float(end["x"])) == (
         "start",

@@ -42,16 +42,20 @@ def grid(scan: Scan) -> bytes:
 
 
 def paths(scan: Scan) -> bytes:
-    """A row for each recorded step of each path; ``path`` counts them from 0."""
+    """A row for each recorded step of each path; ``path`` counts them from 0.
+
+    ``interpolated`` (1 or 0) is said of ``plane_loss``.
+    """
     letters = "xy"[: len(scan.plane.directions)]
-    names = ("distance_from_plane", "true_loss", "plane_loss")
+    names = ("distance_from_plane", "true_loss", "plane_loss", "interpolated")
     rows = (
         (number, path.name, step, *xy, *values)
         for number, path in enumerate(scan.paths)
         for step, xy, *values in zip(
             path.step.tolist(),
             path.xy.tolist(),
-            *(getattr(path, name).tolist() for name in names),
+            *(getattr(path, name).tolist() for name in names[:-1]),
+            path.interpolated.astype(int).tolist(),
             strict=True,
         )
     )

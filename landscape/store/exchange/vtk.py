@@ -60,6 +60,7 @@ def paths(scan: Scan) -> bytes:
         lengths.append(len(xyz))
     names = ("step", "true_loss", "plane_loss", "distance_from_plane")
     fields = {name: _joined(scan.paths, name, kept) for name in names}
+    fields["interpolated"] = _joined(scan.paths, "interpolated", kept).astype(np.uint8)
     total = sum(lengths)
     lines = {"connectivity": np.arange(total), "offsets": np.cumsum(lengths, dtype=np.int64)}
     count = f'NumberOfPoints="{total}" NumberOfLines="{len(lengths)}"'

@@ -607,6 +607,11 @@ def _path(scan: Scan, path: Path) -> list[str]:
             f"is over {percent(AGREES)} off the loss of the weights themselves (median difference "
             f"{percent(float(np.median(np.abs(plane - true) / np.abs(true))))}): these are pale."
         )
+    if count := int(path.interpolated.sum()):
+        found.append(
+            f"At {count} of them the {shape}'s loss is interpolated to {percent(scan.tolerance)}, "
+            "as the grid's is."
+        )
     return found
 
 

@@ -53,6 +53,7 @@ def test_the_paths_in_vtk(read):
     for name in ("true_loss", "plane_loss", "distance_from_plane"):
         expected = np.concatenate([getattr(first, name), getattr(second, name)[kept]])
         np.testing.assert_array_equal(found[name], expected)
+    assert found["interpolated"].tolist() == [0, 1, 0, 0, 0, 1, 0]
     heights = [np.log10(4), np.log10(4) / 2, 0, np.log10(2)]  # Interpolated where not known.
     np.testing.assert_allclose(found.points[:4, 2], heights, atol=1e-15)
 
@@ -95,4 +96,4 @@ def test_names_that_xml_would_take_for_its_own(read):
     assert alone["step"].tolist() == [0]
 
 
-ROWS = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss")
+ROWS = ("step", "xy", "distance_from_plane", "true_loss", "plane_loss", "interpolated")

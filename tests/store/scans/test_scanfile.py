@@ -261,6 +261,17 @@ def test_plain_h5py_reads_the_contract(tmp_path):
         }
 
 
+def test_which_losses_of_a_path_are_interpolated_comes_back(tmp_path):
+    guessed = np.array([False, True, False])
+    content = replace(scan(), paths=(replace(path("run"), interpolated=guessed), path("twin")))
+    there = saved(tmp_path, content)
+    with h5py.File(there, "r") as file:
+        assert file["path/0/interpolated"].dtype == bool
+        assert "interpolated" not in file["path/1"]
+    found = [one.interpolated.tolist() for one in scanfile.load(there).paths]
+    assert found == [[False, True, False], [False] * 3]
+
+
 def test_line_has_no_second_axis(tmp_path):
     with h5py.File(saved(tmp_path, scan(line=True)), "r") as file:
         assert file["plane/directions"].shape == (1, 7)

@@ -103,6 +103,17 @@ def path(**more) -> Path:
     return Path(**(values | more))
 
 
+def test_interpolated_losses_of_a_path_in_words():
+    one = path(interpolated=np.array([True, True, False]))
+    losses = np.array([[1.0, 2], [2, 3]])
+    where = Plane("pca", np.zeros(3, np.float32), np.eye(2, 3, dtype=np.float32), ("u", "v"), "")
+    axis, measured = np.array([0.0, 1]), np.ones((2, 2), bool)
+    scan = Scan(where, axis, axis, {"train_loss": losses}, measured, paths=(one,), tolerance=0.01)
+    said = "At 2 of them the plane's loss is interpolated to 1 %, as the grid's is."
+    assert describe(scan)[-1] == said
+    assert said not in describe(replace(scan, paths=(path(),)))
+
+
 def test_a_scan_in_words():
     directions = np.eye(2, 100, dtype=np.float32)
     where = Plane(
