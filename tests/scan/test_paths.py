@@ -134,9 +134,9 @@ def test_losses_of_weights_recorded_without_are_those_of_a_plain_loop(
 
 
 def test_a_path_is_measured_where_the_grid_says_too_little_of_it(problem, trained, finish, oracle):
-    made = problem("dense", 300)
-    run = trained(made, count=60)
-    [job] = prepare(run, made, asked(kinds=("pca",), size="31", tolerance=0.02))
+    made = problem()
+    run = trained(made)
+    [job] = prepare(run, made, asked(kinds=("pca",), size="21", tolerance=0.05))
     scan = finish(job)
     [path] = scan.paths
     assert scan.certificate.passed
@@ -148,8 +148,8 @@ def test_a_path_is_measured_where_the_grid_says_too_little_of_it(problem, traine
     directions = scan.plane.directions.astype(np.float64)
     for xy, loss, guessed in zip(path.xy, path.plane_loss, path.interpolated, strict=True):
         exact.put(scan.plane.origin + xy @ directions, {})
-        near = 0.04 if guessed else 1e-5
+        near = 0.1 if guessed else 1e-5
         assert loss == pytest.approx(exact.measure(made.train)[0], rel=near)
     # An exact scan's path is measured throughout.
-    [job] = prepare(run, made, asked(kinds=("pca",), size="31", tolerance=0.0), name="exact")
+    [job] = prepare(run, made, asked(kinds=("pca",), size="3", tolerance=0.0), name="exact")
     assert not finish(job).paths[0].interpolated.any()
