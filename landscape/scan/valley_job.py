@@ -453,9 +453,7 @@ class ValleyJob:
         """Where a row's critical step is looked for first."""
         known = valley.critical_step[:number]
         known = known[np.isfinite(known)]
-        rate = self.trajectory.scalars().get("learning_rate", np.empty(0))
-        rate = rate[np.isfinite(rate) & (rate > 0)]
-        return float(known[-1] if len(known) else rate[0] if len(rate) else GUESS)
+        return float(known[-1]) if len(known) else self._first_rate
 
     def _direction(self, valley: Valley, number: int) -> Weights:
         """A slice's own; the sharpest one of the last that was begun alone."""
@@ -515,6 +513,13 @@ class ValleyJob:
     @cached_property
     def _kept(self) -> dict[object, Any]:
         return {}
+
+    @cached_property
+    def _first_rate(self) -> float:
+        """The learning rate of the first step that has one."""
+        rate = self.trajectory.scalars().get("learning_rate", np.empty(0))
+        rate = rate[np.isfinite(rate) & (rate > 0)]
+        return float(rate[0]) if len(rate) else GUESS
 
     @cached_property
     def _engines(self) -> RowEngines:

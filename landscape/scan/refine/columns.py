@@ -22,7 +22,9 @@ from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Floats
 
 CAUTION = 1.5
-"""Errors are expected so many times as large as a column's few points say, at first."""
+"""Errors are expected so many times as large as a column's few points say, at first;"""
+STRICTER = 1.25
+"""after a test that failed so many times as large as before."""
 
 
 @dataclass
@@ -66,6 +68,9 @@ class ColumnRefinement(Refinement):
                 chosen = interpolation.spread(expected, points, spacing, count)
                 yield self._take(rows[sorted(chosen)])
         return bool(np.count_nonzero(self._known) == before)
+
+    def _failed(self) -> None:
+        self._caution *= STRICTER
 
     def _between(self, known: Rows) -> Between:
         there = np.zeros(len(self._known), bool)

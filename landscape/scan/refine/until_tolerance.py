@@ -30,7 +30,7 @@ COARSEST = 7
 LEAST, GROWTH = 12, 0.25
 """A round measures at least 12 points, and a quarter of as many as there are where all others may
 be off by more than the tolerance: where half of them may, half of that."""
-STRICTER = 1.25
+STRICTER = 1.1
 """After a test that failed errors are expected so many times as large as before."""
 LAST = 4
 """So many times the lowest loss is looked for where it is expected, and measured."""
@@ -159,7 +159,7 @@ class Refinement:
         return False
 
     def _failed(self) -> None:
-        """Expect more of the errors, so that not every small step ends in a test of 32 points."""
+        """Expect larger errors, so that not every small step ends in a test of 32 points."""
         self._caution *= STRICTER
 
     def _first(self) -> Rows:
