@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,12 @@ WAITING = 0.01
 """Seconds between two looks at a process's memory."""
 NEEDED = ("train", "import")
 """What makes that which the others work on."""
+IMPORTS = {
+    "": "landscape_cli.scan, landscape.scan.job, landscape.diagnose.session",
+    "diagnose": "landscape_cli.diagnose, landscape.diagnose.session.diagnosis, "
+    "torch.export._trace, torch._dynamo",
+}
+"""What is imported before anything is done, by command; a diagnosis traces the model."""
 ROW = "{:<6}{:<32}{:>9}{:>11}{:>9}{:>9}{:>9}"
 
 
@@ -173,14 +179,14 @@ def print_sizes(sizes: Sequence[str], points: int, samples: int, names: Sequence
             f"sizes must be some of {', '.join(language.SIZES)}, got {', '.join(unknown)}"
         )
     with tempfile.TemporaryDirectory() as name:
-        imports = (
-            "-c",
-            "import landscape_cli.scan, landscape.scan.job, landscape.diagnose.session",
-        )
-        alone = taken(imports, Path(name) / "log")
+        alone = {
+            command: taken(("-c", f"import {modules}"), Path(name) / "log").peak
+            for command, modules in IMPORTS.items()
+        }
         echo(
             f"{points} × {points} points to the default tolerance, {samples} sequences of "
-            f"{language.TOKENS} tokens; Python and PyTorch alone take {alone.peak / 1e6:.0f} MB, "
+            f"{language.TOKENS} tokens; Python and PyTorch alone take {alone[''] / 1e6:.0f} MB, for "
+            f"a diagnosis {alone['diagnose'] / 1e6:.0f} MB, "
             f"which the bound counts, beside the weights, {VECTORS} vectors as long (of a training "
             f"{OF_TRAINING}, and its ring) and {TILE / 2**20:.0f} MiB for evaluating"
         )
@@ -188,11 +194,15 @@ def print_sizes(sizes: Sequence[str], points: int, samples: int, names: Sequence
         for size in sizes:
             folder = Path(name) / size
             folder.mkdir()
-            _print_size(size, commands(size, folder, points, samples), folder, names, alone.peak)
+            _print_size(size, commands(size, folder, points, samples), folder, names, alone)
 
 
 def _print_size(
-    size: str, wanted: Iterator[SizedCommand], folder: Path, names: Sequence[str], alone: int
+    size: str,
+    wanted: Iterator[SizedCommand],
+    folder: Path,
+    names: Sequence[str],
+    alone: Mapping[str, int],
 ) -> None:
     from landscape.problem import language
 
@@ -202,9 +212,10 @@ def _print_size(
         if command.arguments[0] not in NEEDED and command.name not in names:
             continue
         found = taken(("-m", "landscape_cli", *command.arguments), folder / "log")
-        bound = alone + (1 + command.vectors) * vector + command.tile
+        imported = alone.get(command.arguments[0], alone[""])
+        bound = imported + (1 + command.vectors) * vector + command.tile
         times = duration(found.seconds), duration(found.processor)
         memory = f"{found.peak / 1e6:,.0f}", f"{bound / 1e6:,.0f}"
         # Of small networks it is PyTorch's own that grows.
-        vectors = f"{(found.peak - alone) / vector:.1f}" if vector >= NOTICED else ""
+        vectors = f"{(found.peak - imported) / vector:.1f}" if vector >= NOTICED else ""
         echo(ROW.format(size, command.name, *times, *memory, vectors))

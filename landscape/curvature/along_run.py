@@ -13,6 +13,7 @@ from landscape.curvature.hessian import SAMPLES, sampled
 from landscape.curvature.krylov import search
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
+from landscape.problem.samples import length
 from landscape.store.measured.curvature import Curvature
 from landscape.store.scans.records import Floats
 from landscape.store.trajectories.landmarks import checked_rows, landmarks
@@ -137,7 +138,8 @@ class _Parts:
         self, problem: Problem, samples: int | None, seed: int, device: str, memory: int
     ) -> None:
         self.hessian = sampled(problem, samples, seed=seed, device=device, memory=memory)
-        self.full = sampled(problem, None, device=device, memory=memory)
+        every = self.hessian.samples == length(problem.train)  # one copy of the model is enough
+        self.full = self.hessian if every else sampled(problem, None, device=device, memory=memory)
         place = next(self.full.model.parameters()).device
         self._evaluator = Evaluator(problem, place)
 
