@@ -183,10 +183,11 @@ def print_sizes(sizes: Sequence[str], points: int, samples: int, names: Sequence
             command: taken(("-c", f"import {modules}"), Path(name) / "log").peak
             for command, modules in IMPORTS.items()
         }
+        own, diagnosis = (alone[command] / 1e6 for command in ("", "diagnose"))
         echo(
             f"{points} × {points} points to the default tolerance, {samples} sequences of "
-            f"{language.TOKENS} tokens; Python and PyTorch alone take {alone[''] / 1e6:.0f} MB, for "
-            f"a diagnosis {alone['diagnose'] / 1e6:.0f} MB, "
+            f"{language.TOKENS} tokens; Python and PyTorch alone take {own:.0f} MB, of "
+            f"a diagnosis {diagnosis:.0f} MB, "
             f"which the bound counts, beside the weights, {VECTORS} vectors as long (of a training "
             f"{OF_TRAINING}, and its ring) and {TILE / 2**20:.0f} MiB for evaluating"
         )
