@@ -39,7 +39,7 @@ SAMPLES = 2048
 BLOCK = 2**18
 """So many numbers are made float64 at a time."""
 LARGE = 2**22
-"""Weights from which on vectors of them count: what a product leaves in pieces goes back."""
+"""Weights from which on vectors of them count: what a gradient leaves in pieces goes back."""
 Slopes = Sequence[GradientEdge | None]
 """The gradient by each tensor as a place in its graph, which doesn't keep the numbers there; None
 where it depends on no weight."""
@@ -170,7 +170,8 @@ class Hessian:
             slope = torch.autograd.grad(share, self._trained, materialize_grads=True)
             self._add(total.sum, slope)
             loss += float(share.detach())
-        return loss, total.floats()
+            del slope
+        return loss, self._finished(total)
 
     def __matmul__(self, vector: NDArray[np.floating]) -> Floats:
         """The product with a vector (P,).
@@ -194,8 +195,12 @@ class Hessian:
             )
         self.products += 1
         self._here += 1
+        return self._finished(total)
+
+    def _finished(self, total: _Total) -> Floats:
+        """A sum, which takes twice the memory from now on: what else is free is given back."""
         if len(self._vector) >= LARGE:
-            tuning.hand_back()  # the gradient's pieces, before the sum becomes twice as long
+            tuning.hand_back()
         return total.floats()
 
     def _add(self, total: Tensor, parts: Sequence[Tensor], chosen: slice = slice(None)) -> None:
@@ -239,7 +244,7 @@ class Hessian:
     def _few(self) -> tuple[int, int]:
         """Bytes that two samples' graph takes while it is made, and four samples'.
 
-        More than is left of it, about as much as going back through it takes with it. The gradient
+        With half as much again for going back through it, as measured on transformers. The gradient
         is none of it: it isn't kept.
         """
         self._all_counts()  # which look at all samples, once
@@ -250,7 +255,7 @@ class Hessian:
                 shares = self._shares(min(count, self._batch_size))
                 _first(next(shares), self._trained)
                 shares.close()
-            sizes.append(max(0, spent.bytes - gradient))
+            sizes.append(max(0, 3 * (spent.bytes - gradient) // 2))
         return sizes[0], sizes[1]
 
     def _shares(self, size: int | None = None) -> Generator[Tensor]:
