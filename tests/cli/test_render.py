@@ -38,7 +38,7 @@ def names(folder):
 
 READY = (
     "Training loss on an imported plane (x: x direction; y: y direction). Colours: the loss, on "
-    "the bar's scale and grey beyond its end; thin lines: equal loss."
+    "the bar's scale; thin lines: equal loss."
 )
 
 

@@ -4,8 +4,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import get_args
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
@@ -13,8 +15,11 @@ from PIL import Image
 from landscape import draw
 from landscape.draw.files import latex
 from landscape.draw.look.style import Style
+from landscape.draw.making import caption_of
+from landscape.draw.sheet.page import Element
 from landscape.errors import LandscapeError
-from landscape.store.scans import sentences, valley_sentences
+from landscape.store.history import History
+from landscape.store.scans import sentences
 
 SMALL = Style(dpi=80)
 CAPTION = "Loss at the origin: 0.45 → a caption with “letters” beyond Latin-1."
@@ -148,13 +153,23 @@ def test_no_control_character_gets_into_a_picture_or_its_caption(tmp_path):
         assert picture.text["Description"] == "run \\x1b]0;title\\x07"
 
 
-def test_any_latex_can_set_what_is_ready_of_captions(planted):
-    ready = [
-        draw.caption(planted.escape(5, 5)),
-        valley_sentences.caption(planted.valley()),
-        sentences.ready_together([planted.escape(5, 5), planted.bowl(5, 5)]),
-    ]
-    for text in ready:
-        assert latex(text.split("\n\n")[0]).isascii(), text
-    assert r"r$_{0.1}$, within which" in latex(ready[1])
-    assert r"$\|$d$\|$" in latex(ready[1])
+def elements(union) -> set[str]:
+    """All that may have been drawn."""
+    parts = [elements(one) if get_args(one) else {one} for one in get_args(union)]
+    return set().union(*parts)
+
+
+@pytest.mark.parametrize("kind", ["contour", "surface", "curve", "valley", "slats", "loss"])
+def test_any_latex_can_set_what_is_ready_of_captions(planted, kind):
+    history = History("mine", "1f2e", np.arange(2), {"train_loss": np.ones(2)}, np.ones(1))
+    subjects = {"valley": planted.valley(), "slats": planted.valley(), "curve": planted.line()}
+    subject = subjects.get(kind, history if kind == "loss" else planted.escape(5, 5))
+    ready = latex(caption_of(kind, subject, elements(Element)).split("\n\n")[0])
+    assert ready.isascii(), ready
+    if kind == "valley":
+        assert r"r$_{0.1}$, within which" in ready
+        assert r"$\|$d$\|$" in ready
+
+
+def test_any_latex_can_set_what_is_ready_of_several_planes(planted):
+    assert latex(sentences.ready_together([planted.escape(5, 5), planted.bowl(5, 5)])).isascii()
