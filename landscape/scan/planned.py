@@ -12,6 +12,7 @@ from landscape.plane import kinds
 from landscape.plane.axis_units import scaled
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import KINDS, Given
+from landscape.problem import tuning
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.scan.auto_extent import range_between, ranges
@@ -69,6 +70,7 @@ class PlannedScan:
         if seed is not None:
             given = replace(given, choice=replace(given.choice, seed=seed))
         own = kinds.make(self.key, given)
+        tuning.hand_back()  # what graphs left in pieces, before points take others
         plane = scaled(own, given.choice.unit)
         return plane, np.array(own.norms) / np.array(plane.norms)
 
