@@ -28,6 +28,7 @@ def course_of(evidence: Evidence, thresholds: Thresholds | None = None) -> Cours
         evidence.rows.train_loss,
         constant_loss=evidence.constant_loss,
         steps_per_epoch=evidence.setup.steps_per_epoch,
+        batches=evidence.batch_losses,
         rules=EventRules(
             learned=limits.learned,
             excursion=limits.excursion,

@@ -83,6 +83,8 @@ class Evidence:
     setup: Setup
     constant_loss: float
     """L₀; NaN where there is no best constant output: the first row's loss takes its place."""
+    batch_losses: Floats | None = None
+    """(S,) of the batches of steps 0, 1, ..., where they are known."""
     weights_finite: bool = True
     """Whether the training ended without a non-finite loss, gradient or weight."""
     measured: Measured = field(default_factory=Measured)

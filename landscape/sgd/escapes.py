@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ SPIKE_ROWS = 10
 """Rows before a spike that its noise is known from."""
 BEFORE = 5
 """Rows that the running median is taken over."""
+BACK = 8
+"""Batches by whose losses a run may be seen to be back between two rows."""
 END_ROWS = 5
 """The end's median is over the last tenth of the rows, and over at least so many."""
 
@@ -223,12 +225,14 @@ def read(
     *,
     constant_loss: float,
     steps_per_epoch: int = 1,
+    batches: Floats | None = None,
     rules: EventRules | None = None,
 ) -> Course | None:
     """Follow the full-data losses of some rows; None where fewer than two of them are finite.
 
     Where no constant output's loss is known (NaN) the first row's takes its place. Rows that are
-    not finite are left out.
+    not finite are left out. ``batches`` are the losses of the batches of steps 0, 1, ...: a run
+    that was back by these between two rows left after them.
     """
     rules = rules or EventRules()
     finite = np.isfinite(loss)
@@ -245,7 +249,32 @@ def read(
     inside = found[-1].first if found and found[-1].end == len(loss) else None
     noise = 0.0 if math.isfinite(constant_loss) else _noise(apart)
     ending = endings.of(loss, constant, noise, rules.ending, inside=inside)
-    return Course(step, loss, constant, apart, start, tuple(found), ending, rules, steps_per_epoch)
+    course = Course(
+        step, loss, constant, apart, start, tuple(found), ending, rules, steps_per_epoch
+    )
+    if course.left is None or batches is None:
+        return course
+    left = _left_at_last(course, course.left, batches)
+    return replace(course, ending=replace(ending, left=left))
+
+
+def _left_at_last(course: Course, left: int, batches: Floats) -> int:
+    """The row from which batches were away as well, looked for within an epoch of the first one.
+
+    They are back where the mean of some in a row lies below the level by two standard errors.
+    """
+    until = course.step(left) + course.epoch
+    for row in range(left, len(course.steps) - 1):
+        if course.step(row) > until:
+            break
+        between = np.asarray(batches[course.step(row) : course.step(row + 1)], np.float64)
+        if len(between) < BACK:
+            continue
+        some = np.lib.stride_tricks.sliding_window_view(between, BACK)
+        errors = some.std(axis=1, ddof=1) / math.sqrt(BACK)
+        if (some.mean(axis=1) + 2 * errors <= course.level).any():
+            left = row + 1
+    return left
 
 
 def events_of(course: Course) -> list[Event]:
@@ -288,9 +317,12 @@ def detect(
     *,
     constant_loss: float,
     steps_per_epoch: int = 1,
+    batches: Floats | None = None,
 ) -> list[Event]:
-    """`events_of` the full-data losses of some rows."""
-    course = read(step, loss, constant_loss=constant_loss, steps_per_epoch=steps_per_epoch)
+    """`events_of` what `read` gives."""
+    course = read(
+        step, loss, constant_loss=constant_loss, steps_per_epoch=steps_per_epoch, batches=batches
+    )
     return events_of(course) if course is not None else []
 
 

@@ -45,6 +45,22 @@ def test_escape_to_a_plateau():
     ]
 
 
+def test_a_run_whose_batches_were_back_after_the_first_row_away_left_later():
+    losses = [*LEARNING, 1.5, *[2.31] * 20]
+    batches = np.full(310, 0.5)
+    batches[110:] = 2.31
+    assert found(losses, batches=batches)[0] == ("escape", 110, 300)
+    # Twice: at 100 and at 110, an epoch later at most.
+    assert ("escape", 120, 300) in found(losses, batches=np.full(310, 0.5))
+    # Not back: above the level, too few of them, or too far apart to tell.
+    away = np.full(310, 2.31)
+    seven, apart = away.copy(), away.copy()
+    seven[102:109] = 0.5
+    apart[100:110] = [0.1, 2.3] * 5
+    for none in (away, seven, apart, np.full(310, np.nan), np.empty(0)):
+        assert found(losses, batches=none)[0] == ("escape", 100, 300)
+
+
 def test_an_escape_is_a_last_stretch_of_five_rows_whatever_came_before():
     short = [*LEARNING, *[2.0] * 4]
     assert found(short) == [("spike", 100, 130)]

@@ -147,6 +147,7 @@ class Subject:
             rows=Rows(trajectory.step[rows], measures["train_loss"], **_without_loss(known)),
             setup=self._setup(),
             constant_loss=self.constant_loss,
+            batch_losses=trajectory.scalars()["batch_loss"],
             weights_finite=self.run.record["status"] != "non-finite",
             mistakes=self.mistakes.sentences,
             loss_floor=self.mistakes.floor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -31,9 +32,10 @@ from landscape.sgd.training import moments as moments_of
 from landscape.sgd.training.state import TrainingState, undisturbed
 from landscape.sgd.training.train import Step
 from landscape.store.stream import filled
+from landscape.store.trajectories.index import NAME
 from landscape.store.trajectories.scalars import storage
 from landscape.store.trajectories.shards import Writer
-from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT, Event
+from landscape.store.trajectories.trajectory import CADENCE, EVENT, FLIGHT, Event, Trajectory
 
 PART = 2**20
 """Numbers that are looked at at a time."""
@@ -57,6 +59,7 @@ class Intake:
         self._best: MomentsAt | None = None
         self._previous: MomentsAt | None = None
         self._away = False
+        self._batch_losses = array("d")
         self._without_loss: str | None = None
         self._finite = True
         self._buffers = MovingBuffers(writer.still)
@@ -85,10 +88,11 @@ class Intake:
     ) -> Self:
         """Go on after ``step``, where ``state`` was captured."""
         info, held = state.info["recorder"], state.part("recorder")
+        steps = info["tape"]["ledger"]["steps"]
         writer = Writer.reopen(
             folder,
             rows=info["last_row"],
-            steps=info["tape"]["ledger"]["steps"],
+            steps=steps,
             velocities=info["tape"]["ledger"]["velocities"],
         )
         intake = cls(writer, problem, plan, step)
@@ -96,6 +100,9 @@ class Intake:
         intake._tape.restore(state.part("ledger"), info["tape"])
         intake._flight.restore(info["flight"], state.part("flight"))
         intake._away, intake._constant = info["away"], info["constant"]
+        # What the writer lets go of stays until the first flush.
+        losses = Trajectory.open(folder / NAME).scalars()["batch_loss"]
+        intake._batch_losses.extend(losses[:steps])
         for name in ("best", "previous"):
             if name in info:
                 found = {
@@ -109,6 +116,7 @@ class Intake:
         """Take in a step; whether a row was added."""
         if step.scalars is not None:
             self._tape.add_step(step.scalars, self._sketched)
+            self._batch_losses.append(step.scalars["batch_loss"])
         self.last, self._finite = step, step.finite
         added = False
         if step.finite:
@@ -156,6 +164,7 @@ class Intake:
             losses,
             constant_loss=self._constant,
             steps_per_epoch=self.plan.cadence.steps_per_epoch,
+            batches=np.array(self._batch_losses),
         )
         return joined(found, self._flight.windows)
 
