@@ -28,7 +28,7 @@ from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.workers import Farm
-from landscape.store.scans.records import Plane, Scan
+from landscape.store.scans.records import Path, Plane, Scan
 from landscape.store.scans.widths import Crossings
 
 Chosen = Callable[[StrategyRecord, float], None]
@@ -221,9 +221,13 @@ class Job:
             yield summed_up(scan)
             return
         marked = [point.step for point in self.scan.points]
-        for paths in trace_all(self.tracks, engine, within_tolerance(scan), marked):
-            points = points_of(self.tracks, paths, self.scan.points)
-            yield summed_up(replace(scan, paths=paths, points=points))
+        paths: tuple[Path, ...] = ()
+        for further in trace_all(self.tracks, engine, within_tolerance(scan), marked):
+            if paths:  # of those that aren't complete nothing is kept
+                yield scan
+            paths = further
+        points = points_of(self.tracks, paths, self.scan.points)
+        yield summed_up(replace(scan, paths=paths, points=points))
 
     def _engine(
         self,
