@@ -491,6 +491,8 @@ PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0
 """A preview is drawn again after so many seconds, and so many times as long as drawing took."""
 MOMENT = 5.0
 """Seconds below which what something takes isn't worth a line."""
+MAKING = 30.0
+"""The same of a plane's directions, which are found before a mistake in other options is."""
 PASSES = 6
 """Evaluations of all data that a Hessian-vector product takes as long as, about."""
 
@@ -540,7 +542,7 @@ def announce_making(run: Run, problem: Problem, request: Request) -> None:
     if not curved:
         return
     seconds = sum(products.values()) * PASSES * loss_seconds(problem)
-    if seconds > MOMENT:
+    if seconds > MAKING:
         echo(
             f"{', '.join(curved)}: directions by some {sum(products.values())} Hessian-vector "
             f"products, about {duration(seconds)} before the first point",

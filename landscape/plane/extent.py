@@ -9,9 +9,9 @@ from landscape.store.scans.records import Floats
 
 AUTO = "auto"
 MARGIN = 0.15
+"""Room beside the path, as a share of its range."""
 FLAT = 1e-3
 """An axis that is fitted by itself is at least this share as long as the longest."""
-"""Room beside the path, as a share of its range."""
 SMALLEST, LARGEST = 2, 501
 
 Range = tuple[float, float]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
+from landscape.plane.extent import parse
 from landscape.problem.device import resolve
 from landscape.scan import measures as further
 from landscape.scan.refine import caps, until_tolerance
@@ -63,9 +66,13 @@ def check_grid(grid: GridChoice) -> None:
     """Refuse a grid that can't be, whatever the plane.
 
     Raises:
-        LandscapeError: an unknown measure, or a rise that isn't one.
+        LandscapeError: an unknown measure, an extent that is none on any plane, or a rise that
+            isn't one.
     """
     further.check(grid.measures)
+    if grid.extent is not None:
+        on_a_line = grid.extent.count(":") == 1
+        parse(grid.extent, np.zeros((1, 1 if on_a_line else 2)))
     if not grid.rise > 1:
         raise LandscapeError(f"rise must be above 1, got {grid.rise:g}")
 

@@ -215,7 +215,7 @@ def test_what_cannot_be(landscape, run, options, message):
 
 
 def test_what_directions_of_curvature_take_is_said_before(landscape, run, monkeypatch):
-    monkeypatch.setattr("landscape_cli.scan.MOMENT", 0.0)
+    monkeypatch.setattr("landscape_cli.scan.MAKING", 0.0)
     said = landscape("scan", run, "--plane", "hessian", "--size", 5, "--no-figures").err
     [line, *_] = said.splitlines()
     assert line.startswith("hessian: directions by some 50 Hessian-vector products, about ")
