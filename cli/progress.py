@@ -25,24 +25,28 @@ TASK_SECONDS = 0.2
 
 
 @contextmanager
-def progress(label: str, total: int, *, unit: str = "", quiet: bool = False) -> Iterator[Report]:
+def progress(
+    label: str, total: int, *, unit: str = "", at_most: bool = False, quiet: bool = False
+) -> Iterator[Report]:
     """Show how far something is, with the time left; inside a task say so to who runs it.
 
-    ``unit`` is what is counted, as in ``steps``; without one the share alone is said.
+    ``unit`` is what is counted, as in ``steps``; without one the share alone is said. ``at_most``:
+    it may be done before the total is, and the time left is said to be at most so long.
     """
+    bound = "at most " if at_most else ""
     if cluster.reporting():
         yield _to_runner(total)
     elif quiet:
         yield lambda done, note: None
     elif sys.stderr.isatty():
-        with _bar(label, total, unit) as report:
+        with _bar(label, total, unit, bound) as report:
             yield report
     else:
-        yield _plain(label, total, unit)
+        yield _plain(label, total, unit, bound)
 
 
 @contextmanager
-def _bar(label: str, total: int, unit: str) -> Iterator[Report]:
+def _bar(label: str, total: int, unit: str, bound: str) -> Iterator[Report]:
     from rich.progress import (
         BarColumn,
         Progress,
@@ -58,7 +62,7 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Report]:
             "{task.completed:.12g}/{task.total} " + unit if unit else "{task.percentage:.0f} %"
         ),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn(f"left {bound}".rstrip()),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
@@ -82,7 +86,7 @@ def _to_runner(total: int) -> Report:
 _next_line = 0.0
 
 
-def _plain(label: str, total: int, unit: str) -> Report:
+def _plain(label: str, total: int, unit: str, bound: str) -> Report:
     started = time.monotonic()
     counted = f"{{:.12g}} of {total:,} {unit}, " if unit else ""
 
@@ -94,7 +98,7 @@ def _plain(label: str, total: int, unit: str) -> Report:
         _next_line = now + PLAIN_SECONDS
         parts = [f"{counted.format(done)}{percent(round(done / total, 2))}"]
         if done / total >= SURE_SHARE:
-            parts.append(f"{duration((now - started) / done * (total - done))} left")
+            parts.append(f"{bound}{duration((now - started) / done * (total - done))} left")
         echo(f"{label}: {', '.join([*parts, note] if note else parts)}", err=True)
 
     return report

@@ -639,7 +639,10 @@ def evaluate(
             echo(f"{name}: {cost}; Ctrl-C saves, --resume goes on", err=True)
 
     drawn, counted = Preview(preview, name) if preview is not None else None, job.counted
-    with progress(f"scanning {name}", job.total, unit="evaluations", quiet=quiet) as report:
+    fewer = scan.tolerance > 0  # points that it takes no loss of
+    with progress(
+        f"scanning {name}", job.total, unit="evaluations", at_most=fewer, quiet=quiet
+    ) as report:
         filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
         for done, current in enumerate(filling, start=1):
             scan = current
@@ -688,7 +691,7 @@ def _tell_more(files: Sequence[Path], seconds: float) -> None:
     """Say where the rest is that is known of scans, and how long all of it took."""
     which = shlex.quote(str(files[0])) if len(files) == 1 else "SCAN.h5"
     if seconds > MOMENT:
-        echo(f"the command took {duration(seconds)} in all")
+        echo(f"the command took {duration(seconds)} in all, with choosing points and drawing")
     echo(f"how it was measured and how far to trust it: landscape info {which}")
 
 

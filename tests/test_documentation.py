@@ -102,7 +102,7 @@ def test_a_stale_link_is_found():
 NO_PROSE = re.compile(
     r"^```.*?^```|<img[^>]*>|!\[[^\]]*\]\([^)]*\)|^#.*?$|^\[words\].*?$|\]\([^)]*\)", re.M | re.S
 )
-EVERYDAY = {"run", "row", "copy", "floor", "event", "R", "cap", "twin"}
+EVERYDAY = {"run", "row", "copy", "floor", "event", "R", "cap", "twin", "window"}
 """Words of the glossary that a page also uses as everybody does: `it runs on your own models`."""
 
 

@@ -108,6 +108,20 @@ class Evidence:
         copies = self.measured.permutations
         return copies is not None and copies.twin is None
 
+    @property
+    def is_for_good(self) -> bool:
+        """Whether nothing but an output's bias can move any more, whatever the learning rate.
+
+        A layer is dead on all data and only that bias has a gradient; weight decay, augmentation,
+        dropout and a normalization's batch statistics move what the data doesn't.
+        """
+        end, setup = self.state("end"), self.setup
+        if end is None or end.moving is None or len(end.moving) == end.tensors:
+            return False
+        bias_only = len(end.moving) <= 1 and all(name.endswith("bias") for name in end.moving)
+        unmoved = setup.weight_decay == 0 and not setup.perturbed and not setup.scale_invariant
+        return bool(end.dead) and bias_only and unmoved
+
     def state(self, place: str) -> StateAtStep | None:
         """What was measured at one of the places; None where the run has no such place."""
         step = self.places.get(place)

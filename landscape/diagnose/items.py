@@ -59,6 +59,8 @@ LABELS = {
     "replicas_half_cosine": "c½, replicas' time",
     "replicas_lag_ratio": "R, replicas' time",
     "replicas_dimension": "dimensions behind that",
+    "hops": "largest leap",
+    "aging": "late over early movement",
     "no_way_back": "a bias alone can move",
 }
 """Of names that don't say it."""

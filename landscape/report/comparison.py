@@ -173,7 +173,7 @@ def _coefficient(run: ComparedRun) -> str | None:
 def _barrier(which: str) -> Callable[[ComparedRun], str | None]:
     def value(run: ComparedRun) -> str | None:
         if run.place == 0:
-            return "–"
+            return "itself"
         found = run.between
         if found is None:
             return None

@@ -84,7 +84,8 @@ def _top(found: RunMaterial) -> Iterator[Markup]:
     if gaps := missing_parts(found):
         what = ", ".join(part.what for part in gaps)
         yield missing(
-            f"This page lacks what was not measured: {what}. Bring all of it:",
+            f"This page lacks what was not measured: {what}. Bring all of it; how "
+            "long that takes is said first:",
             found.run.command("report"),
         )
     if (parts := left_out(found)) is not None:
@@ -360,7 +361,7 @@ SECTIONS: dict[str, RunSection] = {
     ),
     "curvature": RunSection(
         "Curvature and units",
-        "Sharpness against what the learning rate bears, and units that have died.",
+        "Sharpness against what the learning rate is stable up to, and units that have died.",
         lambda found: _figures(found, "sharpness", "units"),
     ),
     "caveats": RunSection("Mind that", "What may mislead about this run.", _caveats),

@@ -42,6 +42,13 @@ def test_a_line_says_what_is_counted_and_what_is_left(clock, capsys):
     ]
 
 
+def test_what_may_be_done_before_its_total_is_takes_at_most_so_long(clock, capsys):
+    with progress.progress("scanning a", 100, unit="evaluations", at_most=True) as report:
+        clock.now += 30
+        report(27, "")
+    assert lines(capsys) == ["scanning a: 27 of 100 evaluations, 27 %, at most 81 s left"]
+
+
 def test_the_time_left_is_not_guessed_from_a_first_step(clock, capsys):
     with progress.progress("training", 1800, unit="steps") as report:
         clock.now += 3

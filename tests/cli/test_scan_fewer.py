@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,7 +84,8 @@ def test_the_strategy_is_for_info_alone(landscape, run):
 
 def test_what_takes_long_is_said_before_and_in_all_after(capsys):
     class LongJob:
-        path, scan, finished, total, counted = Path("a.h5"), None, False, 0, ""
+        path, scan = Path("a.h5"), SimpleNamespace(tolerance=0.01)
+        finished, total, counted = False, 0, ""
 
         def run(self, _, *, chosen):
             chosen(None, 30.0)
@@ -93,7 +95,7 @@ def test_what_takes_long_is_said_before_and_in_all_after(capsys):
     assert "a: at most about 30 s; Ctrl-C saves, --resume goes on\n" in capsys.readouterr().err
     scan_command._tell_more([Path("a.h5")], 76.4)
     assert capsys.readouterr().out == (
-        "the command took 76 s in all\n"
+        "the command took 76 s in all, with choosing points and drawing\n"
         "how it was measured and how far to trust it: landscape info a.h5\n"
     )
 

@@ -77,11 +77,16 @@ def test_what_a_walk_and_a_drift_give(name, cosine, ratio):
     assert found["half_cosine"].side == cosine
     assert found["half_cosine"].meaning.endswith(": −½ confined, 0 a walk, 1 a drift")
     assert found["ratio"].side == ratio
-    low, high = {"drift": (1.9, 2.1), "walk": (0.85, 1.15), "confined": (0.0, 0.5)}[name]
-    assert low < found["exponent"].value < high
-    assert found["exponent"].meaning.endswith(
-        ": 2 a drift, 1 a walk, towards 0 where it is confined"
-    )
+    exponent = found["exponent"]
+    if name == "confined":  # the square bends within T/10
+        assert exponent.value == "none"
+        assert exponent.meaning == (
+            "no power law of the lag fits MSD up to T/10: it is over 10 % off somewhere"
+        )
+        return
+    low, high = {"drift": (1.9, 2.1), "walk": (0.85, 1.15)}[name]
+    assert low < exponent.value < high
+    assert exponent.meaning.endswith(": 2 a drift, 1 a walk, towards 0 where it is confined")
 
 
 @pytest.mark.parametrize(

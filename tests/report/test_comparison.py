@@ -71,7 +71,7 @@ def test_what_was_not_names_its_command(runs):
         None, f"landscape scan {other} --plane line --planes 10"
     )
     barrier = made["barrier to the first run"]
-    assert barrier[0].value == "–"
+    assert barrier[0].value == "itself"
     assert barrier[1] == comparison.ComparedCell(
         None, f"landscape compare {one} {other} --barriers"
     )
@@ -89,9 +89,9 @@ def test_barriers_that_were_measured(runs, error, said):
     )
     made = comparison.gathered([runs / ESCAPED, runs / DRIFTING], between)
     cells = {row.title: [cell.value for cell in cells] for row, cells in comparison.rows(made)}
-    assert cells["barrier to the first run"] == ["–", said]
+    assert cells["barrier to the first run"] == ["itself", said]
     assert cells["the same, units matched"] == [
-        "–",
+        "itself",
         "nothing to match: its units aren't interchangeable",
     ]
 

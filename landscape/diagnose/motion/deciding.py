@@ -18,6 +18,8 @@ SPARE = 1.2
 """A budget is as large as what was timed, and this for what else runs on the machine."""
 INTERVENE = Remedy("diagnose", {"intervene": True})
 BENT = Remedy("diagnose", {"curve": True})
+NOTHING = "nothing that this tool does would decide it"
+MOOT = "; the question is moot, for nothing but an output's bias can still move"
 LONGER = 2
 """So many times its steps are named where only a longer training can tell."""
 
@@ -32,7 +34,12 @@ def enough(moved: Diffusion | None, limits: Thresholds) -> int:
 def would_tell(
     lacks: str, evidence: Evidence, moved: Diffusion, limits: Thresholds
 ) -> tuple[str, Remedy | None]:
-    """What would make up for what is missing, as the end of a sentence, and the call that does."""
+    """What would make up for what is missing, as the end of a sentence, and the call that does.
+
+    That nothing would is said too.
+    """
+    if evidence.is_for_good:
+        return MOOT, None
     if lacks in ("replicas", "dimensions"):
         return _replicas(evidence, moved, limits)
     if lacks == "floors":
@@ -42,10 +49,10 @@ def would_tell(
         pairs = 0 if floors is None else floors.count * (floors.count - 1) // 2
         each = f"up to {pairs} times {curves.STEPS} steps"
         return f"; one for each pair that needs it, {each}, would tell", BENT
-    return longer(evidence) if lacks == "time" else ("", None)
+    return longer(evidence) if lacks == "time" else (f"; {NOTHING}", None)
 
 
-def longer(evidence: Evidence) -> tuple[str, Remedy | None]:
+def longer(evidence: Evidence) -> tuple[str, Remedy]:
     """A longer training, as `would_tell` says it."""
     steps = LONGER * int(evidence.rows.step[-1])
     text = f"; a training twice as long, of {steps:,} steps, has twice the window to tell by"
@@ -56,7 +63,7 @@ def _replicas(
     evidence: Evidence, moved: Diffusion, limits: Thresholds
 ) -> tuple[str, Remedy | None]:
     if "onset" in evidence.places:
-        return "; replicas are not run after an escape", None
+        return f"; {NOTHING}: after an escape no replicas are run", None
     replicas, price = evidence.measured.replicas, evidence.longer
     if replicas is not None and is_as_long(replicas.steps, moved.steps):
         text, remedy = longer(evidence)
@@ -82,9 +89,9 @@ def _replicas(
 
 def _floors(evidence: Evidence) -> tuple[str, Remedy | None]:
     if "onset" in evidence.places:
-        return "; floors are not looked for after an escape", None
+        return f"; {NOTHING}: after an escape no floors are looked for", None
     if evidence.measured.connectivity is None:
         return "; trainings down to floors below its snapshots would tell", INTERVENE
     if evidence.measured.curves is None:
         return "; no path between them is clearly low or high, bent ones would tell more", BENT
-    return "; no path between them, straight or bent, is clearly low or high", None
+    return f"; no path between them, straight or bent, is clearly low or high, and {NOTHING}", None

@@ -14,12 +14,15 @@ from landscape.store.scans.records import Floats
 
 SAMPLES = 200
 """Bootstrap samples."""
+OFF = 0.1
+"""A power law fits where no lag's log MSD is farther from it: 10 %. Walks, drifts in two dimensions
+or more are within; what bends inside the lags, as confinement or momentum does, is not."""
 DISTINCT = 2.0
 """A difference of AIC below that tells nothing (Burnham and Anderson, 2002)."""
 
 
 def fitted_exponent(lags: NDArray[np.int64], msd: Floats, blocks: Floats) -> tuple[float, float]:
-    """Slope of log MSD in log lag, and its standard error.
+    """Slope of log MSD in log lag, and its standard error; NaN where no power law fits (`OFF`).
 
     ``msd`` (K,) by ``lags`` (K,), ``blocks`` (B, K) of different starts: the error is the spread
     of slopes over resampled blocks (a bootstrap with a fixed seed).
@@ -31,8 +34,12 @@ def fitted_exponent(lags: NDArray[np.int64], msd: Floats, blocks: Floats) -> tup
     resampled = blocks[chosen].mean(1)
     x = np.log(lags)
     x = x - x.mean()
+    logs = np.log(msd) - np.log(msd).mean()
+    slope = float(logs @ x / (x @ x))
+    if np.abs(logs - slope * x).max() > OFF:
+        return math.nan, math.nan
     slopes = np.log(np.maximum(resampled, np.finfo(float).tiny)) @ x / (x @ x)
-    return float(np.log(msd) @ x / (x @ x)), float(slopes.std(ddof=1))
+    return slope, float(slopes.std(ddof=1))
 
 
 def fitted_growth(lags: NDArray[np.int64], msd: Floats, error: Floats) -> tuple[str, float]:
@@ -107,7 +114,7 @@ def measure(
     blocks = grid.blocks(lags)
     msd = np.array([np.diag(grid.squared, lag).mean() for lag in lags])
     error = np.nanstd(blocks, axis=0, ddof=1) / np.sqrt((~np.isnan(blocks)).sum(0))
-    short = lags <= max(grid.count // 10, 3)
+    short = lags <= max(grid.count // 10, 3)  # as Diffusion.fitted_to
     exponent, exponent_error = fitted_exponent(lags[short], msd[short], blocks[:, short])
     growth, evidence = fitted_growth(lags, msd, error)
     dimension = grid.dimension(distances.error)

@@ -183,6 +183,16 @@ def shares(found: Pooled, momentum: float) -> Shares:
     return Shares(float(confined), float(walk), float(drift))
 
 
+def is_no_sum(parts: Shares, found: Pooled) -> bool:
+    """Whether a share is negative beyond its error: no sum of the three moves so."""
+    return min(parts.confined, parts.walk, parts.drift) < least_share(found)
+
+
+def least_share(found: Pooled) -> float:
+    """What a share of a sum may be down to, by c½'s error."""
+    return -2 * found.error
+
+
 def confined_error(found: Pooled) -> float:
     """Standard error of the confined share, from those of c½ and R."""
     ratio_error = RATIO_SPREAD / math.sqrt(found.ratio_dimension)

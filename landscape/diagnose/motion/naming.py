@@ -18,6 +18,7 @@ from landscape.diagnose.connectivity import basins
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.motion import deciding, slope
+from landscape.diagnose.motion.diffusion import OFF
 from landscape.diagnose.motion.estimates import (
     CONFINED_SPREAD,
     RATIO_SPREAD,
@@ -27,7 +28,9 @@ from landscape.diagnose.motion.estimates import (
     confined_error,
     hops_line,
     is_as_long,
+    is_no_sum,
     is_sgd,
+    least_share,
     memory,
     oscillation,
     over_replicas,
@@ -38,7 +41,7 @@ from landscape.diagnose.motion.estimates import (
 from landscape.diagnose.motion.valley import is_resolved, valley_count
 from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.thresholds import Thresholds
-from landscape.quantities import percent
+from landscape.quantities import number, percent
 from landscape.store.measured.curvature import Density
 from landscape.store.measured.trainings import Replicas
 from landscape.store.measured.weights import Diffusion
@@ -57,7 +60,8 @@ class Named:
     reason: str = ""
     """Of ``undetermined``."""
     lacks: str = ""
-    """What it is undetermined for the lack of, one of those that `would_tell` knows; or nothing."""
+    """What it is undetermined for the lack of, one of those that `would_tell` knows; or nothing
+    that could be had."""
     items: Items = field(default_factory=dict)
     bound: float | None = None
     dimension: float | None = None
@@ -187,7 +191,7 @@ def _mixed(found: Pooled, momentum: float, thresholds: Thresholds) -> Named:
         return _unknown_movement(
             "confined, for few correlation times, or a walk or drift beside it", lacks="time"
         )
-    if min(parts.walk, parts.drift) < -doubt:
+    if is_no_sum(parts, found):
         return _unknown_movement("no sum of confinement, walk and drift moves so", lacks="time")
     if not found.hops < hops_line(found, thresholds.hops):
         return _unknown_movement("confined, beside something that moves in leaps", lacks="time")
@@ -341,7 +345,8 @@ def number_items(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -
     items["growth"] = Item(
         moved.growth,
         None,
-        f"law that MSD follows up to T/2; the next best has {moved.growth_evidence:.2g} more AIC",
+        "law that MSD follows up to T/2; the next best is worse by "
+        f"{moved.growth_evidence:.2g} (AIC, which sets misfit against noise; 2 is clear)",
     )
     if not math.isnan(moved.radial):
         items["radial"] = Item(
@@ -378,7 +383,9 @@ def _of_window(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> 
         "window_steps": Item(moved.steps, None, "T: its length"),
         "half_cosine": _cosine_item(found, momentum, thresholds),
         "dimension": _dimension_item(
-            found, thresholds, "effective dimensions behind c½, replicas included"
+            found,
+            thresholds,
+            _dimensions_of(moved, found),
         ),
         "ratio": _ratio_item(found, momentum, thresholds),
         "variance_ratio": Item(
@@ -387,12 +394,7 @@ def _of_window(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> 
             "Var(last half)/Var(all) of the window: 1 confined, ½ a walk, ¼ a drift",
         ),
         **_shares(found, momentum),
-        "exponent": Item(
-            moved.exponent,
-            None,
-            f"α of MSD ~ lag^α up to T/10, ± {moved.exponent_error:.2g}: 2 a drift, 1 a walk, "
-            "towards 0 where it is confined",
-        ),
+        "exponent": _exponent_item(moved),
         "hops": held(
             moved.hops,
             hops_line(found, thresholds.hops),
@@ -401,6 +403,28 @@ def _of_window(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -> 
             above="leaps",
         ),
     }
+
+
+def _dimensions_of(moved: Diffusion, found: Pooled) -> str:
+    """What the dimensions are of: the window's D_eff, as figures have it, and what changes it."""
+    text = f"effective dimensions behind c½: D_eff {number(moved.dimension, 2)} of the window"
+    text += ", less for its sketch's error" if moved.distance_error > 0 else ""
+    return text + (", its replicas' too" if found.ratio_dimension > moved.dimension else "")
+
+
+def _exponent_item(moved: Diffusion) -> Item:
+    if math.isnan(moved.exponent):
+        return Item(
+            "none",
+            None,
+            f"no power law of the lag fits MSD up to T/10: it is over {percent(OFF)} off somewhere",
+        )
+    return Item(
+        moved.exponent,
+        None,
+        f"α of MSD ~ lag^α up to T/10, ± {moved.exponent_error:.2g}: 2 a drift, 1 a walk, "
+        "towards 0 where it is confined",
+    )
 
 
 def _of_parts(moved: Diffusion) -> Items:
@@ -453,7 +477,7 @@ def _aging(moved: Diffusion) -> Item | None:
         float(last / first),
         None,
         f"MSD over {moved.lags[known[-1]]:.0f} steps in the window's last quarter over that in its "
-        "first: 1 where it doesn't age",
+        "first: 1 where it is as fast as then",
     )
 
 
@@ -519,15 +543,14 @@ def _which(value: float, sides: Mapping[str, bool]) -> str:
 
 
 def _shares(found: Pooled, momentum: float) -> Items:
-    parts = shares(found, momentum)
+    parts, least = shares(found, momentum), least_share(found)
+    sides = {"below": "beyond its error, no sum of the three", "above": "may be one of a sum"}
     return {
-        "share_confined": Item(
-            parts.confined, None, "share of MSD(T/2) that is confined, from c½ and R"
+        "share_confined": held(
+            parts.confined, least, "share of MSD(T/2) that is confined, from c½ and R", **sides
         ),
-        "share_walk": Item(parts.walk, None, "share of it that is a walk"),
-        "share_drift": Item(
-            parts.drift, None, "share of it that is a drift; below 0: not such a sum"
-        ),
+        "share_walk": held(parts.walk, least, "share of it that is a walk", **sides),
+        "share_drift": held(parts.drift, least, "share of it that is a drift", **sides),
     }
 
 
@@ -582,7 +605,7 @@ def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
     if state in (slope.DESCENDING, slope.RISING):
         return NamedMotion(state, also, items)
     if state == slope.UNDETERMINED:
-        text, more = deciding.longer(evidence)
+        text, more = deciding.would_tell("time", evidence, moved, thresholds)
         reason = f"whether the loss has settled is not clear from its slope{text}"
         return _unknown(reason, items, also, more)
     found = _settled(evidence, moved, connected, thresholds, items)
@@ -607,7 +630,7 @@ def _settled(
     found = evidence.measured.replicas
     are_long = found is not None and is_as_long(found.steps, moved.steps)
     named = judge_movement(evidence, whole, found if are_long else None, connected, thresholds)
-    if named.lacks:
+    if named.name == UNDETERMINED:
         text, remedy = deciding.would_tell(named.lacks, evidence, moved, thresholds)
         named = replace(named, reason=named.reason + text, remedy=remedy)
     if shorter is None:

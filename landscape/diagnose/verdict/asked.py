@@ -12,6 +12,7 @@ from landscape.diagnose.verdict.verdict import Verdict
 from landscape.store.verdicts import Remedy
 
 TESTED, SEEN = "intervention", "observation"
+NOT_ANSWERED = "Not answered: "
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ PartAnswer = Callable[[Asked], Told]
 
 def unanswered(why: str, remedy: Remedy | None = None) -> Told:
     """Nothing is said of it: why, and what would answer it."""
-    return Told(f"Not answered: {why}.", UNDETERMINED, remedy)
+    return Told(f"{NOT_ANSWERED}{why}.", UNDETERMINED, remedy)
 
 
 def measuring(*parts: str) -> Remedy:

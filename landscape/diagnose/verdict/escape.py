@@ -7,7 +7,7 @@ import numpy as np
 from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.verdict import landing, on_the_way
-from landscape.diagnose.verdict.named import NamedOutcome, unknown
+from landscape.diagnose.verdict.named import NamedOutcome, training_on, unknown
 from landscape.diagnose.verdict.on_the_way import OnTheWay
 from landscape.quantities import percent
 from landscape.sgd import endings
@@ -22,7 +22,7 @@ def name(case: OutcomeCase) -> NamedOutcome:
     items: Items = dict(way.items)
     came_back = case.course.left is not None and way.restless is not False
     if came_back and not _is_for_good(case):
-        return _back_and_forth(way)
+        return _back_and_forth(case, way)
     if _has_the_same_floor(case, items):
         return NamedOutcome(
             "learned",
@@ -44,7 +44,7 @@ def name(case: OutcomeCase) -> NamedOutcome:
     )
 
 
-def _back_and_forth(way: OnTheWay) -> NamedOutcome:
+def _back_and_forth(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     """It left, and many rows since are near its best again."""
     if way.restless:
         return NamedOutcome("bouncing", items=way.items, caveats=way.caveats)
@@ -54,6 +54,7 @@ def _back_and_forth(way: OnTheWay) -> NamedOutcome:
         "away for as long before and came back; training on would tell whether it stays away",
         way.items,
         way.also,
+        training_on(case),
     )
 
 

@@ -25,6 +25,7 @@ from landscape.diagnose.verdict.asked import (
 )
 from landscape.diagnose.verdict.wording import (
     enumerated,
+    excursions_said,
     filled,
     is_below,
     number_of,
@@ -40,7 +41,7 @@ from landscape.store.verdicts import Remedy
 SEEDS = Remedy("sweep", {"seeds": 3})
 RATES = Remedy("sweep", {"lr": (0.001, 0.01, 0.1)})
 NO_GRADIENT = (
-    "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it back."
+    "{which} dead: nothing but an output's bias has a gradient, so no rate can bring it back."
 )
 TRAIN = "trainings from its snapshots would tell"
 
@@ -101,7 +102,7 @@ def _sharpness(asked: Asked) -> Iterator[str]:
         return
     text = f"{when} curvature along the batches' own gradients was {number(batch.value)}"
     if top is not None and isinstance(top.threshold, float) and isinstance(batch.threshold, float):
-        text += f"; this rate bears {number(batch.threshold)}"
+        text += f"; this rate is stable up to {number(batch.threshold)}"
         if top.threshold != batch.threshold:
             text += f" under noise, {number(top.threshold)} without"
         text += " (healthy runs exceed that too)" if batch.value > batch.threshold else ""
@@ -140,7 +141,11 @@ def way_back(asked: Asked) -> Told:
     if verdict.verdict == "diverged":
         return Told("Infinite weights lead nowhere.")
     rates = list(other_rates(verdict))
-    dead = [NO_GRADIENT] if said(verdict, "no_way_back") is True else []
+    dead = []
+    if said(verdict, "no_way_back") is True:
+        layers = landing.dead_layers(asked.evidence.state("end"))
+        which = f"{len(layers)} layers are" if len(layers) > 1 else "A layer is"
+        dead = [NO_GRADIENT.format(which=which)]
     if verdict.verdict == "escaped" or _never_learned(asked):
         if not dead and not rates:
             return unanswered(f"it isn't tested; {TRAIN}", INTERVENE)
@@ -151,9 +156,12 @@ def way_back(asked: Asked) -> Told:
             "what the end is beside the best stretch isn't clear; training on would tell"
         )
     text = "It needn't: it ends "
-    text += f"{number(max(noises, 0.0), 2)} standard deviations of its noise above its best stretch"
+    if noises > 0:
+        text += f"{number(noises, 2)} standard deviations of its noise above its best stretch"
+    else:
+        text += "at its best"
     if said(verdict, "excursions"):
-        text += f", and came back from all {said(verdict, 'excursions')} excursions"
+        text += f", and came back each time ({excursions_said(verdict)})"
     if verdict.verdict == "bouncing":
         text = f"It does, again and again: {said(verdict, 'excursions')} times, and holds no level"
     return Told(f"{text}.")
@@ -226,8 +234,8 @@ def stuck_rates(asked: Asked) -> Told:
     placed = number_of(asked.verdict, "plateau_rates")
     if placed is None and said(asked.verdict, "no_way_back") is True:
         return Told(
-            "From its last weights at every rate, as said above (way back). No network was put on "
-            "the plateau to see what rates do from there."
+            "At every rate, started from its last weights: no rate moves a dead layer. No network "
+            "was put on the plateau to see what rates do from there."
         )
     if placed is None and asked.verdict.verdict == "escaped":
         return unanswered(f"no network was put on the plateau and trained; {TRAIN}", INTERVENE)
@@ -248,7 +256,7 @@ def stuck_rates(asked: Asked) -> Told:
 
 
 def overfits(asked: Asked) -> Told:
-    """How overfitting shows, and whether it has to do with the jump."""
+    """How overfitting shows, and whether it has to do with the escape."""
     found = asked.verdict.overfitting
     if found is None:
         return unanswered("there is no validation data")
@@ -271,7 +279,7 @@ def overfits(asked: Asked) -> Told:
     if why := far_apart(found.validation_end - found.gap, found.validation_end):
         text += f" {why}"
     if left is not None and found.rise > 0:
-        text += " The jump lifts both; overfitting by itself lifts validation alone."
+        text += " The escape lifts both; overfitting by itself lifts validation alone."
     return Told(text)
 
 

@@ -69,17 +69,10 @@ def collapsed(case: OutcomeCase) -> tuple[str, ...]:
 
 
 def standstill(evidence: Evidence) -> Items:
-    """How much of the gradient is exactly zero at the end, and whether that is for good.
-
-    With a layer dead on all data and nothing but an output's bias left moving, no step of any size
-    changes anything else, unless weight decay, augmentation, dropout or a normalization's batch
-    statistics move what the data doesn't.
-    """
-    end, setup = evidence.state("end"), evidence.setup
+    """How much of the gradient is exactly zero at the end, and whether that is for good."""
+    end = evidence.state("end")
     if end is None or end.moving is None or len(end.moving) == end.tensors:
         return {}
-    bias_only = len(end.moving) <= 1 and all(name.endswith("bias") for name in end.moving)
-    unmoved = setup.weight_decay == 0 and not setup.perturbed and not setup.scale_invariant
     return {
         "exactly_zero": Item(
             end.tensors - len(end.moving),
@@ -89,7 +82,7 @@ def standstill(evidence: Evidence) -> Items:
         ),
         "tensors": Item(end.tensors, None, "parameter tensors in all"),
         "no_way_back": Item(
-            bool(end.dead) and bias_only and unmoved,
+            evidence.is_for_good,
             None,
             "whether nothing but an output's bias can move any more, whatever the learning rate",
         ),

@@ -19,22 +19,26 @@ from landscape.diagnose.verdict.asked import (
     tested,
     unanswered,
 )
+from landscape.diagnose.verdict.verdict import Verdict
 from landscape.diagnose.verdict.wording import (
     enumerated,
+    excursions_said,
     is_below,
+    is_no_sum,
     motion_sentence,
     number_of,
+    of_motion,
     over_steps,
     said,
-    times,
+    shares_said,
 )
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.paths import PATHS, Barrier
-from landscape.store.measured.weights import Copies
+from landscape.store.measured.weights import Copies, Diffusion
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
-ESCAPED = "after an escape trainings ask why it left, not how it moves"
+ESCAPED = "after an escape, the trainings that are run ask why it left, not how it moves"
 
 
 def stays(asked: Asked) -> Told:
@@ -47,22 +51,25 @@ def stays(asked: Asked) -> Told:
         name = said(verdict, f"over_{which}")
         if isinstance(name, str) and name not in (verdict.motion, UNDETERMINED):
             text += f" {over_steps(verdict, number_of(verdict, steps))} it is {name}."
-    shares = [number_of(verdict, f"share_{kind}") for kind in KINDS]
-    known = [share for share in shares if share is not None and share > NO_SUM]
-    if verdict.motion == UNDETERMINED and len(known) == len(KINDS):
-        confined, walk, drift = (percent(max(share, 0.0)) for share in known)
-        text += (
-            f" Read as a sum, its squared displacement over half the window is {confined} "
-            f"confined, {walk} a walk, {drift} a drift."
-        )
     if verdict.motion == UNDETERMINED:
+        text += _as_sum(verdict)
         return Told(text, UNDETERMINED, verdict.would_tell.get("motion"))
     return Told(text, tested(asked.evidence.measured.replicas is not None))
 
 
-KINDS = ("confined", "walk", "drift")
 NO_SUM = -0.05
-"""A share below this says that the movement is no sum of the three."""
+"""Nothing is read as a sum that has a share below this, be its error as large."""
+
+
+def _as_sum(verdict: Verdict) -> str:
+    """What its movement is the sum of, or that it is none; nothing where that is open."""
+    if is_no_sum(verdict):
+        return " It is no sum of a confined movement, a walk and a drift either."
+    shares = shares_said(verdict)
+    if not shares or min(number_of(verdict, f"share_{kind}") or 0.0 for kind in shares) < NO_SUM:
+        return ""
+    parts = "{confined} confined, {walk} a walk, {drift} a drift".format_map(shares)
+    return f" Read as a sum, its squared displacement over half the window is {parts}."
 
 
 def apart(asked: Asked) -> Told:
@@ -77,12 +84,23 @@ def apart(asked: Asked) -> Told:
     since = f"Since step {spread.since:,}" if spread.settled else "In the whole run"
     steps = "step" if lags == "1" else "steps"
     text = f"{since} weights {lags} {steps} apart differ by {apart} (root mean square)"
-    if moved is not None and not math.isnan(moved.exponent):
-        text += (
-            f"; the square grows like lag^{number(moved.exponent, 2)} ± "
-            f"{number(moved.exponent_error, 1)} (0 confined, 1 a random walk, 2 a drift)"
+    return Told(f"{text}{'' if moved is None else _growth(moved)}.")
+
+
+def _growth(moved: Diffusion) -> str:
+    """By which power of the lag the square grows, where it does, and up to which lag."""
+    if not math.isnan(moved.exponent):
+        return (
+            f"; up to lags of {counted(round(moved.fitted_to), 'step')} the square grows like "
+            f"lag^{number(moved.exponent, 2)} ± {number(moved.exponent_error, 1)} (0 confined, 1 a "
+            "random walk, 2 a drift)"
         )
-    return Told(f"{text}.")
+    if not (moved.msd > 0).all():
+        return ""
+    if math.isnan(moved.correlation_time):
+        return "; the square grows like no power of the lag"
+    time = counted(max(1, round(moved.correlation_time)), "step")
+    return f"; the square grows like no power of the lag: it levels off after about {time}"
 
 
 def beside_copies(asked: Asked) -> Told:
@@ -140,15 +158,18 @@ def _half_window(asked: Asked) -> float | None:
 def typical(asked: Asked) -> Told:
     """What the distance is for typical networks."""
     copies, distance = asked.evidence.measured.permutations, _half_window(asked)
-    if copies is None or distance is None or not (copies.twin_matched or copies.typical):
+    if copies is None or distance is None:
         return unanswered("one run tells of itself only; docs/science/regimes.md has 13 regimes")
-    what, reference = "a matched twin", copies.twin_matched
-    if not reference:
-        what, reference = "a typical permuted copy", copies.typical.mean if copies.typical else 1.0
+    if not copies.twin_matched:
+        return unanswered(
+            "one run tells of itself only; an independently trained twin is what others were held "
+            "against (docs/science/regimes.md, networks on 8×8 digits)",
+            Remedy("diagnose", {"twin": "RUN"}),
+        )
     return Told(
-        f"In half its window it goes {percent(distance / reference)} of the way to {what} "
-        "(networks on 8×8 digits: 2 to 8 % to a matched twin, a sixth to all of it with weight "
-        "decay; docs/science.md)."
+        f"In half its window it goes {percent(distance / copies.twin_matched)} of the way to an "
+        "independently trained twin whose units were matched; docs/science/regimes.md has the same "
+        "of 13 kinds of training on 8×8 digits."
     )
 
 
@@ -163,11 +184,11 @@ def leaves(asked: Asked) -> Told:
         return unanswered("it hadn't learned, so that there is nothing that it could leave")
     spikes, excursions = number_of(verdict, "spikes"), number_of(verdict, "excursions") or 0.0
     if spikes:
-        text = f"It left {times(spikes)} and came back each time"
+        text = f"It made {excursions_said(verdict)}, and came back each time"
     elif excursions:
         text = (
-            f"It rose a quarter of the way to a constant output's loss {times(excursions)}, no "
-            "more than noise does"
+            f"It made {excursions_said(verdict)}: the loss rose a quarter of the way to a constant "
+            "output's, no more than noise does"
         )
     else:
         text = "It didn't leave: the loss never rose a quarter of the way to a constant output's"
@@ -177,7 +198,7 @@ def leaves(asked: Asked) -> Told:
         side = "below" if is_below(batch.value, batch.threshold) else "above"
         text += (
             f". Curvature as batches see it was {number(batch.value)} at the last weights, {side} "
-            f"the {number(batch.threshold)} that this rate bears"
+            f"the {number(batch.threshold)} up to which this rate is stable"
         )
         if top is not None and top.threshold != batch.threshold:
             text += f" under noise ({number(_as_float(top.threshold))} without)"
@@ -237,18 +258,14 @@ def oscillates(asked: Asked) -> Told:
     left = next((each for each in asked.verdict.events if each.name == "escape"), None)
     text = f"Ruin: it left at step {left.first:,}. " if left is not None else ""
     text += (
-        f"From step {first:,} on 9 of 10 losses lie between {number(low)} and {number(high)} "
-        f"(median {number(middle)}), the largest is {number(largest)}"
+        f"From step {first:,} on 9 of 10 logged losses lie between {number(low)} and "
+        f"{number(high)} (median {number(middle)}), the largest of them is {number(largest)}"
     )
     # The share over the time that the motion has its name over.
     verdict = asked.verdict
-    is_shorter = said(verdict, "motion_steps") == said(verdict, "replicas_steps") is not None
-    confined = number_of(verdict, f"{'replicas_' if is_shorter else ''}share_confined")
-    if confined is not None and not math.isnan(confined) and verdict.verdict != "diverged":
-        text += (
-            f"; {percent(min(max(confined, 0.0), 1.0))} of the squared displacement stays about "
-            "a place"
-        )
+    shares = shares_said(verdict, of_motion(verdict))
+    if shares and verdict.verdict != "diverged":
+        text += f"; {shares['confined']} of the squared displacement stays about a place"
     return Told(f"{text}.")
 
 

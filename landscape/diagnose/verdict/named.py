@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.items import Item, Items
+from landscape.diagnose.motion import deciding
 from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.store.verdicts import Remedy
 
@@ -30,6 +31,11 @@ class NamedOutcome:
     """What would name an ``undetermined`` one."""
 
 
+def training_on(case: OutcomeCase) -> Remedy:
+    """A training twice as long."""
+    return deciding.longer(case.evidence)[1]
+
+
 Rule = Callable[[OutcomeCase], NamedOutcome]
 
 
@@ -39,7 +45,7 @@ def unknown(
     also: tuple[str, ...] = (),
     remedy: Remedy | None = None,
 ) -> NamedOutcome:
-    """No name, for a reason that says what would decide."""
+    """No name, for a reason that says what would decide; `training_on` is one of the calls."""
     reasons = {"undetermined_because": Item(reason, None, "why no outcome is named")}
     return NamedOutcome(
         UNDETERMINED,

@@ -16,7 +16,7 @@ from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.motion import slope
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.verdict import landing
-from landscape.diagnose.verdict.named import NamedOutcome, unknown
+from landscape.diagnose.verdict.named import NamedOutcome, training_on, unknown
 from landscape.store.measured.whole import StateAtStep
 from landscape.store.verdicts import Remedy
 
@@ -64,6 +64,7 @@ def _by_rules(case: OutcomeCase) -> NamedOutcome:
         "it never learned, is alive, and neither falls nor jumps; a larger rate or a longer "
         "training would tell what holds it",
         items,
+        remedy=training_on(case),
     )
 
 
@@ -154,6 +155,7 @@ def _falling(case: OutcomeCase, items: Items) -> NamedOutcome | None:
         return unknown(
             "it never learned and still falls, at a rate that isn't small; training on would tell",
             items,
+            remedy=training_on(case),
         )
     return NamedOutcome("too-slow", items=items)
 

@@ -11,7 +11,7 @@ from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import overfitting
-from landscape.diagnose.verdict.named import NamedOutcome, unknown
+from landscape.diagnose.verdict.named import NamedOutcome, training_on, unknown
 from landscape.quantities import percent
 from landscape.sgd import endings, escapes
 from landscape.sgd.escapes import Course, Excursion
@@ -48,7 +48,7 @@ def of(case: OutcomeCase) -> OnTheWay:
     return OnTheWay(tuple(also), items, caveats, restless)
 
 
-def unsettled(way: OnTheWay) -> NamedOutcome:
+def unsettled(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     """No name where rows that are away are too many for a level that holds, too few for none."""
     return unknown(
         f"{percent(float(way.items['restless'].value or 0))} of its last third lies over a "
@@ -56,6 +56,7 @@ def unsettled(way: OnTheWay) -> NamedOutcome:
         "level that holds and not clearly jumping all through; training on would tell",
         way.items,
         way.also,
+        training_on(case),
     )
 
 

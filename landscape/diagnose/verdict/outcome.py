@@ -23,6 +23,7 @@ from landscape.diagnose.verdict.named import NamedOutcome, Rule, unknown
 from landscape.sgd import endings
 from landscape.sgd.endings import Ending
 from landscape.sgd.escapes import Course
+from landscape.store.verdicts import Remedy
 
 __all__ = ["BY_ENDING", "NamedOutcome", "name_outcome"]
 
@@ -43,7 +44,11 @@ def name_outcome(evidence: Evidence, thresholds: Thresholds) -> NamedOutcome:
         return NamedOutcome("diverged", items={"finite": finite})
     course = course_of(evidence, thresholds)
     if course is None:
-        return unknown("losses of two recorded steps are needed")
+        return unknown(
+            "losses of two recorded steps are needed; a training that records more of them would "
+            "tell",
+            remedy=Remedy("train", {"record": "epoch"}),
+        )
     case = OutcomeCase(evidence, course, thresholds)
     found = escape.for_good(case) or BY_ENDING[course.ending.kind](case)
     items = _stated(course, thresholds)

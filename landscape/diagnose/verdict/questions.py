@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import high_rate, long_training
-from landscape.diagnose.verdict.asked import Asked, PartAnswer
+from landscape.diagnose.verdict.asked import NOT_ANSWERED, Asked, PartAnswer
 from landscape.diagnose.verdict.verdict import Answer, Verdict
 
 
@@ -23,7 +23,7 @@ class QuestionPart:
     about: str
     """In a word or two, as the page has it."""
     asks: str
-    """In full."""
+    """In full; stands before the answer where there is none, so that it reads by itself."""
     answer: PartAnswer
 
 
@@ -32,23 +32,29 @@ TITLES = {"1": "What happened, and why", "2": "Does it stay or explore"}
 PARTS: Mapping[str, QuestionPart] = {
     "1.3": QuestionPart(
         "outcome",
-        "Did it learn, and did it jump out of its minimum? Into what?",
+        "Did it learn, and did it leave its minimum? Into what?",
         high_rate.happened,
     ),
     "1.2": QuestionPart("a minimum?", "Is where it ends a local minimum?", high_rate.place),
     "1.9": QuestionPart("stability", "Does the rate make its solution unstable?", high_rate.stable),
     "1.4": QuestionPart(
-        "way back", "Why doesn't it find the old optimum again?", high_rate.way_back
+        "coming back", "Why doesn't it find the old optimum again?", high_rate.way_back
     ),
     "1.5": QuestionPart(
-        "gradient", "How close to zero is it, and does that keep it there?", high_rate.gradient
+        "gradient",
+        "How close to zero is the gradient, and does that keep it there?",
+        high_rate.gradient,
     ),
     "1.6": QuestionPart("plateau", "Is it stuck on a flat plateau?", high_rate.plateau),
     "1.7": QuestionPart(
-        "stuck rates", "At which rates does it get stuck on the plateau?", high_rate.stuck_rates
+        "stuck at rates",
+        "At which rates does it get stuck on the plateau?",
+        high_rate.stuck_rates,
     ),
     "1.8": QuestionPart(
-        "overfitting", "How does it show, has it to do with the jump?", high_rate.overfits
+        "overfitting",
+        "Does it overfit, how does that show, has it to do with the escape?",
+        high_rate.overfits,
     ),
     "1.1": QuestionPart("other runs", "How is it different from the others?", high_rate.beside),
     "2.1": QuestionPart(
@@ -58,21 +64,27 @@ PARTS: Mapping[str, QuestionPart] = {
         "distances", "How does d(w_N, w_M) behave once it has settled?", long_training.apart
     ),
     "2.3": QuestionPart(
-        "copies",
+        "beside copies",
         "Is that far, beside networks equal up to the order of their units?",
         long_training.beside_copies,
     ),
-    "2.4": QuestionPart("typically", "What is it for typical networks?", long_training.typical),
+    "2.4": QuestionPart("beside a twin", "What is it for typical networks?", long_training.typical),
     "2.5": QuestionPart(
-        "leaving", "Does it leave the minimum that it reached?", long_training.leaves
+        "does it leave?", "Does it leave the minimum that it reached?", long_training.leaves
     ),
-    "2.6": QuestionPart("momentum", "What does momentum change?", long_training.momentum),
-    "2.7": QuestionPart("swings", "Small ones about a minimum, or ruin?", long_training.oscillates),
+    "2.6": QuestionPart("momentum's part", "What does momentum change?", long_training.momentum),
+    "2.7": QuestionPart(
+        "swings or ruin?",
+        "Does the loss swing a little about a minimum, or is the run ruined?",
+        long_training.oscillates,
+    ),
     "2.8": QuestionPart(
-        "noise", "What does seeing the loss through a sample do?", long_training.noise
+        "noise's part", "What does seeing the loss through a sample do?", long_training.noise
     ),
     "2.9": QuestionPart(
-        "minima", "Separate minima, or a connected set of them?", long_training.connected
+        "minima joined?",
+        "Does it visit separate minima, or a connected set of them?",
+        long_training.connected,
     ),
 }
 """By number, in the order of the page."""
@@ -90,5 +102,6 @@ def answers(
         if verdict.verdict == "diverged" and question not in OF_A_DIVERGED_RUN:
             continue
         told = part.answer(asked)
-        found.append(Answer(question, part.about, told.text, told.confidence, told.remedy))
+        text = f"{part.asks} {told.text}" if told.text.startswith(NOT_ANSWERED) else told.text
+        found.append(Answer(question, part.about, text, told.confidence, told.remedy))
     return tuple(found)

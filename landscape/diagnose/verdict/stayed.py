@@ -6,8 +6,9 @@ import numpy as np
 
 from landscape.diagnose.course import OutcomeCase
 from landscape.diagnose.items import Item, Items, held
+from landscape.diagnose.motion import deciding
 from landscape.diagnose.verdict import escape, landing, on_the_way
-from landscape.diagnose.verdict.named import NamedOutcome, unknown
+from landscape.diagnose.verdict.named import NamedOutcome, training_on, unknown
 from landscape.diagnose.verdict.on_the_way import OnTheWay
 
 CLEARLY = 3
@@ -20,7 +21,7 @@ def near(case: OutcomeCase) -> NamedOutcome:
     if way.restless:
         return _named("bouncing", way)
     if way.restless is None:
-        return on_the_way.unsettled(way)
+        return on_the_way.unsettled(case, way)
     return _held_against_others(case, way)
 
 
@@ -51,6 +52,7 @@ def between(case: OutcomeCase) -> NamedOutcome:
         "from the last weights and from its lowest logged loss at a tenth of the rate, would tell",
         items,
         way.also,
+        training_on(case),
     )
 
 
@@ -71,7 +73,7 @@ def inside(case: OutcomeCase) -> NamedOutcome:
     if way.restless:
         return _named("bouncing", way)
     if way.restless is None:
-        return on_the_way.unsettled(way)
+        return on_the_way.unsettled(case, way)
     loss = case.course.loss
     height = float(np.median(loss[last.first :]))
     if any(
@@ -85,6 +87,7 @@ def inside(case: OutcomeCase) -> NamedOutcome:
         "back; training on would",
         items,
         way.also,
+        training_on(case),
     )
 
 
@@ -115,6 +118,7 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
             "which a lower rate from the last weights would tell",
             way.items | items,
             way.also,
+            deciding.INTERVENE,
         )
     loss = float(np.median([b.end_loss for b in helped]))
     after = course.share(loss)
@@ -132,9 +136,8 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     if does_help and u < limits.siblings * after:
         name = "noise-floor"
     elif behind and does_help:
-        return unknown(
-            "a lower rate helps, but not to where siblings are", way.items | items, way.also
-        )
+        reason = f"a lower rate helps, but not to where siblings are; {deciding.NOTHING}"
+        return unknown(reason, way.items | items, way.also)
     else:
         name = "suboptimal-plateau" if behind else "learned"
     return NamedOutcome(

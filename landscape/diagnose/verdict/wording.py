@@ -87,6 +87,61 @@ def _helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:
     return sum(is_below(item.value, item.threshold) for item in rates), len(rates), within
 
 
+def excursions_said(verdict: Verdict) -> str:
+    """How many excursions it came back from, and how many of them are spikes.
+
+    >>> from landscape.diagnose.items import Item
+    >>> def of(excursions, spikes):
+    ...     counts = {"excursions": excursions, "spikes": spikes}
+    ...     items = {name: Item(count, None, "") for name, count in counts.items() if count}
+    ...     rest = ("learned", "confined", None, (), (), "observation")
+    ...     return excursions_said(Verdict(*rest, evidence=items))
+    >>> of(3, 2), of(2, 2), of(1, 1), of(3, 0)
+    ('3 excursions, 2 of them spikes', '2 spikes', '1 spike', '3 excursions, none of them a spike')
+    """
+    spikes, count = (round(number_of(verdict, name) or 0) for name in ("spikes", "excursions"))
+    if spikes >= count:
+        return counted(spikes, "spike")
+    which = f"{spikes} of them" + (" a spike" if spikes == 1 else " spikes")
+    return f"{counted(count, 'excursion')}, {which if spikes else 'none of them a spike'}"
+
+
+KINDS = ("confined", "walk", "drift")
+"""What a squared displacement is read as the sum of."""
+
+
+def shares_said(verdict: Verdict, which: str = "") -> dict[str, str]:
+    """The shares of the sum by kind, in percent that add up to 100; empty where it is none.
+
+    ``which`` is ``replicas_`` for those of their time. What is below 0 by less than its error
+    counts as 0.
+
+    >>> from landscape.diagnose.items import Item
+    >>> found = {"confined": 0.894, "walk": 0.117, "drift": -0.0112}
+    >>> items = {f"share_{kind}": Item(share, -0.7, "") for kind, share in found.items()}
+    >>> rest = ("learned", "undetermined", None, (), (), "observation")
+    >>> shares_said(Verdict(*rest, evidence=items))
+    {'confined': '88 %', 'walk': '12 %', 'drift': '0 %'}
+    """
+    shares = [number_of(verdict, f"{which}share_{kind}") for kind in KINDS]
+    known = [max(share, 0.0) for share in shares if share is not None and math.isfinite(share)]
+    if len(known) < len(KINDS) or is_no_sum(verdict, which):
+        return {}
+    exact = [100 * share / sum(known) for share in known]
+    whole = [math.floor(share) for share in exact]
+    # What rounding down leaves over goes to the largest remainders.
+    order = sorted(range(len(exact)), key=lambda at: whole[at] - exact[at])
+    for at in order[: 100 - sum(whole)]:
+        whole[at] += 1
+    return {kind: f"{share} %" for kind, share in zip(KINDS, whole, strict=True)}
+
+
+def is_no_sum(verdict: Verdict, which: str = "") -> bool:
+    """Whether a share is negative beyond its error."""
+    items = [verdict.evidence.get(f"{which}share_{kind}") for kind in KINDS]
+    return any(item is not None and is_below(item.value, item.threshold) for item in items)
+
+
 def motion_sentence(verdict: Verdict) -> str:
     """How the weights move, and over which time."""
     over = over_steps(verdict, number_of(verdict, "motion_steps"))
@@ -105,14 +160,17 @@ def over_steps(verdict: Verdict, steps: float | None) -> str:
 def filled(text: str, verdict: Verdict, **more: str) -> str:
     """A sentence of `outcome_names` with the evidence's values in it."""
     values = {name: _shown(name, item.value) for name, item in verdict.evidence.items()}
-    if said(verdict, "motion_steps") == said(verdict, "replicas_steps"):
-        shares = [name for name in values if name.startswith("share_")]
-        values |= {
-            name: values[f"replicas_{name}"] for name in shares if f"replicas_{name}" in values
-        }
+    shares = shares_said(verdict, of_motion(verdict))
+    values |= {f"share_{kind}": share for kind, share in shares.items()}
     if (loss := number_of(verdict, "end_loss")) is not None:
         values["ends_at"] = _ends_at(loss, verdict)
     return text.format_map({"layers": enumerated([*map(layer, verdict.layers)]), **values, **more})
+
+
+def of_motion(verdict: Verdict) -> str:
+    """Which shares are of the time that the motion has its name over: see `shares_said`."""
+    steps = said(verdict, "motion_steps")
+    return "replicas_" if steps is not None and steps == said(verdict, "replicas_steps") else ""
 
 
 def _ends_at(loss: float, verdict: Verdict) -> str:

@@ -194,7 +194,7 @@ def _small_print(found: Diagnosed) -> list[str]:
         texts.append(f"distances estimated from sketches, error {percent(part.error)}")
     if _distances(found).settled is not None:
         texts.append(
-            f"dashed: from step {_distances(found).since:,} on, its last stretch; the range and "
+            f"dashed: from step {_distances(found).since:,} on, the motion's window; the range and "
             "the line are the whole run's"
         )
     if part.of:

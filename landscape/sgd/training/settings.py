@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, meant
 from landscape.problem.device import DEVICES
 from landscape.sgd.training.optimizers import OPTIMIZERS, OWN, chosen, kind_of
 
@@ -82,12 +82,11 @@ class Settings:
         for each in fields(self):
             if str(each.type).split(" ")[0] in ("int", "float"):
                 object.__setattr__(self, each.name, _plain(each, getattr(self, each.name)))
-        names = ", ".join(OPTIMIZERS)
-        _ask(
-            self.optimizer in (*OPTIMIZERS, OWN),
-            f"optimizer must be one of {names}",
-            self.optimizer,
-        )
+        if self.optimizer not in (*OPTIMIZERS, OWN):
+            raise LandscapeError(
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer}"
+                f"{meant(self.optimizer, OPTIMIZERS)}"
+            )
         if self.lr is None:
             object.__setattr__(self, "lr", kind_of(self.optimizer).lr)
         _ask(0 < self.lr < math.inf, "lr must be above 0 and finite", self.lr)

@@ -154,7 +154,7 @@ class Diffusion:
     msd_error: Floats
     """(K,) standard errors from a block bootstrap over starts."""
     exponent: float
-    """Slope of log MSD in log lag, up to T/10."""
+    """Slope of log MSD in log lag, up to T/10; NaN where no power law fits there."""
     exponent_error: float
     half_cosine: float
     """c½: the cosine between the two halves' displacements; −½ confined, 0 a walk, 1 a drift."""
@@ -193,3 +193,10 @@ class Diffusion:
     def steps(self) -> int:
         """T."""
         return self.last_step - self.first_step
+
+    @property
+    def fitted_to(self) -> float:
+        """The longest lag that the exponent is read from, in steps: T/10, or three positions."""
+        spacing, count = self.steps / (self.points - 1), self.points - 1
+        within = self.lags / spacing <= max(count // 10, 3) + 1e-6
+        return float(self.lags[within][-1])

@@ -279,6 +279,10 @@ class Trajectory:
             raise LandscapeError(f"weights must be final, best or a step, got {where}") from None
         rows = np.flatnonzero(self.step == step)
         if len(rows) == 0:
+            if step > (last := int(self.step[-1])):
+                raise LandscapeError(
+                    f"step {step} must be a recorded one, the recording ends at step {last}"
+                )
             nearest = self.step[np.argsort(np.abs(self.step - step), kind="stable")[:2]]
             raise LandscapeError(
                 f"step {step} must be a recorded one, the nearest are "

@@ -13,6 +13,7 @@ from landscape.store.measured.trainings import Replicas
 from landscape.store.verdicts import Remedy
 
 from .. import planted_motions as planted
+from .. import planted_outcomes as outcomes
 from ..planted_parts import changed
 
 LIMITS = Thresholds()
@@ -56,7 +57,7 @@ def test_what_was_timed_is_said_and_asked_for(walk):
 def test_what_no_replica_tells(walk):
     moved = walk.measured.diffusion
     escaped = replace(walk, places={"onset": 0})
-    said = "; replicas are not run after an escape"
+    said = f"; {deciding.NOTHING}: after an escape no replicas are run"
     assert deciding.would_tell("replicas", escaped, moved, LIMITS) == (said, None)
     steps = 2 * int(walk.rows.step[-1])
     longer = f"; a training twice as long, of {steps:,} steps, has twice the window to tell by"
@@ -65,7 +66,19 @@ def test_what_no_replica_tells(walk):
     many = changed(walk, replicas=Replicas(16, 1.0, half_cosine=0.1, steps=moved.steps))
     said = f"; 16 replicas as long as its window weren't enough{longer}"
     assert deciding.would_tell("dimensions", many, moved, LIMITS) == (said, call)
-    assert deciding.would_tell("", walk, moved, LIMITS) == ("", None)
+    assert deciding.would_tell("", walk, moved, LIMITS) == (f"; {deciding.NOTHING}", None)
+
+
+def test_of_what_can_not_move_any_more_the_question_is_moot(walk):
+    end = int(walk.rows.step[-1])
+    dead = replace(outcomes.DEAD, step=end)
+    still = changed(replace(walk, places={"end": end}), states={"end": dead})
+    assert still.is_for_good
+    for lacks in ("", "time", "replicas", "dimensions", "floors"):
+        said = deciding.would_tell(lacks, still, walk.measured.diffusion, LIMITS)
+        assert said == (deciding.MOOT, None)
+    decaying = replace(still, setup=replace(still.setup, weight_decay=1e-4))
+    assert not decaying.is_for_good
 
 
 def test_floors_and_bent_paths(walk):

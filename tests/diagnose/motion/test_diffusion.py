@@ -256,6 +256,18 @@ def test_windows_and_uneven_steps():
     assert found.exponent == pytest.approx(1, abs=0.08)
 
 
+def test_no_exponent_where_no_power_law_fits():
+    lags = np.unique(np.round(2 ** np.arange(0, 6, 0.25))).astype(np.int64)
+    for power in (0.3, 1.0, 2.0):
+        msd = 3.0 * lags**power
+        found = diffusion.fitted_exponent(lags, msd, np.tile(msd, (8, 1)))
+        assert found == (pytest.approx(power), pytest.approx(0, abs=1e-9))
+    for bent in (1 - np.exp(-lags / 10), lags + 0.1 * lags**2.0):
+        assert all(map(math.isnan, diffusion.fitted_exponent(lags, bent, np.tile(bent, (8, 1)))))
+    # A walk of 512 steps is read up to a tenth of them: 51, the lag of 45 below.
+    assert measure(walk(50)).fitted_to == 45
+
+
 def test_too_few_positions():
     with pytest.raises(LandscapeError) as caught:
         measure(walk(5, 31))

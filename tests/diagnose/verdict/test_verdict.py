@@ -204,8 +204,8 @@ def test_sharpness_before_the_onset_is_told():
     found = changed(escaped, states=states)
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
-        "Before it left curvature along the batches' own gradients was 3; this rate bears 2 under "
-        "noise, 38 without (healthy runs exceed that too)."
+        "Before it left curvature along the batches' own gradients was 3; this rate is stable up "
+        "to 2 under noise, 38 without (healthy runs exceed that too)."
     )
 
 

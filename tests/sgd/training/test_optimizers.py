@@ -179,6 +179,10 @@ def test_branching_off_needs_the_moments(problem, trajectory_of):
             "optimizer must be one of sgd, adam, adamw, rmsprop, got lion",
         ),
         (
+            {"optimizer": "adm"},
+            "optimizer must be one of sgd, adam, adamw, rmsprop, got adm; did you mean adam?",
+        ),
+        (
             {"optimizer": "adam", "momentum": 0.9},
             "momentum must be left out with the optimizer adam, got 0.9; "
             "it is an option of sgd, rmsprop",

@@ -243,7 +243,7 @@ def test_rows_by_step(three_rows):
     [
         ("5", "step 5 must be a recorded one, the nearest are 4 and 9"),
         (1, "step 1 must be a recorded one, the nearest are 0 and 4"),
-        ("100", "step 100 must be a recorded one, the nearest are 4 and 9"),
+        ("100", "step 100 must be a recorded one, the recording ends at step 9"),
         ("-1", "step -1 must be a recorded one, the nearest are 0 and 4"),
         ("last", "weights must be final, best or a step, got last"),
         ("4.5", "weights must be final, best or a step, got 4.5"),
