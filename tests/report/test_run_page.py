@@ -98,10 +98,8 @@ def test_what_is_missing_names_its_command(pages, runs):
     assert f"No valley was scanned. landscape scan {place} --plane valley" in read
     plane = "No plane that shows the path was scanned."
     assert f"{plane} landscape scan {place} --plane drift" in read
-    assert (
-        f"valley, drift. Bring all of it; how long that takes is said first: landscape report {place}"
-        in read
-    )
+    bring = "Bring all of it; how long that takes is said first"
+    assert f"valley, drift. {bring}: landscape report {place}" in read
     # A diagnosis is taken as somebody wanted it.
     assert re.search(r"Not in this diagnosis: [a-z, ]*interventions[a-z, ]*\. Bring them:", read)
     assert f"Bring them: landscape diagnose {place}" in read

@@ -282,7 +282,7 @@ def noise(asked: Asked) -> Told:
     sentences = []
     if full is not None:
         sentences.append(
-            f"Without it, by {full.steps} steps on all data, weights move "
+            f"Without the batches' noise, by {full.steps} steps on all data, weights move "
             f"{number(full.displacement)} instead of {number(full.noisy_displacement)} and the "
             f"loss ends at {number(full.loss)} instead of {number(full.noisy_loss)}."
         )

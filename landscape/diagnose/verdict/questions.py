@@ -47,7 +47,7 @@ PARTS: Mapping[str, QuestionPart] = {
     ),
     "1.6": QuestionPart("plateau", "Is it stuck on a flat plateau?", high_rate.plateau),
     "1.7": QuestionPart(
-        "stuck at rates",
+        "stuck at",
         "At which rates does it get stuck on the plateau?",
         high_rate.stuck_rates,
     ),
@@ -64,25 +64,25 @@ PARTS: Mapping[str, QuestionPart] = {
         "distances", "How does d(w_N, w_M) behave once it has settled?", long_training.apart
     ),
     "2.3": QuestionPart(
-        "beside copies",
+        "vs copies",
         "Is that far, beside networks equal up to the order of their units?",
         long_training.beside_copies,
     ),
-    "2.4": QuestionPart("beside a twin", "What is it for typical networks?", long_training.typical),
+    "2.4": QuestionPart("vs a twin", "What is it for typical networks?", long_training.typical),
     "2.5": QuestionPart(
-        "does it leave?", "Does it leave the minimum that it reached?", long_training.leaves
+        "leaves?", "Does it leave the minimum that it reached?", long_training.leaves
     ),
-    "2.6": QuestionPart("momentum's part", "What does momentum change?", long_training.momentum),
+    "2.6": QuestionPart("momentum", "What does momentum change?", long_training.momentum),
     "2.7": QuestionPart(
-        "swings or ruin?",
+        "loss swings",
         "Does the loss swing a little about a minimum, or is the run ruined?",
         long_training.oscillates,
     ),
     "2.8": QuestionPart(
-        "noise's part", "What does seeing the loss through a sample do?", long_training.noise
+        "noise", "What does seeing the loss through a sample do?", long_training.noise
     ),
     "2.9": QuestionPart(
-        "minima joined?",
+        "minima",
         "Does it visit separate minima, or a connected set of them?",
         long_training.connected,
     ),

@@ -68,7 +68,7 @@ def test_the_verdict_is_strict_json(done):
         "would_tell",
     }
     for item in found["evidence"].values():
-        assert set(item) == {"value", "threshold", "meaning"}
+        assert set(item) == {"value", "threshold", "meaning", "side"}
 
 
 def test_what_was_measured_is_kept_and_gives_the_same_verdict(copied, monkeypatch):
