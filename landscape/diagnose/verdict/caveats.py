@@ -98,8 +98,8 @@ def _on_distances(evidence: Evidence, moved: Diffusion) -> Iterator[str]:
         )
     if moved.source == "sketch":
         yield (
-            f"Displacements are estimated from sketches: each has an error of "
-            f"{percent(moved.distance_error)}."
+            "Displacements are estimated from sketches (each step's weights in few numbers): each "
+            f"has an error of {percent(moved.distance_error)}."
         )
     if evidence.setup.momentum > 0:
         share = 1 / (1 - evidence.setup.momentum)

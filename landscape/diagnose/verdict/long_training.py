@@ -81,7 +81,7 @@ def apart(asked: Asked) -> Told:
     places = sorted({0, len(curve.lag) // 2, len(curve.lag) - 1})
     lags = enumerated([f"{curve.lag[at]:,.0f}" for at in places])
     apart = enumerated([number(float(curve.distance[at])) for at in places])
-    since = f"Since step {spread.since:,}" if spread.settled else "In the whole run"
+    since = f"Since step {spread.since:,} (its window)" if spread.settled else "In the whole run"
     steps = "step" if lags == "1" else "steps"
     text = f"{since} weights {lags} {steps} apart differ by {apart} (root mean square)"
     return Told(f"{text}{'' if moved is None else _growth(moved)}.")
@@ -257,8 +257,9 @@ def oscillates(asked: Asked) -> Told:
     largest = float(loss.max())
     left = next((each for each in asked.verdict.events if each.name == "escape"), None)
     text = f"Ruin: it left at step {left.first:,}. " if left is not None else ""
+    window = " (its window)" if moved is not None else ""
     text += (
-        f"From step {first:,} on 9 of 10 logged losses lie between {number(low)} and "
+        f"From step {first:,} on{window} 9 of 10 logged losses lie between {number(low)} and "
         f"{number(high)} (median {number(middle)}), the largest of them is {number(largest)}"
     )
     # The share over the time that the motion has its name over.

@@ -192,7 +192,7 @@ def test_a_long_run_is_answered_whole():
 
 def test_distances_by_lag_are_those_of_the_walk():
     text = asked(planted.long())["2.2"][0]
-    assert text.startswith("Since step 0 weights 16, ")
+    assert text.startswith("Since step 0 (its window) weights 16, ")
     first, last = re.search(r"differ by ([\d.]+), [\d.]+ and ([\d.]+) \(root", text).groups()
     # A random walk of 50 coordinates with unit steps, every 16 training steps.
     assert float(first) == pytest.approx(math.sqrt(50), rel=0.05)
