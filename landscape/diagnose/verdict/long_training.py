@@ -168,8 +168,8 @@ def typical(asked: Asked) -> Told:
         )
     return Told(
         f"In half its window it goes {percent(distance / copies.twin_matched)} of the way to an "
-        "independently trained twin whose units were matched; docs/science/regimes.md has the same "
-        "of 13 kinds of training on 8×8 digits."
+        "independently trained twin, units matched; docs/science/regimes.md has 13 kinds of "
+        "training on 8×8 digits."
     )
 
 

@@ -307,7 +307,7 @@ def test_two_dead_layers_are_two():
 def test_a_distance_is_set_beside_a_matched_twin_or_beside_none():
     evidence = planted.long()
     text = asked(evidence)["2.4"][0]
-    assert "of the way to an independently trained twin whose units were matched" in text
+    assert "of the way to an independently trained twin, units matched;" in text
     copies = replace(evidence.measured.permutations, twin=None, twin_matched=None)
     alone = replace(evidence, measured=replace(evidence.measured, permutations=copies))
     found = {each.question: each for each in answers(judge(alone), alone)}["2.4"]
