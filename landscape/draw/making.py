@@ -20,6 +20,7 @@ from landscape.draw.sheet.page import PrintedFigure
 from landscape.errors import LandscapeError, meant
 from landscape.store import diagnosed, history, sweep_folder, sweep_outcomes
 from landscape.store import run as runs
+from landscape.store.best import best_of
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.scans import sentences, valley_sentences
@@ -106,7 +107,8 @@ def open_work(path: Path, kind: str | None = None) -> Work:
     if entry is not None and entry.needs == "diagnosis" and path.is_dir():
         return Work(path, diagnosed.of(runs.read(path), entry.parts, also=entry.also))
     if path.is_dir():
-        return Work(path, history.of(runs.read(path)))
+        run = runs.read(path)
+        return Work(path, replace(history.of(run), best=best_of(run)))
     found = load_scanned(path)
     return Work(path, _with_curvature(found, path) if isinstance(found, Valley) else found)
 

@@ -23,7 +23,11 @@ from landscape.store.scans.valleys import RISE, Valley
 Drawn = Set[Element]
 Part = tuple[Element, str]
 """What is said of an element, where it was drawn."""
-IN_TIME: Part = ("bands", "coloured bands: what happened in training, by name")
+IN_TIME: Part = (
+    "bands",
+    "coloured bands: what happened in training, by name, as far as its logged losses tell",
+)
+LOGGED: Part = ("logged", "dots: logged losses, far apart and joined by straight lines")
 CONSTANT: Part = ("constant", "dotted: the best loss of a network that ignores its input")
 LEVELS: Part = ("levels", "thin lines: equal loss")
 LOWEST: Part = ("lowest", "cross: the lowest loss measured")
@@ -33,8 +37,8 @@ PEAK = "peak: the escape's highest loss, or where it first came near the end's"
 def listed(drawn: Drawn, *parts: str | Part) -> str:
     """Return a sentence of the parts whose element was drawn, and of those that have none.
 
-    >>> listed({"bands"}, "colours: the loss", LEVELS, IN_TIME)
-    'Colours: the loss; coloured bands: what happened in training, by name.'
+    >>> listed({"constant"}, "colours: the loss", LEVELS, CONSTANT)
+    'Colours: the loss; dotted: the best loss of a network that ignores its input.'
     """
     told = [part if isinstance(part, str) else part[1] * (part[0] in drawn) for part in parts]
     text = "; ".join(filter(None, told))
@@ -209,6 +213,7 @@ def of_training(_: History, drawn: Drawn) -> str:
         drawn,
         ("training", "blue: training, over all data"),
         ("validation", "orange: validation"),
+        LOGGED,
         ("batches", "grey: the range of batches' losses"),
         CONSTANT,
         IN_TIME,
@@ -246,6 +251,7 @@ def of_sharpness(_: Diagnosed, drawn: Drawn) -> str:
             "horizontal lines: the curvature above which steps are unstable at learning "
             f"rate η and momentum β{between}",
         ),
+        LOGGED,
         IN_TIME,
     )
 
@@ -263,6 +269,7 @@ def of_units(found: Diagnosed, drawn: Drawn) -> str:
         rows,
         "beneath: how much outputs differ between samples as a share of their size, the "
         "gradient's norm, the loss",
+        LOGGED,
         CONSTANT,
         IN_TIME,
     )
@@ -297,6 +304,7 @@ def of_coefficient(found: Diagnosed, drawn: Drawn) -> str:
         drawn,
         "marks with two standard errors: the coefficient and that of a quadratic of the same "
         f"curvatures{hollow}",
+        LOGGED,
         IN_TIME,
     )
 
@@ -307,6 +315,7 @@ def of_instability(_: Diagnosed, drawn: Drawn) -> str:
         drawn,
         "marks with two standard errors: barrier, and how far the ends differ, by the step at "
         "which trainings part",
+        LOGGED,
         IN_TIME,
     )
 

@@ -18,8 +18,7 @@ def caption_of_run(history: History) -> str:
 
 def _details(history: History) -> str:
     identity = f" ({history.run_id})" if history.run_id else ""
-    steps = f"{len(history.step):,} recorded steps, 0 to {history.step[-1]:,}"
-    said = [f"Losses of run {history.name}{identity} over the full data at {steps}."]
+    said = [f"Losses of run {history.name}{identity} over the full data, {_logged(history)}."]
     said += [_trained(history)]
     known = np.flatnonzero(np.isfinite(history.measures["train_loss"]))
     if len(known):
@@ -31,8 +30,32 @@ def _details(history: History) -> str:
             f"{history.step[lowest]:,}, {number(losses[known[-1]])} at step "
             f"{history.step[known[-1]]:,}."
         )
+    if (best := history.best) is not None and best.scan:
+        said.append(
+            f"The best of all recorded weights, {number(best.train_loss)} at step {best.step:,}, "
+            f"isn't among them: scan {best.scan} measured it."
+        )
     said += [constant_output(history.constant_loss), happened(history.events)]
     return " ".join(text for text in (*said, *made_by(history.provenance)) if text)
+
+
+def _logged(history: History) -> str:
+    """At how many of the recorded steps training measured each loss."""
+    every, last = len(history.step), f"0 to {history.step[-1]:,}"
+    counts = {
+        name.split("_", maxsplit=1)[0]: len(history.evaluated(name)[0])
+        for name in history.known(("train_loss", "validation_loss"))
+    }
+    if set(counts.values()) == {every}:
+        return f"logged at each of {every:,} recorded steps, {last}"
+    of = f"of {every:,} recorded steps, {last}"
+    if len(set(counts.values())) == 1:
+        return f"logged at {next(iter(counts.values())):,} {of}"
+    each = " and ".join(
+        f"that of {'training' if name == 'train' else name} at {count:,}"
+        for name, count in counts.items()
+    )
+    return f"logged {each} {of}" if each else f"logged at none {of}"
 
 
 def made_from(history: History) -> str:

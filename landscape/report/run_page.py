@@ -339,8 +339,8 @@ SECTIONS: dict[str, RunSection] = {
     ),
     "losses": RunSection(
         "The training in time",
-        "Losses over all data at the recorded steps; in grey the range of the batches' losses. "
-        "Coloured stretches are what happened.",
+        "Losses over all data as training logged them, dots where these are sparse; in grey the "
+        "range of the batches' losses. Coloured stretches are what happened.",
         _losses,
     ),
     "landscape": RunSection(

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.errors import LandscapeError
+from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Scan
 from landscape.store.scans.sentences import normalizes
 from landscape.store.scans.valleys import Valley
+from landscape.store.sources import load_scanned
 from landscape.store.trajectories.trajectory import Trajectory
 
 
@@ -44,6 +47,22 @@ def best_known(
             if best is None or loss[row] < best.train_loss:
                 best = BestWeights(int(step[row]), float(loss[row]), name)
     return best if len(found) > 1 else None
+
+
+def best_of(run: Run) -> BestWeights | None:
+    """`best_known` of a run and all of its scans that can be read, one at a time in memory.
+
+    Raises:
+        LandscapeError: nothing was recorded, or a part of it is missing.
+    """
+    found, trajectory = [], run.trajectory
+    for path in run.scans:
+        try:
+            scan = load_scanned(path)
+        except LandscapeError:  # a scan that can't be read says nothing about the run's losses
+            continue
+        found.append(best_known(run.id, trajectory, {path.stem: scan}))
+    return min(filter(None, found), key=lambda best: best.train_loss, default=None)
 
 
 def _along(run_id: str, scan: Scan | Valley) -> Iterator[tuple[NDArray[np.int64], Floats]]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+from landscape.store.best import BestWeights
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Floats
@@ -36,6 +37,8 @@ class History:
     samples: Mapping[str, int] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Command and versions."""
+    best: BestWeights | None = None
+    """The best of all recorded weights, where a scan measured losses beside the logged ones."""
 
     def known(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return those of the measures that were evaluated at a step."""

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landscape.store.best import BestWeights, best_known
+from landscape.store.best import BestWeights, best_known, best_of
+from landscape.store.run import Run
+from landscape.store.scans import scanfile
 from landscape.store.trajectories.trajectory import Trajectory
 
 from . import planted
@@ -48,3 +50,17 @@ def test_other_losses_and_other_runs_count_for_nothing(scan, recorded):
     # Of a recording that was begun anew under the same name there is no such step.
     gone = replace(recorded, step=np.array([0, 3, 8, 12]))
     assert best_known(RUN, gone, {"a": scan}) == BestWeights(12, 1.5, "")
+
+
+def test_of_a_run_it_is_read_from_its_scans(scan, recording):
+    for step in (0, 3, 9, 12):
+        recording.row(step, train_loss=5.0 + step)
+        recording.writer.flush()
+    run = Run(recording.folder, {"id": RUN, "status": "finished"})
+    assert best_of(run) is None
+    (recording.folder / "scans").mkdir()
+    scanfile.save(recording.folder / "scans" / "a.h5", scan)
+    lower = replace(scan, paths=(replace(scan.paths[0], true_loss=np.array([4, 0.5, 1, 2])),))
+    scanfile.save(recording.folder / "scans" / "b.h5", lower)
+    (recording.folder / "scans" / "c.h5").write_bytes(b"no scan")
+    assert best_of(run) == BestWeights(3, 0.5, "b")

@@ -100,6 +100,7 @@ def loss(axes: Axes, history: History) -> None:
     axes.yaxis.set_major_locator(FixedLocator(list(ticks(axes, 3))))
     axes.set_ylabel("training\nloss", size=theme.LETTERS, labelpad=3)
     plots.line(axes, step, values, "train_loss")
+    plots.logged(axes, step, values, "train_loss")
     plots.infinite(axes, step, values, "train_loss")
     if np.isfinite(history.constant_loss):
         axes.axhline(history.constant_loss, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)))

@@ -25,6 +25,8 @@ LOSSES, ACCURACIES, BETWEEN = 2.3, 1.05, 0.12
 """Heights of the two panels and of the gap, in inches."""
 SPECK, MANY, SPECKS = 1.2, 150, (1.2, 2.8)
 """Points that a dot measures where there are so many, and at least and at most."""
+APART, LOGGED = 0.005, 2.6
+"""Dots of so many points stand in a line where the next is over this share of its axis away."""
 JOINED = 3
 """Losses of steps one after the other that a line joins, at least: of two it would be a stray."""
 BESIDE = 0.26
@@ -104,6 +106,16 @@ def line(axes: Axes, x: Floats, values: Floats, measure: str, *, joined: bool = 
     gap = np.isnan(np.concatenate([[np.nan], shown, [np.nan]]))
     alone = ~gap[1:-1] & ((gap[:-2] & gap[2:]) | (not joined))
     axes.plot(x[alone], shown[alone], ".", color=shade, ms=3.5, zorder=3)
+
+
+def logged(axes: Axes, x: Floats, values: Floats, measure: str) -> None:
+    """Mark a line's finite values by dots where they are sparse: all between is the line alone."""
+    low, high = axes.get_xlim()
+    wide = np.concatenate([[False], np.diff(x) > APART * (high - low), [False]])
+    shown = np.isfinite(values) & (wide[1:] | wide[:-1])
+    if shown.any():
+        page.drew(axes, "logged")
+        axes.plot(x[shown], values[shown], "o", color=colour(measure), ms=LOGGED, mew=0, zorder=3.1)
 
 
 def measured(axes: Axes, step: NDArray[np.int64], loss: Floats, colour: str) -> None:

@@ -28,8 +28,8 @@ steps at least: of a single one there is none."""
 def loss(history: History, *, style: Style = PLAIN) -> Figure:
     """Draw a run's losses and accuracies over its steps, with what happened as bands.
 
-    Full-data losses are dots, joined where batches between were measured too; the losses of these
-    the range that they span, in grey.
+    Full-data losses are dots, joined where batches between were measured too, where they are dense
+    the line alone; the losses of the batches the range that they span, in grey.
 
     Raises:
         LandscapeError: fewer than two steps have a full-data loss.
@@ -51,7 +51,7 @@ def loss(history: History, *, style: Style = PLAIN) -> Figure:
         plots.frame(lowest, *step_limits(history))
         plots.accuracies(lowest)
         for name in accuracies:
-            plots.line(lowest, *history.evaluated(name), name, joined=_between(history))
+            _line(lowest, history, name)
         shade_episodes(lowest, history)
     lowest.set_xlabel("training step", size=theme.LETTERS, labelpad=2)
     return sheet.figure
@@ -106,7 +106,7 @@ def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) 
     lines = []
     for name in names:
         step, measured = history.evaluated(name)
-        plots.line(axes, step, measured, name, joined=_between(history))
+        _line(axes, history, name)
         plots.infinite(axes, step, measured, name)
         lines.append((step, measured))
     shade_episodes(axes, history, named=True)
@@ -121,6 +121,14 @@ def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) 
         placed.along(curve, label, theme.TICKS, plots.colour(name))
     if np.isfinite(high).any():
         placed.along(np.column_stack([mid, np.minimum(high, finite.max())]), "batches")
+
+
+def _line(axes: Axes, history: History, name: str) -> None:
+    """Draw a measure over the steps, with dots at those that have it where these are sparse."""
+    joined = _between(history)
+    plots.line(axes, *history.evaluated(name), name, joined=joined)
+    if joined:
+        plots.logged(axes, *history.evaluated(name), name)
 
 
 def _is_log(history: History, names: tuple[str, ...], style: Style) -> bool:

@@ -24,7 +24,7 @@ HEAD = 11.0
 """A title's letters."""
 SHOWN = 144
 """A notebook's pixels for an inch: one and a half times as large as in print."""
-InTime = Literal["training", "validation", "batches", "constant", "bands"]
+InTime = Literal["training", "validation", "logged", "batches", "constant", "bands"]
 OnPlanes = Literal[
     "levels",
     "beyond",

@@ -13,6 +13,7 @@ from landscape.draw.look import theme
 from landscape.draw.look.style import Style
 from landscape.draw.run_captions import caption_of_run
 from landscape.errors import LandscapeError
+from landscape.store.best import BestWeights
 from landscape.store.history import History
 from landscape.store.trajectories.trajectory import Event
 
@@ -58,7 +59,35 @@ def test_losses_over_steps_with_gaps_closed(history):
     np.testing.assert_allclose(lines["validation"].get_ydata()[:2], [2.41, 1.3])
     assert upper.get_yscale() == "log"
     assert lower.get_ylabel() == "accuracy"
-    assert len([line for line in lower.lines if len(line.get_xdata()) > 1]) == 1
+    curves = [line for line in lower.lines if line.get_marker() != "o"]
+    assert len([line for line in curves if len(line.get_xdata()) > 1]) == 1
+
+
+def logged(axes):
+    """Steps at which dots stand in a line, by its colour."""
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    return {line.get_color(): line.get_xdata().tolist() for line in dots}
+
+
+def test_dots_mark_logged_losses_where_these_are_sparse(history):
+    figure = draw.KINDS["loss"](history)
+    look = theme.LOOKS["paper"]
+    evaluated = [0, 45, 135, 180, 225]
+    assert logged(figure.axes[0]) == {look.train: evaluated, look.validation: evaluated}
+    assert logged(figure.axes[1]) == {look.train: evaluated}
+    assert "logged" in figure.drawn
+    # A loss of each step up to 100, then one at 200: dots on both sides of what nobody knows.
+    step = np.append(np.arange(101), 200)
+    some = {"train_loss": np.linspace(2.0, 1.0, 102)}
+    dense = replace(history, step=step, measures=some, batch_loss=np.ones(200), events=())
+    assert logged(draw.KINDS["loss"](dense).axes[0]) == {look.train: [100, 200]}
+    step = np.arange(0, 1001, 2)
+    every = replace(
+        dense, step=step, measures={"train_loss": 1 / (1 + step)}, batch_loss=np.ones(1000)
+    )
+    figure = draw.KINDS["loss"](every)
+    assert logged(figure.axes[0]) == {}
+    assert "logged" not in figure.drawn
 
 
 def test_what_happened_is_a_band_and_named(history):
@@ -161,11 +190,33 @@ def test_too_little_to_draw(history):
 def test_its_caption(history):
     assert caption_of_run(history) == (
         "Losses and accuracies of run high-lr by training step.\n\n"
-        "Losses of run high-lr (1f2e) over the full data at 6 recorded steps, 0 to 225. "
-        "Training: learning rate 0.1, momentum 0.9, batch 32, seed 0. "
+        "Losses of run high-lr (1f2e) over the full data, logged at 5 of 6 recorded steps, "
+        "0 to 225. Training: learning rate 0.1, momentum 0.9, batch 32, seed 0. "
         "Training loss: 2.31 at step 0, lowest logged 0.4 at step 135, 2.3 at step 225. "
         "Ignoring the input, a network has training loss 2.303 (ln 10) at best. "
         "Events: plateau: steps 0–40, steps 180–225; escape: steps 140–225."
+    )
+
+
+def test_its_caption_counts_the_losses_that_are_drawn(history):
+    def said(**measures):
+        return caption_of_run(replace(history, measures=measures))
+
+    every, some = np.ones(6), np.array([1.0, np.nan, np.nan, 1.0, np.inf, 1.0])
+    assert "over the full data, logged at each of 6 recorded steps, 0 to 225." in said(
+        train_loss=every
+    )
+    assert (
+        "over the full data, logged that of training at 4 and that of validation at 6 of 6 "
+        "recorded steps, 0 to 225."
+    ) in said(train_loss=some, validation_loss=every)
+
+
+def test_its_caption_says_where_the_best_is_that_is_not_drawn(history):
+    best = "The best of all recorded weights, 0.3 at step 90, isn't among them: scan s measured it."
+    assert best in caption_of_run(replace(history, best=BestWeights(90, 0.3, "s")))
+    assert "isn't among them" not in caption_of_run(
+        replace(history, best=BestWeights(135, 0.4, ""))
     )
 
 
