@@ -649,15 +649,38 @@ def interpolated(measured: float, certificate: Certificate, how: str = "") -> li
     ]
     names = [name for name in ("train_loss", "validation_loss") if name in certificate.predicted]
     if certificate.caps:
-        hidden = sum(certificate.hidden(name) for name in names)
-        were = "were" if hidden > 1 else "was"
-        found.append(
-            f"Of those below the cap {hidden or 'none'} {were} taken to lie above it; losses above "
-            f"are only known to be above, and within a factor {number(FACTOR)}."
-        )
-    off = [_off(name, certificate) for name in names]
-    found.append(f"Tolerance {percent(certificate.tolerance)}: {'; '.join(off)}.")
+        found.append(_sides(names, certificate))
+    tested = [name for name in names if certificate.below(name).any()]
+    off = [_off(name, certificate) for name in tested]
+    if off:
+        found.append(f"Tolerance {percent(certificate.tolerance)}: {'; '.join(off)}.")
     return [*found, _at_most(certificate)]
+
+
+def _sides(names: Sequence[str], certificate: Certificate) -> str:
+    """What the held-out points say of the cap: which side of it was taken for which."""
+    capped = [name for name in names if name in certificate.caps]
+    over = [name for name in capped if not certificate.below(name).any()]
+    above = f"losses above are only known to be above, and within a factor {number(FACTOR)}."
+    if over == capped:
+        return f"{_untested(over, certificate)} {above[0].upper()}{above[1:]}"
+    hidden = sum(certificate.hidden(name) for name in capped)
+    were = "were" if hidden > 1 else "was"
+    text = f"Of those below the cap {hidden or 'none'} {were} taken to lie above it; {above}"
+    return f"{text} {_untested(over, certificate)}" if over else text
+
+
+def _untested(over: Sequence[str], certificate: Certificate) -> str:
+    """That losses lay above their cap at all held-out points, and why, where it is known."""
+    whose = " and ".join(MEASURES[name] for name in over)
+    caps = " and ".join(dict.fromkeys(number(certificate.caps[name], 4) for name in over))
+    expected = certificate.expected_below
+    none = expected is not None and not expected.any()
+    why = ", as every point where a loss below was expected is measured itself" if none else ""
+    return (
+        f"At all {len(certificate.xy)} of them {whose} lay above the cap, {caps}: interpolation "
+        f"below it was not tested{why}."
+    )
 
 
 def _off(name: str, certificate: Certificate) -> str:
@@ -665,8 +688,6 @@ def _off(name: str, certificate: Certificate) -> str:
     off, title = certificate.summary(name), MEASURES[name]
     cap = certificate.caps.get(name)
     where = "" if cap is None else f" below {number(cap, 4)}, at {int(off['below']):,} of them,"
-    if "mean" not in off:
-        return f"{title} nowhere below {number(cap or 0.0, 4)}"
     return (
         f"{title}{where} {percent(off['mean'])} off on average, 95 % below "
         f"{percent(off['quantile95'])}"
@@ -680,6 +701,8 @@ def _at_most(certificate: Certificate) -> str:
         "below": "of the points where losses below the cap were expected",
         "above": "elsewhere",
     }
+    if [name for name, _ in certificate.strata()] == ["above"]:
+        where["above"] = "of the points where losses above the cap were expected"
     parts = [
         f"{percent(certificate.at_most(part))} {where[name]}" for name, part in certificate.strata()
     ]

@@ -273,6 +273,41 @@ def test_both_regions_are_said_and_first_what_would_hurt(planted):
     assert said[1].startswith("Of those below the cap none was taken to lie above it; ")
 
 
+def test_where_all_test_points_lie_above_the_cap_nothing_is_said_of_those_below(planted):
+    losses = {"train_loss": np.full(32, 5.0), "validation_loss": np.full(32, 6.0)}
+    drawn = {
+        "xy": np.zeros((32, 2)),
+        "predicted": losses,
+        "measured": losses,
+        "caps": dict.fromkeys(losses, 2.1972),
+        "floors": dict.fromkeys(losses, 0.002),
+        "expected_below": np.zeros(32, bool),
+        "attempts": 1,
+    }
+    assert sentences.approximations(interpolated(planted, **drawn))[1:] == [
+        "At all 32 of them training loss and validation loss lay above the cap, 2.197: "
+        "interpolation below it was not tested, as every point where a loss below was expected is "
+        "measured itself. Losses above are only known to be above, and within a factor 1.5.",
+        "Further off are, with 95 % confidence, at most 8.9 % of the points where losses above the "
+        "cap were expected.",
+    ]
+    # Expected below and found above it: nothing tells why.
+    drawn["expected_below"] = np.arange(32) < 24
+    said = sentences.approximations(interpolated(planted, **drawn))
+    assert "lay above the cap, 2.197: interpolation below it was not tested. Losses" in said[1]
+    # Of one of two losses.
+    drawn["measured"] = drawn["predicted"] = losses | {"train_loss": np.full(32, 1.0)}
+    said = sentences.approximations(interpolated(planted, **drawn))
+    assert said[1].endswith(
+        "within a factor 1.5. At all 32 of them validation loss lay above the cap, 2.197: "
+        "interpolation below it was not tested."
+    )
+    assert said[2] == (
+        "Tolerance 1 %: training loss below 2.197, at 32 of them, 0 % off on average, 95 % below "
+        "0 %."
+    )
+
+
 def test_a_subset_is_said_with_its_error(planted):
     base = planted.bowl(5, 5, settings={"samples": 200})
     error = 0.0125 * base.measures["train_loss"]
