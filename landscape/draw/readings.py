@@ -182,9 +182,10 @@ def _strips(drawn: Drawn) -> list[Part]:
     width += ", triangle up: farther than the slice reaches" * ("farther" in drawn)
     width += ", triangle down: nearer than was looked for" * ("nearer" in drawn)
     bounds = (
-        "the stability bounds 2(1−β)/η of noisy batches and (2+2β)/η of the full batch (momentum β)"
+        "the stability bounds 2(1−β)/η of noisy batches and (2+2β)/η of the full batch (learning "
+        "rate η, momentum β)"
         if "undecided" in drawn
-        else "the stability bound 2/η"
+        else "the stability bound 2/η (learning rate η)"
     )
     back = ", dots: back near weights of before" if "returned" in drawn else ""
     return [
@@ -192,7 +193,7 @@ def _strips(drawn: Drawn) -> list[Part]:
         ("width", f"{width})"),
         (
             "critical",
-            "critical sharpness, in units of 1 / learning rate η: 2 over the smallest step along "
+            "critical sharpness, as a Hessian's eigenvalue: 2 over the smallest step along "
             "−∇L of all training data that raises the loss",
         ),
         ("across", "λ across, the curvature along the slices' own direction"),

@@ -180,7 +180,7 @@ OF_VALLEYS = {
     "r₀.₁, within": strip("r₀.₁"),
     "triangle up": within("r₀.₁", marked("^")),
     "triangle down": within("r₀.₁", marked("v")),
-    "critical sharpness, in units of": within(("critical", "sharpness"), marked("o")),
+    "critical sharpness, as a Hessian's eigenvalue": within(("critical", "sharpness"), marked("o")),
     "λ, the Hessian's": within("sharpness", marked("D", "^")),
     "stability bound": within(("critical", "sharpness"), lines),
     "how far each column's": strip("distance to"),

@@ -218,9 +218,9 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     _round(axes, float(bottom), float(top), size[1])
-    # A curvature times a learning rate is a number.
+    # No unit: all of them are on the scale of the Hessian's eigenvalues, whatever the rate.
     only = "critical\n" if [one.element for one in found] == ["critical"] else ""
-    _upright_name(axes, f"{only}sharpness\n(1/η)")
+    _upright_name(axes, f"{only}sharpness")
     placed = Labels(axes, size)
     for one in found:
         page.drew(axes, one.element)

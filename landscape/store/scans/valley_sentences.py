@@ -55,7 +55,6 @@ def describe(valley: Valley) -> list[str]:
         f"{sentences.extent(valley.y)} {valley.unit}.",
         *remarks(valley),
         *sentences.evaluated(valley.strategy, valley.evaluation_seconds),
-        *(["Width of the valley and critical sharpness along the run:"] if _known(valley) else []),
         *_table(valley),
     ]
 
@@ -236,12 +235,17 @@ def _table(valley: Valley) -> list[str]:
     rows = np.flatnonzero(~np.isnan(valley.width(0.5)))
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, LISTED).round().astype(int))]
     low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
-    lines = [f"  {'step':>8} {'loss':>10} {'r₀.₁':>10} {'quartiles':>23} {'2/step':>10}"]
+    head = f"  {'step':>8} {'loss':>10} {'r₀.₁':>10} {'quartiles':>23} {'critical sharpness':>20}"
+    lines = [
+        "Width of the valley and critical sharpness along the run (as a Hessian's eigenvalue: 2 "
+        "over the smallest step along −∇L that raises the loss):",
+        head,
+    ]
     for k in rows.tolist():
         both = f"{_narrow(low[k])} to {_narrow(high[k])}"
         lines.append(
             f"  {valley.slices.step[k]:>8,} {_short(valley.loss[k]):>10} {_narrow(middle[k]):>10} "
-            f"{both:>23} {_short(valley.critical_sharpness[k]):>10}"
+            f"{both:>23} {_short(valley.critical_sharpness[k]):>20}"
         )
     return lines
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from landscape.quantities import number
 from landscape.store.scans import valley_sentences
 from landscape.store.scans.certificates import Certificate
 from landscape.store.scans.valleys import NEAR, Slices, WalkedPath
@@ -83,3 +84,16 @@ def test_what_a_tolerance_leaves_open_is_said_as_of_planes(planted):
         "0.2 %. Further off are, with 95 % confidence, at most 95 % of the points where losses "
         "below the cap were expected and 95 % elsewhere."
     ) in said
+
+
+def test_critical_sharpness_has_its_name_in_the_table_too(planted):
+    one = planted.valley()
+    said = valley_sentences.describe(one)
+    [head] = [k for k, line in enumerate(said) if line.lstrip().startswith("step ")]
+    assert said[head].endswith("  critical sharpness")
+    assert said[head - 1].startswith("Width of the valley and critical sharpness along the run (as")
+    row = said[head + 1]
+    assert len(row) == len(said[head])
+    step = int(row.split()[0].replace(",", ""))
+    [k] = np.flatnonzero(one.slices.step == step)
+    assert row.split()[-1] == number(one.critical_sharpness[k])

@@ -205,7 +205,7 @@ function sharpness() {
   const decades = roundTicks(Math.ceil(low / Math.LN10), Math.floor(high / Math.LN10), Math.max(1, (y1 - y0) / 22));
   for (const power of decades.filter(Number.isInteger)) out += letters(room.x0 - 7, up(10 ** power) + 4, written(10 ** power), 'text-anchor="end"');
   out += `<text class="small" transform="translate(12,${(y0 + y1) / 2}) rotate(-90)" text-anchor="middle">` +
-    `<tspan x="0">critical</tspan><tspan x="0" dy="10">sharpness</tspan><tspan x="0" dy="10">(1/η)</tspan></text>`;
+    `<tspan x="0">critical</tspan><tspan x="0" dy="10">sharpness</tspan></text>`;
   const plain = one.bounds[0] === one.bounds[1], names = plain ? ["2/η"] : ["2(1−β)/η", "(2+2β)/η"];
   one.left.forEach((_, k) => {
     const [a, b] = column(k);
