@@ -9,6 +9,7 @@ from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.draw.elements import paths
 from landscape.draw.elements.plane_axes import window
@@ -31,6 +32,8 @@ LOGGED: Part = ("logged", "dots: logged losses, far apart and joined by straight
 CONSTANT: Part = ("constant", "dotted: the best loss of a network that ignores its input")
 LEVELS: Part = ("levels", "thin lines: equal loss")
 LOWEST: Part = ("lowest", "cross: the lowest loss measured")
+LISTED = 12
+"""So many steps are listed."""
 PEAK = "peak: the escape's highest loss, or where it first came near the end's"
 
 
@@ -268,12 +271,21 @@ def of_units(found: Diagnosed, drawn: Drawn) -> str:
     return listed(
         drawn,
         rows,
+        f"triangles: the steps measured, {_steps(part.step)}" if rows and part is not None else "",
+        ("unmeasured", "hatched: measured at no step near"),
         "beneath: how much outputs differ between samples as a share of their size, the "
         "gradient's norm, the loss",
         LOGGED,
         CONSTANT,
         IN_TIME,
     )
+
+
+def _steps(steps: NDArray[np.int64]) -> str:
+    """Up to a dozen steps by themselves, of more their number and both ends."""
+    if len(steps) > LISTED:
+        return f"{len(steps)} of them from {steps[0]:,} to {steps[-1]:,}"
+    return ", ".join(f"{step:,}" for step in steps)
 
 
 def of_replicas(_: Diagnosed, drawn: Drawn) -> str:

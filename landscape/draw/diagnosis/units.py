@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
@@ -25,6 +26,8 @@ from landscape.store.scans.records import Floats
 ROW, TALLEST = 0.17, 2.2
 """Height of a layer's row, and of all of them at most, in inches."""
 SPREAD = 1.0
+HATCH = 0.35
+"""Points that a line of the hatching is wide."""
 LEFT_NAMES = 11
 """Letters of a layer's name at most."""
 SHADES = ListedColormap(
@@ -37,8 +40,9 @@ SHADES = ListedColormap(
 def units(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     """Draw each layer's share of dead units over the steps, the outputs' spread, and the loss.
 
-    A row a layer, in the network's order; cells reach halfway to the next step measured, which
-    triangles mark, and hold the count where there is room. Beneath: the standard deviation of the
+    A row a layer, in the network's order; cells surround the steps measured, which triangles mark,
+    and hold the count where there is room; what is too far from them is hatched, nobody knows the
+    units there. Beneath: the standard deviation of the
     outputs over the inputs as a share of their size, and the gradient's norm. What is exactly zero
     stands at the lower edge.
     """
@@ -47,7 +51,7 @@ def units(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     rows = [min(max(ROW * layers, ROW), TALLEST)] if layers else []
     figure, axes = panels.stack(
         [*rows, SPREAD, panels.LOSS],
-        handles=[*_entries(), *panels.entries(history)],
+        handles=[*_entries(found), *panels.entries(history)],
         texts=_small_print(found),
         style=style,
         top=panels.TOP + 0.13,
@@ -86,13 +90,23 @@ def caption(found: Diagnosed) -> str:
 
 def _layers(axes: Axes, part: Units, span: tuple[float, float]) -> None:
     step, sizes, stuck = part.step.astype(np.float64), part.sizes, part.stuck
-    middle = (step[1:] + step[:-1]) / 2
-    edges = np.concatenate([[span[0]], middle, [span[1]]])
+    left, right = _reaches(step, span)
     count = len(sizes)
     share = stuck / np.maximum(sizes, 1)
+    edges, there = _columns(left, right)
+    shown = np.full((count, len(there)), np.nan)
+    shown[:, there >= 0] = share.T[:, there[there >= 0]]
     axes.pcolormesh(
-        edges, np.arange(count + 1) - 0.5, share.T, cmap=SHADES, norm=Normalize(0, 1), lw=0
+        edges,
+        np.arange(count + 1) - 0.5,
+        np.ma.masked_invalid(shown),
+        cmap=SHADES,
+        norm=Normalize(0, 1),
+        lw=0,
     )
+    if _has_gaps(part, span):
+        page.drew(axes, "unmeasured")
+        axes.axvspan(*span, **_hatched(), zorder=0.1)
     axes.set(xlim=span, ylim=(count - 0.5, -0.5))
     axes.hlines(np.arange(1, count) - 0.5, *span, color=theme.PALE, lw=0.3)
     several = len(set(part.kinds)) > 1
@@ -117,17 +131,55 @@ def _layers(axes: Axes, part: Units, span: tuple[float, float]) -> None:
     kind = " or ".join(dict.fromkeys(part.kinds))
     axes.set_title(f"units {kind} on all data", size=theme.LETTERS, loc="left", pad=5)
     if every == 1:
-        _counts(axes, edges, stuck, sizes)
+        _counts(axes, (left, right), stuck, sizes)
 
 
-def _counts(axes: Axes, edges: Floats, stuck: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
+def _reaches(step: Floats, span: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Return the ends (R,) of the cells about the steps: halfway to the next one, but not far."""
+    middle = (step[1:] + step[:-1]) / 2
+    far = panels.UNKNOWN / 2 * (span[1] - span[0])
+    left = np.maximum(np.append(span[0], middle), step - far)
+    right = np.minimum(np.append(middle, span[1]), step + far)
+    return left, right
+
+
+def _has_gaps(part: Units, span: tuple[float, float]) -> bool:
+    """Whether some steps are far from all that were measured."""
+    left, right = _reaches(part.step.astype(np.float64), span)
+    return bool(left[0] > span[0] or right[-1] < span[1] or (left[1:] > right[:-1]).any())
+
+
+def _hatched() -> dict[str, Any]:
+    return {
+        "facecolor": "none",
+        "edgecolor": theme.PALE,
+        "hatch": "/////",
+        "hatch_linewidth": HATCH,
+        "lw": 0,
+    }
+
+
+def _columns(left: Floats, right: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the edges of cells and of the gaps between them, and which cell each is, gaps -1."""
+    edges = np.unique(np.concatenate([left, right]))
+    return edges, np.where(np.isin(edges[:-1], left), np.searchsorted(left, edges[:-1]), -1)
+
+
+def _counts(
+    axes: Axes,
+    ends: tuple[Floats, Floats],
+    stuck: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+) -> None:
     """Write count of size into the cells that hold some and have the room."""
-    wide = axes.get_window_extent().width / theme.now().dpi / (edges[-1] - edges[0])
+    left, right = ends
+    across = axes.get_xlim()[1] - axes.get_xlim()[0]
+    wide = axes.get_window_extent().width / theme.now().dpi / across
     for i, k in zip(*np.nonzero(stuck), strict=True):
         for text in (f"{stuck[i, k]} of {sizes[k]}", f"{stuck[i, k]}"):
-            if (edges[i + 1] - edges[i]) * wide > page.inches(text, theme.SMALL) + 0.05:
+            if (right[i] - left[i]) * wide > page.inches(text, theme.SMALL) + 0.03:
                 axes.text(
-                    (edges[i] + edges[i + 1]) / 2,
+                    (left[i] + right[i]) / 2,
                     k,
                     text,
                     size=theme.SMALL,
@@ -189,16 +241,18 @@ def _looks() -> dict[str, tuple[str, Any, str, str]]:
     }
 
 
-def _entries() -> list[Artist]:
-    look = theme.now()
-    found: list[Artist] = [
+def _entries(found: Diagnosed) -> list[Artist]:
+    look, part = theme.now(), _units(found)
+    entries: list[Artist] = [
         Line2D([], [], color=look.ink, ls="", marker="v", ms=3.2, label="measured here")
     ]
-    found += [
+    if len(part.layers) and _has_gaps(part, loss_curves.step_limits(found.history)):
+        entries.append(Patch(**_hatched(), label="measured at no step near"))
+    entries += [
         Line2D([], [], color=colour, ls=dashes, lw=1.0, marker=marker, ms=3.6, label=text)
         for colour, dashes, marker, text in _looks().values()
     ]
-    return found
+    return entries
 
 
 def _moving(part: Units) -> str:

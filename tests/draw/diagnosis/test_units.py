@@ -9,6 +9,7 @@ from matplotlib.text import Text
 
 from landscape.draw.diagnosis.units import caption, units
 from landscape.draw.look.style import Style
+from landscape.draw.making import caption_of
 from landscape.store.measured.networks import Units
 
 
@@ -35,14 +36,43 @@ def words(figure):
 
 
 def test_cells_are_shares_of_each_layers_units(found, part):
-    figure = units(found(units=part))
+    figure = units(found(units=part), style=Style(width=16))
+    low, high = figure.axes[0].get_xlim()
+    far = 0.025 * (high - low)
     [mesh] = [one for one in figure.axes[0].collections if isinstance(one, QuadMesh)]
-    shares = mesh.get_array().reshape(2, 3)
-    np.testing.assert_allclose(shares, [[0, 0.25, 0], [0.125, 0.25, 1]])
-    np.testing.assert_allclose(mesh.get_coordinates()[0, 1:3, 0], [50, 150])
+    # Cells at the steps measured; between these nothing is known, and none has a colour there.
+    gap = np.nan
+    shares = np.ma.filled(mesh.get_array().reshape(2, 5), np.nan)
+    np.testing.assert_allclose(shares, [[0, gap, 0.25, gap, 0], [0.125, gap, 0.25, gap, 1]])
+    np.testing.assert_allclose(
+        mesh.get_coordinates()[0, :, 0],
+        [max(low, -far), far, 100 - far, 100 + far, 200 - far, min(high, 200 + far)],
+    )
     assert mesh.get_clim() == (0, 1)
+    assert "unmeasured" in figure.drawn
+    said = caption_of("units", found(units=part), figure.drawn)
+    assert "triangles: the steps measured, 0, 100, 200; hatched: measured at no step near" in said
     assert {"4 of 16", "16 of 64", "64 of 64"} <= set(words(figure))
     assert not {"0 of 16", "0"} & {text.get_text() for text in figure.axes[0].texts}
+
+
+def test_cells_of_neighbouring_steps_meet_halfway(found, part):
+    """Steps a hundredth of the axis apart, as where a run is recorded closely."""
+    steps = np.arange(0, 201, 2)
+    many = replace(
+        part,
+        step=steps,
+        stuck=np.tile([3, 60], (101, 1)),
+        **{name: np.ones(101) for name in ("loss", "spread", "scale")},
+        gradient_norms=np.ones((101, 3)),
+    )
+    figure = units(found(units=many))
+    [mesh] = [one for one in figure.axes[0].collections if isinstance(one, QuadMesh)]
+    low, high = figure.axes[0].get_xlim()
+    np.testing.assert_allclose(mesh.get_coordinates()[0, :, 0], [low, *np.arange(1, 200, 2), high])
+    assert "unmeasured" not in figure.drawn
+    said = caption_of("units", found(units=many), figure.drawn)
+    assert "triangles: the steps measured, 101 of them from 0 to 200; beneath" in said
 
 
 def test_spread_and_gradient_and_their_zeros(found, part):

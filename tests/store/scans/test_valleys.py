@@ -87,7 +87,7 @@ def test_what_a_tolerance_leaves_open_is_said_as_of_planes(planted):
 
 
 def test_critical_sharpness_has_its_name_in_the_table_too(planted):
-    one = planted.valley()
+    one = replace(planted.valley(), strategy={})
     said = valley_sentences.describe(one)
     [head] = [k for k, line in enumerate(said) if line.lstrip().startswith("step ")]
     assert said[head].endswith("  critical sharpness")
