@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -28,8 +28,12 @@ COLOURS = {
 No hue of theirs occurs among the steps, and they differ in lightness."""
 NAMES = sentences.EVENTS
 NONE = -1
-FOOT = 0.026
-"""Inches between a band's name and the foot of its axes."""
+FOOT, ROW = 0.036, 0.13
+"""Inches between a band's name and the foot of its axes, and from one row of names to the next."""
+BESIDE, TINY = 2.5, 1e-9
+"""Halves of a name's width that it may stand beside its stretch; what rounding is."""
+GROUND = 1.2
+"""Points that a name's own colour reaches beyond it."""
 
 
 def colour(kind: int) -> str:
@@ -92,7 +96,7 @@ def shade(
 ) -> None:
     """Shade what happened behind a curve over training steps, no band under ``least`` steps wide.
 
-    ``named``: each kind once, at the foot of its longest stretch, where there is room.
+    ``named``: each kind once, on its own colour, at the foot of its longest stretch or beside it.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     for name, begin, last in stretches(events):
@@ -105,27 +109,50 @@ def shade(
     width = axes.get_window_extent().width / theme.now().dpi
     left, right = axes.get_xlim()
     longest = {name: max(ends, key=lambda one: one[1] - one[0]) for name, ends in found.items()}
-    free: list[tuple[float, float]] = []
-    # A recovery explains itself: it is named where nothing else needs the room.
+    taken: list[tuple[int, float, float]] = []
+    tall = axes.get_window_extent().height / theme.now().dpi
+    # A recovery explains itself: where there is little room it is the one that gives way.
     order = sorted(longest.items(), key=lambda o: (o[0] == "recovery", o[1][0] - o[1][1]))
     for name, (first, end) in order:
-        half = page.inches(name, theme.SMALL) / width / 2 + 0.008
-        middle = min(max(((first + end) / 2 - left) / (right - left), half), 1 - half)
-        if any(middle - half < high and middle + half > low for low, high in free):
-            continue
-        free.append((middle - half, middle + half))
+        half = page.inches(name, theme.SMALL) / width / 2 + 0.005
+        row, middle = _free(((first + end) / 2 - left) / (right - left), half, taken)
+        taken.append((row, middle - half, middle + half))
         axes.text(
             middle,
-            FOOT / (axes.get_window_extent().height / theme.now().dpi),
+            (FOOT + ROW * row) / tall,
             name,
             transform=axes.transAxes,
             size=theme.SMALL,
             ha="center",
             va="bottom",
             color=theme.now().ink,
-            path_effects=theme.halo(1.4, theme.now().page),
-            zorder=4,
+            bbox={"facecolor": theme.episode(name), "lw": 0, "pad": GROUND},
+            # What was measured runs over it.
+            zorder=2.5,
         )
+
+
+def _free(
+    middle: float, half: float, taken: Sequence[tuple[int, float, float]]
+) -> tuple[int, float]:
+    """Return a row and the place in it nearest to ``middle`` that is free for a name.
+
+    Beside a name in the lowest row, else in one above; all are shares of the axes' width.
+    """
+    ends = [end for _, low, high in taken for end in (low - half, high + half)]
+    inside = sorted(
+        {min(max(place, half), 1 - half) for place in (middle, *ends)},
+        key=lambda place: abs(place - middle),
+    )
+    for row in range(len(taken) + 1):
+        busy = [(low, high) for k, low, high in taken if k == row]
+        for place in inside:
+            near = abs(place - middle) <= BESIDE * half
+            if near and all(
+                place + half <= low + TINY or place - half >= high - TINY for low, high in busy
+            ):
+                return row, place
+    return len(taken), min(max(middle, half), 1 - half)
 
 
 def entries(scan: Scan) -> list[Artist]:

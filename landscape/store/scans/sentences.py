@@ -481,13 +481,15 @@ def event_names(events: Iterable[Event]) -> list[str]:
 def episodes(name: str, events: Iterable[Event], *, most: int = MOST) -> str:
     """When events of that name happened: ``plateau: steps 0–45, steps 743–1,800``.
 
-    Over ``most`` of them aren't listed one by one.
+    Over ``most`` of them aren't listed one by one. What of one belongs to another as well, and is
+    drawn as that, is said: ``escape: steps 361–1,800 (of which 743–1,800 plateau)``.
     """
-    mine = sorted((event for event in events if event.name == name), key=lambda e: e.first)
+    known = tuple(events)
+    mine = sorted((event for event in known if event.name == name), key=lambda e: e.first)
     counted = f"{len(mine)} × {name}" if len(mine) > MOST else name
     if len(mine) > most:
         return f"{counted}: steps {mine[0].first:,} to {mine[-1].last:,}"
-    return f"{counted}: " + ", ".join(_steps(event) for event in mine)
+    return f"{counted}: " + ", ".join(f"{_steps(one)}{_of_which(one, known)}" for one in mine)
 
 
 def all_episodes(events: Iterable[Event], *, most: int = MOST) -> list[str]:
@@ -508,6 +510,28 @@ def _steps(event: Event) -> str:
     if event.first == event.last:
         return f"step {event.first:,}"
     return f"steps {event.first:,}–{event.last:,}"
+
+
+def _of_which(event: Event, events: Iterable[Event]) -> str:
+    """What of an event figures draw as others, those later in `EVENTS`; empty where nothing."""
+    if event.name not in EVENTS:
+        return ""
+    later = EVENTS[EVENTS.index(event.name) + 1 :]
+    parts = [
+        (max(one.first, event.first), min(one.last, event.last), one.name)
+        for one in events
+        if one.name in later
+    ]
+    inside = sorted(part for part in parts if part[0] < part[1])
+    if not inside:
+        return ""
+    if len(inside) > MOST:
+        return f" (of which {len(inside)} stretches {_joined({name for _, _, name in inside})})"
+    return f" (of which {', '.join(f'{a:,}–{b:,} {name}' for a, b, name in inside)})"
+
+
+def _joined(names: Iterable[str]) -> str:
+    return " or ".join(sorted(names, key=EVENTS.index))
 
 
 def _batchnorm(plane: Plane) -> BatchNormText:

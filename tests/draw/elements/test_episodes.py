@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from landscape import draw
 from landscape.draw.elements import episodes
-from landscape.draw.look import scale
+from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.draw.solid import stage, trail
 from landscape.store.scans import sentences
@@ -70,10 +71,53 @@ def test_unknown_names_and_nothing():
 def test_the_words():
     assert sentences.happened(EVENTS) == (
         "Events: plateau: steps 0–90, steps 2,500–5,355; spike: step 300, steps 900–1,170; "
-        "recovery: steps 1,000–1,300; escape: steps 2,000–5,355."
+        "recovery: steps 1,000–1,300 (of which 1,000–1,170 spike); "
+        "escape: steps 2,000–5,355 (of which 2,500–5,355 plateau)."
     )
     many = [Event("spike", k, k + 5, "") for k in (10, 400, 90)]
     assert sentences.episodes("spike", many) == "3 × spike: steps 10 to 405"
+    long = Event("escape", 20, 402, "")
+    assert sentences.episodes("escape", [*many, long]) == (
+        "escape: steps 20–402 (of which 90–95 spike, 400–402 spike)"
+    )
+    many += [Event("plateau", 100, 200, "")]
+    assert sentences.episodes("escape", [*many, long]) == (
+        "escape: steps 20–402 (of which 3 stretches spike or plateau)"
+    )
+
+
+def test_what_is_said_to_be_of_another_kind_is_drawn_as_that():
+    """What `stretches` leaves of an event is what the words leave of it."""
+    for event in EVENTS:
+        said = sentences.episodes(event.name, EVENTS)
+        mine = [(a, b) for name, a, b in episodes.stretches(EVENTS) if name == event.name]
+        for first, last in mine:
+            inside = event.first <= first and last <= event.last
+            whole = (first, last) == (event.first, event.last)
+            if inside and not whole:
+                other = {f"{last:,}–{event.last:,}", f"{event.first:,}–{first:,}"}
+                assert any(f"of which {one} " in said for one in other)
+
+
+def test_every_kind_is_named_once_on_its_own_colour():
+    figure = Figure(figsize=(4, 2))
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.set_xlim(0, 1000)
+    events = [
+        Event("recovery", 500, 520, ""),
+        Event("spike", 500, 510, ""),
+        Event("escape", 530, 1000, ""),
+        Event("plateau", 540, 560, ""),
+    ]
+    episodes.shade(axes, events, 2.0, named=True)
+    names = [text.get_text() for text in axes.texts]
+    assert sorted(names) == ["escape", "plateau", "recovery", "spike"]
+    for text in axes.texts:
+        assert text.get_bbox_patch().get_facecolor() == to_rgba(theme.episode(text.get_text()))
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
 
 
 def test_a_path_lies_in_bands_of_their_colours(planted):
@@ -93,7 +137,7 @@ def test_a_path_lies_in_bands_of_their_colours(planted):
     written = [text.get_text() for text in figure.axes[0].texts]
     assert {"plateau", "escape", "spike", "recovery"} <= set(written)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "escape: steps 2,000–5,355" in legend
+    assert "escape: steps 2,000–5,355 (of which 2,500–5,355 plateau)" in legend
 
 
 def test_names_stand_at_the_longest_stretch(planted):
@@ -136,7 +180,7 @@ def test_surfaces_name_them(planted, no_gl):
 
 
 def test_captions_tell_them(planted):
-    assert "escape: steps 2,000–5,355." in draw.caption(eventful(planted.escape(5, 5)))
+    assert "escape: steps 2,000–5,355 (of which" in draw.caption(eventful(planted.escape(5, 5)))
 
 
 def test_on_a_dot_of_a_path_nothing_is_named(planted, no_gl):

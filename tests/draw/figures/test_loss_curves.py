@@ -194,7 +194,8 @@ def test_its_caption(history):
         "0 to 225. Training: learning rate 0.1, momentum 0.9, batch 32, seed 0. "
         "Training loss: 2.31 at step 0, lowest logged 0.4 at step 135, 2.3 at step 225. "
         "Ignoring the input, a network has training loss 2.303 (ln 10) at best. "
-        "Events: plateau: steps 0–40, steps 180–225; escape: steps 140–225."
+        "Events: plateau: steps 0–40, steps 180–225; escape: steps 140–225 (of which "
+        "180–225 plateau)."
     )
 
 
