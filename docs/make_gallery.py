@@ -98,7 +98,8 @@ GALLERY = (
         "Escaped",
         "It learns to 0.44, is thrown back time and again, escapes from step 360 on and ends "
         "at ln 10, on the plateau of a network that ignores its input: wide, with a critical "
-        "sharpness far below both bounds; on the random plane the whole path is a dot.",
+        "sharpness far below both bounds; on the random plane the whole path is a dot "
+        "or little more.",
         "train --depth 4 --lr 0.1 --momentum 0.9 --epochs 40 --seed 0",
         valley="41",
         event="41",

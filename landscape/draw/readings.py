@@ -26,11 +26,13 @@ Part = tuple[Element, str]
 """What is said of an element, where it was drawn."""
 IN_TIME: Part = (
     "bands",
-    "coloured bands: what happened in training, by name, as far as its logged losses tell",
+    "coloured bands: what happened in training, by name, judged by logged and batch losses alone",
 )
 LOGGED: Part = ("logged", "dots: logged losses, far apart and joined by straight lines")
 CONSTANT: Part = ("constant", "dotted: the best loss of a network that ignores its input")
 LEVELS: Part = ("levels", "thin lines: equal loss")
+TICKED: Part = ("levels", "thin lines: equal loss, at the bar's ticks")
+HALFWAY: Part = ("halfway", "faint ones: halfway between two ticks")
 LOWEST: Part = ("lowest", "cross: the lowest loss measured")
 LISTED = 12
 """So many steps are listed."""
@@ -52,14 +54,14 @@ def of_plane(scan: Scan, drawn: Drawn) -> str:
     """Of a plane from above, with the path's loss in time beneath."""
     if "legend" in drawn:  # which says it all
         return ""
-    grey = " and grey beyond its end" if "beyond" in drawn else ""
     return listed(
         drawn,
-        f"colours: the loss, on the bar's scale{grey}",
-        LEVELS,
+        f"colours: the loss, on the bar's scale{_grey(drawn)}",
+        TICKED,
+        HALFWAY,
         *_path(scan, drawn, "the path"),
         LOWEST,
-        ("losses", "beneath, the loss of the path's own weights by training step"),
+        ("losses", f"beneath, the loss of the path's own weights by training step{_dots(drawn)}"),
         IN_TIME,
         CONSTANT,
     )
@@ -88,15 +90,28 @@ def of_planes(_: Scan, drawn: Drawn) -> str:
     """Of several planes on one scale."""
     if "legend" in drawn:
         return ""
-    grey = " and grey beyond its end" if "beyond" in drawn else ""
     return listed(
         drawn,
-        f"colours: the loss, on one scale for all{grey}",
-        LEVELS,
+        f"colours: the loss, on one scale for all{_grey(drawn)}",
+        TICKED,
+        HALFWAY,
         *_looks(drawn, "lines: the paths", "a plane's", "their"),
         ("enters", "arrows at the edge: where paths that begin outside come in"),
         LOWEST,
     )
+
+
+def _grey(drawn: Drawn) -> str:
+    """What is said of losses above the bar's end, in the plane."""
+    border = ", behind a bold line" if "border" in drawn else ""
+    return f" and grey beyond its end{border}" if "beyond" in drawn else ""
+
+
+def _dots(drawn: Drawn) -> str:
+    """Whose losses the strip beneath a plane shows, and what it joins."""
+    joined = ", joined where each step has one" if "joined" in drawn else ""
+    what = "dots: measured by the scan at recorded weights, more of these around leaps"
+    return f" ({what}{joined})"
 
 
 def _path(scan: Scan, drawn: Drawn, name: str) -> list[str | Part]:
@@ -111,6 +126,12 @@ def _path(scan: Scan, drawn: Drawn, name: str) -> list[str | Part]:
         said.append(f"{arrow}it begins outside of the frame, at step {steps} it is inside")
     if any(point.name == "peak" for point in scan.points):
         said.append(PEAK)
+    where = window(scan)
+    if scan.plane.kind == "drift" and not scan.path_is_a_dot:
+        begins = [point for point in scan.points if point.name == f"step {point.step}"]
+        said += ["diamond: where the drift begins"] * any(
+            where.holds(np.array(one.xy)) for one in begins
+        )
     return said
 
 
@@ -159,7 +180,7 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
     above = listed(
         drawn,
         "above, the run's own loss: a line at each column",
-        ("between", "dots at weights recorded between them"),
+        ("between", "dots at weights recorded between them, measured by the scan"),
         CONSTANT,
         IN_TIME,
     )
@@ -205,8 +226,8 @@ def _strips(drawn: Drawn) -> list[Part]:
         ("bounds", bounds),
         (
             "distances",
-            "how far each column's weights are from those of every earlier column, a line each "
-            f"(black: from the first{back})",
+            "how far each column's weights are from those of every earlier column, a pale line "
+            f"each, darker where several meet (black: from the first{back})",
         ),
     ]
 

@@ -150,4 +150,4 @@ def _sharpest(
 
 
 def _words(curvature: float) -> str:
-    return f"sharpest direction there, λ = {curvature:.3g}"
+    return f"sharpest direction at the origin, λ = {curvature:.3g}"

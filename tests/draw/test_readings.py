@@ -16,7 +16,7 @@ from landscape.draw.look import theme
 from landscape.draw.look.style import Style
 from landscape.draw.making import caption_of
 from landscape.store.history import History
-from landscape.store.scans.records import Scan
+from landscape.store.scans.records import Point, Scan
 from landscape.store.scans.valleys import WalkedPath
 from landscape.store.trajectories.trajectory import Event
 
@@ -60,6 +60,11 @@ def levels(figure):
     return any(one.get_alpha() and any(map(len, one.get_paths())) for one in sets)
 
 
+def contours(figure):
+    sets = figure.findobj(lambda one: isinstance(one, ContourSet))
+    return [one for one in sets if any(map(len, one.get_paths()))]
+
+
 def paths(figure, *, dashed=False):
     held = figure.findobj(lambda one: isinstance(one, LineCollection))
     red = [one for one in held if len(one.get_segments()) and _colour(one) == theme.PATH]
@@ -93,13 +98,21 @@ def curve(figure):
 OF_PLANES = {
     "coloured bands: what happened": bands,
     "grey beyond its end": grey,
-    "thin lines: equal loss": levels,
+    "thin lines: equal loss, at the bar's ticks": levels,
+    "faint ones: halfway": lambda figure: any(one.get_alpha() == 0.35 for one in contours(figure)),
+    "behind a bold line": lambda f: any(one.get_linewidth()[0] == 0.6 for one in contours(f)),
     "red line: the path": paths,
     ", dashed": lambda figure: paths(figure, dashed=True),
     "hollow": hollow,
     "cross: the lowest": lambda f: bool(marks(f, lambda o: o.get_marker() == "X")),
     "arrow at the edge": lambda f: bool(marks(f, lambda o: isinstance(o.get_marker(), tuple))),
     "beneath, the loss": curve,
+    "joined where each step has one": lambda figure: any(
+        line.get_linewidth() == 0.6 and line.get_marker() == "None"
+        for axes in figure.axes
+        if axes.get_xlabel() == "training step"
+        for line in axes.lines
+    ),
     "dotted: the best loss": dotted,
 }
 
@@ -141,6 +154,21 @@ def test_of_a_plane(planted, name, style):
     said = caption_of("contour", scan, figure.drawn).split("\n\n")[0]
     for phrase, there in OF_PLANES.items():
         assert (phrase in said) == (not style.explain and there(figure)), (phrase, said)
+
+
+def test_where_the_drift_begins_is_said_where_its_mark_is(planted):
+    def said(**changes):
+        scan = planted.escape(21, 21)
+        plane = replace(scan.plane, kind="drift")
+        begins = Point("step 900", (float(scan.x[5]), float(scan.y[5])), 900)
+        scan = replace(scan, plane=plane, points=(*scan.points, begins))
+        figure = draw.KINDS["contour"](replace(scan, **changes))
+        return caption_of("contour", replace(scan, **changes), figure.drawn)
+
+    assert "diamond: where the drift begins" in said()
+    assert "diamond" not in said(points=planted.escape(21, 21).points)
+    far = Point("step 900", (1e3, 0.0), 900)
+    assert "diamond" not in said(points=(far,))
 
 
 def strip(begins):
@@ -271,4 +299,6 @@ def test_of_a_training():
     for history, wanted in ((plain, ()), (full, every)):
         said = caption_of("loss", history, draw.KINDS["loss"](history).drawn).split("\n\n")[0]
         assert "Blue: training" in said
+        # Nothing joins losses between which no batch was measured.
+        assert ("dots: logged losses" in said) == (history is full)
         assert [word for word in every if word in said] == list(wanted)

@@ -56,7 +56,7 @@ def test_the_drift_and_the_sharpest_direction(problem, recorded):
     assert abs(along @ sharp) < 1e-6
     assert plane.labels == (
         f"slow drift, steps {middle} to 200",
-        "sharpest direction there, λ = 30",
+        "sharpest direction at the origin, λ = 30",
     )
     assert [(point.name, point.step) for point in plane.points] == [("step 150", 150)]
     assert plane.points[0].xy == pytest.approx((-np.linalg.norm(movement), 0), abs=1e-5)

@@ -128,6 +128,7 @@ def measured(axes: Axes, step: NDArray[np.int64], loss: Floats, colour: str) -> 
     for rows in np.split(np.arange(len(step)), np.flatnonzero(np.diff(step) != 1) + 1):
         if len(rows) >= JOINED:
             axes.plot(step[rows], loss[rows], color=colour, lw=0.6, zorder=3)
+            page.drew(axes, "joined")
 
 
 def infinite(axes: Axes, x: Floats, values: Floats, measure: str) -> None:

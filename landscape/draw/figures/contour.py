@@ -237,7 +237,7 @@ def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
                 zorder=2,
                 negative_linestyles="solid",
             )
-            page.drew(axes, "levels")
+            page.drew(axes, "levels", *(("halfway",) if losses is between else ()))
     if colours.capped and position.min() < 1 < position.max():
         axes.contour(
             grid.x,
@@ -248,6 +248,7 @@ def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
             linewidths=0.6,
             zorder=2,
         )
+        page.drew(axes, "border")
 
 
 def _draw_path(axes: Axes, path: Path, colour: str) -> None:
@@ -489,8 +490,8 @@ def note(scans: Sequence[Scan]) -> str:
     if all(scan.path_is_a_dot for scan in scans):
         # Short enough to stand beside the name of the steps.
         if len(every) == 1:
-            return f"path: a dot here, {held} of its variance"
-        return f"paths: dots here, {held} of their variance"
+            return f"path: tiny here, {held} of its variance"
+        return f"paths: tiny here, {held} of their variance"
     return f"{held} of {path}'{'' if len(every) > 1 else 's'} variance is in {plane}"
 
 

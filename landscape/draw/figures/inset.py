@@ -161,7 +161,7 @@ def sample() -> Line2D:
         mec=theme.INK,
         mew=1.0,
         ls="",
-        label="around the path: a dot here",
+        label="around the path: a dot or little more here",
     )
 
 

@@ -27,8 +27,11 @@ SHOWN = 144
 InTime = Literal["training", "validation", "logged", "batches", "constant", "bands"]
 OnPlanes = Literal[
     "levels",
+    "halfway",
+    "border",
     "beyond",
     "losses",
+    "joined",
     "path",
     "dashes",
     "marks",

@@ -27,7 +27,7 @@ def test_all_marks_events_and_what_is_above_the_cap_are_in_one_legend(planted):
     assert said[:3] == ["start", "best", "end"]
     assert "lowest on the grid" in said
     assert "loss above 4.61: twice that of ignoring the input" in said
-    assert "around the path: a dot here" in said
+    assert "around the path: a dot or little more here" in said
     small = "\n".join(text.get_text() for text in figure.texts)
     assert small.count("of its variance lies in this plane") == 2
     # One bar for the losses of both, one for their steps.
