@@ -258,7 +258,7 @@ def of_distances(found: Diagnosed, drawn: Drawn) -> str:
     lines = [name for name, one in zip(names, known or (), strict=False) if one is not None]
     return listed(
         drawn,
-        "left: the distance by colour, at steps N and M",
+        "left: the distance by colour, on the right panel's axis, at steps N and M",
         f"right: its root mean square by lag (line{dashed}) and range (band)",
         f"horizontal lines: {', '.join(lines)}" if lines else "",
     )
