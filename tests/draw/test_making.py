@@ -20,7 +20,8 @@ def test_a_figure_of_several_planes_has_one_caption(planted, tmp_path):
         "a (x: best → end; y: random direction, orthogonal to it); on the plane through the final "
         "weights (step 4,500) of run b (x: random direction 1; y: random direction 2). The "
         "trainings' paths are projected: the planes hold 62 % to 93 % of their variance. "
-        "Colours: the loss, on one scale for all and grey beyond its end; thin lines: equal loss; "
+        "Colours: the loss, on one scale for all and grey beyond its end, behind a bold line; "
+        "thin lines: equal loss, at the bar's ticks; faint ones: halfway between two ticks; "
         "lines: the paths, dashed, their marks hollow, where a plane's loss is over 10 % off that "
         "of the weights themselves."
     )
