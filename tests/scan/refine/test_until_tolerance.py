@@ -359,3 +359,18 @@ def test_what_is_said_of_the_others_is_right_for_19_of_20_certificates(surface):
         wrong.append((~kept).mean() > max(found.at_most(part) for _, part in found.strata()))
     # Of 200 with a chance of 5 % each more than 18 are wrong once in 50 times.
     assert sum(wrong) <= 18
+
+
+def rough_basin(x, y):
+    """Nothing below 9 can be interpolated; above it all is flat."""
+    rough = 1 + np.random.default_rng(7).uniform(-0.5, 0.5, np.broadcast(x, y).shape)
+    return np.where(x**2 + y**2 < 0.3, rough, 40.0 + 0.1 * x)
+
+
+def test_no_point_below_the_cap_is_held_out_only_where_all_that_were_expected_are_measured():
+    scan, truth = refined(rough_basin, (21, 21), cap=9.0)
+    found = scan.certificate
+    assert len(found.xy) == HELD_OUT
+    assert not found.expected_below.any()
+    assert not scan.measured.all()
+    assert scan.measured[truth <= 9.0].all()
