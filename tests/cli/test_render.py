@@ -38,7 +38,8 @@ def names(folder):
 
 READY = (
     "Training loss on an imported plane (x: x direction; y: y direction). Colours: the loss, on "
-    "the bar's scale; thin lines: equal loss."
+    "the bar's scale; thin lines: equal loss, at the bar's ticks; faint ones: halfway between two "
+    "ticks."
 )
 
 
@@ -136,7 +137,7 @@ def test_a_run_is_drawn_with_all_of_its_scans(landscape, scanned, tmp_path):
             "line-final-0-curve",
         )
     ]
-    assert "full data at" in (tmp_path / "loss.caption.txt").read_text()
+    assert "full data, logged at" in (tmp_path / "loss.caption.txt").read_text()
 
 
 def test_of_a_run_a_kind_draws_the_scans_that_fit(landscape, scanned, tmp_path):
