@@ -10,7 +10,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
-from landscape.plane.extent import parse
+from landscape.plane.extent import AUTO, parse
 from landscape.problem.device import resolve
 from landscape.scan import measures as further
 from landscape.scan.refine import caps, until_tolerance
@@ -70,7 +70,7 @@ def check_grid(grid: GridChoice) -> None:
             isn't one.
     """
     further.check(grid.measures)
-    if grid.extent is not None:
+    if grid.extent not in (None, AUTO):
         on_a_line = grid.extent.count(":") == 1
         parse(grid.extent, np.zeros((1, 1 if on_a_line else 2)))
     if not grid.rise > 1:

@@ -183,4 +183,4 @@ def test_refusals(tmp_path, problem, recorded):
     )
     with pytest.raises(LandscapeError) as caught:
         sgd.distance(recorded, 0, 141)
-    assert str(caught.value) == ("step 141 must be a recorded one, the nearest are 139 and 140")
+    assert str(caught.value) == ("step 141 must be a recorded one, the recording ends at step 140")
