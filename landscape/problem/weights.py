@@ -243,6 +243,7 @@ class Tied:
                 for piece in weights:
                     part = slice(start, start := start + len(piece))
                     self.vector[part].copy_(torch.from_numpy(piece))
+                assert start == len(self.vector), "pieces are those of all weights"
             elif isinstance(weights, Tensor):
                 self.vector.copy_(weights)
             else:

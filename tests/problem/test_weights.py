@@ -316,6 +316,8 @@ def test_weights_that_come_in_pieces(net):
     weights = np.arange(len(made.vector), dtype=np.float32)
     made.move(iter([weights[:3], weights[3:10], weights[10:]]))
     np.testing.assert_array_equal(flat(made.model).numpy(), weights)
+    with pytest.raises(AssertionError, match="all weights"):
+        made.move(iter([weights[:3]]))
 
 
 @pytest.mark.parametrize("dtype", [None, torch.float64])

@@ -135,15 +135,11 @@ def _exponent(axes: Axes, part: Diffusion, lag: Floats, values: Floats) -> None:
     """Draw the fitted power law over the lags that it was fitted to, with its exponent."""
     if not np.isfinite(part.exponent):
         return
-    x = np.log(lag[_short(part, lag)])
-    middle = np.log(values[_short(part, lag)]).mean()
+    short = lag <= part.fitted_to
+    x = np.log(lag[short])
+    middle = np.log(values[short]).mean()
     line = np.exp(middle + part.exponent * (x - x.mean()))
     axes.plot(np.exp(x), line, color=theme.now().train, lw=2.2, alpha=0.8, zorder=6)
-
-
-def _short(part: Diffusion, lag: Floats) -> Floats:
-    spacing = part.steps / (part.points - 1)
-    return np.asarray(lag / spacing <= max((part.points - 1) // 10, 3) + 1e-6)
 
 
 def _entries(part: Diffusion) -> list[Artist]:

@@ -26,6 +26,7 @@ from landscape.store.hdf5 import (
     reading,
     replaced,
 )
+from landscape.store.stream import PIECE
 from landscape.store.trajectories import constants
 from landscape.store.trajectories.rules import INDEX_RULES, SHARD_RULES
 from landscape.store.trajectories.scalars import SCALARS
@@ -35,8 +36,6 @@ from landscape.store.vetting.shapes import parsed
 
 FORMAT = "landscape-trajectory"
 VERSION = 1
-PIECE = 2**22
-"""So many weights of a long row are read at a time."""
 CADENCE, DENSE, FLIGHT, EVENT = 1, 2, 4, 8
 """Bits of ``kind``: why a row was recorded."""
 OPTIMIZER = "optimizer"
@@ -177,10 +176,13 @@ class Trajectory:
         return weights
 
     def pieces(self, row: int) -> Iterator[NDArray[np.float32]]:
-        """One row's weights of the recorded parameters in order, a few megabytes at a time."""
-        size = sum(int(np.prod(one["shape"])) for one in self.recorded or self.parameters)
-        for start in range(0, size, PIECE):
-            yield self.part(slice(row, row + 1), slice(start, start + PIECE))[0]
+        """One row's weights (P,) in order, a few megabytes at a time.
+
+        Raises:
+            LandscapeError: as `weights`.
+        """
+        for start in range(0, self.size, PIECE):
+            yield self.weights(slice(row, row + 1), slice(start, start + PIECE))[0]
 
     def buffers(self, row: int) -> dict[str, NDArray[Any]]:
         """One row's buffers by name, those that never change among them."""
@@ -293,11 +295,17 @@ class Trajectory:
     @cached_property
     def _last_finite(self) -> int:
         for row in range(len(self.step) - 1, -1, -1):
-            if all(np.isfinite(piece).all() for piece in self.pieces(row)):
+            if all(np.isfinite(part).all() for part in self._parts(row)):
                 return row
         raise LandscapeError(
             f"{self.path} must hold finite weights, all {len(self.step)} rows aren't"
         )
+
+    def _parts(self, row: int) -> Iterator[NDArray[np.float32]]:
+        """`pieces` of the recorded parameters, be they some of all."""
+        size = sum(int(np.prod(one["shape"])) for one in self.recorded or self.parameters)
+        for start in range(0, size, PIECE):
+            yield self.part(slice(row, row + 1), slice(start, start + PIECE))[0]
 
     def _of_rows(
         self, file: Vetted, rows: slice, read: Callable[[Any], NDArray[Any]]

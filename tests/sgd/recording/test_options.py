@@ -101,6 +101,7 @@ def test_recorded_parameters(tmp_path, problem, mlp, trajectory_of):
     )
     assert refused(trajectory.weights, slice(None)) == message
     assert refused(trajectory.row_weights, 0) == message
+    assert refused(lambda: next(trajectory.pieces(0))) == message
 
 
 def test_a_pattern_of_everything_records_everything(tmp_path, problem):
