@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -44,7 +45,7 @@ def colour(kind: int) -> str:
 def along(step: NDArray[np.int64], events: Iterable[Event]) -> NDArray[np.intp]:
     """Return which of NAMES each of the segments (T - 1,) between recorded steps is, or NONE."""
     found = np.full(max(len(step) - 1, 0), NONE, dtype=np.intp)
-    for event in sorted(events, key=lambda event: _rank(event.name)):
+    for event in _in_order(events):
         overlap = np.minimum(step[1:], event.last) - np.maximum(step[:-1], event.first)
         # A single step is a part of the segments that it ends and begins.
         found[overlap >= 0 if event.first == event.last else overlap > 0] = _rank(event.name)
@@ -54,9 +55,10 @@ def along(step: NDArray[np.int64], events: Iterable[Event]) -> NDArray[np.intp]:
 def stretches(events: Iterable[Event]) -> list[tuple[str, int, int]]:
     """Return name, first and last step of what is drawn of each episode, none over another.
 
-    A part of an episode that a later one of NAMES covers belongs to that one.
+    A part of an episode that a later one of NAMES covers belongs to that one. Of an episode that
+    is covered whole its first step is left: an escape straight to a plateau is still an escape.
     """
-    known = [event for event in events if event.name in COLOURS]
+    known = [event for event in _in_order(events) if event.name in COLOURS]
     edges = np.unique([step for event in known for step in (event.first, event.last)])
     kinds = along(edges.astype(np.int64), [event for event in known if event.last > event.first])
     found: list[tuple[str, int, int]] = []
@@ -67,6 +69,14 @@ def stretches(events: Iterable[Event]) -> list[tuple[str, int, int]]:
             first = found.pop()[1]
         found.append((NAMES[kind], first, last))
     return found + [(e.name, e.first, e.last) for e in known if e.first == e.last]
+
+
+def _in_order(events: Iterable[Event]) -> list[Event]:
+    """Return the events as they are drawn over each other, covered ones last, as a step each."""
+    every = tuple(events)
+    whole = [event for event in every if not sentences.is_covered(event, every)]
+    steps = [replace(event, last=event.first) for event in every if event not in whole]
+    return sorted(whole, key=lambda event: _rank(event.name)) + steps
 
 
 def name_places(path: Path, held: NDArray[np.bool_]) -> list[tuple[str, Floats]]:

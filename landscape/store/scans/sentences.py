@@ -512,19 +512,35 @@ def _steps(event: Event) -> str:
     return f"steps {event.first:,}–{event.last:,}"
 
 
-def _of_which(event: Event, events: Iterable[Event]) -> str:
-    """What of an event figures draw as others, those later in `EVENTS`; empty where nothing."""
+def covered(event: Event, events: Iterable[Event]) -> list[tuple[int, int, str]]:
+    """First step, last step and name of what of an event is drawn as others, later in `EVENTS`."""
     if event.name not in EVENTS:
-        return ""
+        return []
     later = EVENTS[EVENTS.index(event.name) + 1 :]
     parts = [
         (max(one.first, event.first), min(one.last, event.last), one.name)
         for one in events
         if one.name in later
     ]
-    inside = sorted(part for part in parts if part[0] < part[1])
+    return sorted(part for part in parts if part[0] < part[1])
+
+
+def is_covered(event: Event, events: Iterable[Event]) -> bool:
+    """Whether nothing of an event is left beside what others cover of it."""
+    reached = event.first
+    for first, last, _ in covered(event, events):
+        if first <= reached:
+            reached = max(reached, last)
+    return event.first < event.last <= reached
+
+
+def _of_which(event: Event, events: Iterable[Event]) -> str:
+    """What of an event figures draw as others; empty where nothing."""
+    inside = covered(event, events)
     if not inside:
         return ""
+    if is_covered(event, events):
+        return f" (all of it {_joined({name for _, _, name in inside})})"
     if len(inside) > MOST:
         return f" (of which {len(inside)} stretches {_joined({name for _, _, name in inside})})"
     return f" (of which {', '.join(f'{a:,}–{b:,} {name}' for a, b, name in inside)})"

@@ -99,6 +99,41 @@ def test_what_is_said_to_be_of_another_kind_is_drawn_as_that():
                 assert any(f"of which {one} " in said for one in other)
 
 
+def test_an_escape_straight_to_a_plateau_is_drawn_and_named_too():
+    events = (Event("escape", 150, 1800, ""), Event("plateau", 150, 1800, ""))
+    assert episodes.stretches(events) == [("plateau", 150, 1800), ("escape", 150, 150)]
+    kinds = episodes.along(np.arange(0, 1801, 30), events)
+    escape, plateau = (episodes.NAMES.index(name) for name in ("escape", "plateau"))
+    # The one step belongs to the segments on both sides of it.
+    assert kinds.tolist() == [episodes.NONE] * 4 + [escape] * 2 + [plateau] * 54
+    figure = Figure(figsize=(4, 2))
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.set_xlim(0, 1800)
+    episodes.shade(axes, events, 5.0, named=True)
+    assert sorted(text.get_text() for text in axes.texts) == ["escape", "plateau"]
+    assert sentences.happened(events) == (
+        "Events: escape: steps 150–1,800 (all of it plateau); plateau: steps 150–1,800."
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "covered"),
+    [
+        ([("plateau", 0, 40), ("spike", 30, 100)], True),
+        ([("plateau", 10, 40), ("spike", 50, 100)], False),
+        ([("plateau", 11, 100)], False),
+        ([("plateau", 10, 99)], False),
+        ([("escape", 0, 200)], False),
+        ([], False),
+    ],
+)
+def test_what_several_cover_together_is_covered(others, covered):
+    event = Event("recovery", 10, 100, "")
+    every = [event, *(Event(*other, "") for other in others)]
+    assert sentences.is_covered(event, every) == covered
+    assert (("recovery", 10, 10) in episodes.stretches(every)) == covered
+
+
 def test_every_kind_is_named_once_on_its_own_colour():
     figure = Figure(figsize=(4, 2))
     axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
