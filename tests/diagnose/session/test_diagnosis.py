@@ -49,7 +49,7 @@ def test_the_verdict_of_an_escape(done):
     # Whether a unit or two survive differs from one kind of processor to the next.
     assert verdict.landing in {"partial-collapse", "dead-plateau"}
     assert "hidden2" in verdict.layers
-    assert "Why it does not come back is not tested: no interventions were run." in verdict.caveats
+    assert any("is not tested: no interventions were run." in said for said in verdict.caveats)
     assert not (run.folder / "interventions").exists()
 
 
@@ -211,7 +211,7 @@ def test_what_depends_on_an_escape_is_measured_anew_where_the_lines_make_it_none
 
 def test_thresholds_draw_the_lines_elsewhere(copied):
     run, problem = copied
-    found, _ = measured(run, problem, intervene=False, thresholds=Thresholds(learned=0.999))
+    found, _ = measured(run, problem, intervene=False, thresholds=Thresholds(learned=0.999, glimpse=0.999))
     assert conclude(found).verdict != "escaped"
 
 
