@@ -168,9 +168,10 @@ class Course:
     def spikes(self) -> tuple[Excursion, ...]:
         """Those that came back, before any escape, and rose clear of the noise before them."""
         end = len(self.loss) if self.left is None else self.left
-        return tuple(each for each in self.ended if each.end <= end and self._is_spike(each))
+        return tuple(each for each in self.ended if each.end <= end and self.is_spike(each))
 
-    def _is_spike(self, excursion: Excursion) -> bool:
+    def is_spike(self, excursion: Excursion) -> bool:
+        """Whether it rose clear of the noise before it."""
         if excursion.onset is None or excursion.first < self.rules.spike_rows:
             return False
         before = float(np.median(np.abs(self.residuals[: excursion.first])))
@@ -282,7 +283,8 @@ def events_of(course: Course) -> list[Event]:
 
     A spike is an excursion that ended, a recovery its way back from the highest row; an escape is
     where the last stretch begins that lies clearly above the best, as `endings` reads it. An
-    excursion that reaches the end and is too short to be a stretch is a spike as well.
+    excursion that reaches the end is a spike as well, up to where an escape begins: the run swung
+    about away from its best, and then left.
     """
     loss, step = course.loss, course.step
     found: list[Event] = []
@@ -298,8 +300,12 @@ def events_of(course: Course) -> list[Event]:
         found.append(
             Event("escape", step(course.left), step(-1), f"{rise} from step {step(course.left)} on")
         )
-    elif course.last is not None and course.last.onset is not None:
-        found.append(_spike(course, course.last))
+    last = course.last
+    if last is not None and last.onset is not None:
+        if course.left is None:
+            found.append(_spike(course, last))
+        elif last.onset < course.left and course.is_spike(last):
+            found.append(_spike(course, replace(last, end=course.left)))
     found += plateaus(course.steps, loss, course.constant, course.epoch)
     return sorted(found, key=lambda event: (event.first, event.last, event.name))
 

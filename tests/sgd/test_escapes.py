@@ -45,6 +45,19 @@ def test_escape_to_a_plateau():
     ]
 
 
+def test_swinging_about_before_an_escape_is_a_spike():
+    """Above L_best + ¼(L₀ − L_best) = 0.95, and nearer to 0.5 than to 2.31 (in between: 1.07)."""
+    swings = [1.0, 1.05, 1.0]
+    assert found([*SETTLED, *swings, *[2.31] * 20]) == [
+        ("spike", 200, 220),
+        ("escape", 230, 420),
+        ("plateau", 230, 420),
+    ]
+    # Where noise goes as far it is none.
+    noisy = [loss + 0.3 * (-1) ** row for row, loss in enumerate(SETTLED)]
+    assert found([*noisy, *swings, *[2.31] * 20])[0][0] == "escape"
+
+
 def test_a_run_whose_batches_were_back_after_the_first_row_away_left_later():
     losses = [*LEARNING, 1.5, *[2.31] * 20]
     batches = np.full(310, 0.5)
