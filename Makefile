@@ -31,7 +31,7 @@ help:
 # One thread for the training: with another number the same seed takes another course.
 demo: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/landscape train --model cnn --data digits --depth 2 --batch-size 16 \
-	    --lr 0.07 --momentum 0.95 --epochs 20 --seed 5 -o runs/demo --overwrite
+	    --lr 0.07 --momentum 0.95 --epochs 20 --seed 0 -o runs/demo --overwrite
 	$(BIN)/landscape scan runs/demo --plane valley,event --size 31 --overwrite
 	$(BIN)/landscape diagnose runs/demo --epochs 2 --orders 10
 	$(BIN)/landscape report runs/demo --only-what-is-there

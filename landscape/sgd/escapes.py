@@ -305,7 +305,7 @@ def events_of(course: Course) -> list[Event]:
         if course.left is None:
             found.append(_spike(course, last))
         elif last.onset < course.left and course.is_spike(last):
-            found.append(_spike(course, replace(last, end=course.left)))
+            found.append(replace(_spike(course, last), last=step(course.left)))
     found += plateaus(course.steps, loss, course.constant, course.epoch)
     return sorted(found, key=lambda event: (event.first, event.last, event.name))
 
