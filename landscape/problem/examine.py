@@ -17,7 +17,14 @@ from torch.overrides import TorchFunctionMode
 from landscape.errors import LandscapeError
 from landscape.problem import nests, samples, tuning
 from landscape.problem.blame import blamed
-from landscape.problem.losses import IGNORED, CrossEntropy, cross_entropy, is_ignored, known
+from landscape.problem.losses import (
+    IGNORED,
+    CrossEntropy,
+    cross_entropy,
+    is_ignored,
+    known,
+    unlike_probabilities,
+)
 from landscape.problem.modes import RUNGS, evaluating, generators, seeded
 from landscape.problem.objective import LOSS, Facts, Objective, Ratio
 from landscape.problem.problem import Problem, takes_model
@@ -321,10 +328,18 @@ def _tried(problem: Problem, batch: Batch, facts: Facts) -> _Trial:
         else:
             outputs = made.run(model, given)
             values = made.of(outputs, given)
+            if isinstance(made.loss, CrossEntropy):
+                _check_probabilities(outputs, given.content[1])
             alike = all(isinstance(one, Tensor) for one in (outputs, *given.content))
             alike = alike and outputs.ndim > 0 and len(outputs) == given.size
         drew = generators() != before
     return _Trial(replace(facts, tensors=alike), given, values, drew)
+
+
+def _check_probabilities(outputs: Any, targets: Any) -> None:
+    """Refuse a regression whose loss was forgotten: its targets would pass for probabilities."""
+    if said := unlike_probabilities(outputs, targets):
+        raise LandscapeError(said)
 
 
 def _alike(a: Ratio, b: Ratio, within: float = 1e-5) -> bool:

@@ -20,6 +20,16 @@ Loss: TypeAlias = Callable[[Any, Any], Found]
 """``loss(outputs, targets)``: the outputs as the model gives them, in float64."""
 IGNORED = -100
 """The label that says that there is none, PyTorch's default."""
+UNEVEN = 0.01
+"""Probabilities may add up to 1 to so much: they may have been rounded, or be in half precision."""
+OTHER_LOSSES = (
+    'give loss="half_square" for a regression, '
+    'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
+)
+NO_CHOICE = (
+    "cross-entropy, the default loss, must have two or more outputs to choose between (with one it "
+    "is 0 whatever the model does), got outputs of shape {}; " + OTHER_LOSSES
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +57,13 @@ class CrossEntropy:
             )
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Found:
-        """The losses with their weights; alone where each counts one whatever the labels are."""
+        """The losses with their weights; alone where each counts one whatever the labels are.
+
+        Raises:
+            LandscapeError: there is nothing to choose between, or the labels are no classes.
+        """
+        if isinstance(outputs, Tensor) and (outputs.ndim < 2 or outputs.shape[1] < 2):
+            raise LandscapeError(NO_CHOICE.format(tuple(outputs.shape)))
         weight = None if self.weight is None else self.weight.to(outputs)
         try:
             losses = functional.cross_entropy(
@@ -107,6 +123,28 @@ def wrong_labels(outputs: Tensor, targets: Tensor, ignored: int = IGNORED) -> st
     elif low < 0:
         cure = f"what is to be left out is {ignored}, others begin at 0"
     return f"{rule} for a model of {classes} outputs, got {low} to {high}; {cure}"
+
+
+def unlike_probabilities(outputs: Tensor, targets: Tensor) -> str:
+    """What is wrong with targets of the outputs' shape (B, C, ...) for cross-entropy; or nothing.
+
+    PyTorch takes any numbers there for probabilities of classes, those of a regression too.
+
+    >>> unlike_probabilities(torch.zeros(2, 2), torch.tensor([[0.5, 0.5], [0.0, 1.0]]))
+    ''
+    """
+    if targets.shape != outputs.shape or not targets.is_floating_point():
+        return ""
+    totals = targets.double().sum(1)
+    low, far = float(targets.min()), totals.flatten()[(totals - 1).abs().argmax()]
+    if not (low < 0 or abs(float(far) - 1) > UNEVEN):  # what is NaN is told elsewhere
+        return ""
+    got = f"{low:.4g} among them" if low < 0 else f"a sum of {float(far):.4g}"
+    return (
+        "cross-entropy, the default loss, takes targets of the outputs' shape for probabilities of "
+        f"the {outputs.shape[1]} classes, which must be at least 0 and add up to 1, got {got}; "
+        + OTHER_LOSSES
+    )
 
 
 def is_ignored(targets: Tensor, index: int) -> Tensor:

@@ -48,6 +48,70 @@ def test_verify_refuses_data_the_model_cannot_take(untouched):
     assert holds()
 
 
+OTHERS = (
+    'give loss="half_square" for a regression, '
+    'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
+)
+
+
+def test_a_regression_whose_loss_was_forgotten_is_refused():
+    x = torch.linspace(-1, 1, 100)[:, None]
+    model = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+    with pytest.raises(LandscapeError) as caught:
+        verify(Problem(model, (x, x**2)))
+    assert str(caught.value) == (
+        "cross-entropy, the default loss, must have two or more outputs to choose between (with "
+        f"one it is 0 whatever the model does), got outputs of shape (8, 1); {OTHERS}"
+    )
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, nn.CrossEntropyLoss(), "cross_entropy"])
+@pytest.mark.parametrize(
+    ("row", "got"),
+    [
+        ((0.5, 0.7, 0.0), "a sum of 1.2"),
+        ((0.0, 0.0, 0.0), "a sum of 0"),
+        ((-0.5, 1.0, 0.5), "-0.5 among them"),
+    ],
+)
+def test_numbers_that_are_no_probabilities_are_refused(loss, row, got):
+    targets = torch.tensor([[1.0, 0.0, 0.0]] * 4 + [row] * 4)
+    with pytest.raises(LandscapeError) as caught:
+        verify(Problem(nn.Linear(2, 3), (torch.randn(8, 2), targets), loss=loss))
+    assert str(caught.value) == (
+        "cross-entropy, the default loss, takes targets of the outputs' shape for probabilities of "
+        f"the 3 classes, which must be at least 0 and add up to 1, got {got}; {OTHERS}"
+    )
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        torch.rand(8, 3).softmax(1),
+        torch.rand(8, 3).softmax(1).half().float(),
+        torch.eye(3)[torch.arange(8) % 3],
+        torch.tensor([0.333, 0.333, 0.333]).repeat(8, 1),
+        torch.rand(8, 3, 5).softmax(1),
+    ],
+    ids=["soft", "half precision", "one-hot", "rounded", "of positions"],
+)
+def test_probabilities_are_targets(targets):
+    model = nn.Conv1d(2, 3, 1) if targets.ndim == 3 else nn.Linear(2, 3)
+    inputs = torch.randn(8, 2, *targets.shape[2:])
+    verify(Problem(model, (inputs, targets)))
+
+
+def test_a_cross_entropy_of_ones_own_may_take_any_numbers():
+    targets = torch.tensor([[2.0, 0.0, 1.0]]).repeat(8, 1)
+    verify(
+        Problem(
+            nn.Linear(2, 3),
+            (torch.randn(8, 2), targets),
+            loss=nn.CrossEntropyLoss(reduction="none").forward,
+        )
+    )
+
+
 def test_verify_passes_on_what_a_loss_says():
     problem = Problem(nn.Linear(2, 1), (torch.zeros(5, 2), torch.zeros(5)), loss=half_square)
     with pytest.raises(LandscapeError) as caught:

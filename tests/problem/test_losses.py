@@ -135,6 +135,33 @@ def test_soft_labels():
     assert losses.tolist() == pytest.approx([expected], rel=1e-7)
 
 
+OTHERS = (
+    'give loss="half_square" for a regression, '
+    'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
+)
+
+
+@pytest.mark.parametrize(
+    ("shape", "targets"),
+    [
+        ((3, 1), torch.tensor([[0.5], [-1.0], [2.0]])),
+        ((3, 1), torch.tensor([0.5, -1.0, 2.0])),
+        ((3,), torch.tensor([0.5, -1.0, 2.0])),
+        ((3, 1), torch.zeros(3, dtype=torch.int64)),
+        ((3, 1), torch.tensor([0, 1, 1])),
+        ((3, 1, 4), torch.zeros(3, 4, dtype=torch.int64)),
+    ],
+)
+@pytest.mark.parametrize("loss", [cross_entropy, cross_entropy(label_smoothing=0.1)])
+def test_one_output_is_no_choice_between_classes(shape, targets, loss):
+    with pytest.raises(LandscapeError) as caught:
+        loss(torch.zeros(shape, dtype=torch.float64), targets)
+    assert str(caught.value) == (
+        "cross-entropy, the default loss, must have two or more outputs to choose between (with "
+        f"one it is 0 whatever the model does), got outputs of shape {shape}; {OTHERS}"
+    )
+
+
 def test_half_square_by_hand():
     outputs = torch.tensor([[1.0, 3.0], [0.0, 0.0]], dtype=torch.float64)
     targets = torch.tensor([[0.0, 1.0], [0.0, -4.0]])
