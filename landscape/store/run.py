@@ -178,10 +178,7 @@ def read(folder: Path) -> Run:
             f"{folder} away and train anew"
         ) from error
     if not is_run:
-        raise LandscapeError(
-            f"a run's folder must hold run.json, {folder} doesn't; "
-            "give a folder made by `landscape train`"
-        )
+        raise LandscapeError(_no_run(folder))
     if missing := [key for key in KEYS if key not in record]:
         raise LandscapeError(
             f"{file} must be a run's JSON, it lacks {', '.join(missing)}; put it back from a copy, "
@@ -195,6 +192,25 @@ def read(folder: Path) -> Run:
         )
     _check_links(folder)
     return Run(folder, record)
+
+
+NAMED = 3
+"""Runs that a message names of those in a folder."""
+
+
+def _no_run(folder: Path) -> str:
+    """What a folder is that holds no run itself, and which of those in it to give."""
+    inside = sorted(file.parent for file in folder.glob("*/run.json"))
+    named = ", ".join(map(str, inside[:NAMED])) + (", ..." if inside[NAMED:] else "")
+    if (folder / "sweep.json").is_file():
+        which = f"such as {inside[0]}" if inside else "once one has begun"
+        return (
+            f"this needs a single run, {folder} is a sweep of them; give one of its runs, {which}"
+        )
+    which = (
+        f"give one of those in it: {named}" if inside else "give a folder made by `landscape train`"
+    )
+    return f"a run's folder must hold run.json, {folder} doesn't; {which}"
 
 
 def _check_links(folder: Path) -> None:

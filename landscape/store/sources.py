@@ -110,7 +110,9 @@ def no_scan(needing: str, folder: Path, *, what: str = "a scan") -> LandscapeErr
 
 
 def _to_scan(folder: Path) -> str:
-    """What makes a scan of a run, or of a sweep's."""
+    """What makes a scan of a run, or of a sweep's first one."""
+    if sweep_folder.is_sweep(folder) and (begun := sweep_folder.read(folder).opened()[0]):
+        return begun[0].command("scan")
     is_run = (folder / "run.json").is_file()
     return run.read(folder).command("scan") if is_run else f"landscape scan {folder}"
 

@@ -234,6 +234,26 @@ def test_folder_without_a_run(tmp_path, content):
     )
 
 
+def test_a_folder_of_runs_names_those_in_it(tmp_path):
+    for name in "cabd":
+        run.create(tmp_path / name, {"settings": {}, "problem": {}})
+    assert refused(run.read, tmp_path) == (
+        f"a run's folder must hold run.json, {tmp_path} doesn't; "
+        f"give one of those in it: {tmp_path}/a, {tmp_path}/b, {tmp_path}/c, ..."
+    )
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_sweep_is_no_run_and_names_one_of_its_own(tmp_path, begun):
+    (tmp_path / "sweep.json").write_text("{}")
+    if begun:
+        run.create(tmp_path / "lr3", {"settings": {}, "problem": {}})
+    which = f"such as {tmp_path}/lr3" if begun else "once one has begun"
+    assert refused(run.read, tmp_path) == (
+        f"this needs a single run, {tmp_path} is a sweep of them; give one of its runs, {which}"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "cause"),
     [

@@ -112,7 +112,7 @@ def test_what_is_missing_is_said(swept, tmp_path):
             swept,
             {"name": "x"},
             f"render needs a scan called x, {swept} has line, plane; choose one of them, or make "
-            f"it with `landscape scan {swept}`",
+            f"it with `landscape scan {swept}/a`",
         ),
         (
             waiting.folder,
@@ -151,6 +151,15 @@ def test_what_is_there_is_opened(swept, theirs):
     assert ours.is_line
     assert refused(sources.open_source, swept / "no.h5") == (
         f"file {swept}/no.h5 must exist, found none"
+    )
+
+
+def test_a_sweep_without_scans_is_told_to_scan_one_of_its_runs(swept):
+    for name in ("a", "b"):
+        for file in (swept / name / "scans").glob("*.h5"):
+            file.unlink()
+    assert refused(sources.expand, [swept], needing="view", scanned=True) == (
+        f"view needs a scan, {swept} has none; make one with `landscape scan {swept}/a`"
     )
 
 
