@@ -18,6 +18,7 @@ from landscape.quantities import counted, duration, parse_duration, parse_size, 
 
 from . import strict_json
 from .command import examples, listed, note_idle
+from .interrupts import saying
 from .printing import echo
 from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
 from .progress import progress
@@ -494,7 +495,10 @@ def carried_out(
             for _ in measure(diagnosis, pool, told):
                 pass
         return conclude(diagnosis)
-    except (KeyboardInterrupt, OSError, LandscapeError):
+    except KeyboardInterrupt as error:
+        error.add_note(f"what was measured is saved, go on with: {_again(diagnosis)}")
+        raise
+    except (OSError, LandscapeError):
         if not cluster.reporting():
             echo(f"go on with: {_again(diagnosis)}", err=True)
         raise
@@ -538,7 +542,11 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
     asked = replace(choice, intervene=intervene)
     if not intervene and choice.intervene:
         echo("interventions are left out; --intervene does them for each run", err=True)
-    with cluster.workers(choice.workers, choice.scheduler) as pool, alone(sweep):
+    with (
+        saying(lambda: "what was measured is saved, the same command goes on"),
+        cluster.workers(choice.workers, choice.scheduler) as pool,
+        alone(sweep),
+    ):
         failed = [*unreadable, *_diagnosed(folder, runs, asked, pool)]
         found = sweep_outcomes.write(sweep)
     if json:

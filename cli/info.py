@@ -15,7 +15,8 @@ from . import strict_json
 from .printing import echo
 
 if TYPE_CHECKING:
-    from landscape.store import Run
+    from landscape.store import Run, Scan
+    from landscape.store.scans.valleys import Valley
 
 
 MOST_EVENTS = 12
@@ -99,15 +100,22 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
     opened = open_source(path)
     if isinstance(opened, Scan):
         about = summary.of_scan(path, opened)
-        complete = "complete" if opened.complete else "not complete"
-        return about, iter([f"{path}: a scan, {complete}", *describe(opened)])
+        return about, iter([f"{path}: a scan, {_completeness(opened)}", *describe(opened)])
     if isinstance(opened, Valley):
-        complete = "complete" if opened.complete else "not complete"
-        lines = [f"{path}: a valley, {complete}", *valley_sentences.describe(opened)]
+        lines = [f"{path}: a valley, {_completeness(opened)}", *valley_sentences.describe(opened)]
         return summary.of_valley(path, opened), iter(lines)
     if isinstance(opened, Sweep):
         return summary.of_sweep(opened), table_lines(opened)
     return (about := _about_run(opened)), _run(about)
+
+
+def _completeness(scan: Scan | Valley) -> str:
+    from landscape.store.provenance import resuming
+
+    if scan.complete:
+        return "complete"
+    again = resuming(scan.provenance.get("command", ""))
+    return f"not complete; go on with: {again}" if again else "not complete"
 
 
 def _about_run(run: Run) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import _weakrefset
 import os
 import signal
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 CODE = 130
@@ -27,6 +28,8 @@ def end_at_once() -> None:
 
 def raise_again() -> None:
     """From here on Ctrl-C is a KeyboardInterrupt, so that what was recorded is saved.
+
+    Who knows what is saved and what goes on adds it as a note (`saying`), for the `line`.
 
     It waits for the end of an import, which it would leave half done, or which takes it for a
     missing module or ends the process; and for that of a destructor, in which Python drops it.
@@ -49,6 +52,22 @@ def interrupt(_number: int, frame: FrameType | None) -> None:
     # By Ctrl-C's handler of then: where files are written it is another one.
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     signal.setitimer(signal.ITIMER_REAL, WAIT_SECONDS)
+
+
+@contextmanager
+def saying(said: Callable[[], str]) -> Iterator[None]:
+    """Have a Ctrl-C within say what is saved and what goes on, unless it says so already."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not hasattr(error, "__notes__"):
+            error.add_note(said())
+        raise
+
+
+def line(error: KeyboardInterrupt) -> str:
+    """What is said of it, in one line."""
+    return "; ".join(["landscape: interrupted", *getattr(error, "__notes__", ())])
 
 
 def _callers(frame: FrameType | None) -> Iterator[FrameType]:

@@ -22,7 +22,7 @@ from .export import export
 from .faults import told
 from .importing import import_
 from .info import info
-from .interrupts import raise_again
+from .interrupts import line, raise_again
 from .printing import echo
 from .render import EXAMPLES as RENDERING
 from .render import render
@@ -73,7 +73,7 @@ class _Reporting(TyperGroup):
             _complain(f"{error.strerror or error}{place}; set LANDSCAPE_DEBUG=1 for the traceback")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            echo("landscape: interrupted; what was recorded is saved", err=True)
+            echo(line(error), err=True)
             raise typer.Exit(130) from error
 
 

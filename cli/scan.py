@@ -16,6 +16,7 @@ from landscape.quantities import duration
 
 from .command import Command, examples, listed, note_idle
 from .drawing import Draw, drawing
+from .interrupts import saying
 from .printing import echo
 from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
 from .progress import progress
@@ -404,24 +405,38 @@ def scan(
         )
         _check(ctx, request)
         opened, others = ([read(run) for run in some] for some in (runs, also or ()))
-        jobs = [
-            prepared_jobs(
-                run,
-                request,
-                others,
-                lambda seed: given(problem, set_, seed=seed),
-                accept_changes=accept_changes,
-                trust=trust,
-                name=name,
-                resume=resume,
-                overwrite=overwrite,
-            )
-            for run in opened
-        ]
-        _note_no_statistics(ctx, jobs)
-        with cluster.workers(workers, scheduler) as pool:
-            carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
+        jobs: list[list[Job | ValleyJob]] = []
+        with saying(lambda: _what_is_kept(jobs, overwrite=overwrite)):
+            for run in opened:
+                made = prepared_jobs(
+                    run,
+                    request,
+                    others,
+                    lambda seed: given(problem, set_, seed=seed),
+                    accept_changes=accept_changes,
+                    trust=trust,
+                    name=name,
+                    resume=resume,
+                    overwrite=overwrite,
+                )
+                jobs.append(made)
+            _note_no_statistics(ctx, jobs)
+            with cluster.workers(workers, scheduler) as pool:
+                carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
     _tell_more([job.path for one in jobs for job in one], time.monotonic() - started)
+
+
+def _what_is_kept(jobs: Sequence[Sequence[Job | ValleyJob]], *, overwrite: bool) -> str:
+    """What is saved of scans that were interrupted, and the command that goes on with them."""
+    from landscape.store import provenance
+
+    every = [job for one in jobs for job in one]
+    # What is to be replaced is there until the first saving.
+    kept = [job for job in every if job.path.exists() and (job.written or not overwrite)]
+    if not kept:
+        return "nothing was measured yet, the same command begins again"
+    files = ", ".join(str(job.path) for job in kept)
+    return f"what was measured is saved in {files}, go on with: {provenance.resuming(provenance.command())}"
 
 
 def _measures(asked: Sequence[str] | None) -> Sequence[str]:

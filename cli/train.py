@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import counted, parse_size
 
 from .command import examples, note_idle
+from .interrupts import saying
 from .printing import echo
 from .problems import SetOption, SpecOption, TrustOption, given, settings
 from .progress import progress
@@ -520,7 +522,11 @@ def finish(underway: Underway, *, quiet: bool) -> Run:
         is_ours = isinstance(error, LandscapeError) and not isinstance(error.__cause__, OSError)
         works = reached > 0 or not is_ours
         if works and (folder / "run.json").is_file():
-            echo(f"go on with: landscape train --resume {folder}", err=True)
+            go_on = f"go on with: landscape train --resume {shlex.quote(str(folder))}"
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(f"what was recorded is saved, {go_on}")
+            else:
+                echo(go_on, err=True)
         raise
 
 
@@ -548,9 +554,10 @@ def train_sweep(
             said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
             report(round(done, 2), said)
 
-        made = carry_out(
-            plan, folder, workers=workers, scheduler=scheduler, overwrite=overwrite, told=told
-        )
+        with saying(lambda: "what was recorded is saved, the same command goes on"):
+            made = carry_out(
+                plan, folder, workers=workers, scheduler=scheduler, overwrite=overwrite, told=told
+            )
     for line in table_lines(made):
         echo(line)
     names = [run.name for run in plan.runs]

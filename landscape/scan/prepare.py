@@ -48,6 +48,10 @@ from landscape.store.trajectories.trajectory import Trajectory
 
 COMPARED = "as far as those of the scans that it is compared with"
 """The extent's reason where `alike` moved it."""
+EXISTS = (
+    "a new scan needs a new name, {} exists; go on with --resume, "
+    "replace it with --overwrite, or give another --name"
+)
 
 
 def prepare(
@@ -64,7 +68,8 @@ def prepare(
 
     The paths of ``also`` are projected onto the same planes; beside a valley each of them gets
     one of its own, in its own folder. For planes of curvature, and where
-    the extent is found by how the loss rises, some products and losses are computed here.
+    the extent is found by how the loss rises, some products and losses are computed here. Of the
+    planes by default a scan that is there stays if it is complete and has the same settings.
 
     Raises:
         LandscapeError: an option that can't be, weights that weren't recorded, a run of another
@@ -96,25 +101,34 @@ def prepare(
         file = name or kinds.file_name(key, given)
         for one in runs if kinds.KINDS[key].sliced else [run]:
             path = one.scan(file)
-            if path.exists() and not (resume or overwrite):
-                raise LandscapeError(
-                    f"a new scan needs a new name, {path} exists; go on with --resume, "
-                    "replace it with --overwrite, or give another --name"
-                )
+            keeps = not (request.plane.kinds or resume or overwrite) and path.exists()
+            if path.exists() and not (resume or overwrite or keeps):
+                raise LandscapeError(EXISTS.format(path))
+            made: Callable[..., Job | ValleyJob]
             if kinds.KINDS[key].sliced:
-                makers.append(
-                    partial(
-                        valley_job,
-                        *(one, problem, request, path, known),
-                        constant_loss=best_constant,
-                        resume=resume,
-                    )
-                )
-                continue
-            planned = PlannedScan(spec, key, given, request.grid, request.evaluation, decay)
-            job = partial(_job, planned, path, runs, known)
-            makers.append(partial(job, save_seconds=seconds, resume=resume))
+                made = partial(valley_job, one, problem, request, path, known)
+                made = partial(made, constant_loss=best_constant)
+            else:
+                planned = PlannedScan(spec, key, given, request.grid, request.evaluation, decay)
+                made = partial(_job, planned, path, runs, known, save_seconds=seconds)
+            made = partial(made, resume=resume or keeps)
+            makers.append(partial(_kept, made, path) if keeps else made)
     return [make() for make in makers]
+
+
+def _kept(make: Callable[[], Job | ValleyJob], path: FilePath) -> Job | ValleyJob:
+    """The scan that is there, if nothing of what is asked for is left to do.
+
+    Raises:
+        LandscapeError: it is incomplete, or was made with other settings.
+    """
+    try:
+        job = make()
+    except LandscapeError as error:
+        raise LandscapeError(EXISTS.format(path)) from error
+    if not job.finished:
+        raise LandscapeError(EXISTS.format(path))
+    return job
 
 
 def _check_began(run: Run, trajectory: Trajectory) -> None:

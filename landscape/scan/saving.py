@@ -40,6 +40,7 @@ class Saver:
     def __init__(self, path: Path, seconds: float, seen: FileState) -> None:
         """``seen`` is the file's `state` when the scan was made ready."""
         self.path, self._seconds, self._seen = path, seconds, seen
+        self.written = False
 
     def __enter__(self) -> Saver:
         """Lock the file.
@@ -87,5 +88,6 @@ class Saver:
             valleyfile.save(self.path, scan)
         else:
             scanfile.save(self.path, scan)
+        self.written = True
         self._saved = time.monotonic()
         self._took = self._saved - started

@@ -112,6 +112,11 @@ class ValleyJob:
         return self.saver.path
 
     @property
+    def written(self) -> bool:
+        """Whether its file was written since it was made ready."""
+        return self.saver is not None and self.saver.written
+
+    @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.scan.complete

@@ -30,6 +30,22 @@ def command() -> str:
     return shlex.join([Path(sys.argv[0]).name, *words])
 
 
+def resuming(command: str) -> str:
+    """What is typed to go on with a scan, by the `command` that began it.
+
+    >>> resuming("landscape scan runs/a --plane random --overwrite")
+    'landscape scan runs/a --plane random --resume'
+    """
+    try:
+        first, *words = shlex.split(command)
+    except ValueError:  # nothing, or what a file holds that was cut off
+        return command
+    if words[:1] != ["scan"]:  # others go on by themselves
+        return command
+    kept = [word for word in words if word not in ("--overwrite", "--resume")]
+    return shlex.join(["landscape" if first == "__main__.py" else first, *kept, "--resume"])
+
+
 @contextmanager
 def completed(subcommand: str, added: Sequence[str]) -> Iterator[None]:
     """Within it, `command` has options that weren't typed, behind the subcommand's name."""

@@ -77,7 +77,10 @@ def test_ctrl_c_exits_with_130_and_keeps_what_was_recorded(tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "landscape: interrupted; what was recorded is saved"
+    assert err.splitlines()[-1] == (
+        "landscape: interrupted; what was recorded is saved, "
+        f"go on with: landscape train --resume {folder}"
+    )
     run = read(folder)
     assert run.record["status"] == "interrupted"
     assert run.trajectory.step[-1] == run.record["steps"]

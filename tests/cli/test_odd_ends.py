@@ -88,7 +88,7 @@ def test_ctrl_c_while_the_command_is_imported_is_one_line(tmp_path, module):
 def test_ctrl_c_while_a_stage_is_imported_is_one_line(tmp_path, module):
     # As an exception it would leave half of NumPy, or end the process from within PyTorch.
     said = interrupted_at_the_import_of(module, tmp_path)
-    assert said == "landscape: interrupted; what was recorded is saved\n"
+    assert said == "landscape: interrupted\n"
 
 
 @pytest.fixture

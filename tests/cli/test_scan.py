@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import shlex
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
+from landscape.scan.speed import choosing
 from landscape.store import read
 from landscape.store.scans import scanfile
 
@@ -123,14 +126,55 @@ def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypa
         return original(self, xy)
 
     monkeypatch.setattr(PointEvaluator, "at", interrupted)
-    assert landscape(*options).code == 130
-    part = scanfile.load(run / "scans" / "random-final-0.h5")
+    monkeypatch.setattr(sys, "argv", ["/bin/landscape", *map(str, options), "--resume"])
+    file = run / "scans" / "random-final-0.h5"
+    stopped = landscape(*options)
+    assert stopped.code == 130
+    on = f"go on with: {shlex.join(['landscape', *map(str, options), '--resume'])}"
+    assert stopped.err == f"landscape: interrupted; what was measured is saved in {file}, {on}\n"
+    assert landscape("info", file).out.splitlines()[0] == f"{file}: a scan, not complete; {on}"
+    part = scanfile.load(file)
     assert part.measured.sum() == 5
     assert landscape(*options, "--resume").code == 0
+    assert landscape("info", file).out.splitlines()[0] == f"{file}: a scan, complete"
     resumed = scanfile.load(run / "scans" / "random-final-0.h5")
     assert len(calls) == 6 + 11
     for name, values in resumed.measures.items():
         np.testing.assert_allclose(values, whole.measures[name], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("overwritten", [False, True])
+def test_a_scan_that_is_interrupted_before_its_first_point(
+    landscape, run, monkeypatch, overwritten
+):
+    def interrupted(*_given, **_options):
+        raise KeyboardInterrupt
+
+    options = (*MEASURE, run, "--plane", "line", "--size", 3)
+    if overwritten:
+        assert landscape(*options).code == 0
+        options += ("--overwrite",)
+    monkeypatch.setattr(choosing, "engine", interrupted)
+    assert landscape(*options).err == (
+        "landscape: interrupted; nothing was measured yet, the same command begins again\n"
+    )
+    assert names(run / "scans") == (["line-final-0.h5"] if overwritten else [])
+
+
+def test_of_the_planes_by_default_those_that_are_complete_stay(landscape, run):
+    small = (*MEASURE, run, "--size", 5, "--quiet")
+    assert landscape(*small, "--plane", "valley").code == 0
+    valley = run / "scans" / "valley-random-0.h5"
+    written = valley.read_bytes()
+    others = landscape(*small)
+    assert (others.code, others.err) == (0, f"{valley} is complete: only drawn again\n")
+    assert valley.read_bytes() == written
+    assert names(run / "scans") == ["drift-final-0.h5", "random-final-0.h5", "valley-random-0.h5"]
+    # With other settings, or named, it is refused as ever.
+    exists = f"a new scan needs a new name, {valley} exists; go on with --resume"
+    for more in (("--tolerance", 0.02), ("--plane", "valley")):
+        assert exists in landscape(*small, *more).err
+    assert valley.read_bytes() == written
 
 
 @pytest.mark.parametrize(

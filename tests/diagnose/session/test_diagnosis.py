@@ -211,7 +211,9 @@ def test_what_depends_on_an_escape_is_measured_anew_where_the_lines_make_it_none
 
 def test_thresholds_draw_the_lines_elsewhere(copied):
     run, problem = copied
-    found, _ = measured(run, problem, intervene=False, thresholds=Thresholds(learned=0.999, glimpse=0.999))
+    found, _ = measured(
+        run, problem, intervene=False, thresholds=Thresholds(learned=0.999, glimpse=0.999)
+    )
     assert conclude(found).verdict != "escaped"
 
 

@@ -125,7 +125,9 @@ def test_trainings_that_are_left_out_count_as_such(learned):
 
 def test_a_verdict_by_other_thresholds_is_replaced(escaped):
     run, problem = escaped
-    diagnosed(run, problem, "units", "curvature", thresholds=Thresholds(learned=0.999, glimpse=0.999))
+    diagnosed(
+        run, problem, "units", "curvature", thresholds=Thresholds(learned=0.999, glimpse=0.999)
+    )
     mistaken = written(run)
     assert mistaken["rests_on"]["thresholds"] == asdict(Thresholds(learned=0.999, glimpse=0.999))
     # After an escape the curvature at its onset is asked for, which wasn't measured.
