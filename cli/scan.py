@@ -436,7 +436,8 @@ def _what_is_kept(jobs: Sequence[Sequence[Job | ValleyJob]], *, overwrite: bool)
     if not kept:
         return "nothing was measured yet, the same command begins again"
     files = ", ".join(str(job.path) for job in kept)
-    return f"what was measured is saved in {files}, go on with: {provenance.resuming(provenance.command())}"
+    again = provenance.resuming(provenance.command())
+    return f"what was measured is saved in {files}, go on with: {again}"
 
 
 def _measures(asked: Sequence[str] | None) -> Sequence[str]:
