@@ -90,10 +90,9 @@ class Labels:
             if length > ENDLESS:  # one that leaves the axes by so much can be without end
                 a, b = self._within(a, b)
                 length = np.linalg.norm(b - a)
-            for share in np.linspace(0, 1, max(2, int(length / 0.03))):
-                self._dot(a + share * (b - a), room)
-        for one in at[np.isfinite(at).all(1)]:
-            self._dot(one, room)
+            shares = np.linspace(0, 1, max(2, int(length / 0.03)))
+            self._dots(a + shares[:, None] * (b - a), room)
+        self._dots(at[np.isfinite(at).all(1)], room)
 
     def _within(self, a: Floats, b: Floats) -> tuple[Floats, Floats]:
         """The ends of what a line has on the axes or, where it misses them, a point at its edge."""
@@ -152,18 +151,25 @@ class Labels:
         home, (width, height) = np.array(self.home(*point)), _size(text, size)
         half = np.array([width, height]) / 2
         turns = np.linspace(0, 2 * np.pi, TURNS, endpoint=False)
-        best, least, boxes = home, np.inf, self._boxes()
-        for gap in FAR:
-            for towards in np.stack([np.cos(turns), np.sin(turns)], axis=1):
-                middle = home + towards * gap + np.round(towards, 3) * half
-                # Beside before above: letters run that way.
-                cost = self._cost(middle, half + CLEAR, boxes) + 0.6 * gap + 0.02 * abs(towards[1])
-                cost += CROSSED * self._crossed(home, np.clip(home, middle - half, middle + half))
-                light, uneven, drawn = self._beneath(middle, half + CLEAR)
-                cost += DARK * (1 - light) ** 4 + UNEVEN * uneven + DRAWN * drawn
-                cost += TOUCHED * (EDGE < drawn < 1 - EDGE)
-                if cost < least:
-                    best, least = middle, cost
+        towards = np.tile(np.stack([np.cos(turns), np.sin(turns)], axis=1), (len(FAR), 1))
+        gaps = np.repeat(FAR, TURNS)
+        middles = home + towards * gaps[:, None] + np.round(towards, 3) * half
+        # Beside before above: letters run that way.
+        costs = self._costs(middles, half + CLEAR) + 0.6 * gaps + 0.02 * np.abs(towards[:, 1])
+        best, least = home, np.inf
+        # The ground and lines only add to that: a spot that costs as much already isn't looked at.
+        for k in np.argsort(costs, kind="stable"):
+            if costs[k] >= least:
+                break
+            middle = middles[k]
+            cost = costs[k] + CROSSED * self._crossed(
+                home, np.clip(home, middle - half, middle + half)
+            )
+            light, uneven, drawn = self._beneath(middle, half + CLEAR)
+            cost += DARK * (1 - light) ** 4 + UNEVEN * uneven + DRAWN * drawn
+            cost += TOUCHED * (EDGE < drawn < 1 - EDGE)
+            if cost < least:
+                best, least = middle, cost
         white = self._beneath(best, half)[0] < LEGIBLE
         padded = half + CLEAR
         self.taken.append((*(best - padded), *(best + padded)))
@@ -171,8 +177,7 @@ class Labels:
         nearest = np.clip(home, best - half, best + half)
         self.joined.append((home, nearest))
         if np.linalg.norm(nearest - home) > LEADER:
-            for at in np.linspace(home, nearest, 30):
-                self._dot(at, 0.01)
+            self._dots(np.linspace(home, nearest, 30), 0.01)
             ends = np.stack([home, nearest]) / self.size
             for thick, colour in ((1.2, "white"), (0.5, theme.INK)):
                 self.axes.plot(
@@ -219,9 +224,8 @@ class Labels:
         half = np.array(_size(text, size)) / 2
         inner = np.array(self.size) - half - CLEAR
         low = half + CLEAR
-        places = [np.array([x, y]) for y in (inner[1], low[1]) for x in (low[0], inner[0])]
-        boxes = self._boxes()
-        middle = min(places, key=lambda place: self._cost(place, half + CLEAR, boxes))
+        places = np.array([[x, y] for y in (inner[1], low[1]) for x in (low[0], inner[0])])
+        middle = places[self._costs(places, half + CLEAR).argmin()]
         self.taken.append((*(middle - half), *(middle + half)))
         x, y = middle.tolist()
         found = self._text(x, y, text, size, theme.INK)
@@ -253,7 +257,7 @@ class Labels:
 
     def mark(self, point: tuple[float, float], room: float) -> None:
         """Let no label stand on a mark that reaches so many inches around a point of the data."""
-        self._dot(np.array(self.home(*point)), room)
+        self._dots(np.array([self.home(*point)]), room)
         self.marks.append(self.taken[-1])
 
     def written(self) -> None:
@@ -269,12 +273,14 @@ class Labels:
             self._held = np.array(self.taken).reshape(-1, 4)
         return self._held
 
-    def _cost(self, middle: Floats, half: Floats, boxes: Floats) -> float:
-        low, high = middle - half, middle + half
-        outside = np.maximum(-low, 0).sum() + np.maximum(high - self.size, 0).sum()
-        sides = np.minimum(high, boxes[:, 2:]) - np.maximum(low, boxes[:, :2])
-        covered = np.prod(np.maximum(sides, 0), axis=1).sum()
-        return float(1e4 * outside + 1e4 * covered)
+    def _costs(self, middles: Floats, half: Floats) -> Floats:
+        """What labels about these places (n, 2) would cover, and how far they leave the axes."""
+        low, high = middles - half, middles + half
+        outside = (np.maximum(-low, 0) + np.maximum(high - self.size, 0)).sum(axis=1)
+        boxes = self._boxes()
+        sides = np.minimum(high[:, None], boxes[:, 2:]) - np.maximum(low[:, None], boxes[:, :2])
+        covered = np.prod(np.maximum(sides, 0), axis=2).sum(axis=1)
+        return np.asarray(1e4 * outside + 1e4 * covered)
 
     def _crossed(self, home: Floats, end: Floats) -> float:
         """How far a line from a label to its place would run through others' marks, in inches.
@@ -328,9 +334,9 @@ class Labels:
         across = (held[:, 0] < right) & (left < held[:, 2])
         return not (across & (held[:, 1] < top) & (bottom < held[:, 3])).any()
 
-    def _dot(self, at: Floats, room: float) -> None:
-        x, y = at.tolist()
-        self.taken.append((x - room, y - room, x + room, y + room))
+    def _dots(self, at: Floats, room: float) -> None:
+        """Let no label stand within so many inches of places (n, 2) in inches."""
+        self.taken.extend((x - room, y - room, x + room, y + room) for x, y in at.tolist())
 
     def homes(self, points: Floats) -> Floats:
         """Places (n, 2) of the data in inches."""
