@@ -11,6 +11,7 @@ from torch import nn
 
 from landscape import cluster
 from landscape.door.given import check_options, takes_of
+from landscape.door.progress import followed
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, request_of
 from landscape.errors import LandscapeError
@@ -116,7 +117,7 @@ class HeldProblem(Problem):
         """
         job = prepare_still(self, request_of(plane, options))
         with cluster.workers(workers) as pool:
-            [found] = deque(job.run(pool), maxlen=1)
+            [found] = deque(followed(job, plane, pool), maxlen=1)
         return HeldScan(plane, stored=found)
 
 

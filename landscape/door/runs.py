@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.door import notebook, tables
 from landscape.door.given import check_options, takes_of
+from landscape.door.progress import GOES_ON, Progress, announce, followed
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, TurningPage, request_of, style_of
 from landscape.errors import LandscapeError
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from landscape.problem.problem import Problem
     from landscape.store.run import Run
     from landscape.store.trajectories.trajectory import Trajectory
-
-LONG = 60.0
-"""Seconds: what a diagnosis takes is said beforehand where it is longer."""
-log = logging.getLogger("landscape")
 
 
 class HeldRun:
@@ -187,7 +184,7 @@ class HeldRun:
         )
         with cluster.workers(workers) as pool:
             pool.start("landscape.scan.speed.workers")
-            for _ in job.run(pool):
+            for _ in followed(job, job.path.stem, pool, GOES_ON):
                 pass
         return HeldScan(job.path.stem, path=job.path)
 
@@ -196,8 +193,8 @@ class HeldRun:
         """Say what SGD did: what became of the loss, how the weights move, on what evidence.
 
         What ``landscape diagnose RUN`` does: parts that were measured before are kept, trainings
-        from the run's snapshots are runs in RUN/interventions. More than a minute is said
-        beforehand, by the logger ``landscape``.
+        from the run's snapshots are runs in RUN/interventions. What takes longer than a moment is
+        announced, and said again once a minute, by the logger ``landscape``.
 
         Args:
             workers: trainings at a time, in processes of their own.
@@ -229,16 +226,17 @@ class HeldRun:
         with cluster.workers(workers) as pool, alone(stored):
             diagnosis = Diagnosis(stored, self.problem, **options)
             training = cost(diagnosis).seconds / pool.count if diagnosis.plan.missing else 0.0
-            expected = sum(seconds(diagnosis).values()) + training
-            if expected > LONG:
-                log.warning(
-                    "diagnosing %s takes about %s, %s of it for trainings from its snapshots "
-                    "(intervene=False leaves them out); interrupted, it goes on by the same call",
-                    self.name,
-                    duration(expected),
-                    duration(training),
-                )
-            for _ in measure(diagnosis, pool):
+            parts = {**seconds(diagnosis), **({"interventions": training} if training else {})}
+            what = f"diagnosing {self.name}"
+            announce(
+                f"{what}: about",
+                sum(parts.values()),
+                f"{duration(training)} of it for trainings from its snapshots (intervene=False "
+                f"leaves them out); {GOES_ON}"
+                if training
+                else GOES_ON,
+            )
+            for _ in measure(diagnosis, pool, _followed(what, parts)):
                 pass
             return HeldVerdict(self.name, conclude(diagnosis))
 
@@ -251,7 +249,11 @@ class HeldRun:
         """
         from landscape.sgd import go_on
 
-        go_on(self.stored, self._given, trust=self._trust).finish()
+        underway, progress = (
+            go_on(self.stored, self._given, trust=self._trust),
+            Progress(f"training {self.folder}"),
+        )
+        underway.finish(lambda step: progress.reached(step.step / underway.total))
         return self
 
     @speaking_python
@@ -397,6 +399,20 @@ class HeldRun:
 
     def _repr_html_(self) -> str:
         return notebook.pairs(f"run {self.name}", dict(self._facts()))
+
+
+def _followed(what: str, seconds: Mapping[str, float]) -> Callable[[str, float], None]:
+    """Says how far a diagnosis is, whose parts take these seconds, when one has got to a share."""
+    from landscape.diagnose import NAMES
+
+    progress, whole = Progress(what), sum(seconds.values()) or 1.0
+    takes = [seconds.get(name, 0.0) / whole for name in NAMES]
+    before = dict(zip(NAMES, accumulate((0.0, *takes)), strict=False))
+
+    def told(name: str, share: float) -> None:
+        progress.reached(before[name] + share * takes[NAMES.index(name)])
+
+    return told
 
 
 def _loss(value: float | None) -> str:

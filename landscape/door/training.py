@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 from torch import Tensor, nn
 
 from landscape.door.given import check_options, takes_of
+from landscape.door.progress import Progress
 from landscape.door.python_words import speaking_python
 from landscape.door.runs import HeldRun
 from landscape.problem.problem import Problem
@@ -20,6 +21,7 @@ from landscape.sgd.recording.options import Options
 from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.setup import begin_with
 from landscape.sgd.training.settings import Settings
+from landscape.sgd.training.train import Step
 from landscape.sgd.watching import Bystander, Optimizers, Watch
 
 LOOP_OPTIONS = {
@@ -92,9 +94,14 @@ def train(
     underway = begin_with(
         problem, to, settings, record=record, options=recorded, overwrite=overwrite
     )
-    run = HeldRun(to, problem)
+    run, progress = HeldRun(to, problem), Progress(f"training {to}")
+
+    def told(step: Step) -> None:
+        progress.reached(step.step / underway.total)
+        _call(callbacks, run, ended=False)
+
     try:
-        underway.finish(lambda step: _call(callbacks, run, ended=False))
+        underway.finish(told)
     finally:
         _call(callbacks, run, ended=True)
     return run

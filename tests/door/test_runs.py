@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import shutil
 import sys
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 import landscape as ls
 from landscape.cluster import workers
 from landscape.diagnose import diagnose
+from landscape.door import progress
 from landscape.errors import LandscapeError
 from landscape.report import run_page
 from landscape.sgd import TrainingSetup, problem_of, sweep
@@ -152,15 +152,35 @@ def test_the_page_is_the_commands(copied):
 
 
 def test_a_long_diagnosis_is_said_beforehand(copied, monkeypatch, caplog):
-    monkeypatch.setattr("landscape.door.runs.LONG", 0.0)
-    with caplog.at_level(logging.WARNING, logger="landscape"):
-        copied.diagnose(intervene=False, only=["units"])
-    [said] = caplog.messages
+    copied.diagnose(intervene=False, only=["units"])
+    assert caplog.messages == []  # what is quick says nothing
+    monkeypatch.setattr(progress, "MOMENT", -1.0)
+    copied.diagnose(intervene=False, only=["units", "distances"])
+    first, *others = caplog.messages
     assert re.fullmatch(
-        r"diagnosing copy takes about \S+ s, 0 s of it for trainings from its snapshots "
-        r"\(intervene=False leaves them out\); interrupted, it goes on by the same call",
-        said,
+        r"diagnosing copy: about \S+ s; interrupted, it goes on by the same call", first
     )
+    assert all(re.fullmatch(r"diagnosing copy: \S+ %, \S+ s left", said) for said in others)
+    caplog.clear()
+    copied.diagnose(only=["units", "interventions"])
+    assert re.match(
+        r"diagnosing copy: about \S+ s; \S+ s of it for trainings from its snapshots "
+        r"\(intervene=False leaves them out\); interrupted, it goes on by the same call",
+        caplog.messages[0],
+    )
+
+
+def test_a_long_scan_is_said_beforehand(copied, monkeypatch, caplog):
+    copied.scan("line", size=3)
+    assert caplog.messages == []
+    monkeypatch.setattr(progress, "MOMENT", -1.0)
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    copied.scan("line", size=3, name="again")
+    first, *others = caplog.messages
+    said = r"scanning again: about \S+ s; interrupted, it goes on by the same call"
+    assert re.fullmatch(said, first)
+    assert others
+    assert all(re.fullmatch(r"scanning again: \S+ %, \S+ s left", one) for one in others)
 
 
 def test_tables_hold_what_was_recorded(moons):

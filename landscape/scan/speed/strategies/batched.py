@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
 from landscape.problem.weights import Layout, Parameter
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.replay import Recorded, in_rows
 from landscape.scan.speed.strategies.base import UnsuitableError
+from landscape.scan.speed.strategies.mapping import mapped
 from landscape.store.scans.records import Floats
 
 
@@ -70,7 +71,7 @@ class Batched:
         refuse_one_by_one(evaluator)
         self._model = evaluator.model
         self._stack = Stack(evaluator)
-        self._run = vmap(self._one, in_dims=(0, None))
+        self._run = mapped(self._one, (0, None))
         self._recorded = Recorded(lambda weights, inputs: self._run(weights, *inputs))
 
     def move(self, xy: Floats) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.replay import Recorded, in_rows
 from landscape.scan.speed.strategies.base import PointlessError, example
 from landscape.scan.speed.strategies.batched import Stack, refuse_apart, refuse_one_by_one
 from landscape.scan.speed.strategies.first_layer import Responses, answering, find_first_layers
+from landscape.scan.speed.strategies.mapping import mapped
 from landscape.store.scans.records import Floats
 
 
@@ -63,7 +64,7 @@ class SharedBatched:
         self._responses = Responses(evaluator, first_layers(evaluator))
         self._stack = Stack(evaluator, without=self._responses.parameters())
         self._coordinates = torch.empty(0)
-        self._run = vmap(self._one, in_dims=(0, 0, None))
+        self._run = mapped(self._one, (0, 0, None))
         self._recorded = Recorded(
             lambda weights, moving: self._run(weights, moving[:-1], moving[-1]),
             owned=len(self._responses.layers),
