@@ -22,7 +22,7 @@ from .interrupts import saying
 from .printing import echo
 from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
 from .progress import progress
-from .sweep_table import table
+from .sweep_table import cell, table
 
 if TYPE_CHECKING:
     from landscape.diagnose import Diagnosis, Thresholds, Verdict
@@ -681,7 +681,7 @@ def outcome_lines(found: Outcomes) -> Iterator[str]:
         head,
         [
             [
-                *(str(group.values[name]) for name in names),
+                *(cell(group.values[name]) for name in names),
                 str(group.count),
                 *(_median(span) for span in (group.train_loss, group.validation_loss)),
                 ", ".join(_share(name, share) for name, share in group.outcomes.items()),

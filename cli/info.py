@@ -200,16 +200,28 @@ def _problem(problem: Mapping[str, Any]) -> str:
     varied = [name for name in ("train_samples", "label_noise") if problem[name]]
     words += [f"{name.replace('_', ' ')} {problem[name]}" for name in varied]
     function = "built in" if problem["kind"] == "builtin" else problem["function"]
+    if problem["path"] is not None:
+        function = f"{problem['path']}:{function}"
     return ", ".join([function or "unknown", *words, f"seed {problem['seed']}"])
 
 
 def _settings(about: Mapping[str, Any]) -> str:
-    if about["settings"] is None:
+    if about["settings"] is not None:
+        return _listed(about["settings"])
+    if about["optimizer"] is None:
         return "of another program, not known"
+    of = {
+        name: value for name, value in about["optimizer"].items() if name not in ("name", "others")
+    }
+    return f"of a loop of its own, by {about['optimizer']['name']}: {_listed(of)}"
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {value}"
-        for name, value in about["settings"].items()
-        if value is not None and value is not False
+        for name, value in settings.items()
+        # What is left to the machine says nothing of it.
+        if value is not None and value is not False and (name, value) != ("device", "auto")
     )
 
 
@@ -232,6 +244,8 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {'':22}" + "".join(f"{place:>{width}}" for place in places)
     for name in ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy"):
         values = [at[name] for at in losses.values()]
+        if all(value is None for value in values):
+            continue
         cells = "".join(f"{'-' if value is None else f'{value:.4g}':>{width}}" for value in values)
         yield f"  {name.replace('_', ' '):22}{cells}"
     if (best := about["best"]) is not None:

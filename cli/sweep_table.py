@@ -28,10 +28,10 @@ def table_lines(sweep: Sweep) -> Iterator[str]:
     head = [*found["varied"], *LOSSES.values(), *widths, "steps", "status"]
     rows = [
         [
-            *(_cell(run["values"].get(name)) for name in found["varied"]),
-            *(_cell(run[name]) for name in LOSSES),
+            *(cell(run["values"].get(name)) for name in found["varied"]),
+            *(cell(run[name]) for name in LOSSES),
             *(_width(run["width"]) for _ in widths),
-            *(_cell(run[name]) for name in ("steps", "status")),
+            *(cell(run[name]) for name in ("steps", "status")),
         ]
         for run in found["runs"]
     ]
@@ -46,7 +46,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         *cells, last = row
-        aligned = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=False))
+        aligned = (f"{text:>{width}}" for text, width in zip(cells, widths, strict=False))
         yield "  ".join([*aligned, last])
 
 
@@ -62,7 +62,8 @@ def _width(found: Mapping[str, Any] | None) -> str:
     return f"{median} ({lower}-{upper})"
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value of a sweep, as every table writes it."""
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

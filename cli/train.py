@@ -80,20 +80,25 @@ FlightMemoryOption = Annotated[
 FlightRangeOption = Annotated[
     int,
     typer.Option(
-        metavar="STEPS", help="The range is that of so many losses.", rich_help_panel=PANEL
+        metavar="STEPS",
+        help="The batch loss's usual range is known from its last so many values.",
+        rich_help_panel=PANEL,
     ),
 ]
 FlightMadsOption = Annotated[
     float,
     typer.Option(
-        help="It ends so many times the median absolute deviation above the median, ...",
+        help="The batch loss leaves its usual range where it is above the median of its last "
+        "values by more than so many times their median absolute deviation (MAD), ...",
         rich_help_panel=PANEL,
     ),
 ]
 FlightRiseOption = Annotated[
     float,
     typer.Option(
-        help="... but not less than this share of the first losses' median.", rich_help_panel=PANEL
+        help="... and by more than this share of the loss at the start (the first losses' median), "
+        "however little it varied.",
+        rich_help_panel=PANEL,
     ),
 ]
 FlightWindowsOption = Annotated[

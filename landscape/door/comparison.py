@@ -18,18 +18,21 @@ from landscape.store.scans.widths import Width
 from landscape.store.typed import rebuilt
 
 Row = Mapping[str, Any]
+# The words of `landscape.report.comparison.ROWS`, which loads what draws.
+WIDTH, EIGENVALUE, TRACE = "width r₀.₁, median", "largest Hessian eigenvalue", "Hessian trace"
+OF_WIDTH = ("width, lower quartile", "width, upper quartile", "width's unit")
 
 
 @dataclass(frozen=True)
 class Comparison:
     """What is known of some runs, a row each; what nobody measured of a run is None.
 
-    >>> names = ("run", "width", "trace")
-    >>> values = (("a", 0.5, None), ("b", 2.0, None))
+    >>> names = ("run", "steps", "Hessian trace", "motion")
+    >>> values = (("a", 50, 0.5, None), ("b", 1000, None, None))
     >>> Comparison(tuple(dict(zip(names, row, strict=True)) for row in values))
-    run  width
-    a    0.5
-    b    2
+                   a    b
+    steps          50   1,000
+    Hessian trace  0.5  -
     """
 
     rows: tuple[Row, ...]
@@ -39,7 +42,7 @@ class Comparison:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that at least one run has something in."""
+        """The names that at least one run has something of."""
         return tuple(
             name for name in self.rows[0] if any(row[name] is not None for row in self.rows)
         )
@@ -54,8 +57,15 @@ class Comparison:
         return tables.frame({name: [row[name] for row in self.rows] for name in names}, index="run")
 
     def _cells(self) -> tuple[list[str], list[list[str]]]:
-        names = list(self.columns)
-        return names, [[_cell(row[name]) for name in names] for row in self.rows]
+        """A row a measure and a column a run, as `landscape compare` prints it."""
+        head = ["", *(row["run"] for row in self.rows)]
+        lines = []
+        for name in self.columns:
+            if name == WIDTH:
+                lines.append([f"{WIDTH} (quartiles)", *map(_width_cell, self.rows)])
+            elif name not in ("run", *OF_WIDTH):
+                lines.append([name, *(_cell(row[name]) for row in self.rows)])
+        return head, lines
 
     def __repr__(self) -> str:
         """The table in lines of text."""
@@ -107,8 +117,8 @@ def _row(run: Run) -> Row:
         "momentum": settings.get("momentum"),
         "seed": settings.get("seed"),
         "lowest logged training loss": lowest.get("train_loss"),
-        "training loss": end.get("train_loss"),
-        "validation loss": end.get("validation_loss"),
+        "last logged training loss": end.get("train_loss"),
+        "last logged validation loss": end.get("validation_loss"),
         **_width(run),
         **_curvature(run),
         **_verdict(run),
@@ -116,7 +126,7 @@ def _row(run: Run) -> Row:
 
 
 def _width(run: Run) -> Row:
-    names = ("width", "width, lower quartile", "width, upper quartile", "width's unit")
+    names = (WIDTH, *OF_WIDTH)
     found = summary.width_of(run)
     if found is None:
         return dict.fromkeys(names)
@@ -130,18 +140,25 @@ def _width(run: Run) -> Row:
 def _curvature(run: Run) -> Row:
     measured = diagnosed.of(run, (), also=("curvature",)).measured.curvature
     if measured is None:
-        return {"top eigenvalue": None, "trace": None}
+        return dict.fromkeys((EIGENVALUE, TRACE))
     return {
-        "top eigenvalue": float(measured.eigenvalues[-1, 0]),
-        "trace": float(measured.trace[-1]),
+        EIGENVALUE: float(measured.eigenvalues[-1, 0]),
+        TRACE: float(measured.trace[-1]),
     }
 
 
 def _verdict(run: Run) -> Row:
     found = verdicts.read(run.folder)
     if found is None:
-        return {"outcome": None, "motion": None}
-    return {"outcome": found["verdict"], "motion": found["motion"]}
+        return {"verdict": None, "motion": None}
+    return {"verdict": found["verdict"], "motion": found["motion"]}
+
+
+def _width_cell(row: Row) -> str:
+    if row[WIDTH] is None:
+        return "-"
+    lower, upper, unit = (_cell(row[name]) for name in OF_WIDTH)
+    return f"{_cell(row[WIDTH])} ({lower} to {upper}, {unit})"
 
 
 def _cell(value: Any) -> str:

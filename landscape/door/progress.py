@@ -73,6 +73,7 @@ def followed(
     def chosen(_: StrategyRecord, seconds: float) -> None:
         announce(f"{what}: {bound}about", seconds, how)
 
-    for done, current in enumerate(job.run(pool, chosen=chosen), start=1):
+    filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
+    for done, current in enumerate(filling, start=1):
         progress.reached(done / total)
         yield current

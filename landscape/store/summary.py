@@ -24,9 +24,11 @@ from landscape.store.trajectories.trajectory import MEASURES, Trajectory
 
 COPIED = (
     *("id", "created", "command", "versions", "status", "settings", "record", "steps_per_epoch"),
-    *("samples", "parameters", "threads", "steps"),
+    *("samples", "parameters", "threads", "steps", "optimizer"),
 )
-OF_THE_PROBLEM = ("kind", "function", "settings", "seed", "train_samples", "label_noise")
+OF_THE_PROBLEM = (
+    *("kind", "function", "path", "settings", "seed", "train_samples", "label_noise"),
+)
 
 
 def of_run(run: Run) -> dict[str, Any]:

@@ -8,9 +8,10 @@ import sys
 import h5py
 import numpy as np
 import pytest
+import torch
 
-from landscape.problem import builtin
-from landscape.sgd import Recorder, Settings, resume, steps
+from landscape.problem import Problem, builtin, half_square
+from landscape.sgd import Recorder, Settings, resume, steps, watch
 from landscape.store import lock, read
 from landscape.store.scans import scanfile
 from landscape_cli import info
@@ -56,7 +57,7 @@ def test_a_run_in_words(landscape, run):
     assert lines[4] == "                 114 parameters, 1,000 samples"
     assert lines[5] == (
         "  settings       lr 0.3, momentum 0.0, weight decay 0.0, batch size 32, epochs 2, seed 0, "
-        "schedule constant, device auto, optimizer sgd"
+        "schedule constant, optimizer sgd"
     )
     assert lines[6] == "  steps          64"
     count = len(trajectory.step)
@@ -67,6 +68,37 @@ def test_a_run_in_words(landscape, run):
         values = trajectory.measures[name]
         assert line.split()[2:] == [f"{values[row]:.4g}" for row in (0, best, end)]
     assert lines[-1] == "  scans          none"
+
+
+def test_a_loop_of_ones_own_in_words(landscape, tmp_path):
+    """A regression has no accuracies, and the optimizer's settings are what it says itself."""
+    x = torch.linspace(-1, 1, 16)[:, None]
+    problem = Problem(torch.nn.Linear(1, 1), (x, x), loss=half_square)
+    optimizer = torch.optim.AdamW(problem.model.parameters(), lr=0.003, weight_decay=0.02)
+    with watch(tmp_path / "own", problem, optimizer, record="1") as watched:
+        loss = half_square(problem.model(x), x).mean()
+        loss.backward()
+        optimizer.step()
+        watched.record(loss)
+    said = landscape("info", tmp_path / "own").out
+    assert "  settings       of a loop of its own, by AdamW: lr 0.003, " in said
+    assert ", weight decay 0.02, " in said
+    assert "betas [0.9, 0.999]\n" in said
+    assert "  train loss  " in said
+    assert "accuracy" not in said
+
+
+def test_the_file_of_a_problem_is_named(landscape, tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(
+        "import torch\nfrom landscape.problem import Problem, half_square\n\n\n"
+        "def line():\n    x = torch.linspace(-1, 1, 16)[:, None]\n"
+        "    return Problem(torch.nn.Linear(1, 1), (x, x), loss=half_square)\n"
+    )
+    folder = tmp_path / "run"
+    made = landscape("train", "--problem", f"{own}:line", "--steps", 2, "-o", folder)
+    assert made.code == 0, made.err
+    assert f"  problem        {own}:line, seed 0\n" in landscape("info", folder).out
 
 
 def test_counts_that_a_record_lacks_are_unknown(landscape, run):

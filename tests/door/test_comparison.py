@@ -7,6 +7,7 @@ import pytest
 
 import landscape as ls
 from landscape.errors import LandscapeError
+from landscape.report.comparison import ROWS
 from landscape.store import analysis
 from landscape.store.scans import scanfile
 
@@ -27,27 +28,46 @@ def test_it_is_what_the_files_say(two):
     width = scanfile.findings(measured.scans["line-final-0"].path)["width"]
     curvature = analysis.load(measured.folder, "curvature").values
     row = table.loc["measured"]
-    assert row["width"] == (float("inf") if width["median"] is None else width["median"])
+    assert row["width r₀.₁, median"] == (
+        float("inf") if width["median"] is None else width["median"]
+    )
     assert row["width's unit"] == "filter-normalized units"
-    assert row["top eigenvalue"] == curvature["eigenvalues"][-1, 0]
-    assert row["trace"] == curvature["trace"][-1]
-    assert row["outcome"] == measured.diagnose(intervene=False, only=["curvature"]).outcome
+    assert row["largest Hessian eigenvalue"] == curvature["eigenvalues"][-1, 0]
+    assert row["Hessian trace"] == curvature["trace"][-1]
+    assert row["verdict"] == measured.diagnose(intervene=False, only=["curvature"]).outcome
     assert table["learning rate"].tolist() == [0.3, 0.3]
-    assert table.loc["moons"][["width", "top eigenvalue", "outcome"]].isna().all()
+    assert (
+        table.loc["moons"][["width r₀.₁, median", "largest Hessian eigenvalue", "verdict"]]
+        .isna()
+        .all()
+    )
     losses = plain.trajectory.measures
-    assert table.loc["moons"]["training loss"] == losses["train_loss"][-1]
+    assert table.loc["moons"]["last logged training loss"] == losses["train_loss"][-1]
     assert table.loc["moons"]["lowest logged training loss"] == losses["train_loss"].min()
-    assert table.loc["moons"]["validation loss"] == losses["validation_loss"][-1]
+    assert table.loc["moons"]["last logged validation loss"] == losses["validation_loss"][-1]
 
 
 def test_it_is_a_table_of_what_is_known(moons):
     found = ls.compare(moons, moons)
     head, *rows = repr(found).splitlines()
-    assert re.split(r"  +", head) == list(found.columns)
-    assert "width" not in found.columns
-    assert rows[0] == rows[1]
-    assert re.match(r"moons +finished +64 +0\.3 +0 +0 ", rows[0])
-    assert found._repr_html_().count("<tr>") == 3
+    assert head.split() == ["moons", "moons"]
+    assert [re.split(r"  +", row)[0] for row in rows] == list(found.columns)[1:]
+    for row in rows:
+        _, first, second = re.split(r"  +", row)
+        assert first == second
+    assert re.fullmatch(r"status +finished  finished", rows[0])
+    assert re.fullmatch(r"steps +64 +64", rows[1])
+    assert found._repr_html_().count("<tr>") == len(found.columns)
+
+
+def test_its_words_are_those_of_the_command(two):
+    found = ls.compare(*two)
+    titles = {measure.title for measure in ROWS.values()}
+    said = {re.split(r"  +", line)[0] for line in repr(found).splitlines()[1:]}
+    settings = {"status", "steps", "learning rate", "momentum", "seed"}
+    assert said - settings <= titles
+    assert {"width r₀.₁, median (quartiles)", "Hessian trace", "verdict"} <= said
+    assert max(map(len, repr(found).splitlines())) < 120
 
 
 def test_it_needs_runs():

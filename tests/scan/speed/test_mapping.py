@@ -49,9 +49,10 @@ def test_the_remark_is_left_out_where_we_map_and_nowhere_else(run):
     function, stacked = run
     ours, theirs = mapped(function, (0,) * len(stacked)), vmap(function)
     assert remarks(lambda: ours(*stacked)) == []
-    assert len(remarks(lambda: theirs(*stacked))) == 1
+    wanted = []
+    assert len(remarks(lambda: wanted.append(theirs(*stacked)))) == 1
     with torch.inference_mode():
-        assert torch.equal(ours(*stacked), theirs(*stacked))
+        assert torch.equal(ours(*stacked), wanted[0])
 
 
 def test_it_comes_back_after_an_error_and_when_the_last_thread_is_through(run):

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch._C import _functorch
+import torch
 from torch.func import vmap
 
+_functorch: Any = torch._C._functorch
 _lock = threading.Lock()
 _inside = 0
 
