@@ -96,8 +96,8 @@ GALLERY = (
     entry(
         "escaped",
         "Escaped",
-        "It learns to 0.44, is thrown back time and again, escapes from step 360 on and ends "
-        "at ln 10, on the plateau of a network that ignores its input: wide, with a critical "
+        "It learns to 0.5 by step 91, is thrown back time and again, escapes from step 734 on and "
+        "ends at ln 10, on the plateau of a network that ignores its input: wide, with a critical "
         "sharpness far below both bounds; on the random plane the whole path is a dot "
         "or little more.",
         "train --depth 4 --lr 0.1 --momentum 0.9 --epochs 40 --seed 0",
@@ -109,8 +109,8 @@ GALLERY = (
         "late-escape",
         "Escaped late",
         "It learns to 0.05 by step 407, then the walls stand nearer and every spike is a "
-        "column brighter than those beside it, until at step 880 it is thrown onto a needle "
-        "(r₀.₁ of a hundredth) and from there to the plateau at 2.31.",
+        "column brighter than those beside it, until at step 863 it is thrown onto a needle "
+        "(r₀.₁ of 0.009) and from there to the plateau at 2.31.",
         "train --depth 2 --lr 0.1 --momentum 0.9 --epochs 30 --seed 0",
         valley="25",
         event="31",
@@ -119,7 +119,7 @@ GALLERY = (
         "jumping",
         "Jumping, never learning",
         "In batches of 8 it learns for 66 steps, to 0.76; "
-        "one spike later every slice is flat from end to end: a plateau without walls, on which "
+        "from step 128 on every column is flat from end to end: a plateau without walls, on which "
         "the weights are only kicked "
         "about, at times back to where they had been (dots).",
         "train --depth 2 --batch-size 8 --lr 0.1 --momentum 0.9 --epochs 8 --seed 0",
@@ -138,8 +138,8 @@ GALLERY = (
     entry(
         "drifting",
         "Drifting",
-        "The loss still falls when the training ends, at 0.0008: rows at equal movement are "
-        "at ever more steps from each other, and no row comes back to an earlier one.",
+        "The loss still falls when the training ends, at 0.0008: columns at equal movement are "
+        "at ever more steps from each other, and none comes back to an earlier one.",
         "train --depth 2 --lr 0.1 --epochs 60",
         valley="21",
         drift="31",
@@ -157,7 +157,7 @@ GALLERY = (
         "transformer",
         "A transformer",
         "A causal language model of one layer (examples/problems/causal_lm.py) learns to say "
-        "its prompt backwards, to 0.0006 at step 296; then it escapes, among walls that stand "
+        "its prompt backwards, to 0.0006; then it escapes, among walls that stand "
         "nearer, and ends at 1.06.",
         f"train --problem {PROBLEMS}/causal_lm.py:causal_lm --lr 0.1 --momentum 0.9 --epochs 80",
         valley="25",
@@ -176,7 +176,7 @@ GALLERY = (
     entry(
         "batchnorm",
         "BatchNorm",
-        "A narrow ResNet-20, each slice by its row's own statistics.",
+        "A narrow ResNet-20, each column by its own weights' statistics.",
         "train --model resnet20 --width 4 --epochs 6 --lr 0.1 --momentum 0.9",
         valley="31",
         drift="31",

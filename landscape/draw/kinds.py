@@ -93,9 +93,10 @@ class FigureKind:
     default: tuple[str, ...] = ("png", "pdf")
     caption: Callable[[Any], str] | None = None
     """``caption(subject)``; None: what there is to say of any scan or run."""
+    ready: Callable[[Any, Drawn], str] | None = None
+    """``ready(subject, drawn)``, what a paper prints; None: the caption's first paragraph."""
     reading: Callable[[Any, Drawn], str] = lambda subject, drawn: ""
-    """What those colours, lines and bands are that were drawn, for a paper's reader: behind the
-    caption's first words."""
+    """What those colours, lines and bands are that were drawn, for a paper's reader."""
     parts: tuple[str, ...] = ()
     """What `landscape diagnose` must have measured,"""
     also: tuple[str, ...] = ()
@@ -125,6 +126,7 @@ KINDS: dict[str, FigureKind] = {
         "losses of a plane from above",
         lambda scan: not scan.is_line,
         takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path"),
+        ready=readings.ready,
         reading=readings.of_plane,
     ),
     "surface": FigureKind(
@@ -134,6 +136,7 @@ KINDS: dict[str, FigureKind] = {
         lambda scan: not scan.is_line,
         takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path", "camera", "renderer"),
         solid=True,
+        ready=readings.ready,
         reading=readings.of_surface,
     ),
     "curve": FigureKind(
@@ -142,6 +145,7 @@ KINDS: dict[str, FigureKind] = {
         "losses along a line",
         lambda scan: scan.is_line,
         takes=(*PAGE, "log", "cap", "path"),
+        ready=readings.ready,
         reading=readings.of_line,
     ),
     "measures": FigureKind(
@@ -174,14 +178,14 @@ KINDS: dict[str, FigureKind] = {
     "valley": FigureKind(
         "valleys",
         valley,
-        "slices across the path, row by row",
+        "the loss across the path, column by column",
         takes=(*PAGE, "cmap", "log", "cap", "path", "unit"),
         reading=readings.of_valley,
     ),
     "slats": FigureKind(
         "valley",
         slats,
-        "a valley's slices in 3D, side by side",
+        "a valley's columns in 3D, side by side",
         takes=(*PAGE, "cmap", "log", "cap", "path", "camera", "renderer"),
         solid=True,
         reading=readings.of_slats,
@@ -191,6 +195,7 @@ KINDS: dict[str, FigureKind] = {
         atlas,
         "several planes or runs on one scale",
         takes=(*PAGE, "explain", "bare", "cmap", "log", "cap", "floor", "levels", "path"),
+        ready=readings.ready,
         reading=readings.of_planes,
     ),
     "loss": FigureKind(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landscape.draw import recipe, run_captions
+from landscape.draw import readings, recipe, run_captions
 from landscape.draw.diagnosis.by_rate import caption as of_outcomes
 from landscape.draw.files import save
 from landscape.draw.kinds import KINDS, NEEDS, Subject
@@ -30,6 +30,8 @@ from landscape.store.sources import home_of, load_scanned
 from landscape.store.sweep_outcomes import Outcomes
 
 Shown = Scan | Valley | History | Diagnosed | Outcomes
+READY = 80
+"""Words of a caption's first paragraph, at most, with how to read the figure."""
 FOLDERS = ("run.json", sweep_outcomes.NAME)
 """Files that stand for the folder they are in."""
 
@@ -208,12 +210,14 @@ def figure(kind: str, works: Sequence[Work], style: Style = PLAIN) -> PrintedFig
 
 def _captions(kind: str, subjects: Sequence[Shown], drawn: Drawn) -> str:
     """Return the caption of a figure of one subject or several: what is ready, then the details."""
-    parts = [caption_of(kind, subject, drawn).split("\n\n", 1) for subject in subjects]
-    ready, details = [part[0] for part in parts], [part[1] for part in parts if len(part) > 1]
+    parts = [_parts(kind, subject, drawn) for subject in subjects]
+    details = "\n".join(part.details for part in parts)
     planes = [subject for subject in subjects if isinstance(subject, Scan)]
     if len(planes) == len(parts) > 1:
-        ready = [sentences.ready_together(planes), KINDS[kind].reading(planes[0], drawn)]
-    return "\n\n".join(text for text in (" ".join(ready), "\n".join(details)) if text)
+        ready = readings.ready_together(planes, drawn)
+        return _written(Said(ready, KINDS[kind].reading(planes[0], drawn), details))
+    reading = " ".join(dict.fromkeys(part.reading for part in parts))
+    return _written(Said(" ".join(part.ready for part in parts), reading, details))
 
 
 def caption(subject: Shown) -> str:
@@ -232,16 +236,39 @@ def caption(subject: Shown) -> str:
 def caption_of(kind: str, subject: Shown, drawn: Drawn) -> str:
     """Return the caption of a figure of that kind: what a paper prints, then the details.
 
-    The first paragraph says what is shown, and what those colours, lines and bands are that were
-    ``drawn`` (`PrintedFigure.drawn`).
+    The first paragraph says what is shown and how far to trust it. What those colours, lines and
+    bands are that were ``drawn`` (`PrintedFigure.drawn`) follows, in a paragraph of its own where
+    both together are longer than `READY`.
     """
+    return _written(_parts(kind, subject, drawn))
+
+
+@dataclass(frozen=True)
+class Said:
+    """A caption's parts, each of which may be empty."""
+
+    ready: str
+    reading: str
+    details: str
+
+
+def _parts(kind: str, subject: Shown, drawn: Drawn) -> Said:
     entry = KINDS[kind]
     text = caption(subject) if entry.caption is None else entry.caption(subject)
     ready, _, details = text.partition("\n\n")
+    if entry.ready is not None:
+        ready = entry.ready(subject, drawn)
     if isinstance(subject, Diagnosed):
         details = f"{details} {run_captions.made_from(subject.history)}".strip()
-    ready = f"{ready} {entry.reading(subject, drawn)}".rstrip()
-    return f"{ready}\n\n{details}" if details else ready
+    return Said(ready, entry.reading(subject, drawn), details)
+
+
+def _written(said: Said) -> str:
+    """Return a caption's paragraphs."""
+    together = f"{said.ready} {said.reading}".rstrip()
+    short = len(together.split()) <= READY
+    parts = (together, said.details) if short else (said.ready, said.reading, said.details)
+    return "\n\n".join(text for text in parts if text)
 
 
 def subject_of(kind: str, works: Sequence[Work]) -> Subject:

@@ -5,7 +5,7 @@ Each takes what is shown and what was drawn of it: a caption explains nothing th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from landscape.draw.sheet.page import Element
 from landscape.quantities import percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
-from landscape.store.scans.records import Scan
+from landscape.store.scans import sentences
+from landscape.store.scans.records import Point, Scan
 from landscape.store.scans.sentences import AGREES
 from landscape.store.scans.valleys import RISE, Valley
 
@@ -36,7 +37,13 @@ HALFWAY: Part = ("halfway", "faint ones: halfway between two ticks")
 LOWEST: Part = ("lowest", "cross: the lowest loss measured")
 LISTED = 12
 """So many steps are listed."""
-PEAK = "peak: the escape's highest loss, or where it first came near the end's"
+THROUGH = {
+    "peak": "the highest loss recorded in the escape",
+    "arrival": "where the loss first came within 10 % of the end's",
+}
+"""What the point between best and end is, by its name."""
+STANDS_OUT = 1.1
+"""So many times the loss at the end a peak has."""
 
 
 def listed(drawn: Drawn, *parts: str | Part) -> str:
@@ -95,7 +102,7 @@ def of_planes(_: Scan, drawn: Drawn) -> str:
         f"colours: the loss, on one scale for all{_grey(drawn)}",
         TICKED,
         HALFWAY,
-        *_looks(drawn, "lines: the paths", "a plane's", "their"),
+        ("path", "lines: the paths"),
         ("enters", "arrows at the edge: where paths that begin outside come in"),
         LOWEST,
     )
@@ -117,15 +124,15 @@ def _dots(drawn: Drawn) -> str:
 def _path(scan: Scan, drawn: Drawn, name: str) -> list[str | Part]:
     """What a path's line and marks mean, and where it comes from."""
     lines = "red line" if len(scan.paths) == 1 else "lines"
-    theirs = "its" if len(scan.paths) == 1 else "their"
-    said: list[str | Part] = [*_looks(drawn, f"{lines}: {name}", "the plane's", theirs)]
+    said: list[str | Part] = [("path", f"{lines}: {name}")]
     entered = [found[2] for path in scan.paths if (found := paths.entrance(path, window(scan)))]
     if entered and "path" in drawn:
-        arrow = "arrow at the edge: " if "enters" in drawn else ""
         steps = ", ".join(f"{step:,}" for step in entered)
-        said.append(f"{arrow}it begins outside of the frame, at step {steps} it is inside")
-    if any(point.name == "peak" for point in scan.points):
-        said.append(PEAK)
+        comes = f"first weights inside the frame, of step {steps}"
+        arrow = f"arrow at the edge: the way to the {comes}" if "enters" in drawn else comes
+        before = any(paths.passes(path, window(scan)) for path in scan.paths)
+        said.append(f"{arrow}; lines before them join weights outside" if before else arrow)
+    said += [_through(scan, point) for point in scan.points if point.name in THROUGH]
     where = window(scan)
     if scan.plane.kind == "drift" and not scan.path_is_a_dot:
         begins = [point for point in scan.points if point.name == f"step {point.step}"]
@@ -135,13 +142,41 @@ def _path(scan: Scan, drawn: Drawn, name: str) -> list[str | Part]:
     return said
 
 
-def _looks(drawn: Drawn, line: str, whose: str, theirs: str = "its") -> list[Part]:
-    """What a path's line is, and where it is dashed and its marks are hollow."""
-    off = f"where {whose} loss is over {percent(AGREES)} off that of the weights themselves"
-    if "dashes" in drawn:
-        marks = f", {theirs} marks hollow," if "hollow" in drawn else ""
-        return [("path", f"{line}, dashed{marks} {off}")]
-    return [("path", line), ("hollow", f"hollow marks: {off}")]
+def _through(scan: Scan, point: Point) -> str:
+    """What the point between best and end is; older scans call both of them peak."""
+    what = point.name
+    for path in scan.paths if what == "peak" else ():
+        there, end = path.true_loss[path.step == point.step], path.true_loss[-1]
+        if len(there) and there[0] <= STANDS_OUT * end:
+            what = "arrival"
+    return f"{point.name}: {THROUGH[what]}"
+
+
+def ready(scan: Scan, drawn: Drawn) -> str:
+    """What a paper says of a plane or line, and how the figure shows where not to trust it."""
+    return sentences.ready(scan, _mistrust([scan], drawn))
+
+
+def ready_together(scans: Sequence[Scan], drawn: Drawn) -> str:
+    """What a paper says of several planes side by side."""
+    return sentences.ready_together(scans, _mistrust(scans, drawn))
+
+
+def _mistrust(scans: Sequence[Scan], drawn: Drawn) -> str:
+    """Where a path is dashed and its marks are hollow; empty where nothing was drawn so."""
+    several = len(scans) > 1 or len(scans[0].paths) > 1
+    shape = "line" if scans[0].is_line else "plane"
+    whose = f"a {shape}" if len(scans) > 1 else f"the {shape}"
+    off = f"where {whose}'s loss is over {percent(AGREES)} off that of the weights themselves"
+    marks = "marks are hollow" if "hollow" in drawn else ""
+    if "dashes" not in drawn:
+        return f"{marks} {off}" if marks else ""
+    lines = "the paths are dashed" if several else "the path is dashed"
+    return (
+        f"{lines}, {'their' if several else 'its'} marks hollow, {off}"
+        if marks
+        else f"{lines} {off}"
+    )
 
 
 def of_line(scan: Scan, drawn: Drawn) -> str:
@@ -151,7 +186,6 @@ def of_line(scan: Scan, drawn: Drawn) -> str:
         ("training", "blue: training"),
         ("validation", "orange: validation"),
         "bands: quartiles" if scan.spread is not None else "",
-        *_looks(drawn, "", "the line's"),
         CONSTANT,
     )
 
@@ -173,7 +207,7 @@ def of_slats(_: Valley, drawn: Drawn) -> str:
 
 
 def of_valley(valley: Valley, drawn: Drawn) -> str:
-    """Of a valley's slices, of the run's loss above them and of the strips beneath."""
+    """Of a valley's columns, of the run's loss above them and of the strips beneath."""
     grey = " and grey beyond its end" if "beyond" in drawn else ""
     count = valley.walls.shape[1]
     walls = f"quartiles over {count} such directions of where" if count > 1 else "where"
@@ -193,23 +227,23 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
         ("gaps", "gaps part columns between which the weights leapt or the direction turned"),
     )
     beneath = [text for part, text in _strips(drawn) if part in drawn]
-    strips = f"Beneath: {'; '.join(beneath)}." if beneath else ""
+    strips = f"Beneath, from above: {'. '.join(beneath)}." if beneath else ""
     return " ".join(filter(None, (above, slices, strips)))
 
 
 def _strips(drawn: Drawn) -> list[Part]:
     """What is said of each strip beneath a valley's columns, and of what is in it."""
     width = (
-        f"r₀.₁, within which the loss stays less than {RISE:g} above the row's own (line: median "
+        f"r₀.₁, within which the loss stays less than {RISE:g} above the run's (line: median "
         "over directions and sides, band: quartiles"
     )
-    width += ", triangle up: farther than the slice reaches" * ("farther" in drawn)
+    width += ", triangle up: farther than the column reaches" * ("farther" in drawn)
     width += ", triangle down: nearer than was looked for" * ("nearer" in drawn)
     bounds = (
-        "the stability bounds 2(1−β)/η of noisy batches and (2+2β)/η of the full batch (learning "
+        "The stability bounds 2(1−β)/η of noisy batches and (2+2β)/η of the full batch (learning "
         "rate η, momentum β)"
         if "undecided" in drawn
-        else "the stability bound 2/η (learning rate η)"
+        else "The stability bound 2/η (learning rate η)"
     )
     back = ", dots: back near weights of before" if "returned" in drawn else ""
     return [
@@ -217,16 +251,16 @@ def _strips(drawn: Drawn) -> list[Part]:
         ("width", f"{width})"),
         (
             "critical",
-            "critical sharpness, as a Hessian's eigenvalue: 2 over the smallest step along "
+            "Critical sharpness, as a Hessian's eigenvalue: 2 over the smallest step along "
             "−∇L of all training data that raises the loss",
         ),
-        ("across", "λ across, the curvature along the slices' own direction"),
+        ("across", "λ across, the curvature along the columns' own direction"),
         ("eigenvalue", "λ, the Hessian's largest eigenvalue"),
-        ("batch", "batch sharpness, the curvature that a batch's own gradient meets"),
+        ("batch", "Batch sharpness, the curvature that a batch's own gradient meets"),
         ("bounds", bounds),
         (
             "distances",
-            "how far each column's weights are from those of every earlier column, a pale line "
+            "How far each column's weights are from those of every earlier column, a pale line "
             f"each, darker where several meet (black: from the first{back})",
         ),
     ]

@@ -90,7 +90,7 @@ def event(
     ``constant_loss`` is the best constant output's. The peak is the row with the highest finite
     full-data loss that was recorded during the escape, or, where none is recorded of that,
     between the two; where nothing stands 10 % above the end's, the row that first came within
-    10 % of it.
+    10 % of it, which is called arrival.
 
     Raises:
         LandscapeError: the loss at the end isn't that high, or nothing was recorded in between.
@@ -113,19 +113,20 @@ def event(
             f"plane event needs a run whose loss rose and stayed, this one ends at "
             f"{losses[end]:.3g} with {losses[best]:.3g} at best; take plane along or pca"
         )
-    peak = _peak(trajectory, best, end)
+    between, name = _between(trajectory, best, end)
     found = [
         replace(find_weights(trajectory, where), name=name)
         for where, name in (
             ("best", "best"),
-            (int(trajectory.step[peak]), "peak"),
+            (int(trajectory.step[between]), name),
             ("final", "end"),
         )
     ]
     return _through(found, "event", parameters)
 
 
-def _peak(trajectory: Trajectory, best: int, end: int) -> int:
+def _between(trajectory: Trajectory, best: int, end: int) -> tuple[int, str]:
+    """Row and name of the weights between best and end: ``peak``, or ``arrival`` without one."""
     rows = np.arange(best + 1, end)
     losses = trajectory.measures["train_loss"]
     rows = rows[np.isfinite(losses[rows])]
@@ -143,9 +144,9 @@ def _peak(trajectory: Trajectory, best: int, end: int) -> int:
             break
     highest = int(rows[losses[rows].argmax()])
     if losses[highest] > STANDS_OUT * losses[end]:
-        return highest
+        return highest, "peak"
     arrived = rows[losses[rows] >= losses[end] / STANDS_OUT]
-    return int(arrived[0]) if len(arrived) else highest
+    return (int(arrived[0]), "arrival") if len(arrived) else (highest, "peak")
 
 
 def _through(places: list[NamedWeights], kind: str, parameters: Parameters | None) -> Plane:

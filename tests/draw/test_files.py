@@ -164,7 +164,7 @@ def test_any_latex_can_set_what_is_ready_of_captions(planted, kind):
     history = History("mine", "1f2e", np.arange(2), {"train_loss": np.ones(2)}, np.ones(1))
     subjects = {"valley": planted.valley(), "slats": planted.valley(), "curve": planted.line()}
     subject = subjects.get(kind, history if kind == "loss" else planted.escape(5, 5))
-    ready = latex(caption_of(kind, subject, elements(Element)).split("\n\n")[0])
+    ready = latex(caption_of(kind, subject, elements(Element)).rsplit("\n\n", 1)[0])
     assert ready.isascii(), ready
     if kind == "valley":
         assert r"r$_{0.1}$, within which" in ready

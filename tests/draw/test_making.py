@@ -14,16 +14,19 @@ def test_a_figure_of_several_planes_has_one_caption(planted, tmp_path):
         scanfile.save(tmp_path / f"{name}.h5", replace(scan, run_name=name))
         works.append(making.open_work(tmp_path / f"{name}.h5"))
     making.make("map", works, tmp_path / "map", formats=("svg",))
-    ready, details = (tmp_path / "map.caption.txt").read_text().split("\n\n")
+    ready, reading, details = (tmp_path / "map.caption.txt").read_text().split("\n\n")
     assert ready == (
         "Training losses on one scale, on the plane through the final weights (step 4,500) of run "
         "a (x: best → end; y: random direction, orthogonal to it); on the plane through the final "
         "weights (step 4,500) of run b (x: random direction 1; y: random direction 2). The "
-        "trainings' paths are projected: the planes hold 62 % to 93 % of their variance. "
+        "trainings' paths are projected: the planes hold 62 % to 93 % of their variance; "
+        "the paths are dashed, their marks hollow, where a plane's loss is over 10 % off that of "
+        "the weights themselves."
+    )
+    assert reading == (
         "Colours: the loss, on one scale for all and grey beyond its end, behind a bold line; "
         "thin lines: equal loss, at the bar's ticks; faint ones: halfway between two ticks; "
-        "lines: the paths, dashed, their marks hollow, where a plane's loss is over 10 % off that "
-        "of the weights themselves."
+        "lines: the paths."
     )
     assert [line.split(" on a plane")[0] for line in details.strip().split("\n")] == [
         "Mean loss over 1,437 training and 360 validation samples"

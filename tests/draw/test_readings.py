@@ -102,7 +102,7 @@ OF_PLANES = {
     "faint ones: halfway": lambda figure: any(one.get_alpha() == 0.35 for one in contours(figure)),
     "behind a bold line": lambda f: any(one.get_linewidth()[0] == 0.6 for one in contours(f)),
     "red line: the path": paths,
-    ", dashed": lambda figure: paths(figure, dashed=True),
+    "the path is dashed": lambda figure: paths(figure, dashed=True),
     "hollow": hollow,
     "cross: the lowest": lambda f: bool(marks(f, lambda o: o.get_marker() == "X")),
     "arrow at the edge": lambda f: bool(marks(f, lambda o: isinstance(o.get_marker(), tuple))),
@@ -151,9 +151,66 @@ PLANES = {
 def test_of_a_plane(planted, name, style):
     scan = style.shown(PLANES[name](planted))
     figure = draw.KINDS["contour"](scan, style=style)
-    said = caption_of("contour", scan, figure.drawn).split("\n\n")[0]
+    said = caption_of("contour", scan, figure.drawn).rsplit("\n\n", 1)[0]
     for phrase, there in OF_PLANES.items():
         assert (phrase in said) == (not style.explain and there(figure)), (phrase, said)
+
+
+def test_a_path_that_is_a_dot_is_neither_drawn_nor_explained(planted):
+    figure = draw.KINDS["contour"](planted.random(), style=Style(dpi=60))
+    assert not paths(figure)
+    assert "red line" not in caption_of("contour", planted.random(), figure.drawn)
+
+
+@pytest.mark.parametrize("kind", ["contour", "surface", "curve", "valley", "loss"])
+def test_what_is_ready_of_a_caption_is_short(planted, kind):
+    history = History("mine", "1f2e", np.arange(2), {"train_loss": np.ones(2)}, np.ones(1))
+    subjects = {"valley": planted.valley(), "curve": planted.line(), "loss": history}
+    subject = subjects.get(kind, planted.escape(15, 15))
+    figure = draw.KINDS[kind](subject, style=Style(dpi=60, renderer="matplotlib"))
+    ready = caption_of(kind, subject, figure.drawn).split("\n\n")[0]
+    assert len(ready.split()) <= 84
+    assert 1 <= ready.count(". ") + 1 <= 4
+
+
+def test_lines_before_the_first_weights_inside_are_explained_where_there_are_some(planted):
+    scan = planted.bowl(21, 21)
+    path, outside = scan.paths[0], 10 * scan.x[-1]
+    xy = path.xy.copy()
+
+    def said(*first):
+        xy[: len(first)] = first
+        one = replace(scan, paths=(replace(path, xy=xy.copy()),))
+        figure = draw.KINDS["contour"](one, style=Style(dpi=60))
+        return caption_of("contour", one, figure.drawn)
+
+    # From one side of the frame to the other, then along its border; never through it.
+    through = said((-outside, 0.0), (outside, 0.0), (outside, outside))
+    around = said((-outside, outside), (outside, outside), (outside, outside))
+    step = f"{path.step[3]:,}"
+    assert f"the way to the first weights inside the frame, of step {step}; lines before" in through
+    assert f"the way to the first weights inside the frame, of step {step}; " in around
+    assert "lines before" not in around
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "said"),
+    [
+        ("peak", 9.0, "peak: the highest loss recorded in the escape"),
+        ("peak", 2.31, "peak: where the loss first came within 10 % of the end's"),
+        ("arrival", 2.31, "arrival: where the loss first came within 10 % of the end's"),
+    ],
+)
+def test_the_weights_between_best_and_end_are_called_what_they_are(planted, name, loss, said):
+    scan = planted.escape(21, 21)
+    [path] = scan.paths
+    row = len(path.step) // 2
+    losses = path.true_loss.copy()
+    losses[row], losses[-1] = loss, 2.3
+    point = Point(name, tuple(map(float, path.xy[row])), int(path.step[row]))
+    scan = replace(scan, paths=(replace(path, true_loss=losses),), points=(*scan.points, point))
+    figure = draw.KINDS["contour"](scan, style=Style(dpi=60))
+    assert said in caption_of("contour", scan, figure.drawn)
 
 
 def test_where_the_drift_begins_is_said_where_its_mark_is(planted):
@@ -208,10 +265,10 @@ OF_VALLEYS = {
     "r₀.₁, within": strip("r₀.₁"),
     "triangle up": within("r₀.₁", marked("^")),
     "triangle down": within("r₀.₁", marked("v")),
-    "critical sharpness, as a Hessian's eigenvalue": within(("critical", "sharpness"), marked("o")),
+    "Critical sharpness, as a Hessian's eigenvalue": within(("critical", "sharpness"), marked("o")),
     "λ, the Hessian's": within("sharpness", marked("D", "^")),
-    "stability bound": within(("critical", "sharpness"), lines),
-    "how far each column's": strip("distance to"),
+    "he stability bound": within(("critical", "sharpness"), lines),
+    "How far each column's": strip("distance to"),
     "dots: back near": within("distance to", marked("o")),
     "gaps part": lambda figure: any(
         to_hex(patch.get_facecolor()) == "#ffffff" and patch.get_zorder() == 6
@@ -256,7 +313,7 @@ VALLEYS = {
 def test_of_a_valley(planted, name, style):
     one = VALLEYS[name](planted.valley(jump=None if "no jump" in name else 15))
     figure = draw.KINDS["valley"](one, style=style)
-    said = caption_of("valley", one, figure.drawn).split("\n\n")[0]
+    said = caption_of("valley", one, figure.drawn).rsplit("\n\n", 1)[0]
     for phrase, there in OF_VALLEYS.items():
         assert (phrase in said) == there(figure), (phrase, said)
 
@@ -266,7 +323,7 @@ def test_of_a_surface(planted, cap):
     scan = planted.escape(15, 15)
     style = Style(cap=cap, renderer="matplotlib", dpi=60)
     figure = draw.KINDS["surface"](scan, style=style)
-    said = caption_of("surface", scan, figure.drawn).split("\n\n")[0]
+    said = caption_of("surface", scan, figure.drawn).rsplit("\n\n", 1)[0]
     drawn = scan.measures["train_loss"].max() > 2 * scan.constant_loss and cap is None
     assert ("cut at its end" in said) == ("grey where" in said) == drawn
     for phrase in ("thin lines: equal loss", "red line: the path, laid onto it", "marks: at"):
@@ -280,7 +337,9 @@ def test_of_a_surface(planted, cap):
 def test_of_slats(planted, cap, path):
     one = planted.valley(9, jump=None)
     style = Style(cap=cap, path=path, renderer="matplotlib", dpi=60)
-    said = caption_of("slats", one, draw.KINDS["slats"](one, style=style).drawn).split("\n\n")[0]
+    said = caption_of("slats", one, draw.KINDS["slats"](one, style=style).drawn).rsplit("\n\n", 1)[
+        0
+    ]
     assert ("cut at its end" in said) == (cap is None)
     assert ("red line" in said) == path
 
@@ -297,7 +356,7 @@ def test_of_a_training():
     )
     every = ("accuracies", "orange", "grey", "dotted", "bands")
     for history, wanted in ((plain, ()), (full, every)):
-        said = caption_of("loss", history, draw.KINDS["loss"](history).drawn).split("\n\n")[0]
+        said = caption_of("loss", history, draw.KINDS["loss"](history).drawn).rsplit("\n\n", 1)[0]
         assert "Blue: training" in said
         # Nothing joins losses between which no batch was measured.
         assert ("dots: logged losses" in said) == (history is full)

@@ -117,7 +117,8 @@ def test_event_goes_through_best_peak_and_end(plant, walk):
 def test_event_without_a_peak_takes_the_arrival_on_the_plateau(plant, walk):
     losses = [2.3, 2, 1, 0.2, 0.9, 1.4, 2.25, 2.31, 2.33, 2.3, 2.3, 2.3]
     where = plane.event(plant(walk(12, 40), losses=losses), constant_loss=2.3)
-    assert [point.step for point in where.points] == [30, 60, 110]
+    assert [(p.name, p.step) for p in where.points] == [("best", 30), ("arrival", 60), ("end", 110)]
+    assert where.labels[0] == "best → arrival"
 
 
 def test_event_takes_the_recorded_escape(plant, walk):

@@ -87,7 +87,7 @@ def test_what_is_closer_than_the_finest_radius_lies_below():
     assert scan.remarks == (
         "Width r₀.₁, where the training loss has risen by 0.1: median below 3.05e−5, quartiles "
         "below 3.05e−5 and below 3.05e−5 filter-normalized units, measured over 2 rays (1 random "
-        "direction); a single one is an anecdote.",
+        "direction); other directions may give another width, --planes 10 tells.",
     )
 
 

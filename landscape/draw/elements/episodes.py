@@ -31,6 +31,8 @@ NAMES = sentences.EVENTS
 NONE = -1
 FOOT, ROW = 0.036, 0.13
 """Inches between a band's name and the foot of its axes, and from one row of names to the next."""
+MOST = 0.4
+"""Of an axis' height, what names may take at most."""
 BESIDE, TINY = 2.5, 1e-9
 """Halves of a name's width that it may stand beside its stretch; what rounding is."""
 GROUND = 1.2
@@ -102,11 +104,18 @@ def name_places(path: Path, held: NDArray[np.bool_]) -> list[tuple[str, Floats]]
 
 
 def shade(
-    axes: Axes, events: Iterable[Event], least: float, *, named: bool = False, zorder: float = 0.5
+    axes: Axes,
+    events: Iterable[Event],
+    least: float,
+    *,
+    named: bool = False,
+    lowest: float = float("nan"),
+    zorder: float = 0.5,
 ) -> None:
     """Shade what happened behind a curve over training steps, no band under ``least`` steps wide.
 
-    ``named``: each kind once, on its own colour, at the foot of its longest stretch or beside it.
+    ``named``: each kind once, on its own colour, at the foot of its longest stretch or beside it,
+    beneath the ``lowest`` value that is drawn, for which the axis reaches further down.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     for name, begin, last in stretches(events):
@@ -140,6 +149,20 @@ def shade(
             # What was measured runs over it.
             zorder=2.5,
         )
+    _lift(axes, lowest, FOOT + ROW * (1 + max((row for row, _, _ in taken), default=-1)))
+
+
+def _lift(axes: Axes, lowest: float, foot: float) -> None:
+    """Let the axis reach so far down that a value stands ``foot`` inches above its end."""
+    tall = axes.get_window_extent().height / theme.now().dpi
+    foot = min(foot, MOST * tall)
+    low, high = axes.get_ylim()
+    to = axes.yaxis.get_transform()
+    at, start, end = to.transform(np.array([lowest, low, high]))
+    if not np.isfinite(at) or (at - start) / (end - start) * tall >= foot:
+        return
+    down = to.inverted().transform(np.array([(at * tall - foot * end) / (tall - foot)]))
+    axes.set_ylim(float(down[0]), high)
 
 
 def _free(

@@ -42,8 +42,12 @@ goes so many inches further not to."""
 CROSSED = 3.0
 """The same for each inch that a line to it would run through others' marks and
 labels."""
+MARKED = 0.5
+"""So many inches more for each of these."""
 CLEAR = 0.025
 """What such labels keep from each other, from marks and from the edge."""
+APART = 0.1
+"""Inches between two texts in a line."""
 BESIDE, ALONG = 0.025, 0.05
 """What a curve's name keeps from it, and between the places along it that are tried."""
 ON_GROUND = 400
@@ -266,7 +270,9 @@ class Labels:
         for text in self.axes.texts:
             box = text.get_window_extent()
             ends = np.concatenate([box.p0 - corner, box.p1 - corner]) / theme.now().dpi
-            self.taken.append((float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])))
+            left, bottom, right, top = map(float, ends)
+            # Side by side they would read as one.
+            self.taken.append((left - APART, bottom, right + APART, top))
 
     def _boxes(self) -> Floats:
         if len(self._held) != len(self.taken):
@@ -295,8 +301,10 @@ class Labels:
         held = np.asarray((line[:, None] > boxes[:, :2]) & (line[:, None] < boxes[:, 2:]))
         others = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - home).max(axis=1) > 1e-6
         inside: NDArray[np.bool_] = np.asarray(held.all(axis=2))
-        through = length * inside[:, others].mean(axis=0).sum()
-        return float(through) + sum(_meet(home, end, *line) for line in self.joined)
+        through = inside[:, others]
+        # A mark that it runs through would seem to be what it leads to.
+        run = length * through.mean(axis=0).sum() + MARKED * through.any(axis=0).sum()
+        return float(run) + sum(_meet(home, end, *line) for line in self.joined)
 
     def _beneath(self, middle: Floats, half: Floats) -> tuple[float, float, float]:
         """How light and how uneven the ground of a label is, and the share that isn't page."""

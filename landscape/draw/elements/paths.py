@@ -45,10 +45,20 @@ def faded(path: Path) -> NDArray[np.bool_]:
     return np.asarray(far[known[nearest]])
 
 
-def entrance(path: Path, where: PlaneWindow) -> tuple[Floats, Floats, int] | None:
-    """Where a path that begins outside of a window first crosses its edge, and goes to.
+def between(far: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say of each segment (T - 1,) whether either end is ``far`` off: it is no safer than that.
 
-    With the step of the weights that it goes to; None where it begins inside or never comes in.
+    >>> between(np.array([True, False, False])).tolist()
+    [True, False]
+    """
+    return np.asarray(far[:-1] | far[1:])
+
+
+def entrance(path: Path, where: PlaneWindow) -> tuple[Floats, Floats, int] | None:
+    """Where a path that begins outside of a window crosses its edge to its first weights inside.
+
+    With these weights' place and step; None where it begins inside or none lies inside. A line
+    between weights outside may cross the window before.
     """
     finite = np.isfinite(path.xy).all(axis=1)
     share, step = where.share(path.xy[finite]), path.step[finite]
@@ -63,6 +73,21 @@ def entrance(path: Path, where: PlaneWindow) -> tuple[Floats, Floats, int] | Non
         crossed = np.nan_to_num(beyond / np.abs(inside - outside))
     at = outside + float(crossed.max()) * (inside - outside)
     return where.at(np.clip(at, 0, 1)), where.at(inside), int(step[k])
+
+
+def passes(path: Path, where: PlaneWindow) -> bool:
+    """Say whether lines between weights outside cross a window before the first weights inside."""
+    finite = np.isfinite(path.xy).all(axis=1)
+    share = where.share(path.xy[finite])
+    held = np.asarray(((share >= -1e-9) & (share <= 1 + 1e-9)).all(axis=1))
+    before = share[: int(held.argmax())] if held.any() else share
+    start, move = before[:-1], np.diff(before, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        walls = np.stack([-start / move, (1 - start) / move])
+    still, within = move == 0, (start >= 0) & (start <= 1)
+    enter = np.where(still, np.where(within, -np.inf, np.inf), walls.min(axis=0)).max(axis=1)
+    leave = np.where(still, np.inf, walls.max(axis=0)).min(axis=1)
+    return bool((np.maximum(enter, 0) < np.minimum(leave, 1)).any())
 
 
 def even(xy: Floats, count: int = BALLS) -> Floats:
@@ -98,7 +123,7 @@ def draw(
         # The path itself comes over them.
         bands = episodes.strokes(episodes.colour(kind), width)[:2]
         _strokes(axes, segments[kinds == kind], np.empty((0, 4)), bands, 4.5)
-    light = far[:-1] | far[1:]
+    light = between(far)
     colours = theme.STEP(norm((step[:-1] + step[1:]) / 2))
     _strokes(axes, segments[light], theme.faded(colours[light]), strokes(width, pale=True), 5.0)
     _strokes(axes, segments[~light], colours[~light], strokes(width), 5.5)

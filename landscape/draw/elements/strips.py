@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,6 +36,10 @@ LETTERS = 6.0
 """Size of a name that stands upright in several lines."""
 EVEN = 6
 """Places up a column that a name keeps clear of."""
+HEAD, FOOT = 0.14, 0.08
+"""Inches above what is drawn, for a row of letters, and the share of the scale beneath it."""
+KEY_MARK, KEY_LINE = 0.06, 0.22
+"""Widths of samples, in inches."""
 NUMBER = 0.05
 """Inches that a tick's number reaches above its tick and beneath."""
 
@@ -122,9 +127,10 @@ def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     seen = np.concatenate([low, middle, high])
     seen = seen[np.isfinite(seen) & (seen > 0)]
     least = float(seen.min()) if len(seen) else far / 10
-    bottom, top = least / 1.3, far * 1.1
+    top = far * 1.1
+    bottom = least / max(1.3, (top / least) ** FOOT)
     # As much more as a label above all of it takes.
-    above = (top / bottom) ** (NAMED / (size[1] - NAMED))
+    above = (top / bottom) ** (HEAD / (size[1] - HEAD))
     axes.set_yscale("log")
     axes.set_ylim(bottom, top * above)
     look = theme.now()
@@ -154,23 +160,24 @@ def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
         page.drew(axes, "nearer")
     _round(axes, bottom, top, size[1])
     axes.set_ylabel("r₀.₁", size=theme.TICKS, labelpad=1)
-    _narrowest(axes, valley, where, (low, middle, high), size)
+    _narrowest(axes, valley, where, middle, size)
 
 
-def _narrowest(
-    axes: Axes, valley: Valley, where: Columns, widths: tuple[Floats, Floats, Floats], size: Size
-) -> None:
+def _narrowest(axes: Axes, valley: Valley, where: Columns, middle: Floats, size: Size) -> None:
     """Say where the walls stand nearest."""
     row = valley.narrowest
-    if row is None or not np.isfinite(widths[1][row]):
+    if row is None or not np.isfinite(middle[row]):
         return
     placed = Labels(axes, size)
-    for k, x in enumerate(where.middle):
-        for value in {float(one[k]) for one in widths if np.isfinite(one[k])}:
-            placed.keep_clear(np.array([[x - 0.4, value], [x + 0.4, value]]), 0.012)
-    at = (float(where.middle[row]), max(float(widths[1][row]), axes.get_ylim()[0]))
-    radius = number(float(widths[1][row]), 2) if widths[1][row] else f"< {number(valley.finest)}"
-    placed.near(at, f"narrowest {radius}, step {valley.slices.step[row]:,}", LETTERS)
+    radius = number(float(middle[row])) if middle[row] else f"< {number(valley.finest)}"
+    text = f"narrowest {radius}, step {valley.slices.step[row]:,}"
+    x, y = placed.home(float(where.middle[row]), max(float(middle[row]), axes.get_ylim()[0]))
+    half = page.inches(text, LETTERS) / 2 + 0.03
+    # Above all columns, a line to it within its own.
+    placed.write(float(np.clip(x, half, size[0] - half)), size[1] - HEAD / 2, text, LETTERS)
+    ends = np.array([[x, y], [x, size[1] - HEAD]]) / size
+    for thick, colour in ((1.2, theme.now().page), (0.5, theme.now().ink)):
+        axes.plot(*ends.T, color=colour, lw=thick, zorder=6, transform=axes.transAxes)
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,7 @@ class Curvatures:
     """One kind of curvature, as marks over the columns."""
 
     name: str
+    """In the strip's legend."""
     element: Element
     colour: str
     marker: str
@@ -195,14 +203,15 @@ def _curvatures(valley: Valley, where: Columns) -> list[Curvatures]:
     look = theme.now()
     along, across = valley.critical_sharpness, valley.slices.curvature
     found = [
-        Curvatures("critical", "critical", look.train, "o", where.middle, along),
+        Curvatures("critical sharpness", "critical", look.train, "o", where.middle, along),
         Curvatures("λ across", "across", look.validation, "s", where.middle, across),
     ]
     steps, far = _gone(valley)
     for (name, (at, values)), marker in zip(valley.known.items(), "D^v", strict=False):
         x = where.at(np.interp(at, steps, far))
         element: Element = "eigenvalue" if name == "λ" else "batch"
-        found.append(Curvatures(name, element, look.constant, marker, x, np.asarray(values)))
+        named = "batch sharpness" if element == "batch" else name
+        found.append(Curvatures(named, element, look.constant, marker, x, np.asarray(values)))
     return [one for one in found if len(one.shown)]
 
 
@@ -214,7 +223,7 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     every = every[np.isfinite(every) & (every > 0)]
     bottom, top = (every.min() / 1.6, every.max() * 1.4) if len(every) else (0.1, 10.0)
     # As much more as a label above the highest takes.
-    top *= (top / bottom) ** (0.15 / (size[1] - 0.15))
+    top *= (top / bottom) ** (HEAD / (size[1] - HEAD))
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     _round(axes, float(bottom), float(top), size[1])
@@ -236,24 +245,48 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
         names = ["2/η"]
     if np.isfinite(valley.bounds).any():
         page.drew(axes, "bounds", *(("undecided",) if len(names) > 1 else ()))
-    for values, text in zip(valley.bounds.T, names, strict=False):
-        if np.isfinite(values).all():
-            line = np.column_stack([where.middle, values])
-            bound = f"stability bound {text}"
-            if not placed.along(line, bound, theme.SMALL - 0.6):
-                placed.along(line, text, theme.SMALL - 0.6)
+    key = Key(axes, placed)
     for one in found if len(found) > 1 else ():
-        _name(placed, one)
+        key.write(one.name, one.colour, marker=one.marker, ms=2.4, lw=0)
+    for (values, dashes), text in zip(bounds, names, strict=False):
+        if not np.isfinite(values).any():
+            continue
+        bound = f"stability bound {text}"
+        line = np.column_stack([where.middle, values])
+        if not any(placed.along(line, said, theme.SMALL - 0.6) for said in (bound, text)):
+            key.write(bound, theme.now().ink, lw=0.7, ls=dashes)
 
 
-def _name(placed: Labels, one: Curvatures) -> None:
-    """Name marks beside one of them, from the right."""
-    width = page.inches(one.name, theme.SMALL)
-    for point in one.shown[::-1]:
-        x, y = placed.home(*point)
-        for right, up in ((width / 2 + 0.06, 0.0), (-width / 2 - 0.06, 0.0), (0, 0.1), (0, -0.1)):
-            if placed.write(x + right, y + up, one.name, theme.SMALL, one.colour):
-                return
+@dataclass
+class Key:
+    """What marks and lines are, in a row above all of them, from the left."""
+
+    axes: Axes
+    placed: Labels
+    reached: float = 0.05
+    """Inches from the left end."""
+
+    def write(self, text: str, colour: str, **look: Any) -> None:
+        """Write one with a sample before it, if there is room."""
+        sample = KEY_MARK if look.get("marker") else KEY_LINE
+        width, y = page.inches(text, LETTERS), self.placed.size[1] - HEAD / 2
+        left = self.reached + sample + 0.03
+        if not self.placed.write(left + width / 2 + 0.015, y, text, LETTERS, colour):
+            return
+        ends = (
+            np.array([self.reached, self.reached + sample])
+            if "ls" in look
+            else self.reached + sample / 2
+        )
+        x = np.atleast_1d(ends) / self.placed.size[0]
+        self.axes.plot(
+            x,
+            np.full(len(x), y / self.placed.size[1]),
+            color=colour,
+            transform=self.axes.transAxes,
+            **look,
+        )
+        self.reached = left + width + 0.1
 
 
 def _distances(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:

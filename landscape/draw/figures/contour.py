@@ -191,7 +191,7 @@ def panel(
     _lines(axes, scan, name, colours)
     placed = Labels(axes, page.extent(axes))
     placed.on(drawn)
-    for path in scan.paths:
+    for path in scan.paths if not scan.path_is_a_dot else ():
         _draw_path(axes, path, _colour(scan, path))
         held = path.xy[np.isfinite(path.xy).all(axis=1)]
         placed.keep_clear(held, 0.01)
@@ -254,14 +254,14 @@ def _lines(axes: Axes, scan: Scan, name: str, colours: Scale) -> None:
 def _draw_path(axes: Axes, path: Path, colour: str) -> None:
     """Draw a path in one colour and a light casing, dashed where the plane isn't its loss."""
     finite = np.isfinite(path.xy).all(axis=1)
-    xy, far = path.xy[finite], paths.faded(path)[finite]
+    xy, far = path.xy[finite], paths.between(paths.faded(path)[finite])
     if len(xy) < 2:
         return
     width = _stroke(axes, xy)
     axes.plot(*xy.T, color="white", lw=1.8 * width, alpha=0.75, zorder=5, solid_capstyle="round")
     page.drew(axes, "path", *(("dashes",) if far.any() else ()))
-    pieces = np.split(np.arange(len(xy)), np.flatnonzero(np.diff(far)) + 1)
-    lines = [xy[max(piece[0] - 1, 0) : piece[-1] + 1] for piece in pieces]
+    pieces = np.split(np.arange(len(far)), np.flatnonzero(np.diff(far)) + 1)
+    lines = [xy[piece[0] : piece[-1] + 2] for piece in pieces]
     for trusted in (True, False):
         held = [line for line, piece in zip(lines, pieces, strict=True) if far[piece[0]] != trusted]
         axes.add_collection(
@@ -329,7 +329,7 @@ def _enter(axes: Axes, scan: Scan, placed: Labels, *, named: bool) -> None:
         place = (float(at[0]), float(at[1]))
         placed.mark(place, ENTERS / 72 / 2)
         if named:
-            placed.near(place, f"enters at step {step:,}")
+            placed.near(place, f"first inside at step {step:,}")
 
 
 def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool, scale: float = MARK) -> None:
@@ -490,8 +490,8 @@ def note(scans: Sequence[Scan]) -> str:
     if all(scan.path_is_a_dot for scan in scans):
         # Short enough to stand beside the name of the steps.
         if len(every) == 1:
-            return f"path: tiny here, {held} of its variance"
-        return f"paths: tiny here, {held} of their variance"
+            return f"a dot here: {held} of the path's variance"
+        return f"dots here: {held} of the paths' variance"
     return f"{held} of {path}'{'' if len(every) > 1 else 's'} variance is in {plane}"
 
 

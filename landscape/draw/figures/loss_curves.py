@@ -109,7 +109,7 @@ def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) 
         _line(axes, history, name)
         plots.infinite(axes, step, measured, name)
         lines.append((step, measured))
-    shade_episodes(axes, history, named=True)
+    shade_episodes(axes, history, named=True, lowest=float(finite.min(initial=np.inf)))
     plots.constant(axes, history.constant_loss, lines, ranges=[(mid, low), (mid, high)])
     placed = Labels(axes, page.extent(axes))
     placed.written()
@@ -166,6 +166,9 @@ def _ranges(batch: Floats) -> tuple[Floats, Floats, Floats]:
     return found[:, 0], found[:, 1], found[:, 2]
 
 
-def shade_episodes(axes: Axes, history: History, *, named: bool = False) -> None:
-    """Shade what happened when."""
-    episodes.shade(axes, history.events, 0.002 * float(history.step[-1]), named=named)
+def shade_episodes(
+    axes: Axes, history: History, *, named: bool = False, lowest: float = float("nan")
+) -> None:
+    """Shade what happened when; names stand beneath the ``lowest`` value."""
+    least = 0.002 * float(history.step[-1])
+    episodes.shade(axes, history.events, least, named=named, lowest=lowest)

@@ -80,7 +80,7 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
         if axes.get_ylim()[0] < scan.constant_loss < axes.get_ylim()[1]:
             page.drew(axes, "constant")
     if len(shown) == 1:
-        episodes.shade(axes, shown[0].events, last / 400, named=True)
+        episodes.shade(axes, shown[0].events, last / 400, named=True, lowest=low)
     for k, path in enumerate(shown):
         seen = np.isfinite(path.true_loss)
         colour = theme.PATH if len(shown) == 1 else theme.RUNS[k % len(theme.RUNS)]

@@ -171,10 +171,10 @@ def _marks(axes: Axes, one: Valley, where: Columns, placed: Labels) -> None:
     """Mark start, best and end on the loss curve and name them there."""
     walked = one.walked()
     step, loss, places = walked.step, walked.loss, where.at(walked.travelled)
-    marks = dict(reversed(walked.landmarks().items()))
-    homes = {mark: (float(places[row]), float(loss[row])) for mark, row in marks.items()}
-    for mark, home in homes.items():
-        look = theme.mark(mark)
+    marks = walked.landmarks()
+    # The last of several at one step is drawn, as on planes: the end rather than the best.
+    for row, mark in {row: mark for mark, row in marks.items()}.items():
+        look, home = theme.mark(mark), (float(places[row]), float(loss[row]))
         axes.plot(
             *home,
             look.marker,
@@ -186,8 +186,8 @@ def _marks(axes: Axes, one: Valley, where: Columns, placed: Labels) -> None:
             clip_on=False,
         )
         placed.keep_clear(np.array([home]), 0.045)
-    for row in dict.fromkeys(marks.values()):
-        named = " and ".join(mark for mark, its in reversed(marks.items()) if its == row)
+    for row in dict.fromkeys(reversed(marks.values())):
+        named = " and ".join(mark for mark, its in marks.items() if its == row)
         text = f"{named} {number(float(loss[row]))}"
         when = f"step {step[row]:,}"
         texts = (f"{text}, {when}", f"{text}\n{when}") if step[row] else (text,)
@@ -235,6 +235,8 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
         places = whole.position(ticks) * page.extent(bar)[1]
         if (np.diff(places) > APART).all():
             break
+    if colours.high < 10 * colours.low:  # few of them would be round
+        ticks = _thinned(colours.ticks(6), whole, page.extent(bar)[1])
     bar.yaxis.set_major_locator(FixedLocator(list(ticks)))
     bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     bar.yaxis.set_minor_locator(NullLocator())
@@ -243,6 +245,16 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
     page.name_y(bar, LEFT - BAR - 0.01)
     for spine in bar.spines.values():
         spine.set_visible(False)
+
+
+def _thinned(ticks: Floats, axis: Scale, tall: float) -> Floats:
+    """Return those of the ticks, from above, whose numbers leave each other room."""
+    kept: list[float] = []
+    for tick in ticks[::-1]:
+        ends = axis.position(np.array([tick, *kept[-1:]])) * tall
+        if len(ends) < 2 or ends[1] - ends[0] > APART:
+            kept.append(float(tick))
+    return np.array(kept[::-1])
 
 
 def _slices(

@@ -54,7 +54,6 @@ def look() -> dict[str, Any]:
         "marks": {name: theme.mark(name).colour for name in theme.MARKS},
         "other": theme.OTHER.colour,
         "episodes": theme.EPISODES,
-        "faded": theme.FADED,
         "nan": theme.NOT_A_NUMBER,
         "ignoring": sentences.IGNORING,
         "looks": {

@@ -214,7 +214,7 @@ def track(path: Path, relief: Relief, frame: Frame, steps: Normalize | None) -> 
     finite = np.isfinite(path.xy).all(axis=1)
     share = np.column_stack([frame.window.share(path.xy[finite]), np.full(finite.sum(), 0.5)])
     step = path.step[finite].astype(np.float64)
-    pale = paths.faded(path)[finite]
+    pale = paths.between(paths.faded(path)[finite])
     kinds = np.append(episodes.along(path.step[finite], path.events), episodes.NONE)
     found = []
     for part in inside(np.column_stack([share, step])):

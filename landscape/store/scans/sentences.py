@@ -207,8 +207,11 @@ def caption(scan: Scan) -> str:
     return f"{ready(scan)}\n\n{details(scan)}"
 
 
-def ready(scan: Scan) -> str:
-    """What a paper says beneath the figure: what is drawn, and how far to trust the path."""
+def ready(scan: Scan, mistrust: str = "") -> str:
+    """What a paper says beneath the figure: what is drawn, and how far to trust the path.
+
+    ``mistrust`` says how a figure shows where not to.
+    """
     shape = "line" if scan.is_line else "plane"
     found = [f"Training loss on {_placed(scan)}."]
     moving = [path for path in scan.paths if np.isfinite(path.share_in_plane)]
@@ -216,30 +219,36 @@ def ready(scan: Scan) -> str:
         held, chance = percent(moving[0].share_in_plane), percent(moving[0].chance)
         found.append(
             f"Marks are weights of the training, projected: the line holds {held} of its path's "
-            f"variance (a random one would hold {chance})."
+            f"variance (a random one would hold {chance}){_behind(mistrust)}."
         )
     elif moving and scan.path_is_a_dot:
         held = " and ".join(percent(path.share_in_plane) for path in moving)
         found.append(
             f"On it the training's path is a dot or little more: the plane holds {held} of its "
             f"variance (a random one would hold {percent(moving[0].chance)}) and shows what lies "
-            "around these weights."
+            f"around these weights{_behind(mistrust)}."
         )
     elif len(moving) == 1:
         held = f"{percent(moving[0].share_in_plane)} of its variance"
         found.append(
             f"The training's path is projected: the plane holds {held} (a random one would hold "
-            f"{percent(moving[0].chance)})."
+            f"{percent(moving[0].chance)}){_behind(mistrust)}."
         )
     elif moving:
         shares = [percent(path.share_in_plane) for path in moving]
         found.append(
             f"The paths of {', '.join(path.name for path in moving)} are projected: the {shape} "
-            f"holds {', '.join(shares)} of their variance."
+            f"holds {', '.join(shares)} of their variance{_behind(mistrust)}."
         )
+    elif mistrust:
+        found.append(f"{mistrust[0].upper()}{mistrust[1:]}.")
     if (lowest := scan.below_the_run()) is not None:
         found.append(below_the_run(lowest[0], f"on the {shape}"))
-    return " ".join(found)
+    return " ".join([*found, *overflowed(event for path in scan.paths for event in path.events)])
+
+
+def _behind(mistrust: str) -> str:
+    return f"; {mistrust}" if mistrust else ""
 
 
 def below_the_run(loss: float, where: str) -> str:
@@ -247,7 +256,7 @@ def below_the_run(loss: float, where: str) -> str:
     return f"The lowest loss measured {where}, {number(loss)}, is below all of the run's own."
 
 
-def ready_together(scans: Sequence[Scan]) -> str:
+def ready_together(scans: Sequence[Scan], mistrust: str = "") -> str:
     """What a paper says beneath several planes side by side, as `ready` does of one."""
     found = [f"Training losses on one scale, on {'; on '.join(map(_placed, scans))}."]
     shares = [path.share_in_plane for scan in scans for path in scan.paths]
@@ -255,7 +264,8 @@ def ready_together(scans: Sequence[Scan]) -> str:
     if shares:
         held = " to ".join(dict.fromkeys((percent(min(shares)), percent(max(shares)))))
         found.append(
-            f"The trainings' paths are projected: the planes hold {held} of their variance."
+            f"The trainings' paths are projected: the planes hold {held} of their variance"
+            f"{_behind(mistrust)}."
         )
     return " ".join(found)
 
@@ -411,7 +421,7 @@ def skew(plane: Plane) -> str:
     if not abs(plane.cosine) >= SQUARE:
         return ""
     degrees = np.degrees(np.arccos(np.clip(plane.cosine, -1, 1)))
-    return f"directions at {number(float(degrees))}°, drawn at right angles"
+    return f"axes drawn at right angles, their directions at {number(float(degrees))}°"
 
 
 def doubtful(scan: Scan) -> str:
@@ -471,10 +481,22 @@ def made_by(provenance: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
+def overflowed(events: Iterable[Event]) -> list[str]:
+    """A sentence on a training whose numbers overflowed; none where all stayed finite."""
+    first = min((one.first for one in events if one.name == "non-finite"), default=None)
+    if first is None:
+        return []
+    return [
+        f"At step {first:,} the training's numbers were no longer finite: the losses and distances "
+        "of its last weights are out of all proportion."
+    ]
+
+
 def event_names(events: Iterable[Event]) -> list[str]:
     """The names that occur, in the order in which they first happened."""
     known = [event for event in events if event.name in EVENTS]
-    known.sort(key=lambda event: (event.first, EVENTS.index(event.name)))
+    # What a recovery follows began before it, at the latest at the same step.
+    known.sort(key=lambda one: (one.first, one.name == "recovery", EVENTS.index(one.name)))
     return list(dict.fromkeys(event.name for event in known))
 
 
@@ -482,14 +504,15 @@ def episodes(name: str, events: Iterable[Event], *, most: int = MOST) -> str:
     """When events of that name happened: ``plateau: steps 0–45, steps 743–1,800``.
 
     Over ``most`` of them aren't listed one by one. What of one belongs to another as well, and is
-    drawn as that, is said: ``escape: steps 361–1,800 (of which 743–1,800 plateau)``.
+    drawn as that, is said: ``escape: steps 361–1,800 (of which 743–1,800 plateau)``, ``escape: step
+    236, straight to a plateau``.
     """
     known = tuple(events)
     mine = sorted((event for event in known if event.name == name), key=lambda e: e.first)
     counted = f"{len(mine)} × {name}" if len(mine) > MOST else name
     if len(mine) > most:
         return f"{counted}: steps {mine[0].first:,} to {mine[-1].last:,}"
-    return f"{counted}: " + ", ".join(f"{_steps(one)}{_of_which(one, known)}" for one in mine)
+    return f"{counted}: " + ", ".join(_one(event, known) for event in mine)
 
 
 def all_episodes(events: Iterable[Event], *, most: int = MOST) -> list[str]:
@@ -532,6 +555,13 @@ def is_covered(event: Event, events: Iterable[Event]) -> bool:
         if first <= reached:
             reached = max(reached, last)
     return event.first < event.last <= reached
+
+
+def _one(event: Event, events: Iterable[Event]) -> str:
+    """When an event happened, and what of it figures draw as others."""
+    if is_covered(event, events) and {name for _, _, name in covered(event, events)} == {"plateau"}:
+        return f"step {event.first:,}, straight to a plateau"
+    return f"{_steps(event)}{_of_which(event, events)}"
 
 
 def _of_which(event: Event, events: Iterable[Event]) -> str:
@@ -775,7 +805,7 @@ def _width(found: Width) -> str:
         distance = number(found.median_distance)
         text += f"; the median is a distance of {distance} in weight space"
     if found.planes == 1:
-        text += "; a single one is an anecdote"
+        text += "; other directions may give another width, --planes 10 tells"
     return f"{text}."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.quantities import counted, number, percent
 from landscape.store.scans import sentences
@@ -19,9 +20,9 @@ FURTHER = {
     "sharpness": "the Hessian's largest eigenvalue",
     "convexity": "|smallest / largest eigenvalue|, 0 where the loss is convex",
 }
-"""What may have been measured along the slices beside losses and accuracies."""
+"""What may have been measured along the columns beside losses and accuracies."""
 LISTED = 12
-"""So many rows are listed."""
+"""So many columns are listed."""
 SPACED = {
     "movement": "equal ways gone in weight space",
     "steps": "equal numbers of steps",
@@ -48,9 +49,9 @@ def describe(valley: Valley) -> list[str]:
     run = f" of run {valley.run_name}" if valley.run_name else ""
     first, last = int(there.step[0]), int(there.step[-1])
     return [
-        f"A valley: slices across the path{run}, at {len(there.step)} of its recorded weights from "
-        f"step {first:,} to {last:,}.",
-        f"Rows: at {SPACED[valley.settings.get('spacing', 'movement')]}; {_gone(valley)}.",
+        f"A valley: the loss across the path{run} in {len(there.step)} columns, each through "
+        f"recorded weights, from step {first:,} to {last:,}.",
+        f"Columns: at {SPACED[valley.settings.get('spacing', 'movement')]}; {_gone(valley)}.",
         f"Across: {_direction(valley)}, {len(valley.y)} points from "
         f"{sentences.extent(valley.y)} {valley.unit}.",
         *remarks(valley),
@@ -63,7 +64,7 @@ def remarks(valley: Valley) -> list[str]:
     """What must be said beside the figure, a sentence each."""
     found, done = [], valley.finished_rows
     if done < len(valley.slices.step):
-        found.append(f"Unfinished: {done} of {len(valley.slices.step)} rows are measured.")
+        found.append(f"Unfinished: {done} of {len(valley.slices.step)} columns are measured.")
     if reason := valley.settings.get("extent_reason"):
         found.append(f"It reaches {reason}.")
     if missing := valley.settings.get("from_snapshots"):
@@ -86,15 +87,15 @@ def remarks(valley: Valley) -> list[str]:
             "BatchNorm statistics: estimated anew at every point, so that y = 0 isn't the recorded "
             "loss."
             if valley.batchnorm == "recompute"
-            else "BatchNorm statistics: each row's own, as recorded; at a high learning rate they "
-            "lag behind what SGD saw."
+            else "BatchNorm statistics: each column's own, as recorded; at a high learning rate "
+            "they lag behind what SGD saw."
         )
     if _known(valley):
         found.append(_width(valley))
     if back := int((valley.slices.returned >= 0).sum()):
         found.append(
-            f"At {'one row' if back == 1 else f'{back} rows'} it is back near earlier weights: "
-            f"at most {percent(NEAR)} as far from an earlier row as it was in between."
+            f"At {'one column' if back == 1 else f'{back} columns'} it is back near earlier "
+            f"weights: at most {percent(NEAR)} as far from an earlier column's as in between."
         )
     return found
 
@@ -103,7 +104,7 @@ def brief(valley: Valley) -> list[str]:
     """What is said as soon as a valley is done; `describe` says the rest."""
     done, found = valley.finished_rows, list[str]()
     if done < len(valley.slices.step):
-        found.append(f"Unfinished: {done} of {len(valley.slices.step)} rows are measured.")
+        found.append(f"Unfinished: {done} of {len(valley.slices.step)} columns are measured.")
     if valley.certificate is not None:
         share = float(valley.measured.mean())
         found += sentences.interpolated_briefly(share, valley.certificate)
@@ -125,12 +126,11 @@ def ready(valley: Valley) -> str:
     spaced = SPACED[valley.settings.get("spacing", "movement")]
     lowest, below = valley.below_the_run(), ""
     if lowest is not None:
-        below = f" {sentences.below_the_run(lowest[0], 'on a slice')}"
+        below = f" {sentences.below_the_run(lowest[0], 'in a column')}"
     return (
-        f"Training loss across the path of {run}: each of the {len(valley.slices.step)} columns is "
-        f"a line through the recorded weights of one step along {_direction(valley)}, y = 0 the "
-        f"run itself at its own loss. Columns stand at {spaced}, and nothing was measured between "
-        f"two of them.{below}"
+        f"Training loss across the path of {run}: each of the {len(valley.slices.step)} columns "
+        f"goes through recorded weights along {_direction(valley)}, y = 0 the run itself at its "
+        f"own loss. Columns stand at {spaced}, and nothing was measured between two of them.{below}"
     )
 
 
@@ -144,6 +144,7 @@ def details(valley: Valley) -> str:
         *remarks(valley),
         sentences.constant_output(valley.constant_loss),
         sentences.happened(valley.events),
+        *sentences.overflowed(valley.events),
         "Widths in this unit aren't invariant: of different networks they compare only with care.",
         SOURCES,
         *sentences.made_by(valley.provenance),
@@ -153,9 +154,9 @@ def details(valley: Valley) -> str:
 
 def _direction(valley: Valley) -> str:
     if valley.across == "sharpest":
-        return "the sharpest direction, tracked from row to row"
+        return "the sharpest direction, tracked from column to column"
     how = valley.normalization
-    scaled = "not normalized" if how == "none" else f"{how}-normalized at each row"
+    scaled = "not normalized" if how == "none" else f"{how}-normalized in each column"
     return f"one Gaussian direction (seed {valley.seed}), {scaled}"
 
 
@@ -169,7 +170,7 @@ def _measured(valley: Valley) -> str:
     shown = [text for name, text in FURTHER.items() if name in valley.measures]
     if not shown:
         return ""
-    return f"The same slices of {', '.join(shown)} (of the mean training loss) lie beneath them."
+    return f"Columns of {', '.join(shown)} (of the mean training loss) lie beneath them."
 
 
 def _breaks(valley: Valley) -> Iterator[str]:
@@ -183,8 +184,8 @@ def _breaks(valley: Valley) -> Iterator[str]:
         )
     if (lost := int(there.lost.sum())) > 0:
         yield (
-            f"At {counted(lost, 'row')} (triangles) no sharp direction goes on as the one before: "
-            f"the largest |cosine| is below {TRACKED:g}."
+            f"At {counted(lost, 'column')} (triangles) no sharp direction goes on as the one before"
+            f": the largest |cosine| is below {TRACKED:g}."
         )
 
 
@@ -214,7 +215,7 @@ def _width(valley: Valley) -> str:
     wide, narrow = int(middle[done].argmax()), valley.narrowest
     assert narrow is not None, "asked for where no width is known"
     return (
-        f"Width r₀.₁ (loss {RISE:g} above the row's own, to "
+        f"Width r₀.₁ (loss {RISE:g} above the run's, to "
         f"{percent(valley.precision)}, median over "
         f"{2 * valley.walls.shape[1]} rays): narrowest {_radius(valley, middle[narrow])} at "
         f"step {valley.slices.step[narrow]:,}, widest {_radius(valley, middle[done][wide])} at "
@@ -229,16 +230,17 @@ def _radius(valley: Valley, radius: float) -> str:
 
 
 def _table(valley: Valley) -> list[str]:
-    """A dozen rows: step, loss, quartiles of the width, critical sharpness."""
+    """A dozen columns: step, loss, quartiles of the width, critical sharpness."""
     if not _known(valley):
         return []
-    rows = np.flatnonzero(~np.isnan(valley.width(0.5)))
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, LISTED).round().astype(int))]
+    rows = _listed(valley)
+    some = len(rows) < len(valley.slices.step)
+    which = f", {len(rows)} of {len(valley.slices.step)} columns" if some else ""
     low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
     head = f"  {'step':>8} {'loss':>10} {'r₀.₁':>10} {'quartiles':>23} {'critical sharpness':>20}"
     lines = [
-        "Width of the valley and critical sharpness along the run (as a Hessian's eigenvalue: 2 "
-        "over the smallest step along −∇L that raises the loss):",
+        f"Width of the valley and critical sharpness along the run{which} (as a Hessian's "
+        "eigenvalue: 2 over the smallest step along −∇L that raises the loss):",
         head,
     ]
     for k in rows.tolist():
@@ -248,6 +250,18 @@ def _table(valley: Valley) -> list[str]:
             f"{both:>23} {_short(valley.critical_sharpness[k]):>20}"
         )
     return lines
+
+
+def _listed(valley: Valley) -> NDArray[np.intp]:
+    """Which columns are listed: the narrowest, that of the lowest loss, others evenly between."""
+    known = np.flatnonzero(~np.isnan(valley.width(0.5)))
+    losses = np.where(np.isfinite(valley.loss[known]), valley.loss[known], np.inf)
+    told = {int(known[losses.argmin()]), *([] if valley.narrowest is None else [valley.narrowest])}
+    for count in range(LISTED, 0, -1):
+        even = known[np.linspace(0, len(known) - 1, count).round().astype(int)]
+        if len(found := {*even.tolist(), *told}) <= LISTED:
+            break
+    return np.array(sorted(found))
 
 
 def _narrow(radius: float) -> str:

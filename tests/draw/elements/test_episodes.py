@@ -112,7 +112,7 @@ def test_an_escape_straight_to_a_plateau_is_drawn_and_named_too():
     episodes.shade(axes, events, 5.0, named=True)
     assert sorted(text.get_text() for text in axes.texts) == ["escape", "plateau"]
     assert sentences.happened(events) == (
-        "Events: escape: steps 150–1,800 (all of it plateau); plateau: steps 150–1,800."
+        "Events: escape: step 150, straight to a plateau; plateau: steps 150–1,800."
     )
 
 

@@ -241,7 +241,7 @@ def test_of_a_path_that_is_a_dot_only_the_origin_is_marked(planted):
     [panel] = panels(figure)
     assert len([text for text in labels(panel) if ", step" in text]) == 1
     said = [text.get_text() for text in figure.texts]
-    assert said == ["path: tiny here, 0.004 % of its variance"]
+    assert said == ["a dot here: 0.004 % of the path's variance"]
 
 
 def test_validation_stands_beside_training_only_where_it_looks_different(planted):

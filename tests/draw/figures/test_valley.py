@@ -68,7 +68,7 @@ def test_the_lowest_point_of_a_slice_is_marked_where_it_is_below_all_of_the_run_
     height = one.y[3] * (one.slices.length[5] if unit == "distance" else 1)
     np.testing.assert_allclose(crosses, [(5.5, height)])
     assert said.endswith(
-        f"The lowest loss measured on a slice, {loss:.3g}, is below all of the run's own."
+        f"The lowest loss measured in a column, {loss:.3g}, is below all of the run's own."
     )
 
 
@@ -204,7 +204,7 @@ def test_an_unfinished_one_has_gaps(planted):
         distance=False,
     )
     assert (image[:, 5 * column.PIXELS :, 3] == 0).all()
-    assert "Unfinished: 4 of 24 rows are measured." in valley_sentences.remarks(part)
+    assert "Unfinished: 4 of 24 columns are measured." in valley_sentences.remarks(part)
     nothing = replace(part, measured=np.zeros_like(measured), walls=np.full_like(walls, np.nan))
     nothing = replace(nothing, measures={"train_loss": np.full_like(losses, np.nan)})
     with pytest.raises(LandscapeError) as caught:
@@ -245,7 +245,7 @@ def test_curvature_along_the_slices_has_a_scale_of_its_own(planted, width):
     ]
     caption = valley_sentences.caption(replace(one, measures=more))
     assert (
-        "The same slices of the gradient's norm, the Hessian's largest eigenvalue (of the mean "
+        "Columns of the gradient's norm, the Hessian's largest eigenvalue (of the mean "
         "training loss) lie beneath them." in caption
     )
 

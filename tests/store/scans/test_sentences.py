@@ -70,7 +70,7 @@ def test_a_crooked_plane_is_said(planted):
     directions = plane.directions.copy()
     directions[1, 0] = directions[1, 1]
     crooked = replace(plane, directions=directions)
-    assert sentences.skew(crooked) == "directions at 45°, drawn at right angles"
+    assert sentences.skew(crooked) == "axes drawn at right angles, their directions at 45°"
     assert sentences.skew(plane) == ""
 
 

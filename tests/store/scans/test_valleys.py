@@ -91,9 +91,27 @@ def test_critical_sharpness_has_its_name_in_the_table_too(planted):
     said = valley_sentences.describe(one)
     [head] = [k for k, line in enumerate(said) if line.lstrip().startswith("step ")]
     assert said[head].endswith("  critical sharpness")
-    assert said[head - 1].startswith("Width of the valley and critical sharpness along the run (as")
+    assert said[head - 1].startswith(
+        "Width of the valley and critical sharpness along the run, 12 of 24 columns (as"
+    )
     row = said[head + 1]
     assert len(row) == len(said[head])
     step = int(row.split()[0].replace(",", ""))
     [k] = np.flatnonzero(one.slices.step == step)
     assert row.split()[-1] == number(one.critical_sharpness[k])
+
+
+def test_the_table_has_the_narrowest_column_and_that_of_the_lowest_loss(planted):
+    one = replace(planted.valley(51), strategy={})
+    walls = one.walls.copy()
+    walls[17] /= 10
+    middle = len(one.y) // 2
+    losses = one.measures["train_loss"].copy()
+    losses[29, middle] = losses.min() / 2
+    one = replace(one, walls=walls, measures={**one.measures, "train_loss": losses})
+    said = valley_sentences.describe(one)
+    [head] = [k for k, line in enumerate(said) if line.lstrip().startswith("step ")]
+    steps = [int(line.split()[0].replace(",", "")) for line in said[head + 1 :]]
+    assert steps == sorted(set(steps))
+    assert {int(one.slices.step[k]) for k in (0, 17, 29, len(one.slices.step) - 1)} <= set(steps)
+    assert f"along the run, {len(steps)} of 51 columns (as" in said[head - 1]

@@ -19,7 +19,8 @@ function curveTraces() {
     const now = rows.filter((k) => k <= row(path));
     traces.push({ type: "scatter", mode: "markers", name: "path", hoverinfo: "none",
       meta: { path, rows: now }, x: now.map((k) => path.x[k]), y: now.map((k) => path.true[k]),
-      marker: { size: 7, color: now.map((k) => colourAt(path, k)), line: { color: "#333", width: 0.6 } } });
+      marker: { size: 7, color: now.map((k) => colourAt(path, k)),
+        symbol: now.map((k) => (path.faded[k] ? "circle-open" : "circle")), line: { color: "#333", width: 0.6 } } });
     const k = now.at(-1);
     if (k !== undefined) traces.push({ type: "scatter", mode: "markers", name: "now",
       hoverinfo: "none", meta: { path, rows: [k] }, x: [path.x[k]], y: [path.true[k]],

@@ -44,6 +44,7 @@ function unpacked(one) {
   } else {
     const steps = new Set(one.paths.flatMap((path) => path.step));
     one.steps = [...steps].sort((a, b) => a - b);
+    one.number = new Map(one.steps.map((at, k) => [at, k]));
   }
   one.unpacked = true;
   return one;
@@ -78,6 +79,9 @@ function when(at) {
   const steps = scan().steps, last = steps[steps.length - 1];
   return last > steps[0] ? (at - steps[0]) / (last - steps[0]) : 0;
 }
+
+// The same by recorded row: where much is recorded much happened, and has more colours.
+const paced = (at) => scan().number.get(at) / Math.max(1, scan().steps.length - 1);
 
 const happening = (path, at) => [...new Set(path.events
   .filter((event) => event.first <= at && at <= event.last).map((event) => event.name))];

@@ -36,7 +36,7 @@ const letters = (x, y, text, more = "") =>
 // them and stay within the box; one that fits nowhere is left off, its mark has a title.
 function placed(labels, clear, box, size = 12) {
   const taken = [], found = [];
-  for (const { x, y, text } of labels) {
+  for (const { x, y, text, of } of labels) {
     const wide = textWidth(text, size), tall = size + 2;
     const ways = [];
     for (const far of [9, 16, 26, 40]) for (const [right, up] of [[1, 0], [1, -1], [1, 1], [-1, 0], [-1, -1], [-1, 1], [0, -1], [0, 1]])
@@ -51,7 +51,7 @@ function placed(labels, clear, box, size = 12) {
     });
     if (!place) continue;
     taken.push([place[0] - 2, place[1] - 1, place[0] + wide + 2, place[1] + tall + 1]);
-    found.push({ left: place[0], base: place[1] + size, text });
+    found.push({ left: place[0], base: place[1] + size, text, of });
   }
   return found;
 }

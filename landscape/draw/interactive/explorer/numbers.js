@@ -43,6 +43,7 @@ function paled(colour, kept, to = [255, 255, 255]) {
 }
 
 const scale3d = (ramp) => ramp.map((colour, k) => [k / (ramp.length - 1), colour]);
+const dashed = (colour) => `repeating-linear-gradient(to right, ${colour} 0 5px, transparent 5px 8px)`;
 const gradient = (ramp) => `linear-gradient(to right, ${ramp.join(",")})`;
 
 function element(tag, attributes = {}, ...inside) {

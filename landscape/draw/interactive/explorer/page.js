@@ -171,8 +171,10 @@ function legend() {
     swatch.style.background = colour;
     parts.push(element("div", { className: "entry" }, swatch, text));
   };
+  // By row, so that ticks aren't at equal numbers of steps.
   if (path && one.steps.length > 1) parts.push(bar("training step", THEME.step,
-    [[0, whole(one.steps[0])], [1, whole(one.steps.at(-1))]]));
+    [...new Set([0, 1, 2, 3].map((k) => Math.round(k / 3 * (one.steps.length - 1))))]
+      .map((k) => [k / (one.steps.length - 1), whole(one.steps[k])])));
   if (path && kind() === "plane") {
     if (of.name === "train_loss") entry("path at its true loss, with drops to the plane's", gradient(THEME.step), "flat thick");
     entry("its projection onto the surface", gradient(THEME.step), "flat");
@@ -187,9 +189,11 @@ function legend() {
     box.append(point.text);
     parts.push(box);
   }
-  if (one.points.some((point) => point.hollow)) entry("hollow: over 10 % off the plane's loss", "#fff");
-  if (one.paths.some((part) => part.faded.some(Boolean)))
-    entry("pale: over 10 % off the plane's loss", paled(shade(THEME.step, 0.6), THEME.faded), "flat");
+  const off = one.paths.some((part) => part.faded.some(Boolean)), flat = kind() === "plane";
+  if (one.points.some((point) => point.hollow) || (off && !flat))
+    entry(`hollow: over 10 % off the ${flat ? "plane" : "line"}'s loss`, "#fff");
+  if (off && flat)
+    entry("thin and dashed: over 10 % off the plane's loss", dashed(shade(THEME.step, 0.8)), "flat");
   for (const name of new Set([one, ...one.paths].flatMap((part) => (part.events ?? []).map((event) => event.name))))
     if (name in THEME.episodes) entry(name, THEME.episodes[name], "flat");
   if (lossKind() && one.constant !== null)

@@ -53,22 +53,38 @@ function laid(path) {
 
 // Every row's place on the surface, with points between them so that it follows the relief.
 function track(path, last = path.step.length - 1) {
-  const line = { x: [], y: [], z: [], colour: [] };
+  const line = { x: [], y: [], z: [], colour: [], row: [] };
   for (let k = 0; k <= last; k++) for (let part = 0; part < (k < last ? BETWEEN : 1); part++) {
     const on = part / BETWEEN, then = Math.min(k + 1, last);
     const x = path.x[k] + on * (path.x[then] - path.x[k]);
     const y = path.y[k] + on * (path.y[then] - path.y[k]);
     const z = standing(x, y);
-    line.x.push(x); line.y.push(y); line.colour.push(colourAt(path, k));
+    line.x.push(x); line.y.push(y); line.colour.push(colourAt(path, k)); line.row.push(k);
     line.z.push(Number.isFinite(z) ? z + RAISED : null);
   }
   return line;
 }
 
-const colourAt = (path, k) => {
-  const colour = shade(THEME.step, when(path.step[k]));
-  return path.faded[k] ? paled(colour, THEME.faded) : colour;
-};
+const colourAt = (path, k) => shade(THEME.step, paced(path.step[k]));
+
+// A path's line ({x, y, z, colour, row}) in two, the second having all pieces of which either end is
+// over 10 % off the plane's loss. Nulls part pieces, and stand for none: plotly drops empty lines.
+function parted(path, line) {
+  const parts = [false, true].map(() => ({ x: [], y: [], z: [], colour: [], row: [] }));
+  const put = (part, n, gap) => {
+    for (const name of ["x", "y", "z"]) part[name].push(gap ? null : line[name][n]);
+    for (const name of ["colour", "row"]) part[name].push(line[name][n]);
+  };
+  let before = null;
+  for (let n = 0; n + 1 < line.row.length; n++) {
+    const part = parts[path.faded[line.row[n]] || path.faded[line.row[n + 1]] ? 1 : 0];
+    if (part !== before) { put(part, n, true); put(part, n); }
+    put(part, n + 1);
+    before = part;
+  }
+  for (const part of parts) if (!part.row.length) for (const name in part) part[name].push(name === "colour" ? "#000" : null);
+  return parts;
+}
 
 function ground() {
   const one = scan(), { mesh, lines, edge } = surfaceMesh();
@@ -114,17 +130,20 @@ function walked() {
     const { rows, x, y, z } = laid(path), last = row(path);
     const past = rows.filter((k) => k <= last).length, k = rows[past - 1];
     const colours = rows.map((at) => colourAt(path, at));
-    const whole_ = track(path), gone = track(path, last), { colour, ...line } = gone;
+    const whole_ = track(path), upTo = (values) => values.slice(0, past);
+    const own = { x: upTo(x), y: upTo(y), z: upTo(z), colour: upTo(colours), row: upTo(rows) };
     parts.push({ ...LINE, x: path.x, y: path.y, z: path.x.map(() => FLOOR + 0.014),
       line: { color: css("note"), width: 2.5 }, visible: state.floor });
     parts.push({ ...LINE, x: whole_.x, y: whole_.y, z: whole_.z,
       line: { color: "rgba(60,60,60,0.4)", width: 1.5 } });
-    parts.push({ ...LINE, ...line, line: { color: "#1a1a1a", width: 4.5 } });
-    parts.push({ ...LINE, ...line, z: line.z.map((at) => (at === null ? null : at + 0.003)),
-      line: { color: colour, width: 2.5 } });
-    parts.push({ ...LINE, x: x.slice(0, past), y: y.slice(0, past), z: z.slice(0, past),
-      line: { color: colours.slice(0, past), width: 6 }, hoverinfo: "none",
-      visible: measure().name === "train_loss", meta: { path, rows }, name: "path" });
+    parted(path, track(path, last)).forEach(({ x: tx, y: ty, z: tz, colour }, off) => {
+      if (!off) parts.push({ ...LINE, x: tx, y: ty, z: tz, line: { color: "#1a1a1a", width: 4.5 } });
+      parts.push({ ...LINE, x: tx, y: ty, z: tz.map((at) => (at === null ? null : at + 0.003)),
+        line: { color: colour, width: 2.5, dash: off ? "dash" : "solid" } });
+    });
+    parted(path, own).forEach((part, off) => parts.push({ ...LINE, x: part.x, y: part.y, z: part.z,
+      line: { color: part.colour, width: off ? 3 : 6, dash: off ? "dash" : "solid" }, hoverinfo: "none",
+      visible: measure().name === "train_loss", meta: { path, rows: part.row }, name: "path" }));
     parts.push(drops(path, rows.slice(0, past)));
     parts.push({ type: "scatter3d", mode: "markers", showlegend: false, name: "now",
       hoverinfo: "none", meta: { path, rows: [k] }, x: past ? [path.x[k]] : [null],
@@ -173,7 +192,37 @@ function marked() {
     group.signs.push(sign);
     found.set(point.step, group);
   }
-  return [...found.values()].flatMap(({ names, signs, home, loss }) => [...signs, labelled(names, home, loss)]);
+  const groups = [...found.values()], free = apart(groups);
+  return groups.flatMap(({ names, signs, home, loss }, k) => [...signs, { ...labelled(names, home, loss), ...free[k] }]);
+}
+
+const called = (names, loss) => names.join(" and ") + (Number.isFinite(loss) ? ` ${written(loss)}` : "");
+
+// Where labels stand in the first view so that none covers another or a mark; nothing of one
+// that has no such place.
+function apart(groups) {
+  const wide = picture.clientWidth, high = picture.clientHeight;
+  const at = groups.map(({ home }) => projected(home));
+  const labels = groups.map(({ names, loss }, k) => ({ x: at[k][0], y: at[k][1], text: called(names, loss), of: k }));
+  const marks = at.flatMap(([x, y]) => [-7, 0, 7].flatMap((a) => [-7, 0, 7].map((b) => [x + a, y + b])));
+  const found = groups.map(() => ({}));
+  for (const { left, base, of } of placed(labels, marks, [0, 0, wide, high]))
+    found[of] = { xanchor: "left", yanchor: "bottom", xshift: left - at[of][0], yshift: at[of][1] - base - 4 };
+  return found;
+}
+
+// A place in pixels of the first view.
+function projected({ x, y, z }) {
+  const one = scan(), size = sceneAspect(), floor = state.floor ? FLOOR - 0.02 : -0.02;
+  const share = (low, high, value) => (value - low) / (high - low) - 0.5;
+  const from = eye(), away = [from.x - CENTRE.x, from.y - CENTRE.y, from.z - CENTRE.z], far = Math.hypot(...away);
+  const [a, b, c] = away.map((part) => part / far), flat = Math.hypot(a, b);
+  const point = [size.x * share(one.x[0], one.x.at(-1), x), size.y * share(one.y[0], one.y.at(-1), y),
+    size.z * share(floor, 1.04, z) - CENTRE.z];
+  const dot = (axis) => axis.reduce((sum, part, k) => sum + part * point[k], 0);
+  const deep = Math.tan(Math.PI / 8) * (far - dot([a, b, c])), half = picture.clientHeight / 2;
+  return [picture.clientWidth / 2 + half * dot([-b / flat, a / flat, 0]) / deep,
+    half - half * dot([-a * c / flat, -b * c / flat, flat]) / deep];
 }
 
 // One label for all names of a step, towards the middle of the first view.
@@ -183,7 +232,7 @@ function labelled(names, home, loss) {
   // Along the picture's width: the eye looks along (−ex, −ey).
   const rightwards = ex * inBox(one.y, home.y, y) - ey * inBox(one.x, home.x, x);
   const up = names.at(-1) !== "end", left = rightwards > 0;
-  return { ...home, text: names.join(" and ") + (Number.isFinite(loss) ? ` ${written(loss)}` : ""),
+  return { ...home, text: called(names, loss),
     xanchor: left ? "right" : "left", xshift: left ? -9 : 9, yanchor: up ? "bottom" : "top", yshift: up ? 4 : -4,
     bgcolor: dark() ? "rgba(20,22,26,0.7)" : "rgba(255,255,255,0.7)", borderpad: 1,
     font: { size: 12, color: css("ink") } };

@@ -320,7 +320,7 @@ function slice(k) {
     const [px, py] = at(one.y[state.probe[1]], position(of, of.values[k * ny + state.probe[1]]));
     out += `<circle class="probe" cx="${px}" cy="${py}" r="4.5"/>`;
   }
-  return out + box([x0, x1], [y0, y1]) + letters(x0, y0 - 7, `slice at step ${whole(step())}`, 'class="head"');
+  return out + box([x0, x1], [y0, y1]) + letters(x0, y0 - 7, `column at step ${whole(step())}`, 'class="head"');
 }
 
 // What is known of a column, as rows of what and how much.

@@ -1,0 +1,34 @@
+"""The gallery's page says what its pictures show: steps as their captions have them."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+from PIL import Image
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def gallery():
+    return import_module("make_gallery").GALLERY
+
+
+def test_every_step_that_is_told_is_in_a_caption():
+    told = 0
+    for entry in gallery():
+        captions = ""
+        for picture in entry.pictures:
+            with Image.open(DOCS / "pictures" / f"{picture.name}.png") as shown:
+                captions += shown.text["Description"]
+        for step in re.findall(r"step ([\d,]+\d)", entry.says):
+            told += 1
+            assert re.search(rf"\bsteps? (?:[\d,]+–)?{step}\b", captions), (entry.title, step)
+    assert told > 3
+
+
+def test_the_page_has_the_script_s_words():
+    page = (DOCS / "gallery.md").read_text()
+    for entry in gallery():
+        assert entry.says in page
