@@ -45,7 +45,8 @@ def test_a_diagnosed_run_is_drawn_with_its_diagnosis(landscape, diagnosed, tmp_p
     assert drawn == {"loss", *FIGURES}
     for name in FIGURES:
         caption = (tmp_path / f"{name}.caption.txt").read_text()
-        ready, details = caption.split("\n\n")
+        *parts, details = caption.split("\n\n")
+        ready = " ".join(parts)
         assert "run run (" in ready
         assert len(re.findall(r"[.] (?=[A-Z])", ready)) < 8
         assert not re.search(r"--[a-z]|landscape [a-z]", ready)

@@ -23,6 +23,8 @@ from landscape.store.scans.records import Floats, Point, Scan
 
 MARGIN = 0.08
 """How far from the edge an outside point's mark stands, as a share of the axes."""
+BEHIND = 0.4
+"""Opacity of a mark that something hides."""
 ARROW = 14.0
 """Length of the arrow towards an outside point, in points."""
 
@@ -95,9 +97,18 @@ def draw(
 
 
 def stamp(
-    axes: Axes, at: Floats, look: theme.Mark, *, scale: float = 1.0, ghost: bool = False
+    axes: Axes,
+    at: Floats,
+    look: theme.Mark,
+    *,
+    scale: float = 1.0,
+    ghost: bool = False,
+    behind: bool = False,
 ) -> None:
-    """Draw one mark, a ghost without the white rim that lifts the others off their ground."""
+    """Draw one mark, a ghost without the white rim that lifts the others off their ground.
+
+    Faintly where its place is ``behind`` what is seen there.
+    """
     rim = theme.INK if ghost or look is theme.LOWEST else "white"
     axes.plot(
         *at,
@@ -108,7 +119,7 @@ def stamp(
         mew=0.5 if ghost else 0.8,
         zorder=8,
         clip_on=False,
-        alpha=0.8 if ghost else 1.0,
+        alpha=BEHIND if behind else 0.8 if ghost else 1.0,
         path_effects=None if rim == theme.INK else theme.halo(2.6 * scale, theme.INK),
     )
 

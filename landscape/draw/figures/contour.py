@@ -332,8 +332,19 @@ def _enter(axes: Axes, scan: Scan, placed: Labels, *, named: bool) -> None:
             placed.near(place, f"first inside at step {step:,}")
 
 
-def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool, scale: float = MARK) -> None:
-    """Draw a mark on a white one that lifts it off its ground, in its rim alone if hollow."""
+def stamp(
+    axes: Axes,
+    at: Floats,
+    look: theme.Mark,
+    *,
+    hollow: bool,
+    scale: float = MARK,
+    behind: bool = False,
+) -> None:
+    """Draw a mark on a white one that lifts it off its ground, in its rim alone if hollow.
+
+    Faintly where its place is ``behind`` what is seen there.
+    """
     if hollow:
         page.drew(axes, "hollow")
     rims = (("none", "white", 2.2), ("none", look.colour, 1.2))
@@ -348,6 +359,7 @@ def stamp(axes: Axes, at: Floats, look: theme.Mark, *, hollow: bool, scale: floa
             mew=thick,
             zorder=8 + 0.1 * k,
             clip_on=False,
+            alpha=marks.BEHIND if behind else 1.0,
         )
 
 
@@ -389,9 +401,17 @@ def facts(scan: Scan, *, brief: bool = False) -> list[tuple[int, str]]:
     return found
 
 
-def mark_lowest(axes: Axes, placed: Labels, at: Floats, text: str, *, scale: float = MARK) -> None:
+def mark_lowest(
+    axes: Axes,
+    placed: Labels,
+    at: Floats,
+    text: str,
+    *,
+    scale: float = MARK,
+    behind: bool = False,
+) -> None:
     """Mark the best of all evaluated points where it is none of the run's, and say so beside it."""
-    marks.stamp(axes, at, theme.LOWEST, scale=scale)
+    marks.stamp(axes, at, theme.LOWEST, scale=scale, behind=behind)
     page.drew(axes, "lowest")
     placed.mark((float(at[0]), float(at[1])), scale * theme.LOWEST.size / 72 / 2)
     if text:

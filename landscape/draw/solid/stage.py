@@ -130,7 +130,7 @@ def _plane_ticks(box: Frame, axis: int, edge: Floats) -> list[Tick]:
     if axis == 0 and box.numbers:
         across = edge[1] - edge[0]
         return [Tick(edge[0] + across * (at - low) / (high - low), n) for at, n in box.numbers]
-    values = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+    values = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
     margin = 1e-9 * (high - low)
     return [
         Tick(edge[0] + (edge[1] - edge[0]) * (value - low) / (high - low), float(value))

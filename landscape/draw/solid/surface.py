@@ -38,6 +38,8 @@ SIDE = 0.03
 """Inches beside the picture."""
 MARK = 0.6
 """Size of marks, smaller than from above: they stand where the surface is lowest."""
+BEHIND, LIFTED = "\nbehind the surface", 0.012
+"""What is said of a mark that the surface hides, and how far off it a place is looked for."""
 
 
 @styled
@@ -158,21 +160,31 @@ def _mark(
         page.drew(axes, "path", *(("dashes",) if tube.pale.all() else ()))
     places = {point.step: place for point, place in laid.places}
     stands = {step: seen.project(place)[0] for step, place in places.items()}
+    behind = {step: _is_behind(place, laid, seen) for step, place in places.items()}
     marked = [point for point in contour.marked(scan) if point.step in stands]
     for point in {point.step: point for point in marked}.values():
         at, look = stands[point.step], theme.mark(point.name)
         hollow = contour.hollow(scan, point.step)
         if hollow:
             _plumb(axes, places[point.step], laid, seen)
-        contour.stamp(axes, at, look, hollow=hollow, scale=MARK)
+        hidden = behind[point.step]
+        contour.stamp(axes, at, look, hollow=hollow, scale=MARK, behind=hidden)
         page.drew(axes, "marks")
         placed.mark(tuple(at), MARK * look.size / 72 / 2)
     if lowest is not None:
-        at, text = seen.project(lowest[0])[0], "" if bare else lowest[1]
-        contour.mark_lowest(axes, placed, at, text, scale=MARK)
+        at, hidden = seen.project(lowest[0])[0], _is_behind(lowest[0][0], laid, seen)
+        text = "" if bare else lowest[1] + hidden * BEHIND
+        contour.mark_lowest(axes, placed, at, text, scale=MARK, behind=hidden)
     for step, text in contour.facts(scan) if not bare else ():
         if step in stands:
-            placed.near(tuple(stands[step]), text)
+            placed.near(tuple(stands[step]), text + behind[step] * BEHIND)
+
+
+def _is_behind(place: Floats, laid: Trail, seen: Camera) -> bool:
+    """Whether the surface hides a place, or the surface's point above one beneath it."""
+    on = place[None].copy()
+    on[:, 2] = np.fmax(on[:, 2], laid.relief.height(on)) + LIFTED
+    return not laid.relief.shows(seen, on)[0]
 
 
 def _plumb(axes: Axes, place: Floats, laid: Trail, seen: Camera) -> None:

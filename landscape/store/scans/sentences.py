@@ -675,7 +675,8 @@ def _path(scan: Scan, path: Path) -> list[str]:
         found.append(
             f"At {int(off.sum())} of {int(known.sum())} points with both, the loss on the {shape} "
             f"is over {percent(AGREES)} off the loss of the weights themselves (median difference "
-            f"{percent(float(np.median(np.abs(plane - true) / np.abs(true))))}): these are pale."
+            f"{percent(float(np.median(np.abs(plane - true) / np.abs(true))))}): the path is "
+            "dashed there."
         )
     if count := int(path.interpolated.sum()):
         found.append(

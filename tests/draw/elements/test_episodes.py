@@ -223,3 +223,23 @@ def test_on_a_dot_of_a_path_nothing_is_named(planted, no_gl):
     figure = draw.surface(scan, style=Style(explain=True))
     assert "plateau" not in {text.get_text() for text in figure.axes[0].findobj(Text)}
     assert not any("plateau" in text.get_text() for text in figure.legends[0].get_texts())
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+@pytest.mark.parametrize("tall", [1.0, 2.0])
+def test_names_stand_beneath_the_lowest_value(scale, tall):
+    events = (Event("spike", 40, 42, ""), Event("recovery", 40, 50, ""))
+    figure = Figure(figsize=(4, tall))
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.set_yscale(scale)
+    axes.set(xlim=(0, 400), ylim=(0.5, 8))
+    episodes.shade(axes, events, 2.0, named=True, lowest=0.6)
+    assert axes.get_ylim()[1] == 8
+    figure.canvas.draw()
+    top = max(text.get_bbox_patch().get_window_extent().y1 for text in axes.texts)
+    [[_, lowest]] = axes.transData.transform([[45.0, 0.6]])
+    assert len({text.get_position()[1] for text in axes.texts}) == 2
+    assert lowest >= top - 1 or tall == 1.0  # names take no more than MOST of the axis
+    low = axes.get_ylim()
+    episodes.shade(axes, events, 2.0, named=True, lowest=7.0)
+    assert axes.get_ylim() == low

@@ -149,3 +149,30 @@ def test_a_line_to_a_label_runs_through_no_other_mark_and_crosses_no_other_line(
             if abs(np.linalg.det(sides)) > 1e-9:  # else they run side by side
                 solved = np.linalg.solve(sides, other[0] - one[0])
                 assert not ((solved >= 0) & (solved <= 1)).all()
+
+
+def test_no_line_to_a_label_runs_through_a_small_mark_on_its_way(axes):
+    """The only calm and light ground lies behind the other mark."""
+    labels = Labels(axes, SIZE)
+    dark = np.zeros((100, 300, 4), np.uint8)
+    dark[:, 170:260] = 255
+    labels.on(dark)
+    labels.mark((10.0, 5.0), 0.05)
+    labels.mark((12.0, 5.0), 0.03)
+    labels.near((10.0, 5.0), "best")
+    home, end = labels.joined[0]
+    other = np.array(labels.home(12.0, 5.0))
+    line = home + np.linspace(0, 1, 200)[:, None] * (end - home)
+    assert np.abs(line - other).max(axis=1).min() > 0.03
+
+
+def test_two_texts_in_a_line_keep_apart(axes):
+    labels = Labels(axes, SIZE)
+    axes.text(15, 5, "2.30 ignoring the input", ha="center", va="center", size=7)
+    labels.written()
+    labels.along(np.array([[0.0, 4.0], [30.0, 4.0]]), "batches")
+    first, second = boxes(axes)
+    apart = max(first.x0 - second.x1, second.x0 - first.x1)
+    above = max(first.y0 - second.y1, second.y0 - first.y1)
+    assert apart >= 8  # pixels, of a hundred an inch
+    assert above < apart

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -153,3 +154,26 @@ def test_where_a_path_comes_in(planted, x, y, at, step):
     np.testing.assert_allclose(place, at, atol=1e-12)
     np.testing.assert_array_equal(towards, one.xy[step])
     assert when == one.step[step]
+
+
+@pytest.mark.parametrize(
+    ("xy", "crosses"),
+    [
+        ([(-3, 0), (3, 0), (3, 3), (0, 0)], True),
+        ([(-3, 3), (3, 3), (0, 0)], False),
+        ([(-3, 0), (0, 0), (3, 0), (-3, 0)], False),  # out again after it was inside
+        ([(-3, -2), (2, 3), (0, 0)], False),
+        ([(-3, -1.5), (2, 3), (0, 0)], True),  # over a corner
+    ],
+)
+def test_lines_between_places_outside_that_cross_a_window(planted, xy, crosses):
+    window = PlaneWindow(np.array([-1.0, -1.0]), np.array([1.0, 1.0]))
+    path = replace(planted.bowl(5, 5).paths[0], xy=np.array(xy, float), step=np.arange(len(xy)))
+    assert paths.passes(path, window) == crosses
+    fine = np.linspace(0, 1, 2001)[:, None]
+    first = next(k for k, place in enumerate(xy) if np.abs(place).max() <= 1)
+    by_hand = any(
+        (np.abs(np.array(a) + fine * (np.array(b) - a)).max(axis=1) < 1).any()
+        for a, b in pairwise(xy[:first])
+    )
+    assert by_hand == crosses

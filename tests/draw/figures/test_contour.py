@@ -324,3 +324,21 @@ def test_two_paths_that_are_alike_have_two_colours(planted):
     [path] = scan.paths
     both = replace(scan, paths=(path, replace(path)))
     assert [_colour(both, one) for one in both.paths] == list(theme.RUNS[:2])
+
+
+def test_a_piece_of_the_path_is_dashed_where_either_end_is_off(planted):
+    """From a faded point to the only trusted one, as at the end of a run that blew up."""
+    scan = planted.bowl(21, 21)
+    path = scan.paths[0]
+    true = np.full(len(path.step), 1e-9)
+    true[-1] = path.plane_loss[-1]
+    scan = replace(scan, paths=(replace(path, true_loss=true),))
+    [panel] = panels(draw.contour(scan))
+    drawn = [
+        (collection.get_linestyle()[0][1] is None, collection.get_segments())
+        for collection in panel.collections
+        if isinstance(collection, LineCollection)
+        and len(collection.get_colors())
+        and tuple(collection.get_colors()[0]) == to_rgba(theme.PATH)
+    ]
+    assert [solid for solid, segments in drawn if segments] == [False]

@@ -216,10 +216,10 @@ def test_an_unfinished_one_has_gaps(planted):
 
 def test_what_a_diagnosis_knows_is_named(planted):
     steps = np.array([40.0, 400.0, 800.0])
-    known = {"λ": (steps, np.array([3.0, 60.0, 5.0]))}
+    known = {"λ": (steps, np.array([3.0, 60.0, 5.0])), "batch": (steps, np.array([2.0, 8.0, 4.0]))}
     figure = valley(planted.valley(known=known))
     said = [one.get_text() for one in figure.axes[5].texts]
-    assert {"critical", "λ"} <= set(said)
+    assert {"critical sharpness", "λ", "batch sharpness"} <= set(said)
     # By their whole name where there is room.
     bounds = [text for text in said if text.endswith(("2(1−β)/η", "(2+2β)/η"))]
     assert len(bounds) == 2
@@ -309,7 +309,7 @@ def test_what_sharpness_it_is_without_a_unit_that_could_be_this_runs_rate(plante
     known = {"λ": (np.array([40.0, 400.0]), np.array([3.0, 60.0]))}
     several = valley(planted.valley(known=known))
     assert "sharpness" in [axes.get_ylabel().replace("\n", " ") for axes in several.axes]
-    assert "critical" in [text.get_text() for text in several.axes[5].texts]
+    assert "critical sharpness" in [text.get_text() for text in several.axes[5].texts]
 
 
 def test_where_the_walls_stand_nearest_is_said(planted):
@@ -320,3 +320,43 @@ def test_where_the_walls_stand_nearest_is_said(planted):
     [strip] = [axes for axes in valley(one).axes if axes.get_ylabel() == "r₀.₁"]
     assert [text.get_text() for text in strip.texts] == ["narrowest 0.01, step 280"]
     assert "narrowest 0.01 at step 280, " in valley_sentences.caption(one)
+    # The line to it stays within its own column, the eighth.
+    leads = [line for line in strip.lines if line.get_transform() == strip.transAxes]
+    low, high = strip.get_xlim()
+    for line in leads:
+        x = np.array(line.get_xdata()) * (high - low) + low
+        assert ((x > 7) & (x < 8)).all()
+    assert leads
+    # And the lowest one clear of the frame.
+    assert strip.transAxes.inverted().transform(strip.transData.transform([7.5, 0.01]))[1] > 0.05
+
+
+def test_a_bound_beside_which_there_is_no_room_is_named_above(planted):
+    """Critical sharpness lies on the lower bound at every column."""
+    one = planted.valley(48)
+    one = replace(one, critical_step=np.full(48, 1.0) * np.where(np.arange(48) % 2, 0.8, 1.25))
+    [strip] = [axes for axes in valley(one).axes if axes.get_ylabel() == "critical\nsharpness"]
+    said = [text.get_text() for text in strip.texts]
+    assert sorted(text.removeprefix("stability bound ") for text in said) == [
+        "(2+2β)/η",
+        "2(1−β)/η",
+    ]
+    [sample] = [line for line in strip.lines if line.get_transform() == strip.transAxes]
+    assert len(sample.get_xdata()) == 2
+    assert sample.get_linestyle() == "--"
+
+
+def test_best_and_end_at_one_step_are_the_end_s_mark_as_on_planes(planted):
+    one = planted.valley(jump=None)
+    path = WalkedPath(one.path.step, one.path.travelled, np.linspace(2.3, 0.2, 24))
+    losses = {"train_loss": one.measures["train_loss"] + 5}
+    losses["train_loss"][:, len(one.y) // 2] = path.loss
+    upper = valley(replace(one, path=path, measures=losses)).axes[0]
+    assert [line.get_marker() for line in upper.lines if line.get_marker() in "os*"][-2:] == [
+        "o",
+        "s",
+    ]
+    assert "*" not in [line.get_marker() for line in upper.lines]
+    assert [t.get_text() for t in upper.texts if "best" in t.get_text()] == [
+        "best and end 0.2, step 920"
+    ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from landscape import draw
+from landscape.draw.elements import marks
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.draw.solid import stage, trail
@@ -127,3 +128,22 @@ def test_colours_are_those_of_the_bar(planted, gl):
         # Of the same hue.
         turned = found @ wanted / np.linalg.norm(found) / np.linalg.norm(wanted)
         assert turned > 0.99, loss
+
+
+def test_a_mark_that_the_surface_hides_is_faint_and_said_to_be(planted, no_gl):
+    """Behind a wall across the plane, seen from its other side."""
+    scan = planted.bowl(41, 41)
+    x = np.linspace(-1, 1, 41)
+    loss = np.broadcast_to(0.5 + 3 * np.exp(-(((x - 0.2) / 0.15) ** 2)), (41, 41)).copy()
+    loss[20, 35] = 0.05
+    path = replace(scan.paths[0], true_loss=np.ones(len(scan.paths[0].step)))
+    scan = planted.with_losses(replace(scan, paths=(path,), points=()), loss)
+    said = {}
+    for azimuth in (-90.0, 90.0):
+        axes = draw.surface(scan, renderer="matplotlib", style=Style(camera=(azimuth, 15.0))).axes[
+            -1
+        ]
+        [cross] = [line for line in axes.lines if line.get_marker() == theme.LOWEST.marker]
+        [text] = [one.get_text() for one in axes.texts if one.get_text().startswith("lowest")]
+        said[azimuth] = (cross.get_alpha(), text.endswith("\nbehind the surface"))
+    assert said == {-90.0: (marks.BEHIND, True), 90.0: (1.0, False)}

@@ -149,7 +149,7 @@ def test_a_scan_in_words():
         "straight drift, the first alone all.",
         "Its points are up to 2 away from the plane.",
         "At 1 of 2 points with both, the loss on the plane is over 10 % off the loss of the "
-        "weights themselves (median difference 25 %): these are pale.",
+        "weights themselves (median difference 25 %): the path is dashed there.",
         "BatchNorm statistics: estimated anew at every point.",
         "The path looks like an arc, as every random walk does on its first two principal "
         "components: its coordinates correlate by 0.97 or more with a walk's cosines. The arc by "
@@ -410,3 +410,28 @@ def test_spikes_of_batches_are_told_apart_and_in_no_caption():
     )
     assert sentences.happened([alone, *seen]) == "Events: 3 × spike: steps 10 to 35."
     assert sentences.happened([alone]) == ""
+
+
+def test_of_a_training_that_overflowed_the_caption_says_so(planted):
+    scan = planted.bowl(5, 5)
+    broken = (Event("spike", 2, 3, ""), Event("non-finite", 7, 7, "overflowing weights"))
+    path = replace(scan.paths[0], events=broken)
+    said = sentences.ready(replace(scan, paths=(path,)))
+    assert said.endswith(
+        "At step 7 the training's numbers were no longer finite: the losses and distances of its "
+        "last weights are out of all proportion."
+    )
+    assert "no longer finite" not in sentences.ready(scan)
+    assert sentences.overflowed(broken[:1]) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "names"),
+    [
+        ((Event("recovery", 87, 90, ""), Event("spike", 87, 87, "")), ["spike", "recovery"]),
+        ((Event("spike", 88, 90, ""), Event("recovery", 87, 90, "")), ["recovery", "spike"]),
+        ((Event("plateau", 5, 9, ""), Event("escape", 5, 9, "")), ["escape", "plateau"]),
+    ],
+)
+def test_events_come_in_their_order_and_a_recovery_after_what_it_follows(events, names):
+    assert sentences.event_names(events) == names
