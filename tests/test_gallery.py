@@ -6,18 +6,21 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-def gallery():
+@pytest.fixture
+def gallery(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
     return import_module("make_gallery").GALLERY
 
 
-def test_every_step_that_is_told_is_in_a_caption():
+def test_every_step_that_is_told_is_in_a_caption(gallery):
     told = 0
-    for entry in gallery():
+    for entry in gallery:
         captions = ""
         for picture in entry.pictures:
             with Image.open(DOCS / "pictures" / f"{picture.name}.png") as shown:
@@ -28,7 +31,7 @@ def test_every_step_that_is_told_is_in_a_caption():
     assert told > 3
 
 
-def test_the_page_has_the_script_s_words():
+def test_the_page_has_the_script_s_words(gallery):
     page = (DOCS / "gallery.md").read_text()
-    for entry in gallery():
+    for entry in gallery:
         assert entry.says in page

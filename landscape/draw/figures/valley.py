@@ -235,8 +235,10 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
         places = whole.position(ticks) * page.extent(bar)[1]
         if (np.diff(places) > APART).all():
             break
-    if colours.high < 10 * colours.low:  # few of them would be round
-        ticks = _thinned(colours.ticks(6), whole, page.extent(bar)[1])
+    more = _thinned(colours.ticks(6), whole, page.extent(bar)[1])
+    # Within a decade: over several what is left would be at odd distances.
+    if colours.high < 10 * colours.low and len(more) > len(ticks):
+        ticks = more
     bar.yaxis.set_major_locator(FixedLocator(list(ticks)))
     bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     bar.yaxis.set_minor_locator(NullLocator())

@@ -162,7 +162,7 @@ def test_where_a_path_comes_in(planted, x, y, at, step):
         ([(-3, 0), (3, 0), (3, 3), (0, 0)], True),
         ([(-3, 3), (3, 3), (0, 0)], False),
         ([(-3, 0), (0, 0), (3, 0), (-3, 0)], False),  # out again after it was inside
-        ([(-3, -2), (2, 3), (0, 0)], False),
+        ([(-3, -0.5), (1, 3.5), (0, 0)], False),
         ([(-3, -1.5), (2, 3), (0, 0)], True),  # over a corner
     ],
 )

@@ -360,3 +360,15 @@ def test_best_and_end_at_one_step_are_the_end_s_mark_as_on_planes(planted):
     assert [t.get_text() for t in upper.texts if "best" in t.get_text()] == [
         "best and end 0.2, step 920"
     ]
+
+
+def test_the_loss_axis_has_ticks_over_all_of_a_narrow_scale(planted):
+    """From 0.7 to 4.6, of which 1 and 2 alone would leave out the upper half."""
+    one = planted.valley(9, jump=None)
+    loss = np.linspace(0.75, 4.4, one.measured.size).reshape(one.measured.shape)
+    path = replace(one.path, loss=loss[:, len(one.y) // 2])
+    bar = valley(replace(one, measures={"train_loss": loss}, path=path)).axes[1]
+    low, high = bar.get_ylim()
+    shown = [tick for tick in bar.get_yticks() if low <= tick <= high]
+    assert len(shown) >= 3
+    assert max(shown) >= 3

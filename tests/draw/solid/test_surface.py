@@ -134,13 +134,13 @@ def test_a_mark_that_the_surface_hides_is_faint_and_said_to_be(planted, no_gl):
     """Behind a wall across the plane, seen from its other side."""
     scan = planted.bowl(41, 41)
     x = np.linspace(-1, 1, 41)
-    loss = np.broadcast_to(0.5 + 3 * np.exp(-(((x - 0.2) / 0.15) ** 2)), (41, 41)).copy()
-    loss[20, 35] = 0.05
+    dip = np.exp(-((x[:, None] / 0.3) ** 2) - ((x - 0.75) / 0.2) ** 2)
+    loss = 0.5 + 3 * np.exp(-(((x - 0.2) / 0.15) ** 2)) - 0.1 * dip
     path = replace(scan.paths[0], true_loss=np.ones(len(scan.paths[0].step)))
     scan = planted.with_losses(replace(scan, paths=(path,), points=()), loss)
     said = {}
     for azimuth in (-90.0, 90.0):
-        axes = draw.surface(scan, renderer="matplotlib", style=Style(camera=(azimuth, 15.0))).axes[
+        axes = draw.surface(scan, renderer="matplotlib", style=Style(camera=(azimuth, 25.0))).axes[
             -1
         ]
         [cross] = [line for line in axes.lines if line.get_marker() == theme.LOWEST.marker]
