@@ -215,9 +215,9 @@ def _captions(kind: str, subjects: Sequence[Shown], drawn: Drawn) -> str:
     planes = [subject for subject in subjects if isinstance(subject, Scan)]
     if len(planes) == len(parts) > 1:
         ready = readings.ready_together(planes, drawn)
-        return _written(Said(ready, KINDS[kind].reading(planes[0], drawn), details))
+        return _written(CaptionParts(ready, KINDS[kind].reading(planes[0], drawn), details))
     reading = " ".join(dict.fromkeys(part.reading for part in parts))
-    return _written(Said(" ".join(part.ready for part in parts), reading, details))
+    return _written(CaptionParts(" ".join(part.ready for part in parts), reading, details))
 
 
 def caption(subject: Shown) -> str:
@@ -244,7 +244,7 @@ def caption_of(kind: str, subject: Shown, drawn: Drawn) -> str:
 
 
 @dataclass(frozen=True)
-class Said:
+class CaptionParts:
     """A caption's parts, each of which may be empty."""
 
     ready: str
@@ -252,7 +252,7 @@ class Said:
     details: str
 
 
-def _parts(kind: str, subject: Shown, drawn: Drawn) -> Said:
+def _parts(kind: str, subject: Shown, drawn: Drawn) -> CaptionParts:
     entry = KINDS[kind]
     text = caption(subject) if entry.caption is None else entry.caption(subject)
     ready, _, details = text.partition("\n\n")
@@ -260,10 +260,10 @@ def _parts(kind: str, subject: Shown, drawn: Drawn) -> Said:
         ready = entry.ready(subject, drawn)
     if isinstance(subject, Diagnosed):
         details = f"{details} {run_captions.made_from(subject.history)}".strip()
-    return Said(ready, entry.reading(subject, drawn), details)
+    return CaptionParts(ready, entry.reading(subject, drawn), details)
 
 
-def _written(said: Said) -> str:
+def _written(said: CaptionParts) -> str:
     """Return a caption's paragraphs."""
     together = f"{said.ready} {said.reading}".rstrip()
     short = len(together.split()) <= READY
