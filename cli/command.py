@@ -38,6 +38,17 @@ def examples(*lines: str) -> str:
     return "\n".join(["Examples:", *(f"  {line}" for line in lines)])
 
 
+def as_typed(message: str, command: Any) -> str:
+    """A message that begins with an option of a command, with the option as it is typed.
+
+    The stages' messages say ``disk limit must be``, here it is ``--disk-limit must be``.
+    """
+    subject, rule, rest = message.partition(" must ")
+    option = "--" + subject.replace(" ", "-").replace("_", "-")
+    known = {name for one in getattr(command, "params", ()) for name in one.opts}
+    return f"{option}{rule}{rest}" if option in known else message
+
+
 def note_idle(ctx: typer.Context, names: Sequence[str], why: str) -> None:
     """Say of those options of these names that were typed that they change nothing, and why.
 

@@ -13,7 +13,7 @@ import landscape
 from landscape.errors import LandscapeError, ran_out
 
 from .bench import bench
-from .command import Command
+from .command import Command, as_typed
 from .compare import compare
 from .diagnose import EXAMPLES as DIAGNOSING
 from .diagnose import diagnose
@@ -62,7 +62,7 @@ class _Reporting(TyperGroup):
         try:
             return super().invoke(ctx)
         except LandscapeError as error:
-            _complain(str(error))
+            _complain(as_typed(str(error), self.commands.get(ctx.invoked_subcommand)))
             raise typer.Exit(1) from error
         except BrokenPipeError:
             raise  # `landscape info RUN | head -1`: who reads has enough, click ends it quietly

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from landscape.errors import LandscapeError, own_line
+from landscape.errors import LandscapeError, meant, own_line
 from landscape.problem.blame import brief
 from landscape.problem.examine import verify
 from landscape.problem.modes import seeded
@@ -243,5 +243,13 @@ def _check_settings(function: Callable[..., Any], settings: Mapping[str, Any], s
     try:
         inspect.signature(function).bind(**settings)
     except TypeError as error:
-        takes = ", ".join(inspect.signature(function).parameters) or "nothing"
-        raise LandscapeError(f"{spec} takes {takes}; {error}") from error
+        known = inspect.signature(function).parameters
+        takes = ", ".join(known) or "nothing"
+        other = next((name for name in settings if name not in known), None)
+        needed = [name for name, one in known.items() if one.default is one.empty]
+        lacking = next((name for name in needed if name not in settings), None)
+        if other is not None:
+            got = f"{other}{meant(other, known)}"
+        else:  # or what can't be given by name
+            got = f"no {lacking}" if lacking is not None else str(error)
+        raise LandscapeError(f"{spec} takes {takes}, got {got}") from error

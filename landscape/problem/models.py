@@ -10,7 +10,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError, ran_out
+from landscape.errors import LandscapeError, meant, ran_out
 
 Shape = tuple[int, ...]
 """One input's shape: (channels, height, width) for images."""
@@ -82,7 +82,9 @@ def make(
 def check_options(name: str, *, depth: int | None, width: int | None, shortcut: bool) -> None:
     """Refuse an unknown model and options that it doesn't take; needs no data."""
     if name not in MODELS:
-        raise LandscapeError(f"model must be one of {', '.join(MODELS)}, got {name}")
+        raise LandscapeError(
+            f"model must be one of {', '.join(MODELS)}, got {name}{meant(name, MODELS)}"
+        )
     architecture = MODELS[name]
     if depth is not None and architecture.depth is None:
         raise LandscapeError(

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from landscape_cli.command import listed
+from landscape_cli.command import as_typed, listed
 from landscape_cli.main import app
 
 MATTER = {
@@ -84,6 +84,17 @@ def test_the_examples_can_be_typed(name):
 def test_paragraphs_are_as_wide_as_the_terminal():
     shown = " ".join(written("scan", "--help").split())
     assert "go into RUN/scans/NAME.h5, the run's path projected onto the plane with them" in shown
+
+
+def test_an_option_that_a_message_begins_with_is_said_as_it_is_typed():
+    train = command("train")
+    assert as_typed("disk limit must be above 0, got -1", train) == (
+        "--disk-limit must be above 0, got -1"
+    )
+    for other in ("a run must be a folder, got x", "lr and momentum must differ", "lr is wrong"):
+        assert as_typed(other, train) == other
+    assert as_typed("disk limit must be above 0", command("scan")) == "disk limit must be above 0"
+    assert as_typed("lr must be above 0", None) == "lr must be above 0"
 
 
 def test_lists():

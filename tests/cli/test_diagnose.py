@@ -155,7 +155,7 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     [
         (
             ("--only", "unit"),
-            f"only must name some of {', '.join(map(spelled, NAMES))} (losses are always looked "
+            f"--only must name some of {', '.join(map(spelled, NAMES))} (losses are always looked "
             "at), got unit",
         ),
         (("--epochs", 0), "epochs of an intervention must be at least 1, got 0"),
@@ -165,7 +165,12 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
             "threshold bouncing_excursions must be a whole number, got 5.5\n",
         ),
         (("--threshold", "learned=-1"), "threshold learned must be above 0, got -1.0; "),
-        (("--workers", 0), "workers must be at least 1, got 0"),
+        (
+            ("--only", "curvatur"),
+            f"--only must name some of {', '.join(map(spelled, NAMES))} (losses are always looked "
+            "at), got curvatur; did you mean curvature?",
+        ),
+        (("--workers", 0), "--workers must be at least 1, got 0"),
         (
             ("--intervene", "--no-intervene"),
             "--intervene and --no-intervene exclude each other; drop one of them",

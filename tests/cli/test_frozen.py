@@ -115,6 +115,6 @@ def test_what_is_stored_once_counts_against_the_disk_limit(landscape, tmp_path, 
     folder = tmp_path / "run"
     done = landscape("train", "--problem", own, *SHORT, "--disk-limit", "600B", "-o", folder)
     assert done.err.strip() == (
-        "landscape: error: disk limit must be at least 685 B for snapshots of 63 weights "
+        "landscape: error: --disk-limit must be at least 685 B for snapshots of 63 weights "
         "beside 120 B of frozen tensors, got 600 B"
     )

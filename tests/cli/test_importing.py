@@ -172,7 +172,7 @@ def test_a_bad_checkpoint_leaves_nothing_behind(landscape, own, models, tmp_path
         ),
         (
             ("--problem", "{own}", "--steps", "1,b"),
-            "steps must be whole numbers with commas between them, got 1,b",
+            "--steps must be whole numbers with commas between them, got 1,b",
         ),
         (("--problem", "{own}"), "a checkpoint must be an existing file, got none.pt"),
     ],

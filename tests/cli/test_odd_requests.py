@@ -88,7 +88,7 @@ def train(landscape, tmp_path_factory):
 def test_a_seed_that_no_file_holds_is_refused_before_anything_is_written(
     landscape, trained, tmp_path, seed
 ):
-    line = f"landscape: error: seed must be between 0 and 2**63 - 1, got {seed}\n"
+    line = f"landscape: error: --seed must be between 0 and 2**63 - 1, got {seed}\n"
     for options in ((f"--seed={seed}",), (f"--seed=1,{seed}",)):
         done = landscape("train", *SMALL, *options, "-o", tmp_path / "run")
         assert (done.code, done.err) == (1, line)
@@ -99,7 +99,7 @@ def test_a_seed_that_no_file_holds_is_refused_before_anything_is_written(
 
 
 def test_the_seeds_of_further_planes_are_refused_too(landscape, trained):
-    line = f"landscape: error: seed must be between 0 and 2**63 - 1, got {2**63}\n"
+    line = f"landscape: error: --seed must be between 0 and 2**63 - 1, got {2**63}\n"
     options = ("--plane", "line", "--planes", 2, "--name", "odd")
     done = landscape("scan", trained, *options, "--seed", 2**63 - 1)
     assert (done.code, done.err) == (1, line)
@@ -111,7 +111,7 @@ def test_a_disk_limit_below_one_snapshot_is_refused_and_one_above_works(landscap
     done = landscape("train", *SMALL, "--disk-limit", "819", "-o", tmp_path / "run")
     assert (done.code, done.err) == (
         1,
-        "landscape: error: disk limit must be at least 820 B for snapshots of 114 weights, "
+        "landscape: error: --disk-limit must be at least 820 B for snapshots of 114 weights, "
         "got 819 B\n",
     )
     assert not (tmp_path / "run").exists()
@@ -336,8 +336,8 @@ def test_a_rate_that_is_too_high_is_said_to_be(landscape, tmp_path):
     [
         (
             ("train", "--model", "cnn", "--depth", 10**6),
-            "depth must be at most 1,000 layers, got 1,000,000; give deeper models with --problem "
-            "FILE.py:function",
+            "--depth must be at most 1,000 layers, got 1,000,000; give deeper models with "
+            "--problem FILE.py:function",
         ),
         (
             ("train", "--model", "mlp", "--data", "moons", "--width", 10**7),
@@ -346,7 +346,7 @@ def test_a_rate_that_is_too_high_is_said_to_be(landscape, tmp_path):
         ),
         (
             ("train", "--model", "mlp", "--data", "moons", "--batch-size", 10**20),
-            "batch size must be at most 2**63 - 1, got 100000000000000000000",
+            "--batch-size must be at most 2**63 - 1, got 100000000000000000000",
         ),
         (
             ("train", "--learning-rate", 0.1),
@@ -394,8 +394,8 @@ def test_more_processes_than_a_machine_can_use_are_refused(landscape, trained, t
         result = landscape(*command, "--workers", 9999999)
         assert result.code == 1
         assert result.err == (
-            f"landscape: error: workers must be at most {max(64, 4 * processors)} on this machine "
-            f"of {processors} processors, got 9,999,999; more only wait for each other\n"
+            f"landscape: error: --workers must be at most {max(64, 4 * processors)} on this "
+            f"machine of {processors} processors, got 9,999,999; more only wait for each other\n"
         )
     assert not (trained / "scans" / "many.h5").exists()
     assert not (tmp_path / "sweep").exists()

@@ -212,7 +212,7 @@ def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
             "or --reproduce FIGURE"
         ),
         (plane, "--width", "wide"): "a width must be a number with in, cm, mm or pt, got wide",
-        (plane, "--theme", "neon"): "theme must be one of paper, talk, dark, got neon",
+        (plane, "--theme", "neon"): "--theme must be one of paper, talk, dark, got neon",
         (plane, "--format", "bmp"): "a contour's format must be one of png, pdf, svg, got bmp",
         (plane, "-k", "loss"): f"a loss needs a run, got a scan: {plane}",
         (trained, "-k", "contour"): (

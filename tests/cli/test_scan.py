@@ -182,20 +182,20 @@ def test_of_the_planes_by_default_those_that_are_complete_stay(landscape, run):
     [
         (
             ("--plane", "pcb"),
-            "plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
+            "--plane must be one of random, along, pca, through:A,B,C, hessian, gradient, line, "
             "line:A,B, event, drift, sharpest, valley, got pcb; did you mean pca?",
         ),
-        (("--size", "1"), "size must be at least 2 and at most 501, got 1"),
-        (("--size", "502"), "size must be at least 2 and at most 501, got 502"),
-        (("--size", "a"), "size must be digits or NXxNY, as in 51 or 51x31, got a"),
+        (("--size", "1"), "--size must be at least 2 and at most 501, got 1"),
+        (("--size", "502"), "--size must be at least 2 and at most 501, got 502"),
+        (("--size", "a"), "--size must be digits or NXxNY, as in 51 or 51x31, got a"),
         (
             ("--extent", "1:-1:0:1"),
-            "extent must have its minimum below its maximum, got 1:-1:0:1",
+            "--extent must have its minimum below its maximum, got 1:-1:0:1",
         ),
-        (("--extent", "wide"), "extent must be a number, xmin:xmax:ymin:ymax or auto, got wide"),
+        (("--extent", "wide"), "--extent must be a number, xmin:xmax:ymin:ymax or auto, got wide"),
         (("--at", "middle"), "weights must be final, best or a step, got middle"),
         (("--at", "9"), "step 9 must be a recorded one, the nearest are 8 and 11"),
-        (("--normalize", "max"), "normalize must be one of filter, layer, weight, none, got max"),
+        (("--normalize", "max"), "--normalize must be one of filter, layer, weight, none, got max"),
         (
             ("--name", "x"),
             "name needs a single plane, got random, valley, drift; choose one with --plane",

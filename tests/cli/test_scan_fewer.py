@@ -183,14 +183,14 @@ def test_processes(landscape, run):
     [
         (
             ("--tolerance", 2),
-            "tolerance must be from 0 (measure every point) to below 1, got 2",
+            "--tolerance must be from 0 (measure every point) to below 1, got 2",
         ),
         (
             ("--samples", 10**6),
-            "samples must be between 2 and the {count} there are for training, got 1000000",
+            "--samples must be between 2 and the {count} there are for training, got 1000000",
         ),
-        (("--workers", 0), "workers must be at least 1, got 0"),
-        (("--save-every", -1), "save-every must be at least 0, got -1"),
+        (("--workers", 0), "--workers must be at least 1, got 0"),
+        (("--save-every", -1), "--save-every must be at least 0, got -1"),
         (
             ("--planes", 3, "--samples", 20),
             "samples are for a single plane, got 3 planes; drop --planes or --samples",
@@ -201,7 +201,7 @@ def test_processes(landscape, run):
         ),
         (
             ("--cap", "low"),
-            "cap must be auto (twice the loss of ignoring the input), none or a number above 0, "
+            "--cap must be auto (twice the loss of ignoring the input), none or a number above 0, "
             "got low",
         ),
     ],

@@ -195,12 +195,12 @@ def test_a_value_of_another_type(landscape, settings, tmp_path):
 def test_a_mistake_that_the_library_finds_names_the_file(landscape, settings, trained, tmp_path):
     file = settings("[train]\nbatch-size = 0\n")
     assert refused(landscape, "train", "--config", file, "-q", "-o", tmp_path / "new") == (
-        f"batch size must be at least 1, got 0; batch-size is set in {file}"
+        f"--batch-size must be at least 1, got 0; batch-size is set in {file}"
     )
     # One of another option doesn't.
     assert refused(
         *(landscape, "train", "--config", settings("[train]\nlr = 0.1\n"), "-q", "--batch-size", 0)
-    ) == ("batch size must be at least 1, got 0")
+    ) == ("--batch-size must be at least 1, got 0")
 
 
 def test_a_file_that_is_not_there(landscape, tmp_path):

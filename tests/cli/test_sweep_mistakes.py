@@ -10,10 +10,10 @@ SWEEP = ("--model", "mlp", "--data", "moons", "--lr", "0.1,0.3", "--seeds", 2)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--lr", "0.1,"), "lr must be values with commas between them, got '0.1,'"),
-        (("--lr", "0.1,0.10"), "lr must name each value once, got 0.1 twice"),
-        (("--lr", "0.1,-1"), "lr must be above 0 and finite, got -1.0"),
-        (("--model", "mlp,vgg"), "model must be one of mlp, cnn, resnet20, resnet56, got vgg"),
+        (("--lr", "0.1,"), "--lr must be values with commas between them, got '0.1,'"),
+        (("--lr", "0.1,0.10"), "--lr must name each value once, got 0.1 twice"),
+        (("--lr", "0.1,-1"), "--lr must be above 0 and finite, got -1.0"),
+        (("--model", "mlp,vgg"), "--model must be one of mlp, cnn, resnet20, resnet56, got vgg"),
         (
             ("--seed", "1,2", "--seeds", "2"),
             "seeds are --seeds or a list of --seed, got both; drop one",
@@ -23,8 +23,8 @@ SWEEP = ("--model", "mlp", "--data", "moons", "--lr", "0.1,0.3", "--seeds", 2)
             "workers and scheduler are for sweeps, got a single run; give an option several "
             "values, as in --lr 0.01,0.1, or --seeds",
         ),
-        (("--sweep", "schedule"), "sweep must be NAME=A,B, got schedule"),
-        (("--sweep", "output=a,b"), "sweep must name a setting of the training, got output"),
+        (("--sweep", "schedule"), "--sweep must be NAME=A,B, got schedule"),
+        (("--sweep", "output=a,b"), "--sweep must name a setting of the training, got output"),
         *(
             (
                 ("--lr", "0.1,0.3", f"--{option}", *value),
@@ -33,8 +33,8 @@ SWEEP = ("--model", "mlp", "--data", "moons", "--lr", "0.1,0.3", "--seeds", 2)
             )
             for option, value in (("resume", ["run"]), ("trust", []))
         ),
-        (("--sweep", "nesterov=yes,no"), "nesterov must be true or false, got yes"),
-        (("--seeds", "2", "--workers", "0"), "workers must be at least 1, got 0"),
+        (("--sweep", "nesterov=yes,no"), "--nesterov must be true or false, got yes"),
+        (("--seeds", "2", "--workers", "0"), "--workers must be at least 1, got 0"),
     ],
 )
 def test_a_mistake_is_one_line(options, message, landscape, tmp_path):

@@ -131,10 +131,15 @@ def mistake(landscape, tmp_path, *options):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--model", "vgg"), "model must be one of mlp, cnn, resnet20, resnet56, got vgg"),
-        (("--lr", "0"), "lr must be above 0 and finite, got 0.0"),
-        (("--batch-size", "0"), "batch size must be at least 1, got 0"),
-        (("--device", "tpu"), "device must be one of auto, cpu, cuda, mps, got tpu"),
+        (("--model", "vgg"), "--model must be one of mlp, cnn, resnet20, resnet56, got vgg"),
+        (
+            ("--model", "resnet2"),
+            "--model must be one of mlp, cnn, resnet20, resnet56, got resnet2; "
+            "did you mean resnet20?",
+        ),
+        (("--lr", "0"), "--lr must be above 0 and finite, got 0.0"),
+        (("--batch-size", "0"), "--batch-size must be at least 1, got 0"),
+        (("--device", "tpu"), "--device must be one of auto, cpu, cuda, mps, got tpu"),
         (("--trust",), "trust is for --resume, got --trust alone; drop it"),
         (("--set", "a=1"), "--set needs --problem, got --set a=1 alone"),
         (("--set", "a", "--problem", "x.py:f"), "--set must be NAME=VALUE, got a"),
@@ -148,14 +153,14 @@ def mistake(landscape, tmp_path, *options):
         ),
         (
             ("--record", "weekly"),
-            "record must combine epoch, log, random, numbers of steps and at:STEP,STEP with +, "
+            "--record must combine epoch, log, random, numbers of steps and at:STEP,STEP with +, "
             "got weekly in 'weekly'",
         ),
         (
             ("--train-samples", "2000"),
-            "train samples must be between 1 and the 1437 there are, got 2000",
+            "--train-samples must be between 1 and the 1437 there are, got 2000",
         ),
-        (("--label-noise", "2"), "label noise must be a share between 0 and 1, got 2.0"),
+        (("--label-noise", "2"), "--label-noise must be a share between 0 and 1, got 2.0"),
     ],
 )
 def test_a_mistake_is_one_line(options, message, landscape, tmp_path):

@@ -82,19 +82,19 @@ def test_several_optimizers_make_a_sweep(landscape, tmp_path):
     [
         (
             ("--optimizer", "lion"),
-            "optimizer must be one of sgd, adam, adamw, rmsprop, got lion",
+            "--optimizer must be one of sgd, adam, adamw, rmsprop, got lion",
         ),
         (
             ("--optimizer", "adam", "--momentum", 0.9),
-            "momentum must be left out with the optimizer adam, got 0.9; "
+            "--momentum must be left out with the optimizer adam, got 0.9; "
             "it is an option of sgd, rmsprop",
         ),
         (
             ("--beta1", 0.5),
-            "beta1 must be left out with the optimizer sgd, got 0.5; it is an option of adam, "
+            "--beta1 must be left out with the optimizer sgd, got 0.5; it is an option of adam, "
             "adamw",
         ),
-        (("--clip", -1), "clip must be above 0 and finite, got -1.0"),
+        (("--clip", -1), "--clip must be above 0 and finite, got -1.0"),
     ],
 )
 def test_what_does_not_fit_is_refused(landscape, tmp_path, options, message):

@@ -37,7 +37,7 @@ from landscape.diagnose.trainings.interventions import InterventionPlan, Trainin
 from landscape.diagnose.trainings.subject import Subject
 from landscape.diagnose.verdict import questions
 from landscape.diagnose.verdict.verdict import Basis, Verdict, judge
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, meant
 from landscape.problem.problem import Problem
 from landscape.sgd.training.own import Remaker
 from landscape.store import analysis, verdicts
@@ -165,7 +165,7 @@ def _named(parts: Sequence[str]) -> frozenset[str]:
         if part not in known:
             raise LandscapeError(
                 f"only must name some of {', '.join(map(spelled, NAMES))} (losses are always "
-                f"looked at), got {part}"
+                f"looked at), got {part}{meant(part, map(spelled, NAMES))}"
             )
     return frozenset(known[part] for part in parts)
 

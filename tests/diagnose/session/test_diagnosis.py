@@ -223,7 +223,7 @@ def test_thresholds_draw_the_lines_elsewhere(copied):
         (
             {"only": ("unit",)},
             f"only must name some of {', '.join(map(spelled, NAMES))} (losses are always looked "
-            "at), got unit",
+            "at), got unit; did you mean units?",
         ),
         ({"epochs": 0}, "epochs of an intervention must be at least 1, got 0"),
         ({"orders": 0}, "orders must be at least 1, got 0"),
