@@ -112,6 +112,7 @@ def describe(scan: Scan) -> list[str]:
         *sentences,
         *_spectral(scan.plane),
         *remarks(scan),
+        *overflowed(_events(scan)),
         *evaluated(scan.strategy, scan.evaluation_seconds),
     ]
 
@@ -171,7 +172,7 @@ def brief(scan: Scan) -> list[str]:
         found += interpolated_briefly(float(scan.measured.mean()), scan.certificate)
     else:
         found += approximations(scan)
-    return found + _results(scan)
+    return found + _results(scan) + overflowed(_events(scan))
 
 
 def interpolated_briefly(measured: float, certificate: Certificate) -> list[str]:
@@ -244,7 +245,11 @@ def ready(scan: Scan, mistrust: str = "") -> str:
         found.append(f"{mistrust[0].upper()}{mistrust[1:]}.")
     if (lowest := scan.below_the_run()) is not None:
         found.append(below_the_run(lowest[0], f"on the {shape}"))
-    return " ".join([*found, *overflowed(event for path in scan.paths for event in path.events)])
+    return " ".join([*found, *overflowed(_events(scan))])
+
+
+def _events(scan: Scan) -> list[Event]:
+    return [event for path in scan.paths for event in path.events]
 
 
 def _behind(mistrust: str) -> str:

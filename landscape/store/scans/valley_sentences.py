@@ -55,6 +55,7 @@ def describe(valley: Valley) -> list[str]:
         f"Across: {_direction(valley)}, {len(valley.y)} points from "
         f"{sentences.extent(valley.y)} {valley.unit}.",
         *remarks(valley),
+        *sentences.overflowed(valley.events),
         *sentences.evaluated(valley.strategy, valley.evaluation_seconds),
         *_table(valley),
     ]
@@ -112,7 +113,7 @@ def brief(valley: Valley) -> list[str]:
         found += _samples(valley)
     if _known(valley):
         found.append(_width(valley))
-    return found
+    return found + sentences.overflowed(valley.events)
 
 
 def caption(valley: Valley) -> str:

@@ -422,6 +422,9 @@ def test_of_a_training_that_overflowed_the_caption_says_so(planted):
         "last weights are out of all proportion."
     )
     assert "no longer finite" not in sentences.ready(scan)
+    for told in (sentences.brief, describe):
+        said = told(replace(scan, paths=(path,)))
+        assert sentences.overflowed(broken)[0] in said
     assert sentences.overflowed(broken[:1]) == []
 
 
