@@ -89,12 +89,12 @@ def question_answered(title: str, answers: Sequence[Answer]) -> RenderableType:
 
 
 def _head(verdict: Verdict) -> RenderableType:
-    from landscape.diagnose.outcome_names import layer
+    from landscape.diagnose.outcome_names import layers
 
     table = Table.grid(padding=(0, 2))
     landing = f", landed on: {verdict.landing}" if verdict.landing else ""
-    layers = f" ({', '.join(map(layer, verdict.layers))})" if verdict.layers else ""
-    table.add_row("outcome", Text(f"{verdict.verdict}{landing}{layers}", style="bold"))
+    where = f" ({layers(verdict.layers)})" if verdict.layers else ""
+    table.add_row("outcome", Text(f"{verdict.verdict}{landing}{where}", style="bold"))
     steps = verdict.evidence.get("motion_steps")
     over = f" over {steps.value:,} steps" if steps is not None else ""
     table.add_row("motion", Text(f"{verdict.motion}{over}", style="bold"))

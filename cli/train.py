@@ -579,7 +579,7 @@ def _losses(trajectory: Trajectory, *, measured: bool) -> Iterator[str]:
     """A table of what was logged, and a word where validation loss is orders higher."""
     import numpy as np
 
-    from landscape.store.scans.sentences import LOSSES, far_apart
+    from landscape.store.scans.sentences import ACCURACIES, LOSSES, far_apart
 
     places = {"start": 0}
     if measured:
@@ -593,8 +593,11 @@ def _losses(trajectory: Trajectory, *, measured: bool) -> Iterator[str]:
             continue  # a loss without classes has no accuracy
         cells = "".join(f"{values[row]:>{width}.4g}" for row in places.values())
         yield f"{name.replace('_', ' '):20}{cells}"
-    losses = (trajectory.measures[name][places["end"]] for name in LOSSES)
-    if why := far_apart(*map(float, losses)):
+    (train, validation), (fitted, right) = (
+        (float(trajectory.measures[name][places["end"]]) for name in names)
+        for names in (LOSSES, ACCURACIES)
+    )
+    if why := far_apart(train, validation, accuracies=(fitted, right)):
         yield why
 
 

@@ -6,6 +6,7 @@ A new name is a line here and a rule that gives it: in the room `verdict` or in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 UNDETERMINED = "undetermined"
@@ -29,8 +30,8 @@ class OutcomeTerm(DecidedTerm):
     """One outcome."""
 
     sentence: str
-    """What it says of a run; ``{layers}``, ``{ends_at}`` (a level, or a loss that still falls) and
-    names of the evidence are filled in."""
+    """What it says of a run; ``{layers}``, ``{stuck_as}`` (what their units are: dead, say),
+    ``{ends_at}`` (a level, or a loss that still falls) and names of the evidence are filled in."""
     colour: str
     hatch: str = ""
     is_dark: bool = False
@@ -131,8 +132,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=(*ENDING, "control_from_", "left_again_from_", "stability_from_", *OTHER_RATES),
     ),
     "dead-plateau": OutcomeTerm(
-        "It never learned. Units of {layers} are dead or saturated on all data, and nothing that "
-        "the outputs say of the input gets through.",
+        "It never learned. Units of {layers} are {stuck_as} on all data, and nothing that the "
+        "outputs say of the input gets through.",
         colour="#7a2f1d",
         hatch="//",
         is_dark=True,
@@ -172,8 +173,8 @@ ALSO: dict[str, str] = {
 """By what may stand beside an outcome, its sentence."""
 LANDINGS: dict[str, str] = {
     "dead-plateau": "It landed on the plateau of networks that ignore their input: every unit of "
-    "{layers} is dead or saturated.",
-    "partial-collapse": "It landed where many units of {layers} are dead.",
+    "{layers} is {stuck_as}.",
+    "partial-collapse": "It landed where many units of {layers} are {stuck_as}.",
     "elsewhere": "Where it landed units are alive.",
     "undetermined": "Whether units died where it landed was not measured.",
 }
@@ -235,10 +236,11 @@ MOTIONS: dict[str, MotionTerm] = {
 """By name."""
 
 
-def layer(name: str) -> str:
-    """A layer as a sentence has it: ``hidden``, but ``layer 2`` of those that are only numbered.
+def layers(names: Sequence[str]) -> str:
+    """Layers as a sentence has them, in which a name mustn't be read as a word of it.
 
-    >>> layer("hidden"), layer("2")
-    ('hidden', 'layer 2')
+    >>> layers(["hidden"]), layers(["conv2", "hidden"]), layers(["0", "2", "4"])
+    ('the layer hidden', 'the layers conv2 and hidden', 'the layers 0, 2 and 4')
     """
-    return name if any(map(str.isalpha, name)) else f"layer {name}"
+    first, last = ", ".join(names[:-1]), names[-1]
+    return f"the layers {first} and {last}" if first else f"the layer {last}"

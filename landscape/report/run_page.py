@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 
 from landscape.diagnose.items import label
@@ -96,13 +97,11 @@ def answered(verdict: Verdict) -> Iterator[Markup]:
     """Yield what happened, why, and what both rest on."""
     what, *why = headline(verdict)
     yield tag("h1", what.text)
-    if not why or why[0].confidence == what.confidence:
-        yield from (tag("p", one.text, class_="why") for one in why)
-        yield _rests(what.confidence, "Confidence")
-        return
-    yield _rests(what.confidence, "Confidence")
-    yield tag("p", why[0].text, class_="why")
-    yield _rests(why[0].confidence, "Confidence of that")
+    word = "Confidence"
+    for confidence, alike in groupby((what, *why), key=lambda one: one.confidence):
+        yield from (tag("p", one.text, class_="why") for one in alike if one is not what)
+        yield _rests(confidence, word)
+        word = "Confidence of that"
 
 
 def _rests(confidence: str, word: str) -> Markup:

@@ -547,7 +547,12 @@ def _shares(found: Pooled, momentum: float) -> Items:
     sides = {"below": "beyond its error, no sum of the three", "above": "may be one of a sum"}
     return {
         "share_confined": held(
-            parts.confined, least, "share of MSD(T/2) that is confined, from c½ and R", **sides
+            parts.confined,
+            least,
+            "share of MSD(T/2) that is confined, an estimate from c½ and R. The three add up to 1; "
+            "by its error one may come out below 0, down to the line, and another above 1: "
+            "sentences count it as 0",
+            **sides,
         ),
         "share_walk": held(parts.walk, least, "share of it that is a walk", **sides),
         "share_drift": held(parts.drift, least, "share of it that is a drift", **sides),

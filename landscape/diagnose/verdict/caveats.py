@@ -10,7 +10,7 @@ import numpy as np
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.motion.naming import NamedMotion
-from landscape.diagnose.outcome_names import MOTIONS, layer
+from landscape.diagnose.outcome_names import MOTIONS, layers
 from landscape.diagnose.verdict.landing import dead_layers
 from landscape.diagnose.verdict.outcome import NamedOutcome
 from landscape.quantities import percent
@@ -29,9 +29,9 @@ def of(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -> tuple[
 
 def _on_layers(evidence: Evidence, outcome: NamedOutcome) -> Iterator[str]:
     # Too late in the run for an escape, or one of several excursions.
-    if (layers := dead_layers(evidence.state("end"))) and not outcome.layers:
-        named = " and ".join(map(layer, layers))
-        yield f"At the last weights every unit of {named} is dead or saturated."
+    end = evidence.state("end")
+    if end is not None and (dead := dead_layers(end)) and not outcome.layers:
+        yield f"At the last weights every unit of {layers(dead)} is {end.stuck_as(dead)}."
 
 
 def _on_loss(evidence: Evidence) -> Iterator[str]:

@@ -32,6 +32,7 @@ def name(case: OutcomeCase) -> NamedOutcome:
             caveats=way.caveats,
         )
     place, layers = landing.place(case)
+    items |= landing.stuck(case.evidence.state("end"), layers)
     items |= landing.points(case.evidence, case.thresholds) | landing.interventions(case)
     return NamedOutcome(
         "escaped",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from landscape.diagnose.motion.deciding import INTERVENE
@@ -12,7 +13,7 @@ from landscape.diagnose.outcome_names import (
     OUTCOMES,
     POINTS,
     UNDETERMINED,
-    layer,
+    layers,
 )
 from landscape.diagnose.verdict import landing
 from landscape.diagnose.verdict.asked import (
@@ -23,8 +24,10 @@ from landscape.diagnose.verdict.asked import (
     tested,
     unanswered,
 )
+from landscape.diagnose.verdict.overfitting import Overfitting
+from landscape.diagnose.verdict.verdict import Verdict
 from landscape.diagnose.verdict.wording import (
-    enumerated,
+    cause,
     excursions_said,
     filled,
     is_below,
@@ -35,6 +38,7 @@ from landscape.diagnose.verdict.wording import (
 )
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
+from landscape.store.measured.whole import StateAtStep
 from landscape.store.scans.sentences import far_apart
 from landscape.store.verdicts import Remedy
 
@@ -53,6 +57,8 @@ def happened(asked: Asked) -> Told:
     left = next((each for each in verdict.events if each.name == "escape"), None)
     if verdict.verdict == "escaped" and left is not None:
         sentences.append(f"Every logged loss since step {left.first:,} was away.")
+    if verdict.verdict == "escaped":
+        sentences.append(cause(verdict).text)
     if verdict.landing is not None:
         sentences.append(filled(LANDINGS[verdict.landing], verdict))
     if (count := number_of(verdict, "spikes")) is not None:
@@ -102,11 +108,23 @@ def _sharpness(asked: Asked) -> Iterator[str]:
         return
     text = f"{when} curvature along the batches' own gradients was {number(batch.value)}"
     if top is not None and isinstance(top.threshold, float) and isinstance(batch.threshold, float):
-        text += f"; this rate is stable up to {number(batch.threshold)}"
-        if top.threshold != batch.threshold:
-            text += f" under noise, {number(top.threshold)} without"
-        text += " (healthy runs exceed that too)" if batch.value > batch.threshold else ""
+        text += f"; {_bounds(batch.value, noisy=batch.threshold, quiet=top.threshold)}"
     yield f"{text}."
+
+
+def _bounds(value: float, *, noisy: float, quiet: float) -> str:
+    """On which side of the rate's bounds on curvature a value is, and what that proves."""
+    alone = "as that of runs that stay often is, so that this alone proves nothing"
+    if noisy == quiet:
+        text = f"steps at this rate shrink along directions that curve less than {number(noisy)}"
+        return f"{text}. It was above that, {alone}" if value > noisy else text
+    text = (
+        f"steps at this rate shrink along directions that curve less than {number(noisy)} where "
+        f"the batches' noise dominates, less than {number(quiet)} without noise"
+    )
+    if value <= noisy:
+        return text
+    return f"{text}. It was {'above both' if value > quiet else f'between the two, {alone}'}"
 
 
 def _left_again(asked: Asked, start: str) -> str:
@@ -143,8 +161,8 @@ def way_back(asked: Asked) -> Told:
     rates = list(other_rates(verdict))
     dead = []
     if said(verdict, "no_way_back") is True:
-        layers = landing.dead_layers(asked.evidence.state("end"))
-        which = f"{len(layers)} layers are" if len(layers) > 1 else "A layer is"
+        count = len(landing.dead_layers(asked.evidence.state("end")))
+        which = f"{count} layers are" if count > 1 else "A layer is"
         dead = [NO_GRADIENT.format(which=which)]
     if verdict.verdict == "escaped" or _never_learned(asked):
         if not dead and not rates:
@@ -159,12 +177,20 @@ def way_back(asked: Asked) -> Told:
     if noises > 0:
         text += f"{number(noises, 2)} standard deviations of its noise above its best stretch"
     else:
-        text += "at its best"
+        text += _near_best(verdict)
     if said(verdict, "excursions"):
         text += f", and came back each time ({excursions_said(verdict)})"
     if verdict.verdict == "bouncing":
         text = f"It does, again and again: {said(verdict, 'excursions')} times, and holds no level"
     return Told(f"{text}.")
+
+
+def _near_best(verdict: Verdict) -> str:
+    """Its last stretch is its best one, which the lowest of all logged losses needn't be in."""
+    lowest, end = (number_of(verdict, name) for name in ("best_loss", "end_loss"))
+    if lowest is None or end is None:
+        return "near its best"
+    return f"near its best ({number(end)} over its last stretch, its lowest is {number(lowest)})"
 
 
 def _never_learned(asked: Asked) -> bool:
@@ -205,20 +231,21 @@ def plateau(asked: Asked) -> Told:
     else:
         text = f"No: its outputs depend on the input (they vary by {share})"
     if end.stuck_layers:
-        text += f"; {_dead_layers(end.stuck_layers, asked.verdict.layers)}"
+        text += f"; {_dead_layers(end, asked.verdict.layers)}"
     elif end.partly_stuck:
-        text += f"; {_dead_units(end.partly_stuck)} are dead or saturated"
+        text += f"; {_dead_units(end.partly_stuck)} are {end.stuck_as(end.partly_stuck)}"
     else:
         text += "; no unit is dead or saturated on all data"
     return Told(f"{text}.")
 
 
-def _dead_layers(dead: Sequence[str], named: Sequence[str]) -> str:
+def _dead_layers(end: StateAtStep, named: Sequence[str]) -> str:
     """All of them; those that the outcome names first, which others were before it left."""
+    dead = end.stuck_layers
     died = [name for name in dead if name in named] or list(dead)
-    text = f"all units of {enumerated([*map(layer, died)])} are dead or saturated"
+    text = f"all units of {layers(died)} are {end.stuck_as(died)}"
     if before := [name for name in dead if name not in died]:
-        text += f", as those of {enumerated([*map(layer, before)])} were at its lowest logged loss"
+        text += f", as those of {layers(before)} were at its lowest logged loss"
     return text
 
 
@@ -226,7 +253,7 @@ def _dead_units(dead: Mapping[str, float]) -> str:
     """Of the layer with the most of them."""
     worst = max(dead, key=lambda name: dead[name])
     most = ", more than of any other layer," if len(dead) > 1 else ""
-    return f"{percent(dead[worst])} of the units of {layer(worst)}{most}"
+    return f"{percent(dead[worst])} of the units of {layers([worst])}{most}"
 
 
 def stuck_rates(asked: Asked) -> Told:
@@ -260,7 +287,6 @@ def overfits(asked: Asked) -> Told:
     found = asked.verdict.overfitting
     if found is None:
         return unanswered("there is no validation data")
-    side = "above" if found.gap >= 0 else "below"
     lowest = number(found.validation_minimum)
     text = f"The lowest logged validation loss is {lowest}, at step {found.step:,}"
     best = asked.evidence.places.get("best")
@@ -272,15 +298,29 @@ def overfits(asked: Asked) -> Told:
         early = left.first >= found.step
         order = "before" if early else "after"
         text += f", {counted(abs(left.first - found.step), 'step')} {order} it left"
-    text += (
-        f"; over the last tenth it is {number(found.validation_end)}, "
-        f"{number(abs(found.gap))} {side} training."
-    )
-    if why := far_apart(found.validation_end - found.gap, found.validation_end):
+    text += f"; {_at_the_end(found)}."
+    accuracies = (math.nan, math.nan)
+    if found.validation_accuracy is not None and found.accuracy_gap is not None:
+        accuracies = found.validation_accuracy + found.accuracy_gap, found.validation_accuracy
+    if why := far_apart(found.train_end, found.validation_end, accuracies=accuracies):
         text += f" {why}"
     if left is not None and found.rise > 0:
         text += " The escape lifts both; overfitting by itself lifts validation alone."
     return Told(text)
+
+
+def _at_the_end(found: Overfitting) -> str:
+    """Both losses over the last rows, and how far they are apart in the same rows."""
+    rows = counted(found.rows, "logged row")
+    if found.rows == 1:
+        medians = f"in the last {rows.partition(' ')[2]} it is {number(found.validation_end)}"
+        return f"{medians}, training loss {number(found.train_end)}"
+    side = "above" if found.gap >= 0 else "below"
+    return (
+        f"over the last {rows} it is {number(found.validation_end)} and training loss "
+        f"{number(found.train_end)} (medians), row by row {number(abs(found.gap))} {side} training "
+        "(median)"
+    )
 
 
 def beside(asked: Asked) -> Told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.left_again import LEAVING, left_again
 from landscape.diagnose.thresholds import Thresholds
+from landscape.quantities import number
 from landscape.store.measured.trainings import STARTS, LeftAgain, StartPlace, Trained
 from landscape.store.measured.whole import StateAtStep
 
@@ -89,6 +91,14 @@ def standstill(evidence: Evidence) -> Items:
     }
 
 
+def stuck(state: StateAtStep | None, layers: Sequence[str]) -> Items:
+    """What units of these layers are; nothing of none."""
+    if state is None or not layers:
+        return {}
+    meaning = "what units of the named layers are on all data: dead, at 0, or saturated, at a bound"
+    return {"stuck_as": Item(state.stuck_as(layers), None, meaning)}
+
+
 def points(evidence: Evidence, thresholds: Thresholds) -> Items:
     """Gradient, curvature and the outputs' spread at the best weights and at the landing."""
     found: Items = {}
@@ -101,13 +111,7 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
                 state.gradient_norm, None, f"norm of the full-data gradient at the {where}"
             )
         if state.lambda_min is not None:
-            found[f"lambda_min_{name}"] = held(
-                state.lambda_min,
-                0.0,
-                f"smallest Hessian eigenvalue at the {where}",
-                below="the loss curves down along a direction, be it by next to nothing",
-                above="it curves up along every direction that was found",
-            )
+            found[f"lambda_min_{name}"] = _lowest(evidence, state, where)
         if state.lambda_max is not None:
             found[f"lambda_max_{name}"] = Item(
                 state.lambda_max, None, f"largest Hessian eigenvalue at the {where}"
@@ -124,10 +128,23 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
         found["landing_kind"] = Item(
             kind,
             None,
-            f"curvature within {FLAT:g} of that at the lowest logged loss is flat; a slope where "
-            f"the gradient is above {STEEP:g} of that there",
+            f"curvature within {FLAT:g} of the largest (here or at the lowest logged loss) is "
+            f"flat; a slope where the gradient is above {STEEP:g} of that at the lowest logged loss",
         )
     return found | standstill(evidence)
+
+
+def _lowest(evidence: Evidence, state: StateAtStep, where: str) -> Item:
+    """The smallest eigenvalue, beside the line that says what the loss does along its direction."""
+    flat, value = _flat_within(evidence, state), state.lambda_min or 0.0
+    sides = {
+        -1: "below: the loss curves down along a direction",
+        0: "between: flat along a direction, and it curves down along none that was found",
+        1: "above: it curves up along every direction that was found",
+    }
+    side = (value > flat) - (value < -flat)
+    meaning = f"smallest Hessian eigenvalue at the {where}"
+    return Item(value, f"±{number(flat)}", meaning, sides[side])
 
 
 def is_unstable(case: OutcomeCase) -> bool:
@@ -277,18 +294,24 @@ def _kind(evidence: Evidence) -> str | None:
 
 def curved(evidence: Evidence) -> str | None:
     """How the loss curves at the end, one of `outcome_names.POINTS`; None: not measured there."""
-    end, best = evidence.state("end"), evidence.state("best")
+    end = evidence.state("end")
     if end is None or end.lambda_min is None or end.lambda_max is None:
         return None
-    largest = max(end.lambda_max, -end.lambda_min)
-    scale = largest
-    if best is not None and best.lambda_max is not None:
-        scale = max(scale, best.lambda_max)
-    if largest <= FLAT * scale:
+    flat = _flat_within(evidence, end)
+    if max(end.lambda_max, -end.lambda_min) <= flat:
         return "flat"
-    if end.lambda_min < -FLAT * scale:
+    if end.lambda_min < -flat:
         return "saddle"
-    return "minimum" if end.lambda_min > FLAT * scale else "flat-valley"
+    return "minimum" if end.lambda_min > flat else "flat-valley"
+
+
+def _flat_within(evidence: Evidence, state: StateAtStep) -> float:
+    """Up to which size an eigenvalue at a step counts as flat."""
+    best = evidence.state("best")
+    sizes = [state.lambda_max, None if best is None else best.lambda_max]
+    if state.lambda_min is not None:
+        sizes.append(-state.lambda_min)
+    return FLAT * max((size for size in sizes if size is not None), default=0.0)
 
 
 def _median(branches: list[Trained]) -> float:

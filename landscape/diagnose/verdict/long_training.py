@@ -38,6 +38,10 @@ from landscape.store.measured.weights import Copies, Diffusion
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
+OTHERS = (
+    "how far networks on 8×8 digits go in 13 kinds of training is in landscape's documentation "
+    "(In a long training: the numbers)"
+)
 ESCAPED = "after an escape, the trainings that are run ask why it left, not how it moves"
 
 
@@ -159,17 +163,16 @@ def typical(asked: Asked) -> Told:
     """What the distance is for typical networks."""
     copies, distance = asked.evidence.measured.permutations, _half_window(asked)
     if copies is None or distance is None:
-        return unanswered("one run tells of itself only; docs/science/regimes.md has 13 regimes")
+        return unanswered(f"one run tells of itself only; {OTHERS}")
     if not copies.twin_matched:
         return unanswered(
-            "one run tells of itself only; an independently trained twin is what others were held "
-            "against (docs/science/regimes.md, networks on 8×8 digits)",
+            "one run tells of itself only, an independently trained twin how far networks are "
+            f"from each other; {OTHERS}",
             Remedy("diagnose", {"twin": "RUN"}),
         )
     return Told(
         f"In half its window it goes {percent(distance / copies.twin_matched)} of the way to an "
-        "independently trained twin, units matched; docs/science/regimes.md has 13 kinds of "
-        "training on 8×8 digits."
+        f"independently trained twin, units matched; {OTHERS}."
     )
 
 
@@ -246,7 +249,7 @@ def _round(rate: float) -> float:
 
 
 def oscillates(asked: Asked) -> Told:
-    """Small oscillations, or ruin."""
+    """Small oscillations, or an escape."""
     evidence, moved = asked.evidence, asked.evidence.measured.diffusion
     rows = evidence.rows
     first = moved.first_step if moved is not None else int(rows.step[len(rows.step) // 2])
@@ -256,7 +259,7 @@ def oscillates(asked: Asked) -> Told:
     low, middle, high = (float(value) for value in np.quantile(loss, [0.05, 0.5, 0.95]))
     largest = float(loss.max())
     left = next((each for each in asked.verdict.events if each.name == "escape"), None)
-    text = f"Ruin: it left at step {left.first:,}. " if left is not None else ""
+    text = f"An escape: it left at step {left.first:,}. " if left is not None else ""
     window = " (its window)" if moved is not None else ""
     text += (
         f"From step {first:,} on{window} 9 of 10 logged losses lie between {number(low)} and "

@@ -75,6 +75,7 @@ def _dead(case: OutcomeCase, items: Items) -> NamedOutcome | None:
         return None
     meaning = "layers whose units are all dead or saturated at the last weights, on all data"
     items["dead_layers"] = Item(", ".join(layers), None, meaning)
+    items |= landing.stuck(end, layers)
     return NamedOutcome(
         "dead-plateau", layers=layers, items=items | landing.standstill(case.evidence)
     )

@@ -12,7 +12,7 @@ from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import overfitting
 from landscape.diagnose.verdict.named import NamedOutcome, training_on, unknown
-from landscape.quantities import percent
+from landscape.quantities import counted, percent
 from landscape.sgd import endings, escapes
 from landscape.sgd.escapes import Course, Excursion
 from landscape.store.scans.records import Floats
@@ -206,8 +206,8 @@ def _overfits(case: OutcomeCase, items: Items) -> bool:
     items["validation_rise"] = held(
         ratio,
         case.thresholds.overfitting,
-        "validation loss over the last tenth of the run, as a multiple of its minimum; its noise "
-        f"is {noise:.2g}",
+        f"validation loss over its last {counted(found.rows, 'logged row')} (median), as a "
+        f"multiple of its minimum; its noise is {noise:.2g}",
         below="no overfitting",
         above="overfitting, if clear of that noise",
     )

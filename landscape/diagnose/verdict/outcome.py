@@ -70,7 +70,8 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
         "best_stretch": Item(
             ending.best,
             None,
-            "level of the best stretch that is statistically one"
+            "level of the best stretch: rows in a row that are one but for noise. It is their "
+            "median, so that the lowest logged loss, a single row, lies below it"
             if not ending.glimpsed
             else "the lowest logged loss: what was learned was lost before it made a stretch",
         ),

@@ -19,14 +19,19 @@ class Overfitting:
     step: int
     """Where it was."""
     validation_end: float
-    """Median of the last rows, as the others called end."""
+    """Median of the last rows, as the other one called end."""
     train_end: float
     rise: float
     """How far validation rose from its minimum to the end."""
     gap: float
-    """Validation minus training loss of the last rows."""
+    """Validation minus training loss, row by row: the median over the last rows. It needn't be the
+    difference of the medians, which may be those of two rows."""
     accuracy_gap: float | None = None
-    """Training minus validation accuracy of the last rows, where the loss has accuracies."""
+    """Training minus validation accuracy, row by row as well, where the loss has accuracies."""
+    rows: int = 0
+    """How many last rows these are; 0: an older version didn't say."""
+    validation_accuracy: float | None = None
+    """Median of the last rows, where the loss has accuracies."""
 
 
 def measure(rows: Rows) -> Overfitting | None:
@@ -37,20 +42,26 @@ def measure(rows: Rows) -> Overfitting | None:
     if not keep.any():
         return None
     validation, train = rows.validation_loss[keep], rows.train_loss[keep]
-    count = max(END_ROWS, len(train) // 10)
-    end, train_end = (float(np.median(values[-count:])) for values in (validation, train))
+    count = min(len(train), max(END_ROWS, len(train) // 10))
+    end, train_end, gap = (
+        float(np.median(values[-count:])) for values in (validation, train, validation - train)
+    )
     lowest = int(validation.argmin())
     accuracy_gap: float | None = None
+    accuracy: float | None = None
     if rows.train_accuracy is not None and rows.validation_accuracy is not None:
         differences = (rows.train_accuracy - rows.validation_accuracy)[keep][-count:]
         if np.isfinite(differences).all():
             accuracy_gap = float(np.median(differences))
+            accuracy = float(np.median(rows.validation_accuracy[keep][-count:]))
     return Overfitting(
         float(validation[lowest]),
         int(rows.step[keep][lowest]),
         end,
         train_end,
         end - float(validation[lowest]),
-        end - train_end,
+        gap,
         accuracy_gap,
+        count,
+        accuracy,
     )

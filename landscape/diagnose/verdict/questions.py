@@ -75,7 +75,7 @@ PARTS: Mapping[str, QuestionPart] = {
     "2.6": QuestionPart("momentum", "What does momentum change?", long_training.momentum),
     "2.7": QuestionPart(
         "loss swings",
-        "Does the loss swing a little about a minimum, or is the run ruined?",
+        "Does the loss swing a little about a minimum, or does it escape?",
         long_training.oscillates,
     ),
     "2.8": QuestionPart(

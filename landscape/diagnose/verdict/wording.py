@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from landscape.diagnose.items import Value
-from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED, layer
+from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED, layers
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.quantities import counted, number, percent
+from landscape.store.measured.trainings import LEAVING, STARTS
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Statement:
 def headline(verdict: Verdict) -> tuple[Statement, ...]:
     """What happened, and why or how it moves, a sentence each; `questions` has them too.
 
-    Why: where an escape led, what other rates do for a run that never learned. Of others how the
-    weights move; nothing of a run that diverged.
+    Why: what trainings from its snapshots say of an escape, beside where that led; what other
+    rates do for a run that never learned. Of others how the weights move; nothing of a run that
+    diverged.
 
     >>> from landscape.diagnose.items import Item
     >>> found = Verdict(
@@ -37,14 +39,53 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
     """
     what = Statement(filled(OUTCOMES[verdict.verdict].sentence, verdict), verdict.confidence)
     if verdict.landing is not None:
-        why = Statement(filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
-    elif (rates := next(other_rates(verdict), None)) is not None:
+        where = Statement(filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
+        why = cause(verdict)
+        return (what, where, why) if why.confidence == UNDETERMINED else (what, why, where)
+    if (rates := next(other_rates(verdict), None)) is not None:
         why = Statement(rates, "intervention")
     elif verdict.verdict == "diverged":
         return (what,)
     else:
         why = Statement(motion_sentence(verdict), _of_motion(verdict))
     return what, why
+
+
+def cause(verdict: Verdict) -> Statement:
+    """Whether an escape's rate was too high, by what trainings from before it did."""
+    starts = [STARTS[start].item for start in LEAVING]
+    controls = {
+        name: item for name in starts if (item := verdict.evidence.get(f"control_from_{name}"))
+    }
+    left = [name for name, item in controls.items() if not is_below(item.value, item.threshold)]
+    lower = [item for name in left if (item := verdict.evidence.get(f"lower_rate_from_{name}"))]
+    unknown = "Why it left isn't known: "
+    if not controls:
+        return Statement(
+            f"{unknown}no training from its snapshots tried a lower rate.", UNDETERMINED
+        )
+    again = f"trained again from its snapshots{_each(verdict, next(iter(controls)))} it"
+    if not left:
+        return Statement(f"{unknown}{again} stays, at the same rate too.", UNDETERMINED)
+    if not lower:
+        text = f"{unknown}{again} leaves at the same rate; no lower one was tried."
+        return Statement(text, UNDETERMINED)
+    if not all(is_below(item.value, item.threshold) for item in lower):
+        return Statement(f"{unknown}{again} leaves, at a tenth of its rate too.", UNDETERMINED)
+    return Statement(
+        f"It left because its learning rate is too high there: {again} leaves at the same rate and "
+        "stays at a tenth of it.",
+        "intervention",
+    )
+
+
+def _each(verdict: Verdict, start: str) -> str:
+    """How long trainings from there lasted; empty where an older version didn't say."""
+    epochs = number_of(verdict, f"epochs_from_{start}")
+    if epochs is None:
+        return ""
+    shown = number(epochs)
+    return f", {shown} epoch{'' if shown == '1' else 's'} each,"
 
 
 def _of_motion(verdict: Verdict) -> str:
@@ -164,7 +205,10 @@ def filled(text: str, verdict: Verdict, **more: str) -> str:
     values |= {f"share_{kind}": share for kind, share in shares.items()}
     if (loss := number_of(verdict, "end_loss")) is not None:
         values["ends_at"] = _ends_at(loss, verdict)
-    return text.format_map({"layers": enumerated([*map(layer, verdict.layers)]), **values, **more})
+    if verdict.layers:
+        # Older versions didn't say what units are.
+        values = {"stuck_as": "dead or saturated", "layers": layers(verdict.layers), **values}
+    return text.format_map({**values, **more})
 
 
 def of_motion(verdict: Verdict) -> str:

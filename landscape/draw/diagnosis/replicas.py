@@ -24,7 +24,7 @@ from landscape.draw.sheet.legend import Legend
 from landscape.errors import LandscapeError
 from landscape.quantities import exact, number
 from landscape.store.diagnosed import Diagnosed
-from landscape.store.measured.trainings import KINDS, LAST_ROWS, STARTS, TrainingLosses
+from landscape.store.measured.trainings import KINDS, STARTS, TrainingLosses
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats
 
@@ -108,8 +108,12 @@ def caption(found: Diagnosed) -> str:
             parts.append(f"{len(mine)} × {KINDS[kind].figure}: {span}")
         title = panel.title[0].upper() + panel.title[1:]
         sentences.append(f"{title}, loss at the end of {'; '.join(parts)}.")
-    ends = f"Loss at the end: the median of a training's last {LAST_ROWS} logged losses."
-    return " ".join([*sentences, ends])
+    if counts := [one.last_rows for one in found.trainings if one.last_rows]:
+        low, high = min(counts), max(counts)
+        count = str(high) if low == high else f"{low} to {high}"
+        what = "the last loss" if high == 1 else f"the median of the last {count} losses"
+        sentences.append(f"Loss at the end: {what} that a training logged after its start.")
+    return " ".join(sentences)
 
 
 def _panels(trainings: Sequence[TrainingLosses]) -> Iterator[Panel]:

@@ -138,6 +138,11 @@ class TrainingLosses:
         last = self.train_loss[1:][-LAST_ROWS:]
         return float(np.median(last)) if np.isfinite(last).all() and len(last) else math.inf
 
+    @property
+    def last_rows(self) -> int:
+        """Of how many losses that is the median: of a short training, of all after its start."""
+        return min(LAST_ROWS, len(self.train_loss) - 1)
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -151,7 +156,8 @@ class Trained:
     """are these."""
     start_loss: float
     end_loss: float
-    """Median full-data loss of its last `LAST_ROWS` rows; inf where it diverged."""
+    """Median full-data loss of its last `LAST_ROWS` rows, or of as many as it has after its start;
+    inf where it diverged."""
     order: int | None = None
     """Seed of the batch order; None: the run's own."""
     velocity: bool = True

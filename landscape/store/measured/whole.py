@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ class StateAtStep:
     """How many there are in all."""
     lambda_max: float | None = None
     lambda_min: float | None = None
+    """0 where it is so but for rounding."""
     batch_sharpness: float | None = None
     batch_sharpness_error: float = 0.0
     partly_saturated: Mapping[str, float] = field(default_factory=dict)
@@ -66,6 +67,14 @@ class StateAtStep:
     def partly_stuck(self) -> Mapping[str, float]:
         """Share of dead or saturated units, of the layers that have some and not all."""
         return {**self.partly_dead, **self.partly_saturated}
+
+    def stuck_as(self, layers: Collection[str]) -> str:
+        """What units of these layers are: dead, saturated (of tanh and the like), or some each."""
+        kinds = {
+            "dead": {*(self.dead or ()), *self.partly_dead},
+            "saturated": {*(self.saturated or ()), *self.partly_saturated},
+        }
+        return " or ".join(kind for kind, known in kinds.items() if known & set(layers))
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,7 @@ class Measured:
             }
         if curvature is not None and (row := _row(curvature.step, step)) is not None:
             found["lambda_max"] = float(curvature.eigenvalues[row, 0])
-            found["lambda_min"] = float(curvature.lowest[row])
+            found["lambda_min"] = _lowest(curvature, row)
         if sharpness is not None and (row := _row(sharpness.step, step)) is not None:
             value, error = float(sharpness.value[row]), float(sharpness.error[row])
             if not math.isnan(value):
@@ -180,6 +189,20 @@ def record(part: str, values: Mapping[str, Any]) -> Any:
         KeyError: an older version measured less.
     """
     return rebuilt(record_type(part), values)
+
+
+ROUNDING = 1e-6
+"""Of the largest eigenvalue: in float32 a Hessian product is no more precise."""
+
+
+def _lowest(curvature: Curvature, row: int) -> float:
+    """The smallest eigenvalue; 0 where rounding may have made it.
+
+    A clearly negative one needs no error beside it: what Lanczos' method gives is never below the
+    smallest of all.
+    """
+    lowest, largest = float(curvature.lowest[row]), float(np.abs(curvature.eigenvalues[row]).max())
+    return lowest if abs(lowest) > ROUNDING * largest else 0.0
 
 
 def _row(steps: NDArray[np.int64], step: int) -> int | None:

@@ -885,22 +885,40 @@ def _extents(scan: Scan) -> str:
 
 
 LOSSES = ("train_loss", "validation_loss")
+ACCURACIES = ("train_accuracy", "validation_accuracy")
 FAR_APART = 10.0
 """So many times the training loss a validation loss is in need of a word."""
 
 
-def far_apart(train: float, validation: float) -> str:
+MOSTLY_RIGHT, POINTS = 0.8, 0.1
+"""From such a validation accuracy on, and at most so far below the training's, none is far off."""
+
+
+def far_apart(
+    train: float, validation: float, *, accuracies: tuple[float, float] = (math.nan, math.nan)
+) -> str:
     """Why a validation loss may be orders above the training loss; empty where it isn't.
+
+    ``accuracies``: of training and validation, NaN where they aren't known.
 
     >>> far_apart(1.44, 1.6)
     ''
     >>> far_apart(1.44, 12370.0).partition(":")[0]
     'Validation loss is 8,590 times the training loss'
+    >>> far_apart(2e-4, 0.1, accuracies=(1.0, 0.98)).partition(":")[0]
+    'Validation loss is 500 times the training loss, which means little here'
     """
     if not 0 < FAR_APART * train <= validation < math.inf:
         return ""
+    ratio = f"Validation loss is {number(validation / train)} times the training loss"
+    fitted, right = accuracies
+    if right >= max(MOSTLY_RIGHT, fitted - POINTS):
+        return (
+            f"{ratio}, which means little here: the network is right on {percent(right)} of the "
+            f"validation samples, on {percent(fitted)} of the training samples."
+        )
     return (
-        f"Validation loss is {number(validation / train)} times the training loss: the network "
+        f"{ratio}: the network "
         "fits the training samples and is far off on the others, since it learned those by heart "
         "or these are of another kind, as where inputs are scaled differently."
     )
@@ -919,5 +937,11 @@ def _centre(scan: Scan) -> str:
             value = float(scan.measures[name][at])
             found = "NaN" if scan.measured[at] and np.isnan(value) else number(value)
             texts.append(f"{MEASURES[name].removesuffix(' loss')} {found}")
-    both = [float(scan.measures.get(n, scan.measures["train_loss"])[at]) for n in LOSSES]
-    return " ".join(filter(None, (f"Loss at the origin: {', '.join(texts)}.", far_apart(*both))))
+    train, validation = (
+        float(scan.measures.get(n, scan.measures["train_loss"])[at]) for n in LOSSES
+    )
+    fitted, right = (
+        float(scan.measures[n][at]) if n in scan.measures else math.nan for n in ACCURACIES
+    )
+    apart = far_apart(train, validation, accuracies=(fitted, right))
+    return " ".join(filter(None, (f"Loss at the origin: {', '.join(texts)}.", apart)))

@@ -59,6 +59,10 @@ def test_the_kind_of_point_landed_on(lowest, kind):
     end = State(1, dead=(), saturated=(), lambda_max=3.0, lambda_min=lowest)
     found = decide(changed(planted.escaped(0, 0.9), states={"end": end}))
     assert found.items["landing_kind"].value == kind
+    # The row beside it claims no other curvature than the sentence.
+    row = found.items["lambda_min_end"]
+    assert ("curves down along a direction" in row.side) == (kind == "saddle")
+    assert ("up along every" in row.side) == (kind == "minimum")
 
 
 def escaped_with(branches: tuple[Trained, ...]) -> outcome.NamedOutcome:

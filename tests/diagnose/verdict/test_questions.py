@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,7 +71,11 @@ def test_an_escape_is_answered_whole():
     assert "leave: 10 of 10 from the lowest logged loss (unstable), 2 of 10" in said["1.9"][0]
     assert "2 of 10 from before the onset (not clearly" in said["1.9"][0]
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
-    assert "was 3; this rate is stable up to 2 under noise, 38 without" in said["1.9"][0]
+    assert (
+        "was 3; steps at this rate shrink along directions that curve less than 2 where the "
+        "batches' noise dominates, less than 38 without noise. It was between the two, as that of "
+        "runs that stay often is, so that this alone proves nothing." in said["1.9"][0]
+    )
     assert (
         "From its last weights 0 of 4 other rates make it learn within 15 epochs." in said["1.4"][0]
     )
@@ -80,7 +85,7 @@ def test_an_escape_is_answered_whole():
         "observation",
     )
     assert said["1.6"][0] == (
-        "Yes: no output depends on the input; all units of hidden are dead or saturated."
+        "Yes: no output depends on the input; all units of the layer hidden are dead."
     )
     assert "still stuck after training at 5 of 5 rates, 0.0001 to 1" in said["1.7"][0]
     assert "90 %" in said["1.1"][0]
@@ -96,9 +101,9 @@ def test_overfitting_is_set_beside_the_jump():
     assert f", {500 - lowest} steps before it left;" in text
 
 
-def test_an_escape_is_ruin_and_its_plateau_waits_for_trainings():
+def test_an_escape_is_named_and_its_plateau_waits_for_trainings():
     evidence = outcomes.spikes_then_dead(0, 0.9)
-    assert asked(evidence)["2.7"][0].startswith("Ruin: it left at step 500. From step ")
+    assert asked(evidence)["2.7"][0].startswith("An escape: it left at step 500. From")
     some = replace(outcomes.DEAD, moving=("output.weight", "output.bias"))
     assert asked(outcomes.changed(evidence, states={"end": some}))["1.7"][0] == (
         "At which rates does it get stuck on the plateau? Not answered: no network was put "
@@ -127,11 +132,11 @@ def test_that_no_rate_brings_it_back_is_one_claim():
 @pytest.mark.parametrize(
     ("dead", "said"),
     [
-        (("2", "hidden"), "all units of layer 2 and hidden are dead or saturated."),
+        (("2", "hidden"), "all units of the layers 2 and hidden are dead."),
         (
             ("conv1", "hidden"),
-            "all units of hidden are dead or saturated, as those of conv1 were at its lowest "
-            "logged loss.",
+            "all units of the layer hidden are dead, as those of the layer conv1 were at its "
+            "lowest logged loss.",
         ),
     ],
 )
@@ -148,7 +153,27 @@ def test_a_layer_has_one_name_wherever_it_is_said(dead, said):
     found = asked(evidence)
     named = said.removeprefix("all units of ").partition(" are ")[0]
     assert found["1.6"][0].endswith(said)
-    assert f"every unit of {named} is dead or saturated." in found["1.3"][0]
+    assert f"every unit of {named} is dead." in found["1.3"][0]
+
+
+def test_units_are_saturated_only_where_that_was_seen():
+    escaped = outcomes.spikes_then_dead(0, 0.9)
+
+    def landed(**state) -> dict[str, tuple[str, str]]:
+        end = replace(outcomes.DEAD, **{"dead": (), **state})
+        return asked(outcomes.changed(escaped, states={"best": outcomes.ALIVE, "end": end}))
+
+    found = landed(saturated=("tanh1",))
+    assert "all units of the layer tanh1 are saturated." in found["1.6"][0]
+    found = landed(dead=("relu1",), saturated=("tanh1",))
+    assert "all units of the layers relu1 and tanh1 are dead or saturated." in found["1.6"][0]
+    some = {"relu1": 0.9, "relu2": 0.2}
+    found = landed(logit_spread=0.5, partly_dead=some, moving=("w", "b"))
+    assert "It landed where many units of the layer relu1 are dead." in found["1.3"][0]
+    assert (
+        "90 % of the units of the layer relu1, more than of any other layer, are dead."
+        in (found["1.6"][0])
+    )
 
 
 def test_why_it_does_not_come_back_is_not_said_of_what_may_not_have_left():
@@ -294,7 +319,10 @@ def test_excursions_are_counted_one_way():
     noises = replace(verdict.evidence["end_noises"], value=-0.4)
     verdict = replace(verdict, evidence=verdict.evidence | {"end_noises": noises})
     said = {each.question: each.text for each in answers(verdict, evidence)}
-    assert said["1.4"].startswith("It needn't: it ends at its best, and came back each time")
+    assert said["1.4"].startswith(
+        f"It needn't: it ends near its best ({verdict.evidence['end_loss'].value:.3g} over its "
+        f"last stretch, its lowest is {evidence.rows.train_loss.min():.3g}), and came back each"
+    )
 
 
 def test_two_dead_layers_are_two():
@@ -308,11 +336,16 @@ def test_a_distance_is_set_beside_a_matched_twin_or_beside_none():
     evidence = planted.long()
     text = asked(evidence)["2.4"][0]
     assert "of the way to an independently trained twin, units matched;" in text
+    # The title of a page, which whoever was sent this can look for: no path of the repository.
+    pages = Path(__file__).parents[3] / "docs"
+    title = (pages / "science/regimes.md").read_text().partition("\n")[0].removeprefix("# ")
+    assert f"is in landscape's documentation ({title})." in text
     copies = replace(evidence.measured.permutations, twin=None, twin_matched=None)
     alone = replace(evidence, measured=replace(evidence.measured, permutations=copies))
     found = {each.question: each for each in answers(judge(alone), alone)}["2.4"]
-    assert "Not answered: one run tells of itself only;" in found.text
+    assert "Not answered: one run tells of itself only, an independently trained twin" in found.text
     assert "%" not in found.text
+    assert f"({title})" in found.text
     assert typed(found.remedy) == "--twin RUN"
 
 

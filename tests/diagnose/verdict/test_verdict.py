@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def test_overfitting_whatever_the_outcome():
     assert found.validation_end == pytest.approx(np.median(validation[-10:]))
     assert found.rise == pytest.approx(found.validation_end - 0.5)
     assert found.gap == pytest.approx(found.validation_end - 0.1)
+    assert (found.rows, found.validation_accuracy) == (10, 0.9)
     assert found.accuracy_gap == pytest.approx(0.09)
     holes = rows.train_loss.copy()
     holes[30] = np.nan
@@ -126,6 +128,48 @@ def test_overfitting_whatever_the_outcome():
     assert (found.step, found.validation_minimum) == (29, pytest.approx(0.501))
     assert overfitting.measure(Rows(step, validation)) is None
     assert overfitting.measure(Rows(step, validation, np.full(100, np.nan))) is None
+
+
+def test_validation_is_beside_training_in_the_same_rows():
+    # The medians of the two losses are of different rows, and one row lacks a validation loss.
+    evidence = outcomes.learned(0, 0.0)
+    train = evidence.rows.train_loss.copy()
+    validation = train + 0.01
+    count = len(train)
+    train[-6:] = [0.1700, 0.1820, 0.1837, 9.0, 0.1927, 0.1950]
+    validation[-6:] = [0.2300, 0.1927, 0.1982, np.nan, 0.2093, 0.2150]
+    losses = list(zip(train[-6:], validation[-6:], strict=True))
+    rows = replace(evidence.rows, train_loss=train, validation_loss=validation)
+    cut = Rows(*(values[count - 30 :] for values in (rows.step, train, validation)))
+    found = overfitting.measure(cut)
+    known = [pair for pair in losses if not math.isnan(pair[1])]
+    assert found.rows == len(known) == 5
+    assert found.train_end == statistics.median(pair[0] for pair in known)
+    assert found.validation_end == statistics.median(pair[1] for pair in known)
+    assert found.gap == statistics.median(pair[1] - pair[0] for pair in known)
+    assert found.gap != pytest.approx(found.validation_end - found.train_end, rel=0.01)
+    told = said(replace(evidence, rows=cut), "1.8")
+    assert (
+        f"; over the last 5 logged rows it is {found.validation_end:.3g} and training loss "
+        f"{found.train_end:.3g} (medians), row by row {found.gap:.3g} above training (median)."
+        in told
+    )
+
+
+@pytest.mark.parametrize(("right", "means"), [(0.97, "which means little here"), (0.3, "far off")])
+def test_a_validation_loss_orders_above_is_far_off_only_where_the_network_is(right, means):
+    evidence = outcomes.learned(0, 0.0)
+    count = len(evidence.rows.step)
+    rows = replace(
+        evidence.rows,
+        validation_loss=np.full(count, 0.5),
+        train_accuracy=np.full(count, 1.0),
+        validation_accuracy=np.full(count, right),
+    )
+    told = said(replace(evidence, rows=rows), "1.8")
+    assert "times the training loss" in told
+    assert means in told
+    assert ("far off" in told) == (right < 0.5)
 
 
 def test_caveats_apply_to_this_run_and_no_other(settled):
@@ -204,8 +248,10 @@ def test_sharpness_before_the_onset_is_told():
     found = changed(escaped, states=states)
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
-        "Before it left curvature along the batches' own gradients was 3; this rate is stable up "
-        "to 2 under noise, 38 without (healthy runs exceed that too)."
+        "Before it left curvature along the batches' own gradients was 3; steps at this rate "
+        "shrink along directions that curve less than 2 where the batches' noise dominates, less "
+        "than 38 without noise. It was between the two, as that of runs that stay often is, so "
+        "that this alone proves nothing."
     )
 
 
@@ -226,8 +272,8 @@ def test_words_for_an_escape():
     assert happened.startswith("It learned to a logged loss of 0.")
     assert "then left and stayed away, at a level of 2.3." in happened
     assert (
-        "It landed on the plateau of networks that ignore their input: every unit of hidden is "
-        "dead or saturated." in happened
+        "It landed on the plateau of networks that ignore their input: every unit of the "
+        "layer hidden is dead." in happened
     )
     assert said(found, "1.2").startswith("At the last weights the loss is flat: its curvature is")
     assert said(found, "1.5").startswith(
@@ -292,8 +338,8 @@ def test_a_landing_and_a_motion_are_lines_of_their_tables(monkeypatch, settled):
     monkeypatch.setitem(LANDINGS, "asleep", "It landed asleep, {layers} too.")
     monkeypatch.setitem(MOTIONS, "dithering", MotionTerm("{over} it dithers."))
     judged = judge(outcomes.escaped(0, 0.9))
-    _, why = headline(replace(judged, landing="asleep"))
-    assert why.text == "It landed asleep, hidden too."
+    _, where, _ = headline(replace(judged, landing="asleep"))
+    assert where.text == "It landed asleep, the layer hidden too."
     _, moves = headline(replace(judge(settled["walk"]), motion="dithering"))
     assert moves.text == "Over the window's 2,048 steps it dithers."
 
@@ -317,7 +363,8 @@ def test_a_layer_that_died_at_last_is_told_whatever_the_outcome():
     found = judge(changed(learned, states={**EVERYWHERE, "end": dead}))
     assert found.verdict == "learned"
     assert any(
-        each.startswith("At the last weights every unit of hidden and output is dead or saturated")
+        each == "At the last weights every unit of the layers hidden and output is dead or "
+        "saturated."
         for each in found.caveats
     )
     escaped = judge(outcomes.escaped(0, 0.9))

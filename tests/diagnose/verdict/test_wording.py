@@ -14,9 +14,10 @@ from landscape.diagnose.items import Item
 from landscape.diagnose.session import kept
 from landscape.diagnose.verdict.questions import answers
 from landscape.diagnose.verdict.verdict import judge
-from landscape.diagnose.verdict.wording import headline, other_rates
+from landscape.diagnose.verdict.wording import Statement, cause, headline, other_rates
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
+from landscape.store.measured.trainings import Trained
 from landscape.store.strict import dumps
 from landscape.store.verdicts import CONFIDENCE
 
@@ -42,10 +43,62 @@ def test_the_headline_is_of_the_answers(name):
     said = {each.question: each.text for each in answers(verdict, evidence)}
     assert said["1.3"].startswith(what.text)
     assert what.confidence == verdict.confidence
-    assert len(why) == (verdict.verdict != "diverged")
+    assert len(why) == {"diverged": 0, "escaped": 2}.get(verdict.verdict, 1)
     for statement in why:
         assert any(statement.text in each for each in said.values())
         assert statement.confidence in CONFIDENCE
+
+
+@pytest.mark.parametrize(
+    ("control", "lower", "why", "confidence"),
+    [
+        (
+            2.3,
+            0.05,
+            "It left because its learning rate is too high there: trained again from its "
+            "snapshots, 15 epochs each, it leaves at the same rate and stays at a tenth of it.",
+            "intervention",
+        ),
+        (
+            2.3,
+            2.2,
+            "Why it left isn't known: trained again from its snapshots, 15 epochs each, it leaves, "
+            "at a tenth of its rate too.",
+            "undetermined",
+        ),
+        (
+            2.3,
+            None,
+            "Why it left isn't known: trained again from its snapshots, 15 epochs each, it leaves "
+            "at the same rate; no lower one was tried.",
+            "undetermined",
+        ),
+        (
+            0.05,
+            0.05,
+            "Why it left isn't known: trained again from its snapshots, 15 epochs each, it stays, "
+            "at the same rate too.",
+            "undetermined",
+        ),
+        (
+            None,
+            None,
+            "Why it left isn't known: no training from its snapshots tried a lower rate.",
+            "undetermined",
+        ),
+    ],
+)
+def test_why_it_left_is_what_trainings_from_before_it_say(control, lower, why, confidence):
+    branches = tuple(
+        Trained(kind, "best", 100, rate, 0.1, loss, epochs=15.0)
+        for kind, rate, loss in (("control", 0.1, control), ("lower-rate", 0.01, lower))
+        if loss is not None
+    )
+    escaped = planted_outcomes.escaped(0, 0.9)
+    verdict = judge(planted_outcomes.changed(escaped, branches=branches))
+    assert cause(verdict) == Statement(why, confidence)
+    at = 1 if confidence == "intervention" else 2
+    assert headline(verdict)[at] == cause(verdict)
 
 
 @pytest.mark.parametrize("name", WORLDS)

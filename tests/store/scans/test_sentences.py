@@ -48,6 +48,27 @@ def test_a_longer_path_is_a_line_and_a_loss_that_is_orders_higher_is_explained(p
     )
 
 
+def test_a_loss_that_is_orders_higher_with_hardly_an_error_means_little(planted):
+    scan = planted.random()
+    higher = {**scan.measures, "validation_loss": scan.measures["validation_loss"] * 1e4}
+    shape = higher["train_loss"].shape
+    right = {"train_accuracy": np.full(shape, 1.0), "validation_accuracy": np.full(shape, 0.981)}
+    text = sentences.caption(replace(scan, measures={**higher, **right}))
+    assert (
+        "times the training loss, which means little here: the network is right on 98 % of the "
+        "validation samples, on 100 % of the training samples." in text
+    )
+    assert "far off" not in text
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "is_far"),
+    [((1.0, 0.98), False), ((0.9, 0.82), False), ((1.0, 0.82), True), ((0.6, 0.58), True)],
+)
+def test_what_is_far_off(accuracies, is_far):
+    assert ("far off" in sentences.far_apart(2e-4, 0.1, accuracies=accuracies)) == is_far
+
+
 def test_the_caption_of_half_a_line(planted):
     scan = planted.line()
     plane = replace(scan.plane, buffers={"norm.running_mean": np.zeros(3)}, batchnorm="recompute")
