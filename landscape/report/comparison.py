@@ -58,6 +58,8 @@ class ComparedMeasure:
     """What measures it of a run; empty where nothing can."""
     about: str = ""
     """What a reader must know of it."""
+    same: tuple[str, ...] = ()
+    """What of the runs' problems must be the same for it to compare, as in their records."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,16 @@ def gathered(folders: Sequence[Path], between: Connectivity | None = None) -> li
 
 def rows(runs: Sequence[ComparedRun]) -> Iterator[tuple[ComparedMeasure, list[ComparedCell]]]:
     """Yield the table, a cell for each run."""
+    problems = [run.run.record["problem"] for run in runs]
     for measure in ROWS.values():
+        compares = summary.agree(problems, measure.same)
         cells = [ComparedCell(measure.value(run), measure.command(run)) for run in runs]
-        yield measure, cells
+        yield measure, cells if compares else [_incomparable(cell) for cell in cells]
+
+
+def _incomparable(cell: ComparedCell) -> ComparedCell:
+    """What is known, but nothing to measure it by: it would be of no use here."""
+    return ComparedCell("doesn't compare" if cell.value is None else cell.value, "")
 
 
 def _measured(run: Run) -> Measured:
@@ -114,7 +123,9 @@ def _verdict(run: ComparedRun) -> str | None:
     if verdict is None:
         return None
     landing = f", on {verdict.landing}" if verdict.landing else ""
-    return f"{verdict.verdict}{landing} ({verdict.confidence})"
+    # Of an undetermined outcome the confidence is the same word.
+    rests = "" if verdict.verdict == verdict.confidence else f" ({verdict.confidence})"
+    return f"{verdict.verdict}{landing}{rests}"
 
 
 def _motion(run: ComparedRun) -> str | None:
@@ -212,6 +223,12 @@ def _one(command: str, options: str = "") -> Callable[[ComparedRun], str]:
     return lambda run: run.run.command(command, options)
 
 
+def _curvature_command(run: ComparedRun) -> str:
+    """A whole diagnosis where there is none yet: it measures curvature too."""
+    options = "" if run.material.verdict is None else "--only curvature"
+    return run.run.command("diagnose", options)
+
+
 def _none(_: ComparedRun) -> str:
     return ""
 
@@ -228,6 +245,7 @@ def _seeds_command(run: ComparedRun) -> str:
     return "landscape train --seeds 3 ... (with this run's options)"
 
 
+LAYOUT = ("data", "layout")
 ROWS: dict[str, ComparedMeasure] = {
     "verdict": ComparedMeasure("verdict", _verdict, _one("diagnose")),
     "motion": ComparedMeasure("motion", _motion, _one("diagnose")),
@@ -250,6 +268,7 @@ ROWS: dict[str, ComparedMeasure] = {
         _one("scan", "--plane line --planes 10"),
         "The distance within which the training loss rises by 0.1. It isn't invariant: of "
         "different networks widths compare only with care.",
+        same=LAYOUT,
     ),
     "eigenvalue": ComparedMeasure(
         "largest Hessian eigenvalue",
@@ -259,12 +278,14 @@ ROWS: dict[str, ComparedMeasure] = {
                 float(found.eigenvalue_errors[-1, 0]),
             ),
         ),
-        _one("diagnose", "--only curvature"),
+        _curvature_command,
+        same=LAYOUT,
     ),
     "trace": ComparedMeasure(
         "Hessian trace",
         _curvature(lambda found: (float(found.trace[-1]), float(found.trace_error[-1]))),
-        _one("diagnose", "--only curvature"),
+        _curvature_command,
+        same=LAYOUT,
     ),
     "coefficient": ComparedMeasure(
         "learning coefficient",
@@ -272,18 +293,21 @@ ROWS: dict[str, ComparedMeasure] = {
         _one("diagnose", "--only learning-coefficient"),
         "How much the surroundings of the last floor amount to at a scale of the loss; beside it "
         "what a quadratic with the same curvature would have.",
+        same=("data",),
     ),
     "barrier": ComparedMeasure(
         "barrier to the first run",
         _barrier("line"),
         _barriers_command,
         "Along the straight line between the last weights, above the line between their losses.",
+        same=LAYOUT,
     ),
     "matched": ComparedMeasure(
         "the same, units matched",
         _barrier("matched"),
         _barriers_command,
         "After its units are permuted towards those of the first run, which changes no output.",
+        same=LAYOUT,
     ),
     "seeds": ComparedMeasure("spread over seeds", _seeds, _seeds_command),
 }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 from landscape.diagnose.session import kept
 from landscape.diagnose.verdict.verdict import Verdict
@@ -42,6 +45,9 @@ class RunMaterial:
     """What of it can't be read, and why."""
     best: BestWeights | None = None
     """Of all recorded weights, where a scan has measured the losses of its path."""
+    diagnosed_by: Sequence[str] = ()
+    """The commands that measured its parts and trained from its snapshots, as they were typed; ()
+    where an older version didn't keep them."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Why what is missing can't be measured of this run, by the key of a `MissingPart`."""
 
@@ -93,8 +99,30 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
         [name for name in NAMES if name not in parts] if basis is None else basis.left_out,
         tuple(damaged),
         best_known(run.id, run.trajectory, scans),
+        diagnosed_by(run, parts if basis is None else basis.parts),
         refused or {},
     )
+
+
+def with_threads(command: str, record: Mapping[str, Any]) -> str:
+    """A run's command, with the number of threads where its record has it: results depend on it."""
+    threads = record.get("threads")
+    return f"OMP_NUM_THREADS={threads} {command}" if threads and command else command
+
+
+def diagnosed_by(run: Run, parts: Sequence[str]) -> list[str]:
+    """The commands that measured these parts and trained, each once, in the order of time."""
+    made = analysis.commands(run.folder)
+    found = {command: (when, command) for when, command in map(made.get, parts, repeat(("", "")))}
+    if "interventions" in parts:
+        for place in (run.folder / "interventions").glob("*/run.json"):
+            with suppress(LandscapeError):
+                record = read(place.parent).record
+                command = str(record["command"])
+                when = min(record["created"], found.get(command, (record["created"],))[0])
+                found[command] = when, with_threads(command, record)
+    found.pop("", None)
+    return [command for _, command in sorted(found.values())]
 
 
 def missing(found: RunMaterial) -> list[MissingPart]:

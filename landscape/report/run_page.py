@@ -22,7 +22,7 @@ from landscape.quantities import number
 from landscape.report.document import Chapter, document, missing, quoted
 from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
-from landscape.report.run_material import RunMaterial, gather, left_out
+from landscape.report.run_material import RunMaterial, gather, left_out, with_threads
 from landscape.report.run_material import missing as missing_parts
 from landscape.report.turning import turned
 from landscape.store import provenance
@@ -214,11 +214,6 @@ def _plane(found: RunMaterial) -> Iterator[Markup]:
     assert isinstance(found.plane.subject, Scan)
     scan = found.plane.subject
     entry = Entry(found.name, found.plane.path.stem, scan)
-    yield tag(
-        "p",
-        "Drag to turn it, scroll to zoom; the slider goes through the steps. Seen from above it "
-        "stands beneath.",
-    )
     said = caption(scan).partition("\n\n")[0]
     yield turned([entry], f"The plane to turn, in three dimensions. {said}")
     yield picture("contour", [found.plane])
@@ -283,17 +278,22 @@ def _made(found: RunMaterial) -> Iterator[Markup]:
 
 def commands(found: RunMaterial) -> list[str]:
     """Return the commands that reproduce what the page shows, as they were typed."""
-    typed = [str(found.run.record["command"])]
+    record = found.run.record
+    typed = [with_threads(str(record["command"]), record)]
     typed += [str(scan.provenance.get("command", "")) for _, scan in _scans(found)]
-    run = shlex.quote(str(found.run.folder))
     if found.verdict is not None:
-        skipped = {"interventions"} & set(found.left_out)
-        options = ["--no-intervene"] if skipped else []
-        if set(found.left_out) - skipped:
-            options.insert(0, f"--only {','.join(map(spelled, found.parts))}")
-        typed.append(found.run.command("diagnose", " ".join(options)))
-    typed.append(f"landscape report {run} --only-what-is-there")
+        typed += found.diagnosed_by or [_diagnosis(found)]
+    typed.append(f"landscape report {shlex.quote(str(found.run.folder))} --only-what-is-there")
     return list(dict.fromkeys(one for one in typed if one))
+
+
+def _diagnosis(found: RunMaterial) -> str:
+    """What a diagnosis that doesn't say by which command it was made would be asked for by."""
+    skipped = {"interventions"} & set(found.left_out)
+    options = ["--no-intervene"] if skipped else []
+    if set(found.left_out) - skipped:
+        options.insert(0, f"--only {','.join(map(spelled, found.parts))}")
+    return found.run.command("diagnose", " ".join(options))
 
 
 def _seeds(found: RunMaterial) -> Iterator[str]:

@@ -119,16 +119,26 @@ def _counted(found: Outcomes) -> str:
 
 
 def _by_rate(groups: Sequence[SweptGroup]) -> str:
-    """What most runs do at which rates, where nothing but rate and seed differs."""
+    """What most runs do at which rates, ties too, where nothing but rate and seed differs."""
     rates = {group.learning_rate for group in groups}
     if len(groups) < 2 or len(rates) < len(groups) or None in rates:
         return ""
     parts = []
-    for outcomes, same in groupby(groups, key=lambda group: next(iter(group.outcomes))):
+    for outcomes, same in groupby(groups, key=_most_often):
         these = [group.learning_rate for group in same]
         low, high = number(these[0]), number(these[-1])
         parts.append(f"{outcomes} at {low if low == high else f'{low} to {high}'}")
     return f"Most often, by learning rate: {'; '.join(parts)}."
+
+
+def _most_often(group: SweptGroup) -> str:
+    """The outcome of most of its runs; several that are as frequent, which says so."""
+    most = max(share.count for share in group.outcomes.values())
+    names = [name for name, share in group.outcomes.items() if share.count == most]
+    if len(names) == 1:
+        return names[0]
+    *first, last = names
+    return f"{', '.join(first)} and {last} equally often"
 
 
 def _sure(found: Outcomes) -> str:

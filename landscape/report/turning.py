@@ -13,6 +13,8 @@ from landscape.draw.interactive import explorer_page
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.report.markup import Markup, joined, tag
 
+STILL = "Without {what} the plane can't be turned here; the picture below shows it from above."
+
 
 def turned(entries: Sequence[Entry], label: str) -> Markup:
     """Return the frame and what it will hold; ``label`` says what it shows.
@@ -24,12 +26,15 @@ def turned(entries: Sequence[Entry], label: str) -> Markup:
     """
     packed = gzip.compress(explorer_page.page(entries).encode(), mtime=0)
     content = Markup(base64.b64encode(packed).decode("ascii"))
-    without = tag("p", "Without JavaScript the plane can't be turned; it is seen from above.")
+    how = "Drag to turn it, scroll to zoom; the slider goes through the steps."
+    without = tag("p", STILL.format(what="JavaScript"))
     return tag(
         "div",
         joined(
             [
+                tag("p", how, class_="how"),
                 tag("iframe", title=label, id="explorer"),
+                tag("p", STILL.format(what="WebGL"), class_="still", hidden=True),
                 tag("noscript", without),
                 tag("script", content, type="application/gzip+base64", id="packed-explorer"),
             ]

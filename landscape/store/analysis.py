@@ -26,7 +26,13 @@ KIND = "kind"
 RULES = FileRules(
     attributes={
         "": {"version": COUNT},
-        "*": {"fingerprint": str, "seconds": float, "created": str, "absent": InJson({str: str})},
+        "*": {
+            "fingerprint": str,
+            "seconds": float,
+            "created": str,
+            "command": str,
+            "absent": InJson({str: str}),
+        },
     }
 )
 
@@ -44,6 +50,9 @@ class StoredPart:
     """Names to arrays, numbers, text, None, lists, and mappings of such."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """What of it could not be measured, and why."""
+    command: str = ""
+    """By which it was measured; empty where its values come from elsewhere, as from runs that say
+    so themselves, and in files of earlier versions."""
 
 
 def values(record: Any) -> dict[str, Any]:
@@ -85,6 +94,8 @@ def save(folder: Path, part: StoredPart) -> None:
         group = file[part.name]
         group.attrs.update({"fingerprint": part.fingerprint, "seconds": part.seconds})
         group.attrs["created"] = provenance.now()
+        if part.command:
+            group.attrs["command"] = part.command
         if part.absent:
             group.attrs["absent"] = json.dumps(dict(part.absent))
 
@@ -115,7 +126,24 @@ def load(folder: Path, name: str) -> StoredPart | None:
         group = file[name]
         mark, seconds = str(group.attrs["fingerprint"]), float(group.attrs["seconds"])
         absent = json.loads(group.attrs.get("absent", "{}"))
-        return StoredPart(name, mark, seconds, _get(group), absent)
+        command = str(group.attrs.get("command", ""))
+        return StoredPart(name, mark, seconds, _get(group), absent, command)
+
+
+def commands(folder: Path) -> dict[str, tuple[str, str]]:
+    """When and by which command the parts were measured that say so, by name.
+
+    Raises:
+        LandscapeError: the file is damaged or newer than this.
+    """
+    if not (folder / NAME).is_file():
+        return {}
+    with reading(folder / NAME, FORMAT, VERSION, rules=RULES) as file:
+        return {
+            name: (str(group.attrs["created"]), str(group.attrs["command"]))
+            for name, group in file.items()
+            if "command" in group.attrs
+        }
 
 
 def _put(group: h5py.Group, name: str, value: Any, place: str) -> None:

@@ -166,6 +166,12 @@ def difference(runs: Sequence[Run]) -> str:
     return ""
 
 
+def agree(problems: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bool:
+    """Whether none of these entries is known to differ between the problems of runs."""
+    found = [{problem.get(name) for problem in problems} for name in names]
+    return all(None in values or len(values) <= 1 for values in found)
+
+
 DIFFERENCES: Mapping[tuple[str, ...], str] = {
     ("data",): "Different problems: their data differ. Losses, widths, curvature, learning "
     "coefficients and barriers don't compare; outcomes and motions do.",

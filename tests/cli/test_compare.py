@@ -69,8 +69,6 @@ def test_the_table_says_what_measures_the_rest(landscape, pair):
         f"landscape diagnose {b}",
         f"landscape scan {a} --plane line --planes 10",
         f"landscape scan {b} --plane line --planes 10",
-        f"landscape diagnose {a} --only curvature",
-        f"landscape diagnose {b} --only curvature",
         f"landscape diagnose {a} --only learning-coefficient",
         f"landscape diagnose {b} --only learning-coefficient",
         f"landscape compare {a} {b} --barriers",
@@ -96,6 +94,11 @@ def test_runs_of_different_problems_say_so_first(landscape, pair, tmp_path):
     done = landscape("compare", pair[0], wide, "-o", page)
     assert done.out.splitlines()[0] == said
     assert f"<p>{said}</p>" in page.read_text().replace("&#x27;", "'")
+    # Nothing is to be measured that doesn't compare.
+    assert not [w for w in ("--plane line", "--only curvature", "--barriers") if w in done.out]
+    assert f"landscape diagnose {wide}" in done.out
+    # Width, eigenvalue and trace of both, the two barriers of the second to the first.
+    assert done.out.count("doesn't compare") == 2 * 3 + 2
     assert repr(ls.compare(pair[0], wide)).splitlines()[0] == said
     done = landscape("compare", *pair, "-o", page)
     assert done.out.splitlines()[0].split() == ["seed0", "seed1"]

@@ -42,6 +42,14 @@ def test_what_was_measured(runs):
     assert made["verdict"][1].value.startswith("learned ")
 
 
+def test_an_undetermined_outcome_says_so_once(runs):
+    run = found(runs)[0]
+    verdict = replace(run.material.verdict, verdict="undetermined", landing=None)
+    verdict = replace(verdict, confidence="undetermined")
+    run = replace(run, material=replace(run.material, verdict=verdict))
+    assert comparison.ROWS["verdict"].value(run) == "undetermined"
+
+
 def test_a_learning_coefficient_beside_its_null(runs):
     one = np.ones(1)
     known = LearningCoefficient(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from landscape.report import comparison, comparison_page, document, sweep_page
 
+from ..conftest import NAMES as BROWSERS
 from .conftest import NAMES
 
 pytestmark = pytest.mark.slow
@@ -76,6 +79,28 @@ def test_the_dark_page_has_dark_pictures(chromium, files):
         context.close()
     assert shades["light"] == (255, "rgb(255, 255, 255)")
     assert shades["dark"] == (20, "rgb(20, 22, 26)")
+
+
+def test_without_webgl_the_picture_stands_for_the_plane(chromium, files):
+    kind = chromium.browser_type
+    browser = kind.launch(
+        executable_path=next(path for name in BROWSERS if (path := shutil.which(name))),
+        args=["--no-sandbox", "--disable-gpu", "--disable-3d-apis", "--disable-webgl"],
+    )
+    page = browser.new_context(offline=True).new_page()
+    page.goto(files["escaped"].as_uri())
+    said = page.get_by_text("Without WebGL the plane can't be turned here")
+    said.scroll_into_view_if_needed()
+    assert said.is_visible()
+    assert not page.locator("#explorer").is_visible()
+    assert not page.get_by_text("Drag to turn it").is_visible()
+    still = page.locator("figure img[alt*='plane']").first
+    assert still.evaluate("(image) => image.naturalWidth") > 0
+    browser.close()
+    page = chromium.new_context(offline=True).new_page()
+    page.goto(files["escaped"].as_uri())
+    assert page.get_by_text("Drag to turn it").is_visible()
+    assert not page.get_by_text("Without WebGL the plane can't be turned here").is_visible()
 
 
 def test_on_paper_the_plane_is_seen_from_above_and_nothing_is_closed(chromium, files):

@@ -24,6 +24,7 @@ from landscape.quantities import number
 from landscape.report import document, run_material, run_page
 from landscape.report.pictures import MORE
 from landscape.sgd import watch
+from landscape.store import analysis, provenance, read
 from landscape.store.scans import sentences
 
 from .conftest import NAMES
@@ -137,7 +138,9 @@ def test_the_lowest_logged_and_the_best_loss_are_told_apart(pages, runs):
 )
 def test_the_command_of_a_diagnosis_leaves_out_what_it_did(runs, left_out, options):
     found = run_material.gather(runs / ESCAPED)
-    found = replace(found, left_out=left_out, parts=("units", "learning_coefficient"))
+    found = replace(
+        found, left_out=left_out, parts=("units", "learning_coefficient"), diagnosed_by=()
+    )
     folder = shlex.quote(str(runs / ESCAPED))
     assert f"landscape diagnose {folder}{options}" in run_page.commands(found)
 
@@ -160,11 +163,33 @@ def test_commands_for_a_problem_made_in_python_name_it(tmp_path):
         assert line.endswith((" --problem FILE.py:function", " --only-what-is-there"))
 
 
+def test_what_diagnosed_it_is_as_it_was_typed(runs):
+    found = run_material.gather(runs / ESCAPED)
+    trained = json.loads(next((runs / ESCAPED).glob("interventions/*/run.json")).read_text())
+    assert f"OMP_NUM_THREADS={trained['threads']} {trained['command']}" in found.diagnosed_by
+    # The parts were measured by the same command, which stands there once.
+    assert len(found.diagnosed_by) == 1
+    assert run_page.commands(found).count(found.diagnosed_by[0]) == 1
+
+
+def test_parts_name_the_commands_that_measured_them(tmp_path, runs, monkeypatch):
+    folder = tmp_path / "run"
+    shutil.copytree(runs / DRIFTING, folder)
+    known = analysis.load(folder, "units")
+    assert known.command == provenance.command()
+    for name, when, typed in (("units", "2026-02", "measure b"), ("density", "2026-01", "a")):
+        monkeypatch.setattr(provenance, "now", lambda when=when: when)
+        analysis.save(folder, replace(known, name=name, command=typed))
+    assert run_material.diagnosed_by(read(folder), ("units", "density")) == ["a", "measure b"]
+    assert run_material.diagnosed_by(read(folder), ("density", "jump")) == ["a"]
+    analysis.save(folder, replace(known, command=""))
+    assert run_material.diagnosed_by(read(folder), ("units",)) == []
+
+
 def test_how_it_was_made(pages, runs):
     read = words(pages[ESCAPED])
     record = json.loads((runs / ESCAPED / "run.json").read_text())
-    assert record["command"] in read
-    assert f"landscape diagnose {shlex.quote(str(runs / ESCAPED))}" in read
+    assert f"OMP_NUM_THREADS={record['threads']} {record['command']}" in read
     for name, version in record["versions"].items():
         assert f"{name} {version}" in read
     assert "training 0 (initialization and batch order); other batch orders 1001 and on" in read

@@ -14,6 +14,7 @@ from landscape.report import sweep_page
 from landscape.report.small_pictures import HIGH, MARGIN, WIDE, SmallAxes, axes_of, small
 from landscape.store import read, sweep_folder, sweep_outcomes
 from landscape.store.history import History
+from landscape.store.sweep_outcomes import OutcomeShare, SweptGroup
 
 
 def words(html):
@@ -36,6 +37,23 @@ def test_the_answer_counts_the_outcomes(html, sweep):
         for name in {run.verdict for run in found.runs}
     }
     assert said.startswith("Of 4 runs: ")
+
+
+def test_outcomes_that_are_as_frequent_are_said_to_be():
+    def group(rate, **counts):
+        shares = {name: OutcomeShare(count, 0.5, 0.1, 0.9) for name, count in counts.items()}
+        return SweptGroup({"lr": rate}, rate, sum(counts.values()), shares, None, None)
+
+    groups = [
+        group(0.03, learned=2),
+        group(0.3, learned=2, escaped=1),
+        group(3.0, escaped=1, undetermined=1),
+        group(9.0, escaped=2, undetermined=2, diverged=1),
+    ]
+    assert sweep_page._by_rate(groups) == (
+        "Most often, by learning rate: learned at 0.03 to 0.3; escaped and undetermined equally "
+        "often at 3 to 9."
+    )
 
 
 def test_a_picture_for_each_run(html, sweep):

@@ -15,7 +15,7 @@ from landscape.diagnose.session.parts import PARTS
 from landscape.diagnose.trainings import after_escape, interventions, replicas
 from landscape.diagnose.trainings.interventions import Failure
 from landscape.diagnose.trainings.trials import is_done
-from landscape.store import analysis
+from landscape.store import analysis, provenance
 from landscape.store.measured.trainings import Intervention, Interventions
 from landscape.store.measured.whole import record
 
@@ -82,7 +82,8 @@ def measure_part(context: Context, name: str, listener: Listener) -> PartDone:
     seconds = time.monotonic() - began
     context.keep(name, found)
     absent = {what: why for what, why in context.absent.items() if what not in known}
-    analysis.save(folder, analysis.StoredPart(name, mark, seconds, analysis.values(found), absent))
+    values, command = analysis.values(found), provenance.command()
+    analysis.save(folder, analysis.StoredPart(name, mark, seconds, values, absent, command))
     return PartDone(name, seconds)
 
 

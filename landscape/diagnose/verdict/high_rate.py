@@ -94,7 +94,6 @@ def stable(asked: Asked) -> Told:
         return unanswered("curvature as batches see it wasn't measured", measuring("sharpness"))
     if again:
         curvature.append(f"At this rate other batch orders leave: {', '.join(again)}.")
-        curvature += ["A tenth of it stays."] if _stays(asked) else []
     return Told(" ".join(curvature), tested(bool(again)))
 
 
@@ -114,17 +113,14 @@ def _sharpness(asked: Asked) -> Iterator[str]:
 
 def _bounds(value: float, *, noisy: float, quiet: float) -> str:
     """On which side of the rate's bounds on curvature a value is, and what that proves."""
-    alone = "as that of runs that stay often is, so that this alone proves nothing"
+    alone = "as runs that stay often are: alone this proves nothing"
+    text = f"this rate is stable up to {number(noisy)}"
     if noisy == quiet:
-        text = f"steps at this rate shrink along directions that curve less than {number(noisy)}"
         return f"{text}. It was above that, {alone}" if value > noisy else text
-    text = (
-        f"steps at this rate shrink along directions that curve less than {number(noisy)} where "
-        f"the batches' noise dominates, less than {number(quiet)} without noise"
-    )
+    text += f" under noise, {number(quiet)} without"
     if value <= noisy:
         return text
-    return f"{text}. It was {'above both' if value > quiet else f'between the two, {alone}'}"
+    return f"{text}. It was {'above both' if value > quiet else f'between, {alone}'}"
 
 
 def _left_again(asked: Asked, start: str) -> str:
@@ -145,12 +141,6 @@ DECIDED = {
     "open": "too few to say that it is unstable",
 }
 """By what the sequential test says."""
-
-
-def _stays(asked: Asked) -> bool:
-    lower = [asked.verdict.evidence.get(f"lower_rate_from_{STARTS[s].item}") for s in LEAVING]
-    known = [item for item in lower if item is not None]
-    return bool(known) and all(is_below(item.value, item.threshold) for item in known)
 
 
 def way_back(asked: Asked) -> Told:
@@ -207,9 +197,7 @@ def gradient(asked: Asked) -> Told:
         text += f", {number(best.gradient_norm)} at its lowest logged loss"
     if end.moving is not None and (zero := (end.tensors or 0) - len(end.moving)):
         left = ", ".join(end.moving[:3]) or "none"
-        text += (
-            f"; it is exactly zero for {zero} of {end.tensors} parameter tensors, all but {left}"
-        )
+        text += f"; it is zero for {zero} of {end.tensors} parameter tensors, all but {left}"
         keeps = said(asked.verdict, "no_way_back") is True
         text += ", which keeps it there" if keeps else ""
     return Told(f"{text}.")
@@ -310,16 +298,12 @@ def overfits(asked: Asked) -> Told:
 
 
 def _at_the_end(found: Overfitting) -> str:
-    """Both losses over the last rows, and how far they are apart in the same rows."""
-    rows = counted(found.rows, "logged row")
-    if found.rows == 1:
-        medians = f"in the last {rows.partition(' ')[2]} it is {number(found.validation_end)}"
-        return f"{medians}, training loss {number(found.train_end)}"
-    side = "above" if found.gap >= 0 else "below"
+    """Both losses over the last rows, and their difference in the same rows."""
+    what = "medians over" if found.rows > 1 else "in"
+    rows = counted(found.rows, "logged row") if found.rows > 1 else "logged row"
     return (
-        f"over the last {rows} it is {number(found.validation_end)} and training loss "
-        f"{number(found.train_end)} (medians), row by row {number(abs(found.gap))} {side} training "
-        "(median)"
+        f"{what} its last {rows}: {number(found.validation_end)}, training "
+        f"{number(found.train_end)}, the difference {number(found.gap)}"
     )
 
 

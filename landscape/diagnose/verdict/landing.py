@@ -129,7 +129,7 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
             kind,
             None,
             f"curvature within {FLAT:g} of the largest (here or at the lowest logged loss) is "
-            f"flat; a slope where the gradient is above {STEEP:g} of that at the lowest logged loss",
+            f"flat; a slope where the gradient is above {STEEP:g} of that at the latter",
         )
     return found | standstill(evidence)
 

@@ -38,10 +38,7 @@ from landscape.store.measured.weights import Copies, Diffusion
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
-OTHERS = (
-    "how far networks on 8×8 digits go in 13 kinds of training is in landscape's documentation "
-    "(In a long training: the numbers)"
-)
+OTHERS = "landscape's documentation (In a long training: the numbers) has others"
 ESCAPED = "after an escape, the trainings that are run ask why it left, not how it moves"
 
 
@@ -166,8 +163,7 @@ def typical(asked: Asked) -> Told:
         return unanswered(f"one run tells of itself only; {OTHERS}")
     if not copies.twin_matched:
         return unanswered(
-            "one run tells of itself only, an independently trained twin how far networks are "
-            f"from each other; {OTHERS}",
+            f"one run tells of itself only; it takes an independently trained twin; {OTHERS}",
             Remedy("diagnose", {"twin": "RUN"}),
         )
     return Told(

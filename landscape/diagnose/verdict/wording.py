@@ -61,31 +61,21 @@ def cause(verdict: Verdict) -> Statement:
     lower = [item for name in left if (item := verdict.evidence.get(f"lower_rate_from_{name}"))]
     unknown = "Why it left isn't known: "
     if not controls:
+        text = f"{unknown}no training from its snapshots tried a lower rate."
+    elif not left:
+        text = f"{unknown}from its snapshots it stays, at the same rate too."
+    elif not lower:
+        text = f"{unknown}from its snapshots it leaves again, but no lower rate was tried."
+    elif not all(is_below(item.value, item.threshold) for item in lower):
+        text = f"{unknown}from its snapshots it leaves again, at a tenth of its rate too."
+    else:
+        # How long these trainings lasted is in the evidence.
         return Statement(
-            f"{unknown}no training from its snapshots tried a lower rate.", UNDETERMINED
+            "It left because its rate is too high: from its snapshots it leaves again, but not at "
+            "a tenth of it.",
+            "intervention",
         )
-    again = f"trained again from its snapshots{_each(verdict, next(iter(controls)))} it"
-    if not left:
-        return Statement(f"{unknown}{again} stays, at the same rate too.", UNDETERMINED)
-    if not lower:
-        text = f"{unknown}{again} leaves at the same rate; no lower one was tried."
-        return Statement(text, UNDETERMINED)
-    if not all(is_below(item.value, item.threshold) for item in lower):
-        return Statement(f"{unknown}{again} leaves, at a tenth of its rate too.", UNDETERMINED)
-    return Statement(
-        f"It left because its learning rate is too high there: {again} leaves at the same rate and "
-        "stays at a tenth of it.",
-        "intervention",
-    )
-
-
-def _each(verdict: Verdict, start: str) -> str:
-    """How long trainings from there lasted; empty where an older version didn't say."""
-    epochs = number_of(verdict, f"epochs_from_{start}")
-    if epochs is None:
-        return ""
-    shown = number(epochs)
-    return f", {shown} epoch{'' if shown == '1' else 's'} each,"
+    return Statement(text, UNDETERMINED)
 
 
 def _of_motion(verdict: Verdict) -> str:

@@ -5,7 +5,12 @@ addEventListener("beforeprint", () => {
 
 // The explorer is unpacked when somebody comes near it: the page is there at once.
 const frame = document.getElementById("explorer");
-if (frame) {
+// Without WebGL plotly draws nothing: the picture beneath has to do.
+const turns = (name) => Boolean(document.createElement("canvas").getContext(name));
+if (frame && !turns("webgl2") && !turns("webgl")) {
+  frame.parentElement.classList.add("flat");
+  frame.parentElement.querySelector(".still").hidden = false;
+} else if (frame) {
   const unpack = async () => {
     const text = document.getElementById("packed-explorer").textContent;
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -55,29 +55,28 @@ def test_the_headline_is_of_the_answers(name):
         (
             2.3,
             0.05,
-            "It left because its learning rate is too high there: trained again from its "
-            "snapshots, 15 epochs each, it leaves at the same rate and stays at a tenth of it.",
+            "It left because its rate is too high: from its snapshots it leaves again, but not at "
+            "a tenth of it.",
             "intervention",
         ),
         (
             2.3,
             2.2,
-            "Why it left isn't known: trained again from its snapshots, 15 epochs each, it leaves, "
-            "at a tenth of its rate too.",
+            "Why it left isn't known: from its snapshots it leaves again, at a tenth of its rate "
+            "too.",
             "undetermined",
         ),
         (
             2.3,
             None,
-            "Why it left isn't known: trained again from its snapshots, 15 epochs each, it leaves "
-            "at the same rate; no lower one was tried.",
+            "Why it left isn't known: from its snapshots it leaves again, but no lower rate was "
+            "tried.",
             "undetermined",
         ),
         (
             0.05,
             0.05,
-            "Why it left isn't known: trained again from its snapshots, 15 epochs each, it stays, "
-            "at the same rate too.",
+            "Why it left isn't known: from its snapshots it stays, at the same rate too.",
             "undetermined",
         ),
         (
