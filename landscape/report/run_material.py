@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -107,22 +106,28 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
 def with_threads(command: str, record: Mapping[str, Any]) -> str:
     """A run's command, with the number of threads where its record has it: results depend on it."""
     threads = record.get("threads")
-    return f"OMP_NUM_THREADS={threads} {command}" if threads and command else command
+    # Workers share the threads: what each had isn't what the command had.
+    is_known = bool(threads and command) and "--workers" not in command
+    return f"OMP_NUM_THREADS={threads} {command}" if is_known else command
 
 
 def diagnosed_by(run: Run, parts: Sequence[str]) -> list[str]:
     """The commands that measured these parts and trained, each once, in the order of time."""
-    made = analysis.commands(run.folder)
-    found = {command: (when, command) for when, command in map(made.get, parts, repeat(("", "")))}
+    first: dict[str, str] = {}
+    training: set[str] = set()
     if "interventions" in parts:
         for place in (run.folder / "interventions").glob("*/run.json"):
             with suppress(LandscapeError):
                 record = read(place.parent).record
-                command = str(record["command"])
-                when = min(record["created"], found.get(command, (record["created"],))[0])
-                found[command] = when, with_threads(command, record)
-    found.pop("", None)
-    return [command for _, command in sorted(found.values())]
+                typed = with_threads(str(record["command"]), record)
+                first[typed] = min(record["created"], first.get(typed, record["created"]))
+                training.add(str(record["command"]))
+    made = analysis.commands(run.folder)
+    for when, command in (made[part] for part in parts if part in made):
+        # Those that trained stand there already, with their threads.
+        if command not in training:
+            first[command] = min(when, first.get(command, when))
+    return sorted(first, key=lambda typed: first[typed])
 
 
 def missing(found: RunMaterial) -> list[MissingPart]:

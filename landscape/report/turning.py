@@ -32,7 +32,7 @@ def turned(entries: Sequence[Entry], label: str) -> Markup:
         "div",
         joined(
             [
-                tag("p", how, class_="how"),
+                tag("p", how, class_="how", hidden=True),
                 tag("iframe", title=label, id="explorer"),
                 tag("p", STILL.format(what="WebGL"), class_="still", hidden=True),
                 tag("noscript", without),

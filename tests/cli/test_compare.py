@@ -103,7 +103,7 @@ def test_runs_of_different_problems_say_so_first(landscape, pair, tmp_path):
     done = landscape("compare", *pair, "-o", page)
     assert done.out.splitlines()[0].split() == ["seed0", "seed1"]
     assert "Different" not in page.read_text()
-    assert repr(ls.compare(*pair)).splitlines()[0].split()[0] == "run"
+    assert repr(ls.compare(*pair)).splitlines()[0].split() == ["seed0", "seed1"]
 
 
 def test_another_model_has_no_barrier(landscape, pair, tmp_path):

@@ -11,6 +11,7 @@ if (frame && !turns("webgl2") && !turns("webgl")) {
   frame.parentElement.classList.add("flat");
   frame.parentElement.querySelector(".still").hidden = false;
 } else if (frame) {
+  frame.parentElement.querySelector(".how").hidden = false;
   const unpack = async () => {
     const text = document.getElementById("packed-explorer").textContent;
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
