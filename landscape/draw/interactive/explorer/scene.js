@@ -189,7 +189,8 @@ function marked() {
       `paint-order:stroke">${glyph(point.name)}</span>`, font: { size: point.name === "best" ? 24 : 17 } };
     const group = found.get(point.step) ?? { names: [], signs: [], home, loss };
     group.names.push(point.name);
-    group.signs.push(sign);
+    // The last of several at one step, as in figures: the end rather than the best.
+    group.signs = [sign];
     found.set(point.step, group);
   }
   const groups = [...found.values()], free = apart(groups);

@@ -62,7 +62,7 @@ function drawStrip() {
       `stroke-width="${n ? 1.4 : 2}"/>`;
   });
   inside += `<g id="cursor"><line y1="${MARGIN.top}" y2="${floor}"/></g>`;
-  for (const point of one.points) {
+  for (const point of new Map(one.points.map((each) => [each.step, each])).values()) {
     const k = one.paths[0]?.step.indexOf(point.step) ?? -1, value = one.paths[0]?.true[k];
     if (k >= 0 && Number.isFinite(value)) inside += mark(point.name, alongStrip(point.step), up(value), 4.5);
   }
