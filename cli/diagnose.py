@@ -465,7 +465,8 @@ def announce_measuring(
     dearest = sorted(parts, key=lambda name: -parts[name])[:2]
     most = ", ".join(f"{name} {duration(parts[name] * times)}" for name in dearest)
     echo(
-        f"measuring{f' {runs} runs' if runs > 1 else ''}: about {duration(total)} (most of it "
+        f"measuring{f' {runs} runs' if runs > 1 else ''}: about {duration(total)} at this "
+        f"machine's present pace (most of it "
         f"{most}); {before}--only measures some parts; Ctrl-C keeps what is done",
         err=True,
     )

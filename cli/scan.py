@@ -381,7 +381,6 @@ def scan(
         from landscape.scan.speed.options import Evaluation
         from landscape.store import read
 
-        within = 0.0 if exact else tolerance
         request = Request(
             choice.PlaneChoice(
                 kinds=kinds.listed(plane or ()),
@@ -400,30 +399,30 @@ def scan(
                 batchnorm=batchnorm,
             ),
             GridChoice(size, extent, rise, _measures(measure), with_weight_decay),
-            Evaluation(device, strategy, precision, memory, within, samples, cap),
+            Evaluation(device, strategy, precision, memory, (not exact) * tolerance, samples, cap),
             save_seconds=save_every,
         )
         _check(ctx, request)
         opened, others = ([read(run) for run in some] for some in (runs, also or ()))
         jobs: list[list[Job | ValleyJob]] = []
         with saying(lambda: _what_is_kept(jobs, overwrite=overwrite)):
-            for run in opened:
-                made = prepared_jobs(
-                    run,
-                    request,
-                    others,
-                    lambda seed: given(problem, set_, seed=seed),
+            jobs.extend(  # one by one, for what is said of an interruption
+                prepared_jobs(
+                    *(run, request, others, lambda seed: given(problem, set_, seed=seed)),
                     accept_changes=accept_changes,
                     trust=trust,
                     name=name,
                     resume=resume,
                     overwrite=overwrite,
                 )
-                jobs.append(made)
+                for run in opened
+            )
             _note_no_statistics(ctx, jobs)
+            ready = time.monotonic()
             with cluster.workers(workers, scheduler) as pool:
                 carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
-    _tell_more([job.path for one in jobs for job in one], time.monotonic() - started)
+        measured = time.monotonic()
+    _tell_more([job.path for one in jobs for job in one], started, ready, measured)
 
 
 def _what_is_kept(jobs: Sequence[Sequence[Job | ValleyJob]], *, overwrite: bool) -> str:
@@ -651,7 +650,7 @@ def evaluate(
 
     def chosen(_: StrategyRecord, seconds: float) -> None:
         if not quiet and seconds > MOMENT:
-            cost = f"at most about {duration(seconds)}"
+            cost = f"up to about {duration(seconds)}, going by a first trial"
             echo(f"{name}: {cost}; Ctrl-C saves, --resume goes on", err=True)
 
     drawn, counted = Preview(preview, name) if preview is not None else None, job.counted
@@ -703,11 +702,18 @@ def _guessed(scan: Scan | Valley) -> Scan | Valley | None:
     return preview(scan)
 
 
-def _tell_more(files: Sequence[Path], seconds: float) -> None:
-    """Say where the rest is that is known of scans, and how long all of it took."""
+def _tell_more(files: Sequence[Path], started: float, ready: float, measured: float) -> None:
+    """Say where the rest is that is known of scans, and how long all of it took, since when.
+
+    What was drawn meanwhile took no time of its own.
+    """
     which = shlex.quote(str(files[0])) if len(files) == 1 else "SCAN.h5"
-    if seconds > MOMENT:
-        echo(f"the command took {duration(seconds)} in all, with choosing points and drawing")
+    if (ended := time.monotonic()) - started > MOMENT:
+        echo(
+            f"the command took {duration(ended - started)} in all: {duration(ready - started)} to "
+            f"get ready, {duration(measured - ready)} to measure (with rays, paths and choosing "
+            f"points), {duration(ended - measured)} to draw"
+        )
     echo(f"how it was measured and how far to trust it: landscape info {which}")
 
 

@@ -71,7 +71,8 @@ def followed(
     progress = Progress(what, bound=bound)
 
     def chosen(_: StrategyRecord, seconds: float) -> None:
-        announce(f"{what}: {bound}about", seconds, how)
+        said = "up to about" if bound else "about"
+        announce(f"{what}: {said}", seconds, f"going by a first trial; {how}" if how else "")
 
     filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
     for done, current in enumerate(filling, start=1):

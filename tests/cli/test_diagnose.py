@@ -107,8 +107,8 @@ def test_long_measuring_is_announced(run, landscape, monkeypatch):
     assert first.code == 0, first.err
     # A forward pass of one of 1,000 samples takes 10 ms: 48 of them, and 4 rows of 257.
     assert first.err == (
-        "measuring: about 3.0 h (most of it curvature 2.9 h, units 8 min); --only measures some "
-        "parts; Ctrl-C keeps what is done\n"
+        "measuring: about 3.0 h at this machine's present pace (most of it curvature 2.9 h, units "
+        "8 min); --only measures some parts; Ctrl-C keeps what is done\n"
     )
     assert landscape(*options).err == ""
 
@@ -120,8 +120,8 @@ def test_a_budget_leaves_out_what_takes_longer(run, landscape, monkeypatch):
     assert first.code == 0, first.err
     assert first.err.splitlines() == [
         "--budget 9 min leaves out curvature 2.9 h; give more, or name one with --only",
-        "measuring: about 8 min (most of it units 8 min, distances 0 s); --only measures some "
-        "parts; Ctrl-C keeps what is done",
+        "measuring: about 8 min at this machine's present pace (most of it units 8 min, distances "
+        "0 s); --only measures some parts; Ctrl-C keeps what is done",
     ]
     assert set(analysis.names(run)) >= {"units", "distances"}
     assert "curvature" not in analysis.names(run)

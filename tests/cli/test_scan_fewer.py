@@ -82,7 +82,7 @@ def test_the_strategy_is_for_info_alone(landscape, run):
     assert f"Losses evaluated in 0 s: {words} ({strategy['name']}), " in landscape("info", path).out
 
 
-def test_what_takes_long_is_said_before_and_in_all_after(capsys):
+def test_what_takes_long_is_said_before_and_in_all_after(capsys, monkeypatch):
     class LongJob:
         path, scan = Path("a.h5"), SimpleNamespace(tolerance=0.01)
         finished, total, counted = False, 0, ""
@@ -92,10 +92,13 @@ def test_what_takes_long_is_said_before_and_in_all_after(capsys):
             return iter(())
 
     scan_command.evaluate(LongJob(), None, preview=None, quiet=False)
-    assert "a: at most about 30 s; Ctrl-C saves, --resume goes on\n" in capsys.readouterr().err
-    scan_command._tell_more([Path("a.h5")], 76.4)
+    said = "a: up to about 30 s, going by a first trial; Ctrl-C saves, --resume goes on\n"
+    assert said in capsys.readouterr().err
+    monkeypatch.setattr(scan_command, "time", SimpleNamespace(monotonic=lambda: 1076.4))
+    scan_command._tell_more([Path("a.h5")], 1000.0, 1006.2, 1056.2)
     assert capsys.readouterr().out == (
-        "the command took 76 s in all, with choosing points and drawing\n"
+        "the command took 76 s in all: 6 s to get ready, 50 s to measure (with rays, paths and "
+        "choosing points), 20 s to draw\n"
         "how it was measured and how far to trust it: landscape info a.h5\n"
     )
 

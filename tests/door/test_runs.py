@@ -177,8 +177,11 @@ def test_a_long_scan_is_said_beforehand(copied, monkeypatch, caplog):
     monkeypatch.setattr(progress, "EVERY", 0.0)
     copied.scan("line", size=3, name="again")
     first, *others = caplog.messages
-    said = r"scanning again: about \S+ s; interrupted, it goes on by the same call"
-    assert re.fullmatch(said, first)
+    assert re.fullmatch(
+        r"scanning again: about \S+ s; going by a first trial; interrupted, it goes on by the same "
+        r"call",
+        first,
+    )
     assert others
     assert all(re.fullmatch(r"scanning again: \S+ %, \S+ s left", one) for one in others)
 

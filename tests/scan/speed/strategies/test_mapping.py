@@ -13,8 +13,8 @@ from torch.func import functional_call, vmap
 from landscape.problem import Problem
 from landscape.scan.speed.strategies.mapping import mapped
 
-from . import networks
-from .test_strategies import adopted
+from .. import networks
+from ..test_strategies import adopted
 
 REMARK = "There is a performance drop"
 
