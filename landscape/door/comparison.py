@@ -108,7 +108,8 @@ def _row(run: Run) -> Row:
     about = summary.of_run(run)
     losses: Mapping[str, Mapping[str, Any]] = about["losses"] or {}
     lowest, end = losses.get("lowest_logged", {}), losses.get("end", {})
-    settings: Mapping[str, Any] = about["settings"] or {}
+    # Of a loop of somebody's own what its optimizer says.
+    settings: Mapping[str, Any] = about["settings"] or about["optimizer"] or {}
     return {
         "run": run.name,
         "status": about["status"],

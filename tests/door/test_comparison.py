@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+import torch
 
 import landscape as ls
 from landscape.errors import LandscapeError
@@ -68,6 +69,17 @@ def test_its_words_are_those_of_the_command(two):
     assert said - settings <= titles
     assert {"width r₀.₁, median (quartiles)", "Hessian trace", "verdict"} <= said
     assert max(map(len, repr(found).splitlines())) < 120
+
+
+def test_the_rate_of_a_loop_of_ones_own_is_its_optimizers(tmp_path):
+    problem = ls.Problem(torch.nn.Linear(2, 2), (torch.eye(2), torch.tensor([0, 1])))
+    optimizer = torch.optim.SGD(problem.model.parameters(), lr=0.03, momentum=0.7)
+    with ls.watch(tmp_path / "own", problem, optimizer, record="1") as loop:
+        problem.model(torch.eye(2)).sum().backward()
+        optimizer.step()
+        loop.record(0.7)
+    row = ls.compare(loop.run).to_pandas().loc["own"]
+    assert (row["learning rate"], row["momentum"]) == (0.03, 0.7)
 
 
 def test_it_needs_runs():
