@@ -224,16 +224,16 @@ def scan(
     across: Annotated[
         str,
         typer.Option(
-            help="Of a valley: across the path in a random direction (the same draw at each row, "
-            "scaled to its weights) or in the sharpest one, tracked from row to row.",
+            help="Of a valley: across the path in a random direction (the same draw in each "
+            "column, scaled to its weights) or in the sharpest one, tracked from column to column.",
             rich_help_panel=PLANE,
         ),
     ] = "random",
     spacing: Annotated[
         str,
         typer.Option(
-            help="Of a valley: what is equal between two of its rows: movement (Σ‖Δw‖), steps or "
-            "rows (every k-th recorded one).",
+            help="Of a valley: what is equal between two of its columns: movement (Σ‖Δw‖), steps "
+            "or rows (every k-th recorded one).",
             rich_help_panel=PLANE,
         ),
     ] = "movement",
@@ -273,7 +273,7 @@ def scan(
     size: Annotated[
         str,
         typer.Option(
-            help="Grid points an axis, 2 to 501, or NXxNY: 51x31; of a valley rows and points "
+            help="Grid points an axis, 2 to 501, or NXxNY: 51x31; of a valley columns and points "
             "across.",
         ),
     ] = "51",
@@ -722,11 +722,12 @@ def summarize(path: Path, scan: Scan | Valley) -> None:
     from landscape.store.scans import sentences, valley_sentences
     from landscape.store.scans.valleys import Valley
 
-    shape = " x ".join(map(str, scan.measured.shape))
     if isinstance(scan, Valley):
-        about, said = f"{shape} rows and points across", valley_sentences.brief(scan)
+        columns, points = scan.measured.shape
+        about, said = f"{columns} columns of {points} points", valley_sentences.brief(scan)
     else:
         losses = scan.measures["train_loss"][scan.measured]
+        shape = " x ".join(map(str, scan.measured.shape))
         about = f"{shape} points, training loss {losses.min():.4g} to {losses.max():.4g}"
         said = sentences.brief(scan)
         if scan.plane.kind == "imported" and scan.plane.ignored != "none":

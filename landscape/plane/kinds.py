@@ -208,7 +208,7 @@ KINDS: Mapping[str, PlaneKind] = {
     "valley": PlaneKind(
         lambda given: _no_plane(),
         takes=RANDOM | _takes("across", "spacing"),
-        help="slices across the path, row by row",
+        help="slices across the path, column by column",
         extent="1.0",
         subject="origin",
         unit=None,
