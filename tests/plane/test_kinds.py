@@ -89,7 +89,7 @@ def test_another_kind_of_plane_is_one_row(trajectory, monkeypatch):
         "through:A,B,C, hessian, gradient, line (a random one), line:A,B, event (best, peak and "
         "end of an escape), drift (where the run slowly went, and the sharpest direction), "
         "sharpest (a random direction and the sharpest one), valley (slices across the path, "
-        "row by row) or ours (a line of ours). A, B, C: [RUN@]STEP, best or final."
+        "column by column) or ours (a line of ours). A, B, C: [RUN@]STEP, best or final."
     )
     kinds.check(PlaneChoice(("ours",), at="best", planes=3))
     key, wanted = given(trajectory, "ours", at="best", seed=5)
