@@ -111,7 +111,7 @@ def event(
     if not stayed(trajectory, constant_loss):
         raise LandscapeError(
             f"plane event needs a run whose loss rose and stayed, this one ends at "
-            f"{losses[end]:.3g} with {losses[best]:.3g} at best; take plane along or pca"
+            f"{losses[end]:.3g} with {losses[best]:.3g} at best; take plane drift or along"
         )
     between, name = _between(trajectory, best, end)
     found = [

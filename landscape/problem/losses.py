@@ -23,7 +23,7 @@ IGNORED = -100
 UNEVEN = 0.01
 """Probabilities may add up to 1 to so much: they may have been rounded, or be in half precision."""
 OTHER_LOSSES = (
-    'give loss="half_square" for a regression, '
+    'give loss="half_square", half the squared error, for a regression, '
     'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
 )
 NO_CHOICE = (

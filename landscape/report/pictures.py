@@ -17,7 +17,6 @@ from landscape.report.markup import Markup, tag
 
 DPI = 200
 LOOKS = ("paper", "dark")
-COLOURS = 256
 INCH = 118
 """Pixels of the page for an inch of a figure: its letters are those of the page's small print."""
 SCROLLS = 4.5
@@ -84,8 +83,8 @@ def alternative(said: str) -> str:
 
 
 def embedded(figure: Figure, style: Style) -> str:
-    """Return a figure as an address that holds it: a PNG of at most 256 colours."""
+    """Return a figure as an address that holds it, without loss: marks keep their colours."""
     image = Image.open(BytesIO(png(figure, style))).convert("RGB")
     target = BytesIO()
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(target, "png", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(target.getvalue()).decode('ascii')}"
+    image.save(target, "webp", lossless=True)
+    return f"data:image/webp;base64,{base64.b64encode(target.getvalue()).decode('ascii')}"

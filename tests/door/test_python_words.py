@@ -25,8 +25,10 @@ ELSEWHERE = {
     *("draw/default_figures.py", "draw/recipe.py", "draw/making.py", "draw/elements/marks.py"),
     *("draw/interactive/window.py", "sgd/importing.py", "problem/checkpoints.py"),
     *("store/exports.py", "store/sweep_folder.py", "sgd/sweeps.py", "sgd/setup.py"),
+    "store/provenance.py",
 }
-"""Of commands that the door doesn't have: render, view's window, import, export, sweeps."""
+"""Of commands that the door doesn't have (render, view's window, import, export, sweeps), or makes
+commands."""
 
 
 @pytest.mark.parametrize(

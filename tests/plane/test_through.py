@@ -135,7 +135,7 @@ def test_event_needs_an_escape(plant, walk):
         plane.event(plant(walk(4, 30), losses=[2, 0.5, 0.25, 0.3]), constant_loss=2.3)
     assert str(caught.value) == (
         "plane event needs a run whose loss rose and stayed, this one ends at 0.3 with 0.25 at "
-        "best; take plane along or pca"
+        "best; take plane drift or along"
     )
     with pytest.raises(LandscapeError) as caught:
         plane.event(plant(walk(3, 30), losses=[2, 0.5, 2.3]), constant_loss=2.3)

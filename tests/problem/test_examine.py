@@ -49,7 +49,7 @@ def test_verify_refuses_data_the_model_cannot_take(untouched):
 
 
 OTHERS = (
-    'give loss="half_square" for a regression, '
+    'give loss="half_square", half the squared error, for a regression, '
     'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
 )
 

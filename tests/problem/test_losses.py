@@ -136,7 +136,7 @@ def test_soft_labels():
 
 
 OTHERS = (
-    'give loss="half_square" for a regression, '
+    'give loss="half_square", half the squared error, for a regression, '
     'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
 )
 

@@ -302,8 +302,8 @@ def _at_the_end(found: Overfitting) -> str:
     what = "medians over" if found.rows > 1 else "in"
     rows = counted(found.rows, "logged row") if found.rows > 1 else "logged row"
     return (
-        f"{what} its last {rows}: {number(found.validation_end)}, training "
-        f"{number(found.train_end)}, the difference {number(found.gap)}"
+        f"{what} its last {rows}: {number(found.validation_end, 4)}, training "
+        f"{number(found.train_end, 4)}, the same row's difference {number(found.gap)}"
     )
 
 

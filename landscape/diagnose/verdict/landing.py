@@ -233,9 +233,14 @@ def caveats(case: OutcomeCase) -> tuple[str, ...]:
         is_known = (known := standstill(evidence).get("no_way_back")) and known.value
         what = "left" if is_known else "does not come back"
         found.append(f"Why it {what} is not tested: no interventions were run.")
-    without = any(not b.velocity for b in evidence.measured.branches if b.kind != "plateau")
-    if without and evidence.setup.momentum > 0:
-        found.append("Some interventions started with velocity zero: none was recorded there.")
+    resting = {
+        b.start_step for b in evidence.measured.branches if b.kind != "plateau" and not b.velocity
+    }
+    if resting and evidence.setup.momentum > 0:
+        steps = ", ".join(f"{step:,}" for step in sorted(resting))
+        found.append(
+            f"Trainings from step {steps} started with velocity zero: none was recorded there."
+        )
     for start in LEAVING:
         found += _without_control(case, start)
     return tuple(found)

@@ -239,8 +239,12 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
     # Within a decade: over several what is left would be at odd distances.
     if colours.high < 10 * colours.low and len(more) > len(ticks):
         ticks = more
-    bar.yaxis.set_major_locator(FixedLocator(list(ticks)))
-    bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    # Where the colours end and grey begins is told rather than what is too near to it.
+    end = float(whole.position(np.array([colours.high]))[0])
+    apart = np.abs(whole.position(np.asarray(ticks)) - end) * page.extent(bar)[1]
+    ticks = np.append(np.asarray(ticks)[apart > APART], colours.high)
+    bar.yaxis.set_major_locator(FixedLocator(ticks.tolist()))
+    bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
     bar.yaxis.set_minor_locator(NullLocator())
     bar.tick_params(length=2, pad=1.5)
     bar.set_ylabel(name, size=theme.TICKS)

@@ -215,12 +215,16 @@ def _width(valley: Valley) -> str:
     steps = valley.slices.step[done]
     wide, narrow = int(middle[done].argmax()), valley.narrowest
     assert narrow is not None, "asked for where no width is known"
+    least, most = (_radius(valley, radius) for radius in (middle[narrow], middle[done][wide]))
+    found = f"{least} in every column"
+    if least != most:
+        found = (
+            f"narrowest {least} at step {valley.slices.step[narrow]:,}, widest {most} at step "
+            f"{steps[wide]:,}"
+        )
     return (
-        f"Width r₀.₁ (loss {RISE:g} above the run's, to "
-        f"{percent(valley.precision)}, median over "
-        f"{2 * valley.walls.shape[1]} rays): narrowest {_radius(valley, middle[narrow])} at "
-        f"step {valley.slices.step[narrow]:,}, widest {_radius(valley, middle[done][wide])} at "
-        f"step {steps[wide]:,}, in {valley.unit}."
+        f"Width r₀.₁ (loss {RISE:g} above the run's, to {percent(valley.precision)}, median over "
+        f"{2 * valley.walls.shape[1]} rays): {found}, in {valley.unit}."
     )
 
 

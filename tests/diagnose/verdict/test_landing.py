@@ -81,7 +81,7 @@ def test_interventions_after_an_escape():
     assert found.items["rate_1_from_landing"].value == 2.3
     # The run's own rate is none of the others.
     assert "rate_0.1_from_landing" not in found.items
-    assert "velocity zero" in found.caveats[0]
+    assert "Trainings from step 1,000 started with velocity zero" in found.caveats[0]
     assert len(found.caveats) == 1
 
 

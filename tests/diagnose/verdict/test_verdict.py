@@ -150,8 +150,8 @@ def test_validation_is_beside_training_in_the_same_rows():
     assert found.gap != pytest.approx(found.validation_end - found.train_end, rel=0.01)
     told = said(replace(evidence, rows=cut), "1.8")
     assert (
-        f"; medians over its last 5 logged rows: {found.validation_end:.3g}, training "
-        f"{found.train_end:.3g}, the difference {found.gap:.3g}." in told
+        f"; medians over its last 5 logged rows: {found.validation_end:.4g}, training "
+        f"{found.train_end:.4g}, the same row's difference {found.gap:.3g}." in told
     )
 
 

@@ -115,3 +115,11 @@ def test_the_table_has_the_narrowest_column_and_that_of_the_lowest_loss(planted)
     assert steps == sorted(set(steps))
     assert {int(one.slices.step[k]) for k in (0, 17, 29, len(one.slices.step) - 1)} <= set(steps)
     assert f"along the run, {len(steps)} of 51 columns (as" in said[head - 1]
+
+
+def test_a_width_that_is_beyond_in_every_column_is_said_once(planted):
+    valley = planted.valley()
+    flat = replace(valley, walls=np.full_like(valley.walls, np.inf))
+    [said] = [one for one in valley_sentences.brief(flat) if one.startswith("Width r₀.₁")]
+    assert ": beyond 1 in every column, in " in said
+    assert "narrowest" not in said
