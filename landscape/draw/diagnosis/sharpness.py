@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -72,23 +72,34 @@ def _measured_parts(found: Diagnosed) -> tuple[Sharpness, Curvature | None]:
 
 
 def caption(found: Diagnosed) -> str:
-    """Say what is shown, with the values at the last step measured and the bounds there."""
+    """Say what is shown, with the highest values, those at the last step, and the bounds there."""
     batch, top = _measured_parts(found)
+    values = [
+        f"{number(value)} ± {number(error, 2)} at step {step:,}"
+        for step, value, error in zip(batch.step, batch.value, batch.error, strict=True)
+    ]
     sentences = [
         f"Curvature of run {found.name} ({found.run_id}). Batch sharpness "
-        f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}, at step "
-        f"{batch.step[-1]:,} {number(float(batch.value[-1]))} ± "
-        f"{number(float(batch.error[-1]), 2)}."
+        f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}: "
+        f"{_highest_and_last(values, batch.value)}."
     ]
     if top is not None:
-        value = float(top.eigenvalues[-1, 0])
+        largest = top.eigenvalues[:, 0]
+        values = [
+            f"{number(value)} at step {step:,}"
+            for step, value in zip(top.step, largest, strict=True)
+        ]
         sentences.append(
-            f"Top eigenvalue of the training loss's Hessian: {number(value)} at step "
-            f"{top.step[-1]:,}."
+            f"Top eigenvalue of the training loss's Hessian: {_highest_and_last(values, largest)}."
         )
     for text, line in _bounds(found).values():
         sentences.append(f"Stability bound {text}: {number(float(line[-1]))}.")
     return " ".join(sentences)
+
+
+def _highest_and_last(said: Sequence[str], values: Floats) -> str:
+    highest = said[int(np.argmax(np.nan_to_num(values, nan=-np.inf)))]
+    return highest if highest == said[-1] else f"at most {highest}, {said[-1]}"
 
 
 def _bounds(found: Diagnosed) -> dict[str, tuple[str, Floats]]:

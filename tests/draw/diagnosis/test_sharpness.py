@@ -98,3 +98,9 @@ def test_nothing_curved(found):
     assert str(refused.value) == (
         "a sharpness figure needs a curvature above 0, run high-lr has none"
     )
+
+
+def test_the_caption_has_the_highest_values_and_the_last(found, batch, top):
+    said = caption(found(sharpness=batch, curvature=top))
+    assert "batches of 32: at most 8 ± 1 at step 120, 0.5 ± 0.1 at step 200." in said
+    assert "Hessian: at most 9 at step 120, 0.1 at step 200." in said
