@@ -19,7 +19,7 @@ from landscape.store.check import verify
 
 from .conftest import SMALL
 
-KILLS = int(os.environ.get("LANDSCAPE_KILLS", "10"))
+KILLS = int(os.environ.get("LANDSCAPE_KILLS", "5"))
 LONG = ("--model", "mlp", "--data", "moons", "--width", 8, "--lr", 0.3, "--momentum", 0.9)
 LONG += ("--batch-size", 16, "--epochs", 8, "--record", "log+random+10", "--quiet")
 

@@ -38,7 +38,7 @@ from landscape.store.measured.weights import Copies, Diffusion
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
-OTHERS = "landscape's documentation (In a long training: the numbers) has those of other networks"
+OTHERS = "landscape's documentation (In a long training: the numbers) has others"
 ESCAPED = "after an escape, the trainings that are run ask why it left, not how it moves"
 
 
