@@ -117,7 +117,9 @@ def diagnosed_by(run: Run, parts: Sequence[str]) -> list[str]:
     training: set[str] = set()
     if "interventions" in parts:
         for place in (run.folder / "interventions").glob("*/run.json"):
-            with suppress(LandscapeError):
+            if place.parent.name.endswith("-control"):
+                continue  # it has the threads of the run, whatever the command had
+            with suppress(LandscapeError):  # what is damaged has no command to tell
                 record = read(place.parent).record
                 typed = with_threads(str(record["command"]), record)
                 first[typed] = min(record["created"], first.get(typed, record["created"]))

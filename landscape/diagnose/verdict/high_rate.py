@@ -299,11 +299,15 @@ def overfits(asked: Asked) -> Told:
 
 def _at_the_end(found: Overfitting) -> str:
     """Both losses over the last rows, and their difference in the same rows."""
-    what = "medians over" if found.rows > 1 else "in"
-    rows = counted(found.rows, "logged row") if found.rows > 1 else "logged row"
+    where, between = "at its end", "the difference"  # an older version didn't say of how many rows
+    if found.rows == 1:
+        where = "in its last logged row"
+    elif found.rows > 1:
+        where = f"medians over its last {found.rows:,} logged rows"
+        between = "the same row's difference"
     return (
-        f"{what} its last {rows}: {number(found.validation_end, 4)}, training "
-        f"{number(found.train_end, 4)}, the same row's difference {number(found.gap)}"
+        f"{where}: {number(found.validation_end, 4)}, training {number(found.train_end, 4)}, "
+        f"{between} {number(found.gap)}"
     )
 
 

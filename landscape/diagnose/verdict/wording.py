@@ -52,7 +52,7 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
 
 
 def cause(verdict: Verdict) -> Statement:
-    """Whether an escape's rate was too high, by what trainings from before it did."""
+    """Why an escape left, by what trainings from before it did."""
     starts = [STARTS[start].item for start in LEAVING]
     controls = {
         name: item for name in starts if (item := verdict.evidence.get(f"control_from_{name}"))
@@ -70,12 +70,27 @@ def cause(verdict: Verdict) -> Statement:
         text = f"{unknown}from its snapshots it leaves again, at a tenth of its rate too."
     else:
         # How long these trainings lasted is in the evidence.
-        return Statement(
-            "It left because its rate is too high: from its snapshots it leaves again, but not at "
-            "a tenth of it.",
-            "intervention",
-        )
+        return Statement(_of_the_rate(verdict, left), "intervention")
     return Statement(text, UNDETERMINED)
+
+
+def _of_the_rate(verdict: Verdict, left: Sequence[str]) -> str:
+    """What it says that it leaves again from these starts, but not at a tenth of its rate.
+
+    That the rate is too high whatever the order of the batches is another order's to tell.
+    """
+    stability = [verdict.evidence.get(f"stability_from_{name}") for name in left]
+    decided = {str(item.value) for item in stability if item is not None}
+    if "unstable" in decided:
+        return (
+            "It left because its rate is too high: from its snapshots it leaves again, but not at "
+            "a tenth of it."
+        )
+    others = "don't clearly leave" if decided else "weren't tried"
+    return (
+        "From its snapshots it leaves again at its rate and in its own order of batches, but not "
+        f"at a tenth of the rate; other orders {others}."
+    )
 
 
 def _of_motion(verdict: Verdict) -> str:

@@ -52,7 +52,6 @@ class StateAtStep:
     """How many there are in all."""
     lambda_max: float | None = None
     lambda_min: float | None = None
-    """0 where it is so but for rounding."""
     batch_sharpness: float | None = None
     batch_sharpness_error: float = 0.0
     partly_saturated: Mapping[str, float] = field(default_factory=dict)
@@ -153,7 +152,7 @@ class Measured:
             }
         if curvature is not None and (row := _row(curvature.step, step)) is not None:
             found["lambda_max"] = float(curvature.eigenvalues[row, 0])
-            found["lambda_min"] = _lowest(curvature, row)
+            found["lambda_min"] = float(curvature.lowest[row])
         if sharpness is not None and (row := _row(sharpness.step, step)) is not None:
             value, error = float(sharpness.value[row]), float(sharpness.error[row])
             if not math.isnan(value):
@@ -189,20 +188,6 @@ def record(part: str, values: Mapping[str, Any]) -> Any:
         KeyError: an older version measured less.
     """
     return rebuilt(record_type(part), values)
-
-
-ROUNDING = 1e-6
-"""Of the largest eigenvalue: in float32 a Hessian product is no more precise."""
-
-
-def _lowest(curvature: Curvature, row: int) -> float:
-    """The smallest eigenvalue; 0 where rounding may have made it.
-
-    A clearly negative one needs no error beside it: what Lanczos' method gives is never below the
-    smallest of all.
-    """
-    lowest, largest = float(curvature.lowest[row]), float(np.abs(curvature.eigenvalues[row]).max())
-    return lowest if abs(lowest) > ROUNDING * largest else 0.0
 
 
 def _row(steps: NDArray[np.int64], step: int) -> int | None:

@@ -55,8 +55,8 @@ def test_the_headline_is_of_the_answers(name):
         (
             2.3,
             0.05,
-            "It left because its rate is too high: from its snapshots it leaves again, but not at "
-            "a tenth of it.",
+            "From its snapshots it leaves again at its rate and in its own order of batches, but "
+            "not at a tenth of the rate; other orders weren't tried.",
             "intervention",
         ),
         (
@@ -98,6 +98,23 @@ def test_why_it_left_is_what_trainings_from_before_it_say(control, lower, why, c
     assert cause(verdict) == Statement(why, confidence)
     at = 1 if confidence == "intervention" else 2
     assert headline(verdict)[at] == cause(verdict)
+
+
+@pytest.mark.parametrize(
+    ("away", "why"),
+    [
+        (10, "It left because its rate is too high: from its snapshots it leaves again, but not "),
+        (0, "; other orders don't clearly leave."),
+    ],
+)
+def test_the_rate_is_too_high_where_other_orders_of_the_batches_leave_too(away, why):
+    branches = planted_outcomes.tried(best=away, onset=away)
+    escaped = planted_outcomes.escaped(0, 0.9)
+    verdict = judge(planted_outcomes.changed(escaped, branches=branches))
+    said = cause(verdict)
+    assert why in said.text
+    assert said.confidence == "intervention"
+    assert ("unstable-at-rate" in verdict.also) == (away == 10)
 
 
 @pytest.mark.parametrize("name", WORLDS)

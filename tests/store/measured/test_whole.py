@@ -67,19 +67,6 @@ def test_what_parts_say_of_a_step():
     assert Measured().at(0) == StateAtStep(0)
 
 
-@pytest.mark.parametrize(
-    ("lowest", "known"), [(-5.7e-9, 0.0), (5.7e-9, 0.0), (-5e-6, -5e-6), (-0.4, -0.4)]
-)
-def test_a_lowest_eigenvalue_that_rounding_may_have_made_is_zero(lowest, known):
-    one = np.ones(1)
-    curvature = Curvature(
-        *(np.array([10]), one, one, one, one),
-        *(np.array([[0.123, 0.1]]), np.zeros((1, 2)), np.array([lowest])),
-        *(np.zeros(1), one, one, np.array([30]), 64, 64, 100),
-    )
-    assert Measured(curvature=curvature).at(10).lambda_min == known
-
-
 def test_what_came_of_trainings_is_there_only_if_something_did():
     assert list(Measured(units=UNITS, interventions=Interventions(reason="none")).there) == [
         "units"
