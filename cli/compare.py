@@ -140,6 +140,8 @@ def _lines(runs: Sequence[ComparedRun]) -> Iterator[str]:
         lines.append([measure.title, *("-" if c.value is None else c.value for c in cells)])
         wanted += [cell.command for cell in cells if cell.value is None and cell.command]
     yield from table(["", *(run.name for run in runs)], lines)
+    if apart := summary.widths_apart([summary.width_of(run.run) for run in runs]):
+        yield apart
     if wanted:
         yield "missing (-) is measured by:"
         yield from (f"  {command}" for command in dict.fromkeys(wanted))

@@ -20,10 +20,10 @@ SIGNS = {"beyond": ">", "below": "<", "": ""}
 
 def table_lines(sweep: Sweep) -> Iterator[str]:
     """The table; below it what went wrong in the runs that failed."""
-    from landscape.store.summary import of_sweep
+    from landscape.store.summary import of_sweep, widths_apart
 
     found = of_sweep(sweep)
-    # The radius at which the loss has risen by 0.1: a column where a scan has measured it.
+    # The radius at which the loss has risen: a column where a scan has measured it.
     widths = [WIDTH] if any(run["width"] for run in found["runs"]) else []
     head = [*found["varied"], *LOSSES.values(), *widths, "steps", "status"]
     rows = [
@@ -36,6 +36,8 @@ def table_lines(sweep: Sweep) -> Iterator[str]:
         for run in found["runs"]
     ]
     yield from table(head, rows)
+    if apart := widths_apart([run["width"] for run in found["runs"]]):
+        yield apart
     for run in found["runs"]:
         if run["error"] is not None:
             yield f"{run['name']} failed: {run['error']}"

@@ -20,7 +20,7 @@ from landscape.store.typed import rebuilt
 Row = Mapping[str, Any]
 # The words of `landscape.report.comparison.ROWS`, which loads what draws.
 WIDTH, EIGENVALUE, TRACE = "width r₀.₁, median", "largest Hessian eigenvalue", "Hessian trace"
-OF_WIDTH = ("width, lower quartile", "width, upper quartile", "width's unit")
+OF_WIDTH = ("width, lower quartile", "width, upper quartile", "width's rise", "width's unit")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Comparison:
     rows: tuple[Row, ...]
     """By the names of the columns, plain values."""
     differs: str = ""
-    """Of runs of different problems, what doesn't compare."""
+    """Of runs of different problems, or with widths at different rises, what doesn't compare."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -83,8 +83,9 @@ def compare(*runs: HeldRun | str | Path) -> Comparison:
 
     Nothing is measured here: ``run.scan("line", planes=10)`` gives the width of the surroundings,
     ``run.diagnose()`` curvature and verdict. Widths are the radius at which the training loss has
-    risen by 0.1, in the unit of the scan's directions; they aren't invariant under rescaling the
-    weights, so compare those of networks of one architecture.
+    risen by 0.1 nat, of another loss than cross-entropy by 0.1 of the way from the lowest to the
+    best constant output's, in the unit of the scan's directions; they aren't invariant under
+    rescaling the weights, so compare those of networks of one architecture.
 
     Args:
         runs: opened ones, or their folders.
@@ -101,7 +102,9 @@ def compare(*runs: HeldRun | str | Path) -> Comparison:
     if not runs:
         raise LandscapeError("compare needs runs, got none; give them or their folders")
     found = [held(run).stored for run in runs]
-    return Comparison(tuple(map(_row, found)), summary.difference(found))
+    apart = summary.widths_apart([summary.width_of(run) for run in found])
+    said = " ".join(filter(None, (summary.difference(found), apart)))
+    return Comparison(tuple(map(_row, found)), said)
 
 
 def _row(run: Run) -> Row:
@@ -135,7 +138,7 @@ def _width(run: Run) -> Row:
     radii = (width.median, width.lower, width.upper)
     # Beyond the scan's reach there is no number.
     values = [float("inf") if radius is None else radius for radius in radii]
-    return dict(zip(names, (*values, width.unit), strict=True))
+    return dict(zip(names, (*values, width.level.short, width.unit), strict=True))
 
 
 def _curvature(run: Run) -> Row:
@@ -158,8 +161,8 @@ def _verdict(run: Run) -> Row:
 def _width_cell(row: Row) -> str:
     if row[WIDTH] is None:
         return "-"
-    lower, upper, unit = (_cell(row[name]) for name in OF_WIDTH)
-    return f"{_cell(row[WIDTH])} ({lower} to {upper}, {unit})"
+    lower, upper, rise, unit = (_cell(row[name]) for name in OF_WIDTH)
+    return f"{_cell(row[WIDTH])} ({lower} to {upper}; a rise of {rise}, {unit})"
 
 
 def _cell(value: Any) -> str:

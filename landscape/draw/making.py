@@ -23,7 +23,7 @@ from landscape.store import run as runs
 from landscape.store.best import best_of
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
-from landscape.store.scans import sentences, valley_sentences
+from landscape.store.scans import rises, sentences, valley_sentences
 from landscape.store.scans.records import Floats, Scan
 from landscape.store.scans.valleys import Valley
 from landscape.store.sources import home_of, load_scanned
@@ -216,7 +216,10 @@ def _captions(kind: str, subjects: Sequence[Shown], drawn: Drawn) -> str:
     if len(planes) == len(parts) > 1:
         ready = readings.ready_together(planes, drawn)
         return _written(CaptionParts(ready, KINDS[kind].reading(planes[0], drawn), details))
-    reading = " ".join(dict.fromkeys(part.reading for part in parts))
+    read = [part.reading for part in parts]
+    if "width" in drawn:
+        read.append(rises.apart(one.rise for one in subjects if isinstance(one, Valley)))
+    reading = " ".join(filter(None, dict.fromkeys(read)))
     return _written(CaptionParts(" ".join(part.ready for part in parts), reading, details))
 
 

@@ -19,8 +19,9 @@ from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Point, Scan
+from landscape.store.scans.rises import Rise
 from landscape.store.scans.sentences import AGREES
-from landscape.store.scans.valleys import RISE, Valley
+from landscape.store.scans.valleys import Valley
 
 Drawn = Set[Element]
 Part = tuple[Element, str]
@@ -221,20 +222,20 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
     slices = listed(
         drawn,
         f"colours: the loss, on the scale beside the upper panel{grey}",
-        ("walls", f"short lines: {walls} the loss has risen by {RISE:g}"),
+        ("walls", f"short lines: {walls} the loss has risen by {valley.rise.short}"),
         LOWEST,
         ("lost", "triangles: no sharp direction goes on as the one before"),
         ("gaps", "gaps part columns between which the weights leapt or the direction turned"),
     )
-    beneath = [text for part, text in _strips(drawn) if part in drawn]
+    beneath = [text for part, text in _strips(drawn, valley.rise) if part in drawn]
     strips = f"Beneath, from above: {'. '.join(beneath)}." if beneath else ""
     return " ".join(filter(None, (above, slices, strips)))
 
 
-def _strips(drawn: Drawn) -> list[Part]:
+def _strips(drawn: Drawn, rise: Rise) -> list[Part]:
     """What is said of each strip beneath a valley's columns, and of what is in it."""
     width = (
-        f"r₀.₁, within which the loss stays less than {RISE:g} above the run's (line: median "
+        f"r₀.₁, within which the loss stays less than {rise.short} above the run's (line: median "
         "over directions and sides, band: quartiles"
     )
     width += ", triangle up: farther than the column reaches" * ("farther" in drawn)

@@ -151,7 +151,8 @@ def _width(run: ComparedRun) -> str | None:
         return f"{word} {number(known)}".lstrip()
 
     quartiles = f"{said(width.lower)} to {said(width.upper)}"
-    return f"{said(width.median)} ({quartiles}; {width.rays} rays, {width.unit})"
+    about = f"a rise of {width.level.short}, {width.rays} rays, {width.unit}"
+    return f"{said(width.median)} ({quartiles}; {about})"
 
 
 def _curvature(
@@ -266,8 +267,9 @@ ROWS: dict[str, ComparedMeasure] = {
         "width r₀.₁, median (quartiles)",
         _width,
         _one("scan", "--plane line --planes 10"),
-        "The distance within which the training loss rises by 0.1. It isn't invariant: of "
-        "different networks widths compare only with care.",
+        "The distance within which the training loss rises by 0.1 nat, of another loss than "
+        "cross-entropy by 0.1 of the way from the lowest to the best constant output's. It isn't "
+        "invariant: of different networks widths compare only with care.",
         same=LAYOUT,
     ),
     "eigenvalue": ComparedMeasure(

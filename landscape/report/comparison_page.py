@@ -57,6 +57,8 @@ def _table(runs: Sequence[ComparedRun]) -> Iterator[Markup]:
         lines.append([measure.title, *map(_cell, cells)])
         if measure.about:
             notes.append(f"{measure.title}: {measure.about}")
+    if apart := summary.widths_apart([summary.width_of(run.run) for run in runs]):
+        notes.append(apart)
     head = ["", *(run.name for run in runs)]
     yield table(head, lines, label="Measures of the runs")
     yield listed([f"pictures: {axes.words}", *notes], class_="quiet")

@@ -11,24 +11,23 @@ import numpy as np
 from landscape.curvature.searches import EXTRA, End, Search, narrowed, together
 from landscape.plane.kinds import KINDS
 from landscape.plane.normalization import NORMALIZATIONS
-from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.records import Floats, Plane, Scan
+from landscape.store.scans.rises import SHARE
 from landscape.store.scans.widths import Crossings
 from landscape.store.typed import rebuilt
 
-RISE = 0.1
-"""By so much the loss rises within the width r_0.1."""
 PRECISION = 0.02
 """A radius is right to this, relative."""
 LADDER: Floats = np.array([8.0**k for k in range(-5, 1)])
 """Shares of a ray's reach at which the loss is measured first, from the farthest inwards."""
-QUIET = RISE / 8
-"""A loss within so much of the origin's: no nearer one is looked at."""
+QUIET = 1 / 8
+"""A loss within this share of the rise of the origin's: no nearer one is looked at."""
 BEND = 0.2
 """How far, as a share of the width, a guess is moved towards the middle of what is left, and"""
 SLACK = 1
 """so many losses more than by halving it takes at most (Oliveira and Takahashi 2020)."""
 TIMES = 1e3
-"""Rises are told apart between RISE divided by that and times that."""
+"""Rises are told apart between the one looked for divided by that and times that."""
 NOTHING: Floats = np.empty(0)
 
 
@@ -74,14 +73,19 @@ def rays(scan: Scan) -> list[Ray]:
     None where there is no width to compare minima by: the directions aren't random or not scaled
     by the weights, or the origin isn't within the grid.
     """
-    row, scaling = KINDS.get(scan.plane.kind), NORMALIZATIONS.get(scan.plane.normalization)
-    if row is None or not row.random or scaling is None or not scaling.compares:
+    if not compares(scan.plane):
         return []
     axes = (scan.x,) if scan.is_line else (scan.x, scan.y)
     if not all(axis[0] <= 0 <= axis[-1] for axis in axes):
         return []
     both = [Ray(k, float(end)) for k, axis in enumerate(axes) for end in (axis[-1], axis[0])]
     return [ray for ray in both if ray.end]
+
+
+def compares(plane: Plane) -> bool:
+    """Whether its directions are random and scaled by the weights."""
+    row, scaling = KINDS.get(plane.kind), NORMALIZATIONS.get(plane.normalization)
+    return row is not None and row.random and scaling is not None and scaling.compares
 
 
 def planes(scan: Scan) -> int:
@@ -122,8 +126,10 @@ def measure(
     dimensions: int,
     there: Sequence[Ray],
     grid: Sequence[tuple[Floats, Floats]] = (),
+    *,
+    level: float = SHARE,
 ) -> Iterator[tuple[int, list[float | None] | None]]:
-    """Find the radius on each ray at which the loss has risen, by a `crossing` on each.
+    """Find the radius on each ray at which the loss has risen by ``level``: a `crossing` on each.
 
     ``losses_at`` gives the training losses (n,) at points (n, D) of the plane, ``grid`` is
     `known`'s.
@@ -135,7 +141,8 @@ def measure(
     for row, ray in zip(ends, there, strict=True):
         row[ray.axis] = ray.end
     seen = grid or [(NOTHING, NOTHING)] * len(there)
-    searching, computed = together(losses_at, ends, [crossing(*one) for one in seen]), 0
+    searches = [crossing(*one, level=level) for one in seen]
+    searching, computed = together(losses_at, ends, searches), 0
     while True:
         try:
             following = next(searching)
@@ -152,8 +159,10 @@ def measure(
     yield computed, [radius if math.isfinite(radius) else None for radius in radii]
 
 
-def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
-    """Search for the nearest share of a ray's reach at which the loss has risen by 0.1, to 2 %.
+def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING, *, level: float = SHARE) -> Search:
+    """Search for the nearest share of a ray's reach at which the loss has risen, to 2 %.
+
+    By ``level``, that is, in the loss's unit.
 
     First on the ladder, shares a factor of 8 apart, from the reach inwards until the loss is
     quiet; then in log radius between the two that the level is first crossed between. ``losses``
@@ -169,21 +178,21 @@ def crossing(shares: Floats = NOTHING, losses: Floats = NOTHING) -> Search:
     here, *there = yield (0.0, *ladder[:2])
     if not math.isfinite(here):
         return math.nan
-    known = np.min(shares[(shares > LADDER[0]) & ~(losses - here < RISE)], initial=math.inf)
+    known = np.min(shares[(shares > LADDER[0]) & ~(losses - here < level)], initial=math.inf)
     rises = [loss - here for loss in there]
-    while len(rises) < len(ladder) and not abs(rises[-1]) <= QUIET:
+    while len(rises) < len(ladder) and not abs(rises[-1]) <= QUIET * level:
         [loss] = yield (ladder[len(rises)],)
         rises.append(loss - here)
-    risen = [number for number, rise in enumerate(rises) if not rise < RISE]
+    risen = [number for number, rise in enumerate(rises) if not rise < level]
     if len(ladder) - 1 in risen:
         return 0.0
     low, high = math.inf, math.inf
     if risen:
         two = slice(risen[-1], risen[-1] + 2)
-        low, high = yield from _between(ladder[two], rises[two], here)
+        low, high = yield from _between(ladder[two], rises[two], here, level)
     if known < low:  # there it falls again, and nearer is only known that it is quiet
         beneath = float(LADDER[known > LADDER][-1])
-        low, high = yield from _between([float(known), beneath], [RISE, 0.0], here)
+        low, high = yield from _between([float(known), beneath], [level, 0.0], here, level)
     return math.sqrt(low * high)
 
 
@@ -194,6 +203,7 @@ def wall(
     losses: Floats = NOTHING,
     *,
     precision: float = WALL_PRECISION,
+    level: float = SHARE,
 ) -> Search:
     """Search for what `crossing` finds, from what is known of the ray already, to ``precision``.
 
@@ -219,44 +229,44 @@ def wall(
         (float(k), float(loss) - here) for k, loss in zip(shares[on], losses[on], strict=True)
     ]
     rises.sort()
-    while (share := rises[0][0]) > finest and not _is_quiet(*rises[0], slope):
+    while (share := rises[0][0]) > finest and not _is_quiet(*rises[0], slope, level):
         share = max(finest, share / FACTOR)
         [loss] = yield (share,)
         rises.insert(0, (share, loss - here))
-    if not rises[0][1] < RISE:
+    if not rises[0][1] < level:
         return 0.0
     outwards = 0
-    while all(rise < RISE for _, rise in rises):
+    while all(rise < level for _, rise in rises):
         if (share := rises[-1][0]) == 1:
             return math.inf
-        share *= _farther(*rises[-1], slope) if outwards < GUESSED else FACTOR
+        share *= _farther(*rises[-1], slope, level) if outwards < GUESSED else FACTOR
         share = 1.0 if share > LAST else share
         [loss] = yield (share,)
         rises.append((share, loss - here))
         outwards += 1
-    ends = [(math.log(share), _height(rise)) for share, rise in rises]
+    ends = [(math.log(share), _height(rise, level)) for share, rise in rises]
     far = next(number for number, (_, height) in enumerate(ends) if height >= 0)
     low, high = yield from narrowed(
         ends[far - 1],
         ends[far],
         2 * math.log1p(precision),
-        height=lambda _, loss: _height(loss - here),
+        height=lambda _, loss: _height(loss - here, level),
         root=_as_a_power,
     )
     return math.exp((low[0] + high[0]) / 2)
 
 
-def _is_quiet(share: float, rise: float, slope: float) -> bool:
-    return rise < RISE and abs(rise - slope * share) <= QUIET
+def _is_quiet(share: float, rise: float, slope: float, level: float) -> bool:
+    return rise < level and abs(rise - slope * share) <= QUIET * level
 
 
-def _farther(share: float, rise: float, slope: float) -> float:
+def _farther(share: float, rise: float, slope: float, level: float) -> float:
     """So many times as far as a share is where a parabola of that slope has risen, and a bit."""
     bend = (rise / share - slope) / share
-    root = slope * slope + 4 * bend * RISE
+    root = slope * slope + 4 * bend * level
     if not root > 0 or not slope + math.sqrt(root) > 0:
         return FACTOR
-    there = 2 * RISE / (slope + math.sqrt(root))
+    there = 2 * level / (slope + math.sqrt(root))
     return min(max(FARTHER * there / share, LEAST), FACTOR)
 
 
@@ -267,7 +277,7 @@ def _as_a_power(low: End, high: End) -> float:
 
 
 def _between(
-    shares: Sequence[float], rises: Sequence[float], here: float
+    shares: Sequence[float], rises: Sequence[float], here: float, level: float
 ) -> Generator[Sequence[float], Sequence[float], tuple[float, float]]:
     """Two shares on both sides of the crossing, near enough to their middle.
 
@@ -275,7 +285,10 @@ def _between(
     Guessed as if the rise were a power of the radius, and never with more than one loss above what
     halving takes (ITP; Oliveira and Takahashi 2020).
     """
-    (high, low), (above, beneath) = np.log(shares).tolist(), map(_height, rises)
+    (high, low), (above, beneath) = (
+        np.log(shares).tolist(),
+        [_height(rise, level) for rise in rises],
+    )
     enough = 2 * math.log1p(PRECISION)
     left = max(0, math.ceil(math.log2((high - low) / enough))) + SLACK
     bend = BEND / (high - low)
@@ -289,15 +302,15 @@ def _between(
         left -= 1
         [loss] = yield (math.exp(guess),)
         rise = loss - here
-        if rise < RISE:
-            low, beneath = guess, _height(rise)
+        if rise < level:
+            low, beneath = guess, _height(rise, level)
         else:
-            high, above = guess, _height(rise)
+            high, above = guess, _height(rise, level)
     return math.exp(low), math.exp(high)
 
 
-def _height(rise: float) -> float:
+def _height(rise: float, level: float) -> float:
     """How far above the level a rise is, in logarithms: below it negative."""
     if math.isnan(rise):
         rise = math.inf
-    return math.log(min(max(rise / RISE, 1 / TIMES), TIMES))
+    return math.log(min(max(rise / level, 1 / TIMES), TIMES))

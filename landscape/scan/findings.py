@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from landscape.scan import barriers
-from landscape.scan.crossings import LADDER, RISE, kept, planes, rays
+from landscape.scan.crossings import LADDER, kept, planes, rays
+from landscape.store.scans import rises
 from landscape.store.scans.records import Floats, Scan
 from landscape.store.scans.sentences import remarks
 from landscape.store.scans.widths import Width
@@ -20,7 +21,7 @@ def width(scan: Scan) -> Width | None:
 
     From the radii that were measured along its rays. None where they weren't, or not all of them.
     """
-    there, found = rays(scan), kept(scan)
+    there, found, level = rays(scan), kept(scan), rises.of(scan.settings)
     if not there or len(found.radii) < planes(scan):
         return None
     lengths = np.array([scan.plane.norms]) if scan.spread is None else scan.spread.lengths
@@ -28,7 +29,8 @@ def width(scan: Scan) -> Width | None:
     distances = radii * lengths[:, [ray.axis for ray in there]]
     reaches = [abs(ray.end) for ray in there]
     return Width(
-        rise=RISE,
+        rise=level.by,
+        rise_rule=level.rule,
         lower=_quantile(radii, 0.25),
         median=_quantile(radii, 0.5),
         upper=_quantile(radii, 0.75),

@@ -28,6 +28,7 @@ from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.workers import Farm
+from landscape.store.scans import rises
 from landscape.store.scans.records import Path, Plane, Scan
 from landscape.store.scans.widths import Crossings
 
@@ -196,7 +197,7 @@ class Job:
     def _crossings(self, scan: Scan, engine: Engine, pool: Workers | None) -> Iterator[Scan]:
         """Measure along the rays of each plane where the loss rises, a plane after the other."""
         there, found = crossings.rays(scan), crossings.kept(scan)
-        done = len(found.radii)
+        done, level = len(found.radii), rises.of(scan.settings).by
         if not there or done == crossings.planes(scan):
             return
         for number, plane in enumerate([scan.plane, *self.others()]):
@@ -205,7 +206,9 @@ class Job:
             on = self._engine(plane, pool, like=engine) if number else engine
             exact = self.evaluation.everywhere is None
             grid = crossings.known(scan, number) if exact else []
-            measuring = crossings.measure(on.train_losses_at, len(plane.directions), there, grid)
+            measuring = crossings.measure(
+                on.train_losses_at, len(plane.directions), there, grid, level=level
+            )
             losses = found.losses
             for computed, radii in measuring:
                 losses += computed

@@ -48,6 +48,7 @@ FURTHER: Mapping[str, Callable[[Hessian], dict[str, float]]] = {
 ``sharpness``: the Hessian's largest eigenvalue. ``convexity``: |smallest / largest eigenvalue|,
 0 where the loss is convex (Li et al., 2018)."""
 MEASURES = ("loss", "accuracy", *FURTHER)
+NAT = "nat"
 
 
 def of_problem(problem: Problem) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ def _without_data(problem: Problem) -> set[str]:
 def attributes(problem: Problem) -> dict[str, MeasureInfo]:
     """What the columns of `of_problem` are, and those of values of the model alone."""
     how, terms = objective(problem), {f"{LOSS}_{name}": name for name in term_names(problem)}
-    unit = "nat" if isinstance(how.loss, CrossEntropy) and how.whole is None else ""
+    unit = loss_unit(problem)
     found = {}
     for column in of_problem(problem):
         role, _, name = column.partition("_")
@@ -82,6 +83,12 @@ def attributes(problem: Problem) -> dict[str, MeasureInfo]:
         else:
             found[column] = MeasureInfo("other", role)
     return found | {name: MeasureInfo("other") for name in how.alone}
+
+
+def loss_unit(problem: Problem) -> str:
+    """Of what is minimised: ``nat`` for cross-entropy; empty where nobody knows."""
+    how = objective(problem)
+    return NAT if isinstance(how.loss, CrossEntropy) and how.whole is None else ""
 
 
 def uncertain(problem: Problem) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
@@ -25,10 +26,10 @@ from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.problem.weights import frozen_tensors
-from landscape.scan import spread, subset
+from landscape.scan import crossings, rises, spread, subset
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
-from landscape.scan.measures import attributes, of_problem, stored, uncertain
+from landscape.scan.measures import NAT, attributes, loss_unit, of_problem, stored, uncertain
 from landscape.scan.paths import Track, TrueLosses, evaluated
 from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
 from landscape.scan.refine import caps
@@ -37,6 +38,7 @@ from landscape.scan.request import GridChoice, Request, check_evaluation, check_
 from landscape.scan.resume import resumed
 from landscape.scan.saving import Saver, state
 from landscape.scan.speed import memory as sizes
+from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.weight_decay import rate_of
 from landscape.scan.valley_job import ValleyJob
@@ -44,6 +46,7 @@ from landscape.scan.valley_prepare import valley_job
 from landscape.store import provenance
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Moved, Plane, Scan
+from landscape.store.scans.rises import KEY, Rise
 from landscape.store.trajectories.trajectory import Trajectory
 
 COMPARED = "as far as those of the scans that it is compared with"
@@ -248,7 +251,10 @@ def _with_best(planned: PlannedScan, run: Run, known: TrueLosses) -> PlannedScan
             place = f"{folder}@{other.step[other.row(BEST)]}"
         places.append(place)
     given = replace(given, places=tuple(places))
-    if kinds.KINDS[planned.key].by_loss or BEST in (given.at, *given.places):
+    kind = kinds.KINDS[planned.key]
+    # A width's rise goes by the lowest of them, except in nats.
+    risen = kind.random and loss_unit(given.problem) != NAT
+    if kind.by_loss or risen or BEST in (given.at, *given.places):
         given = replace(given, trajectory=losses(run))
     return replace(planned, given=given)
 
@@ -305,10 +311,31 @@ def _empty(
         weights=_what_moves(problem),
         **about,
     )
+    if crossings.rays(scan):
+        rise = _rise(problem, scan, evaluation, trajectory)
+        scan = replace(scan, settings={**scan.settings, KEY: asdict(rise)})
     if not tolerance:
         return scan
     there = caps.caps(evaluation.cap, scan.measures, scan.constant_loss, trajectory)
     return replace(scan, settings={**scan.settings, caps.KEY: there})
+
+
+def _rise(
+    problem: Problem, scan: Scan, evaluation: Evaluation, trajectory: Trajectory | None
+) -> Rise:
+    """By how much the loss rises within the scan's width."""
+
+    def losses() -> Floats:
+        """The recorded ones; of weights that have none the loss at the origin alone."""
+        recorded = np.empty(0) if trajectory is None else trajectory.measures["train_loss"]
+        if np.isfinite(recorded).any():
+            return recorded
+        origin = PointEvaluator(problem, scan.plane, device=evaluation.device)
+        here = origin.train_loss_at(np.zeros(len(scan.plane.directions)))
+        # The start's isn't known.
+        return np.array([math.nan, here])
+
+    return rises.decide(problem, scan.constant_loss, losses)
 
 
 def _what_moves(problem: Problem) -> Moved:
@@ -399,7 +426,7 @@ def grid(
     ``samples`` (with tolerance 0 losses are means over so many random ones, with standard errors;
     else that is where interpolation starts). ``workers`` is a number of processes of this machine
     or what `landscape.cluster.workers` gives; the problem must be importable there. ``about`` are
-    further fields of `Scan`, such as ``constant_loss``, which is found where the cap needs it.
+    further fields of `Scan`, such as ``constant_loss``, which is found where cap or width need it.
 
     >>> import torch
     >>> from landscape.plane import random
@@ -434,7 +461,8 @@ def grid(
         **of_objective(problem),
     }
     about["settings"] = {**about.get("settings", {}), **settings}
-    if tolerance and cap == Evaluation.cap:
+    caps_need = tolerance and cap == Evaluation.cap
+    if caps_need or (crossings.compares(plane) and loss_unit(problem) != NAT):
         about.setdefault("constant_loss", constant_loss(problem))
     grid_axes = axes(choice.size, ranges)
     scan = _empty(plane, problem, grid_axes, choice, evaluation, trajectory, **about)

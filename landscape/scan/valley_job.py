@@ -427,7 +427,14 @@ class ValleyJob:
                 self._known(valley, number) if draw == 0 else (crossings.NOTHING, crossings.NOTHING)
             )
             searches = {
-                end: crossings.wall(near, fall * end, known[0] / end, known[1], precision=precision)
+                end: crossings.wall(
+                    near,
+                    fall * end,
+                    known[0] / end,
+                    known[1],
+                    precision=precision,
+                    level=valley.rise.by,
+                )
                 for end, near in zip(ends, nears, strict=True)
             }
             walls.append(Sought(one, searches))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.normalization import NORMALIZATIONS
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
-from landscape.scan import crossings
+from landscape.scan import crossings, rises
 from landscape.scan.measures import FURTHER, of_problem, stored
 from landscape.scan.paths import TrueLosses, evaluated
 from landscape.scan.refine import caps
@@ -33,6 +33,7 @@ from landscape.store import provenance
 from landscape.store.run import Run
 from landscape.store.scans import valleyfile, valleys
 from landscape.store.scans.records import Floats, Plane
+from landscape.store.scans.rises import KEY, Rise
 from landscape.store.scans.valleys import Slices, Valley, WalkedPath
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -95,7 +96,8 @@ def _begun(
         )
     count, _ = counts(request.grid.size)
     rows = slices.chosen(trajectory, far, count=count, spacing=choice.spacing)
-    y, reason = _across(trajectory, problem, request, rows)
+    rise = rises.decide(problem, constant_loss, lambda: own)
+    y, reason = _across(trajectory, problem, request, rows, rise)
     found = _slices(trajectory, rows, far)
     shape, draws = (len(rows), len(y)), slices.DRAWS if choice.across == "random" else 1
     names, further = of_problem(problem), stored(request.grid.measures)
@@ -128,7 +130,7 @@ def _begun(
         provenance={"command": provenance.command(), "versions": provenance.versions()},
         settings=_settings(request)
         | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit}
-        | {valleys.PRECISION: crossings.WALL_PRECISION},
+        | {valleys.PRECISION: crossings.WALL_PRECISION, KEY: asdict(rise)},
         tolerance=request.evaluation.tolerance,
         errors={name: np.full(shape, np.nan) for name in uncertain} if estimated else {},
         subset={name: np.full(shape, np.nan) for name in _beneath(request, names)},
@@ -180,7 +182,7 @@ def _settings(request: Request) -> dict[str, Any]:
 
 
 def _across(
-    trajectory: Trajectory, problem: Problem, request: Request, rows: slices.Rows
+    trajectory: Trajectory, problem: Problem, request: Request, rows: slices.Rows, rise: Rise
 ) -> tuple[Floats, str]:
     """The coordinates across the path, and where their range comes from in words."""
     choice, text = request.plane, request.grid.extent
@@ -190,7 +192,7 @@ def _across(
     elif choice.across == "random" and text is None:
         reach = REACH
     else:
-        reach, reason = _reach(trajectory, problem, request, rows)
+        reach, reason = _reach(trajectory, problem, request, rows, rise)
     if not reach[0] < 0 < reach[1]:
         raise LandscapeError(
             "a valley must reach to both sides of y = 0, the run itself, got extent "
@@ -210,7 +212,7 @@ def centred(reach: Range, count: int) -> Floats:
 
 
 def _reach(
-    trajectory: Trajectory, problem: Problem, request: Request, rows: slices.Rows
+    trajectory: Trajectory, problem: Problem, request: Request, rows: slices.Rows, rise: Rise
 ) -> tuple[Range, str]:
     """A range around the walls of a few rows, from the start to the end."""
     choice, device = request.plane, request.evaluation.device
@@ -228,11 +230,12 @@ def _reach(
         evaluator = PointEvaluator(problem, plane, device=device)
         far = FARTHEST * float(np.linalg.norm(weights)) / plane.norms[0]
         both = [crossings.Ray(0, far), crossings.Ray(0, -far)]
-        *_, (_, found) = crossings.measure(evaluator.train_losses_at, 1, both)
+        *_, (_, found) = crossings.measure(evaluator.train_losses_at, 1, both, level=rise.by)
         radii += [radius for radius in found or () if radius]
     if not radii:
         raise LandscapeError(
-            "extent auto needs walls, the loss rises by 0.1 nowhere across the path; give a number"
+            f"extent auto needs walls, the loss rises by {rise.short} nowhere across the path; "
+            "give a number"
         )
     reach = float(f"{WIDER * float(np.median(radii)):.2g}")
     return (-reach, reach), f"{WIDER:g} times as far as the median wall of {len(looked_at)} rows"

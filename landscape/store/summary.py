@@ -14,13 +14,15 @@ from landscape.store import run as run_folder
 from landscape.store import verdicts
 from landscape.store.best import best_known
 from landscape.store.run import Run
-from landscape.store.scans import scanfile
+from landscape.store.scans import rises, scanfile
 from landscape.store.scans.attributes import named
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
+from landscape.store.scans.widths import Width
 from landscape.store.sources import load_scanned
 from landscape.store.sweep_folder import Sweep
 from landscape.store.trajectories.trajectory import MEASURES, Trajectory
+from landscape.store.typed import rebuilt
 
 COPIED = (
     *("id", "created", "command", "versions", "status", "settings", "record", "steps_per_epoch"),
@@ -220,6 +222,11 @@ def width_of(run: Run) -> dict[str, Any] | None:
     return max(widths, key=lambda width: int(width["rays"]), default=None)
 
 
+def widths_apart(widths: Sequence[Mapping[str, Any] | None]) -> str:
+    """What to say beside widths, as `width_of` has them, that aren't at one rise."""
+    return rises.apart(rebuilt(Width, width).level for width in widths if width is not None)
+
+
 def _losses(run: Run) -> dict[str, Any]:
     if not (run.folder / "trajectory.h5").is_file():
         return {}
@@ -284,6 +291,7 @@ def of_valley(file: Path, valley: Valley) -> dict[str, Any]:
         "run_id": valley.run_id,
         "run_name": valley.run_name,
         "evaluation_seconds": valley.evaluation_seconds,
+        "width_rise": asdict(valley.rise),
         "rows": {
             "step": there.step.tolist(),
             "travelled": there.travelled.tolist(),

@@ -120,7 +120,7 @@ def _length(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
 
 
 def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
-    """Draw how far the loss stays within 0.1: median, and the quartiles as a band."""
+    """Draw how far the loss stays within the rise: median, and the quartiles as a band."""
     where.frame(axes)
     low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
     far = float(np.abs(valley.y[[0, -1]]).max())
@@ -159,7 +159,7 @@ def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     if below.any():
         page.drew(axes, "nearer")
     _round(axes, bottom, top, size[1])
-    axes.set_ylabel("r₀.₁", size=theme.TICKS, labelpad=1)
+    axes.set_ylabel(f"r₀.₁\n(+{valley.rise.short})", size=LETTERS, labelpad=1)
     _narrowest(axes, valley, where, middle, size)
 
 

@@ -52,9 +52,9 @@ def valley(
 
     A column is flat from side to side: between two nothing was measured. Beneath: curvature along
     the same slices on a scale of its own, where it was measured; how long the direction is, how far
-    the loss stays within 0.1, critical sharpness against its bounds, and where the run came back
-    to. Several valleys stand side by side, on less than 5 inches beneath each other, on one scale,
-    which the valleys ``like`` them share.
+    it is until the loss has risen, critical sharpness against its bounds, and where the run came
+    back to. Several valleys stand side by side, on less than 5 inches beneath each other, on one
+    scale, which the valleys ``like`` them share.
 
     Raises:
         LandscapeError: no row is measured yet, or the losses don't fit the scale asked for.

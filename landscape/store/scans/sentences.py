@@ -803,7 +803,7 @@ def _width(found: Width) -> str:
     sets = counted(found.rays // 2, "random direction")
     how = "measured" if found.finest is not None else "interpolated between grid points"
     text = (
-        f"Width r₀.₁, where the training loss has risen by {number(found.rise)}: median "
+        f"Width r₀.₁, where the training loss has risen by {found.level.text}: median "
         f"{value(found.median)}, quartiles {value(found.lower)} and {value(found.upper)} "
         f"{found.unit}, {how} over {found.rays} rays ({sets})"
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from landscape.quantities import counted, number, percent
 from landscape.store.scans import sentences
-from landscape.store.scans.valleys import FAR, MOSTLY, NEAR, RISE, TRACKED, TURNED, Valley
+from landscape.store.scans.valleys import FAR, MOSTLY, NEAR, TRACKED, TURNED, Valley
 
 SOURCES = (
     "After the loss on the path (Goodfellow et al. 2015, arXiv:1412.6544), around it (Xing et al. "
@@ -222,8 +222,10 @@ def _width(valley: Valley) -> str:
             f"narrowest {least} at step {valley.slices.step[narrow]:,}, widest {most} at step "
             f"{steps[wide]:,}"
         )
+    why = f", {valley.rise.why}" if valley.rise.why else ""
     return (
-        f"Width r₀.₁ (loss {RISE:g} above the run's, to {percent(valley.precision)}, median over "
+        f"Width r₀.₁ (loss {valley.rise.short} above the run's{why}, to "
+        f"{percent(valley.precision)}, median over "
         f"{2 * valley.walls.shape[1]} rays): {found}, in {valley.unit}."
     )
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.store.scans import rises
 from landscape.store.scans.certificates import Certificate
 from landscape.store.scans.records import Floats, Weights, clearly_below
+from landscape.store.scans.rises import Rise
 from landscape.store.trajectories.trajectory import Event
 
-RISE = 0.1
-"""Walls are where the training loss has risen by so much."""
 FINEST, FINEST_BEFORE = 8.0**-5, 8.0**-3
 """Shares of the reach beneath which no wall is looked for, now and in files without PRECISION."""
 PRECISION = "walls_to"
@@ -130,8 +130,8 @@ class Valley:
     measured: NDArray[np.bool_]
     walls: Floats
     """(N, K, 2) for each of K directions the distance above and below y = 0, in y's unit, at which
-    the training loss has risen by 0.1: infinite beyond the scan's reach, 0 below the finest looked
-    at, NaN where it isn't measured. The first direction is that of the slices."""
+    the training loss has risen by `rise`: infinite beyond the scan's reach, 0 below the finest
+    looked at, NaN where it isn't measured. The first direction is that of the slices."""
     critical_step: Floats
     """(N,) the smallest step along −∇L of the training data that raises its loss: infinite where
     none was found, NaN where it isn't measured or no step lowers it by more than rounding."""
@@ -190,6 +190,11 @@ class Valley:
     def precision(self) -> float:
         """What the walls are right to, relative."""
         return float(self.settings.get(PRECISION, 0.1))
+
+    @property
+    def rise(self) -> Rise:
+        """Walls are where the training loss has risen by so much."""
+        return rises.of(self.settings)
 
     @property
     def finest(self) -> float:

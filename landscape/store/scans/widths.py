@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from landscape.store.scans.rises import Rise
+
 
 @dataclass(frozen=True)
 class Crossings:
@@ -19,13 +21,14 @@ class Crossings:
 
 @dataclass(frozen=True)
 class Width:
-    """The radius r_0.1 at which the training loss has risen by 0.1, over rays from the origin.
+    """The radius r_0.1 at which the training loss has risen, over rays from the origin.
 
     Rays go both ways along every direction. Radii are in ``unit``; a quantile is None where it
     lies beyond the scan's reach, 0 where it lies below the finest radius looked at.
     """
 
     rise: float
+    """By so much, in the loss's unit."""
     lower: float | None
     """The lower quartile over the rays."""
     median: float | None
@@ -47,6 +50,13 @@ class Width:
     their radii are interpolated linearly between grid points, too small where a grid is coarse."""
     crossings: Crossings | None = None
     """Each ray's radius; None in files of older versions."""
+    rise_rule: str = ""
+    """Where the rise comes from, as `Rise` has it."""
+
+    @property
+    def level(self) -> Rise:
+        """The rise, which speaks for itself."""
+        return Rise(self.rise, self.rise_rule)
 
     def bound(self, radius: float | None) -> tuple[str, float]:
         """What is known of a quantile: ``beyond`` or ``below`` and of what, or only the value."""

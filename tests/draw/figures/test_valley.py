@@ -255,7 +255,7 @@ def test_walls_below_the_finest_radius_are_marked_there(planted):
     walls = one.walls.copy()
     walls[3] = 0.0
     figure = valley(replace(one, walls=walls))
-    [strip] = [axes for axes in figure.axes if axes.get_ylabel() == "r₀.₁"]
+    [strip] = [axes for axes in figure.axes if axes.get_ylabel() == "r₀.₁\n(+0.1)"]
     [marks] = [line for line in strip.lines if line.get_marker() == "v"]
     assert len(marks.get_xdata()) == 1
     low, _ = strip.get_ylim()
@@ -317,7 +317,7 @@ def test_where_the_walls_stand_nearest_is_said(planted):
     walls = one.walls.copy()
     walls[7] = 0.01
     one = replace(one, walls=walls)
-    [strip] = [axes for axes in valley(one).axes if axes.get_ylabel() == "r₀.₁"]
+    [strip] = [axes for axes in valley(one).axes if axes.get_ylabel() == "r₀.₁\n(+0.1)"]
     assert [text.get_text() for text in strip.texts] == ["narrowest 0.01, step 280"]
     assert "narrowest 0.01 at step 280, " in valley_sentences.caption(one)
     # The line to it stays within its own column, the eighth.
