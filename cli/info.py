@@ -151,11 +151,12 @@ def _verified(run: Path) -> list[str]:
 
 def _run(about: Mapping[str, Any]) -> Iterator[str]:
     versions = about["versions"]
+    on = "" if about["device"] is None else f", on {about['device']}"
     yield f"{about['folder']}: a run, {_status(about)}"
     yield f"  made by        {about['command']}"
     yield (
         f"                 {about['created']}, landscape {versions.get('landscape')}, "
-        f"torch {versions.get('torch')}, {_count(about['threads'], 'thread')}"
+        f"torch {versions.get('torch')}, {_count(about['threads'], 'thread')}{on}"
     )
     yield f"  problem        {_problem(about['problem'])}"
     yield f"                 {_size(about)}, {_count(about['samples'], 'sample')}"

@@ -27,3 +27,10 @@ def resolve(name: str) -> torch.device:
     if not available[name]:
         raise LandscapeError(f"device {name} must be available, this machine has none; use cpu")
     return torch.device(name)
+
+
+def described(device: torch.device) -> str:
+    """What a file says of it: ``cpu``, or of a GPU its name too, ``cuda:0 (NVIDIA H200)``."""
+    if device.type != "cuda":
+        return str(device)
+    return f"{device} ({torch.cuda.get_device_name(device)})"

@@ -258,6 +258,8 @@ def _made(found: RunMaterial) -> Iterator[Markup]:
         ("run", f"{found.run.id}, {record['created']}"),
         ("trained by", versions),
         ("threads", str(record.get("threads", "unknown"))),
+        ("device", str(record.get("device", "unknown"))),
+        ("scans on", ", ".join(_devices(found)) or "none yet"),
         ("seeds", "; ".join(_seeds(found))),
         ("data", f"fingerprint {record['problem'].get('data') or 'unknown'}"),
         (
@@ -310,6 +312,12 @@ def _scans(found: RunMaterial) -> Iterator[tuple[str, Scan | Valley]]:
     for work in (found.valley, found.plane):
         if work is not None and isinstance(work.subject, Scan | Valley):
             yield work.path.stem, work.subject
+
+
+def _devices(found: RunMaterial) -> list[str]:
+    """What the page's scans were measured on, each once."""
+    there = [sentences.device_of(scan.provenance, scan.strategy) for _, scan in _scans(found)]
+    return list(dict.fromkeys(filter(None, there)))
 
 
 def _moved_lines(verdict: Verdict | None) -> str:

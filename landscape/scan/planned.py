@@ -13,6 +13,7 @@ from landscape.plane.axis_units import scaled
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import KINDS, Given
 from landscape.problem import tuning
+from landscape.problem.device import described, resolve
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.scan.auto_extent import range_between, ranges
@@ -20,6 +21,7 @@ from landscape.scan.paths import Track
 from landscape.scan.request import GridChoice
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.options import Evaluation
+from landscape.store import provenance
 from landscape.store.scans.records import Floats, Plane
 
 
@@ -108,6 +110,15 @@ class PlannedScan:
         if asked is not None:
             return asked, ""
         return auto_ranges(plane, tracks, self.given.problem, self.grid, device=self.given.device)
+
+
+def made_by(device: str) -> dict[str, Any]:
+    """What a new scan's file says of the command, the versions and the device that make it."""
+    return {
+        "command": provenance.command(),
+        "versions": provenance.versions(),
+        "device": described(resolve(device)),
+    }
 
 
 def of_objective(problem: Problem) -> dict[str, Any]:

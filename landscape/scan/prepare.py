@@ -31,7 +31,7 @@ from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import NAT, attributes, loss_unit, of_problem, stored, uncertain
 from landscape.scan.paths import Track, TrueLosses, evaluated
-from landscape.scan.planned import PlannedScan, auto_ranges, of_objective
+from landscape.scan.planned import PlannedScan, auto_ranges, made_by, of_objective
 from landscape.scan.refine import caps
 from landscape.scan.refine.until_tolerance import too_few
 from landscape.scan.request import GridChoice, Request, check_evaluation, check_grid
@@ -43,7 +43,6 @@ from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.weight_decay import rate_of
 from landscape.scan.valley_job import ValleyJob
 from landscape.scan.valley_prepare import valley_job
-from landscape.store import provenance
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Moved, Plane, Scan
 from landscape.store.scans.rises import KEY, Rise
@@ -274,7 +273,7 @@ def _begun(
         constant_loss=planned.given.constant_loss,
         run_id="" if run is None else run.id,
         run_name="" if run is None else run.name,
-        provenance={"command": provenance.command(), "versions": provenance.versions()},
+        provenance=made_by(planned.evaluation.device),
         settings=planned.settings | {"extent_reason": reason},
     )
     if planned.given.choice.planes == 1:

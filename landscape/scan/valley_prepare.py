@@ -22,6 +22,7 @@ from landscape.problem.problem import Problem
 from landscape.scan import crossings, rises
 from landscape.scan.measures import FURTHER, of_problem, stored
 from landscape.scan.paths import TrueLosses, evaluated
+from landscape.scan.planned import made_by
 from landscape.scan.refine import caps
 from landscape.scan.request import Request
 from landscape.scan.saving import Saver, state
@@ -29,7 +30,6 @@ from landscape.scan.speed import memory
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.strategies import STRATEGIES
 from landscape.scan.valley_job import ValleyJob
-from landscape.store import provenance
 from landscape.store.run import Run
 from landscape.store.scans import valleyfile, valleys
 from landscape.store.scans.records import Floats, Plane
@@ -127,7 +127,7 @@ def _begun(
         run_id=run.id,
         run_name=run.name,
         parameters=trajectory.size,
-        provenance={"command": provenance.command(), "versions": provenance.versions()},
+        provenance=made_by(request.evaluation.device),
         settings=_settings(request)
         | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit}
         | {valleys.PRECISION: crossings.WALL_PRECISION, KEY: asdict(rise)},

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.problem import checkpoint_files, checkpoints
-from landscape.problem.device import resolve
+from landscape.problem.device import described, resolve
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
@@ -150,7 +150,7 @@ def record(
     run = run_folder.create(
         folder,
         {
-            **_about(folder, problem, layout, files),
+            **_about(folder, problem, layout, files, place),
             "found_in": sorted(sources),
             "left_out": list(left_out),
         },
@@ -200,6 +200,7 @@ def _about(
     problem: Problem,
     layout: Layout,
     files: Sequence[Checkpoint],
+    device: torch.device,
 ) -> dict[str, Any]:
     return {
         "settings": None,
@@ -208,6 +209,7 @@ def _about(
         "samples": length(problem.train),
         "parameters": layout.size,
         "threads": torch.get_num_threads(),
+        "device": described(device),
         "checkpoints": [{**asdict(file), "file": str(Path(file.file).resolve())} for file in files],
         "problem": to_record(problem, folder),
     }

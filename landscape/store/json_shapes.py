@@ -40,6 +40,7 @@ RUN: Shape = {
     "steps_per_epoch?": (COUNT, None),
     **dict.fromkeys(("samples?", "parameters?", "steps?"), (COUNT, None)),
     "threads?": range(1, 2**16),
+    "device?": str,
     "constant_loss?": (float, None),
     "notes?": [str],
     "resumed?": [COUNT],

@@ -17,6 +17,7 @@ from landscape.store.run import Run
 from landscape.store.scans import rises, scanfile
 from landscape.store.scans.attributes import named
 from landscape.store.scans.records import Scan
+from landscape.store.scans.sentences import device_of
 from landscape.store.scans.valleys import Valley
 from landscape.store.scans.widths import Width
 from landscape.store.sources import load_scanned
@@ -26,7 +27,7 @@ from landscape.store.typed import rebuilt
 
 COPIED = (
     *("id", "created", "command", "versions", "status", "settings", "record", "steps_per_epoch"),
-    *("samples", "parameters", "threads", "steps", "optimizer"),
+    *("samples", "parameters", "threads", "device", "steps", "optimizer"),
 )
 OF_THE_PROBLEM = (
     *("kind", "function", "path", "settings", "seed", "train_samples", "label_noise"),
@@ -258,6 +259,7 @@ def of_scan(file: Path, scan: Scan) -> dict[str, Any]:
         "normalization": plane.normalization,
         "batchnorm": plane.batchnorm,
         "unit": plane.unit,
+        "device": device_of(scan.provenance, scan.strategy),
         "size": list(scan.measured.shape),
         "measured": int(scan.measured.sum()),
         "extent": [[float(axis[0]), float(axis[-1])] for axis in axes],
@@ -285,6 +287,7 @@ def of_valley(file: Path, valley: Valley) -> dict[str, Any]:
         "normalization": valley.normalization,
         "batchnorm": valley.batchnorm,
         "unit": valley.unit,
+        "device": device_of(valley.provenance, valley.strategy),
         "size": list(valley.measured.shape),
         "measured": int(valley.measured.sum()),
         "extent": [float(valley.y[0]), float(valley.y[-1])],

@@ -103,7 +103,9 @@ def test_the_file_of_a_problem_is_named(landscape, tmp_path):
 
 def test_counts_that_a_record_lacks_are_unknown(landscape, run):
     record = json.loads((run / "run.json").read_text())
-    lacking = {name: record[name] for name in record if name not in ("samples", "threads")}
+    lacking = {
+        name: record[name] for name in record if name not in ("samples", "threads", "device")
+    }
     del lacking["problem"]["function"]
     lacking["problem"]["kind"] = "file"
     (run / "run.json").write_text(json.dumps(lacking))
@@ -424,3 +426,15 @@ def test_a_damaged_verdict_is_said_and_the_rest_told(landscape, run):
         f"can't be read: {run}/verdict.json must be a verdict's JSON, it must have verdict, which "
         f"is missing; make it anew with `landscape diagnose {run}`"
     ]
+
+
+def test_what_it_was_computed_on_is_said(landscape, run):
+    assert json.loads((run / "run.json").read_text())["device"] == "cpu"
+    assert landscape("info", run).out.splitlines()[2].endswith(", on cpu")
+    path = run / "scans" / "line.h5"
+    made = landscape(
+        "scan", run, "--plane", "line", "--size", 5, "--name", "line", "--device", "cpu"
+    )
+    assert made.code == 0, made.err
+    assert ", on cpu.\n" in landscape("info", path).out
+    assert landscape("info", path, "--json").code == 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.problem.device import resolve
+from landscape.problem.device import described, resolve
 
 
 @pytest.fixture
@@ -38,3 +38,9 @@ def test_unknown_device():
     with pytest.raises(LandscapeError) as caught:
         resolve("tpu")
     assert str(caught.value) == "device must be one of auto, cpu, cuda, mps, got tpu"
+
+
+def test_of_a_gpu_the_name_is_said_too(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index}")
+    assert described(torch.device("cpu")) == "cpu"
+    assert described(torch.device("cuda", 1)) == "cuda:1 (Card 1)"

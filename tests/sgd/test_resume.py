@@ -114,6 +114,13 @@ def test_same_to_the_bit(tmp_path, everything, until, kind):
     assert not (run.folder / ".lock").exists()
 
 
+def test_another_device_is_said_after_the_first(tmp_path, everything):
+    stopped = trained(tmp_path / "run", everything, SETTINGS, until=6)
+    assert stopped.record["device"] == "cpu"
+    stopped.update(device="cuda:0 (Card)")  # as if it had begun there
+    assert resumed(tmp_path / "run", everything).record["device"] == "cuda:0 (Card), then cpu"
+
+
 def test_many_times(tmp_path, everything):
     expected = trained(tmp_path / "whole", everything, SETTINGS)
     trained(tmp_path / "run", everything, SETTINGS, until=3)

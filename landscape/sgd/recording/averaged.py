@@ -40,7 +40,7 @@ class AveragedRun:
         if state is None:
             about = {"settings": None, "average_of": of.id, "optimizer": {"name": "average"}}
             kept = ("command", "record", "options", "steps_per_epoch", "samples", "parameters")
-            about |= {name: of.record[name] for name in (*kept, "threads")}
+            about |= {name: of.record[name] for name in (*kept, "threads", "device")}
             about["problem"] = to_record(problem, folder)
             # What is there is ours: killed before the first flush, a training begins anew.
             self.run = run_folder.create(folder, about, overwrite=True)

@@ -14,6 +14,7 @@ import torch
 from filelock import BaseFileLock
 
 from landscape.errors import LandscapeError
+from landscape.problem.device import described
 from landscape.problem.examine import verify
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import to_record
@@ -34,6 +35,8 @@ from landscape.store.run import Run
 from landscape.store.trajectories import resumefile
 
 DONE = run_folder.DONE
+THEN = ", then "
+"""Between devices, where a training went on on another one."""
 FLUSH_SECONDS = 1.0
 """A snapshot is flushed, with what came before it, unless the last flush was less than this ago."""
 SHARE = 20
@@ -144,6 +147,7 @@ class Recorder:
         """
         if self._intake is None:
             self._intake = self._begin(step)
+            self._note_device(described(step.weights.device))
             if step.average is not None:
                 self._averaged = AveragedRun(
                     self.run, self.problem, self._plan, step.average, self._state
@@ -203,6 +207,13 @@ class Recorder:
             with whole(self.run.folder / resumefile.NAME):
                 return Intake.restored(self.run.folder, self.problem, self._plan, step, self._state)
         return Intake.begun(self.run.folder, self.problem, self._plan, step)
+
+    def _note_device(self, device: str) -> None:
+        """Say in run.json where it is trained; gone on with elsewhere, that one comes after."""
+        before = str(self.run.record.get("device", ""))
+        last = before.rpartition(THEN)[2]
+        if last != device:
+            self.run = self.run.update(device=f"{before}{THEN}{device}" if before else device)
 
     def _flush(self, intake: Intake, capture: Callable[..., TrainingState] | None) -> None:
         started = time.monotonic()

@@ -113,21 +113,28 @@ def describe(scan: Scan) -> list[str]:
         *_spectral(scan.plane),
         *remarks(scan),
         *overflowed(_events(scan)),
-        *evaluated(scan.strategy, scan.evaluation_seconds),
+        *evaluated(scan.strategy, scan.evaluation_seconds, scan.provenance),
     ]
 
 
-def evaluated(how: Mapping[str, Any], seconds: float) -> list[str]:
-    """How long the points took, and by which strategy; none where nothing was evaluated."""
+def device_of(provenance: Mapping[str, Any], how: Mapping[str, Any]) -> str:
+    """What a scan was measured on, in files of older versions without its name; empty: unknown."""
+    return str(provenance.get("device") or how.get("device") or "")
+
+
+def evaluated(how: Mapping[str, Any], seconds: float, provenance: Mapping[str, Any]) -> list[str]:
+    """How long the points took, by which strategy and on what; none where nothing was evaluated."""
     if "name" not in how:
         return []
     points = f"{how['points']} points at once, " if how.get("points", 1) > 1 else ""
     lanes = f"{how['lanes']} side by side, " if how.get("lanes", 1) > 1 else ""
     name = how["name"]
+    device = device_of(provenance, how)
+    on = f", on {device}" if device else ""
     known = f"{STRATEGIES[name]} ({name})" if name in STRATEGIES else name
     return [
         f"Losses evaluated in {duration(seconds)}: {known}, {points}{lanes}"
-        f"batches of {how['batch_size']}.",
+        f"batches of {how['batch_size']}{on}.",
         *([f"{note[0].upper()}{note[1:]}."] if (note := how.get("note")) else []),
     ]
 

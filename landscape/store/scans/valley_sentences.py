@@ -56,7 +56,7 @@ def describe(valley: Valley) -> list[str]:
         f"{sentences.extent(valley.y)} {valley.unit}.",
         *remarks(valley),
         *sentences.overflowed(valley.events),
-        *sentences.evaluated(valley.strategy, valley.evaluation_seconds),
+        *sentences.evaluated(valley.strategy, valley.evaluation_seconds, valley.provenance),
         *_table(valley),
     ]
 
