@@ -207,14 +207,14 @@ def _problem(problem: Mapping[str, Any]) -> str:
 
 
 def _settings(about: Mapping[str, Any]) -> str:
+    from landscape.store.scans.sentences import optimizers
+
     if about["settings"] is not None:
         return _listed(about["settings"])
     if about["optimizer"] is None:
         return "of another program, not known"
-    of = {
-        name: value for name, value in about["optimizer"].items() if name not in ("name", "others")
-    }
-    return f"of a loop of its own, by {about['optimizer']['name']}: {_listed(of)}"
+    by = [f"{name}: {_listed(of)}" for name, of in optimizers(about["optimizer"])]
+    return f"of a loop of its own, by {'; by '.join(by)}"
 
 
 def _listed(settings: Mapping[str, Any]) -> str:

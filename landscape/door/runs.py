@@ -17,6 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import counted, duration, number
 from landscape.store import history, summary, sweep_folder
 from landscape.store import run as run_folder
+from landscape.store.scans import sentences
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -376,6 +377,8 @@ class HeldRun:
                     + [f"{said} {about['settings'][name]:g}" for said, name in chosen.items()]
                 ),
             )
+        elif about["optimizer"] is not None:
+            yield "trained by", sentences.watched(about["optimizer"])
         for place, found in (about["losses"] or {}).items():
             yield (
                 f"training loss, {place.replace('_', ' ')}",

@@ -71,7 +71,7 @@ def _title(found: RunMaterial) -> str:
 
 
 def _top(found: RunMaterial) -> Iterator[Markup]:
-    settings = sentences.training(found.history.settings)
+    settings = _trained(found)
     about = joined(["Run ", tag("b", found.name), f" · {settings}" if settings else None], "")
     yield tag("p", about, class_="eyebrow")
     if found.verdict is None:
@@ -91,6 +91,13 @@ def _top(found: RunMaterial) -> Iterator[Markup]:
         )
     if (parts := left_out(found)) is not None:
         yield missing(f"Not in this diagnosis: {parts.what}. Bring them:", parts.command)
+
+
+def _trained(found: RunMaterial) -> str:
+    """By which settings, or by which optimizers of a loop of somebody's own."""
+    if own := found.run.record.get("optimizer"):
+        return sentences.watched(own)
+    return sentences.training(found.history.settings)
 
 
 def answered(verdict: Verdict) -> Iterator[Markup]:
@@ -256,6 +263,7 @@ def _made(found: RunMaterial) -> Iterator[Markup]:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     facts: list[Sequence[Content]] = [
         ("run", f"{found.run.id}, {record['created']}"),
+        *([("optimizers", sentences.watched(own))] if (own := record.get("optimizer")) else []),
         ("trained by", versions),
         ("threads", str(record.get("threads", "unknown"))),
         ("device", str(record.get("device", "unknown"))),

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from landscape.problem import Problem, builtin, half_square
+from landscape.report import run_page
 from landscape.sgd import Recorder, Settings, resume, steps, watch
 from landscape.store import lock, read
 from landscape.store.scans import scanfile
@@ -86,6 +87,26 @@ def test_a_loop_of_ones_own_in_words(landscape, tmp_path):
     assert "betas [0.9, 0.999]\n" in said
     assert "  train loss  " in said
     assert "accuracy" not in said
+
+
+def test_each_of_several_optimizers_in_words(landscape, tmp_path):
+    x = torch.linspace(-1, 1, 16)[:, None]
+    problem = Problem(torch.nn.Linear(1, 1), (x, x), loss=half_square)
+    weight, bias = problem.model.parameters()
+    optimizers = [torch.optim.SGD([weight], lr=0.05), torch.optim.Adam([bias], lr=0.003)]
+    with watch(tmp_path / "own", problem, optimizers, record="1") as watched:
+        loss = half_square(problem.model(x), x).mean()
+        loss.backward()
+        for one in optimizers:
+            one.step()
+        watched.record(loss)
+    said = landscape("info", tmp_path / "own").out.splitlines()
+    [line] = [one for one in said if "of a loop of its own" in one]
+    first, second = line.split("; by ")
+    assert first.startswith("  settings       of a loop of its own, by SGD: lr 0.05, ")
+    assert second.startswith("Adam: lr 0.003, ")
+    page = run_page.page(tmp_path / "own")
+    assert page.count("SGD, learning rate 0.05; Adam, learning rate 0.003") == 2
 
 
 def test_the_file_of_a_problem_is_named(landscape, tmp_path):

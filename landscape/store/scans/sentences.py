@@ -481,6 +481,32 @@ def training(settings: Mapping[str, Any]) -> str:
     return ", ".join(parts + ([f"seed {settings['seed']}"] if "seed" in settings else []))
 
 
+def optimizers(record: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Each of the optimizers of somebody's own loop, as run.json has them: name and settings.
+
+    >>> optimizers({"name": "Muon + AdamW", "lr": 0.05, "others": [{"name": "AdamW", "lr": 0.01}]})
+    [('Muon', {'lr': 0.05}), ('AdamW', {'lr': 0.01})]
+    """
+    others = record.get("others", [])
+    first = str(record["name"])
+    if others:
+        first = first.partition(" + ")[0]
+    found = [(first, record), *((str(one["name"]), one) for one in others)]
+    return [
+        (name, {k: v for k, v in one.items() if k not in ("name", "others")}) for name, one in found
+    ]
+
+
+def watched(record: Mapping[str, Any]) -> str:
+    """The same in short: ``Muon, learning rate 0.05; AdamW, learning rate 0.01``."""
+    said = []
+    for name, settings in optimizers(record):
+        rate = settings.get("lr")
+        known = isinstance(rate, int | float)
+        said.append(f"{name}, learning rate {number(float(rate))}" if known else name)
+    return "; ".join(said)
+
+
 def made_by(provenance: Mapping[str, Any]) -> list[str]:
     """The command and the versions of libraries that made something, as far as they are known."""
     sentences = []
