@@ -19,8 +19,10 @@ DPI = 200
 LOOKS = ("paper", "dark")
 INCH = 118
 """Pixels of the page for an inch of a figure: its letters are those of the page's small print."""
-SCROLLS = 4.5
-"""Inches beyond which a figure scrolls on a narrow page instead of shrinking beyond reading."""
+NARROW, SCREEN = 3.25, "40rem"
+"""Inches of a printed column: so wide is what stands on a screen of at most so much,"""
+WIDE = 4.5
+"""for a figure that is wider than that, which would shrink beyond reading there."""
 ALT = 420
 """Letters of an alternative text, at most; all of it is in the caption."""
 MORE = "All there is to know of this figure"
@@ -33,28 +35,30 @@ def picture(kind: str, works: Sequence[Work]) -> Markup:
         LandscapeError: what the kind shows isn't there.
     """
     subject = subject_of(kind, works)
-    sources, width = [], 0.0
+    sources = []
     for look in LOOKS:
         style = Style(theme=look, dpi=DPI)
         figure = KINDS[kind](subject, style=style)
-        width = float(figure.get_size_inches()[0])
         sources.append(embedded(figure, style))
+    width = float(figure.get_size_inches()[0])
     said = " ".join(caption_of(kind, work.subject, figure.drawn) for work in works)
     light, dark = sources
+    in_the_dark = "(prefers-color-scheme: dark)"
+    narrow = list[Markup]()
+    if width > WIDE:
+        styles = [Style(theme=look, dpi=DPI, width=NARROW) for look in LOOKS]
+        day, night = (embedded(KINDS[kind](subject, style=style), style) for style in styles)
+        there = f"screen and (max-width: {SCREEN})"
+        narrow = [
+            tag("source", srcset=night, media=f"{there} and {in_the_dark}"),
+            tag("source", srcset=day, media=there),
+        ]
     shown = tag(
         "picture",
-        tag("source", srcset=dark, media="screen and (prefers-color-scheme: dark)"),
+        *narrow,
+        tag("source", srcset=dark, media=f"screen and {in_the_dark}"),
         tag("img", src=light, alt=alternative(said), style=f"max-width:{INCH * width:.0f}px"),
     )
-    if width > SCROLLS:
-        shown = tag(
-            "div",
-            shown,
-            class_="frame",
-            role="group",
-            aria_label=KINDS[kind].about,
-            tabindex="0",
-        )
     return tag("figure", shown, captioned(said))
 
 

@@ -51,6 +51,15 @@ def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):
     assert page.eval_on_selector_all("img", beyond) == 0
     unsaid = "(all) => all.filter((one) => !one.alt).length"
     assert page.eval_on_selector_all("img", unsaid) == 0
+    # No figure is wider than the screen, nor scrolls within a frame of its own.
+    ends = page.eval_on_selector_all(
+        "figure, figure *",
+        "(all) => all.map((one) => [one.getBoundingClientRect().right, one.scrollWidth])",
+    )
+    assert max(max(end) for end in ends) <= width
+    # On a phone pictures are of a printed column: their letters can be read.
+    drawn = page.eval_on_selector_all("figure img", "(all) => all.map((one) => one.naturalWidth)")
+    assert (max(drawn) <= 4.5 * 200) == (width < 640)
     first = page.locator("h1").bounding_box()
     assert first["y"] + first["height"] < 800
     assert wrong == []
