@@ -502,8 +502,8 @@ def watched(record: Mapping[str, Any]) -> str:
     said = []
     for name, settings in optimizers(record):
         rate = settings.get("lr")
-        known = isinstance(rate, int | float)
-        said.append(f"{name}, learning rate {number(float(rate))}" if known else name)
+        of = f", learning rate {number(float(rate))}" if isinstance(rate, int | float) else ""
+        said.append(name + of)
     return "; ".join(said)
 
 
