@@ -257,7 +257,7 @@ def _again(found: LeftAgain) -> str:
 
     place = STARTS[found.start].page
     return (
-        f"from {place}, same rate, other orders: {found.away} of {found.count} left "
+        f"from {place}, same rate, other orders: {found.away} of {found.count} tried left "
         f"(95 % interval of the probability: {percent(found.low)} to {percent(found.high)})"
     )
 
@@ -333,7 +333,7 @@ def _distances(measured: Measured, copies: Copies) -> RenderableType:
             table.add_row(
                 f"w_N to w_(N + {curve.lag[place]:.0f})",
                 cell(float(curve.distance[place])),
-                f"root mean square over N{since}",
+                f"root mean square over N{since}, {counted(int(curve.pairs[place]), 'pair')}",
             )
         if spread.settled:
             whole = float(np.interp(curve.lag[-1], spread.by_lag.lag, spread.by_lag.distance))

@@ -49,8 +49,6 @@ LABELS = {
     "end_lost": "lost again at the end",
     "end_times": "end over best, a factor",
     "logit_spread": "outputs' spread",
-    "logit_spread_best": "outputs' spread lowest logged",
-    "logit_spread_end": "outputs' spread, end",
     "half_cosine": "c½",
     "ratio": "R",
     "exponent": "exponent α",
@@ -62,8 +60,23 @@ LABELS = {
     "hops": "largest leap",
     "aging": "late over early movement",
     "no_way_back": "a bias alone can move",
+    "landing_kind": "what surrounds the end",
+    "between": "loss before it left",
+    "between_low": "lowest before it left",
+    "between_high": "highest before it left",
 }
 """Of names that don't say it."""
+PLACES = {
+    "_from_best": "from lowest loss",
+    "_best": "at lowest loss",
+    "_from_onset": "from before the onset",
+    "_onset": "before the onset",
+    "_from_landing": "from the end",
+    "_from_start": "from the start",
+    "_from_plateau": "from a plateau",
+    "_end": "at the end",
+}
+"""By how a name ends, where it was measured or where trainings began."""
 
 
 def label(name: str) -> str:
@@ -72,10 +85,13 @@ def label(name: str) -> str:
     A diagnosis knows the losses that training logged: its best row is that of the lowest of them,
     which figures, of all recorded weights, needn't mark as the best.
 
-    >>> label("gradient_norm_best"), label("best_stretch"), label("dead_layers")
-    ('gradient norm lowest logged', 'best stretch', 'dead layers')
+    >>> label("gradient_norm_best"), label("control_from_best"), label("best_stretch")
+    ('gradient norm at lowest loss', 'control from lowest loss', 'best stretch')
     """
     if name in LABELS:
         return LABELS[name]
-    words = name.replace("_", " ")
-    return words if "stretch" in words else words.replace("best", "lowest logged")
+    for ending, words in PLACES.items():
+        if name.endswith(ending):
+            before = name.removesuffix(ending)
+            return f"{LABELS.get(before, before.replace('_', ' '))} {words}"
+    return name.replace("_", " ")

@@ -180,14 +180,14 @@ LANDINGS: dict[str, str] = {
 }
 """By name, the sentence on where an escape led."""
 POINTS: dict[str, str] = {
-    "slope": "At the last weights the loss is still on a slope, at no stationary point.",
-    "flat": "At the last weights the loss is flat: its curvature is next to nothing.",
-    "flat-valley": "At the last weights the loss curves down along no direction that was found and "
-    "is flat along at least one: no strict minimum.",
-    "saddle": "At the last weights the loss still curves down along a direction: no minimum.",
-    "minimum": "At the last weights the loss curves up along every direction that was found.",
+    "slope": "Around the last weights the loss is a slope: they are no stationary point.",
+    "flat": "Around the last weights the loss is flat: its curvature is next to nothing.",
+    "flat-valley": "Around the last weights the loss curves down along no direction that was found "
+    "and is flat along at least one: no strict minimum.",
+    "saddle": "Around the last weights the loss curves down along a direction: no minimum.",
+    "minimum": "Around the last weights the loss curves up along every direction that was found.",
 }
-"""By name, the sentence on the kind of point that it landed on."""
+"""By name, the sentence on what surrounds the last weights; a landing is what the network does."""
 MOTIONS: dict[str, MotionTerm] = {
     "still-descending": MotionTerm(
         "The loss still falls: what it does once settled can't be seen yet.",

@@ -74,7 +74,7 @@ def test_what_trainings_after_an_escape_did():
         "control from the lowest logged loss: all 135 batch losses are the run's to the bit"
         in lines
     )
-    assert any("other orders: 1 of 2 left (95 % interval of" in line for line in lines)
+    assert any("other orders: 1 of 2 tried left (95 % interval of" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_evidence_of_trainings_is_not_repeated():
     results = Measured(interventions=Interventions(escape(velocity=True, equal=135)))
     once = planted(verdict, results)
     assert "lowest loss" in once
-    for said in ("share that left", "rates tried", "left again from lowest logged"):
+    for said in ("share that left", "rates tried", "left again from lowest loss"):
         assert said not in once
         # Without the table it is said there.
         assert said in planted(verdict, Measured())

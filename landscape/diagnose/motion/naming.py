@@ -348,6 +348,13 @@ def number_items(evidence: Evidence, moved: Diffusion, thresholds: Thresholds) -
         "law that MSD follows up to T/2; the next best is worse by "
         f"{moved.growth_evidence:.2g} (AIC, which sets misfit against noise; 2 is clear)",
     )
+    if (peak := moved.overshoot) is not None:
+        items["overshoot"] = Item(
+            peak.lag,
+            None,
+            "lag in steps at which MSD has a peak, beyond its errors; at longer lags it is back "
+            f"at {percent(peak.back)} of that",
+        )
     if not math.isnan(moved.radial):
         items["radial"] = Item(
             moved.radial, None, "share of MSD(T/2) that is a change of ‖w‖, the rest tangential"

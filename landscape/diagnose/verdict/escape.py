@@ -32,6 +32,7 @@ def name(case: OutcomeCase) -> NamedOutcome:
             caveats=way.caveats,
         )
     place, layers = landing.place(case)
+    items |= _between(case)
     items |= landing.stuck(case.evidence.state("end"), layers)
     items |= landing.points(case.evidence, case.thresholds) | landing.interventions(case)
     return NamedOutcome(
@@ -76,6 +77,28 @@ def _is_for_good(case: OutcomeCase) -> bool:
     if standstill is None or standstill.value is not True:
         return False
     return landing.place(case)[0] == "dead-plateau"
+
+
+def _between(case: OutcomeCase) -> Items:
+    """The logged losses after the lowest and before it was away for good; nothing of none."""
+    course = case.course
+    if course.left is None or course.left <= course.best + 1:
+        return {}
+    losses = course.loss[course.best + 1 : course.left]
+    first, last = course.step(course.best), course.step(course.left)
+    which = f"logged losses after the lowest (step {first:,}) and before it left (step {last:,})"
+    return {
+        "lowest_step": Item(first, None, "step of the lowest logged loss"),
+        "between": held(
+            float(np.median(losses)),
+            course.level,
+            f"median of the {len(losses)} {which}",
+            below="it stayed near its lowest loss until then",
+            above="it wandered above its lowest loss before it left",
+        ),
+        "between_low": Item(float(losses.min()), None, f"lowest of the {which}"),
+        "between_high": Item(float(losses.max()), None, f"highest of the {which}"),
+    }
 
 
 def _early(case: OutcomeCase) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from landscape.diagnose.verdict.wording import (
     other_rates,
     said,
     times,
+    when_it_left,
 )
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
@@ -45,7 +46,7 @@ from landscape.store.verdicts import Remedy
 SEEDS = Remedy("sweep", {"seeds": 3})
 RATES = Remedy("sweep", {"lr": (0.001, 0.01, 0.1)})
 NO_GRADIENT = (
-    "{which} dead: nothing but an output's bias has a gradient, so no rate can bring it back."
+    "{which} dead: only an output's bias still has a gradient, so no rate can bring it back."
 )
 TRAIN = "trainings from its snapshots would tell"
 
@@ -54,9 +55,7 @@ def happened(asked: Asked) -> Told:
     """What became of the loss."""
     verdict = asked.verdict
     sentences = [filled(OUTCOMES[verdict.verdict].sentence, verdict)]
-    left = next((each for each in verdict.events if each.name == "escape"), None)
-    if verdict.verdict == "escaped" and left is not None:
-        sentences.append(f"Every logged loss since step {left.first:,} was away.")
+    sentences += when_it_left(verdict)
     if verdict.verdict == "escaped":
         sentences.append(cause(verdict).text)
     if verdict.landing is not None:
@@ -76,11 +75,15 @@ def place(asked: Asked) -> Told:
     kind = said(verdict, "landing_kind") or landing.curved(asked.evidence)
     if not isinstance(kind, str) or end is None or end.lambda_max is None:
         return unanswered("curvature at its last weights wasn't measured", measuring("curvature"))
-    text = f"{POINTS[kind]} Curvature (eigenvalues of the loss's Hessian) goes from "
-    text += f"{number(end.lambda_min)} to {number(end.lambda_max)}"
+    text = POINTS[kind]
+    if kind == "flat-valley" and end.dead:
+        text += " Weights of dead units are such directions: they change no output."
+    flat = end.lambda_min is not None and landing.is_flat(asked.evidence, end, end.lambda_min)
+    lowest = "next to 0" if flat else number(end.lambda_min)
+    text += f" The Hessian's eigenvalues go from {lowest} to {number(end.lambda_max)}"
     best = asked.evidence.state("best")
     if best is not None and best.lambda_max is not None and best.step != end.step:
-        text += f", up to {number(best.lambda_max)} at its lowest logged loss"
+        text += f" (at its lowest logged loss to {number(best.lambda_max)})"
     return Told(f"{text}.")
 
 
@@ -92,35 +95,57 @@ def stable(asked: Asked) -> Told:
         if not is_sgd(asked.evidence):
             return unanswered("bounds on curvature are known for plain SGD only")
         return unanswered("curvature as batches see it wasn't measured", measuring("sharpness"))
-    if again:
-        curvature.append(f"At this rate other batch orders leave: {', '.join(again)}.")
-    return Told(" ".join(curvature), tested(bool(again)))
+    # What decides comes first: curvature beside its bounds doesn't.
+    decides = [f"At this rate other batch orders leave: {', '.join(again)}."] if again else []
+    return Told(" ".join((*decides, *_allowed(asked), *curvature)), tested(bool(again)))
+
+
+def _allowed(asked: Asked) -> Iterator[str]:
+    """Why fewer orders were tried than were allowed: the test was decided."""
+    most = asked.evidence.orders
+    counts = [
+        _orders(asked, start)
+        for start in LEAVING
+        if _left_again(asked, start)
+        and said(asked.verdict, f"stability_from_{STARTS[start].item}") != "open"
+    ]
+    if most is not None and counts and min(counts) < most:
+        yield f"Up to {most} were allowed from each place; the test was decided with these."
+
+
+def _orders(asked: Asked, start: str) -> int:
+    """How many other orders were tried from there."""
+    branches = asked.evidence.measured.branches
+    return sum((b.start, b.kind) == (start, "other-order") for b in branches)
 
 
 def _sharpness(asked: Asked) -> Iterator[str]:
     evidence = asked.verdict.evidence
-    when, suffix = "At the last weights", ""
+    when, suffix = "at the last weights", ""
     if "batch_sharpness_onset" in evidence:
-        when, suffix = "Before it left", "_onset"
+        when, suffix = "before it left", "_onset"
     batch, top = (evidence.get(f"{name}{suffix}") for name in ("batch_sharpness", "sharpness"))
     if batch is None or not isinstance(batch.value, float):
         return
-    text = f"{when} curvature along the batches' own gradients was {number(batch.value)}"
+    text = f"Curvature along the batches' gradients was {number(batch.value)} {when}"
     if top is not None and isinstance(top.threshold, float) and isinstance(batch.threshold, float):
-        text += f"; {_bounds(batch.value, noisy=batch.threshold, quiet=top.threshold)}"
+        text += f", {_bounds(batch.value, noisy=batch.threshold, quiet=top.threshold)}"
     yield f"{text}."
 
 
 def _bounds(value: float, *, noisy: float, quiet: float) -> str:
     """On which side of the rate's bounds on curvature a value is, and what that proves."""
-    alone = "as runs that stay often are: alone this proves nothing"
-    text = f"this rate is stable up to {number(noisy)}"
+    alone = ", as in many runs that stay: alone this proves nothing"
     if noisy == quiet:
-        return f"{text}. It was above that, {alone}" if value > noisy else text
-    text += f" under noise, {number(quiet)} without"
+        side = "above" if value > noisy else "below"
+        text = f"{side} the bound of stability ({number(noisy)})"
+        return text + alone if value > noisy else text
+    bounds = f"({number(noisy)} under noise, {number(quiet)} without)"
     if value <= noisy:
-        return text
-    return f"{text}. It was {'above both' if value > quiet else f'between, {alone}'}"
+        return f"below both bounds of stability {bounds}"
+    if value > quiet:
+        return f"above both bounds of stability {bounds}"
+    return f"between the bounds of stability {bounds}{alone}"
 
 
 def _left_again(asked: Asked, start: str) -> str:
@@ -130,9 +155,8 @@ def _left_again(asked: Asked, start: str) -> str:
     if share is None or control is None or is_below(control.value, control.threshold):
         return ""
     stability = DECIDED[str(said(verdict, f"stability_from_{name}"))]
-    where, branches = STARTS[start].page, asked.evidence.measured.branches
-    count = sum((b.start, b.kind) == (start, "other-order") for b in branches)
-    return f"{share * count:.0f} of {count} from {where} ({stability})"
+    count = _orders(asked, start)
+    return f"{share * count:.0f} of {count} tried from {STARTS[start].page} ({stability})"
 
 
 DECIDED = {
@@ -192,14 +216,15 @@ def gradient(asked: Asked) -> Told:
     end, best = asked.evidence.state("end"), asked.evidence.state("best")
     if end is None or end.gradient_norm is None:
         return unanswered("the gradient at its last weights wasn't measured", measuring("units"))
-    text = f"The full gradient's norm at the last weights is {number(end.gradient_norm)}"
+    text = f"At the last weights the full gradient's norm is {number(end.gradient_norm)}"
     if best is not None and best.gradient_norm is not None and best.step != end.step:
-        text += f", {number(best.gradient_norm)} at its lowest logged loss"
+        text += f" ({number(best.gradient_norm)} at its lowest logged loss)"
     if end.moving is not None and (zero := (end.tensors or 0) - len(end.moving)):
-        left = ", ".join(end.moving[:3]) or "none"
-        text += f"; it is zero for {zero} of {end.tensors} parameter tensors, all but {left}"
-        keeps = said(asked.verdict, "no_way_back") is True
-        text += ", which keeps it there" if keeps else ""
+        text += f". It is 0 for {zero} of {end.tensors} parameter tensors"
+        left = ", ".join(end.moving[:3])
+        text += f", all but {left}" if left else ""
+        if said(asked.verdict, "no_way_back") is True:
+            text += ", so these can't move"
     return Told(f"{text}.")
 
 
@@ -213,11 +238,16 @@ def plateau(asked: Asked) -> Told:
     flat = landing.ignores_input(end, asked.thresholds)
     share = f"{number(end.logit_spread)} of their size"
     if flat and not end.logit_spread:
-        text = "Yes: no output depends on the input"
+        text = "Yes, by what the network does: no output depends on the input"
     elif flat:
-        text = f"Yes: its outputs hardly depend on the input (they vary by {share})"
+        text = (
+            "Yes, by what the network does: its outputs hardly depend on the input (they vary by "
+            f"{share})"
+        )
     else:
-        text = f"No: its outputs depend on the input (they vary by {share})"
+        text = (
+            f"No, by what the network does: its outputs depend on the input (they vary by {share})"
+        )
     if end.stuck_layers:
         text += f"; {_dead_layers(end, asked.verdict.layers)}"
     elif end.partly_stuck:
@@ -263,8 +293,8 @@ def stuck_rates(asked: Asked) -> Told:
     stuck = (number_of(asked.verdict, "stuck_from_plateau") or 0.0) * placed
     rates = [b.learning_rate for b in asked.evidence.measured.branches if b.kind == "plateau"]
     return Told(
-        "Put on the plateau, its last hidden layer dead from the start, it is still stuck after "
-        f"training at {stuck:.0f} of {placed:.0f} rates, {number(min(rates))} to "
+        "A network that starts on the plateau, its last hidden layer dead, is still there after "
+        f"training at {stuck:.0f} of {placed:.0f} rates from {number(min(rates))} to "
         f"{number(max(rates))}.",
         TESTED,
     )
@@ -276,7 +306,7 @@ def overfits(asked: Asked) -> Told:
     if found is None:
         return unanswered("there is no validation data")
     lowest = number(found.validation_minimum)
-    text = f"The lowest logged validation loss is {lowest}, at step {found.step:,}"
+    text = f"The validation loss was lowest, {lowest}, at step {found.step:,}"
     best = asked.evidence.places.get("best")
     if best is not None and best != found.step:
         order = "before" if best > found.step else "after"
@@ -286,28 +316,27 @@ def overfits(asked: Asked) -> Told:
         early = left.first >= found.step
         order = "before" if early else "after"
         text += f", {counted(abs(left.first - found.step), 'step')} {order} it left"
-    text += f"; {_at_the_end(found)}."
+    text += f". {_at_the_end(found)}."
     accuracies = (math.nan, math.nan)
     if found.validation_accuracy is not None and found.accuracy_gap is not None:
         accuracies = found.validation_accuracy + found.accuracy_gap, found.validation_accuracy
     if why := far_apart(found.train_end, found.validation_end, accuracies=accuracies):
         text += f" {why}"
     if left is not None and found.rise > 0:
-        text += " The escape lifts both; overfitting by itself lifts validation alone."
+        text += " An escape lifts both losses, overfitting the validation loss alone."
     return Told(text)
 
 
 def _at_the_end(found: Overfitting) -> str:
     """Both losses over the last rows, and their difference in the same rows."""
-    where, between = "at its end", "the difference"  # an older version didn't say of how many rows
+    where = "At its end"  # an older version didn't say of how many rows
     if found.rows == 1:
-        where = "in its last logged row"
+        where = "In its last logged row"
     elif found.rows > 1:
-        where = f"medians over its last {found.rows:,} logged rows"
-        between = "the same row's difference"
+        where = f"Medians over its last {found.rows:,} logged rows"
     return (
-        f"{where}: {number(found.validation_end, 4)}, training {number(found.train_end, 4)}, "
-        f"{between} {number(found.gap)}"
+        f"{where}: validation {number(found.validation_end, 4)}, training "
+        f"{number(found.train_end, 4)}, the difference row by row {number(found.gap)}"
     )
 
 

@@ -128,8 +128,10 @@ def points(evidence: Evidence, thresholds: Thresholds) -> Items:
         found["landing_kind"] = Item(
             kind,
             None,
-            f"curvature within {FLAT:g} of the largest (here or at the lowest logged loss) is "
-            f"flat; a slope where the gradient is above {STEEP:g} of that at the latter",
+            "what surrounds the last weights, by gradient and curvature alone; where it landed is "
+            "what the network does there, by its units and outputs. Curvature within "
+            f"{FLAT:g} of the largest (here or at the lowest logged loss) is flat; a slope where "
+            f"the gradient is above {STEEP:g} of that at the latter",
         )
     return found | standstill(evidence)
 
@@ -199,16 +201,17 @@ def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
         found[f"left_again_from_{name}"] = held(
             again.away / again.count,
             case.thresholds.chance,
-            f"share of {again.count} other batch orders at the same η from the {where} that "
-            f"left again; 95 % interval {again.low:.2f} to {again.high:.2f}",
+            f"share of the {again.count} other batch orders tried at the same η from the {where} "
+            f"that left again; 95 % interval {again.low:.2f} to {again.high:.2f}",
             below="most stay",
             above="most leave again",
         )
         found[f"stability_from_{name}"] = Item(
             again.decided,
             None,
-            f"Wald's sequential test, p ≤ {case.thresholds.chance:g} against p ≥ "
-            f"{case.thresholds.unstable:g}; counts if the control left too",
+            f"Wald's sequential test of the probability to leave again, p ≤ "
+            f"{case.thresholds.chance:g} against p ≥ {case.thresholds.unstable:g}: it tries orders "
+            "until it is decided; counts if the control left too",
         )
     if lower := _from(case, start, "lower-rate"):
         found[f"lower_rate_from_{name}"] = held(
@@ -308,6 +311,11 @@ def curved(evidence: Evidence) -> str | None:
     if end.lambda_min < -flat:
         return "saddle"
     return "minimum" if end.lambda_min > flat else "flat-valley"
+
+
+def is_flat(evidence: Evidence, state: StateAtStep, curvature: float) -> bool:
+    """Whether a curvature at a step counts as none."""
+    return abs(curvature) <= _flat_within(evidence, state)
 
 
 def _flat_within(evidence: Evidence, state: StateAtStep) -> float:

@@ -38,8 +38,8 @@ from landscape.store.measured.weights import Copies, Diffusion
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
-OTHERS = "landscape's documentation (In a long training: the numbers) has others"
-ESCAPED = "after an escape, the trainings that are run ask why it left, not how it moves"
+OTHERS = 'the documentation has others\' ("In a long training: the numbers")'
+ESCAPED = "after an escape, trainings from its snapshots ask why it left, not how it moves"
 
 
 def stays(asked: Asked) -> Told:
@@ -84,8 +84,18 @@ def apart(asked: Asked) -> Told:
     apart = enumerated([number(float(curve.distance[at])) for at in places])
     since = f"Since step {spread.since:,} (its window)" if spread.settled else "In the whole run"
     steps = "step" if lags == "1" else "steps"
-    text = f"{since} weights {lags} {steps} apart differ by {apart} (root mean square)"
+    pairs = enumerated([f"{curve.pairs[at]:,}" for at in places])
+    of = "pair" if pairs == "1" else "pairs"
+    text = (
+        f"{since} weights {lags} {steps} apart differ by {apart} (root mean square of {pairs} "
+        f"{of}{_kind(spread.distances.source)})"
+    )
     return Told(f"{text}{'' if moved is None else _growth(moved)}.")
+
+
+def _kind(source: str) -> str:
+    """What pairs are, where they aren't of recorded weights."""
+    return "" if source == "snapshots" else " of steps, estimated from sketches"
 
 
 def _growth(moved: Diffusion) -> str:
@@ -98,10 +108,17 @@ def _growth(moved: Diffusion) -> str:
         )
     if not (moved.msd > 0).all():
         return ""
+    text = "; the square grows like no power of the lag"
+    if (peak := moved.overshoot) is not None:
+        lag = counted(max(1, round(peak.lag)), "step")
+        return (
+            f"{text}: it overshoots, with a peak at a lag of about {lag}, and falls back to about "
+            f"{percent(peak.back)} of that, as an oscillation does"
+        )
     if math.isnan(moved.correlation_time):
-        return "; the square grows like no power of the lag"
+        return text
     time = counted(max(1, round(moved.correlation_time)), "step")
-    return f"; the square grows like no power of the lag: it levels off after about {time}"
+    return f"{text}: it levels off after about {time}"
 
 
 def beside_copies(asked: Asked) -> Told:
@@ -117,23 +134,27 @@ def beside_copies(asked: Asked) -> Told:
     if copies.nearest is None:
         return unanswered(f"the model has no copies: {copies.reason}")
     return Told(
-        f"Over half its window ({counted(moved.steps // 2, 'step')}) it moves {number(distance)}: "
-        + ", ".join(_references(copies, distance))
-        + ".",
+        f"Over half its window ({counted(moved.steps // 2, 'step')}) it moves {number(distance)} "
+        f"(root mean square of {counted(moved.half_pairs, 'pair')}{_kind(moved.source)}): "
+        f"{', '.join(_references(copies, distance))}.",
         remedy=None if copies.twin is not None else Remedy("diagnose", {"twin": "RUN"}),
     )
 
 
 def _references(copies: Copies, distance: float) -> list[str]:
+    """How far that is beside each: all but the typical are one distance, of the last weights."""
     typical = copies.typical.mean if copies.typical is not None else None
+    many = "" if copies.typical is None else f", mean of {copies.typical.samples:,}"
     known = (
-        ("the nearest permuted copy", copies.nearest),
-        ("a typical one", typical),
-        ("an independent twin", copies.twin),
-        ("the twin, units matched", copies.twin_matched),
+        ("the nearest permuted copy", copies.nearest, ""),
+        ("a typical one", typical, many),
+        ("an independent twin", copies.twin, ""),
+        ("the twin, units matched", copies.twin_matched, ""),
     )
     found = [
-        f"{_times(distance, to)} {what} ({number(to)})" for what, to in known if to is not None
+        f"{_times(distance, to)} {what} ({number(to)}{of})"
+        for what, to, of in known
+        if to is not None
     ]
     return found if copies.twin is not None else [*found, "no twin to compare with"]
 
@@ -163,7 +184,7 @@ def typical(asked: Asked) -> Told:
         return unanswered(f"one run tells of itself only; {OTHERS}")
     if not copies.twin_matched:
         return unanswered(
-            f"one run tells of itself only; it takes an independently trained twin; {OTHERS}",
+            f"it takes an independently trained twin, for one run tells of itself only; {OTHERS}",
             Remedy("diagnose", {"twin": "RUN"}),
         )
     return Told(
@@ -176,7 +197,7 @@ def leaves(asked: Asked) -> Told:
     """Whether the rate is too high for the surface: does it leave what it reached?"""
     verdict = asked.verdict
     if verdict.verdict == "escaped":
-        return Told("It left for good: see what happened, above.", verdict.confidence)
+        return Told("It left for good: see the outcome above.", verdict.confidence)
     if verdict.verdict == "diverged":
         return Told("It left for infinity.")
     if "excursions" not in verdict.evidence:
@@ -218,13 +239,13 @@ def momentum(asked: Asked) -> Told:
     rate = setup.learning_rate
     if not setup.momentum:
         return unanswered(
-            "it has none; a run with momentum 0.9 and a tenth of the rate, the same in effect, "
-            "would tell",
+            "it has none; a run with momentum 0.9 at a tenth of the rate, the same in effect, "
+            "would tell whether that one goes elsewhere",
             Remedy("train", {"momentum": 0.9, "lr": _round(rate / 10)}),
         )
     last = 1 / (1 - setup.momentum)
     text = (
-        f"Momentum {setup.momentum:g} multiplies the rate by {number(last)} and makes steps "
+        f"Momentum {setup.momentum:g} multiplies the rate by {number(last)} in the long run; steps "
         f"resemble each other over about {last:.0f}"
     )
     if moved is not None and not math.isnan(moved.update_cosine):
@@ -233,8 +254,8 @@ def momentum(asked: Asked) -> Told:
             f"{number(moved.gradient_cosine, 2)})"
         )
     return Told(
-        f"{text}. What that changes in where it goes, a run without it at a rate of "
-        f"{number(rate * last)}, the same in effect, would tell.",
+        f"{text}. A run without it at a rate of {number(rate * last)}, the same in effect, would "
+        "tell whether it goes elsewhere.",
         remedy=Remedy("train", {"momentum": 0.0, "lr": _round(rate * last)}),
     )
 
@@ -255,11 +276,11 @@ def oscillates(asked: Asked) -> Told:
     low, middle, high = (float(value) for value in np.quantile(loss, [0.05, 0.5, 0.95]))
     largest = float(loss.max())
     left = next((each for each in asked.verdict.events if each.name == "escape"), None)
-    text = f"An escape: it left at step {left.first:,}. " if left is not None else ""
+    text = f"It escapes: it left at step {left.first:,}. " if left is not None else ""
     window = " (its window)" if moved is not None else ""
     text += (
         f"From step {first:,} on{window} 9 of 10 logged losses lie between {number(low)} and "
-        f"{number(high)} (median {number(middle)}), the largest of them is {number(largest)}"
+        f"{number(high)} (median {number(middle)}, largest {number(largest)})"
     )
     # The share over the time that the motion has its name over.
     verdict = asked.verdict
@@ -276,7 +297,7 @@ def noise(asked: Asked) -> Told:
     if motion is None:
         escaped = asked.verdict.verdict == "escaped"
         if escaped:
-            return unanswered(f"{ESCAPED}; replicas of a run that stays do")
+            return unanswered(f"{ESCAPED}; of a run that stays, replicas would tell")
         return unanswered(TRAIN, INTERVENE)
     full, lower = motion.full_batch, motion.lower
     sentences = []
@@ -300,12 +321,14 @@ def connected(asked: Asked) -> Told:
     if floors is None or not paths:
         escaped = asked.verdict.verdict == "escaped"
         return unanswered(ESCAPED) if escaped else unanswered(TRAIN, INTERVENE)
-    text = f"Below {floors.count} of its snapshots lie floors, and " + _joined(asked)
+    text = f"Below {floors.count} of its snapshots lie floors; {_joined(asked)}"
     kind = "curve" if "curve" in paths else "line"
     worst = paths[kind].highest
     text += f" (worst barrier {_barrier(worst)} {PATHS[kind].along}"
     if (matched := paths.get("matched")) is not None:
-        text += f", with units matched {_barrier(matched.highest)}"
+        is_one = math.isnan(matched.highest.error) == math.isnan(worst.error)
+        size = _barrier(matched.highest, unit=not is_one)
+        text += f", units matched {size}"
     text += ")"
     dimension = number_of(asked.verdict, "valley_dimension")
     if dimension is not None:
@@ -325,11 +348,11 @@ def _joined(asked: Asked) -> str:
     if groups is not None:
         return f"no path that was tried joins them: {groups:.0f} groups"
     if _is_clear(asked):
-        return "paths of low loss join all of them: one connected set"
+        return "paths of low loss join all: one connected set"
     return "some barriers are neither low nor high"
 
 
-def _barrier(worst: Barrier) -> str:
+def _barrier(worst: Barrier, *, unit: bool = True) -> str:
     if math.isnan(worst.error):
-        return f"{number(worst.ratio, 2)} times the loss"
-    return f"{number(worst.error, 2)} points of error"
+        return number(worst.ratio, 2) + " times the loss" * unit
+    return number(worst.error, 2) + " points of error" * unit

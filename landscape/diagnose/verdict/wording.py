@@ -23,11 +23,11 @@ class Statement:
 
 
 def headline(verdict: Verdict) -> tuple[Statement, ...]:
-    """What happened, and why or how it moves, a sentence each; `questions` has them too.
+    """What happened, and why or how it moves, a statement each; `questions` has them too.
 
-    Why: what trainings from its snapshots say of an escape, beside where that led; what other
-    rates do for a run that never learned. Of others how the weights move; nothing of a run that
-    diverged.
+    Of an escape also when it left, and what lay between that and its lowest loss. Why: what
+    trainings from its snapshots say of an escape, beside where that led; what other rates do for a
+    run that never learned. Of others how the weights move; nothing of a run that diverged.
 
     >>> from landscape.diagnose.items import Item
     >>> found = Verdict(
@@ -41,7 +41,8 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
     if verdict.landing is not None:
         where = Statement(filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
         why = cause(verdict)
-        return (what, where, why) if why.confidence == UNDETERMINED else (what, why, where)
+        more = (where, why) if why.confidence == UNDETERMINED else (why, where)
+        return what, *(Statement(text, verdict.confidence) for text in when_it_left(verdict)), *more
     if (rates := next(other_rates(verdict), None)) is not None:
         why = Statement(rates, "intervention")
     elif verdict.verdict == "diverged":
@@ -49,6 +50,23 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
     else:
         why = Statement(motion_sentence(verdict), _of_motion(verdict))
     return what, why
+
+
+def when_it_left(verdict: Verdict) -> Iterator[str]:
+    """Since when it is away; what lay between that and its lowest loss, unless it stayed near."""
+    left = next((each for each in verdict.events if each.name == "escape"), None)
+    if left is None or verdict.verdict != "escaped":
+        return
+    text = f"Every logged loss since step {left.first:,} was away."
+    middle = verdict.evidence.get("between")
+    if middle is not None and not is_below(middle.value, middle.threshold):
+        low, high = (number(number_of(verdict, f"between_{end}") or 0.0) for end in ("low", "high"))
+        span = low if low == high else f"{low} to {high}"
+        text += (
+            f" The lowest was at step {number_of(verdict, 'lowest_step'):,.0f}; between the two it "
+            f"wandered well above that, at {span}."
+        )
+    yield text
 
 
 def cause(verdict: Verdict) -> Statement:

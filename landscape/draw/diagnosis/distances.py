@@ -16,7 +16,7 @@ from landscape.draw.figures import loss_curves
 from landscape.draw.look import theme
 from landscape.draw.look.style import COLUMN, PLAIN, Style, styled
 from landscape.draw.sheet import footer, page
-from landscape.quantities import number, percent
+from landscape.quantities import counted, number, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.networks import Functions
 from landscape.store.measured.weights import Copies, LagCurve, WeightDistances
@@ -184,7 +184,16 @@ def _predictions(functions: Functions | None) -> list[str]:
     step, differing = functions.step, functions.disagreement[-1]
     rows = sorted({0, len(step) // 2, max(len(step) - 2, 0)})
     shares = ", ".join(f"{percent(differing[k])} at step {step[k]:,}" for k in rows)
-    return [f"{functions.data} predictions that differ from the last weights': {shares}"]
+    return [
+        f"share of the {functions.data} samples that are predicted otherwise than by the last "
+        f"weights: {shares}"
+    ]
+
+
+def _span(pairs: NDArray[np.int64]) -> str:
+    """Of how many pairs a lag's distances are."""
+    low, high = int(pairs.min()), int(pairs.max())
+    return counted(low, "pair") if low == high else f"{low:,} to {counted(high, 'pair')}"
 
 
 def _small_print(found: Diagnosed) -> list[str]:
@@ -197,6 +206,8 @@ def _small_print(found: Diagnosed) -> list[str]:
             f"dashed: from step {_distances(found).since:,} on, the motion's window; the range and "
             "the line are the whole run's"
         )
+    pairs = _distances(found).by_lag.pairs
+    texts.append(f"by lag: {_span(pairs)} at each")
     if part.of:
         texts.append(f"{len(part.step):,} of {part.of:,} recorded steps")
     texts += _predictions(found.measured.functions)

@@ -15,7 +15,7 @@ from landscape.draw.figures import loss_curves
 from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.errors import LandscapeError
-from landscape.quantities import number, percent
+from landscape.quantities import counted, number, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.measured.weights import Diffusion
 from landscape.store.scans.records import Floats
@@ -164,6 +164,15 @@ def _with_error(value: float, error: float) -> str:
     return f"{number(value)} ± {number(error, 2)}"
 
 
+def _overshoot(part: Diffusion) -> str:
+    if (peak := part.overshoot) is None:
+        return ""
+    return (
+        f", with an overshoot: a peak at a lag of {counted(round(peak.lag), 'step')}, "
+        f"{percent(peak.back)} of it beyond"
+    )
+
+
 def _small_print(part: Diffusion) -> list[str]:
     window = (
         f"window of T = {part.steps:,} steps, {part.first_step:,} to {part.last_step:,}, "
@@ -177,7 +186,7 @@ def _small_print(part: Diffusion) -> list[str]:
         f"R = MSD(T/2)/MSD(T/8) = {number(part.ratio, 2)} (1, 4, 16)",
         "exponent: towards 0, 1, 2 for these",
         f"D_eff = {number(part.dimension, 2)}",
-        f"growth: {part.growth}",
+        f"growth: {part.growth}" + _overshoot(part),
     ]
     for name, one in part.parts.items():
         where = f"{one.dimensions} sharpest directions" if name == "subspace" else "the bulk"

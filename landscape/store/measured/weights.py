@@ -130,6 +130,22 @@ class Submovement:
     """and how many there are; 0: not a Hessian's, or not known."""
 
 
+OVERSHOOT, ERRORS = 0.1, 2.0
+"""† MSD falls back from its peak by so much of it, and so many standard errors: an overshoot."""
+AFTER = 3
+"""Lags beyond the peak that it takes to see where MSD falls back to."""
+
+
+@dataclass(frozen=True)
+class Overshoot:
+    """MSD rises to a peak and falls back, as that of a damped oscillation does."""
+
+    lag: float
+    """Of the peak, in steps."""
+    back: float
+    """What it falls back to (its median at longer lags), as a share of the peak."""
+
+
 @dataclass(frozen=True)
 class Diffusion:
     """How the weights of one window of T steps move; MSD(τ) = ⟨‖w_{t+τ} − w_t‖²⟩.
@@ -193,6 +209,26 @@ class Diffusion:
     def steps(self) -> int:
         """T."""
         return self.last_step - self.first_step
+
+    @property
+    def overshoot(self) -> Overshoot | None:
+        """Where MSD overshoots; None where it does not, beyond its errors."""
+        if not len(self.msd) or not np.isfinite(self.msd).all():
+            return None
+        peak = int(self.msd.argmax())
+        if len(self.msd) - peak <= AFTER:
+            return None
+        back = float(np.median(self.msd[peak + 1 :]))
+        error = np.hypot(self.msd_error[peak], np.median(self.msd_error[peak + 1 :]))
+        fallen = float(self.msd[peak]) - back
+        if not fallen > max(OVERSHOOT * float(self.msd[peak]), ERRORS * float(error)):
+            return None
+        return Overshoot(float(self.lags[peak]), back / float(self.msd[peak]))
+
+    @property
+    def half_pairs(self) -> int:
+        """How many pairs of positions lie half the window apart, overlapping ones counted."""
+        return self.points - (self.points - 1) // 2
 
     @property
     def fitted_to(self) -> float:

@@ -150,8 +150,8 @@ def test_validation_is_beside_training_in_the_same_rows():
     assert found.gap != pytest.approx(found.validation_end - found.train_end, rel=0.01)
     told = said(replace(evidence, rows=cut), "1.8")
     assert (
-        f"; medians over its last 5 logged rows: {found.validation_end:.4g}, training "
-        f"{found.train_end:.4g}, the same row's difference {found.gap:.3g}." in told
+        f". Medians over its last 5 logged rows: validation {found.validation_end:.4g}, training "
+        f"{found.train_end:.4g}, the difference row by row {found.gap:.3g}." in told
     )
 
 
@@ -247,9 +247,9 @@ def test_sharpness_before_the_onset_is_told():
     found = changed(escaped, states=states)
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
-        "Before it left curvature along the batches' own gradients was 3; this rate is stable up "
-        "to 2 under noise, 38 without. It was between, as runs that stay often are: alone this "
-        "proves nothing."
+        "Curvature along the batches' gradients was 3 before it left, between the bounds of "
+        "stability (2 under noise, 38 without), as in many runs that stay: alone this proves "
+        "nothing."
     )
 
 
@@ -273,20 +273,20 @@ def test_words_for_an_escape():
         "It landed on the plateau of networks that ignore their input: every unit of the "
         "layer hidden is dead." in happened
     )
-    assert said(found, "1.2").startswith("At the last weights the loss is flat: its curvature is")
+    assert said(found, "1.2").startswith("Around the last weights the loss is flat: its curvature")
     assert said(found, "1.5").startswith(
-        "The full gradient's norm at the last weights is 0.001, 0.1 at its lowest logged loss; it "
-        "is zero for 5 of 6 parameter tensors, all but "
+        "At the last weights the full gradient's norm is 0.001 (0.1 at its lowest logged loss). It "
+        "is 0 for 5 of 6 parameter tensors, all but "
     )
     assert said(found, "1.9").endswith(
-        "At this rate other batch orders leave: 10 of 10 from the lowest logged loss (unstable), 2 "
-        "of 10 from before the onset (not clearly unstable)."
+        "At this rate other batch orders leave: 10 of 10 tried from the lowest logged loss "
+        "(unstable), 2 of 10 tried from before the onset (not clearly unstable)."
     )
     assert said(found, "1.4") == (
-        "A layer is dead: nothing but an output's bias has a gradient, so no rate can bring it "
+        "A layer is dead: only an output's bias still has a gradient, so no rate can bring it "
         "back. From its last weights 1 of 3 other rates make it learn within 15 epochs."
     )
-    assert "still stuck after training at 1 of 1 rates" in said(found, "1.7")
+    assert "still there after training at 1 of 1 rates" in said(found, "1.7")
     blind = outcomes.tried(best=10, onset=10, control=0.4)
     told = said(changed(outcomes.escaped(0, 0.9), branches=blind), "1.9")
     assert "other batch orders" not in told
@@ -335,7 +335,7 @@ def test_a_landing_and_a_motion_are_lines_of_their_tables(monkeypatch, settled):
     monkeypatch.setitem(LANDINGS, "asleep", "It landed asleep, {layers} too.")
     monkeypatch.setitem(MOTIONS, "dithering", MotionTerm("{over} it dithers."))
     judged = judge(outcomes.escaped(0, 0.9))
-    _, where, _ = headline(replace(judged, landing="asleep"))
+    _, _, where, _ = headline(replace(judged, landing="asleep"))
     assert where.text == "It landed asleep, the layer hidden too."
     _, moves = headline(replace(judge(settled["walk"]), motion="dithering"))
     assert moves.text == "Over the window's 2,048 steps it dithers."

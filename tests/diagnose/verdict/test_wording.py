@@ -43,7 +43,10 @@ def test_the_headline_is_of_the_answers(name):
     said = {each.question: each.text for each in answers(verdict, evidence)}
     assert said["1.3"].startswith(what.text)
     assert what.confidence == verdict.confidence
-    assert len(why) == {"diverged": 0, "escaped": 2}.get(verdict.verdict, 1)
+    count = {"diverged": 0, "escaped": 2}.get(verdict.verdict, 1)
+    # When it left, where that is known.
+    left = any(each.name == "escape" for each in verdict.events)
+    assert len(why) == count + (verdict.verdict == "escaped" and left)
     for statement in why:
         assert any(statement.text in each for each in said.values())
         assert statement.confidence in CONFIDENCE
@@ -96,7 +99,7 @@ def test_why_it_left_is_what_trainings_from_before_it_say(control, lower, why, c
     escaped = planted_outcomes.escaped(0, 0.9)
     verdict = judge(planted_outcomes.changed(escaped, branches=branches))
     assert cause(verdict) == Statement(why, confidence)
-    at = 1 if confidence == "intervention" else 2
+    at = 2 if confidence == "intervention" else 3
     assert headline(verdict)[at] == cause(verdict)
 
 
@@ -187,3 +190,37 @@ def test_it_ends_at_a_level_only_where_the_loss_holds_one():
         f"then left and stayed away, at a loss of {number(falling.evidence['end_loss'].value)} "
         f"that still falls (by {fallen} over its last stretch)."
     )
+
+
+DOWN = 8
+"""Rows of the descent."""
+
+
+def _rose(loss: list[float]) -> Evidence:
+    """Fell to 0.1, went through these losses, and stayed at that of a constant output."""
+    escaped = planted_outcomes.escaped(0, 0.9)
+    rows = np.full(len(escaped.rows.step), planted_outcomes.L0)
+    rows[:DOWN] = np.geomspace(planted_outcomes.L0, 0.1, DOWN)
+    rows[DOWN : DOWN + len(loss)] = loss
+    return replace(escaped, rows=replace(escaped.rows, train_loss=rows))
+
+
+@pytest.mark.parametrize(
+    ("loss", "between"),
+    [
+        ([1.0, 0.9, 1.0, 0.8] * 5, "it wandered well above that, at 0.8 to 1."),
+        ([0.11, 0.12, 0.13, 0.12] * 5, ""),
+        ([], ""),
+    ],
+)
+def test_what_lay_between_its_lowest_loss_and_leaving_is_said(loss, between):
+    every = planted_outcomes.EVERY
+    verdict = judge(_rose(loss))
+    assert verdict.verdict == "escaped"
+    said = headline(verdict)[1].text
+    left = DOWN + len(loss)
+    assert said.startswith(f"Every logged loss since step {every * left} was away.")
+    expected = f" The lowest was at step {every * (DOWN - 1)}; between the two {between}"
+    assert said.partition("away.")[2] == (expected if between else "")
+    if loss:
+        assert verdict.evidence["between"].value == pytest.approx(np.median(loss))

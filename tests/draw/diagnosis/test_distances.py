@@ -88,7 +88,8 @@ def test_predictions_are_compared_too(found, spread):
     functions = Functions(step, differing, differing, differing, 40, "training")
     subject = found(distances=spread, functions=functions)
     said = (
-        "training predictions that differ from the last weights': 90 % at step 0, 12 % at step 32"
+        "share of the training samples that are predicted otherwise than by the last weights: "
+        "90 % at step 0, 12 % at step 32"
     )
     assert said in " ".join(texts(distances(subject)))
     assert said[1:] in caption(subject)
