@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from landscape.store.scans.widths import Width
     from landscape.store.sweep_folder import Sweep
 
 LOSSES = {
@@ -14,7 +15,6 @@ LOSSES = {
     "lowest_validation_loss": "lowest valid.",
     "last_validation_loss": "last valid.",
 }
-WIDTH = "r0.1 (quartiles)"
 SIGNS = {"beyond": ">", "below": "<", "": ""}
 
 
@@ -24,7 +24,9 @@ def table_lines(sweep: Sweep) -> Iterator[str]:
 
     found = of_sweep(sweep)
     # The radius at which the loss has risen: a column where a scan has measured it.
-    widths = [WIDTH] if any(run["width"] for run in found["runs"]) else []
+    measured = [_read(run["width"]) for run in found["runs"] if run["width"]]
+    called = dict.fromkeys(width.ends_called for width in measured)
+    widths = [f"r0.1 ({', or '.join(called)})"] if measured else []
     head = [*found["varied"], *LOSSES.values(), *widths, "steps", "status"]
     rows = [
         [
@@ -53,15 +55,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _width(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "-"
+    width = _read(found)
+    bounds = map(width.bound, (width.median, *width.ends))
+    median, lower, upper = (f"{SIGNS[word]}{known:.3g}" for word, known in bounds)
+    return f"{median} ({lower}-{upper})"
+
+
+def _read(found: Mapping[str, Any]) -> Width:
     from landscape.store.scans.widths import Width
     from landscape.store.typed import rebuilt
 
-    if found is None:
-        return "-"
-    width = rebuilt(Width, found)
-    bounds = map(width.bound, (width.median, width.lower, width.upper))
-    median, lower, upper = (f"{SIGNS[word]}{known:.3g}" for word, known in bounds)
-    return f"{median} ({lower}-{upper})"
+    return rebuilt(Width, found)
 
 
 def cell(value: Any) -> str:

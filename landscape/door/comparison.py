@@ -20,7 +20,7 @@ from landscape.store.typed import rebuilt
 Row = Mapping[str, Any]
 # The words of `landscape.report.comparison.ROWS`, which loads what draws.
 WIDTH, EIGENVALUE, TRACE = "width r₀.₁, median", "largest Hessian eigenvalue", "Hessian trace"
-OF_WIDTH = ("width, lower quartile", "width, upper quartile", "width's rise", "width's unit")
+OF_WIDTH = ("width, lower end", "width, upper end", "width's rise", "width's unit")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Comparison:
         lines = []
         for name in self.columns:
             if name == WIDTH:
-                lines.append([f"{WIDTH} (quartiles)", *map(_width_cell, self.rows)])
+                lines.append([f"{WIDTH} (spread)", *map(_width_cell, self.rows)])
             elif name not in ("run", *OF_WIDTH):
                 lines.append([name, *(_cell(row[name]) for row in self.rows)])
         return head, lines
@@ -85,7 +85,8 @@ def compare(*runs: HeldRun | str | Path) -> Comparison:
     ``run.diagnose()`` curvature and verdict. Widths are the radius at which the training loss has
     risen by 0.1 nat, of another loss than cross-entropy by 0.1 of the way from the lowest to the
     best constant output's, in the unit of the scan's directions; they aren't invariant under
-    rescaling the weights, so compare those of networks of one architecture.
+    rescaling the weights, so compare those of networks of one architecture. Beside their median
+    stand their quartiles; of fewer than five rays the lowest and the highest.
 
     Args:
         runs: opened ones, or their folders.
@@ -135,7 +136,7 @@ def _width(run: Run) -> Row:
     if found is None:
         return dict.fromkeys(names)
     width = rebuilt(Width, found)
-    radii = (width.median, width.lower, width.upper)
+    radii = (width.median, *width.ends)
     # Beyond the scan's reach there is no number.
     values = [float("inf") if radius is None else radius for radius in radii]
     return dict(zip(names, (*values, width.level.short, width.unit), strict=True))

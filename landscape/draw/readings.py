@@ -22,6 +22,7 @@ from landscape.store.scans.records import Point, Scan
 from landscape.store.scans.rises import Rise
 from landscape.store.scans.sentences import AGREES
 from landscape.store.scans.valleys import Valley
+from landscape.store.scans.widths import ends_called
 
 Drawn = Set[Element]
 Part = tuple[Element, str]
@@ -186,7 +187,7 @@ def of_line(scan: Scan, drawn: Drawn) -> str:
         drawn,
         ("training", "blue: training"),
         ("validation", "orange: validation"),
-        "bands: quartiles" if scan.spread is not None else "",
+        "" if scan.spread is None else f"bands: {ends_called(len(scan.spread.seeds))}",
         CONSTANT,
     )
 
@@ -211,7 +212,7 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
     """Of a valley's columns, of the run's loss above them and of the strips beneath."""
     grey = " and grey beyond its end" if "beyond" in drawn else ""
     count = valley.walls.shape[1]
-    walls = f"quartiles over {count} such directions of where" if count > 1 else "where"
+    walls = f"{ends_called(count)} over {count} such directions of where" if count > 1 else "where"
     above = listed(
         drawn,
         "above, the run's own loss: a line at each column",
@@ -227,16 +228,16 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
         ("lost", "triangles: no sharp direction goes on as the one before"),
         ("gaps", "gaps part columns between which the weights leapt or the direction turned"),
     )
-    beneath = [text for part, text in _strips(drawn, valley.rise) if part in drawn]
+    beneath = [text for part, text in _strips(drawn, valley.rise, 2 * count) if part in drawn]
     strips = f"Beneath, from above: {'. '.join(beneath)}." if beneath else ""
     return " ".join(filter(None, (above, slices, strips)))
 
 
-def _strips(drawn: Drawn, rise: Rise) -> list[Part]:
+def _strips(drawn: Drawn, rise: Rise, rays: int) -> list[Part]:
     """What is said of each strip beneath a valley's columns, and of what is in it."""
     width = (
         f"r₀.₁, within which the loss stays less than {rise.short} above the run's (line: median "
-        "over directions and sides, band: quartiles"
+        f"over directions and sides, band: {ends_called(rays)}"
     )
     width += ", triangle up: farther than the column reaches" * ("farther" in drawn)
     width += ", triangle down: nearer than was looked for" * ("nearer" in drawn)

@@ -150,9 +150,10 @@ def _width(run: ComparedRun) -> str | None:
         word, known = width.bound(radius)
         return f"{word} {number(known)}".lstrip()
 
-    quartiles = f"{said(width.lower)} to {said(width.upper)}"
+    low, high = width.ends
+    spread = f"{width.ends_called} {said(low)} and {said(high)}"
     about = f"a rise of {width.level.short}, {width.rays} rays, {width.unit}"
-    return f"{said(width.median)} ({quartiles}; {about})"
+    return f"{said(width.median)} ({spread}; {about})"
 
 
 def _curvature(
@@ -264,7 +265,7 @@ ROWS: dict[str, ComparedMeasure] = {
         _none,
     ),
     "width": ComparedMeasure(
-        "width r₀.₁, median (quartiles)",
+        "width r₀.₁, median (spread)",
         _width,
         _one("scan", "--plane line --planes 10"),
         "The distance within which the training loss rises by 0.1 nat, of another loss than "

@@ -67,7 +67,7 @@ def test_its_words_are_those_of_the_command(two):
     said = {re.split(r"  +", line)[0] for line in repr(found).splitlines()[1:]}
     settings = {"status", "steps", "learning rate", "momentum", "seed"}
     assert said - settings <= titles
-    assert {"width r₀.₁, median (quartiles)", "Hessian trace", "verdict"} <= said
+    assert {"width r₀.₁, median (spread)", "Hessian trace", "verdict"} <= said
     assert max(map(len, repr(found).splitlines())) < 120
 
 

@@ -260,7 +260,7 @@ OF_VALLEYS = {
     "coloured bands: what happened": bands,
     "grey beyond its end": grey,
     "dotted: the best loss": dotted,
-    "short lines: quartiles": within("across", walls),
+    "short lines: lowest and highest over 3 such": within("across", walls),
     "‖d‖, the distance": strip("‖d‖"),
     "r₀.₁, within": strip("r₀.₁"),
     "triangle up": within("r₀.₁", marked("^")),

@@ -74,7 +74,7 @@ def test_a_learning_coefficient_beside_its_null(runs):
 def test_what_was_not_names_its_command(runs):
     made = table(runs)
     one, other = (shlex.quote(str(runs / name)) for name in (ESCAPED, DRIFTING))
-    width = made["width r₀.₁, median (quartiles)"]
+    width = made["width r₀.₁, median (spread)"]
     assert width[1] == comparison.ComparedCell(
         None, f"landscape scan {other} --plane line --planes 10"
     )

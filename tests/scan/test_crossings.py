@@ -76,7 +76,7 @@ def test_a_plateau_lies_beyond():
     scan = grid(surface(lambda r: 0 * r), plane_of(2), size=5, extent=0.7)
     width = width_of(scan)
     assert (width.median, width.beyond, width.below, width.reach) == (None, 4, 0, 0.7)
-    assert "median beyond 0.7, quartiles beyond 0.7 and beyond 0.7 filter" in scan.remarks[-1]
+    assert "median beyond 0.7, lowest and highest beyond 0.7 and beyond 0.7" in scan.remarks[-1]
 
 
 def test_what_is_closer_than_the_finest_radius_lies_below():
@@ -87,7 +87,7 @@ def test_what_is_closer_than_the_finest_radius_lies_below():
     assert scan.remarks == (
         "Width r₀.₁, where the training loss has risen by 0.1 (absolute, as neither a constant "
         "output's loss nor the start's is known to lie clearly above the lowest): median below "
-        "3.05e−5, quartiles "
+        "3.05e−5, lowest and highest "
         "below 3.05e−5 and below 3.05e−5 filter-normalized units, measured over 2 rays (1 random "
         "direction); other directions may give another width, --planes 10 tells.",
     )

@@ -1,4 +1,7 @@
-"""Losses along several random directions: their median as the curve, their quartiles as a band."""
+"""Losses along several random directions: their median as the curve, their spread as a band.
+
+Its ends are the quartiles, of a few directions the lowest and the highest.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from landscape.store.scans.records import Floats, Scan
+from landscape.store.scans.widths import ends
 
 
 def median(scan: Scan) -> Scan:
@@ -22,20 +26,21 @@ def median(scan: Scan) -> Scan:
     return replace(scan, measures={**scan.measures, **medians})
 
 
-def draw_quartiles(axes: Axes, scan: Scan, name: str, colour: str) -> None:
-    """Fill what lies between the quartiles of a measure; nothing along one direction."""
+def draw_spread(axes: Axes, scan: Scan, name: str, colour: str) -> None:
+    """Fill what lies between the ends of a measure's spread; nothing along one direction."""
     if scan.spread is None or name not in scan.spread.measures:
         return
-    low, high = quartiles(scan, name)
+    low, high = spread(scan, name)
     axes.fill_between(scan.x, low, high, color=colour, alpha=0.18, lw=0, zorder=2)
 
 
-def quartiles(scan: Scan, name: str) -> tuple[Floats, Floats]:
-    """Return a measure's quartiles over the random directions at each point of the line."""
+def spread(scan: Scan, name: str) -> tuple[Floats, Floats]:
+    """Return the ends of a measure's spread over the random directions at each point."""
     if scan.spread is None or name not in scan.spread.measures:
         return scan.measures[name], scan.measures[name]
     values = scan.spread.measures[name]
-    return _quantile(values, 0.25), _quantile(values, 0.75)
+    low, high = ends(len(values))
+    return _quantile(values, low), _quantile(values, high)
 
 
 def _quantile(values: Floats, share: float) -> Floats:

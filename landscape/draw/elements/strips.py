@@ -120,9 +120,9 @@ def _length(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
 
 
 def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
-    """Draw how far the loss stays within the rise: median, and the quartiles as a band."""
+    """Draw how far the loss stays within the rise: median, and the rays' spread as a band."""
     where.frame(axes)
-    low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
+    low, middle, high = valley.widths()
     far = float(np.abs(valley.y[[0, -1]]).max())
     seen = np.concatenate([low, middle, high])
     seen = seen[np.isfinite(seen) & (seen > 0)]

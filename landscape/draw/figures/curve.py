@@ -102,7 +102,7 @@ def _check(scan: Scan) -> None:
 
 def _losses(axes: Axes, scan: Scan, marked: list[Name], like: Sequence[Scan], style: Style) -> None:
     names = marks.losses(scan)
-    further = [values for name in names for values in bands.quartiles(scan, name)]
+    further = [values for name in names for values in bands.spread(scan, name)]
     further += [values for name in names for values in uncertain.band(scan, name)]
     further += [one.measures[name] for one in like for name in marks.losses(one)]
     values = np.concatenate([*(scan.measures[name] for name in names), *further])
@@ -113,7 +113,7 @@ def _losses(axes: Axes, scan: Scan, marked: list[Name], like: Sequence[Scan], st
     plots.upright(axes, finite, scan.constant_loss, log=plots.is_log(values, style))
     for name in names:
         plots.line(axes, scan.x, scan.measures[name], name)
-        bands.draw_quartiles(axes, scan, name, plots.colour(name))
+        bands.draw_spread(axes, scan, name, plots.colour(name))
         uncertain.draw_band(axes, scan, name, plots.colour(name))
         plots.infinite(axes, scan.x, scan.measures[name], name)
     lines = [(scan.x, scan.measures[name]) for name in names]

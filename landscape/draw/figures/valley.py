@@ -28,6 +28,7 @@ from landscape.quantities import number
 from landscape.store.scans import valley_sentences as sentences
 from landscape.store.scans.records import Floats
 from landscape.store.scans.valleys import Valley
+from landscape.store.scans.widths import ends
 
 WIDTH = 6.5
 LEFT = strips.LEFT
@@ -307,7 +308,7 @@ def _walls(axes: Axes, one: Valley, where: Columns, *, distance: bool) -> None:
     """Draw where the loss has risen, and where the direction isn't that of the row before."""
     length = one.slices.length if distance else np.ones(len(where.left))
     for side, sign in enumerate((1, -1)):
-        for share in (0.25, 0.75):
+        for share in ends(one.walls.shape[1]):
             wall = sign * one.wall(side, share) * length
             if np.isfinite(wall).any():
                 page.drew(axes, "walls")

@@ -159,7 +159,7 @@ def measure(scan: Scan, name: str) -> dict[str, Any]:
         **scaled(values, scales.of_measure(scan, name)),
     }
     if scan.is_line and scan.spread is not None and name in scan.spread.measures:
-        found["band"] = [packed(fitting(part)) for part in bands.quartiles(scan, name)]
+        found["band"] = [packed(fitting(part)) for part in bands.spread(scan, name)]
     return found
 
 

@@ -15,6 +15,7 @@ from landscape.quantities import number
 from landscape.store.scans import sentences, valley_sentences
 from landscape.store.scans.attributes import named
 from landscape.store.scans.valleys import Valley, WalkedPath
+from landscape.store.scans.widths import ends, ends_called
 
 
 def valley_values(valley: Valley) -> dict[str, Any]:
@@ -26,8 +27,8 @@ def valley_values(valley: Valley) -> dict[str, Any]:
     where, there = Columns.of(valley), valley.slices
     own = valley.walked()
     known = np.isfinite(own.loss)
-    walls = [valley.wall(side, share) for side in (0, 1) for share in (0.25, 0.75)]
-    widths = [valley.width(share) for share in (0.25, 0.5, 0.75)]
+    directions = valley.walls.shape[1]
+    walls = [valley.wall(side, share) for side in (0, 1) for share in ends(directions)]
     return {
         "kind": "valley",
         "title": f"valley, {len(there.step)} slices across the path",
@@ -45,7 +46,8 @@ def valley_values(valley: Valley) -> dict[str, Any]:
         "measures": [_measure(valley, name) for name in _names(valley)],
         "own": {"x": packed(where.at(own.travelled)[known]), "loss": packed(own.loss[known])},
         "walls": packed(np.stack(walls, axis=1)),
-        "widths": packed(np.stack(widths, axis=1)),
+        "widths": packed(np.stack(valley.widths(), axis=1)),
+        "spread": {"walls": ends_called(directions), "widths": ends_called(2 * directions)},
         "critical": packed(valley.critical_sharpness),
         "bounds": packed(valley.bounds),
         "length": packed(there.length),

@@ -11,7 +11,7 @@ import numpy as np
 from landscape.quantities import counted, duration, number, percent
 from landscape.store.scans.certificates import FACTOR, Certificate
 from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
-from landscape.store.scans.widths import Width
+from landscape.store.scans.widths import Width, ends_called
 from landscape.store.trajectories.trajectory import BATCH_SPIKE, Event
 from landscape.store.typed import rebuilt
 
@@ -151,7 +151,9 @@ def remarks(scan: Scan) -> list[str]:
     found += approximations(scan)
     if scan.spread is not None and scan.is_line:
         count = len(scan.spread.seeds)
-        found.append(f"Curves: medians over {count} random directions; bands: their quartiles.")
+        found.append(
+            f"Curves: medians over {count} random directions; bands: their {ends_called(count)}."
+        )
     return found + _results(scan)
 
 
@@ -834,10 +836,11 @@ def _width(found: Width) -> str:
         return f"{word} {number(known)}".lstrip()
 
     sets = counted(found.rays // 2, "random direction")
+    low, high = found.ends
     how = "measured" if found.finest is not None else "interpolated between grid points"
     text = (
         f"Width r₀.₁, where the training loss has risen by {found.level.text}: median "
-        f"{value(found.median)}, quartiles {value(found.lower)} and {value(found.upper)} "
+        f"{value(found.median)}, {found.ends_called} {value(low)} and {value(high)} "
         f"{found.unit}, {how} over {found.rays} rays ({sets})"
     )
     if found.median_distance:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from landscape.quantities import counted, number, percent
 from landscape.store.scans import sentences
 from landscape.store.scans.valleys import FAR, MOSTLY, NEAR, TRACKED, TURNED, Valley
+from landscape.store.scans.widths import ends_called
 
 SOURCES = (
     "After the loss on the path (Goodfellow et al. 2015, arXiv:1412.6544), around it (Xing et al. "
@@ -237,14 +238,15 @@ def _radius(valley: Valley, radius: float) -> str:
 
 
 def _table(valley: Valley) -> list[str]:
-    """A dozen columns: step, loss, quartiles of the width, critical sharpness."""
+    """A dozen columns: step, loss, the width with its spread, critical sharpness."""
     if not _known(valley):
         return []
     rows = _listed(valley)
     some = len(rows) < len(valley.slices.step)
     which = f", {len(rows)} of {len(valley.slices.step)} columns" if some else ""
-    low, middle, high = (valley.width(share) for share in (0.25, 0.5, 0.75))
-    head = f"  {'step':>8} {'loss':>10} {'r₀.₁':>10} {'quartiles':>23} {'critical sharpness':>20}"
+    low, middle, high = valley.widths()
+    ends = ends_called(2 * valley.walls.shape[1])
+    head = f"  {'step':>8} {'loss':>10} {'r₀.₁':>10} {ends:>23} {'critical sharpness':>20}"
     lines = [
         f"Width of the valley and critical sharpness along the run{which} (as a Hessian's "
         "eigenvalue: 2 over the smallest step along −∇L that raises the loss):",

@@ -13,6 +13,7 @@ from landscape.store.scans import rises
 from landscape.store.scans.certificates import Certificate
 from landscape.store.scans.records import Floats, Weights, clearly_below
 from landscape.store.scans.rises import Rise
+from landscape.store.scans.widths import ends
 from landscape.store.trajectories.trajectory import Event
 
 FINEST, FINEST_BEFORE = 8.0**-5, 8.0**-3
@@ -272,6 +273,11 @@ class Valley:
         if known.any():
             found[known] = np.quantile(flat[known], share, axis=1, method="inverted_cdf")
         return found
+
+    def widths(self) -> tuple[Floats, Floats, Floats]:
+        """(N,) each: of each row's walls the lower end, the median and the upper end."""
+        low, high = ends(self.walls.shape[1] * self.walls.shape[2])
+        return self.width(low), self.width(0.5), self.width(high)
 
     def wall(self, side: int, share: float) -> Floats:
         """(N,) a quantile over the directions of the walls of one side: 0 above, 1 below."""

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from landscape.store.scans.rises import Rise
+
+FEWEST = 5
+"""Values from which on there are quartiles; of fewer the lowest and the highest are told."""
+
+
+def ends(count: int) -> tuple[float, float]:
+    """The quantiles that so many values are told by beside their median.
+
+    >>> ends(6), ends(4)
+    ((0.25, 0.75), (0.0, 1.0))
+    """
+    return (0.25, 0.75) if count >= FEWEST else (0.0, 1.0)
+
+
+def ends_called(count: int) -> str:
+    """What these are called."""
+    return "quartiles" if count >= FEWEST else "lowest and highest"
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,27 @@ class Width:
     def level(self) -> Rise:
         """The rise, which speaks for itself."""
         return Rise(self.rise, self.rise_rule)
+
+    @property
+    def has_quartiles(self) -> bool:
+        """Whether ``lower`` and ``upper`` are told as such; of a few rays the ends are told."""
+        return self.rays >= FEWEST or (self.rays == FEWEST - 1 and self.crossings is None)
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """The quartiles, or of a few rays the lowest and the highest radius."""
+        if self.has_quartiles or self.crossings is None:
+            return self.lower, self.upper  # of up to three rays the quartiles are the ends
+        radii = [math.inf if r is None else r for row in self.crossings.radii for r in row]
+        highest = max(radii)
+        return min(radii) if min(
+            radii
+        ) < math.inf else None, highest if highest < math.inf else None
+
+    @property
+    def ends_called(self) -> str:
+        """What they are called."""
+        return ends_called(FEWEST if self.has_quartiles else 0)
 
     def bound(self, radius: float | None) -> tuple[str, float]:
         """What is known of a quantile: ``beyond`` or ``below`` and of what, or only the value."""

@@ -131,12 +131,22 @@ def spread(scan, factors):
     )
 
 
+@pytest.mark.parametrize(
+    ("factors", "ends"), [([3, 1, 2], (1, 3)), ([4, 2, 1, 3], (1, 4)), ([5, 4, 1, 2, 3], (2, 4))]
+)
+def test_a_few_directions_have_no_quartiles(planted, factors, ends):
+    scan = spread(planted.line(11), factors)
+    base = planted.line(11).measures["train_loss"]
+    for found, factor in zip(bands.spread(scan, "train_loss"), ends, strict=True):
+        np.testing.assert_allclose(found, factor * base)
+
+
 def test_medians_and_quartiles_over_directions(planted):
     base = planted.line(11)
     scan = spread(base, [1, 2, 3, 4, np.inf])
     loss = base.measures["train_loss"]
     np.testing.assert_allclose(bands.median(scan).measures["train_loss"], 3 * loss)
-    low, high = bands.quartiles(scan, "train_loss")
+    low, high = bands.spread(scan, "train_loss")
     np.testing.assert_allclose(low, 2 * loss)
     np.testing.assert_allclose(high, 4 * loss)
     assert bands.median(base) is base

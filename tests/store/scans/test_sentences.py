@@ -381,6 +381,32 @@ def test_a_width_and_a_barrier_in_numbers(planted):
     ]
 
 
+@pytest.mark.parametrize(
+    ("radii", "told"),
+    [
+        ([[3.0, 1.0], [None, 2.0]], "lowest and highest 1 and beyond 5"),
+        ([[3.0, 1.0], [0.5, 2.0]], "lowest and highest 0.5 and 3"),
+        ([[3.0, 1.0], [0.5, 2.0], [4.0, 6.0]], "quartiles 7 and 8"),
+    ],
+)
+def test_a_few_rays_are_told_by_the_lowest_and_the_highest(planted, radii, told):
+    width = {
+        "rise": 0.1,
+        "lower": 7.0,
+        "median": 2.0,
+        "upper": 8.0,
+        "median_distance": None,
+        "rays": 2 * len(radii),
+        "planes": len(radii),
+        "reach": 5.0,
+        "unit": "units",
+        "finest": 0.01,
+        "crossings": {"radii": radii, "losses": 1},
+    }
+    [said] = sentences.remarks(planted.line(5, findings={"width": width}))
+    assert f": median 2, {told} units, measured over" in said
+
+
 def test_a_loss_at_the_origin_that_is_nan_is_told_from_one_to_come(planted):
     base = replace(planted.bowl(3, 3), x=np.array([-1.0, 0, 1]), y=np.array([-1.0, 0, 1]))
     losses = base.measures["train_loss"].copy()

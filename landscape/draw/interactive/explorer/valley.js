@@ -329,7 +329,7 @@ function columnFacts(k) {
   rows.push(["loss", written(one.measures[0].values[at], 4)]);
   const [low, middle, high] = [0, 1, 2].map((n) => one.widths[3 * k + n]);
   const far = (value) => (value === Infinity ? `beyond ${written(room?.far ?? one.y.at(-1))}` : written(value));
-  if (!Number.isNaN(middle)) rows.push(["width r₀.₁", far(middle)], ["its quartiles", `${far(low)} to ${far(high)}`]);
+  if (!Number.isNaN(middle)) rows.push(["width r₀.₁", far(middle)], [`its ${one.spread.widths}`, `${far(low)} to ${far(high)}`]);
   if (!Number.isNaN(one.critical[k])) rows.push(["critical sharpness", written(one.critical[k])]);
   if (one.bounds[2 * k] > 0) rows.push(["bounds of stability", [...new Set([one.bounds[2 * k], one.bounds[2 * k + 1]].map((value) => written(value)))].join(" and ")]);
   const during = happening(one, one.steps[k]);
