@@ -149,7 +149,7 @@ OUTCOMES: dict[str, OutcomeTerm] = {
     "undetermined": OutcomeTerm(
         "What it did is undetermined: {undetermined_because}.",
         colour="#bdbdbd",
-        decided_by=(*ENDING, "restless", "noise", "accuracy_lost", "lower_rate_gain"),
+        decided_by=(*ENDING, "restless", "noise", "accuracy_lost", "lower_rate_gain", "run_steps"),
     ),
 }
 """By name, from good to bad: shares of a sweep are stacked in this order."""

@@ -49,8 +49,10 @@ def test_the_answer_comes_first_and_is_the_verdicts(pages, runs):
     assert [*map(unescape, shown)] == [one.text for one in why]
     assert cause(verdict) in why
     read = words(html)
+    top = " ".join(one.text for one in (what, *why))
     for sentence in (*(one.text for one in verdict.answers), *verdict.caveats):
-        assert read.count(sentence) == 1, sentence
+        # An outcome may be no more than what stands on top already.
+        assert read.count(sentence) == 1 + (sentence in top), sentence
     for name, item in verdict.evidence.items():
         assert name.endswith("_because") or item.meaning in read
 

@@ -17,6 +17,7 @@ from landscape.diagnose.motion import slope
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.verdict import landing
 from landscape.diagnose.verdict.named import NamedOutcome, training_on, unknown
+from landscape.quantities import counted
 from landscape.store.measured.whole import StateAtStep
 from landscape.store.verdicts import Remedy
 
@@ -24,6 +25,8 @@ FADED = 0.1
 """† Outputs' spread, as a share of that at the start, below which the signal has vanished."""
 HUGE = 1.5
 """† Loss in units of L₀ above which outputs are huge rather than merely constant."""
+SHORT = 50
+"""† Steps of a run that is called after what it never did; a shorter one may just have begun."""
 
 StuckRule = Callable[[OutcomeCase, Items], NamedOutcome | None]
 """A name, or None where it doesn't apply; adds to the items what it looked at."""
@@ -89,6 +92,22 @@ def _not_measured(case: OutcomeCase, items: Items) -> NamedOutcome | None:
         "it never learned, and whether units are dead was not measured",
         items,
         remedy=Remedy("diagnose", {"only": ("units",)}),
+    )
+
+
+def _short(case: OutcomeCase, items: Items) -> NamedOutcome | None:
+    """Too few steps to tell a plateau, a slow descent or jumps from how any training begins."""
+    steps = case.course.step(-1) - case.course.step(0)
+    if steps >= SHORT:
+        return None
+    items["run_steps"] = Item(
+        steps, SHORT, "steps of the run", "below: too few to be called after what it never did"
+    )
+    return unknown(
+        f"it hasn't learned, and its {counted(steps, 'step')} are too few to tell a plateau from "
+        f"a start ({SHORT} are needed); training on would tell",
+        items,
+        remedy=Remedy("train", {"steps": 2 * SHORT}),
     )
 
 
@@ -202,7 +221,17 @@ def _at_constant(case: OutcomeCase, items: Items) -> NamedOutcome | None:
 
 
 RULES: tuple[StuckRule, ...] = (
-    *(_dead, _not_measured, _silent, _saturated, _jumping, _falling, _a_little, _at_constant),
+    *(
+        _dead,
+        _not_measured,
+        _short,
+        _silent,
+        _saturated,
+        _jumping,
+        _falling,
+        _a_little,
+        _at_constant,
+    ),
 )
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from landscape.diagnose.course import course_of
-from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.evidence import Evidence, Rows
 from landscape.diagnose.motion import window
 from landscape.diagnose.outcome_names import OUTCOMES
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import outcome
+from landscape.diagnose.verdict.never_learned import SHORT
 from landscape.errors import LandscapeError
 
 from .. import planted_outcomes as planted
@@ -138,6 +139,31 @@ def test_what_was_not_measured_is_not_guessed():
         assert (found.name, found.confidence) == ("undetermined", "undetermined")
     blind = planted.changed(planted.stuck(0, 0.0), branches=())
     assert "lower rate" in str(decide(blind).items["undetermined_because"].value)
+
+
+@pytest.mark.parametrize("name", ["asleep", "vanishing", "too_slow"])
+def test_a_run_that_has_just_begun_is_not_called_after_what_it_never_did(name):
+    """The same losses a few steps apart, of the first steps alone."""
+    evidence = getattr(planted, name)(0, 0.0)
+    called = decide(evidence).name
+
+    def cut(rows: int) -> outcome.NamedOutcome:
+        few = Rows(np.arange(rows), evidence.rows.train_loss[:rows])
+        return decide(replace(evidence, rows=few))
+
+    for steps in (10, SHORT - 1):
+        short = cut(steps + 1)
+        assert short.name == "undetermined"
+        assert short.items["undetermined_because"].value == (
+            f"it hasn't learned, and its {steps} steps are too few to tell a plateau from a start "
+            f"({SHORT} are needed); training on would tell"
+        )
+        assert short.remedy.options["steps"] > SHORT
+    assert cut(SHORT + 1).name == called != "undetermined"
+    # What is dead is dead after one step.
+    dead = planted.changed(evidence, states={"end": planted.DEAD})
+    few = Rows(np.arange(3), evidence.rows.train_loss[:3])
+    assert decide(replace(dead, rows=few)).name == "dead-plateau"
 
 
 def test_siblings_raise_the_line():
