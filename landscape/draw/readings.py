@@ -350,7 +350,8 @@ def of_replicas(_: Diagnosed, drawn: Drawn) -> str:
     return listed(
         drawn,
         "black: the run",
-        "coloured: trainings from one of its snapshots that change one thing, as in the legend",
+        "coloured: trainings from one of its snapshots that change one thing, as in the legend; "
+        "lines join logged losses, those of trainings at other steps than the run's",
         CONSTANT,
     )
 

@@ -1,6 +1,8 @@
 """What trainings from a run's snapshots did: loss against step, a panel for each place they start.
 
-A panel has the run itself and, from one kind of snapshot, each training as a faint line.
+A panel has the run itself and, from one kind of snapshot, each training as a faint line. A control
+that repeats the run to the bit is the run: both lines have the losses that either of them logged,
+so that one lies on the other.
 """
 
 from __future__ import annotations
@@ -108,6 +110,13 @@ def caption(found: Diagnosed) -> str:
             parts.append(f"{len(mine)} × {KINDS[kind].figure}: {span}")
         title = panel.title[0].upper() + panel.title[1:]
         sentences.append(f"{title}, loss at the end of {'; '.join(parts)}.")
+    if same := [one.intervention.start for one in found.trainings if _repeats(found, one)]:
+        places = " and ".join(STARTS[start].page for start in same)
+        repeat = "controls repeat" if len(same) > 1 else "control repeats"
+        sentences.append(
+            f"The {repeat} the run to the bit (from {places}): both lines join the losses that "
+            "either logged."
+        )
     if counts := [one.last_rows for one in found.trainings if one.last_rows]:
         low, high = min(counts), max(counts)
         count = str(high) if low == high else f"{low} to {high}"
@@ -139,6 +148,24 @@ def _run(found: Diagnosed) -> tuple[Floats, Floats]:
     return found.history.evaluated("train_loss")
 
 
+def _repeats(found: Diagnosed, one: TrainingLosses) -> bool:
+    """Whether a training is a control whose steps are the run's own to the bit."""
+    tried = found.measured.interventions
+    if one.intervention.kind != "control" or tried is None or tried.escape is None:
+        return False
+    return any(
+        control.start == one.intervention.start and 0 < control.steps == control.equal
+        for control in tried.escape.controls
+    )
+
+
+def _joined(run: tuple[Floats, Floats], one: TrainingLosses) -> tuple[Floats, Floats]:
+    """The losses that the run or a training that repeats it logged, by step."""
+    step = np.concatenate([run[0], one.step + one.intervention.step])
+    steps, first = np.unique(step, return_index=True)
+    return steps, np.concatenate([run[1], one.train_loss])[first]
+
+
 def _shown(found: Diagnosed) -> Floats:
     """Return the run's losses from a little before the first training on."""
     step, losses = _run(found)
@@ -168,6 +195,9 @@ def _panel(axes: Axes, panel: Panel, found: Diagnosed, finite: Floats, *, log: b
     if np.isfinite(constant):
         axes.axhline(constant, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)), zorder=2)
         page.drew(axes, "constant")
+    same = [one for one in panel.trainings if _repeats(found, one)]
+    for one in same:
+        step, losses = _joined((step, losses), one)
     if not panel.own:
         axes.plot(
             step,
@@ -177,7 +207,12 @@ def _panel(axes: Axes, panel: Panel, found: Diagnosed, finite: Floats, *, log: b
             zorder=4,
         )
     for one in panel.trainings:
-        _training(axes, one, 0 if panel.own else one.intervention.step)
+        start = 0 if panel.own else one.intervention.step
+        shown = (one.step + start).astype(np.float64), one.train_loss
+        if one in same:
+            there = (step >= shown[0][0]) & (step <= shown[0][-1]) & np.isfinite(losses)
+            shown = step[there], losses[there]
+        _training(axes, one, *shown)
     _rates(axes, panel)
 
 
@@ -187,12 +222,11 @@ def _constant(found: Diagnosed, finite: Floats) -> float:
     return constant if len(finite) and finite.max() > 0.3 * constant else float("nan")
 
 
-def _training(axes: Axes, one: TrainingLosses, start: int) -> None:
+def _training(axes: Axes, one: TrainingLosses, step: Floats, losses: Floats) -> None:
     role, thick, alpha = KINDS[one.intervention.kind].line
     colour = panels.colour(role)
-    known = np.isfinite(one.train_loss)
-    step = one.step + start
-    axes.plot(step[known], one.train_loss[known], color=colour, lw=thick, alpha=alpha, zorder=3)
+    known = np.isfinite(losses)
+    axes.plot(step[known], losses[known], color=colour, lw=thick, alpha=alpha, zorder=3)
     if known.any() and not known.all():
         axes.plot(
             step[~known][:1],

@@ -10,7 +10,13 @@ from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store import analysis
 from landscape.store.measured.curvature import Jump
-from landscape.store.measured.trainings import Intervention, TrainingLosses
+from landscape.store.measured.trainings import (
+    ControlRepeat,
+    EscapeTrainings,
+    Intervention,
+    Interventions,
+    TrainingLosses,
+)
 
 
 def branch(name, kind, start, at, losses, lr=0.1):
@@ -109,6 +115,29 @@ def test_its_caption_says_of_how_many_losses_an_end_is_the_median(found):
         ends = [np.median(falls[1:size][-5:]) for size in sizes]
         low, high = (f"{end:.3g}" for end in (min(ends), max(ends)))
         assert f"2 × same rate, other orders: {low} to {high}." in caption(found(some))
+
+
+@pytest.mark.parametrize("equal", [20, 19])
+def test_a_control_that_repeats_the_run_lies_on_it(found, history, equal):
+    # Both logged at steps of their own: the run every 20, the control at 125 and 135 too.
+    step, losses = history.evaluated("train_loss")
+    start = float(losses[step == 120][0])
+    about = Intervention("best-control", "control", "best", 120, 0.1, 20, 32, 0)
+    control = TrainingLosses(about, np.array([0, 5, 15]), np.array([start, 0.9, 1.7]))
+    repeat = ControlRepeat("best", 20, equal, 0.0)
+    tried = Interventions(escape=EscapeTrainings(1.0, (), (), (), (repeat,)))
+    subject = found((control,), interventions=tried)
+    [axes] = replicas(subject).axes
+    lines = {line.get_linewidth(): dict(zip(*line.get_data(), strict=True)) for line in axes.lines}
+    run, drawn = lines[1.2], lines[2.6]
+    assert drawn == {120: start, 125: 0.9, 135: 1.7}
+    logged = dict(zip(step.tolist(), losses.tolist(), strict=True))
+    if equal == repeat.steps:
+        assert run == {**logged, **drawn}
+    else:
+        assert run == logged
+    said = "The control repeats the run to the bit (from the lowest logged loss): both lines join"
+    assert (said in caption(subject)) == (equal == repeat.steps)
 
 
 def test_none_has_ended(found):
