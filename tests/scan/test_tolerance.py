@@ -59,8 +59,9 @@ def test_a_tolerance_is_kept_and_stored(made, finish):
         assert file["certificate/expected_below"].shape == (32,)
     assert scan.samples_evaluated == scan.measured.sum() * 320
     assert scan.remarks[0] == (
-        f"{percent(scan.measured.mean())} of the points are measured, the others interpolated, "
-        "which was tested at 32 held-out random points."
+        f"{percent(scan.measured.mean())} of the points are measured, the others interpolated to "
+        f"within 5 % of the loss (above the cap, {2 * scan.constant_loss:.4g}, to within a factor "
+        "1.5)."
     )
     [again] = prepare(run, where, NEAR, resume=True)
     assert again.finished

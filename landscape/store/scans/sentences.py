@@ -184,11 +184,6 @@ def brief(scan: Scan) -> list[str]:
     return found + _results(scan) + overflowed(_events(scan))
 
 
-def interpolated_briefly(measured: float, certificate: Certificate) -> list[str]:
-    """The first of the sentences that `interpolated` has."""
-    return interpolated(measured, certificate)[:1]
-
-
 def approximations(scan: Scan) -> list[str]:
     """A sentence on the subset of the samples, some on interpolation; none where all is exact."""
     found = []
@@ -747,61 +742,77 @@ def _subset(scan: Scan, count: int) -> str:
 def interpolated(measured: float, certificate: Certificate, how: str = "") -> list[str]:
     """What a certificate says where a share of the points was measured, the others interpolated.
 
-    What hurts most comes first: low losses that were taken for high ones. ``how`` follows
-    "interpolated".
+    What is promised; then how it was tested and what came out, first what hurts most: low losses
+    that were taken for high ones. ``how`` follows "interpolated".
     """
     if not len(certificate.xy):
         return [] if certificate.attempts == 0 else [NEVER_NEAR]
-    tried = f" (attempt {certificate.attempts})" if certificate.attempts > 1 else ""
-    found = [
-        f"{percent(measured)} of the points are measured, the others interpolated{how}, which was "
-        f"tested at "
-        f"{len(certificate.xy)} held-out random points{tried}."
-    ]
     names = [name for name in ("train_loss", "validation_loss") if name in certificate.predicted]
+    over = [n for n in names if n in certificate.caps and not certificate.below(n).any()]
+    near = [name for name in names if name not in over and certificate.below(name).any()]
+    found = [_hidden([n for n in near if n in certificate.caps], certificate)]
+    found += [_off(name, certificate) for name in near]
+    if over:
+        found.append(_untested(over, certificate))
+    found.append(_at_most(certificate))
+    said = "; ".join(filter(None, found))
+    return [f"{_promised(measured, certificate, how)}.", f"{_tested(certificate)}: {said}."]
+
+
+def interpolated_briefly(measured: float, certificate: Certificate) -> list[str]:
+    """What is promised, and at how many points it was tested."""
+    if not len(certificate.xy):
+        return interpolated(measured, certificate)
+    tested = _tested(certificate)
+    return [f"{_promised(measured, certificate)}, {tested[0].lower()}{tested[1:]}."]
+
+
+def _promised(measured: float, certificate: Certificate, how: str = "") -> str:
+    text = (
+        f"{percent(measured)} of the points are measured, the others interpolated{how} to within "
+        f"{percent(certificate.tolerance)} of the loss"
+    )
     if certificate.caps:
-        found.append(_sides(names, certificate))
-    tested = [name for name in names if certificate.below(name).any()]
-    off = [_off(name, certificate) for name in tested]
-    if off:
-        found.append(f"Tolerance {percent(certificate.tolerance)}: {'; '.join(off)}.")
-    return [*found, _at_most(certificate)]
+        caps = " and ".join(dict.fromkeys(number(cap, 4) for cap in certificate.caps.values()))
+        text += f" (above the cap, {caps}, to within a factor {number(FACTOR)})"
+    return text
 
 
-def _sides(names: Sequence[str], certificate: Certificate) -> str:
-    """What the held-out points say of the cap: which side of it was taken for which."""
-    capped = [name for name in names if name in certificate.caps]
-    over = [name for name in capped if not certificate.below(name).any()]
-    above = f"losses above are only known to be above, and within a factor {number(FACTOR)}."
-    if over == capped:
-        return f"{_untested(over, certificate)} {above[0].upper()}{above[1:]}"
-    hidden = sum(certificate.hidden(name) for name in capped)
-    were = "were" if hidden > 1 else "was"
-    text = f"Of those below the cap {hidden or 'none'} {were} taken to lie above it; {above}"
-    return f"{text} {_untested(over, certificate)}" if over else text
+def _tested(certificate: Certificate) -> str:
+    tried = f" (attempt {certificate.attempts})" if certificate.attempts > 1 else ""
+    return f"Tested at {counted(len(certificate.xy), 'held-out random point')}{tried}"
+
+
+def _hidden(names: Sequence[str], certificate: Certificate) -> str:
+    """How many losses below the cap were taken to lie above it; empty without a cap."""
+    if not names:
+        return ""
+    hidden = sum(certificate.hidden(name) for name in names)
+    return (
+        f"{hidden or 'none'} of those below the cap {'were' if hidden > 1 else 'was'} taken to lie "
+        "above it"
+    )
 
 
 def _untested(over: Sequence[str], certificate: Certificate) -> str:
     """That losses lay above their cap at all held-out points, and why, where it is known."""
     whose = " and ".join(MEASURES[name] for name in over)
-    caps = " and ".join(dict.fromkeys(number(certificate.caps[name], 4) for name in over))
     expected = certificate.expected_below
     none = expected is not None and not expected.any()
     why = ", as every point where a loss below was expected is measured itself" if none else ""
     return (
-        f"At all {len(certificate.xy)} of them {whose} lay above the cap, {caps}: interpolation "
-        f"below it was not tested{why}."
+        f"at all of them {whose} lay above the cap, so that interpolation below it was not "
+        f"tested{why}"
     )
 
 
 def _off(name: str, certificate: Certificate) -> str:
     """How far off a loss is at the held-out points, below its cap if it has one."""
-    off, title = certificate.summary(name), MEASURES[name]
-    cap = certificate.caps.get(name)
-    where = "" if cap is None else f" below {number(cap, 4)}, at {int(off['below']):,} of them,"
+    off = certificate.summary(name)
+    of = "them" if name not in certificate.caps else f"the {int(off['below']):,} below the cap"
     return (
-        f"{title}{where} {percent(off['mean'])} off on average, 95 % below "
-        f"{percent(off['quantile95'])}"
+        f"the {MEASURES[name]} was off by {percent(off['mean'])} on average, and by at most "
+        f"{percent(off['quantile95'])} at 95 % of {of}"
     )
 
 
@@ -817,7 +828,7 @@ def _at_most(certificate: Certificate) -> str:
     parts = [
         f"{percent(certificate.at_most(part))} {where[name]}" for name, part in certificate.strata()
     ]
-    return f"Further off are, with 95 % confidence, at most {' and '.join(parts)}."
+    return f"so with 95 % confidence at most {' and '.join(parts)} are further off"
 
 
 def _nulls(scan: Scan, path: Path) -> list[str]:

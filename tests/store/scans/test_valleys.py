@@ -77,12 +77,12 @@ def test_what_a_tolerance_leaves_open_is_said_as_of_planes(planted):
     one = replace(planted.valley(), tolerance=0.01, measured=measured, certificate=tested)
     said = " ".join(valley_sentences.remarks(one))
     assert (
-        "50 % of the points are measured, the others interpolated along their column alone, which "
-        "was tested at 2 held-out random points (attempt 2). Of those below the cap none was taken "
-        "to lie above it; losses above are only known to be above, and within a factor 1.5. "
-        "Tolerance 1 %: training loss below 2, at 1 of them, 0.2 % off on average, 95 % below "
-        "0.2 %. Further off are, with 95 % confidence, at most 95 % of the points where losses "
-        "below the cap were expected and 95 % elsewhere."
+        "50 % of the points are measured, the others interpolated along their column alone to "
+        "within 1 % of the loss (above the cap, 2, to within a factor 1.5). Tested at 2 held-out "
+        "random points (attempt 2): none of those below the cap was taken to lie above it; the "
+        "training loss was off by 0.2 % on average, and by at most 0.2 % at 95 % of the 1 below "
+        "the cap; so with 95 % confidence at most 95 % of the points where losses below the cap "
+        "were expected and 95 % elsewhere are further off."
     ) in said
 
 
