@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from landscape.draw.elements import paths
 from landscape.draw.elements.plane_axes import window
 from landscape.draw.sheet.page import Element
-from landscape.quantities import percent
+from landscape.quantities import counted, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.scans import sentences
@@ -169,7 +169,10 @@ def _mistrust(scans: Sequence[Scan], drawn: Drawn) -> str:
     several = len(scans) > 1 or len(scans[0].paths) > 1
     shape = "line" if scans[0].is_line else "plane"
     whose = f"a {shape}" if len(scans) > 1 else f"the {shape}"
+    counts = [sentences.off_the_plane(path) for scan in scans for path in scan.paths]
+    far, known = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
     off = f"where {whose}'s loss is over {percent(AGREES)} off that of the weights themselves"
+    off += f" (at {percent(far / known)} of {counted(known, 'point')})" if far else ""
     marks = "marks are hollow" if "hollow" in drawn else ""
     if "dashes" not in drawn:
         return f"{marks} {off}" if marks else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from landscape.draw import making
+from landscape.quantities import percent
 from landscape.store.scans import scanfile
 
 
@@ -15,13 +17,17 @@ def test_a_figure_of_several_planes_has_one_caption(planted, tmp_path):
         works.append(making.open_work(tmp_path / f"{name}.h5"))
     making.make("map", works, tmp_path / "map", formats=("svg",))
     ready, reading, details = (tmp_path / "map.caption.txt").read_text().split("\n\n")
+    paths = [path for scan in (planted.escape(5, 5), planted.bowl(5, 5)) for path in scan.paths]
+    both = [pair for path in paths for pair in zip(path.true_loss, path.plane_loss, strict=True)]
+    known = [(true, plane) for true, plane in both if math.isfinite(true + plane)]
+    far = sum(abs(plane - true) > 0.1 * true for true, plane in known)
     assert ready == (
         "Training losses on one scale, on the plane through the final weights (step 4,500) of run "
         "a (x: best → end; y: random direction, orthogonal to it); on the plane through the final "
         "weights (step 4,500) of run b (x: random direction 1; y: random direction 2). The "
         "trainings' paths are projected: the planes hold 62 % to 93 % of their variance; "
         "the paths are dashed, their marks hollow, where a plane's loss is over 10 % off that of "
-        "the weights themselves."
+        f"the weights themselves (at {percent(far / len(known))} of {len(known)} points)."
     )
     assert reading == (
         "Colours: the loss, on one scale for all and grey beyond its end, behind a bold line; "

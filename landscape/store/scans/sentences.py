@@ -706,9 +706,9 @@ def _path(scan: Scan, path: Path) -> list[str]:
     known = np.isfinite(path.true_loss) & np.isfinite(path.plane_loss)
     if known.any():
         true, plane = path.true_loss[known], path.plane_loss[known]
-        off = np.abs(plane - true) > AGREES * np.abs(true)
+        off, count = off_the_plane(path)
         found.append(
-            f"At {int(off.sum())} of {int(known.sum())} points with both, the loss on the {shape} "
+            f"At {off} of {count} points with both, the loss on the {shape} "
             f"is over {percent(AGREES)} off the loss of the weights themselves (median difference "
             f"{percent(float(np.median(np.abs(plane - true) / np.abs(true))))}): the path is "
             "dashed there."
@@ -719,6 +719,13 @@ def _path(scan: Scan, path: Path) -> list[str]:
             "as the grid's is."
         )
     return found
+
+
+def off_the_plane(path: Path) -> tuple[int, int]:
+    """At how many of a path's points the plane's loss isn't theirs, and how many have both."""
+    known = np.isfinite(path.true_loss) & np.isfinite(path.plane_loss)
+    true, plane = path.true_loss[known], path.plane_loss[known]
+    return int((np.abs(plane - true) > AGREES * np.abs(true)).sum()), int(known.sum())
 
 
 def _name(scan: Scan, path: Path) -> str:
