@@ -38,7 +38,7 @@ from landscape.store.measured.weights import Copies, Diffusion
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
-OTHERS = 'the documentation has others\' ("In a long training: the numbers")'
+OTHERS = 'for other networks see the documentation ("In a long training: the numbers")'
 ESCAPED = "after an escape, trainings from its snapshots ask why it left, not how it moves"
 
 
@@ -188,8 +188,8 @@ def typical(asked: Asked) -> Told:
             Remedy("diagnose", {"twin": "RUN"}),
         )
     return Told(
-        f"In half its window it goes {percent(distance / copies.twin_matched)} of the way to an "
-        f"independently trained twin, units matched; {OTHERS}."
+        f"In half its window it goes {percent(distance / copies.twin_matched)} of the way to a "
+        f"twin trained apart, units matched; {OTHERS}."
     )
 
 

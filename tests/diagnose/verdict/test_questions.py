@@ -393,11 +393,11 @@ def test_two_dead_layers_are_two():
 def test_a_distance_is_set_beside_a_matched_twin_or_beside_none():
     evidence = planted.long()
     text = asked(evidence)["2.4"][0]
-    assert "of the way to an independently trained twin, units matched;" in text
+    assert "of the way to a twin trained apart, units matched;" in text
     # The title of a page, which whoever was sent this can look for: no path of the repository.
     pages = Path(__file__).parents[3] / "docs"
     title = (pages / "science/regimes.md").read_text().partition("\n")[0].removeprefix("# ")
-    assert f'the documentation has others\' ("{title}")' in text
+    assert f'for other networks see the documentation ("{title}")' in text
     copies = replace(evidence.measured.permutations, twin=None, twin_matched=None)
     alone = replace(evidence, measured=replace(evidence.measured, permutations=copies))
     found = {each.question: each for each in answers(judge(alone), alone)}["2.4"]
