@@ -82,6 +82,13 @@ def test_widths_and_a_linear_scale(found, spread, copies, width):
     assert figure.axes[1].get_ylim()[0] == 0
 
 
+def test_its_caption_says_of_how_many_pairs_a_lag_is(found, spread):
+    low, high = min(spread.by_lag.pairs), max(spread.by_lag.pairs)
+    steps = len(spread.distances.step)
+    assert sum(spread.by_lag.pairs) == steps * (steps - 1) // 2
+    assert f"By lag: {low} to {high} pairs at each." in caption(found(distances=spread))
+
+
 def test_predictions_are_compared_too(found, spread):
     step = np.array([0, 32, 128])
     differing = np.array([[0.0, 0.5, 0.9], [0.5, 0.0, 0.125], [0.9, 0.125, 0.0]])

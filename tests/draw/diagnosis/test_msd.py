@@ -99,3 +99,16 @@ def test_its_caption(found, drift):
     assert text.startswith("Mean squared displacement by lag of the weights of run high-lr (1f2e).")
     assert "Window of T = 256 steps, 0 to 256, 100 % of the run." in text
     assert "R = MSD(T/2)/MSD(T/8) = 16 (1, 4, 16)" in text
+
+
+def test_an_overshoot_is_named_beside_the_growth(found, walk):
+    lags = walk.lags
+    rises = np.minimum(lags / lags[-1], 0.5)
+    peaked = np.where(np.arange(len(lags)) == len(lags) // 2, 2.0, rises)
+    there = replace(walk, msd=peaked, msd_error=np.full(len(lags), 0.01))
+    peak, back = lags[len(lags) // 2], np.median(peaked[len(lags) // 2 + 1 :]) / 2
+    said = (
+        f"with an overshoot: a peak at a lag of {peak:.0f} steps, {100 * back:.2g} % of it beyond"
+    )
+    assert said in caption(found(diffusion=there))
+    assert "overshoot" not in caption(found(diffusion=walk))
