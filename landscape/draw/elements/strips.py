@@ -28,6 +28,10 @@ LEAST = 0.35
 """An episode is drawn at least so wide, in columns."""
 NAMED = 0.11
 """Height of a row of names, in inches."""
+PLACES = 9
+"""Tried for a name from the middle of its stretch to each of its ends."""
+GRAVEST = ("non-finite", "escape", "plateau", "spike", "recovery")
+"""What happens, in the order in which it is given room for its name."""
 NAME = 0.07
 """Half the width of a strip's short name."""
 LEFT = 0.57
@@ -60,16 +64,21 @@ def there(valley: Valley) -> list[Strip]:
 
 
 def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
-    """Shade what happened, each kind named once: above its longest stretch that has room."""
+    """Shade what happened, each kind named once: above its longest stretch that has room.
+
+    The gravest is named first; one for which nothing is free is led to.
+    """
     found: dict[str, list[tuple[float, float]]] = {}
     for name, left, right in stretches(valley, where):
         axes.axvspan(left, right, color=theme.episode(name), lw=0, zorder=1)
         page.drew(axes, "bands")
         found.setdefault(name, []).append((left, right))
-    for name, there in found.items():
-        for span in sorted(there, key=lambda span: span[0] - span[1]):
-            if _above(placed, name, where, sum(span) / 2):
-                break
+    for name in sorted(found, key=GRAVEST.index):
+        spans = sorted(found[name], key=lambda span: span[0] - span[1])
+        if not any(_above(placed, name, where, span) for span in spans):
+            data = axes.transAxes + axes.transData.inverted()
+            _, high = data.transform((0, 1 - NAMED / placed.size[1]))
+            placed.near((sum(spans[0]) / 2, float(high)), name)
 
 
 def stretches(valley: Valley, where: Columns) -> list[tuple[str, float, float]]:
@@ -84,14 +93,22 @@ def stretches(valley: Valley, where: Columns) -> list[tuple[str, float, float]]:
     return found
 
 
-def _above(placed: Labels, name: str, where: Columns, place: float) -> bool:
-    """Write what happened above a place, in one of three rows; false where there is no room."""
-    width = page.inches(name, theme.SMALL)
-    middle = place / where.width * placed.size[0]
-    middle = float(np.clip(middle, width / 2 + 0.03, placed.size[0] - width / 2 - 0.03))
-    rows = (placed.size[1] - 0.07 - NAMED * row for row in range(3))
+def _above(placed: Labels, name: str, where: Columns, span: tuple[float, float]) -> bool:
+    """Write what happened above a stretch, in one of three rows; false where there is no room.
+
+    At the middle of the stretch, else as near to it as is free, its own middle on the stretch.
+    """
+    half = page.inches(name, theme.SMALL) / 2 + 0.03
+    left, right = (end / where.width * placed.size[0] for end in span)
+    aside = np.linspace(0, (right - left) / 2, PLACES)
+    middles = (left + right) / 2 + np.concatenate([[0.0], np.stack([-aside, aside], 1)[1:].ravel()])
+    rows = [placed.size[1] - 0.07 - NAMED * row for row in range(3)]
     ground = theme.episode(name)
-    return any(placed.write(middle, row, name, ground=ground) for row in rows)
+    return any(
+        placed.write(float(middle), row, name, ground=ground)
+        for middle in np.clip(middles, half, placed.size[0] - half)
+        for row in rows
+    )
 
 
 def _gone(valley: Valley) -> tuple[Floats, Floats]:

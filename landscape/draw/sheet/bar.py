@@ -50,11 +50,14 @@ def above(page: Page, scale: Scale, title: str, left: float, width: float) -> No
         ticks = [scale.low, *(tick for tick in ticks if tick > scale.low)]
     drawn.set_ticks(FixedLocator(ticks), minor=False)
     axes.xaxis.set_minor_locator(NullLocator())
-    kept = _legible(scale, ticks, end - start, capped=scale.capped)
+    kept = _legible(scale, ticks, end - start)
     axes.xaxis.set_major_formatter(
         FuncFormatter(lambda loss, _: _written(scale, loss) if loss in kept else "")
     )
     axes.tick_params(labelsize=theme.SMALL, length=1.8, width=0.5, pad=1.0)
+    for tick, label in zip(ticks, axes.get_xticklabels(), strict=True):
+        if _inwards(scale, tick, end - start):
+            label.set_horizontalalignment("right")
     axes.text(
         -0.05 / (end - start),
         0.5,
@@ -73,18 +76,28 @@ def _written(scale: Scale, loss: float) -> str:
     return f"≤ {number(loss)}" if scale.floored and loss <= scale.low else number(loss)
 
 
-def _legible(scale: Scale, ticks: list[float], width: float, *, capped: bool) -> set[float]:
+def _inwards(scale: Scale, tick: float, width: float) -> bool:
+    """Whether a number, in the middle of its tick, would reach beyond the bar and so off the page.
+
+    Before the grey there is room.
+    """
+    place = float(scale.position(np.array(tick))) * width
+    return not scale.capped and place + inches(_written(scale, tick), theme.SMALL) / 2 > width
+
+
+def _legible(scale: Scale, ticks: list[float], width: float) -> set[float]:
     """Return the ticks whose numbers don't touch; the ends have less room."""
     kept: list[float] = []
     reach = -np.inf
     for tick in ticks:
         place = float(scale.position(np.array(tick))) * width
-        half = inches(_written(scale, tick), theme.SMALL) / 2
+        long = inches(_written(scale, tick), theme.SMALL)
+        right = place if _inwards(scale, tick, width) else place + long / 2
         beyond = width + BEYOND - inches(f"> {number(scale.high)}", theme.SMALL)
-        if place - half < reach + 0.05 or (capped and place + half > beyond - 0.05):
+        if right - long < reach + 0.05 or (scale.capped and right > beyond - 0.05):
             continue
         kept.append(tick)
-        reach = place + half
+        reach = right
     return set(kept)
 
 

@@ -17,6 +17,7 @@ from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.scans import valley_sentences
 from landscape.store.scans.valleys import WalkedPath
+from landscape.store.trajectories.trajectory import Event
 
 COLUMN, PAGE = 3.25, 6.5
 
@@ -266,6 +267,28 @@ def test_what_happened_is_named_on_its_own_colour(planted):
     texts = {one.get_text(): one for one in valley(planted.valley()).axes[0].texts}
     for name in ("spike", "escape", "plateau"):
         assert to_hex(texts[name].get_bbox_patch().get_facecolor()) == theme.episode(name).lower()
+
+
+@pytest.mark.parametrize("width", [2.5, COLUMN, PAGE])
+@pytest.mark.parametrize(
+    "events",
+    [
+        # Narrow, between others at the end, whose names would stand where its own does.
+        (("plateau", 0, 10), ("spike", 120, 600), ("escape", 830, 850), ("plateau", 851, 920)),
+        # All at one place, which is a fraction of a name wide.
+        (("spike", 880, 882), ("recovery", 883, 884), ("escape", 885, 887), ("plateau", 888, 920)),
+    ],
+)
+def test_every_kind_that_is_drawn_is_named_once_whatever_the_room(planted, events, width):
+    one = planted.valley(jump=None)
+    one = replace(one, events=tuple(Event(*each, trigger="") for each in events))
+    upper = valley(one, style=Style(width=width)).axes[0]
+    said = [text.get_text() for text in upper.texts]
+    for name in {event[0] for event in events}:
+        assert said.count(name) == 1, name
+    # The main one stands at its own stretch, not led to.
+    [escape] = [text for text in upper.texts if text.get_text() == "escape"]
+    assert to_hex(escape.get_bbox_patch().get_facecolor()) == to_hex(theme.episode("escape"))
 
 
 @pytest.mark.parametrize("width", [COLUMN, PAGE])
