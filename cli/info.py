@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from landscape.store.scans.valleys import Valley
 
 
+WITH_MOMENTUM = ("sgd", "rmsprop")
+"""Optimizers that have it: of others files say 0."""
 MOST_EVENTS = 12
 """So many of one name are listed, of more the first and the last."""
 
@@ -218,11 +220,15 @@ def _settings(about: Mapping[str, Any]) -> str:
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
+    without = () if settings.get("optimizer", "sgd") in WITH_MOMENTUM else ("momentum",)
     return ", ".join(
         f"{name.replace('_', ' ')} {value}"
         for name, value in settings.items()
+        if name not in without
         # What is left to the machine says nothing of it.
-        if value is not None and value is not False and (name, value) != ("device", "auto")
+        and value is not None
+        and value is not False
+        and (name, value) != ("device", "auto")
     )
 
 

@@ -55,12 +55,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _width(found: Mapping[str, Any] | None) -> str:
+    from landscape.store.summary import of_step
+
     if found is None:
         return "-"
     width = _read(found)
     bounds = map(width.bound, (width.median, *width.ends))
     median, lower, upper = (f"{SIGNS[word]}{known:.3g}" for word, known in bounds)
-    return f"{median} ({lower}-{upper})"
+    return " ".join(filter(None, (f"{median} ({lower}-{upper})", of_step(found))))
 
 
 def _read(found: Mapping[str, Any]) -> Width:

@@ -269,12 +269,13 @@ def train(
         ),
     ] = None,
     weight_decay: Annotated[
-        float,
+        float | None,
         typer.Option(
             help="Weight decay, of all parameters; adamw's is apart from its gradient.",
+            show_default="adamw 0.01, others 0",
             rich_help_panel=SGD,
         ),
-    ] = 0.0,
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Samples a step.", rich_help_panel=SGD)] = 32,
     epochs: Annotated[int, typer.Option(help="Passes through the training data.")] = 40,
     steps: Annotated[

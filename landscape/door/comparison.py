@@ -20,7 +20,10 @@ from landscape.store.typed import rebuilt
 Row = Mapping[str, Any]
 # The words of `landscape.report.comparison.ROWS`, which loads what draws.
 WIDTH, EIGENVALUE, TRACE = "width r₀.₁, median", "largest Hessian eigenvalue", "Hessian trace"
-OF_WIDTH = ("width, lower end", "width, upper end", "width's rise", "width's unit")
+OF_WIDTH = (
+    *("width, lower end", "width, upper end"),
+    *("width's rise", "width's unit", "width's step"),
+)
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,8 @@ def _width(run: Run) -> Row:
     radii = (width.median, *width.ends)
     # Beyond the scan's reach there is no number.
     values = [float("inf") if radius is None else radius for radius in radii]
-    return dict(zip(names, (*values, width.level.short, width.unit), strict=True))
+    about = (width.level.short, width.unit, found["step"])
+    return dict(zip(names, (*values, *about), strict=True))
 
 
 def _curvature(run: Run) -> Row:
@@ -162,8 +166,8 @@ def _verdict(run: Run) -> Row:
 def _width_cell(row: Row) -> str:
     if row[WIDTH] is None:
         return "-"
-    lower, upper, rise, unit = (_cell(row[name]) for name in OF_WIDTH)
-    return f"{_cell(row[WIDTH])} ({lower} to {upper}; a rise of {rise}, {unit})"
+    lower, upper, rise, unit, step = (_cell(row[name]) for name in OF_WIDTH)
+    return f"{_cell(row[WIDTH])} ({lower} to {upper}; a rise of {rise}, {unit}, step {step})"
 
 
 def _cell(value: Any) -> str:

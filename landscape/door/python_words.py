@@ -43,7 +43,10 @@ PHRASES = {
     "drop --resume and give": "give",
 }
 """Where an option has no argument of its own: some calls take the folder first, all go on."""
-NAMED = ("at", "data", "kind", "model", "only", "plane")
+NAMED = (
+    *("across", "at", "batchnorm", "cap", "data", "device", "kind", "model", "normalize", "only"),
+    *("plane", "precision", "spacing", "strategy", "unit"),
+)
 """Options that take a name, which the sentence may say behind them,"""
 VERBS = ("and", "are", "is", "must", "or", "out", "to", "too")
 """or go on with one of these."""

@@ -153,7 +153,8 @@ def _width(run: ComparedRun) -> str | None:
     low, high = width.ends
     spread = f"{width.ends_called} {said(low)} and {said(high)}"
     about = f"a rise of {width.level.short}, {width.rays} rays, {width.unit}"
-    return f"{said(width.median)} ({spread}; {about})"
+    said_of = ", ".join(filter(None, (about, summary.of_step(found))))
+    return f"{said(width.median)} ({spread}; {said_of})"
 
 
 def _curvature(
@@ -200,9 +201,15 @@ def _barrier(which: str) -> Callable[[ComparedRun], str | None]:
     return value
 
 
+def _parent(run: ComparedRun) -> Path:
+    """The folder around a run's, in the words that the run was named by."""
+    folder = run.run.folder
+    return (folder.resolve() if folder.name in ("", "..") else folder).parent
+
+
 def _seeds(run: ComparedRun) -> str | None:
     """The spread over seeds in the run's sweep, where it was counted."""
-    parent = run.run.folder.resolve().parent
+    parent = _parent(run)
     if not sweep_folder.is_sweep(parent) or not (parent / sweep_outcomes.NAME).is_file():
         return None
     outcomes = sweep_outcomes.of(parent)
@@ -241,9 +248,16 @@ def _barriers_command(run: ComparedRun) -> str:
 
 
 def _seeds_command(run: ComparedRun) -> str:
-    sweep = run.run.folder.resolve().parent
+    """Counting a sweep's outcomes helps where another of its runs differs in the seed alone."""
+    sweep = _parent(run)
     if sweep_folder.is_sweep(sweep):
-        return f"landscape diagnose {shlex.quote(str(sweep))}"
+        settings = {
+            str(entry["name"]): {k: v for k, v in entry["values"].items() if k != "seed"}
+            for entry in sweep_folder.read(sweep).runs
+        }
+        mine = settings.get(run.run.name)
+        if sum(mine == each for each in settings.values()) > 1:
+            return f"landscape diagnose {shlex.quote(str(sweep))}"
     return "landscape train --seeds 3 ... (with this run's options)"
 
 

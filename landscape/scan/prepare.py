@@ -27,6 +27,7 @@ from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.problem.weights import frozen_tensors
 from landscape.scan import crossings, rises, spread, subset
+from landscape.scan.begun_with import exists
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import NAT, attributes, loss_unit, of_problem, stored, uncertain
@@ -50,10 +51,6 @@ from landscape.store.trajectories.trajectory import Trajectory
 
 COMPARED = "as far as those of the scans that it is compared with"
 """The extent's reason where `alike` moved it."""
-EXISTS = (
-    "a new scan needs a new name, {} exists; go on with --resume, "
-    "replace it with --overwrite, or give another --name"
-)
 
 
 def prepare(
@@ -105,7 +102,7 @@ def prepare(
             path = one.scan(file)
             keeps = not (request.plane.kinds or resume or overwrite) and path.exists()
             if path.exists() and not (resume or overwrite or keeps):
-                raise LandscapeError(EXISTS.format(path))
+                raise exists(path, key, given)
             made: Callable[..., Job | ValleyJob]
             if kinds.KINDS[key].sliced:
                 made = partial(valley_job, one, problem, request, path, known)
@@ -114,11 +111,14 @@ def prepare(
                 planned = PlannedScan(spec, key, given, request.grid, request.evaluation, decay)
                 made = partial(_job, planned, path, runs, known, save_seconds=seconds)
             made = partial(made, resume=resume or keeps)
-            makers.append(partial(_kept, made, path) if keeps else made)
+            taken = partial(exists, path, key, given)
+            makers.append(partial(_kept, made, taken) if keeps else made)
     return [make() for make in makers]
 
 
-def _kept(make: Callable[[], Job | ValleyJob], path: FilePath) -> Job | ValleyJob:
+def _kept(
+    make: Callable[[], Job | ValleyJob], taken: Callable[[], LandscapeError]
+) -> Job | ValleyJob:
     """The scan that is there, if nothing of what is asked for is left to do.
 
     Raises:
@@ -127,9 +127,9 @@ def _kept(make: Callable[[], Job | ValleyJob], path: FilePath) -> Job | ValleyJo
     try:
         job = make()
     except LandscapeError as error:
-        raise LandscapeError(EXISTS.format(path)) from error
+        raise taken() from error
     if not job.finished:
-        raise LandscapeError(EXISTS.format(path))
+        raise taken()
     return job
 
 

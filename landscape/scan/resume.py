@@ -13,12 +13,15 @@ from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes
 from landscape.problem.device import resolve
+from landscape.scan.begun_with import other_setting, other_weights
 from landscape.scan.planned import PlannedScan
 from landscape.scan.refine import caps
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.strategies import STRATEGIES, fitting
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
+
+ORIGIN = "origin_step"
 
 
 def resumed(planned: PlannedScan, path: Path, run_id: str) -> Scan:
@@ -31,11 +34,12 @@ def resumed(planned: PlannedScan, path: Path, run_id: str) -> Scan:
     old = scanfile.load(path)
     pairs = (_of_plane(old, planned, run_id), _of_grid(old, planned), _of_evaluation(old, planned))
     for name, was, is_now in chain(*pairs):
-        if was != is_now:
-            raise LandscapeError(
-                f"resume needs the settings that {path} was started with, "
-                f"its {name} is {was}, got {is_now}; drop --resume and give another --name"
-            )
+        if was == is_now:
+            continue
+        if name == ORIGIN:
+            raise other_weights(path, was, planned.key, planned.given)
+        option = _extent_option(old, planned) if name == "extent" else None
+        raise other_setting(path, name, was, is_now, option=option)
     if "directions" in planned.takes:
         plane, _ = planned.plane()
         if not np.array_equal(old.plane.directions, plane.directions):
@@ -69,7 +73,7 @@ def _of_plane(old: Scan, planned: PlannedScan, run_id: str) -> Iterator[tuple[st
         was = old.weights is not None and bool(old.weights.tensors)
         said = {True: "those that are trained", False: "all"}
         yield "moved tensors", said[was], said[constant]
-    yield "origin_step", old.plane.origin_step, kinds.origin_step(planned.key, planned.given)
+    yield ORIGIN, old.plane.origin_step, kinds.origin_step(planned.key, planned.given)
 
 
 def _of_grid(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, Any]]:
@@ -103,6 +107,12 @@ def _of_grid(old: Scan, planned: PlannedScan) -> Iterator[tuple[str, Any, Any]]:
     for name, is_now in settings.items():
         if name in old.settings or name in first:  # absent from the first files
             yield name, old.settings.get(name, first.get(name)), is_now
+
+
+def _extent_option(old: Scan, planned: PlannedScan) -> str | None:
+    """What ``--extent`` was, empty where it was left out; None where a file doesn't tell."""
+    was: str | None = old.settings.get("extent")
+    return "" if was == kinds.KINDS[planned.key].extent else was
 
 
 def _needless(old: Scan, planned: PlannedScan) -> Sequence[str]:

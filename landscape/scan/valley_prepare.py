@@ -20,6 +20,7 @@ from landscape.plane.normalization import NORMALIZATIONS
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
 from landscape.scan import crossings, rises
+from landscape.scan.begun_with import other_setting
 from landscape.scan.measures import FURTHER, of_problem, stored
 from landscape.scan.paths import TrueLosses, evaluated
 from landscape.scan.planned import made_by
@@ -302,10 +303,7 @@ def _resumed(path: Path, run: Run, request: Request) -> Valley:
     old = valleyfile.load(path)
     for name, was, is_now in _differences(old, run, request):
         if was != is_now:
-            raise LandscapeError(
-                f"resume needs the settings that {path} was started with, its {name} is {was}, "
-                f"got {is_now}; drop --resume and give another --name"
-            )
+            raise other_setting(path, name, was, is_now)
     for step, mark in zip(old.slices.step.tolist(), old.slices.hashes, strict=True):
         there = np.flatnonzero(run.trajectory.step == step)
         if not len(there) or slices.identity(run.trajectory.row_weights(int(there[0]))) != mark:

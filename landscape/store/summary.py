@@ -218,9 +218,27 @@ def _member(sweep: Sweep, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def width_of(run: Run) -> dict[str, Any] | None:
-    """The width around the run's weights, of the scan with the most random directions."""
-    widths = [width for file in run.scans if (width := scanfile.findings(file).get("width"))]
-    return max(widths, key=lambda width: int(width["rays"]), default=None)
+    """The width around the run's weights, of the scan with the most random directions.
+
+    Those around its last weights come first. ``step``: of the weights that it is around;
+    ``at_last``: whether the run has none after them.
+    """
+    widths = [
+        width | {"step": scanfile.origin_step(file)}
+        for file in run.scans
+        if (width := scanfile.findings(file).get("width"))
+    ]
+    if not widths:
+        return None
+    there = (run.folder / "trajectory.h5").is_file()
+    last = int(run.trajectory.step[run.trajectory.row("final")]) if there else None
+    every: list[dict[str, Any]] = [one | {"at_last": one["step"] == last} for one in widths]
+    return max(every, key=lambda width: (width["at_last"], int(width["rays"])))
+
+
+def of_step(width: Mapping[str, Any]) -> str:
+    """What to say of a width, as `width_of` has it, that isn't of the run's last weights."""
+    return "" if width["at_last"] else f"of step {width['step']:,}"
 
 
 def widths_apart(widths: Sequence[Mapping[str, Any] | None]) -> str:

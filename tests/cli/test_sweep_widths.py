@@ -24,6 +24,15 @@ def test_the_table_shows_the_width_of_runs_that_were_scanned(landscape, tmp_path
     ]
     assert "{} ({}-{})".format(*cells) in with_width
     assert "  -  " in without
+    # Of other weights than the last ones only where there is none of those, and then it is said.
+    other = sweep / "lr0.1"
+    for folder in (run, other):
+        early = ("--plane", "line", "--planes", 4, "--size", 9, "--at", 0, "--quiet")
+        assert landscape(*MEASURE, folder, *early).code == 0
+    _, early, late = landscape("info", sweep).out.splitlines()[-3:]
+    assert " of step 0  " in early
+    assert late.split() == with_width.split()
+    assert " of step " not in late
     # At a reach of 1e7 the finest radius is 305: the loss has risen there already.
     wide = ("--plane", "line", "--planes", 4, "--size", 3, "--extent", "1e7", "--name", "wide")
     assert landscape(*MEASURE, run, *wide, "--quiet").code == 0

@@ -31,10 +31,13 @@ def adamw(landscape, tmp_path_factory):
 
 def test_the_settings_are_recorded(landscape, adamw, tmp_path, monkeypatch):
     settings = read(adamw).record["settings"]
-    expected = {"optimizer": "adamw", "lr": 0.02, "clip": 0.2, "ema": 0.9, "beta1": None}
+    expected = {"optimizer": "adamw", "lr": 0.02, "clip": 0.2, "ema": 0.9}
+    expected |= {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01, "alpha": None}
     assert {name: settings[name] for name in expected} == expected
     info = landscape("info", adamw).out
-    assert "optimizer adamw, clip 0.2, ema 0.9" in info
+    assert "optimizer adamw, beta1 0.9, beta2 0.999, eps 1e-08, clip 0.2, ema 0.9" in info
+    assert "weight decay 0.01" in info
+    assert "momentum" not in info.partition("settings")[2].splitlines()[0]
     monkeypatch.chdir(tmp_path)
     assert landscape("train", *SMALL, "--optimizer", "rmsprop", "--steps", 3).code == 0
     assert (tmp_path / "runs" / "mlp-moons-rmsprop-lr0.01-seed0" / "run.json").is_file()

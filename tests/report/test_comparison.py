@@ -5,6 +5,7 @@ import re
 import shlex
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_barriers_that_were_measured(runs, error, said):
     ]
 
 
-def test_a_spread_over_seeds_as_it_was_counted(runs, tmp_path):
+def test_a_spread_over_seeds_as_it_was_counted(runs, tmp_path, monkeypatch):
     row, one = comparison.ROWS["seeds"], found(runs)[0]
 
     def of(folder):
@@ -122,6 +123,14 @@ def test_a_spread_over_seeds_as_it_was_counted(runs, tmp_path):
     sweep_folder.create(folder, varied=["lr", "seed"], arguments=[], threads=1, runs=entries)
     assert row.value(of(folder / "lr0.1-seed0")) is None
     assert row.command(of(folder / "lr0.1-seed0")) == f"landscape diagnose {folder}"
+    # Counting brings no spread of a rate that has one seed; and paths stay as they were given.
+    alone = "landscape train --seeds 3 ... (with this run's options)"
+    assert row.command(of(folder / "lr0.5-seed0")) == alone
+    assert row.command(of(folder / "another")) == alone
+    monkeypatch.chdir(tmp_path)
+    assert row.command(of(Path("sweep/lr0.1-seed0"))) == "landscape diagnose sweep"
+    monkeypatch.chdir(folder)
+    assert row.command(of(Path("lr0.1-seed0"))) == "landscape diagnose ."
     share, span = OutcomeShare(2, 1.0, 0.16, 1.0), LossSpan(0.25, 0.2, 0.3)
     swept = tuple(
         SweptRun(

@@ -92,12 +92,13 @@ def test_patterns_are_part_of_what_a_resumed_scan_must_agree_in(problem, trained
     finish(job)
     [again] = prepare(run, made, request, name="some", resume=True)
     assert again.finished
-    for other in (None, "0.*"):
+    for other, said in ((None, "none"), ("0.*", "0.*")):
         with pytest.raises(LandscapeError) as caught:
             prepare(run, made, but(request, parameters=other), name="some", resume=True)
         assert str(caught.value) == (
             f"resume needs the settings that {job.path} was started with, "
-            f"its parameters is 2.*, got {other}; drop --resume and give another --name"
+            f"its pattern of tensors that move is 2.*, got {said}; give --parameters 2.*, "
+            "or drop --resume and give another --name"
         )
 
 

@@ -232,13 +232,16 @@ def test_what_cannot_be(problem, trained, changes, message):
 @pytest.mark.parametrize(
     ("changes", "difference"),
     [
-        ({"kinds": ("through:0,6,final",)}, "plane is through:0,12,final, got through:0,6,final"),
-        ({"batchnorm": "saved"}, "batchnorm is default, got saved"),
+        (
+            {"kinds": ("through:0,6,final",)},
+            "plane is through:0,12,final, got through:0,6,final; give --plane through:0,12,final",
+        ),
+        ({"batchnorm": "saved"}, "batchnorm is default, got saved; leave --batchnorm out"),
         (
             {"measures": ("loss", "sharpness")},
-            "measures is ['loss', 'accuracy'], got ['loss', 'sharpness']",
+            "measure is loss,accuracy, got loss,sharpness; give --measure loss,accuracy",
         ),
-        ({"extent": "2"}, "extent is {region}, got -2:2:-2:2"),
+        ({"extent": "2"}, "extent is {region}, got -2:2:-2:2; leave --extent out"),
     ],
 )
 def test_resuming_with_other_settings(problem, trained, changes, difference):
@@ -252,8 +255,8 @@ def test_resuming_with_other_settings(problem, trained, changes, difference):
     ends = (*job.scan.x[[0, -1]], *job.scan.y[[0, -1]])
     told = difference.format(region=":".join(f"{end:.6g}" for end in ends))
     assert str(caught.value) == (
-        f"resume needs the settings that {job.path} was started with, its {told}; "
-        "drop --resume and give another --name"
+        f"resume needs the settings that {job.path} was started with, its {told}, "
+        "or drop --resume and give another --name"
     )
 
 

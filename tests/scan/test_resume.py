@@ -194,14 +194,16 @@ def test_the_stored_directions_are_authoritative(problem, trained, monkeypatch, 
 @pytest.mark.parametrize(
     ("changes", "difference"),
     [
-        ({"kinds": ("along",)}, "kind is random, got along"),
-        ({"seed": 1}, "seed is 0, got 1"),
-        ({"normalize": "layer"}, "normalization is filter, got layer"),
-        ({"include_1d": True}, "ignored is 1-D, got none"),
-        ({"at": "6"}, "origin_step is 30, got 6"),
-        ({"size": "5"}, "size is 5x3, got 5x5"),
-        ({"extent": "2"}, "extent is -1:1:-1:1, got -2:2:-2:2"),
-        ({"extent": "-1:1:-1:0.5"}, "extent is -1:1:-1:1, got -1:1:-1:0.5"),
+        ({"kinds": ("along",)}, "its plane is random, got along; give --plane random"),
+        ({"seed": 1}, "its seed is 0, got 1; give --seed 0"),
+        ({"normalize": "layer"}, "its normalization is filter, got layer; give --normalize filter"),
+        ({"include_1d": True}, "without --include-1d; leave it out"),
+        ({"size": "5"}, "its size is 5x3, got 5x5; give --size 5x3"),
+        ({"extent": "2"}, "its extent is -1:1:-1:1, got -2:2:-2:2; leave --extent out"),
+        (
+            {"extent": "-1:1:-1:0.5"},
+            "its extent is -1:1:-1:1, got -1:1:-1:0.5; leave --extent out",
+        ),
     ],
 )
 def test_resuming_with_other_settings_is_refused(
@@ -217,10 +219,36 @@ def test_resuming_with_other_settings_is_refused(
     with pytest.raises(LandscapeError) as caught:
         prepare(run, made, request, name="mine", resume=True)
     assert str(caught.value) == (
-        f"resume needs the settings that {job.path} was started with, its {difference}; "
-        "drop --resume and give another --name"
+        f"resume needs the settings that {job.path} was started with, {difference}, "
+        "or drop --resume and give another --name"
     )
     assert job.path.read_bytes() == before
+
+
+def test_a_scan_of_weights_that_the_run_has_gone_on_from(problem, trained, finish):
+    """The same training, to step 18 and to step 30, stands for one that was resumed between."""
+    made = problem()
+    short, on = trained(made, count=18), trained(made)
+    [job] = prepare(short, made, SMALL)
+    path = on.scan(job.path.stem)
+    path.parent.mkdir(exist_ok=True)
+    scanfile.save(path, replace(finish(job), run_id=on.id))
+    said = (
+        f"{path} is of step 18, the run has gone on to step 30 since; --overwrite scans it "
+        "anew, another --name keeps both"
+    )
+    for resume in (False, True):
+        with pytest.raises(LandscapeError) as caught:
+            prepare(on, made, SMALL, resume=resume)
+        assert str(caught.value) == said
+    # Of a step that is there still it is no matter how far the run went.
+    with pytest.raises(LandscapeError) as caught:
+        prepare(on, made, but(SMALL, at="6"), name=path.stem, resume=True)
+    assert str(caught.value) == (
+        f"{path} is of step 18, got step 6; give --at 18, or drop --resume and give another --name"
+    )
+    [again] = prepare(on, made, but(SMALL, at="18"), name=path.stem, resume=True)
+    assert again.finished
 
 
 def test_resuming_another_runs_scan_is_refused(problem, trained, finish):
@@ -234,7 +262,7 @@ def test_resuming_another_runs_scan_is_refused(problem, trained, finish):
         prepare(second, made, SMALL, resume=True)
     assert str(caught.value) == (
         f"resume needs the settings that {moved} was started with, "
-        f"its run is {first.id}, got {second.id}; drop --resume and give another --name"
+        f"it is of run {first.id}, got {second.id}; drop --resume and give another --name"
     )
 
 
@@ -268,14 +296,14 @@ def test_another_strategy_or_precision_is_refused(problem, trained, finish):
     [job] = prepare(run, made, SMALL)
     finish(job)
     for change, was, now in (
-        ({"strategy": "folded"}, "strategy is sequential", "folded"),
-        ({"precision": "float64"}, "precision is float32", "float64"),
+        ({"strategy": "folded"}, "strategy is sequential", "folded; give --strategy sequential"),
+        ({"precision": "float64"}, "precision is float32", "float64; give --precision float32"),
     ):
         with pytest.raises(LandscapeError) as caught:
             prepare(run, made, but(SMALL, **change), resume=True)
         assert str(caught.value) == (
             f"resume needs the settings that {job.path} was started with, "
-            f"its {was}, got {now}; drop --resume and give another --name"
+            f"its {was}, got {now}, or drop --resume and give another --name"
         )
 
 
@@ -294,11 +322,12 @@ def test_another_extent_is_refused_in_every_unit(problem, trained, unit, was, no
         ":".join(f"{axis[end]:.6g}" for axis in (one.scan.x, one.scan.y) for end in (0, -1))
         for one in (job, other)
     ]
+    remedy = "leave --extent out" if was is None else f"give --extent {was}"
     with pytest.raises(LandscapeError) as caught:
         prepare(run, made, second, name="mine", resume=True)
     assert str(caught.value) == (
         f"resume needs the settings that {job.path} was started with, its extent is {ends[0]}, "
-        f"got {ends[1]}; drop --resume and give another --name"
+        f"got {ends[1]}; {remedy}, or drop --resume and give another --name"
     )
 
 
@@ -359,7 +388,7 @@ def test_random_numbers_are_another_devices_own(problem, trained, finish):
         prepare(run, made, SMALL, resume=True)
     assert str(caught.value) == (
         f"resume needs the settings that {job.path} was started with, its device is cuda, got cpu; "
-        "drop --resume and give another --name"
+        "give --device cuda, or drop --resume and give another --name"
     )
 
 
@@ -383,6 +412,6 @@ def test_weight_decay_is_asked_for_again(problem, trained, finish):
     with pytest.raises(LandscapeError) as caught:
         prepare(decayed, made, SMALL, resume=True)
     assert str(caught.value) == (
-        f"resume needs the settings that {job.path} was started with, its weight decay is 0.01, "
-        "got 0.0; drop --resume and give another --name"
+        f"resume needs the settings that {job.path} was started with, with --with-weight-decay; "
+        "give it, or drop --resume and give another --name"
     )

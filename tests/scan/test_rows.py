@@ -15,7 +15,7 @@ from landscape.store.scans.sentences import describe
 
 from .requests import asked, but
 
-EXTENT = "extent is -0.5:0.5:-0.5:0.5, got -1:1:-1:1"
+EXTENT = "extent is -0.5:0.5:-0.5:0.5, got -1:1:-1:1; leave --extent out"
 
 
 @pytest.fixture
@@ -45,12 +45,15 @@ def test_a_kind_of_plane(problem, trained, finish):
     assert scan.spread.measured.all()
     assert scan.findings["width"]["rays"] == 8
     assert describe(scan)[0].startswith("A plane of kind ours through the best weights")
-    for change, said in (({"seed": 1}, "seed is 0, got 1"), ({"extent": "1"}, EXTENT)):
+    for change, said in (
+        ({"seed": 1}, "seed is 0, got 1; give --seed 0"),
+        ({"extent": "1"}, EXTENT),
+    ):
         with pytest.raises(LandscapeError) as caught:
             prepare(run, made, but(request, **change), name="ours-best-0", resume=True)
         assert str(caught.value) == (
-            f"resume needs the settings that {job.path} was started with, its {said}; "
-            "drop --resume and give another --name"
+            f"resume needs the settings that {job.path} was started with, its {said}, "
+            "or drop --resume and give another --name"
         )
 
 

@@ -98,15 +98,15 @@ def test_resuming_with_another_tolerance_or_subset_is_refused(made, finish):
     [job] = prepare(run, where, NEAR)
     next(job.run())
     for change, said in (
-        ({"tolerance": 0.1}, "tolerance is 0.05, got 0.1"),
-        ({"cap": "3"}, "cap is auto, got 3"),
-        ({"samples": 50}, "samples is None, got 50"),
+        ({"tolerance": 0.1}, "tolerance is 0.05, got 0.1; give --tolerance 0.05"),
+        ({"cap": "3"}, "cap is auto, got 3; give --cap auto"),
+        ({"samples": 50}, "number of samples is none, got 50; leave --samples out"),
     ):
         with pytest.raises(LandscapeError) as caught:
             prepare(run, where, but(NEAR, **change), resume=True)
         assert str(caught.value) == (
-            f"resume needs the settings that {job.path} was started with, its {said}; "
-            "drop --resume and give another --name"
+            f"resume needs the settings that {job.path} was started with, its {said}, "
+            "or drop --resume and give another --name"
         )
 
 

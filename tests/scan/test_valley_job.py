@@ -438,12 +438,15 @@ def test_more_training_keeps_the_rows(canyon, planted):
 @pytest.mark.parametrize(
     ("options", "difference"),
     [
-        ({"seed": 4}, "seed is 0, got 4"),
-        ({"size": "5x7"}, "size is 5x5, got 5x7"),
-        ({"spacing": "steps"}, "spacing is movement, got steps"),
-        ({"extent": "0.5"}, "extent is default, got 0.5"),
-        ({"batchnorm": "recompute"}, "batchnorm is saved, got recompute"),
-        ({"measures": ("loss", "sharpness")}, "measures is [], got ['sharpness']"),
+        ({"seed": 4}, "seed is 0, got 4; give --seed 0"),
+        ({"size": "5x7"}, "size is 5x5, got 5x7; give --size 5x5"),
+        ({"spacing": "steps"}, "spacing is movement, got steps; give --spacing movement"),
+        ({"extent": "0.5"}, "extent is default, got 0.5; leave --extent out"),
+        ({"batchnorm": "recompute"}, "batchnorm is saved, got recompute; give --batchnorm saved"),
+        (
+            {"measures": ("loss", "sharpness")},
+            "measure is none, got sharpness; leave --measure out",
+        ),
     ],
 )
 def test_other_settings_are_refused(canyon, planted, options, difference):
@@ -454,8 +457,8 @@ def test_other_settings_are_refused(canyon, planted, options, difference):
     with pytest.raises(LandscapeError) as caught:
         prepare(run, canyon, asked(**(SMALL | options)), name="mine", resume=True)
     assert str(caught.value) == (
-        f"resume needs the settings that {job.path} was started with, its {difference}; "
-        "drop --resume and give another --name"
+        f"resume needs the settings that {job.path} was started with, its {difference}, "
+        "or drop --resume and give another --name"
     )
 
 
@@ -495,7 +498,10 @@ def test_slope_and_curvature_along_the_slices(canyon, planted):
     assert "the gradient's norm, |smallest / largest eigenvalue|" in caption(found)
     with pytest.raises(LandscapeError) as caught:
         prepare(run, canyon, asked(kinds=("valley",), size="3x5"), resume=True)
-    assert "its measures is ['gradient_norm', 'convexity'], got []" in str(caught.value)
+    assert (
+        "its measure is gradient_norm,convexity, got none; give --measure gradient-norm,convexity,"
+        in str(caught.value)
+    )
 
 
 def test_the_critical_step_is_the_smallest_that_raises_the_loss(problem, trained, oracle):

@@ -100,7 +100,7 @@ class Recorder:
             folder,
             {
                 **({} if command is None else {"command": command}),
-                "settings": asdict(settings) if settings is not None else None,
+                "settings": _used(settings),
                 "record": record,
                 "options": asdict(options),
                 "steps_per_epoch": steps_per_epoch,
@@ -229,3 +229,8 @@ class Recorder:
             resumefile.save(self.run.folder, state.step, state.arrays, state.info)
         self._flushed = time.monotonic()
         self._gap = max(FLUSH_SECONDS, SHARE * (self._flushed - started))
+
+
+def _used(settings: Settings | None) -> dict[str, Any] | None:
+    """What a run's record says of its settings: the optimizer's own are written out."""
+    return None if settings is None else asdict(settings) | settings.of_optimizer()

@@ -170,6 +170,8 @@ class OptimizerKind:
     """From the copy that is trained and the settings."""
     options: Values
     """The settings that not every optimizer has, with their values unless others are given."""
+    weight_decay: float = 0.0
+    """So is this: torch's."""
     decays_gradient: bool = False
     """Whether weight decay is part of the gradient that is recorded, and handed to `Optimizer`."""
 
@@ -183,7 +185,11 @@ OPTIMIZERS: dict[str, OptimizerKind] = {
         "Adam", 0.001, partial(ByTorch, made=partial(_adam, torch.optim.Adam)), _ADAM
     ),
     "adamw": OptimizerKind(
-        "AdamW", 0.001, partial(ByTorch, made=partial(_adam, torch.optim.AdamW)), _ADAM
+        "AdamW",
+        0.001,
+        partial(ByTorch, made=partial(_adam, torch.optim.AdamW)),
+        _ADAM,
+        weight_decay=0.01,
     ),
     "rmsprop": OptimizerKind(
         "RMSprop",

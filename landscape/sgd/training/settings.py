@@ -44,16 +44,18 @@ class Settings:
     8
     >>> [round(settings.learning_rate(step, 8), 4) for step in (0, 3, 4, 6)]
     [0.1, 0.1, 0.01, 0.001]
-    >>> Settings(optimizer="adamw").lr  # the optimizer's own
-    0.001
+    >>> adamw = Settings(optimizer="adamw")
+    >>> adamw.lr, adamw.weight_decay  # the optimizer's own
+    (0.001, 0.01)
     """
 
     lr: float = None  # type: ignore[assignment]  # filled in below: nobody sees it None
     """Learning rate; None: the optimizer's own (`OptimizerKind.lr`)."""
     momentum: float = 0.0
     nesterov: bool = False
-    weight_decay: float = 0.0
-    """Of every parameter; added to the gradient times the weights, but for AdamW's."""
+    weight_decay: float = None  # type: ignore[assignment]  # filled in below, too
+    """Of every parameter; added to the gradient times the weights, but for AdamW's. None: the
+    optimizer's own (`OptimizerKind.weight_decay`)."""
     batch_size: int = 32
     epochs: int = 40
     steps: int | None = None
@@ -87,8 +89,9 @@ class Settings:
                 f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer}"
                 f"{meant(self.optimizer, OPTIMIZERS)}"
             )
-        if self.lr is None:
-            object.__setattr__(self, "lr", kind_of(self.optimizer).lr)
+        kind = kind_of(self.optimizer)
+        for name in [one for one in ("lr", "weight_decay") if getattr(self, one) is None]:
+            object.__setattr__(self, name, getattr(kind, name))
         _ask(0 < self.lr < math.inf, "lr must be above 0 and finite", self.lr)
         _ask(0 <= self.momentum < 1, "momentum must be at least 0 and below 1", self.momentum)
         decay = self.weight_decay

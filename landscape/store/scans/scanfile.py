@@ -110,6 +110,19 @@ def findings(path: FilePath) -> dict[str, Any]:
         return found
 
 
+def origin_step(path: FilePath) -> int:
+    """The step of the weights that a scan is around; only this is read.
+
+    Raises:
+        LandscapeError: no such file, not HDF5, or no scan of a plane.
+    """
+    with reading(path, FORMAT, valleyfile.VERSION, rules=SCAN_RULES) as file:
+        try:
+            return int(file.attrs["origin_step"])
+        except KeyError as error:
+            raise LandscapeError(f"{path} must be a scan around weights, got none") from error
+
+
 def _fill(file: h5py.File, scan: Scan) -> None:
     file.attrs.update({"format": FORMAT, "version": VERSION, "complete": scan.complete})
     file.attrs.update({"cosine": scan.plane.cosine, "tolerance": scan.tolerance})

@@ -217,3 +217,19 @@ def test_each_has_a_learning_rate_of_its_own():
         "adamw": 0.001,
         "rmsprop": 0.01,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("sgd", torch.optim.SGD),
+        ("adam", torch.optim.Adam),
+        ("adamw", torch.optim.AdamW),
+        ("rmsprop", torch.optim.RMSprop),
+    ],
+)
+def test_each_decays_weights_as_torch_s_does_where_nothing_is_given(name, theirs):
+    tensor = torch.nn.Parameter(torch.ones(1))
+    made = theirs([tensor], lr=0.1)
+    assert Settings(optimizer=name).weight_decay == made.defaults["weight_decay"]
+    assert Settings(optimizer=name, weight_decay=0).weight_decay == 0
