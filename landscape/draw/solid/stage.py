@@ -105,7 +105,7 @@ def edges(box: Frame, seen: Camera, scale: Scale) -> tuple[Edge, Edge, Edge]:
     floor = corners(box)[:4]
     left = floor[int(seen.project(floor)[:, 0].argmin())]
     z_edge = np.stack([left * [1, 1, 0], left * [1, 1, 0] + [0, 0, box.height]])
-    x, y = (_plane_ticks(box, k, edge) for k, edge in ((0, x_edge), (1, y_edge)))
+    x, y = (plane_ticks(box, k, edge) for k, edge in ((0, x_edge), (1, y_edge)))
     z = _upright_ticks(box, scale, z_edge, seen)
     found = [
         Edge(edge[0], edge[1], ticks) for edge, ticks in ((x_edge, x), (y_edge, y), (z_edge, z))
@@ -125,7 +125,8 @@ def _upright_ticks(box: Frame, scale: Scale, edge: Floats, seen: Camera) -> list
     return [Tick(place, float(loss)) for place, loss in zip(places, losses, strict=True)]
 
 
-def _plane_ticks(box: Frame, axis: int, edge: Floats) -> list[Tick]:
+def plane_ticks(box: Frame, axis: int, edge: Floats) -> list[Tick]:
+    """Return the numbers along the edge (2, 3) of an axis of the plane, 0 or 1."""
     low, high = float(box.window.low[axis]), float(box.window.high[axis])
     if axis == 0 and box.numbers:
         across = edge[1] - edge[0]

@@ -14,11 +14,11 @@ from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style
 from landscape.draw.sheet.page import inches, wrapped
 from landscape.draw.solid import perspective, trail
-from landscape.draw.solid.lettering import LINE, LONGEST
+from landscape.draw.solid.lettering import GAP, HIGH, LINE, LONGEST, outwards, placed, reach
 from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.perspective import Camera
 from landscape.draw.solid.relief import Relief
-from landscape.draw.solid.stage import base, box_of, corners
+from landscape.draw.solid.stage import base, box_of, corners, plane_ticks
 from landscape.draw.solid.trail import Trail
 from landscape.store.scans.records import Floats, Scan
 
@@ -37,8 +37,10 @@ STEEP = 0.005
 """What a degree of elevation counts against a view: from above a surface is a map."""
 WEIGHTS = (1.0, 1.0, 1.0, 3.0)
 """How much it counts that the surface, its lowest tenth, the path, the marked points are seen."""
-LEFT, RIGHT, TOP, NUMBERS, LETTERS = 0.46, 0.13, 0.04, 0.2, 0.46
-"""Room for letters around the box, in inches; beneath an edge for its numbers and its name."""
+LEFT, RIGHT, TOP, BOTTOM = 0.46, 0.13, 0.04, 0.05
+"""Room around the box, in inches, at least; letters take more of it."""
+ROUND = 0.015
+"""Inches more around a name than its letters are reckoned to take."""
 OBLIQUE = 0.35
 """Cosine from which on a slope counts as well seen."""
 TALLEST = 1.1
@@ -90,15 +92,20 @@ def _letters(box: Frame, seen: Camera) -> tuple[float, float, float]:
     dpi = theme.now().dpi
     whole = seen.project(corners(box))
     (least, lowest), (most, _) = whole.min(axis=0), whole.max(axis=0)
-    left, bottom, right = LEFT, NUMBERS, RIGHT
-    for (start, end), name in zip(base(box, seen), box.names, strict=True):
+    left, bottom, right = LEFT, BOTTOM, RIGHT
+    for axis, (edge, name) in enumerate(zip(base(box, seen), box.names, strict=True)):
+        start, end = edge
         ends = seen.project(np.stack([start, end]))
         room = float(np.linalg.norm(ends[1] - ends[0]))
         across, up = np.abs(ends[1] - ends[0]) / room
         # A name is written along its edge, around its middle.
         lines = wrapped(name, LONGEST * room / dpi, theme.LETTERS)
-        half = max(inches(line, theme.LETTERS) for line in lines) / 2
-        deep = LETTERS + LINE * (len(lines) - 1)
+        half = max(inches(line, theme.LETTERS) for line in lines) / 2 + ROUND
+        ticks = plane_ticks(box, axis, edge)
+        outward = outwards(ends, whole.mean(axis=0))
+        deep = reach(ticks, outward) + GAP + LINE * len(lines) + ROUND
+        numbers = placed(ticks, seen, outward)[:, 1].min(initial=lowest)
+        bottom = max(bottom, HIGH / 2 + (lowest - numbers) / dpi)
         x, y = ends.mean(axis=0)
         bottom = max(bottom, deep * across + half * up - (y - lowest) / dpi)
         beside = deep * up + half * across

@@ -58,4 +58,4 @@ def test_the_box_fills_the_panel(share, azimuth):
     assert low[0] == pytest.approx(view.LEFT * inch, abs=0.06 * seen.width)
     assert high[0] == pytest.approx(view.RIGHT * inch, abs=0.06 * seen.width)
     assert high[1] == pytest.approx(view.TOP * inch, abs=3)
-    assert view.NUMBERS * inch - 3 <= low[1] <= view.LETTERS * inch + 3
+    assert view.BOTTOM * inch - 3 <= low[1] <= 0.46 * inch + 3

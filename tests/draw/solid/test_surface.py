@@ -147,3 +147,13 @@ def test_a_mark_that_the_surface_hides_is_faint_and_said_to_be(planted, no_gl):
         [text] = [one.get_text() for one in axes.texts if one.get_text().startswith("lowest")]
         said[azimuth] = (cross.get_alpha(), text.endswith("\nbehind the surface"))
     assert said == {-90.0: (marks.BEHIND, True), 90.0: (1.0, False)}
+
+
+@pytest.mark.parametrize("camera", [(-125.0, 38.0), (-55.0, 38.0), (-100.0, 44.0)])
+def test_between_the_axes_letters_and_the_note_is_no_empty_band(planted, no_gl, camera):
+    figure = draw.surface(planted.escape(21, 21), style=Style(camera=camera))
+    figure.canvas.draw()
+    panel = figure.axes[-1]
+    dpi = figure.get_dpi()
+    lowest = min(text.get_window_extent().y0 for text in panel.texts if text.get_text()) / dpi
+    assert 0 <= lowest - panel.get_window_extent().y0 / dpi <= 0.08
