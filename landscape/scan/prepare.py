@@ -45,7 +45,7 @@ from landscape.scan.speed.weight_decay import rate_of
 from landscape.scan.valley_job import ValleyJob
 from landscape.scan.valley_prepare import valley_job
 from landscape.store.run import Run
-from landscape.store.scans.records import Floats, Moved, Plane, Scan
+from landscape.store.scans.records import STILL, Floats, Moved, Plane, Point, Scan
 from landscape.store.scans.rises import KEY, Rise
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -187,6 +187,8 @@ def prepare_still(problem: Problem, request: Request) -> Job:
     plane, factors = planned.plane()
     plane = replace(plane, origin_name="given")
     scan = _begun(planned, None, plane, planned.ranges(plane, factors, ()))
+    at = Point(STILL, (0.0,) * len(plane.directions), 0)
+    scan = replace(scan, points=(at,))
     return Job(problem, scan, planned.evaluation, (), planned.others)
 
 

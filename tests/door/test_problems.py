@@ -13,6 +13,7 @@ import landscape as ls
 from landscape import problem as stage
 from landscape.errors import LandscapeError
 from landscape.plane.choice import PlaneChoice
+from landscape.quantities import number
 from landscape.scan.request import GridChoice
 from landscape.scan.speed.options import Evaluation
 
@@ -69,6 +70,24 @@ def test_look_is_that_scan(blobs):
     again = ls.look(ls.Problem(blobs.model, blobs.train), size=5)
     np.testing.assert_array_equal(one.loss, other.loss)
     np.testing.assert_array_equal(one.loss, again.loss)
+
+
+def said_in(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_a_picture_marks_the_weights_with_their_loss(blobs):
+    scan = blobs.scan(size=5)
+    inputs, targets = blobs.train
+    with torch.no_grad():
+        loss = functional.cross_entropy(blobs.model(inputs), targets).item()
+    text = f"the weights,\nloss {number(loss)}"
+    for figure in (scan.contour(), scan.surface(renderer="matplotlib")):
+        assert said_in(figure).count(text) == 1
+    line = blobs.scan("line", size=5)
+    assert text.replace("\n", " ") in said_in(line.curve())
+    # Between grid points nobody knows it.
+    assert "the weights" in said_in(blobs.scan(size=4).contour())
 
 
 def test_look_takes_a_loss_by_its_name(blobs):

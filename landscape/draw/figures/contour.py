@@ -22,7 +22,7 @@ from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.draw.sheet import bar, page
 from landscape.quantities import number, percent
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Floats, Path, Point, Scan, clearly_below
+from landscape.store.scans.records import STILL, Floats, Path, Point, Scan, clearly_below
 
 COLUMN, PAGE = 3.25, 6.75
 """Width in inches of a journal's column and of its page."""
@@ -382,6 +382,10 @@ def facts(scan: Scan, *, brief: bool = False) -> list[tuple[int, str]]:
         grouped.setdefault(point.step, []).append(point.name)
     found = []
     for step, names in grouped.items():
+        if names == [STILL]:
+            [point] = scan.points
+            found.append((step, (" " if brief else ",\n").join(sentences.still(scan, point))))
+            continue
         name = " and ".join(_named(scan, one, step) for one in names)
         lines = [name if name.startswith("step ") else f"{name}, step {step:,}"]
         if {len(path.step) for path in scan.paths} == {1}:  # no training is known of it

@@ -16,7 +16,7 @@ from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.draw.sheet import footer, page
 from landscape.errors import LandscapeError
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Scan
+from landscape.store.scans.records import STILL, Point, Scan
 
 WIDTH, LEFT, RIGHT, LEGEND = 5.0, 0.68, 0.2, 0.3
 BENEATH = 0.55
@@ -172,7 +172,7 @@ def _names(scan: Scan, across: float) -> list[Name]:
             point.xy[0],
             theme.mark(point.name),
             contour.hollow(scan, point.step),
-            sentences.marked(point),
+            _text(scan, point),
         )
         for point in scan.points
     ]
@@ -191,6 +191,12 @@ def _names(scan: Scan, across: float) -> list[Name]:
         ends[row : row + 1] = [middle + half]
         found.append(Name(x, look, off, text, middle, row))
     return found
+
+
+def _text(scan: Scan, point: Point) -> str:
+    if point.name == STILL:
+        return ", ".join(sentences.still(scan, point))
+    return sentences.marked(point)
 
 
 def _span(scan: Scan) -> tuple[float, float]:

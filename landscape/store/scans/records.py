@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ TINY = 0.15
 """A path below this share of the plane's width and height is a dot there, or little more."""
 FORMAT = "landscape-scan"
 VERSION = 1
+STILL = "the weights"
+"""The marked point of a plane through weights without a run."""
 BLOCK = 2**18
 """So many columns of directions are in float64 at a time."""
 
@@ -310,6 +312,14 @@ class Scan:
         first, last = (np.array([axis[end] for axis in (self.x, self.y)]) for end in (0, -1))
         inside = bool((low >= first).all() and (high <= last).all())
         return inside and bool(((high - low) < TINY * (last - first)).all())
+
+    def measured_loss(self, xy: Sequence[float]) -> float:
+        """The training loss of a grid point; NaN where that is none, or not measured."""
+        axes = (self.x,) if self.is_line else (self.x, self.y)
+        at = tuple(int(np.abs(axis - one).argmin()) for axis, one in zip(axes, xy, strict=True))
+        there = [axis[k] for axis, k in zip(axes, at, strict=True)]
+        known = np.allclose(there, xy, atol=1e-9) and self.measured[at]
+        return float(self.measures["train_loss"][at]) if known else float("nan")
 
     def of_kind(self, kind: str) -> list[str]:
         """Names of the measures of a kind: ``loss``, ``accuracy`` or ``other``."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from landscape.quantities import counted, duration, number, percent
 from landscape.store.scans.certificates import FACTOR, Certificate
-from landscape.store.scans.records import Floats, Path, Plane, Point, Scan
+from landscape.store.scans.records import STILL, Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width, ends_called
 from landscape.store.trajectories.trajectory import BATCH_SPIKE, Event
 from landscape.store.typed import rebuilt
@@ -357,7 +357,13 @@ def title(scan: Scan, name: str) -> str:
 def marked(point: Point) -> str:
     """A marked point's legend entry: ``best (step 900)``."""
     step = f"step {point.step:,}"
-    return point.name if point.name == step else f"{point.name} ({step})"
+    return point.name if point.name in (step, STILL) else f"{point.name} ({step})"
+
+
+def still(scan: Scan, point: Point) -> list[str]:
+    """What is said of weights without a run: that they are these, and their loss where known."""
+    loss = scan.measured_loss(point.xy)
+    return [point.name, f"loss {number(loss)}"] if math.isfinite(loss) else [point.name]
 
 
 def share(path: Path) -> str:
