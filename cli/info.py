@@ -112,12 +112,16 @@ def _about(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
 
 
 def _completeness(scan: Scan | Valley) -> str:
-    from landscape.store.provenance import resuming
+    from landscape.store import Scan
+    from landscape.store.provenance import going_on
+    from landscape.store.scans import sentences, valley_sentences
 
-    if scan.complete:
+    part = sentences if isinstance(scan, Scan) else valley_sentences
+    lacks = part.missing(scan)
+    if scan.complete and not lacks:
         return "complete"
-    again = resuming(scan.provenance.get("command", ""))
-    return f"not complete; go on with: {again}" if again else "not complete"
+    said = f"not complete, {lacks} missing: --resume measures them" if lacks else "not complete"
+    return "; ".join(filter(None, (said, going_on(scan.provenance))))
 
 
 def _about_run(run: Run) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, TurningPage, request_of, style_of
 from landscape.errors import LandscapeError
 from landscape.quantities import counted, duration, number
-from landscape.store import history, summary, sweep_folder
+from landscape.store import history, provenance, summary, sweep_folder
 from landscape.store import run as run_folder
 from landscape.store.scans import sentences
 
@@ -180,14 +180,27 @@ class HeldRun:
         from landscape.scan.prepare import prepare
 
         request = request_of(plane, options)
-        [job] = prepare(
-            self.stored, self.problem, request, name=name, resume=not overwrite, overwrite=overwrite
-        )
+        own = {"name": name} if name is not None else {}
+        with provenance.called(self._call("scan", plane, own | options)):
+            [job] = prepare(
+                self.stored,
+                self.problem,
+                request,
+                name=name,
+                resume=not overwrite,
+                overwrite=overwrite,
+            )
         with cluster.workers(workers) as pool:
             pool.start("landscape.scan.speed.workers")
             for _ in followed(job, job.path.stem, pool, GOES_ON):
                 pass
         return HeldScan(job.path.stem, path=job.path)
+
+    def _call(self, name: str, first: str, options: Mapping[str, Any]) -> str:
+        """The call of a method as it is written in Python, for files."""
+        made = ", problem" if self.stored.record["problem"]["kind"] == "python" else ""
+        given = "".join(f", {key}={value!r}" for key, value in options.items())
+        return f"ls.open({str(self.folder)!r}{made}).{name}({first!r}{given})"
 
     @speaking_python
     def diagnose(self, *, workers: int = 1, **options: Any) -> HeldVerdict:

@@ -13,6 +13,7 @@ from landscape.door.given import check_options, takes_of
 from landscape.door.python_words import speaking_python
 from landscape.errors import LandscapeError
 from landscape.quantities import number, size
+from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Scan
 from landscape.store.scans.valleys import Valley
 
@@ -284,7 +285,8 @@ class HeldScan:
             if len(losses)
             else "no finite losses"
         )
-        unfinished = "" if scan.complete else ", not complete"
+        lacks = isinstance(scan, Scan) and sentences.missing(scan)
+        unfinished = "" if scan.complete and not lacks else ", not complete"
         grid = " x ".join(map(str, self.loss.shape))
         return f"<scan {self.name}: {plane}, {grid}, {held}{unfinished}>"
 

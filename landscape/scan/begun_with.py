@@ -40,24 +40,28 @@ FLAGS = {"ignored": "include-1d", "include_1d": "include-1d", "weight decay": "w
 """Options without a value, by what is stored of them."""
 
 
+class OtherScanError(LandscapeError):
+    """The scan that is there isn't the one that is asked for."""
+
+
 def other_setting(
     path: Path, name: str, was: Any, is_now: Any, *, option: str | None = None
-) -> LandscapeError:
+) -> OtherScanError:
     """The refusal to go on with a scan, which names the option that would make it the same.
 
     ``option``: what was given for it then, empty if nothing, where that isn't ``was``.
     """
     begun = f"resume needs the settings that {path} was started with, "
     if name == "run":
-        return LandscapeError(f"{begun}it is of run {was}, got {is_now}; {OTHERWISE}")
+        return OtherScanError(f"{begun}it is of run {was}, got {is_now}; {OTHERWISE}")
     if name in FLAGS:
         given = was not in (False, "1-D", 0.0)
         how, remedy = ("with", "give it") if given else ("without", "leave it out")
-        return LandscapeError(f"{begun}{how} --{FLAGS[name]}; {remedy}, or {OTHERWISE}")
+        return OtherScanError(f"{begun}{how} --{FLAGS[name]}; {remedy}, or {OTHERWISE}")
     differs = f"its {WORDS.get(name, name)} is {_said(was)}, got {_said(is_now)}"
     called = OPTIONS.get(name, name)
     remedy = f"{_remedy(called, _said(was, '') if option is None else option)}, or " * bool(called)
-    return LandscapeError(f"{begun}{differs}; {remedy}{OTHERWISE}")
+    return OtherScanError(f"{begun}{differs}; {remedy}{OTHERWISE}")
 
 
 def _said(value: Any, nothing: str = "none") -> str:
@@ -73,7 +77,7 @@ def _remedy(called: str, value: str) -> str:
     return f"give --{called} {value}" if value not in ("", "default") else f"leave --{called} out"
 
 
-def other_weights(path: Path, was: int, key: str, given: Given) -> LandscapeError:
+def other_weights(path: Path, was: int, key: str, given: Given) -> OtherScanError:
     """The refusal to go on with a scan around the weights of step ``was``: others are asked for."""
     origin, step = kinds.KINDS[key].origin(given), kinds.origin_step(key, given)
     if origin == "final" and was < step:
@@ -81,10 +85,10 @@ def other_weights(path: Path, was: int, key: str, given: Given) -> LandscapeErro
     elif origin == "best":
         there = f"the run's best weights are those of step {step:,} now"
     else:
-        return LandscapeError(
+        return OtherScanError(
             f"{path} is of step {was:,}, got step {step:,}; give --at {was}, or {OTHERWISE}"
         )
-    return LandscapeError(
+    return OtherScanError(
         f"{path} is of step {was:,}, {there}; --overwrite scans it anew, another --name keeps both"
     )
 

@@ -114,8 +114,10 @@ class PlannedScan:
 
 def made_by(device: str) -> dict[str, Any]:
     """What a new scan's file says of the command, the versions and the device that make it."""
+    call = provenance.call()
     return {
         "command": provenance.command(),
+        **({"call": call} if call else {}),
         "versions": provenance.versions(),
         "device": described(resolve(device)),
     }

@@ -27,7 +27,7 @@ from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.problem.weights import frozen_tensors
 from landscape.scan import crossings, rises, spread, subset
-from landscape.scan.begun_with import exists
+from landscape.scan.begun_with import OtherScanError, exists
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import NAT, attributes, loss_unit, of_problem, stored, uncertain
@@ -122,11 +122,11 @@ def _kept(
     """The scan that is there, if nothing of what is asked for is left to do.
 
     Raises:
-        LandscapeError: it is incomplete, or was made with other settings.
+        LandscapeError: it is incomplete, was made with other settings, or can't be read.
     """
     try:
         job = make()
-    except LandscapeError as error:
+    except OtherScanError as error:
         raise taken() from error
     if not job.finished:
         raise taken()

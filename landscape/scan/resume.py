@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes
 from landscape.problem.device import resolve
-from landscape.scan.begun_with import other_setting, other_weights
+from landscape.scan.begun_with import OtherScanError, other_setting, other_weights
 from landscape.scan.planned import PlannedScan
 from landscape.scan.refine import caps
 from landscape.scan.speed.options import Evaluation
@@ -43,13 +42,13 @@ def resumed(planned: PlannedScan, path: Path, run_id: str) -> Scan:
     if "directions" in planned.takes:
         plane, _ = planned.plane()
         if not np.array_equal(old.plane.directions, plane.directions):
-            raise LandscapeError(
+            raise OtherScanError(
                 f"resume needs the directions that {path} was started with, "
                 f"got others as {' and '.join(plane.labels)}; drop --resume and give another --name"
             )
     used = old.strategy.get("name")
     if used is not None and used not in STRATEGIES and not (old.complete and old.paths):
-        raise LandscapeError(
+        raise OtherScanError(
             f"a resumed scan must go on by its strategy, {path} was begun by {used}, which there "
             "is no more; drop --resume and give another --name"
         )

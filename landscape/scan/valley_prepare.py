@@ -20,7 +20,7 @@ from landscape.plane.normalization import NORMALIZATIONS
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
 from landscape.scan import crossings, rises
-from landscape.scan.begun_with import other_setting
+from landscape.scan.begun_with import OtherScanError, other_setting
 from landscape.scan.measures import FURTHER, of_problem, stored
 from landscape.scan.paths import TrueLosses, evaluated
 from landscape.scan.planned import made_by
@@ -307,13 +307,13 @@ def _resumed(path: Path, run: Run, request: Request) -> Valley:
     for step, mark in zip(old.slices.step.tolist(), old.slices.hashes, strict=True):
         there = np.flatnonzero(run.trajectory.step == step)
         if not len(there) or slices.identity(run.trajectory.row_weights(int(there[0]))) != mark:
-            raise LandscapeError(
+            raise OtherScanError(
                 f"resume needs the weights that {path} goes through, those of step {step} "
                 f"{'are others now' if len(there) else 'are gone'}; make it anew with --overwrite"
             )
     used = old.strategy.get("name")
     if used is not None and used not in STRATEGIES and not old.complete:
-        raise LandscapeError(
+        raise OtherScanError(
             f"a resumed scan must go on by its strategy, {path} was begun by {used}, which there "
             "is no more; drop --resume and give another --name"
         )

@@ -5,18 +5,22 @@ from __future__ import annotations
 import platform
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import landscape
 
 LIBRARIES = ("torch", "numpy", "h5py", "matplotlib", "pyvista")
 
 
+COMMANDS = ("landscape", "landscape.exe", "__main__.py")
+"""What is typed on a command line begins with one of these; anything else is a program."""
+_call: ContextVar[str] = ContextVar("_call", default="")
 _added: ContextVar[tuple[str, Sequence[str]]] = ContextVar("_added", default=("", ()))
 
 
@@ -44,6 +48,41 @@ def resuming(command: str) -> str:
         return command
     kept = [word for word in words if word not in ("--overwrite", "--resume")]
     return shlex.join(["landscape" if first == "__main__.py" else first, *kept, "--resume"])
+
+
+def going_on(made_by: Mapping[str, Any]) -> str:
+    """How to go on with a scan, by what its file says of how it was begun; empty: nobody knows.
+
+    >>> going_on({"command": "mine.py", "call": "ls.open('runs/a').scan('random')"})
+    "go on in Python with: ls.open('runs/a').scan('random')"
+    >>> going_on({"command": "mine.py --fast"})
+    'go on by the same call in mine.py --fast'
+    >>> going_on({"command": "landscape scan runs/a --overwrite"})
+    'go on with: landscape scan runs/a --resume'
+    """
+    typed = str(made_by.get("command", ""))
+    if call := made_by.get("call"):
+        return f"go on in Python with: {call}"
+    if not typed.strip():
+        return ""
+    if typed.split()[0] not in COMMANDS:
+        return f"go on by the same call in {typed}"
+    return f"go on with: {resuming(typed)}"
+
+
+@contextmanager
+def called(call: str) -> Iterator[None]:
+    """Within it, what is begun is begun by this call in Python."""
+    token = _call.set(call)
+    try:
+        yield
+    finally:
+        _call.reset(token)
+
+
+def call() -> str:
+    """The call in Python; empty without one."""
+    return _call.get()
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from landscape.store import run as run_folder
 from landscape.store import verdicts
 from landscape.store.best import best_known
 from landscape.store.run import Run
-from landscape.store.scans import rises, scanfile
+from landscape.store.scans import rises, scanfile, valley_sentences
 from landscape.store.scans.attributes import named
 from landscape.store.scans.records import Scan
-from landscape.store.scans.sentences import device_of
+from landscape.store.scans.sentences import device_of, missing
 from landscape.store.scans.valleys import Valley
 from landscape.store.scans.widths import Width
 from landscape.store.sources import load_scanned
@@ -144,6 +144,10 @@ def _opened(file: Path) -> Scan | Valley | str:
         return str(error)
 
 
+def _missing(scan: Scan | Valley) -> str:
+    return missing(scan) if isinstance(scan, Scan) else valley_sentences.missing(scan)
+
+
 def _scan(name: str, scan: Scan | Valley | str) -> dict[str, Any]:
     if isinstance(scan, str):
         return {"name": name, "error": scan}
@@ -151,7 +155,7 @@ def _scan(name: str, scan: Scan | Valley | str) -> dict[str, Any]:
         "name": name,
         "plane": "valley" if isinstance(scan, Valley) else scan.plane.kind,
         "size": list(scan.measured.shape),
-        "complete": scan.complete,
+        "complete": scan.complete and not _missing(scan),
         "error": None,
     }
 
@@ -269,7 +273,8 @@ def of_scan(file: Path, scan: Scan) -> dict[str, Any]:
     return {
         "kind": "scan",
         "file": str(file),
-        "complete": scan.complete,
+        "complete": scan.complete and not missing(scan),
+        "missing": missing(scan),
         "plane": plane.kind,
         "origin_name": plane.origin_name,
         "origin_step": plane.origin_step,
@@ -300,6 +305,7 @@ def of_valley(file: Path, valley: Valley) -> dict[str, Any]:
         "kind": "valley",
         "file": str(file),
         "complete": valley.complete,
+        "missing": valley_sentences.missing(valley),
         "across": valley.across,
         "seed": valley.seed,
         "normalization": valley.normalization,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -107,6 +108,41 @@ def test_an_existing_scan_is_refused_resumed_or_overwritten(landscape, run):
     assert file.read_bytes() == written
     assert landscape(*options, "--overwrite").code == 0
     assert names(run / "scans") == ["another.h5", "line-final-0.h5"]
+
+
+@pytest.mark.parametrize(
+    ("options", "lacks"),
+    [
+        (("--plane", "line", "--size", 5), "rays"),
+        (("--plane", "hessian", "--size", 3), "path's losses"),
+        (("--plane", "line", "--size", 5, "--planes", 2), "directions"),
+    ],
+)
+def test_a_scan_that_lacks_only_what_comes_after_its_grid_is_incomplete(
+    landscape, run, monkeypatch, options, lacks
+):
+    from landscape.scan import crossings, job, spread
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    typed = (*MEASURE, run, *options, "--name", "one", "--quiet", "--exact")
+    with monkeypatch.context() as patch:
+        patch.setattr(crossings, "measure", interrupted)
+        patch.setattr(job, "trace_all", interrupted)
+        patch.setattr(spread, "sheet", interrupted)
+        patch.setattr(sys, "argv", ["/bin/landscape", *map(str, typed)])
+        assert landscape(*typed).code == 130
+    file = run / "scans" / "one.h5"
+    first, *_ = landscape("info", file).out.splitlines()
+    said = f"not complete, {lacks} missing: --resume measures them; go on with: landscape scan "
+    assert said in first
+    about = json.loads(landscape("info", file, "--json").out)
+    assert (about["complete"], about["missing"]) == (False, lacks)
+    assert f"one: {options[1]}" in landscape("info", run).out
+    assert ", not complete" in landscape("info", run).out
+    assert landscape(*typed, "--resume").code == 0
+    assert landscape("info", file).out.splitlines()[0].endswith(", complete")
 
 
 def test_an_interrupted_scan_resumes_to_the_same_values(landscape, run, monkeypatch):

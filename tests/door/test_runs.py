@@ -17,7 +17,7 @@ from landscape.door import progress
 from landscape.errors import LandscapeError
 from landscape.report import run_page
 from landscape.sgd import TrainingSetup, problem_of, sweep
-from landscape.store import read
+from landscape.store import provenance, read
 from landscape.store.scans import scanfile
 
 
@@ -78,6 +78,9 @@ def test_an_interrupted_scan_goes_on(copied, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             copied.scan("random", size=5, tolerance=0.0)
     assert "not complete" in repr(copied.scans["random-final-0"])
+    made_by = scanfile.load(copied.scans["random-final-0"].path).provenance
+    call = f"ls.open({str(copied.folder)!r}).scan('random', size=5, tolerance=0.0)"
+    assert provenance.going_on(made_by) == f"go on in Python with: {call}"
     done = copied.scan("random", size=5, tolerance=0.0)
     other = copied.scan("random", size=5, tolerance=0.0, name="anew")
     np.testing.assert_array_equal(done.loss, other.loss)

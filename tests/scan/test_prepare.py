@@ -9,7 +9,7 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.scan.prepare import prepare, prepare_still
-from landscape.store.scans import scanfile
+from landscape.store.scans import scanfile, valleyfile
 
 from .requests import asked, but
 
@@ -103,6 +103,21 @@ def test_an_existing_scan_is_refused_or_replaced(problem, trained, finish):
     [again] = prepare(run, made, asked(kinds=("random",), size="3"), overwrite=True)
     assert job.path.read_bytes() == before
     assert finish(again).measured.shape == (3, 3)
+
+
+def test_of_a_damaged_scan_that_would_stay_the_damage_is_said(problem, trained):
+    made = problem()
+    run = trained(made)
+    path = run.scan("valley-random-0")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"no scan")
+    with pytest.raises(LandscapeError) as caught:
+        valleyfile.load(path)
+    damage = str(caught.value)
+    with pytest.raises(LandscapeError) as caught:
+        prepare(run, made, asked(size="3"))
+    assert str(caught.value) == damage
+    assert "exists" not in damage
 
 
 @pytest.mark.parametrize(

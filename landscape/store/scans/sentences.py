@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landscape.quantities import counted, duration, number, percent
+from landscape.store.scans import rises
 from landscape.store.scans.certificates import FACTOR, Certificate
 from landscape.store.scans.records import STILL, Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width, ends_called
@@ -155,6 +156,20 @@ def remarks(scan: Scan) -> list[str]:
             f"Curves: medians over {count} random directions; bands: their {ends_called(count)}."
         )
     return found + _results(scan)
+
+
+def missing(scan: Scan) -> str:
+    """What a run's scan still lacks when its grid is complete, in a word; empty: nothing."""
+    # Paths come last.
+    if not scan.complete or not scan.run_id or scan.paths:
+        return ""
+    if scan.spread is not None and not scan.spread.measured.all():
+        return "directions"
+    planes = 1 if scan.spread is None else len(scan.spread.seeds)
+    radii = scan.findings.get("crossings", {}).get("radii", ())
+    if rises.KEY in scan.settings and "width" not in scan.findings and len(radii) < planes:
+        return "rays"
+    return "path's losses"
 
 
 def _results(scan: Scan) -> list[str]:

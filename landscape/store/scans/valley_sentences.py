@@ -206,6 +206,12 @@ def _samples(valley: Valley) -> Iterator[str]:
         )
 
 
+def missing(valley: Valley) -> str:
+    """What it still lacks when its columns are complete, in a word; empty: nothing."""
+    there = (~np.isnan(valley.measures["train_loss"]) | valley.measured).all()
+    return "rays" if there and not valley.complete else ""
+
+
 def _known(valley: Valley) -> bool:
     return bool((~np.isnan(valley.width(0.5))).any())
 

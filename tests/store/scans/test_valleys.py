@@ -123,3 +123,11 @@ def test_a_width_that_is_beyond_in_every_column_is_said_once(planted):
     [said] = [one for one in valley_sentences.brief(flat) if one.startswith("Width r₀.₁")]
     assert ": beyond 1 in every column, in " in said
     assert "narrowest" not in said
+
+
+def test_columns_without_their_walls_lack_rays(planted):
+    valley = planted.valley()
+    walls = valley.walls.copy()
+    walls[3] = np.nan
+    assert valley_sentences.missing(valley) == ""
+    assert valley_sentences.missing(replace(valley, walls=walls)) == "rays"
