@@ -65,6 +65,36 @@ def test_it_comes_back_after_an_error_and_when_the_last_thread_is_through(run):
     assert len(remarks(lambda: vmap(function)(*stacked))) == 1
 
 
+def test_who_has_switched_it_off_has_it_off_afterwards(run):
+    function, stacked = run
+    switch = torch._C._functorch._set_vmap_fallback_warning_enabled
+    switch(False)
+    try:
+        ours = mapped(function, (0,) * len(stacked))
+        assert remarks(lambda: ours(*stacked)) == []
+        assert remarks(lambda: vmap(function)(*stacked)) == []
+    finally:
+        switch(True)
+    mapped(function, (0,) * len(stacked))(*stacked)
+    assert len(remarks(lambda: vmap(function)(*stacked))) == 1
+
+
+def test_looking_whether_it_is_on_leaves_what_was_shown_once_shown():
+    registry = {}
+
+    def warn():
+        warnings.warn_explicit("told", UserWarning, "here", 1, registry=registry)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        before = list(warnings.filters)
+        warn()
+        mapped(torch.sin, (0,))
+        warn()
+        assert warnings.filters == before
+    assert len(caught) == 1
+
+
 @pytest.mark.parametrize("name", ["batched", "shared+batched"])
 def test_a_scan_of_an_encoder_says_nothing_of_it(layer, name):
     model = nn.Sequential(nn.Linear(4, 4), layer, nn.Flatten(), nn.Linear(20, 3))
