@@ -160,7 +160,8 @@ def test_walls_that_lie_beyond_or_below(planted, height, wall, said):
     found = finished(prepare(run, made, asked(**options))[0])
     assert (found.walls[0] == wall).all()
     [remark] = [one for one in valley_sentences.remarks(found) if one.startswith("Width")]
-    assert remark.startswith("Width r₀.₁ (loss 0.1 above the run's, to 5 %, median over 6 rays)")
+    assert remark.startswith("Width r₀.₁ (loss 0.1 above the run's, absolute, as neither ")
+    assert ", to 5 %, median over 6 rays)" in remark
     assert said in remark
 
 
