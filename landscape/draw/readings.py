@@ -250,6 +250,7 @@ def _strips(drawn: Drawn, rise: Rise, rays: int) -> list[Part]:
         if "undecided" in drawn
         else "The stability bound 2/η (learning rate η)"
     )
+    unbounded = " (bounds that it could be held against are known of plain SGD's steps alone)"
     back = ", dots: back near weights of before" if "returned" in drawn else ""
     return [
         ("length", "‖d‖, the distance that 1 across stands for"),
@@ -257,7 +258,8 @@ def _strips(drawn: Drawn, rise: Rise, rays: int) -> list[Part]:
         (
             "critical",
             "Critical sharpness, as a Hessian's eigenvalue: 2 over the smallest step along "
-            "−∇L of all training data that raises the loss",
+            "−∇L of all training data that raises the loss"
+            + unbounded * ("unbounded" in drawn),
         ),
         ("across", "λ across, the curvature along the columns' own direction"),
         ("eigenvalue", "λ, the Hessian's largest eigenvalue"),

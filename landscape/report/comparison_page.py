@@ -14,9 +14,11 @@ from landscape.report.comparison import ComparedCell, ComparedRun
 from landscape.report.document import Chapter, document, missing
 from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
+from landscape.report.run_material import with_threads
 from landscape.report.small_pictures import axes_of, small
 from landscape.report.sweep_page import UNKNOWN
 from landscape.store import summary
+from landscape.store.scans import scanfile
 
 NAME = "comparison.html"
 
@@ -94,7 +96,7 @@ def _together(kind: str, works: Sequence[tuple[ComparedRun, Work | None]]) -> It
             yield missing(f"No figure of kind {kind}: {error}.")
     for run, work in works:
         if work is None:
-            yield missing(f"{run.name} has none.", run.run.command("report"))
+            yield missing(f"{run.name} has none.", run.run.command("scan"))
 
 
 def _losses(runs: Sequence[ComparedRun]) -> Iterator[Markup]:
@@ -106,8 +108,15 @@ def _losses(runs: Sequence[ComparedRun]) -> Iterator[Markup]:
             yield missing(f"No figure of kind loss: {error}.")
 
 
+def _measured_by(run: ComparedRun) -> list[str]:
+    """The commands that trained, scanned and diagnosed a run, as they were typed."""
+    record = run.run.record
+    scanned = [scanfile.command(file) for file in run.run.scans]
+    return [with_threads(str(record["command"]), record), *scanned, *run.material.diagnosed_by]
+
+
 def _made(runs: Sequence[ComparedRun]) -> Iterator[Markup]:
-    typed = [str(run.run.record["command"]) for run in runs]
+    typed = list(dict.fromkeys(one for run in runs for one in _measured_by(run) if one))
     folders = " ".join(shlex.quote(str(run.run.folder)) for run in runs)
     barriers = " --barriers" if runs[0].between is not None else ""
     yield tag("pre", tag("code", "\n".join([*typed, f"landscape compare {folders}{barriers}"])))

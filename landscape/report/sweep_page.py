@@ -18,8 +18,9 @@ from landscape.quantities import number, percent
 from landscape.report.document import Chapter, document, missing
 from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
+from landscape.report.run_material import diagnosed_by
 from landscape.report.small_pictures import SmallAxes, axes_of, small
-from landscape.store import history, sweep_folder, sweep_outcomes
+from landscape.store import analysis, history, sweep_folder, sweep_outcomes
 from landscape.store.history import History
 from landscape.store.scans import sentences
 from landscape.store.sweep_folder import Sweep
@@ -244,9 +245,21 @@ def _rates(folder: Path, found: Outcomes | None) -> Iterator[Markup]:
     yield table(head, rows, label="Outcomes by setting", numbers=(1, 2, 3))
 
 
+def _diagnosed_by(sweep: Sweep) -> list[str]:
+    """The commands that diagnosed its runs, each once, as they were typed.
+
+    Of an older version's, which kept none, the one that counts outcomes; nothing undiagnosed.
+    """
+    if not (sweep.folder / sweep_outcomes.NAME).is_file():
+        return []
+    runs, _ = sweep.opened()
+    found = [typed for run in runs for typed in diagnosed_by(run, analysis.names(run.folder))]
+    return list(dict.fromkeys(found)) or [f"landscape diagnose {shlex.quote(str(sweep.folder))}"]
+
+
 def _made(sweep: Sweep) -> Iterator[Markup]:
     folder = shlex.quote(str(sweep.folder))
-    typed = [sweep.record["command"], f"landscape diagnose {folder}"]
+    typed = [sweep.record["command"], *_diagnosed_by(sweep)]
     typed.append(f"landscape report {folder} --only-what-is-there")
     yield tag("pre", tag("code", "\n".join(typed)))
     versions = sweep.record.get("versions", {})

@@ -10,6 +10,7 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -242,9 +243,18 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
         )
     if not overwrite:
         raise LandscapeError(
-            f"a new run needs a new folder, {folder} holds a run already; "
+            f"a new run needs a new folder, {folder} holds a run already; {_going_on(folder)}"
             "give another one with --output, or replace it with --overwrite"
         )
+
+
+def _going_on(folder: Path) -> str:
+    """What else can be done where a run is that didn't end; nothing of one that did, or damaged."""
+    with suppress(LandscapeError):
+        record = read(folder).record
+        if record["status"] in (RUNNING, "interrupted") and record["settings"] is not None:
+            return "go on with --resume, "
+    return ""
 
 
 def create(folder: Path, record: Mapping[str, Any], *, overwrite: bool = False) -> Run:

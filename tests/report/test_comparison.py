@@ -181,3 +181,14 @@ def test_the_page_has_the_table(runs):
     assert "<script>alert" not in html
     assert "<img src=x" not in html
     assert html.count('<svg class="small"') == 2
+
+
+def test_the_page_names_the_commands_that_were_run(runs):
+    read = unescape(re.sub(r"<[^>]+>", "", comparison_page.page(found(runs))))
+    recipe = read.partition("How this was made")[2] or read
+    for one in found(runs):
+        assert one.run.record["command"] in recipe
+        made = analysis.commands(one.run.folder)
+        assert made
+        for _, command in made.values():
+            assert command in recipe

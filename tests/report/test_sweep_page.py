@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html import escape, unescape
 
 import numpy as np
@@ -12,7 +13,7 @@ from landscape.draw.diagnosis.by_rate import caption
 from landscape.errors import LandscapeError
 from landscape.report import sweep_page
 from landscape.report.small_pictures import HIGH, MARGIN, WIDE, SmallAxes, axes_of, small
-from landscape.store import read, sweep_folder, sweep_outcomes
+from landscape.store import analysis, read, sweep_folder, sweep_outcomes
 from landscape.store.history import History
 from landscape.store.sweep_outcomes import OutcomeShare, SweptGroup
 
@@ -158,3 +159,18 @@ def test_losses_that_are_not_positive_or_not_there():
     assert "lowest unknown, ∞ at the last step" in small(nothing, axes, "#000")
     never = small(history([np.nan, np.nan]), axes, "#000")
     assert 'aria-label="Training loss of a: never evaluated"' in never
+
+
+def test_the_recipe_has_the_commands_that_diagnosed_its_runs(sweep, tmp_path):
+    folder = tmp_path / "sweep"
+    shutil.copytree(sweep, folder)
+    first = sweep_folder.read(folder).runs[0]["name"]
+    there = analysis.load(folder / first, "units")
+    analysis.save(folder / first, replace(there, command="landscape diagnose x --only units"))
+    assert "landscape diagnose x --only units" in words(sweep_page.page(folder))
+    for entry in sweep_folder.read(folder).runs:
+        (folder / entry["name"] / "analysis.h5").unlink()
+    assert f"landscape diagnose {folder} landscape report" in words(sweep_page.page(folder))
+    (folder / "outcomes.json").unlink()
+    recipe = words(sweep_page.page(folder)).rpartition("How this was made")[2]
+    assert "landscape diagnose" not in recipe

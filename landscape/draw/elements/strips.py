@@ -260,7 +260,9 @@ def _sharpness(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     names = ["2(1−β)/η", "(2+2β)/η"]
     if np.array_equal(*valley.bounds.T):  # without momentum
         names = ["2/η"]
-    if np.isfinite(valley.bounds).any():
+    if not np.isfinite(valley.bounds).any():
+        page.drew(axes, "unbounded")
+    else:
         page.drew(axes, "bounds", *(("undecided",) if len(names) > 1 else ()))
     key = Key(axes, placed)
     for one in found if len(found) > 1 else ():

@@ -110,6 +110,16 @@ def findings(path: FilePath) -> dict[str, Any]:
         return found
 
 
+def command(path: FilePath) -> str:
+    """The command that made a scan or a valley, empty where none is known; only this is read.
+
+    Raises:
+        LandscapeError: no such file, not HDF5, or no scan.
+    """
+    with reading(path, FORMAT, valleyfile.VERSION, rules=SCAN_RULES) as file:
+        return str(json.loads(file.attrs.get("provenance", "{}")).get("command") or "")
+
+
 def origin_step(path: FilePath) -> int:
     """The step of the weights that a scan is around; only this is read.
 
