@@ -11,8 +11,8 @@ BIN := $(VENV)/bin
 # A file's tests stay together: they share what they were set up with.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-# In CI only warnings and errors; on a terminal pip shows what it downloads.
-INSTALL := $(PIP) install $(if $(CI),--quiet) --constraint constraints.txt
+# Only warnings and errors; what a step installs is said before it.
+INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -258,8 +258,7 @@ def _strips(drawn: Drawn, rise: Rise, rays: int) -> list[Part]:
         (
             "critical",
             "Critical sharpness, as a Hessian's eigenvalue: 2 over the smallest step along "
-            "−∇L of all training data that raises the loss"
-            + unbounded * ("unbounded" in drawn),
+            "−∇L of all training data that raises the loss" + unbounded * ("unbounded" in drawn),
         ),
         ("across", "λ across, the curvature along the columns' own direction"),
         ("eigenvalue", "λ, the Hessian's largest eigenvalue"),

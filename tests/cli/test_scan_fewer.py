@@ -39,7 +39,10 @@ def test_a_tolerance_is_printed_and_info_has_its_test(landscape, run):
         f"  {percent(scan.measured.mean())} of the points are measured, the others interpolated "
         "to within 10 % of the loss (above the cap, "
     ) in result.out
-    assert ", tested at 32 held-out random points.\n" in result.out
+    assert (
+        ", tested at 32 held-out random points: all of them were as near as promised.\n"
+        in result.out
+    )
     told = landscape("info", run / "scans" / "random-final-0.h5").out
     assert "none of those below the cap was taken to lie above it; " in told
     assert f"training loss was off by {percent(off['mean'])} on average, and by at most" in told

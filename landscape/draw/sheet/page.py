@@ -42,7 +42,9 @@ OnPlanes = Literal[
 ]
 InValleys = Literal["between", "gaps", "walls", "lost", "returned"]
 Strips = Literal["length", "width", "farther", "nearer", "distances"]
-Curvatures = Literal["critical", "across", "eigenvalue", "batch", "bounds", "undecided", "unbounded"]
+Curvatures = Literal[
+    "critical", "across", "eigenvalue", "batch", "bounds", "undecided", "unbounded"
+]
 OfUnits = Literal["unmeasured"]
 Element = OfUnits | InTime | OnPlanes | InValleys | Strips | Curvatures | Literal["legend"]
 """What a caption explains where it was drawn."""

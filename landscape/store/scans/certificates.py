@@ -165,10 +165,20 @@ class Certificate:
 
         A binomial bound: right for 95 % of all certificates.
         """
+        return upper_bound(int((self._astray & part).sum()), int(part.sum()))
+
+    @property
+    def within(self) -> int:
+        """At how many of the held-out points every loss was as near as is promised."""
+        return int((~self._astray).sum())
+
+    @property
+    def _astray(self) -> Mask:
+        """(M,) where a loss is missed."""
         missed = np.zeros(len(self.xy), bool)
         for name in self._losses:
             missed |= self.missed(name)
-        return upper_bound(int((missed & part).sum()), int(part.sum()))
+        return missed
 
     def summary(self, name: str) -> dict[str, float]:
         """Numbers of a measure; of a loss the errors are those below its cap.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -617,6 +618,13 @@ def _one(event: Event, events: Iterable[Event]) -> str:
     """When an event happened, and what of it figures draw as others."""
     if is_covered(event, events) and {name for _, _, name in covered(event, events)} == {"plateau"}:
         return f"step {event.first:,}, straight to a plateau"
+    inside = covered(event, events)
+    if event.name == "recovery" and [a for a, *_ in inside] == [event.first] != [event.last]:
+        # Its own part first: the way back begins at the spike's peak, which is drawn as the spike.
+        [(peak, own, name)] = inside
+        if own < event.last:
+            own_part = _steps(replace(event, first=own))
+            return f"{own_part} (on its way since step {peak:,}, within the {name})"
     return f"{_steps(event)}{_of_which(event, events)}"
 
 
@@ -792,7 +800,8 @@ def interpolated_briefly(measured: float, certificate: Certificate) -> list[str]
     if not len(certificate.xy):
         return interpolated(measured, certificate)
     tested = _tested(certificate)
-    return [f"{_promised(measured, certificate)}, {tested[0].lower()}{tested[1:]}."]
+    said = f"{tested[0].lower()}{tested[1:]}: {_within(certificate)}"
+    return [f"{_promised(measured, certificate)}, {said}."]
 
 
 def _promised(measured: float, certificate: Certificate, how: str = "") -> str:
@@ -807,7 +816,10 @@ def _promised(measured: float, certificate: Certificate, how: str = "") -> str:
 
 
 def _tested(certificate: Certificate) -> str:
-    tried = f" (attempt {certificate.attempts})" if certificate.attempts > 1 else ""
+    failed = certificate.attempts - 1
+    tried = f" (after {counted(failed, 'test')} that failed more points were measured)" * (
+        failed > 0
+    )
     return f"Tested at {counted(len(certificate.xy), 'held-out random point')}{tried}"
 
 
@@ -856,7 +868,17 @@ def _at_most(certificate: Certificate) -> str:
     parts = [
         f"{percent(certificate.at_most(part))} {where[name]}" for name, part in certificate.strata()
     ]
-    return f"so with 95 % confidence at most {' and '.join(parts)} are further off"
+    bound = f"with 95 % confidence at most {' and '.join(parts)} are further off"
+    return f"{_within(certificate)}, so {bound}"
+
+
+def _within(certificate: Certificate) -> str:
+    """How many of the tests came out as promised: the bound behind it is no count of misses."""
+    held, within = len(certificate.xy), certificate.within
+    if held == 1:
+        return f"it {'was' if within else 'was not'} as near as promised"
+    how_many = "all of them" if within == held else f"{within:,} of the {held:,}"
+    return f"{how_many} {'was' if within == 1 else 'were'} as near as promised"
 
 
 def _nulls(scan: Scan, path: Path) -> list[str]:

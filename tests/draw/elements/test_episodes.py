@@ -71,7 +71,7 @@ def test_unknown_names_and_nothing():
 def test_the_words():
     assert sentences.happened(EVENTS) == (
         "Events: plateau: steps 0–90, steps 2,500–5,355; spike: step 300, steps 900–1,170; "
-        "recovery: steps 1,000–1,300 (of which 1,000–1,170 spike); "
+        "recovery: steps 1,170–1,300 (on its way since step 1,000, within the spike); "
         "escape: steps 2,000–5,355 (of which 2,500–5,355 plateau)."
     )
     many = [Event("spike", k, k + 5, "") for k in (10, 400, 90)]
@@ -96,7 +96,8 @@ def test_what_is_said_to_be_of_another_kind_is_drawn_as_that():
             whole = (first, last) == (event.first, event.last)
             if inside and not whole:
                 other = {f"{last:,}–{event.last:,}", f"{event.first:,}–{first:,}"}
-                assert any(f"of which {one} " in said for one in other)
+                own = f"steps {first:,}–{last:,} (on its way since step {event.first:,}, "
+                assert own in said or any(f"of which {one} " in said for one in other)
 
 
 def test_an_escape_straight_to_a_plateau_is_drawn_and_named_too():

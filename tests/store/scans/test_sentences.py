@@ -257,14 +257,16 @@ def interpolated(planted, **changes) -> Scan:
 def test_interpolation_is_said_with_its_error(planted):
     assert sentences.approximations(interpolated(planted)) == [
         "20 % of the points are measured, the others interpolated to within 1 % of the loss.",
-        "Tested at 2 held-out random points (attempt 2): the training loss was off by 0.4 % on "
-        "average, and by at most 0.8 % at 95 % of them; so with 95 % confidence at most 78 % of "
+        "Tested at 2 held-out random points (after 1 test that failed more points were measured): "
+        "the training loss was off by 0.4 % on average, and by at most 0.8 % at 95 % of them; all "
+        "of them were as near as promised, so with 95 % confidence at most 78 % of "
         "the points are further off.",
     ]
     [briefly] = sentences.interpolated_briefly(0.2, interpolated(planted).certificate)
     assert briefly == (
         "20 % of the points are measured, the others interpolated to within 1 % of the loss, "
-        "tested at 2 held-out random points (attempt 2)."
+        "tested at 2 held-out random points (after 1 test that failed more points were measured): "
+        "all of them were as near as promised."
     )
     nothing = {"xy": np.empty((0, 2)), "predicted": {}, "measured": {}}
     assert sentences.approximations(interpolated(planted, **nothing)) == [
@@ -290,7 +292,9 @@ def test_both_regions_are_said_and_first_what_would_hurt(planted):
         "(above the cap, 4, to within a factor 1.5).",
         "Tested at 5 held-out random points: 1 of those below the cap was taken to lie above it; "
         "the training loss was off by 22 % on average, and by at most 67 % at 95 % of the 3 below "
-        "the cap; so with 95 % confidence at most 78 % of the points where losses below the cap "
+        "the cap; 4 of the 5 were "
+        "as near as promised, so with 95 % confidence at most 78 % of the points where losses "
+        "below the cap "
         "were expected and 86 % elsewhere are further off.",
     ]
     drawn |= {"predicted": {"train_loss": np.array([1.008, 2.0, 3.0, 10.0, 14.0])}}
@@ -312,13 +316,14 @@ def test_where_all_test_points_lie_above_the_cap_nothing_is_said_of_those_below(
     assert sentences.approximations(interpolated(planted, **drawn))[1:] == [
         "Tested at 32 held-out random points: at all of them training loss and validation loss "
         "lay above the cap, so that interpolation below it was not tested, as every point where a "
-        "loss below was expected is measured itself; so with 95 % confidence at most 8.9 % of the "
+        "loss below was expected is measured itself; all of "
+        "them were as near as promised, so with 95 % confidence at most 8.9 % of the "
         "points where losses above the cap were expected are further off.",
     ]
     # Expected below and found above it: nothing tells why.
     drawn["expected_below"] = np.arange(32) < 24
     said = sentences.approximations(interpolated(planted, **drawn))
-    assert "so that interpolation below it was not tested; so with" in said[1]
+    assert "so that interpolation below it was not tested; " in said[1]
     # Of one of two losses.
     drawn["measured"] = drawn["predicted"] = losses | {"train_loss": np.full(32, 1.0)}
     said = sentences.approximations(interpolated(planted, **drawn))
