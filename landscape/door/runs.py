@@ -107,11 +107,11 @@ class HeldRun:
     def best(self) -> Mapping[str, Any] | None:
         """Step and training loss of the best recorded weights, and the scan that measured it.
 
-        Scans measure the losses along their path, of weights too that training didn't log (``scan``
-        is empty where it did). None until one has.
+        Scans measure the losses along their path, of weights too that training didn't log (no
+        ``scan`` where it did). None until one has.
         """
         best: Mapping[str, Any] | None = summary.of_run(self.stored)["best"]
-        return best
+        return best and {name: value for name, value in best.items() if value != ""}
 
     @property
     def scans(self) -> Mapping[str, HeldScan]:
