@@ -102,9 +102,6 @@ class Evidence:
     longer: LongReplicas | None = None
     """None: there are replicas of that length, or what they take wasn't asked."""
 
-    orders: int | None = None
-    """The most other batch orders that were allowed from a place it left from; None: not known."""
-
     @property
     def misses_twin(self) -> bool:
         """Whether distances were asked for and none is to an independently trained network."""

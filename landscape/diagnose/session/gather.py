@@ -23,7 +23,6 @@ def evidence(context: Context) -> Evidence:
             context.siblings.runs, own.constant_loss, context.limits.learned
         ),
         longer=context.plan.longer,
-        orders=context.plan.orders,
         absent=tuple(f"{sentence}." for sentence in _absent(context)),
     )
 

@@ -62,8 +62,6 @@ class InterventionPlan:
     """Why there are none, or not all."""
     longer: LongReplicas | None = None
     """Of a run that stayed: the replicas as long as its window that were too dear."""
-    orders: int | None = None
-    """Of an escape: the most other batch orders from a place; None: not known, trained before."""
 
 
 NO_PLAN = InterventionPlan("none", (), ())
@@ -128,8 +126,7 @@ def plan(
         kind = "motion"
         chosen, too_dear = _motion(subject, epochs, limits, budget, moved)
     missing = tuple(trial for trial in chosen if not is_done(subject.run, trial))
-    most = orders if kind == "escape" else None
-    return InterventionPlan(kind, tuple(chosen), missing, reason, too_dear, most)
+    return InterventionPlan(kind, tuple(chosen), missing, reason, too_dear)
 
 
 def _motion(
@@ -172,7 +169,7 @@ def ended(subject: Subject, course: Course, limits: Thresholds) -> InterventionP
         before = plan(subject, course, limits, epochs=epochs)
         there = tuple(trial for trial in before.trials if trial not in before.missing)
         if len(there) > len(best.trials):
-            best = replace(before, trials=there, missing=(), orders=None)
+            best = replace(before, trials=there, missing=())
         if len(best.trials) >= len(lengths):
             break
     return best

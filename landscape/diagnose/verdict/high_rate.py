@@ -96,27 +96,18 @@ def stable(asked: Asked) -> Told:
             return unanswered("bounds on curvature are known for plain SGD only")
         return unanswered("curvature as batches see it wasn't measured", measuring("sharpness"))
     # What decides comes first: curvature beside its bounds doesn't.
-    decides = [f"At this rate other batch orders leave: {', '.join(again)}."] if again else []
-    return Told(" ".join((*decides, *_allowed(asked), *curvature)), tested(bool(again)))
+    tried = ", tried until the test was decided" if _is_decided(asked) else ""
+    left = f"At this rate other batch orders leave{tried}: {', '.join(again)}."
+    return Told(" ".join([left, *curvature] if again else curvature), tested(bool(again)))
 
 
-def _allowed(asked: Asked) -> Iterator[str]:
-    """Why fewer orders were tried than were allowed: the test was decided."""
-    most = asked.evidence.orders
-    counts = [
-        _orders(asked, start)
+def _is_decided(asked: Asked) -> bool:
+    """Whether no more orders were tried, whatever was allowed, because none was needed."""
+    return all(
+        said(asked.verdict, f"stability_from_{STARTS[start].item}") != "open"
         for start in LEAVING
         if _left_again(asked, start)
-        and said(asked.verdict, f"stability_from_{STARTS[start].item}") != "open"
-    ]
-    if most is not None and counts and min(counts) < most:
-        yield f"Up to {most} were allowed from each place; the test was decided with these."
-
-
-def _orders(asked: Asked, start: str) -> int:
-    """How many other orders were tried from there."""
-    branches = asked.evidence.measured.branches
-    return sum((b.start, b.kind) == (start, "other-order") for b in branches)
+    )
 
 
 def _sharpness(asked: Asked) -> Iterator[str]:
@@ -135,7 +126,7 @@ def _sharpness(asked: Asked) -> Iterator[str]:
 
 def _bounds(value: float, *, noisy: float, quiet: float) -> str:
     """On which side of the rate's bounds on curvature a value is, and what that proves."""
-    alone = ", as in many runs that stay: alone this proves nothing"
+    alone = ", which alone proves nothing"
     if noisy == quiet:
         side = "above" if value > noisy else "below"
         text = f"{side} the bound of stability ({number(noisy)})"
@@ -155,8 +146,9 @@ def _left_again(asked: Asked, start: str) -> str:
     if share is None or control is None or is_below(control.value, control.threshold):
         return ""
     stability = DECIDED[str(said(verdict, f"stability_from_{name}"))]
-    count = _orders(asked, start)
-    return f"{share * count:.0f} of {count} tried from {STARTS[start].page} ({stability})"
+    branches = asked.evidence.measured.branches
+    count = sum((b.start, b.kind) == (start, "other-order") for b in branches)
+    return f"{share * count:.0f} of {count} from {STARTS[start].page} ({stability})"
 
 
 DECIDED = {

@@ -67,16 +67,15 @@ def test_an_escape_is_answered_whole():
     assert answered >= {f"1.{part}" for part in range(1, 10)}
     assert "Every logged loss since step 500 was away." in said["1.3"][0]
     # What decides comes first, curvature after it.
-    assert said["1.9"][0].startswith("At this rate other batch orders leave: 10 of 10 tried from ")
+    assert said["1.9"][0].startswith("At this rate other batch orders leave, tried until ")
     assert "spiked and came back 5 times" in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
-    assert "from the lowest logged loss (unstable), 2 of 10 tried from before the" in said["1.9"][0]
+    assert "from the lowest logged loss (unstable), 2 of 10 from before the" in said["1.9"][0]
     assert "the onset (not clearly unstable). Curvature along" in said["1.9"][0]
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
     assert said["1.9"][0].endswith(
         "Curvature along the batches' gradients was 3 before it left, between the bounds of "
-        "stability (2 under noise, 38 without), as in many runs that stay: alone this proves "
-        "nothing."
+        "stability (2 under noise, 38 without), which alone proves nothing."
     )
     assert (
         "From its last weights 0 of 4 other rates make it learn within 15 epochs." in said["1.4"][0]
@@ -358,12 +357,15 @@ def test_excursions_are_counted_one_way():
     )
 
 
-def test_orders_that_were_not_needed_are_said():
-    evidence = replace(planted.escape(), orders=40)
-    text = asked(evidence)["1.9"][0]
-    assert "Up to 40 were allowed from each place; the test was decided with these. " in text
-    for most in (10, None):  # all that were allowed; not known
-        assert "allowed" not in asked(replace(evidence, orders=most))["1.9"][0]
+def test_that_no_more_orders_were_needed_is_said_where_the_test_is_decided():
+    evidence = planted.escape()
+    decided = "orders leave, tried until the test was decided: 10 of 10 from "
+    assert decided in asked(evidence)["1.9"][0]
+    # 6 of 10 decide nothing.
+    undecided = outcomes.changed(evidence, branches=outcomes.tried(best=10, onset=6))
+    text = asked(undecided)["1.9"][0]
+    assert "orders leave: 10 of 10 from " in text
+    assert "6 of 10 from before the onset (too few to say that it is unstable)" in text
 
 
 def test_what_surrounds_the_point_and_what_the_network_does_are_two_statements():

@@ -248,8 +248,7 @@ def test_sharpness_before_the_onset_is_told():
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
         "Curvature along the batches' gradients was 3 before it left, between the bounds of "
-        "stability (2 under noise, 38 without), as in many runs that stay: alone this proves "
-        "nothing."
+        "stability (2 under noise, 38 without), which alone proves nothing."
     )
 
 
@@ -279,8 +278,8 @@ def test_words_for_an_escape():
         "is 0 for 5 of 6 parameter tensors, all but "
     )
     assert said(found, "1.9").endswith(
-        "At this rate other batch orders leave: 10 of 10 tried from the lowest logged loss "
-        "(unstable), 2 of 10 tried from before the onset (not clearly unstable)."
+        "At this rate other batch orders leave, tried until the test was decided: 10 of 10 from "
+        "the lowest logged loss (unstable), 2 of 10 from before the onset (not clearly unstable)."
     )
     assert said(found, "1.4") == (
         "A layer is dead: only an output's bias still has a gradient, so no rate can bring it "
