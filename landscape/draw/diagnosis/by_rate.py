@@ -26,6 +26,9 @@ from landscape.store.sweep_outcomes import Outcomes, SweptGroup, SweptRun
 WIDTH, LEFT, RIGHT, TOP, GAP, BENEATH = 5.0, 0.68, 0.2, 0.36, 0.12, 0.46
 SHARES, LOSSES = 1.7, 1.35
 
+COLOURS = {"train_loss": "#6a3d9a", "validation_loss": "#b07cc6"}
+"""Of the two losses, in a hue that no outcome has: they share a legend."""
+
 
 @styled
 def outcomes(found: Outcomes, *, style: Style = PLAIN) -> Figure:
@@ -167,7 +170,7 @@ def _ends(
     axes.set_axisbelow(True)
     panels.upright(axes, finite, "last loss", log=log, count=5)
     for k, (measure, marker) in enumerate((("train_loss", "o"), ("validation_loss", "D"))):
-        colour, dashes = plots.colour(measure), plots.DASHES[measure.split("_")[0]][0]
+        colour, dashes = COLOURS[measure], plots.DASHES[measure.split("_")[0]][0]
         shift = 10 ** (0.12 * _half([_rate(group) for group in groups]) * (2 * k - 1))
         rates, medians = [], []
         for group in groups:
@@ -215,7 +218,7 @@ def _entries(found: Outcomes) -> list[Artist]:
             Line2D(
                 [],
                 [],
-                color=plots.colour(measure),
+                color=COLOURS[measure],
                 ls=dashes,
                 marker=marker,
                 ms=4.2,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
@@ -15,7 +15,7 @@ from landscape.diagnose.items import Item
 from landscape.diagnose.outcome_names import OUTCOMES, OutcomeTerm
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.diagnose.verdict.wording import headline
-from landscape.draw.diagnosis.by_rate import caption, outcomes
+from landscape.draw.diagnosis.by_rate import COLOURS, caption, outcomes
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.sweep_outcomes import LossSpan, Outcomes, OutcomeShare, SweptGroup, SweptRun
@@ -143,3 +143,10 @@ def test_nothing_to_show():
         "an outcomes figure needs a learning rate of every run, sweep rates has runs without one; "
         "train them with `landscape train`"
     )
+
+
+def test_no_loss_has_an_outcome_s_colour():
+    """Told apart by at least a fifth of a channel's range."""
+    for loss in COLOURS.values():
+        for term in OUTCOMES.values():
+            assert np.abs(np.subtract(to_rgb(loss), to_rgb(term.colour))).max() > 0.2
