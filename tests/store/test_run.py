@@ -105,6 +105,16 @@ def test_existing_run_is_refused(old):
     assert tree(old) == before
 
 
+def test_of_a_run_that_was_interrupted_it_is_said_how_to_go_on(tmp_path):
+    for settings, how in (({"lr": 0.1}, "go on with --resume, "), (None, "")):
+        folder = tmp_path / f"run-{how == ''}"
+        run.create(folder, RECORD | {"settings": settings})
+        assert refused(run.create, folder, RECORD) == (
+            f"a new run needs a new folder, {folder} holds a run already; {how}"
+            "give another one with --output, or replace it with --overwrite"
+        )
+
+
 def test_overwrite_replaces_all_of_it(old):
     new = run.create(old, {**RECORD, "seed": 2}, overwrite=True)
     assert names(old) == ["figures", "run.json", "scans", "shards"]

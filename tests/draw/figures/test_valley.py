@@ -369,6 +369,15 @@ def test_a_bound_beside_which_there_is_no_room_is_named_above(planted):
     assert sample.get_linestyle() == "--"
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_where_no_bound_is_known_it_is_said_why_there_is_none(planted, known):
+    one = planted.valley()
+    one = one if known else replace(one, bounds=np.full_like(one.bounds, np.nan))
+    elements = valley(one).drawn
+    assert ("bounds" in elements) == known
+    assert ("unbounded" in elements) != known
+
+
 def test_best_and_end_at_one_step_are_the_end_s_mark_as_on_planes(planted):
     one = planted.valley(jump=None)
     path = WalkedPath(one.path.step, one.path.travelled, np.linspace(2.3, 0.2, 24))
