@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -13,13 +14,15 @@ import torch
 from landscape.cluster import Workers
 from landscape.cluster.local import Here
 from landscape.problem.problem import Problem
-from landscape.scan import crossings, spread, subset
+from landscape.scan import coreset, crossings, spread, subset
+from landscape.scan.coreset import Coreset
 from landscape.scan.filling import Stream, beneath, coordinates, fill
 from landscape.scan.findings import summed_up
 from landscape.scan.measures import FURTHER, PointCurvature
 from landscape.scan.paths import Track, measured_rows, points_of, trace_all
 from landscape.scan.refine import caps
 from landscape.scan.refine.between import within_tolerance
+from landscape.scan.refine.order import Rows
 from landscape.scan.refine.until_tolerance import Refinement
 from landscape.scan.saving import Saver
 from landscape.scan.speed import choosing
@@ -184,15 +187,61 @@ class Job:
                 scan = current
                 yield scan
             few.release()
-        limits = scan.settings.get(caps.KEY, {})
-        certain = [point.xy for point in scan.points] + [(0.0,) * scan.measured.ndim]
-        certain += [(float(end),) for end in scan.settings.get("between", ())]
-        refinement = Refinement(scan, scan.tolerance, scan.subset, limits, certain)
-        batches = refinement.batches()
-        for current in fill(scan, engine, there, curvature=curvature, batches=batches):
+        refinement = self._refinement(scan)
+        filled = partial(fill, evaluator=engine, stream=there, curvature=curvature)
+        if samples is None:
+            for current in filled(scan, batches=[refinement.first()]):
+                scan = current
+                yield scan
+            engine.choosing_seconds = 0.0  # that is counted now
+            for current in self._on_coreset(scan, engine, refinement):
+                scan = current
+                yield scan
+        for current in filled(scan, batches=refinement.batches()):
             scan = current
             yield scan
         yield refinement.finish(scan)
+
+    def _refinement(self, scan: Scan) -> Refinement:
+        limits = scan.settings.get(caps.KEY, {})
+        certain = [point.xy for point in scan.points] + [(0.0,) * scan.measured.ndim]
+        certain += [(float(end),) for end in scan.settings.get("between", ())]
+        return Refinement(scan, scan.tolerance, scan.subset, limits, certain)
+
+    def _on_coreset(self, scan: Scan, engine: Engine, refinement: Refinement) -> Iterator[Scan]:
+        """Measure a coreset at all points, where that pays: the refinement starts from it."""
+        if not coreset.suits(engine) or refinement.bad() <= coreset.ROUGH:
+            return
+        made = self._coreset(scan, engine, refinement)
+        if made is None:
+            return
+        chosen, few = made
+        scan = replace(scan, settings={**scan.settings, coreset.KEY: len(chosen.places)})
+        base = {name: np.full(scan.measured.shape, np.nan) for name in chosen.weights}
+        # So many points on the coreset take what one on all samples does, and count as one.
+        as_one = max(1, engine.passes // few.passes)
+        sheet = replace(scan, subset=base)
+        for number, current in enumerate(beneath(sheet, few, chosen.stream(few))):
+            scan = replace(current, subset={})
+            if number % as_one == 0:
+                yield scan
+        few.release()
+        refinement.base = base
+        yield scan
+
+    def _coreset(
+        self, scan: Scan, engine: Engine, refinement: Refinement
+    ) -> tuple[Coreset, Engine] | None:
+        """A coreset that the first grid's losses gave, and what evaluates it; None without one."""
+        places, first = coreset.draw(engine, scan.plane.seed), refinement.first()
+        few = self._engine(scan.plane, None, like=engine, only=places)
+        known = {name: values.flat[first] for name, values in scan.measures.items()}
+        values = few.of_samples(coordinates(scan, first))
+        chosen = coreset.calibrated(places, values, known, refinement.promises)
+        if chosen is not None:
+            return chosen, few
+        few.release()
+        return None
 
     def _crossings(self, scan: Scan, engine: Engine, pool: Workers | None) -> Iterator[Scan]:
         """Measure along the rays of each plane where the loss rises, a plane after the other."""
@@ -230,10 +279,18 @@ class Job:
             return
         marked = [point.step for point in self.scan.points]
         paths: tuple[Path, ...] = ()
-        for further in trace_all(self.tracks, engine, within_tolerance(scan), marked):
+        known, few = within_tolerance(scan), None
+        if coreset.KEY in scan.settings and scan.certificate is not None:
+            made = self._coreset(scan, engine, self._refinement(scan))
+            if made is not None:
+                chosen, few = made
+                known = within_tolerance(scan, partial(chosen.train_losses_at, few))
+        for further in trace_all(self.tracks, engine, known, marked):
             if paths:  # of those that aren't complete nothing is kept
                 yield scan
             paths = further
+        if few is not None:
+            few.release()
         points = points_of(self.tracks, paths, self.scan.points)
         yield summed_up(replace(scan, paths=paths, points=points))
 
@@ -244,12 +301,16 @@ class Job:
         *,
         like: Engine | None = None,
         samples: int | None = None,
+        only: Rows | None = None,
     ) -> Engine:
         """What evaluates a plane, by the strategy of another or the scan's; else one is chosen.
 
-        ``samples``: on a random subset of so many, drawn by the plane's seed.
+        ``samples``: on a random subset of so many, drawn by the plane's seed. ``only``: on these
+        training samples.
         """
         problem, population = self.problem, None
+        if only is not None:
+            problem = coreset.problem_of(problem, only)
         if samples is not None:
             problem, population = subset.of(problem, samples, seed=plane.seed)
         xy = coordinates(self.scan)

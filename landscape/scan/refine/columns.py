@@ -48,7 +48,8 @@ class ColumnRefinement(Refinement):
         self._caution = CAUTION
         self._made: dict[int, tuple[bytes, Mapping[str, Promise], Interpolant]] = {}
 
-    def _first(self) -> Rows:
+    def first(self) -> Rows:
+        """Seven points of each column, and y = 0; without what was recorded."""
         coarse = self._columns[:, order.first(self._columns.shape[1], COARSEST)]
         rows = np.union1d(coarse, self._centres)
         return rows[~self._known[rows]]
@@ -75,7 +76,7 @@ class ColumnRefinement(Refinement):
     def _between(self, known: Rows) -> Between:
         there = np.zeros(len(self._known), bool)
         there[known] = True
-        promises = self._promises
+        promises = self.promises
         return ColumnInterpolants(
             self._columns.shape[1],
             lambda number: self._interpolant(number, there[self._columns[number]], promises),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -51,8 +52,8 @@ class Interpolant:
     Losses, slope and curvature by radial basis functions of each order in `DEGREES` on each
     `LossScale` that fits: at every point by the one that says the measured points around it best,
     each from the others. Accuracies: linear. With ``base`` (values at all points, of fewer
-    samples) what is interpolated is the difference to it on the scale. Among measured points that
-    are all infinite it is infinite.
+    samples) what is interpolated is the difference to it on the scale, or the loss itself where
+    that is said better. Among measured points that are all infinite it is infinite.
     """
 
     def __init__(
@@ -180,17 +181,18 @@ class Interpolant:
         around: tuple[Rows, Floats],
     ) -> list[Candidate]:
         """What each order says on a scale; ``around`` are measured points with their shares."""
-        known, more, (there, shares) = scale.to(self._finite(name)), np.zeros(len(rows)), around
+        known, there, shares = scale.to(self._finite(name)), *around
+        ways = [(known, np.zeros(len(rows)))]
         if name in self._base:
             base = scale.to(np.where(np.isfinite(self._base[name]), self._base[name], 1.0))
-            known, more = known - base[self._known], base[rows]
+            ways.insert(0, (known - base[self._known], base[rows]))
         found = []
-        for order, made in weights.items():
+        for (values, more), (order, made) in product(ways, weights.items()):
             out = self._left_out[order]
-            roughness = np.abs(out.of(known) - known) / out.power
+            roughness = np.abs(out.of(values) - values) / out.power
             off = MEAN_TO_RMS * (roughness[there] * shares).sum(1) * made.power
-            values = scale.back(made.of(known) + more)
-            found.append((values, off * scale.slope(values)))
+            guesses = scale.back(made.of(values) + more)
+            found.append((guesses, off * scale.slope(guesses)))
         return found
 
     def _finite(self, name: str) -> Floats:

@@ -82,7 +82,7 @@ class Refinement:
     tolerance: float
     """Of losses below their cap: for 95 % of the points; twice it for all."""
     base: Mapping[str, Floats] = field(default_factory=dict)
-    """Measures of fewer samples at all points: what is interpolated is the difference to them."""
+    """Measures of fewer samples at all points, which interpolation starts from."""
     caps: dict[str, float] = field(default_factory=dict)
     """By loss. One that no loss of the first grid lies below is none."""
     certain: Sequence[tuple[float, ...]] = ()
@@ -107,7 +107,7 @@ class Refinement:
         further ones are: in each region they are at all times a random sample of the rest. Ends
         when they pass, each guessed from all others, or when every point is measured.
         """
-        yield self._take(self._first())
+        yield self._take(self.first())
         self._drop_caps()
         below = self._expected_below()
         random = np.random.Generator(np.random.PCG64([self._seed, HELD_OUT]))
@@ -133,6 +133,19 @@ class Refinement:
         yield self._take(np.flatnonzero(~self._known))
         nothing = np.empty((0, self._points.shape[1]))
         self.certificate = Certificate(self.tolerance, attempts, nothing, {}, {}, self.caps)
+
+    def bad(self) -> float:
+        """The share of the points that can't be interpolated yet, seen from the first grid.
+
+        Which must be measured by then.
+        """
+        known = self._known.copy()
+        self._take(self.first())
+        self._drop_caps()
+        rows = np.flatnonzero(~self._known)
+        found = float((self._expected(self._guesses(rows)) > 1).mean()) if len(rows) else 0.0
+        self._known = known
+        return found
 
     def finish(self, scan: Grid) -> Grid:
         """The scan, its arrays filled with interpolated values where nothing was measured."""
@@ -162,7 +175,7 @@ class Refinement:
         """Expect larger errors, so that not every small step ends in a test of 32 points."""
         self._caution *= STRICTER
 
-    def _first(self) -> Rows:
+    def first(self) -> Rows:
         """A coarse grid, and the grid points nearest to those that must be measured."""
         shape = self.scan.measured.shape
         marked = []
@@ -182,7 +195,7 @@ class Refinement:
         rows = np.flatnonzero(~self._known)
         below = np.ones(len(self._known), bool)
         if self.caps and len(rows):
-            guesses, promises = self._guesses(rows), self._promises
+            guesses, promises = self._guesses(rows), self.promises
             within = [promises[name].below(guesses[name].values) for name in self._losses]
             below[rows] = np.any(within, axis=0)
         return below
@@ -237,7 +250,7 @@ class Refinement:
         return [name for name in self.scan.measures if name in LOSSES]
 
     @property
-    def _promises(self) -> dict[str, Promise]:
+    def promises(self) -> dict[str, Promise]:
         """What is promised of each loss, as far as its lowest one is known."""
         cap = {name: self.caps.get(name, np.inf) for name in self._losses}
         return {
@@ -256,7 +269,7 @@ class Refinement:
     def _between(self, known: Rows) -> Between:
         flat = {name: values.ravel() for name, values in self.scan.measures.items()}
         base = {name: values.ravel() for name, values in self.base.items()}
-        return Interpolant(self._points, known, flat, base, self._promises)
+        return Interpolant(self._points, known, flat, base, self.promises)
 
     def _take(self, rows: Rows) -> Rows:
         self._known[rows] = True
@@ -264,7 +277,7 @@ class Refinement:
 
     def _expected(self, guesses: Mapping[str, Guess]) -> Floats:
         """The error (M,) to be expected of the worst loss, as a share of what is allowed."""
-        promises = self._promises
+        promises = self.promises
         shares = [guesses[name].of_allowed(promises[name]) for name in self._losses]
         return self._caution * np.asarray(np.max(shares, axis=0))
 
@@ -283,7 +296,7 @@ class Refinement:
         guesses = between.left_out(held)
         places = self._points[held].astype(int).T
         xy = np.stack([axis[place] for axis, place in zip(self._axes, places, strict=True)], 1)
-        promises = self._promises
+        promises = self.promises
         self.certificate = Certificate(
             self.tolerance,
             attempts,

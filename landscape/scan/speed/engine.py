@@ -23,7 +23,7 @@ from landscape.scan.speed import memory, strategies
 from landscape.scan.speed.evaluator import PointEvaluator, StrategyRecord, dtype_of
 from landscape.scan.speed.options import DEFAULT, Evaluation
 from landscape.scan.speed.side_by_side import Lanes
-from landscape.scan.speed.totals import totals
+from landscape.scan.speed.totals import ratios, totals
 from landscape.store.scans.records import Floats, Plane
 
 STREAMED = 128
@@ -38,6 +38,8 @@ OWN = ("tied", "model", "vector")
 
 Tile = tuple[str, Any, Tensor]
 """The set's name, a prepared batch, its targets."""
+Add = Callable[[str, slice, Tensor, Tensor], None]
+"""Takes a set's name, K consecutive points, their outputs (K·B, ...) and the targets (B, ...)."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,38 @@ class Engine(PointEvaluator):
         ]
         return np.concatenate(parts)
 
+    def of_samples(self, xy: Floats) -> dict[str, Floats]:
+        """What each training sample adds to a value, (n, N) by value, at points (n, D).
+
+        For a few samples, which are one batch.
+        """
+        if self.objective.rich:
+            return self._of_samples_plainly(xy)
+        names = self.objective.names
+        found = {name: np.empty((len(xy), len(self.data.train))) for name in names}
+
+        def add(_: str, part: slice, outputs: Tensor, targets: Tensor) -> None:
+            points = part.stop - part.start
+            for name, ratio in ratios(self.objective, outputs, targets, points).items():
+                found[name][part] = ratio.a.view(points, -1).double().cpu().numpy()
+
+        with torch.inference_mode(), self.threaded():
+            inputs, targets = self.data.train.take(torch.arange(len(self.data.train)))
+            prepared = self._way.prepare(inputs)
+            self._each(xy, lambda: iter([("train", prepared, targets)]), add)
+        return found
+
+    def _of_samples_plainly(self, xy: Floats) -> dict[str, Floats]:
+        found: dict[str, Floats] = {}
+        with self.threaded(), self.objective.measuring(self.model):
+            everything = self.data.train.batch(torch.arange(len(self.data.train)))
+            for number, point in enumerate(xy):
+                self.move(point)
+                for name, ratio in self.objective.values(self.model, everything).items():
+                    values = found.setdefault(name, np.empty((len(xy), len(ratio.a))))
+                    values[number] = ratio.a.detach().double().cpu().numpy()
+        return found
+
     @property
     def _plain(self) -> bool:
         if self.objective.rich:
@@ -206,32 +240,35 @@ class Engine(PointEvaluator):
         return alone and not self._batches_first(self.sets)
 
     def _measure(self, sets: Mapping[str, Samples], xy: Floats) -> dict[str, Floats]:
-        shape = (ALL if self.population is not None else FEW, len(self.objective.names), len(xy))
+        moments = self.population is not None
+        shape = (ALL if moments else FEW, len(self.objective.names), len(xy))
         sums = {
             name: torch.zeros(shape, dtype=self.exact, device=self.origin.device) for name in sets
         }
+
+        def add(name: str, part: slice, outputs: Tensor, targets: Tensor) -> None:
+            points = part.stop - part.start
+            found = totals(self.objective, outputs, targets, points, moments=moments)
+            sums[name][..., part] += found.to(sums[name])
+
         with torch.inference_mode(), self.threaded():
             if self._batches_first(sets):
                 for tile in self._tiles(sets):
-                    self._each(xy, partial(iter, [tile]), sums)
+                    self._each(xy, partial(iter, [tile]), add)
             else:
-                self._each(xy, lambda: self._tiles(sets), sums)
+                self._each(xy, lambda: self._tiles(sets), add)
         found: dict[str, Floats] = {}
         for name, total in sums.items():
             found |= self.named(name, total)
         return self.raised(found, xy)
 
-    def _each(
-        self, xy: Floats, tiles: Callable[[], Iterable[Tile]], sums: Mapping[str, Tensor]
-    ) -> None:
-        """Take K points after K points through the tiles, and add up."""
+    def _each(self, xy: Floats, tiles: Callable[[], Iterator[Tile]], add: Add) -> None:
+        """Take K points after K points through the tiles, and add up what comes out."""
 
         def through(way: strategies.Strategy, part: slice) -> None:
             way.move(xy[part])
             for name, batch, targets in tiles():
-                points, moments = part.stop - part.start, self.population is not None
-                found = totals(self.objective, way.outputs(batch), targets, points, moments=moments)
-                sums[name][..., part] += found.to(sums[name])
+                add(name, part, way.outputs(batch), targets)
 
         if self._lanes is not None:
             self._lanes.each(through, self._chunks(len(xy)))

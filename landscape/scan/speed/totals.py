@@ -18,13 +18,19 @@ def totals(
 
     On outputs in float64 and in float64, on the outputs' device.
     """
+    found = ratios(how, outputs, targets, points)
+    return added([found[name] for name in how.names], points, moments=moments)
+
+
+def ratios(how: Objective, outputs: Tensor, targets: Tensor, points: int) -> dict[str, Ratio]:
+    """What the samples add to each value, K·B of them, of the same."""
     found = _classified(how, outputs, targets, points) if _by_class(how, outputs, targets) else {}
     left = tuple(name for name in how.names if name not in found)
     if left:
         if points > 1:
             targets = targets.repeat(points, *(1,) * (targets.ndim - 1))
         found |= how.of(outputs, Batch((None, targets), len(targets)), names=left)
-    return added([found[name] for name in how.names], points, moments=moments)
+    return found
 
 
 def _by_class(how: Objective, outputs: Tensor, targets: Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,26 +16,24 @@ from torch.func import functional_call
 from landscape.scan.speed.evaluator import PART, PointEvaluator
 
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
-NOISE = 0.1
-"""Relative to the weights: how far they are shaken to see what a layer's input depends on."""
+DRAWS = 3
+"""So many random weights are tried to see what a layer's input depends on."""
 
 
 def find_first_layers(evaluator: PointEvaluator, inputs: Tensor) -> list[str]:
     """Names of the layers that see the same input whatever the weights, called once a pass.
 
-    Found by shaking all weights, not by tracing: whatever code leads to the layer (flattening,
-    scaling by constants) is fine. The model's weights are left at the shaken ones.
+    Found by trying weights that have nothing to do with the model's, not by tracing: whatever code
+    leads to the layer (flattening, scaling by constants) is fine. To shake the model's own wouldn't
+    do: behind a layer that is dead, the input of the next one is the same for all weights
+    around. The model's weights are left at random ones.
     """
     model = evaluator.model
     names = {name for name, module in model.named_modules() if _suits(module)}
-    vector = evaluator.vector
     generator = torch.Generator().manual_seed(0)
     seen = inputs_of(model, names, inputs)
-    for _ in range(2):
-        typical = NOISE * vector.norm(1) / len(vector) + 1e-3
-        for part in torch.split(vector, PART):
-            noise = torch.randn(len(part), generator=generator).to(part)
-            part.add_(noise.mul_(part.abs().mul_(NOISE).add_(typical)))
+    for _ in range(DRAWS):
+        _draw(evaluator, generator)
         again = inputs_of(model, names, inputs)
         seen = {
             name: found
@@ -44,6 +43,15 @@ def find_first_layers(evaluator: PointEvaluator, inputs: Tensor) -> list[str]:
             and torch.equal(found[0], again[name][0])
         }
     return list(seen)
+
+
+def _draw(evaluator: PointEvaluator, generator: torch.Generator) -> None:
+    """Put the model at random weights, of a size at which signals neither die out nor grow."""
+    for place in evaluator.tied.layout.parameters:
+        inputs = math.prod(place.shape[1:]) if len(place.shape) > 1 else 1
+        for part in torch.split(evaluator.vector[place.slice], PART):
+            noise = torch.randn(len(part), generator=generator).to(part)
+            part.copy_(noise.mul_(math.sqrt(2 / max(1, inputs))))
 
 
 def inputs_of(model: nn.Module, names: set[str], inputs: Tensor) -> dict[str, list[Tensor]]:
