@@ -21,8 +21,9 @@ INCH = 118
 """Pixels of the page for an inch of a figure: its letters are those of the page's small print."""
 NARROW, SCREEN = 3.25, "40rem"
 """Inches of a printed column: so wide is what stands on a screen of at most so much,"""
-WIDE = 4.5
-"""for a figure that is wider than that, which would shrink beyond reading there."""
+WIDE = 5.0
+"""for a figure that is wider than that: on a phone, whose text is 320 pixels wide, its smallest
+letters would have less than 6. Others aren't drawn twice, for pictures make up half of a page."""
 ALT = 420
 """Letters of an alternative text, at most; all of it is in the caption."""
 MORE = "All there is to know of this figure"

@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
+from landscape.draw.look import theme
 from landscape.report import comparison, comparison_page, document, sweep_page
+from landscape.report.pictures import DPI
 
 from ..conftest import NAMES as BROWSERS
 from .conftest import NAMES
@@ -57,9 +59,12 @@ def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):
         "(all) => all.map((one) => [one.getBoundingClientRect().right, one.scrollWidth])",
     )
     assert max(max(end) for end in ends) <= width
-    # On a phone pictures are of a printed column: their letters can be read.
-    drawn = page.eval_on_selector_all("figure img", "(all) => all.map((one) => one.naturalWidth)")
-    assert (max(drawn) <= 4.5 * 200) == (width < 640)
+    # On a phone the widest pictures are of a printed column: the smallest letters can be read.
+    drawn = page.eval_on_selector_all(
+        "figure img", "(all) => all.map((one) => [one.naturalWidth, one.clientWidth])"
+    )
+    assert (max(wide for wide, _ in drawn) <= 5 * DPI) == (width < 640)
+    assert min(theme.SMALL / 72 * DPI * shown / wide for wide, shown in drawn) >= 6
     first = page.locator("h1").bounding_box()
     assert first["y"] + first["height"] < 800
     assert wrong == []
