@@ -14,12 +14,14 @@ from landscape.draw.interactive.explorer_data import Entry
 from landscape.report.markup import Markup, joined, tag
 
 STILL = "Without {what} the plane can't be turned here; the picture below shows it from above."
+DRAWING = "The plane is being drawn to be turned; till then this is how it looks from above."
 
 
 def turned(entries: Sequence[Entry], label: str) -> Markup:
     """Return the frame and what it will hold; ``label`` says what it shows.
 
-    About 2 MB: gzip, as base64.
+    Until the plane is drawn the picture in the element that follows stands over the frame; where it
+    can't be, the frame goes. About 2 MB: gzip, as base64.
 
     Raises:
         LandscapeError: no entries, or plotly is missing.
@@ -32,8 +34,9 @@ def turned(entries: Sequence[Entry], label: str) -> Markup:
         "div",
         joined(
             [
+                tag("p", DRAWING, class_="drawing", hidden=True),
                 tag("p", how, class_="how", hidden=True),
-                tag("iframe", title=label, id="explorer"),
+                tag("div", tag("iframe", title=label, id="explorer"), class_="stage", hidden=True),
                 tag("p", STILL.format(what="WebGL"), class_="still", hidden=True),
                 tag("noscript", without),
                 tag("script", content, type="application/gzip+base64", id="packed-explorer"),

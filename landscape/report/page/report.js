@@ -3,25 +3,36 @@ addEventListener("beforeprint", () => {
   for (const each of document.querySelectorAll("details:not([open])")) each.open = true;
 });
 
-// The explorer is unpacked when somebody comes near it: the page is there at once.
+// The explorer is unpacked when somebody comes near it: the page is there at once. A browser may
+// offer WebGL and draw nothing: the picture beneath stands over the frame until its page says that
+// the plane is seen, and has to do where it isn't.
 const frame = document.getElementById("explorer");
-// Without WebGL plotly draws nothing: the picture beneath has to do.
-const turns = (name) => Boolean(document.createElement("canvas").getContext(name));
-if (frame && !turns("webgl2") && !turns("webgl")) {
-  frame.parentElement.classList.add("flat");
-  frame.parentElement.querySelector(".still").hidden = false;
-} else if (frame) {
-  frame.parentElement.querySelector(".how").hidden = false;
+if (frame) {
+  const stage = frame.parentElement, turn = stage.parentElement;
+  const still = turn.nextElementSibling.querySelector("picture").cloneNode(true);
+  const show = (name) => {
+    for (const each of ["drawing", "how", "still"])
+      turn.querySelector(`.${each}`).hidden = each !== name;
+    stage.hidden = name === "still";
+    if (name === "drawing") stage.append(still);
+    else still.remove();
+  };
   const unpack = async () => {
     const text = document.getElementById("packed-explorer").textContent;
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     frame.srcdoc = await new Response(stream).text();
   };
+  addEventListener("message", ({ source, data }) => {
+    if (source !== frame.contentWindow || !data || !("drawn" in data)) return;
+    show(data.drawn ? "how" : "still");
+  });
+  const offered = (name) => Boolean(document.createElement("canvas").getContext(name));
+  show(offered("webgl2") || offered("webgl") ? "drawing" : "still");
   const near = new IntersectionObserver((seen) => {
     if (!seen.some((one) => one.isIntersecting)) return;
     near.disconnect();
-    unpack();
+    unpack().catch(() => show("still"));
   }, { rootMargin: "400px" });
-  near.observe(frame);
+  if (!stage.hidden) near.observe(frame);
 }

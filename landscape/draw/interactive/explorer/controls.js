@@ -181,4 +181,9 @@ new ResizeObserver(() => {
   resting = setTimeout(() => { if (kind() === "valley") drawValley(); drawTimeline(); }, 60);
 }).observe($("stage"));
 
-choose(0).then(() => { document.body.dataset.ready = "yes"; });
+// The page around this one shows a picture until it hears whether there is something to see here.
+const tellParent = (drawn) => { if (parent !== window) parent.postMessage({ drawn }, "*"); };
+choose(0).then(() => {
+  document.body.dataset.ready = "yes";
+  tellParent(seen());
+}, (error) => { tellParent(false); throw error; });

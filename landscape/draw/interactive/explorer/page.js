@@ -36,6 +36,21 @@ function plotted(traces, layout) {
   return Plotly.react(picture, traces, layout, config);
 }
 
+// Whether a plane's picture has more than one colour: without WebGL that works it stays empty. Its
+// pixels can be read only right after they were drawn.
+function seen() {
+  if (kind() !== "plane") return true;
+  const plot = picture._fullLayout?.scene?._scene?.glplot, gl = plot?.gl;
+  if (!gl || gl.isContextLost()) return false;
+  plot.redraw();
+  const { drawingBufferWidth: wide, drawingBufferHeight: high } = gl;
+  const pixels = new Uint8Array(4 * wide * high);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+  gl.readPixels(0, 0, wide, high, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+  const each = new Uint32Array(pixels.buffer);
+  return each.some((one) => one !== each[0]);
+}
+
 function listen() {
   picture.on("plotly_hover", (event) => tell(event.points[0]));
   picture.on("plotly_unhover", () => { $("tip").hidden = true; });
