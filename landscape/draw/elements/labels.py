@@ -40,10 +40,13 @@ EDGE, TOUCHED = 0.001, 0.15
 """Of a label that has so much on either of page and drawing it is said that it touches an edge; it
 goes so many inches further not to."""
 CROSSED = 3.0
-"""The same for each inch that a line to it would run through others' marks and
-labels."""
+"""The same for each inch that a line to it would run through others' marks."""
 MARKED = 0.5
 """So many inches more for each of these."""
+TANGLED = 1e3
+"""The same for each line to another label that its own line crosses or that it stands on, and each
+text that its line runs through: more than any ground costs, so that it is done only where there is
+no other place."""
 CLEAR = 0.025
 """What such labels keep from each other, from marks and from the edge."""
 APART = 0.1
@@ -69,7 +72,8 @@ class Labels:
     where it is light and calm."""
 
     marks: list[Box] = field(default_factory=list)
-    """And labels with a mark."""
+    words: list[Box] = field(default_factory=list)
+    """What is written."""
     joined: list[tuple[Floats, Floats]] = field(default_factory=list)
     """Places and where the labels nearest to them begin: a line may run there."""
     _held: Floats = field(default_factory=lambda: np.empty((0, 4)), repr=False)
@@ -142,6 +146,7 @@ class Labels:
         if not self._free(box):
             return False
         self.taken.append(box)
+        self.words.append(box)
         found = self._text(x, y, text, size, colour)
         if ground is not None:
             found.set_bbox({"facecolor": ground, "edgecolor": "none", "pad": 0.8})
@@ -150,7 +155,8 @@ class Labels:
     def near(self, point: tuple[float, float], text: str, size: float = theme.SMALL) -> None:
         """Write a label at the nearest free spot to a point of the data, a line to it if apart.
 
-        Where nothing is free the spot that covers least is taken.
+        Lines to labels cross none of each other and run through no words. Where nothing is free the
+        spot that covers least is taken.
         """
         home, (width, height) = np.array(self.home(*point)), _size(text, size)
         half = np.array([width, height]) / 2
@@ -166,18 +172,22 @@ class Labels:
             if costs[k] >= least:
                 break
             middle = middles[k]
-            cost = costs[k] + CROSSED * self._crossed(
-                home, np.clip(home, middle - half, middle + half)
-            )
+            end = np.clip(home, middle - half, middle + half)
+            cost = costs[k] + CROSSED * self._crossed(home, end)
+            cost += TANGLED * self._tangles(home, end, middle, half) if cost < least else 0
             light, uneven, drawn = self._beneath(middle, half + CLEAR)
             cost += DARK * (1 - light) ** 4 + UNEVEN * uneven + DRAWN * drawn
             cost += TOUCHED * (EDGE < drawn < 1 - EDGE)
             if cost < least:
                 best, least = middle, cost
+        self._join(home, best, half, text, size)
+
+    def _join(self, home: Floats, best: Floats, half: Floats, text: str, size: float) -> None:
+        """Write a label about a place in inches, with a line to its home if that isn't near."""
         white = self._beneath(best, half)[0] < LEGIBLE
         padded = half + CLEAR
         self.taken.append((*(best - padded), *(best + padded)))
-        self.marks.append((*(best - half), *(best + half)))
+        self.words.append((*(best - half), *(best + half)))
         nearest = np.clip(home, best - half, best + half)
         self.joined.append((home, nearest))
         if np.linalg.norm(nearest - home) > LEADER:
@@ -231,6 +241,7 @@ class Labels:
         places = np.array([[x, y] for y in (inner[1], low[1]) for x in (low[0], inner[0])])
         middle = places[self._costs(places, half + CLEAR).argmin()]
         self.taken.append((*(middle - half), *(middle + half)))
+        self.words.append(self.taken[-1])
         x, y = middle.tolist()
         found = self._text(x, y, text, size, theme.INK)
         found.set(path_effects=theme.halo(1.6), zorder=9)
@@ -273,6 +284,7 @@ class Labels:
             left, bottom, right, top = map(float, ends)
             # Side by side they would read as one.
             self.taken.append((left - APART, bottom, right + APART, top))
+            self.words.append((left, bottom, right, top))
 
     def _boxes(self) -> Floats:
         if len(self._held) != len(self.taken):
@@ -289,22 +301,28 @@ class Labels:
         return np.asarray(1e4 * outside + 1e4 * covered)
 
     def _crossed(self, home: Floats, end: Floats) -> float:
-        """How far a line from a label to its place would run through others' marks, in inches.
-
-        A line that it would cross counts as an inch.
-        """
+        """How far a line from a label to its place would run through others' marks, in inches."""
         length = float(np.linalg.norm(end - home))
         if length <= LEADER:
             return 0.0
-        line = home + np.linspace(0, 1, 40)[:, None] * (end - home)
         boxes = np.array(self.marks).reshape(-1, 4)
-        held = np.asarray((line[:, None] > boxes[:, :2]) & (line[:, None] < boxes[:, 2:]))
         others = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - home).max(axis=1) > 1e-6
-        inside: NDArray[np.bool_] = np.asarray(held.all(axis=2))
-        through = inside[:, others]
+        through = _inside(home, end, boxes[others])
         # A mark that it runs through would seem to be what it leads to.
-        run = length * through.mean(axis=0).sum() + MARKED * through.any(axis=0).sum()
-        return float(run) + sum(_meet(home, end, *line) for line in self.joined)
+        return float(length * through.mean(axis=0).sum() + MARKED * through.any(axis=0).sum())
+
+    def _tangles(self, home: Floats, end: Floats, middle: Floats, half: Floats) -> int:
+        """How many lines and texts a label, and the line from it to its place, would be mixed with.
+
+        Lines too short to be drawn count: one that crosses them parts a label from its mark.
+        """
+        box = np.concatenate([middle - half, middle + half])[None]
+        found = sum(bool(_inside(*line, box).any()) for line in self.joined)
+        if np.linalg.norm(end - home) <= LEADER:
+            return found
+        texts = np.array(self.words).reshape(-1, 4)
+        found += int(_inside(home, end, texts).any(axis=0).sum())
+        return found + sum(_meet(home, end, *line) for line in self.joined)
 
     def _beneath(self, middle: Floats, half: Floats) -> tuple[float, float, float]:
         """How light and how uneven the ground of a label is, and the share that isn't page."""
@@ -356,6 +374,13 @@ def _size(text: str, size: float) -> tuple[float, float]:
     """Width and height of a label's lines, in inches."""
     lines = text.split("\n")
     return max(page.inches(line, size) for line in lines) + 0.03, TALL * size * len(lines) / 72
+
+
+def _inside(a: Floats, b: Floats, boxes: Floats) -> NDArray[np.bool_]:
+    """Which places (40) on a line from a to b are inside of which boxes (n, 4)."""
+    line = a + np.linspace(0, 1, 40)[:, None] * (b - a)
+    held = (line[:, None] > boxes[:, :2]) & (line[:, None] < boxes[:, 2:])
+    return np.asarray(held.all(axis=2))
 
 
 def _meet(a: Floats, b: Floats, c: Floats, d: Floats) -> bool:

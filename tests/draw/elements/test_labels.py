@@ -143,12 +143,7 @@ def test_a_line_to_a_label_runs_through_no_other_mark_and_crosses_no_other_line(
         line = start + np.linspace(0, 1, 200)[:, None] * (end - start)
         for j, mark in enumerate(marks):
             assert j == k or np.abs(line - mark).max(axis=1).min() > 0.04
-    for k, one in enumerate(ends):
-        for other in ends[:k]:
-            sides = np.column_stack([one[1] - one[0], other[0] - other[1]])
-            if abs(np.linalg.det(sides)) > 1e-9:  # else they run side by side
-                solved = np.linalg.solve(sides, other[0] - one[0])
-                assert not ((solved >= 0) & (solved <= 1)).all()
+    assert all(_apart(one, other) for k, one in enumerate(ends) for other in ends[:k])
 
 
 def test_no_line_to_a_label_runs_through_a_small_mark_on_its_way(axes):
@@ -164,6 +159,45 @@ def test_no_line_to_a_label_runs_through_a_small_mark_on_its_way(axes):
     other = np.array(labels.home(12.0, 5.0))
     line = home + np.linspace(0, 1, 200)[:, None] * (end - home)
     assert np.abs(line - other).max(axis=1).min() > 0.03
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4, 8, 10, 14])
+def test_lines_to_labels_cross_no_others_and_run_through_no_words(seed):
+    """Marks close together on a ground that is dark but for two patches, which all labels want."""
+    figure = Figure(figsize=(4, 2.6), dpi=100)
+    axes = figure.add_axes((0.125, 0.1, 0.75, 0.8))
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    size = np.array([3.0, 2.08])
+    rng = np.random.default_rng(seed)
+    labels = Labels(axes, tuple(size))
+    y, x = np.mgrid[:208, :300] / 100
+    picture = np.zeros((208, 300, 4), np.uint8)
+    for middle in rng.uniform([0.5, 0.3], size - [0.5, 0.3], (2, 2)):
+        picture[(np.abs(x - middle[0]) < 0.54) & (np.abs(y - middle[1]) < 0.3)] = 255
+    labels.on(picture)
+    places = [tuple(place) for place in rng.uniform(0.45, 0.55, (4, 2))]
+    for place in places:
+        labels.mark(place, 0.05)
+    said = ("best, step 316", "lowest here\nloss 0.157", "end", "step 9\nloss 0.2")
+    for place, text in zip(places, said, strict=True):
+        labels.near(place, text)
+    found = boxes(axes)
+    lines = [line.get_xydata() * size for line in axes.lines[1::2]]
+    assert lines
+    corner = axes.get_window_extent().p0
+    for k, (start, end) in enumerate(lines):
+        line = corner + 100 * (start + np.linspace(0, 0.95, 200)[:, None] * (end - start))
+        for box in found:
+            assert not ((line > box.p0 + 1) & (line < box.p1 - 1)).all(axis=1).any()
+        assert all(_apart(lines[k], other) for other in lines[:k])
+
+
+def _apart(one, other):
+    sides = np.column_stack([one[1] - one[0], other[0] - other[1]])
+    if abs(np.linalg.det(sides)) <= 1e-9:  # they run side by side
+        return True
+    solved = np.linalg.solve(sides, other[0] - one[0])
+    return not ((solved >= 0) & (solved <= 1)).all()
 
 
 def test_two_texts_in_a_line_keep_apart(axes):
