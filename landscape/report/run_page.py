@@ -52,7 +52,7 @@ class RunSection:
 def page(folder: Path, refused: Mapping[str, str] | None = None) -> str:
     """Return a run's page as HTML, of what there is in its folder; nothing is measured.
 
-    About 3 MB. What is missing is named, with the command that measures it, or with the reason
+    About 4 MB. What is missing is named, with the command that measures it, or with the reason
     why it was ``refused``, by the key of a `MissingPart`.
 
     Raises:
@@ -104,11 +104,13 @@ def answered(verdict: Verdict) -> Iterator[Markup]:
     """Yield what happened, why, and what both rest on."""
     what, *why = headline(verdict)
     yield tag("h1", what.text)
-    word = "Confidence"
     for confidence, alike in groupby((what, *why), key=lambda one: one.confidence):
-        yield from (tag("p", one.text, class_="why") for one in alike if one is not what)
-        yield _rests(confidence, word)
-        word = "Confidence of that"
+        stated = list(alike)
+        yield from (tag("p", one.text, class_="why") for one in stated if one is not what)
+        whose = "that"
+        if stated[0] is what:
+            whose = "the outcome" if len(stated) == 1 else "all this"
+        yield _rests(confidence, f"Confidence of {whose}")
 
 
 def _rests(confidence: str, word: str) -> Markup:

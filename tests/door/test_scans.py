@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import matplotlib
 import numpy as np
@@ -69,8 +69,11 @@ def test_a_valleys_axes_are_steps_and_y(valley):
 
 
 def test_it_says_what_it_is_in_a_line(plane, line, valley):
-    assert repr(plane) == "<scan mine: plane random, 4 x 3, training loss 94 to 107>"
-    assert re.fullmatch(r"<scan cut: line, 5, training loss \S+ to \S+>", repr(line))
+    # They are a run's, whose path isn't traced on them.
+    assert repr(plane) == "<scan mine: plane random, 4 x 3, training loss 94 to 107, not complete>"
+    still = HeldScan("mine", stored=replace(plane.stored, run_id=""))
+    assert repr(still) == "<scan mine: plane random, 4 x 3, training loss 94 to 107>"
+    assert re.fullmatch(r"<scan cut: line, 5, training loss \S+ to \S+, not complete>", repr(line))
     assert re.fullmatch(r"<scan walls: valley, \d+ x \d+, training loss \S+ to \S+>", repr(valley))
 
 

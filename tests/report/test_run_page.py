@@ -94,7 +94,7 @@ def test_plotly_is_there_once_and_packed(pages):
     inside = gzip.decompress(base64.b64decode(packed)).decode()
     assert inside.count(plotly()) == 1
     assert "explorer" not in re.findall(r'id="([^"]*)"', pages[DIVERGED])
-    assert len(html) < document.LARGEST / 2
+    assert len(html) < 0.6 * document.LARGEST
 
 
 def test_what_is_missing_names_its_command(pages, runs):

@@ -34,6 +34,7 @@ from landscape.diagnose.verdict.wording import (
     number_of,
     other_rates,
     said,
+    still,
     times,
     when_it_left,
 )
@@ -192,10 +193,16 @@ def way_back(asked: Asked) -> Told:
 
 
 def _near_best(verdict: Verdict) -> str:
-    """Its last stretch is its best one, which the lowest of all logged losses needn't be in."""
+    """Its last stretch is its best one, which the lowest of all logged losses needn't be in.
+
+    One that still falls or rises is said to end at its last loss.
+    """
     lowest, end = (number_of(verdict, name) for name in ("best_loss", "end_loss"))
     if lowest is None or end is None:
         return "near its best"
+    if moves := still(verdict):
+        lies = "the lowest" if end <= lowest else f"the lowest {number(lowest)}"
+        return f"near its best and {moves} (its last logged loss is {number(end)}, {lies})"
     return f"near its best ({number(end)} over its last stretch, its lowest is {number(lowest)})"
 
 
@@ -298,7 +305,8 @@ def overfits(asked: Asked) -> Told:
     if found is None:
         return unanswered("there is no validation data")
     lowest = number(found.validation_minimum)
-    text = f"The validation loss was lowest, {lowest}, at step {found.step:,}"
+    text = f"{_whether(asked, found)} The validation loss was lowest, {lowest}, at step "
+    text += f"{found.step:,}"
     best = asked.evidence.places.get("best")
     if best is not None and best != found.step:
         order = "before" if best > found.step else "after"
@@ -314,9 +322,25 @@ def overfits(asked: Asked) -> Told:
         accuracies = found.validation_accuracy + found.accuracy_gap, found.validation_accuracy
     if why := far_apart(found.train_end, found.validation_end, accuracies=accuracies):
         text += f" {why}"
-    if left is not None and found.rise > 0:
-        text += " An escape lifts both losses, overfitting the validation loss alone."
     return Told(text)
+
+
+def _whether(asked: Asked, found: Overfitting) -> str:
+    """Yes, no, or why neither is said: the verdict's own line is what decides."""
+    verdict = asked.verdict
+    if found.rise <= 0:
+        return "No, the validation loss hasn't risen from its lowest."
+    item = verdict.evidence.get("validation_rise")
+    if item is None and verdict.verdict == "escaped":
+        return "Undetermined: an escape lifts the training loss too."
+    if item is None or not isinstance(item.value, float) or not isinstance(item.threshold, float):
+        return "Undetermined: it is judged where a run has learned and ends near its best."
+    times_lowest = f"the validation loss ends at {number(item.value)} times its lowest"
+    if "overfitting" in verdict.also:
+        return f"Yes: {times_lowest}, clear of its noise."
+    if is_below(item.value, item.threshold):
+        return f"No: {times_lowest}, and up to {item.threshold:g} counts as no rise."
+    return f"Not clearly: {times_lowest}, but not clear of its noise."
 
 
 def _at_the_end(found: Overfitting) -> str:
@@ -335,12 +359,10 @@ def _at_the_end(found: Overfitting) -> str:
 def beside(asked: Asked) -> Told:
     """How it differs from other runs."""
     others = asked.evidence.siblings_share
-    own = number_of(asked.verdict, "end_share")
     loss, constant = (number_of(asked.verdict, name) for name in ("end_loss", "constant_loss"))
-    if own is None and loss is not None and constant:
-        own = (constant - loss) / abs(constant)
-    if others is None or own is None:
+    if others is None or loss is None or not constant:
         return unanswered("it needs other runs, those of a sweep", SEEDS)
+    own = (constant - loss) / abs(constant)
     return Told(
         f"It ends {_share(own)} of the way from a constant output's loss to zero; the sweep's "
         f"other runs that learned, {_share(others)} (median)."

@@ -7,7 +7,9 @@ import math
 import numpy as np
 
 from landscape.diagnose.connectivity import basins
+from landscape.diagnose.course import course_of
 from landscape.diagnose.items import Value
+from landscape.diagnose.motion import slope, window
 from landscape.diagnose.motion.deciding import BENT, INTERVENE
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import UNDETERMINED
@@ -16,7 +18,6 @@ from landscape.diagnose.verdict.asked import (
     Asked,
     Told,
     measuring,
-    tested,
     unanswered,
 )
 from landscape.diagnose.verdict.verdict import Verdict
@@ -25,6 +26,7 @@ from landscape.diagnose.verdict.wording import (
     excursions_said,
     is_below,
     is_no_sum,
+    motion_rests_on,
     motion_sentence,
     number_of,
     of_motion,
@@ -35,6 +37,7 @@ from landscape.diagnose.verdict.wording import (
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.paths import PATHS, Barrier
 from landscape.store.measured.weights import Copies, Diffusion
+from landscape.store.scans.records import Floats
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
@@ -55,7 +58,7 @@ def stays(asked: Asked) -> Told:
     if verdict.motion == UNDETERMINED:
         text += _as_sum(verdict)
         return Told(text, UNDETERMINED, verdict.would_tell.get("motion"))
-    return Told(text, tested(asked.evidence.measured.replicas is not None))
+    return Told(text, motion_rests_on(verdict))
 
 
 NO_SUM = -0.05
@@ -82,7 +85,9 @@ def apart(asked: Asked) -> Told:
     places = sorted({0, len(curve.lag) // 2, len(curve.lag) - 1})
     lags = enumerated([f"{curve.lag[at]:,.0f}" for at in places])
     apart = enumerated([number(float(curve.distance[at])) for at in places])
-    since = f"Since step {spread.since:,} (its window)" if spread.settled else "In the whole run"
+    since = "In the whole run"
+    if spread.settled:
+        since = f"Since step {spread.since:,} ({_window(asked)})"
     steps = "step" if lags == "1" else "steps"
     pairs = enumerated([f"{curve.pairs[at]:,}" for at in places])
     of = "pair" if pairs == "1" else "pairs"
@@ -91,6 +96,21 @@ def apart(asked: Asked) -> Told:
         f"{of}{_kind(spread.distances.source)})"
     )
     return Told(f"{text}{'' if moved is None else _growth(moved)}.")
+
+
+def _window(asked: Asked) -> str:
+    """Which steps its window is, the one that its motion is read from."""
+    setup, course = asked.evidence.setup, course_of(asked.evidence, asked.thresholds)
+    if setup.after is not None:
+        return "its window, as asked for"
+    of = ""
+    if course is not None and course.left is not None:
+        of = " since it left"
+    elif setup.constant_from > int(asked.evidence.rows.step[0]):
+        of = " at its last rate"
+    share = asked.thresholds.window
+    part = "half" if share == 1 / 2 else percent(share)
+    return f"its window, about the last {part}{of}"
 
 
 def _kind(source: str) -> str:
@@ -265,29 +285,53 @@ def _round(rate: float) -> float:
     return float(f"{rate:.6g}")
 
 
+SWING_ROWS = 5
+"""Rows of the running median that a loss without a level swings about."""
+
+
 def oscillates(asked: Asked) -> Told:
     """Small oscillations, or an escape."""
-    evidence, moved = asked.evidence, asked.evidence.measured.diffusion
-    rows = evidence.rows
-    first = moved.first_step if moved is not None else int(rows.step[len(rows.step) // 2])
-    loss = rows.train_loss[(rows.step >= first) & np.isfinite(rows.train_loss)]
+    evidence, verdict = asked.evidence, asked.verdict
+    rows, first = evidence.rows, window.of_run(evidence, asked.thresholds).first
+    inside = (rows.step >= first) & np.isfinite(rows.train_loss)
+    loss = rows.train_loss[inside]
     if not len(loss):
         return unanswered("no losses are known in its window")
-    low, middle, high = (float(value) for value in np.quantile(loss, [0.05, 0.5, 0.95]))
-    largest = float(loss.max())
-    left = next((each for each in asked.verdict.events if each.name == "escape"), None)
+    left = next((each for each in verdict.events if each.name == "escape"), None)
     text = f"It escapes: it left at step {left.first:,}. " if left is not None else ""
-    window = " (its window)" if moved is not None else ""
+    apart = evidence.measured.distances
+    is_told = apart is not None and apart.settled is not None
+    text += f"From step {first:,} on ({'its window' if is_told else _window(asked)}) "
+    state = slope.state(slope.of_log_loss(rows.step[inside], loss), asked.thresholds)
+    if state != slope.SETTLED:
+        return Told(f"{text}{_about_its_way(loss, state)}.")
+    low, middle, high = (float(value) for value in np.quantile(loss, [0.05, 0.5, 0.95]))
     text += (
-        f"From step {first:,} on{window} 9 of 10 logged losses lie between {number(low)} and "
-        f"{number(high)} (median {number(middle)}, largest {number(largest)})"
+        f"9 of 10 logged losses lie between {number(low)} and {number(high)} (median "
+        f"{number(middle)}, largest {number(float(loss.max()))})"
     )
     # The share over the time that the motion has its name over.
-    verdict = asked.verdict
     shares = shares_said(verdict, of_motion(verdict))
     if shares and verdict.verdict != "diverged":
-        text += f"; {shares['confined']} of the squared displacement stays about a place"
+        text += f"; {shares['confined']} of the squared displacement is to and fro"
     return Told(f"{text}.")
+
+
+def _about_its_way(loss: Floats, state: str) -> str:
+    """How a loss that holds no clear level swings: its range would be that of its way."""
+    way = {slope.DESCENDING: "still falls", slope.RISING: "rises"}.get(
+        state, "may still fall or rise"
+    )
+    whole = f"the loss {way}, from {number(float(loss[0]))} to {number(float(loss[-1]))}"
+    if len(loss) < SWING_ROWS + slope.FEWEST - 1:
+        return f"{whole}; its {counted(len(loss), 'row')} are too few to tell swings from that"
+    windows = np.lib.stride_tricks.sliding_window_view(loss, SWING_ROWS)
+    swings = loss[SWING_ROWS // 2 : -(SWING_ROWS // 2)] - np.median(windows, axis=1)
+    low, high = (float(value) for value in np.quantile(swings, [0.05, 0.95]))
+    return (
+        f"{whole}; 9 of 10 logged losses lie between {number(abs(low))} below and {number(high)} "
+        f"above the median of the {SWING_ROWS} rows around them"
+    )
 
 
 def noise(asked: Asked) -> Told:

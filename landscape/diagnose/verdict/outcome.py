@@ -61,7 +61,7 @@ def name_outcome(evidence: Evidence, thresholds: Thresholds) -> NamedOutcome:
 
 def _stated(course: Course, thresholds: Thresholds) -> Items:
     ending, best = course.ending, float(course.loss[course.best])
-    last = ending.stretches[-1]
+    moving = _moving(course, thresholds)
     items: Items = {
         "constant_loss": Item(course.constant, None, "L₀, the loss of the best constant output"),
         "best_loss": Item(
@@ -75,12 +75,8 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
             if not ending.glimpsed
             else "the lowest logged loss: what was learned was lost before it made a stretch",
         ),
-        "end_loss": Item(
-            ending.end,
-            None,
-            f"the loss it ends at: of the last stretch, from step {course.step(last.first)}",
-        ),
-        **_moving(course, thresholds),
+        "end_loss": _end(course, is_level=not moving),
+        **moving,
         "best_share": held(
             course.share(ending.best),
             thresholds.learned,
@@ -90,6 +86,24 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
         ),
     }
     return items if ending.kind == endings.NEVER else items | _beside_best(ending, thresholds)
+
+
+def _end(course: Course, *, is_level: bool) -> Item:
+    """The loss it ends at: a stretch's level, or the last loss where none is held."""
+    first = course.step(course.ending.stretches[-1].first)
+    if is_level:
+        return Item(
+            course.ending.end,
+            None,
+            f"median over the second half of the last stretch, which begins at step {first}",
+        )
+    # A median over rows that fall is that of its middle, and no loss that it ends at.
+    return Item(
+        float(course.loss[-1]),
+        None,
+        "the last logged loss, for it holds no level over the last stretch, which begins at step "
+        f"{first}",
+    )
 
 
 def _beside_best(ending: Ending, thresholds: Thresholds) -> Items:
@@ -120,7 +134,12 @@ def _beside_best(ending: Ending, thresholds: Thresholds) -> Items:
 
 
 def _moving(course: Course, thresholds: Thresholds) -> Items:
-    """How far the last stretch still falls or rises; nothing where what it ends at is a level."""
+    """How far the last stretch still falls or rises; nothing where what it ends at is a level.
+
+    Nor in an excursion: the last loss isn't where the stretch that holds it leads.
+    """
+    if course.ending.kind == endings.INSIDE:
+        return {}
     last = course.ending.stretches[-1]
     rows = slice(last.first, last.end)
     change = slope.of_log_loss(course.steps[rows], course.loss[rows])

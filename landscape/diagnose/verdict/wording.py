@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from landscape.diagnose.items import Value
+from landscape.diagnose.motion import slope
 from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED, layers
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.quantities import counted, number, percent
@@ -48,7 +49,7 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
     elif verdict.verdict == "diverged":
         return (what,)
     else:
-        why = Statement(motion_sentence(verdict), _of_motion(verdict))
+        why = Statement(motion_sentence(verdict), motion_rests_on(verdict))
     return what, why
 
 
@@ -111,10 +112,13 @@ def _of_the_rate(verdict: Verdict, left: Sequence[str]) -> str:
     )
 
 
-def _of_motion(verdict: Verdict) -> str:
+def motion_rests_on(verdict: Verdict) -> str:
+    """What the motion's name rests on, as a confidence."""
     if verdict.motion == UNDETERMINED:
         return UNDETERMINED
-    return "intervention" if "replicas_steps" in verdict.evidence else "observation"
+    # That the loss moves is read off the run, whatever replicas did.
+    is_tested = "replicas_ratio" in verdict.evidence and verdict.motion not in MOVING
+    return "intervention" if is_tested else "observation"
 
 
 def times(count: float) -> str:
@@ -170,6 +174,8 @@ def excursions_said(verdict: Verdict) -> str:
     return f"{counted(count, 'excursion')}, {which if spikes else 'none of them a spike'}"
 
 
+MOVING = (slope.DESCENDING, slope.RISING)
+"""Motions that name what the loss does: it hasn't settled."""
 KINDS = ("confined", "walk", "drift")
 """What a squared displacement is read as the sum of."""
 

@@ -15,6 +15,7 @@ from landscape.diagnose.items import Item, held
 from landscape.diagnose.motion import deciding
 from landscape.diagnose.verdict.questions import OF_A_DIVERGED_RUN, PARTS, answers
 from landscape.diagnose.verdict.verdict import judge
+from landscape.diagnose.verdict.wording import headline
 from landscape.store.measured.whole import Measured
 from landscape.store.verdicts import Remedy, typed
 
@@ -99,8 +100,66 @@ def test_overfitting_is_set_beside_the_jump():
     lowest = int(rows.step[int(np.argmin(rows.validation_loss))])
     text = asked(evidence)["1.8"][0]
     least = f"{rows.validation_loss.min():.3g}"
-    assert text.startswith(f"The validation loss was lowest, {least}, at step {lowest}")
+    assert text.startswith(
+        "Undetermined: an escape lifts the training loss too. The validation loss was lowest, "
+        f"{least}, at step {lowest}"
+    )
     assert f", {500 - lowest} steps before it left." in text
+
+
+@pytest.mark.parametrize(
+    ("ends", "noise", "said"),
+    [
+        (0.2, 0.0, "No, the validation loss hasn't risen from its lowest. "),
+        (0.21, 0.0, "No: the validation loss ends at 1.05 times its lowest, and up to 1.1 "),
+        (0.4, 0.0, "Yes: the validation loss ends at 2 times its lowest, clear of its noise. "),
+        (0.4, 0.3, "Not clearly: the validation loss ends at "),
+    ],
+)
+def test_overfitting_is_answered_by_a_word_first(ends, noise, said):
+    evidence = outcomes.learned(0, 0.0)
+    rows = evidence.rows
+    count = len(rows.step)
+    validation = np.concatenate([np.geomspace(2, 0.2, 50), np.linspace(0.2, ends, count - 70)])
+    validation = np.concatenate([validation, np.full(20, ends)])
+    validation[50::2] += noise  # never below what it is without
+    rows = replace(rows, validation_loss=validation)
+    assert asked(replace(evidence, rows=rows))["1.8"][0].startswith(said)
+
+
+def test_a_loss_that_still_falls_ends_at_its_last_and_swings_about_its_way():
+    count, rate = 200, 0.006
+    loss = 1.5 - rate * np.arange(count)
+    loss[3::8] += 0.05
+    said = asked(outcomes.run(loss, 0.0))
+    text = said["2.7"][0]
+    found = re.search(
+        r"the loss still falls, from (\S+) to (\S+); 9 of 10 logged losses lie between (\S+) below "
+        r"and (\S+) above the median of the 5 rows around them\.$",
+        text,
+    )
+    first, last, low, high = (float(each) for each in found.groups())
+    at = int(re.match(r"From step (\d+) on \(its window, about the last half\)", text)[1])
+    assert first == pytest.approx(loss[-(-at // outcomes.EVERY)], abs=0.001)
+    assert last == pytest.approx(loss[-1], abs=0.001)
+    # One row in eight leaps; medians are off by what a row or two fall.
+    assert high == pytest.approx(0.05, abs=2 * rate)
+    assert 0 <= low <= 2 * rate
+    assert said["1.4"][0] == (
+        "It needn't: it ends near its best and still falls (its last logged loss is 0.306, the "
+        "lowest)."
+    )
+    few = asked(outcomes.run(loss[::20], 0.0))["2.7"][0]
+    assert few.endswith("; its 5 rows are too few to tell swings from that.")
+
+
+@pytest.mark.parametrize(
+    ("world", "rests_on"), [("descending", "observation"), ("walk", "intervention")]
+)
+def test_that_the_loss_moves_is_no_trainings_finding(world, rests_on):
+    evidence = motions.evidence(getattr(motions, world)(0.0), count=1)[0]
+    assert evidence.measured.replicas is not None
+    assert asked(evidence)["2.1"][1] == headline(judge(evidence))[-1].confidence == rests_on
 
 
 def test_an_escape_is_named_and_its_plateau_waits_for_trainings():
@@ -248,7 +307,7 @@ def lags_apart(evidence: Evidence, text: str) -> list[int]:
 
 def test_distances_by_lag_are_those_of_the_walk():
     text = asked(planted.long())["2.2"][0]
-    assert text.startswith("Since step 0 (its window) weights 16, ")
+    assert text.startswith("Since step 0 (its window, about the last half) weights 16, ")
     assert asked_pairs(text) == lags_apart(planted.long(), text)
     first, last = re.search(r"differ by ([\d.]+), [\d.]+ and ([\d.]+) \(root", text).groups()
     # A random walk of 50 coordinates with unit steps, every 16 training steps.
@@ -288,7 +347,7 @@ def test_the_share_that_stays_about_a_place_is_of_the_time_that_the_name_is_of()
     assert items["motion_steps"].value == items["replicas_steps"].value == 256
     shares = [items[f"replicas_share_{kind}"].value for kind in ("confined", "walk", "drift")]
     text = asked(evidence)["2.7"][0]
-    share = re.search(r"; (\d+) % of the squared displacement stays about a place", text)
+    share = re.search(r"; (\d+) % of the squared displacement is to and fro", text)
     # Whole percents that add up to 100 are less than one off.
     assert abs(int(share[1]) - 100 * shares[0] / sum(max(each, 0.0) for each in shares)) < 1
 

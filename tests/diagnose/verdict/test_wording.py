@@ -185,9 +185,10 @@ def test_it_ends_at_a_level_only_where_the_loss_holds_one():
     first = int(falling.evidence["end_loss"].meaning.rsplit(" ", 1)[1]) // planted_outcomes.EVERY
     assert change.value == pytest.approx(math.log(loss[-1] / loss[first]), rel=0.02)
     assert change.side == "below: it still falls, no level"
+    assert falling.evidence["end_loss"].value == loss[-1]
     fallen = percent(1 - loss[-1] / loss[first])
     assert headline(falling)[0].text.endswith(
-        f"then left and stayed away, at a loss of {number(falling.evidence['end_loss'].value)} "
+        f"then left and stayed away, at a loss of {number(loss[-1])} "
         f"that still falls (by {fallen} over its last stretch)."
     )
 
