@@ -27,8 +27,6 @@ from landscape.scan.speed.engine import Engine
 from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Floats
 
-KEY = "coreset"
-"""Among a scan's settings: how many samples interpolation started from."""
 SHARE = 24
 """One of so many samples, those of validation counted: all points of a grid on the coreset take
 one over so much of what they would take on all samples."""

@@ -32,6 +32,7 @@ from landscape.scan.speed.evaluator import StrategyRecord
 from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.workers import Farm
 from landscape.store.scans import rises
+from landscape.store.scans.attributes import CORESET
 from landscape.store.scans.records import Path, Plane, Scan
 from landscape.store.scans.widths import Crossings
 
@@ -216,7 +217,7 @@ class Job:
         if made is None:
             return
         chosen, few = made
-        scan = replace(scan, settings={**scan.settings, coreset.KEY: len(chosen.places)})
+        scan = replace(scan, settings={**scan.settings, CORESET: len(chosen.places)})
         base = {name: np.full(scan.measured.shape, np.nan) for name in chosen.weights}
         # So many points on the coreset take what one on all samples does, and count as one.
         as_one = max(1, engine.passes // few.passes)
@@ -280,7 +281,7 @@ class Job:
         marked = [point.step for point in self.scan.points]
         paths: tuple[Path, ...] = ()
         known, few = within_tolerance(scan), None
-        if coreset.KEY in scan.settings and scan.certificate is not None:
+        if CORESET in scan.settings and scan.certificate is not None:
             made = self._coreset(scan, engine, self._refinement(scan))
             if made is not None:
                 chosen, few = made

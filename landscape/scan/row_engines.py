@@ -10,22 +10,20 @@ import torch
 
 from landscape.cluster import Workers
 from landscape.problem.problem import Problem
-from landscape.scan import coreset, subset
-from landscape.scan.refine.order import Rows
+from landscape.scan import subset
 from landscape.scan.speed import choosing
 from landscape.scan.speed.engine import Engine
 from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.records import Floats, Plane
 from landscape.store.scans.valleys import Valley
 
-CORESET = "coreset"
 KEPT = 2**24
 """Bytes of weights up to which an engine goes on from row to row."""
 
 
 @dataclass
 class RowEngines:
-    """Engines by the samples they take: one for all of them, one for a subset, one for a coreset.
+    """Engines by how many samples they take: one for all of them, one for a subset.
 
     The model's copies, the data as it is evaluated and the traced graphs serve all rows. Those of a
     large network, whose rows take long anyway, are made anew for each, so that a row's weights and
@@ -34,7 +32,7 @@ class RowEngines:
 
     problem: Problem
     evaluation: Evaluation
-    _made: dict[int | str | None, Engine] = field(default_factory=dict)
+    _made: dict[int | None, Engine] = field(default_factory=dict)
 
     def chosen(self, plane: Plane, xy: Floats, pool: Workers | None) -> Engine:
         """One for all samples, by the strategy that is fastest at points ``xy`` of a plane."""
@@ -50,16 +48,14 @@ class RowEngines:
         pool: Workers | None = None,
         *,
         samples: int | None = None,
-        only: Rows | None = None,
     ) -> Engine:
         """What evaluates a row's directions by the strategy that was chosen for the valley.
 
-        On all samples, on a random subset of ``samples`` of them, or on the training samples at
-        ``only``. Whoever had it for another plane has it no more.
+        On all samples, or on a random subset of ``samples`` of them. Whoever had it for another
+        plane has it no more.
         """
-        key = samples if only is None else CORESET
-        if (engine := self._made.get(key)) is None:
-            self._made[key] = engine = self._new(plane, valley, pool, samples, only)
+        if (engine := self._made.get(samples)) is None:
+            self._made[samples] = engine = self._new(plane, valley, pool, samples)
         else:
             engine.go_to(plane)
         return engine
@@ -77,16 +73,9 @@ class RowEngines:
         self._made.clear()
 
     def _new(
-        self,
-        plane: Plane,
-        valley: Valley,
-        pool: Workers | None,
-        samples: int | None,
-        only: Rows | None,
+        self, plane: Plane, valley: Valley, pool: Workers | None, samples: int | None
     ) -> Engine:
         problem, about = self.problem, dict[str, Any]()
-        if only is not None:
-            problem = coreset.problem_of(problem, only)
         if samples is not None:
             problem, about["population"] = subset.of(problem, samples, seed=valley.seed)
         if pool is not None:

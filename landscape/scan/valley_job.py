@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -21,7 +21,7 @@ from landscape.plane.basis import distance, product
 from landscape.plane.choice import PlaneChoice
 from landscape.problem.problem import Problem
 from landscape.problem.weights import Buffers
-from landscape.scan import coreset, crossings
+from landscape.scan import crossings
 from landscape.scan.filling import Stream, beneath, empty, fill
 from landscape.scan.job import FEW, Chosen, Job, stream
 from landscape.scan.measures import PointCurvature, of_problem, stored
@@ -233,26 +233,8 @@ class ValleyJob:
         refinement = ColumnRefinement(
             valley, valley.tolerance, valley.subset, limits, recorded=recorded
         )
-        if self.evaluation.samples is None:
-            for current in self._measured(valley, [refinement.first()], pool):
-                valley = current
-                yield valley
-            for current in self._on_coreset(valley, refinement):
-                valley = current
-                yield valley
-        for current in self._measured(valley, refinement.batches(), pool):
-            valley = current
-            yield valley
-        found = refinement.finish(valley)
-        assert found.certificate is not None
-        yield replace(found, held_out=len(found.certificate.xy), subset={})
-
-    def _measured(
-        self, valley: Valley, batches: Iterable[Rows], pool: Workers | None
-    ) -> Iterator[Valley]:
-        """Measure batches of points, slice by slice."""
         at_hand: SliceAtHand | None = None  # a column is often visited several times in turn
-        for rows in batches:
+        for rows in refinement.batches():
             numbers, places = np.divmod(rows, len(valley.y))
             for number in np.unique(numbers).tolist():
                 there = places[numbers == number]
@@ -265,44 +247,9 @@ class ValleyJob:
                 self._recorded(valley, number)
         del at_hand
         self._engines.leave()
-
-    def _on_coreset(self, valley: Valley, refinement: ColumnRefinement) -> Iterator[Valley]:
-        """Measure a coreset at all points, where that pays: each column starts from it.
-
-        Its weights are the same in all columns: what their first points say of one, each says.
-        """
-        engine = self._engines.at(self._sheet(valley, 0).plane, valley)
-        if not coreset.suits(engine) or refinement.bad() <= coreset.ROUGH:
-            return
-        places, passes = coreset.draw(engine, valley.seed), engine.passes
-        del engine
-        self._engines.leave()
-        first, y = refinement.first(), valley.y[:, None]
-        numbers, across = np.divmod(first, len(y))
-        values: dict[str, list[Floats]] = {}
-        for number in range(len(valley.slices.step)):
-            few = self._engines.at(self._sheet(valley, number).plane, valley, only=places)
-            for name, found in few.of_samples(y[across[numbers == number]]).items():
-                values.setdefault(name, []).append(found)
-            self._engines.leave()
-        known = {name: there.flat[first] for name, there in valley.measures.items()}
-        gathered = {name: np.concatenate(found) for name, found in values.items()}
-        chosen = coreset.calibrated(places, gathered, known, refinement.promises)
-        if chosen is None:
-            return
-        base = {name: np.full(valley.measured.shape, np.nan) for name in chosen.weights}
-        for number in range(len(valley.slices.step)):
-            few = self._engines.at(self._sheet(valley, number).plane, valley, only=places)
-            for name, said in chosen.at(few, y).items():
-                base[name][number] = said
-            spent = valley.samples_evaluated + len(y) * few.passes
-            self._engines.leave()
-            valley = replace(valley, samples_evaluated=spent)
-            # As many losses as would take as long on all samples.
-            for _ in range(len(y) * few.passes // passes):
-                yield valley
-        refinement.base = base
-        yield valley
+        found = refinement.finish(valley)
+        assert found.certificate is not None
+        yield replace(found, held_out=len(found.certificate.xy), subset={})
 
     def _beneath(self, valley: Valley, pool: Workers | None) -> Iterator[Valley]:
         """Measure a subset of the samples at every point: interpolated is what is missing to it."""

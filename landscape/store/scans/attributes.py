@@ -8,6 +8,8 @@ ROLES = ("train", "validation")
 LOSSES = ("train_loss", "validation_loss")
 """What is minimised, on each set of data."""
 ACCURACIES = ("train_accuracy", "validation_accuracy")
+CORESET = "coreset"
+"""Among a scan's settings: how many weighted samples its interpolation started from."""
 
 
 @dataclass(frozen=True)

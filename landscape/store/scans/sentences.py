@@ -11,6 +11,7 @@ import numpy as np
 
 from landscape.quantities import counted, duration, number, percent
 from landscape.store.scans import rises
+from landscape.store.scans.attributes import CORESET
 from landscape.store.scans.certificates import FACTOR, Certificate
 from landscape.store.scans.records import STILL, Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width, ends_called
@@ -207,7 +208,9 @@ def approximations(scan: Scan) -> list[str]:
     if asked is not None and not scan.tolerance:
         found.append(_subset(scan, asked))
     if scan.tolerance and scan.certificate is not None:
-        found += interpolated(float(scan.measured.mean()), scan.certificate)
+        few = scan.settings.get(CORESET)
+        how = f" from there and from what {few} weighted samples say everywhere" if few else ""
+        found += interpolated(float(scan.measured.mean()), scan.certificate, how)
     return found
 
 
