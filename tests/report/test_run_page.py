@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+from landscape.diagnose.items import Item
 from landscape.diagnose.session import kept
+from landscape.diagnose.verdict.verdict import Verdict
 from landscape.diagnose.verdict.wording import cause, headline
 from landscape.draw import open_work
 from landscape.draw.interactive.explorer_page import plotly
@@ -220,3 +222,20 @@ def test_a_damaged_verdict_is_refused_with_the_remedy(runs, tmp_path):
         f"{folder}/verdict.json must be a verdict of this version, it lacks or differs in "
         f"'best_loss'; make it anew with `landscape diagnose {folder}`"
     )
+
+
+@pytest.mark.parametrize(
+    ("motion", "whose"),
+    [
+        ("undetermined", ["the outcome: observation", "that: undetermined"]),
+        ("still-descending", ["all this: observation"]),
+    ],
+)
+def test_a_confidence_says_whose_it_is(motion, whose):
+    verdict = Verdict("learned", motion, None, (), (), "observation")
+    items = {
+        "best_loss": Item(0.1, None, ""),
+        "motion_undetermined_because": Item("it stands still", None, ""),
+    }
+    read = words("".join(run_page.answered(replace(verdict, evidence=items))))
+    assert re.findall(r"Confidence of ([a-z ]+: [a-z]+)", read) == whose
