@@ -137,7 +137,7 @@ def _path(scan: Scan, drawn: Drawn, name: str) -> list[str | Part]:
     said += [_through(scan, point) for point in scan.points if point.name in THROUGH]
     where = window(scan)
     if scan.plane.kind == "drift" and not scan.path_is_a_dot:
-        begins = [point for point in scan.points if point.name == f"step {point.step}"]
+        begins = [point for point in scan.points if point.name == f"step {point.step:,}"]
         said += ["diamond: where the drift begins"] * any(
             where.holds(np.array(one.xy)) for one in begins
         )

@@ -217,7 +217,7 @@ def test_where_the_drift_begins_is_said_where_its_mark_is(planted):
     def said(**changes):
         scan = planted.escape(21, 21)
         plane = replace(scan.plane, kind="drift")
-        begins = Point("step 900", (float(scan.x[5]), float(scan.y[5])), 900)
+        begins = Point("step 1,900", (float(scan.x[5]), float(scan.y[5])), 1900)
         scan = replace(scan, plane=plane, points=(*scan.points, begins))
         figure = draw.KINDS["contour"](replace(scan, **changes))
         return caption_of("contour", replace(scan, **changes), figure.drawn)

@@ -502,7 +502,10 @@ def _name_grounds(
 
 
 def note(scans: Sequence[Scan]) -> str:
-    """Return how much of the paths their planes hold, for the one line beneath; empty without."""
+    """Return how much of the paths their planes hold, for the one line beneath; empty without.
+
+    Of a drift also that its run hadn't settled.
+    """
     every = [path for scan in scans for path in scan.paths]
     shares = [path.share_in_plane for path in every if np.isfinite(path.share_in_plane)]
     if not shares:
@@ -516,6 +519,8 @@ def note(scans: Sequence[Scan]) -> str:
         if len(every) == 1:
             return f"a dot here: {held} of the path's variance"
         return f"dots here: {held} of the paths' variance"
+    if len(scans) == 1 and sentences.unsettled(scans[0]):
+        return f"the run hadn't settled; {held} of its path's variance is here"
     return f"{held} of {path}'{'' if len(every) > 1 else 's'} variance is in {plane}"
 
 

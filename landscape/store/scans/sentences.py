@@ -94,6 +94,9 @@ BATCHNORM = {
 }
 
 
+UNSETTLED, HALF = 1.25, 4
+"""A drift's run hadn't settled where its halves' median losses differ by more than this factor; of
+fewer losses in a half nothing is said."""
 IGNORING = "ignoring the input"
 """What the best constant output is called in figures and captions."""
 SPECTRAL = {
@@ -115,6 +118,7 @@ def describe(scan: Scan) -> list[str]:
         *sentences,
         *_spectral(scan.plane),
         *remarks(scan),
+        *filter(None, [unsettled(scan)]),
         *overflowed(_events(scan)),
         *evaluated(scan.strategy, scan.evaluation_seconds, scan.provenance),
     ]
@@ -198,6 +202,7 @@ def brief(scan: Scan) -> list[str]:
         found += interpolated_briefly(float(scan.measured.mean()), scan.certificate)
     else:
         found += approximations(scan)
+    found += filter(None, [unsettled(scan)])
     return found + _results(scan) + overflowed(_events(scan))
 
 
@@ -268,6 +273,7 @@ def ready(scan: Scan, mistrust: str = "") -> str:
         found.append(f"{mistrust[0].upper()}{mistrust[1:]}.")
     if (lowest := scan.below_the_run()) is not None:
         found.append(below_the_run(lowest[0], f"on the {shape}"))
+    found += filter(None, [unsettled(scan)])
     return " ".join([*found, *overflowed(_events(scan))])
 
 
@@ -277,6 +283,34 @@ def _events(scan: Scan) -> list[Event]:
 
 def _behind(mistrust: str) -> str:
     return f"; {mistrust}" if mistrust else ""
+
+
+def unsettled(scan: Scan) -> str:
+    """That the loss still fell, or rose, over the steps that a plane's drift is taken from.
+
+    Their halves' losses are compared, those before and those from where the drift begins on: said
+    where the medians differ by more than `UNSETTLED` and the middle half of either lies apart from
+    that of the other. Empty on other planes, and with fewer than `HALF` known losses in a half.
+    """
+    begins = [point.step for point in scan.points if point.name == f"step {point.step:,}"]
+    if scan.plane.kind != "drift" or len(scan.paths) != 1 or not begins:
+        return ""
+    [path], middle = scan.paths, begins[0]
+    first = max(0, 2 * middle - scan.plane.origin_step)
+    held = np.isfinite(path.true_loss) & (path.step >= first)
+    halves = [held & (path.step < middle), held & (path.step >= middle)]
+    if any(half.sum() < HALF for half in halves):
+        return ""
+    before, after = (np.quantile(path.true_loss[half], (0.25, 0.5, 0.75)) for half in halves)
+    fell = before[0] > after[2] and before[1] > UNSETTLED * after[1]
+    if not fell and not (after[0] > before[2] and after[1] > UNSETTLED * before[1]):
+        return ""
+    steps = [f"{path.step[half][0]:,} to {path.step[half][-1]:,}" for half in halves]
+    return (
+        f"The run hadn't settled: the median loss of its weights {'fell' if fell else 'rose'} from "
+        f"{number(before[1])} (steps {steps[0]}) to {number(after[1])} (steps {steps[1]}), and the "
+        f"drift holds that {'descent' if fell else 'rise'}."
+    )
 
 
 def below_the_run(loss: float, where: str) -> str:

@@ -490,3 +490,55 @@ def test_of_a_training_that_overflowed_the_caption_says_so(planted):
 )
 def test_events_come_in_their_order_and_a_recovery_after_what_it_follows(events, names):
     assert sentences.event_names(events) == names
+
+
+def drift(losses, begins=150, **changes):
+    """A drift plane of 20 rows, every tenth step, its last 10 the window: 5 on either side."""
+    step = np.arange(10, 210, 10)
+    one = Path(
+        "mine",
+        "1f2e",
+        step,
+        np.zeros((20, 2)),
+        np.zeros(20),
+        np.concatenate([np.full(9, 5.0), losses]),
+        np.full(20, np.nan),
+        0.5,
+        0.01,
+    )
+    plane = Plane("drift", np.zeros(3, np.float32), np.eye(2, 3, dtype=np.float32), ("u", "v"), "d")
+    axis = np.array([-1.0, 0, 1])
+    return Scan(
+        replace(plane, origin_step=200, **changes),
+        axis,
+        axis,
+        {"train_loss": np.ones((3, 3))},
+        np.ones((3, 3), bool),
+        paths=(one,),
+        points=(Point(f"step {begins:,}", (0.0, 0.0), begins),),
+    )
+
+
+def test_a_drift_of_a_run_that_still_descended_says_so():
+    falling = drift([3.0, 2.9, 2.8, 2.7, 2.6, 1.4, 1.3, 1.2, 1.1, 1.0, 0.9])
+    said = (
+        "The run hadn't settled: the median loss of its weights fell from 2.8 (steps 100 to 140) to "
+        "1.15 (steps 150 to 200), and the drift holds that descent."
+    )
+    assert sentences.unsettled(falling) == said
+    assert said in describe(falling)
+    assert said in sentences.brief(falling)
+    assert sentences.ready(falling).endswith(said)
+    rising = drift([1.0, 1.1, 1.2, 1.3, 1.4, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5])
+    assert "rose from 1.2 (steps 100 to 140) to 2.25 (steps 150 to 200), and the drift holds " in (
+        sentences.unsettled(rising)
+    )
+
+
+def test_of_other_drifts_and_planes_nothing_is_said():
+    falling = [3.0, 2.9, 2.8, 2.7, 2.6, 1.4, 1.3, 1.2, 1.1, 1.0, 0.9]
+    assert not sentences.unsettled(drift(falling, kind="along"))
+    # Little, though every loss is below those before; much, but the halves overlap; too few known.
+    assert not sentences.unsettled(drift(np.linspace(1.15, 0.95, 11)))
+    assert not sentences.unsettled(drift([9.0, 1, 9, 1, 9, 1, 9, 1, 9, 1, 1]))
+    assert not sentences.unsettled(drift([3.0, np.nan, np.nan, 2.7, 2.6, 1, 1, 1, 1, 1, 1]))
