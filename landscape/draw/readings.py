@@ -216,6 +216,7 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
     grey = " and grey beyond its end" if "beyond" in drawn else ""
     count = valley.walls.shape[1]
     walls = f"{ends_called(count)} over {count} such directions of where" if count > 1 else "where"
+    left_out = ", none in the grey" if "greyed" in drawn else ""
     above = listed(
         drawn,
         "above, the run's own loss: a line at each column",
@@ -226,7 +227,7 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
     slices = listed(
         drawn,
         f"colours: the loss, on the scale beside the upper panel{grey}",
-        ("walls", f"short lines: {walls} the loss has risen by {valley.rise.short}"),
+        ("walls", f"short lines: {walls} the loss has risen by {valley.rise.short}{left_out}"),
         LOWEST,
         ("lost", "triangles: no sharp direction goes on as the one before"),
         ("gaps", "gaps part columns between which the weights leapt or the direction turned"),

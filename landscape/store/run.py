@@ -196,20 +196,26 @@ def read(folder: Path) -> Run:
 
 
 NAMED = 3
-"""Runs that a message names of those in a folder."""
+"""Runs, and sweeps, that a message names of those in a folder."""
 
 
 def _no_run(folder: Path) -> str:
     """What a folder is that holds no run itself, and which of those in it to give."""
-    inside = sorted(file.parent for file in folder.glob("*/run.json"))
-    named = ", ".join(map(str, inside[:NAMED])) + (", ..." if inside[NAMED:] else "")
+    inside, sweeps = (
+        sorted(file.parent for file in folder.glob(f"*/{name}.json")) for name in ("run", "sweep")
+    )
+    named = "; or a sweep: ".join(
+        ", ".join(map(str, of[:NAMED])) + (", ..." if of[NAMED:] else "")
+        for of in (inside, sweeps)
+        if of
+    )
     if (folder / "sweep.json").is_file():
         which = f"such as {inside[0]}" if inside else "once one has begun"
         return (
             f"this needs a single run, {folder} is a sweep of them; give one of its runs, {which}"
         )
     which = (
-        f"give one of those in it: {named}" if inside else "give a folder made by `landscape train`"
+        f"give one of those in it: {named}" if named else "give a folder made by `landscape train`"
     )
     return f"a run's folder must hold run.json, {folder} doesn't; {which}"
 

@@ -253,6 +253,16 @@ def test_a_folder_of_runs_names_those_in_it(tmp_path):
     )
 
 
+def test_a_folder_of_runs_and_sweeps_names_both(tmp_path):
+    (tmp_path / "rates").mkdir()
+    (tmp_path / "rates" / "sweep.json").write_text("{}")
+    assert refused(run.read, tmp_path).endswith(f"; give one of those in it: {tmp_path}/rates")
+    run.create(tmp_path / "a", {"settings": {}, "problem": {}})
+    assert refused(run.read, tmp_path).endswith(
+        f"; give one of those in it: {tmp_path}/a; or a sweep: {tmp_path}/rates"
+    )
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_sweep_is_no_run_and_names_one_of_its_own(tmp_path, begun):
     (tmp_path / "sweep.json").write_text("{}")

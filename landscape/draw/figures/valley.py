@@ -113,7 +113,7 @@ def _block(
     middle = sheet.axes(left + LEFT, at, across, SLICES)
     distance = one.settings.get("unit", "own") == "distance" or style.unit == "distance"
     _slices(middle, one, where, colours, distance=distance)
-    _walls(middle, one, where, distance=distance)
+    _walls(middle, one, where, colours, distance=distance)
     _lowest(middle, one, where, (across, SLICES), distance=distance)
     at += SLICES + GAP
     lowest = middle
@@ -304,12 +304,23 @@ def _slices(
     ends[-1].set_verticalalignment("top")
 
 
-def _walls(axes: Axes, one: Valley, where: Columns, *, distance: bool) -> None:
-    """Draw where the loss has risen, and where the direction isn't that of the row before."""
+def _walls(axes: Axes, one: Valley, where: Columns, colours: Scale, *, distance: bool) -> None:
+    """Draw where the loss has risen, and where the direction isn't that of the row before.
+
+    Over several directions: where the column's own loss is far higher already, beyond the colours,
+    a line would seem to be a mistake.
+    """
     length = one.slices.length if distance else np.ones(len(where.left))
     for side, sign in enumerate((1, -1)):
         for share in ends(one.walls.shape[1]):
-            wall = sign * one.wall(side, share) * length
+            wall = sign * one.wall(side, share)
+            grey = [
+                (column.positions(one, "train_loss", k, wall[[k]], colours) > 1 + 1e-9).any()
+                for k in range(len(wall))
+            ]
+            if any(grey):
+                page.drew(axes, "greyed")
+            wall = np.where(grey, np.nan, wall) * length
             if np.isfinite(wall).any():
                 page.drew(axes, "walls")
             where.dashes(axes, wall, color="white", lw=1.5, alpha=0.8, zorder=4.5)

@@ -40,7 +40,7 @@ OnPlanes = Literal[
     "lowest",
     "enters",
 ]
-InValleys = Literal["between", "gaps", "walls", "lost", "returned"]
+InValleys = Literal["between", "gaps", "walls", "greyed", "lost", "returned"]
 Strips = Literal["length", "width", "farther", "nearer", "distances"]
 Curvatures = Literal[
     "critical", "across", "eigenvalue", "batch", "bounds", "undecided", "unbounded"

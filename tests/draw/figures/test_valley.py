@@ -14,6 +14,7 @@ from landscape.draw.elements.columns import Columns
 from landscape.draw.figures.valley import valley
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
+from landscape.draw.making import caption_of
 from landscape.errors import LandscapeError
 from landscape.store.scans import valley_sentences
 from landscape.store.scans.valleys import WalkedPath
@@ -333,6 +334,31 @@ def test_what_sharpness_it_is_without_a_unit_that_could_be_this_runs_rate(plante
     several = valley(planted.valley(known=known))
     assert "sharpness" in [axes.get_ylabel().replace("\n", " ") for axes in several.axes]
     assert "critical sharpness" in [text.get_text() for text in several.axes[5].texts]
+
+
+@pytest.mark.parametrize("unit", ["own", "distance"])
+def test_a_wall_over_other_directions_is_left_out_in_the_grey(planted, unit):
+    """It would stand alone where the column's own loss is far above already."""
+    one = planted.valley(jump=None)
+    losses = one.measures["train_loss"].copy()
+    losses[5, one.y > 0.3] = 100.0
+    walls = one.walls.copy()
+    walls[5] = 0.6
+    one = replace(one, measures={"train_loss": losses}, walls=walls)
+
+    def drawn_in(column, figure):
+        axes = next(each for each in figure.axes if each.get_ylabel().startswith("across"))
+        ends = np.concatenate([np.array(held.get_segments()) for held in axes.collections])
+        there = ends[np.abs(ends[:, :, 0].mean(axis=1) - column - 0.5) < 0.1]
+        return set(np.sign(there[:, 0, 1].round(6)))
+
+    figure = valley(one, style=Style(unit=unit))
+    assert drawn_in(5, figure) == {0, -1}  # the run itself, and the wall beneath
+    assert drawn_in(4, figure) == {0, -1, 1}
+    said = caption_of("valley", one, figure.drawn)
+    assert "the loss has risen by 0.1, none in the grey." in said
+    whole = valley(planted.valley(jump=None))
+    assert "none in the grey" not in caption_of("valley", one, whole.drawn)
 
 
 def test_where_the_walls_stand_nearest_is_said(planted):

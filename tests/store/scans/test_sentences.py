@@ -522,8 +522,8 @@ def drift(losses, begins=150, **changes):
 def test_a_drift_of_a_run_that_still_descended_says_so():
     falling = drift([3.0, 2.9, 2.8, 2.7, 2.6, 1.4, 1.3, 1.2, 1.1, 1.0, 0.9])
     said = (
-        "The run hadn't settled: the median loss of its weights fell from 2.8 (steps 100 to 140) to "
-        "1.15 (steps 150 to 200), and the drift holds that descent."
+        "The run hadn't settled: the median loss of its weights fell from 2.8 (steps 100 to 140) "
+        "to 1.15 (steps 150 to 200), and the drift holds that descent."
     )
     assert sentences.unsettled(falling) == said
     assert said in describe(falling)

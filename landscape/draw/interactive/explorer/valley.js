@@ -186,7 +186,9 @@ function frames() {
     for (let n = 0; n < 4; n++) {
       const wall = one.walls[4 * k + n];
       if (!Number.isFinite(wall) || !state.path) continue;
-      const y = acrossY(n < 2 ? wall : -wall), ends = `x1="${a + thin}" x2="${b - thin}" y1="${y}" y2="${y}"`;
+      const at = n < 2 ? wall : -wall;
+      if (smooth(measure(), k, [at])[0].value > 1 + 1e-9) continue; // within the grey
+      const y = acrossY(at), ends = `x1="${a + thin}" x2="${b - thin}" y1="${y}" y2="${y}"`;
       out += `<line class="casing" ${ends}/><line class="wall" ${ends}/>`;
     }
   });
