@@ -44,6 +44,7 @@ def test_a_second_one_is_refused(run, landscape):
     assert not (run / analysis.NAME).exists()
 
 
+@pytest.mark.slow
 def test_a_fuller_verdict_stays_and_that_is_said(run, landscape):
     assert landscape("diagnose", run, "--only", "units,distances", "-q").code == 0
     before = (run / VERDICT).read_bytes()

@@ -8,6 +8,7 @@ import pytest
 from landscape.diagnose.binomial import interval
 from landscape.store import read, sweep_outcomes
 
+pytestmark = pytest.mark.slow
 SWEEP = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 8, "--epochs", 2)
 
 

@@ -90,6 +90,7 @@ def test_a_page_too_large_is_refused(tmp_path):
     assert not (tmp_path / "page.html").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_is_diagnosed_first(landscape, tmp_path):
     sweep = tmp_path / "sweep"
     made = landscape("train", *SMALL[:-2], "--lr", "0.1,0.3", "-q", "-o", sweep)

@@ -142,6 +142,7 @@ def test_the_problem_of_an_imported_run_is_found_beside_it(landscape: Command, c
     assert scan.measures["train_loss"][1] == pytest.approx(recorded, rel=AGAIN)
 
 
+@pytest.mark.slow
 def test_directions_of_li_et_al(landscape: Command, copy: Copy, same: Same) -> None:
     run = copy("learned")
     file = run / "exports" / "random-final-0-directions.h5"
