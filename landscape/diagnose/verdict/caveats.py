@@ -109,7 +109,12 @@ def _on_distances(evidence: Evidence, moved: Diffusion) -> Iterator[str]:
 def _on_trainings(evidence: Evidence, motion: NamedMotion, moved: Diffusion) -> Iterator[str]:
     replicas = evidence.measured.replicas
     if replicas is None and motion.name != "still-descending":
-        yield "No replicas: whether noise or drift moves the weights rests on one run."
+        others = any(b.kind == "other-order" for b in evidence.measured.branches)
+        earlier = " (trainings with other orders of batches began before it left)" if others else ""
+        yield (
+            f"No replicas from the window that the motion is read from{earlier}: whether noise or "
+            "drift moves the weights there rests on one run."
+        )
     elif replicas is not None and 0 < replicas.steps < 0.75 * moved.steps:
         yield (
             f"Replicas ran for {replicas.steps} of the window's {moved.steps} steps: "

@@ -235,18 +235,13 @@ def plateau(asked: Asked) -> Told:
             "what outputs and units are at its last weights wasn't measured", measuring("units")
         )
     flat = landing.ignores_input(end, asked.thresholds)
-    share = f"{number(end.logit_spread)} of their size"
+    share = f"from input to input they vary by {percent(end.logit_spread)} of their own size"
     if flat and not end.logit_spread:
         text = "Yes, by what the network does: no output depends on the input"
     elif flat:
-        text = (
-            "Yes, by what the network does: its outputs hardly depend on the input (they vary by "
-            f"{share})"
-        )
+        text = f"Yes, by what the network does: its outputs hardly depend on the input ({share})"
     else:
-        text = (
-            f"No, by what the network does: its outputs depend on the input (they vary by {share})"
-        )
+        text = f"No, by what the network does: its outputs depend on the input ({share})"
     if end.stuck_layers:
         text += f"; {_dead_layers(end, asked.verdict.layers)}"
     elif end.partly_stuck:

@@ -236,17 +236,30 @@ def caveats(case: OutcomeCase) -> tuple[str, ...]:
         is_known = (known := standstill(evidence).get("no_way_back")) and known.value
         what = "left" if is_known else "does not come back"
         found.append(f"Why it {what} is not tested: no interventions were run.")
-    resting = {
-        b.start_step for b in evidence.measured.branches if b.kind != "plateau" and not b.velocity
-    }
-    if resting and evidence.setup.momentum > 0:
-        steps = ", ".join(f"{step:,}" for step in sorted(resting))
-        found.append(
-            f"Trainings from step {steps} started with velocity zero: none was recorded there."
-        )
+    if evidence.setup.momentum > 0:
+        found += _resting(case)
     for start in LEAVING:
         found += _without_control(case, start)
     return tuple(found)
+
+
+def _resting(case: OutcomeCase) -> list[str]:
+    """Where trainings began without the run's velocity, and why there is none, if that is known."""
+    branches = [b for b in case.evidence.measured.branches if b.kind != "plateau"]
+    resting = [b for b in branches if not b.velocity]
+    if not resting:
+        return []
+    steps = ", ".join(f"{step:,}" for step in sorted({b.start_step for b in resting}))
+    left = case.course.left
+    # Where no training began with one, as of imported weights, there is another reason.
+    is_chosen_late = len(resting) < len(branches) and {b.start for b in resting} == {"before-onset"}
+    if left is None or not is_chosen_late:
+        return [f"Trainings from step {steps} started with velocity zero: none was recorded there."]
+    return [
+        f"Trainings from step {steps}, the last with a logged loss before step "
+        f"{case.course.step(left):,}, since which all were away, started with velocity zero: none "
+        "was recorded there, for only afterwards is it known from where on a run stayed away."
+    ]
 
 
 def _without_control(case: OutcomeCase, start: str) -> list[str]:

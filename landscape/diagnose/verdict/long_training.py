@@ -41,7 +41,10 @@ from landscape.store.scans.records import Floats
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
-OTHERS = 'for other networks see the documentation ("In a long training: the numbers")'
+OTHERS = (
+    'for other networks see "In a long training: the numbers" (docs/science/regimes.md in '
+    "landscape's source)"
+)
 ESCAPED = "after an escape, trainings from its snapshots ask why it left, not how it moves"
 
 
@@ -347,9 +350,12 @@ def noise(asked: Asked) -> Told:
     sentences = []
     if full is not None:
         sentences.append(
-            f"Without the batches' noise, by {full.steps} steps on all data, weights move "
-            f"{number(full.displacement)} instead of {number(full.noisy_displacement)} and the "
-            f"loss ends at {number(full.loss)} instead of {number(full.noisy_loss)}."
+            f"Trained again from step {motion.start_step:,} for {full.steps} steps, each on all "
+            f"data, so without the batches' noise, weights move {number(full.displacement)} and "
+            f"the loss over all training data is then {number(full.loss)}; of the replicas from "
+            "there, with batches, after as many steps it is "
+            f"{number(full.noisy_loss)} (mean) and weights have moved "
+            f"{number(full.noisy_displacement)} (root mean square)."
         )
     if lower is not None:
         sentences.append(

@@ -83,6 +83,23 @@ def test_interventions_after_an_escape():
     assert "rate_0.1_from_landing" not in found.items
     assert "Trainings from step 1,000 started with velocity zero" in found.caveats[0]
     assert len(found.caveats) == 1
+    assert found.caveats[0].endswith("velocity zero: none was recorded there.")
+
+
+def test_velocity_is_missing_before_the_onset_for_a_reason_that_is_said():
+    branches = planted.tried(best=10, onset=10)
+    resting = tuple(replace(b, velocity=b.start != "before-onset") for b in branches)
+    found = escaped_with(resting)
+    assert found.caveats == (
+        "Trainings from step 310, the last with a logged loss before step 315, since which all "
+        "were away, started with velocity zero: none was recorded there, for only afterwards is "
+        "it known from where on a run stayed away.",
+    )
+    # Where none was recorded anywhere it is not for that.
+    without = tuple(replace(b, velocity=False) for b in branches)
+    assert escaped_with(without).caveats == (
+        "Trainings from step 100, 310 started with velocity zero: none was recorded there.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_caveats_apply_to_this_run_and_no_other(settled):
     alone = copies.measure(problem, flat(problem.model).numpy())
     for change, word in (
         ({"permutations": alone}, "independently trained"),
-        ({"replicas": None}, "No replicas"),
+        ({"replicas": None}, "No replicas from the window that the motion is read from: "),
         ({"connectivity": None}, "No floors"),
         ({"constant_loss": math.nan}, "best constant output"),
         ({"setup": replace(walk.setup, optimizer="Adam")}, "not applicable: Adam"),
@@ -203,6 +203,15 @@ def test_caveats_apply_to_this_run_and_no_other(settled):
         complete = replace(walk, setup=replace(walk.setup, steps_per_epoch=100))
         assert not any(word in each for each in judge(complete).caveats)
         assert sum(word in each for each in judge(changed(complete, **change)).caveats) == 1
+
+
+def test_other_orders_from_before_an_escape_are_no_replicas(settled):
+    moved = changed(planted_questions.escape(), diffusion=settled["walk"].measured.diffusion)
+    said = "No replicas from the window that the motion is read from"
+    before = " (trainings with other orders of batches began before it left)"
+    assert any(each.startswith(f"{said}{before}: ") for each in judge(moved).caveats)
+    untried = changed(moved, interventions=None)
+    assert any(each.startswith(f"{said}: ") for each in judge(untried).caveats)
 
 
 def test_separable_data():
