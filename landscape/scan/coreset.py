@@ -13,14 +13,16 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 from landscape.problem import samples
 from landscape.problem.problem import Problem
-from landscape.problem.samples import drawn
+from landscape.problem.samples import Several, drawn
 from landscape.scan.filling import Stream
 from landscape.scan.refine.order import Rows
 from landscape.scan.speed.engine import Engine
@@ -80,8 +82,10 @@ class Coreset:
 def suits(engine: Engine) -> bool:
     """Whether a few of a problem's samples can stand for all at a small part of the price."""
     objective, problem = engine.objective, engine.problem
-    apart = objective.fixed is None and samples.is_nest(problem.train) and engine.decay is None
-    return apart and engine.population is None and engine.buffers_stay and size(engine) > 0
+    apart = objective.fixed is None and engine.decay is None and engine.population is None
+    if not apart or not engine.buffers_stay or size(engine) == 0:
+        return False
+    return not isinstance(problem.train, Several) and samples.is_nest(_together(problem, [0]))
 
 
 def size(engine: Engine) -> int:
@@ -92,8 +96,7 @@ def size(engine: Engine) -> int:
 
 def problem_of(problem: Problem, places: Rows) -> Problem:
     """The problem with some of its training samples only."""
-    some = samples.subset(problem.train, torch.from_numpy(places))
-    return replace(problem, train=some, validation=None)
+    return replace(problem, train=_together(problem, places), validation=None)
 
 
 def draw(engine: Engine, seed: int) -> Rows:
@@ -161,6 +164,11 @@ def weights(values: Floats, wanted: Floats, sizes: Floats) -> Floats:
     system = np.vstack([scaled, pull * np.eye(count)])
     right = np.concatenate([target, np.full(count, pull * equal)])
     return np.asarray(nnls(system, right, maxiter=100 * count)[0])
+
+
+def _together(problem: Problem, places: ArrayLike) -> Any:
+    """Some training samples as one batch, which is read once however they are kept."""
+    return samples.few(problem.train, torch.as_tensor(places)).content
 
 
 def _what(name: str) -> str:

@@ -45,6 +45,7 @@ from landscape.scan.speed.weight_decay import rate_of
 from landscape.scan.valley_job import ValleyJob
 from landscape.scan.valley_prepare import valley_job
 from landscape.store.run import Run
+from landscape.store.scans import scanfile
 from landscape.store.scans.records import STILL, Floats, Moved, Plane, Point, Scan
 from landscape.store.scans.rises import KEY, Rise
 from landscape.store.trajectories.trajectory import Trajectory
@@ -218,12 +219,16 @@ def _job(
     save_seconds: float,
     resume: bool,
 ) -> Job:
+    # With weight decay the path's are other losses.
+    losses = {} if planned.weight_decay else known
     if resume and path.exists():
+        if scanfile.origin_step(path) != kinds.origin_step(planned.key, planned.given):
+            # The best weights may be ones that were recorded without a loss.
+            planned = _with_best(planned, runs[0], losses)
         scan = resumed(planned, path, runs[0].id)
         tracks = _tracks(runs, scan.plane, known)
     else:
-        # With weight decay the path's are other losses.
-        planned = _with_best(planned, runs[0], {} if planned.weight_decay else known)
+        planned = _with_best(planned, runs[0], losses)
         plane, factors = planned.plane()
         tracks = _tracks(runs, plane, known)
         scan = _begun(planned, runs[0], plane, planned.ranges(plane, factors, tracks))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +113,41 @@ def test_a_rough_plane_of_few_kinds_of_samples_takes_few_points(exact: Scan):
     # Points on a coreset are counted by the samples they take.
     most = found.measured.sum() * 1600 + 31 * 31 * found.settings[CORESET]
     assert found.samples_evaluated == most
+
+
+def objective(
+    model: nn.Module, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses of samples that count differently."""
+    losses = nn.functional.cross_entropy(model(batch["x"]), batch["y"], reduction="none")
+    counts = 1.0 + batch["y"]
+    return losses * counts, counts
+
+
+def listed(of: Problem) -> Problem:
+    inputs, labels = of.train
+    return Problem(of.model, list(zip(inputs, labels, strict=True)))
+
+
+def with_objective(of: Problem) -> Problem:
+    inputs, labels = of.train
+    return Problem(of.model, {"x": inputs, "y": labels}, objective=objective)
+
+
+def with_penalty(of: Problem) -> Problem:
+    return replace(
+        of, penalty=lambda model: 1e-3 * sum(p.square().sum() for p in model.parameters())
+    )
+
+
+@pytest.mark.parametrize("given", [listed, with_objective, with_penalty])
+def test_however_data_and_loss_are_given(given: Callable[[Problem], Problem]):
+    of = given(problem())
+    found, exact = scanned(of, 0.01), scanned(of, 0.0)
+    assert found.settings[CORESET] > coreset.LEAST
+    assert found.measured.sum() < 49 + 32 + 20
+    off = np.abs(found.measures["train_loss"] / exact.measures["train_loss"] - 1)
+    assert np.quantile(off, 0.95) < 0.01
 
 
 def test_where_samples_are_too_few_points_are_measured_instead(exact: Scan):

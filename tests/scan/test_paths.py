@@ -85,6 +85,7 @@ def test_best_and_peak_are_those_of_all_recorded_weights(problem, trained, plant
     "wanted",
     [
         {"kinds": ("random",), "at": "best"},
+        {"kinds": ("event",)},
         {"kinds": ("through:best,5,final",)},
         {"kinds": ("line:best,final",)},
         {"kinds": ("line:{run}@best,final",)},
@@ -102,7 +103,13 @@ def test_planes_through_the_best_go_through_the_best_that_figures_mark(
     assert run.trajectory.row("best") == 10
     assert best_known(run.id, run.trajectory, {}) is None
     kinds = tuple(kind.format(run=run.folder) for kind in wanted["kinds"])
-    [job] = prepare(run, made, asked(size="2", **{**wanted, "kinds": kinds}))
+    request = asked(size="2", **{**wanted, "kinds": kinds})
+    [job] = prepare(run, made, request)
+    begun = job.run()
+    next(begun)
+    begun.close()
+    # It is gone on with, though what was recorded names another step.
+    [job] = prepare(run, made, request, resume=True)
     scan = finish(job)
     assert scan.plane.origin_step == 12
     np.testing.assert_array_equal(scan.plane.origin, run.trajectory.row_weights(12))
