@@ -211,10 +211,7 @@ class Job:
 
     def _on_coreset(self, scan: Scan, engine: Engine, refinement: Refinement) -> Iterator[Scan]:
         """Measure a coreset at all points, where that pays: the refinement starts from it."""
-        if not coreset.suits(engine) or refinement.bad() <= coreset.ROUGH:
-            return
-        made = self._coreset(scan, engine, refinement)
-        if made is None:
+        if (made := self._coreset(scan, engine, refinement)) is None:
             return
         chosen, few = made
         scan = replace(scan, settings={**scan.settings, CORESET: len(chosen.places)})
@@ -233,7 +230,9 @@ class Job:
     def _coreset(
         self, scan: Scan, engine: Engine, refinement: Refinement
     ) -> tuple[Coreset, Engine] | None:
-        """A coreset that the first grid's losses gave, and what evaluates it; None without one."""
+        """What the first grid's losses give, with what evaluates it; None where it wouldn't pay."""
+        if not coreset.suits(engine) or refinement.rough() <= coreset.ROUGH:
+            return None
         places, first = coreset.draw(engine, scan.plane.seed), refinement.first()
         few = self._engine(scan.plane, None, like=engine, only=places)
         known = {name: values.flat[first] for name, values in scan.measures.items()}

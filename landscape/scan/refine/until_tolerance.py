@@ -134,18 +134,12 @@ class Refinement:
         nothing = np.empty((0, self._points.shape[1]))
         self.certificate = Certificate(self.tolerance, attempts, nothing, {}, {}, self.caps)
 
-    def bad(self) -> float:
-        """The share of the points that can't be interpolated yet, seen from the first grid.
-
-        Which must be measured by then.
-        """
-        known = self._known.copy()
+    def rough(self) -> float:
+        """The share of the points that can't be interpolated from the first grid alone."""
         self._take(self.first())
         self._drop_caps()
         rows = np.flatnonzero(~self._known)
-        found = float((self._expected(self._guesses(rows)) > 1).mean()) if len(rows) else 0.0
-        self._known = known
-        return found
+        return float((self._expected(self._guesses(rows)) > 1).mean()) if len(rows) else 0.0
 
     def finish(self, scan: Grid) -> Grid:
         """The scan, its arrays filled with interpolated values where nothing was measured."""
