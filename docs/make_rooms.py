@@ -56,7 +56,7 @@ LEAST = 0.46
 # In points.
 HEAD, STAGE, TITLE, SMALL, SMALLER, TINY = 18, 13.5, 9.5, 7.8, 6.8, 5.5
 QUIET, FAINT = "#3c4352", "#c9ced6"
-DPI, COLOURS, LARGEST = 107, 255, 150_000
+DPI, COLOURS, LARGEST = 107, 255, 160_000
 """The picture's dots an inch, its colours, and the most bytes that it may have."""
 
 
