@@ -206,7 +206,7 @@ def test_a_window_opens_turns_and_closes(planted, gl, tmp_path):
         scanfile.save(tmp_path / name, scan)
     valleyfile.save(tmp_path / "valley.h5", planted.valley(6, jump=None))
     read, write = os.pipe()
-    # Without -noreset it begins anew once its first client has gone, and refuses who comes meanwhile.
+    # Else it begins anew once its first client has gone, and refuses who comes meanwhile.
     options = ["-noreset", "-screen", "0", "1400x1000x24", "-nolisten", "tcp"]
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write), *options],
