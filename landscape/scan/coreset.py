@@ -128,11 +128,12 @@ def calibrated(
             sizes = np.maximum(np.abs(wanted), promise.floor)
         if np.count_nonzero(near) < FOLDS:
             return None
-        below = promise is not None and promise.below(wanted)[near]
         system = own[near], wanted[near], sizes[near]
         found[name] = weights(*system)
-        if promise is not None and np.quantile(_misses(*system)[below], SAID) > promise.tolerance:
-            return None
+        if promise is not None:
+            off = _misses(*system)[promise.below(wanted[near])]
+            if not len(off) or np.quantile(off, SAID) > promise.tolerance:
+                return None
     return Coreset(places, found)
 
 

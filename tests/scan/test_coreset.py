@@ -75,6 +75,14 @@ def test_noise_is_no_coreset():
     np.testing.assert_allclose(made.weights["train_loss"].sum(), 1.0, rtol=0.02)
 
 
+def test_where_samples_say_nothing_of_low_losses_there_is_no_coreset():
+    values = np.random.default_rng(0).exponential(size=(60, 40))
+    wanted = np.repeat([1.0, 3.0], 30) * values.mean(1)
+    values[wanted <= 2.0] = np.inf
+    promises = {"train_loss": Promise(0.01, 2.0)}
+    assert calibrated(np.arange(40), {"loss": values}, {"train_loss": wanted}, promises) is None
+
+
 @pytest.mark.parametrize("name", ["sequential", "batched", "shared", "shared+batched"])
 def test_what_each_sample_adds_adds_up_to_the_loss(name: str):
     of = problem(96, kinds=96)

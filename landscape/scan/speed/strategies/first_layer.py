@@ -52,6 +52,7 @@ def _draw(evaluator: PointEvaluator, generator: torch.Generator) -> None:
         for part in torch.split(evaluator.vector[place.slice], PART):
             noise = torch.randn(len(part), generator=generator).to(part)
             part.copy_(noise.mul_(math.sqrt(2 / max(1, inputs))))
+    evaluator.tied.settle()
 
 
 def inputs_of(model: nn.Module, names: set[str], inputs: Tensor) -> dict[str, list[Tensor]]:
