@@ -140,6 +140,7 @@ def project(trajectory: Trajectory, plane: Plane) -> Projection:
             elif not single:
                 total[part] += here
             squares += float(np.einsum("tp,tp->", finite, finite))
+        del displacements  # not beside the next rows
     xy = np.concatenate(parts)
     measured = xy[np.isfinite(xy).all(1)]
     if single and not together:
@@ -167,15 +168,16 @@ def _of_sum(
     trajectory: Trajectory, origin: NDArray[np.float32], finite: NDArray[np.bool_]
 ) -> float:
     """|Σ (w - origin)|² over some rows, read some columns at a time."""
-    found, most = 0.0, max(1, CHUNK_BYTES // (8 * len(finite)))
-    for start in range(0, trajectory.size, most):
-        part = slice(start, start + most)
+    most = max(1, CHUNK_BYTES // (8 * len(finite)))
+
+    def of(part: slice) -> float:  # a function's own: no part's weights beside the next one's
         total = np.zeros(len(origin[part]))
         for row, used in zip(trajectory.weights(slice(None), part), finite, strict=True):
             if used:
                 total += np.subtract(row, origin[part], dtype=np.float64)
-        found += float(total @ total)
-    return found
+        return float(total @ total)
+
+    return sum(of(slice(start, start + most)) for start in range(0, trajectory.size, most))
 
 
 def _displacements(

@@ -41,10 +41,7 @@ from landscape.store.scans.records import Floats
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
-OTHERS = (
-    'for other networks see "In a long training: the numbers" (docs/science/regimes.md in '
-    "landscape's source)"
-)
+OTHERS = "for other networks see docs/science/regimes.md in landscape's source"
 ESCAPED = "after an escape, trainings from its snapshots ask why it left, not how it moves"
 
 
@@ -159,12 +156,12 @@ def beside_copies(asked: Asked) -> Told:
     return Told(
         f"Over half its window ({counted(moved.steps // 2, 'step')}) it moves {number(distance)} "
         f"(root mean square of {counted(moved.half_pairs, 'pair')}{_kind(moved.source)}): "
-        f"{', '.join(_references(copies, distance))}.",
+        f"{_references(copies, distance)}.",
         remedy=None if copies.twin is not None else Remedy("diagnose", {"twin": "RUN"}),
     )
 
 
-def _references(copies: Copies, distance: float) -> list[str]:
+def _references(copies: Copies, distance: float) -> str:
     """How far that is beside each: all but the typical are one distance, of the last weights."""
     typical = copies.typical.mean if copies.typical is not None else None
     many = "" if copies.typical is None else f", mean of {copies.typical.samples:,}"
@@ -179,7 +176,10 @@ def _references(copies: Copies, distance: float) -> list[str]:
         for what, to, of in known
         if to is not None
     ]
-    return found if copies.twin is not None else [*found, "no twin to compare with"]
+    if copies.twin is None:
+        found.append("no twin to compare with")
+    first, way, others = ", ".join(found).partition(" of the way")
+    return first + way + others.replace(way, "") if way else first
 
 
 def _times(distance: float, reference: float) -> str:
@@ -350,12 +350,10 @@ def noise(asked: Asked) -> Told:
     sentences = []
     if full is not None:
         sentences.append(
-            f"Trained again from step {motion.start_step:,} for {full.steps} steps, each on all "
-            f"data, so without the batches' noise, weights move {number(full.displacement)} and "
-            f"the loss over all training data is then {number(full.loss)}; of the replicas from "
-            "there, with batches, after as many steps it is "
-            f"{number(full.noisy_loss)} (mean) and weights have moved "
-            f"{number(full.noisy_displacement)} (root mean square)."
+            f"Trained again from step {motion.start_step:,} for {full.steps} steps on all data, so "
+            f"without noise, weights move {number(full.displacement)}, to a training loss of "
+            f"{number(full.loss)}; replicas, with batches, {number(full.noisy_displacement)} "
+            f"(root mean square), to {number(full.noisy_loss)} (mean)."
         )
     if lower is not None:
         sentences.append(
