@@ -267,7 +267,8 @@ def test_a_long_run_is_answered_whole():
     assert "Below 10 of its snapshots lie floors; paths of low loss join all: one" in said["2.9"][0]
     assert said["2.8"][0].startswith(
         "Trained again from step 0 for 100 steps on all data, so without noise, weights move 0.5, "
-        "to a training loss of 0.03; replicas, with batches, 1.5 (root mean square), to 0.05 (mean)."
+        "to a training loss of 0.03; replicas, with batches, 1.5 (root mean square), to 0.05 "
+        "(mean)."
     )
     assert "from 0.05 to 0.02" in said["2.8"][0]
     assert said["2.6"][0].endswith(
