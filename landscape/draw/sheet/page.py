@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import textwrap
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -187,6 +186,15 @@ def _inches(text: str, size: float, family: tuple[str, ...]) -> float:
 
 
 def wrapped(text: str, width: float, size: float) -> list[str]:
-    """Break text into lines of at most ``width`` inches."""
-    letters = max(8, int(width / max(inches(text, size), 1e-9) * len(text)))
-    return textwrap.wrap(text, letters) or [""]
+    """Break text into lines of at most ``width`` inches; a word that is wider is broken too."""
+    lines = [""]
+    for word in text.split():
+        most = max(8, int(width / inches(word, size) * len(word)))
+        for start in range(0, len(word), most):
+            part = word[start : start + most]
+            longer = f"{lines[-1]} {part}".lstrip()
+            if lines[-1] and inches(longer, size) > width:
+                lines.append(part)
+            else:
+                lines[-1] = longer
+    return lines
