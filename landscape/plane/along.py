@@ -28,9 +28,9 @@ def along(
 ) -> Plane:
     """The plane through w_at along the run's movement and a random direction orthogonal to it.
 
-    The movement is w_end - w_best if the loss rose, L_end - L_best > 0.25 (L0 - L_best), where
-    L0 = ``constant_loss`` is the best constant output's; else the first principal component of
-    the recorded rows. Both directions have length 1: coordinates are distances in weight space.
+    The movement is w_end - w_best if the run escaped or the loss rose, L_end - L_best > 0.25
+    (L0 - L_best), where L0 = ``constant_loss`` is the best constant output's, or NaN; else the
+    first principal component of the recorded rows. Both directions have length 1: coordinates are distances in weight space.
     ``parameters`` is `random`'s.
 
     Raises:

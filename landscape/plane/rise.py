@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from landscape.store.trajectories.trajectory import Trajectory
 
 
 def stayed(trajectory: Trajectory, constant_loss: float) -> bool:
-    """Whether L_end - L_best > 0.25 (L0 - L_best), with L0 the best constant output's loss.
+    """Whether the run escaped, or L_end - L_best > 0.25 (L0 - L_best).
 
-    The end alone decides, however little was learned and however short the rise: a plane is wanted
-    for any, and nothing is concluded from it.
+    L0 is the best constant output's loss; where none is known (NaN), the first recorded one, as of
+    an escape. Of a run without one the end alone decides, however little was learned and however
+    short the rise: a plane is wanted for any, and nothing is concluded from it.
     """
     from landscape.sgd.escapes import is_away
 
+    if any(event.name == "escape" for event in trajectory.events):
+        return True
     losses = trajectory.measures["train_loss"]
     end, best = (float(losses[trajectory.row(name)]) for name in ("final", "best"))
+    if math.isnan(constant_loss):
+        constant_loss = float(losses[np.isfinite(losses)][0])
     return is_away(end, best, constant_loss, learned=0)

@@ -78,7 +78,10 @@ def test_the_other_direction_is_the_seeds_filter_normalized_draw(plant, walk):
         ([3, 2, 1, 1, 1, 1.26], 2.0, True),
         # Never below the constant output's loss: no best to fall from.
         ([3, 2.5, 2.2, 3, 4, 5], 2.0, False),
-        (RISEN, math.nan, False),
+        # No such loss is known: the first one takes its place.
+        (RISEN, math.nan, True),
+        ([3, 2, 1, 1, 1, 1.49], math.nan, False),
+        ([1, 2, 3, 3, 3, 3], math.nan, False),
         ([3, 2, 1, 2, 3, math.inf], 2.0, True),
     ],
 )

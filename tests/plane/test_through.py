@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -128,6 +129,17 @@ def test_event_takes_the_recorded_escape(plant, walk):
     known = replace(trajectory, events=(Event("escape", 50, 110, "loss"),))
     assert plane.event(trajectory, constant_loss=2.3).points[1].step == 40
     assert plane.event(known, constant_loss=2.3).points[1].step == 60
+
+
+def test_an_escape_by_name_is_one_whatever_the_reference(plant, walk):
+    losses = [2.4, 0.01, 0.0005, 0.3, 0.5, 0.4]
+    trajectory = plant(walk(6, 40), losses=losses)
+    known = replace(trajectory, events=(Event("escape", 30, 50, "loss"),))
+    for constant_loss in (math.nan, 2.4):
+        with pytest.raises(LandscapeError, match="rose and stayed"):
+            plane.event(trajectory, constant_loss=constant_loss)
+        where = plane.event(known, constant_loss=constant_loss)
+        assert [(p.name, p.step) for p in where.points] == [("best", 20), ("peak", 40), ("end", 50)]
 
 
 def test_event_needs_an_escape(plant, walk):
