@@ -17,6 +17,7 @@ from matplotlib.text import Text
 
 from landscape.draw.look.style import PLAIN, Style
 from landscape.draw.recipe import KEY
+from landscape.draw.sheet.page import AS_MEASURED
 from landscape.errors import LandscapeError, printable
 from landscape.store.files import unfinished
 
@@ -40,7 +41,12 @@ METADATA: dict[str, Callable[[str, str, str], dict[str, Any]]] = {
         "Date": None,
     },
 }
-SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "landscape", "svg.fonttype": "none"}
+SETTINGS: dict[Any, Any] = {
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "landscape",
+    "svg.fonttype": "none",
+    **AS_MEASURED,
+}
 """Letters stay text, TrueType in PDF, as journals ask for; salted names in SVG, else random."""
 LATEX = {
     "\\": r"\textbackslash{}",
