@@ -36,7 +36,9 @@ def test_lines_are_filled_and_nothing_is_one_empty_line():
 
 @pytest.mark.parametrize("dpi", [72, 122, 150, 300])
 def test_a_line_is_as_wide_in_a_picture_as_it_was_measured(dpi):
-    text = "the training loss was off by 0.14 % on average, and 31 of the 32 were as near as promised"
+    text = (
+        "the training loss was off by 0.14 % on average, and 31 of the 32 were as near as promised"
+    )
     width, left = inches(text, 6.8), 0.1
     sheet = blank(left + width + left, 0.3)
     sheet.text(left, 0.1, text, 6.8)
