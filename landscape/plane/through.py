@@ -86,10 +86,10 @@ def event(
 ) -> Plane:
     """The plane through the best weights, the highest loss after them, and a run's end.
 
-    For a run that escaped, or whose loss rose and stayed: L_end - L_best > 0.25 (L0 - L_best), where
-    L0 = ``constant_loss`` is the best constant output's, or NaN. The peak is the row with the highest finite
-    full-data loss that was recorded during the escape, or, where none is recorded of that,
-    between the two; where nothing stands 10 % above the end's, the row that first came within
+    For a run that escaped, or whose loss rose and stayed: L_end - L_best > 0.25 (L0 - L_best),
+    where L0 = ``constant_loss`` is the best constant output's, or NaN. The peak is the row with the
+    highest finite full-data loss that was recorded during the escape, or, where none is recorded
+    of that, between the two; where nothing stands 10 % above the end's, the row that first came within
     10 % of it, which is called arrival.
 
     Raises:

@@ -23,7 +23,7 @@ END = 0.035
 HEAD = 11.0
 """A title's letters."""
 AS_MEASURED = {"text.hinting": "no_hinting"}
-"""Letters as wide as `inches` says; hinted to whole pixels, a line is up to 5 % longer or shorter."""
+"""Letters as wide as `inches` says; in whole pixels, hinted, a line is up to 5 % off."""
 SHOWN = 144
 """A notebook's pixels for an inch: one and a half times as large as in print."""
 InTime = Literal["training", "validation", "logged", "batches", "constant", "bands"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -29,16 +30,14 @@ def test_lines_are_filled_and_nothing_is_one_empty_line():
     text = "to and fro along the sharpest direction, while the run drifts to lower losses"
     lines = wrapped(text, 2.0, 8.0)
     assert " ".join(lines) == text
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         assert inches(f"{line} {following.split()[0]}", 8.0) > 2.0
     assert wrapped("", 2.0, 8.0) == [""]
 
 
 @pytest.mark.parametrize("dpi", [72, 122, 150, 300])
 def test_a_line_is_as_wide_in_a_picture_as_it_was_measured(dpi):
-    text = (
-        "the training loss was off by 0.14 % on average, and 31 of the 32 were as near as promised"
-    )
+    text = "the training loss was off by 0.14 % on average, and 31 of the 32 as near as promised"
     width, left = inches(text, 6.8), 0.1
     sheet = blank(left + width + left, 0.3)
     sheet.text(left, 0.1, text, 6.8)
