@@ -14,7 +14,9 @@ from landscape.store.scans.widths import ends_called
 
 SOURCES = (
     "After the loss on the path (Goodfellow et al. 2015, arXiv:1412.6544), around it (Xing et al. "
-    "2018, arXiv:1802.08770) and along critical sharpness (arXiv:2601.16979)."
+    "2018, arXiv:1802.08770) and along critical sharpness (arXiv:2601.16979); surfaces blended "
+    "along a path (Liu 2026) or decoded by an autoencoder (NeuroVisualizer) join what was measured "
+    "apart, this doesn't."
 )
 FURTHER = {
     "gradient_norm": "the gradient's norm",
