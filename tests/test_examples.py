@@ -23,6 +23,7 @@ def example(name):
     return runpy.run_path(str(EXAMPLES / name))["main"]
 
 
+@pytest.mark.slow
 def test_escape(tmp_path, capsys):
     folder = tmp_path / "run"
     example("escape.py")(folder, epochs=1, size=5)
@@ -126,6 +127,7 @@ def test_own_loop_is_a_problem_for_the_command_line(tmp_path):
     assert sum(tensor.numel() for tensor in waves.model.parameters()) == 3 * 8 + 1
 
 
+@pytest.mark.slow
 def test_independent_minima_are_joined_where_they_are_copies(monkeypatch):
     """A network and itself with units in another order: a barrier, and none after matching."""
     monkeypatch.syspath_prepend(str(EXAMPLES))  # as of a script that is started there

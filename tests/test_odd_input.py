@@ -157,6 +157,7 @@ def finished(run: Run, problem: Problem, request: Request, name: str, *, points:
     return scanfile.load(run.scan(name))
 
 
+@pytest.mark.slow
 @few
 @given(made=problems(), count=st.integers(1, 3), points=st.integers(0, 8))
 def test_from_any_model_and_data_to_a_scan(made, count, points):

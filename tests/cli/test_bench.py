@@ -29,6 +29,7 @@ def test_recorder(landscape):
     assert result.err == ""
 
 
+@pytest.mark.slow
 def test_tolerance_on_exact_scans(landscape, trained, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained, run)
@@ -55,6 +56,7 @@ def test_tolerance_on_exact_scans(landscape, trained, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_tolerance_on_an_exact_valley(landscape, trained, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained, run)

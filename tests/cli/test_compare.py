@@ -57,6 +57,7 @@ def test_barriers_are_those_of_a_plain_loop(landscape, pair, tmp_path):
     assert f"<td>{cell}</td>" in re.findall("<td>.*?</td>", target.read_text())
 
 
+@pytest.mark.slow
 def test_the_table_says_what_measures_the_rest(landscape, pair):
     done = landscape("compare", *pair)
     assert done.code == 0, done.err
@@ -83,6 +84,7 @@ def test_one_run_is_no_comparison(landscape, pair):
     assert done.err == "landscape: error: a comparison needs two runs or more, got 1\n"
 
 
+@pytest.mark.slow
 def test_runs_of_different_problems_say_so_first(landscape, pair, tmp_path):
     wide, page = tmp_path / "wide", tmp_path / "page.html"
     options = ["--model", "mlp", "--data", "moons", "--width", 9, "--epochs", 1, "--lr", 0.3]

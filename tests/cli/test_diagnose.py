@@ -100,6 +100,7 @@ def test_a_twin(run, landscape, tmp_path):
     assert "No independently trained network" not in result.out
 
 
+@pytest.mark.slow
 def test_long_measuring_is_announced(run, landscape, monkeypatch):
     monkeypatch.setattr(costs, "product", lambda context: 0.06)
     options = ("diagnose", run, "--only", "units,curvature,distances", "--no-intervene", "-q")

@@ -109,6 +109,7 @@ def test_a_full_disk_and_on_after_making_room(run, landscape, tmp_path):
     assert (tmp_path / "room" / VERDICT).read_bytes() == (run / VERDICT).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_read_only(run, tmp_path):
     done = script(
         tmp_path / "disk",

@@ -77,6 +77,7 @@ def test_a_second_one_is_refused(swept, landscape):
     )
 
 
+@pytest.mark.slow
 def test_fuller_verdicts_stay_and_that_is_said(swept, landscape):
     assert landscape("diagnose", swept, "--only", "units,distances", "-q").code == 0
     before = (swept / "lr0.3" / VERDICT).read_bytes()
@@ -89,6 +90,7 @@ def test_fuller_verdicts_stay_and_that_is_said(swept, landscape):
     )
 
 
+@pytest.mark.slow
 def test_figures_of_a_sweep(swept, landscape):
     result = landscape("render", swept, "--kind", "outcomes")
     assert result.code == 1
@@ -99,6 +101,7 @@ def test_figures_of_a_sweep(swept, landscape):
     assert list((swept / "figures").glob("*outcomes.png"))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_a_link_goes_by_its_name_in_the_sweep(swept, landscape, tmp_path):
     (swept / "lr0.3").rename(tmp_path / "elsewhere")
     (swept / "lr0.3").symlink_to("../elsewhere")

@@ -76,6 +76,7 @@ def test_a_scan_along_exported_directions_is_the_scan(landscape, scanned):
     np.testing.assert_allclose(found.paths[0].xy, mine.paths[0].xy, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_line_along_a_direction_of_states(landscape, run, tmp_path):
     """The mlp has no buffers: its state is its parameters."""
     shapes = [(8, 2), (8,), (8, 8), (8,), (2, 8), (2,)]

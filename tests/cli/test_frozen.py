@@ -34,6 +34,7 @@ def own(tmp_path):
     return f"{tmp_path / 'own.py'}:net"
 
 
+@pytest.mark.slow
 def test_what_is_frozen_is_said_and_stays(landscape, tmp_path, own):
     folder = tmp_path / "run"
     assert landscape("train", "--problem", own, *SHORT, "-o", folder).code == 0

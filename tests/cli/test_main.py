@@ -44,6 +44,7 @@ def test_an_unknown_option_exits_with_2(landscape):
     assert landscape("train", "--foo").code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "spins"),
     [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
@@ -110,6 +111,7 @@ def test_a_trajectory_that_is_no_hdf5(landscape, trained, tmp_path):
     assert result.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_debug_shows_the_traceback(tmp_path):
     environment = {**os.environ, "LANDSCAPE_DEBUG": "1"}
     result = subprocess.run(
@@ -146,9 +148,8 @@ def make():
 """
 
 
-@pytest.mark.parametrize(
-    "workers", [(), pytest.param(("--workers", "2"), marks=pytest.mark.slow)], ids=["here", "two"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["here", "two"])
 def test_no_memory_is_one_line_also_in_a_worker(landscape, tmp_path, monkeypatch, workers):
     (tmp_path / "own.py").write_text(GREEDY)
     problem = ("--problem", f"{tmp_path / 'own.py'}:make")

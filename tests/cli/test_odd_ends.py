@@ -84,6 +84,7 @@ def test_ctrl_c_while_the_command_is_imported_is_one_line(tmp_path, module):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["numpy.linalg", "torch.nn"])
 def test_ctrl_c_while_a_stage_is_imported_is_one_line(tmp_path, module):
     # As an exception it would leave half of NumPy, or end the process from within PyTorch.
@@ -132,6 +133,7 @@ def test_ctrl_c_waits_for_an_import_unless_it_is_pressed_again(press, tmp_path, 
         press()
 
 
+@pytest.mark.slow
 def test_a_killed_scan_with_workers_leaves_no_files_of_theirs(trained, tmp_path):
     shared, run = tmp_path / "tmp", shutil.copytree(trained, tmp_path / "run")
     shared.mkdir()
@@ -191,6 +193,7 @@ def test_links_that_lead_in_a_circle_are_one_line(landscape, tmp_path):
     assert sorted(tmp_path.iterdir()) == [loop]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pdf", "png"])
 def test_a_figure_on_a_full_disk_is_one_line(trained, tmp_path, kind):
     render = f"$LANDSCAPE render '{trained}' --format {kind} -o figures"

@@ -120,6 +120,7 @@ def test_a_disk_limit_below_one_snapshot_is_refused_and_one_above_works(landscap
     assert {0, 64} < set(read(tmp_path / "run").trajectory.step.tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plane", ["line", "along"])
 def test_tensors_without_entries_are_passed_over(landscape, train, plane):
     done, run = train("empty")
@@ -152,6 +153,7 @@ def test_a_model_of_scalars_is_told_to_include_them(landscape, train, plane):
     )
 
 
+@pytest.mark.slow
 def test_the_hessian_of_a_bfloat16_model(landscape, train):
     _, run = train("bfloat16")
     done = landscape("scan", run, "--plane", "hessian", "--size", 3, "--quiet")
@@ -401,6 +403,7 @@ def test_more_processes_than_a_machine_can_use_are_refused(landscape, trained, t
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "said"),
     [

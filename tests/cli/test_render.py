@@ -43,6 +43,7 @@ READY = (
 )
 
 
+@pytest.mark.slow
 def test_draws_a_foreign_surface(landscape, theirs, tmp_path):
     result = landscape("render", theirs)
     assert result.code == 0, result.err
@@ -83,6 +84,7 @@ def test_draws_what_has_nothing_measured_yet(landscape, theirs):
     assert landscape("render", theirs, "--kind", "contour").code == 0
 
 
+@pytest.mark.slow
 def test_draws_a_scan_of_ours_again(landscape, trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run")
     landscape("scan", run, "--plane", "line", "--size", 5, "--name", "again", "-q")
@@ -127,6 +129,7 @@ def scanned(landscape, trained, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_a_run_is_drawn_with_all_of_its_scans(landscape, scanned, tmp_path):
     result = landscape("render", scanned, "-o", tmp_path, "--format", "png", "-q")
     assert result.code == 0, result.err
@@ -149,6 +152,7 @@ def test_of_a_run_a_kind_draws_the_scans_that_fit(landscape, scanned, tmp_path):
     assert names(tmp_path) == ["a", "b.caption.tex", "b.caption.txt", "b.svg"]
 
 
+@pytest.mark.slow
 def test_runs_side_by_side(landscape, scanned, tmp_path):
     runs = tmp_path / "runs"
     for name in ("a", "b"):
@@ -194,6 +198,7 @@ def test_a_surface_in_its_own_view(landscape, scanned, tmp_path):
     assert b.shape[0] > a.shape[0]
 
 
+@pytest.mark.slow
 def test_without_opengl_a_line_says_so(landscape, scanned, tmp_path, monkeypatch):
     failed = opengl.Probe(False, "no OpenGL: on Debian or Ubuntu: apt-get install libegl1")
     monkeypatch.setattr(opengl, "probe", lambda: failed)

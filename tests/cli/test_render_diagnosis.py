@@ -38,6 +38,7 @@ def swept(landscape, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_diagnosed_run_is_drawn_with_its_diagnosis(landscape, diagnosed, tmp_path):
     result = landscape("render", diagnosed, "-o", tmp_path, "--format", "png", "-q")
     assert result.code == 0, result.err
@@ -54,6 +55,7 @@ def test_a_diagnosed_run_is_drawn_with_its_diagnosis(landscape, diagnosed, tmp_p
         assert "Command: " in details
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FIGURES)
 def test_each_kind_is_made_again_to_the_byte(landscape, diagnosed, tmp_path, kind):
     figure = tmp_path / f"{kind}.png"
@@ -125,6 +127,7 @@ def test_a_part_that_was_not_measured(landscape, trained, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_sweep_is_drawn_with_its_outcomes(landscape, swept, tmp_path):
     result = landscape("render", swept, "--kind", "outcomes", "-q")
     assert result.code == 0, result.err

@@ -16,6 +16,7 @@ def scanned(trained, planted, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_a_film_of_a_run(landscape, scanned, monkeypatch):
     monkeypatch.setitem(film.write.__kwdefaults__, "frames", 3)
     result = landscape("render", scanned, "--kind", "film")
@@ -35,6 +36,7 @@ def test_a_gif_by_its_name(landscape, scanned, tmp_path, monkeypatch):
     assert target.read_bytes()[:6] == b"GIF89a"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["mp4", "gif"])
 def test_a_film_is_made_again_from_its_recipe(landscape, scanned, monkeypatch, ending):
     monkeypatch.setitem(film.write.__kwdefaults__, "frames", 2)
@@ -51,6 +53,7 @@ def test_a_film_is_made_again_from_its_recipe(landscape, scanned, monkeypatch, e
     assert made.with_suffix(".caption.txt").is_file()
 
 
+@pytest.mark.slow
 def test_a_film_of_a_scan_that_has_changed(landscape, scanned, planted, monkeypatch, tmp_path):
     monkeypatch.setitem(film.write.__kwdefaults__, "frames", 2)
     run = shutil.copytree(scanned, tmp_path / "run")

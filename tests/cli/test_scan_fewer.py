@@ -51,6 +51,7 @@ def test_a_tolerance_is_printed_and_info_has_its_test(landscape, run):
     assert landscape(*options, "--resume").code == 0
 
 
+@pytest.mark.slow
 def test_an_unfinished_scan_to_a_tolerance_is_drawn_whole(landscape, run):
     options = (*MEASURE, run, "--plane", "random", "--size", 15, "--tolerance", 0.1)
     assert landscape(*options).code == 0
@@ -148,6 +149,7 @@ def test_figures_can_be_left_out(landscape, run):
     )
 
 
+@pytest.mark.slow
 def test_a_preview_is_drawn_while_the_scan_fills(landscape, run, monkeypatch):
     from landscape.scan.speed.evaluator import PointEvaluator
 

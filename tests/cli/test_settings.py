@@ -51,6 +51,7 @@ def run(trained, tmp_path):
     return shutil.copytree(trained, tmp_path / "trained")
 
 
+@pytest.mark.slow
 def test_flags_and_lists(landscape, settings, run):
     file = settings(
         "[scan]\nexact = true\npreview = false\nsize = 5\nquiet = true\n"

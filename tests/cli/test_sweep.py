@@ -237,6 +237,7 @@ def test_an_interrupted_sweep_goes_on(landscape, tmp_path, monkeypatch):
     assert np.array_equal(*final)
 
 
+@pytest.mark.slow
 def test_processes_share_the_threads_and_give_the_same_weights(landscape, tmp_path, monkeypatch):
     threads = torch.get_num_threads()
     each = max(1, threads // 2)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from landscape.store.scans import scanfile
 
 from .conftest import MEASURE
@@ -7,6 +9,7 @@ from .conftest import MEASURE
 SMALL = ("--model", "mlp", "--data", "moons", "--width", 8, "--epochs", 2, "--quiet")
 
 
+@pytest.mark.slow
 def test_the_table_shows_the_width_of_runs_that_were_scanned(landscape, tmp_path):
     sweep = tmp_path / "sweep"
     assert landscape("train", *SMALL, "--lr", "0.1,0.3", "-o", sweep).code == 0

@@ -37,6 +37,7 @@ def test_a_full_disk_and_on_after_making_room(landscape, tmp_path):
     same(tmp_path / "room", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_read_only(tmp_path):
     done = script(
         tmp_path / "disk", f"mount -o remount,ro . ; $LANDSCAPE train {OPTIONS} -o run", size="1m"

@@ -57,6 +57,7 @@ def test_two_optimizers_and_an_average_on_one_plane(landscape, trained, adamw, t
     assert all((weights == start[0]).all() for weights in start)
 
 
+@pytest.mark.slow
 def test_a_diagnosis_leaves_out_what_is_plain_sgds(landscape, adamw):
     result = landscape("diagnose", adamw, "--no-intervene", "-q")
     assert result.code == 0, result.err

@@ -291,6 +291,7 @@ def test_changed_data_are_refused(landscape, tmp_path, monkeypatch):
     assert read(folder).record["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_full_disk(landscape, trained, tmp_path):
     """A real limit on the size of files: one line, and what was flushed can be read."""
     folder = tmp_path / "run"

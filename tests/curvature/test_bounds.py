@@ -24,6 +24,7 @@ def grows(curvature: float, **settings: float) -> bool:
     return not abs(float(weight.detach())) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("weight_decay", [0.0, 2.0])

@@ -132,6 +132,7 @@ def test_the_last_floor_is_measured_otherwise_too(regular):
     assert abs(half.value - half.null) < 4 * half.error
 
 
+@pytest.mark.slow
 def test_batches_agree_with_all_samples(recorded):
     problem = regression(samples=300)
     trajectory = recorded(problem, [flat(problem.model).numpy()])
@@ -155,6 +156,7 @@ def test_batches_agree_with_all_samples(recorded):
     assert [done for done, _ in told] == sorted(done for done, _ in told)
 
 
+@pytest.mark.slow
 def test_a_degenerate_direction_counts_for_less_than_a_quarter_and_more_than_its_null(recorded):
     """w⁴ has no curvature at 0, so its null is 0; v²/2 has both."""
     problem = power()

@@ -163,6 +163,7 @@ def test_with_a_fixed_diagonal_steps_grow_above_the_bound_alone(name, options):
         assert (abs(weight) > 1e6) == grows
 
 
+@pytest.mark.slow
 def test_full_batch_adam_trains_at_the_bound():
     """Cohen et al. (2022): the sharpness hovers at 38/η; the plain one means nothing to Adam."""
     generator = torch.Generator().manual_seed(0)

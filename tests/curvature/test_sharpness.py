@@ -45,6 +45,7 @@ def every(problem: Problem, size: int, decay: float) -> tuple[float, float]:
     return np.mean(curved) / np.mean(squares), 1 - mean @ mean / np.mean(squares)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay", [0.0, DECAY])
 @pytest.mark.parametrize("size", [1, 3])
 def test_against_every_batch_there_is(recorded, size, decay):

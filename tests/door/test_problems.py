@@ -76,6 +76,7 @@ def said_in(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
+@pytest.mark.slow
 def test_a_picture_marks_the_weights_with_their_loss(blobs):
     scan = blobs.scan(size=5)
     inputs, targets = blobs.train

@@ -144,6 +144,7 @@ def test_a_diagnosis_is_that_of_the_stage(copied, moons, tmp_path):
     assert isinstance(copied.figure("distances"), Figure)
 
 
+@pytest.mark.slow
 def test_the_page_is_the_commands(copied):
     with pytest.raises(LandscapeError, match=r"^a page must end in \.html, got why\.pdf$"):
         copied.report("why.pdf")  # before anything is drawn
@@ -154,6 +155,7 @@ def test_the_page_is_the_commands(copied):
     assert moment.sub("", page) == moment.sub("", run_page.page(copied.folder))
 
 
+@pytest.mark.slow
 def test_a_long_diagnosis_is_said_beforehand(copied, monkeypatch, caplog):
     copied.diagnose(intervene=False, only=["units"])
     assert caplog.messages == []  # what is quick says nothing

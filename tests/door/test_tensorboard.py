@@ -54,6 +54,7 @@ def value_of(value):
             return value.tensor.string_val[0].decode()
 
 
+@pytest.mark.slow
 def test_all_of_a_run_is_logged_once(blobs, tmp_path):
     log = TensorBoardLog(tmp_path / "log", every=0.0)
     run = ls.train(blobs, lr=0.5, steps=30, record="1", to=tmp_path / "run", callbacks=[log])

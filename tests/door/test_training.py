@@ -108,6 +108,7 @@ def test_an_open_loop_is_closed(blobs, tmp_path):
     assert loop.run.status == "interrupted"
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_while_it_is_trained(blobs, tmp_path):
     """From its callback: as soon as the disk has two losses, of whatever is there by then."""
     drawn, refused, calls = [], [], itertools.count()

@@ -51,6 +51,7 @@ def test_files_their_names_and_what_they_carry(planted, tmp_path):
     assert b"/FontFile2" in pdf  # TrueType, as journals ask for
 
 
+@pytest.mark.slow
 def test_the_same_scan_gives_the_same_bytes(planted, tmp_path, gl):
     scan = planted.random(9, 9)
     for folder in ("first", "second"):
@@ -66,6 +67,7 @@ def test_the_same_scan_gives_the_same_bytes(planted, tmp_path, gl):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bytes(planted, tmp_path):
     code = (
         "import importlib.util, sys; from pathlib import Path; from landscape import draw\n"
@@ -123,6 +125,7 @@ def test_matplotlib_s_settings_are_as_before(planted, tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_threads_draw_at_once(planted, tmp_path):
     def work(name):
         scan = planted.bowl(9, 9)

@@ -64,6 +64,7 @@ def test_directions_that_left_buffers_out(planted):
     assert sentences.scaling(replace(plane, ignored="none")) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renderer", ["matplotlib", "pyvista"])
 def test_the_surface(planted, renderer, request):
     if renderer == "pyvista":

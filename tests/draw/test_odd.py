@@ -83,6 +83,7 @@ def test_it_is_drawn_from_above_and_captioned(planted, name):
     assert draw.caption(scan).startswith("Training loss on the plane through ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_it_is_painted_as_a_surface(planted, name):
     figure = draw.surface(ODD[name](planted), renderer="matplotlib", style=SMALL)
@@ -90,6 +91,7 @@ def test_it_is_painted_as_a_surface(planted, name):
     assert np.ptp(np.asarray(figure.canvas.buffer_rgba())[..., :3]) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["2 x 2", "all NaN", "huge", "path of one point", "path outside"])
 def test_it_is_drawn_by_vtk(planted, gl, monkeypatch, name):
     monkeypatch.setattr("landscape.draw.solid.by_vtk.SUPERSAMPLED", 1)

@@ -138,6 +138,7 @@ PLANES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "style",
     [
@@ -308,6 +309,7 @@ VALLEYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", [Style(dpi=60), Style(path=False, dpi=60)])
 @pytest.mark.parametrize("name", VALLEYS)
 def test_of_a_valley(planted, name, style):
@@ -318,6 +320,7 @@ def test_of_a_valley(planted, name, style):
         assert (phrase in said) == there(figure), (phrase, said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", [None, np.inf])
 def test_of_a_surface(planted, cap):
     scan = planted.escape(15, 15)
@@ -332,6 +335,7 @@ def test_of_a_surface(planted, cap):
     assert ("upright lines" in said) == bool(plumbs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", [None, np.inf])
 @pytest.mark.parametrize("path", [True, False])
 def test_of_slats(planted, cap, path):

@@ -36,6 +36,7 @@ def near():
     )
 
 
+@pytest.mark.slow
 def test_a_surface_has_dots_where_they_are_seen(near):
     figure = surface(near, renderer="matplotlib", style=Style(explain=True, dpi=80))
     dots = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "."]

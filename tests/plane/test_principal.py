@@ -64,6 +64,7 @@ def test_a_walk_seen_from_its_last_point_has_its_known_shares(plant, walk):
     np.testing.assert_allclose(shares, known, atol=0.015)
 
 
+@pytest.mark.slow
 def test_chunks_of_columns_give_the_same(plant, walk, monkeypatch):
     trajectory = plant(walk(20, 301))
     whole, shares = components(trajectory, count=2)

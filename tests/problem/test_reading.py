@@ -126,6 +126,7 @@ def test_an_item_that_a_worker_cant_read_is_named(tmp_path):
     assert message.startswith("a problem's item 23 must run on its data, got OSError: truncated")
 
 
+@pytest.mark.slow
 def test_a_collate_that_takes_items_apart_leaves_them_whole(tmp_path):
     named = Named(tmp_path / "log")
     problem = Problem(linear(), named, collate=greedy)

@@ -171,6 +171,7 @@ def test_the_same_run_twice(runs):
     assert str(caught.value) == f"a comparison needs different runs, got {runs / ESCAPED} twice"
 
 
+@pytest.mark.slow
 def test_the_page_has_the_table(runs):
     html = comparison_page.page(found(runs))
     read = " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
@@ -183,6 +184,7 @@ def test_the_page_has_the_table(runs):
     assert html.count('<svg class="small"') == 2
 
 
+@pytest.mark.slow
 def test_the_page_names_the_commands_that_were_run(runs):
     read = unescape(re.sub(r"<[^>]+>", "", comparison_page.page(found(runs))))
     recipe = read.partition("How this was made")[2] or read

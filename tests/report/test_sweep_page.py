@@ -161,6 +161,7 @@ def test_losses_that_are_not_positive_or_not_there():
     assert 'aria-label="Training loss of a: never evaluated"' in never
 
 
+@pytest.mark.slow
 def test_the_recipe_has_the_commands_that_diagnosed_its_runs(sweep, tmp_path):
     folder = tmp_path / "sweep"
     shutil.copytree(sweep, folder)

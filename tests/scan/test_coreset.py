@@ -148,6 +148,7 @@ def with_penalty(of: Problem) -> Problem:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [listed, with_objective, with_penalty])
 def test_however_data_and_loss_are_given(given: Callable[[Problem], Problem]):
     of = given(problem())
@@ -158,6 +159,7 @@ def test_however_data_and_loss_are_given(given: Callable[[Problem], Problem]):
     assert np.quantile(off, 0.95) < 0.01
 
 
+@pytest.mark.slow
 def test_where_samples_are_too_few_points_are_measured_instead(exact: Scan):
     few = scanned(problem(90), 0.01)
     assert CORESET not in few.settings

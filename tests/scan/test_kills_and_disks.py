@@ -93,14 +93,8 @@ def begin(run, whole) -> None:
     scanfile.save(run.scan("killed"), begun)
 
 
-@pytest.mark.parametrize(
-    ("kills", "tolerance"),
-    [
-        (2, 0.0),
-        pytest.param(20, 0.0, marks=pytest.mark.slow),
-        pytest.param(6, 0.05, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "tolerance"), [(20, 0.0), (6, 0.05)])
 def test_killed_at_random_moments_and_resumed(run, kills, tolerance):
     assert started(run, "whole", tolerance).wait() == 0
     whole = scanfile.load(run.scan("whole"))
@@ -138,6 +132,7 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path):
         assert kept.exists()
 
 
+@pytest.mark.slow
 def test_a_second_scan_of_the_same_file_is_refused(run):
     process = started(run, "mine", 0.0)
     with pytest.raises(LandscapeError) as caught, Saver(run.scan("mine"), 10.0, None):

@@ -81,6 +81,7 @@ def test_best_and_peak_are_those_of_all_recorded_weights(problem, trained, plant
     assert {p.name: p.step for p in finish(job).points} == {"start": 0, "best": 12, "end": 20}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -266,6 +266,7 @@ def test_resuming_another_runs_scan_is_refused(problem, trained, finish):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["batched", "shared", "folded"])
 @pytest.mark.parametrize("done", [0, 5, 8, 14])
 def test_tiles_are_resumed_whole(problem, trained, monkeypatch, strategy, done, finish):

@@ -67,6 +67,7 @@ def test_a_tolerance_is_kept_and_stored(made, finish):
     assert again.finished
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [1, 30, 60, -1])
 def test_an_interrupted_one_ends_as_if_it_had_not_been(made, finish, done):
     where, run, _ = made

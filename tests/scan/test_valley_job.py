@@ -385,6 +385,7 @@ def arrays(path):
         return {name: file[name][()] for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("across", ["random", "sharpest"])
 def test_a_killed_scan_goes_on_to_the_bit(problem, trained, across):
     made = problem("normalized")
@@ -409,6 +410,7 @@ def test_a_killed_scan_goes_on_to_the_bit(problem, trained, across):
         np.testing.assert_array_equal(values, other[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_more_training_keeps_the_rows(canyon, planted):
     short = planted(canyon, along_the_floor(6))
     [job] = prepare(short, canyon, asked(**SMALL))
@@ -634,6 +636,7 @@ def test_each_sharpest_column_is_a_line_of_its_own(canyon, planted):
     assert (off <= 0.05 * np.maximum(*half)).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_workers_find_the_same(problem, trained):
     made = problem()
     run = trained(made)

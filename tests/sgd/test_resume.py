@@ -97,6 +97,7 @@ def everything(problem, mlp):
     return problem(mlp(nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.2)), augment=noisy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("until", "kind"),
     [
@@ -134,6 +135,7 @@ def test_many_times(tmp_path, everything):
     assert len(run.record["resumed"]) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -144,9 +146,7 @@ def test_many_times(tmp_path, everything):
     ],
     ids=str,
 )
-@pytest.mark.parametrize(
-    "until", [17, *(pytest.param(step, marks=pytest.mark.slow) for step in (4, 23))]
-)
+@pytest.mark.parametrize("until", [17, 4, 23])
 def test_whatever_is_recorded(tmp_path, problem, options, until):
     made, settings = problem(), Settings(lr=0.3, momentum=0.8, batch_size=8, epochs=4)
     expected = trained(tmp_path / "whole", made, settings, **options)
@@ -154,6 +154,7 @@ def test_whatever_is_recorded(tmp_path, problem, options, until):
     assert_same(resumed(tmp_path / "run", made), expected)
 
 
+@pytest.mark.slow
 def test_killed_between_trajectory_and_state(tmp_path, everything, monkeypatch):
     """What the trajectory holds beyond resume.h5 is recorded again."""
     expected = trained(tmp_path / "whole", everything, SETTINGS)
@@ -180,6 +181,7 @@ def test_killed_between_trajectory_and_state(tmp_path, everything, monkeypatch):
     assert_same(resumed(tmp_path / "run", everything), expected)
 
 
+@pytest.mark.slow
 def test_killed_before_the_first_state(tmp_path, everything, monkeypatch):
     def save(*_):
         raise Killed
@@ -226,6 +228,7 @@ def test_somebody_elses_loop_is_refused(tmp_path, problem, mlp):
     )
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused(tmp_path, everything):
     recorder = Recorder(tmp_path / "run", everything, SETTINGS)
     training = steps(everything, SETTINGS)

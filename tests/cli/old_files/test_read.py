@@ -73,6 +73,7 @@ def without_nothing(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in empty}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_trajectory(old: Path, name: str, same: Same) -> None:
     said = without_nothing(SAID[f"{name}/trajectory.h5"])

@@ -39,6 +39,7 @@ def done(result: Any) -> str:
     return str(result.out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROOTS)
 def test_info_of_a_run(landscape: Command, old: Path, name: str) -> None:
     found = json.loads(done(landscape("info", old / name, "--json")))
@@ -88,6 +89,7 @@ def test_an_interrupted_training_goes_on(landscape: Command, copy: Copy, same: S
     same(trajectory.sketches(), said["steps/sketch"], rel=AGAIN)
 
 
+@pytest.mark.slow
 def test_an_unfinished_scan_goes_on(landscape: Command, copy: Copy, same: Same) -> None:
     file = copy("learned") / "scans" / "unfinished.h5"
     before = scanfile.load(file)
@@ -105,6 +107,7 @@ def test_an_unfinished_scan_goes_on(landscape: Command, copy: Copy, same: Same) 
     same(after.samples_evaluated, said["@samples_evaluated"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "stored", "options"),
     [
@@ -128,6 +131,7 @@ def test_a_scan_made_again_is_the_same(
         same(again.spread.measures["train_loss"], said["spread/train_loss"], rel=AGAIN)
 
 
+@pytest.mark.slow
 def test_the_problem_of_an_imported_run_is_found_beside_it(landscape: Command, copy: Copy) -> None:
     run = copy("imported")
     assert not Path(read(run).record["problem"]["path"]).exists()

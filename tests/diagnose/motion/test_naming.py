@@ -72,6 +72,7 @@ def test_what_only_looks_like_a_walk(momentum):
     assert names(found) == {UNDETERMINED: 20}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_what_only_looks_like_a_mixture(momentum):
     # R is in a mixture's range: soft directions have gone through few correlation times.
@@ -150,6 +151,7 @@ def test_what_is_absent_is_not_guessed():
     assert naming.name_motion(confined, LIMITS).name == "confined"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("share", [0.01, 0.03])
 def test_a_drift_beneath_confinement_is_below_its_bound(share, momentum):
@@ -160,6 +162,7 @@ def test_a_drift_beneath_confinement_is_below_its_bound(share, momentum):
     assert np.median(bounds) < share + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("times", [0.3, 1.0, 4.0])
 def test_the_bound_on_the_restoring_curvature_holds(momentum, times):
@@ -248,6 +251,7 @@ def test_shares_of_planted_mixtures(world, expected, momentum):
         assert np.median(values) == pytest.approx(share, abs=0.08)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
 @pytest.mark.parametrize(
     ("trend", "state"),

@@ -38,6 +38,7 @@ def names(world: str, momentum: float) -> Counter[tuple[str, int | None]]:
     return Counter((each.name, each.steps) for each in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize(
     ("world", "expected", "steps", "fewest"),
@@ -60,6 +61,7 @@ def test_planted_motion(world, expected, steps, fewest, momentum):
     assert found[expected, steps] + found[UNDETERMINED, None] == planted.SEEDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_hopping_and_leaps(momentum):
     assert names("wells", momentum) == {("hopping-basins", 4 * WINDOW): 20}

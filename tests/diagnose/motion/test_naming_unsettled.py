@@ -189,6 +189,7 @@ def test_what_may_be_unconfined_is_said():
     assert "of it may be a walk" in few.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [60.0, 200.0])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_spread_of_a_confined_ratio(momentum, times):

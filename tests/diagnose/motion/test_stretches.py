@@ -36,6 +36,7 @@ def test_of_snapshots_by_hand(every_step, monkeypatch):
     assert found.hops >= 1
 
 
+@pytest.mark.slow
 def test_of_sketches_as_of_snapshots(every_step, monkeypatch):
     trajectory = every_step.trajectory
     span = {"first": 100, "last": 612, "steps": 128}

@@ -179,6 +179,7 @@ def edge(factor: float, seed: int, width: int = 1000) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_it_diverges_above_four_over_the_kernel_alone(seed):
     assert not edge(3.9, seed)

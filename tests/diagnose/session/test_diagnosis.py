@@ -135,6 +135,7 @@ def test_stopping_keeps_what_is_done(learned):
     assert not steps["distances"].kept
 
 
+@pytest.mark.slow
 def test_products_are_told_as_progress(trained, tmp_path):
     long, problem = trained(lr=0.3, epochs=80)
     run = read(shutil.copytree(long.folder, tmp_path / "run"))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import pytest
+
 from landscape.diagnose.session import gather
 from landscape.diagnose.session.diagnosis import Diagnosis, measure
 from landscape.diagnose.trainings import after_escape
 from landscape.diagnose.verdict.verdict import judge
 
 
+@pytest.mark.slow
 def test_states_say_what_moves_and_what_lay_before_an_escape(escaped):
     run, problem = escaped
     found = Diagnosis(

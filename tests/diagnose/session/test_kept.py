@@ -40,6 +40,7 @@ def written(run):
     return json.loads((run.folder / VERDICT).read_text())
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_a_dead_one_forgotten(learned):
     run, problem = learned
     with subprocess.Popen(
@@ -112,6 +113,7 @@ def test_a_verdict_that_leaves_out_what_another_rests_on_does_not_replace_it(lea
     assert lacking(run.folder, fuller) == ()
 
 
+@pytest.mark.slow
 def test_trainings_that_are_left_out_count_as_such(learned):
     run, problem = learned
     diagnosed(run, problem, "interventions", epochs=1)

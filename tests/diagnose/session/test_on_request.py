@@ -91,6 +91,7 @@ def test_adams_sharpness_is_measured_by_default_and_sgds_isnt(adam, learned):
     assert not any("preconditioned" in caveat for caveat in conclude(plain).caveats)
 
 
+@pytest.mark.slow
 def test_interventions_go_on_with_adams_state(trained, tmp_path):
     """The same order from the end of a shorter run is the longer run's, moments included."""
     run, problem = trained(optimizer="adam", lr=0.02, epochs=4)

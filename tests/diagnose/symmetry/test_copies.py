@@ -102,6 +102,7 @@ def test_the_mean_over_all_copies_of_one_hidden_layer(seed):
     assert measured.by_layer_typical["1"] == measured.typical.root_mean_square
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["perceptron", "dense", "attention", "gated"])
 def test_the_mean_over_copies_of_several_layers(name):
     problem = models.problem(models.made(name))

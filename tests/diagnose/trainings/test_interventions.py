@@ -247,6 +247,7 @@ def record(folder, problem, **values):
     return recorder.run
 
 
+@pytest.mark.slow
 def test_a_run_that_never_learned_is_tried_at_other_rates(tmp_path, escaped):
     _, problem = escaped
     run = record(tmp_path / "slow", problem, lr=1e-6, epochs=2)

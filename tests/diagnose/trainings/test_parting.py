@@ -88,6 +88,7 @@ def _classes(problem, weights):
     return model(problem.train[0]).argmax(1).numpy()
 
 
+@pytest.mark.slow
 def test_replicas_that_exist_are_a_family(subject):
     diagnosis = Diagnosis(subject.run, subject.problem, only=("interventions",), epochs=1)
     list(measure(diagnosis))

@@ -50,6 +50,7 @@ def test_the_set_of_a_run_that_learned(learned):
     assert {t.schedule for t in kinds["floor"]} == {"cosine"}
 
 
+@pytest.mark.slow
 def test_a_short_window_has_a_floor_for_each_of_its_rows(learned):
     """They are counted in what is said of the barriers."""
     run, problem = learned
@@ -115,6 +116,7 @@ def diverging(monkeypatch):
 
 
 # Before the full batch's last step, at a recorded step of the replicas, and between such.
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [5, 32, 41])
 def test_a_replica_that_diverged_is_left_out_and_counted(learned, diverging, step):
     run, problem = learned
@@ -136,6 +138,7 @@ def test_a_replica_that_diverged_is_left_out_and_counted(learned, diverging, ste
     )
 
 
+@pytest.mark.slow
 def test_replicas_that_all_diverged_are_counted(learned, diverging):
     run, problem = learned
     diverging(range(1, 5), 5)
@@ -227,6 +230,7 @@ def test_no_long_replicas_where_the_loss_still_falls(trained):
     assert not any(t.name.startswith("long-") for t in planned(falling, budget=1e9).trials)
 
 
+@pytest.mark.slow
 def test_long_replicas_that_were_trained_count_whatever_the_budget(long):
     for trial in planned(long, budget=1e9).missing:
         if trial.kind in ("replica", "full-batch"):

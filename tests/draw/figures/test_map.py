@@ -85,6 +85,7 @@ def test_numbers_stand_at_the_left_alone_where_all_axes_are_the_same(planted):
     assert [bool(axes.get_ylabel()) for axes in panels(other)] == [True, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "columns"), [(2, 2), (4, 4), (5, 3), (6, 3), (9, 3)])
 def test_panels_stand_in_rows(planted, count, columns):
     scan = replace(planted.bowl(5, 5), paths=(), points=())
@@ -113,6 +114,7 @@ def test_too_few_and_lines_are_refused(planted):
         assert str(refused.value) == message
 
 
+@pytest.mark.slow
 def test_letters_stay_within_the_page(planted):
     figure = atlas([planted.escape(9, 9), planted.bowl(9, 9), planted.random(9, 9)])
     figure.canvas.draw()

@@ -198,6 +198,7 @@ def test_best_is_seen_at_first_view(explorer):
     assert (np.abs(part - [255, 210, 31]).max(axis=2) < 12).sum() > 20
 
 
+@pytest.mark.slow
 def test_what_hovering_says_is_there_by_keyboard(explorer, planted):
     scan = planted.escape(21, 15)
     explorer.page.keyboard.press("i")
@@ -215,6 +216,7 @@ def test_what_hovering_says_is_there_by_keyboard(explorer, planted):
     assert explorer.said().startswith("step 0, true loss 2.31, ")
 
 
+@pytest.mark.slow
 def test_light_and_dark(explorer):
     assert explorer.pixels()[320, 20].tolist() == [255, 255, 255]
     explorer.page.keyboard.press("d")
@@ -267,6 +269,7 @@ def small(chromium, page_file):
         context.close()
 
 
+@pytest.mark.slow
 def test_it_is_usable_when_small(small):
     page = small(800, 600)
     box = page.locator("#picture").bounding_box()
@@ -285,6 +288,7 @@ OUTSIDE = """() => [...document.querySelectorAll("select, button, input, svg tex
     .map((one) => one.id || one.textContent)"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scan", ["0", "1", "2", "3"])
 def test_nothing_is_cropped_on_a_phone(small, scan):
     page = small(390, 844)

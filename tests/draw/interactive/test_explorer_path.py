@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import combinations, pairwise
 
 import numpy as np
+import pytest
 
 from landscape.draw.elements import paths
 from landscape.draw.interactive import explorer_page
@@ -24,6 +25,7 @@ def lines(page):
     return {dash: (width, rows, colours) for width, dash, rows, colours in found}
 
 
+@pytest.mark.slow
 def test_a_path_is_dashed_where_the_plane_has_another_loss_and_coloured_by_row(
     chromium, planted, tmp_path
 ):
@@ -66,6 +68,7 @@ def test_a_path_is_dashed_where_the_plane_has_another_loss_and_coloured_by_row(
     context.close()
 
 
+@pytest.mark.slow
 def test_labels_of_marks_that_stand_close_dont_overlap_at_first(chromium, planted, tmp_path):
     scan = planted.escape(21, 15)
     path, end = scan.paths[0], scan.points[-1]

@@ -81,6 +81,7 @@ def place(explorer, valley, k, y):
     )
 
 
+@pytest.mark.slow
 def test_columns_are_flat_and_have_the_figures_colours(on_page, planted):
     valley = planted.valley()
     colours = scale.through([valley.measures["train_loss"]], constant=valley.constant_loss)
@@ -160,6 +161,7 @@ def test_the_mouse_scrubs_and_hovers(on_page, planted):
     assert on_page.text("#step") == "480"
 
 
+@pytest.mark.slow
 def test_playing_goes_through_the_columns(on_page):
     on_page.page.select_option("#speed", "4")
     on_page.page.locator("#valley").focus()
@@ -170,6 +172,7 @@ def test_playing_goes_through_the_columns(on_page):
     on_page.page.select_option("#speed", "1")
 
 
+@pytest.mark.slow
 def test_it_is_first_seen_where_the_run_was_best(on_page):
     on_page.page.select_option("#scan", "0")
     on_page.page.select_option("#scan", "3")

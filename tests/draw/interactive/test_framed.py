@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from landscape.door.scans import HeldScan
 
 
+@pytest.mark.slow
 def test_the_page_works_within_a_notebooks_frame(chromium, planted, tmp_path):
     html = HeldScan("mine", stored=planted.escape(11, 9)).view()._repr_html_()
     file = tmp_path / "notebook.html"

@@ -11,6 +11,7 @@ from landscape.draw.figures.contour import contour
 from landscape.draw.look.style import Style
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [2.5, 3.25])
 @pytest.mark.parametrize(
     ("low", "high"),

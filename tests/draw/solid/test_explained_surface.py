@@ -104,6 +104,7 @@ def test_peaks_are_cut_not_flattened(planted, gl):
     assert spread.max() < 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renderer", ["pyvista", "matplotlib"])
 def test_both_renderers_carry_the_same_letters(planted, gl, renderer):
     figure = surface(planted.escape(21, 13), renderer=renderer, style=SMALL)
@@ -188,6 +189,7 @@ def test_marks_stand_at_true_losses(planted):
     assert at["end"][2] == pytest.approx(box.height * colours.position(np.array(0.45)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renderer", ["pyvista", "matplotlib"])
 def test_marks_have_the_shapes_of_the_contour(planted, gl, renderer):
     panel = surface(planted.escape(21, 13), renderer=renderer, style=SMALL).axes[0]
@@ -196,6 +198,7 @@ def test_marks_have_the_shapes_of_the_contour(planted, gl, renderer):
         assert found[theme.MARKS[name].marker] == theme.MARKS[name].colour
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renderer", ["pyvista", "matplotlib"])
 def test_a_path_beneath_the_surface_shines_through_in_dashes(planted, gl, renderer):
     scan = planted.escape(31, 19)
@@ -239,6 +242,7 @@ def test_reduced_pictures_keep_level_and_place(factor):
     assert (by_vtk.reduced(np.full((12, 12, 3), 255, np.uint8), factor) == 255).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dpi", "look"), [(300, "paper"), (80, "paper"), (100, "talk")])
 def test_pixels_of_the_rendering_are_pixels_of_the_png(planted, gl, monkeypatch, dpi, look):
     drawn = []
@@ -254,6 +258,7 @@ def test_pixels_of_the_rendering_are_pixels_of_the_png(planted, gl, monkeypatch,
     assert wide == pytest.approx(7.2 * dpi, abs=1)
 
 
+@pytest.mark.slow
 def test_the_constant_output_s_loss_is_a_pane(planted, gl):
     """Where the ground is lower, the pane's edge is what is seen at that loss."""
     scan = replace(planted.bowl(15, 15), paths=(), points=(), constant_loss=1.0)

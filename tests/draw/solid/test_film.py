@@ -204,6 +204,7 @@ def check(scan, style):
     return made
 
 
+@pytest.mark.slow
 def test_an_orbit_by_vtk(planted, gl):
     made = check(planted.escape(21, 13), Style(renderer="pyvista"))
     # Many colours: a surface, not a blank page.

@@ -58,6 +58,7 @@ def test_the_probe_draws_where_opengl_is(gl):
     assert opengl.probe() == opengl.Probe(True, "OpenGL works")
 
 
+@pytest.mark.slow
 def test_importing_draw_imports_neither_vtk_nor_torch():
     code = (
         "import sys, landscape.draw; "

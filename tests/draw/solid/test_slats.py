@@ -85,6 +85,7 @@ def test_what_is_not_measured_is_left_out(parts):
     assert set(mesh.faces.ravel() // (2 * slats.FINE)) == {0, 1, 2, 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renderer", ["pyvista", "matplotlib"])
 def test_it_is_drawn_with_labels_that_touch_nothing(planted, gl, renderer):
     figure = draw.KINDS["slats"](planted.valley(8, jump=5), style=Style(renderer=renderer))

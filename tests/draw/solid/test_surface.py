@@ -91,6 +91,7 @@ def test_explain_brings_the_legend_back(planted, no_gl):
     assert "path at its true training loss" in entries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("camera", [None, (-145.0, 36.0), (-35.0, 52.0), (55.0, 20.0)])
 def test_long_names_of_axes_stay_on_the_page(planted, no_gl, camera):
     """And off the line beneath the picture."""
@@ -149,6 +150,7 @@ def test_a_mark_that_the_surface_hides_is_faint_and_said_to_be(planted, no_gl):
     assert said == {-90.0: (marks.BEHIND, True), 90.0: (1.0, False)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("camera", [(-125.0, 38.0), (-55.0, 38.0), (-100.0, 44.0)])
 def test_between_the_axes_letters_and_the_note_is_no_empty_band(planted, no_gl, camera):
     figure = draw.surface(planted.escape(21, 21), style=Style(camera=camera))

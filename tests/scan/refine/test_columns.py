@@ -101,6 +101,7 @@ def refined(heights, shape=(21, 51), *, tolerance=0.02, seed=0, cap=CAP, recorde
     return made.finish(empty), truth, asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("heights", "most"), [(bowl, 0.3), (cliff, 0.9), (plateau, 0.5), (rugged, 0.99)]
 )

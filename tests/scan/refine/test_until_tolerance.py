@@ -127,6 +127,7 @@ def test_the_errors_stated_are_those_there_are():
     np.testing.assert_array_equal(scan.uncertain, inside & stated)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_rugged_surface_is_measured_throughout(seed):
     scan, truth = refined(rugged, seed=seed)
@@ -135,6 +136,7 @@ def test_a_rugged_surface_is_measured_throughout(seed):
     np.testing.assert_array_equal(scan.measures["train_loss"], truth)
 
 
+@pytest.mark.slow
 def test_where_only_a_half_is_rugged_that_half_is_measured():
     scan, truth = refined(half_rugged)
     left, right = scan.measured[:25], scan.measured[25:]
@@ -166,6 +168,7 @@ def test_finite_losses_on_one_line_alone():
     np.testing.assert_array_equal(scan.measures["train_loss"], truth)
 
 
+@pytest.mark.slow
 def test_losses_below_zero():
     scan, truth = refined(negative, tolerance=0.02)
     assert scan.complete
@@ -184,11 +187,13 @@ def test_a_long_line_and_a_short_one():
     assert short.complete
 
 
+@pytest.mark.slow
 def test_a_coarser_tolerance_takes_fewer_points():
     counts = [refined(smooth, tolerance=value)[0].measured.sum() for value in (0.1, 0.01, 0.001)]
     assert counts[0] < counts[1] < counts[2]
 
 
+@pytest.mark.slow
 def test_a_subset_guides_where_the_surface_is_rough():
     rough = np.exp(0.3 * np.random.default_rng(1).standard_normal((51, 51)))
 

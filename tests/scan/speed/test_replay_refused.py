@@ -145,6 +145,7 @@ def test_the_function_s_errors_are_its_own():
             made([random(2, 3)])
 
 
+@pytest.mark.slow
 def test_recording_does_not_import_the_compiler():
     code = """
 import sys, torch

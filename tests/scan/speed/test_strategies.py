@@ -63,6 +63,7 @@ def test_precision_is_that_of_the_oracle(model, name):
     assert_close(evaluator.at_many(xy), wanted, relative=1e-12, absolute=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sequential", "folded", "shared", "shared+batched", "batched"])
 @pytest.mark.parametrize("model", ["mlp", "residual"])
 def test_results_do_not_depend_on_the_tiles(model, name):

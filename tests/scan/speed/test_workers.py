@@ -88,6 +88,7 @@ def test_a_tolerance_on_processes(expected, processes, finish):
     assert not scan.measured.all()
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_its_batch(expected, processes, monkeypatch):
     monkeypatch.setattr(workers, "BATCH_SECONDS", 0.0)  # many batches
     made, run, wanted = expected
@@ -137,6 +138,7 @@ def test_a_worker_without_the_problems_module(problem, trained, processes, monke
     assert not scanfile.load(job.path).measured.any()
 
 
+@pytest.mark.slow
 def test_a_problem_from_a_file(trained, processes, tmp_path, finish):
     file = tmp_path / "own.py"
     file.write_text(
@@ -317,6 +319,7 @@ class Counting:
         return self.pool.run(function, tasks, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"planes": 3}, {"samples": 30, "tolerance": 0.1}])
 def test_tasks_on_further_planes_and_subsets_are_of_many_points(
     problem, trained, processes, options
@@ -329,6 +332,7 @@ def test_tasks_on_further_planes_and_subsets_are_of_many_points(
     assert max(pool.tasks) <= processes.count * (workers.BATCHES + 1)
 
 
+@pytest.mark.slow
 def test_a_resumed_scan_learns_how_large_a_task_may_be(problem, trained, processes):
     made = problem("dense", 300)
     run = trained(made)

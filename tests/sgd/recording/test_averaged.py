@@ -56,6 +56,7 @@ def assert_same(one, other):
             np.testing.assert_array_equal(moments[name], value)
 
 
+@pytest.mark.slow
 def test_rows_are_the_averages_with_their_losses(tmp_path, made):
     run = trained(tmp_path / "run", made)
     average = read(run.folder / "average")
@@ -74,10 +75,9 @@ def test_rows_are_the_averages_with_their_losses(tmp_path, made):
         assert average.trajectory.measures["train_loss"][row] == pytest.approx(loss, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"options": Options(parameters=("0.*",))}], ids=str)
-@pytest.mark.parametrize(
-    "until", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (0, 17))]
-)
+@pytest.mark.parametrize("until", [5, 0, 17])
 def test_both_go_on_to_the_bit(tmp_path, made, until, options):
     expected = trained(tmp_path / "whole", made, **options)
     trained(tmp_path / "run", made, until=until, **options)
@@ -92,6 +92,7 @@ def test_both_go_on_to_the_bit(tmp_path, made, until, options):
     assert run.record["clipped"] == expected.record["clipped"] > 0
 
 
+@pytest.mark.slow
 def test_what_the_optimizer_kept_is_there_to_rewind_to(tmp_path, made):
     trajectory = trained(tmp_path / "run", made).trajectory
     steps_kept = trajectory.velocity_step.tolist()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
+import pytest
 
 from landscape.problem import Problem
 from landscape.sgd import Recorder, Settings, steps
@@ -30,6 +31,7 @@ def test_what_is_shelved_is_read_as_it_was(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["some.h5"]
 
 
+@pytest.mark.slow
 def test_moments_are_the_same_whether_they_were_shelved(tmp_path, problem, monkeypatch):
     settings = Settings(lr=0.01, optimizer="adamw", batch_size=16, steps=12)
     found = []

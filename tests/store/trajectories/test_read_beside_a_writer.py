@@ -140,6 +140,7 @@ def test_a_check_of_a_run_that_is_being_recorded_finds_nothing(merging, monkeypa
     assert next(steps, None) is None  # it was changed
 
 
+@pytest.mark.slow
 def test_another_process_writes_meanwhile(merging, monkeypatch):
     monkeypatch.setattr(shards_module, "MOST_SHARDS", 3)
     writer = os.fork()

@@ -34,6 +34,7 @@ def assert_content(recording, steps: list[int], sgd_steps: int) -> None:
         np.testing.assert_array_equal(found, np.arange(sgd_steps) + i / 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flushes", [1, 32, 33, 34, 70])
 def test_many_flushes_are_merged_in_order(recording, flushes):
     recording.flushes(flushes, every=2)
@@ -114,6 +115,7 @@ def test_thousands_of_parameters_fit_the_header(recording):
     assert trajectory.buffers(0) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["trajectory.h5", "shards/000000"])
 @pytest.mark.parametrize("before", [3, MOST_SHARDS])
 def test_full_disk_loses_nothing(recording, full_disk, file, before):
@@ -162,6 +164,7 @@ def killed_at_a_random_moment(folder, seed: int) -> tuple[Trajectory, int]:
     return Trajectory.open(folder / "trajectory.h5"), said[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_kill_at_any_moment_leaves_a_prefix(tmp_path, seed):
     trajectory, said = killed_at_a_random_moment(tmp_path / "run", seed)
