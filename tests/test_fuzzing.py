@@ -13,7 +13,7 @@ import pytest
 from .fuzzing import Farm, Mutant, most_memory, run, wrong_with
 
 PARTS = 8
-"""Parts that can run at the same time; the first is one of `make test`, which has to be quick."""
+"""Parts that can run at the same time."""
 MUTANTS = int(os.environ.get("LANDSCAPE_MUTANTS", "2000"))
 FIRST = int(os.environ.get("LANDSCAPE_FIRST_MUTANT", "0"))
 MEMORY = 2**30
