@@ -89,8 +89,8 @@ def event(
     For a run that escaped, or whose loss rose and stayed: L_end - L_best > 0.25 (L0 - L_best),
     where L0 = ``constant_loss`` is the best constant output's, or NaN. The peak is the row with the
     highest finite full-data loss that was recorded during the escape, or, where none is recorded
-    of that, between the two; where nothing stands 10 % above the end's, the row that first came within
-    10 % of it, which is called arrival.
+    of that, between the two; where nothing stands 10 % above the end's, the row that first came
+    within 10 % of it, which is called arrival.
 
     Raises:
         LandscapeError: the loss at the end isn't that high, or nothing was recorded in between.

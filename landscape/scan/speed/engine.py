@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,14 @@ OWN = ("tied", "model", "vector")
 """What of an engine isn't its copy's too, which evaluates beside it."""
 
 
+_Result = tuple[slice, int, str, Tensor]
+"""K consecutive points, the number of a tile, its set's name, and what it came to."""
 Tile = tuple[str, Any, Tensor]
 """The set's name, a prepared batch, its targets."""
-Add = Callable[[str, slice, Tensor, Tensor], None]
-"""Takes a set's name, K consecutive points, their outputs (K·B, ...) and the targets (B, ...)."""
+Reduce = Callable[[slice, Tensor, Tensor], Tensor]
+"""What K consecutive points' outputs (K·B, ...) and the targets (B, ...) come to."""
+Put = Callable[[str, slice, Tensor], None]
+"""Takes a set's name, K consecutive points, and what a tile of theirs came to."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +173,7 @@ class Engine(PointEvaluator):
         """What ``work`` gives for the lanes' strategies, side by side; of a single one without."""
         if self._lanes is None:
             return [work(self._way)]
-        found: list[float] = []
-        self._lanes.each(lambda way, _: found.append(work(way)), range(self._count))
-        return found
+        return self._lanes.each(lambda way, _: work(way), range(self._count))
 
     @property
     def block(self) -> int:
@@ -210,15 +213,19 @@ class Engine(PointEvaluator):
         names = self.objective.names
         found = {name: np.empty((len(xy), len(self.data.train))) for name in names}
 
-        def add(_: str, part: slice, outputs: Tensor, targets: Tensor) -> None:
+        def reduce(part: slice, outputs: Tensor, targets: Tensor) -> Tensor:
             points = part.stop - part.start
-            for name, ratio in ratios(self.objective, outputs, targets, points).items():
-                found[name][part] = ratio.a.view(points, -1).double().cpu().numpy()
+            there = ratios(self.objective, outputs, targets, points)
+            return torch.stack([there[name].a.view(points, -1).double() for name in names])
+
+        def put(_: str, part: slice, values: Tensor) -> None:
+            for name, value in zip(names, values.cpu().numpy(), strict=True):
+                found[name][part] = value
 
         with torch.inference_mode(), self.threaded():
             inputs, targets = self.data.train.take(torch.arange(len(self.data.train)))
-            prepared = self._way.prepare(inputs)
-            self._each(xy, lambda: iter([("train", prepared, targets)]), add)
+            tile = "train", self._way.prepare(inputs), targets
+            self._each(xy, 1, lambda: iter([tile]), reduce, put)
         return found
 
     def _of_samples_plainly(self, xy: Floats) -> dict[str, Floats]:
@@ -246,35 +253,62 @@ class Engine(PointEvaluator):
             name: torch.zeros(shape, dtype=self.exact, device=self.origin.device) for name in sets
         }
 
-        def add(name: str, part: slice, outputs: Tensor, targets: Tensor) -> None:
+        def reduce(part: slice, outputs: Tensor, targets: Tensor) -> Tensor:
             points = part.stop - part.start
-            found = totals(self.objective, outputs, targets, points, moments=moments)
+            return totals(self.objective, outputs, targets, points, moments=moments)
+
+        def put(name: str, part: slice, found: Tensor) -> None:
             sums[name][..., part] += found.to(sums[name])
 
         with torch.inference_mode(), self.threaded():
             if self._batches_first(sets):
                 for tile in self._tiles(sets):
-                    self._each(xy, partial(iter, [tile]), add)
+                    self._each(xy, 1, partial(iter, [tile]), reduce, put)
             else:
-                self._each(xy, lambda: self._tiles(sets), add)
+                size = self.plan.batch_size
+                count = sum(math.ceil(len(samples) / size) for samples in sets.values())
+                self._each(xy, count, lambda: self._tiles(sets), reduce, put)
         found: dict[str, Floats] = {}
         for name, total in sums.items():
             found |= self.named(name, total)
         return self.raised(found, xy)
 
-    def _each(self, xy: Floats, tiles: Callable[[], Iterator[Tile]], add: Add) -> None:
-        """Take K points after K points through the tiles, and add up what comes out."""
+    def _each(
+        self,
+        xy: Floats,
+        count: int,
+        tiles: Callable[[], Iterator[Tile]],
+        reduce: Reduce,
+        put: Put,
+    ) -> None:
+        """Take K points after K points through the ``count`` tiles, and put away what they come to.
 
-        def through(way: strategies.Strategy, part: slice) -> None:
+        Lanes take K points each as long as there are enough for all of them; the rest is divided by
+        tiles, so that no lane waits for another. Either way results are put away tile by tile in
+        order: they are the same to the bit.
+        """
+
+        def through(way: strategies.Strategy, work: tuple[slice, int, int]) -> list[_Result]:
+            part, own, shares = work
             way.move(xy[part])
-            for name, batch, targets in tiles():
-                add(name, part, way.outputs(batch), targets)
+            return [
+                (part, number, name, reduce(part, way.outputs(batch), targets))
+                for number, (name, batch, targets) in enumerate(tiles())
+                if number % shares == own
+            ]
 
-        if self._lanes is not None:
-            self._lanes.each(through, self._chunks(len(xy)))
-            return
-        for part in self._chunks(len(xy)):
-            through(self._way, part)
+        chunks = list(self._chunks(len(xy)))
+        if self._lanes is None:
+            found = [through(self._way, (part, 0, 1)) for part in chunks]
+        else:
+            rest = len(chunks) % self._count
+            shares = min(self._count, count)
+            works = [(part, 0, 1) for part in chunks[: len(chunks) - rest]]
+            for part in chunks[len(chunks) - rest :]:
+                works += [(part, own, shares) for own in range(shares)]
+            found = self._lanes.each(through, works)
+        for part, _, name, value in sorted(chain(*found), key=lambda one: (one[0].start, one[1])):
+            put(name, part, value)
 
     def _chunks(self, count: int) -> Iterator[slice]:
         for start in range(0, count, self.plan.points):

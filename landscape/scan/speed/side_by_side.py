@@ -14,6 +14,7 @@ import torch
 
 T = TypeVar("T")
 P = TypeVar("P")
+R = TypeVar("R")
 
 
 class Lanes(Generic[T]):
@@ -34,16 +35,15 @@ class Lanes(Generic[T]):
         list(self._pool.map(lambda _: None, things))
         torch.set_num_threads(before)
 
-    def each(self, work: Callable[[T, P], None], parts: Iterable[P]) -> None:
-        """Call ``work`` for all parts and wait; an error is raised here."""
+    def each(self, work: Callable[[T, P], R], parts: Iterable[P]) -> list[R]:
+        """Call ``work`` for all parts and wait for what it gives; an error is raised here."""
 
-        def call(part: P) -> None:
+        def call(part: P) -> R:
             thing = self._free.get()
             try:
                 with torch.inference_mode():
-                    work(thing, part)
+                    return work(thing, part)
             finally:
                 self._free.put(thing)
 
-        for _ in self._pool.map(call, parts):
-            pass
+        return list(self._pool.map(call, parts))

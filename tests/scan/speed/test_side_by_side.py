@@ -50,6 +50,36 @@ def test_side_by_side_against_a_plain_loop(model, name):
 
 
 @pytest.mark.parametrize(
+    ("model", "name"), [("mlp", "batched"), ("cnn", "folded+blocked"), ("residual", "sequential")]
+)
+def test_points_too_few_for_all_lanes_are_divided_to_the_bit(model, name):
+    xy = networks.points()
+    for lanes in (2, 3):
+        found = adopted(model, name, lanes)
+        wanted, points = found.at_many(xy), found.plan.points
+        for count in (points, 2 * points, 3 * points + 1):
+            for measure, values in found.at_many(xy[:count]).items():
+                np.testing.assert_array_equal(values, wanted[measure][:count])
+
+
+def test_the_tiles_of_a_single_point_are_evaluated_side_by_side(monkeypatch):
+    found = adopted("residual", "sequential", 2)
+    barrier, threads = threading.Barrier(2, timeout=30), set()
+    kind = type(strategies.make("sequential", found))
+    real = kind.outputs
+
+    def outputs(self, batch):
+        if threading.get_ident() not in threads:
+            threads.add(threading.get_ident())
+            barrier.wait()  # the other lane has come too, or this breaks
+        return real(self, batch)
+
+    monkeypatch.setattr(kind, "outputs", outputs)
+    found.at_many(networks.points()[:1])
+    assert len(threads) == 2
+
+
+@pytest.mark.parametrize(
     ("model", "name", "lanes"),
     [
         ("mlp", "shared+batched", 1),
