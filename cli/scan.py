@@ -320,9 +320,10 @@ def scan(
     batchnorm: Annotated[
         str | None,
         typer.Option(
-            help="BatchNorm statistics: saved (the origin's), recompute (at every point) or "
-            "interpolate (between the weights of through, event, line:A,B).",
-            show_default="random, line, hessian, gradient saved, others recompute",
+            help="BatchNorm statistics: saved (the origin's; in a valley each column's own), "
+            "recompute (at every point) or interpolate (between the weights of through, event, "
+            "line:A,B).",
+            show_default="random, line, hessian, gradient, valley saved, others recompute",
             rich_help_panel=GRID,
         ),
     ] = None,

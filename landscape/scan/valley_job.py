@@ -366,12 +366,13 @@ class ValleyJob:
         )
         measures = {name: valley.measures[name][number] for name in made.measures}
         errors = {name: valley.errors[name][number] for name in made.errors}
-        subset = {name: values[number] for name, values in (valley.subset or made.subset).items()}
+        subset = {name: values[number] for name, values in valley.subset.items()}
         return replace(
             made,
             measures=measures,
             errors=errors,
-            subset=subset,
+            # Of a line by itself, as each is across the sharpest direction, it is the line's own.
+            subset=subset or made.subset,
             measured=valley.measured[number],
         )
 

@@ -636,6 +636,20 @@ def test_each_sharpest_column_is_a_line_of_its_own(canyon, planted):
     assert (off <= 0.05 * np.maximum(*half)).mean() > 0.95
 
 
+def test_of_fewer_samples_too_each_sharpest_column_is_a_line_of_its_own(problem, trained):
+    made = problem(samples=60)
+    run = trained(made)
+    options = {"kinds": ("valley",), "across": "sharpest", "size": "2x5"}
+    [job] = prepare(run, made, asked(**options, tolerance=0.05, samples=20))
+    found = finished(job)
+    [job] = prepare(run, made, asked(**options, tolerance=0.0), name="exact")
+    assert found.complete
+    wanted = finished(job).measures["train_loss"]
+    there = found.measured
+    np.testing.assert_allclose(found.measures["train_loss"][there], wanted[there], rtol=2e-6)
+    np.testing.assert_allclose(found.measures["train_loss"], wanted, rtol=0.05)
+
+
 @pytest.mark.slow
 def test_workers_find_the_same(problem, trained):
     made = problem()

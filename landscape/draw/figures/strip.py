@@ -25,7 +25,7 @@ LEAST = 3
 """Losses of the path that make a curve."""
 MOST = 6
 """Numbers beside the axis."""
-APART = 0.04
+APART = 0.08
 """Inches between a number beside the axis and the next."""
 
 
