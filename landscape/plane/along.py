@@ -31,8 +31,7 @@ def along(
     The movement is w_end - w_best if the run escaped or the loss rose, L_end - L_best > 0.25
     (L0 - L_best), where L0 = ``constant_loss`` is the best constant output's, or NaN; else the
     first principal component of the recorded rows. Both directions have length 1: coordinates are
-    distances in weight space.
-    ``parameters`` is `random`'s.
+    distances in weight space. ``parameters`` is `random`'s.
 
     Raises:
         LandscapeError: the weights never moved.

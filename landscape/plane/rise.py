@@ -13,8 +13,8 @@ def stayed(trajectory: Trajectory, constant_loss: float) -> bool:
     """Whether the run escaped, or L_end - L_best > 0.25 (L0 - L_best).
 
     L0 is the best constant output's loss; where none is known (NaN), the first recorded one, as of
-    an escape. Of a run without one the end alone decides, however little was learned and however
-    short the rise: a plane is wanted for any, and nothing is concluded from it.
+    an escape. Where no escape was named the end alone decides, however little was learned and
+    however short the rise: a plane is wanted for any, and nothing is concluded from it.
     """
     from landscape.sgd.escapes import is_away
 

@@ -37,10 +37,10 @@ OWN = ("tied", "model", "vector")
 """What of an engine isn't its copy's too, which evaluates beside it."""
 
 
-_Result = tuple[slice, int, str, Tensor]
-"""K consecutive points, the number of a tile, its set's name, and what it came to."""
 Tile = tuple[str, Any, Tensor]
 """The set's name, a prepared batch, its targets."""
+Result = tuple[slice, int, str, Tensor]
+"""K consecutive points, the number of a tile, its set's name, and what it came to."""
 Reduce = Callable[[slice, Tensor, Tensor], Tensor]
 """What K consecutive points' outputs (K·B, ...) and the targets (B, ...) come to."""
 Put = Callable[[str, slice, Tensor], None]
@@ -288,7 +288,7 @@ class Engine(PointEvaluator):
         order: they are the same to the bit.
         """
 
-        def through(way: strategies.Strategy, work: tuple[slice, int, int]) -> list[_Result]:
+        def through(way: strategies.Strategy, work: tuple[slice, int, int]) -> list[Result]:
             part, own, shares = work
             way.move(xy[part])
             return [
