@@ -47,6 +47,7 @@ def valley_values(valley: Valley) -> dict[str, Any]:
         "own": {"x": packed(where.at(own.travelled)[known]), "loss": packed(own.loss[known])},
         "walls": packed(np.stack(walls, axis=1)),
         "widths": packed(np.stack(valley.widths(), axis=1)),
+        "rise": {"by": valley.rise.by, "said": valley.rise.short},
         "spread": {"walls": ends_called(directions), "widths": ends_called(2 * directions)},
         "critical": packed(valley.critical_sharpness),
         "bounds": packed(valley.bounds),

@@ -15,6 +15,7 @@ from landscape.draw.interactive.explorer_valley import valley_values
 from landscape.draw.interactive.packing import unpacked
 from landscape.draw.look import scale, theme
 from landscape.store.scans import valleyfile
+from landscape.store.scans.rises import KEY
 
 
 def test_values_are_those_of_the_valley(planted):
@@ -33,6 +34,9 @@ def test_values_are_those_of_the_valley(planted):
     assert np.isposinf(walls[16:]).all()
     np.testing.assert_allclose(unpacked(found["critical"]), np.linspace(0.5, 30, 24), rtol=1e-6)
     assert found["gaps"] == found["leaps"] == [15]
+    assert found["rise"] == {"by": 0.1, "said": "0.1"}
+    other = replace(valley, settings={KEY: {"by": 0.034, "rule": "start"}})
+    assert valley_values(other)["rise"] == {"by": 0.034, "said": "0.034"}
 
 
 def test_points_are_those_of_the_figure(planted):

@@ -196,7 +196,7 @@ function legend() {
   }
   if (kind() === "valley") {
     entry("the run itself", "#fff", "flat cased");
-    entry(`walls: the loss is 0.1 higher (${one.spread.walls})`, "#1a1a1a", "flat cased");
+    entry(`walls: the loss is ${one.rise.said} higher (${one.spread.walls})`, "#1a1a1a", "flat cased");
   }
   for (const point of one.points) {
     const box = element("div", { className: "entry" });

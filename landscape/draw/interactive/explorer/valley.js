@@ -289,10 +289,10 @@ function slice(k) {
     : letters((x0 + x1) / 2, y1 + 34, of.short, 'text-anchor="middle"');
   const own = of.values[k * ny + one.centre];
   if (of.name === "train_loss" && Number.isFinite(own)) {
-    out += rule(position(of, own + 0.1), "rise");
-    if (!room.narrow) out += letters(at(0, position(of, own + 0.1))[0], y0 + 12, "+0.1", 'class="small" dx="3"');
+    out += rule(position(of, own + one.rise.by), "rise");
+    if (!room.narrow) out += letters(at(0, position(of, own + one.rise.by))[0], y0 + 12, `+${one.rise.said}`, 'class="small" dx="3"');
     for (let n = 0; n < 4; n++) if (Number.isFinite(one.walls[4 * k + n])) {
-      const y = n < 2 ? one.walls[4 * k + n] : -one.walls[4 * k + n], p = position(of, own + 0.1);
+      const y = n < 2 ? one.walls[4 * k + n] : -one.walls[4 * k + n], p = position(of, own + one.rise.by);
       const [x, where] = at(y, p);
       out += room.narrow ? `<path class="wall" d="M${x},${where - 6}v12"/>` : `<path class="wall" d="M${x - 6},${where}h12"/>`;
     }
