@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import matplotlib
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -163,6 +165,30 @@ def _beside(stem: Path, ending: str) -> Path:
     return stem.parent / (stem.name + ending)
 
 
+@contextmanager
+def _letters_as_text(figure: Figure) -> Iterator[None]:
+    """Draw letters with a halo as text over it: Matplotlib makes outlines of both."""
+    haloed = [
+        text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_path_effects()
+    ]
+    for text in haloed:
+        vars(text)["draw"] = partial(_over_its_halo, text)
+    try:
+        yield
+    finally:
+        for text in haloed:
+            del vars(text)["draw"]
+
+
+def _over_its_halo(text: Text, renderer: RendererBase) -> None:
+    *halo, letters = text.get_path_effects()
+    text.set_path_effects(halo)
+    type(text).draw(text, renderer)
+    text.set_path_effects([])
+    Text.draw(text, renderer)
+    text.set_path_effects([*halo, letters])
+
+
 def _picture(figure: Figure, name: str, metadata: dict[str, Any], style: Style, path: Path) -> None:
     # The figure's own resolution counts pixels per inch of the layout, which may be enlarged.
     more: dict[str, Any] = {"dpi": figure.dpi, "transparent": style.transparent}
@@ -170,7 +196,8 @@ def _picture(figure: Figure, name: str, metadata: dict[str, Any], style: Style, 
         more["pil_kwargs"] = {"dpi": (style.dpi, style.dpi)}
     # In memory first: on a full disk Matplotlib's writer of PDF fails with an error of its own.
     target = BytesIO()
-    with _settings_are_global, matplotlib.rc_context(SETTINGS):
+    as_text = nullcontext() if name == "png" else _letters_as_text(figure)
+    with _settings_are_global, matplotlib.rc_context(SETTINGS), as_text:
         if name == "pdf" and style.zoom != 1:
             with _Enlarged(target, metadata, style.zoom) as file:
                 figure.savefig(file, format=name, **more)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from landscape import draw
@@ -49,6 +51,15 @@ def test_files_their_names_and_what_they_carry(planted, tmp_path):
     assert b"random-0.5" in pdf
     assert b"CreationDate" not in pdf
     assert b"/FontFile2" in pdf  # TrueType, as journals ask for
+
+
+def test_letters_with_a_halo_stay_text_too(planted, tmp_path):
+    figure = draw.contour(planted.bowl(9, 9))
+    [svg] = draw.save(figure, tmp_path / "a", formats=("svg",), caption="c")[:1]
+    written = re.findall("<text[^>]*>([^<]*)</text>", svg.read_text("utf-8"))
+    assert "end, step 4,500" in written
+    # And drawn as before where the figure is shown.
+    assert all("draw" not in vars(text) for text in figure.findobj(Text))
 
 
 @pytest.mark.slow

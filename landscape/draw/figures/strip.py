@@ -106,15 +106,16 @@ def _beneath(axes: Axes, note: str) -> None:
 
 
 def _ticks(axes: Axes, scale: Scale) -> list[float]:
-    """Return the most round losses whose numbers, written upwards, leave each other room."""
-    found: list[float] = []
+    """Return the most round losses whose numbers, written upwards, leave each other room.
+
+    Of the outermost, where all sets of them are too many.
+    """
+    every: list[float] = sorted(scale.ticks(MOST).tolist())
     for count in range(MOST, 1, -1):
         ticks = sorted(scale.ticks(count).tolist())
-        kept = _apart(axes, ticks)
-        if kept == ticks:
+        if _apart(axes, ticks) == ticks:
             return ticks
-        found = kept
-    return found
+    return _apart(axes, dict.fromkeys([every[0], every[-1]]))
 
 
 def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:
