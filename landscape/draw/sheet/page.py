@@ -22,7 +22,7 @@ END = 0.035
 """Share of an axis within which a tick's number is written inwards."""
 HEAD = 11.0
 """A title's letters."""
-AS_MEASURED = {"text.hinting": "no_hinting"}
+AS_MEASURED: dict[Any, Any] = {"text.hinting": "no_hinting"}
 """Letters as wide as `inches` says; in whole pixels, hinted, a line is up to 5 % off."""
 SHOWN = 144
 """A notebook's pixels for an inch: one and a half times as large as in print."""
