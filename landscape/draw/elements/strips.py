@@ -302,6 +302,7 @@ class Key:
             x,
             np.full(len(x), y / self.placed.size[1]),
             color=colour,
+            zorder=7,  # gaps between columns are above the columns' own marks
             transform=self.axes.transAxes,
             **look,
         )

@@ -193,7 +193,7 @@ def wrapped(text: str, width: float, size: float) -> list[str]:
     """Break text into lines of at most ``width`` inches; a word that is wider is broken too."""
     lines = [""]
     for word in text.split():
-        most = max(8, int(width / inches(word, size) * len(word)))
+        most = max(8, int(width / max(inches(word, size), 1e-9) * len(word)))
         for start in range(0, len(word), most):
             part = word[start : start + most]
             longer = f"{lines[-1]} {part}".lstrip()

@@ -424,7 +424,8 @@ def share(path: Path) -> str:
     name = f"path {path.name}" if path.name not in ("", "path") else "path"
     where = "line" if path.xy.shape[1] == 1 else "plane"
     off = path.distance_from_plane[np.isfinite(path.distance_from_plane)]
-    away = f", up to {number(float(off.max()), 2)} away from it" if len(off) else ""
+    far = float(off.max(initial=0.0))
+    away = f", up to {number(far, 2)} away from it" if far > 0 else ""
     if not np.isfinite(path.share_in_plane):
         return f"{name}: does not move, so has no share in this {where}{away}"
     held = f"{name}: {percent(path.share_in_plane)} of its variance lies in this {where}"

@@ -226,6 +226,15 @@ def test_what_a_diagnosis_knows_is_named(planted):
     bounds = [text for text in said if text.endswith(("2(1−β)/η", "(2+2β)/η"))]
     assert len(bounds) == 2
     assert any(text.startswith("stability bound ") for text in bounds)
+    # What names a mark shows it in a gap between columns too.
+    gaps = [patch.get_zorder() for patch in figure.axes[5].patches]
+    key = [
+        line
+        for line in figure.axes[5].lines
+        if line.get_transform() == figure.axes[5].transAxes and line.get_marker() != "None"
+    ]
+    assert [line.get_marker() for line in key] == ["o", "D", "^"]
+    assert min(line.get_zorder() for line in key) > max(gaps)
 
 
 @pytest.mark.parametrize("width", [COLUMN, PAGE])

@@ -17,6 +17,7 @@ from landscape.draw.sheet.page import blank, inches, wrapped
         "narrow: it fills till a little fits, while WIDE WORDS MAKE MORE OF ROOM WHERE MANY COME",
         "17 % of the points are measured, 1 % of the loss (above the cap, 4.605, within 1.5).",
         "a file of W" + "M" * 60 + "W that has no space",
+        "a letter \u200b of no width",
     ],
 )
 @pytest.mark.parametrize("width", [1.0, 2.5])

@@ -106,6 +106,8 @@ def test_a_path_that_stays_says_so(planted):
     assert sentences.share(path) == (
         "path other: does not move, so has no share in this plane, up to 9 away from it"
     )
+    there = replace(path, distance_from_plane=np.zeros_like(path.distance_from_plane))
+    assert sentences.share(there) == "path other: does not move, so has no share in this plane"
 
 
 def path(**more) -> Path:
