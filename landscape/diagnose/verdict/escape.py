@@ -80,14 +80,20 @@ def _is_for_good(case: OutcomeCase) -> bool:
 
 
 def _between(case: OutcomeCase) -> Items:
-    """The logged losses after the lowest and before it was away for good; nothing of none."""
+    """The last logged loss that wasn't away, and those between the lowest and being away for good."""
     course = case.course
-    if course.left is None or course.left <= course.best + 1:
+    if course.left is None:
         return {}
+    found: Items = {}
+    if course.loss[course.left - 1] <= course.level:  # else it was back between two logged losses
+        what = "step of the last logged loss before it left"
+        found["near_step"] = Item(course.step(course.left - 1), None, what)
+    if course.left <= course.best + 1:
+        return found
     losses = course.loss[course.best + 1 : course.left]
     first, last = course.step(course.best), course.step(course.left)
     which = f"logged losses after the lowest (step {first:,}) and before it left (step {last:,})"
-    return {
+    return found | {
         "lowest_step": Item(first, None, "step of the lowest logged loss"),
         "between": held(
             float(np.median(losses)),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
+from landscape.diagnose.course import course_of
 from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import (
@@ -61,10 +64,11 @@ def happened(asked: Asked) -> Told:
         sentences.append(cause(verdict).text)
     if verdict.landing is not None:
         sentences.append(filled(LANDINGS[verdict.landing], verdict))
+    elsewhere = {"overfitting"}  # which has a line of its own
     if (count := number_of(verdict, "spikes")) is not None:
         sentences.append(f"On the way the loss spiked and came back {times(count)}.")
-    # Overfitting has a line of its own.
-    sentences += [ALSO[name] for name in verdict.also if name in ALSO and name != "overfitting"]
+        elsewhere.add("bouncing")  # is just that
+    sentences += [ALSO[name] for name in verdict.also if name in ALSO and name not in elsewhere]
     return Told(" ".join(sentences), verdict.confidence, verdict.would_tell.get("outcome"))
 
 
@@ -121,8 +125,41 @@ def _sharpness(asked: Asked) -> Iterator[str]:
         return
     text = f"Curvature along the batches' gradients was {number(batch.value)} {when}"
     if top is not None and isinstance(top.threshold, float) and isinstance(batch.threshold, float):
-        text += f", {_bounds(batch.value, noisy=batch.threshold, quiet=top.threshold)}"
+        noisy, quiet = batch.threshold, top.threshold
+        step, highest = _highest(asked) if suffix else (0, math.nan)
+        if highest > quiet:
+            yield (
+                f"Before it left curvature was {number(batch.value)} along the batches' gradients, "
+                f"{number(highest)} along the sharpest direction (step {step:,}), above "
+                f"{_side(noisy, quiet)}."
+            )
+            return
+        text += f", {_bounds(batch.value, noisy=noisy, quiet=quiet)}"
     yield f"{text}."
+
+
+def _highest(asked: Asked) -> tuple[int, float]:
+    """The largest eigenvalue between the lowest loss and leaving, the loss still low: step, value.
+
+    NaN where none was measured.
+    """
+    found = asked.evidence.measured.curvature
+    course = course_of(asked.evidence, asked.thresholds)
+    if found is None or course is None or course.left is None:
+        return 0, math.nan
+    begun, left = course.step(course.best), course.step(course.left)
+    near = (found.step >= begun) & (found.step < left) & (found.loss < course.level)
+    if not near.any():
+        return 0, math.nan
+    row = int(np.flatnonzero(near)[np.argmax(found.eigenvalues[near, 0])])
+    return int(found.step[row]), float(found.eigenvalues[row, 0])
+
+
+def _side(noisy: float, quiet: float) -> str:
+    """The bounds that a curvature above all of them is above."""
+    if noisy == quiet:
+        return f"the bound of stability ({number(noisy)})"
+    return f"both stability bounds ({number(noisy)} under noise, {number(quiet)} without)"
 
 
 def _bounds(value: float, *, noisy: float, quiet: float) -> str:
@@ -136,7 +173,7 @@ def _bounds(value: float, *, noisy: float, quiet: float) -> str:
     if value <= noisy:
         return f"below both bounds of stability {bounds}"
     if value > quiet:
-        return f"above both bounds of stability {bounds}"
+        return f"above {_side(noisy, quiet)}"
     return f"between the bounds of stability {bounds}{alone}"
 
 

@@ -256,6 +256,12 @@ def test_sharpness_before_the_onset_is_told():
     found = changed(escaped, states=states)
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
+        "Before it left curvature was 3 along the batches' gradients, 45 along the sharpest "
+        "direction (step 295), above both stability bounds (2 under noise, 38 without)."
+    )
+    within = replace(onset, lambda_max=37.0)
+    found = changed(escaped, states=states | {"onset": within})
+    assert said(found, "1.9") == (
         "Curvature along the batches' gradients was 3 before it left, between the bounds of "
         "stability (2 under noise, 38 without), which alone proves nothing."
     )
