@@ -25,7 +25,7 @@ LEAST = 3
 """Losses of the path that make a curve."""
 MOST = 6
 """Numbers beside the axis."""
-APART = 0.08
+APART = 0.04
 """Inches between a number beside the axis and the next."""
 
 
@@ -57,9 +57,6 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     reach = (top / low) if log else (top - low)
     span = (low / reach**0.22, top * reach**0.1) if log else (low - 0.22 * reach, top + 0.1 * reach)
     axes.set_ylim(*(span if span[0] < span[1] else (low - 0.5, low + 0.5)))
-    axes.yaxis.set_major_locator(FixedLocator(_ticks(axes, every)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     steps = [
         tick for tick in MaxNLocator(5, integer=True).tick_values(0, last) if 0 <= tick <= last
     ]
@@ -68,10 +65,6 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
         axes.get_xticklabels()[-1].set_horizontalalignment("right")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.tick_params(labelsize=theme.SMALL, length=2.0, pad=1.2)
-    # Like those of the plane above, whose axis they share: long ones would meet the axis' name.
-    axes.tick_params(axis="y", labelrotation=90)
-    for text in axes.get_yticklabels():
-        text.set_verticalalignment("center")
     _beneath(axes, note)
     axes.set_ylabel("loss", size=theme.TICKS)
     page.name_y(axes, room)
@@ -85,6 +78,14 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
         seen = np.isfinite(path.true_loss)
         colour = theme.PATH if len(shown) == 1 else theme.RUNS[k % len(theme.RUNS)]
         plots.measured(axes, path.step[seen], path.true_loss[seen], colour)
+    # Last: what happened takes room beneath for its names.
+    axes.yaxis.set_major_locator(FixedLocator(_ticks(axes, every)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    # Like those of the plane above, whose axis they share: long ones would meet the axis' name.
+    axes.tick_params(axis="y", labelrotation=90)
+    for text in axes.get_yticklabels():
+        text.set_verticalalignment("center")
 
 
 def _beneath(axes: Axes, note: str) -> None:

@@ -7,14 +7,23 @@ import numpy as np
 import pytest
 
 from landscape import draw
+from landscape.store.trajectories.trajectory import Event
+
+HAPPENED = (("plateau", 0, 100), ("spike", 150, 200), ("recovery", 200, 300))
+"""So near each other that their names take several rows beneath the losses."""
 
 
-@pytest.mark.parametrize("low", [0.09, 1e-4, 2.2])
-def test_numbers_beside_the_losses_leave_each_other_room(planted, low):
+@pytest.mark.parametrize("happened", [(), HAPPENED])
+@pytest.mark.parametrize("low", [0.09, 7e-4, 1e-4, 2.2])
+def test_numbers_beside_the_losses_leave_each_other_room(planted, low, happened):
     scan = planted.escape(21, 21)
     [path] = scan.paths
     losses = np.append(40.0, np.geomspace(3 * low, low, len(path.step) - 1))
-    figure = draw.contour(replace(scan, paths=(replace(path, true_loss=losses),)))
+    events = tuple(Event(*one, "planted") for one in happened)
+    path = replace(path, true_loss=losses, events=events)
+    # Beneath two panels the strip is low.
+    style = draw.Style(panels=("train", "validation")) if happened else draw.Style()
+    figure = draw.contour(replace(scan, paths=(path,)), style=style)
     figure.canvas.draw()
     [strip] = [axes for axes in figure.axes if axes.get_xlabel() == "training step"]
     bottom, top = strip.get_ylim()
@@ -25,8 +34,8 @@ def test_numbers_beside_the_losses_leave_each_other_room(planted, low):
     ]
     assert shown
     shown.sort(key=lambda box: box.y0)
-    # A digit's width: closer, two numbers are read as one.
-    assert all(one.y1 + 0.06 * figure.dpi <= other.y0 for one, other in pairwise(shown))
+    # Half a digit's width: closer, two numbers are read as one.
+    assert all(one.y1 + 0.03 * figure.dpi <= other.y0 for one, other in pairwise(shown))
 
 
 def test_only_losses_of_three_steps_that_follow_each_other_are_joined(planted):
