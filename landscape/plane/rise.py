@@ -23,5 +23,5 @@ def stayed(trajectory: Trajectory, constant_loss: float) -> bool:
     losses = trajectory.measures["train_loss"]
     end, best = (float(losses[trajectory.row(name)]) for name in ("final", "best"))
     if math.isnan(constant_loss):
-        constant_loss = float(losses[np.isfinite(losses)][0])
+        constant_loss = float(next(iter(losses[np.isfinite(losses)]), np.nan))
     return is_away(end, best, constant_loss, learned=0)

@@ -80,7 +80,7 @@ def _is_for_good(case: OutcomeCase) -> bool:
 
 
 def _between(case: OutcomeCase) -> Items:
-    """The last logged loss that wasn't away, and those between the lowest and being away for good."""
+    """The last logged loss that was near, and those between the lowest and being away for good."""
     course = case.course
     if course.left is None:
         return {}

@@ -12,7 +12,7 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.left_again import LEAVING, left_again
 from landscape.diagnose.thresholds import Thresholds
-from landscape.quantities import number
+from landscape.quantities import counted, number
 from landscape.store.measured.trainings import STARTS, LeftAgain, StartPlace, Trained
 from landscape.store.measured.whole import StateAtStep
 
@@ -240,6 +240,7 @@ def caveats(case: OutcomeCase) -> tuple[str, ...]:
         found += _resting(case)
     for start in LEAVING:
         found += _without_control(case, start)
+        found += _too_few_orders(case, start)
     return tuple(found)
 
 
@@ -267,14 +268,34 @@ def _without_control(case: OutcomeCase, start: str) -> list[str]:
     tried = _from(case, start, "other-order") + _from(case, start, "lower-rate")
     if not tried or _repeats(case, start):
         return []
-    where, epochs, left = STARTS[start].where, tried[0].epochs, case.course.left
+    where = STARTS[start].where
     if not _from(case, start, "control"):
         return [f"From the {where} no control was trained: why it left is not tested there."]
-    lasted = ""
-    if not math.isnan(epochs) and left is not None:
-        took = (case.course.step(left) - tried[0].start_step) / case.evidence.setup.steps_per_epoch
-        lasted = f": trainings lasted {epochs:.3g} epochs, the run took {took:.3g} to leave"
+    lasted = _lasted(case, tried[0])
     return [f"From the {where} the control did not leave either{lasted}. Nothing follows there."]
+
+
+def _too_few_orders(case: OutcomeCase, start: str) -> list[str]:
+    """Where other orders decide nothing, for more of them or longer ones might."""
+    again = _again(case, start)
+    if again is None or again.decided != "open" or not _repeats(case, start):
+        return []
+    tried = f"{again.away} of {counted(again.count, 'other batch order')}"
+    lasted = _lasted(case, _from(case, start, "other-order")[0])
+    return [
+        f"From the {STARTS[start].where} {tried} left, which decides nothing{lasted}. More may: "
+        "landscape diagnose --orders, --epochs."
+    ]
+
+
+def _lasted(case: OutcomeCase, tried: Trained) -> str:
+    """How long a training lasted, beside how long the run took from there to leave."""
+    if math.isnan(tried.epochs) or case.course.left is None:
+        return ""
+    took = (case.course.step(case.course.left) - tried.start_step) / (
+        case.evidence.setup.steps_per_epoch
+    )
+    return f": trainings lasted {tried.epochs:.3g} epochs, the run took {took:.3g} to leave"
 
 
 def _from(case: OutcomeCase, start: str, kind: str) -> list[Trained]:

@@ -116,8 +116,12 @@ def test_too_few_orders_leave_it_open():
     found = escaped_with(planted.tried(best=6, onset=6, orders=6))
     assert found.items["stability_from_best"].value == "open"
     assert "unstable-at-rate" not in found.also
+    told = "From the lowest logged loss 6 of 6 other batch orders left, which decides nothing"
+    assert found.caveats[0].startswith(f"{told}: trainings lasted 15 epochs, the run took ")
+    assert found.caveats[0].endswith("More may: landscape diagnose --orders, --epochs.")
     found = escaped_with(planted.tried(best=1, onset=1))
     assert found.items["stability_from_best"].value == "not unstable"
+    assert not any("decides nothing" in each for each in found.caveats)
 
 
 def test_nothing_follows_where_the_control_does_not_leave():
