@@ -96,10 +96,10 @@ GALLERY = (
     entry(
         "escaped",
         "Escaped",
-        "It learns to 0.43 by step 124, is thrown back once, and from step 169 on walls close in "
-        "on every side: at step 184 it lies on a needle (r₀.₁ of 0.02) at a loss of 10. It ends at "
-        "ln 10, on the plateau of a network that ignores its input: wide, with a critical "
-        "sharpness far below both bounds. On the random plane the whole path is a dot.",
+        "It learns to 0.43 by step 124, is thrown back once, and leaves at step 169, among walls "
+        "that close in and open again: at step 184 it lies on a needle (r₀.₁ of 0.02) at a loss of "
+        "10. It ends at ln 10, on the plateau of a network that ignores its input: wide, with a "
+        "critical sharpness far below both bounds. On the random plane the whole path is a dot.",
         "train --depth 4 --lr 0.1 --momentum 0.9 --epochs 40 --seed 0",
         valley="41",
         event="41",
