@@ -126,11 +126,12 @@ def _sharpness(asked: Asked) -> Iterator[str]:
     text = f"Curvature along the batches' gradients was {number(batch.value)} {when}"
     if top is not None and isinstance(top.threshold, float) and isinstance(batch.threshold, float):
         noisy, quiet = batch.threshold, top.threshold
-        step, highest = _highest(asked) if suffix else (0, math.nan)
+        step, loss, highest = _highest(asked) if suffix else (0, math.nan, math.nan)
         if highest > quiet:
             yield (
                 f"Before it left curvature was {number(batch.value)} along the batches' gradients, "
-                f"{number(highest)} along the sharpest direction (step {step:,}), above "
+                f"{number(highest)} along the sharpest direction (step {step:,}, loss "
+                f"{number(loss)}), above "
                 f"{_side(noisy, quiet)}."
             )
             return
@@ -138,28 +139,30 @@ def _sharpness(asked: Asked) -> Iterator[str]:
     yield f"{text}."
 
 
-def _highest(asked: Asked) -> tuple[int, float]:
-    """The largest eigenvalue between the lowest loss and leaving, the loss still low: step, value.
+def _highest(asked: Asked) -> tuple[int, float, float]:
+    """Step, loss and value of the largest eigenvalue between the lowest loss and leaving.
 
-    NaN where none was measured.
+    At losses below that of a constant output; NaN where none was measured.
     """
     found = asked.evidence.measured.curvature
     course = course_of(asked.evidence, asked.thresholds)
     if found is None or course is None or course.left is None:
-        return 0, math.nan
+        return 0, math.nan, math.nan
     begun, left = course.step(course.best), course.step(course.left)
-    near = (found.step >= begun) & (found.step < left) & (found.loss < course.level)
+    largest = found.eigenvalues[:, 0]
+    near = (found.step >= begun) & (found.step < left) & (found.loss < course.constant)
+    near &= np.isfinite(largest)
     if not near.any():
-        return 0, math.nan
-    row = int(np.flatnonzero(near)[np.argmax(found.eigenvalues[near, 0])])
-    return int(found.step[row]), float(found.eigenvalues[row, 0])
+        return 0, math.nan, math.nan
+    row = int(np.flatnonzero(near)[np.argmax(largest[near])])
+    return int(found.step[row]), float(found.loss[row]), float(largest[row])
 
 
 def _side(noisy: float, quiet: float) -> str:
     """The bounds that a curvature above all of them is above."""
     if noisy == quiet:
         return f"the bound of stability ({number(noisy)})"
-    return f"both stability bounds ({number(noisy)} under noise, {number(quiet)} without)"
+    return f"both stability bounds ({number(noisy)} and {number(quiet)})"
 
 
 def _bounds(value: float, *, noisy: float, quiet: float) -> str:

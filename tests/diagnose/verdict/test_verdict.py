@@ -257,8 +257,17 @@ def test_sharpness_before_the_onset_is_told():
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
         "Before it left curvature was 3 along the batches' gradients, 45 along the sharpest "
-        "direction (step 295), above both stability bounds (2 under noise, 38 without)."
+        "direction (step 295, loss 0), above both stability bounds (2 and 38)."
     )
+    above = said(found, "1.9")
+    curvature = found.measured.curvature
+    largest, loss = curvature.eigenvalues.copy(), curvature.loss.copy()
+    largest[curvature.step < 295] = np.nan
+    assert said(changed(found, curvature=replace(curvature, eigenvalues=largest)), "1.9") == above
+    # Where the loss has risen already it is no cause any more.
+    loss[curvature.step == 295] = 9.0
+    risen = said(changed(found, curvature=replace(curvature, loss=loss)), "1.9")
+    assert "between the bounds of stability" in risen
     within = replace(onset, lambda_max=37.0)
     found = changed(escaped, states=states | {"onset": within})
     assert said(found, "1.9") == (
