@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from landscape.errors import LandscapeError, called
 from landscape.quantities import counted
@@ -67,6 +67,18 @@ def note_idle(ctx: typer.Context, names: Sequence[str], why: str) -> None:
     if typed:
         verb = "changes" if len(typed) == 1 else "change"
         echo(f"landscape: note: {', '.join(typed)} {verb} nothing {why}", err=True)
+
+
+class Group(TyperGroup):
+    """A group of commands that shows its help, with exit code 0, where nothing is typed behind it.
+
+    Click itself takes that for a mistake.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what is typed."""
+        asks = not args and not ctx.resilient_parsing
+        return super().parse_args(ctx, ["--help"] if asks else args)
 
 
 class Command(TyperCommand):

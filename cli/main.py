@@ -7,13 +7,12 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 import landscape
 from landscape.errors import LandscapeError, ran_out
 
 from .bench import bench
-from .command import Command, as_typed
+from .command import Command, Group, as_typed
 from .compare import compare
 from .diagnose import EXAMPLES as DIAGNOSING
 from .diagnose import diagnose
@@ -39,7 +38,7 @@ def _debugs() -> bool:
     return os.environ.get("LANDSCAPE_DEBUG", "0") not in ("", "0")
 
 
-class _Reporting(TyperGroup):
+class _Reporting(Group):
     """Turns a mistake or a fault into one line and exit code 1, Ctrl-C into 130."""
 
     def main(self, *args: Any, **more: Any) -> Any:
@@ -79,7 +78,6 @@ class _Reporting(TyperGroup):
 
 app = typer.Typer(
     cls=_Reporting,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

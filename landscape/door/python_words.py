@@ -35,7 +35,9 @@ ARGUMENTS = {
 }
 """Options whose argument isn't their own name with a value."""
 PHRASES = {
-    "--problem FILE.py:function": "problem=",
+    "give deeper models with --problem FILE.py:function": "give deeper models to ls.Problem",
+    "give a problem that takes it with --problem FILE.py:function": "give another problem",
+    "--problem FILE.py:function": "ls.open(RUN, problem=...)",
     "give another one with --output": "give another one",
     "give another folder with --output": "give another folder",
     "go on with --resume": "go on by the same call",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from landscape.diagnose.items import Item
+from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.door import notebook, tables
 from landscape.door.python_words import as_arguments
@@ -19,7 +20,7 @@ class HeldVerdict:
 
     >>> from landscape.diagnose import Verdict
     >>> HeldVerdict("mine", Verdict("learned", "drifting", None, (), (), "observation"))
-    mine: learned; drifting (observation)
+    mine: learned [seen]; motion drifting
     """
 
     def __init__(self, run: str, stored: Verdict) -> None:
@@ -81,7 +82,11 @@ class HeldVerdict:
     @property
     def _head(self) -> str:
         landing = f", landed on {self.stored.landing}" if self.stored.landing else ""
-        return f"{self.run}: {self.outcome}{landing}; {self.motion} ({self.confidence})"
+        if self.outcome == UNDETERMINED:
+            outcome = f"outcome {UNDETERMINED}"
+        else:
+            outcome = f"{self.outcome}{landing} [{RESTS[self.confidence]}]"
+        return f"{self.run}: {outcome}; motion {self.motion}"
 
     def __repr__(self) -> str:
         """The names, and the sentences beneath."""

@@ -244,7 +244,7 @@ KINDS: dict[str, FigureKind] = {
     "sharpness": FigureKind(
         "diagnosis",
         sharpness.sharpness,
-        "curvature in time against the bounds of stability",
+        "curvature in time against the stability bounds",
         takes=(*PAGE, "log"),
         caption=sharpness.caption,
         parts=("sharpness",),

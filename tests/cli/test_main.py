@@ -20,6 +20,13 @@ def test_help_lists_the_commands(landscape):
     assert "scan" in result.out
 
 
+@pytest.mark.parametrize("group", [(), ("bench",)])
+def test_a_group_alone_shows_its_help(group, landscape):
+    assert landscape(*group) == landscape(*group, "--help")
+    assert landscape(*group).code == 0
+    assert "Usage: " in landscape(*group).out
+
+
 @pytest.mark.parametrize("command", ["train", "scan", "info", "import_"])
 def test_every_option_has_help(command, landscape):
     from landscape_cli import main

@@ -196,7 +196,7 @@ def test_options_that_there_arent_are_listed():
         ),
         (
             lambda run: ls.Problem.builtin("mlp", "moons", depth=1001),
-            "depth must be at most 1,000 layers, got 1,001; give deeper models with problem=",
+            "depth must be at most 1,000 layers, got 1,001; give deeper models to ls.Problem",
         ),
     ],
 )

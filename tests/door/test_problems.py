@@ -168,3 +168,39 @@ def test_look_is_told_what_is_missing(blobs):
     ):
         with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
             ls.look(*arguments, **more)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda problem, to: problem.scan("line", size=3),
+        lambda problem, to: ls.look(problem, plane="line", size=3),
+        lambda problem, to: ls.train(problem, steps=2, to=to),
+        lambda problem, to: ls.watch(to, problem, torch.optim.SGD(problem.model.parameters(), 0.1)),
+    ],
+    ids=["scan", "look", "train", "watch"],
+)
+def test_a_loss_that_is_a_mean_is_refused_before_anything_begins(begin, blobs, folder):
+    # Of batches that differ in size, such a loss would give another mean than of all samples.
+    def mean(outputs, targets):
+        return functional.cross_entropy(outputs, targets, reduction="none").mean()
+
+    with pytest.raises(LandscapeError) as caught:
+        begin(ls.Problem(blobs.model, blobs.train, loss=mean), folder / "run")
+    assert str(caught.value) == (
+        "a loss must return one value a sample, shape (8,) or (8, ...) for a batch of 8, got a "
+        'scalar; use reduction="none", or return (value, weight) for one of the batch'
+    )
+    assert not list(folder.iterdir())
+
+
+def test_a_mean_with_its_count_is_that_of_all_samples(blobs):
+    # 50 samples in batches of 32 and 18.
+    def mean(outputs, targets):
+        return functional.cross_entropy(outputs, targets), len(targets)
+
+    whole = ls.Problem(blobs.model, blobs.train, loss=mean, batch_size=32)
+    own = copy.deepcopy(blobs.model).double()
+    inputs, targets = blobs.train
+    expected = functional.cross_entropy(own(inputs.double()), targets).item()
+    assert whole.scan("line", size=3).loss[1] == pytest.approx(expected, rel=1e-6)

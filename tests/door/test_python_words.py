@@ -48,7 +48,7 @@ commands."""
         ("--only units,curvature does it", 'only=["units", "curvature"] does it'),
         ("leave out --no-intervene", "leave out intervene=False"),
         ("drop --resume and give another --name", "give another name="),
-        ("give it with --problem FILE.py:function", "give it with problem="),
+        ("give it with --problem FILE.py:function", "give it with ls.open(RUN, problem=...)"),
         ("measure it with `landscape diagnose r --only units`",) * 2,
         ("landscape train --lr 0.1,1 --seeds 3 makes one",) * 2,
         ("say where: landscape render SOURCE --reproduce FIGURE",) * 2,

@@ -122,7 +122,7 @@ def test_a_problem_made_in_python_is_asked_for(blobs, tmp_path):
     ls.train(blobs, steps=2, to=tmp_path / "own")
     message = (
         f"run {tmp_path / 'own'} was recorded from Python and can't make its problem again; "
-        "give it with problem="
+        "give it with ls.open(RUN, problem=...)"
     )
     with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
         ls.open(tmp_path / "own").scan("random", size=3)

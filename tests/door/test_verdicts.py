@@ -6,8 +6,10 @@ import pytest
 from rich.console import Console
 
 import landscape as ls
+from landscape.diagnose import Verdict
 from landscape.diagnose.verdict.questions import PARTS
 from landscape.door.python_words import as_arguments
+from landscape.door.verdicts import HeldVerdict
 from landscape.store.verdicts import typed
 from landscape_cli.diagnosis_page import question_answered
 
@@ -40,14 +42,25 @@ def test_it_speaks_as_the_command_does(verdict):
     assert not any("--" in text for text in (*verdict.sentences, *verdict.caveats))
     assert len(verdict.sentences) == len(PARTS)
     head, *lines = repr(verdict).splitlines()
-    assert head == f"<mine>: {verdict.outcome}; {verdict.motion} ({verdict.confidence})"
+    assert head == f"<mine>: {verdict.outcome} [seen]; motion {verdict.motion}"
     assert lines == [f"  {text}" for text in verdict.sentences]
     assert (verdict.outcome, verdict.confidence) == ("learned", "observation")
 
 
+def test_the_first_line_says_what_is_undetermined():
+    def head(outcome: str, confidence: str) -> str:
+        motion, landing = "undetermined", "dead-plateau" if outcome == "escaped" else None
+        return repr(HeldVerdict("a", Verdict(outcome, motion, landing, (), (), confidence)))
+
+    assert head("undetermined", "undetermined") == ("a: outcome undetermined; motion undetermined")
+    assert head("escaped", "intervention") == (
+        "a: escaped, landed on dead-plateau [tested]; motion undetermined"
+    )
+
+
 def test_a_notebook_shows_it_with_its_caveats(verdict):
     html = verdict._repr_html_()
-    assert html.startswith("<b>&lt;mine&gt;: learned; ")
+    assert html.startswith("<b>&lt;mine&gt;: learned [seen]; motion ")
     assert html.count("<li>") == len(verdict.sentences) + len(verdict.caveats)
     assert ("Mind that" in html) == bool(verdict.caveats)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.problem.losses import IGNORED, cross_entropy, is_ignored
+from landscape.problem.losses import IGNORED, CrossEntropy, cross_entropy, is_ignored
 from landscape.problem.modes import evaluating
 from landscape.problem.problem import Problem
 from landscape.problem.weights import tied
@@ -87,11 +88,12 @@ def floor_of(width: float, classes: int) -> float:
 
 
 def is_cross_entropy(problem: Problem) -> bool:
-    """Whether the loss takes outputs for logits of classes."""
-    known = (cross_entropy, functional.cross_entropy)
+    """Whether the loss takes outputs for logits of classes, whatever its options are."""
     if problem.objective is not None:
         return False
-    return problem.loss in known or isinstance(problem.loss, nn.CrossEntropyLoss)
+    loss = problem.loss.func if isinstance(problem.loss, partial) else problem.loss
+    known = (cross_entropy, functional.cross_entropy)
+    return loss in known or isinstance(loss, nn.CrossEntropyLoss | CrossEntropy)
 
 
 def _of_inputs(inputs: Tensor) -> Iterator[str]:
@@ -127,7 +129,9 @@ def _of_one_class(targets: Tensor) -> Iterator[str]:
 
 
 def _of_labels(problem: Problem, classes: int) -> Iterator[str]:
-    ignored = getattr(problem.loss, "ignore_index", IGNORED)
+    loss = problem.loss
+    options = loss.keywords if isinstance(loss, partial) else vars(loss)
+    ignored = options.get("ignore_index", IGNORED)
     for name, data in (("training", problem.train), ("validation", problem.validation)):
         if not isinstance(data, tuple) or data[1].is_floating_point():
             continue

@@ -98,7 +98,7 @@ def stable(asked: Asked) -> Told:
     curvature = list(_sharpness(asked))
     if not again and not curvature:
         if not is_sgd(asked.evidence):
-            return unanswered("bounds on curvature are known for plain SGD only")
+            return unanswered("stability bounds are known for plain SGD only")
         return unanswered("curvature as batches see it wasn't measured", measuring("sharpness"))
     # What decides comes first: curvature beside its bounds doesn't.
     tried = ", tried until the test was decided" if _is_decided(asked) else ""
@@ -161,23 +161,23 @@ def _highest(asked: Asked) -> tuple[int, float, float]:
 def _side(noisy: float, quiet: float) -> str:
     """The bounds that a curvature above all of them is above."""
     if noisy == quiet:
-        return f"the bound of stability ({number(noisy)})"
+        return f"the stability bound ({number(noisy)})"
     return f"both stability bounds ({number(noisy)} and {number(quiet)})"
 
 
 def _bounds(value: float, *, noisy: float, quiet: float) -> str:
-    """On which side of the rate's bounds on curvature a value is, and what that proves."""
+    """On which side of the rate's stability bounds a value is, and what that proves."""
     alone = ", which alone proves nothing"
     if noisy == quiet:
         side = "above" if value > noisy else "below"
-        text = f"{side} the bound of stability ({number(noisy)})"
+        text = f"{side} the stability bound ({number(noisy)})"
         return text + alone if value > noisy else text
     bounds = f"({number(noisy)} under noise, {number(quiet)} without)"
     if value <= noisy:
-        return f"below both bounds of stability {bounds}"
+        return f"below both stability bounds {bounds}"
     if value > quiet:
         return f"above {_side(noisy, quiet)}"
-    return f"between the bounds of stability {bounds}{alone}"
+    return f"between the stability bounds {bounds}{alone}"
 
 
 def _left_again(asked: Asked, start: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from landscape.diagnose.units import mistakes
-from landscape.problem import Problem, builtin
+from landscape.problem import Problem, builtin, cross_entropy
 
 CLASSES = 10
 
@@ -55,6 +56,28 @@ def test_the_sentence_says_what_to_do():
         "logits: with 10 classes the loss can't fall below 1.461. Leave out the softmax, sigmoid "
         "or tanh before it.",
     )
+
+
+@pytest.mark.parametrize(
+    ("loss", "is_known"),
+    [
+        (functional.cross_entropy, True),
+        (partial(functional.cross_entropy), True),
+        (partial(functional.cross_entropy, ignore_index=9, reduction="none"), True),
+        (nn.CrossEntropyLoss(ignore_index=9), True),
+        (cross_entropy(ignore_index=9), True),
+        (partial(functional.nll_loss, reduction="none"), False),
+        (partial(torch.mul, torch.ones(())), False),
+    ],
+)
+def test_cross_entropy_is_known_whatever_its_options(loss, is_known):
+    made = problem(last=nn.Softmax(1), loss=loss)
+    assert mistakes.is_cross_entropy(made) == is_known
+    assert math.isnan(mistakes.find(made).floor) == (not is_known)
+    if getattr(loss, "keywords", vars(loss)).get("ignore_index") == 9:
+        # A label that doesn't count may be any number: here one that there is no output for.
+        fewer = problem(last=nn.Linear(CLASSES, 9), loss=loss)
+        assert mistakes.find(fewer).sentences == ()
 
 
 @pytest.mark.parametrize("last", [None, nn.LogSoftmax(1), nn.ReLU(), nn.BatchNorm1d(CLASSES)])

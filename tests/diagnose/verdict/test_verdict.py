@@ -267,12 +267,12 @@ def test_sharpness_before_the_onset_is_told():
     # Where the loss has risen already it is no cause any more.
     loss[curvature.step == 295] = 9.0
     risen = said(changed(found, curvature=replace(curvature, loss=loss)), "1.9")
-    assert "between the bounds of stability" in risen
+    assert "between the stability bounds" in risen
     within = replace(onset, lambda_max=37.0)
     found = changed(escaped, states=states | {"onset": within})
     assert said(found, "1.9") == (
-        "Curvature along the batches' gradients was 3 before it left, between the bounds of "
-        "stability (2 under noise, 38 without), which alone proves nothing."
+        "Curvature along the batches' gradients was 3 before it left, between the "
+        "stability bounds (2 under noise, 38 without), which alone proves nothing."
     )
 
 
