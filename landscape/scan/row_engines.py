@@ -17,9 +17,6 @@ from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.records import Floats, Plane
 from landscape.store.scans.valleys import Valley
 
-KEPT = 2**24
-"""Bytes of weights up to which an engine goes on from row to row."""
-
 
 @dataclass
 class RowEngines:
@@ -63,7 +60,7 @@ class RowEngines:
     def leave(self) -> None:
         """Say that a row is done: what takes much memory goes."""
         for samples, engine in list(self._made.items()):
-            if engine.vector.nbytes > KEPT:
+            if engine.large:
                 self._made.pop(samples).release()
 
     def release(self) -> None:

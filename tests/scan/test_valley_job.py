@@ -18,10 +18,11 @@ from landscape.errors import LandscapeError
 from landscape.plane import slices
 from landscape.plane.choice import PlaneChoice
 from landscape.problem import Problem
-from landscape.scan import crossings, row_engines, valley_job
+from landscape.scan import crossings, valley_job
 from landscape.scan.crossings import MOST_OF_WALL
 from landscape.scan.prepare import prepare
 from landscape.scan.refine.until_tolerance import HELD_OUT
+from landscape.scan.speed import engine
 from landscape.scan.speed.engine import Engine
 from landscape.sgd.recording.options import Options
 from landscape.store import read
@@ -229,13 +230,13 @@ def test_a_loss_of_whole_batches(canyon, planted):
 
 @pytest.mark.parametrize("tolerance", [0.0, 0.002])
 def test_nothing_of_a_row_is_left_when_the_next_one_comes(problem, trained, monkeypatch, tolerance):
-    models, begin, visits, filled = [], Engine.__init__, [], valley_job.fill
+    weights, begin, visits, filled = [], Engine.__init__, [], valley_job.fill
 
-    def noted(engine, *args, **kwargs):
-        begin(engine, *args, **kwargs)
-        models.append(weakref.ref(engine.model))
+    def noted(made, *args, **kwargs):
+        begin(made, *args, **kwargs)
+        weights.append(weakref.ref(next(made.model.parameters())))
 
-    monkeypatch.setattr(row_engines, "KEPT", 0)  # as if the network were a large one
+    monkeypatch.setattr(engine, "LARGE", 0)  # as if the network were a large one
     monkeypatch.setattr(Engine, "__init__", noted)
     monkeypatch.setattr(
         valley_job, "fill", lambda *args, **kwargs: visits.append(1) or filled(*args, **kwargs)
@@ -248,10 +249,10 @@ def test_nothing_of_a_row_is_left_when_the_next_one_comes(problem, trained, monk
         finished(job)
     finally:
         gc.enable()
-    assert len(models) > 4
-    assert [made() for made in models] == [None] * len(models)
+    assert len(weights) > 4
+    assert [made() for made in weights] == [None] * len(weights)
     # A column that is refined for a while has one engine, and its rays another.
-    assert len(models) < len(visits) or not tolerance
+    assert len(weights) < len(visits) or not tolerance
 
 
 def test_one_begun_to_a_finer_precision_goes_on_to_that(problem, trained, monkeypatch):
@@ -281,8 +282,8 @@ def test_a_small_network_has_one_engine_for_all_rows(problem, trained, monkeypat
     monkeypatch.setattr(
         Engine, "__init__", lambda *args, **kwargs: count.append(1) or begin(*args, **kwargs)
     )
-    for number, kept in enumerate((row_engines.KEPT, 0)):
-        monkeypatch.setattr(row_engines, "KEPT", kept)
+    for number, kept in enumerate((engine.LARGE, 0)):
+        monkeypatch.setattr(engine, "LARGE", kept)
         monkeypatch.setattr(valley_job, "ROWS_BYTES", kept)
         request = asked(kinds=("valley",), size="4x61", extent="4.0", tolerance=0.002)
         [job] = prepare(run, made, request, name=str(number))

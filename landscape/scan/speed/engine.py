@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -31,6 +32,8 @@ STREAMED = 128
 """Points that share one reading of data that isn't in memory."""
 PREPARED = 64
 """Points that share what is prepared of a batch, where all of it doesn't fit memory."""
+LARGE = 2**24
+"""Bytes of weights: a network of more is large."""
 START = 128
 """Samples in a batch until something better is known."""
 OWN = ("tied", "model", "vector")
@@ -142,14 +145,23 @@ class Engine(PointEvaluator):
     def release(self) -> None:
         """Let go of everything: nobody is to use it any more.
 
-        It and its strategy hold each other, so that model and directions would stay until Python
-        happens to look for such circles, which it does by the number of objects, not their bytes.
+        It and its strategy hold each other, and a traced graph holds the frames that it was traced
+        in, so that model and directions would stay until Python happens to look for such circles,
+        which it does by the number of objects, not their bytes. Of a large model it looks now.
         """
+        large = self.large
         for twin in self._twins:
             vars(twin).clear()
         vars(self).clear()
+        if large:
+            gc.collect()
         # What it leaves in pieces the next one, of another row, would take anew beside them.
         tuning.hand_back()
+
+    @property
+    def large(self) -> bool:
+        """Whether the memory of a model like this one counts more than the time to make another."""
+        return self.vector.nbytes > LARGE
 
     @property
     def divisible(self) -> bool:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import Dataset
 
 from landscape.problem import Problem, reading
+from landscape.scan.speed import engine as engine_module
 from landscape.scan.speed import strategies
 from landscape.scan.speed.choosing import engine
 from landscape.scan.speed.engine import Engine, TilePlan
@@ -76,6 +80,25 @@ def test_results_do_not_depend_on_the_tiles(model, name):
     scarce = adopted(made, name, 4, 16, memory="1B")
     assert scarce.block in (1, 4, 64)
     assert_close(scarce.at_many(xy), first, relative=1e-6)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_of_a_large_model_is_left(model, name, monkeypatch):
+    """Tracing a model that unpacks, as the transformer does, leaves frames in circles."""
+    if (model, name) in WITHOUT:
+        return
+    monkeypatch.setattr(engine_module, "LARGE", 0)
+    made = networks.problem(model)
+    gc.disable()  # it comes by when there are many objects, however large they are
+    try:
+        evaluator = adopted(made, name)
+        evaluator.at_many(networks.points(2))
+        weights = weakref.ref(next(evaluator.model.parameters()))
+        evaluator.release()
+        assert weights() is None
+    finally:
+        gc.enable()
 
 
 class Read(Dataset):
