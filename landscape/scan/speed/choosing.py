@@ -51,7 +51,7 @@ TILE_SHARE, AGAIN_SHARE = 1 / 40, 1 / 10
 may take that is timed again however slow it was at first."""
 FIRST_POINTS, FIRST_BATCH = 16, 256
 """The first tile tried of strategies that take several points; of others it is the plain loop's."""
-LARGE = 2**20
+HELD = 2**20
 """Bytes of weights from which on what candidates hold is looked after."""
 WEIGHTS_SHARE = 4
 """A share of one over so much of the memory is for weights of several points, or of lanes."""
@@ -121,7 +121,7 @@ def engine(
         else:
             with made.threaded(1 if made.divisible else made.threads):
                 StrategyChoice(made, xy, forced=evaluation.strategy != AUTO).choose(names)
-            if made.vector.nbytes >= LARGE:
+            if made.vector.nbytes >= HELD:
                 gc.collect()  # the candidates that weren't chosen hold themselves, through closures
             tuning.hand_back()
     made.choosing_seconds = time.perf_counter() - started
