@@ -84,13 +84,16 @@ class Group(TyperGroup):
 class Command(TyperCommand):
     """A command that shows the options that matter, and takes others from the user's file.
 
-    Those matter that are declared without a panel; ``--help-all`` shows the panels too.
+    Those matter that are declared without a panel; ``--help-all`` shows the panels too. A command
+    without any takes it as well, and its help doesn't mention it.
     """
 
     takes_settings = True
 
     def __init__(self, name: str | None, *, params: list[Any], **others: Any) -> None:
-        more = [p for p in parameters(_common) if p.name != "help_all" or any(map(_panel, params))]
+        more = parameters(_common)
+        for parameter in more:
+            parameter.hidden = parameter.name == "help_all" and not any(map(_panel, params))
         super().__init__(name, params=[*params, *more], **others)
 
     def describe(self) -> None:

@@ -95,6 +95,8 @@ class FigureKind:
     """``caption(subject)``; None: what there is to say of any scan or run."""
     ready: Callable[[Any, Drawn], str] | None = None
     """``ready(subject, drawn)``, what a paper prints; None: the caption's first paragraph."""
+    around: Callable[[Drawn], str] = lambda drawn: ""
+    """What stands above it and beneath it; follows ``ready``, once for several subjects."""
     reading: Callable[[Any, Drawn], str] = lambda subject, drawn: ""
     """What those colours, lines and bands are that were drawn, for a paper's reader."""
     parts: tuple[str, ...] = ()
@@ -180,6 +182,7 @@ KINDS: dict[str, FigureKind] = {
         valley,
         "the loss across the path, column by column",
         takes=(*PAGE, "cmap", "log", "cap", "path", "unit"),
+        around=readings.strips,
         reading=readings.of_valley,
     ),
     "slats": FigureKind(

@@ -220,7 +220,8 @@ def _captions(kind: str, subjects: Sequence[Shown], drawn: Drawn) -> str:
     if "width" in drawn:
         read.append(rises.apart(one.rise for one in subjects if isinstance(one, Valley)))
     reading = " ".join(filter(None, dict.fromkeys(read)))
-    return _written(CaptionParts(" ".join(part.ready for part in parts), reading, details))
+    ready = " ".join(filter(None, [*(part.ready for part in parts), KINDS[kind].around(drawn)]))
+    return _written(CaptionParts(ready, reading, details))
 
 
 def caption(subject: Shown) -> str:
@@ -243,7 +244,7 @@ def caption_of(kind: str, subject: Shown, drawn: Drawn) -> str:
     bands are that were ``drawn`` (`PrintedFigure.drawn`) follows, in a paragraph of its own where
     both together are longer than `READY`.
     """
-    return _written(_parts(kind, subject, drawn))
+    return _captions(kind, [subject], drawn)
 
 
 @dataclass(frozen=True)

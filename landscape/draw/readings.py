@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from landscape.draw.elements import paths
 from landscape.draw.elements.plane_axes import window
 from landscape.draw.sheet.page import Element
-from landscape.quantities import counted, percent
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Point, Scan
 from landscape.store.scans.rises import Rise
-from landscape.store.scans.sentences import AGREES
 from landscape.store.scans.valleys import Valley
 from landscape.store.scans.widths import ends_called
 
@@ -169,10 +167,7 @@ def _mistrust(scans: Sequence[Scan], drawn: Drawn) -> str:
     several = len(scans) > 1 or len(scans[0].paths) > 1
     shape = "line" if scans[0].is_line else "plane"
     whose = f"a {shape}" if len(scans) > 1 else f"the {shape}"
-    counts = [sentences.off_the_plane(path) for scan in scans for path in scan.paths]
-    far, known = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-    off = f"where {whose}'s loss is over {percent(AGREES)} off that of the weights themselves"
-    off += f" (at {percent(far / known)} of {counted(known, 'point')})" if far else ""
+    off = sentences.where_off(whose, [path for scan in scans for path in scan.paths])
     marks = "marks are hollow" if "hollow" in drawn else ""
     if "dashes" not in drawn:
         return f"{marks} {off}" if marks else ""
@@ -235,6 +230,20 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
     beneath = [text for part, text in _strips(drawn, valley.rise, 2 * count) if part in drawn]
     strips = f"Beneath, from above: {'. '.join(beneath)}." if beneath else ""
     return " ".join(filter(None, (above, slices, strips)))
+
+
+def strips(drawn: Drawn) -> str:
+    """What stands above a valley's columns and beneath them, in one short sentence."""
+    held = " against its stability bounds" * ("bounds" in drawn)
+    sharpness = drawn & {"critical", "across", "eigenvalue", "batch"}
+    beneath = [
+        ("length", "the direction's length ‖d‖"),
+        ("width", "the walls' distance r₀.₁"),
+        (next(iter(sharpness), "critical"), f"sharpness{held}"),
+        ("distances", "distances to earlier columns"),
+    ]
+    there = [words for part, words in beneath if part in drawn]
+    return f"Above: the run's loss{'; beneath: ' * bool(there)}{', '.join(there)}."
 
 
 def _strips(drawn: Drawn, rise: Rise, rays: int) -> list[Part]:

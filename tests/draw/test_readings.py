@@ -14,7 +14,7 @@ from matplotlib.patches import Polygon, Rectangle
 from landscape import draw
 from landscape.draw.look import theme
 from landscape.draw.look.style import Style
-from landscape.draw.making import caption_of
+from landscape.draw.making import READY, _captions, caption_of
 from landscape.store.history import History
 from landscape.store.scans.records import Point, Scan
 from landscape.store.scans.valleys import WalkedPath
@@ -318,6 +318,25 @@ def test_of_a_valley(planted, name, style):
     said = caption_of("valley", one, figure.drawn).rsplit("\n\n", 1)[0]
     for phrase, there in OF_VALLEYS.items():
         assert (phrase in said) == there(figure), (phrase, said)
+
+
+def test_a_valley_s_first_paragraph_says_what_stands_around_it(planted):
+    one = planted.valley(9, jump=None)
+
+    def said(*valleys, path=True):
+        drawn = draw.KINDS["valley"](list(valleys), style=Style(path=path, dpi=60)).drawn
+        return _captions("valley", valleys, drawn).partition("\n\n")[0]
+
+    beneath = (
+        "beneath: the direction's length ‖d‖, the walls' distance r₀.₁, sharpness against its "
+        "stability bounds, distances to earlier columns."
+    )
+    assert said(one).endswith(f" Above: the run's loss; {beneath}")
+    assert said(one, one).count(beneath) == 1
+    assert said(one, path=False).endswith(" Above: the run's loss.")
+    unbounded = without(one, bounds=np.full_like(one.bounds, np.nan))
+    assert "r₀.₁, sharpness, distances" in said(unbounded)
+    assert len(said(one).split()) <= READY
 
 
 @pytest.mark.slow

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -33,8 +33,10 @@ FOOT, ROW = 0.036, 0.13
 """Inches between a band's name and the foot of its axes, and from one row of names to the next."""
 MOST = 0.4
 """Of an axis' height, what names may take at most."""
-BESIDE, TINY = 2.5, 1e-9
-"""Halves of a name's width that it may stand beside its stretch; what rounding is."""
+TINY = 1e-9
+"""What rounding is, in shares of the axes' width."""
+THIN, POLE = 0.04, 0.7
+"""Inches up to which a stretch has a line in a stronger colour up from its name, and its points."""
 GROUND = 1.2
 """Points that a name's own colour reaches beyond it."""
 
@@ -114,31 +116,35 @@ def shade(
 ) -> None:
     """Shade what happened behind a curve over training steps, no band under ``least`` steps wide.
 
-    ``named``: each kind once, on its own colour, at the foot of its longest stretch or beside it,
-    beneath the ``lowest`` value that is drawn, for which the axis reaches further down.
+    ``named``: each kind once, on its own colour, at the foot of its longest stretch, beneath the
+    ``lowest`` value that is drawn, for which the axis reaches further down. A name wider than its
+    stretch hangs from it as a flag from its pole.
     """
     found: dict[str, list[tuple[float, float]]] = {}
-    for name, begin, last in stretches(events):
-        end = max(float(last), begin + least)
-        axes.axvspan(begin, end, color=theme.episode(name), lw=0, zorder=zorder)
+    for name, first, last in stretches(events):
+        widened = max(least - (last - first), 0.0) / 2
+        begin, end = first - widened, last + widened
+        # What is that narrow isn't hidden by what follows it.
+        above = zorder + 0.1 * bool(widened)
+        axes.axvspan(begin, end, color=theme.episode(name), lw=0, zorder=above)
         page.drew(axes, "bands")
-        found.setdefault(name, []).append((float(begin), end))
+        found.setdefault(name, []).append((begin, end))
     if not named:
         return
-    width = axes.get_window_extent().width / theme.now().dpi
+    wide, tall = page.extent(axes)
     left, right = axes.get_xlim()
     longest = {name: max(ends, key=lambda one: one[1] - one[0]) for name, ends in found.items()}
-    taken: list[tuple[int, float, float]] = []
-    tall = axes.get_window_extent().height / theme.now().dpi
-    # A recovery explains itself: where there is little room it is the one that gives way.
-    order = sorted(longest.items(), key=lambda o: (o[0] == "recovery", o[1][0] - o[1][1]))
-    for name, (first, end) in order:
-        half = page.inches(name, theme.SMALL) / width / 2 + 0.005
-        row, middle = _free(((first + end) / 2 - left) / (right - left), half, taken)
-        taken.append((row, middle - half, middle + half))
+    shares = {
+        name: tuple(float(np.clip((end - left) / (right - left), 0, 1)) for end in ends)
+        for name, ends in longest.items()
+    }
+    by_length = sorted(shares, key=lambda name: -float(np.ptp(shares[name])))
+    placed = _arranged({name: _places(name, shares[name], wide) for name in by_length})
+    for name, place in placed.items():
+        foot = (FOOT + ROW * place.row) / tall
         axes.text(
-            middle,
-            (FOOT + ROW * row) / tall,
+            (place.low + place.high) / 2,
+            foot,
             name,
             transform=axes.transAxes,
             size=theme.SMALL,
@@ -149,7 +155,81 @@ def shade(
             # What was measured runs over it.
             zorder=2.5,
         )
-    _lift(axes, lowest, FOOT + ROW * (1 + max((row for row, _, _ in taken), default=-1)))
+        if np.ptp(shares[name]) * wide < THIN:
+            axes.plot(
+                [place.pole] * 2,
+                [foot, 1.0],
+                color=theme.strong_episode(name),
+                lw=POLE,
+                transform=axes.transAxes,
+                zorder=zorder + 0.2,
+                solid_capstyle="butt",
+            )
+    _lift(axes, lowest, FOOT + ROW * (1 + max((one.row for one in placed.values()), default=-1)))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a name may stand, in shares of the axes' width, and the stretch that it hangs from."""
+
+    row: int
+    low: float
+    high: float
+    pole: float
+    """Its stretch's middle; not a number where the name lies within its stretch."""
+
+    def hides(self, other: _Place) -> bool:
+        """Whether it lies over another one's stretch, above that one's name."""
+        return self.row > other.row and self.low + TINY < other.pole < self.high - TINY
+
+    def meets(self, other: _Place) -> bool:
+        return self.row == other.row and min(self.high, other.high) - TINY > max(
+            self.low, other.low
+        )
+
+
+def _places(name: str, ends: tuple[float, ...], wide: float) -> list[tuple[float, float, float]]:
+    """Return both ends of a name where it may stand at a stretch, the best first, and its pole."""
+    size = page.inches(name, theme.SMALL) / wide + 0.01
+    first, last = ends
+    if last - first >= size:
+        lows, pole = [(first + last - size) / 2, first, last - size], float("nan")
+    else:
+        lows, pole = [first, last - size], (first + last) / 2
+    inside = dict.fromkeys(min(max(low, 0.0), 1 - size) for low in lows)
+    return [(low, low + size, pole) for low in inside]
+
+
+def _arranged(places: Mapping[str, Sequence[tuple[float, float, float]]]) -> dict[str, _Place]:
+    """Return a place for every name, in as few rows as there can be."""
+    every = list(places.values())
+    # With a row for each none meets another, though one may hide another's stretch.
+    tries = [(rows, True) for rows in range(1, len(every) + 1)] + [(len(every), False)]
+    found = next(filter(None, (_fit(every, *one, ()) for one in tries)), ())
+    return dict(zip(places, found, strict=True))
+
+
+def _fit(
+    places: Sequence[Sequence[tuple[float, float, float]]],
+    rows: int,
+    seen: bool,
+    taken: tuple[_Place, ...],
+) -> tuple[_Place, ...] | None:
+    """Return places for all of them in so many rows; None where they don't fit.
+
+    ``seen``: none over another's stretch.
+    """
+    if len(taken) == len(places):
+        return taken
+    for row in range(rows):
+        for where in places[len(taken)]:
+            place = _Place(row, *where)
+            hidden = seen and any(place.hides(one) or one.hides(place) for one in taken)
+            if hidden or any(place.meets(one) for one in taken):
+                continue
+            if found := _fit(places, rows, seen, (*taken, place)):
+                return found
+    return None
 
 
 def _lift(axes: Axes, lowest: float, foot: float) -> None:
@@ -163,29 +243,6 @@ def _lift(axes: Axes, lowest: float, foot: float) -> None:
         return
     down = to.inverted().transform(np.array([(at * tall - foot * end) / (tall - foot)]))
     axes.set_ylim(float(down[0]), high)
-
-
-def _free(
-    middle: float, half: float, taken: Sequence[tuple[int, float, float]]
-) -> tuple[int, float]:
-    """Return a row and the place in it nearest to ``middle`` that is free for a name.
-
-    Beside a name in the lowest row, else in one above; all are shares of the axes' width.
-    """
-    ends = [end for _, low, high in taken for end in (low - half, high + half)]
-    inside = sorted(
-        {min(max(place, half), 1 - half) for place in (middle, *ends)},
-        key=lambda place: abs(place - middle),
-    )
-    for row in range(len(taken) + 1):
-        busy = [(low, high) for k, low, high in taken if k == row]
-        for place in inside:
-            near = abs(place - middle) <= BESIDE * half
-            if near and all(
-                place + half <= low + TINY or place - half >= high - TINY for low, high in busy
-            ):
-                return row, place
-    return len(taken), min(max(middle, half), 1 - half)
 
 
 def entries(scan: Scan) -> list[Artist]:

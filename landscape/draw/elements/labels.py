@@ -392,12 +392,20 @@ def _meet(a: Floats, b: Floats, c: Floats, d: Floats) -> bool:
     return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
 
 
-def ruler(places: Sequence[float], texts: Sequence[str], size: float = theme.TICKS) -> list[int]:
+def reaches_beyond(place: float, text: str, wide: float, size: float = theme.TICKS) -> bool:
+    """Whether a label in the middle of its place would leave a row so many inches wide."""
+    return place + page.inches(text, size) / 2 > wide
+
+
+def ruler(
+    places: Sequence[float], texts: Sequence[str], wide: float, size: float = theme.TICKS
+) -> list[int]:
     """Which of some labels in a row, at these inches, have room: first and last, then between.
 
-    The last one ends at its place.
+    The last one ends at its place where it would reach beyond the row's end.
     """
-    places = [*places[:-1], places[-1] - page.inches(texts[-1], size) / 2]
+    if reaches_beyond(places[-1], texts[-1], wide, size):
+        places = [*places[:-1], places[-1] - page.inches(texts[-1], size) / 2]
     widths = [page.inches(text, size) + 0.09 for text in texts]
     taken: list[int] = []
 

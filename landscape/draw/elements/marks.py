@@ -117,7 +117,8 @@ def stamp(
         mfc=look.colour,
         mec=rim,
         mew=0.5 if ghost else 0.8,
-        zorder=8,
+        # The lowest loss' small mark above a larger one that it lies beside.
+        zorder=8.2 if look is theme.LOWEST else 8,
         clip_on=False,
         alpha=BEHIND if behind else 0.8 if ghost else 1.0,
         path_effects=None if rim == theme.INK else theme.halo(2.6 * scale, theme.INK),

@@ -175,7 +175,7 @@ def _width(axes: Axes, valley: Valley, where: Columns, size: Size) -> None:
     axes.plot(where.middle[below], lowest, "v", color=look.train, ms=2, lw=0)
     if below.any():
         page.drew(axes, "nearer")
-    _round(axes, bottom, top, size[1])
+    _round(axes, bottom, top * above, size[1])
     axes.set_ylabel(f"r₀.₁\n(+{valley.rise.short})", size=LETTERS, labelpad=1)
     _narrowest(axes, valley, where, middle, size)
 

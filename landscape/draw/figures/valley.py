@@ -240,14 +240,22 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
     # Within a decade: over several what is left would be at odd distances.
     if colours.high < 10 * colours.low and len(more) > len(ticks):
         ticks = more
-    # Where the colours end and grey begins is told rather than what is too near to it.
+    ticks = np.asarray(ticks)
     end = float(whole.position(np.array([colours.high]))[0])
-    apart = np.abs(whole.position(np.asarray(ticks)) - end) * page.extent(bar)[1]
-    ticks = np.append(np.asarray(ticks)[apart > APART], colours.high)
+    apart = np.abs(whole.position(ticks) - end) * page.extent(bar)[1]
+    decade = np.isclose(np.log10(ticks) % 1, 0) if colours.log else np.zeros(len(ticks), np.bool_)
+    # Both of them, one above its tick, the other beneath.
+    leaning = ticks[decade & (apart <= APART) & (apart > APART / 5) & (ticks < colours.high)]
+    if colours.capped:
+        # Where the colours end and grey begins is told rather than what is too near to it.
+        ticks = np.concatenate([ticks[apart > APART], leaning, [colours.high]])
     bar.yaxis.set_major_locator(FixedLocator(ticks.tolist()))
     bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
     bar.yaxis.set_minor_locator(NullLocator())
     bar.tick_params(length=2, pad=1.5)
+    if colours.capped and len(leaning):
+        for label, side in zip(bar.get_yticklabels()[-2:], ("top", "bottom"), strict=True):
+            label.set_verticalalignment(side)
     bar.set_ylabel(name, size=theme.TICKS)
     page.name_y(bar, LEFT - BAR - 0.01)
     for spine in bar.spines.values():
@@ -355,8 +363,9 @@ def _ruler(axes: Axes, one: Valley, where: Columns, across: float) -> None:
     places = where.middle / where.width * across
     axes.set_xticks(where.middle, minor=True)
     axes.tick_params(axis="x", which="minor", length=1.6, width=0.4, color=theme.now().ink)
-    there = labels.ruler(places.tolist(), texts)
+    there = labels.ruler(places.tolist(), texts, across)
     axes.set_xticks(where.middle[there], [texts[k] for k in there])
-    axes.get_xticklabels()[-1].set_horizontalalignment("right")
+    if labels.reaches_beyond(places[-1], texts[-1], across):
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
     axes.tick_params(axis="x", which="major", length=2.8, pad=1.5, bottom=True)
     axes.set_xlabel(sentences.ruler(one), size=theme.TICKS, labelpad=1)

@@ -165,6 +165,12 @@ def episode(name: str) -> str:
     return to_hex(blended(np.array([to_rgba(EPISODES[name])]), share)[0])
 
 
+def strong_episode(name: str) -> str:
+    """Return the same hue for a thin line, which in the band's own colour couldn't be seen."""
+    power = 3 if now().page == "white" else 1
+    return to_hex(np.array(to_rgb(EPISODES[name])) ** power)
+
+
 def faded(colours: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return RGBA colours (N, 4) blended with white."""
     pale = FADED * colours + (1 - FADED)

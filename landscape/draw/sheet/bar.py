@@ -17,7 +17,7 @@ HEIGHT = 0.27
 """Inches that it takes above a panel."""
 THICK = 0.075
 BEYOND = 0.2
-"""Length of the grey end for losses above the cap."""
+"""Length of the grey end for losses above the cap, at least: it is as long as its number."""
 ROOM = 0.4
 """Inches a tick has for itself."""
 
@@ -39,7 +39,7 @@ def above(page: Page, scale: Scale, title: str, left: float, width: float) -> No
     """Draw it from ``left`` over ``width`` inches, its title before it."""
     named = inches(title, theme.TICKS) + 0.06
     start, end = left + named, left + width
-    end -= BEYOND + 0.02 if scale.capped else 0.0
+    end -= _beyond(scale) + 0.02 if scale.capped else 0.0
     axes = page.axes(start, 0.04, end - start, THICK)
     drawn = page.figure.colorbar(
         ScalarMappable(scale.norm(), theme.now().loss), cax=axes, orientation="horizontal"
@@ -93,16 +93,20 @@ def _legible(scale: Scale, ticks: list[float], width: float) -> set[float]:
         place = float(scale.position(np.array(tick))) * width
         long = inches(_written(scale, tick), theme.SMALL)
         right = place if _inwards(scale, tick, width) else place + long / 2
-        beyond = width + BEYOND - inches(f"> {number(scale.high)}", theme.SMALL)
-        if right - long < reach + 0.05 or (scale.capped and right > beyond - 0.05):
+        if right - long < reach + 0.05 or (scale.capped and right > width - 0.03):
             continue
         kept.append(tick)
         reach = right
     return set(kept)
 
 
+def _beyond(scale: Scale) -> float:
+    """How long the grey end is, in inches."""
+    return max(BEYOND, inches(f"> {number(scale.high)}", theme.SMALL))
+
+
 def _grey(page: Page, scale: Scale, left: float) -> None:
-    axes = page.axes(left, 0.04, BEYOND, THICK)
+    axes = page.axes(left, 0.04, _beyond(scale), THICK)
     axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
     axes.add_patch(Rectangle((0, 0), 1, 1, color=theme.now().beyond, lw=0))
     for spine in axes.spines.values():

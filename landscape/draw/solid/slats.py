@@ -109,7 +109,7 @@ def box_of(valley: Valley, where: Columns, width: float) -> Frame:
     far = column.reach(valley, distance=False)
     texts = [f"{step}" for step in valley.slices.step.tolist()]
     places = where.middle / where.width * 0.8 * width
-    there = labels.ruler(places.tolist(), texts)
+    there = labels.ruler(places.tolist(), texts, 0.8 * width)
     numbers = tuple((float(where.middle[k]), float(valley.slices.step[k])) for k in there)
     window = PlaneWindow(np.array([0.0, -far]), np.array([where.width, far]))
     names = "training step", sentences.across(valley, distance=False)

@@ -197,7 +197,9 @@ def _results(scan: Scan) -> list[str]:
 def brief(scan: Scan) -> list[str]:
     """What is said as soon as a scan is done; `describe` says the rest."""
     found = list(scan.settings.get("objective", {}).get("notes", []))
-    found += [f"{text[0].upper()}{text[1:]}." for text in map(share, scan.paths)]
+    for path in scan.paths:
+        text = f"{share(path)}{_dashed(scan, path)}"
+        found.append(f"{text[0].upper()}{text[1:]}.")
     if scan.tolerance and scan.certificate is not None:
         found += interpolated_briefly(float(scan.measured.mean()), scan.certificate)
     else:
@@ -430,6 +432,21 @@ def share(path: Path) -> str:
         return f"{name}: does not move, so has no share in this {where}{away}"
     held = f"{name}: {percent(path.share_in_plane)} of its variance lies in this {where}"
     return f"{held} (chance {percent(path.chance)}){away}"
+
+
+def _dashed(scan: Scan, path: Path) -> str:
+    """Where a plane's figure draws a path dashed, if anywhere."""
+    if scan.is_line or scan.path_is_a_dot or not off_the_plane(path)[0]:
+        return ""
+    return f"; dashed {where_off('the plane', [path])}"
+
+
+def where_off(whose: str, shown: Sequence[Path]) -> str:
+    """Where the weights' own loss isn't the plane's, and at what share of the paths' points."""
+    counts = [off_the_plane(path) for path in shown]
+    far, known = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    off = f"where {whose}'s loss is over {percent(AGREES)} off that of the weights themselves"
+    return off + (f" (at {percent(far / known)} of {counted(known, 'point')})" if far else "")
 
 
 def origin(plane: Plane) -> str:

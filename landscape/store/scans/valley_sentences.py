@@ -133,8 +133,8 @@ def ready(valley: Valley) -> str:
         below = f" {sentences.below_the_run(lowest[0], 'in a column')}"
     return (
         f"Training loss across the path of {run}: each of the {len(valley.slices.step)} columns "
-        f"goes through recorded weights along {_direction(valley)}, y = 0 the run itself at its "
-        f"own loss. Columns stand at {spaced}, and nothing was measured between two of them.{below}"
+        f"goes through recorded weights along {_direction(valley)}, y = 0 the run itself. "
+        f"Columns stand at {spaced}; nothing was measured between two.{below}"
     )
 
 

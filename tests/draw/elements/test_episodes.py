@@ -150,10 +150,35 @@ def test_every_kind_is_named_once_on_its_own_colour():
     assert sorted(names) == ["escape", "plateau", "recovery", "spike"]
     for text in axes.texts:
         assert text.get_bbox_patch().get_facecolor() == to_rgba(theme.episode(text.get_text()))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in axes.texts]
     for k, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:k])
+
+
+@pytest.mark.parametrize("begin", [130, 900, 1794])
+def test_a_name_wider_than_its_band_hangs_from_it(begin):
+    figure = Figure(figsize=(4, 2), dpi=theme.DPI)
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.set_xlim(0, 1800)
+    events = [Event("spike", begin, begin, ""), Event("recovery", begin, begin + 5, "")]
+    episodes.shade(axes, events, 4.5, named=True)
+    figure.draw_without_rendering()
+    boxes = {text.get_text(): text.get_bbox_patch().get_window_extent() for text in axes.texts}
+    assert not boxes["spike"].overlaps(boxes["recovery"])
+    middles = {"spike": begin, "recovery": begin + 2.5}
+    for name, box in boxes.items():
+        [[at, _]] = axes.transData.transform([[middles[name], 0.5]])
+        assert box.x0 <= at <= box.x1
+        others = [other for other in boxes.values() if other.y0 > box.y0]
+        # From there to the top it is seen.
+        assert not any(other.x0 + 4 < at < other.x1 - 4 for other in others)
+    colours = {line.get_color(): line for line in axes.lines}
+    for name, middle in middles.items():
+        line = colours[theme.strong_episode(name)]
+        assert line.get_ydata()[1] == 1.0
+        place = axes.transAxes.transform([[line.get_xdata()[0], 0.0]])[0, 0]
+        assert place == pytest.approx(axes.transData.transform([[middle, 0.0]])[0, 0], abs=1)
 
 
 def test_a_path_lies_in_bands_of_their_colours(planted):
@@ -236,7 +261,7 @@ def test_names_stand_beneath_the_lowest_value(scale, tall):
     axes.set(xlim=(0, 400), ylim=(0.5, 8))
     episodes.shade(axes, events, 2.0, named=True, lowest=0.6)
     assert axes.get_ylim()[1] == 8
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     top = max(text.get_bbox_patch().get_window_extent().y1 for text in axes.texts)
     [[_, lowest]] = axes.transData.transform([[45.0, 0.6]])
     assert len(axes.texts) == 2

@@ -56,10 +56,18 @@ def test_a_label_without_room_is_left_out(axes):
 def test_a_ruler_has_its_ends_and_what_fits_between():
     places = np.linspace(0.05, 2.95, 40).tolist()
     texts = [f"{100 * k:,}" for k in range(40)]
-    there = ruler(places, texts)
+    there = ruler(places, texts, 3.0)
     assert there[0] == 0
     assert there[-1] == 39
     assert 5 < len(there) < 15
+
+
+def test_the_last_of_a_ruler_stands_in_the_middle_of_its_place_if_it_can():
+    # Numbers as wide as 0.8 of what lies between two places: all of them have room.
+    places, texts = [0.3, 0.8, 1.3], ["1,164", "1,177", "1,800"]
+    assert ruler(places, texts, 1.6) == [0, 1, 2]
+    # At the end of the row the last one would reach beyond it.
+    assert ruler(places, texts, 1.35) == [0, 2]
 
 
 @pytest.mark.parametrize("far", [1e4, 1e30])

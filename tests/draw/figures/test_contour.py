@@ -342,3 +342,18 @@ def test_a_piece_of_the_path_is_dashed_where_either_end_is_off(planted):
         and tuple(collection.get_colors()[0]) == to_rgba(theme.PATH)
     ]
     assert [solid for solid, segments in drawn if segments] == [False]
+
+
+@pytest.mark.parametrize(("apart", "ringed"), [(0.0, True), (0.03, True), (0.6, False)])
+def test_a_mark_that_another_one_lies_on_is_seen_around_it(planted, apart, ringed):
+    """Marks are (sizes in points) 6 and 8.8 wide: together they are seen only as a ring."""
+    scan = planted.bowl(21, 21)
+    places = {"start": (apart, 0.1), "best": (0.0, 0.1), "end": (0.8, -0.8)}
+    points = tuple(replace(point, xy=places[point.name]) for point in scan.points)
+    [panel] = panels(draw.contour(replace(scan, points=points)))
+    sizes = {line.get_marker(): line.get_markersize() for line in panel.lines if line.get_marker()}
+    own = {name: MARK * theme.mark(name).size for name in places}
+    assert sizes[theme.mark("best").marker] == pytest.approx(own["best"])
+    assert sizes[theme.mark("end").marker] == pytest.approx(own["end"])
+    start = sizes[theme.mark("start").marker]
+    assert start > own["best"] + 3 if ringed else start == pytest.approx(own["start"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -439,3 +440,33 @@ def test_the_loss_axis_has_ticks_over_all_of_a_narrow_scale(planted):
     shown = [tick for tick in bar.get_yticks() if low <= tick <= high]
     assert len(shown) >= 3
     assert max(shown) >= 3
+
+
+def test_the_strip_of_widths_has_a_number_at_one(planted):
+    """Columns reach to 1, and no wall stands nearer than at 0.45."""
+    one = planted.valley(9, jump=None)
+    figure = valley(replace(one, walls=np.clip(one.walls, 0.45, 0.9)))
+    [strip] = [axes for axes in figure.axes if axes.get_ylabel().startswith("r₀")]
+    assert 1.0 in strip.get_yticks()
+
+
+@pytest.mark.parametrize(("top", "wanted"), [(1.35, [0.1, 1, 1.35]), (30.0, [0.1, 1, 10])])
+def test_the_bar_of_losses_has_its_decades(planted, top, wanted):
+    one = planted.valley(9, jump=None)
+    loss = np.geomspace(0.03, 30.0, one.measured.size).reshape(one.measured.shape)
+    path = replace(one.path, loss=np.geomspace(0.1, 1.0, len(one.path.loss)))
+    figure = valley(replace(one, measures={"train_loss": loss}, path=path), style=Style(cap=top))
+    bar = figure.axes[1]
+    low, high = bar.get_ylim()
+    shown = [tick for tick in bar.get_yticks() if low <= tick <= high]
+    assert set(np.round(wanted, 6)) <= set(np.round(shown, 6))
+    figure.draw_without_rendering()
+    boxes = sorted(
+        (
+            label.get_window_extent()
+            for tick, label in zip(bar.get_yticks(), bar.get_yticklabels(), strict=True)
+            if low <= tick <= high
+        ),
+        key=lambda box: box.y0,
+    )
+    assert all(one.y1 <= other.y0 + 1 for one, other in pairwise(boxes))

@@ -46,3 +46,13 @@ def test_numbers_are_whole_on_the_page_and_apart(planted, low, high, width, cons
         assert box.x1 <= whole.x1
     for left, right in pairwise(sorted(boxes, key=lambda box: box.x0)):
         assert left.x1 < right.x0
+
+
+def test_a_tick_before_the_grey_has_its_number(planted):
+    """The last line, at 4, stands 0.1 inches before the cap at 4.6."""
+    loss = np.geomspace(0.42, 9.0, 225).reshape(15, 15)
+    figure = contour(planted.with_losses(planted.random(15, 15), loss, constant_loss=2.3026))
+    [bar] = [axes for axes in figure.axes if hasattr(axes, "_colorbar")]
+    figure.draw_without_rendering()
+    shown = {tick.get_loc(): tick.label1.get_text() for tick in bar.xaxis.get_major_ticks()}
+    assert shown[4.0] == "4"

@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from landscape.draw import making
+from landscape.draw.figures.contour import contour
 from landscape.store.scans import sentences
 from landscape.store.scans.certificates import Certificate
 from landscape.store.scans.records import Path, Plane, Point, Scan
@@ -544,3 +546,22 @@ def test_of_other_drifts_and_planes_nothing_is_said():
     assert not sentences.unsettled(drift(np.linspace(1.15, 0.95, 11)))
     assert not sentences.unsettled(drift([9.0, 1, 9, 1, 9, 1, 9, 1, 9, 1, 1]))
     assert not sentences.unsettled(drift([3.0, np.nan, np.nan, 2.7, 2.6, 1, 1, 1, 1, 1, 1]))
+
+
+def test_what_is_said_at_once_tells_a_path_s_dashed_points_as_its_caption_does(planted):
+    scan = planted.escape()
+    [path] = scan.paths
+    off = np.abs(path.plane_loss - path.true_loss) > 0.1 * np.abs(path.true_loss)
+    where = (
+        "where the plane's loss is over 10 % off that of the weights themselves "
+        f"(at {round(100 * off.mean())} % of {len(off)} points)"
+    )
+    [said] = [text for text in sentences.brief(scan) if "variance" in text]
+    assert said.endswith(f"; dashed {where}.")
+    figure = contour(scan)
+    assert where in making.caption_of("contour", scan, figure.drawn)
+    near = replace(path, plane_loss=path.true_loss)
+    [said] = [text for text in sentences.brief(replace(scan, paths=(near,))) if "variance" in text]
+    assert "dashed" not in said
+    # A path that is a dot has no line.
+    assert not any("dashed" in text for text in sentences.brief(planted.random()))
