@@ -20,7 +20,7 @@ from . import strict_json
 from .command import examples, listed, note_idle
 from .interrupts import saying
 from .printing import echo
-from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
+from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given, opened
 from .progress import progress
 from .sweep_table import cell, table
 
@@ -204,7 +204,10 @@ def diagnose(
 
     if intervene and no_intervene:
         raise LandscapeError("--intervene and --no-intervene exclude each other; drop one of them")
-    _note_idle(ctx, sweep=sweep_folder.is_sweep(path))
+    sweep = sweep_folder.is_sweep(path)
+    if not sweep:
+        opened([path], problem)
+    _note_idle(ctx, sweep=sweep)
     choice = DiagnosisChoice(
         only=listed(only) if only else None,
         intervene=not no_intervene,
@@ -226,7 +229,7 @@ def diagnose(
         trust=trust,
         quiet=quiet,
     )
-    if sweep_folder.is_sweep(path):
+    if sweep:
         diagnose_sweep(path, choice, intervene=intervene, json=json)
     else:
         diagnose_run(path, choice, evidence=evidence, json=json)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, made_in_python
 
 if TYPE_CHECKING:
     from landscape.problem import Problem
+    from landscape.store import Run
 
 PROBLEM = "The problem"
 MEASURING = ("problem", "set_", "accept_changes", "trust", "workers")
@@ -61,6 +63,23 @@ def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
         except ValueError:
             found[name] = value
     return found
+
+
+def opened(folders: Iterable[Path], spec: str | None) -> list[Run]:
+    """Runs, of which each can make its problem, or is told it by ``--problem``.
+
+    To be called before anything imports PyTorch, which takes long.
+
+    Raises:
+        LandscapeError: there is no such run, or its problem was made in Python and none is given.
+    """
+    from landscape.store import read
+
+    runs = [read(folder) for folder in folders]
+    for run in runs if spec is None else ():
+        if run.named_problem:
+            raise made_in_python(run.folder)
+    return runs
 
 
 def given(spec: str | None, pairs: Sequence[str] | None, *, seed: int) -> Problem | None:

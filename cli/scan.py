@@ -18,7 +18,7 @@ from .command import Command, examples, listed, note_idle
 from .drawing import Draw, drawing
 from .interrupts import saying
 from .printing import echo
-from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given
+from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given, opened
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -375,12 +375,13 @@ def scan(
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
     started = time.monotonic()
+    others = opened(also or (), "")
+    mine = opened(runs, problem)
     with drawing(wanted=not no_figures, quiet=quiet) as draw:
         from landscape import cluster
         from landscape.plane import choice, kinds
         from landscape.scan.request import GridChoice, Request
         from landscape.scan.speed.options import Evaluation
-        from landscape.store import read
 
         request = Request(
             choice.PlaneChoice(
@@ -404,7 +405,6 @@ def scan(
             save_seconds=save_every,
         )
         _check(ctx, request)
-        opened, others = ([read(run) for run in some] for some in (runs, also or ()))
         jobs: list[list[Job | ValleyJob]] = []
         with saying(lambda: _what_is_kept(jobs, overwrite=overwrite)):
             jobs.extend(  # one by one, for what is said of an interruption
@@ -416,12 +416,12 @@ def scan(
                     resume=resume,
                     overwrite=overwrite,
                 )
-                for run in opened
+                for run in mine
             )
             _note_no_statistics(ctx, jobs)
             ready = time.monotonic()
             with cluster.workers(workers, scheduler) as pool:
-                carry_out(jobs, opened if preview else None, pool, draw, quiet=quiet)
+                carry_out(jobs, mine if preview else None, pool, draw, quiet=quiet)
         measured = time.monotonic()
     _tell_more([job.path for one in jobs for job in one], started, ready, measured)
 
@@ -662,7 +662,8 @@ def evaluate(
         filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
         for done, current in enumerate(filling, start=1):
             scan = current
-            report(done, counted)
+            # Findings are yielded too, which no evaluation stands for.
+            report(min(done, job.total), counted)
             if drawn is not None:
                 drawn.offer(scan)
         report(job.total, "")

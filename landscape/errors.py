@@ -69,9 +69,23 @@ def meant(word: str, known: Iterable[str]) -> str:
     >>> meant("vally", ["random", "valley"]), meant("learning_rate", ["lr"]), meant("x", ["pca"])
     ('; did you mean valley?', '; did you mean lr?', '')
     """
+    name = nearest(word, known)
+    return f"; did you mean {name}?" if name is not None else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Which of the known words somebody may have meant; None: none of them is near."""
     names = list(known)
     near = [called(word, names), *difflib.get_close_matches(word, names, n=1)]
-    return next((f"; did you mean {name}?" for name in near if name), "")
+    return next(filter(None, near), None)
+
+
+def made_in_python(folder: Path) -> LandscapeError:
+    """Return the error of a run whose problem nothing but its own script can make."""
+    return LandscapeError(
+        f"run {folder} was recorded from Python and can't make its problem again; "
+        "give it with --problem FILE.py:function"
+    )
 
 
 NO_MEMORY = {

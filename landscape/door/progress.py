@@ -76,5 +76,5 @@ def followed(
 
     filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
     for done, current in enumerate(filling, start=1):
-        progress.reached(done / total)
+        progress.reached(min(done / total, 1.0))
         yield current

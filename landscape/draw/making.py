@@ -305,17 +305,19 @@ def subject_of(kind: str, works: Sequence[Work]) -> Subject:
 def reproduce(
     figure: Path,
     given: Sequence[Path] = (),
-    folder: Path | None = None,
+    target: Path | None = None,
     *,
     report: Callable[[int, int], None] | None = None,
 ) -> Reproduced:
-    """Make a figure or a film again from its metadata, in its place or in ``folder``.
+    """Make a figure or a film again from its metadata: in its place, or where ``target`` says.
+
+    That is a folder, or a file of the figure's own name.
 
     What it shows is looked for around the figure, or among what is ``given``: files of scans,
     folders of runs or of several.
 
     Raises:
-        LandscapeError: no metadata, or what it shows is missing or has changed.
+        LandscapeError: no metadata, what it shows is missing or has changed, or another name.
 
     >>> from landscape.sgd import Settings, TrainingSetup, begin
     >>> moons = {"model": "mlp", "data": "moons", "width": 4}
@@ -327,12 +329,12 @@ def reproduce(
     >>> again.same, again.versions
     (True, ())
     """
+    stem = _folder_again(figure, target) / figure.stem
     made = recipe.read(figure)
     every = (*made.sources, *made.like)
     around = given or (figure.absolute().parent.parent, figure.absolute().parent)
     works = [_found(source, _places(source, around), figure, made.kind) for source in every]
     before = figure.read_bytes()
-    stem = (folder or figure.parent) / figure.stem
     files = make(
         made.kind,
         works[: len(made.sources)],
@@ -349,6 +351,21 @@ def reproduce(
         if now.get(name) != version
     ]
     return Reproduced(tuple(files), files[0].read_bytes() == before, tuple(other))
+
+
+def _folder_again(figure: Path, target: Path | None) -> Path:
+    """Return the folder in which a figure is made again."""
+    if target is None:
+        return figure.parent
+    ending = target.suffix.lower().lstrip(".")
+    if target.is_dir() or all(ending not in kind.formats for kind in KINDS.values()):
+        return target
+    if target.name != figure.name:
+        raise LandscapeError(
+            f"a figure that is made again keeps its name, which is among its bytes, {figure.name}, "
+            f"got {target}; give a folder"
+        )
+    return target.parent
 
 
 def _places(source: FigureSource, around: Sequence[Path]) -> list[Path]:

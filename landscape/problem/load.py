@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from landscape.errors import LandscapeError, meant, own_line
+from landscape.errors import LandscapeError, meant, nearest, own_line
 from landscape.problem.blame import brief
 from landscape.problem.examine import verify
 from landscape.problem.modes import seeded
@@ -183,6 +183,7 @@ def _find(spec: str) -> tuple[Callable[..., Any], Source]:
         known = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         raise LandscapeError(
             f"{place} must hold a function {name}, found {', '.join(known) or 'none'}"
+            f"{meant(name, known)}"
         )
     if spec == BUILTIN:
         return function, Source("builtin", spec)
@@ -196,7 +197,9 @@ def _find(spec: str) -> tuple[Callable[..., Any], Source]:
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise LandscapeError(f"a problem's file must exist, got {path}")
+        name = nearest(path.name, sorted(one.name for one in path.parent.glob("*.py")))
+        hint = f"; did you mean {path.with_name(name)}?" if name is not None else ""
+        raise LandscapeError(f"a problem's file must exist, got {path}{hint}")
     path = path.resolve()
     name = f"landscape_problem_{hashlib.sha256(bytes(path)).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)

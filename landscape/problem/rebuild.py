@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, made_in_python
 from landscape.problem import presets
 from landscape.problem.examine import objective
 from landscape.problem.load import BUILTIN, code_file, file_hash, load
@@ -180,10 +180,7 @@ def _made_again(
             "give it with --problem FILE.py:function"
         )
     if kind == "python":
-        raise LandscapeError(
-            f"run {folder} was recorded from Python and can't make its problem again; "
-            "give it with --problem FILE.py:function"
-        )
+        raise made_in_python(folder)
     needed = (*NEEDED, "path", "relative_path") if kind == "file" else NEEDED
     if missing := [name for name in needed if name not in record]:
         raise LandscapeError(

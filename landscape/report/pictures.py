@@ -20,17 +20,17 @@ LOOKS = ("paper", "dark")
 INCH = 118
 """Pixels of the page for an inch of a figure: its letters are those of the page's small print."""
 NARROW, SCREEN = 3.25, "40rem"
-"""Inches of a printed column: so wide is what stands on a screen of at most so much,"""
-WIDE = 5.0
-"""for a figure that is wider than that: on a phone, whose text is 320 pixels wide, its smallest
-letters would have less than 6. Others aren't drawn twice, for pictures make up half of a page."""
+"""Inches of a printed column: so wide is what stands on a screen of at most so much. On a phone,
+which shows it 350 pixels wide, its smallest letters have 9 of them or 10."""
 ALT = 420
 """Letters of an alternative text, at most; all of it is in the caption."""
 MORE = "All there is to know of this figure"
 
 
-def picture(kind: str, works: Sequence[Work]) -> Markup:
+def picture(kind: str, works: Sequence[Work], *, folded: str = "") -> Markup:
     """Return a figure element: the picture in both looks, its caption beneath.
+
+    ``folded`` is the word behind which the picture can be closed.
 
     Raises:
         LandscapeError: what the kind shows isn't there.
@@ -46,7 +46,7 @@ def picture(kind: str, works: Sequence[Work]) -> Markup:
     light, dark = sources
     in_the_dark = "(prefers-color-scheme: dark)"
     narrow = list[Markup]()
-    if width > WIDE:
+    if width > NARROW:
         styles = [Style(theme=look, dpi=DPI, width=NARROW) for look in LOOKS]
         day, night = (embedded(KINDS[kind](subject, style=style), style) for style in styles)
         there = f"screen and (max-width: {SCREEN})"
@@ -60,6 +60,9 @@ def picture(kind: str, works: Sequence[Work]) -> Markup:
         tag("source", srcset=dark, media=f"screen and {in_the_dark}"),
         tag("img", src=light, alt=alternative(said), style=f"max-width:{INCH * width:.0f}px"),
     )
+    if folded:
+        # Open where no script closes it.
+        shown = tag("details", tag("summary", folded), shown, open=True)
     return tag("figure", shown, captioned(said))
 
 

@@ -225,7 +225,7 @@ def _plane(found: RunMaterial) -> Iterator[Markup]:
     entry = Entry(found.name, found.plane.path.stem, scan)
     said = caption(scan).partition("\n\n")[0]
     yield turned([entry], f"The plane to turn, in three dimensions. {said}")
-    yield picture("contour", [found.plane])
+    yield picture("contour", [found.plane], folded="The plane from above, as it is printed")
 
 
 def _figures(found: RunMaterial, *kinds: str) -> Iterator[Markup]:

@@ -44,6 +44,18 @@ class OtherScanError(LandscapeError):
     """The scan that is there isn't the one that is asked for."""
 
 
+class WentOnError(OtherScanError):
+    """Its run has other last weights now than those that its directions lead to."""
+
+
+def went_on(path: Path, was: int, step: int) -> WentOnError:
+    """The refusal to go on with a scan whose directions lead to what was a run's end."""
+    return WentOnError(
+        f"{path} leads to the weights of step {was:,}, the last ones are those of step {step:,} "
+        "now; --overwrite scans it anew, another --name keeps both"
+    )
+
+
 def other_setting(
     path: Path, name: str, was: Any, is_now: Any, *, option: str | None = None
 ) -> OtherScanError:

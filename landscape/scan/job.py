@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -83,10 +84,18 @@ class Job:
         return {
             "grid points": 0 if scan.complete else int((~scan.measured).sum()),
             "points on a subset": int(subset.sum()),
+            "for a coreset": self._on_few(),
             "points along further directions": int(further.sum()),
             "points on rays": crossings.most(scan),
             "path points": sum(len(measured_rows(track.trajectory)) for track in self.tracks),
         }
+
+    def _on_few(self) -> int:
+        """How many evaluations a coreset at all points takes as long as, at most."""
+        scan = self.scan
+        if not scan.tolerance or scan.complete or self.evaluation.samples is not None:
+            return 0
+        return math.ceil(scan.measured.size / coreset.SHARE)
 
     @property
     def written(self) -> bool:

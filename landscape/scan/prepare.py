@@ -27,7 +27,7 @@ from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
 from landscape.problem.weights import frozen_tensors
 from landscape.scan import crossings, rises, spread, subset
-from landscape.scan.begun_with import OtherScanError, exists
+from landscape.scan.begun_with import OtherScanError, WentOnError, exists
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import NAT, attributes, loss_unit, of_problem, stored, uncertain
@@ -127,6 +127,8 @@ def _kept(
     """
     try:
         job = make()
+    except WentOnError:
+        raise
     except OtherScanError as error:
         raise taken() from error
     if not job.finished:

@@ -11,8 +11,14 @@ import numpy as np
 
 from landscape.plane import kinds
 from landscape.plane.extent import AUTO, Range, axes
+from landscape.plane.named_weights import find_weights
 from landscape.problem.device import resolve
-from landscape.scan.begun_with import OtherScanError, other_setting, other_weights
+from landscape.scan.begun_with import (
+    OtherScanError,
+    other_setting,
+    other_weights,
+    went_on,
+)
 from landscape.scan.planned import PlannedScan
 from landscape.scan.refine import caps
 from landscape.scan.speed.options import Evaluation
@@ -20,7 +26,7 @@ from landscape.scan.speed.strategies import STRATEGIES, fitting
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Scan
 
-ORIGIN = "origin_step"
+ORIGIN, FINAL = "origin_step", "final"
 
 
 def resumed(planned: PlannedScan, path: Path, run_id: str) -> Scan:
@@ -39,6 +45,9 @@ def resumed(planned: PlannedScan, path: Path, run_id: str) -> Scan:
             raise other_weights(path, was, planned.key, planned.given)
         option = _extent_option(old, planned) if name == "extent" else None
         raise other_setting(path, name, was, is_now, option=option)
+    for was, is_now in _ends_led_to(old, planned):
+        if was != is_now:
+            raise went_on(path, was, is_now)
     if "directions" in planned.takes:
         plane, _ = planned.plane()
         if not np.array_equal(old.plane.directions, plane.directions):
@@ -53,6 +62,19 @@ def resumed(planned: PlannedScan, path: Path, run_id: str) -> Scan:
             "is no more; drop --resume and give another --name"
         )
     return old
+
+
+def _ends_led_to(old: Scan, planned: PlannedScan) -> Iterator[tuple[int, int]]:
+    """Steps of the last weights that the stored directions lead to, then and now."""
+    given = planned.given
+    led = {place for place in given.places if place.rpartition("@")[2] == FINAL}
+    if planned.key in ("event", "along") or (planned.key == "pca" and given.choice.last is None):
+        led.add(FINAL)
+    for place in led:
+        # Of a run's own path a complete scan marks them as its end.
+        names = (FINAL, "end") if place == FINAL else (place,)
+        now = find_weights(given.trajectory, place).step
+        yield from ((point.step, now) for point in old.points if point.name in names)
 
 
 def _of_plane(old: Scan, planned: PlannedScan, run_id: str) -> Iterator[tuple[str, Any, Any]]:

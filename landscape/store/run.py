@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, nearest
 from landscape.store import names, provenance
 from landscape.store.files import runs, write_bytes
 from landscape.store.json_shapes import RUN
@@ -165,8 +165,7 @@ def read(folder: Path) -> Run:
                 "holds run.json"
             )
         raise LandscapeError(
-            f"a run must be a folder, got {folder}, which doesn't exist; "
-            "make one with `landscape train -o FOLDER`"
+            f"a run must be a folder, got {folder}, which doesn't exist{_else(folder)}"
         )
     try:
         record = parsed(read_text(file))
@@ -195,15 +194,26 @@ def read(folder: Path) -> Run:
     return Run(folder, record)
 
 
+def _else(folder: Path) -> str:
+    """What to give instead of a folder that isn't there."""
+    beside = {file.parent.name for kind in ("run", "sweep") for file in _held(folder.parent, kind)}
+    if (name := nearest(folder.name, sorted(beside))) is not None:
+        return f"; did you mean {folder.with_name(name)}?"
+    return "; make one with `landscape train -o FOLDER`"
+
+
+def _held(folder: Path, kind: str) -> list[Path]:
+    """The files that make folders in a folder runs, or sweeps."""
+    return sorted(folder.glob(f"*/{kind}.json"))
+
+
 NAMED = 3
 """Runs, and sweeps, that a message names of those in a folder."""
 
 
 def _no_run(folder: Path) -> str:
     """What a folder is that holds no run itself, and which of those in it to give."""
-    inside, sweeps = (
-        sorted(file.parent for file in folder.glob(f"*/{name}.json")) for name in ("run", "sweep")
-    )
+    inside, sweeps = ([file.parent for file in _held(folder, kind)] for kind in ("run", "sweep"))
     named = "; or a sweep: ".join(
         ", ".join(map(str, of[:NAMED])) + (", ..." if of[NAMED:] else "")
         for of in (inside, sweeps)

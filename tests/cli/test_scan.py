@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -243,6 +244,27 @@ def test_a_mistake_is_one_line(options, message, landscape, run):
     assert result.code == 1
     assert result.err == f"landscape: error: {message}\n"
     assert names(run / "scans") == []
+
+
+@pytest.mark.parametrize("command", ["scan", "diagnose"])
+def test_a_problem_that_has_to_be_named_is_asked_for_before_torch_is_imported(
+    run, tmp_path, command
+):
+    folder = tmp_path / "own"
+    shutil.copytree(run, folder)
+    record = json.loads((folder / "run.json").read_text())
+    record["problem"]["kind"] = "python"
+    (folder / "run.json").write_text(json.dumps(record))
+    code = (
+        "import sys; sys.modules['torch'] = None; from landscape_cli.main import app; "
+        f"app(['{command}', {str(folder)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"landscape: error: run {folder} was recorded from Python and can't make its problem "
+        "again; give it with --problem FILE.py:function\n"
+    )
 
 
 def test_a_folder_that_is_no_run(landscape, tmp_path):

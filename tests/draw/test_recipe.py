@@ -58,9 +58,24 @@ def test_a_figure_is_made_again_to_the_byte(line, ending):
 def test_in_another_folder_the_first_is_left_alone(line, tmp_path):
     figure = made(line, formats=("png",))[0]
     changed = figure.read_bytes()
-    again = draw.reproduce(figure, folder=tmp_path / "new")
+    again = draw.reproduce(figure, target=tmp_path / "new")
     assert [file.parent.name for file in again.files] == ["new", "new", "new"]
     assert again.files[0].read_bytes() == changed
+
+
+def test_a_file_keeps_its_name(line, tmp_path):
+    figure = made(line, formats=("png",))[0]
+    for name in ("other.png", "best-final-curve.gif"):
+        with pytest.raises(LandscapeError) as refused:
+            draw.reproduce(figure, target=tmp_path / name)
+        assert str(refused.value) == (
+            "a figure that is made again keeps its name, which is among its bytes, "
+            f"best-final-curve.png, got {tmp_path}/{name}; give a folder"
+        )
+        assert not (tmp_path / name).exists()
+    again = draw.reproduce(figure, target=tmp_path / "new" / figure.name)
+    assert again.same
+    assert again.files[0] == tmp_path / "new" / figure.name
 
 
 def test_the_source_is_found_where_it_is_said_to_be(line, tmp_path):

@@ -184,12 +184,19 @@ def test_missing_function(write):
     path = write("def one(): ...\ndef two(): ...\nthree = 3\n")
     assert refused(f"{path}:make") == f"{path} must hold a function make, found one, two"
     assert refused(f"{path}:three") == f"{path} must hold a function three, found one, two"
+    assert refused(f"{path}:twoo") == (
+        f"{path} must hold a function twoo, found one, two; did you mean two?"
+    )
     assert refused(f"{write('x = 1')}:make") == f"{path} must hold a function make, found none"
 
 
 def test_missing_file(tmp_path):
     path = tmp_path / "none.py"
     assert refused(f"{path}:make") == f"a problem's file must exist, got {path}"
+    (tmp_path / "nine.py").touch()
+    assert refused(f"{path}:make") == (
+        f"a problem's file must exist, got {path}; did you mean {tmp_path}/nine.py?"
+    )
 
 
 @pytest.mark.parametrize("name", ["no_such_module", "landscape.no_such_module", "no.such.module"])

@@ -59,13 +59,17 @@ def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):
         "(all) => all.map((one) => [one.getBoundingClientRect().right, one.scrollWidth])",
     )
     assert max(max(end) for end in ends) <= width
-    # On a phone the widest pictures are of a printed column: the smallest letters can be read.
-    drawn = page.eval_on_selector_all(
-        "figure img", "(all) => all.map((one) => [one.naturalWidth, one.clientWidth])"
-    )
+    # On a phone pictures are of a printed column: the smallest letters can be read.
+    drawn = [
+        (wide, shown)
+        for wide, shown in page.eval_on_selector_all(
+            "figure img", "(all) => all.map((one) => [one.naturalWidth, one.clientWidth])"
+        )
+        if shown  # what is closed isn't
+    ]
     widest = max(wide for wide, _ in drawn)
-    assert widest <= 5 * DPI if width < 640 else widest > 5 * DPI or name != "escaped"
-    assert min(theme.SMALL / 72 * DPI * shown / wide for wide, shown in drawn) >= 6
+    assert widest <= 3.25 * DPI if width < 640 else widest > 5 * DPI or name != "escaped"
+    assert min(theme.SMALL / 72 * DPI * shown / wide for wide, shown in drawn) >= 10
     first = page.locator("h1").bounding_box()
     assert first["y"] + first["height"] < 800
     assert wrong == []
@@ -119,6 +123,11 @@ def test_the_picture_stands_for_the_plane_until_it_is_drawn(chromium, files):
     page.locator("#explorer").scroll_into_view_if_needed()
     page.get_by_text(TURN).wait_for()
     assert said(page) == ({TURN}, True, False)
+    # The same from above isn't seen beside it, unless it is asked for.
+    above = page.locator(".turn + figure img")
+    assert not above.is_visible()
+    page.get_by_text("The plane from above").click()
+    assert above.is_visible()
     frame = page.frame_locator("#explorer")
     assert frame.locator("body[data-ready=yes]").count() == 1
 
@@ -152,6 +161,7 @@ def test_without_webgl_that_works_the_picture_stands_for_the_plane(chromium, fil
     assert said(page) == ({UNTURNED}, False, False)
     still = page.locator("figure img[alt*='plane']").first
     assert still.evaluate("(image) => image.naturalWidth") > 0
+    assert page.locator(".turn + figure img").is_visible()
     browser.close()
 
 
@@ -165,4 +175,5 @@ def test_on_paper_the_plane_is_seen_from_above_and_nothing_is_closed(chromium, f
     assert page.locator("figure img").count() >= 8
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
+    assert page.locator(".turn + figure img").is_visible()
     context.close()

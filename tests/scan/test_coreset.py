@@ -15,9 +15,11 @@ from landscape.plane.still import StillWeights
 from landscape.problem import Problem
 from landscape.scan import coreset
 from landscape.scan.coreset import calibrated, weights
+from landscape.scan.job import Job
 from landscape.scan.prepare import grid
 from landscape.scan.speed import strategies
 from landscape.scan.speed.engine import Engine, TilePlan
+from landscape.scan.speed.options import Evaluation
 from landscape.store.scans.attributes import CORESET
 from landscape.store.scans.certificates import Promise
 from landscape.store.scans.records import Scan
@@ -121,6 +123,20 @@ def test_a_rough_plane_of_few_kinds_of_samples_takes_few_points(exact: Scan):
     # Points on a coreset are counted by the samples they take.
     most = found.measured.sum() * 1600 + 31 * 31 * found.settings[CORESET]
     assert found.samples_evaluated == most
+
+
+def test_what_a_coreset_takes_is_in_the_total():
+    whole = problem()
+    plane = random(StillWeights.of(whole))
+    started = grid(whole, plane, size="31", extent="4.0", tolerance=0.01, cap="none")
+    there = np.zeros_like(started.measured)
+    job = Job(
+        whole,
+        replace(started, measured=there, certificate=None, settings={}),
+        Evaluation(tolerance=0.01),
+    )
+    assert f"{-(-31 * 31 // coreset.SHARE)} for a coreset" in job.counted
+    assert Job(whole, job.scan, Evaluation(tolerance=0.01, samples=200)).total < job.total
 
 
 def objective(

@@ -251,6 +251,35 @@ def test_a_scan_of_weights_that_the_run_has_gone_on_from(problem, trained, finis
     assert again.finished
 
 
+@pytest.mark.parametrize("spec", ["line:0,final", "through:0,6,final"])
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_scan_that_leads_to_weights_that_are_the_last_no_more(
+    problem, trained, finish, monkeypatch, spec, complete
+):
+    """The same training, to step 18 and to step 30, stands for one that was resumed between."""
+    made = problem()
+    short, on = trained(made, count=18), trained(made)
+    request = asked(kinds=(spec,), size="5" if spec.startswith("line") else "5x3")
+    [job] = prepare(short, made, request)
+    if complete:
+        finish(job)
+    else:
+        with evaluating_at_most(3, monkeypatch), pytest.raises(KeyboardInterrupt):
+            finish(job)
+    path = on.scan(job.path.stem)
+    path.parent.mkdir(exist_ok=True)
+    scanfile.save(path, replace(scanfile.load(job.path), run_id=on.id))
+    with pytest.raises(LandscapeError) as caught:
+        prepare(on, made, request, resume=True)
+    assert str(caught.value) == (
+        f"{path} leads to the weights of step 18, the last ones are those of step 30 now; "
+        "--overwrite scans it anew, another --name keeps both"
+    )
+    # Of a run that didn't go on it is gone on with.
+    [again] = prepare(short, made, request, resume=True)
+    assert again.finished == complete
+
+
 def test_resuming_another_runs_scan_is_refused(problem, trained, finish):
     made = problem()
     first, second = trained(made), trained(made)

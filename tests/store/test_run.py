@@ -234,6 +234,15 @@ def test_no_folder(tmp_path):
     )
 
 
+def test_a_folder_whose_name_is_mistyped(tmp_path):
+    run.create(tmp_path / "demo", RECORD)
+    (tmp_path / "demmmo").mkdir()  # is nearer, but no run
+    assert refused(run.read, tmp_path / "demmo") == (
+        f"a run must be a folder, got {tmp_path}/demmo, which doesn't exist; "
+        f"did you mean {tmp_path}/demo?"
+    )
+
+
 @pytest.mark.parametrize("content", [None, '{"format": "something else"}'])
 def test_folder_without_a_run(tmp_path, content):
     if content:

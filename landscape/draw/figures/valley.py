@@ -254,8 +254,9 @@ def _bar(bar: Axes, span: tuple[float, float], colours: Scale, name: str) -> Non
     bar.yaxis.set_minor_locator(NullLocator())
     bar.tick_params(length=2, pad=1.5)
     if colours.capped and len(leaning):
-        for label, side in zip(bar.get_yticklabels()[-2:], ("top", "bottom"), strict=True):
-            label.set_verticalalignment(side)
+        beneath, above = bar.get_yticklabels()[-2:]
+        beneath.set_verticalalignment("top")
+        above.set_verticalalignment("bottom")
     bar.set_ylabel(name, size=theme.TICKS)
     page.name_y(bar, LEFT - BAR - 0.01)
     for spine in bar.spines.values():

@@ -168,7 +168,8 @@ def episode(name: str) -> str:
 def strong_episode(name: str) -> str:
     """Return the same hue for a thin line, which in the band's own colour couldn't be seen."""
     power = 3 if now().page == "white" else 1
-    return to_hex(np.array(to_rgb(EPISODES[name])) ** power)
+    red, green, blue = to_rgb(EPISODES[name])
+    return to_hex((red**power, green**power, blue**power))
 
 
 def faded(colours: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,11 +9,14 @@ addEventListener("beforeprint", () => {
 const frame = document.getElementById("explorer");
 if (frame) {
   const stage = frame.parentElement, turn = stage.parentElement;
-  const still = turn.nextElementSibling.querySelector("picture").cloneNode(true);
+  const above = turn.nextElementSibling.querySelector("details");
+  const still = above.querySelector("picture").cloneNode(true);
   const show = (name) => {
     for (const each of ["drawing", "how", "still"])
       turn.querySelector(`.${each}`).hidden = each !== name;
     stage.hidden = name === "still";
+    // Not twice the same plane: open only where it can't be turned.
+    if (name !== "how") above.open = name === "still";
     if (name === "drawing") stage.append(still);
     else still.remove();
   };
