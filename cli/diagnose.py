@@ -427,6 +427,9 @@ def announce_trainings(
         return parts
     found = cost(diagnosis)
     begun = len(plan.trials) - len(plan.missing)
+    training = duration(found.seconds / pool.count)
+    total = duration(found.seconds / pool.count + sum(parts.values()))
+    whole = f", {total} with what is measured beside them" if total != training else ""
     more = (
         f" (more batch orders where these don't decide, up to {diagnosis.orders} a place)"
         if plan.kind == "escape"
@@ -437,11 +440,24 @@ def announce_trainings(
     echo(
         f"interventions ({plan.kind}): {counted(found.runs, 'training')}"
         f"{f' beside {begun} that are done' if begun else ''}, {found.epochs:.0f} epochs in all, "
-        f"about {duration(found.seconds / pool.count)}{more}; "
+        f"about {training}{whole}{more}; "
         f"{before}--epochs shortens, --no-intervene skips them; Ctrl-C keeps what is done",
         err=True,
     )
+    _say_what_is_trained_anew(diagnosis, before)
     return {**parts, "interventions": found.seconds / pool.count}
+
+
+def _say_what_is_trained_anew(diagnosis: Diagnosis, before: str) -> None:
+    from landscape.diagnose.trainings import interventions
+
+    count, epochs = interventions.of_other_lengths(diagnosis.subject, diagnosis.plan)
+    if count:
+        echo(
+            f"{count} of them take the place of trainings of another length, which tell something "
+            f"else; {before}--epochs {epochs} goes on with those",
+            err=True,
+        )
 
 
 def _again(diagnosis: Diagnosis) -> str:

@@ -127,7 +127,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("excursions", "restless", "excursion_share"),
     ),
     "escaped": OutcomeTerm(
-        "It learned to a logged loss of {best_loss}, then left and stayed away, at {ends_at}.",
+        "It learned to a logged loss of {best_loss}, then left that region of low loss and stayed "
+        "away, at {ends_at}.",
         colour="#d55e00",
         decided_by=(*ENDING, "control_from_", "left_again_from_", "stability_from_", *OTHER_RATES),
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape.diagnose.session import kept
-from landscape.diagnose.verdict.verdict import Verdict
+from landscape.diagnose.verdict.verdict import Basis, Verdict
 from landscape.draw.making import Work, open_work
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
@@ -98,7 +98,7 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
         [name for name in NAMES if name not in parts] if basis is None else basis.left_out,
         tuple(damaged),
         best_known(run.id, run.trajectory, scans),
-        diagnosed_by(run, parts if basis is None else basis.parts),
+        diagnosed_by(run, parts if basis is None else basis.parts, basis),
         refused or {},
     )
 
@@ -111,25 +111,40 @@ def with_threads(command: str, record: Mapping[str, Any]) -> str:
     return f"OMP_NUM_THREADS={threads} {command}" if is_known else command
 
 
-def diagnosed_by(run: Run, parts: Sequence[str]) -> list[str]:
-    """The commands that measured these parts and trained, each once, in the order of time."""
-    first: dict[str, str] = {}
-    training: set[str] = set()
-    if "interventions" in parts:
-        for place in (run.folder / "interventions").glob("*/run.json"):
-            if place.parent.name.endswith("-control"):
-                continue  # it has the threads of the run, whatever the command had
-            with suppress(LandscapeError):  # what is damaged has no command to tell
-                record = read(place.parent).record
-                typed = with_threads(str(record["command"]), record)
-                first[typed] = min(record["created"], first.get(typed, record["created"]))
-                training.add(str(record["command"]))
+def diagnosed_by(run: Run, parts: Sequence[str], basis: Basis | None = None) -> list[str]:
+    """The commands that measured these parts and trained, each once, in the order of time.
+
+    ``basis``: the verdict's. The command that concluded it stands for all that it asked for, also
+    where another one, interrupted or not, had measured that before.
+    """
+    concluding, asked = ("", ()) if basis is None else (basis.command, basis.asked)
+    trained = _trained_by(run) if "interventions" in parts else {}
+    if concluding and "interventions" in asked:
+        trained = {concluding: trained.get(concluding, ("", concluding))}
+    first = {typed: when for when, typed in trained.values()}
     made = analysis.commands(run.folder)
-    for when, command in (made[part] for part in parts if part in made):
+    for part in (part for part in parts if part in made):
+        when, command = made[part]
+        if concluding and part in asked and command not in trained:
+            command = concluding
         # Those that trained stand there already, with their threads.
-        if command not in training:
+        if command not in trained:
             first[command] = min(when, first.get(command, when))
     return sorted(first, key=lambda typed: first[typed])
+
+
+def _trained_by(run: Run) -> dict[str, tuple[str, str]]:
+    """By command that trained from the run's snapshots: when first, and it with its threads."""
+    found: dict[str, tuple[str, str]] = {}
+    for place in (run.folder / "interventions").glob("*/run.json"):
+        if place.parent.name.endswith("-control"):
+            continue  # it has the threads of the run, whatever the command had
+        with suppress(LandscapeError):  # what is damaged has no command to tell
+            record = read(place.parent).record
+            command = str(record["command"])
+            this = (record["created"], with_threads(command, record))
+            found[command] = min(this, found.get(command, this))
+    return found
 
 
 def missing(found: RunMaterial) -> list[MissingPart]:

@@ -13,7 +13,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
 from landscape.diagnose.verdict.questions import TITLES
 from landscape.diagnose.verdict.verdict import Answer, Verdict, decided
-from landscape.diagnose.verdict.wording import headline, still
+from landscape.diagnose.verdict.wording import Statement, headline, still
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.kinds import KINDS
 from landscape.draw.making import caption, open_work
@@ -106,7 +106,9 @@ def answered(verdict: Verdict) -> Iterator[Markup]:
     yield tag("h1", what.text)
     for confidence, alike in groupby((what, *why), key=lambda one: one.confidence):
         stated = list(alike)
-        yield from (tag("p", one.text, class_="why") for one in stated if one is not what)
+        yield from (
+            tag("p", one.text, *_remedy(one), class_="why") for one in stated if one is not what
+        )
         whose = "that"
         if stated[0] is what:
             whose = "the outcome" if len(stated) == 1 else "all this"
@@ -184,7 +186,7 @@ def _evidence(verdict: Verdict) -> Iterator[Markup]:
         yield tag("details", tag("summary", summary), *parts)
 
 
-def _remedy(answer: Answer) -> Iterator[Content]:
+def _remedy(answer: Answer | Statement) -> Iterator[Content]:
     """The options that would answer more, as they are typed behind the command."""
     if options := typed(answer.remedy):
         yield from (" ", tag("code", options))

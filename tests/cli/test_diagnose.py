@@ -136,9 +136,9 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     assert result.code == 0, result.err
     first = result.err.splitlines()[0]
     assert re.match(
-        r"interventions \(escape\): \d+ trainings, \d+ epochs in all, about \d+ s \(more batch "
-        r"orders where these don't decide, up to 40 a place\); "
-        "--epochs shortens, --no-intervene skips them; Ctrl-C keeps what is done$",
+        r"interventions \(escape\): \d+ trainings, \d+ epochs in all, about \d+ s"
+        r"(, \d+ s with what is measured beside them)? \(more batch orders where these don't decide, "
+        r"up to 40 a place\); --epochs shortens, --no-intervene skips them; Ctrl-C keeps what is done$",
         first,
     )
     assert "a start on the plateau, η = 0.0001, 0.001, 0.01, 0.1, 1" in result.out

@@ -17,7 +17,7 @@ import torch
 from landscape.diagnose.items import Item
 from landscape.diagnose.session import kept
 from landscape.diagnose.verdict.verdict import Verdict
-from landscape.diagnose.verdict.wording import cause, headline
+from landscape.diagnose.verdict.wording import headline, too_high
 from landscape.draw import open_work
 from landscape.draw.interactive.explorer_page import plotly
 from landscape.errors import LandscapeError
@@ -49,7 +49,7 @@ def test_the_answer_comes_first_and_is_the_verdicts(pages, runs):
     assert re.search(r"<h1>(.*?)</h1>", html)[1] == what.text
     shown = re.findall(r'<p class="why">(.*?)</p>', html)
     assert [*map(unescape, shown)] == [one.text for one in why]
-    assert cause(verdict) in why
+    assert too_high(verdict) in why
     read = words(html)
     top = " ".join(one.text for one in (what, *why))
     for sentence in (*(one.text for one in verdict.answers), *verdict.caveats):
@@ -191,6 +191,25 @@ def test_parts_name_the_commands_that_measured_them(tmp_path, runs, monkeypatch)
     assert run_material.diagnosed_by(read(folder), ("units",)) == []
 
 
+def test_the_command_that_concluded_stands_for_what_an_interrupted_one_measured(runs):
+    folder = runs / ESCAPED
+    verdict = kept.verdict(folder)
+    [typed] = run_material.gather(folder).diagnosed_by
+    assert verdict.rests_on.command == provenance.command()
+    assert set(verdict.rests_on.parts) <= set(verdict.rests_on.asked)
+
+    def by(command: str, *asked: str) -> list[str]:
+        basis = replace(verdict.rests_on, command=command, asked=asked)
+        return run_material.diagnosed_by(read(folder), basis.parts, basis)
+
+    # Parts and trainings of another command, which would have gone on to others.
+    assert by("later", *verdict.rests_on.parts) == ["later"]
+    # What it trained, if that wasn't asked for again; it measured the parts too.
+    assert by("later", "units") == [typed]
+    # An earlier version didn't say.
+    assert by("") == [typed]
+
+
 def test_how_it_was_made(pages, runs):
     read = words(pages[ESCAPED])
     record = json.loads((runs / ESCAPED / "run.json").read_text())
@@ -227,7 +246,7 @@ def test_a_damaged_verdict_is_refused_with_the_remedy(runs, tmp_path):
 @pytest.mark.parametrize(
     ("motion", "whose"),
     [
-        ("undetermined", ["the outcome: observation", "that: undetermined"]),
+        ("undetermined", ["all this: observation", "that: undetermined"]),
         ("still-descending", ["all this: observation"]),
     ],
 )

@@ -40,7 +40,7 @@ from landscape.diagnose.verdict.verdict import Basis, Verdict, judge
 from landscape.errors import LandscapeError, meant
 from landscape.problem.problem import Problem
 from landscape.sgd.training.own import Remaker
-from landscape.store import analysis, verdicts
+from landscape.store import analysis, provenance, verdicts
 from landscape.store.measured.whole import NEEDS, spelled
 from landscape.store.run import Run
 
@@ -260,6 +260,8 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
         diagnosis.limits,
         last_step,
         rows,
+        provenance.command(),
+        tuple(name for name in NAMES if name in _asked(diagnosis)),
     )
     judged = judge(evidence, diagnosis.limits)
     verdict = replace(
@@ -269,6 +271,10 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
     )
     kept.write(diagnosis.subject.run.folder, verdict)
     return verdict
+
+
+def _asked(diagnosis: Diagnosis) -> frozenset[str]:
+    return diagnosis.only.difference(() if diagnosis.intervene else ("interventions",))
 
 
 def diagnose(run: Run, problem: Problem, **options: Any) -> Verdict:

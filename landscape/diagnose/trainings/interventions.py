@@ -26,7 +26,15 @@ from landscape.diagnose.motion.deciding import FEWEST, MOST
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import after_escape, plateau, replicas
 from landscape.diagnose.trainings.subject import Subject
-from landscape.diagnose.trainings.trials import FOLDER, Start, is_done, perform, settings
+from landscape.diagnose.trainings.trials import (
+    FOLDER,
+    Start,
+    branch_of,
+    is_done,
+    perform,
+    recorded,
+    settings,
+)
 from landscape.errors import LandscapeError
 from landscape.problem import tuning
 from landscape.problem.evaluate import Evaluator
@@ -127,6 +135,21 @@ def plan(
         chosen, too_dear = _motion(subject, epochs, limits, budget, moved)
     missing = tuple(trial for trial in chosen if not is_done(subject.run, trial))
     return InterventionPlan(kind, tuple(chosen), missing, reason, too_dear)
+
+
+def of_other_lengths(subject: Subject, chosen: InterventionPlan) -> tuple[int, int]:
+    """How many missing trainings are there with another length, and the epochs of the longest.
+
+    They are trained anew, in place of those: what a training tells is told at its end.
+    """
+    there = [
+        branch["steps"]
+        for trial in chosen.missing
+        if (branch := branch_of(subject.run, trial)) is not None
+        and branch["steps"] != trial.steps
+        and branch | {"steps": 0} == recorded(subject.run, replace(trial, steps=0))
+    ]
+    return len(there), math.ceil(max(there, default=0) / subject.steps_per_epoch)
 
 
 def _motion(

@@ -63,11 +63,17 @@ def place(run: Run, trial: Intervention) -> Path:
 
 def begun(run: Run, trial: Intervention) -> Run | None:
     """The trial's own run, if it was begun: this very one, of this very run."""
+    found = branch_of(run, trial)
+    return read(place(run, trial)) if found == recorded(run, trial) else None
+
+
+def branch_of(run: Run, trial: Intervention) -> dict[str, Any] | None:
+    """What the training in the trial's folder was asked for; None where there is none."""
     folder = place(run, trial)
     if not (folder / "run.json").is_file():
         return None
-    there = read(folder)
-    return there if there.record.get("branch") == _branch(run, trial) else None
+    found: dict[str, Any] | None = read(folder).record.get("branch")
+    return found
 
 
 def is_done(run: Run, trial: Intervention) -> bool:
@@ -140,7 +146,7 @@ def _begin(
         options=Options(flight=0, sketch=trial.sketch),
         overwrite=True,
     )
-    recorder.run = recorder.run.update(branch=_branch(run, trial), velocity=bool(start.moments))
+    recorder.run = recorder.run.update(branch=recorded(run, trial), velocity=bool(start.moments))
     moments = {name: torch.from_numpy(np.array(value)) for name, value in start.moments.items()}
     return recorder, steps(there, chosen, moments=moments, own=own)
 
@@ -153,5 +159,6 @@ def starting_at(problem: Problem, start: Start) -> Problem:
     return replace(problem, model=copy.model)
 
 
-def _branch(run: Run, trial: Intervention) -> dict[str, Any]:
+def recorded(run: Run, trial: Intervention) -> dict[str, Any]:
+    """What run.json says of a trial as ``branch``."""
     return {"of": run.id, **asdict(trial)}

@@ -30,7 +30,6 @@ from landscape.diagnose.verdict.asked import (
 from landscape.diagnose.verdict.overfitting import Overfitting
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.diagnose.verdict.wording import (
-    cause,
     excursions_said,
     filled,
     is_below,
@@ -39,6 +38,7 @@ from landscape.diagnose.verdict.wording import (
     said,
     still,
     times,
+    too_high,
     when_it_left,
 )
 from landscape.quantities import counted, number, percent
@@ -60,8 +60,9 @@ def happened(asked: Asked) -> Told:
     verdict = asked.verdict
     sentences = [filled(OUTCOMES[verdict.verdict].sentence, verdict)]
     sentences += when_it_left(verdict)
-    if verdict.verdict == "escaped":
-        sentences.append(cause(verdict).text)
+    rate = too_high(verdict)
+    if rate is not None:
+        sentences.append(rate.text)
     if verdict.landing is not None:
         sentences.append(filled(LANDINGS[verdict.landing], verdict))
     elsewhere = {"overfitting"}  # which has a line of its own
@@ -69,7 +70,8 @@ def happened(asked: Asked) -> Told:
         sentences.append(f"On the way the loss spiked and came back {times(count)}.")
         elsewhere.add("bouncing")  # is just that
     sentences += [ALSO[name] for name in verdict.also if name in ALSO and name not in elsewhere]
-    return Told(" ".join(sentences), verdict.confidence, verdict.would_tell.get("outcome"))
+    remedy = verdict.would_tell.get("outcome") or (rate.remedy if rate is not None else None)
+    return Told(" ".join(sentences), verdict.confidence, remedy)
 
 
 def place(asked: Asked) -> Told:

@@ -50,6 +50,10 @@ class Basis:
     """Of the recording as it was, and"""
     rows: int | None = None
     """its snapshots: with others it has gone on. None: not known."""
+    command: str = ""
+    """The command that concluded it, and"""
+    asked: tuple[str, ...] = ()
+    """the parts that it asked for, whichever command measured them before."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from landscape.diagnose.items import Value
 from landscape.diagnose.motion import slope
+from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED, layers
+from landscape.diagnose.trainings import after_escape
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
+from landscape.store.verdicts import Remedy
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,16 @@ class Statement:
     text: str
     confidence: str
     """One of `verdicts.CONFIDENCE`."""
+    remedy: Remedy | None = None
+    """What would decide it; None: it is decided, or nothing is known that would."""
 
 
 def headline(verdict: Verdict) -> tuple[Statement, ...]:
-    """What happened, and why or how it moves, a statement each; `questions` has them too.
+    """What happened, whether the rate is too high, how it moves; `questions` has them too.
 
-    Of an escape also when it left, and what lay between that and its lowest loss. Why: what
-    trainings from its snapshots say of an escape, beside where that led; what other rates do for a
-    run that never learned. Of others how the weights move; nothing of a run that diverged.
+    Of an escape also when it left, what lay between that and its lowest loss, and where it led; of
+    a run that never learned what other rates do, where they were tried; nothing more of a run that
+    diverged.
 
     >>> from landscape.diagnose.items import Item
     >>> found = Verdict(
@@ -41,16 +46,16 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
     what = Statement(filled(OUTCOMES[verdict.verdict].sentence, verdict), verdict.confidence)
     if verdict.landing is not None:
         where = Statement(filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
-        why = cause(verdict)
+        why = too_high(verdict)
+        assert why is not None
         more = (where, why) if why.confidence == UNDETERMINED else (why, where)
         return what, *(Statement(text, verdict.confidence) for text in when_it_left(verdict)), *more
     if (rates := next(other_rates(verdict), None)) is not None:
-        why = Statement(rates, "intervention")
-    elif verdict.verdict == "diverged":
+        return what, Statement(rates, "intervention")
+    if verdict.verdict == "diverged":
         return (what,)
-    else:
-        why = Statement(motion_sentence(verdict), motion_rests_on(verdict))
-    return what, why
+    moves = Statement(motion_sentence(verdict), motion_rests_on(verdict))
+    return tuple(filter(None, (what, too_high(verdict), moves)))
 
 
 def when_it_left(verdict: Verdict) -> Iterator[str]:
@@ -72,30 +77,48 @@ def when_it_left(verdict: Verdict) -> Iterator[str]:
     yield text
 
 
-def cause(verdict: Verdict) -> Statement:
-    """Why an escape left, by what trainings from before it did."""
+def too_high(verdict: Verdict) -> Statement | None:
+    """Whether the learning rate is too high, or what would tell; None where the outcome says it."""
+    if verdict.verdict == "escaped":
+        return _of_an_escape(verdict)
+    if verdict.verdict == "learned" and not set(verdict.also) & DOUBTFUL:
+        text = "Its learning rate isn't too high: it stays at the loss that it reached."
+        return Statement(text, "observation")
+    if verdict.verdict not in ("learned", "bouncing"):
+        return None
+    return Statement(f"{OPEN} undetermined: a training at a lower one would tell.", UNDETERMINED)
+
+
+OPEN = "Whether its learning rate is too high is"
+DOUBTFUL = {"bouncing", "noise-floor-raised", "ended-in-excursion", "little"}
+"""What may stand beside ``learned`` where a lower rate might still do better."""
+ORDERS = Remedy("diagnose", {"orders": after_escape.ORDERS})
+
+
+def _of_an_escape(verdict: Verdict) -> Statement:
+    """What trainings from before it left say of its rate."""
     starts = [STARTS[start].item for start in LEAVING]
     controls = {
         name: item for name in starts if (item := verdict.evidence.get(f"control_from_{name}"))
     }
     left = [name for name, item in controls.items() if not is_below(item.value, item.threshold)]
     lower = [item for name in left if (item := verdict.evidence.get(f"lower_rate_from_{name}"))]
-    unknown = "Why it left isn't known: "
+    remedy = None
     if not controls:
-        text = f"{unknown}no training from its snapshots tried a lower rate."
+        why, remedy = "no training from its snapshots tried a lower one", INTERVENE
     elif not left:
-        text = f"{unknown}from its snapshots it stays, at the same rate too."
+        why = "from its snapshots it stays, at the same rate too"
     elif not lower:
-        text = f"{unknown}from its snapshots it leaves again, but no lower rate was tried."
+        why = "from its snapshots it leaves again, but no lower rate was tried"
     elif not all(is_below(item.value, item.threshold) for item in lower):
-        text = f"{unknown}from its snapshots it leaves again, at a tenth of its rate too."
+        why = "from its snapshots it leaves again, at a tenth of the rate too"
     else:
         # How long these trainings lasted is in the evidence.
-        return Statement(_of_the_rate(verdict, left), "intervention")
-    return Statement(text, UNDETERMINED)
+        return _by_orders(verdict, left)
+    return Statement(f"{OPEN} undetermined: {why}.", UNDETERMINED, remedy)
 
 
-def _of_the_rate(verdict: Verdict, left: Sequence[str]) -> str:
+def _by_orders(verdict: Verdict, left: Sequence[str]) -> Statement:
     """What it says that it leaves again from these starts, but not at a tenth of its rate.
 
     That the rate is too high whatever the order of the batches is another order's to tell.
@@ -103,14 +126,23 @@ def _of_the_rate(verdict: Verdict, left: Sequence[str]) -> str:
     stability = [verdict.evidence.get(f"stability_from_{name}") for name in left]
     decided = {str(item.value) for item in stability if item is not None}
     if "unstable" in decided:
-        return (
-            "It left because its rate is too high: from its snapshots it leaves again, but not at "
-            "a tenth of it."
+        return Statement(
+            "Its learning rate is too high: from its snapshots it leaves again, but not at a tenth "
+            "of it.",
+            "intervention",
         )
-    others = "don't clearly leave" if decided else "weren't tried"
-    return (
-        "From its snapshots it leaves again at its rate and in its own order of batches, but not "
-        f"at a tenth of the rate; other orders {others}."
+    more: Remedy | None = ORDERS
+    if not decided:
+        others = "weren't tried"
+    elif "open" in decided:
+        others = "were too few to tell"
+    else:
+        others, more = "don't clearly leave", None
+    return Statement(
+        f"{OPEN} undetermined: from its snapshots it leaves again in its own order of batches, but "
+        f"not at a tenth of the rate; other orders {others}.",
+        UNDETERMINED,
+        more,
     )
 
 

@@ -68,6 +68,19 @@ def test_an_escape_is_tried_again_from_before_it_and_from_the_end(escaped, monke
     assert len({trial.name for trial in plan.trials}) == len(plan.trials)
 
 
+def test_trainings_of_another_length_are_counted(escaped):
+    subject, short = planned(*escaped, epochs=1)
+    assert interventions.of_other_lengths(subject, short) == (0, 0)
+    done = [named(short, name) for name in ("end-lower-rate", "plateau-lr0.001")]
+    assert perform(subject, *done) == done
+    again = planned(*escaped, epochs=1)[1]
+    assert not set(done) & set(again.missing)
+    assert interventions.of_other_lengths(subject, again) == (0, 0)
+    longer = planned(*escaped, epochs=2)[1]
+    assert {one.name for one in done} <= {one.name for one in longer.missing}
+    assert interventions.of_other_lengths(subject, longer) == (2, 1)
+
+
 def test_the_row_before_the_onset_is_the_last_good_one(escaped):
     subject = Subject(*escaped)
     course = course_of(subject.evidence)

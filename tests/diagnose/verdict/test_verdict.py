@@ -291,7 +291,7 @@ def test_words_for_an_escape():
     found = changed(outcomes.escaped(0, 0.9), branches=tuple(branches))
     happened = said(found, "1.3")
     assert happened.startswith("It learned to a logged loss of 0.")
-    assert "then left and stayed away, at a level of 2.3." in happened
+    assert "left that region of low loss and stayed away, at a level of 2.3." in happened
     assert (
         "It landed on the plateau of networks that ignore their input: every unit of the "
         "layer hidden is dead." in happened
@@ -360,7 +360,7 @@ def test_a_landing_and_a_motion_are_lines_of_their_tables(monkeypatch, settled):
     judged = judge(outcomes.escaped(0, 0.9))
     _, _, where, _ = headline(replace(judged, landing="asleep"))
     assert where.text == "It landed asleep, the layer hidden too."
-    _, moves = headline(replace(judge(settled["walk"]), motion="dithering"))
+    moves = headline(replace(judge(settled["walk"]), motion="dithering"))[-1]
     assert moves.text == "Over the window's 2,048 steps it dithers."
 
 

@@ -14,7 +14,14 @@ from landscape.diagnose.items import Item
 from landscape.diagnose.session import kept
 from landscape.diagnose.verdict.questions import answers
 from landscape.diagnose.verdict.verdict import judge
-from landscape.diagnose.verdict.wording import Statement, cause, headline, other_rates
+from landscape.diagnose.verdict.wording import (
+    INTERVENE,
+    ORDERS,
+    Statement,
+    headline,
+    other_rates,
+    too_high,
+)
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
 from landscape.store.measured.trainings import Trained
@@ -43,7 +50,7 @@ def test_the_headline_is_of_the_answers(name):
     said = {each.question: each.text for each in answers(verdict, evidence)}
     assert said["1.3"].startswith(what.text)
     assert what.confidence == verdict.confidence
-    count = {"diverged": 0, "escaped": 2}.get(verdict.verdict, 1)
+    count = {"diverged": 0, "escaped": 2, "learned": 2, "bouncing": 2}.get(verdict.verdict, 1)
     # When it left, where that is known.
     left = any(each.name == "escape" for each in verdict.events)
     assert len(why) == count + (verdict.verdict == "escaped" and left)
@@ -53,70 +60,58 @@ def test_the_headline_is_of_the_answers(name):
 
 
 @pytest.mark.parametrize(
-    ("control", "lower", "why", "confidence"),
+    ("control", "lower", "why", "remedy"),
     [
         (
             2.3,
             0.05,
-            "From its snapshots it leaves again at its rate and in its own order of batches, but "
-            "not at a tenth of the rate; other orders weren't tried.",
-            "intervention",
+            "from its snapshots it leaves again in its own order of batches, but not at a tenth of "
+            "the rate; other orders weren't tried.",
+            ORDERS,
         ),
-        (
-            2.3,
-            2.2,
-            "Why it left isn't known: from its snapshots it leaves again, at a tenth of its rate "
-            "too.",
-            "undetermined",
-        ),
-        (
-            2.3,
-            None,
-            "Why it left isn't known: from its snapshots it leaves again, but no lower rate was "
-            "tried.",
-            "undetermined",
-        ),
-        (
-            0.05,
-            0.05,
-            "Why it left isn't known: from its snapshots it stays, at the same rate too.",
-            "undetermined",
-        ),
-        (
-            None,
-            None,
-            "Why it left isn't known: no training from its snapshots tried a lower rate.",
-            "undetermined",
-        ),
+        (2.3, 2.2, "from its snapshots it leaves again, at a tenth of the rate too.", None),
+        (2.3, None, "from its snapshots it leaves again, but no lower rate was tried.", None),
+        (0.05, 0.05, "from its snapshots it stays, at the same rate too.", None),
+        (None, None, "no training from its snapshots tried a lower one.", INTERVENE),
     ],
 )
-def test_why_it_left_is_what_trainings_from_before_it_say(control, lower, why, confidence):
+def test_whether_the_rate_is_too_high_is_what_trainings_from_before_say(
+    control, lower, why, remedy
+):
     branches = tuple(
         Trained(kind, "best", 100, rate, 0.1, loss, epochs=15.0)
         for kind, rate, loss in (("control", 0.1, control), ("lower-rate", 0.01, lower))
         if loss is not None
     )
     escaped = planted_outcomes.escaped(0, 0.9)
-    verdict = judge(planted_outcomes.changed(escaped, branches=branches))
-    assert cause(verdict) == Statement(why, confidence)
-    at = 2 if confidence == "intervention" else 3
-    assert headline(verdict)[at] == cause(verdict)
+    evidence = planted_outcomes.changed(escaped, branches=branches)
+    verdict = judge(evidence)
+    text = f"Whether its learning rate is too high is undetermined: {why}"
+    assert too_high(verdict) == Statement(text, "undetermined", remedy)
+    assert headline(verdict)[3] == too_high(verdict)
+    [happened] = [one for one in answers(verdict, evidence) if one.question == "1.3"]
+    assert text in happened.text
+    assert happened.remedy == remedy
 
 
 @pytest.mark.parametrize(
-    ("away", "why"),
+    ("away", "why", "confidence"),
     [
-        (10, "It left because its rate is too high: from its snapshots it leaves again, but not "),
-        (0, "; other orders don't clearly leave."),
+        (10, "Its learning rate is too high: from its snapshots it leaves ", "intervention"),
+        (5, "; other orders were too few to tell.", "undetermined"),
+        (0, "; other orders don't clearly leave.", "undetermined"),
     ],
 )
-def test_the_rate_is_too_high_where_other_orders_of_the_batches_leave_too(away, why):
+def test_the_rate_is_too_high_where_other_orders_of_the_batches_leave_too(away, why, confidence):
     branches = planted_outcomes.tried(best=away, onset=away)
     escaped = planted_outcomes.escaped(0, 0.9)
     verdict = judge(planted_outcomes.changed(escaped, branches=branches))
-    said = cause(verdict)
+    said = too_high(verdict)
     assert why in said.text
-    assert said.confidence == "intervention"
+    assert said.confidence == confidence
+    assert (said.remedy == ORDERS) == (away == 5)
+    # Its place: before where it landed only if it is decided.
+    assert headline(verdict).index(said) == (2 if confidence == "intervention" else 3)
     assert ("unstable-at-rate" in verdict.also) == (away == 10)
 
 
@@ -175,7 +170,9 @@ def test_one_that_says_less_is_refused(tmp_path, change, wrong):
 def test_it_ends_at_a_level_only_where_the_loss_holds_one():
     level = judge(planted_outcomes.escaped(0, 0.9))
     assert "end_change" not in level.evidence
-    assert headline(level)[0].text.endswith("then left and stayed away, at a level of 2.3.")
+    assert headline(level)[0].text.endswith(
+        "left that region of low loss and stayed away, at a level of 2.3."
+    )
     # After the escape the loss falls by a factor 1.5, by the same share at every row.
     falling = planted_outcomes.escaped(0, 0.9)
     loss = falling.rows.train_loss.copy()
@@ -188,7 +185,7 @@ def test_it_ends_at_a_level_only_where_the_loss_holds_one():
     assert falling.evidence["end_loss"].value == loss[-1]
     fallen = percent(1 - loss[-1] / loss[first])
     assert headline(falling)[0].text.endswith(
-        f"then left and stayed away, at a loss of {number(loss[-1])} "
+        f"left that region of low loss and stayed away, at a loss of {number(loss[-1])} "
         f"that still falls (by {fallen} over its last stretch)."
     )
 
