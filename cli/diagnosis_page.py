@@ -13,6 +13,7 @@ from rich.text import Text
 
 from landscape.quantities import counted, percent
 
+from .info import drawn_before
 from .measured_tables import measured_tables
 from .page_tables import cell, columns
 from .printing import console
@@ -178,6 +179,7 @@ def _files(diagnosis: Diagnosis, *, evidence: bool) -> Text:
     from landscape.diagnose.session.kept import VERDICT
     from landscape.diagnose.trainings.trials import FOLDER
     from landscape.store.analysis import NAME
+    from landscape.store.summary import figures_before_curvature
 
     folder = diagnosis.subject.run.folder
     text = Text("\nFiles", style="bold")
@@ -189,6 +191,9 @@ def _files(diagnosis: Diagnosis, *, evidence: bool) -> Text:
         lines[folder / FOLDER] = f"{counted(len(diagnosis.plan.trials), 'run')}, as any other"
     for place, what in lines.items():
         text.append(f"\n{place}: {what}", style="not bold")
+    for scan in figures_before_curvature(diagnosis.subject.run):
+        place = folder / "scans" / f"{scan}.h5"
+        text.append(f"\n{place}: {drawn_before(folder, scan)}", style="not bold")
     if not evidence:
         text.append(
             "\n--evidence prints the numbers too, beside the lines that they are held against",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landscape.errors import LandscapeError
-from landscape.quantities import counted, size
+from landscape.quantities import counted, epochs_of, size
 
 from . import strict_json
 from .printing import echo
@@ -172,7 +173,7 @@ def _run(about: Mapping[str, Any]) -> Iterator[str]:
     if about["verdict"] is not None:
         yield from _verdict(about["verdict"], about)
     for number, scan in enumerate(about["scans"]):
-        yield f"  {'' if number else 'scans':15}{_scan_line(scan)}"
+        yield f"  {'' if number else 'scans':15}{_scan_line(scan, about['folder'])}"
     if not about["scans"]:
         yield "  scans          none"
 
@@ -239,7 +240,10 @@ def _listed(settings: Mapping[str, Any]) -> str:
 def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
     snapshots, losses = about["snapshots"], about["losses"]
     taken = about["steps"]
-    yield f"  steps          {'not ended yet' if taken is None else f'{taken:,}'}"
+    said = "not ended yet"
+    if taken is not None:
+        said = f"{taken:,}{epochs_of(taken, about['steps_per_epoch'])}"
+    yield f"  steps          {said}"
     if about["error"] is not None:
         yield f"  trajectory     can't be read: {about['error']}"
         return
@@ -307,8 +311,17 @@ def _verdict(found: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str
         )
 
 
-def _scan_line(scan: Mapping[str, Any]) -> str:
+def _scan_line(scan: Mapping[str, Any], folder: str) -> str:
     if scan["error"] is not None:
         return f"{scan['name']}: can't be read: {scan['error']}"
     shape = " x ".join(map(str, scan["size"]))
-    return f"{scan['name']}: {scan['plane']}, {shape}{'' if scan['complete'] else ', not complete'}"
+    notes = "" if scan["complete"] else ", not complete"
+    if scan["drawn_before_diagnosis"]:
+        notes += f"; {drawn_before(Path(folder), str(scan['name']))}"
+    return f"{scan['name']}: {scan['plane']}, {shape}{notes}"
+
+
+def drawn_before(run: Path, scan: str) -> str:
+    """What is said of a valley whose figure lacks what a diagnosis measured since."""
+    again = shlex.join(["landscape", "render", str(run / "scans" / f"{scan}.h5")])
+    return f"its figure was drawn before curvature was measured, `{again}` shows it too"

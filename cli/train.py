@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landscape.errors import LandscapeError
-from landscape.quantities import counted, parse_size
+from landscape.quantities import counted, epochs_of, parse_size
 
 from .command import examples, note_idle
 from .interrupts import saying
@@ -613,7 +613,8 @@ def summarize(run: Run) -> None:
     trajectory = run.trajectory
     measured = bool(np.isfinite(trajectory.measures["train_loss"]).any())
     echo(
-        f"{run.folder}: {counted(run.record['steps'], 'step')}, "
+        f"{run.folder}: {counted(run.record['steps'], 'step')}"
+        f"{epochs_of(run.record['steps'], run.record.get('steps_per_epoch'))}, "
         f"{counted(run.record['parameters'], 'parameter')}, "
         f"{counted(len(trajectory.step), 'snapshot')}"
     )

@@ -64,6 +64,18 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def epochs_of(steps: int, per_epoch: int | None) -> str:
+    """Write steps as passes through the data, to stand behind them; empty where that isn't known.
+
+    >>> epochs_of(1800, 90), epochs_of(45, 90), epochs_of(10, None)
+    (' (20 epochs of 90)', ' (0.5 epochs of 90)', '')
+    """
+    if not per_epoch or per_epoch == 1:
+        return ""
+    share = number(steps / per_epoch)
+    return f" ({share} epoch{'' if share == '1' else 's'} of {per_epoch:,})"
+
+
 def size(count: float) -> str:
     """Write bytes: ``1.5 GB``, which is 1.5 · 10⁹ of them."""
     for unit, of_unit in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):

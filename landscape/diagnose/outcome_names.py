@@ -181,12 +181,13 @@ LANDINGS: dict[str, str] = {
 }
 """By name, the sentence on where an escape led."""
 POINTS: dict[str, str] = {
-    "slope": "Around the last weights the loss is a slope: they are no stationary point.",
-    "flat": "Around the last weights the loss is flat: its curvature is next to nothing.",
-    "flat-valley": "Around the last weights the loss curves down along no direction that was found "
-    "and is flat along at least one: no strict minimum.",
-    "saddle": "Around the last weights the loss curves down along a direction: no minimum.",
-    "minimum": "Around the last weights the loss curves up along every direction that was found.",
+    "slope": "No: around the last weights the loss is a slope, its gradient isn't near 0.",
+    "flat": "No: around the last weights the loss is flat, its curvature is next to nothing.",
+    "flat-valley": "No: around the last weights the loss is flat along at least one direction, and "
+    "curves down along none that was found.",
+    "saddle": "No: around the last weights the loss curves down along a direction.",
+    "minimum": "Yes, as far as was looked: around the last weights the loss curves up along every "
+    "direction.",
 }
 """By name, the sentence on what surrounds the last weights; a landing is what the network does."""
 MOTIONS: dict[str, MotionTerm] = {

@@ -110,7 +110,9 @@ def open_work(path: Path, kind: str | None = None) -> Work:
         return Work(path, diagnosed.of(runs.read(path), entry.parts, also=entry.also))
     if path.is_dir():
         run = runs.read(path)
-        return Work(path, replace(history.of(run), best=best_of(run)))
+        trajectory = run.trajectory
+        best = best_of(run, trajectory)
+        return Work(path, replace(history.of(run, trajectory), best=best))
     found = load_scanned(path)
     return Work(path, _with_curvature(found, path) if isinstance(found, Valley) else found)
 

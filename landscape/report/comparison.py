@@ -153,7 +153,8 @@ def _width(run: ComparedRun) -> str | None:
     low, high = width.ends
     spread = f"{width.ends_called} {said(low)} and {said(high)}"
     about = f"a rise of {width.level.short}, {width.rays} rays, {width.unit}"
-    said_of = ", ".join(filter(None, (about, summary.of_step(found))))
+    scan = f"scan {found['scan']}"
+    said_of = ", ".join(filter(None, (about, summary.of_step(found), scan)))
     return f"{said(width.median)} ({spread}; {said_of})"
 
 

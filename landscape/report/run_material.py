@@ -21,6 +21,7 @@ from landscape.store.measured.whole import NAMES
 from landscape.store.run import Run, read
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
+from landscape.store.trajectories.trajectory import Trajectory
 
 PATH_PLANES = ("event", "drift", "along", "through", "pca")
 """Kinds of planes that show a run's path, the best first."""
@@ -31,11 +32,14 @@ class RunMaterial:
     """A run, its verdict, its scans that are complete."""
 
     run: Run
+    trajectory: Trajectory
     history: History
     verdict: Verdict | None
     valley: Work | None
     plane: Work | None
     """One that shows the path."""
+    scans: Sequence[str] = ()
+    """All that can be read, by name."""
     parts: Sequence[str] = ()
     """Those of a diagnosis that there are."""
     left_out: Sequence[str] = ()
@@ -77,6 +81,7 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
         LandscapeError: it is no run, nothing was recorded, or its verdict is damaged.
     """
     run = read(folder)
+    trajectory = run.trajectory
     works, damaged = [], []
     for place in run.scans:
         try:
@@ -90,14 +95,16 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
     planes = [work for work in complete if _rank(work) < len(PATH_PLANES)]
     return RunMaterial(
         run,
-        history.of(run),
+        trajectory,
+        history.of(run, trajectory),
         verdict,
         next((work for work in complete if isinstance(work.subject, Valley)), None),
         min(planes, key=_rank, default=None),
+        list(scans),
         parts if basis is None else basis.parts,
         [name for name in NAMES if name not in parts] if basis is None else basis.left_out,
         tuple(damaged),
-        best_known(run.id, run.trajectory, scans),
+        best_known(run.id, trajectory, scans),
         diagnosed_by(run, parts if basis is None else basis.parts, basis),
         refused or {},
     )
@@ -150,7 +157,7 @@ def _trained_by(run: Run) -> dict[str, tuple[str, str]]:
 def missing(found: RunMaterial) -> list[MissingPart]:
     """What could be measured and wasn't, the dearest last; no scan of a run that didn't move."""
     run, parts = found.run, list[MissingPart]()
-    planes = kinds.specs(PlaneChoice(), found.run.trajectory, found.history.constant_loss)
+    planes = kinds.specs(PlaneChoice(), found.trajectory, found.history.constant_loss)
     if found.valley is None and "valley" in planes:
         parts.append(MissingPart("valley", "valley", run.command("scan", "--plane valley")))
     if found.plane is None and planes[-1] in PATH_PLANES:

@@ -16,7 +16,7 @@ from landscape.diagnose.verdict.verdict import Answer, Verdict, decided
 from landscape.diagnose.verdict.wording import Statement, headline, still
 from landscape.draw.interactive.explorer_data import Entry
 from landscape.draw.kinds import KINDS
-from landscape.draw.making import caption, open_work
+from landscape.draw.making import Work, caption, open_work
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.report.document import Chapter, document, missing, quoted
@@ -132,7 +132,8 @@ def _facts(found: RunMaterial, verdict: Verdict) -> Markup:
         if item is not None and isinstance(item.value, int | float):
             values[label(name)] = ", ".join(filter(None, (number(item.value), more)))
     if (best := found.best) is not None:
-        values["best of all recorded"] = f"{number(best.train_loss)} (step {best.step:,})"
+        by = f"; scan {best.scan}" if best.scan else ""
+        values["best of all recorded"] = f"{number(best.train_loss)} (step {best.step:,}{by})"
     values["steps"] = f"{int(found.history.step[-1]):,}"
     if verdict.caveats:
         values["caveats"] = tag("a", str(len(verdict.caveats)), href="#caveats")
@@ -211,6 +212,7 @@ def _landscape(found: RunMaterial) -> Iterator[Markup]:
     if found.valley is None:
         yield _lacking(found, "valley", "No valley was scanned.")
     else:
+        yield _scan_named(found, found.valley)
         yield picture("valley", [found.valley])
     yield tag("h3", "A plane that holds the path")
     if found.plane is None:
@@ -224,10 +226,18 @@ def _plane(found: RunMaterial) -> Iterator[Markup]:
     assert found.plane is not None
     assert isinstance(found.plane.subject, Scan)
     scan = found.plane.subject
+    yield _scan_named(found, found.plane)
     entry = Entry(found.name, found.plane.path.stem, scan)
     said = caption(scan).partition("\n\n")[0]
     yield turned([entry], f"The plane to turn, in three dimensions. {said}")
     yield picture("contour", [found.plane], folded="The plane from above, as it is printed")
+
+
+def _scan_named(found: RunMaterial, shown: Work) -> Markup:
+    """Which of the run's scans the pictures beneath are of."""
+    others = [name for name in found.scans if name != shown.path.stem]
+    more = f"; the run's others: {', '.join(others)}" if others else ""
+    return tag("p", "Scan ", tag("code", shown.path.stem), f"{more}.", class_="about")
 
 
 def _figures(found: RunMaterial, *kinds: str) -> Iterator[Markup]:

@@ -130,6 +130,18 @@ def load(folder: Path, name: str) -> StoredPart | None:
         return StoredPart(name, mark, seconds, _get(group), absent, command)
 
 
+def measured_at(folder: Path) -> dict[str, str]:
+    """When the parts were measured, ISO 8601 in UTC, by name.
+
+    Raises:
+        LandscapeError: the file is damaged or newer than this.
+    """
+    if not (folder / NAME).is_file():
+        return {}
+    with reading(folder / NAME, FORMAT, VERSION, rules=RULES) as file:
+        return {name: str(group.attrs["created"]) for name, group in file.items()}
+
+
 def commands(folder: Path) -> dict[str, tuple[str, str]]:
     """When and by which command the parts were measured that say so, by name.
 

@@ -49,13 +49,9 @@ def best_known(
     return best if len(found) > 1 else None
 
 
-def best_of(run: Run) -> BestWeights | None:
-    """`best_known` of a run and all of its scans that can be read, one at a time in memory.
-
-    Raises:
-        LandscapeError: nothing was recorded, or a part of it is missing.
-    """
-    found, trajectory = [], run.trajectory
+def best_of(run: Run, trajectory: Trajectory) -> BestWeights | None:
+    """`best_known` of a run and all of its scans that can be read, one at a time in memory."""
+    found = []
     for path in run.scans:
         try:
             scan = load_scanned(path)

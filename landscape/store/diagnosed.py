@@ -79,9 +79,10 @@ def of(run: Run, needs: Sequence[str], *, also: Sequence[str] = ()) -> Diagnosed
                 f"{run.folder} must have {name} measured, its analysis has "
                 f"{', '.join(known) or 'nothing'}; {_remedy(run, name)}"
             )
+    trajectory = run.trajectory
     return Diagnosed(
-        history=history.of(run),
-        learning_rate=run.trajectory.scalars()["learning_rate"],
+        history=history.of(run, trajectory),
+        learning_rate=trajectory.scalars()["learning_rate"],
         measured=Measured(**{name: _record(run, name) for name in (*needs, *also)}),
         trainings=trainings(run) if INTERVENTIONS in needs else (),
     )

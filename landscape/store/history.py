@@ -14,7 +14,7 @@ from landscape.store.best import BestWeights
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import Floats
-from landscape.store.trajectories.trajectory import Event
+from landscape.store.trajectories.trajectory import Event, Trajectory
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class History:
         return self.step[there].astype(np.float64), self.measures[name][there]
 
 
-def of(run: Run) -> History:
-    """Read a run's history.
+def of(run: Run, trajectory: Trajectory | None = None) -> History:
+    """Read a run's history; ``trajectory``: the run's, where it is open already.
 
     Raises:
         LandscapeError: nothing was recorded, or a part of it is missing.
     """
-    trajectory = run.trajectory
+    trajectory = run.trajectory if trajectory is None else trajectory
     record = run.record
     return History(
         name=run.name,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.store import analysis, verdicts
 from landscape.store import run as run_folder
-from landscape.store import verdicts
 from landscape.store.best import best_known
 from landscape.store.run import Run
 from landscape.store.scans import rises, scanfile, valley_sentences
@@ -57,8 +58,28 @@ def of_run(run: Run) -> dict[str, Any]:
     except LandscapeError as error:
         found["error"] = str(error)
     found["verdict"] = _verdict(run) if found["error"] is None else None
-    found["scans"] = [_scan(name, scan) for name, scan in scans.items()]
+    drawn_before = figures_before_curvature(run)
+    found["scans"] = [
+        _scan(name, scan) | {"drawn_before_diagnosis": name in drawn_before}
+        for name, scan in scans.items()
+    ]
     return found
+
+
+def figures_before_curvature(run: Run) -> list[str]:
+    """The valleys whose figures were drawn before a diagnosis measured curvature, by name.
+
+    Of all figures of scans they alone show what a diagnosis measures: curvature, as marks.
+    """
+    times = analysis.measured_at(run.folder)
+    if not (known := [times[part] for part in ("curvature", "sharpness") if part in times]):
+        return []
+    drawn: dict[str, float] = {}
+    for file in run.figures.glob("*-valley.*"):
+        scan = file.name.rpartition("-valley.")[0].removesuffix("-valley.caption")
+        drawn[scan] = max(drawn.get(scan, 0.0), file.stat().st_mtime)
+    latest = datetime.fromisoformat(max(known)).timestamp()
+    return [path.stem for path in run.scans if drawn.get(path.stem, latest) < latest]
 
 
 SAID = ("1.3", "2.1")
@@ -225,10 +246,10 @@ def width_of(run: Run) -> dict[str, Any] | None:
     """The width around the run's weights, of the scan with the most random directions.
 
     Those around its last weights come first. ``step``: of the weights that it is around;
-    ``at_last``: whether the run has none after them.
+    ``at_last``: whether the run has none after them; ``scan``: which one measured it.
     """
     widths = [
-        width | {"step": scanfile.origin_step(file)}
+        width | {"step": scanfile.origin_step(file), "scan": file.stem}
         for file in run.scans
         if (width := scanfile.findings(file).get("width"))
     ]

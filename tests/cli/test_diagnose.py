@@ -137,8 +137,9 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     first = result.err.splitlines()[0]
     assert re.match(
         r"interventions \(escape\): \d+ trainings, \d+ epochs in all, about \d+ s"
-        r"(, \d+ s with what is measured beside them)? \(more batch orders where these don't decide, "
-        r"up to 40 a place\); --epochs shortens, --no-intervene skips them; Ctrl-C keeps what is done$",
+        r"(, \d+ s with what is measured beside them)? \(more batch orders where these "
+        r"don't decide, up to 40 a place\); --epochs shortens, --no-intervene skips them; "
+        "Ctrl-C keeps what is done$",
         first,
     )
     assert "a start on the plateau, η = 0.0001, 0.001, 0.01, 0.1, 1" in result.out

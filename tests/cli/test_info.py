@@ -60,7 +60,7 @@ def test_a_run_in_words(landscape, run):
         "  settings       lr 0.3, momentum 0.0, weight decay 0.0, batch size 32, epochs 2, seed 0, "
         "schedule constant, optimizer sgd"
     )
-    assert lines[6] == "  steps          64"
+    assert lines[6] == "  steps          64 (2 epochs of 32)"
     count = len(trajectory.step)
     size = f"{count * 114 * 4 / 1e3:.3g} kB"
     assert lines[7] == f"  snapshots      {count}, steps 0 to 64, {size} of weights"

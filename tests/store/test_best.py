@@ -57,10 +57,10 @@ def test_of_a_run_it_is_read_from_its_scans(scan, recording):
         recording.row(step, train_loss=5.0 + step)
         recording.writer.flush()
     run = Run(recording.folder, {"id": RUN, "status": "finished"})
-    assert best_of(run) is None
+    assert best_of(run, run.trajectory) is None
     (recording.folder / "scans").mkdir()
     scanfile.save(recording.folder / "scans" / "a.h5", scan)
     lower = replace(scan, paths=(replace(scan.paths[0], true_loss=np.array([4, 0.5, 1, 2])),))
     scanfile.save(recording.folder / "scans" / "b.h5", lower)
     (recording.folder / "scans" / "c.h5").write_bytes(b"no scan")
-    assert best_of(run) == BestWeights(3, 0.5, "b")
+    assert best_of(run, run.trajectory) == BestWeights(3, 0.5, "b")

@@ -19,7 +19,8 @@ SPARE = 1.2
 INTERVENE = Remedy("diagnose", {"intervene": True})
 BENT = Remedy("diagnose", {"curve": True})
 NOTHING = "nothing that this tool does would decide it"
-MOOT = "; the question is moot, for nothing but an output's bias can still move"
+MOOT = "nothing but an output's bias can still move"
+"""Why there is no movement to name; nothing would tell more."""
 LONGER = 2
 """So many times its steps are named where only a longer training can tell."""
 
@@ -38,8 +39,6 @@ def would_tell(
 
     That nothing would is said too.
     """
-    if evidence.is_for_good:
-        return MOOT, None
     if lacks in ("replicas", "dimensions"):
         return _replicas(evidence, moved, limits)
     if lacks == "floors":

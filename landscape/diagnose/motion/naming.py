@@ -598,6 +598,8 @@ SLOPES = {
 def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
     """Apply the rules in their order: the loss's slope, then the movement."""
     also, items = judge_edge(evidence, thresholds)
+    if evidence.is_for_good:
+        return _unknown(deciding.MOOT, items, also)
     moved = evidence.measured.diffusion
     if moved is None:
         remedy = Remedy("diagnose", {"only": ("distances", "diffusion")})

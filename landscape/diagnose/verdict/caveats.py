@@ -64,7 +64,7 @@ def _on_motion(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -
         )
     if evidence.setup.scale_invariant:
         yield "Normalization layers make the loss blind to scale: norms may grow without effect."
-    if moved is None:
+    if moved is None or evidence.is_for_good:
         return
     if MOTIONS[motion.name].has_places and evidence.setup.weight_decay == 0:
         yield from _on_symmetries(evidence)

@@ -84,7 +84,7 @@ def place(asked: Asked) -> Told:
         return unanswered("curvature at its last weights wasn't measured", measuring("curvature"))
     text = POINTS[kind]
     if kind == "flat-valley" and end.dead:
-        text += " Weights of dead units are such directions: they change no output."
+        text += " Weights of dead units are such: they change no output."
     flat = end.lambda_min is not None and landing.is_flat(asked.evidence, end, end.lambda_min)
     lowest = "next to 0" if flat else number(end.lambda_min)
     text += f" The Hessian's eigenvalues go from {lowest} to {number(end.lambda_max)}"
@@ -353,7 +353,10 @@ def overfits(asked: Asked) -> Told:
         early = left.first >= found.step
         order = "before" if early else "after"
         text += f", {counted(abs(left.first - found.step), 'step')} {order} it left"
-    text += f". {_at_the_end(found)}."
+    text += "."
+    if asked.evidence.is_for_good:  # both are a constant output's
+        return Told(text)
+    text += f" {_at_the_end(found)}."
     accuracies = (math.nan, math.nan)
     if found.validation_accuracy is not None and found.accuracy_gap is not None:
         accuracies = found.validation_accuracy + found.accuracy_gap, found.validation_accuracy

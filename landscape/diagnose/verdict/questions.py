@@ -6,7 +6,7 @@ such, with what would tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from landscape.diagnose.evidence import Evidence
@@ -89,7 +89,9 @@ PARTS: Mapping[str, QuestionPart] = {
 }
 """By number, in the order of the page."""
 OF_A_DIVERGED_RUN = ("1.3", "1.1", "2.1")
-"""The parts that there is something to say to where loss or weights became infinite."""
+"""The parts that there is something to say to where loss or weights became infinite,"""
+OF_A_DEAD_RUN = tuple(part for part in PARTS if part[0] == "1" or part in ("2.1", "2.5"))
+"""and where nothing but an output's bias can move any more."""
 
 
 def answers(
@@ -97,10 +99,14 @@ def answers(
 ) -> tuple[Answer, ...]:
     """What is said to every part that the run can answer, in the order of the page."""
     asked = Asked(verdict, evidence, thresholds or Thresholds())
+    applicable: Collection[str] = PARTS
+    if verdict.verdict == "diverged":
+        applicable = OF_A_DIVERGED_RUN
+    elif evidence.is_for_good:
+        applicable = OF_A_DEAD_RUN
     found = []
-    for question, part in PARTS.items():
-        if verdict.verdict == "diverged" and question not in OF_A_DIVERGED_RUN:
-            continue
+    for question in applicable:
+        part = PARTS[question]
         told = part.answer(asked)
         text = f"{part.asks} {told.text}" if told.text.startswith(NOT_ANSWERED) else told.text
         found.append(Answer(question, part.about, text, told.confidence, told.remedy))

@@ -8,6 +8,7 @@ import pytest
 
 from landscape.diagnose.evidence import LongReplicas
 from landscape.diagnose.motion import deciding
+from landscape.diagnose.motion.naming import name_motion
 from landscape.diagnose.thresholds import Thresholds
 from landscape.store.measured.trainings import Replicas
 from landscape.store.verdicts import Remedy
@@ -74,9 +75,12 @@ def test_of_what_can_not_move_any_more_the_question_is_moot(walk):
     dead = replace(outcomes.DEAD, step=end)
     still = changed(replace(walk, places={"end": end}), states={"end": dead})
     assert still.is_for_good
-    for lacks in ("", "time", "replicas", "dimensions", "floors"):
-        said = deciding.would_tell(lacks, still, walk.measured.diffusion, LIMITS)
-        assert said == (deciding.MOOT, None)
+    found = name_motion(still, LIMITS)
+    assert (found.name, found.remedy) == ("undetermined", None)
+    assert found.items["motion_undetermined_because"].value == deciding.MOOT
+    # What the movement would be named by is no evidence then.
+    assert "half_cosine" in name_motion(walk, LIMITS).items
+    assert "half_cosine" not in found.items
     decaying = replace(still, setup=replace(still.setup, weight_decay=1e-4))
     assert not decaying.is_for_good
 
