@@ -84,12 +84,16 @@ def too_high(verdict: Verdict) -> Statement | None:
     if verdict.verdict == "learned" and not set(verdict.also) & DOUBTFUL:
         text = "Its learning rate isn't too high: it stays at the loss that it reached."
         return Statement(text, "observation")
+    if verdict.verdict in STUCK and next(other_rates(verdict), None) is None:
+        return Statement(f"{OPEN} undetermined: no other was tried.", UNDETERMINED, INTERVENE)
     if verdict.verdict not in ("learned", "bouncing"):
         return None
     return Statement(f"{OPEN} undetermined: a training at a lower one would tell.", UNDETERMINED)
 
 
 OPEN = "Whether its learning rate is too high is"
+STUCK = ("initial-plateau", "vanishing-signal", "stuck-jumping", "dead-plateau")
+"""Outcomes of runs that never learned, of which other rates tell whether theirs is why."""
 DOUBTFUL = {"bouncing", "noise-floor-raised", "ended-in-excursion", "little"}
 """What may stand beside ``learned`` where a lower rate might still do better."""
 ORDERS = Remedy("diagnose", {"orders": after_escape.ORDERS})
@@ -170,7 +174,10 @@ def other_rates(verdict: Verdict) -> Iterator[str]:
     for name, where in (("landing", "its last weights"), ("start", "its start")):
         if (found := _helped(verdict, name)) is not None:
             good, count, within = found
-            yield f"From {where} {good} of {count} other rates make it learn{within}."
+            lower = verdict.evidence.get(f"lower_rate_from_{name}")
+            tenth = lower is not None and is_below(lower.value, lower.threshold)
+            among = ", a tenth of its own among them" if tenth else ""
+            yield f"From {where} {good} of {count} other rates make it learn{within}{among}."
 
 
 def _helped(verdict: Verdict, start: str) -> tuple[int, int, str] | None:

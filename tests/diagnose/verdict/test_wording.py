@@ -50,7 +50,11 @@ def test_the_headline_is_of_the_answers(name):
     said = {each.question: each.text for each in answers(verdict, evidence)}
     assert said["1.3"].startswith(what.text)
     assert what.confidence == verdict.confidence
-    count = {"diverged": 0, "escaped": 2, "learned": 2, "bouncing": 2}.get(verdict.verdict, 1)
+    count = {"diverged": 0, "escaped": 2}.get(verdict.verdict, 1)
+    # Whether the rate is too high, unless the outcome says it.
+    says_it = {"diverged", "noise-floor", "suboptimal-plateau", "too-slow", "undetermined"}
+    assert (too_high(verdict) is None) == (verdict.verdict in says_it)
+    count += verdict.verdict not in {*says_it, "escaped"}
     # When it left, where that is known.
     left = any(each.name == "escape" for each in verdict.events)
     assert len(why) == count + (verdict.verdict == "escaped" and left)
@@ -144,7 +148,7 @@ def test_other_rates_are_counted_with_the_lower_one(epochs, within):
     verdict = dataclasses.replace(judge(world(next(iter(WORLDS)))), evidence=evidence)
     assert list(other_rates(verdict)) == [
         "From its last weights 0 of 1 other rates make it learn.",
-        f"From its start 2 of 3 other rates make it learn{within}.",
+        f"From its start 2 of 3 other rates make it learn{within}, a tenth of its own among them.",
     ]
 
 
