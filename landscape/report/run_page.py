@@ -235,8 +235,9 @@ def _plane(found: RunMaterial) -> Iterator[Markup]:
 
 def _scan_named(found: RunMaterial, shown: Work) -> Markup:
     """Which of the run's scans the pictures beneath are of."""
-    others = [name for name in found.scans if name != shown.path.stem]
-    more = f"; the run's others: {', '.join(others)}" if others else ""
+    on_page = [name for name, _ in _scans(found)]
+    others = [name for name in found.scans if name not in on_page]
+    more = f"; not on this page: {', '.join(others)}" if others else ""
     return tag("p", "Scan ", tag("code", shown.path.stem), f"{more}.", class_="about")
 
 
