@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .command import Group, listed, note_idle
+from .command import CommandGroup, listed, note_idle
 from .printing import echo
 from .progress import progress
 
@@ -22,7 +22,7 @@ TOLERANCE_ROW = "{:<26}{:>10}{:>11}{:>12}{:>9}{:>14}"
 bench = typer.Typer(
     name="bench",
     help="Measure what things cost on this machine.",
-    cls=Group,
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

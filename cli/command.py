@@ -69,7 +69,7 @@ def note_idle(ctx: typer.Context, names: Sequence[str], why: str) -> None:
         echo(f"landscape: note: {', '.join(typed)} {verb} nothing {why}", err=True)
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group of commands that shows its help, with exit code 0, where nothing is typed behind it.
 
     Click itself takes that for a mistake.

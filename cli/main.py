@@ -12,7 +12,7 @@ import landscape
 from landscape.errors import LandscapeError, ran_out
 
 from .bench import bench
-from .command import Command, Group, as_typed
+from .command import Command, CommandGroup, as_typed
 from .compare import compare
 from .diagnose import EXAMPLES as DIAGNOSING
 from .diagnose import diagnose
@@ -38,7 +38,7 @@ def _debugs() -> bool:
     return os.environ.get("LANDSCAPE_DEBUG", "0") not in ("", "0")
 
 
-class _Reporting(Group):
+class _Reporting(CommandGroup):
     """Turns a mistake or a fault into one line and exit code 1, Ctrl-C into 130."""
 
     def main(self, *args: Any, **more: Any) -> Any:

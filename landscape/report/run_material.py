@@ -126,9 +126,10 @@ def diagnosed_by(run: Run, parts: Sequence[str], basis: Basis | None = None) -> 
     """
     concluding, asked = ("", ()) if basis is None else (basis.command, basis.asked)
     trained = _trained_by(run) if "interventions" in parts else {}
-    if concluding and "interventions" in asked:
-        trained = {concluding: trained.get(concluding, ("", concluding))}
-    first = {typed: when for when, typed in trained.values()}
+    if concluding and "interventions" in asked and trained:
+        any_of = next(iter(trained.values()))
+        trained = {concluding: trained.get(concluding, any_of)}
+    first = {with_threads(by, record): str(record["created"]) for by, record in trained.items()}
     made = analysis.commands(run.folder)
     for part in (part for part in parts if part in made):
         when, command = made[part]
@@ -140,17 +141,17 @@ def diagnosed_by(run: Run, parts: Sequence[str], basis: Basis | None = None) -> 
     return sorted(first, key=lambda typed: first[typed])
 
 
-def _trained_by(run: Run) -> dict[str, tuple[str, str]]:
-    """By command that trained from the run's snapshots: when first, and it with its threads."""
-    found: dict[str, tuple[str, str]] = {}
+def _trained_by(run: Run) -> dict[str, Mapping[str, Any]]:
+    """By command that trained from the run's snapshots, the record of its first training."""
+    found: dict[str, Mapping[str, Any]] = {}
     for place in (run.folder / "interventions").glob("*/run.json"):
         if place.parent.name.endswith("-control"):
             continue  # it has the threads of the run, whatever the command had
         with suppress(LandscapeError):  # what is damaged has no command to tell
             record = read(place.parent).record
-            command = str(record["command"])
-            this = (record["created"], with_threads(command, record))
-            found[command] = min(this, found.get(command, this))
+            other = found.setdefault(str(record["command"]), record)
+            if record["created"] < other["created"]:
+                found[str(record["command"])] = record
     return found
 
 

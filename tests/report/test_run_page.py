@@ -214,7 +214,8 @@ def test_the_command_that_concluded_stands_for_what_an_interrupted_one_measured(
         return run_material.diagnosed_by(read(folder), basis.parts, basis)
 
     # Parts and trainings of another command, which would have gone on to others.
-    assert by("later", *verdict.rests_on.parts) == ["later"]
+    threads = typed.partition(" ")[0]
+    assert by("later", *verdict.rests_on.parts) == [f"{threads} later"]
     # What it trained, if that wasn't asked for again; it measured the parts too.
     assert by("later", "units") == [typed]
     # An earlier version didn't say.
