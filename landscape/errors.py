@@ -73,10 +73,13 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {name}?" if name is not None else ""
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Which of the known words somebody may have meant; None: none of them is near."""
+def nearest(word: str, known: Iterable[str], *, alike: float = 0.6) -> str | None:
+    """Which of the known words somebody may have meant; None: none of them is near.
+
+    ``alike``: from 0, nothing in common, to 1, the same.
+    """
     names = list(known)
-    near = [called(word, names), *difflib.get_close_matches(word, names, n=1)]
+    near = [called(word, names), *difflib.get_close_matches(word, names, n=1, cutoff=alike)]
     return next(filter(None, near), None)
 
 

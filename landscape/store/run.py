@@ -197,7 +197,8 @@ def read(folder: Path) -> Run:
 def _else(folder: Path) -> str:
     """What to give instead of a folder that isn't there."""
     beside = {file.parent.name for kind in ("run", "sweep") for file in _held(folder.parent, kind)}
-    if (name := nearest(folder.name, sorted(beside))) is not None:
+    # People call runs anything: it must be a slip of a finger.
+    if (name := nearest(folder.name, sorted(beside), alike=0.8)) is not None:
         return f"; did you mean {folder.with_name(name)}?"
     return "; make one with `landscape train -o FOLDER`"
 

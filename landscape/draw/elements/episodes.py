@@ -169,7 +169,7 @@ def shade(
 
 
 @dataclass(frozen=True)
-class _Place:
+class _NamePlace:
     """Where a name may stand, in shares of the axes' width, and the stretch that it hangs from."""
 
     row: int
@@ -178,11 +178,11 @@ class _Place:
     pole: float
     """Its stretch's middle; not a number where the name lies within its stretch."""
 
-    def hides(self, other: _Place) -> bool:
+    def hides(self, other: _NamePlace) -> bool:
         """Whether it lies over another one's stretch, above that one's name."""
         return self.row > other.row and self.low + TINY < other.pole < self.high - TINY
 
-    def meets(self, other: _Place) -> bool:
+    def meets(self, other: _NamePlace) -> bool:
         return self.row == other.row and min(self.high, other.high) - TINY > max(
             self.low, other.low
         )
@@ -200,7 +200,7 @@ def _places(name: str, ends: tuple[float, ...], wide: float) -> list[tuple[float
     return [(low, low + size, pole) for low in inside]
 
 
-def _arranged(places: Mapping[str, Sequence[tuple[float, float, float]]]) -> dict[str, _Place]:
+def _arranged(places: Mapping[str, Sequence[tuple[float, float, float]]]) -> dict[str, _NamePlace]:
     """Return a place for every name, in as few rows as there can be."""
     every = list(places.values())
     # With a row for each none meets another, though one may hide another's stretch.
@@ -213,8 +213,8 @@ def _fit(
     places: Sequence[Sequence[tuple[float, float, float]]],
     rows: int,
     seen: bool,
-    taken: tuple[_Place, ...],
-) -> tuple[_Place, ...] | None:
+    taken: tuple[_NamePlace, ...],
+) -> tuple[_NamePlace, ...] | None:
     """Return places for all of them in so many rows; None where they don't fit.
 
     ``seen``: none over another's stretch.
@@ -223,7 +223,7 @@ def _fit(
         return taken
     for row in range(rows):
         for where in places[len(taken)]:
-            place = _Place(row, *where)
+            place = _NamePlace(row, *where)
             hidden = seen and any(place.hides(one) or one.hides(place) for one in taken)
             if hidden or any(place.meets(one) for one in taken):
                 continue
