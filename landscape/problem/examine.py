@@ -22,7 +22,6 @@ from landscape.problem.losses import (
     CrossEntropy,
     cross_entropy,
     is_ignored,
-    known,
     unlike_probabilities,
 )
 from landscape.problem.modes import RUNGS, evaluating, generators, seeded
@@ -158,7 +157,7 @@ def _subject(problem: Problem) -> tuple[Any, ...]:
 
 
 def _made(problem: Problem, facts: Facts) -> Objective:
-    loss = CrossEntropy() if problem.loss is cross_entropy else known(problem.loss)
+    loss = CrossEntropy() if problem.loss is cross_entropy else problem.loss
     complete = isinstance(loss, CrossEntropy) and _complete(problem, loss.ignore_index)
     measures = problem.measures or {}
     return Objective(

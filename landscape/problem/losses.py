@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import FunctionType
 from typing import Any, TypeAlias, overload
 
 import torch
@@ -20,11 +23,22 @@ Loss: TypeAlias = Callable[[Any, Any], Found]
 """``loss(outputs, targets)``: the outputs as the model gives them, in float64."""
 IGNORED = -100
 """The label that says that there is none, PyTorch's default."""
+MEANS: Mapping[Callable[..., Tensor], type[nn.Module]] = {
+    functional.mse_loss: nn.MSELoss,
+    functional.l1_loss: nn.L1Loss,
+    functional.smooth_l1_loss: nn.SmoothL1Loss,
+    functional.huber_loss: nn.HuberLoss,
+    functional.binary_cross_entropy: nn.BCELoss,
+    functional.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
+}
+"""PyTorch's losses that give the mean of a value for each number, as functions and modules."""
+PLAIN = {"ignore_index": IGNORED, "weight": None, "label_smoothing": 0.0}
+"""The options of PyTorch's cross-entropy as they usually are; its reduction aside."""
 UNEVEN = 0.01
 """Probabilities may add up to 1 to so much: they may have been rounded, or be in half precision."""
 OTHER_LOSSES = (
     'give loss="half_square", half the squared error, for a regression, '
-    'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
+    "torch.nn.BCEWithLogitsLoss() for yes or no"
 )
 NO_CHOICE = (
     "cross-entropy, the default loss, must have two or more outputs to choose between (with one it "
@@ -198,13 +212,57 @@ def cross_entropy(
     return CrossEntropy(ignore_index, weight, label_smoothing)
 
 
-def known(loss: Loss) -> Loss:
-    """The loss with its weights where torch's module keeps them to itself.
+@dataclass(frozen=True, eq=False)
+class Elementwise:
+    """A value for each number of the outputs by one of PyTorch's losses, which gives their mean."""
 
-    ``torch.nn.CrossEntropyLoss``, whatever its reduction, stands for its mean over labels.
+    loss: Callable[..., Tensor]
+    """With ``reduction="none"``."""
+    name: str
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Values of the outputs' shape (B, ...).
+
+        Raises:
+            LandscapeError: the targets have another shape.
+        """
+        _check_shapes(self.name, outputs, targets)
+        return self.loss(outputs, targets.to(outputs.dtype))
+
+
+def known(loss: Loss) -> Loss:
+    """A loss of PyTorch's as values where it gives their mean.
+
+    ``torch.nn.CrossEntropyLoss`` and ``functional.cross_entropy``, whatever their reduction, stand
+    for the mean over labels, those in `MEANS` for the mean over numbers unless it is their sum.
+    Options may be given with `functools.partial`. Others are left as they are.
+
+    >>> known(nn.MSELoss())(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]])).tolist()
+    [[1.0], [9.0]]
     """
-    if type(loss) is nn.CrossEntropyLoss:
-        return CrossEntropy(loss.ignore_index, loss.weight, loss.label_smoothing)
+    given: Any = loss
+    if type(given) is nn.CrossEntropyLoss:
+        options = {name: getattr(given, name) for name in PLAIN}
+        return known(partial(functional.cross_entropy, **options))
+    if type(given) in MEANS.values() and given.reduction != "sum":
+        apart = copy.copy(given)
+        apart.reduction = "none"
+        return Elementwise(apart, type(given).__name__)
+    function, options = given, {}
+    if isinstance(given, partial) and not given.args:
+        function, options = given.func, given.keywords
+    if function is functional.cross_entropy and options.keys() <= {*PLAIN, "reduction"}:
+        kept: dict[str, Any] = {name: options.get(name, usual) for name, usual in PLAIN.items()}
+        # A tensor of weights compares one by one.
+        is_plain = kept["weight"] is None and kept == PLAIN
+        return cross_entropy if is_plain else CrossEntropy(**kept)
+    summed = options.get("reduction") == "sum"
+    if isinstance(function, FunctionType) and function in MEANS and not summed:
+        return Elementwise(partial(given, reduction="none"), function.__name__)
     return loss
 
 
@@ -239,16 +297,20 @@ def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
     >>> half_square(torch.tensor([[1.0, 3.0], [0.0, 0.0]]), torch.zeros(2, 2)).tolist()
     [2.5, 0.0]
     """
+    _check_shapes("half_square", outputs, targets)
+    errors = (outputs - targets.to(outputs.dtype)).square() / 2
+    return errors.flatten(1).mean(1) if errors.ndim > 1 else errors
+
+
+def _check_shapes(name: str, outputs: Tensor, targets: Tensor) -> None:
+    """Refuse what broadcasts: (B, 1) against (B,) would silently compare every pair of samples."""
     if outputs.shape != targets.shape:
-        # Broadcasting (B, 1) against (B,) would silently compare every pair of samples.
         is_flat = (*targets.shape, 1) == tuple(outputs.shape)
         raise LandscapeError(
-            "half_square needs targets of the outputs' shape, got "
+            f"{name} needs targets of the outputs' shape, got "
             f"{tuple(targets.shape)} for {tuple(outputs.shape)} in a batch of {len(outputs)}; give "
             + ("targets.unsqueeze(-1)" if is_flat else "a model and targets that agree")
         )
-    errors = (outputs - targets.to(outputs.dtype)).square() / 2
-    return errors.flatten(1).mean(1) if errors.ndim > 1 else errors
 
 
 NAMED: Mapping[str, Loss] = {"cross_entropy": cross_entropy, "half_square": half_square}

@@ -18,7 +18,7 @@ from torch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSamp
 from landscape.errors import LandscapeError, meant
 from landscape.problem import nests, samples
 from landscape.problem.blame import blamed
-from landscape.problem.losses import Found, Loss, accuracy, by_name, cross_entropy
+from landscape.problem.losses import Found, Loss, accuracy, by_name, cross_entropy, known
 from landscape.problem.objective import LOSS, PENALTY, Facts
 from landscape.problem.samples import Batch, Collate, Collated, Data, Several
 from landscape.problem.weights import Layout, matching
@@ -105,7 +105,8 @@ class Problem:
     validation: Data | None = None
     loss: Loss = cross_entropy
     """``loss(outputs, targets)``; what the model gives comes in float64, where the loss can take
-    that. Or the name of one: ``"cross_entropy"``, ``"half_square"``."""
+    that. Or the name of one: ``"cross_entropy"``, ``"half_square"``. PyTorch's own that give a
+    mean, such as ``torch.nn.MSELoss()``, are taken for the values that it is the mean of."""
     _: KW_ONLY
     objective: Callable[[nn.Module, Any], Found] | None = None
     """``objective(model, batch)`` instead of a loss, for what isn't (inputs, targets)."""
@@ -151,7 +152,7 @@ class Problem:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        self._set("loss", by_name(self.loss))
+        self._set("loss", known(by_name(self.loss)))
         if not isinstance(self.model, nn.Module):
             raise LandscapeError(
                 f"a problem's model must be a torch.nn.Module, got {type(self.model).__name__}"

@@ -28,7 +28,7 @@ def test_verify_refuses_a_loss_that_is_a_mean(net, images, count):
     data = (images[0][:count], images[1][:count])
     size = min(count, 8)
     with pytest.raises(LandscapeError) as caught:
-        verify(Problem(net, data, loss=functional.cross_entropy))
+        verify(Problem(net, data, loss=lambda *pair: functional.cross_entropy(*pair)))
     assert str(caught.value) == (
         f"a loss must return one value a sample, shape ({size},) or ({size}, ...) for a batch "
         f'of {size}, got a scalar; use reduction="none", or return (value, weight) for one of the '
@@ -50,7 +50,7 @@ def test_verify_refuses_data_the_model_cannot_take(untouched):
 
 OTHERS = (
     'give loss="half_square", half the squared error, for a regression, '
-    'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
+    "torch.nn.BCEWithLogitsLoss() for yes or no"
 )
 
 
@@ -305,7 +305,7 @@ def test_a_loss_without_a_gradient():
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_a_librarys_loss_that_fails_is_named():
-    said = refused(Problem(nn.Linear(4, 2), (X, Y), loss=nn.L1Loss(reduction="none")))
+    said = refused(Problem(nn.Linear(4, 2), (X, Y), loss=nn.L1Loss(reduction="none").forward))
     assert said == (
         "a problem's loss must run on its data, got RuntimeError: The size of tensor a (2) must "
         "match the size of tensor b (8) at non-singleton dimension 1 on float32 (8, 2); int64 "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.problem.losses import (
+    MEANS,
+    CrossEntropy,
     accuracy,
     cross_entropy,
     exact,
@@ -110,6 +113,67 @@ def test_the_weighted_mean_is_torchs(shape, ignored, smoothing, weighted):
         assert mean(module(logits, classes)) == pytest.approx(float(truth), rel=1e-12)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("function", MEANS, ids=lambda function: function.__name__)
+def test_torch_means_of_numbers_against_torch(function, reduction):
+    generator = torch.Generator().manual_seed(5)
+    outputs = torch.rand((6, 3), generator=generator, dtype=torch.float64)
+    targets = torch.rand((6, 3), generator=generator).round()
+    truth = float(function(outputs, targets.double()))
+    module = MEANS[function](reduction=reduction)
+    for loss in (module, partial(function, reduction=reduction), function):
+        values = known(loss)(outputs, targets)
+        assert values.shape == outputs.shape
+        assert float(values.mean()) == pytest.approx(truth, rel=1e-12)
+    assert module.reduction == reduction  # it is somebody else's
+
+
+def test_options_of_torch_losses_count():
+    outputs, targets = torch.tensor([[0.5], [3.0]]).double(), torch.zeros(2, 1)
+    weight = torch.tensor([4.0])
+    for loss, truth in (
+        (torch.nn.HuberLoss(delta=2.0), functional.huber_loss(outputs, targets, delta=2.0)),
+        (
+            partial(functional.huber_loss, delta=2.0),
+            functional.huber_loss(outputs, targets, delta=2),
+        ),
+        (
+            torch.nn.BCEWithLogitsLoss(pos_weight=weight),
+            functional.binary_cross_entropy_with_logits(outputs, targets.double()),
+        ),
+    ):
+        assert float(known(loss)(outputs, targets).mean()) == pytest.approx(float(truth), rel=1e-12)
+    positive = known(torch.nn.BCEWithLogitsLoss(pos_weight=weight))(outputs, targets + 1)
+    by_hand = [4 * math.log1p(math.exp(-x)) for x in (0.5, 3.0)]
+    assert positive.flatten().tolist() == pytest.approx(by_hand)
+
+
+def test_torch_cross_entropy_is_the_default_one():
+    smoothed = known(partial(functional.cross_entropy, label_smoothing=0.1, reduction="mean"))
+    assert isinstance(smoothed, CrossEntropy)
+    assert smoothed.label_smoothing == 0.1
+    weights = torch.ones(3)
+    assert known(torch.nn.CrossEntropyLoss(weight=weights)).weight is weights
+    for plain in (
+        functional.cross_entropy,
+        partial(functional.cross_entropy, reduction="none"),
+        torch.nn.CrossEntropyLoss(),
+    ):
+        assert known(plain) is cross_entropy
+
+
+def test_what_broadcasts_is_refused_of_torch_losses_too():
+    with pytest.raises(LandscapeError, match=r"MSELoss needs .* got \(4,\) for \(4, 1\)"):
+        known(torch.nn.MSELoss())(torch.zeros(4, 1), torch.zeros(4))
+
+
+@pytest.mark.parametrize(
+    "loss", [torch.nn.MSELoss(reduction="sum"), partial(functional.mse_loss, reduction="sum")]
+)
+def test_sums_are_no_means(loss):
+    assert known(loss) is loss
+
+
 def test_class_weights_by_hand():
     logits = torch.tensor([[0.0, math.log(3)], [0.0, 0.0]], dtype=torch.float64)
     found = cross_entropy(weight=torch.tensor([1.0, 5.0]))(logits, torch.tensor([0, 1]))
@@ -137,7 +201,7 @@ def test_soft_labels():
 
 OTHERS = (
     'give loss="half_square", half the squared error, for a regression, '
-    'torch.nn.BCEWithLogitsLoss(reduction="none") for yes or no'
+    "torch.nn.BCEWithLogitsLoss() for yes or no"
 )
 
 

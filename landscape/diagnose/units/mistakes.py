@@ -8,11 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from landscape.problem.losses import IGNORED, CrossEntropy, cross_entropy, is_ignored
 from landscape.problem.modes import evaluating
@@ -91,9 +89,7 @@ def is_cross_entropy(problem: Problem) -> bool:
     """Whether the loss takes outputs for logits of classes, whatever its options are."""
     if problem.objective is not None:
         return False
-    loss = problem.loss.func if isinstance(problem.loss, partial) else problem.loss
-    known = (cross_entropy, functional.cross_entropy)
-    return loss in known or isinstance(loss, nn.CrossEntropyLoss | CrossEntropy)
+    return problem.loss is cross_entropy or isinstance(problem.loss, CrossEntropy)
 
 
 def _of_inputs(inputs: Tensor) -> Iterator[str]:
@@ -129,9 +125,7 @@ def _of_one_class(targets: Tensor) -> Iterator[str]:
 
 
 def _of_labels(problem: Problem, classes: int) -> Iterator[str]:
-    loss = problem.loss
-    options = loss.keywords if isinstance(loss, partial) else vars(loss)
-    ignored = options.get("ignore_index", IGNORED)
+    ignored = getattr(problem.loss, "ignore_index", IGNORED)
     for name, data in (("training", problem.train), ("validation", problem.validation)):
         if not isinstance(data, tuple) or data[1].is_floating_point():
             continue
