@@ -193,7 +193,9 @@ class ValleyJob:
             choosing_seconds=valley.choosing_seconds + engine.choosing_seconds,
         )
         engine.choosing_seconds = 0.0  # that is counted now
-        return known, engine.seconds * self.total
+        seconds = engine.seconds * self.total
+        self._engines.leave()
+        return known, seconds
 
     def _filled(self, valley: Valley, pool: Workers | None) -> Iterator[Valley]:
         """Slices and walls, row after row; to a tolerance all slices before the first wall."""

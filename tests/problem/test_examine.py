@@ -305,11 +305,11 @@ def test_a_loss_without_a_gradient():
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_a_librarys_loss_that_fails_is_named():
-    said = refused(Problem(nn.Linear(4, 2), (X, Y), loss=nn.L1Loss(reduction="none").forward))
+    said = refused(Problem(nn.Linear(4, 2), (X, Y), loss=nn.SoftMarginLoss(reduction="none")))
     assert said == (
         "a problem's loss must run on its data, got RuntimeError: The size of tensor a (2) must "
         "match the size of tensor b (8) at non-singleton dimension 1 on float32 (8, 2); int64 "
-        "(8,), of L1Loss; LANDSCAPE_DEBUG=1 shows the traceback"
+        "(8,), of SoftMarginLoss; LANDSCAPE_DEBUG=1 shows the traceback"
     )
 
 

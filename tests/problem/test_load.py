@@ -257,7 +257,7 @@ def test_errors_in_a_module_are_told_with_their_place(write, tmp_path, monkeypat
 
 
 def test_loss_that_is_a_mean_is_refused(write):
-    loss = "loss=torch.nn.MSELoss(reduction='sum'))"
+    loss = "loss=torch.nn.MultiMarginLoss())"
     path = write(CODE.replace("% width))", f"% width), {loss}"))
     assert refused(f"{path}:make") == (
         "a loss must return one value a sample, shape (8,) or (8, ...) for a batch of 8, got "
