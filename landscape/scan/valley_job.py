@@ -397,8 +397,10 @@ class ValleyJob:
                 for end in one.searches
             ]
             searches = [search for one in some for search in one.searches.values()]
-            directions = np.stack([one.direction() for one in some])
-            del some
+            made = [one.direction() for one in some]
+            # A long one is alone, and not copied.
+            directions = np.stack(made) if len(made) > 1 else made[0][None]
+            del some, made
             engine = self._engines.at(self._plane(self._rows[number], directions), valley)
             found = yield from together(engine.train_losses_at, np.stack(ends), searches)
             shares = found + shares
@@ -416,15 +418,18 @@ class ValleyJob:
         row, ends = self._rows[number], valley.y[[-1, 0]].tolist()
         self._move(row)
         _, slope = self._hessian.gradient()
-        if not np.isfinite(slope).all():
-            slope[:] = 0
+        down = slope.astype(np.float32)
+        del slope  # in float64
+        if not np.isfinite(down).all():  # without a slope nothing is looked for
+            down[:] = 0
+        np.negative(down, out=down)
         directions = [partial(self._direction, valley, number)]
         directions += [partial(self._random, row, n) for n in range(1, valley.walls.shape[1])]
         walls = []
         # Rows of a valley that was begun to a finer one are as fine.
         precision = min(valley.precision, crossings.WALL_PRECISION)
         for draw, one in enumerate(directions):
-            fall = product(slope, one())
+            fall = -product(down, one())
             nears = self._nears(valley, number, draw)
             known = (
                 self._known(valley, number) if draw == 0 else (crossings.NOTHING, crossings.NOTHING)
@@ -441,13 +446,8 @@ class ValleyJob:
                 for end, near in zip(ends, nears, strict=True)
             }
             walls.append(Sought(one, searches))
-        norm = float(slope @ slope)
-        down, guess = slope.astype(np.float32), math.nan
-        if 0 < norm < math.inf:
-            np.negative(down, out=down)
-            guess = self._guess(valley, number)
-        else:  # without a slope nothing is looked for
-            down[:] = 0
+        norm = product(down, down)
+        guess = self._guess(valley, number) if norm else math.nan
         return [*walls, Sought(lambda: down, {1.0: critical(guess, -norm)})]
 
     def _known(self, valley: Valley, number: int) -> tuple[Floats, Floats]:
