@@ -115,8 +115,12 @@ class Hessian:
 
     @property
     def _of_graphs(self) -> int:
-        """The other bytes: what a batch's graph may take, and those that are kept together."""
-        return self.memory - self.of_vectors
+        """What a batch's graph may take, and those that are kept together: the other bytes.
+
+        A batch's gradient leaves room in pieces between them, as much as it takes itself.
+        """
+        rest = self.memory - self.of_vectors
+        return max(rest - self._vector.nbytes, rest // 3)
 
     @property
     def block(self) -> Products:
