@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from landscape.errors import LandscapeError
+from landscape.plane.basis import product
 from landscape.plane.extent import Range, around
 from landscape.store.scans.records import Floats, Plane
 
@@ -36,7 +38,7 @@ def radius(plane: Plane, loss_at: LossAt, *, rise: float) -> tuple[float, str]:
             f"extent auto needs a positive loss at the origin to see it rise, got {start:g}; "
             "give a number"
         )
-    length = float(np.linalg.norm(plane.origin.astype(np.float64))) or 1.0
+    length = math.sqrt(product(plane.origin, plane.origin)) or 1.0
     whole = length / float(np.mean(plane.norms))
 
     def risen(reach: float) -> bool:
