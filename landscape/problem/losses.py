@@ -126,7 +126,7 @@ def wrong_labels(outputs: Tensor, targets: Tensor, ignored: int = IGNORED) -> st
     if targets.shape != shape:
         return ""
     if targets.dtype not in (torch.int64, torch.uint8):
-        return f"{rule} of an integer type, got {nests.shapes(targets)}; give targets.long()"
+        return f"{rule} of type int64 or uint8, got {nests.shapes(targets)}; give targets.long()"
     there = targets[~is_ignored(targets, ignored)]
     low, high = int(there.min()), int(there.max())
     if low >= 0 and high < classes:

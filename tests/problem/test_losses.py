@@ -57,7 +57,7 @@ def test_cross_entropy_of_sequences_by_position():
             " for a model of 3 outputs, got -1 to 2; what is to be left out is -100, others begin "
             "at 0",
         ),
-        (torch.zeros(4), " of an integer type, got float32 (4,); give targets.long()"),
+        (torch.zeros(4), " of type int64 or uint8, got float32 (4,); give targets.long()"),
         (
             torch.zeros(4, 1).long(),
             " of shape (4,) in a batch of 4, got a column (4, 1); give targets.squeeze(1)",

@@ -61,7 +61,7 @@ def happened(asked: Asked) -> Told:
     sentences = [filled(OUTCOMES[verdict.verdict].sentence, verdict)]
     sentences += when_it_left(verdict)
     rate = too_high(verdict)
-    if rate is not None:
+    if rate is not None and rate.remedy is None:
         sentences.append(rate.text)
     if verdict.landing is not None:
         sentences.append(filled(LANDINGS[verdict.landing], verdict))
@@ -70,6 +70,8 @@ def happened(asked: Asked) -> Told:
         sentences.append(f"On the way the loss spiked and came back {times(count)}.")
         elsewhere.add("bouncing")  # is just that
     sentences += [ALSO[name] for name in verdict.also if name in ALSO and name not in elsewhere]
+    if rate is not None and rate.remedy is not None:
+        sentences.append(rate.text)  # what would tell stands behind it
     remedy = verdict.would_tell.get("outcome") or (rate.remedy if rate is not None else None)
     return Told(" ".join(sentences), verdict.confidence, remedy)
 
@@ -131,10 +133,9 @@ def _sharpness(asked: Asked) -> Iterator[str]:
         step, loss, highest = _highest(asked) if suffix else (0, math.nan, math.nan)
         if highest > quiet:
             yield (
-                f"Before it left curvature was {number(batch.value)} along the batches' gradients, "
-                f"{number(highest)} along the sharpest direction (step {step:,}, loss "
-                f"{number(loss)}), above "
-                f"{_side(noisy, quiet)}."
+                f"Before it left curvature was {number(highest)} along the sharpest direction "
+                f"(step {step:,}, loss {number(loss)}), above {_side(noisy, quiet)}; along the "
+                f"batches' gradients {number(batch.value)}."
             )
             return
         text += f", {_bounds(batch.value, noisy=noisy, quiet=quiet)}"

@@ -260,8 +260,8 @@ def test_sharpness_before_the_onset_is_told():
     found = changed(escaped, states=states)
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
-        "Before it left curvature was 3 along the batches' gradients, 45 along the sharpest "
-        "direction (step 295, loss 0), above both stability bounds (2 and 38)."
+        "Before it left curvature was 45 along the sharpest direction (step 295, loss 0), above "
+        "both stability bounds (2 and 38); along the batches' gradients 3."
     )
     above = said(found, "1.9")
     curvature = found.measured.curvature
@@ -313,7 +313,8 @@ def test_words_for_an_escape():
     )
     assert said(found, "1.4") == (
         "A layer is dead: only an output's bias still has a gradient, so no rate can bring it "
-        "back. From its last weights 1 of 3 other rates make it learn within 15 epochs."
+        "back. From its last weights 1 of 3 other rates make it learn within 15 epochs, a tenth "
+        "of its own among them."
     )
     assert "still there after training at 1 of 1 rates" in said(found, "1.7")
     blind = outcomes.tried(best=10, onset=10, control=0.4)
