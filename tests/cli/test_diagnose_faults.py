@@ -106,7 +106,7 @@ def test_a_full_disk_and_on_after_making_room(run, landscape, tmp_path):
     assert "units" in analysis.names(tmp_path / "full")
     assert not (tmp_path / "full" / VERDICT).exists()
     assert landscape("diagnose", run, *OPTIONS.split()).code == 0
-    assert (tmp_path / "room" / VERDICT).read_bytes() == (run / VERDICT).read_bytes()
+    assert told(tmp_path / "room") == told(run)
 
 
 @pytest.mark.slow
@@ -118,6 +118,13 @@ def test_a_disk_that_is_read_only(run, tmp_path):
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "landscape: error: run must be writable, got: Read-only file system\n"
+
+
+def told(run):
+    """A run's verdict but for the command that concluded it."""
+    found = json.loads((run / VERDICT).read_text())
+    del found["rests_on"]["command"]
+    return found
 
 
 def begun(run):
@@ -167,8 +174,8 @@ def test_killed_at_any_moment(landscape, tmp_path, kind, kills):
         started = time.monotonic()
         process.communicate()
     seconds, moment = time.monotonic() - started, random.Random(0)
-    expected = (whole / VERDICT).read_bytes()
-    assert json.loads(expected)["verdict"] == kind
+    expected = told(whole)
+    assert expected["verdict"] == kind
     for _ in range(kills):
         with begun(run) as process:
             time.sleep(moment.uniform(0, seconds))
@@ -178,12 +185,12 @@ def test_killed_at_any_moment(landscape, tmp_path, kind, kills):
         for name in names:
             analysis.load(run, name)
         if (run / VERDICT).exists():
-            assert (run / VERDICT).read_bytes() == expected
+            assert told(run) == expected
             shutil.rmtree(run / "interventions")
             (run / analysis.NAME).unlink()
             (run / VERDICT).unlink()
     with begun(run) as process:
         _, said = process.communicate()
     assert process.returncode == 0, said
-    assert (run / VERDICT).read_bytes() == expected
+    assert told(run) == expected
     assert {file.name for file in run.iterdir()} == {file.name for file in whole.iterdir()}

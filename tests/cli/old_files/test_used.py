@@ -199,9 +199,11 @@ def test_a_diagnosis_stands_on_what_was_measured(
     assert found["rests_on"]["parts"] == json.loads(written)["rests_on"]["parts"]
     now, mine = kept(folder), as_it_was(before, run)
     assert {name: now[name] for name in mine} == mine
-    written = (folder / "verdict.json").read_bytes()
     done(landscape("diagnose", folder, "--no-intervene", "-q"))
-    assert (folder / "verdict.json").read_bytes() == written
+    again = json.loads((folder / "verdict.json").read_text())
+    for verdict in (found, again):
+        del verdict["rests_on"]["command"], verdict["rests_on"]["asked"]
+    assert again == found
 
 
 def test_a_sweep_is_diagnosed_again(landscape: Command, copy: Copy) -> None:
