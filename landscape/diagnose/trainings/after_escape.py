@@ -23,7 +23,6 @@ from landscape.sgd.training.optimizers import OWN
 from landscape.sgd.training.settings import Settings
 from landscape.store.diagnosed import training_losses
 from landscape.store.measured.trainings import (
-    LAST_ROWS,
     ControlRepeat,
     EscapeTrainings,
     Intervention,
@@ -174,7 +173,7 @@ def came_of(
 
 def trained(subject: Subject, trial: Intervention, run: Run) -> Trained:
     """One training's outcome."""
-    losses = training_losses(run).train_loss
+    losses = training_losses(run)
     diverged = run.record["status"] == "non-finite"
     settings = subject.settings
     return Trained(
@@ -182,8 +181,8 @@ def trained(subject: Subject, trial: Intervention, run: Run) -> Trained:
         start=trial.start,
         start_step=trial.step,
         learning_rate=trial.lr,
-        start_loss=float(losses[0]),
-        end_loss=math.inf if diverged else float(np.median(losses[1:][-LAST_ROWS:])),
+        start_loss=float(losses.train_loss[0]),
+        end_loss=math.inf if diverged else losses.end_loss,
         order=trial.seed if settings is None or trial.seed != settings.seed else None,
         velocity=bool(run.record["velocity"]) or settings is None or not settings.remembers,
         epochs=trial.steps * trial.batch_size / subject.samples,

@@ -119,7 +119,9 @@ class Intervention:
 
 
 LAST_ROWS = 5
-"""Of a training, whose median is the loss that it ends at."""
+"""The loss that a training ends at is the median of its last so many,"""
+LAST_SHARE = 3
+"""within its last third: of a short training the median of more is that of its middle."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,15 @@ class TrainingLosses:
 
     @property
     def end_loss(self) -> float:
-        """The median of the last `LAST_ROWS` losses after the start; inf where it diverged."""
-        last = self.train_loss[1:][-LAST_ROWS:]
+        """The median of the last `last_rows` losses; inf where it diverged."""
+        last = self.train_loss[len(self.train_loss) - self.last_rows :]
         return float(np.median(last)) if np.isfinite(last).all() and len(last) else math.inf
 
     @property
     def last_rows(self) -> int:
-        """Of how many losses that is the median: of a short training, of all after its start."""
-        return min(LAST_ROWS, len(self.train_loss) - 1)
+        """Of how many losses that is the median; 0 of a training with none after its start."""
+        after = len(self.train_loss) - 1
+        return min(LAST_ROWS, max(1, after // LAST_SHARE), after)
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,7 @@ class Trained:
     """are these."""
     start_loss: float
     end_loss: float
-    """Median full-data loss of its last `LAST_ROWS` rows, or of as many as it has after its start;
-    inf where it diverged."""
+    """`TrainingLosses.end_loss`; inf where it diverged."""
     order: int | None = None
     """Seed of the batch order; None: the run's own."""
     velocity: bool = True

@@ -141,6 +141,16 @@ def test_another_order_is_not(escaped):
     assert not np.any(mine[: len(theirs)] == theirs)
 
 
+def test_a_short_training_is_judged_by_its_last_loss(escaped):
+    subject, plan = planned(*escaped, epochs=2)
+    other = named(plan, "best-order1")
+    perform(subject, other)
+    losses = trials.begun(subject.run, other).trajectory.measures["train_loss"]
+    assert losses[-1] != np.median(losses[1:])
+    [branch] = after_escape.came_of(subject, [other], 0.5, Thresholds()).branches
+    assert branch.end_loss == losses[-1]
+
+
 def test_a_run_on_the_plateau_stays_there_at_every_rate(escaped):
     subject, plan = planned(*escaped)
     placed = [trial for trial in plan.trials if trial.kind == "plateau"]

@@ -92,27 +92,29 @@ def test_its_caption(found):
     assert caption(found(ESCAPE)) == (
         "Training loss of run high-lr (1f2e) and of 5 trainings from its snapshots. "
         "From the lowest logged loss (step 120), loss at the end of 2 × same rate, other orders: "
-        "0.15 to 2.15; 1 × a tenth of the rate: 0.03. From the last weights (step 200), loss at "
+        "0.1 to 2.3; 1 × a tenth of the rate: 0.01. From the last weights (step 200), loss at "
         "the end of 1 × other rates: ∞. From initializations on the plateau, own steps, loss at "
-        "the end of 1 × other rates: 2.3. Loss at the end: the median of the last 2 losses that a "
-        "training logged after its start."
+        "the end of 1 × other rates: 2.3. Loss at the end: the last loss that a training logged "
+        "after its start."
     )
 
 
 def test_its_caption_says_of_how_many_losses_an_end_is_the_median(found):
-    falls = np.geomspace(0.77, 0.1, 9)
+    falls = np.geomspace(0.77, 0.1, 17)
+    counts = {2: 1, 6: 1, 7: 2, 16: 5, 17: 5}  # a third of those after the start
     for sizes, said in (
-        ((3, 3), "the median of the last 2 losses that"),
-        ((3, 9), "the median of the last 2 to 5 losses that"),
-        ((9, 9), "the median of the last 5 losses that"),
-        ((2, 2), "the last loss that"),
+        ((7, 7), "the median of the last 2 losses that"),
+        ((7, 17), "the median of the last 2 to 5 losses that"),
+        ((2, 16), "the median of the last 1 to 5 losses that"),
+        ((16, 17), "the median of the last 5 losses that"),
+        ((2, 6), "the last loss that"),
     ):
         some = [
             branch(f"best-order{k}", "other-order", "best", 120, falls[:size])
             for k, size in enumerate(sizes)
         ]
         assert f"Loss at the end: {said} a training logged after its start." in caption(found(some))
-        ends = [np.median(falls[1:size][-5:]) for size in sizes]
+        ends = [np.median(falls[size - counts[size] : size]) for size in sizes]
         low, high = (f"{end:.3g}" for end in (min(ends), max(ends)))
         assert f"2 × same rate, other orders: {low} to {high}." in caption(found(some))
 
