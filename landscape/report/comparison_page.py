@@ -14,7 +14,7 @@ from landscape.report.comparison import ComparedCell, ComparedRun
 from landscape.report.document import Chapter, document, missing
 from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
-from landscape.report.run_material import with_threads
+from landscape.report.run_material import in_order, with_threads
 from landscape.report.small_pictures import axes_of, small
 from landscape.report.sweep_page import UNKNOWN
 from landscape.store import summary
@@ -111,12 +111,13 @@ def _losses(runs: Sequence[ComparedRun]) -> Iterator[Markup]:
 def _measured_by(run: ComparedRun) -> list[str]:
     """The commands that trained, scanned and diagnosed a run, as they were typed."""
     record = run.run.record
-    scanned = [scanfile.command(file) for file in run.run.scans]
-    return [with_threads(str(record["command"]), record), *scanned, *run.material.diagnosed_by]
+    scanned = (scanfile.command(file) for file in run.run.scans)
+    trained = with_threads(str(record["command"]), record)
+    return in_order(trained, scanned, run.material.diagnosed_by)
 
 
 def _made(runs: Sequence[ComparedRun]) -> Iterator[Markup]:
-    typed = list(dict.fromkeys(one for run in runs for one in _measured_by(run) if one))
+    typed = list(dict.fromkeys(one for run in runs for one in _measured_by(run)))
     folders = " ".join(shlex.quote(str(run.run.folder)) for run in runs)
     barriers = " --barriers" if runs[0].between is not None else ""
     yield tag("pre", tag("code", "\n".join([*typed, f"landscape compare {folders}{barriers}"])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from landscape.draw.making import Work, open_work
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.choice import PlaneChoice
-from landscape.store import analysis, history
+from landscape.store import analysis, history, provenance
 from landscape.store.best import BestWeights, best_known
 from landscape.store.history import History
 from landscape.store.measured.whole import NAMES
@@ -112,7 +112,7 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
 
 def with_threads(command: str, record: Mapping[str, Any]) -> str:
     """A run's command, with the number of threads where its record has it: results depend on it."""
-    threads = record.get("threads")
+    threads, command = record.get("threads"), provenance.runnable(command)
     # Workers share the threads: what each had isn't what the command had.
     is_known = bool(threads and command) and "--workers" not in command
     return f"OMP_NUM_THREADS={threads} {command}" if is_known else command
@@ -138,7 +138,20 @@ def diagnosed_by(run: Run, parts: Sequence[str], basis: Basis | None = None) -> 
         # Those that trained stand there already, with their threads.
         if command not in trained:
             first[command] = min(when, first.get(command, when))
-    return sorted(first, key=lambda typed: first[typed])
+    return [provenance.runnable(typed) for typed in sorted(first, key=lambda typed: first[typed])]
+
+
+def in_order(trained: str, scanned: Iterable[str], diagnosed: Sequence[str]) -> list[str]:
+    """The commands that made a run and what is known of it, each once, as they make it again.
+
+    A report that scanned comes behind the diagnosis: before it, it would diagnose by itself.
+    """
+    scans = [provenance.runnable(one) for one in scanned]
+    reports = [one for one in scans if one.startswith("landscape report ")]
+    typed = [trained, *(one for one in scans if one not in reports), *diagnosed, *reports]
+    # One that stands there with its threads isn't repeated without.
+    bare = {one.partition(" ")[2] for one in typed if one.startswith("OMP_NUM_THREADS=")}
+    return [one for one in dict.fromkeys(typed) if one and one not in bare]
 
 
 def _trained_by(run: Run) -> dict[str, Mapping[str, Any]]:

@@ -22,7 +22,7 @@ from landscape.quantities import number
 from landscape.report.document import Chapter, document, missing, quoted
 from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
-from landscape.report.run_material import RunMaterial, gather, left_out, with_threads
+from landscape.report.run_material import RunMaterial, gather, in_order, left_out, with_threads
 from landscape.report.run_material import missing as missing_parts
 from landscape.report.turning import turned
 from landscape.store import provenance
@@ -304,12 +304,13 @@ def _made(found: RunMaterial) -> Iterator[Markup]:
 def commands(found: RunMaterial) -> list[str]:
     """Return the commands that reproduce what the page shows, as they were typed."""
     record = found.run.record
-    typed = [with_threads(str(record["command"]), record)]
-    typed += [str(scan.provenance.get("command", "")) for _, scan in _scans(found)]
-    if found.verdict is not None:
-        typed += found.diagnosed_by or [_diagnosis(found)]
-    typed.append(f"landscape report {shlex.quote(str(found.run.folder))} --only-what-is-there")
-    return list(dict.fromkeys(one for one in typed if one))
+    typed = in_order(
+        with_threads(str(record["command"]), record),
+        (str(scan.provenance.get("command", "")) for _, scan in _scans(found)),
+        () if found.verdict is None else found.diagnosed_by or [_diagnosis(found)],
+    )
+    last = f"landscape report {shlex.quote(str(found.run.folder))} --only-what-is-there"
+    return [*(one for one in typed if one != last), last]
 
 
 def _diagnosis(found: RunMaterial) -> str:

@@ -20,7 +20,7 @@ from landscape.report.markup import Content, Markup, joined, listed, table, tag
 from landscape.report.pictures import picture
 from landscape.report.run_material import diagnosed_by
 from landscape.report.small_pictures import SmallAxes, axes_of, small
-from landscape.store import analysis, history, sweep_folder, sweep_outcomes
+from landscape.store import analysis, history, provenance, sweep_folder, sweep_outcomes
 from landscape.store.history import History
 from landscape.store.scans import sentences
 from landscape.store.sweep_folder import Sweep
@@ -259,7 +259,7 @@ def _diagnosed_by(sweep: Sweep) -> list[str]:
 
 def _made(sweep: Sweep) -> Iterator[Markup]:
     folder = shlex.quote(str(sweep.folder))
-    typed = [sweep.record["command"], *_diagnosed_by(sweep)]
+    typed = [provenance.runnable(sweep.record["command"]), *_diagnosed_by(sweep)]
     typed.append(f"landscape report {folder} --only-what-is-there")
     yield tag("pre", tag("code", "\n".join(typed)))
     versions = sweep.record.get("versions", {})

@@ -34,6 +34,22 @@ def command() -> str:
     return shlex.join([Path(sys.argv[0]).name, *words])
 
 
+def runnable(command: str) -> str:
+    """A recorded command as a shell runs it: a script is Python's to run.
+
+    >>> runnable("mine.py --fast")
+    'python mine.py --fast'
+    >>> runnable("__main__.py scan runs/a")
+    'landscape scan runs/a'
+    >>> runnable("landscape scan runs/a")
+    'landscape scan runs/a'
+    """
+    program, _, rest = command.partition(" ")
+    if program == "__main__.py":
+        return f"landscape {rest}".rstrip()
+    return f"python {command}" if program.endswith(".py") else command
+
+
 def resuming(command: str) -> str:
     """What is typed to go on with a scan, by the `command` that began it.
 

@@ -188,6 +188,17 @@ def test_what_diagnosed_it_is_as_it_was_typed(runs):
     assert run_page.commands(found).count(found.diagnosed_by[0]) == 1
 
 
+def test_commands_stand_in_an_order_that_makes_it_again():
+    scan, report = "landscape scan runs/a", "landscape report runs/a"
+    trained, diagnosed = "OMP_NUM_THREADS=2 landscape train", "landscape diagnose runs/a --orders 5"
+    made = [trained, scan, diagnosed, report]
+    assert run_material.in_order(trained, [report, scan], [diagnosed]) == made
+    # What a script trained and scanned is run once, by Python, with the threads that it had.
+    script = run_material.with_threads("mine.py --fast", {"threads": 2})
+    assert script == "OMP_NUM_THREADS=2 python mine.py --fast"
+    assert run_material.in_order(script, ["mine.py --fast", ""], []) == [script]
+
+
 def test_parts_name_the_commands_that_measured_them(tmp_path, runs, monkeypatch):
     folder = tmp_path / "run"
     shutil.copytree(runs / DRIFTING, folder)
