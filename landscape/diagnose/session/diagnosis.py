@@ -26,6 +26,7 @@ from landscape import cluster
 from landscape.curvature import MEMORY
 from landscape.diagnose.course import course_of
 from landscape.diagnose.motion import window
+from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.session import costs, gather, kept, measuring, siblings
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.kept import alone
@@ -43,6 +44,7 @@ from landscape.sgd.training.own import Remaker
 from landscape.store import analysis, provenance, verdicts
 from landscape.store.measured.whole import NEEDS, spelled
 from landscape.store.run import Run
+from landscape.store.verdicts import Remedy
 
 
 class Diagnosis:
@@ -264,13 +266,29 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
         tuple(name for name in NAMES if name in _asked(diagnosis)),
     )
     judged = judge(evidence, diagnosis.limits)
+    told = questions.answers(judged, evidence, diagnosis.limits)
     verdict = replace(
         judged,
-        answers=questions.answers(judged, evidence, diagnosis.limits),
+        answers=tuple(
+            replace(one, remedy=one.remedy and _possible(diagnosis, one.remedy)) for one in told
+        ),
+        would_tell={
+            what: _possible(diagnosis, remedy) for what, remedy in judged.would_tell.items()
+        },
         rests_on=basis,
     )
     kept.write(diagnosis.subject.run.folder, verdict)
     return verdict
+
+
+def _possible(diagnosis: Diagnosis, remedy: Remedy) -> Remedy:
+    """A remedy as this run can follow it: one of an own loop trains again only with ``again``."""
+    subject = diagnosis.subject
+    own_loop = subject.settings is None and "average_of" not in subject.run.record
+    if remedy != INTERVENE or not own_loop:
+        return remedy
+    left_out = {} if diagnosis.intervene else INTERVENE.options
+    return Remedy("diagnose", {"again": "FILE.py:function", **left_out})
 
 
 def _asked(diagnosis: Diagnosis) -> frozenset[str]:

@@ -85,7 +85,9 @@ def too_high(verdict: Verdict) -> Statement | None:
         text = "Its learning rate isn't too high: it stays at the loss that it reached."
         return Statement(text, "observation")
     if verdict.verdict in STUCK and next(other_rates(verdict), None) is None:
-        return Statement(f"{OPEN} undetermined: no other was tried.", UNDETERMINED, INTERVENE)
+        return Statement(
+            f"{OPEN} undetermined: no other was tried.", UNDETERMINED, _trains(verdict)
+        )
     if verdict.verdict not in ("learned", "bouncing"):
         return None
     return Statement(f"{OPEN} undetermined: a training at a lower one would tell.", UNDETERMINED)
@@ -99,6 +101,12 @@ DOUBTFUL = {"bouncing", "noise-floor-raised", "ended-in-excursion", "little"}
 ORDERS = Remedy("diagnose", {"orders": after_escape.ORDERS})
 
 
+def _trains(verdict: Verdict) -> Remedy:
+    """What would train from its snapshots: of a run of an own loop its answers name ``again``."""
+    named = (one.remedy for one in verdict.answers if one.remedy is not None)
+    return next((one for one in named if "again" in one.options), INTERVENE)
+
+
 def _of_an_escape(verdict: Verdict) -> Statement:
     """What trainings from before it left say of its rate."""
     starts = [STARTS[start].item for start in LEAVING]
@@ -109,7 +117,7 @@ def _of_an_escape(verdict: Verdict) -> Statement:
     lower = [item for name in left if (item := verdict.evidence.get(f"lower_rate_from_{name}"))]
     remedy = None
     if not controls:
-        why, remedy = "no training from its snapshots tried a lower one", INTERVENE
+        why, remedy = "no training from its snapshots tried a lower one", _trains(verdict)
     elif not left:
         why = "from its snapshots it stays, at the same rate too"
     elif not lower:

@@ -13,7 +13,7 @@ from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.diagnose.course import course_of
 from landscape.diagnose.left_again import sequential_test
-from landscape.diagnose.session.diagnosis import Diagnosis, conclude, measure
+from landscape.diagnose.session.diagnosis import Diagnosis, conclude, diagnose, measure
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import after_escape, interventions, trials
 from landscape.diagnose.trainings.interventions import Failure
@@ -24,6 +24,7 @@ from landscape.sgd import Recorder, Settings, resume, steps, watch
 from landscape.sgd.training.train import Training
 from landscape.store import read
 from landscape.store.measured.trainings import Intervention
+from landscape.store.verdicts import typed
 
 
 def planned(run, problem, epochs=1):
@@ -332,6 +333,20 @@ def test_none_of_somebodys_own_loop_by_itself(own_loop):
         "the run was recorded from a loop of your own, which can't be trained again from here "
         "without the function `again`, which makes its optimizer"
     )
+
+
+@pytest.mark.parametrize(
+    ("intervene", "said"),
+    [
+        (True, "--again FILE.py:function"),
+        (False, "--again FILE.py:function without --no-intervene"),
+    ],
+)
+def test_what_would_answer_of_somebodys_own_loop_names_the_function(own_loop, intervene, said):
+    verdict = diagnose(*own_loop, only=("units",), intervene=intervene)
+    named = {typed(answer.remedy) for answer in verdict.answers}
+    assert said in named
+    assert "without --no-intervene" not in named
 
 
 def test_somebodys_own_loop_goes_on_with_the_optimizer_that_a_function_makes(own_loop):
