@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from landscape.errors import LandscapeError, meant
 
@@ -32,6 +33,7 @@ SAID: Mapping[Any, tuple[str, str]] = {
     bool: ("True or False", "True or False"),
     Path: ("a path", "paths"),
     types.NoneType: ("None", "None"),
+    nn.Module: ("a torch module", "torch modules"),
 }
 """How a type is said, of one and of several."""
 

@@ -87,7 +87,7 @@ class HeldRun:
     @property
     @speaking_python
     def trajectory(self) -> Trajectory:
-        """The recorded weights (T, P) and losses, opened anew.
+        """The recorded steps, opened anew: losses in ``measures``; ``weights()`` reads (T, P).
 
         Raises:
             LandscapeError: nothing was recorded yet, or it is damaged.

@@ -89,6 +89,7 @@ def test_everything_that_takes_arguments_checks_them():
         (print, tensorboard.SummaryWriter, "a SummaryWriter, got <built-in function print>"),
         (3, torch.optim.Optimizer, "an Optimizer, got 3"),
         (3, HeldRun, "a Run, got 3"),
+        (None, torch.nn.Module | HeldRun, "a torch module or a Run, got None"),
         (torch.zeros(40, 40), str, "a text, got a Tensor"),
     ],
 )

@@ -36,7 +36,7 @@ def test_it_is_a_plain_loop(blobs, tmp_path):
     inputs, targets = blobs.train
     model = blobs.model  # as it was: the training took a copy
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    weights = run.trajectory.weights(slice(None))
+    weights = run.trajectory.weights()
     for row in range(7):
         now = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
         np.testing.assert_allclose(weights[row], now, rtol=1e-5, atol=1e-7)

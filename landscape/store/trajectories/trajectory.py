@@ -146,8 +146,10 @@ class Trajectory:
         """Whether rows hold some of the parameters only."""
         return bool(self.recorded) and len(self.recorded) < len(self.parameters)
 
-    def weights(self, rows: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
-        """Some rows' weights, or some of their columns; only these are read.
+    def weights(
+        self, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> NDArray[np.float32]:
+        """The weights (T, P) in float32, of some rows or columns; only these are read.
 
         Raises:
             LandscapeError: rows hold some of the parameters only; `part` reads these.
