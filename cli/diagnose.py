@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -575,8 +576,8 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
         for line in outcome_lines(found):
             echo(line)
         if found.runs:
-            one = folder / found.runs[0].name
-            echo(f"next: landscape diagnose {one}, or landscape render {folder}")
+            one, swept = (shlex.quote(str(at)) for at in (folder / found.runs[0].name, folder))
+            echo(f"next: landscape diagnose {one}, or landscape render {swept}")
     if failed:
         raise LandscapeError(
             f"{len(failed)} of {len(runs) + len(damaged)} runs could not be diagnosed, {failed[0]}"

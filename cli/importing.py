@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -114,7 +115,7 @@ def import_(
         echo(f"  left out, not the model's: {', '.join(left_out[:NAMED])}{more}")
     for file, loss in zip(files, losses, strict=True):
         echo(f"  step {file.step:<8} train loss {loss:<10.4g} {file.file}")
-    echo(f"next: landscape scan {output}")
+    echo(f"next: landscape scan {shlex.quote(str(output))}")
 
 
 def _numbers(text: str) -> list[int]:

@@ -573,7 +573,7 @@ def train_sweep(
             f"{len(failed)} of {len(names)} runs failed, {failed[0]['name']} with: "
             f"{failed[0]['error']}; the same command tries them again"
         )
-    echo(f"next: landscape scan {folder / names[0]}")
+    echo(f"next: landscape scan {shlex.quote(str(folder / names[0]))}")
 
 
 def _losses(trajectory: Trajectory, *, measured: bool) -> Iterator[str]:
@@ -636,4 +636,4 @@ def summarize(run: Run) -> None:
         loss = read(average).trajectory.measures["train_loss"][-1]
         echo(f"average of the weights: last train loss {loss:.4g}; {average}")
     if measured and not trajectory.partial:
-        echo(f"next: landscape scan {run.folder}")
+        echo(f"next: landscape scan {shlex.quote(str(run.folder))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,9 @@ def _to_scan(folder: Path) -> str:
     if sweep_folder.is_sweep(folder) and (begun := sweep_folder.read(folder).opened()[0]):
         return begun[0].command("scan")
     is_run = (folder / "run.json").is_file()
-    return run.read(folder).command("scan") if is_run else f"landscape scan {folder}"
+    return (
+        run.read(folder).command("scan") if is_run else f"landscape scan {shlex.quote(str(folder))}"
+    )
 
 
 def home_of(source: Path) -> Path:

@@ -15,10 +15,10 @@ from .conftest import SMALL
 
 
 def test_writes_a_run_and_says_what_to_do_next(landscape, tmp_path):
-    folder = tmp_path / "run"
+    folder = tmp_path / "my run"
     result = landscape("train", *SMALL, "-o", folder)
     assert result.code == 0
-    assert result.out.splitlines()[-1] == f"next: landscape scan {folder}"
+    assert result.out.splitlines()[-1] == f"next: landscape scan '{folder}'"
     assert read(folder).record["status"] == "finished"
     assert read(folder).trajectory.step[-1] == 2 * 32
 
