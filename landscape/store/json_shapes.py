@@ -18,6 +18,7 @@ PROBLEM: Shape = {
     "label_noise?": float,
     "path?": str,
     "relative_path?": str,
+    "imports?": {str: str},
     "layout?": str,
     "parameters?": PARAMETERS,
     "data?": HASH,

@@ -122,6 +122,39 @@ def test_run_moved_to_where_another_file_has_the_name(project, tmp_path):
     assert_same(problem, from_record(record, other / "runs" / "one"))
 
 
+def test_a_file_that_is_imported_has_changed(project):
+    """Wherever it is imported, and by whichever file."""
+    code = (project / "my_problem.py").read_text()
+    (project / "my_problem.py").write_text("from parts import width\n" + code)
+    (project / "parts").mkdir()
+    (project / "parts" / "__init__.py").write_text("")
+    (project / "parts" / "width.py").write_text("def of():\n    import json, numbers_of_mine\n")
+    (project / "numbers_of_mine.py").write_text("EIGHT = 8\n")
+    (project / "unused.py").write_text("")
+    problem, record = recorded(project)
+    names = ["numbers_of_mine.py", "parts/__init__.py", "parts/width.py"]
+    assert list(record["imports"]) == names
+    assert_same(problem, from_record(record, project / "runs" / "one"))
+    (project / "unused.py").write_text("1")
+    (project / "numbers_of_mine.py").write_text("EIGHT = 9\n")
+    assert refused(record, project).startswith(
+        f"{project}/numbers_of_mine.py, which my_problem.py imports, must be as it was when run "
+    )
+    (project / "numbers_of_mine.py").unlink()
+    assert "got none that it imports instead of" in refused(record, project)
+    again = from_record(record, project / "runs" / "one", accept_changes=True)
+    assert_same(problem, again)
+
+
+def test_of_a_run_without_imports_nobody_knows_what_they_were(project):
+    (project / "my_problem.py").write_text("import beside\n" + CODE)
+    (project / "beside.py").write_text("")
+    problem, record = recorded(project)
+    del record["imports"]
+    (project / "beside.py").write_text("1")
+    assert_same(problem, from_record(record, project / "runs" / "one"))
+
+
 def test_file_is_gone(project):
     _, record = recorded(project)
     path = project / "my_problem.py"

@@ -1,0 +1,53 @@
+"""The files that a problem's file imports from beside it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def neighbours(file: Path) -> dict[str, str]:
+    """SHA-256 of each file that one imports from its own folder, by the path from there.
+
+    Read off the import statements, those of these files too, wherever they stand: nothing is run.
+    What is installed, or imported by a name that is made at run time, isn't among them, and this
+    package isn't, where it lies there.
+    """
+    folder, found, left = file.parent, dict[Path, str](), [file]
+    while left:
+        content = left.pop().read_bytes()
+        for place in _imported(content, folder):
+            if place not in found and place != file:
+                found[place] = hashlib.sha256(place.read_bytes()).hexdigest()
+                left.append(place)
+    return {place.relative_to(folder).as_posix(): found[place] for place in sorted(found)}
+
+
+def _imported(content: bytes, folder: Path) -> Iterator[Path]:
+    """The files in a folder that a module's import statements name."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError):  # whoever runs it says what is wrong
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                yield from _files(folder, one.name)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from _files(folder, node.module)
+            for one in node.names:
+                yield from _files(folder, f"{node.module}.{one.name}")
+
+
+def _files(folder: Path, name: str) -> Iterator[Path]:
+    """The module of a name and the packages that it lies in, as far as these are in a folder."""
+    parts = name.split(".")
+    if parts[0] == __name__.partition(".")[0]:
+        return
+    for count in range(1, len(parts) + 1):
+        place = folder.joinpath(*parts[:count])
+        for file in (place / "__init__.py", place.with_suffix(".py")):
+            if file.is_file():
+                yield file
