@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -25,6 +25,9 @@ MARGIN = 0.08
 """How far from the edge an outside point's mark stands, as a share of the axes."""
 BEHIND = 0.4
 """Opacity of a mark that something hides."""
+HIDDEN, RIM = 0.5, 4.5
+"""How near the middle of a larger mark hides another one, as a share of its size, and the points
+that the hidden one is then larger."""
 ARROW = 14.0
 """Length of the arrow towards an outside point, in points."""
 
@@ -94,6 +97,22 @@ def draw(
             arrow(axes, moved[k], shares[k], look.colour)
         stamp(axes, where.at(moved[k]), look, scale=scale)
     return where.at(moved)
+
+
+def seen(sizes: Sequence[float], homes: Floats) -> list[float]:
+    """Sizes (points) at which marks are seen, the last on top: what one hides is drawn around it.
+
+    ``homes`` (n, 2) are their places in inches.
+
+    >>> seen([5.0, 8.0], np.array([[1.0, 1.0], [1.0, 1.0]]))
+    [12.5, 8.0]
+    """
+    found: list[float] = []
+    for k in reversed(range(len(sizes))):
+        above = zip(reversed(found), homes[k + 1 :], strict=True)
+        over = [size for size, at in above if np.linalg.norm(at - homes[k]) * 72 < HIDDEN * size]
+        found.append(max([sizes[k], *(size + RIM for size in over)]))
+    return found[::-1]
 
 
 def stamp(

@@ -47,9 +47,6 @@ VISIBLY, QUIET = 0.3, 0.55
 size."""
 MARK = 0.8
 """Size of marks, of that in the explained figure."""
-HIDDEN, RIM = 0.5, 4.5
-"""How near the middle of a larger mark hides another one, as a share of its size, and the points
-that the hidden one is then larger."""
 
 
 @styled
@@ -299,17 +296,8 @@ def _mark(axes: Axes, scan: Scan, placed: Labels) -> None:
     # The last of several at one step is drawn: the end rather than the best.
     shown = list({point.step: point for point in marked(scan)}.values())
     homes = [np.array(placed.home(*point.xy)) for point in shown]
-    sizes: list[float] = []
-    # From the uppermost: what one hides is drawn so large that it is seen around that.
-    for k in reversed(range(len(shown))):
-        own = MARK * theme.mark(shown[k].name).size
-        over = [
-            above
-            for above, home in zip(reversed(sizes), homes[k + 1 :], strict=True)
-            if np.linalg.norm(home - homes[k]) * 72 < HIDDEN * above
-        ]
-        sizes.append(max([own, *(above + RIM for above in over)]))
-    for point, size in zip(shown, reversed(sizes), strict=True):
+    sizes = marks.seen([MARK * theme.mark(point.name).size for point in shown], np.array(homes))
+    for point, size in zip(shown, sizes, strict=True):
         look = theme.mark(point.name)
         stamp(
             axes,

@@ -145,9 +145,12 @@ def _marked(axes: Axes, scan: Scan, names: list[Name]) -> None:
             ha="center",
             va="bottom",
         )
-    for name, home in zip(names, homes, strict=True):
+    # On a curve those are near each other that are along it.
+    along = np.array([[name.inches, 0.0] for name in names]).reshape(-1, 2)
+    sizes = marks.seen([contour.MARK * name.look.size for name in names], along)
+    for name, home, size in zip(names, homes, sizes, strict=True):
         if np.isfinite(home).all():
-            contour.stamp(axes, home, name.look, hollow=name.hollow)
+            contour.stamp(axes, home, name.look, hollow=name.hollow, scale=size / name.look.size)
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,8 @@ class Name:
     """What is written above a marked point, and where."""
 
     x: float
+    inches: float
+    """The same from the left end of the axes."""
     look: theme.Mark
     hollow: bool
     """Its own loss isn't the line's there."""
@@ -189,7 +194,7 @@ def _names(scan: Scan, across: float) -> list[Name]:
         free = (row for row, end in enumerate(ends) if middle - half > end + 0.02)
         row = next(free, len(ends))
         ends[row : row + 1] = [middle + half]
-        found.append(Name(x, look, off, text, middle, row))
+        found.append(Name(x, share * across, look, off, text, middle, row))
     return found
 
 
