@@ -446,6 +446,7 @@ def announce_trainings(
         err=True,
     )
     _say_what_is_trained_anew(diagnosis, before)
+    _say_too_few_orders(diagnosis)
     return {**parts, "interventions": found.seconds / pool.count}
 
 
@@ -457,6 +458,18 @@ def _say_what_is_trained_anew(diagnosis: Diagnosis, before: str) -> None:
         echo(
             f"{count} of them take the place of trainings of another length, which tell something "
             f"else; {before}--epochs {epochs} goes on with those",
+            err=True,
+        )
+
+
+def _say_too_few_orders(diagnosis: Diagnosis) -> None:
+    from landscape.diagnose.left_again import sequential_test
+
+    fewest = sequential_test(diagnosis.limits).in_a_row
+    if diagnosis.plan.kind == "escape" and diagnosis.orders < fewest:
+        echo(
+            f"note: {counted(diagnosis.orders, 'other batch order')} can't show that the learning "
+            f"rate is too high, even if all of them leave: that takes {fewest}",
             err=True,
         )
 

@@ -53,6 +53,15 @@ class SequentialTest:
         return max(1, math.ceil(min(steps)))
 
     @property
+    def in_a_row(self) -> int:
+        """How many trials decide that it is likely where each of them happens.
+
+        >>> SequentialTest().in_a_row
+        7
+        """
+        return math.ceil(self._bound / self._gain)
+
+    @property
     def _gain(self) -> float:
         return math.log(self.likely / self.chance)
 

@@ -152,6 +152,17 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     assert again.out == result.out
 
 
+@pytest.mark.slow
+def test_orders_that_can_show_nothing_are_said_before(escaped, landscape, tmp_path):
+    run = shutil.copytree(escaped, tmp_path / "run")
+    result = landscape("diagnose", run, "--only", "interventions", "--epochs", 1, "--orders", 1)
+    assert result.code == 0, result.err
+    assert (
+        "note: 1 other batch order can't show that the learning rate is too high, even if all of "
+        "them leave: that takes 7"
+    ) in result.err.splitlines()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -51,3 +51,10 @@ def test_the_first_decision_holds():
     assert SequentialTest().decide([True] * 7 + [False] * 20) is True
     assert SequentialTest().decide([False] * 4 + [True] * 20) is False
     assert SequentialTest().fewest([]) == 4
+
+
+@pytest.mark.parametrize(("chance", "likely", "wrong"), [(0.5, 0.8, 0.05), (0.3, 0.9, 0.01)])
+def test_that_many_in_a_row_decide_and_one_less_doesnt(chance, likely, wrong):
+    test = SequentialTest(chance, likely, wrong)
+    assert test.decide([True] * test.in_a_row) is True
+    assert test.decide([True] * (test.in_a_row - 1)) is None
