@@ -399,6 +399,8 @@ class HeldRun:
             )
         if (best := about["best"]) is not None:
             yield "training loss, best", f"{_loss(best['train_loss'])} at step {best['step']:,}"
+        for told in _what_happened(about):
+            yield "what happened", told
         yield "scans", ", ".join(one["name"] for one in about["scans"]) or "none"
 
     def __repr__(self) -> str:
@@ -408,7 +410,9 @@ class HeldRun:
         parts = [f"{about['status']}{steps}, {about['parameters']:,} parameters"]
         if losses := about["losses"]:
             first, last = (_loss(losses[place]["train_loss"]) for place in ("start", "end"))
-            parts.append(f"training loss {first} at first, last {last}")
+            lowest = _loss((about["best"] or losses["lowest_logged"])["train_loss"])
+            parts.append(f"training loss {first} at first, lowest {lowest}, last {last}")
+        parts += _what_happened(about)
         scans = [one["name"] for one in about["scans"]]
         parts.append(f"scans {', '.join(scans)}" if scans else "no scans")
         return f"<run {about['name']}: {'; '.join(parts)}>"
@@ -429,6 +433,15 @@ def _followed(what: str, seconds: Mapping[str, float]) -> Callable[[str, float],
         progress.reached(before[name] + share * takes[NAMES.index(name)])
 
     return told
+
+
+def _what_happened(about: Mapping[str, Any]) -> Iterator[str]:
+    """The outcome that a diagnosis found; else the events that were noticed in training, if any."""
+    verdict = about["verdict"]
+    if verdict is not None and verdict.get("fits"):  # one that can't be read has an error
+        yield verdict["verdict"]
+    elif about["events"]:
+        yield ", ".join(dict.fromkeys(event["name"] for event in about["events"]))
 
 
 def _loss(value: float | None) -> str:

@@ -32,7 +32,7 @@ def test_it_says_what_it_is(moons):
     losses = moons.trajectory.measures["train_loss"]
     assert repr(moons) == (
         f"<run moons: finished, 64 steps, 114 parameters; training loss {losses[0]:.3g} at first, "
-        f"last {losses[-1]:.3g}; no scans>"
+        f"lowest {losses.min():.3g}, last {losses[-1]:.3g}; no scans>"
     )
     assert (moons.name, moons.status, moons.is_done) == ("moons", "finished", True)
     assert moons.losses["end"]["train_loss"] == losses[-1]
@@ -234,3 +234,11 @@ def test_what_is_missing_is_said(tmp_path, moons, monkeypatch):
     message = "to_pandas needs the package pandas, it is not installed: pip install pandas"
     with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
         moons.to_pandas()
+
+
+def test_it_says_what_happened(moons, copied):
+    """The outcome once it is diagnosed, what was noticed in training before."""
+    assert dict(moons._facts()).get("what happened") is None
+    verdict = copied.diagnose(intervene=False, only=("units",))
+    assert f"; {verdict.outcome}; no scans>" in repr(copied)
+    assert dict(copied._facts())["what happened"] == verdict.outcome
