@@ -375,8 +375,8 @@ def scan(
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
     started = time.monotonic()
-    others = opened(also or (), "")
-    mine = opened(runs, problem)
+    _check_going_on(resume=resume, overwrite=overwrite)
+    others, mine = opened(also or (), ""), opened(runs, problem)
     with drawing(wanted=not no_figures, quiet=quiet) as draw:
         from landscape import cluster
         from landscape.plane import choice, kinds
@@ -453,6 +453,13 @@ def _check(ctx: typer.Context, request: Request) -> None:
     _note_idle(ctx, request)
 
 
+def _check_going_on(*, resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise LandscapeError(
+            "--resume goes on with a scan, --overwrite replaces it; drop one of them"
+        )
+
+
 def _check_pairs(given: Mapping[str, Any]) -> None:
     from landscape.scan.speed.options import Evaluation
 
@@ -464,10 +471,6 @@ def _check_pairs(given: Mapping[str, Any]) -> None:
     if given["exact"] and tolerance not in (0.0, Evaluation.tolerance):
         raise LandscapeError(
             f"--exact measures every point, got --tolerance {tolerance:g} too; drop one of them"
-        )
-    if given["resume"] and given["overwrite"]:
-        raise LandscapeError(
-            "--resume goes on with a scan, --overwrite replaces it; drop one of them"
         )
     if given["preview"] and given["no_figures"]:
         raise LandscapeError("--preview draws, got --no-figures too; drop one of them")

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from landscape.errors import LandscapeError, meant
 
@@ -33,7 +32,6 @@ SAID: Mapping[Any, tuple[str, str]] = {
     bool: ("True or False", "True or False"),
     Path: ("a path", "paths"),
     types.NoneType: ("None", "None"),
-    nn.Module: ("a torch module", "torch modules"),
 }
 """How a type is said, of one and of several."""
 
@@ -176,6 +174,8 @@ def _said(hint: Any, many: bool = False) -> str:
         return "a mapping"
     if _is(origin, Sequence):
         return f"a list of {_said(inner[0], many=True)}"
+    if getattr(hint, "__module__", "").startswith("torch.nn."):  # it has __call__, too
+        return "torch modules" if many else "a torch module"
     if origin is Callable or "__call__" in vars(hint):
         return "functions" if many else "a function"
     name = getattr(hint, "__name__", str(hint)).removeprefix("Held")

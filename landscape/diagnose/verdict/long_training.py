@@ -349,12 +349,14 @@ def noise(asked: Asked) -> Told:
     full, lower = motion.full_batch, motion.lower
     sentences = []
     if full is not None:
-        left = ", though with dropout or augmentation" if asked.evidence.setup.perturbed else ""
+        perturbed = asked.evidence.setup.perturbed
+        missing = "noise of batches, though with dropout or augmentation" if perturbed else "noise"
         sentences.append(
             f"Trained again from step {motion.start_step:,} for {full.steps} steps on all data, so "
-            f"without the noise of batches{left}, weights move {number(full.displacement)}, to a training loss of "
-            f"{number(full.loss)}; replicas, with batches, {number(full.noisy_displacement)} "
-            f"(root mean square), to {number(full.noisy_loss)} (mean)."
+            f"without {missing}, weights move {number(full.displacement)}, to a "
+            f"training loss of {number(full.loss)}; replicas, with batches, "
+            f"{number(full.noisy_displacement)} (root mean square), to {number(full.noisy_loss)} "
+            "(mean)."
         )
     if lower is not None:
         sentences.append(

@@ -272,13 +272,13 @@ def test_a_long_run_is_answered_whole():
     assert f"{100 * half / 2000:.2g} % to the twin, units matched" in text
     assert "Below 10 of its snapshots lie floors; paths of low loss join all: one" in said["2.9"][0]
     assert said["2.8"][0].startswith(
-        "Trained again from step 0 for 100 steps on all data, so without the noise of batches, "
-        "weights move 0.5, to a training loss of 0.03; replicas, with batches, 1.5 (root mean "
-        "square), to 0.05 (mean)."
+        "Trained again from step 0 for 100 steps on all data, so without noise, weights move 0.5, "
+        "to a training loss of 0.03; replicas, with batches, 1.5 (root mean square), to 0.05 "
+        "(mean)."
     )
     dropped = replace(evidence, setup=replace(evidence.setup, perturbed=True))
     said_of = {each.question: each.text for each in answers(judge(dropped), dropped)}
-    assert "the noise of batches, though with dropout or augmentation, weights" in said_of["2.8"]
+    assert "without noise of batches, though with dropout or augmentation" in said_of["2.8"]
     assert "from 0.05 to 0.02" in said["2.8"][0]
     assert said["2.6"][0].endswith(
         "A run without it at a rate of 1, the same in effect, would tell whether it goes elsewhere."
