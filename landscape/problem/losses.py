@@ -32,7 +32,7 @@ MEANS: Mapping[Callable[..., Tensor], type[nn.Module]] = {
     functional.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
 }
 """PyTorch's losses that give the mean of a value for each number, as functions and modules."""
-PLAIN = {"ignore_index": IGNORED, "weight": None, "label_smoothing": 0.0}
+USUAL = {"ignore_index": IGNORED, "weight": None, "label_smoothing": 0.0}
 """The options of PyTorch's cross-entropy as they usually are; its reduction aside."""
 UNEVEN = 0.01
 """Probabilities may add up to 1 to so much: they may have been rounded, or be in half precision."""
@@ -246,7 +246,7 @@ def known(loss: Loss) -> Loss:
     """
     given: Any = loss
     if type(given) is nn.CrossEntropyLoss:
-        options = {name: getattr(given, name) for name in PLAIN}
+        options = {name: getattr(given, name) for name in USUAL}
         return known(partial(functional.cross_entropy, **options))
     if type(given) in MEANS.values() and given.reduction != "sum":
         apart = copy.copy(given)
@@ -255,10 +255,10 @@ def known(loss: Loss) -> Loss:
     function, options = given, {}
     if isinstance(given, partial) and not given.args:
         function, options = given.func, given.keywords
-    if function is functional.cross_entropy and options.keys() <= {*PLAIN, "reduction"}:
-        kept: dict[str, Any] = {name: options.get(name, usual) for name, usual in PLAIN.items()}
+    if function is functional.cross_entropy and options.keys() <= {*USUAL, "reduction"}:
+        kept: dict[str, Any] = {name: options.get(name, usual) for name, usual in USUAL.items()}
         # A tensor of weights compares one by one.
-        is_plain = kept["weight"] is None and kept == PLAIN
+        is_plain = kept["weight"] is None and kept == USUAL
         return cross_entropy if is_plain else CrossEntropy(**kept)
     summed = options.get("reduction") == "sum"
     if isinstance(function, FunctionType) and function in MEANS and not summed:

@@ -17,28 +17,29 @@ def neighbours(file: Path) -> dict[str, str]:
     """
     folder, found, left = file.parent, dict[Path, str](), [file]
     while left:
-        content = left.pop().read_bytes()
-        for place in _imported(content, folder):
+        for place in _imported(left.pop(), folder):
             if place not in found and place != file:
                 found[place] = hashlib.sha256(place.read_bytes()).hexdigest()
                 left.append(place)
     return {place.relative_to(folder).as_posix(): found[place] for place in sorted(found)}
 
 
-def _imported(content: bytes, folder: Path) -> Iterator[Path]:
-    """The files in a folder that a module's import statements name."""
+def _imported(file: Path, folder: Path) -> Iterator[Path]:
+    """The files in a folder that the import statements of one of its files name."""
     try:
-        tree = ast.parse(content)
+        tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):  # whoever runs it says what is wrong
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for one in node.names:
                 yield from _files(folder, one.name)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from _files(folder, node.module)
+        elif isinstance(node, ast.ImportFrom):
+            # ``from .parts``: the package that the file lies in; each further dot is one above.
+            package = file.relative_to(folder).parts[: -node.level] if node.level else ()
+            names = (*package, *filter(None, [node.module]))
             for one in node.names:
-                yield from _files(folder, f"{node.module}.{one.name}")
+                yield from _files(folder, ".".join((*names, one.name)))
 
 
 def _files(folder: Path, name: str) -> Iterator[Path]:

@@ -129,10 +129,15 @@ def test_a_file_that_is_imported_has_changed(project):
     (project / "parts").mkdir()
     (project / "parts" / "__init__.py").write_text("")
     (project / "parts" / "width.py").write_text("def of():\n    import json, numbers_of_mine\n")
+    (project / "parts" / "deep").mkdir()
+    (project / "parts" / "deep" / "__init__.py").write_text("from ..near import *\n")
+    (project / "parts" / "near.py").write_text("")
+    (project / "parts" / "__init__.py").write_text("from . import deep\n")
     (project / "numbers_of_mine.py").write_text("EIGHT = 8\n")
     (project / "unused.py").write_text("")
     problem, record = recorded(project)
-    names = ["numbers_of_mine.py", "parts/__init__.py", "parts/width.py"]
+    inside = ("__init__", "deep/__init__", "near", "width")
+    names = ["numbers_of_mine.py", *(f"parts/{name}.py" for name in inside)]
     assert list(record["imports"]) == names
     assert_same(problem, from_record(record, project / "runs" / "one"))
     (project / "unused.py").write_text("1")
