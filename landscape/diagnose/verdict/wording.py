@@ -82,7 +82,8 @@ def too_high(verdict: Verdict) -> Statement | None:
     if verdict.verdict == "escaped":
         return _of_an_escape(verdict)
     if verdict.verdict == "learned" and not set(verdict.also) & DOUBTFUL:
-        text = "Its learning rate isn't too high: it stays at the loss that it reached."
+        # That a lower one would do no better isn't seen.
+        text = "Its learning rate isn't too high for it to stay at the loss that it reached."
         return Statement(text, "observation")
     if verdict.verdict in STUCK and next(other_rates(verdict), None) is None:
         return Statement(
