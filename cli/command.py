@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +31,24 @@ def listed(given: Sequence[str] | None) -> tuple[str, ...]:
     """What an option was given, one by one or with commas between, each of it once."""
     words = (word.strip() for text in given or () for word in text.split(","))
     return tuple(dict.fromkeys(words))
+
+
+def refuse_names(
+    given: Iterable[Path], known: Callable[[], Collection[str]], *, rule: str, are: str, option: str
+) -> None:
+    """Refuse names that were given where a folder or file belongs, and say which option takes them.
+
+    ``known`` is asked for the names only where something isn't there: that may take long.
+
+    Raises:
+        LandscapeError: one of them isn't there and is such a name, with or without weights
+            behind a colon.
+    """
+    for path in given:
+        if not path.exists() and str(path).partition(":")[0] in known():
+            raise LandscapeError(
+                f"{rule}, got {path}, which is {are}; give it with {option} {path}"
+            )
 
 
 def examples(*lines: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from landscape.errors import LandscapeError
 
-from .command import examples, listed
+from .command import examples, listed, refuse_names
 from .printing import echo
 from .progress import progress
 
@@ -168,7 +168,7 @@ def render(
     Writes SCAN-KIND.png, .pdf, .caption.txt and .caption.tex, over those that are there. Each
     figure holds what it was made from: --reproduce makes it again.
     """
-    from landscape.draw import default_figures
+    from landscape.draw import KINDS, default_figures
     from landscape.draw.look import style as styles
 
     style = styles.Style(
@@ -197,6 +197,13 @@ def render(
             )
         _again(reproduce, sources or (), output, quiet=quiet)
         return
+    refuse_names(
+        sources or (),
+        lambda: KINDS,
+        rule="a run must be a folder",
+        are="a kind of figure",
+        option="--kind",
+    )
     plan = default_figures.plan_pictures(
         sources or (),
         asked=listed(kind),

@@ -14,7 +14,7 @@ from typer.core import TyperOption
 from landscape.errors import LandscapeError
 from landscape.quantities import duration
 
-from .command import Command, examples, listed, note_idle
+from .command import Command, examples, listed, note_idle, refuse_names
 from .drawing import Draw, drawing
 from .interrupts import saying
 from .printing import echo
@@ -158,11 +158,15 @@ class ScanCommand(Command):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse what was typed; what is an option of figures belongs to another command."""
-        for word in args:
-            if (said := word.partition("=")[0]) in DRAWN:
+        for place, word in enumerate(args):
+            said, equals, value = word.partition("=")
+            if said in DRAWN:
+                value = value if equals else next(iter(args[place + 1 :]), "")
+                meant = said == "--kind" and value.partition(":")[0] in _planes()
+                plane = f"; a scan's plane is chosen with --plane {value}" if meant else ""
                 raise LandscapeError(
                     f"landscape scan has no option {said}: it is one of landscape render RUN, "
-                    "which draws again what was scanned"
+                    f"which draws again what was scanned{plane}"
                 )
         rest: list[str] = super().parse_args(ctx, args)
         return rest
@@ -376,6 +380,7 @@ def scan(
     """
     started = time.monotonic()
     _check_going_on(resume=resume, overwrite=overwrite)
+    _check_places(runs, directions)
     others, mine = opened(also or (), ""), opened(runs, problem)
     with drawing(wanted=not no_figures, quiet=quiet) as draw:
         from landscape import cluster
@@ -458,6 +463,24 @@ def _check_going_on(*, resume: bool, overwrite: bool) -> None:
         raise LandscapeError(
             "--resume goes on with a scan, --overwrite replaces it; drop one of them"
         )
+
+
+def _check_places(runs: Sequence[Path], directions: Path | None) -> None:
+    """Refuse a plane's name in place of a run or of a file of directions, and a file that isn't."""
+    refuse_names(
+        runs, _planes, rule="a run must be a folder", are="a plane's name", option="--plane"
+    )
+    if directions is not None and not directions.exists():
+        rule = "--directions must be a file"
+        refuse_names([directions], _planes, rule=rule, are="a plane's name", option="--plane")
+        raise LandscapeError(f"{rule}, got {directions}, which doesn't exist; give one that does")
+
+
+def _planes() -> set[str]:
+    """The names of planes, without the weights that some go through."""
+    from landscape.plane import kinds
+
+    return {form.partition(":")[0] for form in kinds.forms()}
 
 
 def _check_pairs(given: Mapping[str, Any]) -> None:

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from landscape.draw import KINDS
+from landscape.plane import kinds
 from landscape.store import read
 
 from .conftest import SMALL
@@ -370,6 +372,41 @@ def test_a_rate_that_is_too_high_is_said_to_be(landscape, tmp_path):
             ("scan", "run", "--width=7in"),
             "landscape scan has no option --width: it is one of landscape render RUN, which draws "
             "again what was scanned",
+        ),
+        (
+            ("scan", "run", "--kind", "through:1,2,3"),
+            "landscape scan has no option --kind: it is one of landscape render RUN, which draws "
+            "again what was scanned; a scan's plane is chosen with --plane through:1,2,3",
+        ),
+        (
+            ("scan", "run", "--kind=surface"),
+            "landscape scan has no option --kind: it is one of landscape render RUN, which draws "
+            "again what was scanned",
+        ),
+        *(
+            (
+                ("scan", "run", plane),
+                f"a run must be a folder, got {plane}, which is a plane's name; give it with "
+                f"--plane {plane}",
+            )
+            for plane in kinds.forms()
+        ),
+        (
+            ("scan", "run", "--directions", "random"),
+            "--directions must be a file, got random, which is a plane's name; give it with "
+            "--plane random",
+        ),
+        (
+            ("scan", "run", "--directions", "rnd.h5"),
+            "--directions must be a file, got rnd.h5, which doesn't exist; give one that does",
+        ),
+        *(
+            (
+                ("render", "run", kind),
+                f"a run must be a folder, got {kind}, which is a kind of figure; give it with "
+                f"--kind {kind}",
+            )
+            for kind in KINDS
         ),
         (
             ("scan", "run", "--plane", "line", "--resume", "--overwrite"),
