@@ -17,6 +17,10 @@ UNPRINTABLE = re.compile(
 )
 
 
+LONGEST = 60
+"""Letters of a value that is shown."""
+
+
 class LandscapeError(Exception):
     """A user's mistake or a broken input: the rule, the value and the remedy, in one line.
 
@@ -146,6 +150,16 @@ def _is_own(name: str, also_ours: Iterable[Path] = ()) -> bool:
     known = [folder.resolve() for folder in (*installed, Path(__file__).parent, *also_ours)]
     file = Path(name).resolve()
     return file.is_file() and not any(file.is_relative_to(folder) for folder in known)
+
+
+def shown(value: object) -> str:
+    """A value as somebody gave it, in one line; of one whose text is long its type.
+
+    >>> shown("3"), shown(list(range(99)))
+    ("'3'", 'a list')
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"a {type(value).__name__}"
 
 
 def printable(text: str) -> str:

@@ -14,17 +14,15 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from landscape.errors import LandscapeError, meant
+from landscape.errors import LandscapeError, meant, shown
 
-LONGEST = 60
-"""Letters of a value that is shown."""
 SAID: Mapping[Any, tuple[str, str]] = {
     str: ("a text", "texts"),
     int: ("a whole number", "whole numbers"),
@@ -41,16 +39,42 @@ class Elsewhere:
 
 
 def check_call(function: Callable[..., Any], args: Sequence[Any], given: Mapping[str, Any]) -> None:
-    """Refuse arguments that aren't what a function's annotations say.
+    """Refuse arguments that aren't what a function's annotations say, and too many without names.
 
     Raises:
         LandscapeError: the first that isn't.
     """
-    takes = takes_of(function)
-    named = zip(inspect.signature(function).parameters, args, strict=False)
+    takes, parameters = takes_of(function), inspect.signature(function).parameters.values()
+    _check_places(function.__name__, parameters, args)
+    named = zip((one.name for one in parameters), args, strict=False)
     for name, value in (*named, *given.items()):
         if name in takes:
             check(name, value, takes[name])
+
+
+def _check_places(
+    name: str, parameters: Collection[inspect.Parameter], args: Sequence[Any]
+) -> None:
+    """Refuse arguments by their place that are taken by name alone.
+
+    Raises:
+        LandscapeError: there is one.
+    """
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        return
+    places = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    named = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    if len(args) <= len(places):
+        return
+    extra, own = args[len(places)], [one for one in places if one not in ("self", "cls")]
+    if "data" in own and hasattr(extra, "__len__") and not isinstance(extra, str):
+        remedy = "inputs and targets are one argument, the pair (inputs, targets)"
+    else:
+        remedy = f"give what follows by its name, as {named[0]}=" if named else "leave out the rest"
+    raise LandscapeError(
+        f"{name} takes {' and '.join(own) or 'nothing'} without their names, got "
+        f"{shown(extra)} behind; {remedy}"
+    )
 
 
 def check_options(what: str, options: Mapping[str, Any], takes: Mapping[str, Any]) -> None:
@@ -77,7 +101,7 @@ def check(name: str, value: object, hint: Any) -> None:
     landscape.errors.LandscapeError: seed must be a whole number or None, got '3'
     """
     if not _fits(value, hint):
-        raise LandscapeError(f"{name} must be {_said(hint)}, got {_shown(value)}")
+        raise LandscapeError(f"{name} must be {_said(hint)}, got {shown(value)}")
 
 
 @functools.cache
@@ -180,11 +204,6 @@ def _said(hint: Any, many: bool = False) -> str:
         return "functions" if many else "a function"
     name = getattr(hint, "__name__", str(hint)).removeprefix("Held")
     return f"{name}s" if many else f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
-
-
-def _shown(value: object) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= LONGEST else f"a {type(value).__name__}"
 
 
 def _is(origin: Any, kind: type) -> bool:

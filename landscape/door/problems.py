@@ -137,7 +137,7 @@ def look(
 
     Args:
         model: a torch module, which stays as it is; or a problem, which has data and loss.
-        data: (inputs, targets), any nest of tensors, a Dataset or a DataLoader.
+        data: (inputs, targets), any nest of tensors or arrays, a Dataset or a DataLoader.
         loss: ``loss(outputs, targets)`` that gives a value a sample; or the name of one,
             ``cross_entropy`` (class indices) or ``half_square`` (regression).
         plane: as for `HeldProblem.scan`, which also says what it costs.

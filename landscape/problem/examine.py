@@ -304,7 +304,64 @@ class _WeightsWatch(TorchFunctionMode):
 
 
 def _first_that_works(problem: Problem, batch: Batch) -> _Trial:
-    """The first rung and dtype that give values."""
+    """The first rung and dtype that give values.
+
+    Raises:
+        LandscapeError: none does; where numbers of another type would, it says so.
+    """
+    try:
+        return _first_of_rungs(problem, batch)
+    except LandscapeError as error:
+        if said := _other_type(problem, batch):
+            raise LandscapeError(said) from error
+        raise
+
+
+def _other_type(problem: Problem, batch: Batch) -> str:
+    """Which of a batch's numbers must be of another type, as is found by trying; or nothing."""
+    own = next(problem.model.parameters()).dtype
+    name = str(own).removeprefix("torch.")
+
+    def all_cast(leaf: Any) -> Any:
+        return leaf.to(own) if _is(leaf) and not leaf.is_complex() else leaf
+
+    def works(content: Any) -> bool:
+        if nests.equal(content, batch.content):
+            return False
+        try:
+            _first_of_rungs(problem, _cloned(batch._replace(content=content)))
+        except LandscapeError:
+            return False
+        return True
+
+    content = batch.content
+    if problem.objective is not None or not nests.is_pair(content):
+        if works(nests.cast(content, own)):
+            got = nests.shapes(content)
+            return f"the data must be {name}, as the model's weights are, got {got}; convert them"
+        return ""
+    inputs, targets = content
+    for cast in (nests.mapped(inputs, all_cast), nests.cast(inputs, own)):
+        if works((cast, targets)):
+            return (
+                f"the inputs must be {name}, as the model's weights are, got "
+                f"{nests.shapes(inputs)}; give {_as(name, 'inputs', inputs)}"
+            )
+    # What is wrong with classes, cross-entropy says itself.
+    known = isinstance(problem.loss, CrossEntropy) or problem.loss is cross_entropy
+    if not known and works((inputs, nests.mapped(targets, all_cast))):
+        return (
+            f"the targets of this loss must be {name}, got {nests.shapes(targets)}; give "
+            f"{_as(name, 'targets', targets)}"
+        )
+    return ""
+
+
+def _as(dtype: str, name: str, nest: Any) -> str:
+    return f"torch.as_tensor({name}, dtype=torch.{dtype})" if _is(nest) else f"them as {dtype}"
+
+
+def _first_of_rungs(problem: Problem, batch: Batch) -> _Trial:
     failed: LandscapeError | None = None
     own = str(next(problem.model.parameters()).dtype).removeprefix("torch.")
     dtypes = DTYPES if problem.objective is None else ((own, False),)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 from torch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
-from landscape.errors import LandscapeError, meant
+from landscape.errors import LandscapeError, meant, shown
 from landscape.problem import nests, samples
 from landscape.problem.blame import blamed
 from landscape.problem.losses import Found, Loss, accuracy, by_name, cross_entropy, known
@@ -94,7 +94,8 @@ class Problem:
 
     model: nn.Module
     train: Data
-    """A nest of tensors with equal first dimension, such as the pair (inputs, targets); a map-style
+    """A nest of tensors with equal first dimension, such as the pair (inputs, targets), or of
+    NumPy's arrays, whose floats are taken in the model's type; a map-style
     Dataset of any items; or a DataLoader, of which Dataset, collate, batch size and workers count.
     A Dataset's items are kept once they were read if all of them take less than a quarter of the
     machine's memory. A tensor
@@ -140,10 +141,16 @@ class Problem:
     facts: Facts | None = field(default=None, compare=False, repr=False)
     """How its loss can be had, once that was found out; a changed copy keeps it."""
 
-    def __new__(cls, *_given: Any, **options: Any) -> Self:
+    def __new__(cls, *given: Any, **options: Any) -> Self:
         """Refuse options that there aren't, before Python does so without a hint."""
         known = [one.name for one in fields(cls)]
         people = known[: known.index("terms")]  # the others are set by those who make one
+        places = [one.name for one in fields(cls) if not one.kw_only]
+        if len(given) > len(places):
+            raise LandscapeError(
+                f"a problem takes {', '.join(places)} without their names, got "
+                f"{shown(given[len(places)])} behind; give what follows by its name, as objective="
+            )
         for name in options:
             if name not in known:
                 raise LandscapeError(
@@ -181,6 +188,7 @@ class Problem:
             if self.collate is not None and not samples.is_nest(data):
                 inner = data.items if isinstance(data, Collated) else data
                 data = Collated(inner, self.collate)
+            data = samples.of_arrays(data, next(self.model.parameters()).dtype)
             samples.check(data, title, pairs=self.objective is None)
             self._set(name, samples.decoded(data, workers))
 
@@ -299,6 +307,7 @@ class Problem:
             )
         self._check_counts()
         self._check_functions()
+        _check_no_loss(self.validation)
 
     def _check_counts(self) -> None:
         for option, least in (("batch_size", 1), ("draws", 2)):
@@ -315,10 +324,17 @@ class Problem:
     def _check_functions(self) -> None:
         for role in ("loss", "objective", "penalty"):
             function = getattr(self, role)
-            if function is not None and not callable(function):
+            if function is None and role != "loss":
+                continue
+            if not callable(function):
                 raise LandscapeError(
-                    f"a problem's {role} must be a function, got {function!r}; landscape.problem "
-                    "has cross_entropy and half_square"
+                    f"a problem's {role} must be a function, got {shown(function)}; "
+                    "landscape.problem has cross_entropy and half_square"
+                )
+            if isinstance(function, type) and issubclass(function, nn.Module):
+                raise LandscapeError(
+                    f"a problem's {role} must be a function, got the class {function.__name__}; "
+                    f"give one of it: {function.__name__}()"
                 )
         for name, kind in (
             ("terms", Mapping),
@@ -382,6 +398,16 @@ def _drawn(draw: Draw, draws: int) -> Any:
     samples.check(parts[0], "drawn", pairs=False)
     with blamed("draw"):
         return nests.joined(parts)
+
+
+def _check_no_loss(data: Any) -> None:
+    """Refuse a loss in the place of validation data, which comes before it."""
+    is_data = hasattr(data, "__getitem__") or isinstance(data, IterableDataset)
+    if isinstance(data, str) or (callable(data) and not is_data):
+        raise LandscapeError(
+            "a problem's third argument is its validation data, got "
+            f"{getattr(data, '__name__', None) or shown(data)}; give a loss by its name: loss="
+        )
 
 
 def _device(nest: Any) -> torch.device:

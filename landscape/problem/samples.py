@@ -201,6 +201,27 @@ def is_nest(data: Data) -> bool:
     return whole and not isinstance(data, type)
 
 
+def of_arrays(data: Data, dtype: torch.dtype) -> Data:
+    """Data with NumPy's arrays in a nest as tensors; other data as it is.
+
+    Floats are taken in ``dtype``, the model's, whole numbers as int64, which classes are; bytes,
+    which pictures are made of, and yes and no stay.
+    """
+    if not is_nest(data) or not any(isinstance(leaf, np.ndarray) for _, leaf in nests.leaves(data)):
+        return data
+
+    def made(leaf: Any) -> Any:
+        if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "biuf":
+            return leaf
+        kinds = {"b": np.bool_, "i": np.int64, "u": np.uint8 if leaf.itemsize == 1 else np.int64}
+        double = np.float64 if dtype == torch.float64 else np.float32
+        # A copy: the array may change, or be one that can't be written.
+        tensor = torch.from_numpy(leaf.astype(kinds.get(leaf.dtype.kind, double), order="C"))
+        return tensor.to(dtype) if leaf.dtype.kind == "f" else tensor
+
+    return nests.mapped(data, made)
+
+
 def length(data: Data) -> int:
     """How many samples there are."""
     return len(next(nests.tensors(data))) if is_nest(data) else len(data)
@@ -392,7 +413,7 @@ def _check_nest(data: Any, name: str, pairs: bool) -> None:
         )
     others = [(path, leaf) for path, leaf in leaves if not isinstance(leaf, Tensor)]
     if others or not leaves:
-        got = f"{type(others[0][1]).__name__} at {others[0][0]}" if others else "none"
+        got = f"{_named(others[0][1])} at {others[0][0]}" if others else "none"
         raise LandscapeError(
             f"{name} data must be tensors or a Dataset (a list of items is one), got {got}"
         )
@@ -408,6 +429,11 @@ def _check_nest(data: Any, name: str, pairs: bool) -> None:
     if len(set(counts.values())) > 1:
         got = ", ".join(f"{count} in {path}" for path, count in counts.items())
         raise LandscapeError(f"{name} data must be tensors of equal length, got {got}")
+
+
+def _named(leaf: Any) -> str:
+    is_array = isinstance(leaf, np.ndarray)
+    return f"an array of {leaf.dtype}" if is_array else type(leaf).__name__
 
 
 def _kind(item: object) -> str:

@@ -165,21 +165,60 @@ def test_look_is_told_what_is_missing(blobs):
             "a loss by its name is one of cross_entropy, half_square, got mse; did you mean "
             "half_square?",
         ),
+        (
+            (blobs.model, *blobs.train),
+            {},
+            "look takes model and data without their names, got a Tensor behind; inputs and "
+            "targets are one argument, the pair (inputs, targets)",
+        ),
+        (
+            (blobs.model, blobs.train, "cross_entropy"),
+            {},
+            "look takes model and data without their names, got 'cross_entropy' behind; give what "
+            "follows by its name, as loss=",
+        ),
     ):
         with pytest.raises(LandscapeError, match=f"^{re.escape(message)}$"):
             ls.look(*arguments, **more)
 
 
-@pytest.mark.parametrize(
+WAYS = pytest.mark.parametrize(
     "begin",
     [
         lambda problem, to: problem.scan("line", size=3),
         lambda problem, to: ls.look(problem, plane="line", size=3),
         lambda problem, to: ls.train(problem, steps=2, to=to),
-        lambda problem, to: ls.watch(to, problem, torch.optim.SGD(problem.model.parameters(), 0.1)),
+        lambda problem, to: ls.watch(
+            to, problem, torch.optim.SGD(problem.model.parameters(), 0.1), record="1"
+        ),
     ],
     ids=["scan", "look", "train", "watch"],
 )
+
+
+@WAYS
+def test_numbers_of_another_type_are_refused_before_anything_begins(begin, blobs, folder):
+    inputs, targets = blobs.train
+    with pytest.raises(LandscapeError) as caught:
+        begin(ls.Problem(blobs.model, (inputs.double(), targets)), folder / "run")
+    assert str(caught.value) == (
+        "the inputs must be float32, as the model's weights are, got float64 "
+        f"{(8, *inputs.shape[1:])}; give torch.as_tensor(inputs, dtype=torch.float32)"
+    )
+    assert not list(folder.iterdir())
+
+
+@WAYS
+def test_arrays_are_data(begin, blobs, folder):
+    inputs, targets = blobs.train
+    arrays = inputs.double().numpy(), targets.numpy()
+    begin(ls.Problem(blobs.model, arrays), folder / "run")
+    assert ls.look(blobs.model, arrays, plane="line", size=3).loss == pytest.approx(
+        blobs.scan("line", size=3).loss
+    )
+
+
+@WAYS
 def test_a_loss_that_is_a_mean_is_refused_before_anything_begins(begin, blobs, folder):
     # Of batches that differ in size, such a loss would give another mean than of all samples.
     def mean(outputs, targets):

@@ -313,6 +313,61 @@ def test_a_librarys_loss_that_fails_is_named():
     )
 
 
+def logits(outputs, targets):
+    return functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+
+
+class Both(nn.Linear):
+    """Takes tokens, which stay whole numbers, beside numbers."""
+
+    def forward(self, tokens, x):
+        return super().forward(x) + functional.one_hot(tokens, 2)
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            Problem(nn.Linear(4, 2), (X.double(), Y)),
+            "the inputs must be float32, as the model's weights are, got float64 (8, 4); give "
+            "torch.as_tensor(inputs, dtype=torch.float32)",
+        ),
+        (
+            Problem(nn.Linear(4, 2).double(), (X, Y)),
+            "the inputs must be float64, as the model's weights are, got float32 (8, 4); give "
+            "torch.as_tensor(inputs, dtype=torch.float64)",
+        ),
+        (
+            Problem(nn.Linear(4, 2), (X.long(), Y)),
+            "the inputs must be float32, as the model's weights are, got int64 (8, 4); give "
+            "torch.as_tensor(inputs, dtype=torch.float32)",
+        ),
+        (
+            Problem(Both(4, 2), ({"tokens": Y, "x": X.double()}, Y)),
+            "the inputs must be float32, as the model's weights are, got tokens int64 (8,), x "
+            "float64 (8, 4); give them as float32",
+        ),
+        (
+            Problem(nn.Linear(4, 1), (X, Y[:, None]), loss=logits),
+            "the targets of this loss must be float32, got int64 (8, 1); give "
+            "torch.as_tensor(targets, dtype=torch.float32)",
+        ),
+        (
+            Problem(
+                nn.Linear(4, 2),
+                (X.double(), Y),
+                objective=lambda m, b: functional.cross_entropy(m(b[0]), b[1], reduction="none"),
+            ),
+            "the data must be float32, as the model's weights are, got 0 float64 (8, 4), 1 int64 "
+            "(8,); convert them",
+        ),
+    ],
+    ids=["float64", "float32", "whole", "several", "targets", "objective"],
+)
+def test_numbers_of_another_type_are_named_with_the_one_that_works(problem, said):
+    assert refused(problem) == said
+
+
 class Gone(BaseException):
     pass
 

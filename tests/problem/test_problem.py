@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
-from landscape.problem import Problem, Source, half_square, vary
+from landscape.problem import Problem, Source, cross_entropy, half_square, vary
 from landscape.problem.samples import Samples, length
 
 
@@ -157,6 +157,60 @@ def test_an_option_by_another_name(images):
     assert str(caught.value) == (
         "a problem's options are model, train, validation, loss, objective, measures, collate, "
         "augment, batch_size, reduction, draws, draw, penalty, got valid; did you mean validation?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loss", "said"),
+    [
+        (
+            ("half_square",),
+            cross_entropy,
+            "a problem's third argument is its validation data, got 'half_square'; give a loss by "
+            "its name: loss=",
+        ),
+        (
+            (half_square,),
+            cross_entropy,
+            "a problem's third argument is its validation data, got half_square; give a loss by "
+            "its name: loss=",
+        ),
+        (
+            (nn.MSELoss(),),
+            cross_entropy,
+            "a problem's third argument is its validation data, got MSELoss(); give a loss by its "
+            "name: loss=",
+        ),
+        (
+            (),
+            nn.MSELoss,
+            "a problem's loss must be a function, got the class MSELoss; give one of it: MSELoss()",
+        ),
+        (
+            (),
+            None,
+            "a problem's loss must be a function, got None; landscape.problem has cross_entropy "
+            "and half_square",
+        ),
+        (
+            (),
+            torch.zeros(99),
+            "a problem's loss must be a function, got a Tensor; landscape.problem has "
+            "cross_entropy and half_square",
+        ),
+    ],
+)
+def test_what_is_no_loss_or_stands_in_another_place(images, arguments, loss, said):
+    with pytest.raises(LandscapeError, match=f"^{re.escape(said)}$"):
+        Problem(nn.Linear(1, 1), images, *arguments, loss=loss)
+
+
+def test_what_has_no_place_wants_its_name(images):
+    with pytest.raises(LandscapeError) as caught:
+        Problem(nn.Linear(1, 1), images, None, cross_entropy, len)
+    assert str(caught.value) == (
+        "a problem takes model, train, validation, loss without their names, got <built-in "
+        "function len> behind; give what follows by its name, as objective="
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
@@ -132,6 +133,11 @@ def test_fingerprint_of_a_dataset_reads_64_items_from_first_to_last():
             "got int at targets.0",
         ),
         (
+            (torch.ones(3, 2), np.array(["a", "b", "c"])),
+            "training data must be tensors or a Dataset (a list of items is one), "
+            "got an array of <U1 at targets",
+        ),
+        (
             (torch.ones(3, 2),),
             "training data must be a pair (inputs, targets), got a tuple of 1; "
             "make it one, or give objective= instead of a loss",
@@ -168,6 +174,38 @@ def test_unfit_data_are_refused(data, message):
     with pytest.raises(LandscapeError) as caught:
         Problem(torch.nn.Linear(2, 2), data)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("own", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (np.float64, None),
+        (np.float32, None),
+        (np.float16, None),
+        (">f8", None),
+        (np.int32, torch.int64),
+        (np.uint16, torch.int64),
+        (np.uint8, torch.uint8),
+        (bool, torch.bool),
+    ],
+)
+def test_arrays_are_taken_as_tensors(own, given, taken):
+    values = np.arange(6).reshape(3, 2) % 2
+    array = values.astype(given)[::-1]  # whose strides no tensor has
+    array.flags.writeable = False
+    model = torch.nn.Linear(2, 2, dtype=own)
+    problem = Problem(model, ({"x": array}, array), objective=lambda model, batch: batch)
+    for tensor in (problem.train[0]["x"], problem.train[1]):
+        assert tensor.dtype == (own if taken is None else taken)
+        assert tensor.tolist() == values[::-1].tolist()
+
+
+def test_an_array_that_changes_doesnt_change_the_data():
+    array = np.ones((3, 2), np.float32)
+    problem = Problem(torch.nn.Linear(2, 2), (array, np.array([0, 1, 0])))
+    array[:] = 7
+    assert problem.train[0].unique().tolist() == [1]
 
 
 def test_validation_data_are_looked_at_too(images):
