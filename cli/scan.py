@@ -379,8 +379,7 @@ def scan(
     run's path projected onto the plane with them; contours and surfaces into RUN/figures.
     """
     started = time.monotonic()
-    _check_going_on(resume=resume, overwrite=overwrite)
-    _check_places(runs, directions)
+    _check_at_once(ctx.params)
     others, mine = opened(also or (), ""), opened(runs, problem)
     with drawing(wanted=not no_figures, quiet=quiet) as draw:
         from landscape import cluster
@@ -458,8 +457,10 @@ def _check(ctx: typer.Context, request: Request) -> None:
     _note_idle(ctx, request)
 
 
-def _check_going_on(*, resume: bool, overwrite: bool) -> None:
-    if resume and overwrite:
+def _check_at_once(given: Mapping[str, Any]) -> None:
+    """Refuse what needs no run to be looked at."""
+    _check_places(given["runs"], given["directions"])
+    if given["resume"] and given["overwrite"]:
         raise LandscapeError(
             "--resume goes on with a scan, --overwrite replaces it; drop one of them"
         )

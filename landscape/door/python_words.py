@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from landscape.door import given
 from landscape.errors import LandscapeError
-from landscape.store.verdicts import Remedy
+from landscape.store.verdicts import Remedy, by_loop
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,6 +83,8 @@ def as_arguments(remedy: Remedy | None) -> str:
     """
     if remedy is None or remedy.call == "sweep":  # the command line's alone
         return ""
+    if remedy.call == "loop":
+        return by_loop(remedy)
     said = ", ".join(f"{name}={_literal(value)}" for name, value in remedy.options.items())
     return f"ls.train({said})" if remedy.call == "train" else said
 

@@ -27,7 +27,8 @@ class Remedy:
     """What would answer: a call, true whoever makes it and however; `typed` is one voice of it."""
 
     call: str
-    """``diagnose`` (this run once more), ``train`` (another one) or ``sweep``."""
+    """``diagnose`` (this run once more), ``train`` (another one), ``sweep``, or ``loop``: another
+    one by the loop that this run was recorded from, which nobody else can run."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """By their names in Python; a ``budget`` is in seconds."""
 
@@ -39,15 +40,25 @@ def typed(remedy: Remedy | Mapping[str, Any] | None) -> str:
     '--only distances,diffusion --budget 7min'
     >>> typed({"call": "train", "options": {"momentum": 0.9, "lr": 0.01}})
     'landscape train ... --momentum 0.9 --lr 0.01'
+    >>> typed(Remedy("loop", {"momentum": 0.9, "lr": 0.01}))
+    'your own loop with momentum 0.9, lr 0.01'
     """
     if remedy is None:
         return ""
     if not isinstance(remedy, Remedy):  # as it is stored
         remedy = Remedy(remedy["call"], remedy["options"])
+    if remedy.call == "loop":
+        return by_loop(remedy)
     words = [_typed(name, value) for name, value in remedy.options.items()]
     if remedy.call in ("train", "sweep"):
         words = ["landscape train ...", *words]  # the run's other options
     return " ".join(words)
+
+
+def by_loop(remedy: Remedy) -> str:
+    """A remedy of a run of an own loop, which is neither typed nor a call: as words."""
+    said = (f"{name.replace('_', ' ')} {_plain(value)}" for name, value in remedy.options.items())
+    return f"your own loop with {', '.join(said)}"
 
 
 def _typed(name: str, value: Any) -> str:

@@ -273,7 +273,9 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
             replace(one, remedy=one.remedy and _possible(diagnosis, one.remedy)) for one in told
         ),
         would_tell={
-            what: _possible(diagnosis, remedy) for what, remedy in judged.would_tell.items()
+            what: possible
+            for what, remedy in judged.would_tell.items()
+            if (possible := _possible(diagnosis, remedy)) is not None
         },
         rests_on=basis,
     )
@@ -281,11 +283,21 @@ def conclude(diagnosis: Diagnosis) -> Verdict:
     return verdict
 
 
-def _possible(diagnosis: Diagnosis, remedy: Remedy) -> Remedy:
-    """A remedy as this run can follow it: one of an own loop trains again only with ``again``."""
+def _possible(diagnosis: Diagnosis, remedy: Remedy) -> Remedy | None:
+    """A remedy as this run can follow it; None where it can't.
+
+    One of an own loop trains again from its snapshots only with ``again``, and longer or with
+    other options only by that loop, of which there are no sweeps.
+    """
     subject = diagnosis.subject
-    own_loop = subject.settings is None and "average_of" not in subject.run.record
-    if remedy != INTERVENE or not own_loop:
+    record = subject.run.record
+    if record["settings"] is not None or "average_of" in record:
+        return remedy
+    if remedy.call == "sweep":
+        return None
+    if remedy.call == "train":
+        return replace(remedy, call="loop")
+    if remedy != INTERVENE or subject.settings is not None:
         return remedy
     left_out = {} if diagnosis.intervene else INTERVENE.options
     return Remedy("diagnose", {"again": "FILE.py:function", **left_out})

@@ -18,6 +18,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings import after_escape, interventions, trials
 from landscape.diagnose.trainings.interventions import Failure
 from landscape.diagnose.trainings.subject import Subject
+from landscape.door.python_words import as_arguments
 from landscape.errors import LandscapeError
 from landscape.problem import Problem, flat
 from landscape.sgd import Recorder, Settings, resume, steps, watch
@@ -347,6 +348,17 @@ def test_what_would_answer_of_somebodys_own_loop_names_the_function(own_loop, in
     named = {typed(answer.remedy) for answer in verdict.answers}
     assert said in named
     assert "without --no-intervene" not in named
+
+
+def test_what_another_training_would_answer_is_left_to_somebodys_own_loop(own_loop):
+    for more in ({}, {"again": momentum}):
+        verdict = diagnose(*own_loop, only=("diffusion",), intervene=False, **more)
+        remedies = {answer.about: answer.remedy for answer in verdict.answers}
+        asked = remedies["momentum"]
+        assert typed(asked) == as_arguments(asked) == "your own loop with momentum 0, lr 0.2"
+        assert remedies["other runs"] is None  # a sweep's, which such loops have none of
+        said = [typed(one) for one in (*remedies.values(), *verdict.would_tell.values())]
+        assert not [one for one in said if one.startswith("landscape train")]
 
 
 def test_somebodys_own_loop_goes_on_with_the_optimizer_that_a_function_makes(own_loop):
