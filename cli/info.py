@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 WITH_MOMENTUM = ("sgd", "rmsprop")
 """Optimizers that have it: of others files say 0."""
+BY_FUNCTION = "own"
+"""The optimizer of a training by the function of ``diagnose --again``, as settings name it;"""
+OF_OPTIMIZER = ("momentum", "nesterov", "weight_decay", "optimizer")
+"""of these they then hold defaults, which say nothing."""
 MOST_EVENTS = 12
 """So many of one name are listed, of more the first and the last."""
 
@@ -216,8 +220,11 @@ def _problem(problem: Mapping[str, Any]) -> str:
 def _settings(about: Mapping[str, Any]) -> str:
     from landscape.store.scans.sentences import optimizers
 
-    if about["settings"] is not None:
-        return _listed(about["settings"])
+    if (known := about["settings"]) is not None:
+        if known.get("optimizer") != BY_FUNCTION:
+            return _listed(known)
+        said = {name: value for name, value in known.items() if name not in OF_OPTIMIZER}
+        return f"{_listed(said)}, an optimizer of your own, whose options aren't recorded"
     if about["optimizer"] is None:
         return "of another program, not known"
     by = [f"{name}: {_listed(of)}" for name, of in optimizers(about["optimizer"])]
@@ -225,9 +232,11 @@ def _settings(about: Mapping[str, Any]) -> str:
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
-    without = () if settings.get("optimizer", "sgd") in WITH_MOMENTUM else ("momentum",)
+    without = [] if settings.get("optimizer", "sgd") in WITH_MOMENTUM else ["momentum"]
+    if settings.get("steps") is not None:  # instead of these
+        without.append("epochs")
     return ", ".join(
-        f"{name.replace('_', ' ')} {value}"
+        f"{name.replace('_', ' ')} {_plain(value)}"
         for name, value in settings.items()
         if name not in without
         # What is left to the machine says nothing of it.
@@ -235,6 +244,11 @@ def _listed(settings: Mapping[str, Any]) -> str:
         and value is not False
         and (name, value) != ("device", "auto")
     )
+
+
+def _plain(value: Any) -> Any:
+    """A setting without what floating point adds to a product."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _recorded(about: Mapping[str, Any]) -> Iterator[str]:

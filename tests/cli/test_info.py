@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 
 import h5py
 import numpy as np
@@ -87,6 +88,16 @@ def test_a_loop_of_ones_own_in_words(landscape, tmp_path):
     assert "betas [0.9, 0.999]\n" in said
     assert "  train loss  " in said
     assert "accuracy" not in said
+
+
+def test_of_an_optimizer_that_a_function_made_only_what_was_set_is_told(landscape, run):
+    record = json.loads((run / "run.json").read_text())
+    record["settings"] = asdict(Settings(optimizer="own", lr=0.07 / 10, batch_size=16, steps=9))
+    (run / "run.json").write_text(json.dumps(record))
+    assert (
+        "  settings       lr 0.007, batch size 16, steps 9, seed 0, schedule constant, an "
+        "optimizer of your own, whose options aren't recorded\n"
+    ) in landscape("info", run).out
 
 
 def test_each_of_several_optimizers_in_words(landscape, tmp_path):

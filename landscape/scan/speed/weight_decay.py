@@ -8,6 +8,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem
+from landscape.sgd.training.optimizers import OWN
 from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Weights
 
@@ -19,12 +20,17 @@ def rate_of(run: Run) -> float:
     """A run's λ.
 
     Raises:
-        LandscapeError: it had none, or its optimizer's decay is no part of what it minimises.
+        LandscapeError: it had none, nobody knows which, or it is no part of what is minimised.
     """
     settings = run.record["settings"] or run.record.get("optimizer") or {}
     names = {name.lower(): name for name in COUPLED}
     name = str(settings.get("optimizer", settings.get("name", "SGD")))
     rate = float(settings.get("weight_decay") or 0.0)
+    if name == OWN:
+        raise LandscapeError(
+            f"--with-weight-decay needs a decay that is known, {run.folder} was trained by an "
+            "optimizer that a function made, whose options aren't recorded; leave it out"
+        )
     if rate == 0:
         raise LandscapeError(
             f"--with-weight-decay needs a run that was trained with one, {run.folder} had 0"

@@ -81,6 +81,11 @@ def test_a_runs_rate():
             "--with-weight-decay needs a decay that is added to the gradient, runs/a was trained "
             "by AdamW, whose decay is a step of its own and no part of the loss",
         ),
+        (
+            {"settings": {"optimizer": "own", "weight_decay": 0.0}},
+            "--with-weight-decay needs a decay that is known, runs/a was trained by an optimizer "
+            "that a function made, whose options aren't recorded; leave it out",
+        ),
     ],
 )
 def test_a_decay_that_is_no_penalty_is_refused(record, message):
