@@ -15,7 +15,7 @@ import typer
 
 from landscape import cluster
 from landscape.errors import LandscapeError
-from landscape.quantities import counted, duration, parse_duration, parse_size, percent
+from landscape.quantities import Reached, counted, duration, parse_duration, parse_size, percent
 
 from . import strict_json
 from .command import examples, listed, note_idle
@@ -519,10 +519,12 @@ def carried_out(
     whole = sum(expected.values()) or 1.0
     shares = [100 * expected.get(name, 0.0) / whole for name in NAMES]
     before = dict(zip(NAMES, accumulate((0.0, *shares)), strict=False))
+    reached = {name: Reached() for name in NAMES}
     try:
         with progress(f"diagnosing {folder.name}", 100, quiet=quiet) as report:
 
             def told(name: str, share: float) -> None:
+                share = reached[name](share)  # of trainings more may turn up
                 done = before[name] + share * shares[NAMES.index(name)]
                 report(round(done, 1), f"{name} {percent(share)}" if 0 < share < 1 else name)
 

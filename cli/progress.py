@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from landscape import cluster
-from landscape.quantities import duration, percent
+from landscape.quantities import Reached, duration, percent
 
 from .printing import console, echo
 
@@ -30,19 +30,26 @@ def progress(
 ) -> Iterator[Report]:
     """Show how far something is, with the time left; inside a task say so to who runs it.
 
+    It neither goes back nor beyond the total, whatever is reported.
+
     ``unit`` is what is counted, as in ``steps``; without one the share alone is said. ``at_most``:
     it may be done before the total is, and the time left is said to be at most so long.
     """
-    bound = "at most " if at_most else ""
+    reached, bound = Reached(total), "at most " if at_most else ""
+    with _shown(label, total, unit, bound, quiet=quiet) as report:
+        yield lambda done, note: report(reached(done), note)
+
+
+def _shown(
+    label: str, total: int, unit: str, bound: str, *, quiet: bool
+) -> AbstractContextManager[Report]:
     if cluster.reporting():
-        yield _to_runner(total)
-    elif quiet:
-        yield lambda done, note: None
-    elif sys.stderr.isatty():
-        with _bar(label, total, unit, bound) as report:
-            yield report
-    else:
-        yield _plain(label, total, unit, bound)
+        return nullcontext(_to_runner(total))
+    if quiet:
+        return nullcontext(lambda done, note: None)
+    if sys.stderr.isatty():
+        return _bar(label, total, unit, bound)
+    return nullcontext(_plain(label, total, unit, bound))
 
 
 @contextmanager
@@ -97,7 +104,7 @@ def _plain(label: str, total: int, unit: str, bound: str) -> Report:
             return
         _next_line = now + PLAIN_SECONDS
         parts = [f"{counted.format(done)}{percent(round(done / total, 2))}"]
-        if done / total >= SURE_SHARE:
+        if SURE_SHARE <= done / total < 1:  # what is still done then, nobody foresaw
             parts.append(f"{bound}{duration((now - started) / done * (total - done))} left")
         echo(f"{label}: {', '.join([*parts, note] if note else parts)}", err=True)
 

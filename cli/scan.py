@@ -689,8 +689,7 @@ def evaluate(
         filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
         for done, current in enumerate(filling, start=1):
             scan = current
-            # Findings are yielded too, which no evaluation stands for.
-            report(min(done, job.total), counted)
+            report(done, counted)  # and findings, which no evaluation stands for
             if drawn is not None:
                 drawn.offer(scan)
         report(job.total, "")

@@ -124,3 +124,23 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+class Reached:
+    """How much of a total is done, whatever is said of it: never less than before, nor over it.
+
+    What is counted may be more than was foreseen, and more work may turn up on the way.
+
+    >>> reached = Reached(10)
+    >>> reached(4), reached(3), reached(12)
+    (4, 4, 10)
+    """
+
+    def __init__(self, total: float = 1.0) -> None:
+        """Of nothing done."""
+        self._total, self._done = total, 0.0
+
+    def __call__(self, done: float) -> float:
+        """What is done by now, as ``done`` says."""
+        self._done = max(self._done, min(done, self._total))
+        return self._done

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from landscape.quantities import duration, percent
+from landscape.quantities import Reached, duration, percent
 
 if TYPE_CHECKING:
     from landscape.cluster import Workers
@@ -42,10 +42,11 @@ class Progress:
         self._what, self._bound = what, bound
         self._started = time.monotonic()
         self._due = self._started + MOMENT
+        self._reached = Reached()
 
     def reached(self, share: float) -> None:
-        """Say how much is done, if it is time to."""
-        now = time.monotonic()
+        """Say how much is done, if it is time to; it neither goes back nor beyond all."""
+        now, share = time.monotonic(), self._reached(share)
         if now < self._due or not 0 < share < 1:
             return
         self._due = now + EVERY
@@ -76,5 +77,5 @@ def followed(
 
     filling: Iterator[Scan | Valley] = job.run(pool, chosen=chosen)
     for done, current in enumerate(filling, start=1):
-        progress.reached(min(done / total, 1.0))
+        progress.reached(done / total)
         yield current

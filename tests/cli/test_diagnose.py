@@ -3,7 +3,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +19,7 @@ from landscape.quantities import percent
 from landscape.sgd import watch
 from landscape.store import analysis, read
 from landscape.store.measured.whole import spelled
+from landscape_cli import diagnose as command
 
 QUICK = ("--only", "units,distances,permutations", "--no-intervene")
 
@@ -271,3 +275,24 @@ def test_a_loop_of_ones_own_is_trained_again_by_a_function_of_a_file(landscape, 
     assert {record["status"] for record in trained} == {"finished"}
     assert {record["settings"]["optimizer"] for record in trained} == {"own"}
     assert {record["settings"]["batch_size"] for record in trained} == {8}
+
+
+def test_trainings_that_turn_up_do_not_take_progress_back(monkeypatch):
+    said = []
+
+    @contextmanager
+    def progress(*_given, **_options):
+        yield lambda done, note: said.append((done, note))
+
+    def measure(_diagnosis, _pool, told):
+        for share in (0.5, 1.0, 0.25, 0.5):
+            told("interventions", share)
+            yield
+
+    monkeypatch.setattr(command, "progress", progress)
+    monkeypatch.setattr("landscape.diagnose.measure", measure)
+    monkeypatch.setattr("landscape.diagnose.conclude", lambda _diagnosis: "judged")
+    diagnosis = SimpleNamespace(subject=SimpleNamespace(run=SimpleNamespace(folder=Path("a"))))
+    found = command.carried_out(diagnosis, None, {"interventions": 8.0}, quiet=False)
+    assert found == "judged"
+    assert said == [(50.0, "interventions 50 %"), *[(100.0, "interventions")] * 3]

@@ -68,6 +68,19 @@ def test_without_a_unit_the_share_alone(clock, capsys):
     assert lines(capsys) == ["diagnosing a: 50 %, 10 s left, curvature"]
 
 
+def test_it_neither_goes_back_nor_beyond_its_total(clock, capsys):
+    with progress.progress("training", 100, unit="steps") as report:
+        for done in (50, 7, 300, 80):
+            clock.now += 100
+            report(done, "")
+    assert lines(capsys) == [
+        "training: 50 of 100 steps, 50 %, 100 s left",
+        "training: 50 of 100 steps, 50 %, 3 min left",
+        "training: 100 of 100 steps, 100 %",
+        "training: 100 of 100 steps, 100 %",
+    ]
+
+
 def test_quiet_prints_nothing(clock, capsys):
     with progress.progress("training", 30, unit="steps", quiet=True) as report:
         clock.now += 100
@@ -78,7 +91,8 @@ def test_quiet_prints_nothing(clock, capsys):
 def test_a_bar_in_a_terminal_says_what_is_counted(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with progress.progress("training", 1600, unit="steps") as report:
-        report(400, "batch loss 0.5")
+        report(400, "batch loss 0.6")
+        report(300, "batch loss 0.5")
     shown = capsys.readouterr().err
     assert "400/1600 steps" in shown
     assert "batch loss 0.5" in shown

@@ -46,6 +46,16 @@ def test_no_time_is_guessed_from_the_first_steps(clock, caplog):
     assert caplog.messages == ["training a: 1 %"]
 
 
+def test_it_neither_goes_back_nor_beyond_all(clock, caplog):
+    said = progress.Progress("diagnosing a")
+    for clock.now, share in ((100.0, 0.5), (200.0, 0.2), (300.0, 7.0), (400.0, 0.5)):
+        said.reached(share)
+    assert caplog.messages == [
+        "diagnosing a: 50 %, 100 s left",
+        "diagnosing a: 50 %, 3 min left",
+    ]
+
+
 def test_what_is_done_or_not_begun_says_nothing(clock, caplog):
     said = progress.Progress("training a")
     clock.now = 100.0
