@@ -1,6 +1,7 @@
 """The ``landscape`` command, also as ``python -m landscape_cli``."""
 
 import os
+import sys
 
 from .interrupts import end_at_once
 
@@ -10,6 +11,7 @@ SPINS = "10000"
 
 def run() -> None:
     """Import the command and run it."""
+    sys.argv[0] = "landscape"  # also as a module and in workers: what files record
     end_at_once()
     wait_briefly()
     from .main import app

@@ -161,10 +161,13 @@ def _verified(run: Path) -> list[str]:
 
 
 def _run(about: Mapping[str, Any]) -> Iterator[str]:
+    from landscape.store.provenance import is_typed
+
     versions = about["versions"]
+    made = "made by" if is_typed(about["command"]) else "made"
     on = "" if about["device"] is None else f", on {about['device']}"
     yield f"{about['folder']}: a run, {_status(about)}"
-    yield f"  made by        {about['command']}"
+    yield f"  {made:15}{about['command']}"
     yield (
         f"                 {about['created']}, landscape {versions.get('landscape')}, "
         f"torch {versions.get('torch')}, {_count(about['threads'], 'thread')}{on}"

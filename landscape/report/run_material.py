@@ -112,10 +112,10 @@ def gather(folder: Path, refused: Mapping[str, str] | None = None) -> RunMateria
 
 def with_threads(command: str, record: Mapping[str, Any]) -> str:
     """A run's command, with the number of threads where its record has it: results depend on it."""
-    threads, command = record.get("threads"), provenance.runnable(command)
+    threads, typed = record.get("threads"), provenance.runnable(command)
     # Workers share the threads: what each had isn't what the command had.
-    is_known = bool(threads and command) and "--workers" not in command
-    return f"OMP_NUM_THREADS={threads} {command}" if is_known else command
+    is_known = bool(threads and provenance.is_typed(command)) and "--workers" not in command
+    return f"OMP_NUM_THREADS={threads} {typed}" if is_known else typed
 
 
 def diagnosed_by(run: Run, parts: Sequence[str], basis: Basis | None = None) -> list[str]:

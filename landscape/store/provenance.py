@@ -19,34 +19,84 @@ LIBRARIES = ("torch", "numpy", "h5py", "matplotlib", "pyvista")
 
 
 COMMANDS = ("landscape", "landscape.exe", "__main__.py")
-"""What is typed on a command line begins with one of these; anything else is a program."""
+"""What is typed on a command line begins with one of these, the last one in older files; anything
+else is a program."""
+NOTEBOOK, PROMPT = "in a notebook", "in Python"
+"""What is recorded where nothing was typed that could be typed again."""
 _call: ContextVar[str] = ContextVar("_call", default="")
 _added: ContextVar[tuple[str, Sequence[str]]] = ContextVar("_added", default=("", ()))
 
 
 def command() -> str:
-    """The command line, as it could be typed again; what a file of settings added is in it."""
-    words = sys.argv[1:]
+    """The command line, as it could be typed again; what a file of settings added is in it.
+
+    A script is named as it was, from the folder that it was started in. Where nothing can be typed
+    again, `NOTEBOOK` or `PROMPT`.
+    """
+    program, words = _program(), sys.argv[1:]
+    if not program:
+        return NOTEBOOK if _is_notebook() else PROMPT
     subcommand, added = _added.get()
     if added and subcommand in words:
         at = words.index(subcommand) + 1
         words = [*words[:at], *added, *words[at:]]
-    return shlex.join([Path(sys.argv[0]).name, *words])
+    return shlex.join([*program, *words])
+
+
+def _program() -> list[str]:
+    """The words that start this program: of Python's those behind ``python``, and ``-m``'s whole.
+
+    Empty at a prompt and in a notebook.
+    """
+    started, place = sys.argv[0], Path(sys.argv[0])
+    if _is_notebook() or started in ("", "-", "-c"):
+        return []
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    if module is not None and module.origin == started:
+        return ["python", "-m", module.name.removesuffix(".__main__")]
+    if place.name == "__main__.py":  # in a worker of such a program
+        return ["python", "-m", place.parent.name]
+    return [started if place.suffix == ".py" else place.name]
+
+
+def _is_notebook() -> bool:
+    """Whether a kernel runs this, which IPython's shell then has."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+def is_typed(command: str) -> bool:
+    """Whether a recorded command was typed and could be again.
+
+    >>> is_typed("landscape scan runs/a"), is_typed("in a notebook"), is_typed("")
+    (True, False, False)
+    """
+    # As older files have a notebook, a prompt and ``python -c``.
+    first = command.partition(" ")[0]
+    return command not in (NOTEBOOK, PROMPT) and not (
+        first in ("", "''", "-", "-c") or first.endswith("kernel_launcher.py")
+    )
 
 
 def runnable(command: str) -> str:
-    """A recorded command as a shell runs it: a script is Python's to run.
+    """A recorded command as a shell runs it: a script is Python's to run; else a comment.
 
-    >>> runnable("mine.py --fast")
-    'python mine.py --fast'
+    >>> runnable("tools/mine.py --fast")
+    'python tools/mine.py --fast'
     >>> runnable("__main__.py scan runs/a")
     'landscape scan runs/a'
-    >>> runnable("landscape scan runs/a")
-    'landscape scan runs/a'
+    >>> runnable("landscape scan runs/a"), runnable("in a notebook"), runnable("")
+    ('landscape scan runs/a', '# in a notebook', '')
     """
+    if not is_typed(command):
+        return f"# {command}" if command in (NOTEBOOK, PROMPT) else ""
     program, _, rest = command.partition(" ")
     if program == "__main__.py":
         return f"landscape {rest}".rstrip()
+    try:
+        program = shlex.split(command)[0]
+    except ValueError:  # what a file holds that was cut off
+        return command
     return f"python {command}" if program.endswith(".py") else command
 
 
@@ -73,13 +123,17 @@ def going_on(made_by: Mapping[str, Any]) -> str:
     "go on in Python with: ls.open('runs/a').scan('random')"
     >>> going_on({"command": "mine.py --fast"})
     'go on by the same call in mine.py --fast'
+    >>> going_on({"command": "in a notebook"})
+    'go on by the same call in a notebook'
     >>> going_on({"command": "landscape scan runs/a --overwrite"})
     'go on with: landscape scan runs/a --resume'
     """
     typed = str(made_by.get("command", ""))
     if call := made_by.get("call"):
         return f"go on in Python with: {call}"
-    if not typed.strip():
+    if typed in (NOTEBOOK, PROMPT):
+        return f"go on by the same call {typed}"
+    if not is_typed(typed):
         return ""
     if typed.split()[0] not in COMMANDS:
         return f"go on by the same call in {typed}"

@@ -197,6 +197,8 @@ def test_commands_stand_in_an_order_that_makes_it_again():
     script = run_material.with_threads("mine.py --fast", {"threads": 2})
     assert script == "OMP_NUM_THREADS=2 python mine.py --fast"
     assert run_material.in_order(script, ["mine.py --fast", ""], []) == [script]
+    made = run_material.with_threads("in a notebook", {"threads": 2})
+    assert run_material.in_order(made, ["in a notebook", scan], []) == ["# in a notebook", scan]
 
 
 def test_parts_name_the_commands_that_measured_them(tmp_path, runs, monkeypatch):

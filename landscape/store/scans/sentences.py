@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landscape.quantities import counted, duration, number, percent
+from landscape.store.provenance import is_typed
 from landscape.store.scans import rises
 from landscape.store.scans.attributes import CORESET
 from landscape.store.scans.certificates import FACTOR, Certificate
@@ -584,8 +585,9 @@ def watched(record: Mapping[str, Any]) -> str:
 def made_by(provenance: Mapping[str, Any]) -> list[str]:
     """The command and the versions of libraries that made something, as far as they are known."""
     sentences = []
-    if provenance.get("command"):
-        sentences.append(f"Command: {provenance['command']}.")
+    if command := str(provenance.get("command") or ""):
+        about = "Command:" if is_typed(command) else "Made"
+        sentences.append(f"{about} {command}.")
     versions = provenance.get("versions")
     if isinstance(versions, Mapping) and versions:
         listed = ", ".join(f"{name} {version}" for name, version in versions.items())
