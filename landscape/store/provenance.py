@@ -30,8 +30,8 @@ _added: ContextVar[tuple[str, Sequence[str]]] = ContextVar("_added", default=(""
 def command() -> str:
     """The command line, as it could be typed again; what a file of settings added is in it.
 
-    A script is named as it was, from the folder that it was started in. Where nothing can be typed
-    again, `NOTEBOOK` or `PROMPT`.
+    A script is named as it was, or from the current folder where it lies in that. Where nothing
+    can be typed again, `NOTEBOOK` or `PROMPT`.
     """
     program, words = _program(), sys.argv[1:]
     if not program:
@@ -56,7 +56,10 @@ def _program() -> list[str]:
         return ["python", "-m", module.name.removesuffix(".__main__")]
     if place.name == "__main__.py":  # in a worker of such a program
         return ["python", "-m", place.parent.name]
-    return [started if place.suffix == ".py" else place.name]
+    if place.suffix != ".py":
+        return [place.name]
+    inside = place.is_absolute() and place.is_relative_to(here := Path.cwd())
+    return [str(place.relative_to(here)) if inside else started]
 
 
 def _is_notebook() -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,8 +185,8 @@ def test_an_interrupted_run_goes_on(tmp_path):
 
 
 def test_every_run_of_a_plan_records_the_script_that_made_it(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["/some/where/rates.py", "--fast"])
+    monkeypatch.setattr(sys, "argv", [str(Path.cwd() / "some" / "rates.py"), "--fast"])
     planned = plan(SMALL, {"seed": range(3)})
     assert [run.name for run in planned.runs] == ["seed0", "seed1", "seed2"]
-    assert {run.command for run in planned.runs} == {"rates.py --fast"}
+    assert {run.command for run in planned.runs} == {"some/rates.py --fast"}
     assert [run.setup.settings.seed for run in planned.runs] == [0, 1, 2]

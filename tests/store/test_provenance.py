@@ -62,8 +62,9 @@ def test_each_way_to_start_a_program_is_said_as_it_was_typed(tmp_path):
         ("-m", "tools.fit.mine"),
     ):
         assert said(tmp_path, *arguments, env=environment) == shlex.join(["python", *arguments])
+    inside = said(tmp_path, str(package / "mine.py"), "a", env=environment)
+    assert inside == "tools/fit/mine.py a"
     for arguments in (
-        (str(package / "mine.py"), "--fast"),
         ("tools/fit/mine.py", "a b"),
         ("./tools/fit/mine.py",),
     ):
@@ -82,6 +83,7 @@ def test_each_way_to_start_a_program_is_said_as_it_was_typed(tmp_path):
         ("/a/tools/fit.py", "tools.fit", "python -m tools.fit"),
         ("/a/fit/__main__.py", None, "python -m fit"),  # in a worker of such a program
         ("tools/mine.py", None, "tools/mine.py"),
+        ("/nowhere/mine.py", None, "/nowhere/mine.py"),
         ("/usr/bin/pytest", None, "pytest"),
         ("-c", None, "in Python"),
         ("", None, "in Python"),
