@@ -1,27 +1,51 @@
-"""The files that a problem's file imports from beside it."""
+"""The files that a problem's file or module imports from beside it."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 
-def neighbours(file: Path) -> dict[str, str]:
-    """SHA-256 of each file that one imports from its own folder, by the path from there.
+def home(file: Path, module: str = "") -> Path:
+    """The folder that a file's imports are found in: its own, or where its module's package lies.
+
+    >>> home(Path("/a/tools/fit.py"), "tools.fit"), home(Path("/a/tools/fit.py"))
+    (...Path('/a'), ...Path('/a/tools'))
+    """
+    depth = module.count(".") + (file.name == "__init__.py") if module else 0
+    return file.parents[depth]
+
+
+def neighbours(file: Path, module: str = "") -> dict[str, str]:
+    """SHA-256 of each file that one imports from its `home`, by the path from there.
 
     Read off the import statements, those of these files too, wherever they stand: nothing is run.
     What is installed, or imported by a name that is made at run time, isn't among them, and this
-    package isn't, where it lies there.
+    package isn't, where it lies there. Of a problem's ``module`` that is installed itself, its
+    package's files are.
     """
-    folder, found, left = file.parent, dict[Path, str](), [file]
+    folder = home(file, module)
+    left = [file, *(one for one in _files(folder, module) if one != file)] if module else [file]
+    found = {place: _hash(place) for place in left[1:]}
+    own = module.partition(".")[0] if _is_installed(folder) else None
     while left:
         for place in _imported(left.pop(), folder):
-            if place not in found and place != file:
-                found[place] = hashlib.sha256(place.read_bytes()).hexdigest()
+            inside = place.relative_to(folder).parts[0].removesuffix(".py")
+            if place not in found and place != file and own in (None, inside):
+                found[place] = _hash(place)
                 left.append(place)
     return {place.relative_to(folder).as_posix(): found[place] for place in sorted(found)}
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _is_installed(folder: Path) -> bool:
+    return folder in {Path(place).resolve() for place in sysconfig.get_paths().values()}
 
 
 def _imported(file: Path, folder: Path) -> Iterator[Path]:

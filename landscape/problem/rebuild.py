@@ -14,7 +14,7 @@ from landscape.errors import LandscapeError, made_in_python
 from landscape.problem import presets
 from landscape.problem.examine import objective
 from landscape.problem.load import BUILTIN, code_file, file_hash, load
-from landscape.problem.neighbours import neighbours
+from landscape.problem.neighbours import home, neighbours
 from landscape.problem.problem import Problem, vary
 from landscape.problem.samples import fingerprint
 from landscape.problem.weights import Layout, constant_records
@@ -108,7 +108,13 @@ def to_record(problem: Problem, folder: Path) -> dict[str, Any]:
             "relative_path": os.path.relpath(path, folder.resolve()),
             "imports": neighbours(Path(path)),
         }
+    elif source.kind == "module" and (file := code_file(source.function)) is not None:
+        record["imports"] = neighbours(file, _module(source.function))
     return record
+
+
+def _module(spec: str) -> str:
+    return spec.rpartition(":")[0]
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:
@@ -201,20 +207,22 @@ def _made_again(
                 f"put it back, or accept the changes with {OVERRIDE}"
             )
         if not accept_changes:
-            _check_imports(Path(code.place), record.get("imports", {}), folder)
+            module = _module(code.spec) if kind == "module" else ""
+            _check_imports(Path(code.place), module, record.get("imports", {}), folder)
     spec = record["function"] if code is None else code.spec
     problem = load(spec, record["settings"], seed=record["seed"])
     return vary(problem, train_samples=record["train_samples"], label_noise=record["label_noise"])
 
 
-def _check_imports(file: Path, expected: Mapping[str, str], folder: Path) -> None:
+def _check_imports(file: Path, module: str, expected: Mapping[str, str], folder: Path) -> None:
     """What the file imports from beside it must be as it was too; of older runs nobody knows."""
-    found = neighbours(file) if expected else {}
+    found = neighbours(file, module) if expected else {}
     for name, sha256 in expected.items():
         if found.get(name) != sha256:
             now = f"sha256 {found[name][:12]}" if name in found else "none that it imports"
+            place = home(file, module) / name
             raise LandscapeError(
-                f"{file.parent / name}, which {file.name} imports, must be as it was when run "
+                f"{place}, which {file.name} imports, must be as it was when run "
                 f"{folder} was trained, got {now} instead of {sha256[:12]}; "
                 f"put it back, or accept the changes with {OVERRIDE}"
             )

@@ -14,6 +14,7 @@ from torch.utils.data import TensorDataset
 from landscape.errors import LandscapeError
 from landscape.problem import Problem, builtin, flat, load, rebuild, vary
 from landscape.problem.load import file_hash
+from landscape.problem.neighbours import neighbours
 from landscape.problem.rebuild import refuse, to_record
 
 CODE = """
@@ -99,6 +100,70 @@ def test_module(project, monkeypatch):
     problem = load("a_module_of_mine:make")
     record = to_record(problem, project)
     assert_same(problem, from_record(record, project))
+
+
+def test_a_file_that_a_module_imports_has_changed(project, monkeypatch):
+    """From its own package and from beside that, and what its package is on the way."""
+    package = project / "package_of_mine" / "inner"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("from .near import TWO\n")
+    (package / "near.py").write_text("TWO = 2\n")
+    (package / "unused.py").write_text("")
+    (package / "task.py").write_text("import beside_of_mine\nfrom .. import parts_of_mine\n" + CODE)
+    (package.parent / "parts_of_mine.py").write_text("")
+    (project / "beside_of_mine.py").write_text("")
+    monkeypatch.chdir(project)
+    spec = "package_of_mine.inner.task:make"
+    problem = load(spec)
+    record = to_record(problem, project)
+    assert list(record["imports"]) == [
+        "beside_of_mine.py",
+        *("package_of_mine/__init__.py", "package_of_mine/inner/__init__.py"),
+        *("package_of_mine/inner/near.py", "package_of_mine/parts_of_mine.py"),
+    ]
+    (package / "unused.py").write_text("1")
+    assert_same(problem, from_record(record, project))
+    (package / "near.py").write_text("TWO = 3\n")
+    new = hashlib.sha256(b"TWO = 3\n").hexdigest()[:12]
+    old = hashlib.sha256(b"TWO = 2\n").hexdigest()[:12]
+    assert refused(record, project) == (
+        f"{package}/near.py, which task.py imports, must be as it was when run {project} was "
+        f"trained, got sha256 {new} instead of {old}; put it back, or accept the changes with "
+        "--accept-changes"
+    )
+    assert_same(problem, from_record(record, project, accept_changes=True))
+
+
+def test_a_module_that_has_changed(project, monkeypatch):
+    (project / "changing_module_of_mine.py").write_text(CODE)
+    monkeypatch.chdir(project)
+    record = to_record(load("changing_module_of_mine:make"), project)
+    (project / "changing_module_of_mine.py").write_text(CODE + "# Looks harmless.\n")
+    assert refused(record, project).startswith(
+        f"changing_module_of_mine must be as it was when run {project} was trained, got sha256 "
+    )
+
+
+def test_of_an_installed_module_the_files_of_its_package_are_known(tmp_path, monkeypatch):
+    """And no other library's, which may be thousands."""
+    monkeypatch.setattr(
+        "landscape.problem.neighbours.sysconfig.get_paths", lambda: {"purelib": str(tmp_path)}
+    )
+    for name, text in {
+        "mine/__init__.py": "import other",
+        "mine/task.py": "import other.deep, mine.parts",
+        "mine/parts.py": "import single",
+        "other/__init__.py": "",
+        "other/deep.py": "",
+        "single.py": "import other",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    inside = ["mine/__init__.py", "mine/parts.py"]
+    assert list(neighbours(tmp_path / "mine" / "task.py", "mine.task")) == inside
+    assert list(neighbours(tmp_path / "single.py", "single")) == []
+    assert list(neighbours(tmp_path / "mine" / "__init__.py", "mine")) == []
 
 
 def test_file_and_run_moved_together(project, tmp_path):
