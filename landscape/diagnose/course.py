@@ -20,6 +20,18 @@ class OutcomeCase:
     thresholds: Thresholds
 
 
+def departure(evidence: Evidence, course: Course | None) -> int | None:
+    """The step at which it left: that of figures, or the first logged loss that was away.
+
+    Batches' losses may tell it between that loss and the one before; None where it didn't leave.
+    """
+    if course is None or course.left is None:
+        return None
+    before, first = course.step(course.left - 1), course.step(course.left)
+    dated = evidence.dated
+    return first if dated is None or not before < dated <= first else dated
+
+
 def course_of(evidence: Evidence, thresholds: Thresholds | None = None) -> Course | None:
     """Follow the training loss through its finite rows; None where there are fewer than two."""
     limits = thresholds or Thresholds()

@@ -85,6 +85,8 @@ class Evidence:
     """L₀; NaN where there is no best constant output: the first row's loss takes its place."""
     batch_losses: Floats | None = None
     """(S,) of the batches of steps 0, 1, ..., where they are known."""
+    dated: int | None = None
+    """The step at which its recording says that it left, which batches' losses told; None: none."""
     weights_finite: bool = True
     """Whether the training ended without a non-finite loss, gradient or weight."""
     measured: Measured = field(default_factory=Measured)

@@ -61,6 +61,7 @@ LABELS = {
     "aging": "late over early movement",
     "no_way_back": "a bias alone can move",
     "landing_kind": "what surrounds the end",
+    "near_step": "last logged step before it left",
     "between": "loss before it left",
     "between_low": "lowest before it left",
     "between_high": "highest before it left",

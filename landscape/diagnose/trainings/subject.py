@@ -148,6 +148,7 @@ class Subject:
             setup=self._setup(),
             constant_loss=self.constant_loss,
             batch_losses=trajectory.scalars()["batch_loss"],
+            dated=next((each.first for each in trajectory.events if each.name == "escape"), None),
             weights_finite=self.run.record["status"] != "non-finite",
             mistakes=self.mistakes.sentences,
             loss_floor=self.mistakes.floor,

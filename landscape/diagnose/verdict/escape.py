@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landscape.diagnose.course import OutcomeCase
+from landscape.diagnose.course import OutcomeCase, departure
 from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.verdict import landing, on_the_way
 from landscape.diagnose.verdict.named import NamedOutcome, training_on, unknown
@@ -91,8 +91,8 @@ def _between(case: OutcomeCase) -> Items:
     if course.left <= course.best + 1:
         return found
     losses = course.loss[course.best + 1 : course.left]
-    first, last = course.step(course.best), course.step(course.left)
-    which = f"logged losses after the lowest (step {first:,}) and before it left (step {last:,})"
+    first, left = course.step(course.best), departure(case.evidence, course)
+    which = f"logged losses after the lowest (step {first:,}) and before it left (step {left:,})"
     return found | {
         "lowest_step": Item(first, None, "step of the lowest logged loss"),
         "between": held(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from landscape.diagnose.course import course_of
+from landscape.diagnose.course import course_of, departure
 from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import (
@@ -149,9 +149,10 @@ def _highest(asked: Asked) -> tuple[int, float, float]:
     """
     found = asked.evidence.measured.curvature
     course = course_of(asked.evidence, asked.thresholds)
-    if found is None or course is None or course.left is None:
+    left = departure(asked.evidence, course)
+    if found is None or course is None or left is None:
         return 0, math.nan, math.nan
-    begun, left = course.step(course.best), course.step(course.left)
+    begun = course.step(course.best)
     largest = found.eigenvalues[:, 0]
     near = (found.step >= begun) & (found.step < left) & (found.loss < course.constant)
     near &= np.isfinite(largest)
@@ -349,11 +350,9 @@ def overfits(asked: Asked) -> Told:
     if best is not None and best != found.step:
         order = "before" if best > found.step else "after"
         text += f", {counted(abs(best - found.step), 'step')} {order} that of training"
-    left = next((each for each in asked.verdict.events if each.name == "escape"), None)
-    if left is not None:
-        early = left.first >= found.step
-        order = "before" if early else "after"
-        text += f", {counted(abs(left.first - found.step), 'step')} {order} it left"
+    if (left := asked.verdict.left) is not None:
+        order = "before" if left >= found.step else "after"
+        text += f", {counted(abs(left - found.step), 'step')} {order} it left"
     text += "."
     if asked.evidence.is_for_good:  # both are a constant output's
         return Told(text)

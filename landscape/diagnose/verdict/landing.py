@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landscape.diagnose.course import OutcomeCase
+from landscape.diagnose.course import OutcomeCase, departure
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items, held
 from landscape.diagnose.left_again import LEAVING, left_again
@@ -251,15 +251,13 @@ def _resting(case: OutcomeCase) -> list[str]:
     if not resting:
         return []
     steps = ", ".join(f"{step:,}" for step in sorted({b.start_step for b in resting}))
-    left = case.course.left
     # Where no training began with one, as of imported weights, there is another reason.
     is_chosen_late = len(resting) < len(branches) and {b.start for b in resting} == {"before-onset"}
-    if left is None or not is_chosen_late:
+    if case.course.left is None or not is_chosen_late:
         return [f"Trainings from step {steps} started with velocity zero: none was recorded there."]
     return [
-        f"Trainings from step {steps}, the last with a logged loss before step "
-        f"{case.course.step(left):,}, since which all were away, started with velocity zero: none "
-        "was recorded there, for only afterwards is it known from where on a run stayed away."
+        f"Trainings from step {steps}, the last with a logged loss before it left, started with "
+        "velocity zero: none was recorded there, for only afterwards is it known when a run left."
     ]
 
 
@@ -290,11 +288,10 @@ def _too_few_orders(case: OutcomeCase, start: str) -> list[str]:
 
 def _lasted(case: OutcomeCase, tried: Trained) -> str:
     """How long a training lasted, beside how long the run took from there to leave."""
-    if math.isnan(tried.epochs) or case.course.left is None:
+    left = departure(case.evidence, case.course)
+    if math.isnan(tried.epochs) or left is None:
         return ""
-    took = (case.course.step(case.course.left) - tried.start_step) / (
-        case.evidence.setup.steps_per_epoch
-    )
+    took = (left - tried.start_step) / case.evidence.setup.steps_per_epoch
     return f": trainings lasted {tried.epochs:.3g} epochs, the run took {took:.3g} to leave"
 
 

@@ -300,8 +300,7 @@ def oscillates(asked: Asked) -> Told:
     loss = rows.train_loss[inside]
     if not len(loss):
         return unanswered("no losses are known in its window")
-    left = next((each for each in verdict.events if each.name == "escape"), None)
-    text = f"It escapes: it left at step {left.first:,}. " if left is not None else ""
+    text = f"It escapes: it left at step {verdict.left:,}. " if verdict.left is not None else ""
     apart = evidence.measured.distances
     is_told = apart is not None and apart.settled is not None
     text += f"From step {first:,} on ({'its window' if is_told else _window(asked)}) "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from landscape.diagnose.course import course_of
+from landscape.diagnose.course import course_of, departure
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items
 from landscape.diagnose.motion import naming
@@ -106,6 +106,11 @@ class Verdict:
     rests_on: Basis | None = None
     """and None."""
 
+    @property
+    def left(self) -> int | None:
+        """The step at which it left for good; None: it didn't."""
+        return next((each.first for each in self.events if each.name == "escape"), None)
+
     def record(self) -> dict[str, Any]:
         """As verdict.json has it, plain values only."""
         return {"format": FORMAT, "version": VERSION, **dataclasses.asdict(self)}
@@ -132,6 +137,11 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
         moved = NamedMotion(UNDETERMINED, items=moved.items)
     course = course_of(evidence, limits)
     happened = events_of(course) if course is not None else []
+    left = departure(evidence, course)
+    happened = [
+        replace(each, first=left) if each.name == "escape" and left is not None else each
+        for each in happened
+    ]
     happenings = [Happening(each.name, each.first, each.last) for each in happened]
     if found.name == "diverged":
         happenings.append(_non_finite(evidence))

@@ -59,13 +59,10 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
 
 
 def when_it_left(verdict: Verdict) -> Iterator[str]:
-    """Since when it is away; what lay between that and its lowest loss, unless it stayed near."""
-    left = next((each for each in verdict.events if each.name == "escape"), None)
-    if left is None or verdict.verdict != "escaped":
+    """When it left; what lay between that and its lowest loss, unless it stayed near."""
+    if verdict.left is None or verdict.verdict != "escaped":
         return
-    text = f"Every logged loss since step {left.first:,} was away"
-    near = number_of(verdict, "near_step")
-    text += "." if near is None else f", that of step {near:,.0f} wasn't yet."
+    text = f"It left at step {verdict.left:,}: every logged loss since was away."
     middle = verdict.evidence.get("between")
     if middle is not None and not is_below(middle.value, middle.threshold):
         low, high = (number(number_of(verdict, f"between_{end}") or 0.0) for end in ("low", "high"))

@@ -91,9 +91,8 @@ def test_velocity_is_missing_before_the_onset_for_a_reason_that_is_said():
     resting = tuple(replace(b, velocity=b.start != "before-onset") for b in branches)
     found = escaped_with(resting)
     assert found.caveats == (
-        "Trainings from step 310, the last with a logged loss before step 315, since which all "
-        "were away, started with velocity zero: none was recorded there, for only afterwards is "
-        "it known from where on a run stayed away.",
+        "Trainings from step 310, the last with a logged loss before it left, started with "
+        "velocity zero: none was recorded there, for only afterwards is it known when a run left.",
     )
     # Where none was recorded anywhere it is not for that.
     without = tuple(replace(b, velocity=False) for b in branches)

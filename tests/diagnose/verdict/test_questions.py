@@ -70,8 +70,7 @@ def test_an_escape_is_answered_whole():
     said = asked(planted.escape())
     answered = {number for number, (text, _) in said.items() if "Not answered: " not in text}
     assert answered >= {f"1.{part}" for part in range(1, 10)}
-    near = "Every logged loss since step 500 was away, that of step 495 wasn't yet."
-    assert near in said["1.3"][0]
+    assert "It left at step 500: every logged loss since was away." in said["1.3"][0]
     # What decides comes first, curvature after it.
     assert said["1.9"][0].startswith("At this rate other batch orders leave, tried until ")
     assert "spiked and came back 5 times" in said["1.3"][0]
@@ -97,6 +96,22 @@ def test_an_escape_is_answered_whole():
     )
     assert "still there after training at 5 of 5 rates from 0.0001 to 1." in said["1.7"][0]
     assert "90 %" in said["1.1"][0]
+
+
+@pytest.mark.parametrize(
+    # Logged losses are those of every 5th step, the last near one that of step 495.
+    ("dated", "left"),
+    [(None, 500), (497, 497), (500, 500), (495, 500), (300, 500), (510, 500)],
+)
+def test_an_escape_has_one_date_that_batches_may_tell_between_two_logged_losses(dated, left):
+    evidence = replace(planted.escape(), dated=dated)
+    verdict, said = judge(evidence), asked(evidence)
+    assert verdict.left == left
+    assert [each.first for each in verdict.events if each.name == "escape"] == [left]
+    assert f"It left at step {left}: " in said["1.3"][0]
+    assert f"and before it left (step {left})" in verdict.evidence["between_low"].meaning
+    lowest = int(evidence.rows.step[int(np.argmin(evidence.rows.validation_loss))])
+    assert f", {left - lowest} steps before it left." in said["1.8"][0]
 
 
 def test_overfitting_is_set_beside_the_jump():

@@ -221,10 +221,7 @@ def test_what_lay_between_its_lowest_loss_and_leaving_is_said(loss, between):
     assert verdict.verdict == "escaped"
     said = headline(verdict)[1].text
     left = DOWN + len(loss)
-    before = (*[0.1], *loss)[-1]
-    told = f"Every logged loss since step {every * left} was away"
-    if not loss or before <= verdict.evidence["between"].threshold:
-        told += f", that of step {every * (left - 1)} wasn't yet"
+    told = f"It left at step {every * left}: every logged loss since was away"
     assert said.startswith(f"{told}.")
     expected = f" The lowest was at step {every * (DOWN - 1)}; between the two {between}"
     assert said.removeprefix(f"{told}.") == (expected if between else "")
