@@ -99,6 +99,9 @@ class Evidence:
     """What is wrong with data or model, a sentence each: see `units.mistakes`."""
     loss_floor: float = math.nan
     """The lowest loss that the outputs' range allows; NaN: nothing confines them."""
+    orders_seconds: float = math.nan
+    """What trying as many other batch orders as may decide takes at least, timed on this machine;
+    NaN: they decided, or it wasn't asked."""
     absent: tuple[str, ...] = ()
     """Parts that could not be measured, a sentence each; they become caveats."""
     longer: LongReplicas | None = None

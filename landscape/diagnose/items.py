@@ -70,8 +70,8 @@ LABELS = {
 PLACES = {
     "_from_best": "from lowest loss",
     "_best": "at lowest loss",
-    "_from_onset": "from before the onset",
-    "_onset": "before the onset",
+    "_from_onset": "from before it left",
+    "_onset": "before it left",
     "_from_landing": "from the end",
     "_from_start": "from the start",
     "_from_plateau": "from a plateau",

@@ -11,7 +11,7 @@ from pathlib import Path
 from landscape.diagnose.items import label
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
-from landscape.diagnose.verdict.questions import TITLES
+from landscape.diagnose.verdict.questions import PARTS, TITLES
 from landscape.diagnose.verdict.verdict import Answer, Verdict, decided
 from landscape.diagnose.verdict.wording import Statement, headline, still
 from landscape.draw.interactive.explorer_data import Entry
@@ -155,7 +155,11 @@ def _found(found: RunMaterial) -> Iterator[Markup]:
         said = [one for one in verdict.answers if one.question[0] == question]
         rests = [tag("span", RESTS[one.confidence]) for one in said]
         pairs = [
-            tag("div", tag("dt", one.about), tag("dd", one.text, *_remedy(one), " ", word))
+            tag(
+                "div",
+                tag("dt", one.about, title=PARTS[one.question].asks),
+                tag("dd", one.text, *_remedy(one), " ", word),
+            )
             for one, word in zip(said, rests, strict=True)
         ]
         yield tag("dl", *pairs, class_="answers")

@@ -165,6 +165,10 @@ def test_orders_that_can_show_nothing_are_said_before(escaped, landscape, tmp_pa
         "note: 1 other batch order can't show that the learning rate is too high, even if all of "
         "them leave: that takes 7"
     ) in result.err.splitlines()
+    # What more of them would take is in its evidence, how many decide beside those tried.
+    verdict = json.loads((run / "verdict.json").read_text())
+    assert verdict["evidence"]["orders_seconds"]["value"] > 0
+    assert any("(undecided: it takes " in one["text"] for one in verdict["answers"])
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class Grid:
         how = ", unevenly" if len(inside) > COARSE else ""
         raise LandscapeError(
             f"diffusion needs at least {COARSE + 1} recorded steps spread evenly over its window, "
-            f"got {len(inside)}{how}; record more often, or keep the sketch"
+            f"got {len(inside)}{how}; record more often"
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.session import siblings
 from landscape.diagnose.session.context import LEFT_OUT, Context
 from landscape.diagnose.session.parts import PARTS
-from landscape.diagnose.trainings import after_escape
+from landscape.diagnose.trainings import after_escape, interventions
 
 
 def evidence(context: Context) -> Evidence:
@@ -23,6 +24,7 @@ def evidence(context: Context) -> Evidence:
             context.siblings.runs, own.constant_loss, context.limits.learned
         ),
         longer=context.plan.longer,
+        orders_seconds=_orders_seconds(context),
         absent=tuple(f"{sentence}." for sentence in _absent(context)),
     )
 
@@ -34,6 +36,17 @@ def _places(context: Context) -> dict[str, int]:
     if context.course is not None and context.course.escaped:
         rows["onset"] = after_escape.before_onset(context.subject, context.course)
     return {name: context.subject.step(row) for name, row in rows.items()}
+
+
+def _orders_seconds(context: Context) -> float:
+    """What is trained first where nobody limits the orders; NaN where those there are decide."""
+    done, course = context.measured.interventions, context.course
+    if done is None or done.escape is None or course is None:
+        return math.nan
+    if all(one.decided != "open" for one in done.escape.again):
+        return math.nan
+    more = interventions.plan(context.subject, course, context.limits)
+    return interventions.cost(context.subject, more).seconds if more.missing else math.nan
 
 
 def _absent(context: Context) -> Iterator[str]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from landscape.diagnose.course import course_of, departure
+from landscape.diagnose.items import Value
+from landscape.diagnose.left_again import outcomes, sequential_test
 from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import (
@@ -105,9 +107,20 @@ def stable(asked: Asked) -> Told:
             return unanswered("stability bounds are known for plain SGD only")
         return unanswered("curvature as batches see it wasn't measured", measuring("sharpness"))
     # What decides comes first: curvature beside its bounds doesn't.
-    tried = ", tried until the test was decided" if _is_decided(asked) else ""
-    left = f"At this rate other batch orders leave{tried}: {', '.join(again)}."
+    tried = ", as many tried as decide" if _is_decided(asked) else ""
+    left = f"At this rate other batch orders leave{_ends_above(asked)}{tried}: {', '.join(again)}."
     return Told(" ".join([left, *curvature] if again else curvature), tested(bool(again)))
+
+
+def _ends_above(asked: Asked) -> str:
+    """What counts as leaving: the line of the controls, which is that of all."""
+    controls = (asked.verdict.evidence.get(f"control_from_{STARTS[s].item}") for s in LEAVING)
+    level = next((_line(item.threshold) for item in controls if item is not None), None)
+    return "" if level is None else f" (end above a loss of {number(level)})"
+
+
+def _line(threshold: Value) -> float | None:
+    return float(threshold) if isinstance(threshold, int | float) else None
 
 
 def _is_decided(asked: Asked) -> bool:
@@ -190,18 +203,18 @@ def _left_again(asked: Asked, start: str) -> str:
     share = number_of(verdict, f"left_again_from_{name}")
     if share is None or control is None or is_below(control.value, control.threshold):
         return ""
-    stability = DECIDED[str(said(verdict, f"stability_from_{name}"))]
+    decided = str(said(verdict, f"stability_from_{name}"))
     branches = asked.evidence.measured.branches
-    count = sum((b.start, b.kind) == (start, "other-order") for b in branches)
-    return f"{share * count:.0f} of {count} from {STARTS[start].page} ({stability})"
+    left = outcomes(branches, start, _line(control.threshold) or 0.0)
+    stability = DECIDED.get(decided)
+    if stability is None:
+        more = sequential_test(asked.thresholds).fewest(left)
+        stability = f"undecided: it takes {more} more at least"
+    return f"{share * len(left):.0f} of {len(left)} from {STARTS[start].page} ({stability})"
 
 
-DECIDED = {
-    "unstable": "unstable",
-    "not unstable": "not clearly unstable",
-    "open": "too few to say that it is unstable",
-}
-"""By what the sequential test says."""
+DECIDED = {"unstable": "unstable", "not unstable": "not clearly unstable"}
+"""By what the sequential test says; else it is open."""
 
 
 def way_back(asked: Asked) -> Told:

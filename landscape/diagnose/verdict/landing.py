@@ -169,6 +169,10 @@ def interventions(case: OutcomeCase) -> Items:
     for start, place in STARTS.items():
         if place.item:
             found |= _tried_from(case, start, place)
+    if not math.isnan(seconds := case.evidence.orders_seconds):
+        found["orders_seconds"] = Item(
+            seconds, None, "seconds that more other batch orders take at least, by a few timed steps"
+        )
     if placed := _from(case, "plateau", "plateau"):
         found["plateau_rates"] = Item(
             len(placed), None, "learning rates tried, once each, from an initialized dead layer"

@@ -36,27 +36,27 @@ PARTS: Mapping[str, QuestionPart] = {
         high_rate.happened,
     ),
     "1.2": QuestionPart("a minimum?", "Is where it ends a local minimum?", high_rate.place),
-    "1.9": QuestionPart("stability", "Does the rate make its solution unstable?", high_rate.stable),
+    "1.9": QuestionPart("unstable?", "Does the rate make its solution unstable?", high_rate.stable),
     "1.4": QuestionPart(
-        "coming back", "Why doesn't it find the old optimum again?", high_rate.way_back
+        "can return?", "Why doesn't it find the old optimum again?", high_rate.way_back
     ),
     "1.5": QuestionPart(
-        "gradient",
+        "gradient 0?",
         "How close to zero is the gradient, and does that keep it there?",
         high_rate.gradient,
     ),
-    "1.6": QuestionPart("plateau", "Is it stuck on a flat plateau?", high_rate.plateau),
+    "1.6": QuestionPart("plateau?", "Is it stuck on a flat plateau?", high_rate.plateau),
     "1.7": QuestionPart(
-        "stuck at",
+        "stuck when?",
         "At which rates does it get stuck on the plateau?",
         high_rate.stuck_rates,
     ),
     "1.8": QuestionPart(
-        "overfitting",
+        "overfits?",
         "Does it overfit, how does that show, has it to do with the escape?",
         high_rate.overfits,
     ),
-    "1.1": QuestionPart("other runs", "How is it different from the others?", high_rate.beside),
+    "1.1": QuestionPart("compared", "How is it different from the others?", high_rate.beside),
     "2.1": QuestionPart(
         "motion", "Does it remain near a minimum or explore a region?", long_training.stays
     ),

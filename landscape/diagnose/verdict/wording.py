@@ -12,7 +12,7 @@ from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.outcome_names import LANDINGS, MOTIONS, OUTCOMES, UNDETERMINED, layers
 from landscape.diagnose.trainings import after_escape
 from landscape.diagnose.verdict.verdict import Verdict
-from landscape.quantities import counted, number, percent
+from landscape.quantities import counted, duration, number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
 from landscape.store.verdicts import Remedy
 
@@ -146,6 +146,8 @@ def _by_orders(verdict: Verdict, left: Sequence[str]) -> Statement:
         others = "weren't tried"
     elif "open" in decided:
         others = "were too few to tell"
+        if (price := number_of(verdict, "orders_seconds")) is not None:
+            others += f", more take about {duration(price)} or longer"
     else:
         others, more = "don't clearly leave", None
     return Statement(

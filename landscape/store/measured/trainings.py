@@ -34,10 +34,10 @@ STARTS: Mapping[str, StartPlace] = {
         where="lowest logged loss",
     ),
     "before-onset": StartPlace(
-        panel="from before the onset",
-        page="before the onset",
+        panel="from before it left",
+        page="before it left",
         item="onset",
-        where="last weights before the onset",
+        where="last weights before it left",
     ),
     "window": StartPlace(panel="from a snapshot"),
     "end": StartPlace(
@@ -45,7 +45,7 @@ STARTS: Mapping[str, StartPlace] = {
     ),
     "start": StartPlace(panel="from its start", page="its start", item="start", where="start"),
     "plateau": StartPlace(
-        panel="from initializations on the plateau, own steps", page="a start on the plateau"
+        panel="from initializations on the plateau, steps from 0", page="a start on the plateau"
     ),
 }
 """By name, in the order of tables and panels; ``window``: a snapshot in the motion's window."""

@@ -86,5 +86,5 @@ def test_too_few_snapshots(every_step, monkeypatch):
         stretches.measure(trajectory, every_step.cadence, first=0, last=640, steps=20)
     assert str(caught.value) == (
         "diffusion needs at least 33 recorded steps spread evenly over its window, got 21; "
-        "record more often, or keep the sketch"
+        "record more often"
     )

@@ -72,11 +72,11 @@ def test_an_escape_is_answered_whole():
     assert answered >= {f"1.{part}" for part in range(1, 10)}
     assert "It left at step 500: every logged loss since was away." in said["1.3"][0]
     # What decides comes first, curvature after it.
-    assert said["1.9"][0].startswith("At this rate other batch orders leave, tried until ")
+    assert said["1.9"][0].startswith("At this rate other batch orders leave (end above a ")
     assert "spiked and came back 5 times" in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
-    assert "from the lowest logged loss (unstable), 2 of 10 from before the" in said["1.9"][0]
-    assert "the onset (not clearly unstable). Before it left curvature" in said["1.9"][0]
+    assert "from the lowest logged loss (unstable), 2 of 10 from before it" in said["1.9"][0]
+    assert "it left (not clearly unstable). Before it left curvature" in said["1.9"][0]
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
     assert said["1.9"][0].endswith(
         "Before it left curvature was 45 along the sharpest direction (step 495, loss 0), above "
@@ -444,13 +444,17 @@ def test_excursions_are_counted_one_way():
 
 def test_that_no_more_orders_were_needed_is_said_where_the_test_is_decided():
     evidence = planted.escape()
-    decided = "orders leave, tried until the test was decided: 10 of 10 from "
+    level = f"(end above a loss of {judge(evidence).evidence['control_from_best'].threshold:.3g})"
+    decided = f"orders leave {level}, as many tried as decide: 10 of 10 from "
     assert decided in asked(evidence)["1.9"][0]
     # 6 of 10 decide nothing.
     undecided = outcomes.changed(evidence, branches=outcomes.tried(best=10, onset=6))
     text = asked(undecided)["1.9"][0]
-    assert "orders leave: 10 of 10 from " in text
-    assert "6 of 10 from before the onset (too few to say that it is unstable)" in text
+    assert f"orders leave {level}: 10 of 10 from " in text
+    # ln 1.6 for each that leaves, ln 0.4 for each that stays: at ± ln 19 it is decided.
+    ratio, stays = 6 * math.log(1.6) + 4 * math.log(0.4), -math.log(0.4)
+    more = math.ceil((math.log(19) + ratio) / stays)
+    assert f"6 of 10 from before it left (undecided: it takes {more} more at least)" in text
 
 
 def test_what_surrounds_the_point_and_what_the_network_does_are_two_statements():

@@ -308,8 +308,8 @@ def test_words_for_an_escape():
         "is 0 for 5 of 6 parameter tensors, all but "
     )
     assert said(found, "1.9").endswith(
-        "At this rate other batch orders leave, tried until the test was decided: 10 of 10 from "
-        "the lowest logged loss (unstable), 2 of 10 from before the onset (not clearly unstable)."
+        ", as many tried as decide: 10 of 10 from the lowest logged loss (unstable), 2 of 10 from "
+        "before it left (not clearly unstable)."
     )
     assert said(found, "1.4") == (
         "A layer is dead: only an output's bias still has a gradient, so no rate can bring it "

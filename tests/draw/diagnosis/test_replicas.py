@@ -44,7 +44,7 @@ def test_each_training_begins_where_it_began(found):
     assert titles == [
         "from the lowest logged loss (step 120)",
         "from the last weights (step 200)",
-        "from initializations on the plateau, own steps",
+        "from initializations on the plateau, steps from 0",
     ]
     best, end, plateau = figure.axes
     drawn = {tuple(line.get_ydata()): tuple(line.get_xdata()) for line in best.lines}
@@ -93,7 +93,7 @@ def test_its_caption(found):
         "Training loss of run high-lr (1f2e) and of 5 trainings from its snapshots. "
         "From the lowest logged loss (step 120), loss at the end of 2 × same rate, other orders: "
         "0.1 to 2.3; 1 × a tenth of the rate: 0.01. From the last weights (step 200), loss at "
-        "the end of 1 × other rates: ∞. From initializations on the plateau, own steps, loss at "
+        "the end of 1 × other rates: ∞. From initializations on the plateau, steps from 0, loss at "
         "the end of 1 × other rates: 2.3. Loss at the end: the last loss that a training logged "
         "after its start."
     )
