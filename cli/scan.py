@@ -739,8 +739,8 @@ def _tell_more(files: Sequence[Path], started: float, ready: float, measured: fl
     if (ended := time.monotonic()) - started > MOMENT:
         echo(
             f"the command took {duration(ended - started)} in all: {duration(ready - started)} to "
-            f"get ready, {duration(measured - ready)} to measure (with rays, paths and choosing "
-            f"points), {duration(ended - measured)} to draw"
+            f"get ready, {duration(measured - ready)} to measure, "
+            f"{duration(ended - measured)} to draw"
         )
     echo(f"how it was measured and how far to trust it: landscape info {which}")
 
@@ -763,6 +763,6 @@ def summarize(path: Path, scan: Scan | Valley) -> None:
             said.insert(
                 0, f"{left} of the direction file ignored: directions move parameters only."
             )
-    echo(f"{path}: {about}, losses evaluated in {duration(scan.evaluation_seconds)}")
+    echo(f"{path}: {about}")
     for sentence in said:
         echo(f"  {sentence}")

@@ -81,7 +81,6 @@ def test_the_strategy_is_for_info_alone(landscape, run):
     strategy = scanfile.load(path).strategy
     assert strategy["name"].startswith("folded")
     assert strategy["name"] not in result.out + result.err
-    assert ", losses evaluated in 0 s\n" in result.out
     words = sentences.STRATEGIES[strategy["name"]]
     assert f"Losses evaluated in 0 s: {words} ({strategy['name']}), " in landscape("info", path).out
 
@@ -101,8 +100,7 @@ def test_what_takes_long_is_said_before_and_in_all_after(capsys, monkeypatch):
     monkeypatch.setattr(scan_command, "time", SimpleNamespace(monotonic=lambda: 1076.4))
     scan_command._tell_more([Path("a.h5")], 1000.0, 1006.2, 1056.2)
     assert capsys.readouterr().out == (
-        "the command took 76 s in all: 6 s to get ready, 50 s to measure (with rays, paths and "
-        "choosing points), 20 s to draw\n"
+        "the command took 76 s in all: 6 s to get ready, 50 s to measure, 20 s to draw\n"
         "how it was measured and how far to trust it: landscape info a.h5\n"
     )
 

@@ -76,7 +76,13 @@ def test_a_plateau_lies_beyond():
     scan = grid(surface(lambda r: 0 * r), plane_of(2), size=5, extent=0.7)
     width = width_of(scan)
     assert (width.median, width.beyond, width.below, width.reach) == (None, 4, 0, 0.7)
-    assert "median beyond 0.7, lowest and highest beyond 0.7 and beyond 0.7" in scan.remarks[-1]
+    said = scan.remarks[-1]
+    assert said.startswith(
+        "Width r₀.₁ is beyond 0.7: within 0.7 filter-normalized units the training loss rises by "
+    )
+    assert said.endswith(
+        "along none of 4 rays (2 random directions); along others it may, --planes 10 tells."
+    )
 
 
 def test_what_is_closer_than_the_finest_radius_lies_below():

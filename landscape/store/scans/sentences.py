@@ -915,18 +915,12 @@ def _off(name: str, certificate: Certificate) -> str:
 
 def _at_most(certificate: Certificate) -> str:
     """What the held-out points say of all others."""
-    where = {
-        "all": "of the points",
-        "below": "of the points where losses below the cap were expected",
-        "above": "elsewhere",
-    }
-    if [name for name, _ in certificate.strata()] == ["above"]:
-        where["above"] = "of the points where losses above the cap were expected"
-    parts = [
-        f"{percent(certificate.at_most(part))} {where[name]}" for name, part in certificate.strata()
-    ]
-    bound = f"with 95 % confidence at most {' and '.join(parts)} are further off"
-    return f"{_within(certificate)}, so {bound}"
+    # Of both regions that below the cap, which figures are about.
+    name, part = certificate.strata()[0]
+    where = {"all": "", "below": " expected below the cap", "above": " expected above the cap"}
+    share = percent(1 - certificate.at_most(part))
+    bound = f"at least {share} of all points{where[name]} are so, with 95 % confidence"
+    return f"{_within(certificate)}; {bound}"
 
 
 def _within(certificate: Certificate) -> str:
@@ -954,6 +948,13 @@ def _width(found: Width) -> str:
         return f"{word} {number(known)}".lstrip()
 
     sets = counted(found.rays // 2, "random direction")
+    if found.beyond == found.rays:
+        reach = number(found.reach)
+        more = "" if found.planes > 1 else "; along others it may, --planes 10 tells"
+        return (
+            f"Width r₀.₁ is beyond {reach}: within {reach} {found.unit} the training loss rises by "
+            f"{found.level.text} along none of {counted(found.rays, 'ray')} ({sets}){more}."
+        )
     low, high = found.ends
     how = "measured" if found.finest is not None else "interpolated between grid points"
     text = (
