@@ -81,7 +81,7 @@ def _top(found: RunMaterial) -> Iterator[Markup]:
         yield from answered(found.verdict)
         yield _facts(found, found.verdict)
         if found.best is not None:
-            yield tag("p", LOGGED_AND_BEST, class_="about")
+            yield tag("p", LOGGED_AND_BEST, *_but_for_the_plane(found), class_="about")
     if gaps := missing_parts(found):
         what = ", ".join(part.what for part in gaps)
         yield missing(
@@ -91,6 +91,19 @@ def _top(found: RunMaterial) -> Iterator[Markup]:
         )
     if (parts := left_out(found)) is not None:
         yield missing(f"Not in this diagnosis: {parts.what}. Bring them:", parts.command)
+
+
+def _but_for_the_plane(found: RunMaterial) -> Iterator[str]:
+    """That a plane whose BatchNorm statistics are its own has a best of its own, where it shows."""
+    scan = None if found.plane is None else found.plane.subject
+    if not isinstance(scan, Scan) or found.best is None or not sentences.own_best(scan):
+        return
+    [step] = [point.step for point in scan.points if point.name == "best"]
+    if step != found.best.step:
+        yield (
+            f" Only the plane marks step {step:,}: its BatchNorm statistics are estimated anew, "
+            "which gives other losses."
+        )
 
 
 def _trained(found: RunMaterial) -> str:

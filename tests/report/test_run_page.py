@@ -141,6 +141,15 @@ def test_the_lowest_logged_and_the_best_loss_are_told_apart(pages, runs):
     assert f"through the best weights (step {found.best.step:,})" in read
     assert found.best.train_loss <= logged
     assert " best loss " not in read.replace("the best loss of a network that ignores", "")
+    # A plane whose BatchNorm statistics are its own has other losses, and says so if it shows.
+    assert list(run_page._but_for_the_plane(found)) == []
+    buffers = {"norm.running_mean": np.zeros(1)}
+    own = replace(plane, plane=replace(plane.plane, buffers=buffers, batchnorm="recompute"))
+    anew = replace(found, plane=replace(found.plane, subject=own))
+    assert list(run_page._but_for_the_plane(anew)) == []
+    other = replace(found.best, step=found.best.step + 1)
+    [said] = run_page._but_for_the_plane(replace(anew, best=other))
+    assert said.startswith(f" Only the plane marks step {found.best.step:,}: ")
 
 
 @pytest.mark.parametrize(

@@ -89,11 +89,13 @@ def apart(asked: Asked) -> Told:
     if spread.settled:
         since = f"Since step {spread.since:,} ({_window(asked)})"
     steps = "step" if lags == "1" else "steps"
-    pairs = enumerated([f"{curve.pairs[at]:,}" for at in places])
-    of = "pair" if pairs == "1" else "pairs"
+    counts = [int(curve.pairs[at]) for at in places]
+    pairs = f"root mean square of {enumerated([f'{count:,}' for count in counts])} pairs"
+    if set(counts) == {1}:  # no mean of any
+        pairs = "one pair" + " each" * (len(counts) > 1)
     text = (
-        f"{since} weights {lags} {steps} apart differ by {apart} (root mean square of {pairs} "
-        f"{of}{_kind(spread.distances.source)})"
+        f"{since} weights {lags} {steps} apart differ by {apart} ({pairs}"
+        f"{_kind(spread.distances.source)})"
     )
     return Told(f"{text}{'' if moved is None else _growth(moved)}.")
 
@@ -124,7 +126,7 @@ def _growth(moved: Diffusion) -> str:
         return (
             f"; up to lags of {counted(round(moved.fitted_to), 'step')} the square grows like "
             f"lag^{number(moved.exponent, 2)} ± {number(moved.exponent_error, 1)} (0 confined, 1 a "
-            "random walk, 2 a drift)"
+            "random walk, 2 a drift); the motion is read at longer lags, where it may be another"
         )
     if not (moved.msd > 0).all():
         return ""

@@ -356,7 +356,7 @@ def details(scan: Scan) -> str:
         sentences += [f"{text[0].upper()}{text[1:]}.", happened(path.events)]
     sentences += [*scan.remarks, doubtful(scan)]
     if normalizes(scan.plane):
-        sentences.append(_batchnorm(scan.plane).caption)
+        sentences += [_batchnorm(scan.plane).caption, own_best(scan)]
     sentences += _spectral(scan.plane)
     return " ".join(text for text in (*sentences, *made_by(scan.provenance)) if text)
 
@@ -704,6 +704,14 @@ def _joined(names: Iterable[str]) -> str:
 def _batchnorm(plane: Plane) -> BatchNormText:
     mode = plane.batchnorm
     return BATCHNORM.get(mode, BatchNormText(mode, f"BatchNorm statistics: {mode}.", mode))
+
+
+def own_best(scan: Scan) -> str:
+    """Why a plane may mark another step as best than other figures; empty where it doesn't."""
+    best = [point for point in scan.points if point.name == "best"]
+    if not (normalizes(scan.plane) and scan.plane.batchnorm == "recompute" and best):
+        return ""
+    return f"The best marked (step {best[0].step:,}) is that of losses with these statistics."
 
 
 def _spectral(plane: Plane) -> list[str]:

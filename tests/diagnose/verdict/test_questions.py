@@ -341,6 +341,18 @@ def test_distances_by_lag_are_those_of_the_walk():
     assert float(last) > 3 * float(first)
 
 
+@pytest.mark.parametrize(("count", "told"), [(1, "(one pair each)"), (2, "(root mean square of 2, ")])
+def test_one_pair_is_no_mean(count, told):
+    evidence = planted.long()
+    spread = evidence.measured.distances
+    few = {
+        name: curve and replace(curve, pairs=np.full_like(curve.pairs, count))
+        for name, curve in (("by_lag", spread.by_lag), ("settled", spread.settled))
+    }
+    measured = replace(evidence.measured, distances=replace(spread, **few))
+    assert told in asked(replace(evidence, measured=measured))["2.2"][0]
+
+
 def test_basins_that_no_path_joins_are_said():
     wells = motions.evidence(motions.wells(0.0), count=1)[0]
     assert "no path that was tried joins them: 10 groups" in asked(wells)["2.9"][0]
@@ -409,6 +421,7 @@ def test_a_power_is_said_where_one_fits_and_up_to_which_lag():
     text = grown(motions.walk(0.0))
     # A tenth of the window's 2,048 steps, at the grid's lag below.
     assert re.search(r"; up to lags of 1\d\d steps the square grows like lag\^(1|0.9\d) ± ", text)
+    assert "; the motion is read at longer lags, where it may be another." in text
     text = grown(motions.confined(0.0))
     assert "; the square grows like no power of the lag: it levels off after about " in text
     assert "lag^" not in text

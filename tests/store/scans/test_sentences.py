@@ -84,7 +84,8 @@ def test_the_caption_of_half_a_line(planted):
         "Axes: x: best → end (distance in weight space). "
         "Grid: 51 points, x −8 to 45, 20 of 51 of them measured. "
         "Ignoring the input, a network has training loss 2.303 (ln 10) at best. "
-        "BatchNorm statistics were estimated anew at every point."
+        "BatchNorm statistics were estimated anew at every point. The best marked (step 1,800) is "
+        "that of losses with these statistics."
     )
 
 
@@ -335,6 +336,17 @@ def test_where_all_test_points_lie_above_the_cap_nothing_is_said_of_those_below(
         "the cap; at all of them validation loss lay above the cap, so that interpolation below "
         "it was not tested; all of them were as near as promised; at least 88 % of" in said[1]
     )
+
+
+@pytest.mark.parametrize(("batchnorm", "is_said"), [("recompute", True), ("saved", False)])
+def test_a_plane_with_statistics_of_its_own_has_a_best_of_its_own(planted, batchnorm, is_said):
+    scan, buffers = planted.bowl(5, 5), {"norm.running_mean": np.zeros(3)}
+    own = replace(scan.plane, buffers=buffers, batchnorm=batchnorm)
+    found = replace(scan, plane=own, points=(Point("best", (0.0, 0.0), 1234),))
+    told = "The best marked (step 1,234) is that of losses with these statistics."
+    assert (told in sentences.details(found)) == is_said
+    assert (sentences.own_best(found) == told) == is_said
+    assert sentences.own_best(replace(found, points=())) == ""
 
 
 def test_a_subset_is_said_with_its_error(planted):
