@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -24,6 +25,8 @@ NARROW, SCREEN = 3.25, "40rem"
 which shows it 350 pixels wide, its smallest letters have 9 of them or 10."""
 ALT = 420
 """Letters of an alternative text, at most; all of it is in the caption."""
+MADE = re.compile(r"\s+(Command|Versions): .*", re.DOTALL)
+"""The end of a caption that pages say once, at their own end."""
 MORE = "All there is to know of this figure"
 
 
@@ -42,7 +45,7 @@ def picture(kind: str, works: Sequence[Work], *, folded: str = "") -> Markup:
         figure = KINDS[kind](subject, style=style)
         sources.append(embedded(figure, style))
     width = float(figure.get_size_inches()[0])
-    said = " ".join(caption_of(kind, work.subject, figure.drawn) for work in works)
+    said = " ".join(MADE.sub("", caption_of(kind, work.subject, figure.drawn)) for work in works)
     light, dark = sources
     in_the_dark = "(prefers-color-scheme: dark)"
     narrow = list[Markup]()
@@ -83,8 +86,8 @@ def divided(said: str) -> tuple[str, str]:
 
 
 def alternative(said: str) -> str:
-    """Return what a picture shows, for whoever doesn't see it: its caption, not what made it."""
-    shown = " ".join(said.partition(" Command: ")[0].split())
+    """Return what a picture shows, for whoever doesn't see it: its caption."""
+    shown = " ".join(said.split())
     if len(shown) <= ALT:
         return shown
     return f"{shown[: shown.rfind(' ', 0, ALT)].rstrip(',;:')} …"

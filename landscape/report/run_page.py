@@ -39,6 +39,17 @@ LOGGED_AND_BEST = (
 )
 
 
+VALLEY = (
+    "It shows where the loss was steep and sharp, step by step; why a run left is for trainings to "
+    "test. Lines and dots in the upper panel are the scan's, none is a logged loss."
+)
+PLANE = (
+    "It shows where the run went, past its best (star) to its end (square). Dots beneath are the "
+    "scan's, none is a logged loss."
+)
+"""What each of the two pictures answers, and whose losses it marks."""
+
+
 @dataclass(frozen=True)
 class RunSection:
     """A chapter of a run's page."""
@@ -229,7 +240,7 @@ def _landscape(found: RunMaterial) -> Iterator[Markup]:
     if found.valley is None:
         yield _lacking(found, "valley", "No valley was scanned.")
     else:
-        yield _scan_named(found, found.valley)
+        yield _scan_named(found, found.valley, VALLEY)
         yield picture("valley", [found.valley])
     yield tag("h3", "A plane that holds the path")
     if found.plane is None:
@@ -243,19 +254,19 @@ def _plane(found: RunMaterial) -> Iterator[Markup]:
     assert found.plane is not None
     assert isinstance(found.plane.subject, Scan)
     scan = found.plane.subject
-    yield _scan_named(found, found.plane)
+    yield _scan_named(found, found.plane, PLANE)
     entry = Entry(found.name, found.plane.path.stem, scan)
     said = caption(scan).partition("\n\n")[0]
     yield turned([entry], f"The plane to turn, in three dimensions. {said}")
     yield picture("contour", [found.plane], folded="The plane from above, as it is printed")
 
 
-def _scan_named(found: RunMaterial, shown: Work) -> Markup:
-    """Which of the run's scans the pictures beneath are of."""
+def _scan_named(found: RunMaterial, shown: Work, lead: str) -> Markup:
+    """Which of the run's scans the pictures beneath are of, and what these answer."""
     on_page = [name for name, _ in _scans(found)]
     others = [name for name in found.scans if name not in on_page]
     more = f"; not on this page: {', '.join(others)}" if others else ""
-    return tag("p", "Scan ", tag("code", shown.path.stem), f"{more}.", class_="about")
+    return tag("p", f"{lead} Scan ", tag("code", shown.path.stem), f"{more}.", class_="about")
 
 
 def _figures(found: RunMaterial, *kinds: str) -> Iterator[Markup]:

@@ -128,11 +128,11 @@ def test_the_lowest_logged_and_the_best_loss_are_told_apart(pages, runs):
         in read
     )
     assert run_page.LOGGED_AND_BEST in read
-    for shown in (found.plane, found.valley):
-        assert f"Scan {shown.path.stem} ." in read
+    for shown, lead in ((found.plane, run_page.PLANE), (found.valley, run_page.VALLEY)):
+        assert f"{lead} Scan {shown.path.stem} ." in read
     third = replace(found, scans=[*found.scans, "third"])
-    assert words(run_page._scan_named(third, found.plane)) == (
-        f"Scan {found.plane.path.stem} ; not on this page: third."
+    assert words(run_page._scan_named(third, found.plane, run_page.PLANE)) == (
+        f"{run_page.PLANE} Scan {found.plane.path.stem} ; not on this page: third."
     )
     # Figures and captions have the same.
     plane, valley = found.plane.subject, found.valley.subject

@@ -171,7 +171,9 @@ def interventions(case: OutcomeCase) -> Items:
             found |= _tried_from(case, start, place)
     if not math.isnan(seconds := case.evidence.orders_seconds):
         found["orders_seconds"] = Item(
-            seconds, None, "seconds that more other batch orders take at least, by a few timed steps"
+            seconds,
+            None,
+            "seconds that more other batch orders take at least, by a few timed steps",
         )
     if placed := _from(case, "plateau", "plateau"):
         found["plateau_rates"] = Item(

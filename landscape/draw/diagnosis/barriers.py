@@ -77,8 +77,8 @@ def caption(found: Diagnosed) -> str:
     part = _connectivity(found)
     return " ".join(
         [
-            f"Paths between {part.count} floors of run {found.name} "
-            f"({found.run_id}), networks reached from its snapshots at a much smaller learning "
+            f"Paths between {part.count} floors of run {found.name}, "
+            "networks reached from its snapshots at a much smaller learning "
             "rate. Above: training loss and error along the worst path of each kind, by the share "
             "of its length. Matrix: barriers of all pairs, straight lines above the diagonal.",
             *(f"{text}." for text in _found(part)),

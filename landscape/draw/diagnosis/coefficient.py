@@ -61,7 +61,7 @@ def caption(found: Diagnosed) -> str:
         "the last one" if last == len(part.step) - 1 else f"the one below step {part.step[last]}"
     )
     text = (
-        f"Local learning coefficient λ̂ of run {found.name} ({found.run_id}), an effective "
+        f"Local learning coefficient λ̂ of run {found.name}, an effective "
         f"complexity at losses {number(part.scale)} above floors beneath its snapshots: "
         f"{number(float(part.value[last]))} ± {number(float(part.error[last]), 2)} at {where}, "
         f"where a quadratic of the same curvatures has {number(float(part.null[last]))} ± "

@@ -91,7 +91,7 @@ def caption(found: Diagnosed) -> str:
     matrix = np.sqrt(_distances(found).distances.squared)
     sentences = [
         f"Euclidean distances d(w_N, w_M) between the weights of run {found.name} "
-        f"({found.run_id}) at {len(matrix):,} recorded steps, up to "
+        f"at {len(matrix):,} recorded steps, up to "
         f"{number(float(matrix.max()))}, and their root mean square and range by lag.",
         *(f"{text[0].upper()}{text[1:]}." for text in _small_print(found)[1:]),
     ]

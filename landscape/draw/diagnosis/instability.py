@@ -62,7 +62,7 @@ def caption(found: Diagnosed) -> str:
         if kind == COOLED
     ]
     return (
-        f"Instability analysis of run {found.name} ({found.run_id}): barriers on straight lines "
+        f"Instability analysis of run {found.name}: barriers on straight lines "
         "between the ends of trainings that part from it and see other batch orders from then on. "
         f"Mean barrier by the step of parting: {', '.join(at)}."
     )

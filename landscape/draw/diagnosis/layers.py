@@ -79,7 +79,7 @@ def caption(found: Diagnosed) -> str:
     held = int(np.abs(part.trace[-1]).argmax())
     whole = float(part.trace[-1].sum())
     return (
-        f"Curvature by layer of run {found.name} ({found.run_id}): the Hessian's diagonal block of "
+        f"Curvature by layer of run {found.name}: the Hessian's diagonal block of "
         f"each tensor, at step {part.step[-1]:,}. Sharpest is {part.tensors[sharp]}, top "
         f"eigenvalue {number(float(part.top[-1, sharp]))} of the whole's "
         f"{number(float(part.whole[-1]))}; most of the trace {number(whole)} is "

@@ -68,11 +68,11 @@ def msd(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
 def caption(found: Diagnosed) -> str:
     """Say what is shown and what was read from it."""
     part = _diffusion(found)
+    window, numbers = _small_print(part)
     return " ".join(
         [
-            f"Mean squared displacement by lag of the weights of run {found.name} "
-            f"({found.run_id}).",
-            *(f"{text[0].upper()}{text[1:]}." for text in _small_print(part)),
+            f"Mean squared displacement by lag of the weights of run {found.name}.",
+            f"{window[0].upper()}{window[1:]}: {numbers}.",
             "Confinement, walk and drift are drawn through the value at T/8.",
         ]
     )

@@ -96,7 +96,7 @@ def replicas(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
 def caption(found: Diagnosed) -> str:
     """Say how many trainings of each kind there were, and the range of their last losses."""
     sentences = [
-        f"Training loss of run {found.name} ({found.run_id}) and of {len(found.trainings)} "
+        f"Training loss of run {found.name} and of {len(found.trainings)} "
         "trainings from its snapshots."
     ]
     for panel in _panels(found.trainings):

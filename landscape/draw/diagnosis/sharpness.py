@@ -79,7 +79,7 @@ def caption(found: Diagnosed) -> str:
         for step, value, error in zip(batch.step, batch.value, batch.error, strict=True)
     ]
     sentences = [
-        f"Curvature of run {found.name} ({found.run_id}). Batch sharpness "
+        f"Curvature of run {found.name}. Batch sharpness "
         f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}: "
         f"{_highest_and_last(values, batch.value)}."
     ]

@@ -64,7 +64,7 @@ def caption(found: Diagnosed) -> str:
     differ = float(functions.disagreement[middle, -1])
     moved = number(float(np.sqrt(weights.squared[at, -1])))
     text = (
-        f"Two-time maps of run {found.name} ({found.run_id}): distance of the weights at steps N "
+        f"Two-time maps of run {found.name}: distance of the weights at steps N "
         "and M, and of what they compute. From step "
         f"{functions.step[middle]:,} to the last, {functions.step[-1]:,}, the weights moved by "
         f"{moved}"

@@ -73,7 +73,7 @@ def caption(found: Diagnosed) -> str:
     """Say what could still move at the last step; in a paragraph of its own the units' numbers."""
     part = _units(found)
     sentences = [
-        f"Dead and saturated units of run {found.name} ({found.run_id}) on all training data at "
+        f"Dead and saturated units of run {found.name} on all training data at "
         f"{len(part.step)} steps."
     ]
     for name, kind, size, stuck in zip(

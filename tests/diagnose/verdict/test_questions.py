@@ -341,7 +341,9 @@ def test_distances_by_lag_are_those_of_the_walk():
     assert float(last) > 3 * float(first)
 
 
-@pytest.mark.parametrize(("count", "told"), [(1, "(one pair each)"), (2, "(root mean square of 2, ")])
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "(one pair each)"), (2, "(root mean square of 2, ")]
+)
 def test_one_pair_is_no_mean(count, told):
     evidence = planted.long()
     spread = evidence.measured.distances

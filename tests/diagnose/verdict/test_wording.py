@@ -123,9 +123,7 @@ def test_what_more_orders_take_is_said_where_it_is_known():
     branches = planted_outcomes.tried(best=5, onset=5)
     found = planted_outcomes.changed(planted_outcomes.escaped(0, 0.9), branches=branches)
     said = too_high(judge(replace(found, orders_seconds=390.0)))
-    assert said.text.endswith(
-        "other orders were too few to tell, more take about 6 min or longer."
-    )
+    assert said.text.endswith("other orders were too few to tell, more take about 6 min or longer.")
     assert said.remedy == ORDERS
 
 

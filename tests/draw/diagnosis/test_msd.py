@@ -96,8 +96,8 @@ def test_weights_that_do_not_move(found):
 
 def test_its_caption(found, drift):
     text = caption(found(diffusion=drift))
-    assert text.startswith("Mean squared displacement by lag of the weights of run high-lr (1f2e).")
-    assert "Window of T = 256 steps, 0 to 256, 100 % of the run." in text
+    assert text.startswith("Mean squared displacement by lag of the weights of run high-lr.")
+    assert "Window of T = 256 steps, 0 to 256, 100 % of the run: c½ = " in text
     assert "R = MSD(T/2)/MSD(T/8) = 16 (1, 4, 16)" in text
 
 

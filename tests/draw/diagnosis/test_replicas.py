@@ -90,7 +90,7 @@ def test_floors_have_a_panel_of_their_own_in_a_column(found):
 
 def test_its_caption(found):
     assert caption(found(ESCAPE)) == (
-        "Training loss of run high-lr (1f2e) and of 5 trainings from its snapshots. "
+        "Training loss of run high-lr and of 5 trainings from its snapshots. "
         "From the lowest logged loss (step 120), loss at the end of 2 × same rate, other orders: "
         "0.1 to 2.3; 1 × a tenth of the rate: 0.01. From the last weights (step 200), loss at "
         "the end of 1 × other rates: ∞. From initializations on the plateau, steps from 0, loss at "
