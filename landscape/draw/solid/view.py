@@ -17,30 +17,30 @@ from landscape.draw.solid import perspective, trail
 from landscape.draw.solid.lettering import GAP, HIGH, LINE, LONGEST, outwards, placed, reach
 from landscape.draw.solid.meshes import Frame
 from landscape.draw.solid.perspective import Camera
-from landscape.draw.solid.relief import Relief
 from landscape.draw.solid.stage import base, box_of, corners, plane_ticks
 from landscape.draw.solid.trail import Trail
 from landscape.store.scans.records import Floats, Scan
 
-AZIMUTHS = (-125.0, -55.0, -145.0, -35.0, -110.0, -70.0, 125.0, 55.0, 145.0, 35.0, 110.0, 70.0)
-ELEVATIONS = (32.0, 38.0, 44.0, 52.0)
+ASIDE = (35.0, -35.0, 55.0, -55.0, 20.0, -20.0, 70.0, -70.0)
+AZIMUTHS = tuple(front * (90 + off) for front in (-1, 1) for off in ASIDE)
+ELEVATIONS = (32.0, 38.0, 44.0, 52.0, 60.0)
 """Views to choose from, the first ones being the habit."""
-ELEVATION = 38.0
-"""Degrees of the first view of what can be turned."""
-SEEN = 300
-"""So many points are looked for to choose it."""
 BETTER = 0.02
 """Another view must show so much more of what matters before it replaces the habit."""
 RIGHTWARDS = 0.015
 """What it counts for that the path runs from left to right, and against it that it doesn't."""
-STEEP = 0.005
+STEEP = 0.003
 """What a degree of elevation counts against a view: from above a surface is a map."""
-WEIGHTS = (1.0, 1.0, 1.0, 3.0)
+WEIGHTS = (1.0, 2.0, 1.0, 4.0)
 """How much it counts that the surface, its lowest tenth, the path, the marked points are seen."""
+SEEN = 100
+"""About so many points of each are looked for."""
 LEFT, RIGHT, TOP, BOTTOM = 0.46, 0.13, 0.04, 0.05
 """Room around the box, in inches, at least; letters take more of it."""
 ROUND = 0.015
 """Inches more around a name than its letters are reckoned to take."""
+AWAY = 5.0
+"""About how far a camera is that sees all of a box, in its widths."""
 OBLIQUE = 0.35
 """Cosine from which on a slope counts as well seen."""
 TALLEST = 1.1
@@ -48,26 +48,36 @@ TALLEST = 1.1
 
 
 def best_view(box: Frame, trail: Trail, width: int, style: Style = PLAIN) -> Camera:
-    """Choose the view in which most of the path, the lowest tenth and the whole surface is seen.
+    """Choose the view in which most of marks, lowest tenth, path and whole surface is seen.
 
     The picture is ``width`` pixels wide and as high as the box then needs. Among views that show
     as much, the path runs from left to right. A camera that was asked for goes first.
     """
     if style.camera is not None:
         return fitted(box, *style.camera, width)
+    return fitted(box, *_chosen(trail), width)
+
+
+def _chosen(trail: Trail) -> tuple[float, float]:
+    """Return azimuth and elevation of the best view."""
     targets, weights = _targets(trail)
-    best, most = None, -np.inf
+    best, most = (AZIMUTHS[0], ELEVATIONS[0]), -np.inf
     for elevation, azimuth in itertools.product(ELEVATIONS, AZIMUTHS):
-        seen = fitted(box, azimuth, elevation, width)
+        seen = _roughly(azimuth, elevation)
         shown = [_seen(points, normals, trail, seen) for points, normals in targets]
         score = float(np.average(shown, weights=weights)) if targets else 0.0
         score += RIGHTWARDS * _rightwards(trail, seen)
         score -= STEEP * (elevation - ELEVATIONS[0])
-        if best is None or score > most + BETTER:
-            best, most = seen, score
-    if best is None:
-        raise AssertionError("no azimuths")
+        if score > most + BETTER:
+            best, most = (azimuth, elevation), score
     return best
+
+
+def _roughly(azimuth: float, elevation: float) -> Camera:
+    """Return about the camera that is `fitted`: a small shift hides little else."""
+    around, up = np.radians([azimuth, elevation])
+    back = [np.cos(around) * np.cos(up), np.sin(around) * np.cos(up), np.sin(up)]
+    return Camera(AWAY * np.array(back), np.zeros(3), 1, 1)
 
 
 def fitted(box: Frame, azimuth: float, elevation: float, width: int) -> Camera:
@@ -138,12 +148,16 @@ def _targets(trail: Trail) -> tuple[list[tuple[Floats, Floats]], list[float]]:
     # What lies beneath the surface is looked for on it.
     marked[:, 2] = np.fmax(marked[:, 2], surface.height(marked))
     parts = [
-        (part[:: max(1, len(part) // 300)], weight)
+        (part[:: max(1, len(part) // SEEN)], weight)
         for part, weight in zip((whole, low, path, marked), WEIGHTS, strict=True)
         if len(part)
     ]
     up = np.array([0.0, 0.0, 0.01])
-    return [(part + up, surface.normal(part)) for part, _ in parts], [weight for _, weight in parts]
+    targets = [(part + up, surface.normal(part)) for part, _ in parts]
+    if len(marked):
+        # No slope beneath a mark makes it narrow.
+        targets[-1] = (targets[-1][0], np.tile([0.0, 0.0, 1.0], (len(targets[-1][0]), 1)))
+    return targets, [weight for _, weight in parts]
 
 
 def _rightwards(trail: Trail, seen: Camera) -> float:
@@ -155,24 +169,10 @@ def _rightwards(trail: Trail, seen: Camera) -> float:
 
 
 def eye(scan: Scan) -> list[float]:
-    """Return the direction (3,) of length 1 from which most of the path and the lowest is seen."""
+    """Return the direction (3,) of length 1 from which what can be turned is seen at first.
+
+    It is chosen as that of the printed surface is.
+    """
     box = box_of(scan)
     laid = trail.of(scan, scales.of(scan, paths=True), box)
-    points = np.concatenate([*(one.points for one in laid.tracks), _lowest(laid.relief)])
-    points = points[:: max(1, len(points) // SEEN)] + np.array([0.0, 0.0, 0.012])
-    up = np.radians(ELEVATION)
-    best, most = np.array([0.0, -np.cos(up), np.sin(up)]), -1.0
-    for azimuth in np.radians(AZIMUTHS):
-        around = [np.cos(azimuth) * np.cos(up), np.sin(azimuth) * np.cos(up), np.sin(up)]
-        seen = Camera(5 * np.array(around), np.zeros(3), 1, 1)
-        shown = float(np.mean(laid.relief.shows(seen, points, 60))) if len(points) else 0.0
-        if shown > most + BETTER:
-            best, most = np.array(around), shown
-    return [float(part) for part in best]
-
-
-def _lowest(relief: Relief) -> Floats:
-    x, y = np.meshgrid(relief.x, relief.y, indexing="ij")
-    whole = np.stack([x, y, relief.heights], axis=-1).reshape(-1, 3)
-    whole = whole[np.isfinite(whole[:, 2])]
-    return whole[whole[:, 2] <= np.quantile(whole[:, 2], 0.1)] if len(whole) else whole
+    return [float(part) for part in _roughly(*_chosen(laid)).axes[2]]
