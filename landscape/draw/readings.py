@@ -30,6 +30,7 @@ IN_TIME: Part = (
     "coloured bands: what happened in training, by name, judged by logged and batch losses alone",
 )
 LOGGED: Part = ("logged", "dots: logged losses, far apart and joined by straight lines")
+BENT: Part = ("bent", "steps: logarithmic from the upright line on")
 CONSTANT: Part = ("constant", "dotted: the best loss of a network that ignores its input")
 LEVELS: Part = ("levels", "thin lines: equal loss")
 TICKED: Part = ("levels", "thin lines: equal loss, at the bar's ticks")
@@ -70,6 +71,7 @@ def of_plane(scan: Scan, drawn: Drawn) -> str:
         LOWEST,
         ("losses", f"beneath, the loss of the path's own weights by training step{_dots(drawn)}"),
         IN_TIME,
+        BENT,
         CONSTANT,
     )
 
@@ -292,6 +294,7 @@ def of_training(_: History, drawn: Drawn) -> str:
         ("batches", "grey: the range of batches' losses"),
         CONSTANT,
         IN_TIME,
+        BENT,
     )
 
 

@@ -132,10 +132,9 @@ def shade(
     if not named:
         return
     wide, tall = page.extent(axes)
-    left, right = axes.get_xlim()
     longest = {name: max(ends, key=lambda one: one[1] - one[0]) for name, ends in found.items()}
     shares = {
-        name: tuple(float(np.clip((end - left) / (right - left), 0, 1)) for end in ends)
+        name: tuple(float(np.clip(_share(axes, end), 0, 1)) for end in ends)
         for name, ends in longest.items()
     }
     by_length = sorted(shares, key=lambda name: -float(np.ptp(shares[name])))
@@ -166,6 +165,13 @@ def shade(
                 solid_capstyle="butt",
             )
     _lift(axes, lowest, FOOT + ROW * (1 + max((one.row for one in placed.values()), default=-1)))
+
+
+def _share(axes: Axes, step: float) -> float:
+    """Return a step's place in the axes' width, whatever the axis' scale."""
+    to = axes.xaxis.get_transform().transform
+    at, left, right = (float(to(end)) for end in (step, *axes.get_xlim()))
+    return (at - left) / (right - left)
 
 
 @dataclass(frozen=True)

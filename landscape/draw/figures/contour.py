@@ -87,7 +87,7 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
     colours = scales(scan, names, like, style, abreast=rows == 1)
     below = strip.wanted(scan) and not style.bare
     said = "" if style.bare else note([scan])
-    beside = below and strip.has_room(said, width - LEFT - RIGHT)
+    beside = below and strip.has_room(said, scan, width - LEFT - RIGHT)
     height = bar.HEIGHT + rows * (tall + BENEATH)
     height += (LAST if below else 0.0) + (NOTE if said and not beside else 0.0)
     curve = _curve(width, height, len(names) * across * tall, tall) if below else 0.0

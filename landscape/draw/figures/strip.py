@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from landscape.draw.elements import episodes, plots
+from landscape.draw.elements import episodes, plots, steps
 from landscape.draw.look import theme
 from landscape.draw.look.scale import Scale, through
 from landscape.draw.look.style import Style
@@ -18,7 +18,6 @@ from landscape.store.scans.records import Scan
 
 HEIGHT = 0.66
 """Inches, at least."""
-STEPS = "training step"
 BENEATH = 0.135
 """Inches from the axis to its name."""
 LEAST = 3
@@ -34,9 +33,20 @@ def wanted(scan: Scan) -> bool:
     return any(np.isfinite(path.true_loss).sum() >= LEAST for path in scan.paths)
 
 
-def has_room(note: str, width: float) -> bool:
+def has_room(note: str, scan: Scan, width: float) -> bool:
     """Whether a note fits beside the name of a strip's steps."""
-    return page.inches(note, theme.SMALL) + page.inches(STEPS, theme.TICKS) + 0.1 < width
+    return page.inches(note, theme.SMALL) + page.inches(name(scan), theme.TICKS) + 0.1 < width
+
+
+def name(scan: Scan) -> str:
+    """Return what the axis of steps is."""
+    return steps.name(_bend(scan))
+
+
+def _bend(scan: Scan) -> int | None:
+    """Where the axis of one path's steps is bent; of several none is."""
+    shown = [path for path in scan.paths if np.isfinite(path.true_loss).sum() >= LEAST]
+    return steps.bend(shown[0].events, float(shown[0].step[-1])) if len(shown) == 1 else None
 
 
 def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
@@ -57,15 +67,9 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     reach = (top / low) if log else (top - low)
     span = (low / reach**0.22, top * reach**0.1) if log else (low - 0.22 * reach, top + 0.1 * reach)
     axes.set_ylim(*(span if span[0] < span[1] else (low - 0.5, low + 0.5)))
-    steps = [
-        tick for tick in MaxNLocator(5, integer=True).tick_values(0, last) if 0 <= tick <= last
-    ]
-    axes.xaxis.set_major_locator(FixedLocator(steps))
-    if steps and steps[-1] > 0.96 * last:
-        axes.get_xticklabels()[-1].set_horizontalalignment("right")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    _steps(axes, scan, last)
     axes.tick_params(labelsize=theme.SMALL, length=2.0, pad=1.2)
-    _beneath(axes, note)
+    _beneath(axes, name(scan), note)
     axes.set_ylabel("loss", size=theme.TICKS)
     page.name_y(axes, room)
     if np.isfinite(scan.constant_loss):
@@ -88,10 +92,24 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
         text.set_verticalalignment("center")
 
 
-def _beneath(axes: Axes, note: str) -> None:
+def _steps(axes: Axes, scan: Scan, last: int) -> None:
+    """Set the axis of steps and its numbers."""
+    if (since := _bend(scan)) is not None:
+        steps.bent(axes, since, 0, last)
+        return
+    ticks = [
+        tick for tick in MaxNLocator(5, integer=True).tick_values(0, last) if 0 <= tick <= last
+    ]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    if ticks and ticks[-1] > 0.96 * last:
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def _beneath(axes: Axes, text: str, note: str) -> None:
     """Write what the axis of steps is, at its right end where a note stands at its left one."""
     place = -BENEATH / page.extent(axes)[1]
-    axes.set_xlabel(STEPS, size=theme.TICKS, ha="right" if note else "center")
+    axes.set_xlabel(text, size=theme.TICKS, ha="right" if note else "center")
     axes.xaxis.set_label_coords(1.0 if note else 0.5, place)
     if note:
         page.figure_of(axes).text(

@@ -26,7 +26,7 @@ AS_MEASURED: dict[Any, Any] = {"text.hinting": "no_hinting"}
 """Letters as wide as `inches` says; in whole pixels, hinted, a line is up to 5 % off."""
 SHOWN = 144
 """A notebook's pixels for an inch: one and a half times as large as in print."""
-InTime = Literal["training", "validation", "logged", "batches", "constant", "bands"]
+InTime = Literal["training", "validation", "logged", "batches", "constant", "bands", "bent"]
 OnPlanes = Literal[
     "levels",
     "halfway",
