@@ -78,6 +78,7 @@ def verify(problem: Problem) -> None:
         made.penalised(model)
         made.values_alone(model)
         _check_alone(problem, made, batch, first)
+        _check_validation(problem, made, batch)
     _check_step(problem, made, batch)
     tuning.hand_back()  # a copy and its gradients
     object.__setattr__(problem, "facts", replace(made.facts, verified=True))
@@ -451,6 +452,28 @@ def _check_alone(problem: Problem, made: Objective, batch: Batch, first: Batch) 
             f"{float(single.mean()):.6g} alone and {float(cut.mean()):.6g} among {batch.size}; "
             "return (value, weight) of the whole batch: the mean as a scalar, and its samples"
         )
+
+
+def _check_validation(problem: Problem, made: Objective, batch: Batch) -> None:
+    """Refuse validation data of other types than those of training, where they don't work."""
+    if problem.validation is None:
+        return
+    first = torch.zeros(1, dtype=torch.int64)
+    other = few(problem.validation, first, next(problem.model.parameters()).device)
+    wanted, got = (_types(one.content) for one in (batch, other))
+    if got == wanted:
+        return
+    try:
+        made.values(problem.model, _cloned(other))
+    except LandscapeError as error:
+        raise LandscapeError(
+            f"the validation data must have the types of the training data, {wanted}, got {got}; "
+            "convert them"
+        ) from error
+
+
+def _types(nest: Any) -> str:
+    return ", ".join(str(leaf.dtype).removeprefix("torch.") for leaf in nests.tensors(nest))
 
 
 def _without_loss(problem: Problem) -> list[str]:

@@ -368,6 +368,14 @@ def test_numbers_of_another_type_are_named_with_the_one_that_works(problem, said
     assert refused(problem) == said
 
 
+def test_validation_data_of_another_type():
+    assert refused(Problem(nn.Linear(4, 2), (X, Y), (X.double(), Y))) == (
+        "the validation data must have the types of the training data, float32, int64, got "
+        "float64, int64; convert them"
+    )
+    verify(Problem(nn.Linear(4, 2), (X, Y), (X, Y.to(torch.uint8))))  # which works as well
+
+
 class Gone(BaseException):
     pass
 
