@@ -570,7 +570,16 @@ def prepared_jobs(
         _check_data(run, other, accept_changes=accept_changes)
     if not resume:
         announce_making(run, rebuilt, request)
-    return prepare(run, rebuilt, request, also=also, name=name, resume=resume, overwrite=overwrite)
+    return prepare(
+        run,
+        rebuilt,
+        request,
+        also=also,
+        name=name,
+        resume=resume,
+        overwrite=overwrite,
+        accept_changes=accept_changes,
+    )
 
 
 def announce_making(run: Run, problem: Problem, request: Request) -> None:

@@ -15,6 +15,7 @@ from landscape.door.progress import followed
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, request_of
 from landscape.errors import LandscapeError
+from landscape.problem.examine import verify
 from landscape.problem.load import builtin, load
 from landscape.problem.losses import by_name
 from landscape.problem.presets import make
@@ -115,6 +116,7 @@ class HeldProblem(Problem):
         >>> float(line.loss[1])  # at the weights themselves: mean of (3x - 2x)² / 2
         0.175213...
         """
+        verify(self)
         job = prepare_still(self, request_of(plane, options))
         with cluster.workers(workers) as pool:
             [found] = deque(followed(job, plane, pool), maxlen=1)

@@ -158,8 +158,8 @@ class HeldRun:
             overwrite: replace a scan of that name, instead of going on with it.
             workers: processes that share the points.
             options: ``size=51`` or ``"101x61"``, ``at="best"``, ``extent``, ``seed``, ``across``,
-                ``tolerance`` (0 measures every point), ``samples``, ``measures``, ``planes`` and
-                the rest of ``landscape scan --help``.
+                ``exact=True`` (every point measured), ``tolerance``, ``samples``, ``measures``,
+                ``planes`` and the rest of ``landscape scan --help``.
 
         Cost: a plane of 51 × 51 points some hundred to a few hundred passes through the data, a
         valley a few thousand losses at most.
@@ -189,6 +189,7 @@ class HeldRun:
                 name=name,
                 resume=not overwrite,
                 overwrite=overwrite,
+                accept_changes=self._accept_changes,
             )
         with cluster.workers(workers) as pool:
             pool.start("landscape.scan.speed.workers")

@@ -31,8 +31,9 @@ SCAN_OPTIONS: Mapping[str, Any] = {
     "cap": float | str,
     "measures": str | Sequence[str],
     "directions": str | Path | None,
+    "exact": bool,
 }
-"""Types of those options that are text in the records, or more than they say."""
+"""Types of those options that are text in the records, more than they say, or not there."""
 
 
 class HeldScan:
@@ -343,13 +344,26 @@ def request_of(plane: str, options: Mapping[str, Any]) -> Request:
     given: dict[type, dict[str, Any]] = {kind: {} for kind in records}
     takes = {name: takes_of(kind)[name] for name, kind in sorted(places.items())}
     check_options("a scan's options are", options, {**takes, **SCAN_OPTIONS})
-    for name, value in options.items():
+    for name, value in _without_exact(options).items():
         given[places[name]][name] = _as_kept(name, value)
     return Request(
         PlaneChoice(kinds=(plane,), **given[PlaneChoice]),
         GridChoice(**given[GridChoice]),
         Evaluation(**given[Evaluation]),
     )
+
+
+def _without_exact(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options with ``exact=True`` as the tolerance that it stands for."""
+    rest = {name: value for name, value in options.items() if name != "exact"}
+    if not options.get("exact"):
+        return rest
+    if rest.setdefault("tolerance", 0.0):
+        raise LandscapeError(
+            f"exact=True measures every point, got tolerance={rest['tolerance']:g} too; drop one "
+            "of them"
+        )
+    return rest
 
 
 def _as_kept(name: str, value: Any) -> Any:

@@ -186,6 +186,19 @@ def evaluated(
     return replace(trajectory, measures={**trajectory.measures, "train_loss": losses})
 
 
+def measured_anew(run: Run, problem: Problem, *, device: str = Evaluation.device) -> Run:
+    """The run with the problem's losses in place of those that it recorded of another one.
+
+    At the rows whose losses its path gets; what else it recorded of losses is left out.
+    """
+    trajectory = run.trajectory
+    rows = measured_rows(trajectory)
+    blank = {name: np.full(len(values), np.nan) for name, values in trajectory.measures.items()}
+    found = _measured(trajectory, problem, rows, device=device)
+    blank["train_loss"][rows] = [found[row] for row in rows]
+    return replace(run, measured_anew=replace(trajectory, measures=blank))
+
+
 def _measured(
     trajectory: Trajectory, problem: Problem, rows: Sequence[int], *, device: str
 ) -> dict[int, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -31,7 +32,7 @@ from landscape.scan.begun_with import OtherScanError, WentOnError, exists
 from landscape.scan.filling import empty
 from landscape.scan.job import Job
 from landscape.scan.measures import NAT, attributes, loss_unit, of_problem, stored, uncertain
-from landscape.scan.paths import Track, TrueLosses, evaluated
+from landscape.scan.paths import Track, TrueLosses, evaluated, measured_anew
 from landscape.scan.planned import PlannedScan, auto_ranges, made_by, of_objective
 from landscape.scan.refine import caps
 from landscape.scan.refine.until_tolerance import too_few
@@ -44,6 +45,7 @@ from landscape.scan.speed.options import Evaluation
 from landscape.scan.speed.weight_decay import rate_of
 from landscape.scan.valley_job import ValleyJob
 from landscape.scan.valley_prepare import valley_job
+from landscape.sgd.recorded_loss import measured_again
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
 from landscape.store.scans.records import STILL, Floats, Moved, Plane, Point, Scan
@@ -63,6 +65,7 @@ def prepare(
     name: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    accept_changes: bool = False,
 ) -> list[Job | ValleyJob]:
     """Make the planes of a request, and refuse all of it before anything is evaluated.
 
@@ -70,6 +73,9 @@ def prepare(
     one of its own, in its own folder. For planes of curvature, and where
     the extent is found by how the loss rises, some products and losses are computed here. Of the
     planes by default a scan that is there stays if it is complete and has the same settings.
+
+    Where ``accept_changes`` let the problem have another loss than the run recorded, or one of
+    ``also`` was trained with another one, its losses are measured anew: a warning says so.
 
     Raises:
         LandscapeError: an option that can't be, weights that weren't recorded, a run of another
@@ -88,6 +94,10 @@ def prepare(
     for other in also:
         check_layout(trajectory, other.trajectory, str(other.folder))
         check_constants(run, other, str(other.folder))
+    if accept_changes:  # otherwise they were compared before the problem was handed out
+        run = _of_problem(run, problem, request)
+        trajectory = run.trajectory
+    also = [_of_problem(other, problem, request) for other in also]
     problem = _narrowed(problem, request)
     decay = rate_of(run) if request.grid.with_weight_decay else 0.0
     makers: list[Callable[[], Job | ValleyJob]] = []
@@ -115,6 +125,20 @@ def prepare(
             taken = partial(exists, path, key, given)
             makers.append(partial(_kept, made, taken) if keeps else made)
     return [make() for make in makers]
+
+
+def _of_problem(run: Run, problem: Problem, request: Request) -> Run:
+    """The run with the losses that the problem has at its weights: recorded, or measured anew."""
+    again = measured_again(run, problem)
+    if again is None or again.same:
+        return run
+    warnings.warn(
+        f"{run.folder} recorded other training losses than this problem has: "
+        f"{again.recorded:.4g} at step {again.step:,}, {again.now:.4g} here; those along its path "
+        "are measured anew",
+        stacklevel=3,
+    )
+    return measured_anew(run, problem, device=request.evaluation.device)
 
 
 def _kept(

@@ -13,6 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.problem.load import code_file
 from landscape.problem.problem import Problem
 from landscape.problem.rebuild import GIVE, NamedCode, from_record
+from landscape.sgd import recorded_loss
 from landscape.store.run import Run
 from landscape.store.vetting import registry
 
@@ -38,7 +39,8 @@ def problem_of(
         trust: run the code that the record names, and remember that.
 
     Raises:
-        LandscapeError: this user hasn't run that code for this run; or as for `from_record`.
+        LandscapeError: this user hasn't run that code for this run, or the loss isn't what was
+            recorded; or as for `from_record`.
 
     >>> from landscape.sgd import Settings, TrainingSetup, begin
     >>> moons = {"model": "mlp", "data": "moons", "width": 4}
@@ -53,13 +55,16 @@ def problem_of(
         else:
             check(run, code, accept_changes=accept_changes)
 
-    return from_record(
+    made = from_record(
         run.record["problem"],
         run.folder,
         problem=problem,
         accept_changes=accept_changes,
         allow=allow,
     )
+    if not accept_changes:
+        recorded_loss.check(run, made)
+    return made
 
 
 def check(run: Run, code: NamedCode, *, accept_changes: bool = False) -> None:

@@ -53,6 +53,8 @@ class Run:
 
     folder: Path
     record: Mapping[str, Any]
+    measured_anew: Trajectory | None = None
+    """What was recorded, with the losses of another problem in place of those recorded."""
 
     def __repr__(self) -> str:
         """Where it lies and how it ended."""
@@ -80,6 +82,8 @@ class Run:
         Raises:
             LandscapeError: nothing is saved yet, or it is damaged.
         """
+        if self.measured_anew is not None:
+            return self.measured_anew
         place = self.folder / "trajectory.h5"
         if self.record["status"] == RUNNING and not place.exists():
             raise LandscapeError(

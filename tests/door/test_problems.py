@@ -119,7 +119,7 @@ def test_captions_say_that_there_is_no_run(blobs):
 
 
 RECORDS = (PlaneChoice, GridChoice, Evaluation)
-OPTIONS = sorted({one.name for kind in RECORDS for one in fields(kind)} - {"kinds"})
+OPTIONS = [*sorted({one.name for kind in RECORDS for one in fields(kind)} - {"kinds"}), "exact"]
 ABLE = "random, hessian, gradient, line, sharpest"
 
 
@@ -243,3 +243,14 @@ def test_a_mean_with_its_count_is_that_of_all_samples(blobs):
     inputs, targets = blobs.train
     expected = functional.cross_entropy(own(inputs.double()), targets).item()
     assert whole.scan("line", size=3).loss[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_what_would_be_refused_in_training_is_not_looked_at():
+    """Outputs (N, 1) against targets (N,) give a loss (N, N): no sample's own."""
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    net = torch.nn.Linear(3, 1)
+    with pytest.raises(LandscapeError, match=r"^a sample's loss must not depend on the others"):
+        ls.look(net, (x, x[:, 0]), loss=lambda outputs, targets: (outputs - targets) ** 2, size=3)
+    own = torch.nn.Sequential(net, torch.nn.BatchNorm1d(1, track_running_stats=False))
+    with pytest.raises(LandscapeError, match=r"^in eval mode a sample's outputs must not depend"):
+        ls.look(own, (x, x[:, :1]), loss="half_square", size=3)
