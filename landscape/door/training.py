@@ -139,7 +139,7 @@ def watch(
     Args:
         folder: to make; refused if something is there.
         problem: what is trained; full-data losses are measured on its data, with its loss.
-        optimizer: the loop's, any of torch's, or a list of all that step before each ``record``.
+        optimizer: the loop's, any of torch's, or a list of all that step before a ``record``.
         model: the loop's, if it isn't ``problem.model`` itself.
         callbacks: as for `train`.
         options: ``record="log+100"`` (when weights are recorded), ``steps_per_epoch`` (what an

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.problem.problem import Problem, also_trained, term_names
 from landscape.problem.weights import Layout, dtype_of, flat, is_dense, joined, tied
+from landscape.quantities import counted
 from landscape.sgd.clipping import Clipping
 from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.training.moments import flat_moments
@@ -29,6 +30,11 @@ INNER = ("base_optimizer", "optimizer")
 """What wrappers (SAM, Lookahead, accelerate's) call the optimizer that takes their steps."""
 NAMED = 3
 """So many tensors are named in a message."""
+TOGETHER = (
+    "those between two records count as one, whose update is theirs in all and whose gradient "
+    "is left out (nan)"
+)
+"""What follows for the numbers where an optimizer takes several steps between two records."""
 
 
 def watch(
@@ -55,7 +61,7 @@ def watch(
     Args:
         folder: where; refused if something is there.
         problem: what is trained; its data is what the full-data losses are measured on.
-        optimizer: the loop's; any of torch's, or a list of all that step before each `record`.
+        optimizer: the loop's; any of torch's, or a list of all that step before a `record`.
         model: the loop's, if it isn't ``problem.model`` itself; or a module that contains it.
         parameters: names (or patterns) of frozen tensors that the loop is going to train later.
         average: holds a running average of the model, which is recorded in ``FOLDER/average``;
@@ -196,9 +202,12 @@ class Watch:
             if average is None
             else _Shown(recorder.problem, _counterpart(own, average, "average"))
         )
-        self._before: tuple[Tensor, float] | None = None
+        self._recorded = weights
+        self._before: Tensor | None = None
+        self._calls, self._unrecorded = 0, 0
         self._gradients: dict[Tensor, Tensor] = {}
-        self._stepped: list[torch.optim.Optimizer] = []
+        # The learning rates of the steps that each has taken since the last record.
+        self._taken: dict[torch.optim.Optimizer, list[float]] = {}
         self._clipping = Clipping(self.model, clip)
         self._hooks = [one.register_step_pre_hook(self._remember) for one in self.optimizers]
         recorder.run = recorder.run.update(optimizer=_described(optimizer))
@@ -232,18 +241,41 @@ class Watch:
         batch_loss = _number("a step's loss", loss)
         given = self._terms(terms or {}, term_weights or {})
         if self._before is None:
-            raise LandscapeError("record must follow optimizer.step(), no step was taken since")
-        weights, lr = self._before
+            names = " or ".join(dict.fromkeys(type(one).__name__ for one in self.optimizers))
+            raise LandscapeError(
+                f"record must follow a step of the watched {names}, none was taken since the last "
+                "one: all optimizers that step, also later ones, must be in the list that watch is "
+                "given; a step by hand must be a torch.optim.Optimizer's; of a step that a "
+                "gradient scaler skipped record nothing (if watch.taken: ...)"
+            )
+        lr = next(self._taken[one][-1] for one in self.optimizers if one in self._taken)
         gradient = self._whole_gradient()
         self._clipping.see(gradient)
-        gradient += self._decay(weights)
-        self._before, self._gradients, self._stepped = None, {}, []
-        after = flat(self.model, self._layout)
+        if self._are_several():  # none of their gradients is one at the weights recorded before
+            gradient.fill_(math.nan)
+        else:
+            gradient += self._decay(self._before)
+        after, before = flat(self.model, self._layout), self._recorded
         scalars = self._meter.scalars(
-            weights, gradient, after - weights, batch_loss=batch_loss, lr=lr
+            before, gradient, after - before, batch_loss=batch_loss, lr=lr
         )
+        self._before, self._gradients, self._taken = None, {}, {}
+        self._recorded = after
         self._step += 1
         self._record(after, scalars | given)
+
+    def _are_several(self) -> bool:
+        """Whether an optimizer took more than one step since the last record; says so once."""
+        more = sum(map(len, self._taken.values())) - len(self._taken)
+        if more and not self._unrecorded:
+            which, most = max(self._taken.items(), key=lambda item: len(item[1]))
+            warnings.warn(
+                f"{type(which).__name__} took {len(most)} steps since the last record: {TOGETHER}; "
+                "call record after each optimizer.step()",
+                stacklevel=3,
+            )
+        self._unrecorded += more
+        return bool(more)
 
     def _terms(
         self, terms: Mapping[str, Tensor | float], weights: Mapping[str, Tensor | float]
@@ -261,6 +293,7 @@ class Watch:
     def close(self, status: str = "finished") -> None:
         """Close the recorder and let go of the optimizers."""
         self._let_go()
+        self.recorder.remarks = self._remarks(status)
         self.recorder.close(status)
 
     def __enter__(self) -> Self:
@@ -273,6 +306,7 @@ class Watch:
         at: TracebackType | None,
     ) -> None:
         self._let_go()
+        self.recorder.remarks = self._remarks("finished" if kind is None else "failed")
         self.recorder.__exit__(kind, error, at)
 
     def _let_go(self) -> None:
@@ -301,14 +335,11 @@ class Watch:
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         self._refuse_unfrozen()
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
-        if optimizer in self._stepped:  # the step before was not recorded
-            self._before, self._gradients, self._stepped = None, {}, []
-        self._stepped.append(optimizer)
-        before = self._before
-        weights = flat(self.model, self._layout) if before is None else before[0]
-        lr = float(self.optimizers[0].param_groups[0]["lr"])
+        self._calls += 1
+        self._taken.setdefault(optimizer, []).append(float(optimizer.param_groups[0]["lr"]))
+        weights = flat(self.model, self._layout) if self._before is None else self._before
         if closure is None:
-            self._before = weights, lr
+            self._before = weights
             self._take_gradients(optimizer)
             return None
         # The gradient is computed inside the step; L-BFGS asks again, elsewhere than at w_t.
@@ -319,7 +350,7 @@ class Watch:
             loss = closure()
             if first:
                 first = False
-                self._before = weights, lr
+                self._before = weights
                 self._take_gradients(optimizer)
             return loss
 
@@ -331,6 +362,21 @@ class Watch:
                 {**kwargs, "closure": watched},
             )
         )
+
+    def _remarks(self, status: str) -> list[str]:
+        """What the run's record is to say of steps that weren't recorded."""
+        found, after = [], max(map(len, self._taken.values()), default=0)
+        if self._unrecorded:
+            found.append(
+                f"{self._unrecorded} of {self._calls} steps of the optimizer weren't recorded: "
+                f"{TOGETHER}"
+            )
+        if after and status == "finished":
+            found.append(
+                f"the last {counted(after, 'step')} of the optimizer came after the last record "
+                "and can't be seen in this run"
+            )
+        return found
 
     def _take_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         self._clipping.look()
@@ -360,7 +406,7 @@ class Watch:
         """What SGD adds to the gradient; others' weight decay (AdamW's) is a step of its own."""
         rates = {
             p: float(group.get("weight_decay", 0.0))
-            for one in self.optimizers
+            for one in self._taken
             if isinstance(one, torch.optim.SGD)
             for group in one.param_groups
             for p in group["params"]

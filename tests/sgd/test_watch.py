@@ -175,6 +175,91 @@ def test_a_step_that_was_not_recorded_leaves_no_trace(tmp_path, problem, mlp):
     assert trajectory.measures["train_loss"][1] == pytest.approx(held[3], rel=1e-5)
 
 
+TOGETHER = (
+    "those between two records count as one, whose update is theirs in all and whose gradient "
+    "is left out (nan)"
+)
+
+
+@pytest.mark.filterwarnings("ignore:SGD took 3 steps")
+def test_steps_between_two_records_are_one_movement_and_said(tmp_path, problem, mlp):
+    model, made = mlp(), problem()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, weight_decay=0.1)
+    inputs, targets = made.train
+    held = [nn.utils.parameters_to_vector(model.parameters()).detach().double().numpy()]
+    norms = []
+    with Watch(Recorder(tmp_path / "run", made, **EVERY), model, optimizer) as watch:
+        for step in range(12):
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(model(inputs), targets)
+            loss.backward()
+            vector = nn.utils.parameters_to_vector(model.parameters()).detach()
+            grads = torch.cat([p.grad.reshape(-1) for p in model.parameters()])
+            norms.append((grads + 0.1 * vector).norm().item())
+            optimizer.step()
+            if step in (2, 5, 6, 7):  # three steps, three, and two by themselves
+                watch.record(loss)
+                vector = nn.utils.parameters_to_vector(model.parameters())
+                held.append(vector.detach().double().numpy())
+    run = watch.run
+    scalars, change = run.trajectory.scalars(), np.diff(np.array(held), axis=0)
+    length = np.linalg.norm(change, axis=1)
+    np.testing.assert_allclose(scalars["update_norm"], length, rtol=1e-5)
+    cosines = (change[1:] * change[:-1]).sum(1) / (length[1:] * length[:-1])
+    np.testing.assert_allclose(scalars["update_cosine"][1:], cosines, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(scalars["weight_norm"], np.linalg.norm(held[:-1], axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        scalars["gradient_norm"], [np.nan, np.nan, norms[6], norms[7]], rtol=1e-5
+    )
+    assert np.isnan(scalars["gradient_cosine"]).tolist() == [True, True, True, False]
+    assert run.record["notes"] == [
+        f"4 of 12 steps of the optimizer weren't recorded: {TOGETHER}",
+        "the last 4 steps of the optimizer came after the last record and can't be seen in this "
+        "run",
+    ]
+
+
+def test_steps_between_two_records_are_warned_of_once(tmp_path, problem, mlp, recwarn):
+    one, other = mlp(), problem()
+    moved = [torch.optim.SGD(part.parameters(), lr=0.1) for part in (one[0], one[2])]
+    inputs, targets = other.train
+    with Watch(Recorder(tmp_path / "run", other, **EVERY), one, moved) as watch:
+        for _ in range(3):
+            before = nn.utils.parameters_to_vector(one.parameters()).detach().clone()
+            for optimizer in (moved[0], moved[1], moved[1]):  # as of a GAN's two networks
+                functional.cross_entropy(one(inputs), targets).backward()
+                optimizer.step()
+            watch.record(1.0)
+            after = nn.utils.parameters_to_vector(one.parameters()).detach()
+    norm = watch.run.trajectory.scalars()["update_norm"][-1]
+    assert norm == pytest.approx((after - before).norm().item(), rel=1e-5)
+    assert [str(warning.message) for warning in recwarn] == [
+        f"SGD took 2 steps since the last record: {TOGETHER}; call record after each "
+        "optimizer.step()"
+    ]
+    assert watch.run.record["notes"] == [
+        f"3 of 9 steps of the optimizer weren't recorded: {TOGETHER}"
+    ]
+
+
+def test_a_change_outside_the_optimizer_is_in_the_update(tmp_path, problem, mlp):
+    model, made = mlp(), problem()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with Watch(Recorder(tmp_path / "run", made, **EVERY), model, optimizer) as watch:
+        for _ in range(3):
+            loss_of = functional.cross_entropy(model(made.train[0]), made.train[1])
+            loss_of.backward()
+            optimizer.step()
+            watch.record(loss_of)
+            with torch.no_grad():
+                model[0].weight.clamp_(-0.1, 0.1)
+    trajectory = watch.run.trajectory
+    change = np.diff(trajectory.weights(slice(None)).astype(np.float64), axis=0)
+    np.testing.assert_allclose(
+        trajectory.scalars()["update_norm"], np.linalg.norm(change, axis=1), rtol=1e-5
+    )
+
+
 def test_record_needs_a_step(tmp_path, problem, mlp):
     model = mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -182,7 +267,46 @@ def test_record_needs_a_step(tmp_path, problem, mlp):
     watch = Watch(recorder, model, optimizer)
     with pytest.raises(LandscapeError) as caught:
         watch.record(1.0)
-    assert str(caught.value) == "record must follow optimizer.step(), no step was taken since"
+    assert str(caught.value) == (
+        "record must follow a step of the watched SGD, none was taken since the last one: all "
+        "optimizers that step, also later ones, must be in the list that watch is given; a step by "
+        "hand must be a torch.optim.Optimizer's; of a step that a gradient scaler skipped record "
+        "nothing (if watch.taken: ...)"
+    )
+
+
+def test_optimizers_may_take_turns(tmp_path, problem, mlp):
+    model, made = mlp(), problem()
+    turns = [
+        torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=2.0),
+        torch.optim.LBFGS(model.parameters(), lr=0.5, max_iter=3),
+    ]
+    inputs, targets = made.train
+    with Watch(Recorder(tmp_path / "run", made, **EVERY), model, turns) as watch:
+        for step in range(4):
+
+            def closure():
+                model.zero_grad()
+                loss = functional.cross_entropy(model(inputs), targets)
+                loss.backward()
+                return loss
+
+            loss = turns[step > 1].step(closure)
+            watch.record(loss)
+            if step == 1:  # from here on it is the other one's turn
+                parts = torch.autograd.grad(
+                    functional.cross_entropy(model(inputs), targets), list(model.parameters())
+                )
+                expected = torch.cat([part.reshape(-1) for part in parts]).norm().item()
+    trajectory = watch.run.trajectory
+    change = np.diff(trajectory.weights(slice(None)).astype(np.float64), axis=0)
+    np.testing.assert_allclose(
+        trajectory.scalars()["update_norm"], np.linalg.norm(change, axis=1), rtol=1e-5
+    )
+    # SGD's weight decay isn't in the other's gradient, nor its rate.
+    assert trajectory.scalars()["gradient_norm"][2] == pytest.approx(expected, rel=1e-5)
+    assert trajectory.scalars()["learning_rate"].tolist() == [0.1, 0.1, 0.5, 0.5]
+    assert watch.run.record["notes"] == []
 
 
 def test_another_model_is_refused(tmp_path, problem):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -138,6 +138,8 @@ class Recorder:
         self._intake: Intake | None = None
         self._averaged: AveragedRun | None = None
         self._flushed, self._gap = -math.inf, FLUSH_SECONDS
+        self.remarks: Sequence[str] = ()
+        """What the run's notes are to say besides, of whoever records."""
 
     def record(self, step: Step) -> None:
         """Take in one step: its scalars, and its weights if they are wanted.
@@ -174,7 +176,10 @@ class Recorder:
             if self._intake is not None:
                 finite = self._intake.end()
                 self._flush(self._intake, None)
-                changes |= {"steps": self._intake.last.step, "notes": self._intake.notes()}
+                changes |= {
+                    "steps": self._intake.last.step,
+                    "notes": [*self._intake.notes(), *self.remarks],
+                }
                 changes["constant_loss"] = self._intake.constant_loss
                 if status == "finished" and not finite:
                     changes["status"] = "non-finite"
