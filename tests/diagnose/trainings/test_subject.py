@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from landscape.diagnose.trainings.subject import Subject
 from landscape.problem import Problem, half_square
 from landscape.sgd import Recorder, Settings, Watch, steps
 from landscape.store import read
+from landscape.store.trajectories.trajectory import Event
 
 
 def problem(*hidden, loss=functional.cross_entropy):
@@ -103,6 +105,15 @@ def test_rows_are_those_with_losses(tmp_path):
     assert np.isfinite(rows.train_loss).all()
     assert rows.validation_loss is None
     assert subject.step(subject.end) == trajectory.step[-1]
+
+
+def test_an_escape_is_dated_by_the_recording(tmp_path):
+    subject = record(tmp_path / "run", problem(), epochs=4, batch_size=8)
+    assert subject.evidence.dated is None
+    events = (Event("spike", 3, 4, ""), Event("escape", 7, 20, ""))
+    again = Subject(subject.run, subject.problem)
+    vars(again)["trajectory"] = replace(subject.trajectory, events=events)
+    assert again.evidence.dated == 7
 
 
 def test_a_loop_of_ones_own_with_adam(tmp_path):
