@@ -95,7 +95,12 @@ def render(
         ),
     ] = False,
     bare: Annotated[
-        bool, typer.Option("--bare", help="Of planes: no labels, no strip.", rich_help_panel=PAGE)
+        bool,
+        typer.Option(
+            "--bare",
+            help="Of planes: no labels, no strip; of a diagnosis: no small print.",
+            rich_help_panel=PAGE,
+        ),
     ] = False,
     transparent: Annotated[
         bool, typer.Option("--transparent", help="No background.", rich_help_panel=PAGE)

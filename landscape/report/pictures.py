@@ -39,9 +39,11 @@ def picture(kind: str, works: Sequence[Work], *, folded: str = "") -> Markup:
         LandscapeError: what the kind shows isn't there.
     """
     subject = subject_of(kind, works)
+    # What small print says stands in the caption.
+    bare = KINDS[kind].needs == "diagnosis"
     sources = []
     for look in LOOKS:
-        style = Style(theme=look, dpi=DPI)
+        style = Style(theme=look, dpi=DPI, bare=bare)
         figure = KINDS[kind](subject, style=style)
         sources.append(embedded(figure, style))
     width = float(figure.get_size_inches()[0])
@@ -50,7 +52,7 @@ def picture(kind: str, works: Sequence[Work], *, folded: str = "") -> Markup:
     in_the_dark = "(prefers-color-scheme: dark)"
     narrow = list[Markup]()
     if width > NARROW:
-        styles = [Style(theme=look, dpi=DPI, width=NARROW) for look in LOOKS]
+        styles = [Style(theme=look, dpi=DPI, width=NARROW, bare=bare) for look in LOOKS]
         day, night = (embedded(KINDS[kind](subject, style=style), style) for style in styles)
         there = f"screen and (max-width: {SCREEN})"
         narrow = [

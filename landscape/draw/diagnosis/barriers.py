@@ -49,11 +49,7 @@ def barriers(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     matrix = min(tall, 0.4 * (width - LEFT - right)) if wide else min(width - LEFT - right, 2.4)
     across = width - LEFT - right - (matrix + BETWEEN if wide else 0.0)
     top = TOP if wide else TOP + tall + BENEATH + 0.3
-    lines = [
-        line
-        for text in _small_print(found)
-        for line in page.wrapped(text, width - LEFT - 0.3, theme.SMALL)
-    ]
+    lines = panels.small_print(_small_print(found), width, style)
     foot = Legend(_entries(part, kinds), width - 0.35)
     end = TOP + tall + BENEATH if wide else top + matrix + BENEATH + BAR
     end = max(end, top + matrix + BENEATH + BAR)

@@ -56,11 +56,7 @@ def distances(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         side = width - LEFT - 0.2
         across = width - LEFT - STRIP - names
         left, top, tall = LEFT, TOP + side + BENEATH + 0.3, FLAT
-    lines = [
-        line
-        for text in _small_print(found)
-        for line in page.wrapped(text, width - LEFT - 0.3, theme.SMALL)
-    ]
+    lines = panels.small_print(_small_print(found), width, style)
     panels_end = top + tall + BENEATH
     sheet = page.blank(
         width, panels_end + footer.LINE * len(lines) + 0.12, title=style.title, left=LEFT

@@ -59,6 +59,13 @@ def colour(role: str) -> str:
     return (named | {"green": GREEN, "purple": PURPLE})[role]
 
 
+def small_print(texts: Sequence[str], width: float, style: Style) -> list[str]:
+    """Return the lines beneath a figure, a paragraph each text; none beneath a bare one."""
+    if style.bare:
+        return []
+    return [line for text in texts for line in page.wrapped(text, width - LEFT - 0.3, theme.SMALL)]
+
+
 def stack(
     heights: Sequence[float],
     *,
@@ -76,7 +83,7 @@ def stack(
     """
     width = style.inches(width)
     across = width - LEFT - right
-    lines = [line for text in texts for line in page.wrapped(text, width - LEFT - 0.3, theme.SMALL)]
+    lines = small_print(texts, width, style)
     foot = Legend(handles, width - 0.35)
     panels = top + sum(heights) + GAP * (len(heights) - 1) + beneath
     height = panels + foot.height + footer.LINE * len(lines) + 0.12

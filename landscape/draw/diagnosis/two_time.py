@@ -37,7 +37,7 @@ def two_time(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     wide = width >= COLUMN
     side = (width - LEFT - RIGHT - BETWEEN) / 2 if wide else min(2.6, width - LEFT - RIGHT)
     texts = _small_print(found, functions)
-    lines = [line for text in texts for line in page.wrapped(text, width - LEFT - 0.3, theme.SMALL)]
+    lines = panels.small_print(texts, width, style)
     one = TOP + side + BENEATH + BAR
     end = one if wide else 2 * one
     sheet = page.blank(width, end + footer.LINE * len(lines) + 0.12, title=style.title, left=LEFT)

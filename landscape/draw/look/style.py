@@ -68,7 +68,7 @@ class Style:
     explain: bool = False
     """Whether everything is explained beneath: legend, step colours, small print."""
     bare: bool = False
-    """Whether labels, strip and note are left off."""
+    """Whether labels, strip and note are left off; of a diagnosis the small print."""
     renderer: str = "auto"
     """Of surfaces: auto, pyvista or matplotlib."""
     unit: str = "own"

@@ -85,6 +85,21 @@ def test_without_aging_or_exponent_and_narrow(found, walk):
     assert not [line for line in figure.axes[0].lines if line.get_linewidth() == 2.2]
 
 
+def test_a_bare_one_has_no_small_print_and_its_caption_has_it(found, walk):
+    shown = found(diffusion=walk)
+
+    def printed(style):
+        figure = msd(shown, style=style)
+        return figure, [text.get_text() for text in figure.texts]
+
+    whole, full = printed(Style())
+    bare, few = printed(Style(bare=True))
+    assert any("window of T = 512 steps" in text for text in full)
+    assert not any("window of T" in text for text in few)
+    assert bare.get_figheight() < whole.get_figheight()
+    assert "Window of T = 512 steps" in caption(shown)
+
+
 def test_weights_that_do_not_move(found):
     still = moved(np.ones((65, 3)))
     with pytest.raises(LandscapeError) as refused:
