@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperOption
 
 from landscape.errors import LandscapeError
-from landscape.quantities import duration
+from landscape.quantities import duration, number
 
 from .command import Command, examples, listed, note_idle, refuse_names
 from .drawing import Draw, drawing
@@ -532,6 +532,8 @@ def _note_no_statistics(ctx: typer.Context, jobs: Sequence[Sequence[Job | Valley
 
 PREVIEW_SECONDS, PREVIEW_TIMES = 10.0, 20.0
 """A preview is drawn again after so many seconds, and so many times as long as drawing took."""
+FARTHER = 3.0
+"""So many times as far a grid is offered that holds none of its widths."""
 MOMENT = 5.0
 """Seconds below which what something takes isn't worth a line."""
 MAKING = 30.0
@@ -775,3 +777,23 @@ def summarize(path: Path, scan: Scan | Valley) -> None:
     echo(f"{path}: {about}")
     for sentence in said:
         echo(f"  {sentence}")
+    if (reach := _all_beyond(scan)) is not None:
+        echo(
+            f"  Every width lies beyond the grid; --extent {number(FARTHER * reach)} looks farther."
+        )
+
+
+def _all_beyond(scan: Scan | Valley) -> float | None:
+    """How far a grid reaches that holds none of its widths; None where that isn't so."""
+    import numpy as np
+
+    from landscape.store.scans.valleys import Valley
+
+    if isinstance(scan, Valley):
+        median = scan.width(0.5)
+        known = median[~np.isnan(median)]
+        return float(np.abs(scan.y).max()) if len(known) and np.isinf(known).all() else None
+    width = scan.findings.get("width")
+    if width is None or width["beyond"] < width["rays"]:
+        return None
+    return max(float(np.abs(axis).max()) for axis in (scan.x, scan.y) if len(axis))

@@ -23,6 +23,22 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+def drops(model: nn.Module) -> bool:
+    """Whether dropout is on in a training step, which eval mode turns off.
+
+    >>> drops(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1)))
+    True
+    >>> drops(nn.LSTM(2, 2, num_layers=2, dropout=0.0))
+    False
+    """
+    alone = nn.modules.dropout._DropoutNd
+    within = (nn.RNNBase, nn.MultiheadAttention)
+    return any(
+        (isinstance(one, alone) and one.p > 0) or (isinstance(one, within) and one.dropout > 0)
+        for one in model.modules()
+    )
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch, numpy and random inside; put their states back afterwards."""

@@ -23,6 +23,7 @@ from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
 from landscape.plane.named_weights import BEST, check_constants, check_layout, other_run
 from landscape.plane.still import StillWeights
+from landscape.problem import modes
 from landscape.problem.baseline import constant_loss
 from landscape.problem.examine import objective
 from landscape.problem.problem import Problem
@@ -48,7 +49,7 @@ from landscape.scan.valley_prepare import valley_job
 from landscape.sgd.recorded_loss import measured_again
 from landscape.store.run import Run
 from landscape.store.scans import scanfile
-from landscape.store.scans.records import STILL, Floats, Moved, Plane, Point, Scan
+from landscape.store.scans.records import DROPS, STILL, Floats, Moved, Plane, Point, Scan
 from landscape.store.scans.rises import KEY, Rise
 from landscape.store.trajectories.trajectory import Trajectory
 
@@ -343,6 +344,8 @@ def _empty(
         weights=_what_moves(problem),
         **about,
     )
+    if modes.drops(problem.model):
+        scan = replace(scan, settings={**scan.settings, DROPS: True})
     if crossings.rays(scan):
         rise = _rise(problem, scan, evaluation, trajectory)
         scan = replace(scan, settings={**scan.settings, KEY: asdict(rise)})

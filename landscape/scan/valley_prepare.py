@@ -17,6 +17,7 @@ from landscape.plane.basis import DISTANCE
 from landscape.plane.choice import PlaneChoice
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.normalization import NORMALIZATIONS
+from landscape.problem import modes
 from landscape.problem.batchnorm import has_statistics
 from landscape.problem.problem import Problem
 from landscape.scan import crossings, rises
@@ -33,7 +34,7 @@ from landscape.scan.speed.strategies import STRATEGIES
 from landscape.scan.valley_job import ValleyJob
 from landscape.store.run import Run
 from landscape.store.scans import valleyfile, valleys
-from landscape.store.scans.records import Floats, Plane
+from landscape.store.scans.records import DROPS, Floats, Plane
 from landscape.store.scans.rises import KEY, Rise
 from landscape.store.scans.valleys import Slices, Valley, WalkedPath
 from landscape.store.trajectories.trajectory import Trajectory
@@ -131,6 +132,7 @@ def _begun(
         provenance=made_by(request.evaluation.device),
         settings=_settings(request)
         | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit}
+        | ({DROPS: True} if modes.drops(problem.model) else {})
         | {valleys.PRECISION: crossings.WALL_PRECISION, KEY: asdict(rise)},
         tolerance=request.evaluation.tolerance,
         errors={name: np.full(shape, np.nan) for name in uncertain} if estimated else {},

@@ -5,6 +5,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from landscape.scan.speed import choosing
 from landscape.store import read
 from landscape.store.scans import scanfile
+from landscape_cli.scan import summarize
 
 from .conftest import MEASURE
 
@@ -337,3 +340,24 @@ def test_runs_on_other_data_are_refused(landscape, run, tmp_path):
         f"landscape: error: --also needs runs trained on the same data, {other} wasn't "
         f"(fingerprint {theirs} instead of {mine}); accept that with --accept-changes\n"
     )
+
+
+def test_a_grid_that_holds_none_of_its_widths_is_offered_a_larger_one(capsys, planted):
+    valley = planted.valley()
+    flat = replace(valley, walls=np.full_like(valley.walls, np.inf))
+    line = "  Every width lies beyond the grid; --extent {} looks farther.\n"
+    summarize(Path("valley.h5"), flat)
+    assert capsys.readouterr().out.endswith(line.format(3))
+    one = np.full_like(valley.walls, np.inf)
+    one[3] = 0.5
+    summarize(Path("valley.h5"), replace(valley, walls=one))
+    assert "--extent" not in capsys.readouterr().out
+    bowl = planted.bowl(5, 5)
+    found = dict.fromkeys(("lower", "median", "upper", "median_distance"))
+    found |= {"rise": 0.2, "rays": 4, "planes": 1, "reach": 0.7, "unit": "units"}
+    for beyond, offered in ((4, True), (3, False)):
+        summarize(Path("plane.h5"), replace(bowl, findings={"width": {**found, "beyond": beyond}}))
+        reach = max(np.abs(bowl.x).max(), np.abs(bowl.y).max())
+        said = capsys.readouterr().out
+        assert said.endswith(line.format(f"{3 * reach:.3g}")) == offered
+        assert ("--extent" in said) == offered

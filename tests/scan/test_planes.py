@@ -10,7 +10,7 @@ from landscape.errors import LandscapeError
 from landscape.scan import grid
 from landscape.scan.auto_extent import radius, range_between
 from landscape.scan.prepare import prepare
-from landscape.store.scans import scanfile
+from landscape.store.scans import scanfile, sentences, valley_sentences
 
 from .requests import asked, but
 
@@ -308,3 +308,16 @@ def test_two_weights_are_points_of_their_line(count):
     x = np.linspace(low, high, count)
     assert np.abs(x).min() < 1e-12
     assert np.abs(x - 3).min() < 1e-12
+
+
+@pytest.mark.parametrize(("model", "off"), [("dense", False), ("normalized", True)])
+def test_of_a_model_with_dropout_it_is_said_that_it_is_off(problem, trained, finish, model, off):
+    made = problem(model)
+    run = trained(made)
+    scan = finish(prepare(run, made, asked(kinds=("line",), size="3"))[0])
+    valley = prepare(run, made, asked(kinds=("valley",), size="3"))[0].scan
+    told = "Dropout is off, as in evaluation."
+    for said in (sentences.caption(scan), " ".join(sentences.describe(scan))):
+        assert said.count(told) == off
+    for said in (valley_sentences.caption(valley), " ".join(valley_sentences.describe(valley))):
+        assert said.count(told) == off

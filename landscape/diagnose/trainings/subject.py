@@ -17,6 +17,7 @@ from landscape.diagnose.trainings.trials import Start
 from landscape.diagnose.units import mistakes
 from landscape.diagnose.units.mistakes import Mistakes
 from landscape.errors import LandscapeError
+from landscape.problem import modes
 from landscape.problem.baseline import constant_loss
 from landscape.problem.load import function
 from landscape.problem.losses import cross_entropy
@@ -188,10 +189,7 @@ class Subject:
             rectified=any(
                 isinstance(m, (nn.ReLU, nn.LeakyReLU)) for m in self.problem.model.modules()
             ),
-            perturbed=self.problem.augment is not None
-            or any(
-                isinstance(m, nn.modules.dropout._DropoutNd) for m in self.problem.model.modules()
-            ),
+            perturbed=self.problem.augment is not None or modes.drops(self.problem.model),
             **chosen,
         )
 

@@ -371,7 +371,7 @@ def _round(axes: Axes, low: float, high: float, tall: float) -> None:
             inside = found
         if len(inside) > 1:
             break
-    _ticks(axes, inside)
+    _ticks(axes, inside if len(inside) > 1 else scale.two().tolist())
 
 
 def _ticks(axes: Axes, ticks: list[float]) -> None:

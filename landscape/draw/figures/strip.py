@@ -132,9 +132,13 @@ def _ticks(axes: Axes, scale: Scale) -> list[float]:
     every: list[float] = sorted(scale.ticks(MOST).tolist())
     for count in range(MOST, 1, -1):
         ticks = sorted(scale.ticks(count).tolist())
-        if _apart(axes, ticks) == ticks:
+        if len(ticks) > 1 and _apart(axes, ticks) == ticks:
             return ticks
-    return _apart(axes, dict.fromkeys([every[0], every[-1]]))
+    few = _apart(axes, dict.fromkeys([every[0], every[-1]])) if every else []
+    if len(few) > 1:
+        return few
+    # Round ones are too few, or at one place.
+    return _apart(axes, Scale(*axes.get_ylim(), scale.log, False, "", float("nan")).two().tolist())
 
 
 def _apart(axes: Axes, ticks: Iterable[float]) -> list[float]:

@@ -103,6 +103,22 @@ class Scale:
         powers = self._inside(10.0**decades)
         return powers[:: -(-len(powers) // count)]
 
+    def two(self) -> Floats:
+        """Return two losses for an axis that holds fewer round ones, with as few digits as tell.
+
+        >>> Scale(0.8, 1.6, True, False, "", float("nan")).two()
+        array([0.9, 1.4])
+        """
+        shares = np.array([0.2, 0.8])
+        whole = self.low + shares * (self.high - self.low)
+        if self.log:
+            whole = self.low ** (1 - shares) * self.high**shares
+        for digits in range(1, 12):
+            found = self._inside(_rounded(whole, digits))
+            if len(np.unique(found)) == 2 and abs(np.ptp(self.position(found)) - 0.6) < 0.2:
+                return found
+        return whole
+
     def _inside(self, losses: Floats) -> Floats:
         # A tick may sit on an end of the scale in spite of rounding.
         position = self.position(losses)

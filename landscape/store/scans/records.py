@@ -20,6 +20,8 @@ TINY = 0.15
 """A path below this share of the plane's width and height is a dot there, or little more."""
 FORMAT = "landscape-scan"
 VERSION = 1
+DROPS = "dropout"
+"""In settings, of a model with dropout, which is off where losses are measured."""
 STILL = "the weights"
 """The marked point of a plane through weights without a run."""
 BLOCK = 2**18

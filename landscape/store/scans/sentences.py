@@ -14,7 +14,7 @@ from landscape.store.provenance import is_typed
 from landscape.store.scans import rises
 from landscape.store.scans.attributes import CORESET
 from landscape.store.scans.certificates import FACTOR, Certificate
-from landscape.store.scans.records import STILL, Floats, Path, Plane, Point, Scan
+from landscape.store.scans.records import DROPS, STILL, Floats, Path, Plane, Point, Scan
 from landscape.store.scans.widths import Width, ends_called
 from landscape.store.trajectories.trajectory import BATCH_SPIKE, Event
 from landscape.store.typed import rebuilt
@@ -118,6 +118,7 @@ def describe(scan: Scan) -> list[str]:
     return [
         *sentences,
         *_spectral(scan.plane),
+        *filter(None, [undropped(scan.settings)]),
         *remarks(scan),
         *filter(None, [unsettled(scan)]),
         *overflowed(_events(scan)),
@@ -357,7 +358,7 @@ def details(scan: Scan) -> str:
     sentences += [*scan.remarks, doubtful(scan)]
     if normalizes(scan.plane):
         sentences += [_batchnorm(scan.plane).caption, own_best(scan)]
-    sentences += _spectral(scan.plane)
+    sentences += [*_spectral(scan.plane), undropped(scan.settings)]
     return " ".join(text for text in (*sentences, *made_by(scan.provenance)) if text)
 
 
@@ -493,6 +494,11 @@ def trained(count: int, frozen: int, tensors: int) -> str:
     """How much of a network is trained: ``P = 12 trained of 340 parameters, 3 tensors frozen``."""
     kept = f"{tensors} tensor{'' if tensors == 1 else 's'} frozen"
     return f"P = {count:,} trained of {count + frozen:,} parameters, {kept}"
+
+
+def undropped(settings: Mapping[str, Any]) -> str:
+    """That dropout is off, of a model that has it and a scan that knows; else empty."""
+    return "Dropout is off, as in evaluation." if settings.get(DROPS) else ""
 
 
 def normalizes(plane: Plane) -> bool:

@@ -94,6 +94,7 @@ def remarks(valley: Valley) -> list[str]:
             else "BatchNorm statistics: each column's own, as recorded; at a high learning rate "
             "they lag behind what SGD saw."
         )
+    found += filter(None, [sentences.undropped(valley.settings)])
     if _known(valley):
         found.append(_width(valley))
     if back := int((valley.slices.returned >= 0).sum()):
