@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from html import escape
+from html import escape, unescape
 
 from landscape.errors import printable
 
@@ -54,6 +55,15 @@ def tag(name: str, /, *content: Content, **attributes: str | bool | None) -> Mar
     return Markup(f"<{name}{written}>{joined(content, '')}</{name}>")
 
 
+def plain(content: Content) -> str:
+    """Return the text of HTML that was made here, for an attribute.
+
+    >>> plain(tag("span", "a < b", class_="run"))
+    'a < b'
+    """
+    return unescape(re.sub("<[^>]*>", "", text(content)))
+
+
 def listed(items: Iterable[Content], **attributes: str) -> Markup:
     """Return a list, an item a line; nothing without items."""
     entries = [tag("li", item) for item in items]
@@ -70,14 +80,23 @@ def table(
     """Return a table in a frame that scrolls by itself where it is wider than the page.
 
     A row's first cell heads it. ``label`` says what the table shows, ``numbers`` are the columns
-    that are aligned to the right.
+    that are aligned to the right. On a phone a row's cells stand beneath each other, each behind
+    its column's name.
     """
-    right = set(numbers)
+    right, names = set(numbers), list(head)
 
     def cell(name: str, column: int, content: Content, scope: str | None) -> Markup:
-        return tag(name, content, scope=scope, class_="number" if column in right else None)
+        # Of two columns the row's head says it.
+        above = names[column] if name == "td" and len(names) > 2 else None
+        return tag(
+            name,
+            content,
+            scope=scope,
+            class_="number" if column in right else None,
+            data_column=plain(above) if above else None,
+        )
 
-    first = tag("tr", *(cell("th", k, one, "col") for k, one in enumerate(head)))
+    first = tag("tr", *(cell("th", k, one, "col") for k, one in enumerate(names)))
     lines = [
         tag(
             "tr",

@@ -208,7 +208,13 @@ def _evidence(verdict: Verdict) -> Iterator[Markup]:
         ]
         if rows:
             head = ("evidence", "value", "line", "what it is")
-            parts += [tag("h4", title), table(head, rows, label=title, numbers=(1, 2))]
+            shown = table(head, rows, label=title, numbers=(1, 2))
+            folded = chosen is not first and first
+            parts += (
+                [tag("details", tag("summary", f"{title} ({len(rows)})"), shown)]
+                if folded
+                else [tag("h4", title), shown]
+            )
     if parts:
         count = f"{len(names)} number{'' if len(names) == 1 else 's'}"
         summary = f"The evidence: {count}, first what decided ({len(first)})"

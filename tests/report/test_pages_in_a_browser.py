@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import combinations
 
 import pytest
 
@@ -72,6 +73,28 @@ def test_it_opens_whole_and_asks_nobody(chromium, files, name, width):
     assert min(theme.SMALL / 72 * DPI * shown / wide for wide, shown in drawn) >= 10
     first = page.locator("h1").bounding_box()
     assert first["y"] + first["height"] < 800
+    # Nor does a table: on a phone its rows' cells stand beneath each other, whole.
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    if width < 640:
+        sides = page.eval_on_selector_all(
+            ".wide", "(all) => all.map((one) => [one.scrollWidth, one.clientWidth])"
+        )
+        assert sides
+        assert all(whole <= seen for whole, seen in sides)
+        cells = page.eval_on_selector_all(
+            "tbody tr",
+            """(all) => all.map((row) => [...row.cells].map((one) => {
+                const box = one.getBoundingClientRect();
+                return [box.left, box.top, box.right, box.bottom];
+            }))""",
+        )
+        for row in cells:
+            shown = [box for box in row if box[2] > box[0]]
+            for one, other in combinations(shown, 2):
+                apart = max(
+                    other[0] - one[2], one[0] - other[2], other[1] - one[3], one[1] - other[3]
+                )
+                assert apart >= -1
     assert wrong == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     context.close()
