@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -35,6 +35,8 @@ TRIED = 8
 """Samples that a problem is tried with, spread over its data."""
 SAME = 1e-3
 """Of 1 + |value|: by so much at most rounding changes it in another batch."""
+ALIKE = 1e-5
+"""Relatively: by so much at most rounding changes what is computed twice."""
 STEP, MOST_STEPS, APART = 32, 8, 0.01
 """Samples a batch, batches, and the relative difference of two means that is worth a note."""
 DTYPES = (("float64", True), ("float64", False), ("float32", False))
@@ -73,11 +75,12 @@ def verify(problem: Problem) -> None:
         return
     _check_items(problem)
     made, model = objective(problem), problem.model
-    batch, first = _batch(problem), _batch(problem, 1)
+    batch = _batch(problem)
     with made.measuring(model):
         made.penalised(model)
         made.values_alone(model)
-        _check_alone(problem, made, batch, first)
+        _check_alone(problem, made, batch)
+        _check_penalty(made, model, _two(problem))
         _check_validation(problem, made, batch)
     _check_step(problem, made, batch)
     tuning.hand_back()  # a copy and its gradients
@@ -213,6 +216,12 @@ def _verify_terms(problem: Problem) -> None:
     with made.measuring(problem.model):
         made.penalised(problem.model)
         made.values_alone(problem.model)
+        several = [
+            one._replace(content={name: one})
+            for name, term in problem.terms.items()
+            for one in _two(term.problem)
+        ]
+        _check_penalty(made, problem.model, several)
 
 
 def _complete(problem: Problem, ignored: int) -> bool:
@@ -231,10 +240,19 @@ def _chosen(problem: Problem, count: int = TRIED) -> Tensor:
     return torch.tensor(samples.spread(problem.train, count))
 
 
-def _batch(problem: Problem, count: int = TRIED) -> Batch:
+def _batch(problem: Problem) -> Batch:
     """A few samples spread over the training data, on the model's device."""
-    device = next(problem.model.parameters()).device
-    return few(problem.train, _chosen(problem, count), device)
+    return _of(problem, _chosen(problem))
+
+
+def _of(problem: Problem, chosen: Tensor) -> Batch:
+    return few(problem.train, chosen, next(problem.model.parameters()).device)
+
+
+def _two(problem: Problem) -> tuple[Batch, Batch]:
+    """The samples that are tried, and the latter half of them."""
+    chosen = _chosen(problem)
+    return _of(problem, chosen), _of(problem, chosen[len(chosen) // 2 :])
 
 
 def _cloned(batch: Batch) -> Batch:
@@ -271,13 +289,15 @@ def _examined(problem: Problem) -> Facts:
             "a problem must give the same values again for the same seed, these differ: "
             "draw random numbers from the global generators of torch, numpy or random"
         )
-    weighted = trial.values[LOSS].b is not None
+    loss = trial.values[LOSS]
+    if watch.alone and not (watch.seen or loss.weighted):
+        _watch_more(problem, trial.facts, watch)
     return replace(
         trial.facts,
         of=_subject(problem),
         coupled=problem.reduction == "sample" and any(v.whole for v in trial.values.values()),
-        weighted=weighted,
-        divided_by_all=watch.seen and not weighted,
+        weighted=loss.b is not None,
+        divided_by_all=watch.seen and not loss.weighted,
         changes=not nests.equal(trial.given.content, batch.content),
         random=trial.drew,
     )
@@ -288,6 +308,8 @@ class _WeightsWatch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
+        self.alone = False
+        """Whether it takes classes and gives one value each."""
         self.seen = False
 
     def __torch_function__(
@@ -296,12 +318,23 @@ class _WeightsWatch(TorchFunctionMode):
         if func in (functional.cross_entropy, functional.nll_loss):
             given = inspect.signature(func).bind(*args, **(kwargs or {})).arguments
             labels = given["target"]
-            ignored = not labels.is_floating_point() and bool(
-                is_ignored(labels, given.get("ignore_index", IGNORED)).any()
-            )
-            alone = given.get("reduction", "mean") == "none"
-            self.seen |= alone and (ignored or given.get("weight") is not None)
+            # Of probabilities torch's mean divides by their number, whatever the weights are.
+            if given.get("reduction", "mean") == "none" and not labels.is_floating_point():
+                ignored = is_ignored(labels, given.get("ignore_index", IGNORED))
+                self.alone = True
+                self.seen |= bool(ignored.any()) or given.get("weight") is not None
         return func(*args, **(kwargs or {}))
+
+
+def _watch_more(problem: Problem, facts: Facts, watch: _WeightsWatch) -> None:
+    """Look for ignored labels in a few hundred samples more: they may be rare."""
+    made, model = _made(problem, facts), problem.model
+    with seeded(0), made.measuring(model), watch:
+        more = _chosen(problem, MOST_STEPS * STEP)
+        for chosen in torch.split(more, problem.batch_size or STEP):
+            if not watch.seen:
+                given = _cloned(_of(problem, chosen))
+                made.of(made.run(model, given), given, names=(LOSS,))
 
 
 def _first_that_works(problem: Problem, batch: Batch) -> _Trial:
@@ -399,7 +432,7 @@ def _check_probabilities(outputs: Any, targets: Any) -> None:
         raise LandscapeError(said)
 
 
-def _alike(a: Ratio, b: Ratio, within: float = 1e-5) -> bool:
+def _alike(a: Ratio, b: Ratio, within: float = ALIKE) -> bool:
     """Whether two ratios are the same but for rounding."""
     pairs = ((a.a, b.a), (a.counts(), b.counts()))
     return all(
@@ -424,33 +457,63 @@ def _check_items(problem: Problem) -> None:
         samples.together(data, found)
 
 
-def _check_alone(problem: Problem, made: Objective, batch: Batch, first: Batch) -> None:
-    """Refuse a sample whose outputs or loss depend on the others in its batch."""
+def _check_alone(problem: Problem, made: Objective, batch: Batch) -> None:
+    """Refuse samples whose outputs or loss depend on the others in their batch.
+
+    Each that is tried: the longest of all isn't padded in any batch.
+    """
     if made.fixed is not None or batch.size == 1:
         return
-    try:
-        outputs, alone = (made.run(problem.model, _cloned(one)) for one in (batch, first))
-    except LandscapeError as error:
-        if not isinstance(error.__cause__, ValueError):
-            raise
-        alone = None  # batch normalization by the batch's own statistics
-    both = isinstance(alone, Tensor) and problem.objective is None
-    comparable = both and outputs[:1].shape == alone.shape
-    if alone is None or (
-        comparable and not torch.allclose(outputs[:1], alone, SAME, SAME, equal_nan=True)
-    ):
+    outputs = made.run(problem.model, _cloned(batch))
+    whole = made.of(outputs, batch)[LOSS]
+    for place, chosen in enumerate(torch.split(_chosen(problem), 1)):
+        one, here = _of(problem, chosen), slice(place, place + 1)
+        try:
+            alone = made.run(problem.model, _cloned(one))
+        except LandscapeError as error:
+            if not isinstance(error.__cause__, ValueError):
+                raise
+            alone = None  # batch normalization by the batch's own statistics
+        both = isinstance(alone, Tensor) and problem.objective is None
+        comparable = both and outputs[here].shape == alone.shape
+        if alone is None or (
+            comparable and not torch.allclose(outputs[here], alone, SAME, SAME, equal_nan=True)
+        ):
+            raise LandscapeError(
+                "in eval mode a sample's outputs must not depend on the others in its batch, "
+                f"those of sample {int(chosen)} do: losses would depend on how samples are "
+                "batched; let normalization keep running statistics (track_running_stats=True), "
+                "and mask what shorter samples are padded with"
+            )
+        single, cut = made.of(alone, one)[LOSS], Ratio(whole.a[here], whole.counts()[here])
+        if not _alike(cut, single, SAME):
+            raise LandscapeError(
+                "a sample's loss must not depend on the others in its batch, that of sample "
+                f"{int(chosen)} is {float(single.mean()):.6g} alone and {float(cut.mean()):.6g} "
+                f"among {batch.size}; give what a batch is padded with the weight 0, or return "
+                "(value, weight) of the whole batch: the mean as a scalar, and its samples"
+            )
+
+
+def _check_penalty(made: Objective, model: torch.nn.Module, batches: Iterable[Batch]) -> None:
+    """Refuse a penalty that reads what the last batch left in the model."""
+    if made.penalty is None:
+        return
+    found = []
+    for batch in batches:
+        with seeded(0):
+            made.run(model, _cloned(batch))
+        with seeded(0):
+            value = made.penalised(model)
+        assert value is not None
+        found.append(float(value))
+    low, high = min(found), max(found)
+    if high - low > ALIKE * max(abs(low), abs(high)):
         raise LandscapeError(
-            "in eval mode a sample's outputs must not depend on the others in its batch, "
-            "these do: losses would depend on how samples are batched; "
-            "let normalization keep running statistics (track_running_stats=True)"
-        )
-    whole, single = made.of(outputs, batch)[LOSS], made.of(alone, first)[LOSS]
-    cut = Ratio(whole.a[:1], whole.counts()[:1])
-    if not _alike(cut, single, SAME):
-        raise LandscapeError(
-            "a sample's loss must not depend on the others in its batch, the first one's is "
-            f"{float(single.mean()):.6g} alone and {float(cut.mean()):.6g} among {batch.size}; "
-            "return (value, weight) of the whole batch: the mean as a scalar, and its samples"
+            "a penalty must depend on the weights alone, after one batch this one is "
+            f"{found[0]:.6g}, after another {next(f for f in found if f != found[0]):.6g}; give "
+            "what depends on the batch in an objective that returns (loss + it, samples), and the "
+            "problem a batch_size"
         )
 
 

@@ -34,6 +34,11 @@ MEANS: Mapping[Callable[..., Tensor], type[nn.Module]] = {
 """PyTorch's losses that give the mean of a value for each number, as functions and modules."""
 USUAL = {"ignore_index": IGNORED, "weight": None, "label_smoothing": 0.0}
 """The options of PyTorch's cross-entropy as they usually are; its reduction aside."""
+OF_LABELS: Mapping[Callable[..., Tensor], type[nn.Module]] = {
+    functional.cross_entropy: nn.CrossEntropyLoss,
+    functional.nll_loss: nn.NLLLoss,
+}
+"""Those that give a mean over labels, of which each counts its class's weight."""
 UNEVEN = 0.01
 """Probabilities may add up to 1 to so much: they may have been rounded, or be in half precision."""
 OTHER_LOSSES = (
@@ -94,13 +99,46 @@ class CrossEntropy:
             raise
         if targets.is_floating_point() or (self.complete and weight is None):
             return losses
-        ignored = is_ignored(targets, self.ignore_index)
-        if weight is None:
-            return losses, (~ignored).to(losses)
-        counts = weight[targets.long().masked_fill(ignored, 0)].masked_fill(ignored, 0)
-        if self.label_smoothing:  # torch has weighted them already
+        counts = _counts(losses, targets, weight, self.ignore_index)
+        if weight is not None and self.label_smoothing:  # torch has weighted them already
             losses = losses / counts.where(counts > 0, 1)
         return losses, counts
+
+
+@dataclass(frozen=True, eq=False)
+class NegativeLogLikelihood:
+    """What ``torch.nn.NLLLoss`` gives the mean of: minus log-probabilities (B, C, ...) of classes.
+
+    With what each label counts, as `CrossEntropy` has it.
+    """
+
+    ignore_index: int = IGNORED
+    weight: Tensor | None = None
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Found:
+        """The losses with their weights.
+
+        Raises:
+            LandscapeError: the labels are no classes.
+        """
+        try:
+            losses = functional.nll_loss(
+                outputs, targets, ignore_index=self.ignore_index, reduction="none"
+            )
+        except (RuntimeError, IndexError, ValueError) as error:
+            if said := wrong_labels(outputs, targets, self.ignore_index):
+                raise LandscapeError(said) from error
+            raise
+        weight = None if self.weight is None else self.weight.to(outputs)
+        return losses, _counts(losses, targets, weight, self.ignore_index)
+
+
+def _counts(losses: Tensor, labels: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """What each label counts: its class's weight, or 1; 0 where it is ignored."""
+    ignored = is_ignored(labels, ignore_index)
+    if weight is None:
+        return (~ignored).to(losses)
+    return weight[labels.long().masked_fill(ignored, 0)].masked_fill(ignored, 0)
 
 
 def wrong_labels(outputs: Tensor, targets: Tensor, ignored: int = IGNORED) -> str:
@@ -170,11 +208,15 @@ def is_ignored(targets: Tensor, index: int) -> Tensor:
     return targets.long() == index
 
 
-_PLAIN = CrossEntropy()
-
-
 @overload
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Found: ...
+def cross_entropy(
+    outputs: Tensor,
+    targets: Tensor,
+    *,
+    ignore_index: int = ...,
+    weight: Tensor | None = ...,
+    label_smoothing: float = ...,
+) -> Found: ...
 
 
 @overload
@@ -207,9 +249,8 @@ def cross_entropy(
     >>> f"{losses[0]:.4f}", weights.tolist()  # ln 10; the second label doesn't count
     ('2.3026', [1.0, 0.0])
     """
-    if outputs is not None and targets is not None:
-        return _PLAIN(outputs, targets)
-    return CrossEntropy(ignore_index, weight, label_smoothing)
+    loss = CrossEntropy(ignore_index, weight, label_smoothing)
+    return loss if outputs is None or targets is None else loss(outputs, targets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,51 +260,86 @@ class Elementwise:
     loss: Callable[..., Tensor]
     """With ``reduction="none"``."""
     name: str
+    summed: bool = False
+    """One value a sample, the sum over its numbers: KLDivLoss's ``batchmean``."""
 
     @property
     def __name__(self) -> str:
         return self.name
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Values of the outputs' shape (B, ...).
+        """Values of the outputs' shape (B, ...), or their sums (B,).
 
         Raises:
             LandscapeError: the targets have another shape.
         """
         _check_shapes(self.name, outputs, targets)
-        return self.loss(outputs, targets.to(outputs.dtype))
+        values = self.loss(outputs, targets.to(outputs.dtype))
+        return values.reshape(len(values), -1).sum(1) if self.summed else values
 
 
 def known(loss: Loss) -> Loss:
     """A loss of PyTorch's as values where it gives their mean.
 
-    ``torch.nn.CrossEntropyLoss`` and ``functional.cross_entropy``, whatever their reduction, stand
-    for the mean over labels, those in `MEANS` for the mean over numbers unless it is their sum.
+    Those in `OF_LABELS`, whatever their reduction, stand for the mean over labels, those in
+    `MEANS` for the mean over numbers, KLDivLoss's ``batchmean`` for that of samples' sums.
     Options may be given with `functools.partial`. Others are left as they are.
+
+    Raises:
+        LandscapeError: its reduction is ``sum``, or KLDivLoss's isn't ``batchmean``.
 
     >>> known(nn.MSELoss())(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]])).tolist()
     [[1.0], [9.0]]
     """
     given: Any = loss
-    if type(given) is nn.CrossEntropyLoss:
-        options = {name: getattr(given, name) for name in USUAL}
-        return known(partial(functional.cross_entropy, **options))
-    if type(given) in MEANS.values() and given.reduction != "sum":
-        apart = copy.copy(given)
-        apart.reduction = "none"
-        return Elementwise(apart, type(given).__name__)
     function, options = given, {}
     if isinstance(given, partial) and not given.args:
         function, options = given.func, given.keywords
-    if function is functional.cross_entropy and options.keys() <= {*USUAL, "reduction"}:
-        kept: dict[str, Any] = {name: options.get(name, usual) for name, usual in USUAL.items()}
-        # A tensor of weights compares one by one.
-        is_plain = kept["weight"] is None and kept == USUAL
-        return cross_entropy if is_plain else CrossEntropy(**kept)
-    summed = options.get("reduction") == "sum"
-    if isinstance(function, FunctionType) and function in MEANS and not summed:
-        return Elementwise(partial(given, reduction="none"), function.__name__)
-    return loss
+    is_function = isinstance(function, FunctionType)
+    kind = function if is_function else type(given)
+    if kind.__module__ not in (functional.__name__, nn.modules.loss.__name__):
+        return loss
+    reduction = options.get("reduction", getattr(given, "reduction", "mean"))
+    divergence = kind in (functional.kl_div, nn.KLDivLoss)
+    _check_reduction(kind.__name__, reduction, divergence=divergence)
+    if kind in OF_LABELS or kind in OF_LABELS.values():
+        found = options if is_function else {name: getattr(given, name, None) for name in USUAL}
+        return _of_labels(kind, found) or loss
+    if not divergence and kind not in MEANS and kind not in MEANS.values():
+        return loss
+    if is_function:
+        each: Any = partial(given, reduction="none")
+    else:
+        each = copy.copy(given)
+        each.reduction = "none"
+    return Elementwise(each, kind.__name__, summed=divergence)
+
+
+def _check_reduction(name: str, reduction: str, *, divergence: bool) -> None:
+    if reduction == "sum":
+        raise LandscapeError(
+            f'a problem\'s loss must be a mean, got {name} with reduction="sum"; give '
+            'reduction="mean": the learning rate times how many values a batch sums takes the '
+            "same steps"
+        )
+    if divergence and reduction != "batchmean":
+        raise LandscapeError(
+            f"{name} must be the mean of samples' sums over classes, got "
+            f'reduction="{reduction}"; give reduction="batchmean", or for the mean over all '
+            'numbers lambda x, y: torch.nn.functional.kl_div(x, y, reduction="none")'
+        )
+
+
+def _of_labels(kind: Callable[..., Any], options: Mapping[str, Any]) -> Loss | None:
+    """Cross-entropy, or log-likelihoods, with their options; None if there are others."""
+    if not options.keys() <= {*USUAL, "reduction"}:
+        return None
+    kept: dict[str, Any] = {name: options.get(name, usual) for name, usual in USUAL.items()}
+    if kind in (functional.nll_loss, nn.NLLLoss):
+        return NegativeLogLikelihood(kept["ignore_index"], kept["weight"])
+    # A tensor of weights compares one by one.
+    is_plain = kept["weight"] is None and kept == USUAL
+    return cross_entropy if is_plain else CrossEntropy(**kept)
 
 
 def by_name(loss: Loss | str) -> Loss:

@@ -21,6 +21,7 @@ from landscape.problem.losses import (
     CrossEntropy,
     Found,
     Loss,
+    NegativeLogLikelihood,
     accuracy,
     double,
     doubled,
@@ -45,6 +46,8 @@ class Ratio(NamedTuple):
     """(n,) Σ_j w_j; None: each sample counts one."""
     whole: bool = False
     """The batch is one value, not one a sample."""
+    weighted: bool = False
+    """The loss itself gave weights; b may also be how many positions a sample has."""
 
     def mean(self) -> Tensor:
         """The batch's own ratio; 0 where nothing counts."""
@@ -191,7 +194,8 @@ class Objective:
         if facts.divided_by_all:
             found.append(
                 "Labels are weighted or ignored, but count one each: PyTorch's mean divides by "
-                "their weights, as loss=cross_entropy(weight=..., ignore_index=...) does."
+                "their weights, as a loss does that returns (losses, weights), or "
+                "landscape.problem.cross_entropy(outputs, targets, weight=..., ignore_index=...)."
             )
         if facts.loss_dtype not in ("float64", "float32") or (
             facts.loss_dtype == "float32" and self.whole is None
@@ -331,12 +335,9 @@ class Objective:
         measure = self.measures[name]
         if measure is not accuracy:
             return measure
-        ignored = (
-            {}
-            if not isinstance(self.loss, CrossEntropy)
-            else {"ignore_index": self.loss.ignore_index}
-        )
-        return partial(hits, complete=self.complete, **ignored)
+        if not isinstance(self.loss, (CrossEntropy, NegativeLogLikelihood)):
+            return partial(hits, complete=self.complete)
+        return partial(hits, complete=self.complete, ignore_index=self.loss.ignore_index)
 
     def _ratio(self, found: Found, count: int, name: str) -> Ratio:
         made = ratio(found, count, name)
@@ -345,7 +346,8 @@ class Objective:
         if self.reduction != "batch":
             return made
         counted = made.counts().sum() > 0
-        return Ratio(made.mean().reshape(1), counted.to(made.a).reshape(1), whole=True)
+        total = counted.to(made.a).reshape(1)
+        return Ratio(made.mean().reshape(1), total, whole=True, weighted=made.weighted)
 
 
 def ratio(found: Found, count: int, name: str = LOSS) -> Ratio:
@@ -370,8 +372,9 @@ def ratio(found: Found, count: int, name: str = LOSS) -> Ratio:
     # Not 0 times what may be NaN or infinite where nothing counts.
     parts = torch.where(counts > 0, counts * values, 0.0)
     if whole:
-        return Ratio(parts.reshape(1), counts.reshape(1), whole=True)
-    return Ratio(parts.reshape(count, -1).sum(1), counts.reshape(count, -1).sum(1))
+        return Ratio(parts.reshape(1), counts.reshape(1), whole=True, weighted=True)
+    total, counted = (part.reshape(count, -1).sum(1) for part in (parts, counts))
+    return Ratio(total, counted, weighted=True)
 
 
 def _counts(weights: Any, values: Tensor, name: str) -> Tensor:

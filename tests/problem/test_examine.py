@@ -214,11 +214,95 @@ def test_losses_that_depend_on_the_batch_are_found():
     torch.manual_seed(0)
     message = refused(Problem(nn.Linear(4, 3), X, objective=contrast))
     assert message.startswith(
-        "a sample's loss must not depend on the others in its batch, the first one's is 0 alone and"
+        "a sample's loss must not depend on the others in its batch, that of sample 0 is 0 alone "
+        "and "
     )
     assert message.endswith(
-        "among 8; return (value, weight) of the whole batch: the mean as a scalar, and its samples"
+        "among 8; give what a batch is padded with the weight 0, or return (value, weight) of the "
+        "whole batch: the mean as a scalar, and its samples"
     )
+
+
+class Padded(nn.Module):
+    """The mean over a sample's words; without a mask what it is padded with counts too."""
+
+    def __init__(self, *, masked: bool) -> None:
+        super().__init__()
+        self.words, self.out, self.masked = nn.Embedding(9, 6), nn.Linear(6, 2), masked
+
+    def forward(self, ids):
+        given = (ids > 0).float() if self.masked else torch.ones_like(ids).float()
+        return self.out((self.words(ids) * given[..., None]).sum(1) / given.sum(1, keepdim=True))
+
+
+def padded(items):
+    ids, labels = zip(*items, strict=True)
+    return nn.utils.rnn.pad_sequence(ids, batch_first=True), torch.tensor(labels)
+
+
+@pytest.mark.parametrize("longest", ["first", "last"])
+def test_a_sample_other_than_the_first_that_depends_on_its_batch(longest):
+    """Sorted by length, as for packing: the longest sample isn't padded."""
+    torch.manual_seed(0)
+    lengths = range(29, 0, -1) if longest == "first" else range(1, 30)
+    items = [(torch.randint(1, 9, (length,)), length % 2) for length in lengths]
+    message = refused(Problem(Padded(masked=False), items, collate=padded))
+    assert message == (
+        "in eval mode a sample's outputs must not depend on the others in its batch, those of "
+        f"sample {4 if longest == 'first' else 0} do: losses would depend on how samples are "
+        "batched; let normalization keep running statistics (track_running_stats=True), and mask "
+        "what shorter samples are padded with"
+    )
+    problem = Problem(Padded(masked=True), items, collate=padded)
+    verify(problem)
+    alone = [functional.cross_entropy(problem.model(x[None]), torch.tensor([y])) for x, y in items]
+    found = Evaluator(problem, batch_size=8).on_train(problem.model).loss
+    assert found == pytest.approx(float(sum(alone)) / len(alone), rel=1e-5)
+
+
+class Experts(nn.Module):
+    """Leaves the load of its experts behind, as those of a mixture do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.experts = nn.Linear(4, 3), nn.Linear(4, 6)
+
+    def forward(self, inputs):
+        shares = self.gate(inputs).softmax(1)
+        self.load = shares.mean(0).square().sum()
+        return (self.experts(inputs).view(-1, 3, 2) * shares[..., None]).sum(1)
+
+
+def test_a_penalty_of_what_the_last_batch_left_is_refused():
+    torch.manual_seed(0)
+    left = lambda model: model.load  # noqa: E731
+    for problem in (
+        Problem(Experts(), (X, Y), penalty=left),
+        Problem.sum({"one": (Problem(Experts(), (X, Y)), 1.0)}, penalty=left),
+    ):
+        message = refused(problem)
+        assert message.startswith(
+            "a penalty must depend on the weights alone, after one batch this one is 0."
+        )
+        assert message.endswith(
+            "; give what depends on the batch in an objective that returns (loss + it, samples), "
+            "and the problem a batch_size"
+        )
+    verify(Problem(Experts(), (X, Y), penalty=lambda m: m.gate.weight.square().sum()))
+
+
+def test_what_a_penalty_of_the_batch_is_told_gives_its_loss():
+    torch.manual_seed(0)
+
+    def objective(model, batch):
+        outputs = model(batch[0])
+        return functional.cross_entropy(outputs, batch[1]) + model.load, len(batch[1])
+
+    problem = Problem(Experts(), (X, Y), objective=objective, batch_size=10)
+    verify(problem)
+    parts = zip(X.split(10), Y.split(10), strict=True)
+    truth = sum(float(objective(problem.model, part)[0].detach()) for part in parts) / 4
+    assert Evaluator(problem).on_train(problem.model).loss == pytest.approx(truth, rel=1e-6)
 
 
 def test_items_that_differ_when_they_are_read_twice():
@@ -444,13 +528,87 @@ def test_a_problem_is_pickled_with_what_was_found():
     assert objective(again).facts is again.facts
 
 
+IGNORED_COUNT = (
+    "Labels are weighted or ignored, but count one each: PyTorch's mean divides by their weights, "
+    "as a loss does that returns (losses, weights), or "
+    "landscape.problem.cross_entropy(outputs, targets, weight=..., ignore_index=...)."
+)
+
+
+def tokens(ignored, *, chosen):
+    """Sequences of 5 words with their next ones as labels, those of some samples ignored."""
+    generator = torch.Generator().manual_seed(5)
+    ids = torch.randint(1, 7, (40, 6), generator=generator)
+    labels = ids[:, 1:].clone()
+    labels[chosen, 2:] = ignored
+    return ids[:, :-1], labels
+
+
+def of_words():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 7))
+
+
+ALONE = {
+    "positions": lambda o, t, **more: functional.cross_entropy(o.mT, t, **more),
+    "reshaped": lambda o, t, **more: functional.cross_entropy(
+        o.reshape(-1, 7), t.reshape(-1), **more
+    ).view(t.shape),
+}
+
+
+@pytest.mark.parametrize("chosen", [slice(None), [17]], ids=["all", "one that isn't tried"])
+@pytest.mark.parametrize("ignored", [-100, 0])
+@pytest.mark.parametrize("form", ALONE)
+def test_positions_that_are_ignored_but_count_one_are_told(form, ignored, chosen):
+    data = tokens(ignored, chosen=chosen)
+    options = {"ignore_index": ignored, "reduction": "none"}
+    for problem in (
+        Problem(of_words(), data, loss=lambda o, t: ALONE[form](o, t, **options)),
+        Problem(of_words(), data, objective=lambda m, b: ALONE[form](m(b[0]), b[1], **options)),
+        Problem(
+            *(of_words(), data),
+            loss=lambda o, t: ALONE[form](o, t, **options),
+            reduction="batch",
+        ),
+    ):
+        assert IGNORED_COUNT in notes(problem)
+    everything = tokens(ignored, chosen=[])
+    whole = Problem(of_words(), everything, loss=lambda o, t: ALONE[form](o, t, **options))
+    assert notes(whole) == ()
+
+
+@pytest.mark.parametrize("ignored", [-100, 0])
+def test_what_ignored_positions_are_told_gives_torchs_mean(ignored):
+    ids, labels = tokens(ignored, chosen=slice(0, 40, 3))
+    options = {"ignore_index": ignored}
+
+    def weighted(outputs, targets):
+        losses = functional.cross_entropy(outputs.mT, targets, reduction="none", **options)
+        return losses, targets != ignored
+
+    for loss in (lambda o, t: cross_entropy(o.mT, t, **options), weighted):
+        problem = Problem(of_words(), (ids, labels), loss=loss)
+        assert IGNORED_COUNT not in notes(problem)
+        truth = float(functional.cross_entropy(problem.model(ids).mT, labels, **options))
+        found = Evaluator(problem, batch_size=7).on_train(problem.model).loss
+        assert found == pytest.approx(truth, rel=1e-6)
+
+
+def test_weights_of_probabilities_are_as_torch_has_them():
+    """Its mean of them divides by their number."""
+    targets = torch.rand(40, 2).softmax(1)
+    weight = torch.tensor([1.0, 5.0])
+    problem = Problem(nn.Linear(4, 2), (X, targets), loss=nn.CrossEntropyLoss(weight=weight))
+    assert IGNORED_COUNT not in notes(problem)
+    truth = float(functional.cross_entropy(problem.model(X), targets, weight))
+    assert Evaluator(problem).on_train(problem.model).loss == pytest.approx(truth, rel=1e-6)
+
+
 def test_labels_that_are_weighted_but_count_one_are_told():
     weight = torch.tensor([1.0, 5.0])
     loss = lambda o, t: functional.cross_entropy(o, t, weight=weight, reduction="none")  # noqa: E731
-    told = (
-        "Labels are weighted or ignored, but count one each: PyTorch's mean divides by their "
-        "weights, as loss=cross_entropy(weight=..., ignore_index=...) does."
-    )
+    told = IGNORED_COUNT
     assert told in notes(Problem(nn.Linear(4, 2), (X, Y), loss=loss))
     ignoring = lambda o, t: functional.cross_entropy(o, t, reduction="none")  # noqa: E731
     assert told in notes(

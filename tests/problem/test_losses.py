@@ -168,10 +168,93 @@ def test_what_broadcasts_is_refused_of_torch_losses_too():
 
 
 @pytest.mark.parametrize(
-    "loss", [torch.nn.MSELoss(reduction="sum"), partial(functional.mse_loss, reduction="sum")]
+    "kind", ["MSELoss", "CrossEntropyLoss", "NLLLoss", "KLDivLoss", "SoftMarginLoss"]
 )
-def test_sums_are_no_means(loss):
-    assert known(loss) is loss
+def test_sums_are_no_means(kind):
+    with pytest.raises(LandscapeError) as caught:
+        known(getattr(torch.nn, kind)(reduction="sum"))
+    assert str(caught.value) == (
+        f'a problem\'s loss must be a mean, got {kind} with reduction="sum"; give '
+        'reduction="mean": the learning rate times how many values a batch sums takes the same '
+        "steps"
+    )
+
+
+@pytest.mark.parametrize(
+    "function", [functional.cross_entropy, functional.mse_loss, functional.nll_loss]
+)
+def test_sums_by_a_function_are_refused_too(function):
+    with pytest.raises(LandscapeError, match=f"got {function.__name__} with"):
+        known(partial(function, reduction="sum"))
+
+
+def test_what_a_sum_is_told_takes_the_same_steps():
+    """SGD on the sum at a rate, and on the mean at the rate times the labels in a batch."""
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    labels = torch.tensor([0, 1, 2, 2, 1, 0])
+    steps = [
+        rate
+        * torch.autograd.grad(functional.cross_entropy(logits, labels, reduction=how), logits)[0]
+        for rate, how in ((0.1, "sum"), (0.1 * 6, "mean"))
+    ]
+    torch.testing.assert_close(*steps)
+
+
+@pytest.mark.parametrize("shape", [(40,), (8, 5)])
+@pytest.mark.parametrize("ignored", [-100, 1])
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 5.0, 0.5])])
+def test_log_likelihoods_against_torch(shape, ignored, weight):
+    generator = torch.Generator().manual_seed(3)
+    # No log-softmax before: torch doesn't normalize them either.
+    outputs = torch.randn(shape[0], 3, *shape[1:], generator=generator, dtype=torch.float64)
+    classes = torch.randint(0, 3, shape, generator=generator)
+    classes.view(-1)[::3] = ignored
+    doubled = None if weight is None else weight.double()
+    truth = functional.nll_loss(outputs, classes, doubled, ignore_index=ignored)
+    options = {"weight": weight, "ignore_index": ignored}
+    for loss in (
+        torch.nn.NLLLoss(**options),
+        torch.nn.NLLLoss(**options, reduction="none"),
+        partial(functional.nll_loss, **options),
+    ):
+        assert mean(known(loss)(outputs, classes)) == pytest.approx(float(truth), rel=1e-12)
+
+
+def test_log_likelihoods_of_labels_that_cant_be():
+    with pytest.raises(LandscapeError, match="got 1 to 3; subtract 1"):
+        known(torch.nn.NLLLoss())(torch.zeros(2, 3), torch.tensor([1, 3]))
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 3)])
+@pytest.mark.parametrize("logs", [False, True])
+def test_divergences_against_torch(shape, logs):
+    generator = torch.Generator().manual_seed(4)
+    outputs, targets = torch.randn(2, *shape, generator=generator).double().log_softmax(2)
+    targets = targets if logs else targets.exp()
+    options = {"reduction": "batchmean", "log_target": logs}
+    truth = functional.kl_div(outputs, targets, **options)
+    for loss in (torch.nn.KLDivLoss(**options), partial(functional.kl_div, **options)):
+        values = known(loss)(outputs, targets)
+        assert values.shape == (6,)
+        assert float(values.mean()) == pytest.approx(float(truth), rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", [torch.nn.KLDivLoss(), functional.kl_div])
+def test_a_divergence_says_what_it_is_the_mean_of(loss):
+    with pytest.raises(LandscapeError) as caught:
+        known(loss)
+    name = getattr(loss, "__name__", "KLDivLoss")
+    assert str(caught.value) == (
+        f'{name} must be the mean of samples\' sums over classes, got reduction="mean"; give '
+        'reduction="batchmean", or for the mean over all numbers lambda x, y: '
+        'torch.nn.functional.kl_div(x, y, reduction="none")'
+    )
+
+
+def test_options_count_with_outputs_too():
+    logits, labels = torch.randn(4, 3).double(), torch.tensor([0, 1, 2, 0])
+    truth = functional.cross_entropy(logits, labels, ignore_index=0)
+    assert mean(cross_entropy(logits, labels, ignore_index=0)) == pytest.approx(float(truth))
 
 
 def test_class_weights_by_hand():
