@@ -32,7 +32,7 @@ LEADER = 0.14
 """From so far on a thin line joins a label to its place."""
 GRAIN, LIGHT = 4, np.array([0.299, 0.587, 0.114])
 """One of so many pixels tells how light a ground is, by these shares of red, green and blue."""
-DARK, UNEVEN, DRAWN, LEGIBLE = 2.5, 2.4, 0.2, 0.42
+DARK, UNEVEN, DRAWN, LEGIBLE = 5.0, 6.0, 0.2, 0.42
 PLAIN = 0.2
 """Inches that a label goes further to stand on white rather than black, on one shade rather than on
 two, on the page (by so much) rather than on a drawing; on a darker ground its letters are white."""
@@ -192,7 +192,7 @@ class Labels:
         self.joined.append((home, nearest))
         if np.linalg.norm(nearest - home) > LEADER:
             self._dots(np.linspace(home, nearest, 30), 0.01)
-            ends = np.stack([home, nearest]) / self.size
+            ends = np.stack([self._rim(home, nearest), nearest]) / self.size
             for thick, colour in ((1.2, "white"), (0.5, theme.INK)):
                 self.axes.plot(
                     *ends.T, color=colour, lw=thick, zorder=7.5, transform=self.axes.transAxes
@@ -300,6 +300,14 @@ class Labels:
         covered = np.prod(np.maximum(sides, 0), axis=2).sum(axis=1)
         return np.asarray(1e4 * outside + 1e4 * covered)
 
+    def _rim(self, home: Floats, end: Floats) -> Floats:
+        """Where a line from a place leaves its own mark: another mark may lie within a ring."""
+        boxes = np.array(self.marks).reshape(-1, 4)
+        own = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - home).max(axis=1) <= 1e-6
+        room = float((boxes[own, 2] - boxes[own, 0]).max(initial=0.0)) / 2
+        length = float(np.linalg.norm(end - home))
+        return np.asarray(home + (end - home) * min(room / max(length, 1e-9), 1.0))
+
     def _crossed(self, home: Floats, end: Floats) -> float:
         """How far a line from a label to its place would run through others' marks, in inches."""
         length = float(np.linalg.norm(end - home))
@@ -307,7 +315,7 @@ class Labels:
             return 0.0
         boxes = np.array(self.marks).reshape(-1, 4)
         others = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - home).max(axis=1) > 1e-6
-        through = _inside(home, end, boxes[others])
+        through = _inside(self._rim(home, end), end, boxes[others])
         # A mark that it runs through would seem to be what it leads to.
         return float(length * through.mean(axis=0).sum() + MARKED * through.any(axis=0).sum())
 

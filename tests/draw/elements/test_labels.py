@@ -218,3 +218,22 @@ def test_two_texts_in_a_line_keep_apart(axes):
     above = max(first.y0 - second.y1, second.y0 - first.y1)
     assert apart >= 8  # pixels, of a hundred an inch
     assert above < apart
+
+
+def test_a_line_begins_at_its_rings_rim_so_that_a_mark_within_doesnt_hold_its_label():
+    axes = Figure((4, 4)).add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 4), ylim=(0, 4))
+    placed = Labels(axes, (4.0, 4.0))
+    y, x = np.mgrid[0:400, 0:400] / 100
+    dark = np.hypot(x - 1, y - 1) < 0.75
+    placed.on(np.repeat(np.where(dark, 40, 255).astype(np.uint8)[..., None], 3, axis=2))
+    placed.mark((1.0, 1.0), 0.12)
+    placed.mark((1.02, 1.0), 0.06)
+    placed.near((1.0, 1.0), "start")
+    [left, bottom, right, top] = placed.words[0]
+    nearest = np.clip([1.0, 1.0], [left, bottom], [right, top])
+    assert np.hypot(*(nearest - 1)) > 0.7
+    for line in axes.lines:
+        at = 4 * line.get_xydata()
+        assert np.hypot(*(at[0] - 1)) == pytest.approx(0.12)
+        np.testing.assert_allclose(at[1], nearest)
