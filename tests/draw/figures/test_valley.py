@@ -450,6 +450,14 @@ def test_the_strip_of_widths_has_a_number_at_one(planted):
     assert 1.0 in strip.get_yticks()
 
 
+def test_a_strip_with_one_round_number_has_two_others(planted):
+    one = planted.valley(9, jump=None)
+    figure = valley(replace(one, walls=np.clip(one.walls, 0.9, 0.95)))
+    [strip] = [axes for axes in figure.axes if axes.get_ylabel().startswith("r₀")]
+    low, high = strip.get_ylim()
+    assert sum(low < tick < high for tick in strip.get_yticks()) >= 2
+
+
 @pytest.mark.parametrize(("top", "wanted"), [(1.35, [0.1, 1, 1.35]), (30.0, [0.1, 1, 10])])
 def test_the_bar_of_losses_has_its_decades(planted, top, wanted):
     one = planted.valley(9, jump=None)
