@@ -79,6 +79,7 @@ CHANGED = (
     ("path", False),
     ("title", "A title"),
     ("renderer", "matplotlib"),
+    ("bare", True),
 )
 """Values other than the default of each field of a style."""
 

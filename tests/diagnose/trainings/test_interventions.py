@@ -356,7 +356,7 @@ def test_what_another_training_would_answer_is_left_to_somebodys_own_loop(own_lo
         remedies = {answer.about: answer.remedy for answer in verdict.answers}
         asked = remedies["momentum"]
         assert typed(asked) == as_arguments(asked) == "your own loop with momentum 0, lr 0.2"
-        assert remedies["other runs"] is None  # a sweep's, which such loops have none of
+        assert remedies["compared"] is None  # a sweep's, which such loops have none of
         said = [typed(one) for one in (*remedies.values(), *verdict.would_tell.values())]
         assert not [one for one in said if one.startswith("landscape train")]
 
