@@ -276,7 +276,12 @@ def train(
             rich_help_panel=SGD,
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Samples a step.", rich_help_panel=SGD)] = 32,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Samples a step.", show_default="the problem's, else 32", rich_help_panel=SGD
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Passes through the training data.")] = 40,
     steps: Annotated[
         int | None, typer.Option(help="Steps, instead of --epochs.", rich_help_panel=SGD)

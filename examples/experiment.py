@@ -70,6 +70,7 @@ def trained(folder: Path, subject: Problem, settings: sgd.Settings) -> Run:
     Raises:
         LandscapeError: the folder holds a run with other settings.
     """
+    settings = settings.on(subject)
     if not (folder / "run.json").is_file():
         recorder, steps = sgd.Recorder(folder, subject, settings), sgd.steps(subject, settings)
     else:

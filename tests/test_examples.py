@@ -71,7 +71,7 @@ def test_a_run_with_other_settings_is_not_taken_for_the_trial(tmp_path, monkeypa
     monkeypatch.syspath_prepend(str(EXAMPLES))
     experiment = import_module("experiment")
     moons = problem.builtin("mlp", "moons", width=2, depth=1)
-    folder, settings = tmp_path / "run", sgd.Settings(lr=0.1, epochs=1)
+    folder, settings = tmp_path / "run", sgd.Settings(lr=0.1, batch_size=32, epochs=1)
     done = experiment.trained(folder, moons, settings)
     assert experiment.trained(folder, moons, settings).id == done.id
     other = replace(settings, epochs=2)

@@ -49,7 +49,7 @@ def train(
     lr: float | None = None,
     momentum: float = 0.0,
     epochs: int = 40,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seed: int = 0,
     record: str = DEFAULT,
     overwrite: bool = False,
@@ -69,7 +69,7 @@ def train(
         lr: learning rate; None: the optimizer's own, of sgd 0.05.
         momentum: of sgd and rmsprop.
         epochs: passes through the training data; ``steps=`` instead counts steps.
-        batch_size: samples a step.
+        batch_size: samples a step; None: the problem's, such as its DataLoader's, else 32.
         seed: of the order of batches. The weights that it starts from are the problem's.
         record: when weights and losses over all data are recorded, see `landscape.sgd.Cadence`.
         overwrite: replace a run that is there.

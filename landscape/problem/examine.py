@@ -25,7 +25,7 @@ from landscape.problem.losses import (
     unlike_probabilities,
 )
 from landscape.problem.modes import RUNGS, evaluating, generators, seeded
-from landscape.problem.objective import LOSS, Facts, Objective, Ratio
+from landscape.problem.objective import BATCH, LOSS, Facts, Objective, Ratio
 from landscape.problem.problem import Problem, takes_model
 from landscape.problem.samples import Batch, Samples, augmented, few
 from landscape.problem.terms import TermsObjective, naming
@@ -85,6 +85,46 @@ def verify(problem: Problem) -> None:
     _check_step(problem, made, batch)
     tuning.hand_back()  # a copy and its gradients
     object.__setattr__(problem, "facts", replace(made.facts, verified=True))
+
+
+def check_batches(problem: Problem, steps: int | None = None) -> None:
+    """Verify a problem, and ask how many samples a batch has where its loss depends on that.
+
+    ``steps`` are those of a step's batch; None: nobody knows.
+
+    Raises:
+        LandscapeError: as `verify`, or the loss would be measured over batches of another size.
+    """
+    verify(problem)
+    for name, term in problem.terms.items():
+        with naming(name):
+            check_batches(term.problem, steps)
+    if problem.terms or problem.batch_size is not None:
+        return
+    made, count = objective(problem), samples.length(problem.train)
+    same = steps is not None and min(steps, count) == min(BATCH, count)
+    if same or not made.by_batch or _adds_up(problem, made):
+        return
+    size = f"={steps}" if steps else ", the samples of a step"
+    raise LandscapeError(
+        "a loss that depends on how many samples a batch has must be measured over batches as "
+        f"large as those of steps, got no batch_size; give the problem batch_size{size}"
+    )
+
+
+def _adds_up(problem: Problem, made: Objective) -> bool:
+    """Whether a batch's loss is the mean of those of its halves: a mean over samples."""
+    chosen = _chosen(problem)
+    half = len(chosen) // 2
+    if not half:
+        return True
+    with made.measuring(problem.model):
+        whole, *parts = (
+            made.values(problem.model, _cloned(_of(problem, some)))[LOSS]
+            for some in (chosen, chosen[:half], chosen[half:])
+        )
+    total, counts = (sum(getattr(part, name).sum() for part in parts) for name in "ab")
+    return bool(torch.isclose(total / counts, whole.mean(), ALIKE, 0.0, equal_nan=True))
 
 
 def notes(problem: Problem) -> tuple[str, ...]:

@@ -119,7 +119,8 @@ class Problem:
     augment: Augment | None = None
     """Applied to training batches only, never when a loss is measured."""
     batch_size: int | None = None
-    """Samples in a batch that is measured as a whole; 256 unless given."""
+    """Samples in a batch that is measured as a whole, 256 unless given; and in one that is trained
+    with, unless the training says another."""
     reduction: str = "sample"
     """``batch``: measure the mean of the batches' ratios, which is what training steps minimise
     where batches differ in Σ w, instead of the ratio over all data."""
@@ -357,8 +358,10 @@ class Problem:
             return loader.dataset  # which is refused by its own name
         if self.collate is None and loader.collate_fn is not default_collate:
             self._set("collate", loader.collate_fn)
-        if self.batch_size is None and loader.batch_size is not None:
-            self._set("batch_size", loader.batch_size)
+        batches = loader.batch_sampler
+        size = batches.batch_size if isinstance(batches, BatchSampler) else loader.batch_size
+        if self.batch_size is None and size is not None:
+            self._set("batch_size", size)
         for note in _left_out(loader, title):
             if note not in self.notes:
                 self._set("notes", (*self.notes, note))
@@ -438,15 +441,17 @@ def _term(name: str, given: Any) -> Term:
 def _left_out(loader: DataLoader[Any], title: str) -> list[str]:
     """What of a DataLoader isn't taken over although it changes what is minimised."""
     found = []
-    sampler = loader.sampler
-    own = type(loader.batch_sampler) not in (BatchSampler, type(None))
+    batches = loader.batch_sampler
+    own = type(batches) not in (BatchSampler, type(None))
+    sampler = batches.sampler if isinstance(batches, BatchSampler) else loader.sampler
     if own or type(sampler) not in (RandomSampler, SequentialSampler):
-        name = type(loader.batch_sampler if own else sampler).__name__
+        name = type(batches if own else sampler).__name__
         found.append(
             f"the {title} DataLoader's {name} isn't used: every sample counts alike, unless the "
             "loss gives weights"
         )
-    if loader.drop_last:
+    # A loader that is given a batch sampler says False whatever that does.
+    if batches.drop_last if isinstance(batches, BatchSampler) else loader.drop_last:
         found.append(
             f"the {title} DataLoader's drop_last isn't used: the last, smaller batch counts too"
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.problem import datasets, models, presets
-from landscape.problem.examine import notes
+from landscape.problem.examine import check_batches, notes
 from landscape.problem.load import builtin, load
 from landscape.problem.problem import Problem, also_trained, vary
 from landscape.problem.samples import length
@@ -262,6 +262,9 @@ def begin_with(
     Raises:
         LandscapeError: the folder isn't free, or the problem can't be trained.
     """
+    check_free(Path(folder), overwrite=bool(recorded.get("overwrite")))
+    settings = settings.on(problem)
+    check_batches(problem, settings.batch_size)
     recorder = Recorder(folder, problem, settings, **recorded)
     total = settings.total_steps(length(problem.train))
     return Underway(recorder, steps(problem, settings), total)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
+from landscape.problem.examine import check_batches
 from landscape.problem.problem import Problem, also_trained, term_names
 from landscape.problem.weights import Layout, dtype_of, flat, is_dense, joined, tied
 from landscape.quantities import counted
@@ -22,7 +23,7 @@ from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.training.moments import flat_moments
 from landscape.sgd.training.step_scalars import Meter
 from landscape.sgd.training.train import Step
-from landscape.store.run import Run
+from landscape.store.run import Run, check_free
 from landscape.store.trajectories.scalars import of_terms
 
 Optimizers: TypeAlias = torch.optim.Optimizer | Sequence[torch.optim.Optimizer]
@@ -96,6 +97,8 @@ def watch(
     _held(_optimizers(optimizer), _counterpart(problem.model, model))
     if average is not None:
         _counterpart(problem.model, average, "average")
+    check_free(Path(folder), overwrite=bool(options.get("overwrite")))
+    check_batches(problem)
     recorder = Recorder(folder, also_trained(problem, parameters), **options)
     try:
         return Watch(recorder, model, optimizer, average=average, clip=clip)

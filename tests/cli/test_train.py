@@ -65,6 +65,12 @@ def empty():
 
 def broken():
     return 1 / 0
+
+def loaded():
+    inputs = torch.randn(40, 1)
+    data = torch.utils.data.TensorDataset(inputs, inputs)
+    loader = torch.utils.data.DataLoader(data, batch_size=10)
+    return Problem(nn.Linear(1, 1), loader, loss=half_square)
 """
 
 
@@ -82,6 +88,13 @@ def test_own_problem_with_settings(landscape, own, tmp_path):
     run = read(tmp_path / "run")
     assert run.record["problem"]["settings"] == {"slope": 3, "name": "abc"}
     assert run.trajectory.weights(slice(-1, None)) == pytest.approx(np.array([[3, 0]]), abs=1e-3)
+
+
+@pytest.mark.parametrize(("options", "steps"), [((), 4), (("--batch-size", 20), 2)])
+def test_a_step_takes_a_loaders_batch(options, steps, landscape, own, tmp_path):
+    spec, run = f"{own}:loaded", tmp_path / "run"
+    assert landscape("train", "--problem", spec, *options, "--epochs", 1, "-o", run).code == 0
+    assert read(run).record["steps"] == steps
 
 
 def test_a_loss_that_becomes_infinite_is_recorded_and_said(landscape, own, tmp_path):
@@ -183,7 +196,7 @@ def test_a_mistake_is_one_line(options, message, landscape, tmp_path):
         (
             "nothing",
             "{file} must hold a function nothing, found half_square, line, diverging, mean_loss, "
-            "unequal, empty, broken",
+            "unequal, empty, broken, loaded",
         ),
         (
             "broken",

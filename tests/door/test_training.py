@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from torch.utils.data import BatchSampler, DataLoader, TensorDataset
 
 import landscape as ls
 from landscape.errors import LandscapeError
@@ -43,6 +44,40 @@ def test_it_is_a_plain_loop(blobs, tmp_path):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(inputs), targets).backward()
         optimizer.step()
+
+
+@pytest.mark.parametrize("sampled", [False, True], ids=["a loader's", "a batch sampler's"])
+def test_a_step_takes_the_batches_of_the_data(blobs, tmp_path, sampled):
+    items = TensorDataset(*blobs.train)  # 50 of them
+    how = {"batch_sampler": BatchSampler(range(50), 8, False)} if sampled else {"batch_size": 8}
+    problem = ls.Problem(blobs.model, DataLoader(items, **how))
+    run = ls.train(problem, epochs=1, to=tmp_path / "run").stored.record
+    assert (run["settings"]["batch_size"], run["steps"]) == (8, 7)
+    told = ls.train(problem, epochs=1, batch_size=25, to=tmp_path / "told").stored.record
+    assert (told["settings"]["batch_size"], told["steps"]) == (25, 2)
+
+
+def test_a_loss_of_whole_batches_is_measured_over_batches_of_the_steps(tmp_path):
+    def info_nce(model, views):
+        one, other = (torch.nn.functional.normalize(model(view), dim=1) for view in views)
+        labels = torch.arange(len(one))
+        return torch.nn.functional.cross_entropy(one @ other.T / 0.2, labels), len(one)
+
+    torch.manual_seed(0)
+    model, first = torch.nn.Linear(4, 3), torch.randn(300, 4)
+    views = first, first + 0.3 * torch.randn(300, 4)
+    with pytest.raises(LandscapeError, match="give the problem batch_size=32"):
+        ls.train(ls.Problem(model, views, objective=info_nce), steps=3, to=tmp_path / "run")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(LandscapeError, match="give the problem batch_size, the samples of a step"):
+        ls.watch(tmp_path / "run", ls.Problem(model, views, objective=info_nce), optimizer)
+    assert not (tmp_path / "run").exists()
+    problem = ls.Problem(model, views, objective=info_nce, batch_size=32)
+    run = ls.train(problem, steps=3, to=tmp_path / "run")
+    parts = list(zip(*(view.split(32) for view in views), strict=True))
+    weighted = [float(loss.detach()) * n for loss, n in (info_nce(model, part) for part in parts)]
+    assert run.trajectory.measures["train_loss"][0] == pytest.approx(sum(weighted) / 300, rel=1e-5)
+    assert run.stored.record["settings"]["batch_size"] == 32
 
 
 def test_callbacks_see_the_run_while_it_is_trained(blobs, tmp_path):

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from landscape.errors import LandscapeError
 from landscape.problem import Evaluator, Problem, cross_entropy, half_square
-from landscape.problem.examine import notes, objective, verify
+from landscape.problem.examine import check_batches, notes, objective, verify
 
 
 def test_verify_leaves_the_model(problem, untouched):
@@ -303,6 +303,38 @@ def test_what_a_penalty_of_the_batch_is_told_gives_its_loss():
     parts = zip(X.split(10), Y.split(10), strict=True)
     truth = sum(float(objective(problem.model, part)[0].detach()) for part in parts) / 4
     assert Evaluator(problem).on_train(problem.model).loss == pytest.approx(truth, rel=1e-6)
+
+
+def nce(model, batch):
+    z = functional.normalize(model(batch[0]), dim=1)
+    return functional.cross_entropy(z @ z.T, torch.arange(len(z))), len(z)
+
+
+def own_mean(model, batch):
+    return functional.cross_entropy(model(batch[0]), batch[1]), len(batch[1])
+
+
+ASKED = (
+    "a loss that depends on how many samples a batch has must be measured over batches as large as "
+    "those of steps, got no batch_size; give the problem batch_size"
+)
+
+
+def test_the_samples_of_a_batch_are_asked_for_where_they_matter():
+    torch.manual_seed(0)
+    model = nn.Linear(4, 2)
+    coupled = Problem(model, (X, Y), objective=nce)
+    for steps, said in ((8, "=8"), (None, ", the samples of a step")):
+        with pytest.raises(LandscapeError) as caught:
+            check_batches(coupled, steps)
+        assert str(caught.value) == ASKED + said
+    with pytest.raises(LandscapeError) as caught:
+        check_batches(Problem.sum({"one": (coupled, 1.0)}), 8)
+    assert str(caught.value) == f"term one: {ASKED}=8"
+    check_batches(coupled, 40)  # all samples, as what is measured
+    check_batches(replace(coupled, batch_size=8), 8)
+    check_batches(Problem(model, (X, Y), objective=own_mean), 8)  # a mean over samples
+    check_batches(Problem(model, (X, Y)), 8)
 
 
 def test_items_that_differ_when_they_are_read_twice():

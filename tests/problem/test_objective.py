@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, WeightedRandomSampler
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, WeightedRandomSampler
 
 from landscape import scan
 from landscape.curvature.hessian import Hessian
@@ -480,3 +480,19 @@ def test_what_a_dataloader_says():
         "the training DataLoader's drop_last isn't used: the last, smaller batch counts too",
     )
     assert Problem(mlp(), DataLoader(items, shuffle=True)).notes == ()
+
+
+def test_what_a_batch_sampler_says():
+    items = list(zip(X, Y, strict=True))
+    made = Problem(mlp(), DataLoader(items, batch_sampler=BatchSampler(range(COUNT), 5, True)))
+    assert made.batch_size == 5
+    assert made.notes[-1] == (
+        "the training DataLoader's drop_last isn't used: the last, smaller batch counts too"
+    )
+    plain = BatchSampler(RandomSampler(items), 5, False)
+    assert Problem(mlp(), DataLoader(items, batch_sampler=plain)).notes == ()
+    uneven = BatchSampler(WeightedRandomSampler([1.0] * COUNT, COUNT), 5, False)
+    assert Problem(mlp(), DataLoader(items, batch_sampler=uneven)).notes == (
+        "the training DataLoader's WeightedRandomSampler isn't used: every sample counts alike, "
+        "unless the loss gives weights",
+    )

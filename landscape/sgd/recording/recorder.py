@@ -92,6 +92,7 @@ class Recorder:
         verify(problem)  # a problem that can't work leaves no folder
         samples = length(problem.train)
         if settings is not None:
+            settings = settings.on(problem)
             steps_per_epoch = settings.steps_per_epoch(samples)
         plan = RecordingPlan.of(problem, settings, record, options, steps_per_epoch)
         # A run that is being trained isn't replaced.

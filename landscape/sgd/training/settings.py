@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import Field, dataclass, fields
-from typing import Any
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any, Self
 
 from landscape.errors import LandscapeError, meant
 from landscape.problem.device import DEVICES
+from landscape.problem.examine import STEP
+from landscape.problem.problem import Problem
 from landscape.sgd.training.optimizers import OPTIMIZERS, OWN, chosen, kind_of
 
 
@@ -56,7 +58,8 @@ class Settings:
     weight_decay: float = None  # type: ignore[assignment]  # filled in below, too
     """Of every parameter; added to the gradient times the weights, but for AdamW's. None: the
     optimizer's own (`OptimizerKind.weight_decay`)."""
-    batch_size: int = 32
+    batch_size: int = None  # type: ignore[assignment]  # filled in by `on`
+    """Samples a step; None: the problem's, such as its DataLoader's, else 32."""
     epochs: int = 40
     steps: int | None = None
     """Number of SGD steps, instead of ``epochs``."""
@@ -96,7 +99,8 @@ class Settings:
         _ask(0 <= self.momentum < 1, "momentum must be at least 0 and below 1", self.momentum)
         decay = self.weight_decay
         _ask(0 <= decay < math.inf, "weight decay must be at least 0 and finite", decay)
-        _ask(self.batch_size >= 1, "batch size must be at least 1", self.batch_size)
+        size = self.batch_size
+        _ask(size is None or size >= 1, "batch size must be at least 1", size)
         _ask(self.epochs >= 1, "epochs must be at least 1", self.epochs)
         _ask(self.steps is None or self.steps >= 1, "steps must be at least 1", self.steps)
         _ask(0 <= self.seed < 2**63, "seed must be between 0 and 2**63 - 1", self.seed)
@@ -121,6 +125,12 @@ class Settings:
         self.of_optimizer()
         if self.nesterov and self.momentum == 0:
             raise LandscapeError("nesterov needs a momentum above 0, got 0.0; set --momentum 0.9")
+
+    def on(self, problem: Problem) -> Self:
+        """The settings with the batch size that a problem is trained with."""
+        if self.batch_size is not None:
+            return self
+        return replace(self, batch_size=problem.batch_size or STEP)
 
     def of_optimizer(self) -> dict[str, Any]:
         """The optimizer's own settings, those that aren't given filled in, and weight decay.

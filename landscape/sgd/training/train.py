@@ -104,6 +104,7 @@ def steps(
     [1.0, 0.5, 0.25, 0.125]
     """
     tuning.tune()
+    settings = settings.on(problem)
     training = Training(problem, settings, own=own)
     total = settings.total_steps(len(training.samples))
     if start is None:
@@ -143,6 +144,7 @@ class Training:
     ) -> None:
         """Copy the model; ``measured=False`` leaves out scalars and the check that a step needs."""
         device = resolve(settings.device)
+        settings = settings.on(problem)
         self.settings, self.measured = settings, measured
         self.objective, self.augmented = objective(problem), problem.augmented
         self.parts: Mapping[str, float] = {}
