@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -87,7 +86,7 @@ def test_the_first_view_is_one_of_those_of_a_printed_surface(planted):
     assert np.isclose(np.degrees(np.arctan2(y, x)), view.AZIMUTHS).any()
 
 
-def test_one_file_of_at_most_6_mb_within_a_second(planted, tmp_path):
+def test_one_file_of_at_most_6_mb(planted, tmp_path):
     scan = planted.bowl(101, 101)
     many = planted.random(101, 101)
     path = replace(
@@ -97,13 +96,9 @@ def test_one_file_of_at_most_6_mb_within_a_second(planted, tmp_path):
             for name in ("step", "xy", "distance_from_plane", "true_loss", "plane_loss")
         },
     )
-    explorer_page.plotly()
-    start = time.process_time()
     file = explorer_page.save(
         [Entry("run", "random", replace(scan, paths=(path,)))], tmp_path / "explorer.html"
     )
-    # Of a processor's time: the machine may be busy with other things.
-    assert time.process_time() - start < 1
     assert file.stat().st_size < 6e6
     assert [one.name for one in tmp_path.iterdir()] == ["explorer.html"]
 
