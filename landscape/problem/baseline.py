@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from landscape.problem.examine import objective
-from landscape.problem.losses import CrossEntropy, exact, has_accuracy, is_ignored
+from landscape.problem.losses import (
+    CrossEntropy,
+    NegativeLogLikelihood,
+    exact,
+    has_accuracy,
+    is_ignored,
+)
 from landscape.problem.objective import LOSS, Objective, Ratio
 from landscape.problem.problem import Problem
 from landscape.problem.samples import Batch, Samples, few
@@ -39,6 +46,9 @@ def constant_loss(problem: Problem) -> float:
     '0.5623'
     """
     how = objective(problem)
+    if isinstance(how.loss, NegativeLogLikelihood):
+        # The best log-probabilities are those of the best logits; of any numbers none are best.
+        how = replace(how, loss=CrossEntropy(how.loss.ignore_index, how.loss.weight))
     if problem.objective is not None or how.by_batch or how.penalty is not None:
         return math.nan
     samples = Samples(problem.train)

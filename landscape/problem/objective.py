@@ -193,8 +193,8 @@ class Objective:
             )
         if facts.divided_by_all:
             found.append(
-                "Labels are weighted or ignored, but count one each: PyTorch's mean divides by "
-                "their weights, as a loss does that returns (losses, weights), or "
+                "Labels are weighted or ignored, but the loss's values count one each: PyTorch's "
+                "mean divides by the weights, as a loss does that returns (losses, weights), or "
                 "landscape.problem.cross_entropy(outputs, targets, weight=..., ignore_index=...)."
             )
         if facts.loss_dtype not in ("float64", "float32") or (

@@ -360,7 +360,7 @@ class Problem:
             self._set("collate", loader.collate_fn)
         batches = loader.batch_sampler
         size = batches.batch_size if isinstance(batches, BatchSampler) else loader.batch_size
-        if self.batch_size is None and size is not None:
+        if self.batch_size is None and title == "training" and size is not None:
             self._set("batch_size", size)
         for note in _left_out(loader, title):
             if note not in self.notes:

@@ -13,7 +13,7 @@ from landscape.curvature.krylov import ends, top
 from landscape.errors import LandscapeError
 from landscape.problem import spectral
 from landscape.problem.examine import objective
-from landscape.problem.losses import CrossEntropy, accuracy
+from landscape.problem.losses import CrossEntropy, NegativeLogLikelihood, accuracy
 from landscape.problem.objective import LOSS
 from landscape.problem.problem import Problem, term_names
 from landscape.scan.speed.batchnorm import AnchoredStatistics
@@ -88,7 +88,8 @@ def attributes(problem: Problem) -> dict[str, MeasureInfo]:
 def loss_unit(problem: Problem) -> str:
     """Of what is minimised: ``nat`` for cross-entropy; empty where nobody knows."""
     how = objective(problem)
-    return NAT if isinstance(how.loss, CrossEntropy) and how.whole is None else ""
+    in_nats = isinstance(how.loss, (CrossEntropy, NegativeLogLikelihood))
+    return NAT if in_nats and how.whole is None else ""
 
 
 def uncertain(problem: Problem) -> tuple[str, ...]:

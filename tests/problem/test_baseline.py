@@ -39,6 +39,17 @@ def test_cross_entropy_reaches_the_entropy_of_the_classes(classes, expected):
     assert constant_loss(classification(classes)) == pytest.approx(expected, abs=1e-12)
 
 
+def test_log_likelihoods_reach_the_entropy_of_the_classes():
+    model = nn.Sequential(nn.Linear(2, 3), nn.LogSoftmax(1))
+    data = torch.randn(8, 2), torch.tensor([0] * 4 + [1] * 3 + [-100])
+    expected = entropy(4 / 7, 3 / 7)
+    assert constant_loss(Problem(model, data, loss=nn.NLLLoss())) == pytest.approx(expected)
+    # Of weights 1 and 2: as if class 1 had twice as many.
+    weighted = nn.NLLLoss(weight=torch.tensor([1.0, 2.0, 1.0]))
+    found = constant_loss(Problem(model, data, loss=weighted))
+    assert found == pytest.approx(entropy(4 / 10, 6 / 10), rel=1e-6)
+
+
 def test_dataset(images, net, as_dataset):
     expected = entropy(*np.bincount(images[1]) / 23)
     assert constant_loss(Problem(net, as_dataset(images))) == pytest.approx(expected, abs=1e-12)

@@ -561,8 +561,8 @@ def test_a_problem_is_pickled_with_what_was_found():
 
 
 IGNORED_COUNT = (
-    "Labels are weighted or ignored, but count one each: PyTorch's mean divides by their weights, "
-    "as a loss does that returns (losses, weights), or "
+    "Labels are weighted or ignored, but the loss's values count one each: PyTorch's mean divides "
+    "by the weights, as a loss does that returns (losses, weights), or "
     "landscape.problem.cross_entropy(outputs, targets, weight=..., ignore_index=...)."
 )
 

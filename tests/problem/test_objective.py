@@ -482,6 +482,11 @@ def test_what_a_dataloader_says():
     assert Problem(mlp(), DataLoader(items, shuffle=True)).notes == ()
 
 
+def test_validation_data_say_nothing_of_a_steps_batch():
+    items = list(zip(X, Y, strict=True))
+    assert Problem(mlp(), (X, Y), DataLoader(items, batch_size=6)).batch_size is None
+
+
 def test_what_a_batch_sampler_says():
     items = list(zip(X, Y, strict=True))
     made = Problem(mlp(), DataLoader(items, batch_sampler=BatchSampler(range(COUNT), 5, True)))
