@@ -409,10 +409,14 @@ class HeldRun:
         about = summary.of_run(self.stored)
         steps = "" if about["steps"] is None else f", {counted(about['steps'], 'step')}"
         parts = [f"{about['status']}{steps}, {about['parameters']:,} parameters"]
-        if losses := about["losses"]:
-            first, last = (_loss(losses[place]["train_loss"]) for place in ("start", "end"))
-            lowest = _loss((about["best"] or losses["lowest_logged"])["train_loss"])
+        losses = about["losses"] or {}
+        if best := about["best"] or losses.get("lowest_logged"):
+            first, lowest, last = (
+                _loss(place["train_loss"]) for place in (losses["start"], best, losses["end"])
+            )
             parts.append(f"training loss {first} at first, lowest {lowest}, last {last}")
+        elif losses:
+            parts.append("no finite training loss")
         parts += _what_happened(about)
         scans = [one["name"] for one in about["scans"]]
         parts.append(f"scans {', '.join(scans)}" if scans else "no scans")

@@ -209,14 +209,20 @@ def joined(tensors: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     """Some tensors' numbers one after the other as one vector."""
     # Once a step of training: what is of that dtype isn't asked for more.
     parts = [
-        tensor.reshape(-1) if tensor.dtype is dtype else reals(tensor).to(dtype)
+        tensor.reshape(-1)
+        if tensor.dtype is dtype and is_dense(tensor)
+        else reals(tensor).to(dtype)
         for tensor in tensors
     ]
     return torch.cat(parts).detach() if parts else torch.empty(0, dtype=dtype)
 
 
 def reals(tensor: Tensor) -> Tensor:
-    """A tensor's numbers as a vector; of a complex one real and imaginary parts in turn."""
+    """A tensor's numbers as a vector; of a complex one real and imaginary parts in turn.
+
+    Of a sparse one (a gradient of an embedding's) its zeros too.
+    """
+    tensor = tensor if is_dense(tensor) else tensor.to_dense()
     return (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).reshape(
         -1
     )

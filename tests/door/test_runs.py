@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import sys
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pandas
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 import landscape as ls
@@ -38,6 +40,16 @@ def test_it_says_what_it_is(moons):
     assert moons.losses["end"]["train_loss"] == losses[-1]
     assert moons.losses["lowest_logged"]["train_loss"] == losses.min()
     assert moons.best is None  # no scan has measured the others
+
+
+def test_a_run_without_a_finite_loss_says_so(tmp_path):
+    inputs = torch.full((8, 2), math.nan)
+    problem = ls.Problem(torch.nn.Linear(2, 2), (inputs, torch.zeros(8, dtype=torch.long)))
+    run = ls.train(problem, lr=0.1, steps=3, to=tmp_path / "run")
+    assert repr(run) == (
+        "<run run: non-finite, 0 steps, 6 parameters; no finite training loss; non-finite; "
+        "no scans>"
+    )
 
 
 def test_a_notebook_shows_a_table_in_which_names_are_harmless(moons, tmp_path):

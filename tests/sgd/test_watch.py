@@ -11,8 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
+from landscape.problem import Problem
 from landscape.problem.examine import verify
-from landscape.sgd import Recorder, Settings, Watch, steps
+from landscape.sgd import Options, Recorder, Settings, Watch, steps
+from landscape.store import read
 
 EVERY = {"record": "1", "steps_per_epoch": 4}
 
@@ -307,6 +309,120 @@ def test_optimizers_may_take_turns(tmp_path, problem, mlp):
     assert trajectory.scalars()["gradient_norm"][2] == pytest.approx(expected, rel=1e-5)
     assert trajectory.scalars()["learning_rate"].tolist() == [0.1, 0.1, 0.5, 0.5]
     assert watch.run.record["notes"] == []
+
+
+class Bank(nn.Module):
+    """Outputs near those that a buffer holds, which a training makes longer from step 3 on."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.passes = nn.Linear(4, 3), 0
+        self.register_buffer("bank", torch.ones(2, 3))
+
+    def forward(self, inputs):
+        if self.training:
+            self.passes += 1
+            more = [self.inner(inputs[:1]).detach()] if self.passes > 2 else []
+            self.bank = torch.cat([self.bank * 0.9, *more])
+        return self.inner(inputs) + self.bank.mean(0)
+
+
+@pytest.mark.parametrize("flight", [0, 16])
+def test_a_buffer_that_grows_is_refused_and_what_came_before_kept(tmp_path, problem, flight):
+    torch.manual_seed(0)
+    model = Bank()
+    made = problem(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    inputs, targets = made.train
+    losses = []
+
+    def loop():
+        recorder = Recorder(tmp_path / "run", made, options=Options(flight=flight), **EVERY)
+        with Watch(recorder, model, optimizer) as watch:
+            for _ in range(5):
+                with torch.no_grad():
+                    losses.append(functional.cross_entropy(model.eval()(inputs), targets).item())
+                model.train()
+                loss = functional.cross_entropy(model(inputs), targets)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                watch.record(loss)
+
+    with pytest.raises(LandscapeError) as caught:
+        loop()
+    assert str(caught.value) == (
+        "a recorded buffer must keep its shape, bank was (2, 3) and is (3, 3) at step 3; make it "
+        "as large as it gets from the start, or, where it only saves computing again, "
+        "register_buffer(..., persistent=False)"
+    )
+    run = read(tmp_path / "run")
+    assert (run.record["status"], run.record["steps"]) == ("failed", 2)
+    assert run.trajectory.step.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(run.trajectory.measures["train_loss"], losses[:3], rtol=1e-5)
+
+
+def test_of_steps_after_the_last_record_no_momentum_is_kept(tmp_path, problem, mlp):
+    model, made = mlp(), problem()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    recorder = Recorder(tmp_path / "run", made, record="2")
+    with Watch(recorder, model, optimizer) as watch:
+        for step in range(4):
+            functional.cross_entropy(model(made.train[0]), made.train[1]).backward()
+            optimizer.step()
+            if step < 3:
+                watch.record(1.0)
+                held = [optimizer.state[p]["momentum_buffer"] for p in model.parameters()]
+                velocity = torch.cat([one.reshape(-1).clone() for one in held])
+    trajectory = watch.run.trajectory
+    assert trajectory.step.tolist() == [0, 2, 3]
+    kept = trajectory.velocity(3)  # none, or that of step 3: the optimizer's is of step 4 by now
+    assert kept is None or np.allclose(kept, velocity, atol=1e-6)
+
+
+def embedded(sparse):
+    """A problem whose embedding has sparse gradients, or the same one with dense ones."""
+    torch.manual_seed(0)
+    words, targets = torch.randint(0, 20, (40, 6)), torch.randint(0, 3, (40,))
+    return Problem(
+        nn.Sequential(nn.EmbeddingBag(20, 4, sparse=sparse), nn.Linear(4, 3)), (words, targets)
+    )
+
+
+def looped(folder, problem):
+    """Two optimizers, one of the table alone."""
+    both = [torch.optim.SGD(part.parameters(), lr=0.1) for part in problem.model]
+    inputs, targets = problem.train
+    norms = []
+    with Watch(Recorder(folder, problem, **EVERY), problem.model, both) as watch:
+        for _ in range(5):
+            problem.model.zero_grad()
+            loss = functional.cross_entropy(problem.model(inputs), targets)
+            loss.backward()
+            grads = [p.grad.to_dense().reshape(-1) for p in problem.model.parameters()]
+            norms.append(torch.cat(grads).norm().item())
+            for one in both:
+                one.step()
+            watch.record(loss)
+    np.testing.assert_allclose(watch.run.trajectory.scalars()["gradient_norm"], norms, rtol=1e-5)
+    return watch.run.trajectory
+
+
+def trained(folder, problem):
+    settings = Settings(lr=0.2, momentum=0.9, batch_size=16, steps=5)
+    with Recorder(folder, problem, settings, record="1") as recorder:
+        for step in steps(problem, settings):
+            recorder.record(step)
+    return recorder.run.trajectory
+
+
+@pytest.mark.parametrize("training", [looped, trained])
+def test_sparse_gradients_are_those_with_their_zeros(tmp_path, training):
+    sparse = training(tmp_path / "sparse", embedded(True))
+    dense = training(tmp_path / "dense", embedded(False))
+    np.testing.assert_allclose(sparse.weights(slice(None)), dense.weights(slice(None)), atol=1e-6)
+    for name, values in dense.scalars().items():
+        np.testing.assert_allclose(sparse.scalars()[name], values, rtol=1e-4, atol=1e-6)
 
 
 def test_another_model_is_refused(tmp_path, problem):

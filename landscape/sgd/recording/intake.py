@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape import quantities
+from landscape.errors import LandscapeError
 from landscape.problem.baseline import constant_loss
 from landscape.problem.evaluate import Evaluator
 from landscape.problem.problem import Problem, term_names
@@ -113,7 +114,17 @@ class Intake:
         return intake
 
     def take(self, step: Step) -> bool:
-        """Take in a step; whether a row was added."""
+        """Take in a step; whether a row was added.
+
+        Raises:
+            LandscapeError: a buffer has another shape than before; what came before is kept.
+        """
+        if self._buffered and (change := self._buffers.change(step.model)):
+            raise LandscapeError(
+                f"a recorded buffer must keep its shape, {change} at step {step.step}; make it as "
+                "large as it gets from the start, or, where it only saves computing again, "
+                "register_buffer(..., persistent=False)"
+            )
         if step.scalars is not None:
             self._tape.add_step(step.scalars, self._sketched)
             self._batch_losses.append(step.scalars["batch_loss"])
@@ -134,10 +145,12 @@ class Intake:
 
     def end(self) -> bool:
         """Record the last weights, with losses and moments; whether they are finite."""
-        self._previous = None
         last = self._settled()
+        if self._previous is not None and self._previous[0] != last.step:
+            self._previous = None
         tape = self._tape
-        if last.step not in tape.ledger.losses or last.step not in tape.ledger.kinds:
+        known = last.step in tape.ledger.losses and last.step in tape.ledger.kinds
+        if not known and not (self._buffered and self._buffers.change(last.model)):
             self._evaluate(last, CADENCE, always=True)
         tape.add_moments(self._best)
         if self._previous is None or self._previous[0] != last.step:
@@ -316,8 +329,12 @@ class Intake:
         copy = tied(step.model, step.weights.device, layout=layout)
         copy.move(weights)
         if held is not None:
+            for name, buffer in copy.model.named_buffers():
+                if name in held[1] and buffer.shape != held[1][name].shape:
+                    buffer.data = buffer.new_empty(held[1][name].shape)
             load_buffers(copy.model, held[1])
-        return replace(step, model=copy.model, weights=copy.vector)
+        # What the optimizer kept at that step is gone.
+        return replace(step, model=copy.model, weights=copy.vector, moments=dict)
 
     def _make_sketch(self, step: Step, held: Arrays = MappingProxyType({})) -> None:
         """Sketch from now on; ``held`` has what is known of w_0 where ``step`` isn't at it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from landscape.problem.weights import array_of, buffers, is_dense
+
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 
 class MovingBuffers:
@@ -23,6 +25,25 @@ class MovingBuffers:
         """``still``: those that no step has changed so far, as they are since the start."""
         self.still = dict(still)
         self._seen: dict[str, tuple[Tensor, int]] = {}
+        self._all: Shapes = {}
+        self._kept: Shapes | None = None
+
+    def change(self, model: nn.Module) -> str:
+        """Which buffer has another shape than at first, in words; or nothing.
+
+        Those of a run's rows are all alike.
+        """
+        now = {n: tuple(b.shape) for n, b in model.named_buffers() if is_dense(b)}
+        if self._kept is not None and now == self._all:
+            return ""
+        state = model.state_dict()
+        kept = {name: shape for name, shape in now.items() if name in state}
+        first = kept if self._kept is None else self._kept
+        for name in sorted({*first, *kept}):
+            if first.get(name) != kept.get(name):
+                return f"{name} was {first.get(name, 'none')} and is {kept.get(name, 'none')}"
+        self._all, self._kept = now, kept
+        return ""
 
     def of(self, model: nn.Module) -> dict[str, NDArray[Any]]:
         """A copy of the buffers that have changed by now, by name."""
