@@ -73,6 +73,7 @@ def measure(
     return Sharpness(trajectory.step[rows], value, error, noise, batch_size, batches)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # where a run has diverged it is nan
 def _at(
     hessian: Hessian,
     trajectory: Trajectory,
@@ -101,7 +102,7 @@ def _summary(
 ) -> tuple[float, float, float]:
     """The ratio of the means, its error by linearization, and the share of noise."""
     count, size = len(squares), float(squares.mean())
-    if size == 0:
+    if size == 0 or not np.isfinite(size):
         return float("nan"), float("nan"), float("nan")
     value = float(curved.mean()) / size
     if full:

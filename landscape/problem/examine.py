@@ -598,6 +598,11 @@ def _check_step(problem: Problem, made: Objective, batch: Batch) -> None:
     """Refuse what can't be trained: a step's worth, on a copy."""
     if not any(parameter.requires_grad for parameter in problem.model.parameters()):
         return
+    if torch.is_inference_mode_enabled():
+        raise LandscapeError(
+            "gradients can't be had within torch.inference_mode(); make the problem and train it "
+            "outside"
+        )
     place = next(problem.model.parameters()).device
     model = tied(problem.model, place, layout=problem.layout).model
     model.train()

@@ -165,6 +165,11 @@ class Problem:
             raise LandscapeError(
                 f"a problem's model must be a torch.nn.Module, got {type(self.model).__name__}"
             )
+        if any(isinstance(one, torch.jit.ScriptModule) for one in self.model.modules()):
+            raise LandscapeError(
+                "a problem's model must be a torch.nn.Module in Python, got one of torch.jit; give "
+                "the module that was scripted or traced"
+            )
         if next(self.model.parameters(), None) is None:
             raise LandscapeError("a problem's model must have parameters, got a model without any")
         if self.objective is not None and self.loss is not cross_entropy:

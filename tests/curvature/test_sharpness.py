@@ -19,6 +19,10 @@ from landscape.problem import Problem, flat, half_square
 DECAY = 0.3
 
 
+def quartic(outputs, targets):
+    return ((outputs - targets) ** 8).mean(1)
+
+
 def made(*, model: nn.Module | None = None, samples: int = 7) -> Problem:
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng():
@@ -90,6 +94,16 @@ def test_where_every_gradient_is_zero_there_is_none(recorded):
     found = sharpness.measure(problem, recorded(problem, [np.zeros(4)]), [0], batch_size=2)
     assert math.isnan(found.value[0])
     assert math.isnan(found.error[0])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("at", [1e30, math.inf, math.nan])
+def test_where_a_run_has_diverged_there_is_none(recorded, at):
+    problem = Problem(
+        nn.Linear(3, 1).double(), (torch.ones(5, 3).double(), torch.zeros(5, 1)), loss=quartic
+    )
+    found = sharpness.measure(problem, recorded(problem, [np.full(4, at)]), [0], batch_size=2)
+    assert np.isnan([found.value[0], found.error[0], found.noise[0]]).all()
 
 
 def test_batchnorm_normalizes_by_the_batch(recorded):

@@ -24,6 +24,17 @@ def test_model_must_have_parameters(images):
     assert str(caught.value) == ("a problem's model must have parameters, got a model without any")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_script_is_refused_with_what_to_give(images):
+    inner = nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(4, 2)))
+    with pytest.raises(LandscapeError) as caught:
+        Problem(inner, images)
+    assert str(caught.value) == (
+        "a problem's model must be a torch.nn.Module in Python, got one of torch.jit; give the "
+        "module that was scripted or traced"
+    )
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.25, 1.0])
 def test_label_noise_has_its_share_exactly(rate):
     targets = torch.randint(0, 7, (1000,), generator=torch.Generator().manual_seed(1))

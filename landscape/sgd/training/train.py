@@ -247,8 +247,9 @@ class Training:
         """Move the weights one step; give its scalars, and whether it was finite and so taken."""
         own = list(filter(is_dense, self.model.buffers())) if self.buffered else []
         buffers = [buffer.clone() for buffer in own]
-        loss = self.loss(self.batch(step))
-        gradient = self._gradient(loss)
+        with torch.enable_grad():  # whoever trains may do so within torch.no_grad()
+            loss = self.loss(self.batch(step))
+            gradient = self._gradient(loss)
         self.optimizer.propose(gradient, lr)
         if not self.measured:
             self._take()

@@ -59,6 +59,14 @@ def test_same_seed_same_weights(problem, trajectory_of):
     assert np.abs(first[1:] - other[1 : len(first)]).max(1).min() > 1e-4
 
 
+def test_within_no_grad_it_trains_as_without(problem, trajectory_of):
+    plain = trajectory_of(steps(problem(), Settings(lr=0.1, steps=3)))
+    with torch.no_grad():
+        found = trajectory_of(steps(problem(), Settings(lr=0.1, steps=3)))
+    np.testing.assert_array_equal(found, plain)
+    assert np.abs(np.diff(plain, axis=0)).max() > 1e-3
+
+
 def test_steps_are_numbered_from_the_initialization(problem, mlp):
     made = list(steps(problem(), Settings(batch_size=16, steps=5)))
     assert [step.step for step in made] == list(range(6))
