@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "problems.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 NAMES = [
     *("waves", "ignored", "weighted", "regression", "tagger", "denoiser", "contrastive", "sine"),
-    *("controller", "resampled"),
+    *("citations", "controller", "resampled"),
 ]
 
 

@@ -26,6 +26,8 @@ SHAPE = {
     name: hint for name, hint in sorted(takes_of(make).items()) if name not in ("model", "data")
 }
 """What `HeldProblem.builtin` takes as ``**shape``, with its types."""
+OF_PROBLEM = {one.name for one in fields(Problem) if one.init} - {"model", "train", "measures"}
+"""What a problem takes and a scan doesn't."""
 
 
 class HeldProblem(Problem):
@@ -158,6 +160,12 @@ def look(
         if data is not None:
             raise LandscapeError("a problem has its own data, got data too; leave it out")
         return HeldProblem.of(model).scan(plane, **options)
+    if owned := [name for name in options if name in OF_PROBLEM]:
+        raise LandscapeError(
+            f"look takes model, data, loss and a scan's options, got {', '.join(owned)}; give "
+            f"{owned[0]}= to a problem and scan that: ls.Problem(model, data, {owned[0]}=...)"
+            f'.scan("{plane}")'
+        )
     if data is None:
         raise LandscapeError("a model is looked at on data, got none; give (inputs, targets)")
     return HeldProblem(model, data, loss=by_name(loss)).scan(plane, **options)

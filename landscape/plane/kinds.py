@@ -407,6 +407,11 @@ def make(key: str, given: Given) -> Plane:
     if batchnorm is not None and batchnorm not in BATCHNORM:
         raise LandscapeError(f"batchnorm must be one of {', '.join(BATCHNORM)}, got {batchnorm}")
     moving = sum(place.size for place in given.problem.layout.moving)
+    if not moving:
+        raise LandscapeError(
+            f"plane {key} needs parameters to move, all of this model's are frozen; "
+            "set requires_grad=True on those to look at"
+        )
     if moving < 2 and key not in LINES:
         raise LandscapeError(
             f"plane {key} needs at least 2 parameters to move, got {moving}; take plane line"

@@ -63,7 +63,7 @@ NORMALIZATIONS: Mapping[str, Normalization] = {
 
 ZERO = (
     "a plane's directions must not be zero, the random one is; "
-    "normalize in another way, or include 1-D tensors"
+    "include 1-D tensors where there are no others; take --normalize none where weights are zero"
 )
 """What is wrong where nothing is left of a random direction, as in a model of 1-D tensors."""
 SKIPPED = 2**20

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
 
@@ -27,7 +28,7 @@ from landscape.problem.losses import (
 from landscape.problem.modes import RUNGS, evaluating, generators, seeded
 from landscape.problem.objective import BATCH, LOSS, Facts, Objective, Ratio
 from landscape.problem.problem import Problem, takes_model
-from landscape.problem.samples import Batch, Samples, augmented, few
+from landscape.problem.samples import Batch, Collated, Samples, augmented, few
 from landscape.problem.terms import TermsObjective, naming
 from landscape.problem.weights import tied
 
@@ -39,6 +40,8 @@ ALIKE = 1e-5
 """Relatively: by so much at most rounding changes what is computed twice."""
 STEP, MOST_STEPS, APART = 32, 8, 0.01
 """Samples a batch, batches, and the relative difference of two means that is worth a note."""
+OUT_OF_BATCH = f"out of bounds for dimension 0 with size {TRIED}"
+"""Torch's words where the data have more than is tried."""
 DTYPES = (("float64", True), ("float64", False), ("float32", False))
 """Of a loss, and whether its targets and constants are converted: the first that works."""
 
@@ -327,7 +330,8 @@ def _examined(problem: Problem) -> Facts:
     if not all(_alike(a, again.values[name]) for name, a in trial.values.items()):
         raise LandscapeError(
             "a problem must give the same values again for the same seed, these differ: "
-            "draw random numbers from the global generators of torch, numpy or random"
+            "draw random numbers from the global generators of torch, numpy or random, and keep "
+            "nothing from one call to the next (objective= can reset a hidden state or a counter)"
         )
     loss = trial.values[LOSS]
     if watch.alone and not (watch.seen or loss.weighted):
@@ -386,6 +390,11 @@ def _first_that_works(problem: Problem, batch: Batch) -> _Trial:
     try:
         return _first_of_rungs(problem, batch)
     except LandscapeError as error:
+        if isinstance(error.__cause__, IndexError) and OUT_OF_BATCH in str(error):
+            raise LandscapeError(
+                f"{error}; where samples refer to each other, as a graph's nodes, the whole is "
+                "one sample: data of length 1 and objective="
+            ) from error
         if said := _other_type(problem, batch):
             raise LandscapeError(said) from error
         raise
@@ -522,8 +531,8 @@ def _check_alone(problem: Problem, made: Objective, batch: Batch) -> None:
             raise LandscapeError(
                 "in eval mode a sample's outputs must not depend on the others in its batch, "
                 f"those of sample {int(chosen)} do: losses would depend on how samples are "
-                "batched; let normalization keep running statistics (track_running_stats=True), "
-                "and mask what shorter samples are padded with"
+                f"batched; {_to_each_its_own(problem)}, or give Problem batch_size= and "
+                'reduction="batch", the mean over such batches'
             )
         single, cut = made.of(alone, one)[LOSS], Ratio(whole.a[here], whole.counts()[here])
         if not _alike(cut, single, SAME):
@@ -555,6 +564,16 @@ def _check_penalty(made: Objective, model: torch.nn.Module, batches: Iterable[Ba
             "what depends on the batch in an objective that returns (loss + it, samples), and the "
             "problem a batch_size"
         )
+
+
+def _to_each_its_own(problem: Problem) -> str:
+    """What to do where samples' outputs depend on each other."""
+    modules = problem.model.modules()
+    if any(isinstance(one, _BatchNorm) and one.running_mean is None for one in modules):
+        return "let BatchNorm keep running statistics (track_running_stats=True)"
+    if isinstance(problem.train, Collated):
+        return "mask what shorter samples are padded with"
+    return "let the model take each sample by itself and keep nothing from one call to the next"
 
 
 def _check_validation(problem: Problem, made: Objective, batch: Batch) -> None:

@@ -421,5 +421,5 @@ def _pair(content: Any) -> None:
         raise LandscapeError(
             "a loss needs batches that are pairs (inputs, targets), "
             f"got {type(content).__name__} with {nests.shapes(content)}; "
-            "make pairs with collate=, or give objective= instead of a loss"
+            "make pairs with collate=, or give Problem objective= instead of a loss"
         )

@@ -161,17 +161,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         self._set("loss", known(by_name(self.loss)))
-        if not isinstance(self.model, nn.Module):
-            raise LandscapeError(
-                f"a problem's model must be a torch.nn.Module, got {type(self.model).__name__}"
-            )
-        if any(isinstance(one, torch.jit.ScriptModule) for one in self.model.modules()):
-            raise LandscapeError(
-                "a problem's model must be a torch.nn.Module in Python, got one of torch.jit; give "
-                "the module that was scripted or traced"
-            )
-        if next(self.model.parameters(), None) is None:
-            raise LandscapeError("a problem's model must have parameters, got a model without any")
+        self._check_model()
         if self.objective is not None and self.loss is not cross_entropy:
             raise LandscapeError(
                 "a problem's loss must be left out where there is an objective, got both"
@@ -197,6 +187,19 @@ class Problem:
             data = samples.of_arrays(data, next(self.model.parameters()).dtype)
             samples.check(data, title, pairs=self.objective is None)
             self._set(name, samples.decoded(data, workers))
+
+    def _check_model(self) -> None:
+        if not isinstance(self.model, nn.Module):
+            raise LandscapeError(
+                f"a problem's model must be a torch.nn.Module, got {type(self.model).__name__}"
+            )
+        if any(isinstance(one, torch.jit.ScriptModule) for one in self.model.modules()):
+            raise LandscapeError(
+                "a problem's model must be a torch.nn.Module in Python, got one of torch.jit; give "
+                "the module that was scripted or traced"
+            )
+        if next(self.model.parameters(), None) is None:
+            raise LandscapeError("a problem's model must have parameters, got a model without any")
 
     def __repr__(self) -> str:
         """Sizes instead of arrays."""

@@ -384,9 +384,12 @@ def check(data: Data, name: str, *, pairs: bool = True) -> None:
     # Lists have a length and items too, but not these. What collate makes is seen when it is run.
     asked = pairs and not is_nest(data) and not isinstance(data, Collated)
     if asked and not nests.is_pair(item := items(data, [0])[0]):
+        remedy = "make pairs with collate=, or give Problem objective= instead of a loss"
+        if isinstance(data, list) and len(data) == 2 and len({_count(one) for one in data}) == 1:
+            remedy = "inputs and targets are a tuple, (inputs, targets)"
         raise LandscapeError(
             f"{name} data must hold pairs (input, target), got a {type(data).__name__} of "
-            f"{_kind(item)}; make pairs with collate=, or give objective= instead of a loss"
+            f"{_kind(item)}; {remedy}"
         )
 
 
@@ -409,7 +412,7 @@ def _check_nest(data: Any, name: str, pairs: bool) -> None:
     if pairs and not nests.is_pair(data):
         raise LandscapeError(
             f"{name} data must be a pair (inputs, targets), got a {_kind(data)}; "
-            "make it one, or give objective= instead of a loss"
+            "make it one, or give Problem objective= instead of a loss"
         )
     others = [(path, leaf) for path, leaf in leaves if not isinstance(leaf, Tensor)]
     if others or not leaves:
@@ -428,7 +431,16 @@ def _check_nest(data: Any, name: str, pairs: bool) -> None:
     counts = {path: len(leaf) for path, leaf in leaves}
     if len(set(counts.values())) > 1:
         got = ", ".join(f"{count} in {path}" for path, count in counts.items())
-        raise LandscapeError(f"{name} data must be tensors of equal length, got {got}")
+        hint = ""
+        if any(
+            leaf.dtype == torch.int64 and leaf.ndim == 2 and 2 in leaf.shape for _, leaf in leaves
+        ):
+            hint = "; a graph with its edges is one sample: data of length 1 and objective="
+        raise LandscapeError(f"{name} data must be tensors of equal length, got {got}{hint}")
+
+
+def _count(item: object) -> int | None:
+    return len(item) if isinstance(item, (Tensor, np.ndarray)) and item.ndim else None
 
 
 def _named(leaf: Any) -> str:

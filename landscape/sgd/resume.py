@@ -37,7 +37,8 @@ def check_unfinished(run: Run) -> None:
     if run.record["settings"] is None:
         raise LandscapeError(
             f"a run must have been trained by `landscape train` to go on, {run.folder} was "
-            "recorded from a loop of your own; that loop must go on by itself"
+            "recorded from a loop of your own; let that go on from its own checkpoint, watched "
+            "into another folder"
         )
     if status in DONE:
         raise LandscapeError(

@@ -151,7 +151,8 @@ def test_a_model_of_scalars_is_told_to_include_them(landscape, train, plane):
     assert (done.code, done.err) == (
         1,
         "landscape: error: a plane's directions must not be zero, the random one is; "
-        "normalize in another way, or include 1-D tensors\n",
+        "include 1-D tensors where there are no others; take --normalize none where weights are "
+        "zero\n",
     )
 
 

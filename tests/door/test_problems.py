@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from dataclasses import fields
 
@@ -243,6 +244,38 @@ def test_a_mean_with_its_count_is_that_of_all_samples(blobs):
     inputs, targets = blobs.train
     expected = functional.cross_entropy(own(inputs.double()), targets).item()
     assert whole.scan("line", size=3).loss[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_what_is_a_problems_is_said_to_look_with_what_to_call():
+    def squares(model, batch):
+        return model(batch).square().mean(1)
+
+    net, x = torch.nn.Linear(3, 1), torch.randn(20, 3)
+    with pytest.raises(LandscapeError) as caught:
+        ls.look(net, x, objective=squares)
+    assert str(caught.value) == (
+        "look takes model, data, loss and a scan's options, got objective; give objective= to a "
+        'problem and scan that: ls.Problem(model, data, objective=...).scan("random")'
+    )
+    found = ls.Problem(net, x, objective=squares).scan("random", size=3)
+    assert found.loss[1, 1] == pytest.approx(net(x).square().mean().item(), rel=1e-6)
+
+
+def test_weights_that_are_frozen_or_zero_are_told_what_works():
+    net = torch.nn.Linear(3, 2)
+    data = torch.randn(20, 3), torch.arange(20) % 2
+    for plane in ("random", "line"):
+        with pytest.raises(LandscapeError) as caught:
+            ls.look(net.requires_grad_(False), data, plane=plane, size=3)
+        assert str(caught.value) == (
+            f"plane {plane} needs parameters to move, all of this model's are frozen; set "
+            "requires_grad=True on those to look at"
+        )
+    for parameter in net.requires_grad_(True).parameters():
+        torch.nn.init.zeros_(parameter)
+    with pytest.raises(LandscapeError, match='take normalize="none" where weights are zero'):
+        ls.look(net, data, size=3)
+    assert ls.look(net, data, size=3, normalize="none").loss[1, 1] == pytest.approx(math.log(2))
 
 
 def test_what_would_be_refused_in_training_is_not_looked_at():

@@ -143,6 +143,7 @@ def test_a_random_direction_of_zero_is_refused(plant, walk):
         along(trajectory)
     assert str(caught.value) == (
         "a plane's directions must not be zero, the random one is; "
-        "normalize in another way, or include 1-D tensors"
+        "include 1-D tensors where there are no others; take --normalize none where weights are "
+        "zero"
     )
     assert along(trajectory, include_1d=True).directions.any(1).all()

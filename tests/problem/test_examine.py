@@ -202,7 +202,55 @@ def test_a_generator_of_its_own_is_refused():
 
     assert refused(Problem(Shifted(4, 2), (X, X[:, :2]), loss=half_square)) == (
         "a problem must give the same values again for the same seed, these differ: draw random "
-        "numbers from the global generators of torch, numpy or random"
+        "numbers from the global generators of torch, numpy or random, and keep nothing from one "
+        "call to the next (objective= can reset a hidden state or a counter)"
+    )
+
+
+class Counting(nn.Linear):
+    calls = 0
+
+    def forward(self, inputs):
+        self.calls += 1
+        return super().forward(inputs) * self.calls
+
+
+def test_what_is_kept_from_call_to_call_is_refused_and_may_be_reset():
+    torch.manual_seed(0)
+    model = Counting(4, 2)
+    assert refused(Problem(model, (X, Y))).endswith(
+        "keep nothing from one call to the next (objective= can reset a hidden state or a counter)"
+    )
+
+    def anew(model, batch):
+        model.calls = 0
+        return functional.cross_entropy(model(batch[0]), batch[1], reduction="none")
+
+    problem = Problem(model, (X, Y), objective=anew)
+    verify(problem)
+    expected = functional.cross_entropy(functional.linear(X, model.weight, model.bias), Y).item()
+    assert Evaluator(problem).on_train(model).loss == pytest.approx(expected, rel=1e-6)
+
+
+def test_samples_that_refer_to_each_other_are_told_to_be_one():
+    edges = torch.stack([torch.arange(40), torch.arange(40).flip(0)])
+
+    class Graph(nn.Linear):
+        def forward(self, nodes):
+            return super().forward(nodes + nodes[edges[1]])
+
+    assert refused(Problem(Graph(4, 2), (X, Y))).endswith(
+        "; where samples refer to each other, as a graph's nodes, the whole is one sample: data "
+        "of length 1 and objective="
+    )
+
+
+def test_within_inference_mode_nothing_is_tried():
+    with torch.inference_mode():
+        message = refused(Problem(nn.Linear(4, 2), (X, Y)))
+    assert message == (
+        "gradients can't be had within torch.inference_mode(); make the problem and train it "
+        "outside"
     )
 
 
@@ -240,6 +288,49 @@ def padded(items):
     return nn.utils.rnn.pad_sequence(ids, batch_first=True), torch.tensor(labels)
 
 
+class Centred(nn.Linear):
+    def forward(self, inputs):
+        return super().forward(inputs - inputs.mean(0))
+
+
+RAGGED = [(torch.arange(1, 3 + k % 5), k % 2) for k in range(20)]
+BATCHED = ', or give Problem batch_size= and reduction="batch", the mean over such batches'
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "collate", "said"),
+    [
+        (Padded(masked=False), RAGGED, padded, "mask what shorter samples are padded with"),
+        (
+            Centred(4, 2),
+            (X, Y),
+            None,
+            "let the model take each sample by itself and keep nothing from one call to the next",
+        ),
+        (
+            nn.Sequential(nn.Linear(4, 2), nn.BatchNorm1d(2, track_running_stats=False)),
+            (X, Y),
+            None,
+            "let BatchNorm keep running statistics (track_running_stats=True)",
+        ),
+    ],
+    ids=["padding", "mean", "BatchNorm"],
+)
+def test_of_what_depends_on_the_batch_the_remedy_is_the_models(model, data, collate, said):
+    problem = Problem(model, data, collate=collate)
+    assert refused(problem).endswith(f"how samples are batched; {said}{BATCHED}")
+    # The other remedy: the mean over batches in the data's order, each as it is.
+    other = Problem(model, data, collate=collate, batch_size=5, reduction="batch")
+    verify(other)
+    losses = []
+    for place in torch.arange(len(data) if collate else len(X)).split(5):
+        items = collate([data[k] for k in place]) if collate else (X[place], Y[place])
+        with torch.no_grad():
+            losses.append(functional.cross_entropy(model.eval()(items[0]), items[1]).item())
+    measured = Evaluator(other).on_train(model).loss
+    assert measured == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+
+
 @pytest.mark.parametrize("longest", ["first", "last"])
 def test_a_sample_other_than_the_first_that_depends_on_its_batch(longest):
     """Sorted by length, as for packing: the longest sample isn't padded."""
@@ -250,8 +341,7 @@ def test_a_sample_other_than_the_first_that_depends_on_its_batch(longest):
     assert message == (
         "in eval mode a sample's outputs must not depend on the others in its batch, those of "
         f"sample {4 if longest == 'first' else 0} do: losses would depend on how samples are "
-        "batched; let normalization keep running statistics (track_running_stats=True), and mask "
-        "what shorter samples are padded with"
+        f"batched; mask what shorter samples are padded with{BATCHED}"
     )
     problem = Problem(Padded(masked=True), items, collate=padded)
     verify(problem)

@@ -140,7 +140,7 @@ def test_fingerprint_of_a_dataset_reads_64_items_from_first_to_last():
         (
             (torch.ones(3, 2),),
             "training data must be a pair (inputs, targets), got a tuple of 1; "
-            "make it one, or give objective= instead of a loss",
+            "make it one, or give Problem objective= instead of a loss",
         ),
         *(
             (
@@ -154,17 +154,27 @@ def test_fingerprint_of_a_dataset_reads_64_items_from_first_to_last():
         (
             [torch.ones(3), torch.ones(3)],
             "training data must hold pairs (input, target), got a list of Tensor; "
-            "make pairs with collate=, or give objective= instead of a loss",
+            "inputs and targets are a tuple, (inputs, targets)",
+        ),
+        (
+            [torch.ones(3), torch.ones(3), torch.ones(3)],
+            "training data must hold pairs (input, target), got a list of Tensor; "
+            "make pairs with collate=, or give Problem objective= instead of a loss",
+        ),
+        (
+            ((torch.ones(3, 2), torch.zeros(2, 7, dtype=torch.int64)), torch.ones(3)),
+            "training data must be tensors of equal length, got 3 in inputs.0, 2 in inputs.1, 3 in "
+            "targets; a graph with its edges is one sample: data of length 1 and objective=",
         ),
         (
             torch.ones(3, 2),
             "training data must be a pair (inputs, targets), got a Tensor; "
-            "make it one, or give objective= instead of a loss",
+            "make it one, or give Problem objective= instead of a loss",
         ),
         (
             TensorDataset(torch.ones(3, 2), torch.ones(3), torch.ones(3)),
             "training data must hold pairs (input, target), got a TensorDataset of tuple of 3; "
-            "make pairs with collate=, or give objective= instead of a loss",
+            "make pairs with collate=, or give Problem objective= instead of a loss",
         ),
         ([], "training data must hold at least one sample, got 0"),
     ],

@@ -224,7 +224,8 @@ def test_somebody_elses_loop_is_refused(tmp_path, problem, mlp):
     recorder.close("interrupted")
     assert refused(tmp_path / "run", made) == (
         f"a run must have been trained by `landscape train` to go on, {tmp_path / 'run'} was "
-        "recorded from a loop of your own; that loop must go on by itself"
+        "recorded from a loop of your own; let that go on from its own checkpoint, watched into "
+        "another folder"
     )
 
 
