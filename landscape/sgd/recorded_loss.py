@@ -14,6 +14,7 @@ from landscape.problem.problem import Problem
 from landscape.problem.rebuild import OVERRIDE
 from landscape.problem.weights import load_buffers, tied
 from landscape.store.run import Run
+from landscape.store.trajectories.index import NAME
 
 NEAR = 0.01
 """Two measurements of a loss are the same within this share of the recorded one,"""
@@ -41,6 +42,8 @@ def measured_again(run: Run, problem: Problem) -> Again | None:
     >>> measured_again(begin("runs/moons", setup).finish(), setup.make_problem()).same
     True
     """
+    if not (run.folder / NAME).is_file():  # killed before anything was written
+        return None
     trajectory = run.trajectory
     losses = trajectory.measures["train_loss"]
     rows = np.flatnonzero(np.isfinite(losses))

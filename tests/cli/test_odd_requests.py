@@ -277,7 +277,7 @@ def test_whatever_own_code_raises_is_one_line_with_its_place(landscape, tmp_path
         assert not (tmp_path / "run").exists()
     # On the way: what was recorded is kept, and says so.
     result = landscape(
-        *("train", "--problem", f"{file}:model", "--set", "passes=12", "--steps", 900),
+        *("train", "--problem", f"{file}:model", "--set", "passes=60", "--steps", 900),
         *("-o", tmp_path / "run", "-q"),
     )
     first, last = result.err.splitlines()

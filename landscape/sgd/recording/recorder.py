@@ -175,7 +175,7 @@ class Recorder:
         try:
             changes: dict[str, Any] = {"status": status}
             if self._intake is not None:
-                finite = self._intake.end()
+                finite = self._ended(self._intake, status)
                 self._flush(self._intake, None)
                 changes |= {
                     "steps": self._intake.last.step,
@@ -193,6 +193,15 @@ class Recorder:
                 (self.run.folder / resumefile.NAME).unlink(missing_ok=True)
         finally:
             lock.release(self._lock)
+
+    def _ended(self, intake: Intake, status: str) -> bool:
+        """Record the last weights; a model that failed may fail again, which isn't said twice."""
+        try:
+            return intake.end()
+        except LandscapeError:
+            if status == "finished":
+                raise
+            return True
 
     def __enter__(self) -> Self:
         return self
