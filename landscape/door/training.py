@@ -11,9 +11,10 @@ from typing import Any, Protocol, Self
 from torch import Tensor, nn
 
 from landscape.door.given import check_options, takes_of
-from landscape.door.progress import Progress
+from landscape.door.progress import Progress, log
 from landscape.door.python_words import speaking_python
 from landscape.door.runs import HeldRun
+from landscape.problem.examine import notes
 from landscape.problem.problem import Problem
 from landscape.sgd import watching
 from landscape.sgd.recording.cadence import DEFAULT
@@ -94,6 +95,7 @@ def train(
     underway = begin_with(
         problem, to, settings, record=record, options=recorded, overwrite=overwrite
     )
+    _tell(underway.notes)
     run, progress = HeldRun(to, problem), Progress(f"training {to}")
 
     def told(step: Step) -> None:
@@ -117,6 +119,12 @@ def _records(given: Mapping[str, Any]) -> tuple[Settings, Options]:
     for name, value in given.items():
         found[places[name]][name] = value
     return Settings(**found[Settings]), Options(**found[Options])
+
+
+def _tell(found: Iterable[str]) -> None:
+    """Say what a user should know of how the loss is had, as the commands do."""
+    for note in found:
+        log.warning("%s", note)
 
 
 def _call(callbacks: Iterable[RunCallback], run: HeldRun, *, ended: bool) -> None:
@@ -170,6 +178,8 @@ def watch(
     """
     check_options("a loop's options are", options, LOOP_OPTIONS)
     watched = watching.watch(folder, problem, optimizer, model, **options)
+    if isinstance(watched, Watch):
+        _tell(notes(problem))
     return HeldLoop(watched, problem, callbacks)
 
 

@@ -80,6 +80,27 @@ def test_a_loss_of_whole_batches_is_measured_over_batches_of_the_steps(tmp_path)
     assert run.stored.record["settings"]["batch_size"] == 32
 
 
+def test_how_the_loss_is_had_is_said(blobs, tmp_path, caplog):
+    """As the command does: what counts otherwise than one may expect."""
+
+    def ignoring(outputs, targets):
+        return torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+    inputs, targets = blobs.train
+    ignored = targets.clone()
+    ignored[::2] = -100
+    problem = ls.Problem(blobs.model, (inputs, ignored), loss=ignoring)
+    ls.train(problem, steps=1, to=tmp_path / "run")
+    optimizer = torch.optim.SGD(problem.model.parameters(), lr=0.1)
+    ls.watch(tmp_path / "own", problem, optimizer, record="1").close()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert all(one.startswith("Labels are weighted or ignored, but") for one in told)
+    caplog.clear()
+    ls.train(blobs, steps=1, to=tmp_path / "plain")
+    assert not caplog.records
+
+
 def test_callbacks_see_the_run_while_it_is_trained(blobs, tmp_path):
     seen = []
 
