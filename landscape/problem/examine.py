@@ -539,9 +539,24 @@ def _check_alone(problem: Problem, made: Objective, batch: Batch) -> None:
             raise LandscapeError(
                 "a sample's loss must not depend on the others in its batch, that of sample "
                 f"{int(chosen)} is {float(single.mean()):.6g} alone and {float(cut.mean()):.6g} "
-                f"among {batch.size}; give what a batch is padded with the weight 0, or return "
-                "(value, weight) of the whole batch: the mean as a scalar, and its samples"
+                f"among {batch.size}; {_to_each_its_loss(problem, outputs, batch)}"
             )
+
+
+def _to_each_its_loss(problem: Problem, outputs: Any, batch: Batch) -> str:
+    """What to do where samples' losses depend on each other."""
+    targets = batch.content[1] if problem.objective is None else None
+    if isinstance(outputs, Tensor) and isinstance(targets, Tensor):
+        shapes = tuple(outputs.shape), tuple(targets.shape)
+        if {(batch.size,), (batch.size, 1)} == set(shapes):
+            return (
+                f"outputs {shapes[0]} and targets {shapes[1]} are broadcast against each other: "
+                "give both the same shape, with a [:, None] or [:, 0]"
+            )
+    return (
+        "give what a batch is padded with the weight 0, or return (value, weight) of the whole "
+        "batch: the mean as a scalar, and its samples"
+    )
 
 
 def _check_penalty(made: Objective, model: torch.nn.Module, batches: Iterable[Batch]) -> None:
