@@ -261,6 +261,8 @@ def _recorded(about: Mapping[str, Any]) -> Iterator[str]:
     if taken is not None:
         said = f"{taken:,}{epochs_of(taken, about['steps_per_epoch'])}"
     yield f"  steps          {said}"
+    for number, note in enumerate(about["notes"] or ()):
+        yield f"  {'' if number else 'notes':15}{note}"
     if about["error"] is not None:
         yield f"  trajectory     can't be read: {about['error']}"
         return

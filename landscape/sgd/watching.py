@@ -17,7 +17,6 @@ from landscape.errors import LandscapeError
 from landscape.problem.examine import check_batches
 from landscape.problem.problem import Problem, also_trained, term_names
 from landscape.problem.weights import Layout, dtype_of, flat, is_dense, joined, tied
-from landscape.quantities import counted
 from landscape.sgd.clipping import Clipping
 from landscape.sgd.recording.recorder import Recorder
 from landscape.sgd.training.moments import flat_moments
@@ -277,6 +276,7 @@ class Watch:
                 "call record after each optimizer.step()",
                 stacklevel=3,
             )
+            self.recorder.run = self.recorder.run.update(unrecorded=more)
         self._unrecorded += more
         return bool(more)
 
@@ -296,7 +296,7 @@ class Watch:
     def close(self, status: str = "finished") -> None:
         """Close the recorder and let go of the optimizers."""
         self._let_go()
-        self.recorder.remarks = self._remarks(status)
+        self._remark(status)
         self.recorder.close(status)
 
     def __enter__(self) -> Self:
@@ -309,7 +309,7 @@ class Watch:
         at: TracebackType | None,
     ) -> None:
         self._let_go()
-        self.recorder.remarks = self._remarks("finished" if kind is None else "failed")
+        self._remark("finished" if kind is None else "failed")
         self.recorder.__exit__(kind, error, at)
 
     def _let_go(self) -> None:
@@ -366,20 +366,20 @@ class Watch:
             )
         )
 
-    def _remarks(self, status: str) -> list[str]:
-        """What the run's record is to say of steps that weren't recorded."""
+    def _remark(self, status: str) -> None:
+        """Let the run's record say which steps weren't recorded."""
         found, after = [], max(map(len, self._taken.values()), default=0)
         if self._unrecorded:
             found.append(
                 f"{self._unrecorded} of {self._calls} steps of the optimizer weren't recorded: "
                 f"{TOGETHER}"
             )
+            self.recorder.run = self.recorder.run.update(unrecorded=self._unrecorded)
         if after and status == "finished":
-            found.append(
-                f"the last {counted(after, 'step')} of the optimizer came after the last record "
-                "and can't be seen in this run"
-            )
-        return found
+            last = "last step is" if after == 1 else f"last {after:,} steps are"
+            found.append(f"the optimizer's {last} not in this run, no record came after")
+            warnings.warn(found[-1], stacklevel=3)
+        self.recorder.remarks = found
 
     def _take_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         self._clipping.look()

@@ -28,7 +28,7 @@ from landscape.store.typed import rebuilt
 
 COPIED = (
     *("id", "created", "command", "versions", "status", "settings", "record", "steps_per_epoch"),
-    *("samples", "parameters", "threads", "device", "steps", "optimizer"),
+    *("samples", "parameters", "threads", "device", "steps", "optimizer", "notes"),
 )
 OF_THE_PROBLEM = (
     *("kind", "function", "path", "settings", "seed", "train_samples", "label_noise"),

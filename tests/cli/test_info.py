@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from landscape.diagnose.trainings.subject import Subject
 from landscape.problem import Problem, builtin, half_square
 from landscape.report import run_page
 from landscape.sgd import Recorder, Settings, resume, steps, watch
@@ -88,6 +89,27 @@ def test_a_loop_of_ones_own_in_words(landscape, tmp_path):
     assert "betas [0.9, 0.999]\n" in said
     assert "  train loss  " in said
     assert "accuracy" not in said
+
+
+@pytest.mark.filterwarnings("ignore:SGD took 2 steps")
+def test_steps_that_a_loop_did_not_record_are_told(landscape, tmp_path):
+    x = torch.linspace(-1, 1, 16)[:, None]
+    problem = Problem(torch.nn.Linear(1, 1), (x, x), loss=half_square)
+    optimizer = torch.optim.SGD(problem.model.parameters(), lr=0.1)
+    with watch(tmp_path / "own", problem, optimizer, record="1") as watched:
+        for step in range(40):
+            half_square(problem.model(x), x).mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            if step % 2:
+                watched.record(0.1)
+    assert (
+        "  notes          20 of 40 steps of the optimizer weren't recorded: those between two "
+        "records count as one, whose update is theirs in all and whose gradient is left out (nan)\n"
+    ) in landscape("info", tmp_path / "own").out
+    assert read(tmp_path / "own").record["unrecorded"] == 20
+    setup = Subject(read(tmp_path / "own"), problem).evidence.setup
+    assert setup.optimizer == "SGD recorded several steps at once"
 
 
 def test_of_an_optimizer_that_a_function_made_only_what_was_set_is_told(landscape, run):

@@ -175,6 +175,12 @@ def _parts(grid: Grid, lags: NDArray[np.int64]) -> dict[str, Submovement]:
     return found
 
 
+def _mean_known(values: Floats) -> float:
+    """The mean of those that are numbers; NaN where none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def _of_scalars(
     scalars: Mapping[str, Floats] | None, first: int, last: int, momentum: float
 ) -> dict[str, float]:
@@ -184,7 +190,7 @@ def _of_scalars(
     pull = 2 * float(np.mean(here["learning_rate"] * here["weight_dot_gradient"]))
     spread = (1 + momentum) * float(np.mean(here["update_norm"] ** 2))
     return {
-        "gradient_cosine": float(np.nanmean(here["gradient_cosine"])),
-        "update_cosine": float(np.nanmean(here["update_cosine"])),
+        "gradient_cosine": _mean_known(here["gradient_cosine"]),
+        "update_cosine": _mean_known(here["update_cosine"]),
         "norm_balance": pull / spread if spread else math.nan,
     }

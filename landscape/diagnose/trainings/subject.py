@@ -161,6 +161,8 @@ class Subject:
         if known is None:  # a loop of somebody's own
             known = dict(self.run.record.get("optimizer") or {"name": "unknown"})
             known["optimizer"] = known.pop("name")
+            if self.run.record.get("unrecorded"):
+                known["optimizer"] += " recorded several steps at once"
             averaged = known.get("betas", [0.0])[0]  # Adam's
             if self.settings is not None:
                 known["batch_size"] = self.settings.batch_size

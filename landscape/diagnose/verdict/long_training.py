@@ -273,7 +273,7 @@ def momentum(asked: Asked) -> Told:
         f"Momentum {setup.momentum:g} multiplies the rate by {number(last)} in the long run; steps "
         f"resemble each other over about {last:.0f}"
     )
-    if moved is not None and not math.isnan(moved.update_cosine):
+    if moved is not None and not math.isnan(moved.update_cosine + moved.gradient_cosine):
         text += (
             f" (cosine of consecutive steps {number(moved.update_cosine, 2)}, of their gradients "
             f"{number(moved.gradient_cosine, 2)})"
