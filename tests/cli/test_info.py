@@ -16,6 +16,7 @@ from landscape.problem import Problem, builtin, half_square
 from landscape.report import run_page
 from landscape.sgd import Recorder, Settings, resume, steps, watch
 from landscape.store import lock, read
+from landscape.store.provenance import is_typed
 from landscape.store.scans import scanfile
 from landscape_cli import info
 
@@ -55,7 +56,8 @@ def test_a_run_in_words(landscape, run):
     lines = result.out.splitlines()
     record, trajectory = read(run).record, read(run).trajectory
     assert lines[0] == f"{run}: a run, finished"
-    assert lines[1] == f"  made by        {record['command']}"
+    made = "made by" if is_typed(record["command"]) else "made   "
+    assert lines[1] == f"  {made}        {record['command']}"
     assert lines[3] == "  problem        built in, model=mlp, data=moons, width=8, seed 0"
     assert lines[4] == "                 114 parameters, 1,000 samples"
     assert lines[5] == (

@@ -142,5 +142,5 @@ def test_a_loss_needs_pairs():
         Problem(nn.Linear(1, 1), {"ids": X, "mask": M})
     assert str(caught.value) == (
         "training data must be a pair (inputs, targets), got a dict; make it one, or give "
-        "objective= instead of a loss"
+        "Problem objective= instead of a loss"
     )

@@ -191,7 +191,9 @@ def test_commands_for_a_problem_made_in_python_name_it(tmp_path):
 def test_what_diagnosed_it_is_as_it_was_typed(runs):
     found = run_material.gather(runs / ESCAPED)
     trained = json.loads(next((runs / ESCAPED).glob("interventions/*/run.json")).read_text())
-    assert f"OMP_NUM_THREADS={trained['threads']} {trained['command']}" in found.diagnosed_by
+    assert provenance.runnable(run_material.with_threads(trained["command"], trained)) in (
+        found.diagnosed_by
+    )
     # The parts were measured by the same command, which stands there once.
     assert len(found.diagnosed_by) == 1
     assert run_page.commands(found).count(found.diagnosed_by[0]) == 1
@@ -236,10 +238,11 @@ def test_the_command_that_concluded_stands_for_what_an_interrupted_one_measured(
         return run_material.diagnosed_by(read(folder), basis.parts, basis)
 
     # Parts and trainings of another command, which would have gone on to others.
-    threads = typed.partition(" ")[0]
-    assert by("later", *verdict.rests_on.parts) == [f"{threads} later"]
+    trained = json.loads(next(folder.glob("interventions/*/run.json")).read_text())
+    later = f"OMP_NUM_THREADS={trained['threads']} landscape later"
+    assert by("landscape later", *verdict.rests_on.parts) == [later]
     # What it trained, if that wasn't asked for again; it measured the parts too.
-    assert by("later", "units") == [typed]
+    assert by("landscape later", "units") == [typed]
     # An earlier version didn't say.
     assert by("") == [typed]
 
@@ -247,7 +250,7 @@ def test_the_command_that_concluded_stands_for_what_an_interrupted_one_measured(
 def test_how_it_was_made(pages, runs):
     read = words(pages[ESCAPED])
     record = json.loads((runs / ESCAPED / "run.json").read_text())
-    assert f"OMP_NUM_THREADS={record['threads']} {record['command']}" in read
+    assert run_material.with_threads(record["command"], record).removeprefix("# ") in read
     for name, version in record["versions"].items():
         assert f"{name} {version}" in read
     assert "training 0 (initialization and batch order); other batch orders 1001 and on" in read

@@ -355,7 +355,7 @@ def details(scan: Scan) -> str:
     for path in scan.paths:
         text = share(path)
         sentences += [f"{text[0].upper()}{text[1:]}.", happened(path.events)]
-    sentences += [*scan.remarks, doubtful(scan)]
+    sentences += scan.remarks
     if normalizes(scan.plane):
         sentences += [_batchnorm(scan.plane).caption, own_best(scan)]
     sentences += [*_spectral(scan.plane), undropped(scan.settings)]
@@ -515,18 +515,6 @@ def skew(plane: Plane) -> str:
         return ""
     degrees = np.degrees(np.arccos(np.clip(plane.cosine, -1, 1)))
     return f"axes drawn at right angles, their directions at {number(float(degrees))}°"
-
-
-def doubtful(scan: Scan) -> str:
-    """How many interpolated points may be off by more than the tolerance; empty: none."""
-    count = int(scan.uncertain.sum())
-    if not count:
-        return ""
-    points = "point" if count == 1 else "points"
-    return (
-        f"{count:,} interpolated {points} ({percent(count / scan.measured.size)} of all) may be "
-        f"further off than the tolerance of {percent(scan.tolerance)} allows."
-    )
 
 
 def bands(scan: Scan) -> tuple[str, ...]:
@@ -933,7 +921,7 @@ def _at_most(certificate: Certificate) -> str:
     name, part = certificate.strata()[0]
     where = {"all": "", "below": " expected below the cap", "above": " expected above the cap"}
     share = percent(1 - certificate.at_most(part))
-    bound = f"at least {share} of all points{where[name]} are so, with 95 % confidence"
+    bound = f"with 95 % confidence at least {share} of all points{where[name]} are"
     return f"{_within(certificate)}; {bound}"
 
 

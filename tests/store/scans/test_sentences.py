@@ -264,8 +264,7 @@ def test_interpolation_is_said_with_its_error(planted):
         "20 % of the points are measured, the others interpolated to within 1 % of the loss.",
         "Tested at 2 held-out random points (after 1 test that failed more points were measured): "
         "the training loss was off by 0.4 % on average, and by at most 0.8 % at 95 % of them; all "
-        "of them were as near as promised; at least 22 % of all points are so, with 95 % "
-        "confidence.",
+        "of them were as near as promised; with 95 % confidence at least 22 % of all points are.",
     ]
     [briefly] = sentences.interpolated_briefly(0.2, interpolated(planted).certificate)
     assert briefly == (
@@ -298,8 +297,8 @@ def test_both_regions_are_said_and_first_what_would_hurt(planted):
         "Tested at 5 held-out random points: 1 of those below the cap was taken to lie above it; "
         "the training loss was off by 22 % on average, and by at most 67 % at 95 % of the 3 below "
         "the cap; 4 of the 5 were "
-        "as near as promised; at least 22 % of all points expected below the cap are so, with "
-        "95 % confidence.",
+        "as near as promised; with 95 % confidence at least 22 % of all points expected below the "
+        "cap are.",
     ]
     drawn |= {"predicted": {"train_loss": np.array([1.008, 2.0, 3.0, 10.0, 14.0])}}
     said = sentences.approximations(interpolated(planted, **drawn))
@@ -321,8 +320,8 @@ def test_where_all_test_points_lie_above_the_cap_nothing_is_said_of_those_below(
         "Tested at 32 held-out random points: at all of them training loss and validation loss "
         "lay above the cap, so that interpolation below it was not tested, as every point where a "
         "loss below was expected is measured itself; all of "
-        "them were as near as promised; at least 91 % of all points expected above the cap are "
-        "so, with 95 % confidence.",
+        "them were as near as promised; with 95 % confidence at least 91 % of all points expected "
+        "above the cap are.",
     ]
     # Expected below and found above it: nothing tells why.
     drawn["expected_below"] = np.arange(32) < 24
@@ -334,7 +333,7 @@ def test_where_all_test_points_lie_above_the_cap_nothing_is_said_of_those_below(
     assert (
         "the training loss was off by 0 % on average, and by at most 0 % at 95 % of the 32 below "
         "the cap; at all of them validation loss lay above the cap, so that interpolation below "
-        "it was not tested; all of them were as near as promised; at least 88 % of" in said[1]
+        "it was not tested; all of them were as near as promised; with 95 % confidence" in said[1]
     )
 
 

@@ -83,8 +83,8 @@ def test_what_a_tolerance_leaves_open_is_said_as_of_planes(planted):
         "the cap was taken to lie above it; the "
         "training loss was off by 0.2 % on average, and by at most 0.2 % at 95 % of the 1 below "
         "the cap; all of them were "
-        "as near as promised; at least 5 % of all points expected below the cap are so, with "
-        "95 % confidence."
+        "as near as promised; with 95 % confidence at least 5 % of all points expected below the "
+        "cap are."
     ) in said
 
 
