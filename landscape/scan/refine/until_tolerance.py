@@ -319,6 +319,10 @@ class Refinement:
         self._ratios.setdefault(name, []).extend(ratio[np.isfinite(off)].tolist())
 
     def _exceeding(self, name: str) -> float:
-        """By how much 95 % of the held-out errors of a measure exceed what was expected at most."""
+        """By how much errors of a measure exceed what is expected of them, 95 % at most.
+
+        Of n that were held out, a further one is within the k-th smallest with a chance of
+        k / (n + 1): Weibull's plotting positions.
+        """
         ratios = self._ratios.get(name)
-        return float(np.quantile(ratios, 0.95)) if ratios else np.nan
+        return float(np.quantile(ratios, 0.95, method="weibull")) if ratios else np.nan
