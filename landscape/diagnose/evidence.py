@@ -35,6 +35,8 @@ class Setup:
     learning_rate: float
     """The last step's."""
     steps_per_epoch: int
+    highest_rate: float = math.nan
+    """Of all steps, which a schedule begins at or warms up to; NaN: ``learning_rate``."""
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
+from landscape.problem.batchnorm import has_statistics
 from landscape.problem.checkpoint_files import FLAT, Tree
 from landscape.problem.weights import Layout, array_of, frozen_tensors, is_dense, reals
 
@@ -298,6 +299,11 @@ def _from_vector(vector: Tensor, layout: Layout, model: nn.Module, place: str) -
         raise LandscapeError(
             f"a lone array must hold all {layout.size} parameters of the model as one vector of "
             f"real numbers, got {_kind(vector)} of shape {tuple(vector.shape)} in {place}"
+        )
+    if has_statistics(model):
+        raise LandscapeError(
+            f"a model with running statistics (BatchNorm's, or spectral norm's) needs those of its "
+            f"weights, {place} holds weights alone; give checkpoints with its state_dict"
         )
     return FoundWeights(_numbers(vector, FLAT, place), _buffers(model, {}, place), FLAT)
 

@@ -99,10 +99,15 @@ def test_the_problems_model_may_be_a_wrapper(model, blank):
 
 
 @pytest.mark.parametrize("name", ["weights", "anything"])
-def test_a_lone_vector(name, model, blank):
-    found = find({name: torch.from_numpy(vector(model)).double()}, blank, "file")
+def test_a_lone_vector(name):
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    found = find({name: torch.from_numpy(vector(model)).double()}, copy.deepcopy(model), "file")
     np.testing.assert_array_equal(found.weights, vector(model))
-    np.testing.assert_array_equal(found.buffers["1.running_mean"], np.zeros(3))
+
+
+def test_a_vector_lacks_the_statistics_of_batchnorm(model, blank):
+    with pytest.raises(LandscapeError, match=r"needs those of its weights, w\.npy holds weights"):
+        find({"weights": torch.from_numpy(vector(model))}, blank, "w.npy")
 
 
 def test_a_vector_of_another_length(blank):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -181,6 +182,7 @@ class Subject:
         return Setup(
             learning_rate=float(rates[-1]) if len(rates) else float("nan"),
             steps_per_epoch=self.steps_per_epoch,
+            highest_rate=float(np.nanmax(rates, initial=-np.inf)) if len(rates) else math.nan,
             samples=self.samples,
             constant_from=_constant_from(rates),
             after=self.after,

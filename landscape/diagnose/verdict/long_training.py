@@ -261,7 +261,8 @@ def momentum(asked: Asked) -> Told:
     setup, moved = asked.evidence.setup, asked.evidence.measured.diffusion
     if not is_sgd(asked.evidence):
         return unanswered(f"how {setup.optimizer} explores beside SGD takes a run of SGD")
-    rate = setup.learning_rate
+    # What a training is told: under a schedule the last step's rate may be next to nothing.
+    rate = setup.learning_rate if math.isnan(setup.highest_rate) else setup.highest_rate
     if not setup.momentum:
         return unanswered(
             "it has none; a run with momentum 0.9 at a tenth of the rate, the same in effect, "

@@ -300,6 +300,11 @@ def test_a_long_run_is_answered_whole():
     )
     told = {each.question: each.remedy for each in answers(judge(evidence), evidence)}
     assert told["2.6"] == Remedy("train", {"momentum": 0.0, "lr": 1.0})
+    # Under a schedule it is the rate that was asked for.
+    decayed = replace(evidence.setup, learning_rate=1e-6, highest_rate=0.2)
+    evidence = replace(evidence, setup=decayed)
+    told = {each.question: each.remedy for each in answers(judge(evidence), evidence)}
+    assert told["2.6"] == Remedy("train", {"momentum": 0.0, "lr": 2.0})
     assert told["1.7"] == Remedy("sweep", {"lr": (0.001, 0.01, 0.1)})
 
 
