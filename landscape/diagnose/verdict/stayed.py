@@ -105,7 +105,9 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     ]
     items: Items = {"end_share": Item(u, None, "u = (L₀ − L)/L₀ of the loss it ends at")}
     found = NamedOutcome("learned", also=way.also, items=way.items | items, caveats=way.caveats)
-    behind = siblings is not None and u < limits.siblings * siblings
+    # Siblings' shares are of their last rows, which lie below the last stretch where a run falls.
+    last = max(u, course.share(course.end))
+    behind = siblings is not None and last < limits.siblings * siblings
     if siblings is not None:
         items["siblings_share"] = Item(
             siblings, None, f"the sweep's median u; below {limits.siblings:g} of it is behind"

@@ -174,6 +174,16 @@ def test_siblings_raise_the_line():
     assert beside.items["siblings_share"].value == 0.95
 
 
+def test_a_run_that_still_falls_is_held_against_siblings_by_its_last_rows():
+    """The median of its last stretch is above them, as that of each of theirs is."""
+    loss = planted.noisy(np.linspace(2.2, 1.0, 40), 0, 0.001)
+    found = planted.run(loss, 0.0)
+    end = np.median(loss[-5:])
+    same = 1 - end / found.constant_loss
+    assert decide(replace(found, siblings_share=1.15 * same)).name == "learned"
+    assert decide(replace(found, siblings_share=1.5 * same)).name == "undetermined"
+
+
 @pytest.mark.parametrize("start", ["best", "end"])
 def test_a_floor_from_one_place_alone_says_nothing(start):
     found = planted.hotter(0, 0.0)
