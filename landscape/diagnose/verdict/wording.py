@@ -229,11 +229,15 @@ KINDS = ("confined", "walk", "drift")
 """What a squared displacement is read as the sum of."""
 
 
+CLIPPED = 0.1
+"""Of a sum; shares from which more was taken to bring others up to 0 aren't said."""
+
+
 def shares_said(verdict: Verdict, which: str = "") -> dict[str, str]:
     """The shares of the sum by kind, in percent that add up to 100; empty where it is none.
 
     ``which`` is ``replicas_`` for those of their time. What is below 0 by less than its error
-    counts as 0.
+    counts as 0, unless that would take more than a tenth from the others.
 
     >>> from landscape.diagnose.items import Item
     >>> found = {"confined": 0.894, "walk": 0.117, "drift": -0.0112}
@@ -244,7 +248,7 @@ def shares_said(verdict: Verdict, which: str = "") -> dict[str, str]:
     """
     shares = [number_of(verdict, f"{which}share_{kind}") for kind in KINDS]
     known = [max(share, 0.0) for share in shares if share is not None and math.isfinite(share)]
-    if len(known) < len(KINDS) or is_no_sum(verdict, which):
+    if len(known) < len(KINDS) or is_no_sum(verdict, which) or sum(known) > 1 + CLIPPED:
         return {}
     exact = [100 * share / sum(known) for share in known]
     whole = [math.floor(share) for share in exact]

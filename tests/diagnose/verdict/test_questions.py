@@ -417,6 +417,8 @@ def test_a_movement_is_a_sum_of_a_hundred_percent_or_is_none(shares, said):
     assert text.endswith(said or str(verdict.evidence["motion_undetermined_because"].value) + ".")
     in_all = [int(share) for share in re.findall(r"(\d+) % (?:confined|a walk|a drift)", text)]
     assert sum(in_all) == (100 if "Read as a sum" in text else 0)
+    swings = {each.question: each.text for each in answers(verdict, evidence)}["2.7"]
+    assert ("of the squared displacement is to and fro" in swings) == bool(in_all)
 
 
 def test_a_power_is_said_where_one_fits_and_up_to_which_lag():
