@@ -439,7 +439,7 @@ def announce_trainings(
         else ""
     )
     echo(
-        f"interventions ({plan.kind}): {counted(found.runs, 'training')}"
+        f"interventions ({plan.kind}): {counted(found.runs, 'training')}{' at first' * bool(more)}"
         f"{f' beside {begun} that are done' if begun else ''}, {found.epochs:.0f} epochs in all, "
         f"about {training}{whole}{more}; "
         f"{before}--epochs shortens, --no-intervene skips them; Ctrl-C keeps what is done",

@@ -123,6 +123,7 @@ def _sentences(title: str, sentences: Sequence[str]) -> RenderableType:
 
 
 def _evidence(verdict: Verdict, measured: Measured) -> RenderableType:
+    from landscape.diagnose.verdict.landing import still_moving
     from landscape.diagnose.verdict.verdict import decided
 
     has_tried = was_trained_again(measured)
@@ -144,8 +145,8 @@ def _evidence(verdict: Verdict, measured: Measured) -> RenderableType:
             lines.append(
                 Text(
                     f"at the last weights the gradient of {len(units.tensors) - len(moving)} of "
-                    f"{len(units.tensors)} parameter tensors is exactly zero, all but "
-                    f"{', '.join(moving) or 'none'}"
+                    f"{len(units.tensors)} parameter tensors is exactly zero; "
+                    f"{still_moving(moving)}"
                 )
             )
     if curvature := measured.curvature:

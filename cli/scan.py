@@ -767,7 +767,7 @@ def summarize(path: Path, scan: Scan | Valley) -> None:
     else:
         losses = scan.measures["train_loss"][scan.measured]
         shape = " x ".join(map(str, scan.measured.shape))
-        about = f"{shape} points, training loss {losses.min():.4g} to {losses.max():.4g}"
+        about = f"{shape} points, training loss {sentences.span(losses, scan.certificate)}"
         said = sentences.brief(scan)
         if scan.plane.kind == "imported" and scan.plane.ignored != "none":
             left = scan.plane.ignored

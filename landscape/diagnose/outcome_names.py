@@ -183,8 +183,8 @@ LANDINGS: dict[str, str] = {
 POINTS: dict[str, str] = {
     "slope": "No: around the last weights the loss is a slope, its gradient isn't near 0.",
     "flat": "No: around the last weights the loss is flat, its curvature is next to nothing.",
-    "flat-valley": "No: around the last weights the loss is flat along at least one direction, and "
-    "curves down along none that was found.",
+    "flat-valley": "No: a flat valley, not an isolated minimum. Around the last weights the loss "
+    "is flat along at least one direction, and curves down along none that was found.",
     "saddle": "No: around the last weights the loss curves down along a direction.",
     "minimum": "Yes, as far as was looked: around the last weights the loss curves up along every "
     "direction.",

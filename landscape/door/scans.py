@@ -12,7 +12,7 @@ from landscape.door import notebook, tables
 from landscape.door.given import check_options, takes_of
 from landscape.door.python_words import speaking_python
 from landscape.errors import LandscapeError
-from landscape.quantities import number, size
+from landscape.quantities import size
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Floats, Scan
 from landscape.store.scans.valleys import Valley
@@ -282,7 +282,7 @@ class HeldScan:
         plane = kind if kind in ("valley", "line") else f"plane {kind}"
         losses = self.loss[np.isfinite(self.loss)]
         held = (
-            f"training loss {number(float(losses.min()))} to {number(float(losses.max()))}"
+            f"training loss {sentences.span(losses, scan.certificate)}"
             if len(losses)
             else "no finite losses"
         )

@@ -119,7 +119,7 @@ def _grey(drawn: Drawn) -> str:
 def _dots(drawn: Drawn) -> str:
     """Whose losses the strip beneath a plane shows, and what it joins."""
     joined = ", joined where each step has one" if "joined" in drawn else ""
-    what = "dots: measured by the scan at recorded weights, more of these around leaps"
+    what = "dots: measured by the scan at recorded weights, more of these around jumps of the loss"
     return f" ({what}{joined})"
 
 

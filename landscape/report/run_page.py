@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+
 from landscape.diagnose.items import label
 from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.trainings.after_escape import OTHER
@@ -28,7 +30,7 @@ from landscape.report.turning import turned
 from landscape.store import provenance
 from landscape.store.measured.whole import spelled
 from landscape.store.scans import sentences
-from landscape.store.scans.records import Scan
+from landscape.store.scans.records import Scan, clearly_below
 from landscape.store.scans.valleys import Valley
 from landscape.store.verdicts import CONFIDENCE, RESTS, typed
 
@@ -71,8 +73,9 @@ def page(folder: Path, refused: Mapping[str, str] | None = None) -> str:
     """
     found = gather(folder, refused)
     chapters = [
-        Chapter(key, row.title, joined([tag("p", row.about, class_="about"), *row.content(found)]))
+        Chapter(key, row.title, joined([tag("p", row.about, class_="about"), *content]))
         for key, row in SECTIONS.items()
+        if (content := list(row.content(found)))
     ]
     return document(f"{found.name}: {_title(found)}", _top(found), chapters)
 
@@ -238,7 +241,26 @@ def _value(value: object, absent: str = "unknown") -> str:
 def _losses(found: RunMaterial) -> Iterator[Markup]:
     if happened := sentences.happened(found.history.events):
         yield tag("p", happened)
+    yield from (tag("p", higher) for higher in _higher_between(found))
     yield from _figures(found, "loss")
+
+
+def _higher_between(found: RunMaterial) -> Iterator[str]:
+    """That the valley has a loss of the run's clearly above all logged ones, if so."""
+    valley = None if found.valley is None else found.valley.subject
+    step, logged = found.history.evaluated("train_loss")
+    if not isinstance(valley, Valley) or not len(logged):
+        return
+    walked = valley.walked()
+    between = np.isfinite(walked.loss) & ~np.isin(walked.step, step)
+    if not between.any():
+        return
+    top = int(np.argmax(np.where(between, walked.loss, -np.inf)))
+    if clearly_below(float(logged.max()), float(walked.loss[top])):
+        yield (
+            "Between logged steps it may be higher: the valley below measures "
+            f"{number(float(walked.loss[top]))} at step {walked.step[top]:,}."
+        )
 
 
 def _landscape(found: RunMaterial) -> Iterator[Markup]:
@@ -302,8 +324,6 @@ def _caveats(found: RunMaterial) -> Iterator[Markup]:
         yield _lacking(found, "verdict", "Not diagnosed yet.")
     elif verdict.caveats:
         yield listed(quoted(caveat) for caveat in verdict.caveats)
-    else:
-        yield tag("p", "None that the diagnosis knows.")
 
 
 def _made(found: RunMaterial) -> Iterator[Markup]:

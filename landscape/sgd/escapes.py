@@ -125,10 +125,20 @@ class Course:
         """
         if self.ending.kind == endings.NEVER:
             return self.constant - self.rules.learned * self.scale
-        found = level(float(self.loss[self.best]), self.constant, self.rules.excursion)
-        if self.escaped:
-            found = min(found, (self.ending.best + self.ending.end) / 2)
-        return found
+        return self._halfway if self.is_level_halfway else self._excursion
+
+    @property
+    def is_level_halfway(self) -> bool:
+        """Whether `level` is halfway to where an escape ended."""
+        return self.escaped and self._halfway < self._excursion
+
+    @property
+    def _excursion(self) -> float:
+        return level(float(self.loss[self.best]), self.constant, self.rules.excursion)
+
+    @property
+    def _halfway(self) -> float:
+        return (self.ending.best + self.ending.end) / 2
 
     @property
     def end(self) -> float:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from landscape.errors import LandscapeError
-from landscape.store import analysis, history
+from landscape.store import analysis, history, verdicts
 from landscape.store.history import History
 from landscape.store.measured.trainings import Intervention, TrainingLosses
 from landscape.store.measured.whole import NAMES, NEEDS, Measured, record, spelled
 from landscape.store.run import Run, read
 from landscape.store.scans.records import Floats
+from landscape.store.trajectories.trajectory import Trajectory
 from landscape.store.typed import rebuilt
 
 INTERVENTIONS = "interventions"
@@ -32,6 +33,8 @@ class Diagnosed:
     measured: Measured
     """Those parts; others are None."""
     trainings: tuple[TrainingLosses, ...] = ()
+    motion_open: str = ""
+    """Why its verdict leaves the motion open; empty where it doesn't, or there is none."""
 
     @property
     def name(self) -> str:
@@ -85,7 +88,16 @@ def of(run: Run, needs: Sequence[str], *, also: Sequence[str] = ()) -> Diagnosed
         learning_rate=trajectory.scalars()["learning_rate"],
         measured=Measured(**{name: _record(run, name) for name in (*needs, *also)}),
         trainings=trainings(run) if INTERVENTIONS in needs else (),
+        motion_open=_motion_open(run, trajectory) if "diffusion" in needs else "",
     )
+
+
+def _motion_open(run: Run, trajectory: Trajectory) -> str:
+    verdict = verdicts.read(run.folder)
+    if verdict is None or verdicts.fits(verdict, trajectory) is False:
+        return ""
+    why = verdict.get("evidence", {}).get("motion_undetermined_because")
+    return "" if why is None else str(why["value"])
 
 
 def _record(run: Run, name: str) -> Any:

@@ -90,6 +90,7 @@ VERDICT: Shape = {
             "remedy?": ({"call": str, "options": {str: object}}, None),
         }
     ],
+    "evidence?": {str: {"value": object}},
     # Earlier versions wrote neither of these.
     "rests_on?": ({"last_step?": (COUNT, None), "rows?": (COUNT, None)}, None),
 }

@@ -140,7 +140,7 @@ def test_the_cost_of_interventions_is_said_before(escaped, landscape, tmp_path):
     assert result.code == 0, result.err
     first = result.err.splitlines()[0]
     assert re.match(
-        r"interventions \(escape\): \d+ trainings, \d+ epochs in all, about \d+ s"
+        r"interventions \(escape\): \d+ trainings at first, \d+ epochs in all, about \d+ s"
         r"(, \d+ s with what is measured beside them)? \(more batch orders where these "
         r"don't decide, up to 40 a place\); --epochs shortens, --no-intervene skips them; "
         "Ctrl-C keeps what is done$",

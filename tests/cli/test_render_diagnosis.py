@@ -48,7 +48,7 @@ def test_a_diagnosed_run_is_drawn_with_its_diagnosis(landscape, diagnosed, tmp_p
         caption = (tmp_path / f"{name}.caption.txt").read_text()
         *parts, details = caption.split("\n\n")
         ready = " ".join(parts)
-        assert "run run (" in ready
+        assert " run run" in ready
         assert len(re.findall(r"[.] (?=[A-Z])", ready)) < 8
         assert not re.search(r"--[a-z]|landscape [a-z]", ready)
         assert "Training: learning rate 0.3, momentum 0.5, batch 32, seed 0." in details

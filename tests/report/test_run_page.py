@@ -295,3 +295,32 @@ def test_a_confidence_says_whose_it_is(motion, whose):
     }
     read = words("".join(run_page.answered(replace(verdict, evidence=items))))
     assert re.findall(r"Confidence of ([a-z ]+: [a-z]+)", read) == whose
+
+
+def test_what_the_valley_measures_above_all_logged_losses_is_said(pages, runs):
+    found = run_material.gather(runs / ESCAPED)
+    valley = found.valley.subject
+    step, logged = found.history.evaluated("train_loss")
+    between = np.flatnonzero(~np.isin(valley.path.step, step))
+
+    def said(highest):
+        loss = np.full(len(valley.path.loss), logged.min())
+        loss[between[3]] = highest
+        path = replace(valley.path, loss=loss)
+        measures = valley.measures | {"train_loss": 0 * valley.measures["train_loss"]}
+        work = replace(found.valley, subject=replace(valley, path=path, measures=measures))
+        return list(run_page._higher_between(replace(found, valley=work)))
+
+    assert said(logged.max()) == []
+    assert said(3 * logged.max()) == [
+        "Between logged steps it may be higher: the valley below measures "
+        f"{number(3 * logged.max())} at step {valley.path.step[between[3]]:,}."
+    ]
+    assert list(run_page._higher_between(replace(found, valley=None))) == []
+
+
+def test_a_page_without_caveats_has_no_chapter_of_them(runs):
+    found = run_material.gather(runs / ESCAPED)
+    assert list(run_page._caveats(found))
+    bare = replace(found, verdict=replace(found.verdict, caveats=()))
+    assert list(run_page._caveats(bare)) == []

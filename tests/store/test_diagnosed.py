@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import LandscapeError
-from landscape.store import analysis, diagnosed, sweep_outcomes
+from landscape.store import analysis, diagnosed, sweep_outcomes, verdicts
 from landscape.store.analysis import StoredPart
 from landscape.store.measured.curvature import Density, Jump
 from landscape.store.measured.trainings import Intervention
@@ -129,3 +129,20 @@ def test_outcomes_that_are_none(tmp_path):
     assert str(refused.value) == (
         f"{tmp_path / 'outcomes.json'} must be a sweep's outcomes, got: 'format'"
     )
+
+
+def test_why_the_motion_is_open_is_the_verdicts_as_long_as_it_fits(run):
+    assert diagnosed._motion_open(run, run.trajectory) == ""
+    step, rows = verdicts.ends_at(run.trajectory)
+    said = {"verdict": "escaped", "motion": "undetermined", "confidence": "observation"}
+    said |= {"landing": None, "rests_on": {"last_step": step, "rows": rows}}
+    for evidence, why in (
+        ({"motion_undetermined_because": {"value": "it stands still"}}, "it stands still"),
+        ({"ratio": {"value": None}}, ""),
+    ):
+        (run.folder / "verdict.json").write_text(json.dumps(said | {"evidence": evidence}))
+        assert diagnosed._motion_open(run, run.trajectory) == why
+    said |= {"rests_on": {"last_step": step, "rows": rows + 1}}
+    said |= {"evidence": {"motion_undetermined_because": {"value": "it stands still"}}}
+    (run.folder / "verdict.json").write_text(json.dumps(said))
+    assert diagnosed._motion_open(run, run.trajectory) == ""

@@ -19,7 +19,7 @@ SPARE = 1.2
 INTERVENE = Remedy("diagnose", {"intervene": True})
 BENT = Remedy("diagnose", {"curve": True})
 NOTHING = "nothing that this tool does would decide it"
-MOOT = "nothing but an output's bias can still move"
+MOOT = "only an output's bias can still move"
 """Why there is no movement to name; nothing would tell more."""
 LONGER = 2
 """So many times its steps are named where only a longer training can tell."""

@@ -309,7 +309,7 @@ def _items(
 ) -> Items:
     formula = "(2+2β)/((1+2β)η)" if evidence.setup.nesterov else "(2+2β)/η"
     low, high = (share * limits.full_batch for share in (thresholds.edge, thresholds.above_edge))
-    where = " before it left" if suffix else ""
+    where = f" at step {state.step:,}, before it left" if suffix else ""
     edge = "" if suffix else f"; the edge: {low:.3g} to {high:.3g} at {FEWEST} late steps"
     items: Items = {}
     if state.lambda_max is not None:

@@ -103,8 +103,11 @@ def _other_rates(
     whole = epochs * subject.steps_per_epoch
     trial = _plain(settings, start, step, min(whole, max(subject.step(subject.end), 1)))
     yield _lower(trial)
+    tried = [LOWER * settings.lr]
+    if settings.schedule == "constant":  # at its own rate the run itself goes on there
+        tried.append(settings.lr)
     for rate in RATES:
-        if not math.isclose(rate, LOWER * settings.lr, rel_tol=1e-9):
+        if not any(math.isclose(rate, one, rel_tol=1e-9) for one in tried):
             yield replace(trial, name=f"{start}-lr{rate:g}", kind="rate", lr=rate)
 
 

@@ -113,10 +113,20 @@ def stable(asked: Asked) -> Told:
 
 
 def _ends_above(asked: Asked) -> str:
-    """What counts as leaving: the line of the controls, which is that of all."""
+    """What counts as leaving: the line of the controls, which is that of all, and how it's made."""
     controls = (asked.verdict.evidence.get(f"control_from_{STARTS[s].item}") for s in LEAVING)
     level = next((_line(item.threshold) for item in controls if item is not None), None)
-    return "" if level is None else f" (end above a loss of {number(level)})"
+    course = course_of(asked.evidence, asked.thresholds)
+    if level is None or course is None:
+        return ""
+    if course.is_level_halfway:
+        made = "halfway from its best stretch to its end"
+    else:
+        flat = asked.evidence.constant_loss
+        to = "its first" if math.isnan(flat) else "that of a constant output"
+        share = percent(asked.thresholds.excursion)
+        made = f"{share} of the way from its lowest logged loss to {to}"
+    return f" (end above a loss of {number(level)}, {made})"
 
 
 def _line(threshold: Value) -> float | None:
@@ -134,9 +144,11 @@ def _is_decided(asked: Asked) -> bool:
 
 def _sharpness(asked: Asked) -> Iterator[str]:
     evidence = asked.verdict.evidence
-    when, suffix = "at the last weights", ""
-    if "batch_sharpness_onset" in evidence:
-        when, suffix = "before it left", "_onset"
+    when, suffix, at = "at the last weights", "", ""
+    onset = asked.evidence.state("onset")
+    if "batch_sharpness_onset" in evidence and onset is not None:
+        at = f" (step {onset.step:,})"
+        when, suffix = f"before it left{at}", "_onset"
     batch, top = (evidence.get(f"{name}{suffix}") for name in ("batch_sharpness", "sharpness"))
     if batch is None or not isinstance(batch.value, float):
         return
@@ -148,7 +160,7 @@ def _sharpness(asked: Asked) -> Iterator[str]:
             yield (
                 f"Before it left curvature was {number(highest)} along the sharpest direction "
                 f"(step {step:,}, loss {number(loss)}), above {_side(noisy, quiet)}; along the "
-                f"batches' gradients {number(batch.value)}."
+                f"batches' gradients {number(batch.value)}{at}."
             )
             return
         text += f", {_bounds(batch.value, noisy=noisy, quiet=quiet)}"
@@ -210,7 +222,9 @@ def _left_again(asked: Asked, start: str) -> str:
     if stability is None:
         more = sequential_test(asked.thresholds).fewest(left)
         stability = f"undecided: it takes {more} more at least"
-    return f"{share * len(left):.0f} of {len(left)} from {STARTS[start].page} ({stability})"
+    step = next(one.start_step for one in branches if one.start == start)
+    where = f"{STARTS[start].page}, step {step:,}"
+    return f"{share * len(left):.0f} of {len(left)} from {where} ({stability})"
 
 
 DECIDED = {"unstable": "unstable", "not unstable": "not clearly unstable"}
@@ -277,10 +291,9 @@ def gradient(asked: Asked) -> Told:
         text += f" ({number(best.gradient_norm)} at its lowest logged loss)"
     if end.moving is not None and (zero := (end.tensors or 0) - len(end.moving)):
         text += f". It is 0 for {zero} of {end.tensors} parameter tensors"
-        left = ", ".join(end.moving[:3])
-        text += f", all but {left}" if left else ""
         if said(asked.verdict, "no_way_back") is True:
-            text += ", so these can't move"
+            text += ", which can't move"
+        text += f": {landing.still_moving(end.moving)}" if end.moving else ""
     return Told(f"{text}.")
 
 

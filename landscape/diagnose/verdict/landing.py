@@ -18,6 +18,8 @@ from landscape.store.measured.whole import StateAtStep
 
 FLAT = 1e-3
 """Curvature, as a share of that at the best weights, that counts as flat."""
+NAMED = 3
+"""Tensors that a sentence names at most."""
 DIED = 0.1
 """† Share of a layer that must have died since the best weights for a collapse."""
 STEEP = 0.05
@@ -79,16 +81,29 @@ def standstill(evidence: Evidence) -> Items:
         "exactly_zero": Item(
             end.tensors - len(end.moving),
             None,
-            "parameter tensors with a full-data gradient of exactly zero at the last weights, all "
-            f"but {', '.join(end.moving) or 'none'}",
+            "parameter tensors with a full-data gradient of exactly zero at the last weights; "
+            f"{still_moving(end.moving)}",
         ),
         "tensors": Item(end.tensors, None, "parameter tensors in all"),
         "no_way_back": Item(
             evidence.is_for_good,
             None,
-            "whether nothing but an output's bias can move any more, whatever the learning rate",
+            "whether only an output's bias can still move, whatever the learning rate",
         ),
     }
+
+
+def still_moving(names: Sequence[str]) -> str:
+    """Which tensors still have a gradient, a few by their names.
+
+    >>> still_moving(["output.bias"]), still_moving(["a", "b", "c", "d"])
+    ('only output.bias still has a gradient', 'only a, b, c and 1 more still have a gradient')
+    """
+    if not names:
+        return "none still has a gradient"
+    which, more = ", ".join(names[:NAMED]), len(names) - NAMED
+    which += f" and {more} more" if more > 0 else ""
+    return f"only {which} still {'has' if len(names) == 1 else 'have'} a gradient"
 
 
 def stuck(state: StateAtStep | None, layers: Sequence[str]) -> Items:
@@ -204,13 +219,18 @@ def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
             **sides,
         )
     if again := _again(case, start):
+        share = again.away / again.count
+        leave = "half" if share == 0.5 else "most" if share > 0.5 else "fewer than half"
         found[f"left_again_from_{name}"] = held(
-            again.away / again.count,
+            share,
             case.thresholds.chance,
             f"share of the {again.count} other batch orders tried at the same η from the {where} "
             f"that left again; 95 % interval {again.low:.2f} to {again.high:.2f}",
-            below="most stay",
-            above="most leave again",
+            below=f"{leave} leave again",
+            above=f"{leave} leave again",
+        )
+        found[f"orders_from_{name}"] = Item(
+            again.count, None, f"other batch orders tried at the same η from the {where}"
         )
         found[f"stability_from_{name}"] = Item(
             again.decided,

@@ -133,18 +133,19 @@ def _by_orders(verdict: Verdict, left: Sequence[str]) -> Statement:
 
     That the rate is too high whatever the order of the batches is another order's to tell.
     """
-    stability = [verdict.evidence.get(f"stability_from_{name}") for name in left]
-    decided = {str(item.value) for item in stability if item is not None}
-    if "unstable" in decided:
+    stability = {name: verdict.evidence.get(f"stability_from_{name}") for name in left}
+    decided = {name: str(item.value) for name, item in stability.items() if item is not None}
+    unstable = [name for name, value in decided.items() if value == "unstable"]
+    if unstable:
         return Statement(
-            "Its learning rate is too high: from its snapshots it leaves again, but not at a tenth "
-            "of it.",
+            f"Its learning rate is too high: {_orders_left(verdict, unstable[0])} leave again, "
+            "and at a tenth of the rate it stays.",
             "intervention",
         )
     more: Remedy | None = ORDERS
     if not decided:
         others = "weren't tried"
-    elif "open" in decided:
+    elif "open" in decided.values():
         others = "were too few to tell"
         if (price := number_of(verdict, "orders_seconds")) is not None:
             others += f", more take about {duration(price)} or longer"
@@ -156,6 +157,16 @@ def _by_orders(verdict: Verdict, left: Sequence[str]) -> Statement:
         UNDETERMINED,
         more,
     )
+
+
+def _orders_left(verdict: Verdict, name: str) -> str:
+    """From where how many other orders leave; how many isn't known of older verdicts."""
+    [where] = [STARTS[start].page for start in LEAVING if STARTS[start].item == name]
+    share = number_of(verdict, f"left_again_from_{name}")
+    count = number_of(verdict, f"orders_from_{name}")
+    if share is None or count is None:
+        return f"from {where} other batch orders"
+    return f"from {where} {share * count:.0f} of {count:.0f} other batch orders"
 
 
 def motion_rests_on(verdict: Verdict) -> str:

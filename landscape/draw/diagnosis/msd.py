@@ -74,6 +74,11 @@ def caption(found: Diagnosed) -> str:
             f"Mean squared displacement by lag of the weights of run {found.name}.",
             f"{window[0].upper()}{window[1:]}: {numbers}.",
             "Confinement, walk and drift are drawn through the value at T/8.",
+            *(
+                [f"This doesn't decide how the weights move: {why}."]
+                if (why := found.motion_open)
+                else []
+            ),
         ]
     )
 

@@ -769,6 +769,16 @@ def _losses(scan: Scan) -> list[str]:
     return [*found, *filter(None, [constant_output(scan.constant_loss)])]
 
 
+def span(losses: Floats, certificate: Certificate | None) -> str:
+    """From where to where a scan's training losses go, up to the cap that they are resolved to."""
+    caps = {} if certificate is None else certificate.caps
+    cap = caps.get("train_loss", math.inf)
+    finite = losses[np.isfinite(losses)]
+    if not len(finite) or finite.max() <= cap:
+        return _range(losses)
+    return f"{number(finite.min())} to above the cap ({number(cap, 4)})"
+
+
 def _range(values: Floats) -> str:
     finite = values[np.isfinite(values)]
     return f"{number(finite.min())} to {number(finite.max())}" if len(finite) else "nowhere finite"

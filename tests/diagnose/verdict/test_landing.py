@@ -151,6 +151,20 @@ def test_a_training_that_diverged_has_left():
     assert found.items["left_again_from_best"].value == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize(
+    ("away", "side"),
+    [
+        (4, "below: fewer than half leave again"),
+        (5, "at the line: half leave again"),
+        (6, "above: most leave again"),
+    ],
+)
+def test_half_of_the_orders_is_not_most(away, side):
+    found = escaped_with(planted.tried(best=away, onset=0))
+    assert found.items["left_again_from_best"].side == side
+    assert found.items["orders_from_best"].value == 10
+
+
 def test_a_network_initialized_dead_is_stuck_only_if_it_ignores_its_input():
     branches = tuple(
         Trained("plateau", "plateau", 0, rate, 2.3, 2.3, constant=constant)

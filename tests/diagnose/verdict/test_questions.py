@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from landscape import quantities
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, held
 from landscape.diagnose.motion import deciding
@@ -75,19 +76,22 @@ def test_an_escape_is_answered_whole():
     assert said["1.9"][0].startswith("At this rate other batch orders leave (end above a ")
     assert "spiked and came back 5 times" in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
-    assert "from the lowest logged loss (unstable), 2 of 10 from before it" in said["1.9"][0]
-    assert "it left (not clearly unstable). Before it left curvature" in said["1.9"][0]
+    first, later = re.findall(r"of 10 from (.*?, step [\d,]+ \(.*?\))", said["1.9"][0])
+    branches = {b.start: b.start_step for b in planted.escape().measured.branches}
+    assert first == f"the lowest logged loss, step {branches['best']:,} (unstable)"
+    assert later == f"before it left, step {branches['before-onset']:,} (not clearly unstable)"
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
     assert said["1.9"][0].endswith(
         "Before it left curvature was 45 along the sharpest direction (step 495, loss 0), above "
-        "both stability bounds (2 and 38); along the batches' gradients 3."
+        "both stability bounds (2 and 38); along the batches' gradients 3 (step 495)."
     )
     assert (
         "From its last weights 0 of 4 other rates make it learn within 15 epochs." in said["1.4"][0]
     )
     assert said["1.5"] == (
         "At the last weights the full gradient's norm is 0.001 (0.3 at its lowest logged loss). It "
-        "is 0 for 5 of 6 parameter tensors, all but output.bias, so these can't move.",
+        "is 0 for 5 of 6 parameter tensors, which can't move: only output.bias still has a "
+        "gradient.",
         "observation",
     )
     assert said["1.6"][0] == (
@@ -466,7 +470,10 @@ def test_excursions_are_counted_one_way():
 
 def test_that_no_more_orders_were_needed_is_said_where_the_test_is_decided():
     evidence = planted.escape()
-    level = f"(end above a loss of {judge(evidence).evidence['control_from_best'].threshold:.3g})"
+    level = (
+        f"(end above a loss of {judge(evidence).evidence['control_from_best'].threshold:.3g}, 25 % "
+        "of the way from its lowest logged loss to that of a constant output)"
+    )
     decided = f"orders leave {level}, as many tried as decide: 10 of 10 from "
     assert decided in asked(evidence)["1.9"][0]
     # 6 of 10 decide nothing.
@@ -476,7 +483,19 @@ def test_that_no_more_orders_were_needed_is_said_where_the_test_is_decided():
     # ln 1.6 for each that leaves, ln 0.4 for each that stays: at ± ln 19 it is decided.
     ratio, stays = 6 * math.log(1.6) + 4 * math.log(0.4), -math.log(0.4)
     more = math.ceil((math.log(19) + ratio) / stays)
-    assert f"6 of 10 from before it left (undecided: it takes {more} more at least)" in text
+    assert f"(undecided: it takes {more} more at least)" in text
+
+
+def test_the_line_of_leaving_is_halfway_to_an_end_that_is_low():
+    loss = outcomes.noisy(outcomes.decay(200, 0.3), 0)
+    loss[100:] = outcomes.noisy(np.full(100, 1.0), 0, 0.002)
+    branches = outcomes.tried(best=10, onset=10)
+    evidence = outcomes.changed(outcomes.run(loss, 0.9, end=outcomes.DEAD), branches=branches)
+    verdict = judge(evidence)
+    best, end = (verdict.evidence[name].value for name in ("best_stretch", "end_loss"))
+    line = quantities.number((best + end) / 2)
+    told = asked(evidence)["1.9"][0]
+    assert f"(end above a loss of {line}, halfway from its best stretch to its end)" in told
 
 
 def test_what_surrounds_the_point_and_what_the_network_does_are_two_statements():
@@ -484,7 +503,7 @@ def test_what_surrounds_the_point_and_what_the_network_does_are_two_statements()
     end = replace(evidence.state("end"), lambda_max=0.13, lambda_min=1e-30)
     found = outcomes.changed(evidence, states={"best": evidence.state("best"), "end": end})
     said = asked(found)
-    assert said["1.2"][0].startswith("No: around the last weights the loss is flat along at ")
+    assert said["1.2"][0].startswith("No: a flat valley, not an isolated minimum. ")
     assert "Weights of dead units are such: they change no output." in said["1.2"][0]
     assert "eigenvalues go from next to 0 to 0.13" in said["1.2"][0]
     assert said["1.6"][0].startswith("Yes, by what the network does: ")

@@ -261,7 +261,7 @@ def test_sharpness_before_the_onset_is_told():
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
         "Before it left curvature was 45 along the sharpest direction (step 295, loss 0), above "
-        "both stability bounds (2 and 38); along the batches' gradients 3."
+        "both stability bounds (2 and 38); along the batches' gradients 3 (step 295)."
     )
     above = said(found, "1.9")
     curvature = found.measured.curvature
@@ -275,7 +275,7 @@ def test_sharpness_before_the_onset_is_told():
     within = replace(onset, lambda_max=37.0)
     found = changed(escaped, states=states | {"onset": within})
     assert said(found, "1.9") == (
-        "Curvature along the batches' gradients was 3 before it left, between the "
+        "Curvature along the batches' gradients was 3 before it left (step 295), between the "
         "stability bounds (2 under noise, 38 without), which alone proves nothing."
     )
 
@@ -305,12 +305,9 @@ def test_words_for_an_escape():
     )
     assert said(found, "1.5").startswith(
         "At the last weights the full gradient's norm is 0.001 (0.1 at its lowest logged loss). It "
-        "is 0 for 5 of 6 parameter tensors, all but "
+        "is 0 for 5 of 6 parameter tensors, which can't move: only "
     )
-    assert said(found, "1.9").endswith(
-        ", as many tried as decide: 10 of 10 from the lowest logged loss (unstable), 2 of 10 from "
-        "before it left (not clearly unstable)."
-    )
+    assert said(found, "1.9").endswith("(not clearly unstable).")
     assert said(found, "1.4") == (
         "A layer is dead: only an output's bias still has a gradient, so no rate can bring it "
         "back. From its last weights 1 of 3 other rates make it learn within 15 epochs, a tenth "

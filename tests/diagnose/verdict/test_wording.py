@@ -101,7 +101,12 @@ def test_whether_the_rate_is_too_high_is_what_trainings_from_before_say(
 @pytest.mark.parametrize(
     ("away", "why", "confidence"),
     [
-        (10, "Its learning rate is too high: from its snapshots it leaves ", "intervention"),
+        (
+            10,
+            "Its learning rate is too high: from the lowest logged loss 10 of 10 other batch "
+            "orders leave again, and at a tenth of the rate it stays.",
+            "intervention",
+        ),
         (5, "; other orders were too few to tell.", "undetermined"),
         (0, "; other orders don't clearly leave.", "undetermined"),
     ],
@@ -117,6 +122,18 @@ def test_the_rate_is_too_high_where_other_orders_of_the_batches_leave_too(away, 
     # Its place: before where it landed only if it is decided.
     assert headline(verdict).index(said) == (2 if confidence == "intervention" else 3)
     assert ("unstable-at-rate" in verdict.also) == (away == 10)
+
+
+def test_the_count_is_of_the_start_that_decides():
+    escaped = planted_outcomes.escaped(0, 0.9)
+    branches = planted_outcomes.tried(best=2, onset=9)
+    verdict = judge(planted_outcomes.changed(escaped, branches=branches))
+    assert "from before it left 9 of 10 other batch orders leave" in too_high(verdict).text
+    counted = {name for name in verdict.evidence if name.startswith("orders_from_")}
+    assert counted == {"orders_from_best", "orders_from_onset"}
+    kept = {name: item for name, item in verdict.evidence.items() if name not in counted}
+    older = too_high(replace(verdict, evidence=kept)).text
+    assert "from before it left other batch orders leave again, and" in older
 
 
 def test_what_more_orders_take_is_said_where_it_is_known():

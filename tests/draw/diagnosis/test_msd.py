@@ -114,6 +114,9 @@ def test_its_caption(found, drift):
     assert text.startswith("Mean squared displacement by lag of the weights of run high-lr.")
     assert "Window of T = 256 steps, 0 to 256, 100 % of the run: c½ = " in text
     assert "R = MSD(T/2)/MSD(T/8) = 16 (1, 4, 16)" in text
+    assert "decide" not in text
+    undecided = replace(found(diffusion=drift), motion_open="nothing moves")
+    assert caption(undecided).endswith("This doesn't decide how the weights move: nothing moves.")
 
 
 def test_an_overshoot_is_named_beside_the_growth(found, walk):

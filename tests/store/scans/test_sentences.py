@@ -575,3 +575,12 @@ def test_what_is_said_at_once_tells_a_path_s_dashed_points_as_its_caption_does(p
     assert "dashed" not in said
     # A path that is a dot has no line.
     assert not any("dashed" in text for text in sentences.brief(planted.random()))
+
+
+def test_a_span_ends_at_the_cap_that_losses_are_resolved_to():
+    made = Certificate(0.01, 1, np.empty((0, 2)), {}, {}, caps={"train_loss": 4.605})
+    losses = np.array([0.3612, 1.586e5, np.inf])
+    assert sentences.span(losses, made) == "0.361 to above the cap (4.605)"
+    assert sentences.span(losses[:1], made) == "0.361 to 0.361"
+    assert sentences.span(losses, None) == "0.361 to 158,600"
+    assert sentences.span(losses[2:], made) == "nowhere finite"
