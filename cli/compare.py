@@ -97,16 +97,20 @@ def _barriers(
     accept_changes: bool,
     trust: bool,
     quiet: bool,
-) -> Connectivity:
-    """Between the last weights, on the first run's data."""
+) -> Connectivity | None:
+    """Between the last weights, on the first run's data; None where the runs' data differ."""
     import numpy as np
 
     from landscape.diagnose.connectivity import connectivity
     from landscape.diagnose.symmetry import symmetry
     from landscape.plane.named_weights import check_constants, check_layout
     from landscape.sgd import problem_of
+    from landscape.store import summary
 
     first = runs[0].run
+    # Those of other networks are refused beneath, with what differs.
+    if not summary.agree([run.run.record["problem"] for run in runs], ("data",)):
+        return None
     made = problem_of(
         first,
         problem=given(problem, settings, seed=first.record["problem"].get("seed") or 0),

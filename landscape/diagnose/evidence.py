@@ -106,6 +106,8 @@ class Evidence:
     NaN: they decided, or it wasn't asked."""
     absent: tuple[str, ...] = ()
     """Parts that could not be measured, a sentence each; they become caveats."""
+    failed: tuple[str, ...] = ()
+    """Their names, of those that were asked for."""
     longer: LongReplicas | None = None
     """None: there are replicas of that length, or what they take wasn't asked."""
 

@@ -36,6 +36,33 @@ def window(trajectory: Trajectory) -> int:
     return last - length + length // DROPPED
 
 
+def lacking(trajectory: Trajectory) -> str:
+    """What a run would need to have a drift to show; empty where it has one."""
+    end, first = trajectory.row("final"), window(trajectory)
+    last = int(trajectory.step[end])
+    if not (trajectory.step[:end] >= first).any():
+        return f"weights that were recorded between step {first} and {last}, found none"
+    middle = _middle(trajectory)
+    if not _movement(trajectory, middle).any():
+        return f"weights that moved after step {trajectory.step[middle]}, these didn't"
+    return ""
+
+
+def _middle(trajectory: Trajectory) -> int:
+    """The row before the last weights that is nearest to the window's middle."""
+    end, first = trajectory.row("final"), window(trajectory)
+    before = np.flatnonzero(trajectory.step[:end] >= first)
+    middle = (first + int(trajectory.step[end])) / 2
+    return int(before[np.abs(trajectory.step[before] - middle).argmin()])
+
+
+def _movement(trajectory: Trajectory, middle: int) -> Floats:
+    """From that row to the last weights, of what moves."""
+    origin = trajectory.row_weights(trajectory.row("final"))
+    moved = origin.astype(np.float64) - trajectory.row_weights(middle)
+    return only_moving(moved, trajectory.parameters)
+
+
 def drift(
     problem: Problem,
     trajectory: Trajectory,
@@ -53,25 +80,13 @@ def drift(
     Raises:
         LandscapeError: the weights don't move there, or curvature can't be had.
     """
-    end, first = trajectory.row("final"), window(trajectory)
-    last = int(trajectory.step[end])
-    before = np.flatnonzero(trajectory.step[:end] >= first)
-    if not len(before):
-        raise LandscapeError(
-            f"plane drift needs weights that were recorded between step {first} and {last}, found "
-            "none; take plane along"
-        )
-    middle = int(before[np.abs(trajectory.step[before] - (first + last) / 2).argmin()])
+    if why := lacking(trajectory):
+        raise LandscapeError(f"plane drift needs {why}; take plane along")
+    end, middle = trajectory.row("final"), _middle(trajectory)
     origin, half = trajectory.row_weights(end), trajectory.row_weights(middle)
-    moved = origin.astype(np.float64) - half
-    movement = only_moving(moved, problem.layout.to_records())
-    if not movement.any():
-        raise LandscapeError(
-            f"plane drift needs weights that moved after step {trajectory.step[middle]}, these "
-            "didn't; take plane along"
-        )
+    movement = _movement(trajectory, middle)
     sharp, curvature = _sharpest(problem, trajectory, end, seed, device, memory)
-    step = int(trajectory.step[middle])
+    step, last = int(trajectory.step[middle]), int(trajectory.step[end])
     plane = Plane(
         kind="drift",
         origin=origin,

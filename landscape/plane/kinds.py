@@ -21,7 +21,7 @@ from landscape.plane.along import along
 from landscape.plane.basis import DISTANCE
 from landscape.plane.choice import AT, PlaneChoice
 from landscape.plane.curved import gradient, hessian
-from landscape.plane.drift import drift, sharpest, window
+from landscape.plane.drift import drift, lacking, sharpest, window
 from landscape.plane.extent import AUTO
 from landscape.plane.from_files import UNIT, imported
 from landscape.plane.moving import Parameters
@@ -307,7 +307,8 @@ def specs(
     """The planes that are chosen, each as it was asked for.
 
     Where none was, those that show what happened in a run: through its last weights and across
-    its path, and one that holds the path. Without a ``trajectory`` those that all runs get.
+    its path, and one that holds the path. Without a ``trajectory`` those that all runs get. Where
+    too little was recorded for plane drift (`drift.lacking`), along takes its place.
     """
     if choice.directions is not None:
         return (IMPORTED,)
@@ -320,7 +321,9 @@ def specs(
     end = trajectory.row("final")
     if end == 0 or not slices.travelled(trajectory)[0][-1] > 0:
         return ("random", "sharpest")
-    return ("random", "valley", "event" if _rose(trajectory, constant_loss) else "drift")
+    if _rose(trajectory, constant_loss):
+        return ("random", "valley", "event")
+    return ("random", "valley", "along" if lacking(trajectory) else "drift")
 
 
 def _rose(trajectory: Trajectory, constant_loss: float) -> bool:

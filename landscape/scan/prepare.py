@@ -19,6 +19,7 @@ from landscape.cluster import Workers
 from landscape.errors import LandscapeError
 from landscape.plane import kinds
 from landscape.plane.choice import AT
+from landscape.plane.drift import lacking
 from landscape.plane.extent import AUTO, Range, axes, parse
 from landscape.plane.kinds import Given
 from landscape.plane.named_weights import BEST, check_constants, check_layout, other_run
@@ -88,6 +89,9 @@ def prepare(
     _check_began(run, trajectory)
     best_constant = constant_loss(problem)
     specs = kinds.specs(request.plane, trajectory, best_constant)
+    if not request.plane.kinds and "along" in specs:
+        why = lacking(trajectory)
+        warnings.warn(f"plane along is taken instead of drift, which needs {why}", stacklevel=1)
     if name is not None and len(specs) > 1:
         raise LandscapeError(
             f"name needs a single plane, got {', '.join(specs)}; choose one with --plane"

@@ -12,7 +12,7 @@ import warnings
 from landscape.errors import LandscapeError
 from landscape.problem.load import code_file
 from landscape.problem.problem import Problem
-from landscape.problem.rebuild import GIVE, NamedCode, from_record
+from landscape.problem.rebuild import GIVE, OVERRIDE, NamedCode, from_record
 from landscape.sgd import recorded_loss
 from landscape.store.run import Run
 from landscape.store.vetting import registry
@@ -78,13 +78,24 @@ def check(run: Run, code: NamedCode, *, accept_changes: bool = False) -> None:
         raise LandscapeError(
             "code that a record names is only run for runs that you recorded here, and "
             f"{run.folder} isn't known as one with this problem: it would import {_shown(code)}; "
-            f"{GIVE} or, if you trust this code, add --trust once"
+            f"{GIVE} or, if you trust this code, add --trust once{_changed(run, code)}"
         )
     if known != code.sha256 and not accept_changes:
+        remedy = (
+            f"put it back or, if you trust this code, add {OVERRIDE}"
+            if _changed(run, code)
+            else f"{GIVE} or, if you trust this code, add --trust once"
+        )
         raise LandscapeError(
             f"the code of run {run.folder} must be what you ran for it before, got another "
-            f"{_shown(code)}; {GIVE} or, if you trust this code, add --trust once"
+            f"{_shown(code)}; {remedy}"
         )
+
+
+def _changed(run: Run, code: NamedCode) -> str:
+    """What it takes beside trust where the code isn't what the run was trained with."""
+    is_same = code.sha256 == run.record["problem"]["sha256"]
+    return "" if is_same else f" with {OVERRIDE}"
 
 
 def remember(run: Run) -> None:

@@ -108,6 +108,18 @@ def test_runs_of_different_problems_say_so_first(landscape, pair, tmp_path):
     assert repr(ls.compare(*pair)).splitlines()[0].split() == ["seed0", "seed1"]
 
 
+@pytest.mark.slow
+def test_on_other_data_there_is_no_barrier(landscape, pair, tmp_path):
+    other = tmp_path / "other"
+    made = landscape("train", *SMALL, "--train-samples", 100, "-q", "-o", other)
+    assert made.code == 0, made.err
+    done = landscape("compare", pair[0], other, "--barriers", "-o", tmp_path / "page.html", "-q")
+    assert done.code == 0, done.err
+    assert done.out.startswith("Different problems: their data differ. ")
+    rows = [line for line in done.out.splitlines() if "barrier to" in line or "matched" in line]
+    assert [" ".join(row.split()[-3:]) for row in rows] == ["itself doesn't compare"] * 2
+
+
 def test_another_model_has_no_barrier(landscape, pair, tmp_path):
     wide = tmp_path / "wide"
     options = ["--model", "mlp", "--data", "moons", "--width", 9, "--epochs", 1, "--lr", 0.3]

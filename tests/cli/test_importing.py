@@ -152,6 +152,23 @@ def test_an_imported_run_is_scanned_like_any_other(landscape, own, models, tmp_p
         assert file["grid/train_loss"][1, 1] == pytest.approx(loss, rel=1e-5)
 
 
+@pytest.mark.slow
+def test_two_checkpoints_have_the_plane_along_and_no_drift(landscape, own, models, tmp_path):
+    for step in (STEPS[0], STEPS[-1]):
+        torch.save(models[step].model.state_dict(), tmp_path / f"{step}.pt")
+    landscape("import", "--problem", own, *tmp_path.glob("*.pt"), "-o", tmp_path / "run")
+    with pytest.warns(UserWarning, match="plane along is taken") as said:
+        result = landscape(*MEASURE, tmp_path / "run", "--size", 3, "-q")
+    assert result.code == 0, result.err
+    assert [str(one.message) for one in said] == [
+        "plane along is taken instead of drift, which needs weights that were recorded between "
+        "step 53 and 100, found none"
+    ]
+    assert {path.stem.partition("-")[0] for path in (tmp_path / "run" / "scans").iterdir()} == {
+        *("random", "valley", "along")
+    }
+
+
 def test_a_bad_checkpoint_leaves_nothing_behind(landscape, own, models, tmp_path):
     torch.save(models[0].model.state_dict(), tmp_path / "1.pt")
     torch.save({"0.weight": torch.zeros(6, 5)}, tmp_path / "2.pt")

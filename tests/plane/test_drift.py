@@ -104,6 +104,14 @@ def test_what_a_run_gets_without_asking(problem, recorded, losses, expected):
     assert kinds.specs(PlaneChoice(at="best"), trajectory, 2.3026) == ("random", "sharpest")
 
 
+@pytest.mark.parametrize("kept", [[0, 20], [0, 10, 20]])
+def test_without_weights_in_the_window_along_takes_drifts_place(problem, recorded, kept):
+    weights = drifting()
+    weights[11:] = weights[10]
+    trajectory = recorded(problem, weights)
+    assert kinds.specs(PlaneChoice(), trajectory, 2.3026) == ("random", "valley", "along")
+
+
 def test_what_a_single_checkpoint_gets(problem, recorded):
     trajectory = recorded(problem, drifting()[:1])
     assert kinds.specs(PlaneChoice(), trajectory, 2.3026) == ("random", "sharpest")

@@ -124,8 +124,25 @@ def test_changed_code(run, own):
     assert message.startswith(
         f"the code of run {run.folder} must be what you ran for it before, got another {own}:make ("
     )
+    assert message.endswith("; put it back or, if you trust this code, add --accept-changes")
     assert not own.with_name("was-run").exists()
     sgd.problem_of(run, accept_changes=True)
+
+
+def test_changed_code_of_a_run_from_elsewhere(run, own):
+    own.write_text(CODE + "# changed\n")
+    run = run.update(id="0" * 32)
+    message = refused(sgd.problem_of, run)
+    assert message.endswith(", if you trust this code, add --trust once with --accept-changes")
+    sgd.problem_of(run, accept_changes=True, trust=True)
+
+
+def test_code_that_is_back_after_another_was_accepted(run, own):
+    own.write_text(CODE + "# changed\n")
+    sgd.problem_of(run, accept_changes=True, trust=True)
+    own.write_text(CODE)
+    assert refused(sgd.problem_of, run).endswith("if you trust this code, add --trust once")
+    sgd.problem_of(run, trust=True)
 
 
 def test_a_home_that_cannot_be_written(own, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import math
 
 from landscape.diagnose.connectivity import curves
 from landscape.diagnose.evidence import Evidence
+from landscape.diagnose.motion import window
 from landscape.diagnose.motion.estimates import is_as_long
 from landscape.diagnose.thresholds import Thresholds
 from landscape.quantities import duration, number
@@ -21,6 +22,10 @@ BENT = Remedy("diagnose", {"curve": True})
 NOTHING = "nothing that this tool does would decide it"
 MOOT = "only an output's bias can still move"
 """Why there is no movement to name; nothing would tell more."""
+STILL = "the weights don't move in its window"
+"""The same of weights that are one and the same there."""
+ENOUGH = 64
+"""Steps of a window, or snapshots in it, that diffusion can surely be read from."""
 LONGER = 2
 """So many times its steps are named where only a longer training can tell."""
 
@@ -30,6 +35,25 @@ def enough(moved: Diffusion | None, limits: Thresholds) -> int:
     if moved is None or not moved.dimension > 0:
         return FEWEST
     return min(MOST, max(FEWEST, math.ceil(limits.dimension / moved.dimension) - 1))
+
+
+def would_measure(evidence: Evidence, limits: Thresholds) -> tuple[str, Remedy | None]:
+    """Why there are no numbers of the movement, and what brings them, where anything does."""
+    if "diffusion" not in evidence.failed:
+        parts = ("distances", "diffusion")
+        return "diffusion was not measured", Remedy("diagnose", {"only": parts})
+    found, step = window.of_run(evidence, limits), evidence.rows.step
+    steps, middle = found.last - found.first, (int(step[0]) + found.last) // 2
+    if not evidence.weights_finite:
+        return "its movement could not be measured", None
+    if steps >= ENOUGH:
+        # Its snapshots are too few, and so are its sketches where it has any.
+        remedy = Remedy("train", {"record": steps // ENOUGH})
+        return "its movement could not be measured", remedy
+    short = f"its window, from step {found.first:,} on, is too short to read a motion from"
+    if found.last - middle >= ENOUGH:
+        return short, Remedy("diagnose", {"after": middle})
+    return short, Remedy("train", {"steps": 4 * ENOUGH})
 
 
 def would_tell(

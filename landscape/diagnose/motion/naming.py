@@ -602,9 +602,11 @@ def name_motion(evidence: Evidence, thresholds: Thresholds) -> NamedMotion:
         return _unknown(deciding.MOOT, items, also)
     moved = evidence.measured.diffusion
     if moved is None:
-        remedy = Remedy("diagnose", {"only": ("distances", "diffusion")})
-        return _unknown("diffusion was not measured", items, also, remedy)
+        text, remedy = deciding.would_measure(evidence, thresholds)
+        return _unknown(text, items, also, remedy)
     items |= number_items(evidence, moved, thresholds)
+    if not moved.msd.any():
+        return _unknown(deciding.STILL, items, also)
     step, loss = evidence.rows.step, evidence.rows.train_loss
     inside = (step >= moved.first_step) & (step <= moved.last_step)
     change = slope.of_log_loss(step[inside], loss[inside])

@@ -287,10 +287,19 @@ def _possible(diagnosis: Diagnosis, remedy: Remedy) -> Remedy | None:
     """A remedy as this run can follow it; None where it can't.
 
     One of an own loop trains again from its snapshots only with ``again``, and longer or with
-    other options only by that loop, of which there are no sweeps.
+    other options only by that loop, of which there are no sweeps. A part that was tried and
+    couldn't be measured can't be the next time either; without sketches an earlier window has no
+    more snapshots that serve; and who imports checkpoints has no more of them.
     """
     subject = diagnosis.subject
-    record = subject.run.record
+    record, options = subject.run.record, remedy.options
+    absent = diagnosis.context.absent
+    if any(absent.get(name, LEFT_OUT) != LEFT_OUT for name in options.get("only", ())):
+        return None
+    if "after" in options and subject.trajectory.sketch_seed() is None:
+        return None
+    if "record" in options and record.get("record") == "imported":
+        return None
     if record["settings"] is not None or "average_of" in record:
         return remedy
     if remedy.call == "sweep":

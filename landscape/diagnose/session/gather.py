@@ -26,6 +26,7 @@ def evidence(context: Context) -> Evidence:
         longer=context.plan.longer,
         orders_seconds=_orders_seconds(context),
         absent=tuple(f"{sentence}." for sentence in _absent(context)),
+        failed=tuple(name for name, why in context.absent.items() if why != LEFT_OUT),
     )
 
 

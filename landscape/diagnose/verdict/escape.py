@@ -154,14 +154,20 @@ def _has_the_same_floor(case: OutcomeCase, items: Items) -> bool:
 
 
 def accuracy_lost(case: OutcomeCase) -> float | None:
-    """Of the rows of the best stretch that are at its level, minus the last stretch's."""
+    """Of the rows of the best stretch that are at its level, minus the last stretch's.
+
+    Where what was learned shows in single rows only, no stretch is the best: the lowest row is.
+    """
     accuracy = case.evidence.rows.train_accuracy
     if accuracy is None:
         return None
     kept = accuracy[np.isfinite(case.evidence.rows.train_loss)]
     found = case.course.ending.stretches
     best, last = min(found, key=lambda each: each.low), found[-1]
-    low = case.course.loss[best.first : best.end] <= best.low
-    before = float(np.nanmedian(kept[best.first : best.end][low]))
+    if case.course.ending.glimpsed:
+        before = float(kept[case.course.best])
+    else:
+        low = case.course.loss[best.first : best.end] <= best.low
+        before = float(np.nanmedian(kept[best.first : best.end][low]))
     lost = before - float(np.nanmedian(kept[last.first : last.end]))
     return None if np.isnan(lost) else lost

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from landscape.diagnose.evidence import LongReplicas
+from landscape.diagnose.evidence import LongReplicas, Rows
 from landscape.diagnose.motion import deciding
 from landscape.diagnose.motion.naming import name_motion
 from landscape.diagnose.thresholds import Thresholds
@@ -46,6 +47,27 @@ def test_replicas_are_counted_and_priced_in_the_runs_own_training(walk):
     assert text.startswith("; replicas ran 1,024 of its window's 2,048 steps, 7 of 2,048 steps, ")
     per_epoch = short.setup.steps_per_epoch
     assert remedy == Remedy("diagnose", {"epochs": -(-2048 // per_epoch)})
+
+
+def test_what_brings_numbers_of_a_movement_that_could_not_be_measured(walk):
+    asked = changed(walk, diffusion=None)
+    parts = Remedy("diagnose", {"only": ("distances", "diffusion")})
+    assert deciding.would_measure(asked, LIMITS) == ("diffusion was not measured", parts)
+    tried = replace(asked, failed=("diffusion",))
+    first, last = int(walk.rows.step[0]), int(walk.rows.step[-1])
+    text, remedy = deciding.would_measure(tried, LIMITS)
+    window = last - (last - round((last - first) / 2) + round((last - first) / 2) // 16)
+    assert text == "its movement could not be measured"
+    assert remedy == Remedy("train", {"record": window // 64})
+    # A rate that changed to the end leaves no window; of its last half there are steps enough.
+    cooled = replace(tried, setup=replace(tried.setup, constant_from=last - 1))
+    text, remedy = deciding.would_measure(cooled, LIMITS)
+    assert text == f"its window, from step {last:,} on, is too short to read a motion from"
+    assert remedy == Remedy("diagnose", {"after": (first + last) // 2})
+    rows = Rows(np.arange(60), walk.rows.train_loss[:60])
+    few = replace(tried, rows=rows)
+    assert deciding.would_measure(few, LIMITS)[1] == Remedy("train", {"steps": 256})
+    assert deciding.would_measure(replace(tried, weights_finite=False), LIMITS)[1] is None
 
 
 def test_what_was_timed_is_said_and_asked_for(walk):

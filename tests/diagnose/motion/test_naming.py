@@ -151,6 +151,17 @@ def test_what_is_absent_is_not_guessed():
     assert naming.name_motion(confined, LIMITS).name == "confined"
 
 
+def test_weights_that_do_not_move():
+    found = runs("confined", 0.0)[0]
+    moved = found.measured.diffusion
+    still = replace(moved, msd=np.zeros_like(moved.msd), ratio=math.nan, dimension=0.0)
+    named = naming.name_motion(changed(found, diffusion=still), LIMITS)
+    assert (named.name, named.remedy) == (UNDETERMINED, None)
+    assert named.items["motion_undetermined_because"].value == (
+        "the weights don't move in its window"
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("share", [0.01, 0.03])

@@ -117,7 +117,12 @@ def test_a_part_that_cannot_be_measured_says_so_and_the_rest_goes_on(learned, mo
     found, steps = measured(run, problem, intervene=False, only=QUICK)
     assert steps["units"].reason == "RuntimeError: no second derivative"
     assert steps["distances"].reason is None
-    assert "Not measured: units: RuntimeError: no second derivative." in conclude(found).caveats
+    verdict = conclude(found)
+    assert "Not measured: units: RuntimeError: no second derivative." in verdict.caveats
+    # What was left out would be measured; what failed would fail again.
+    wanted = [one.remedy.options.get("only", ()) for one in verdict.answers if one.remedy]
+    assert ("curvature",) in wanted
+    assert not any("units" in parts for parts in wanted)
 
 
 def test_stopping_keeps_what_is_done(learned):

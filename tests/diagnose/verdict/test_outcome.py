@@ -120,6 +120,17 @@ def test_a_level_a_little_above_the_best_is_decided_by_accuracy(lost, expected):
         assert found.items["accuracy_lost"].threshold == LIMITS.points
 
 
+@pytest.mark.parametrize(("late", "is_kept"), [(0.74, True), (0.5, False)])
+def test_accuracy_of_a_glimpse_is_that_of_its_lowest_row(late, is_kept):
+    found = planted.early(0, 0.0)
+    accuracy = np.full(len(found.rows.step), late)
+    accuracy[1:3] = 0.75
+    assert course_of(found).ending.glimpsed
+    named = decide(replace(found, rows=replace(found.rows, train_accuracy=accuracy)))
+    assert named.name == "escaped"
+    assert ("accuracy-kept" in named.also) is is_kept
+
+
 def test_names_of_earlier_versions_stay_readable():
     assert [name for name, term in OUTCOMES.items() if term.is_old] == [
         "spike-recovered",
