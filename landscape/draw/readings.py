@@ -36,6 +36,11 @@ LEVELS: Part = ("levels", "thin lines: equal loss")
 TICKED: Part = ("levels", "thin lines: equal loss, at the bar's ticks")
 HALFWAY: Part = ("halfway", "faint ones: halfway between two ticks")
 LOWEST: Part = ("lowest", "cross: the lowest loss measured")
+BEGINS = (
+    "diamond: where the drift begins, in the middle of the last half of the steps at the last "
+    "learning rate, less its first sixteenth"
+)
+LOSSES = ("training", "validation")
 LISTED = 12
 """So many steps are listed."""
 THROUGH = {
@@ -64,7 +69,7 @@ def of_plane(scan: Scan, drawn: Drawn) -> str:
         return ""
     return listed(
         drawn,
-        f"colours: the loss, on the bar's scale{_grey(drawn)}",
+        f"colours: the loss, on {_bar(drawn)} scale{_grey(drawn)}",
         TICKED,
         HALFWAY,
         *_path(scan, drawn, "the path"),
@@ -85,7 +90,7 @@ def of_surface(scan: Scan, drawn: Drawn) -> str:
         cut, grey = " and cut at its end", ", grey where the loss is beyond the bar's end"
     return listed(
         drawn,
-        f"height and colours: the loss, on the bar's scale{cut}",
+        f"height and colours: the loss, on {_bar(drawn)} scale{cut}",
         LEVELS,
         *_path(scan, drawn, "the path, laid onto it"),
         ("marks", "marks: at the losses of the weights themselves"),
@@ -108,6 +113,11 @@ def of_planes(_: Scan, drawn: Drawn) -> str:
         ("enters", "arrows at the edge: where paths that begin outside come in"),
         LOWEST,
     )
+
+
+def _bar(drawn: Drawn) -> str:
+    """Whose scale a panel's colours are on."""
+    return "its own bar's" if "bars" in drawn else "the bar's"
 
 
 def _grey(drawn: Drawn) -> str:
@@ -138,9 +148,7 @@ def _path(scan: Scan, drawn: Drawn, name: str) -> list[str | Part]:
     where = window(scan)
     if scan.plane.kind == "drift" and not scan.path_is_a_dot:
         begins = [point for point in scan.points if point.name == f"step {point.step:,}"]
-        said += ["diamond: where the drift begins"] * any(
-            where.holds(np.array(one.xy)) for one in begins
-        )
+        said += [BEGINS] * any(where.holds(np.array(one.xy)) for one in begins)
     return said
 
 
@@ -156,7 +164,9 @@ def _through(scan: Scan, point: Point) -> str:
 
 def ready(scan: Scan, drawn: Drawn) -> str:
     """What a paper says of a plane or line, and how the figure shows where not to trust it."""
-    return sentences.ready(scan, _mistrust([scan], drawn))
+    # A line's curves are told apart by how to read it.
+    names = [] if scan.is_line else [name for name in LOSSES if name in drawn]
+    return sentences.ready(scan, _mistrust([scan], drawn), names or LOSSES[:1])
 
 
 def ready_together(scans: Sequence[Scan], drawn: Drawn) -> str:
@@ -322,8 +332,8 @@ def of_sharpness(_: Diagnosed, drawn: Drawn) -> str:
     between = ", between them undecided" if "undecided" in drawn else ""
     return listed(
         drawn,
-        "circles: batch sharpness with two standard errors",
-        ("eigenvalue", "squares: the Hessian's largest eigenvalue"),
+        "triangles: batch sharpness with two standard errors",
+        ("eigenvalue", "diamonds: the Hessian's largest eigenvalue"),
         (
             "bounds",
             "horizontal lines: the curvature above which steps are unstable at learning "
@@ -331,6 +341,7 @@ def of_sharpness(_: Diagnosed, drawn: Drawn) -> str:
         ),
         LOGGED,
         IN_TIME,
+        BENT,
     )
 
 
@@ -352,6 +363,7 @@ def of_units(found: Diagnosed, drawn: Drawn) -> str:
         LOGGED,
         CONSTANT,
         IN_TIME,
+        BENT,
     )
 
 
@@ -394,6 +406,7 @@ def of_coefficient(found: Diagnosed, drawn: Drawn) -> str:
         f"curvatures{hollow}",
         LOGGED,
         IN_TIME,
+        BENT,
     )
 
 
@@ -405,6 +418,7 @@ def of_instability(_: Diagnosed, drawn: Drawn) -> str:
         "which trainings part",
         LOGGED,
         IN_TIME,
+        BENT,
     )
 
 

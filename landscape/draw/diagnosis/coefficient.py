@@ -49,7 +49,7 @@ def coefficient(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     panels.upright(upper, shown, "learning coefficient", log=log)
     _marks(upper, part)
     panels.loss(lower, history)
-    panels.bottom(lower)
+    panels.bottom(lower, loss_curves.step_name(history))
     return figure
 
 

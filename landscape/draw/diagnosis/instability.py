@@ -48,7 +48,7 @@ def instability(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         _panel(first, found, part.loss, part.loss_error, "barrier in loss")
         _panel(second, found, part.distance, part.distance_error, "distance")
     panels.loss(lower, history)
-    panels.bottom(lower, "training step at which they part")
+    panels.bottom(lower, loss_curves.step_name(history, "training step at which they part"))
     return figure
 
 

@@ -102,7 +102,7 @@ def loss(axes: Axes, history: History) -> None:
     """Draw the run's training loss with what happened, to find one's way in time by."""
     step, values = history.evaluated("train_loss")
     finite = values[np.isfinite(values)]
-    plots.frame(axes, *loss_curves.step_limits(history))
+    loss_curves.frame(axes, history)
     plots.upright(axes, finite, history.constant_loss, log=bool((values > 0).all()))
     axes.yaxis.set_major_locator(FixedLocator(list(ticks(axes, 3))))
     axes.set_ylabel("training\nloss", size=theme.LETTERS, labelpad=3)
@@ -117,11 +117,11 @@ def loss(axes: Axes, history: History) -> None:
 
 def in_time(axes: Axes, history: History) -> None:
     """Set the horizontal axis to the run's steps, with its episodes shaded."""
-    plots.frame(axes, *loss_curves.step_limits(history))
+    loss_curves.frame(axes, history)
     loss_curves.shade_episodes(axes, history)
 
 
-def bottom(axes: Axes, text: str = "training step") -> None:
+def bottom(axes: Axes, text: str) -> None:
     """Name the lowest panel's horizontal axis."""
     axes.set_xlabel(text, size=theme.LETTERS, labelpad=2)
 

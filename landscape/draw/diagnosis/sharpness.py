@@ -62,7 +62,7 @@ def sharpness(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     _limits(upper, limits)
     _measured(upper, batch, top)
     panels.loss(lower, history)
-    panels.bottom(lower)
+    panels.bottom(lower, loss_curves.step_name(history))
     return figure
 
 
@@ -144,47 +144,41 @@ def _limits(axes: Axes, limits: Mapping[str, tuple[str, Floats]]) -> None:
 
 
 def _measured(axes: Axes, batch: Sharpness, top: Curvature | None) -> None:
-    look = theme.now()
-    value = batch.value
+    value, mark = batch.value, theme.curvature("batch")
     error = 2 * np.nan_to_num(batch.error)
     lower = np.minimum(error, 0.95 * np.abs(value))
     axes.errorbar(
         batch.step,
         value,
         [lower, error],
-        fmt="o",
-        color=look.validation,
-        ms=4.2,
+        fmt=mark.marker,
+        color=mark.colour,
+        ms=mark.size,
         lw=0.8,
         elinewidth=0.9,
         capsize=2,
         zorder=5,
     )
-    axes.plot(*panels.joined(batch.step, value), color=look.validation, lw=0.8, zorder=4.5)
+    axes.plot(*panels.joined(batch.step, value), color=mark.colour, lw=0.8, zorder=4.5)
     if top is not None:
-        lambdas = top.eigenvalues[:, 0]
-        axes.plot(top.step, lambdas, "s", color=look.train, ms=3.8, zorder=4)
-        axes.plot(*panels.joined(top.step, lambdas), color=look.train, lw=0.8, zorder=4)
+        lambdas, mark = top.eigenvalues[:, 0], theme.curvature("eigenvalue")
+        axes.plot(top.step, lambdas, mark.marker, color=mark.colour, ms=mark.size, zorder=4)
+        axes.plot(*panels.joined(top.step, lambdas), color=mark.colour, lw=0.8, zorder=4)
         page.drew(axes, "eigenvalue")
 
 
 def _entries(found: Diagnosed, limits: Mapping[str, tuple[str, Floats]]) -> list[Artist]:
     look, (batch, top) = theme.now(), _measured_parts(found)
+    said = {"batch": f"batch sharpness ± 2 errors (batches of {batch.batch_size:,})"}
+    if top is not None:
+        said["eigenvalue"] = "λ_max, full data"
+    marks = {name: theme.curvature(name) for name in said}
     entries: list[Artist] = [
         Line2D(
-            [],
-            [],
-            color=look.validation,
-            marker="o",
-            ms=4.2,
-            lw=0.8,
-            label=f"batch sharpness ± 2 errors (batches of {batch.batch_size:,})",
+            *([], []), color=one.colour, marker=one.marker, ms=one.size, lw=0.8, label=said[name]
         )
+        for name, one in marks.items()
     ]
-    if top is not None:
-        entries.append(
-            Line2D([], [], color=look.train, marker="s", ms=3.8, lw=0.8, label="λ_max, full data")
-        )
     for (text, _), dashes in zip(limits.values(), (NOISY, FULL), strict=False):
         entries.append(
             Line2D([], [], color=look.ink, ls=dashes, lw=1.1, label=f"stability bound {text}")

@@ -20,6 +20,7 @@ from landscape.draw.look import theme
 from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.draw.sheet import page
 from landscape.store.diagnosed import Diagnosed
+from landscape.store.history import History
 from landscape.store.measured.networks import Units
 from landscape.store.scans.records import Floats
 
@@ -57,11 +58,11 @@ def units(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
         top=panels.TOP + 0.13,
     )
     if layers:
-        _layers(axes[0], part, loss_curves.step_limits(history))
+        _layers(axes[0], part, history)
     panels.in_time(axes[-2], history)
     _spread(axes[-2], part)
     panels.loss(axes[-1], history)
-    panels.bottom(axes[-1])
+    panels.bottom(axes[-1], loss_curves.step_name(history))
     return figure
 
 
@@ -88,7 +89,10 @@ def caption(found: Diagnosed) -> str:
     return "\n\n".join([ready, " ".join([*sentences[1:], f"Steps: {steps}."])])
 
 
-def _layers(axes: Axes, part: Units, span: tuple[float, float]) -> None:
+def _layers(axes: Axes, part: Units, history: History) -> None:
+    loss_curves.frame(axes, history)
+    axes.grid(False)
+    span = loss_curves.step_limits(history)
     step, sizes, stuck = part.step.astype(np.float64), part.sizes, part.stuck
     left, right = _reaches(step, span)
     count = len(sizes)
@@ -172,16 +176,17 @@ def _counts(
     sizes: NDArray[np.int64],
 ) -> None:
     """Write count of size into the cells that hold some and have the room."""
-    left, right = ends
-    across = axes.get_xlim()[1] - axes.get_xlim()[0]
-    wide = axes.get_window_extent().width / theme.now().dpi / across
+    left, right = (axes.transData.transform(np.c_[at, 0 * at])[:, 0] for at in ends)
+    middle, wide = (left + right) / 2, (right - left) / theme.now().dpi
+    middle = axes.transAxes.inverted().transform(np.c_[middle, middle])[:, 0]
     for i, k in zip(*np.nonzero(stuck), strict=True):
         for text in (f"{stuck[i, k]} of {sizes[k]}", f"{stuck[i, k]}"):
-            if (right[i] - left[i]) * wide > page.inches(text, theme.SMALL) + 0.03:
+            if wide[i] > page.inches(text, theme.SMALL) + 0.03:
                 axes.text(
-                    (left[i] + right[i]) / 2,
+                    middle[i],
                     k,
                     text,
+                    transform=axes.get_yaxis_transform(),
                     size=theme.SMALL,
                     ha="center",
                     va="center_baseline",

@@ -63,9 +63,9 @@ def bent(axes: Axes, since: int, low: float, high: float) -> None:
     page.drew(axes, "bent")
 
 
-def name(since: int | None) -> str:
+def name(since: int | None, what: str = NAME) -> str:
     """Return what the axis is."""
-    return NAME if since is None else f"{NAME} (log scale from {since:,})"
+    return what if since is None else f"{what} (log scale from {since:,})"
 
 
 def _ticks(axes: Axes, since: int, high: float) -> list[float]:

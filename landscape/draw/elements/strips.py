@@ -28,6 +28,8 @@ LEAST = 0.35
 """An episode is drawn at least so wide, in columns."""
 NAMED = 0.11
 """Height of a row of names, in inches."""
+BELOW = 0.11
+"""Inches beneath a name of what happened without a mark's label."""
 PLACES = 9
 """Tried for a name from the middle of its stretch to each of its ends."""
 GRAVEST = ("non-finite", "escape", "plateau", "spike", "recovery")
@@ -69,6 +71,7 @@ def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
     The gravest is named first; one for which nothing is free is led to.
     """
     found: dict[str, list[tuple[float, float]]] = {}
+    already = len(placed.words)
     for name, left, right in stretches(valley, where):
         axes.axvspan(left, right, color=theme.episode(name), lw=0, zorder=1)
         page.drew(axes, "bands")
@@ -79,6 +82,10 @@ def events(axes: Axes, valley: Valley, where: Columns, placed: Labels) -> None:
             data = axes.transAxes + axes.transData.inverted()
             _, high = data.transform((0, 1 - NAMED / placed.size[1]))
             placed.near((sum(spans[0]) / 2, float(high)), name)
+    # A mark's label right beneath would read as the name's second line.
+    placed.taken += [
+        (left, low - BELOW, right, high) for left, low, right, high in placed.words[already:]
+    ]
 
 
 def stretches(valley: Valley, where: Columns) -> list[tuple[str, float, float]]:
@@ -224,11 +231,12 @@ def _curvatures(valley: Valley, where: Columns) -> list[Curvatures]:
         Curvatures("λ across", "across", look.validation, "s", where.middle, across),
     ]
     steps, far = _gone(valley)
-    for (name, (at, values)), marker in zip(valley.known.items(), "D^v", strict=False):
+    for name, (at, values) in valley.known.items():
         x = where.at(np.interp(at, steps, far))
         element: Element = "eigenvalue" if name == "λ" else "batch"
         named = "batch sharpness" if element == "batch" else name
-        found.append(Curvatures(named, element, look.constant, marker, x, np.asarray(values)))
+        mark = theme.curvature(element)
+        found.append(Curvatures(named, element, mark.colour, mark.marker, x, np.asarray(values)))
     return [one for one in found if len(one.shown)]
 
 

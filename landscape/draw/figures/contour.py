@@ -20,6 +20,7 @@ from landscape.draw.look import scale, theme
 from landscape.draw.look.scale import Scale
 from landscape.draw.look.style import PLAIN, Style, styled
 from landscape.draw.sheet import bar, page
+from landscape.draw.sheet.page import Element
 from landscape.quantities import number, percent
 from landscape.store.scans import sentences
 from landscape.store.scans.records import STILL, Floats, Path, Point, Scan, clearly_below
@@ -35,7 +36,7 @@ DATA = 0.71
 than the plane."""
 DIFFERS = 0.1
 """Of the colour scale: by so much on average validation differs visibly from training."""
-FEW = 0.25
+FEW = 1 / 3
 """Of a scale's colours: panels side by side of which one has fewer have scales of their own."""
 PIXELS = 900
 STROKE, COVERED = (0.35, 0.95), 0.08
@@ -45,6 +46,8 @@ ENTERS = 6.0
 VISIBLY, QUIET = 0.3, 0.55
 """Inches from which on the plane's lowest point is marked beside the run's own, and that mark's
 size."""
+LOSSES: dict[str, Element] = {"train_loss": "training", "validation_loss": "validation"}
+"""What a caption calls a panel's loss."""
 MARK = 0.8
 """Size of marks, of that in the explained figure."""
 
@@ -88,8 +91,9 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
     below = strip.wanted(scan) and not style.bare
     said = "" if style.bare else note([scan])
     beside = below and strip.has_room(said, scan, width - LEFT - RIGHT)
+    lines = [] if beside or not said else page.wrapped(said, width - LEFT - RIGHT, theme.SMALL)
     height = bar.HEIGHT + rows * (tall + BENEATH)
-    height += (LAST if below else 0.0) + (NOTE if said and not beside else 0.0)
+    height += (LAST if below else 0.0) + NOTE * len(lines)
     curve = _curve(width, height, len(names) * across * tall, tall) if below else 0.0
     sheet = page.blank(width, height + curve, title=style.title, left=LEFT)
     shared = len(set(colours)) == 1
@@ -100,6 +104,7 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
             title = "loss" if shared and len(names) > 1 else sentences.MEASURES[name]
             bar.above(sheet, own, title, left, across)
         axes = sheet.axes(left, top, across, tall)
+        page.drew(axes, LOSSES[name], *(() if shared else ("bars",)))
         panel(axes, scan, name, own, titled=len(names) > 1, style=style)
         dress(axes, scan, (across, tall), first=k % columns == 0)
     top = bar.HEIGHT + rows * (tall + BENEATH)
@@ -107,8 +112,8 @@ def contour(scan: Scan, *, like: Sequence[Scan] = (), style: Style = PLAIN) -> F
         axes = sheet.axes(LEFT, top, width - LEFT - RIGHT, curve)
         strip.draw(axes, scan, LEFT, said if beside else "")
         top += curve + LAST
-    if said and not beside:
-        sheet.text(LEFT, top, said, theme.SMALL, colour=theme.now().note)
+    if lines:
+        sheet.text(LEFT, top, "\n".join(lines), theme.SMALL, colour=theme.now().note)
     return sheet.figure
 
 
@@ -510,10 +515,16 @@ def _name_grounds(
 
 
 def note(scans: Sequence[Scan]) -> str:
-    """Return how much of the paths their planes hold, for the one line beneath; empty without.
+    """Return what stands beneath planes: how much of the paths they hold; empty without any.
 
-    Of a drift also that its run hadn't settled.
+    Of one also that its axes span far from the same, of a drift that its run hadn't settled.
     """
+    return "; ".join(
+        filter(None, [sentences.spans(scans[0]) if len(scans) == 1 else "", _held(scans)])
+    )
+
+
+def _held(scans: Sequence[Scan]) -> str:
     every = [path for scan in scans for path in scan.paths]
     shares = [path.share_in_plane for path in every if np.isfinite(path.share_in_plane)]
     if not shares:

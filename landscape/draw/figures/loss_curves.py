@@ -48,12 +48,12 @@ def loss(history: History, *, style: Style = PLAIN) -> Figure:
     if accuracies:
         lowest = sheet.axes(left, TOP + plots.LOSSES + plots.BETWEEN, across, plots.ACCURACIES)
         upper.tick_params(labelbottom=False)
-        _frame(lowest, history)
+        frame(lowest, history)
         plots.accuracies(lowest)
         for name in accuracies:
             _line(lowest, history, name)
         shade_episodes(lowest, history)
-    lowest.set_xlabel(steps.name(_bend(history)), size=theme.LETTERS, labelpad=2)
+    lowest.set_xlabel(step_name(history), size=theme.LETTERS, labelpad=2)
     return sheet.figure
 
 
@@ -66,7 +66,7 @@ def draw_loss(axes: Axes, history: History, *, style: Style = PLAIN) -> None:
     names = _names(history)
     with theme.wearing(replace(style.look(), dpi=float(page.figure_of(axes).dpi))):
         _losses(axes, history, names, style)
-        axes.set_xlabel(steps.name(_bend(history)), size=theme.LETTERS)
+        axes.set_xlabel(step_name(history), size=theme.LETTERS)
         axes.tick_params(labelsize=theme.TICKS)
 
 
@@ -92,12 +92,17 @@ def step_limits(history: History) -> tuple[float, float]:
     return -0.015 * last, 1.015 * last
 
 
+def step_name(history: History, what: str = steps.NAME) -> str:
+    """Return what a run's axis of steps is."""
+    return steps.name(_bend(history), what)
+
+
 def _bend(history: History) -> int | None:
     return steps.bend(history.events, float(history.step[-1]))
 
 
-def _frame(axes: Axes, history: History) -> None:
-    """Set the axis of steps."""
+def frame(axes: Axes, history: History) -> None:
+    """Set the axis of steps, the same in all of a run's figures."""
     plots.frame(axes, *step_limits(history))
     if (since := _bend(history)) is not None:
         steps.bent(axes, since, *step_limits(history))
@@ -106,7 +111,7 @@ def _frame(axes: Axes, history: History) -> None:
 def _losses(axes: Axes, history: History, names: tuple[str, ...], style: Style) -> None:
     finite = _shown(history, names, style)
     low, mid, high = _ranges(history.batch_loss)
-    _frame(axes, history)
+    frame(axes, history)
     plots.upright(axes, finite, history.constant_loss, log=_is_log(history, names, style))
     floor = axes.get_ylim()[0]
     axes.fill_between(

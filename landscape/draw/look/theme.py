@@ -48,6 +48,8 @@ EPISODES = {
 DIMMED = 0.3
 """How much of these a dark page shows, whose letters are light."""
 
+BATCH = "#009e73"
+"""Batch sharpness."""
 CONSTANT = "#7a2f8f"
 """The best constant output's loss as a plane."""
 
@@ -157,6 +159,11 @@ LOWEST = Mark("X", "#ffffff", 6.5)
 def mark(name: str) -> Mark:
     """Return the look of the marked point called ``name``."""
     return MARKS.get(name, OTHER)
+
+
+def curvature(name: str) -> Mark:
+    """Return the look of a kind of curvature, one in all figures: ``eigenvalue`` or ``batch``."""
+    return Mark("D", now().constant, 3.4) if name == "eigenvalue" else Mark("^", BATCH, 4.2)
 
 
 def episode(name: str) -> str:

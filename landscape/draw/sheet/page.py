@@ -32,6 +32,7 @@ OnPlanes = Literal[
     "halfway",
     "border",
     "beyond",
+    "bars",
     "losses",
     "joined",
     "path",

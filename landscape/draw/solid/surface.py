@@ -97,7 +97,8 @@ def surface(
     laid = draped.of(laid, theme.PATH)
     tall = seen.height / theme.now().dpi
     note = "" if style.bare else contour.note([scan])
-    below = contour.NOTE if note else 0.0
+    lines = page.wrapped(note, width - 4 * SIDE, theme.SMALL) if note else []
+    below = contour.NOTE * len(lines)
     sheet = page.blank(width, bar.HEIGHT + rows * tall + below, title=style.title)
     shared = len(set(colours)) == 1
     for k, (name, scale) in enumerate(zip(names, colours, strict=True)):
@@ -111,6 +112,7 @@ def surface(
         axes = sheet.axes(left, top, across, tall)
         painting.paint(axes, scan.paths, mesh, scale, box, seen, None if k else laid, vtk=vtk)
         _note(axes, mesh, scale)
+        page.drew(axes, contour.LOSSES[name], *(() if shared else ("bars",)))
         lettering.draw(axes, scale, box, seen, upright=True)
         if len(names) > 1:
             text = sentences.MEASURES[name].removesuffix(" loss")
@@ -118,8 +120,9 @@ def surface(
         if k == 0:
             lowest = _lowest(scan, scale, box) if name == "train_loss" else None
             _mark(axes, scan, laid, seen, lowest, bare=style.bare)
-    if note:
-        sheet.text(2 * SIDE, bar.HEIGHT + rows * tall, note, theme.SMALL, theme.now().note)
+    if lines:
+        said = "\n".join(lines)
+        sheet.text(2 * SIDE, bar.HEIGHT + rows * tall, said, theme.SMALL, theme.now().note)
     return sheet.figure
 
 

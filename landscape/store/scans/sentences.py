@@ -98,6 +98,8 @@ BATCHNORM = {
 UNSETTLED, HALF = 1.25, 4
 """A drift's run hadn't settled where its halves' median losses differ by more than this factor; of
 fewer losses in a half nothing is said."""
+UNEVEN = 5.0
+"""From so many times on that one axis spans as much as the other, figures say so."""
 IGNORING = "ignoring the input"
 """What the best constant output is called in figures and captions."""
 SPECTRAL = {
@@ -120,7 +122,7 @@ def describe(scan: Scan) -> list[str]:
         *_spectral(scan.plane),
         *filter(None, [undropped(scan.settings)]),
         *remarks(scan),
-        *filter(None, [unsettled(scan)]),
+        *filter(None, [uneven(scan), unsettled(scan)]),
         *overflowed(_events(scan)),
         *evaluated(scan.strategy, scan.evaluation_seconds, scan.provenance),
     ]
@@ -240,13 +242,15 @@ def caption(scan: Scan) -> str:
     return f"{ready(scan)}\n\n{details(scan)}"
 
 
-def ready(scan: Scan, mistrust: str = "") -> str:
+def ready(scan: Scan, mistrust: str = "", names: Sequence[str] = ("training",)) -> str:
     """What a paper says beneath the figure: what is drawn, and how far to trust the path.
 
-    ``mistrust`` says how a figure shows where not to.
+    ``mistrust`` says how a figure shows where not to, ``names`` which losses it shows.
     """
     shape = "line" if scan.is_line else "plane"
-    found = [f"Training loss on {_placed(scan)}."]
+    losses, panels = " and ".join(names), ", a panel each," * (len(names) > 1)
+    found = [f"{losses[0].upper()}{losses[1:]} loss{panels} on {_placed(scan)}."]
+    found += filter(None, [uneven(scan)])
     moving = [path for path in scan.paths if np.isfinite(path.share_in_plane)]
     if len(moving) == 1 and scan.is_line:
         held, chance = percent(moving[0].share_in_plane), percent(moving[0].chance)
@@ -287,6 +291,30 @@ def _events(scan: Scan) -> list[Event]:
 
 def _behind(mistrust: str) -> str:
     return f"; {mistrust}" if mistrust else ""
+
+
+def spans(scan: Scan) -> str:
+    """That one axis spans many times as much as the other; empty where it doesn't, or on a line.
+
+    Both have to be distances in weight space: others aren't of one unit.
+    """
+    if scan.is_line or scan.plane.unit != DISTANCE:
+        return ""
+    x, y = (float(np.ptp(axis)) for axis in (scan.x, scan.y))
+    (most, wide), (least, narrow) = sorted((("x", x), ("y", y)), key=lambda axis: -axis[1])
+    if not wide > UNEVEN * narrow > 0:
+        return ""
+    return f"{most} spans {number(wide / narrow, 2)} times as much as {least}"
+
+
+def uneven(scan: Scan) -> str:
+    """The same as a sentence, and what it means for what is seen."""
+    if not (said := spans(scan)):
+        return ""
+    return (
+        f"Axis {said}, both in {DISTANCE}: how steep it is along one can't be compared by eye "
+        "with the other."
+    )
 
 
 def unsettled(scan: Scan) -> str:

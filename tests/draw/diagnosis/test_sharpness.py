@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
 from landscape.draw.diagnosis.sharpness import caption, sharpness
+from landscape.draw.figures.loss_curves import loss
+from landscape.draw.figures.valley import valley
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store.measured.curvature import Curvature, Sharpness
+from landscape.store.trajectories.trajectory import Event
 
 STEP = np.array([0, 120, 200])
 
@@ -104,3 +109,42 @@ def test_the_caption_has_the_highest_values_and_the_last(found, batch, top):
     said = caption(found(sharpness=batch, curvature=top))
     assert "batches of 32: at most 8 ± 1 at step 120, 0.5 ± 0.1 at step 200." in said
     assert "Hessian: at most 9 at step 120, 0.1 at step 200." in said
+
+
+def test_a_curvature_has_one_mark_and_colour_here_and_beneath_a_valley(found, batch, top, planted):
+    here = sharpness(found(sharpness=batch, curvature=top)).axes[0]
+    known = {"λ": (STEP * 1.0, top.eigenvalues[:, 0]), "batch": (STEP * 1.0, batch.value)}
+    [strip] = [
+        axes
+        for axes in valley(planted.valley(known=known)).axes
+        if axes.get_ylabel() == "sharpness"
+    ]
+    looks = [
+        {
+            tuple(line.get_ydata()): (line.get_marker(), line.get_color())
+            for line in axes.lines
+            if line.get_marker() not in ("None", "_", None)
+        }
+        for axes in (here, strip)
+    ]
+    both = [tuple(top.eigenvalues[:, 0]), tuple(batch.value)]
+    for values in both:
+        assert looks[0][values] == looks[1][values]
+    assert len({looks[0][values] for values in both}) == 2
+
+
+def test_its_steps_are_those_of_the_loss_figure(found, batch):
+    subject = found(sharpness=batch)
+    bent = replace(subject.history, events=(Event("plateau", 40, 200, ""),))
+    for history in (subject.history, bent):
+        upper, lower = sharpness(replace(subject, history=history)).axes[:2]
+        [wanted] = loss(history).axes
+        places = [
+            axes.transAxes.inverted().transform(axes.transData.transform((step, 1.0)))[0]
+            for axes in (wanted, upper, lower)
+            for step in (0, 30, 50, 200)
+        ]
+        first, *others = np.reshape(places, (3, 4))
+        np.testing.assert_allclose(others, [first] * 2)
+        assert lower.get_xlabel() == wanted.get_xlabel()
+    assert "log scale from 40" in lower.get_xlabel()

@@ -11,6 +11,7 @@ from landscape.draw.diagnosis.units import caption, units
 from landscape.draw.look.style import Style
 from landscape.draw.making import caption_of
 from landscape.store.measured.networks import Units
+from landscape.store.trajectories.trajectory import Event
 
 
 @pytest.fixture
@@ -127,3 +128,20 @@ def test_a_network_without_such_units(found, part):
     figure = units(found(units=bare))
     assert len(figure.axes) == 2
     assert "no activation was seen" in " ".join(words(figure))
+
+
+def test_on_a_bent_axis_a_cell_still_surrounds_its_step_and_holds_its_number(found, part):
+    subject = found(units=part)
+    subject = replace(
+        subject, history=replace(subject.history, events=(Event("plateau", 50, 200, ""),))
+    )
+    figure = units(subject, style=Style(width=16))
+    [rows] = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    [count] = [text for text in rows.texts if text.get_text() == "4 of 16"]
+    x = rows.transData.inverted().transform(count.get_transform().transform(count.get_position()))
+    [mesh] = [one for one in rows.collections if isinstance(one, QuadMesh)]
+    edges = mesh.get_coordinates()[0, :, 0]
+    left, right = edges[edges < 100].max(), edges[edges > 100].min()
+    # In the middle of what is seen of the cell, which isn't that of its steps.
+    assert x[0] == pytest.approx(np.sqrt(left * right))
+    assert "bent" in figure.drawn

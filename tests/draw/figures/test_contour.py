@@ -14,6 +14,7 @@ from landscape.draw.elements import paths
 from landscape.draw.figures.contour import MARK, _colour, facts
 from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
+from landscape.draw.making import caption_of
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.store.scans import sentences
@@ -357,3 +358,39 @@ def test_a_mark_that_another_one_lies_on_is_seen_around_it(planted, apart, ringe
     assert sizes[theme.mark("end").marker] == pytest.approx(own["end"])
     start = sizes[theme.mark("start").marker]
     assert start > own["best"] + 3 if ringed else start == pytest.approx(own["start"])
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(1 / 40, "x spans 40 times as much as y"), (40.0, "y spans 40 times as much as x"), (0.3, "")],
+)
+def test_axes_that_span_far_from_the_same_distance_are_said_to(planted, share, said):
+    scan = stretched(planted.escape(11, 11), share)
+    figure = draw.contour(scan, style=Style(width=3.25))
+    written = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
+    caption = caption_of("contour", scan, figure.drawn)
+    assert ("spans" in written) == ("spans" in caption) == bool(said)
+    assert said in written
+    assert said in caption
+    assert said in " ".join(sentences.describe(scan))
+    other = replace(scan, plane=replace(scan.plane, unit="one of its own for each axis"))
+    assert "spans" not in sentences.ready(other)
+
+
+@pytest.mark.parametrize(
+    ("factor", "begins", "bars"),
+    [
+        (1.0, "Training loss on the plane ", "the bar's scale"),
+        (3.0, "Training and validation loss, a panel each, on the plane ", "the bar's scale"),
+        (1e4, "Training and validation loss, a panel each, on the plane ", "its own bar's scale"),
+    ],
+)
+def test_a_caption_says_whose_losses_and_scales_the_panels_show(planted, factor, begins, bars):
+    scan = planted.bowl(15, 15)
+    both = {"validation_loss": factor * scan.measures["train_loss"]}
+    scan = replace(scan, measures=scan.measures | both)
+    said = caption_of("contour", scan, draw.contour(scan).drawn)
+    assert said.startswith(begins)
+    assert f"on {bars}" in said
+    alone = draw.contour(scan, style=Style(panels=("validation",)))
+    assert caption_of("contour", scan, alone.drawn).startswith("Validation loss on the plane ")
