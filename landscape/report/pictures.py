@@ -18,8 +18,6 @@ from landscape.report.markup import Markup, tag
 
 DPI = 200
 LOOKS = ("paper", "dark")
-INCH = 118
-"""Pixels of the page for an inch of a figure: its letters are those of the page's small print."""
 NARROW, SCREEN = 3.25, "40rem"
 """Inches of a printed column: so wide is what stands on a screen of at most so much. On a phone,
 which shows it 350 pixels wide, its smallest letters have 9 of them or 10."""
@@ -63,12 +61,12 @@ def picture(kind: str, works: Sequence[Work], *, folded: str = "") -> Markup:
         "picture",
         *narrow,
         tag("source", srcset=dark, media=f"screen and {in_the_dark}"),
-        tag("img", src=light, alt=alternative(said), style=f"max-width:{INCH * width:.0f}px"),
+        tag("img", src=light, alt=alternative(said)),
     )
     if folded:
         # Open where no script closes it.
         shown = tag("details", tag("summary", folded), shown, open=True)
-    return tag("figure", shown, captioned(said))
+    return tag("figure", shown, captioned(said), style=f"--inches:{width:g}")
 
 
 def captioned(said: str) -> Markup:

@@ -83,11 +83,14 @@ def test_a_picture_marks_the_weights_with_their_loss(blobs):
     inputs, targets = blobs.train
     with torch.no_grad():
         loss = functional.cross_entropy(blobs.model(inputs), targets).item()
-    text = f"the weights,\nloss {number(loss)}"
+    text = f"the weights\nloss {number(loss)}"
     for figure in (scan.contour(), scan.surface(renderer="matplotlib")):
         assert said_in(figure).count(text) == 1
+        [small] = [said.get_text() for said in figure.texts if "seed" in said.get_text()]
+        wanted = "seed 0, random directions filter-normalized, 1-D tensors left out"
+        assert small.replace("\n", " ") == wanted
     line = blobs.scan("line", size=5)
-    assert text.replace("\n", " ") in said_in(line.curve())
+    assert text.replace("\n", ", ") in said_in(line.curve())
     # Between grid points nobody knows it.
     assert "the weights" in said_in(blobs.scan(size=4).contour())
 

@@ -200,3 +200,23 @@ def test_on_paper_the_plane_is_seen_from_above_and_nothing_is_closed(chromium, f
     assert page.locator("details:not([open])").count() == 0
     assert page.locator(".turn + figure img").is_visible()
     context.close()
+
+
+def test_pictures_use_the_width_and_open_in_full_size(chromium, files):
+    context = chromium.new_context(viewport={"width": 1440, "height": 800}, offline=True)
+    page = context.new_page()
+    page.goto(files["escaped"].as_uri())
+    valley = page.locator("figure", has_text="Training loss across the path").locator("img")
+    image = "(image) => [image.naturalWidth, image.clientWidth]"
+    natural, shown = valley.evaluate(image)
+    assert natural == 6.5 * DPI
+    assert 1000 <= shown <= 1100
+    with context.expect_page() as opened:
+        valley.click()
+    opened.value.wait_for_load_state()
+    assert opened.value.locator("img").evaluate(image)[0] == natural
+    assert page.url == files["escaped"].as_uri()
+    # On paper as large as ever: an inch is 118 pixels of 96 to an inch.
+    page.emulate_media(media="print")
+    assert valley.evaluate(image)[1] == pytest.approx(6.5 * 118, abs=1)
+    context.close()

@@ -397,7 +397,7 @@ def facts(scan: Scan, *, brief: bool = False) -> list[tuple[int, str]]:
     for step, names in grouped.items():
         if names == [STILL]:
             [point] = scan.points
-            found.append((step, (" " if brief else ",\n").join(sentences.still(scan, point))))
+            found.append((step, (" " if brief else "\n").join(sentences.still(scan, point))))
             continue
         name = " and ".join(_named(scan, one, step) for one in names)
         lines = [name if name.startswith("step ") else f"{name}, step {step:,}"]
@@ -515,16 +515,21 @@ def _name_grounds(
 
 
 def note(scans: Sequence[Scan]) -> str:
-    """Return what stands beneath planes: how much of the paths they hold; empty without any.
+    """Return what stands beneath planes: how much of the paths they hold.
 
-    Of one also that its axes span far from the same, of a drift that its run hadn't settled.
+    Of one also that its axes span far from the same, of a drift that its run hadn't settled, and
+    without a path how its random directions came about.
     """
+    held = _held(scans)
+    if len(scans) > 1:
+        return held
     return "; ".join(
-        filter(None, [sentences.spans(scans[0]) if len(scans) == 1 else "", _held(scans)])
+        filter(None, [sentences.spans(scans[0]), held or sentences.made(scans[0].plane)])
     )
 
 
 def _held(scans: Sequence[Scan]) -> str:
+    """How much of the paths the planes hold; empty without any."""
     every = [path for scan in scans for path in scan.paths]
     shares = [path.share_in_plane for path in every if np.isfinite(path.share_in_plane)]
     if not shares:

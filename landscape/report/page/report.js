@@ -3,6 +3,22 @@ addEventListener("beforeprint", () => {
   for (const each of document.querySelectorAll("details:not([open])")) each.open = true;
 });
 
+// A picture opens by itself in its full size. No browser follows a link to "data:", hence the blob.
+for (const image of document.querySelectorAll("figure img")) {
+  const link = document.createElement("a"), picture = image.parentElement;
+  Object.assign(link, { className: "whole", href: "#", target: "_blank", title: "Open in full size" });
+  picture.replaceWith(link);
+  link.append(picture);
+  const lead = () => {
+    const [head, content] = image.currentSrc.split(",");
+    const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+    URL.revokeObjectURL(link.href);
+    link.href = URL.createObjectURL(new Blob([bytes], { type: head.match(/:(.*?);/)[1] }));
+  };
+  link.addEventListener("click", lead);
+  link.addEventListener("auxclick", lead);
+}
+
 // The explorer is unpacked when somebody comes near it: the page is there at once. A browser may
 // offer WebGL and draw nothing: the picture beneath stands over the frame until its page says that
 // the plane is seen, and has to do where it isn't.

@@ -534,6 +534,11 @@ def normalizes(plane: Plane) -> bool:
     return any("running_" in name for name in plane.buffers)
 
 
+def made(plane: Plane) -> str:
+    """How random directions came about, which draws them again; empty where none is random."""
+    return f"seed {plane.seed}, {scaling(plane)}" if scaling(plane) else ""
+
+
 def skew(plane: Plane) -> str:
     """Two axes drawn at right angles that aren't; empty where they are within half a degree.
 
@@ -1066,8 +1071,7 @@ def _named_axes(scan: Scan) -> str:
         f"{letter}: {plane.labels[k]} ({unit(plane, k)})"
         for k, letter in zip(range(len(plane.directions)), "xy", strict=False)
     )
-    made = f"seed {plane.seed}, {scaling(plane)}" if scaling(plane) else ""
-    return f"Axes: {'; '.join(text for text in (names, made, skew(plane)) if text)}."
+    return f"Axes: {'; '.join(text for text in (names, made(plane), skew(plane)) if text)}."
 
 
 def _extents(scan: Scan) -> str:
