@@ -123,9 +123,9 @@ def _ends_above(asked: Asked) -> str:
         made = "halfway from its best stretch to its end"
     else:
         flat = asked.evidence.constant_loss
-        to = "its first" if math.isnan(flat) else "that of a constant output"
+        to = "its first" if math.isnan(flat) else "a constant output's"
         share = percent(asked.thresholds.excursion)
-        made = f"{share} of the way from its lowest logged loss to {to}"
+        made = f"{share} of the way to {to}"
     return f" (end above a loss of {number(level)}, {made})"
 
 
@@ -157,10 +157,11 @@ def _sharpness(asked: Asked) -> Iterator[str]:
         noisy, quiet = batch.threshold, top.threshold
         step, loss, highest = _highest(asked) if suffix else (0, math.nan, math.nan)
         if highest > quiet:
+            same = onset is not None and step == onset.step
             yield (
                 f"Before it left curvature was {number(highest)} along the sharpest direction "
                 f"(step {step:,}, loss {number(loss)}), above {_side(noisy, quiet)}; along the "
-                f"batches' gradients {number(batch.value)}{at}."
+                f"batches' gradients {number(batch.value)}{'' if same else at}."
             )
             return
         text += f", {_bounds(batch.value, noisy=noisy, quiet=quiet)}"
@@ -291,8 +292,6 @@ def gradient(asked: Asked) -> Told:
         text += f" ({number(best.gradient_norm)} at its lowest logged loss)"
     if end.moving is not None and (zero := (end.tensors or 0) - len(end.moving)):
         text += f". It is 0 for {zero} of {end.tensors} parameter tensors"
-        if said(asked.verdict, "no_way_back") is True:
-            text += ", which can't move"
         text += f": {landing.still_moving(end.moving)}" if end.moving else ""
     return Told(f"{text}.")
 

@@ -105,9 +105,8 @@ def _held_against_others(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     ]
     items: Items = {"end_share": Item(u, None, "u = (L₀ − L)/L₀ of the loss it ends at")}
     found = NamedOutcome("learned", also=way.also, items=way.items | items, caveats=way.caveats)
-    # Siblings' shares are of their last rows, which lie below the last stretch where a run falls.
-    last = max(u, course.share(course.end))
-    behind = siblings is not None and last < limits.siblings * siblings
+    # Siblings' shares are of their last rows, below the last stretch where a run falls.
+    behind = siblings is not None and max(u, course.share(course.end)) < limits.siblings * siblings
     if siblings is not None:
         items["siblings_share"] = Item(
             siblings, None, f"the sweep's median u; below {limits.siblings:g} of it is behind"

@@ -139,7 +139,7 @@ def _by_orders(verdict: Verdict, left: Sequence[str]) -> Statement:
     if unstable:
         return Statement(
             f"Its learning rate is too high: {_orders_left(verdict, unstable[0])} leave again, "
-            "and at a tenth of the rate it stays.",
+            "not at a tenth of it.",
             "intervention",
         )
     more: Remedy | None = ORDERS

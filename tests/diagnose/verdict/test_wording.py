@@ -104,7 +104,7 @@ def test_whether_the_rate_is_too_high_is_what_trainings_from_before_say(
         (
             10,
             "Its learning rate is too high: from the lowest logged loss 10 of 10 other batch "
-            "orders leave again, and at a tenth of the rate it stays.",
+            "orders leave again, not at a tenth of it.",
             "intervention",
         ),
         (5, "; other orders were too few to tell.", "undetermined"),
@@ -133,7 +133,7 @@ def test_the_count_is_of_the_start_that_decides():
     assert counted == {"orders_from_best", "orders_from_onset"}
     kept = {name: item for name, item in verdict.evidence.items() if name not in counted}
     older = too_high(replace(verdict, evidence=kept)).text
-    assert "from before it left other batch orders leave again, and" in older
+    assert "from before it left other batch orders leave again, not" in older
 
 
 def test_what_more_orders_take_is_said_where_it_is_known():
