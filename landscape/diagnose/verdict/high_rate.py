@@ -69,7 +69,7 @@ def happened(asked: Asked) -> Told:
         sentences.append(filled(LANDINGS[verdict.landing], verdict))
     elsewhere = {"overfitting"}  # which has a line of its own
     if (count := number_of(verdict, "spikes")) is not None:
-        sentences.append(f"On the way it spiked and came back {times(count)}.")
+        sentences.append(f"On the way it spiked {times(count)}.")
         elsewhere.add("bouncing")  # is just that
     sentences += [ALSO[name] for name in verdict.also if name in ALSO and name not in elsewhere]
     if rate is not None and rate.remedy is not None:

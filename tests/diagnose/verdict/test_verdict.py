@@ -326,7 +326,7 @@ def test_words_for_every_outcome():
     for name in (*others, "restless", "late_spike"):
         check_words(getattr(outcomes, name)(0, 0.0))
     assert "during an excursion of 3 rows" in said(outcomes.late_spike(0, 0.0), "1.3")
-    assert "On the way it spiked and came back once." in said(outcomes.spike(0, 0.0), "1.3")
+    assert "On the way it spiked once." in said(outcomes.spike(0, 0.0), "1.3")
     assert "It had learned for less than an epoch when it left." in said(
         outcomes.early(0, 0.0), "1.3"
     )
