@@ -74,7 +74,7 @@ def test_an_escape_is_answered_whole():
     assert "It left at step 500: every logged loss since was away." in said["1.3"][0]
     # What decides comes first, curvature after it.
     assert said["1.9"][0].startswith("At this rate other batch orders leave (end above a ")
-    assert "spiked and came back 5 times" in said["1.3"][0]
+    assert "On the way it spiked 5 times." in said["1.3"][0]
     assert said["1.3"][1] == said["1.9"][1] == said["1.4"][1] == said["1.7"][1] == "intervention"
     first, later = re.findall(r"of 10 from (.*?, step [\d,]+ \(.*?\))", said["1.9"][0])
     branches = {b.start: b.start_step for b in planted.escape().measured.branches}
